@@ -1,0 +1,30 @@
+/** The daemon as a process: configuration, log, signals. The one crossing from the commands into the daemon. */
+import process from 'node:process'
+import { fileURLToPath } from 'node:url'
+import { startDaemon } from '../daemon/main.ts'
+import { loadConfig } from '../src/config/index.ts'
+import { createLog, detectFormat } from '../src/observe/log.ts'
+import { realWorld } from '../src/world.ts'
+import type { Cli } from './cli.ts'
+
+export async function runDaemon(cli: Cli): Promise<void> {
+  const world = realWorld(cli.env)
+  const paths = cli.paths()
+  const { config, warnings } = loadConfig({ file: paths.configFile, env: cli.env })
+  const log = createLog({ level: config.daemon.logLevel, ...detectFormat(), now: world.clock.now })
+  for (const warning of warnings) log.warn({}, warning)
+  process.umask(0o077)
+  const agentProgram = fileURLToPath(new URL('tdf-agent.js', import.meta.url))
+  const daemon = await startDaemon({ world, paths, config, log, env: cli.env, agentProgram })
+  let asked = 0
+  for (const name of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(name, () => {
+      asked += 1
+      // The second time is an order: nothing is lost by ending here, that is what the state is for.
+      if (asked > 1) process.exit(1)
+      daemon.stop()
+    })
+  }
+  await daemon.ended
+  process.exit(0)
+}

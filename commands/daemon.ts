@@ -1,0 +1,46 @@
+/** `tdf daemon`: run it in the foreground, look at it, end it. */
+import { Command } from 'commander'
+import type { DaemonStatusJson } from '../src/protocol/control.ts'
+import { type Cli, formatOf, print, say } from './cli.ts'
+
+export function daemonCommand(cli: Cli): Command {
+  const daemon = new Command('daemon').description('the daemon that runs the tasks')
+  daemon
+    .command('run')
+    .description('run it in the foreground, as systemd does')
+    .action(async () => {
+      const { runDaemon } = await import('./daemon-run.ts')
+      await runDaemon(cli)
+    })
+  daemon
+    .command('status')
+    .description('whether it runs, where, and what it holds')
+    .action(async (_options, command: Command) => {
+      const status = await cli.client().call<DaemonStatusJson>({ path: '/status' })
+      print(cli, formatOf(command) === 'json' ? JSON.stringify(status) : describe(status))
+    })
+  daemon
+    .command('stop')
+    .description('end it in order; tasks go on at the next start')
+    .action(async () => {
+      const { pid } = await cli.client().call<DaemonStatusJson>({ method: 'POST', path: '/stop' })
+      const { waitForEnd } = await import('./daemon-stop.ts')
+      await waitForEnd(pid)
+      say(cli, `the daemon (pid ${pid}) has stopped`)
+    })
+  return daemon
+}
+
+function describe(status: DaemonStatusJson): string {
+  const counts = (table: Record<string, number>) =>
+    Object.entries(table).map(([name, count]) => `${count} ${name}`).join(', ') || 'none'
+  const rows = [
+    ['running', `pid ${status.pid}, version ${status.version}, since ${status.startedAt}`],
+    ['home', status.home],
+    ['socket', status.socket],
+    ['callbacks', status.callbacksUrl],
+    ['tasks', counts(status.tasks)],
+    ['nodes', counts(status.nodes)],
+  ]
+  return rows.map(([name, value]) => `${name?.padEnd(10)} ${value}`).join('\n')
+}

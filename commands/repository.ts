@@ -1,0 +1,162 @@
+/**
+ * The repository of a task. A url is passed on; a local one is bundled with its full history, as its user, without
+ * writing to it: refs and objects that tdf needs go to a repository of its own that borrows the user's objects.
+ */
+import { createHash } from 'node:crypto'
+import { createReadStream, existsSync } from 'node:fs'
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { TdfError } from '../src/errors.ts'
+import { isRepositoryUrl, isSafeRef } from '../src/git.ts'
+import { type RunResult, run } from '../src/process.ts'
+import type { SubmitBody } from '../src/protocol/submit.ts'
+import { type Cli, say } from './cli.ts'
+
+type Repo = SubmitBody['repo']
+
+export interface Taken {
+  repo: Repo
+  author: { name: string; email: string } | null
+}
+
+/** Throws NO_REPOSITORY, REF_UNKNOWN, REF_UNSAFE, REPOSITORY_SHALLOW or REPOSITORY_UNREADABLE. */
+export async function takeRepository(cli: Cli, options: { repo?: string; ref?: string; dirty?: boolean }): Promise<Taken> {
+  const { repo = '.', ref } = options
+  if (ref !== undefined && !isSafeRef(ref)) throw new TdfError('REF_UNSAFE', `"${ref}" cannot be a branch, tag or commit`)
+  const local = repo.startsWith('file://') ? repo.slice('file://'.length) : path.resolve(cli.cwd, repo)
+  if (!existsSync(local) && isRepositoryUrl(repo)) {
+    return { repo: { kind: 'git', url: repo, ref: ref ?? null }, author: null }
+  }
+  const git = localGit(cli, local)
+  const top = await topOf(git, local, repo)
+  await refuseShallow(git, top)
+  const { commit, name } = await resolveRef(git, top, ref)
+  await sayWhatStays(cli, git, options.dirty === true)
+  const based = options.dirty === true ? await dirtyCommit(cli, top, commit) : commit
+  const bundle = await uploaded(cli, top, based, name)
+  return {
+    repo: { kind: 'bundle', url: top, ref: name, baseCommit: based, ...bundle },
+    author: await authorOf(git),
+  }
+}
+
+type Git = (args: readonly string[], env?: Record<string, string>) => Promise<RunResult>
+
+/** Git as the user runs it: their repository, their settings; only never a question. */
+function localGit(cli: Cli, cwd: string): Git {
+  const inherited = Object.fromEntries(Object.entries(cli.env).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])))
+  return (args, env = {}) =>
+    run('git', args, { cwd, env: { ...inherited, GIT_TERMINAL_PROMPT: '0', LC_ALL: 'C.UTF-8', ...env }, timeoutMs: 600_000 })
+}
+
+async function topOf(git: Git, local: string, given: string): Promise<string> {
+  const found = existsSync(local) ? await git(['rev-parse', '--is-bare-repository', '--absolute-git-dir', '--show-toplevel']) : undefined
+  const [isBare, gitDir, top] = (found?.stdout ?? '').split('\n')
+  if (isBare === 'true' && gitDir) return gitDir
+  if (found?.exitCode === 0 && top) return top
+  const why = existsSync(local) ? (found?.stderr.trim().split('\n')[0] ?? '') : 'there is no such folder'
+  throw new TdfError('NO_REPOSITORY', `${given === '.' ? local : given} is no git repository (${why})`, {
+    hint: existsSync(local) ? `git -C ${quoted(local)} init` : 'tdf submit --help',
+  })
+}
+
+async function refuseShallow(git: Git, top: string): Promise<void> {
+  if ((await git(['rev-parse', '--is-shallow-repository'])).stdout.trim() !== 'true') return
+  throw new TdfError('REPOSITORY_SHALLOW', `${top} is a shallow clone: its history is not all there`, {
+    hint: `git -C ${quoted(top)} fetch --unshallow`,
+  })
+}
+
+async function resolveRef(git: Git, top: string, ref: string | undefined): Promise<{ commit: string; name: string }> {
+  const wanted = ref ?? 'HEAD'
+  const found = await git(['rev-parse', '--verify', '--quiet', '--end-of-options', `${wanted}^{commit}`])
+  if (found.exitCode !== 0) {
+    const what = ref === undefined ? `${top} has no commit yet` : `${top} has no branch, tag or commit "${ref}"`
+    const hint = ref === undefined ? 'git commit --allow-empty -m "first"' : `git -C ${quoted(top)} branch --all`
+    throw new TdfError('REF_UNKNOWN', what, { hint })
+  }
+  const symbolic = await git(['rev-parse', '--symbolic-full-name', '--end-of-options', wanted])
+  const full = symbolic.stdout.trim()
+  return { commit: found.stdout.trim(), name: full.startsWith('refs/heads/') ? full : 'refs/heads/tdf-base' }
+}
+
+/** What is not in the bundle is said before it is missed. */
+async function sayWhatStays(cli: Cli, git: Git, isDirty: boolean): Promise<void> {
+  const changed = (await git(['status', '--porcelain', '-z'])).stdout.split('\0').filter(Boolean).length
+  if (changed > 0 && !isDirty) say(cli, `note: ${changed} uncommitted files stay behind; --dirty takes them along`)
+  const modules = await git(['ls-files', '-z', '--', '.gitmodules'])
+  if (modules.stdout !== '') say(cli, 'note: submodules stay behind; the workspace has them as empty folders')
+  const large = await git(['ls-files', '-z', '--', ':(attr:filter=lfs)'])
+  if (large.stdout !== '') say(cli, 'note: files in Git LFS stay behind; the workspace has their pointers')
+}
+
+/** The working tree as a commit on top of HEAD, made with an index and an object folder of our own. */
+async function dirtyCommit(cli: Cli, top: string, head: string): Promise<string> {
+  const git = localGit(cli, top)
+  const index = await mkdtemp(path.join(tmpdir(), 'tdf-index-'))
+  try {
+    const env = { GIT_INDEX_FILE: path.join(index, 'index') }
+    for (const args of [['read-tree', 'HEAD'], ['add', '--all', '--', ':/']]) await must(await git(args, env), args.join(' '))
+    const tree = await git(['write-tree'], env)
+    await must(tree, 'write-tree')
+    const made = await git(['commit-tree', tree.stdout.trim(), '-p', head, '-m', 'Uncommitted changes at submit'], env)
+    await must(made, 'commit-tree')
+    return made.stdout.trim()
+  } finally {
+    await rm(index, { recursive: true, force: true })
+  }
+}
+
+async function uploaded(cli: Cli, top: string, commit: string, name: string): Promise<{ sha256: string; bytes: number }> {
+  const client = cli.client()
+  const known = await client
+    .call<{ sha256: string; bytes: number; ref: string }>({ path: `/bundles?commit=${commit}&ref=${encodeURIComponent(name)}` })
+    .catch(error => {
+      if (error instanceof TdfError && error.code === 'NOT_FOUND') return undefined
+      throw error
+    })
+  if (known) return { sha256: known.sha256, bytes: known.bytes }
+  const folder = await mkdtemp(path.join(tmpdir(), 'tdf-bundle-'))
+  try {
+    const file = await writeBundle(cli, top, commit, name, folder)
+    const sha256 = await hashOf(file)
+    const query = `commit=${commit}&ref=${encodeURIComponent(name)}`
+    await client.raw({ method: 'PUT', path: `/bundles/${sha256}?${query}`, upload: file, timeoutMs: 600_000 })
+    return { sha256, bytes: (await stat(file)).size }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function writeBundle(cli: Cli, top: string, commit: string, name: string, folder: string): Promise<string> {
+  const objects = await localGit(cli, top)(['rev-parse', '--git-path', 'objects'])
+  const borrowed = path.resolve(top, objects.stdout.trim())
+  const git = localGit(cli, folder)
+  const file = path.join(folder, 'repository.bundle')
+  const env = { GIT_DIR: path.join(folder, 'git') }
+  await must(await git(['init', '--quiet', '--bare', '--template=', 'git'], { GIT_DIR: '' }), 'init')
+  await writeFile(path.join(folder, 'git', 'objects', 'info', 'alternates'), `${borrowed}\n`)
+  await must(await git(['update-ref', name, commit], env), 'update-ref')
+  await must(await git(['symbolic-ref', 'HEAD', name], env), 'symbolic-ref')
+  await must(await git(['bundle', 'create', '--quiet', file, name, 'HEAD'], env), 'bundle create')
+  return file
+}
+
+async function must({ exitCode, stderr }: RunResult, what: string): Promise<void> {
+  if (exitCode !== 0) throw new TdfError('REPOSITORY_UNREADABLE', `git ${what} failed: ${stderr.trim().slice(-500)}`)
+}
+
+async function authorOf(git: Git): Promise<Taken['author']> {
+  const name = (await git(['config', 'user.name'])).stdout.trim()
+  const email = (await git(['config', 'user.email'])).stdout.trim()
+  return name && email ? { name, email } : null
+}
+
+async function hashOf(file: string): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const chunk of createReadStream(file)) hash.update(chunk)
+  return hash.digest('hex')
+}
+
+const quoted = (text: string) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`)

@@ -1,0 +1,73 @@
+/** `tdf submit`: words become a request. A local repository is bundled here, as its user; the daemon never opens it. */
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { EXAMPLES } from './examples.ts'
+import type { Cli } from './cli.ts'
+
+export interface SubmitOptions {
+  repo?: string
+  ref?: string
+  dirty?: boolean
+  agent?: string
+  model?: string
+  setup?: string
+  check?: string
+  node?: string
+  provider?: string
+  size?: string
+  location?: string
+  title?: string
+  label: Record<string, string>
+  priority: number
+  timeout?: string
+  outputBranch?: string
+  interactive?: boolean
+  idempotencyKey?: string
+  wait?: boolean
+  follow?: boolean
+  waitTimeout?: string
+  dryRun?: boolean
+}
+
+export function submitCommand(cli: Cli): Command {
+  return new Command('submit')
+    .description('hand a task to the daemon')
+    .argument('[prompt]', 'what to do; "-" reads it from stdin')
+    .option('--repo <path-or-url>', 'the repository (default: that of the current folder)')
+    .option('--ref <ref>', 'branch, tag or commit to start from (default: HEAD)')
+    .option('--dirty', 'take uncommitted changes along')
+    .option('--agent <name>', 'the agent (default: [runner] agent, else claude or codex)')
+    .option('--model <model>', 'passed on to the agent')
+    .option('--setup <command>', 'run in the workspace before the agent')
+    .option('--check <command>', 'run by tdf after the agent; decides whether the work is verified')
+    .option('--node <name>', 'this node and no other')
+    .option('--provider <name>', 'nodes of this provider only')
+    .option('--size <size>', 'at least this size')
+    .option('--location <location>', 'in this location only')
+    .option('--title <title>', 'a name for people (default: the first line of the prompt)')
+    .option('--label <key=value>', 'may be given several times', collectLabel, {})
+    .addOption(new Option('--priority <number>', 'the higher goes first').default(0).argParser(integer))
+    .option('--timeout <duration>', 'end the agent after this time, such as 45m')
+    .option('--output-branch <branch>', 'the branch of the result (default: tdf/<id>-<title>)')
+    .option('--interactive', 'keep the session for follow-ups until it is closed')
+    .option('--idempotency-key <key>', 'the same key again is the same task')
+    .option('-w, --wait', 'wait for the verdict; the exit code tells it')
+    .option('-f, --follow', "show the agent's output while waiting")
+    .option('--wait-timeout <duration>', 'stop waiting after this time; the task goes on')
+    .option('-n, --dry-run', 'show what would be done')
+    .addHelpText('after', EXAMPLES.submit)
+    .action(async (prompt: string | undefined, options: SubmitOptions, command: Command) => {
+      const { submit } = await import('./submit-run.ts')
+      await submit(cli, prompt, options, command)
+    })
+}
+
+function collectLabel(text: string, labels: Record<string, string>): Record<string, string> {
+  const equals = text.indexOf('=')
+  if (equals < 1) throw new InvalidArgumentError('it must look like key=value.')
+  return { ...labels, [text.slice(0, equals)]: text.slice(equals + 1) }
+}
+
+function integer(text: string): number {
+  if (!/^-?\d{1,4}$/.test(text)) throw new InvalidArgumentError('it must be a whole number.')
+  return Number(text)
+}

@@ -1,0 +1,147 @@
+/** From what was asked for to what will be done: checks a submit and fills in what it leaves open. Loses nothing: a
+ * submit that is refused was never stored. */
+import { accessSync, constants } from 'node:fs'
+import path from 'node:path'
+import { TdfError } from '../src/errors.ts'
+import { isRepositoryUrl, isSafeBranch, isSafeRef } from '../src/git.ts'
+import type { SubmitRequest } from '../src/protocol/submit.ts'
+import { findBundle } from '../src/store/bundles.ts'
+import { readNode } from '../src/store/nodes.ts'
+import type { RepoSource, TaskSpec } from '../src/task.ts'
+import type { Engine } from './deps.ts'
+
+const SETUP_TIMEOUT_MS = 20 * 60_000
+const TITLE_CHARS = 72
+/** Addresses where clouds tell any process of a machine what it must not know. */
+const METADATA_HOSTS =
+  /^(?:[a-z]+:\/\/)?(?:[^/@]*@)?(?:169\.254\.\d+\.\d+|\[?fd00:ec2::254\]?|metadata\.google\.internal)/i
+
+export type Accepting = Pick<Engine, 'config' | 'store' | 'providers'> & { searchPath: string }
+
+/** Throws with what is wrong and the command that mends it. */
+export function accept(engine: Accepting, id: string, request: SubmitRequest): TaskSpec {
+  const agent = agentOf(engine, request)
+  const title = titleOf(request)
+  const repo = repoOf(engine, request)
+  checkWishes(engine, request)
+  return {
+    title,
+    prompt: request.prompt,
+    agent,
+    repo,
+    outputBranch: branchOf(request, id, title, repo),
+    author: request.author ?? { name: 'tdf', email: 'tdf@localhost' },
+    setup: request.setup === null ? null : { command: request.setup, timeoutMs: SETUP_TIMEOUT_MS },
+    check: request.check,
+    node: request.node,
+    provider: request.provider ?? (engine.config.runner.provider || null),
+    size: request.size,
+    location: request.location,
+    labels: request.labels,
+    priority: request.priority,
+    timeoutMs: request.timeoutMs,
+    interactive: request.interactive,
+  }
+}
+
+function agentOf({ config, searchPath }: Accepting, request: SubmitRequest): TaskSpec['agent'] {
+  if (request.command !== null) {
+    if (request.command[0] === '') throw new TdfError('EMPTY_PROMPT', 'the command behind "--" is empty')
+    return { name: 'command', type: 'command', command: request.command, env: [] }
+  }
+  if (request.prompt.trim() === '') throw new TdfError('EMPTY_PROMPT', 'the prompt is empty: there is nothing to do')
+  const name = request.agent ?? (config.runner.agent || firstOnPath(searchPath))
+  const known = Object.hasOwn(config.agents, name) ? config.agents[name] : undefined
+  if (!known) {
+    const names = Object.keys(config.agents).join(', ')
+    throw new TdfError('AGENT_UNKNOWN', `there is no agent "${name}"; known are: ${names}`)
+  }
+  const model = request.model === null ? [] : modelArguments(known.type, request.model)
+  return { name, type: known.type, command: [...known.command, ...known.args, ...model], env: known.env }
+}
+
+function modelArguments(type: TaskSpec['agent']['type'], model: string): string[] {
+  if (type === 'claude' || type === 'codex') return ['--model', model]
+  throw new TdfError('USAGE', `an agent of type "${type}" takes no --model; put it into its args`)
+}
+
+function firstOnPath(searchPath: string): string {
+  const found = ['claude', 'codex'].find(name =>
+    searchPath.split(path.delimiter).some(dir => isProgram(path.join(dir, name))),
+  )
+  if (found) return found
+  throw new TdfError('AGENT_UNKNOWN', 'no agent was named, and neither claude nor codex is on the PATH of the daemon', {
+    hint: 'tdf submit --help',
+  })
+}
+
+function isProgram(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function repoOf({ store }: Accepting, { repo }: SubmitRequest): RepoSource {
+  if (repo.ref !== null && !isSafeRef(repo.ref)) {
+    throw new TdfError('REF_UNSAFE', `"${repo.ref}" cannot be a branch, tag or commit`, { field: 'repo.ref' })
+  }
+  if (repo.kind === 'git') {
+    if (!isRepositoryUrl(repo.url) || repo.url.startsWith('file:') || METADATA_HOSTS.test(repo.url)) {
+      throw new TdfError('NO_REPOSITORY', `"${repo.url}" is no repository that can be cloned`, { field: 'repo.url' })
+    }
+    return { kind: 'git', url: repo.url, ref: repo.ref, baseCommit: null }
+  }
+  const bundle = findBundle(store.sql, { sha256: repo.sha256 })
+  if (bundle) return { ...repo, bytes: bundle.bytes }
+  throw new TdfError('BUNDLE_MISSING', `the repository with the hash ${repo.sha256.slice(0, 12)}… was not uploaded`)
+}
+
+function checkWishes({ config, store, providers }: Accepting, { node, provider, size }: SubmitRequest): void {
+  if (node !== null && !readNode(store.sql, node)) {
+    throw new TdfError('NODE_UNKNOWN', `there is no node "${node}"`, { field: 'node' })
+  }
+  const names = Object.keys(providers)
+  if (provider !== null && !names.includes(provider)) {
+    const known = names.length === 0 ? 'none is enabled' : `enabled: ${names.join(', ')}`
+    throw new TdfError('USAGE', `there is no provider "${provider}"; ${known}`, {
+      field: 'provider',
+      hint: 'tdf config show',
+    })
+  }
+  const sizes = Object.keys(config.providers.hetzner.sizes)
+  if (size !== null && !sizes.includes(size)) {
+    throw new TdfError('USAGE', `there is no size "${size}"; known are: ${sizes.join(', ')}`, {
+      field: 'size',
+      hint: 'tdf config show',
+    })
+  }
+}
+
+function titleOf({ title, prompt, command }: SubmitRequest): string {
+  const text = title ?? (prompt.trim() || (command ?? []).join(' '))
+  const line = text.trim().split('\n')[0]?.replace(/\s+/g, ' ') ?? ''
+  return line.length <= TITLE_CHARS ? line : `${line.slice(0, TITLE_CHARS - 1)}…`
+}
+
+function branchOf({ outputBranch }: SubmitRequest, id: string, title: string, repo: RepoSource): string {
+  const slug = title
+    .toLowerCase()
+    .normalize('NFKD')
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+    .slice(0, 40)
+    .replace(/-+$/, '')
+  const branch = outputBranch ?? `tdf/${id}${slug ? `-${slug}` : ''}`
+  if (!isSafeBranch(branch)) {
+    throw new TdfError('REF_UNSAFE', `"${branch}" cannot be the name of a branch`, { field: 'outputBranch' })
+  }
+  if (branch === repo.ref || ['main', 'master', 'HEAD'].includes(branch)) {
+    throw new TdfError('REF_UNSAFE', `the result would go to "${branch}" itself; choose a branch of its own`, {
+      field: 'outputBranch',
+    })
+  }
+  return branch
+}

@@ -1,0 +1,59 @@
+/**
+ * The way to each node's agent. Before a client is handed out, the agent behind it says who it is: another node name
+ * or another state folder means that it knows nothing of our runs, whatever it answers.
+ */
+import { type AgentClient, type AgentLine, agentClient } from '../src/agent-client.ts'
+import { TdfError } from '../src/errors.ts'
+import type { Node } from '../src/node.ts'
+import type { Agents, Deps } from './deps.ts'
+
+/** A proof of identity is good for one step, not for a life: an agent can be replaced between two calls. */
+const PROOF_MS = 1_000
+
+interface Known {
+  line: AgentLine
+  provedAt: number | null
+}
+
+export function createAgents({ providers, world }: Pick<Deps, 'providers' | 'world'>): Agents {
+  const known = new Map<string, Known>()
+
+  async function of(node: Node, signal: AbortSignal): Promise<AgentClient> {
+    const client = await stranger(node, signal)
+    const before = known.get(node.name)
+    if (before?.provedAt != null && world.clock.mono() - before.provedAt < PROOF_MS) return client
+    await prove(node, client)
+    if (before) before.provedAt = world.clock.mono()
+    return client
+  }
+
+  async function stranger(node: Node, signal: AbortSignal): Promise<AgentClient> {
+    const line = known.get(node.name)?.line ?? (await connect(node))
+    if (!known.has(node.name)) known.set(node.name, { line, provedAt: null })
+    return agentClient({ ...line, world, nodeName: node.name, signal })
+  }
+
+  async function connect(node: Node): Promise<AgentLine> {
+    const provider = providers[node.provider]
+    if (!provider) throw unreachable(node, `provider ${node.provider} is not enabled`)
+    return provider.connect(node)
+  }
+
+  async function prove(node: Node, client: AgentClient): Promise<void> {
+    const health = await client.health()
+    if (health.nodeName !== node.name) {
+      known.delete(node.name)
+      throw unreachable(node, `its address answers as node ${health.nodeName}`)
+    }
+    if (node.stateId !== null && health.stateId !== node.stateId) {
+      known.delete(node.name)
+      throw new TdfError('NODE_REPLACED', `${node.name} came back with another state (${health.stateId})`)
+    }
+  }
+
+  return { of, stranger, forget: name => void known.delete(name) }
+}
+
+export function unreachable(node: Node, why: string): TdfError {
+  return new TdfError('NODE_UNREACHABLE', `node ${node.name}: ${why}`, { retryAfterMs: 5_000 })
+}

@@ -1,0 +1,73 @@
+/** Puts the engine together and gives it what the database holds. Tests build it with models; main.ts with the real things. */
+import { extendDeadlines, readLive } from '../src/store/attempts.ts'
+import { insertNode, readNode, readNodes } from '../src/store/nodes.ts'
+import { readWaiting } from '../src/store/tasks.ts'
+import { createAgents } from './agents.ts'
+import type { Deps, Engine } from './deps.ts'
+import { createDoor, type Door } from './engine.ts'
+import { createLoop } from './loop.ts'
+import { standingNode } from './nodes/fresh-node.ts'
+import { runNode } from './nodes/run-node.ts'
+import { wishOf } from './open-attempt.ts'
+import { createPlacement } from './placement.ts'
+import { createQueue } from './queue.ts'
+import { runTask } from './run-task.ts'
+import { nodeSubject, parseSubject, taskSubject } from './subjects.ts'
+import { createWatchers } from './watchers.ts'
+
+export interface RunningEngine extends Engine, Door {
+  /** Takes up what the database holds and begins to run it. */
+  takeUp(): Promise<void>
+}
+
+export function buildEngine(deps: Deps): RunningEngine {
+  const engine: Engine = {
+    ...deps,
+    agents: createAgents(deps),
+    queue: createQueue(),
+    watchers: createWatchers(),
+    placementChanged: createPlacement(() => engine),
+    loop: createLoop({
+      world: deps.world,
+      log: deps.log,
+      run: (subject, signal) => {
+        const parsed = parseSubject(subject)
+        return parsed.kind === 'task' ? runTask(engine, parsed.key, signal) : runNode(engine, parsed.name, signal)
+      },
+      onGap: gapMs => onGap(engine, gapMs),
+    }),
+  }
+  return { ...engine, ...createDoor(engine), takeUp: () => takeUp(engine) }
+}
+
+async function takeUp(engine: Engine): Promise<void> {
+  const { store, loop, queue, world, providers } = engine
+  const now = world.clock.now()
+  await store.commit(() => {
+    for (const [name, provider] of Object.entries(providers)) {
+      for (const standing of provider.standing()) {
+        if (readNode(store.sql, standing.name)) continue
+        // The keys of the table are provider names.
+        insertNode(store.sql, standingNode(name as keyof typeof providers, standing, now))
+      }
+    }
+  })
+  for (const { wakeAt, ...key } of readLive(store.sql)) loop.schedule(taskSubject(key), wakeAt)
+  for (const task of readWaiting(store.sql)) queue.add(wishOf(store.sql, task))
+  for (const node of readNodes(store.sql)) if (node.wakeAt !== null) loop.schedule(nodeSubject(node.name), now)
+  engine.placementChanged()
+  loop.start()
+}
+
+/** Nobody could act for so long: every deadline moves along. A clock set back takes the wakes with it. */
+function onGap(engine: Engine, gapMs: number): void {
+  const { store, loop, log } = engine
+  store
+    .commit(() => {
+      extendDeadlines(store.sql, gapMs)
+      store.afterCommit(() => {
+        for (const { wakeAt, ...key } of readLive(store.sql)) loop.schedule(taskSubject(key), wakeAt)
+      })
+    })
+    .catch(error => log.error({ err: String(error) }, 'the deadlines could not be moved'))
+}

@@ -1,0 +1,38 @@
+/** What a step is handed: the time, what was said to its task, and the ways to the outside. No store, no clock. */
+import type { AgentClient } from '../src/agent-client.ts'
+import type { Config } from '../src/config/schema.ts'
+import type { Node } from '../src/node.ts'
+import type { CleanupItem } from '../src/store/cleanups.ts'
+import type { Signal } from '../src/store/inbox.ts'
+import type { Step, Task } from '../src/task.ts'
+import type { Outcome } from './outcome.ts'
+import type { Results } from './results/results.ts'
+
+export interface StepContext {
+  /** Fixed for this run of the step: it cannot watch time pass, only ask to be woken. */
+  now: number
+  config: Config
+  /** What the attempt was told and has not used yet, oldest first. */
+  signals: readonly Signal[]
+  /** The node on which a slot is reserved for this attempt. */
+  reservedNode: string | null
+  /** The status of the attempt's workspace as last told; `lost` when its agent came back without it. */
+  workspaceStatus: string | null
+  node(name: string): Node | undefined
+  /** A client whose agent proved to be the node's own. Throws NODE_UNREACHABLE or NODE_REPLACED. */
+  agent(nodeName: string): Promise<AgentClient>
+  /** The workspace's callback token; it can be made again at any time. */
+  callbackToken(task: Task): string
+  bundleFile(sha256: string): string
+  /** Values for the named variables, from the daemon's secrets or environment; unknown names are left out. */
+  secrets(names: readonly string[]): Record<string, string>
+  results: Results
+  /** Tries what is left to undo outside and records each success; answers what is still left. */
+  undo(): Promise<CleanupItem[]>
+  /** When we last began to look at the outside: a start, a gap of the clock, or a reconnection. */
+  epochAt: number
+  /** Ends the run of this step: the task was cancelled or the daemon stops. */
+  signal: AbortSignal
+}
+
+export type StepHandler<Next extends Step> = (ctx: StepContext, task: Task) => Promise<Outcome<Next>>

@@ -1,0 +1,153 @@
+/**
+ * Every rule about attempts, backoff, deadlines and edges, as one pure function: what a task becomes after an outcome.
+ * It reads no clock and throws no dice; both are handed in.
+ */
+import type { Config } from '../src/config/schema.ts'
+import { TdfError } from '../src/errors.ts'
+import { isTerminal, type Step, type Task, workspaceIdOf } from '../src/task.ts'
+import { end, finish, late, toCleanup } from './ending.ts'
+import { journey } from './journey.ts'
+import type { Learnt, Outcome } from './outcome.ts'
+import {
+  cleanupOf,
+  earliest,
+  enter,
+  eventsBetween,
+  type Rules,
+  type Transition,
+  taskEvent,
+  transition,
+  type Write,
+} from './transition.ts'
+
+/** How often an attempt may lose its slot, and how often its acknowledgement. */
+export const LOSSES_MAX = 5
+
+/** Throws BUG when the outcome takes an edge that the tables do not have. */
+export function decide(task: Task, outcome: Outcome, rules: Rules): Transition {
+  switch (outcome.kind) {
+    case 'advance':
+      return advanceTo(learn(task, outcome, rules), outcome.to, rules, writesOf(outcome))
+    case 'wait':
+      return waitFor(learn(task, outcome, rules), outcome, rules)
+    case 'place':
+      return place(task, outcome.nodeName, rules)
+    case 'retry':
+      return tryAgain(task, outcome.error, rules)
+    case 'fail':
+      return end(learn(task, outcome, rules), outcome.verdict, outcome.error, rules, writesOf(outcome))
+    case 'finish':
+      return finish(task, outcome.cleanup, rules)
+  }
+}
+
+function advanceTo(task: Task, to: Step, rules: Rules, writes: Write[]): Transition {
+  if (task.step === null || !Object.hasOwn(journey[task.step].next, to)) {
+    throw new TdfError('BUG', `${task.step} → ${to} is no edge of the journey`)
+  }
+  if (to === 'node_selection') return loseSlot(task, rules)
+  if (to === 'cleanup') return toCleanup(task, rules, writes)
+  if (task.step === 'workspace_ready' && to === 'workspace_creation') return dispatchAgain(task, rules, writes)
+  return enter(task, to, rules, writes)
+}
+
+function waitFor(task: Task, outcome: Extract<Outcome, { kind: 'wait' }>, rules: Rules): Transition {
+  const { now } = rules
+  const deadlineAt =
+    outcome.deadlineMs === undefined
+      ? task.deadlineAt
+      : earliest(now + outcome.deadlineMs, task.step === 'running' ? task.absoluteAt : null)
+  const isLate = deadlineAt !== null && now >= deadlineAt
+  // No deadline ends a step before a look at the outside; a silent node ends by its own journey, at `lost_after`.
+  const lookUntil = Math.max(rules.epochAt, deadlineAt ?? 0) + rules.config.nodes.lostAfter
+  if (isLate && (outcome.looked || now >= lookUntil)) {
+    return late({ ...task, waitingFor: outcome.why }, rules, writesOf(outcome))
+  }
+  const wakeAt = earliest(now + Math.max(outcome.ms, 0), isLate ? lookUntil : deadlineAt)
+  return transition(task, { ...task, wakeAt, deadlineAt, waitingFor: outcome.why }, writesOf(outcome), rules)
+}
+
+function place(task: Task, nodeName: string, rules: Rules): Transition {
+  const next: Task = {
+    ...task,
+    status: 'delegated',
+    nodeName,
+    workspaceId: workspaceIdOf(task.id, task.attempt, task.placement),
+    wakeAt: rules.now,
+    updatedAt: rules.now,
+  }
+  return transition(task, next, [{ kind: 'place', nodeName }], rules, `placed on ${nodeName}`)
+}
+
+/** Back to the queue under a new placement, so that the old one never speaks for the new. */
+function loseSlot(task: Task, rules: Rules): Transition {
+  const lostSlots = (task.facts.lostSlots ?? 0) + 1
+  const counted = { ...task, facts: { ...task.facts, lostSlots } }
+  if (lostSlots > LOSSES_MAX) {
+    return end(counted, 'infrastructure', new TdfError('PLACEMENT_LOST', `the slot was lost ${lostSlots} times`), rules)
+  }
+  const writes: Write[] = [...cleanupOf(task, 'delete_workspace'), { kind: 'drop_reservation' }]
+  const free = { ...counted, placement: task.placement + 1, nodeName: null, workspaceId: null }
+  const entered = enter(free, 'node_selection', rules, writes)
+  return { ...entered, events: eventsBetween(task, entered.task, rules, 'the slot was lost') }
+}
+
+function dispatchAgain(task: Task, rules: Rules, writes: Write[]): Transition {
+  const redispatches = (task.facts.redispatches ?? 0) + 1
+  const counted = { ...task, facts: { ...task.facts, redispatches } }
+  if (redispatches <= LOSSES_MAX) return enter(counted, 'workspace_creation', rules, writes)
+  const error = new TdfError('WORKSPACE_GONE', `${task.nodeName} lost the workspace ${redispatches} times`)
+  return end(counted, 'infrastructure', error, rules, writes)
+}
+
+function tryAgain(task: Task, error: TdfError, rules: Rules): Transition {
+  const { now, config } = rules
+  // Neither the way home of the work nor what comes after a verdict may end by a failed try.
+  const neverEnds = task.step === 'salvage' || isTerminal(task.status)
+  if (error.class === 'wait' || neverEnds) {
+    const ms = error.retryAfterMs ?? config.runner.retryMaxDelay
+    return waitFor(task, { kind: 'wait', ms, why: error.message, looked: false }, rules)
+  }
+  const isLate = task.deadlineAt !== null && now >= task.deadlineAt
+  if (error.class === 'permanent' || isLate || task.stepAttempt > config.runner.stepMaxRetries) {
+    return end(task, 'infrastructure', error, rules)
+  }
+  const wakeAt = earliest(now + backoffMs(task.stepAttempt, error, rules), task.deadlineAt)
+  const next: Task = {
+    ...task,
+    stepAttempt: task.stepAttempt + 1,
+    wakeAt,
+    waitingFor: `${error.message} (try ${task.stepAttempt} of ${config.runner.stepMaxRetries + 1})`,
+    updatedAt: now,
+  }
+  const event = taskEvent('task.retry', task, { code: error.code, message: error.message, wakeAt })
+  return { ...transition(task, next, [], rules), events: [event], failure: { error, final: false } }
+}
+
+/** Full jitter: uniform up to the doubled delay, and never before what the other side asked for. In ms. */
+export function backoffMs(
+  attempt: number,
+  error: TdfError | null,
+  { config, dice }: { config: Config; dice: number },
+): number {
+  const { retryBaseDelay, retryMaxDelay } = config.runner
+  const ceiling = Math.min(retryBaseDelay * 2 ** Math.min(attempt - 1, 30), retryMaxDelay)
+  return Math.max(Math.round(dice * ceiling), error?.retryAfterMs ?? 0)
+}
+
+/** What an outcome says beside its kind, merged into the task. A verdict that fell stays. */
+function learn(task: Task, learnt: Learnt, rules: Rules): Task {
+  return {
+    ...task,
+    facts: learnt.facts ? { ...task.facts, ...learnt.facts } : task.facts,
+    sessionId: learnt.sessionId ?? task.sessionId,
+    result: learnt.result ?? task.result,
+    usage: learnt.usage ?? task.usage,
+    verdict: isTerminal(task.status) ? task.verdict : (learnt.verdict ?? task.verdict),
+    updatedAt: rules.now,
+  }
+}
+
+function writesOf(learnt: Learnt): Write[] {
+  return learnt.workspaceStatus ? [{ kind: 'workspace_status', status: learnt.workspaceStatus }] : []
+}

@@ -1,0 +1,52 @@
+/** What the daemon is made of. Built once in main.ts; tests build it with models and a simulated clock. */
+import type { AgentClient } from '../src/agent-client.ts'
+import type { Config } from '../src/config/schema.ts'
+import type { Node } from '../src/node.ts'
+import type { Log } from '../src/observe/log.ts'
+import type { Provider } from '../src/providers/provider.ts'
+import type { Store } from '../src/store/store.ts'
+import type { World } from '../src/world.ts'
+import type { Loop } from './loop.ts'
+import type { Queue } from './queue.ts'
+import type { Results } from './results/results.ts'
+import type { Watchers } from './watchers.ts'
+
+/** Who we are to nodes and providers: made once, kept in the state folder. */
+export interface Install {
+  id: string
+  /** Makes every callback token; never leaves this machine. */
+  key: Buffer
+}
+
+export interface Deps {
+  world: World
+  config: Config
+  log: Log
+  store: Store
+  install: Install
+  providers: Readonly<Partial<Record<Node['provider'], Provider>>>
+  results: Results
+  /** What nodes are told to call. */
+  callbackUrl: () => string
+  bundleFile(sha256: string): string
+  secrets(names: readonly string[]): Record<string, string>
+}
+
+/** Clients of the nodes' agents, each proved to be its node's own before it is handed out. */
+export interface Agents {
+  /** Throws NODE_UNREACHABLE, or NODE_REPLACED when another agent answers in its place. */
+  of(node: Node, signal: AbortSignal): Promise<AgentClient>
+  /** A client whose agent is not yet proved: for the first words only. */
+  stranger(node: Node, signal: AbortSignal): Promise<AgentClient>
+  /** The next use proves again who answers. */
+  forget(nodeName: string): void
+}
+
+export interface Engine extends Deps {
+  loop: Loop
+  agents: Agents
+  queue: Queue
+  watchers: Watchers
+  /** Something changed that may give a waiting task its slot. Call it inside a write. */
+  placementChanged(): void
+}

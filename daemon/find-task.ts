@@ -1,0 +1,29 @@
+/** Task references: a full id, a prefix of four or more characters that fits one task, or `@last`. */
+import { TdfError } from '../src/errors.ts'
+import type { ReadTask } from '../src/store/attempts.ts'
+import type { Sql } from '../src/store/sql.ts'
+import { findByPrefix, lastId, readNewestAttempt } from '../src/store/tasks.ts'
+
+const PREFIX_MIN = 4
+
+/** Throws NOT_FOUND or AMBIGUOUS. */
+export function findTask(sql: Sql, reference: string): ReadTask {
+  const task = readNewestAttempt(sql, resolve(sql, reference))
+  if (task) return task
+  throw new TdfError('NOT_FOUND', `there is no task "${reference}"`)
+}
+
+function resolve(sql: Sql, reference: string): string {
+  if (reference === '@last') {
+    const id = lastId(sql)
+    if (id) return id
+    throw new TdfError('NOT_FOUND', 'there is no task yet', { hint: 'tdf submit --help' })
+  }
+  if (!/^[a-z0-9-]+$/i.test(reference) || reference.length < PREFIX_MIN) return reference
+  const found = findByPrefix(sql, reference.toLowerCase())
+  if (found.includes(reference)) return reference
+  if (found.length > 1) {
+    throw new TdfError('AMBIGUOUS', `"${reference}" could be ${found.slice(0, 3).join(', ')}; type more of it`)
+  }
+  return found[0] ?? reference
+}

@@ -1,0 +1,101 @@
+/**
+ * Callbacks: VM agent → daemon, on a port and a router of their own. Who calls is settled before the body is read; what
+ * is said is stored before it is answered. The engine does the rest at its own pace.
+ */
+import { type Context, Hono } from 'hono'
+import type { z } from 'zod'
+import { TdfError } from '../../src/errors.ts'
+import * as callback from '../../src/protocol/callbacks.ts'
+import { idPattern, parseBody } from '../../src/protocol/shapes.ts'
+import { readNode } from '../../src/store/nodes.ts'
+import { readWorkspace } from '../../src/store/slots.ts'
+import { newestKey } from '../../src/store/tasks.ts'
+import { readToken, type Token } from '../../src/store/tokens.ts'
+import { hashToken } from '../../src/tokens.ts'
+import type { RunningEngine } from '../build-engine.ts'
+import { answerError } from './errors.ts'
+import { guard, jsonBody } from './guard.ts'
+
+export function callbackApp(engine: RunningEngine, hosts: () => readonly string[]): Hono {
+  const { store } = engine
+  const app = new Hono()
+  app.use(guard(hosts))
+  app.onError((error, c) => answerError(engine.log, error, c))
+  app.notFound(c => answerError(engine.log, new TdfError('NOT_FOUND', `there is nothing at ${c.req.path}`), c))
+  app.get('/healthz', c => c.text('ok'))
+
+  app.post('/workspaces/:id/ready', async c => {
+    const workspaceId = workspaceOf(engine, c)
+    const payload = await bodyOf(c, callback.workspaceReady)
+    const told = { workspaceId, kind: 'workspace_ready', sessionId: null, payload } as const
+    return c.json(await engine.signal({ kind: 'workspace', told }))
+  })
+
+  app.post('/workspaces/:id/provisioning-failed', async c => {
+    const workspaceId = workspaceOf(engine, c)
+    const payload = await bodyOf(c, callback.provisioningFailed)
+    const told = { workspaceId, kind: 'provisioning_failed', sessionId: null, payload } as const
+    return c.json(await engine.signal({ kind: 'workspace', told }))
+  })
+
+  app.post('/tasks/:id/status', async c => {
+    const id = idOf(c)
+    const token = tokenOf(engine, c)
+    if (!newestKey(store.sql, id)) throw new TdfError('NOT_FOUND', `there is no task ${id}`)
+    if (token.scope !== 'workspace' || token.taskId !== id) throw new TdfError('FORBIDDEN', `not a token of task ${id}`)
+    const payload = await bodyOf(c, callback.taskStatus)
+    if (payload.attempt !== token.attempt) {
+      throw new TdfError('FORBIDDEN', `not a token of attempt ${payload.attempt}`)
+    }
+    const told = { workspaceId: token.subject, kind: 'session_exited', sessionId: payload.sessionId, payload } as const
+    return c.json(await engine.signal({ kind: 'workspace', told }))
+  })
+
+  app.post('/nodes/:name/ready', async c => {
+    const name = nodeOf(engine, c)
+    return c.json(await engine.signal({ kind: 'node_ready', name, ...(await bodyOf(c, callback.nodeReady)) }))
+  })
+
+  app.post('/nodes/:name/heartbeat', async c => {
+    const name = nodeOf(engine, c)
+    return c.json(await engine.signal({ kind: 'heartbeat', name, ...(await bodyOf(c, callback.nodeHeartbeat)) }))
+  })
+
+  return app
+}
+
+async function bodyOf<T extends z.ZodType>(c: Context, schema: T): Promise<z.output<T>> {
+  return parseBody(schema, await jsonBody(c))
+}
+
+/** Anchored before any look-up: an id is never a path. */
+function idOf(c: Context): string {
+  const id = c.req.param('id') ?? c.req.param('name') ?? ''
+  if (!idPattern.test(id)) throw new TdfError('NOT_FOUND', 'there is nothing with such an id')
+  return id
+}
+
+function tokenOf({ store }: RunningEngine, c: Context): Token {
+  const [scheme, secret] = (c.req.header('authorization') ?? '').split(' ')
+  const token = scheme === 'Bearer' && secret ? readToken(store.sql, hashToken(secret)) : undefined
+  if (!token) throw new TdfError('UNAUTHORIZED', 'a callback needs the bearer token that it was given')
+  return token
+}
+
+function workspaceOf(engine: RunningEngine, c: Context): string {
+  const id = idOf(c)
+  const token = tokenOf(engine, c)
+  if (!readWorkspace(engine.store.sql, id)) throw new TdfError('NOT_FOUND', `there is no workspace ${id}`)
+  if (token.scope !== 'workspace' || token.subject !== id) {
+    throw new TdfError('FORBIDDEN', `not a token of workspace ${id}`)
+  }
+  return id
+}
+
+function nodeOf(engine: RunningEngine, c: Context): string {
+  const name = idOf(c)
+  const token = tokenOf(engine, c)
+  if (!readNode(engine.store.sql, name)) throw new TdfError('NOT_FOUND', `there is no node ${name}`)
+  if (token.scope !== 'node' || token.subject !== name) throw new TdfError('FORBIDDEN', `not a token of node ${name}`)
+  return name
+}

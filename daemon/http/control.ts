@@ -1,0 +1,27 @@
+/** The control API: for the CLI and the dashboard, on a unix socket that only their user can open. */
+import { Hono } from 'hono'
+import { TdfError } from '../../src/errors.ts'
+import type { RunningEngine } from '../build-engine.ts'
+import { bundleRoutes } from './bundle-routes.ts'
+import type { Control } from './control-parts.ts'
+import { daemonRoutes } from './daemon-routes.ts'
+import { answerError } from './errors.ts'
+import { eventRoutes } from './event-routes.ts'
+import { guard } from './guard.ts'
+import { nodeRoutes } from './node-routes.ts'
+import { resultRoutes } from './result-routes.ts'
+import { taskRoutes } from './task-routes.ts'
+
+export function controlApp(engine: RunningEngine, parts: Control): Hono {
+  const app = new Hono()
+  app.use(guard(() => ['tdf']))
+  app.onError((error, c) => answerError(engine.log, error, c))
+  app.notFound(c => answerError(engine.log, new TdfError('NOT_FOUND', `there is nothing at ${c.req.path}`), c))
+  app.route('/v1', taskRoutes(engine))
+  app.route('/v1', resultRoutes(engine, parts))
+  app.route('/v1', bundleRoutes(engine, parts))
+  app.route('/v1', eventRoutes(engine, parts))
+  app.route('/v1', nodeRoutes(engine))
+  app.route('/v1', daemonRoutes(engine, parts))
+  return app
+}

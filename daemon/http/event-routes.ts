@@ -1,0 +1,96 @@
+/** The journal, as a page or as a stream that goes on where it was left; and the failures on record. */
+import { type Context, Hono } from 'hono'
+import { streamSSE } from 'hono/streaming'
+import { TdfError } from '../../src/errors.ts'
+import { firstSeq, type JournalEvent, lastSeq, readEvents } from '../../src/store/journal.ts'
+import type { RunningEngine } from '../build-engine.ts'
+import { findTask } from '../find-task.ts'
+import { eventJson } from '../view/event-json.ts'
+import type { Control } from './control-parts.ts'
+
+const PAGE_MAX = 1_000
+const STREAMS_MAX = 32
+/** What a slow reader may be behind before it is told to begin anew. */
+const BEHIND_MAX = 1_000
+const HEARTBEAT_MS = 15_000
+const ERRORS_MAX = 1_000
+
+export function eventRoutes(engine: RunningEngine, parts: Control): Hono {
+  const { store } = engine
+  const app = new Hono()
+
+  app.get('/events', c => {
+    const after = Number(c.req.header('last-event-id') ?? c.req.query('after') ?? 0)
+    if (!Number.isSafeInteger(after) || after < 0) throw new TdfError('BAD_REQUEST', 'after: it must be a number')
+    if (c.req.header('accept')?.includes('text/event-stream')) return stream(engine, c, after)
+    return c.json(readEvents(store.sql, { after, limit: PAGE_MAX }).map(eventJson))
+  })
+
+  app.get('/errors', async c => {
+    await parts.errors.flush()
+    const reference = c.req.query('task')
+    const taskId = reference === undefined ? {} : { taskId: findTask(store.sql, reference).id }
+    return c.json(parts.observability.errors({ ...taskId, limit: ERRORS_MAX }))
+  })
+  return app
+}
+
+function stream(engine: RunningEngine, c: Context, after: number): Response {
+  const { store, watchers, world } = engine
+  if (watchers.count() >= STREAMS_MAX) {
+    throw new TdfError('TOO_MANY_REQUESTS', `${STREAMS_MAX} streams are open`, { retryAfterMs: 5_000 })
+  }
+  return streamSSE(c, async sse => {
+    let waiting: JournalEvent[] = []
+    let isBehind = false
+    let wake = () => {}
+    const stopListening = watchers.add(event => {
+      if (waiting.length < BEHIND_MAX) waiting.push(event)
+      else isBehind = true
+      wake()
+    })
+    sse.onAbort(() => {
+      stopListening()
+      wake()
+    })
+    try {
+      let sent = after
+      if (after > 0 && after < firstSeq(store.sql) - 1) isBehind = true
+      const send = async (events: readonly JournalEvent[]) => {
+        const fresh = events.filter(event => event.seq > sent)
+        sent = fresh.at(-1)?.seq ?? sent
+        const text = fresh.map(
+          event => `id: ${event.seq}\nevent: journal\ndata: ${JSON.stringify(eventJson(event))}\n\n`,
+        )
+        if (text.length > 0) await sse.write(text.join(''))
+      }
+      for (let page = readEvents(store.sql, { after: sent, limit: PAGE_MAX }); page.length > 0 && !sse.aborted; ) {
+        await send(page)
+        page = readEvents(store.sql, { after: sent, limit: PAGE_MAX })
+      }
+      while (!sse.aborted) {
+        if (isBehind) {
+          isBehind = false
+          waiting = []
+          sent = lastSeq(store.sql)
+          await sse.write(`id: ${sent}\nevent: resync\ndata: {}\n\n`)
+        }
+        const batch = waiting
+        waiting = []
+        if (batch.length > 0) await send(batch)
+        else {
+          const cancel = await new Promise<() => void>(resolve => {
+            const stop = world.clock.timer(HEARTBEAT_MS, () => {
+              sse.write(': still here\n\n').catch(() => {})
+              resolve(stop)
+            })
+            wake = () => resolve(stop)
+          })
+          cancel()
+        }
+      }
+    } finally {
+      stopListening()
+    }
+  })
+}

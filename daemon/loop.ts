@@ -1,0 +1,151 @@
+/**
+ * The one timer. It sleeps to the earliest wake of any task or node, at most a minute, and runs what is due, each
+ * subject at most once at a time. Everything it knows comes from the rows at start and from what was committed since;
+ * it never scans the database.
+ */
+import { asTdfError } from '../src/errors.ts'
+import type { Log } from '../src/observe/log.ts'
+import type { Cancel, World } from '../src/world.ts'
+import { createSchedule } from './schedule.ts'
+
+/** `task:<id>/<attempt>` or `node:<name>`. */
+export type Subject = string
+
+export interface Loop {
+  /** Sets a subject's next wake; null when nothing is left to do. Called right after COMMIT, in the order of commits. */
+  schedule(subject: Subject, at: number | null): void
+  /** Ends the run of a subject that is under way, if it is. */
+  interrupt(subject: Subject, reason: Error): void
+  /** One round: starts what is due. Answers how many were started. */
+  tick(): number
+  start(): void
+  /** Starts nothing more, interrupts what is under way, and resolves when it has ended. */
+  stop(): Promise<void>
+  /** When we last began to look at the outside: the start, or the end of a gap of the clock. */
+  epochAt(): number
+  /** How late the last round was, in ms. */
+  lagMs(): number
+  earliest(): number | null
+  busy(): number
+}
+
+export interface LoopParts {
+  world: World
+  log: Log
+  /** Runs one subject; it schedules its own next wake. */
+  run(subject: Subject, signal: AbortSignal): Promise<void>
+  /** The clock jumped by so many ms, either way: nobody could act meanwhile. */
+  onGap(gapMs: number): void
+}
+
+const SLEEP_MS_MAX = 60_000
+/** From here on a late round means that the machine slept or that its clock was changed, in ms. */
+const GAP_MS = 10_000
+const BUSY_MAX = 512
+const FAILED_RETRY_MS = 5_000
+
+export function createLoop({ world, log, run, onGap }: LoopParts): Loop {
+  const { clock } = world
+  const schedule = createSchedule()
+  const busy = new Map<Subject, AbortController>()
+  const again = new Set<Subject>()
+  let epochAt = clock.now()
+  let wall = clock.now()
+  let mono = clock.mono()
+  let plannedMono = mono
+  let lagMs = 0
+  let stopped = true
+  let cancelTimer: Cancel | undefined
+  let turning = false
+  let drained: (() => void) | undefined
+
+  function tick(): number {
+    noticeGap()
+    const due = schedule.take(clock.now(), BUSY_MAX - busy.size)
+    for (const subject of due) start(subject)
+    return due.length
+  }
+
+  /** A suspended machine or a changed clock parts the two clocks; a stopped process comes late by both. */
+  function noticeGap(): void {
+    const now = clock.now()
+    const monoNow = clock.mono()
+    const jumpMs = now - wall - (monoNow - mono)
+    lagMs = Math.max(monoNow - plannedMono, 0)
+    wall = now
+    mono = monoNow
+    plannedMono = monoNow
+    const gapMs = Math.round(jumpMs + (lagMs >= GAP_MS ? lagMs : 0))
+    if (Math.abs(gapMs) < GAP_MS) return
+    epochAt = now
+    log.warn({ gapMs }, 'the clock jumped: deadlines move along')
+    onGap(gapMs)
+  }
+
+  function start(subject: Subject): void {
+    if (busy.has(subject)) return void again.add(subject)
+    const controller = new AbortController()
+    busy.set(subject, controller)
+    run(subject, controller.signal)
+      .catch(error => {
+        if (stopped) return
+        log.error({ subject, code: asTdfError(error).code, err: String(error) }, 'a run failed; it will be tried again')
+        schedule.set(subject, clock.now() + FAILED_RETRY_MS)
+      })
+      .finally(() => {
+        busy.delete(subject)
+        if (again.delete(subject)) schedule.set(subject, clock.now())
+        if (stopped && busy.size === 0) drained?.()
+        rearm()
+      })
+  }
+
+  /** Plans the next round at the end of this turn, so that a burst of changes plans once. */
+  function rearm(): void {
+    if (stopped || turning) return
+    turning = true
+    clock.turn(() => {
+      turning = false
+      if (stopped) return
+      cancelTimer?.()
+      const now = clock.now()
+      const earliest = busy.size >= BUSY_MAX ? null : schedule.earliest()
+      const sleepMs = Math.min(Math.max((earliest ?? now + SLEEP_MS_MAX) - now, 0), SLEEP_MS_MAX)
+      if (sleepMs === 0) return round()
+      plannedMono = clock.mono() + sleepMs
+      cancelTimer = clock.timer(sleepMs, round)
+    })
+  }
+
+  function round(): void {
+    tick()
+    rearm()
+  }
+
+  return {
+    schedule(subject, at) {
+      schedule.set(subject, at)
+      rearm()
+    },
+    interrupt: (subject, reason) => busy.get(subject)?.abort(reason),
+    tick,
+    start() {
+      stopped = false
+      epochAt = clock.now()
+      wall = epochAt
+      mono = clock.mono()
+      plannedMono = mono
+      rearm()
+    },
+    stop() {
+      stopped = true
+      cancelTimer?.()
+      for (const controller of busy.values()) controller.abort(new Error('the daemon stops'))
+      return busy.size === 0 ? Promise.resolve() : new Promise(resolve => (drained = resolve))
+    },
+    epochAt: () => epochAt,
+    lagMs: () => lagMs,
+    earliest: () => schedule.earliest(),
+    busy: () => busy.size,
+  }
+}

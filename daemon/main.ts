@@ -1,0 +1,143 @@
+/**
+ * The composition root: lock → store → engine → listeners → loop, and the same backwards at the end. Imported by
+ * `commands/daemon-run.ts` alone.
+ */
+import { mkdirSync } from 'node:fs'
+import path from 'node:path'
+import process from 'node:process'
+import { type Config, parseListen } from '../src/config/index.ts'
+import type { Log } from '../src/observe/log.ts'
+import type { Paths } from '../src/paths.ts'
+import type { DaemonStatusJson } from '../src/protocol/control.ts'
+import { takeLock } from '../src/store/lock.ts'
+import { readMeta, writeMeta } from '../src/store/meta.ts'
+import { countNodes } from '../src/store/nodes.ts'
+import { openObservability } from '../src/store/observability.ts'
+import { openStore, type Store } from '../src/store/store.ts'
+import { countByStatus } from '../src/store/tasks.ts'
+import { VERSION } from '../src/version.ts'
+import type { World } from '../src/world.ts'
+import { buildEngine } from './build-engine.ts'
+import { createErrorFlush } from './flush-errors.ts'
+import { callbackApp } from './http/callbacks.ts'
+import { controlApp } from './http/control.ts'
+import { type Listener, listenTcp, listenUnix } from './http/listen.ts'
+import { readInstall } from './install.ts'
+import { buildProviders } from './providers.ts'
+import { gitResults } from './results/git-results.ts'
+import { startSweeps } from './sweeps/index.ts'
+
+export interface DaemonOptions {
+  world: World
+  paths: Paths
+  config: Config
+  log: Log
+  env: NodeJS.ProcessEnv
+  /** The agent program, one file. */
+  agentProgram: string
+}
+
+export interface Daemon {
+  /** Begins an orderly end; a second call changes nothing. */
+  stop(): void
+  /** Resolves when it has ended. */
+  ended: Promise<void>
+}
+
+/** Throws when it cannot start; then nothing of it is left. */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const ending = createEnding(options.log)
+  try {
+    await compose(options, ending)
+    return ending
+  } catch (error) {
+    ending.stop()
+    await ending.ended
+    throw error
+  }
+}
+
+interface Ending extends Daemon {
+  /** Adds what has to be undone; the last comes first. */
+  undoLater(undo: () => Promise<void> | void): void
+}
+
+function createEnding(log: Log): Ending {
+  const undos: (() => Promise<void> | void)[] = []
+  let stop = () => {}
+  const stopped = new Promise<void>(resolve => (stop = resolve))
+  const ended = stopped.then(async () => {
+    log.info({}, 'stopping')
+    for (const undo of undos.reverse()) await undo()
+  })
+  return { stop, ended, undoLater: undo => void undos.push(undo) }
+}
+
+async function compose(options: DaemonOptions, ending: Ending): Promise<void> {
+  const { world, paths, config, log, env } = options
+  const { stateDir, runDir } = paths
+  for (const folder of [stateDir, runDir, path.join(stateDir, 'bundles'), path.join(stateDir, 'downloads')]) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+  }
+  const startedAt = new Date(world.clock.now()).toISOString()
+  const lock = takeLock(stateDir, { pid: process.pid, startedAt })
+  ending.undoLater(() => lock.release())
+  const install = readInstall(stateDir, world.random)
+  const store = openStore(stateDir, world)
+  ending.undoLater(() => store.close())
+  const observability = openObservability(stateDir, world.clock.now())
+  ending.undoLater(() => observability.close())
+
+  const bundleFile = (sha256: string) => path.join(stateDir, 'bundles', `${sha256}.bundle`)
+  const results = gitResults({ stateDir, bundleFile })
+  const providers = buildProviders(options)
+  const told = { callbacksUrl: '' }
+  const engine = buildEngine({
+    ...{ world, config, log, store, install, results, bundleFile, providers: providers.table },
+    callbackUrl: () => told.callbacksUrl,
+    secrets: names => Object.fromEntries(names.flatMap(name => (env[name] === undefined ? [] : [[name, env[name]]]))),
+  })
+  const errors = createErrorFlush(engine, observability)
+
+  const { host, port } = parseListen(config.callbacks.listen) ?? { host: '127.0.0.1', port: 0 }
+  const hosts = [host, ...(config.callbacks.url ? [new URL(config.callbacks.url).hostname] : [])]
+  const callbacks = await listenForCallbacks(
+    callbackApp(engine, () => hosts),
+    host,
+    port,
+    store,
+  )
+  ending.undoLater(() => callbacks.stop())
+  told.callbacksUrl = config.callbacks.url || `http://${host.includes(':') ? `[${host}]` : host}:${callbacks.port}`
+
+  const status = (): DaemonStatusJson => ({
+    ...{ pid: process.pid, version: VERSION, home: paths.home, installId: install.id, socket: paths.socket, startedAt },
+    callbacksUrl: told.callbacksUrl,
+    tasks: countByStatus(store.sql),
+    nodes: countNodes(store.sql),
+  })
+  const control = controlApp(engine, { stateDir, results, observability, errors, status, stop: ending.stop })
+  const socketMode = paths.kind === 'system' ? 0o660 : 0o600
+  const socket = await listenUnix(control, paths.socket, socketMode, { requestTimeoutMs: 0, connectionsMax: 128 })
+  ending.undoLater(() => socket.stop())
+
+  ending.undoLater(() => providers.rest(engine))
+  await engine.takeUp()
+  ending.undoLater(() => engine.loop.stop())
+  const sweeps = startSweeps(engine, { errors, observability })
+  ending.undoLater(() => sweeps.stop())
+  log.info({ pid: process.pid, version: VERSION, socket: paths.socket, callbacks: told.callbacksUrl }, 'ready')
+}
+
+/** Port 0 is a free port, chosen once and kept: nodes go on calling the same one. */
+async function listenForCallbacks(
+  app: Parameters<typeof listenTcp>[0],
+  host: string,
+  port: number,
+  store: Store,
+): Promise<Listener> {
+  const wanted = port === 0 ? Number(readMeta(store.sql, 'callback_port') ?? 0) : port
+  const listener = await listenTcp(app, host, wanted, { requestTimeoutMs: 30_000, connectionsMax: 512 })
+  if (port === 0) await store.commit(() => writeMeta(store.sql, 'callback_port', String(listener.port)))
+  return listener
+}

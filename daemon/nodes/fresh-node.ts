@@ -1,0 +1,60 @@
+/** A node before anything was asked of its provider: the row that owns the machine. */
+import type { Node, ProviderName } from '../../src/node.ts'
+import type { StandingNode } from '../../src/providers/provider.ts'
+import type { Engine } from '../deps.ts'
+
+const EMPTY = {
+  rev: 0,
+  stateId: null,
+  cursor: 0,
+  deadlineAt: null,
+  waitingFor: null,
+  warmUntil: null,
+  pricePerHour: null,
+  facts: {},
+  readyAt: null,
+}
+
+/** A machine to order. Its name is final: the provider knows it by nothing else. */
+export function freshNode(
+  { install, world, config }: Pick<Engine, 'install' | 'world' | 'config'>,
+  order: { provider: ProviderName; size: string; location: string },
+  now: number,
+): Node {
+  return {
+    ...EMPTY,
+    name: `tdf-${install.id.slice(0, 8)}-${world.random.bytes(6).toString('hex')}`,
+    provider: order.provider,
+    status: 'ordered',
+    size: order.size,
+    location: order.location,
+    address: null,
+    autoProvisioned: true,
+    maxWorkspaces: config.nodes.maxWorkspaces,
+    wakeAt: now,
+    createdAt: now,
+    updatedAt: now,
+  }
+}
+
+/** A node that is simply there, such as this machine or a box from the configuration. */
+export function standingNode(
+  provider: ProviderName,
+  { name, size, location, address, maxWorkspaces }: StandingNode,
+  now: number,
+): Node {
+  return {
+    ...EMPTY,
+    name,
+    provider,
+    status: 'ordered',
+    size,
+    location,
+    address,
+    autoProvisioned: false,
+    maxWorkspaces,
+    wakeAt: now,
+    createdAt: now,
+    updatedAt: now,
+  }
+}

@@ -1,0 +1,39 @@
+/** The first words at every (re)connection: who we are, where to call, and who answers. */
+import type { NodeState, ReadNode } from '../../src/store/nodes.ts'
+import { writeHeartbeat } from '../../src/store/nodes.ts'
+import { issueToken } from '../../src/store/tokens.ts'
+import { hashToken } from '../../src/tokens.ts'
+import { unreachable } from '../agents.ts'
+import { nodeToken } from '../grants.ts'
+import type { NodeContext } from './journey.ts'
+import { loseWorkspaces } from './lose-workspaces.ts'
+
+/** Throws while the agent does not answer, or answers as another node. */
+export async function greet({ engine, signal }: NodeContext, node: ReadNode): Promise<Partial<NodeState>> {
+  const { agents, install, store, world, config } = engine
+  agents.forget(node.name)
+  const client = await agents.stranger(node, signal)
+  const token = nodeToken(install, node.name)
+  await store.commit(() => {
+    issueToken(store.sql, hashToken(token), { scope: 'node', subject: node.name, taskId: null, attempt: null })
+  })
+  await client.register({
+    nodeName: node.name,
+    installId: install.id,
+    heartbeatMs: config.nodes.heartbeatInterval,
+    callback: { url: engine.callbackUrl(), token },
+  })
+  const health = await client.health()
+  if (health.nodeName !== node.name) throw unreachable(node, `its address answers as node ${health.nodeName}`)
+  signal.throwIfAborted()
+  const { cpuPercent, memoryPercent, diskPercent, stateId, version } = health
+  await store.commit(() => {
+    writeHeartbeat(store.sql, node.name, { at: world.clock.now(), cpuPercent, memoryPercent, diskPercent })
+    if (node.stateId !== null && node.stateId !== stateId) loseWorkspaces(engine, node.name)
+  })
+  return {
+    stateId,
+    cursor: node.stateId === stateId ? node.cursor : 0,
+    facts: { ...node.facts, agentVersion: version },
+  }
+}

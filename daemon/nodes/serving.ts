@@ -1,0 +1,77 @@
+/**
+ * A node that serves. It is alive while its heartbeats come, or while it answers when asked; after `heartbeat_stale` it
+ * gets no new work, after `lost_after` it is lost. A provisioned machine without work becomes warm, and a warm one ends.
+ */
+import { asTdfError, TdfError } from '../../src/errors.ts'
+import type { ReadNode } from '../../src/store/nodes.ts'
+import { greet } from './greet.ts'
+import type { NodeContext, NodeHandler, NodeOutcome } from './journey.ts'
+import { pull } from './pull.ts'
+
+export const serving: NodeHandler = async (ctx, node) => {
+  const { now, engine } = ctx
+  const { heartbeatInterval } = engine.config.nodes
+  try {
+    if (!isDueForPull(ctx, node)) return { ...temperature(ctx, node), ms: heartbeatInterval }
+    const cursor = await pull(ctx, node)
+    const facts = { ...node.facts, pulledAt: now }
+    return { ...temperature(ctx, node), cursor, facts, ms: heartbeatInterval }
+  } catch (thrown) {
+    const error = asTdfError(thrown)
+    if (error.code === 'NODE_REPLACED') return { status: 'booting', ms: 0, waitingFor: error.message }
+    return (await reconnect(ctx, node)) ?? silent(ctx, node, error)
+  }
+}
+
+/** Asked when it is quiet or we have just begun to look; with work on it, every `reconcile_interval` all the same. */
+function isDueForPull(ctx: NodeContext, node: ReadNode): boolean {
+  const { now, engine, workspaces } = ctx
+  const heardAt = heardAtOf(ctx, node)
+  const isQuiet = now - heardAt > engine.config.nodes.heartbeatInterval * 1.5
+  const pulledAt = node.facts.pulledAt ?? 0
+  const isBehind = workspaces > 0 && now - pulledAt >= engine.config.runner.reconcileInterval
+  return isQuiet || isBehind || pulledAt < engine.loop.epochAt()
+}
+
+const heardAtOf = ({ heartbeat }: NodeContext, node: ReadNode) => Math.max(heartbeat?.at ?? 0, node.readyAt ?? 0)
+
+/** Its agent may have been restarted, or ended with the machine that is started again: ask the provider, greet anew. */
+async function reconnect(ctx: NodeContext, node: ReadNode): Promise<NodeOutcome | undefined> {
+  const { engine, signal } = ctx
+  engine.agents.forget(node.name)
+  try {
+    const machine = await engine.providers[node.provider]?.ensure(node, signal)
+    if (machine?.state !== 'up') return undefined
+    return { ...(await greet(ctx, node)), waitingFor: null, ms: 0 }
+  } catch (error) {
+    if (error instanceof TdfError) return undefined
+    throw error
+  }
+}
+
+function silent(ctx: NodeContext, node: ReadNode, error: TdfError): NodeOutcome {
+  const { engine, now } = ctx
+  const { heartbeatInterval, lostAfter } = engine.config.nodes
+  const silentMs = now - Math.max(heardAtOf(ctx, node), engine.loop.epochAt())
+  if (silentMs >= lostAfter) {
+    const facts = { ...node.facts, error: error.message }
+    return { status: 'lost', ms: 0, facts, waitingFor: `it to answer again: ${error.message}` }
+  }
+  const waitingFor = `it to answer (silent for ${Math.round(silentMs / 1000)} s): ${error.message}`
+  return { ms: Math.min(heartbeatInterval, lostAfter - silentMs), waitingFor }
+}
+
+/** Ours to destroy and without work: warm until its time is over. Everything else just serves. */
+function temperature(ctx: NodeContext, node: ReadNode): Partial<NodeOutcome> {
+  const { engine, now, workspaces, reservations } = ctx
+  const isIdle = workspaces === 0 && reservations === 0
+  if (!node.autoProvisioned) return { waitingFor: null }
+  if (node.status === 'ready' && isIdle) {
+    return { status: 'warm', warmUntil: now + engine.config.nodes.warmTimeout, waitingFor: null }
+  }
+  if (node.status === 'warm' && !isIdle) return { status: 'ready', warmUntil: null, waitingFor: null }
+  if (node.status === 'warm' && node.warmUntil !== null && now >= node.warmUntil) {
+    return { status: 'destroying', waitingFor: 'the provider to remove it' }
+  }
+  return { waitingFor: null }
+}

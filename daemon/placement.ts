@@ -1,0 +1,98 @@
+/**
+ * Runs the placement pass whenever something changed that may give a waiting task its slot: once a turn, however much
+ * changed. Reservations, ordered nodes and wake-ups are one transaction.
+ */
+import type { ProviderName } from '../src/node.ts'
+import { wakeAttempt } from '../src/store/attempts.ts'
+import { insertNode, type ReadNode, readHeartbeats, readNodes } from '../src/store/nodes.ts'
+import { reserve, slotsInUse } from '../src/store/slots.ts'
+import type { Engine } from './deps.ts'
+import { freshNode } from './nodes/fresh-node.ts'
+import { type Offer, type Placements, place, type Room, type Wish } from './place.ts'
+import { record } from './record.ts'
+import { nodeSubject, taskSubject } from './subjects.ts'
+
+/** Answers a function that asks for a pass; the pass itself comes with the next group of writes. */
+export function createPlacement(engine: () => Engine): () => void {
+  let asked = false
+  return () => {
+    if (asked) return
+    asked = true
+    const { store, log } = engine()
+    // A rejected pass is asked for again by the next change, at the latest by the sweep.
+    store
+      .commit(() => {
+        asked = false
+        pass(engine())
+      })
+      .catch(error => log.error({ err: String(error) }, 'the placement pass failed'))
+  }
+}
+
+/** Inside a write. */
+function pass(engine: Engine): void {
+  const queue = engine.queue.list()
+  if (queue.length === 0) return
+  const now = engine.world.clock.now()
+  const nodes = readNodes(engine.store.sql)
+  const placements = place(queue, roomsOf(engine, nodes, now), {
+    config: engine.config,
+    offers: offersOf(engine),
+    machines: nodes.filter(counts).length,
+  })
+  apply(engine, placements, now)
+}
+
+/** Machines that count against `max_nodes`: ours, until they are gone. */
+const counts = (node: ReadNode) => node.autoProvisioned && node.status !== 'destroyed'
+
+export function roomsOf(engine: Pick<Engine, 'store'>, nodes: readonly ReadNode[], now: number): Room[] {
+  const used = slotsInUse(engine.store.sql)
+  const heartbeats = readHeartbeats(engine.store.sql)
+  return nodes.map(node => {
+    const beat = heartbeats.get(node.name)
+    const speaks = node.status === 'ready' || node.status === 'warm'
+    return {
+      name: node.name,
+      provider: node.provider,
+      status: node.status,
+      size: node.size,
+      location: node.location,
+      used: used.get(node.name) ?? 0,
+      slots: node.maxWorkspaces,
+      cpuPercent: beat?.cpuPercent ?? null,
+      memoryPercent: beat?.memoryPercent ?? null,
+      silentMs: speaks && beat ? now - beat.at : null,
+    }
+  })
+}
+
+export function offersOf({ providers, config }: Pick<Engine, 'providers' | 'config'>): Offer[] {
+  return Object.entries(providers).flatMap(([name, provider]) => {
+    const catalogue = provider.catalogue()
+    // The keys of the table are provider names.
+    return catalogue ? [{ provider: name as ProviderName, ...catalogue, slots: config.nodes.maxWorkspaces }] : []
+  })
+}
+
+function apply(engine: Engine, { reservations, orders }: Placements, now: number): void {
+  const { store } = engine
+  for (const { wish, node } of reservations) give(engine, wish, node, now)
+  for (const order of orders) {
+    const node = freshNode(engine, order, now)
+    if (!insertNode(store.sql, node)) continue
+    record(engine, { type: 'node.status', nodeName: node.name, data: { from: null, to: 'ordered', reason: null } }, now)
+    store.afterCommit(() => engine.loop.schedule(nodeSubject(node.name), now))
+    for (const wish of order.wishes) give(engine, wish, node.name, now)
+  }
+}
+
+function give(engine: Engine, wish: Wish, node: string, now: number): void {
+  const { store, loop, queue } = engine
+  if (!reserve(store.sql, { id: wish.id, attempt: wish.attempt, nodeName: node }, now)) return
+  wakeAttempt(store.sql, wish, now)
+  store.afterCommit(() => {
+    queue.remove(wish)
+    loop.schedule(taskSubject(wish), now)
+  })
+}

@@ -1,0 +1,41 @@
+/** The providers that the configuration switches on. */
+
+import { LOCAL_NODE, type LocalProvider, localProvider } from '../src/providers/local.ts'
+import type { Provider } from '../src/providers/provider.ts'
+import { staticProvider } from '../src/providers/static.ts'
+import { liveWorkspaces } from '../src/store/slots.ts'
+import type { Deps, Engine } from './deps.ts'
+import type { DaemonOptions } from './main.ts'
+
+export interface Providers {
+  table: Deps['providers']
+  /** At an orderly end: a local agent on which nothing runs is not left behind. */
+  rest(engine: Engine): void
+}
+
+/** Variables that the local agent may hand on to what it runs; secrets reach a session only by its own table. */
+const PASSED_ON = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LC_ALL', 'TMPDIR', 'TZ', 'SSH_AUTH_SOCK']
+
+export function buildProviders({ world, paths, config, env, agentProgram }: DaemonOptions): Providers {
+  const slots = config.nodes.maxWorkspaces
+  const table: Partial<Record<'local' | 'static', Provider>> = {}
+  let local: LocalProvider | undefined
+  if (config.providers.local.enabled) {
+    const passed = Object.fromEntries(PASSED_ON.flatMap(name => (env[name] === undefined ? [] : [[name, env[name]]])))
+    const limits = {
+      TDF_LOG_MAX_BYTES: String(config.results.logMaxBytes),
+      TDF_SALVAGE_MAX_BYTES: String(config.results.salvageMaxBytes),
+    }
+    const { stateDir, runDir } = paths
+    local = localProvider({ world, stateDir, runDir, program: agentProgram, slots, env: { ...passed, ...limits } })
+    table.local = local
+  }
+  const nodes = config.providers.static.nodes
+  if (nodes.length > 0) table.static = staticProvider(nodes, slots)
+  return {
+    table,
+    rest: ({ store }) => {
+      if (liveWorkspaces(store.sql, LOCAL_NODE).length === 0) local?.stop()
+    },
+  }
+}

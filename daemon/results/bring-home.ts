@@ -1,0 +1,25 @@
+/** From the node to our disk: the agent saves the work, we fetch it, check it and say so. Used by the step and the sweep. */
+import type { AgentClient } from '../../src/agent-client.ts'
+import { TdfError } from '../../src/errors.ts'
+import type { Salvaged } from '../../src/protocol/agent-api.ts'
+import { resultRefOf, type Task, type TaskResult } from '../../src/task.ts'
+import type { Results } from './results.ts'
+
+/** Everything in it may be done again. Throws while the work is not safe on our disk. */
+export async function bringHome(
+  { results }: { results: Results },
+  task: Task,
+  agent: AgentClient,
+): Promise<{ salvage: Salvaged; result: TaskResult }> {
+  if (task.workspaceId === null) throw new TdfError('BUG', `task ${task.id} has no workspace to save`)
+  const ref = resultRefOf(task.id, task.attempt)
+  const salvage = await agent.salvage(task.workspaceId, ref)
+  const file = results.downloadFile(task)
+  try {
+    const came = await agent.bundle(task.workspaceId, ref, await results.have(task), file)
+    await results.receive(task, salvage, came ? file : null)
+  } finally {
+    await results.discard(file)
+  }
+  return { salvage, result: await results.describe(task, salvage) }
+}

@@ -1,0 +1,125 @@
+/** Results in git: fetched from the node's bundle, checked object by object, and only then named. */
+import { existsSync } from 'node:fs'
+import { mkdir, rm } from 'node:fs/promises'
+import path from 'node:path'
+import { TdfError } from '../../src/errors.ts'
+import type { Salvaged } from '../../src/protocol/agent-api.ts'
+import { resultRefOf, type Task, type TaskResult } from '../../src/task.ts'
+import { type Repository, repositories } from './repository.ts'
+import type { Results } from './results.ts'
+
+const BASES = 'refs/tdf-base'
+const INCOMING = 'refs/tdf-incoming'
+const HAVE_MAX = 50
+const FETCH_TIMEOUT_MS = 600_000
+
+export interface GitResults extends Results {
+  /** The repository that holds the results of this task's source. */
+  of(task: Pick<Task, 'spec'>): Promise<Repository>
+}
+
+export interface GitResultsOptions {
+  stateDir: string
+  bundleFile(sha256: string): string
+}
+
+export function gitResults({ stateDir, bundleFile }: GitResultsOptions): GitResults {
+  const open = repositories(path.join(stateDir, 'results'))
+  const downloads = path.join(stateDir, 'downloads')
+  const of = (task: Pick<Task, 'spec'>) => open(task.spec.repo.url)
+
+  return {
+    of,
+    async have(task) {
+      const repository = await of(task)
+      await mkdir(downloads, { recursive: true, mode: 0o700 })
+      await repository.alone(() => takeBase(repository, task, bundleFile))
+      const order = ['--sort=-committerdate', `--count=${HAVE_MAX}`, '--format=%(objectname)']
+      const listed = await repository.must(['for-each-ref', ...order, BASES])
+      return listed.split('\n').filter(Boolean)
+    },
+    async receive(task, saved, file) {
+      const repository = await of(task)
+      await repository.alone(() => receive(repository, task, saved, file))
+    },
+    async describe(task, saved) {
+      return describe(await of(task), task, saved)
+    },
+    downloadFile: task => path.join(downloads, `${task.id}-${task.attempt}.bundle`),
+    discard: file => rm(file, { force: true }),
+  }
+}
+
+/** The uploaded repository is the ground that a bundle with only the new commits stands on. */
+async function takeBase(repository: Repository, { spec }: Task, bundleFile: (sha256: string) => string): Promise<void> {
+  const { repo } = spec
+  if (repo.kind !== 'bundle') return
+  const known = await repository.may(['cat-file', '-e', `${repo.baseCommit}^{commit}`])
+  if (known.exitCode === 0) return
+  const file = bundleFile(repo.sha256)
+  if (!existsSync(file)) return
+  const target = `+${repo.ref}:${BASES}/${repo.baseCommit}`
+  await repository.must(['fetch', ...QUIET, '--end-of-options', file, target], { timeoutMs: FETCH_TIMEOUT_MS })
+}
+
+const QUIET = ['--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-maintenance', '--no-recurse-submodules']
+
+async function receive(repository: Repository, task: Task, saved: Salvaged, file: string | null): Promise<void> {
+  const ref = resultRefOf(task.id, task.attempt)
+  const incoming = `${INCOMING}/${task.id}/${task.attempt}`
+  if (file !== null) {
+    const wanted = `+${ref}*:${incoming}*`
+    await repository.must(['fetch', ...QUIET, '--end-of-options', file, wanted], { timeoutMs: FETCH_TIMEOUT_MS })
+  }
+  await assertCommit(repository, saved.commit)
+  await assertCommit(repository, saved.baseCommit)
+  const came = await refsUnder(repository, incoming)
+  if (file !== null && came.get(incoming) !== saved.commit) {
+    throw new TdfError('RESULT_BROKEN', `the bundle holds ${came.get(incoming)}, the agent spoke of ${saved.commit}`)
+  }
+  const moves = [...came].flatMap(([name, oid]) => [
+    `update ${ref}${name.slice(incoming.length)} ${oid}`,
+    `delete ${name}`,
+  ])
+  const named = [`update ${ref} ${saved.commit}`, `update ${BASES}/${saved.baseCommit} ${saved.baseCommit}`]
+  const extra = moves.filter(line => !line.startsWith(`update ${ref} `))
+  await repository.must(['update-ref', '--stdin'], { input: `${[...named, ...extra].join('\n')}\n` })
+}
+
+async function assertCommit(repository: Repository, oid: string): Promise<void> {
+  const found = await repository.may(['cat-file', '-e', `${oid}^{commit}`])
+  if (found.exitCode !== 0) throw new TdfError('RESULT_BROKEN', `commit ${oid} did not come home`)
+}
+
+async function refsUnder(repository: Repository, prefix: string): Promise<Map<string, string>> {
+  const listed = await repository.must([
+    'for-each-ref',
+    '--format=%(refname) %(objectname)',
+    `${prefix}*`,
+    `${prefix}*/**`,
+  ])
+  const lines = listed.split('\n').filter(Boolean)
+  return new Map(lines.map(line => line.split(' ') as [string, string]))
+}
+
+async function describe(repository: Repository, task: Task, saved: Salvaged): Promise<TaskResult> {
+  const { baseCommit, commit } = saved
+  const ahead = await repository.must(['rev-list', '--count', '--end-of-options', `${baseCommit}..${commit}`])
+  const counted = await repository.must(['diff', ...PLAIN, '--numstat', '-z', '--end-of-options', baseCommit, commit])
+  const rows = counted.split('\0').filter(row => /^(\d+|-)\t(\d+|-)\t/.test(row))
+  const sum = (column: number) => rows.reduce((total, row) => total + (Number(row.split('\t')[column]) || 0), 0)
+  return {
+    branch: task.spec.outputBranch,
+    commit,
+    ahead: Number(ahead),
+    filesChanged: rows.length,
+    insertions: sum(0),
+    deletions: sum(1),
+    summary: task.facts.exit?.summary ?? null,
+    salvaged: saved.salvaged,
+    check: null,
+  }
+}
+
+/** Differences without any program that a repository could name. */
+export const PLAIN = ['--no-ext-diff', '--no-textconv', '--no-color', '--no-renames']

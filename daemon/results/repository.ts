@@ -1,0 +1,77 @@
+/** One bare repository for each source: made when first needed, written to by one at a time, never with foreign settings. */
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, rename, rm } from 'node:fs/promises'
+import path from 'node:path'
+import { TdfError } from '../../src/errors.ts'
+import { type GitOptions, git } from '../../src/git.ts'
+import type { RunResult } from '../../src/process.ts'
+
+/** Old histories are full of these; they are ugly, not dangerous (git-fsck(1), FSCK MESSAGES). */
+const HARMLESS = [
+  ...['zeroPaddedFilemode', 'missingSpaceBeforeDate', 'badTimezone', 'missingNameBeforeEmail', 'badDate'],
+  ...['missingEmail', 'badEmail', 'missingSpaceBeforeEmail', 'nullSha1', 'gitmodulesUrl', 'gitmodulesName'],
+]
+
+/** Everything that comes in is checked and on disk before a ref names it. */
+const CAREFUL = [
+  ...['-c', 'core.fsync=all', '-c', 'transfer.fsckObjects=true', '-c', 'core.logAllRefUpdates=false'],
+  ...HARMLESS.flatMap(message => ['-c', `fetch.fsck.${message}=ignore`]),
+]
+
+export interface Repository {
+  dir: string
+  /** Runs git in it; throws RESULT_BROKEN with git's own words when it fails. */
+  must(args: readonly string[], options?: Partial<GitOptions>): Promise<string>
+  may(args: readonly string[], options?: Partial<GitOptions>): Promise<RunResult>
+  /** Runs `act` alone: whoever writes to the repository waits for its turn. */
+  alone<T>(act: () => Promise<T>): Promise<T>
+}
+
+export function repositories(folder: string): (source: string) => Promise<Repository> {
+  const open = new Map<string, Promise<Repository>>()
+  return source => {
+    const name = createHash('sha256').update(source).digest('hex').slice(0, 16)
+    let repository = open.get(name)
+    if (!repository) {
+      repository = openRepository(path.join(folder, `${name}.git`))
+      open.set(name, repository)
+      repository.catch(() => open.delete(name))
+    }
+    return repository
+  }
+}
+
+async function openRepository(dir: string): Promise<Repository> {
+  if (!existsSync(path.join(dir, 'HEAD'))) await create(dir)
+  let turn: Promise<unknown> = Promise.resolve()
+
+  const may: Repository['may'] = (args, options = {}) =>
+    git([...CAREFUL, '--git-dir', dir, ...args], { cwd: dir, ...options })
+
+  return {
+    dir,
+    may,
+    async must(args, options) {
+      const result = await may(args, options)
+      if (result.exitCode === 0) return result.stdout
+      const said = result.timedOut ? 'it took too long' : result.stderr.trim().slice(-2_000)
+      throw new TdfError('RESULT_BROKEN', `git ${args[0]} failed in the repository of results: ${said}`)
+    },
+    alone(act) {
+      const mine = turn.then(act, act)
+      turn = mine.catch(() => {})
+      return mine
+    },
+  }
+}
+
+/** Whole or not at all: a half-made repository never gets its name. */
+async function create(dir: string): Promise<void> {
+  const fresh = `${dir}.new`
+  await rm(fresh, { recursive: true, force: true })
+  await mkdir(path.dirname(dir), { recursive: true, mode: 0o700 })
+  const made = await git(['init', '--quiet', '--bare', '--template=', fresh], { cwd: path.dirname(dir) })
+  if (made.exitCode !== 0) throw new TdfError('RESULT_BROKEN', `git init failed: ${made.stderr.trim().slice(-500)}`)
+  await rename(fresh, dir)
+}

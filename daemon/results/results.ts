@@ -1,0 +1,19 @@
+/** Where the work comes home: a bare repository for each source, in the state folder. */
+
+import type { Salvaged } from '../../src/protocol/agent-api.ts'
+import type { Task, TaskResult } from '../../src/task.ts'
+
+export interface Results {
+  /** Commits that are already here, newest first: the agent leaves them out of its bundle. */
+  have(task: Task): Promise<string[]>
+  /**
+   * Takes the bundle in, checks every object, and only then moves `refs/tdf/<task>/<attempt>`. `file` is null when
+   * the agent said that nothing new has to come. Doing it again changes nothing. Throws RESULT_BROKEN.
+   */
+  receive(task: Task, saved: Salvaged, file: string | null): Promise<void>
+  /** What the result changes, counted in our own copy. */
+  describe(task: Task, saved: Salvaged): Promise<TaskResult>
+  /** A file for a download, inside the state folder; `discard` removes it, whether it came to be or not. */
+  downloadFile(task: Task): string
+  discard(file: string): Promise<void>
+}

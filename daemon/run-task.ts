@@ -1,0 +1,113 @@
+/** One task, one step: read it, run its handler, decide, save. The middle of the corridor. */
+import { asTdfError, TdfError } from '../src/errors.ts'
+import { type AttemptKey, type ReadTask, readAttempt } from '../src/store/attempts.ts'
+import { openSignals, type Signal } from '../src/store/inbox.ts'
+import { isTerminal } from '../src/task.ts'
+import { decide } from './decide.ts'
+import type { Engine } from './deps.ts'
+import { cancel } from './ending.ts'
+import { journey } from './journey.ts'
+import type { Outcome } from './outcome.ts'
+import { save } from './save.ts'
+import { stepContext } from './step-context.ts'
+import { taskSubject } from './subjects.ts'
+import type { Rules, Transition } from './transition.ts'
+
+/** A task whose step this build does not know waits so long for a build that does, in ms. */
+const UNKNOWN_STEP_MS = 3_600_000
+const BUG_RETRY_MS = 60_000
+
+export async function runTask(engine: Engine, key: AttemptKey, signal: AbortSignal): Promise<void> {
+  const { store, world, loop } = engine
+  const task = readAttempt(store.sql, key)
+  if (!task || task.step === null) return
+  const signals = openSignals(store.sql, key)
+  const startedAt = world.clock.mono()
+  const { outcome, decided } = await next(engine, task, signals, signal)
+  const saved = await commit(engine, task, decided, usesOf(outcome, signals))
+  if (!saved) return loop.schedule(taskSubject(key), world.clock.now())
+  log(engine, task, decided, outcome, world.clock.mono() - startedAt)
+}
+
+interface Next {
+  outcome: Outcome | { kind: 'cancel' }
+  decided: Transition
+}
+
+async function next(engine: Engine, task: ReadTask, signals: Signal[], signal: AbortSignal): Promise<Next> {
+  if (!isTerminal(task.status) && signals.some(({ kind }) => kind === 'cancel')) {
+    return { outcome: { kind: 'cancel' }, decided: cancel(task, rulesOf(engine)) }
+  }
+  const outcome = await attempt(engine, task, signals, signal)
+  try {
+    return { outcome, decided: decide(task, outcome, rulesOf(engine)) }
+  } catch (thrown) {
+    const error = asTdfError(thrown)
+    engine.log.error({ task: task.id, step: task.step, err: error.stack }, 'a decision could not be made')
+    const waiting = {
+      kind: 'wait',
+      ms: BUG_RETRY_MS,
+      why: `an internal error: ${error.message}`,
+      looked: false,
+    } as const
+    return {
+      outcome: waiting,
+      decided: { ...decide(task, waiting, rulesOf(engine)), failure: { error, final: false } },
+    }
+  }
+}
+
+/** The handler's answer, or what it threw as one. */
+async function attempt(engine: Engine, task: ReadTask, signals: Signal[], signal: AbortSignal): Promise<Outcome> {
+  const leg = task.step !== null && Object.hasOwn(journey, task.step) ? journey[task.step] : undefined
+  if (!leg) {
+    const why = `a tdf that knows the step "${task.step}"; this one does not`
+    return { kind: 'wait', ms: UNKNOWN_STEP_MS, why, looked: false }
+  }
+  try {
+    return await leg.run(stepContext(engine, task, signals, signal), task)
+  } catch (thrown) {
+    // A cancelled or stopping run costs nothing: the next look at the row says what comes now.
+    if (signal.aborted) return { kind: 'wait', ms: 0, why: task.waitingFor ?? 'the next look', looked: false }
+    return { kind: 'retry', error: asTdfError(thrown) }
+  }
+}
+
+/** Saves the decision. A slot that was gone meanwhile is one more outcome, decided and saved in its turn. */
+async function commit(engine: Engine, task: ReadTask, decided: Transition, uses: readonly number[]): Promise<boolean> {
+  const { store } = engine
+  try {
+    return await store.commit(() => save(engine, task, decided, uses))
+  } catch (thrown) {
+    if (!(thrown instanceof TdfError) || thrown.code !== 'PLACEMENT_LOST') throw thrown
+    const lost = decide(task, { kind: 'advance', to: 'node_selection' }, rulesOf(engine))
+    return store.commit(() => save(engine, task, lost, []))
+  }
+}
+
+function usesOf(outcome: Next['outcome'], signals: Signal[]): readonly number[] {
+  if (outcome.kind === 'cancel') return signals.filter(({ kind }) => kind === 'cancel').map(({ id }) => id)
+  return 'uses' in outcome ? (outcome.uses ?? []) : []
+}
+
+function rulesOf({ world, config, loop }: Engine): Rules {
+  return { now: world.clock.now(), config, dice: world.random.float(), epochAt: loop.epochAt() }
+}
+
+function log(engine: Engine, before: ReadTask, decided: Transition, outcome: Next['outcome'], ms: number): void {
+  const { task, failure } = decided
+  if (before.step === task.step && before.status === task.status && failure === null) return
+  engine.log.info(
+    {
+      task: task.id,
+      attempt: task.attempt,
+      step: before.step,
+      to: task.step,
+      status: task.status,
+      outcome: outcome.kind,
+      ms: Math.round(ms),
+      ...(failure ? { code: failure.error.code, err: failure.error.message } : {}),
+    },
+    'transition',
+  )
+}

@@ -1,0 +1,35 @@
+/**
+ * One transaction for one outcome: task, journal, used signals, outbox, and whatever else the decision asks for. Also
+ * keeps what the loop and the placement pass know in step with what was committed.
+ */
+import { type ReadTask, updateAttempt } from '../src/store/attempts.ts'
+import { consumeSignals } from '../src/store/inbox.ts'
+import { post } from '../src/store/outbox.ts'
+import type { Engine } from './deps.ts'
+import { failureReport } from './failure.ts'
+import { wishOf } from './open-attempt.ts'
+import { record } from './record.ts'
+import { taskSubject } from './subjects.ts'
+import type { Transition } from './transition.ts'
+import { applyWrite } from './writes.ts'
+
+/** Inside a write. False when somebody moved the task since it was read: then nothing was changed. */
+export function save(engine: Engine, seen: ReadTask, decided: Transition, uses: readonly number[]): boolean {
+  const { store, loop, world, queue } = engine
+  const now = world.clock.now()
+  const { task } = decided
+  const wakeAt = updateAttempt(store.sql, seen, task, now)
+  if (wakeAt === false) return false
+  for (const event of decided.events) record(engine, event, now)
+  consumeSignals(store.sql, uses)
+  for (const write of decided.writes) applyWrite(engine, task, write, now)
+  if (decided.failure) post(store.sql, failureReport(engine, seen, decided.failure, now))
+  const wish = seen.step !== 'node_selection' && task.step === 'node_selection' ? wishOf(store.sql, task) : null
+  if (wish) engine.placementChanged()
+  store.afterCommit(() => {
+    loop.schedule(taskSubject(task), wakeAt)
+    if (wish) queue.add(wish)
+    else if (seen.step === 'node_selection' && task.step !== 'node_selection') queue.remove(task)
+  })
+  return true
+}

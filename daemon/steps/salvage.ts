@@ -1,0 +1,62 @@
+/**
+ * Brings the work home before anything is undone: ends what still runs, lets the node's agent save it, fetches it into
+ * our own repository, and only then lets the verdict of a run that ended well fall. Every try may be repeated, and no
+ * failure ends it: at `salvage_timeout` the task goes on and its node is held.
+ */
+
+import type { AgentClient } from '../../src/agent-client.ts'
+import { asTdfError, TdfError } from '../../src/errors.ts'
+import { isTerminal, type Task } from '../../src/task.ts'
+import type { StepContext, StepHandler } from '../context.ts'
+import { advance, type Outcome, wait } from '../outcome.ts'
+import { bringHome } from '../results/bring-home.ts'
+import { judge } from '../verdict.ts'
+import { runCheck } from './check.ts'
+
+const RETRY_MS_MAX = 30_000
+
+export const salvage: StepHandler<'cleanup'> = async (ctx, task) => {
+  try {
+    return await bring(ctx, task)
+  } catch (thrown) {
+    if (ctx.signal.aborted) throw thrown
+    const error = asTdfError(thrown)
+    const sinceMs = ctx.now - task.stepEnteredAt
+    return wait(Math.min(1_000 + sinceMs / 2, RETRY_MS_MAX), `the work cannot be saved yet: ${error.message}`)
+  }
+}
+
+async function bring(ctx: StepContext, task: Task): Promise<Outcome<'cleanup'>> {
+  const { workspaceId, sessionId } = task
+  const node = task.nodeName === null ? undefined : ctx.node(task.nodeName)
+  if (!node || node.status === 'destroyed' || workspaceId === null || sessionId === null) return nothingToSave(task)
+  if (task.facts.saved) return settle(ctx, task)
+  const agent = await ctx.agent(node.name)
+  if ((await agent.workspace(workspaceId)) === null) return nothingToSave(task)
+  const isRunning = await endSession(agent, workspaceId, sessionId)
+  if (isRunning) return wait(1_000, 'the agent to end')
+  const { salvage: saved, result } = await bringHome(ctx, task, agent)
+  return wait(0, 'the check', { facts: { salvage: saved, saved: true }, result })
+}
+
+/** Asks a session that still runs to end; true while it has not. */
+async function endSession(agent: AgentClient, workspaceId: string, sessionId: string): Promise<boolean> {
+  const session = await agent.session(workspaceId, sessionId)
+  if (session?.status !== 'running') return false
+  await agent.cancelSession(workspaceId, sessionId)
+  return true
+}
+
+/** The work is on our disk. What is open now is the verdict of a run that ended well. */
+async function settle(ctx: StepContext, task: Task): Promise<Outcome<'cleanup'>> {
+  if (isTerminal(task.status)) return advance('cleanup')
+  if (task.spec.check === null) return judge(task, null)
+  const checked = await runCheck(ctx, task, task.spec.check)
+  return checked.ended ? judge(task, checked.exitCode) : checked.wait
+}
+
+function nothingToSave(task: Task): Outcome<'cleanup'> {
+  if (isTerminal(task.status)) return advance('cleanup')
+  const error = new TdfError('WORKSPACE_GONE', `the workspace of ${task.id} is gone with what the agent did in it`)
+  return { kind: 'fail', error, verdict: 'infrastructure' }
+}

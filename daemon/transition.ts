@@ -1,0 +1,95 @@
+/** What a decision consists of, and the journal's view of it. Refuses what the tables of edges do not allow. */
+import type { Config } from '../src/config/schema.ts'
+import { TdfError } from '../src/errors.ts'
+import type { CleanupKind } from '../src/store/cleanups.ts'
+import type { NewEvent } from '../src/store/journal.ts'
+import { isTerminal, STATUS_EDGES, type Status, type Step, type Task } from '../src/task.ts'
+import { journey } from './journey.ts'
+
+/** What a decision is made from besides the task and its outcome. */
+export interface Rules {
+  now: number
+  config: Config
+  /** Uniform in [0, 1): spreads the retries. */
+  dice: number
+  /** When we last began to look at the outside: a start, a gap of the clock, or a reconnection. */
+  epochAt: number
+}
+
+/** What else is written with the task, each by a function of the store. */
+export type Write =
+  | { kind: 'place'; nodeName: string }
+  | { kind: 'workspace_status'; status: string }
+  | { kind: 'cleanup'; items: readonly CleanupKind[]; workspaceId: string; nodeName: string }
+  | { kind: 'drop_reservation' }
+  | { kind: 'hold_node' }
+  | { kind: 'next_attempt' }
+  | { kind: 'ended' }
+
+export interface Transition {
+  task: Task
+  events: NewEvent[]
+  writes: Write[]
+  /** A failure to put on record; `final` when the attempt ended by it. */
+  failure: { error: TdfError; final: boolean } | null
+}
+
+/** The task as it enters a step: fresh attempts, a fresh deadline, due at once. */
+export function enter(task: Task, to: Step, rules: Rules, writes: Write[]): Transition {
+  const leg = journey[to]
+  const { now, config } = rules
+  const startsRunning = to === 'running' && task.absoluteAt === null
+  const absoluteAt = startsRunning ? now + (task.spec.timeoutMs ?? config.runner.absoluteExecution) : task.absoluteAt
+  const deadlineMs = leg.deadlineMs(config, task)
+  const next: Task = {
+    ...task,
+    status: isTerminal(task.status) ? task.status : (leg.status ?? task.status),
+    step: to,
+    stepEnteredAt: now,
+    stepAttempt: 1,
+    wakeAt: now,
+    deadlineAt: earliest(deadlineMs === null ? null : now + deadlineMs, to === 'running' ? absoluteAt : null),
+    absoluteAt,
+    waitingFor: null,
+    startedAt: startsRunning ? now : task.startedAt,
+    updatedAt: now,
+  }
+  return transition(task, next, writes, rules)
+}
+
+export function transition(before: Task, task: Task, writes: Write[], rules: Rules, reason?: string): Transition {
+  return { task, events: eventsBetween(before, task, rules, reason), writes, failure: null }
+}
+
+export function eventsBetween(before: Task, after: Task, rules: Rules, reason?: string): NewEvent[] {
+  const events: NewEvent[] = []
+  if (before.status !== after.status) {
+    const allowed: readonly Status[] = STATUS_EDGES[before.status]
+    if (!allowed.includes(after.status)) {
+      throw new TdfError('BUG', `${before.status} → ${after.status} is no edge of the status`)
+    }
+    const why = reason ?? (after.step === null ? 'ended' : `entered ${after.step}`)
+    events.push(taskEvent('task.status', after, { from: before.status, to: after.status, reason: why }))
+  }
+  if (before.step !== after.step) {
+    const ms = rules.now - before.stepEnteredAt
+    events.push(taskEvent('task.step', after, { from: before.step, to: after.step, ms }))
+  }
+  return events
+}
+
+export function taskEvent(type: string, task: Task, data: Record<string, unknown>): NewEvent {
+  return { type, taskId: task.id, attempt: task.attempt, nodeName: task.nodeName, step: task.step, data }
+}
+
+/** Things to undo outside, if the task has a workspace at all. */
+export function cleanupOf(task: Task, ...items: CleanupKind[]): Write[] {
+  const { workspaceId, nodeName } = task
+  return workspaceId === null || nodeName === null ? [] : [{ kind: 'cleanup', items, workspaceId, nodeName }]
+}
+
+/** The earlier of two times, of which either may be missing. */
+export function earliest(one: number | null, other: number | null): number | null {
+  if (one === null) return other
+  return other === null ? one : Math.min(one, other)
+}

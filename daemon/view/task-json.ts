@@ -1,0 +1,69 @@
+/** A task as scripts see it: every key always there, null when empty. */
+import type { TaskJson } from '../../src/protocol/control.ts'
+import { readNode } from '../../src/store/nodes.ts'
+import { readWorkspace } from '../../src/store/slots.ts'
+import type { Sql } from '../../src/store/sql.ts'
+import type { Task } from '../../src/task.ts'
+
+export function taskJson(sql: Sql, task: Task): TaskJson {
+  const { spec } = task
+  return {
+    schema: 'tdf.task.v1',
+    id: task.id,
+    attempt: task.attempt,
+    title: spec.title,
+    prompt: spec.prompt,
+    agent: spec.agent.name,
+    repo: {
+      url: spec.repo.url,
+      ref: spec.repo.ref,
+      baseCommit: spec.repo.baseCommit ?? task.facts.salvage?.baseCommit ?? null,
+    },
+    outputBranch: spec.outputBranch,
+    labels: spec.labels,
+    priority: spec.priority,
+    status: task.status,
+    step: task.step,
+    stepEnteredAt: iso(task.stepEnteredAt),
+    stepAttempt: task.stepAttempt,
+    wakeAt: iso(task.wakeAt),
+    waitingFor: task.waitingFor,
+    parkedUntil: iso(task.parkedUntil),
+    node: nodeOf(sql, task),
+    workspace: workspaceOf(sql, task),
+    session: sessionOf(task),
+    verdict: task.verdict,
+    result: task.result,
+    usage: task.usage,
+    error: task.error,
+    cleanup: task.cleanup,
+    createdAt: iso(task.createdAt),
+    startedAt: iso(task.startedAt),
+    completedAt: iso(task.completedAt),
+    updatedAt: iso(task.updatedAt),
+  }
+}
+
+function nodeOf(sql: Sql, { nodeName }: Task): TaskJson['node'] {
+  const node = nodeName === null ? undefined : readNode(sql, nodeName)
+  if (!node) return null
+  const { name, provider, size, location, autoProvisioned } = node
+  return { name, provider, size, location, autoProvisioned }
+}
+
+function workspaceOf(sql: Sql, { workspaceId }: Task): TaskJson['workspace'] {
+  const workspace = workspaceId === null ? undefined : readWorkspace(sql, workspaceId)
+  return workspace ? { id: workspace.id, status: workspace.status } : null
+}
+
+function sessionOf({ sessionId, facts }: Task): TaskJson['session'] {
+  if (sessionId === null || !facts.session) return null
+  const { status, exitCode, signal, resumeRef } = facts.session
+  return { id: sessionId, status, exitCode, signal, resumeRef }
+}
+
+export function iso(at: number): string
+export function iso(at: number | null): string | null
+export function iso(at: number | null): string | null {
+  return at === null ? null : new Date(at).toISOString()
+}

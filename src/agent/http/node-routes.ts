@@ -1,0 +1,50 @@
+/** The node as a whole: health, registration, the outbox. */
+import type { Hono } from 'hono'
+import { type AgentEvents, type Health, registration } from '../../protocol/agent-api.ts'
+import { EVENTS_PAGE_MAX, EVENTS_WAIT_S_MAX } from '../../protocol/limits.ts'
+import { malformed, Refusal } from '../refusal.ts'
+import { AGENT_VERSION } from '../version.ts'
+import { readJson } from './body.ts'
+import type { Env, Serving } from './context.ts'
+import { countFrom } from './query.ts'
+
+export function nodeRoutes(app: Hono<Env>, { agent, load, events, node }: Serving): void {
+  const { identity, outbox, world } = agent
+
+  app.get('/health', c => {
+    const health: Health = {
+      status: 'healthy',
+      nodeName: identity.nodeName(),
+      stateId: identity.stateId,
+      version: AGENT_VERSION,
+      ...load(),
+      workspaces: agent.workspaces.size + agent.damaged.size,
+    }
+    return c.json(health)
+  })
+
+  app.put('/registration', async c => {
+    const body = await readJson(world, c, registration)
+    if (!/^https?:\/\/[^\s/]+/i.test(body.callback.url) || !URL.canParse(body.callback.url)) {
+      throw malformed('callback.url', 'must be an http or https url')
+    }
+    if (!identity.adopt(body.nodeName)) {
+      throw new Refusal('wrong_node', `this is node ${identity.nodeName()}, not ${body.nodeName}`, 'nodeName')
+    }
+    agent.registration.replace(body)
+    node.registered()
+    events.afresh()
+    return c.body(null, 204)
+  })
+
+  app.get('/events', async c => {
+    const after = countFrom(c, 'after', 0)
+    const waitMs = Math.min(countFrom(c, 'wait', 0), EVENTS_WAIT_S_MAX) * 1_000
+    const gone = new AbortController()
+    c.env.outgoing.once('close', () => gone.abort())
+    const signal = AbortSignal.any([gone.signal, agent.ending.signal])
+    const found = await outbox.waitAfter(after, EVENTS_PAGE_MAX, waitMs, signal)
+    const answer: AgentEvents = { stateId: identity.stateId, events: found }
+    return c.json(answer)
+  })
+}

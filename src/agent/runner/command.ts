@@ -1,0 +1,80 @@
+/** The command of a session: started once, ended by a signal to its whole group, waited for. */
+import type { ChildProcess } from 'node:child_process'
+import { closeSync, existsSync, openSync } from 'node:fs'
+import { identify, sendSignal, startGroup } from '../../process.ts'
+import type { Cancel, World } from '../../world.ts'
+import { codeOf, messageOf } from '../log.ts'
+import { promptPath, type SessionRequest } from '../sessions/folder.ts'
+
+export interface CommandEnd {
+  exitCode: number | null
+  signal: string | null
+}
+
+export interface RunningCommand {
+  leader: { pid: number; startTicks: string | null }
+  end: Promise<CommandEnd>
+  /** SIGTERM to the group now, SIGKILL after the grace. Asking twice changes nothing. */
+  terminate(): void
+}
+
+export interface CommandOptions {
+  folder: string
+  env: Record<string, string>
+  output: number
+  killGraceMs: number
+}
+
+/** Throws with the reason when there is no process. */
+export async function startCommand(
+  world: World,
+  request: SessionRequest,
+  options: CommandOptions,
+): Promise<RunningCommand> {
+  // A missing working folder would be reported as a missing program.
+  if (!existsSync(request.workTree)) throw new Error('the work tree is gone')
+  const child = spawnWithInput(request, options)
+  const end = new Promise<CommandEnd>((resolve, reject) => {
+    child.once('exit', (exitCode, signal) => resolve({ exitCode, signal }))
+    child.once('error', error => reject(new Error(reasonOf(request, error))))
+  })
+  const { pid } = child
+  if (pid === undefined) {
+    await end
+    throw new Error('there is no process')
+  }
+  return {
+    leader: { pid, startTicks: identify(pid)?.startTicks ?? null },
+    end,
+    terminate: terminator(world, child, pid, options.killGraceMs),
+  }
+}
+
+function spawnWithInput(request: SessionRequest, options: CommandOptions): ChildProcess {
+  const [file = '', ...args] = request.command
+  const input = request.stdin === 'prompt' ? openSync(promptPath(options.folder), 'r') : 'ignore'
+  try {
+    return startGroup(file, args, { cwd: request.workTree, env: options.env, input, output: options.output })
+  } catch (error) {
+    throw new Error(reasonOf(request, error))
+  } finally {
+    if (typeof input === 'number') closeSync(input)
+  }
+}
+
+function terminator(world: World, child: ChildProcess, pid: number, killGraceMs: number): () => void {
+  let asked = false
+  let cancelKill: Cancel = () => {}
+  child.once('exit', () => cancelKill())
+  return () => {
+    if (asked) return
+    asked = true
+    sendSignal(-pid, 'SIGTERM')
+    cancelKill = world.clock.timer(killGraceMs, () => sendSignal(-pid, 'SIGKILL'))
+  }
+}
+
+function reasonOf(request: SessionRequest, error: unknown): string {
+  const code = codeOf(error)
+  return code ? `${code}: cannot start ${request.command[0]}` : messageOf(error)
+}

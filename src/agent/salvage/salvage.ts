@@ -1,0 +1,83 @@
+/**
+ * `POST …/salvage`: what the agent did, as refs of a repository of ours. REF is its HEAD plus one commit for what was
+ * not committed; REF-heads/… and REF-stash/… are the branches and stashes that it made or moved; REF-log is the output.
+ * The answer is kept, so that asking again gives the same until there is something new to save.
+ */
+import { join } from 'node:path'
+import { z } from 'zod'
+import { type Salvaged, salvaged } from '../../protocol/agent-api.ts'
+import type { Agent } from '../agent.ts'
+import { messageOf } from '../log.ts'
+import { malformed, Refusal } from '../refusal.ts'
+import { deliveryCount, isRunning, listSessions } from '../sessions/folder.ts'
+import { settle } from '../sessions/runner.ts'
+import { readJson, writeJson } from '../state/json-file.ts'
+import { salvageRepository, type Workspace } from '../workspaces/workspace.ts'
+import { gitIn } from './keep.ts'
+import { isRefName } from './names.ts'
+import { perform } from './perform.ts'
+
+/** All of one salvage; beyond it something in the tree is made to take for ever. */
+const SALVAGE_MS = 9 * 60_000
+
+const answers = z.object({ state: z.string(), byRef: z.record(z.string(), salvaged) })
+const answersPath = (workspace: Workspace) => join(workspace.folder, 'salvage.json')
+
+export function salvage(agent: Agent, workspace: Workspace, ref: string, bytesMax: number): Promise<Salvaged> {
+  checkRef(ref)
+  return workspace.inLine(async () => {
+    await refuseWhileRunning(agent, workspace)
+    const state = stateOf(workspace)
+    const known = readJson(answersPath(workspace), answers)
+    const valid = known?.state === state ? known.byRef : {}
+    const given = valid[ref]
+    if (given && (await isKept(agent, workspace, ref, given.commit))) return given
+    const answer = await limited(agent, workspace, signal => perform({ agent, workspace, ref, bytesMax, signal }))
+    writeJson(answersPath(workspace), { state, byRef: { ...valid, [ref]: answer } })
+    return answer
+  })
+}
+
+export function checkRef(ref: string): void {
+  if (isRefName(ref) && !ref.startsWith('refs/keep/')) return
+  throw malformed('ref', 'must be a full ref name, such as refs/tdf/task/1')
+}
+
+async function refuseWhileRunning(agent: Agent, workspace: Workspace): Promise<void> {
+  const { status, baseCommit } = workspace.record
+  if (status === 'creating' || baseCommit === null) {
+    throw new Refusal('workspace_not_ready', `workspace ${workspace.id} is ${status} and has no work tree`)
+  }
+  for (const { folder, request } of listSessions(workspace)) {
+    const session = await settle(agent, folder)
+    if (session && isRunning(session)) throw new Refusal('session_running', `session ${request.sessionId} is running`)
+  }
+}
+
+/** Changes with every session and prompt: only they change the tree. */
+function stateOf(workspace: Workspace): string {
+  return listSessions(workspace)
+    .filter(session => session.claim?.kind === 'runner')
+    .map(session => `${session.request.sessionId}:${session.request.number}:${deliveryCount(session)}`)
+    .join(' ')
+}
+
+async function isKept(agent: Agent, workspace: Workspace, ref: string, commit: string): Promise<boolean> {
+  const run = gitIn(salvageRepository(workspace), agent.limits.gitMs, workspace.leaving.signal)
+  const found = await run(['rev-parse', '--quiet', '--verify', '--end-of-options', `${ref}^{commit}`])
+  return found.exitCode === 0 && found.stdout.trim() === commit
+}
+
+async function limited<T>(agent: Agent, workspace: Workspace, act: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const timeUp = new AbortController()
+  const cancel = agent.world.clock.timer(SALVAGE_MS, () => timeUp.abort())
+  try {
+    return await act(AbortSignal.any([timeUp.signal, workspace.leaving.signal]))
+  } catch (error) {
+    agent.log('error', 'salvage failed', { workspace: workspace.id, reason: messageOf(error) })
+    if (workspace.deleted) throw new Refusal('not_found', `workspace ${workspace.id} was deleted`)
+    throw new Refusal('salvage_failed', timeUp.signal.aborted ? 'the salvage took too long' : messageOf(error))
+  } finally {
+    cancel()
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * The repository that salvage works in: made for one salvage, with a configuration of its own, borrowing objects from
+ * the pristine copy and from what the agent left. New objects are made here; what is to stay is then fetched into the
+ * salvage repository, which checks every object of it. The agent's own configuration is never read.
+ */
+import { appendFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type GitOptions, git } from '../../git.ts'
+import type { RunResult } from '../../process.ts'
+import { type GitFolder, objectFolders, objectParts } from './git-folder.ts'
+import { type Boundary, boundaryOf } from './untrusted.ts'
+
+export interface View {
+  repository: string
+  boundary: Boundary
+  oidLength: number
+  run(args: readonly string[], options?: ViewOptions): Promise<RunResult>
+  /** The same, but throws when git fails. */
+  must(args: readonly string[], options?: ViewOptions): Promise<string>
+  /** Lets git find the objects of a repository within the work tree. */
+  borrow(folder: GitFolder): void
+  /** A path in UTF-8 for a folder whose name may not be, since neither arguments nor variables can hold that. */
+  linkTo(folder: Buffer): string
+  newIndex(): string
+}
+
+export interface ViewOptions {
+  tree?: string
+  index?: string
+  input?: string
+  env?: Record<string, string>
+}
+
+export class GitFailure extends Error {}
+
+const LIST_BYTES_MAX = 256 * 1024 * 1024
+
+/** Also for the processes that git starts on its own, which do not get what stands on its command line. */
+const CONFIG = `[core]
+	repositoryFormatVersion = 1
+	bare = true
+	commitGraph = false
+	multiPackIndex = false
+	fsmonitor = false
+	hooksPath = /dev/null
+	attributesFile = /dev/null
+	excludesFile = /dev/null
+	autocrlf = false
+	untrackedCache = false
+[gc]
+	auto = 0
+[maintenance]
+	auto = false
+`
+
+export interface ViewPlace {
+  folder: string
+  workTree: string
+  pristine: string
+  oidLength: number
+  timeoutMs: number
+  signal: AbortSignal
+}
+
+export function openView(place: ViewPlace): View {
+  const { folder, oidLength } = place
+  const repository = join(folder, 'view.git')
+  for (const name of ['objects/info', 'refs/heads']) mkdirSync(join(repository, name), { recursive: true, mode: 0o700 })
+  writeFileSync(join(repository, 'HEAD'), 'ref: refs/heads/none\n')
+  const format = oidLength === 64 ? '[extensions]\n\tobjectFormat = sha256\n' : ''
+  writeFileSync(join(repository, 'config'), CONFIG + format)
+  const alternates = join(repository, 'objects', 'info', 'alternates')
+  writeFileSync(alternates, `${join(place.pristine, 'objects')}\n`)
+
+  const boundary = boundaryOf(place.workTree)
+  let count = 0
+  const next = (kind: string) => join(folder, `${kind}-${count++}`)
+  const run = (args: readonly string[], options: ViewOptions = {}) => git(args, gitOptions(place, repository, options))
+  return {
+    repository,
+    boundary,
+    oidLength,
+    run,
+    must: async (args, options) => {
+      const result = await run(args, options)
+      if (result.exitCode === 0) return result.stdout
+      const why = result.timedOut ? 'timed out' : result.stderr.trim().slice(-500)
+      throw new GitFailure(`git ${args[0]} failed: ${why}`)
+    },
+    borrow: gitFolder => {
+      for (const objects of objectFolders(boundary, gitFolder)) {
+        const borrowed = next('objects')
+        mkdirSync(borrowed, { mode: 0o700 })
+        for (const part of objectParts(boundary, objects)) symlinkSync(join(objects, part), join(borrowed, part))
+        appendFileSync(alternates, `${borrowed}\n`)
+      }
+    },
+    linkTo: target => {
+      const link = next('tree')
+      symlinkSync(target, link)
+      return link
+    },
+    newIndex: () => next('index'),
+  }
+}
+
+function gitOptions(place: ViewPlace, repository: string, options: ViewOptions): GitOptions {
+  return {
+    cwd: options.tree ?? place.folder,
+    timeoutMs: place.timeoutMs,
+    signal: place.signal,
+    encoding: 'latin1',
+    outputBytesMax: LIST_BYTES_MAX,
+    env: {
+      GIT_DIR: repository,
+      ...(options.tree === undefined ? {} : { GIT_WORK_TREE: options.tree }),
+      ...(options.index === undefined ? {} : { GIT_INDEX_FILE: options.index }),
+      ...options.env,
+    },
+    ...(options.input === undefined ? {} : { input: Buffer.from(options.input, 'latin1') }),
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * What a command sees of the environment, and how it gets there. The runner is a process of ours, so the command's
+ * variables travel in its environment under a prefix: they neither touch the disk nor change how the runner behaves.
+ */
+import type { Agent } from '../agent.ts'
+import { promptPath, type SessionRequest } from './folder.ts'
+
+const INHERITED = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LC_ALL', 'TMPDIR']
+const PREFIX = 'TDF_SESSION_ENV_'
+
+export function commandEnvironment(
+  agent: Agent,
+  folder: string,
+  request: SessionRequest,
+  given: Record<string, string>,
+): Record<string, string> {
+  return {
+    ...picked(agent.env, INHERITED),
+    ...given,
+    TDF_TASK_ID: request.taskId,
+    TDF_ATTEMPT: String(request.attempt),
+    TDF_WORKSPACE_ID: request.workspaceId,
+    TDF_SESSION_ID: request.sessionId,
+    TDF_PROMPT_FILE: promptPath(folder),
+  }
+}
+
+export function runnerEnvironment(agent: Agent, command: Record<string, string>): Record<string, string> {
+  const prefixed = Object.entries(command).map(([name, value]) => [`${PREFIX}${name}`, value])
+  return {
+    ...picked(agent.env, ['PATH', 'TMPDIR', 'TDF_CRASH_AT']),
+    TDF_LOG_MAX_BYTES: String(agent.limits.logBytesMax),
+    TDF_KILL_GRACE_MS: String(agent.limits.killGraceMs),
+    ...Object.fromEntries(prefixed),
+  }
+}
+
+/** In the runner: the command's variables out of its own. */
+export function unpackEnvironment(env: NodeJS.ProcessEnv): Record<string, string> {
+  const command: Record<string, string> = {}
+  for (const [name, value] of Object.entries(env)) {
+    if (name.startsWith(PREFIX) && value !== undefined) command[name.slice(PREFIX.length)] = value
+  }
+  return command
+}
+
+function picked(env: NodeJS.ProcessEnv, names: readonly string[]): Record<string, string> {
+  const kept: Record<string, string> = {}
+  for (const name of names) {
+    const value = env[name]
+    if (value !== undefined) kept[name] = value
+  }
+  return kept
+}

@@ -1,0 +1,32 @@
+/** The folder of a session, made in one step and taken away in one step. */
+import { renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Agent } from '../agent.ts'
+import { makeFolder, syncFolder, writeDurable } from '../state/durable.ts'
+import { writeJson } from '../state/json-file.ts'
+import { removeTree } from '../state/remove-tree.ts'
+import { scratchFolder, sessionsFolder, type Workspace } from '../workspaces/workspace.ts'
+import { promptPath, requestPath, type SessionRequest } from './folder.ts'
+
+export function writeRequest(agent: Agent, workspace: Workspace, request: SessionRequest, prompt: string): void {
+  const parent = sessionsFolder(workspace)
+  const draft = join(parent, `.new-${request.sessionId}`)
+  rmSync(draft, { recursive: true, force: true })
+  agent.world.power('before', 'request')
+  makeFolder(draft)
+  writeDurable(promptPath(draft), prompt)
+  writeJson(requestPath(draft), request)
+  renameSync(draft, join(parent, request.sessionId))
+  syncFolder(parent)
+  agent.world.power('after', 'request')
+}
+
+/** Moved away first: a runner that comes late finds no request, and so nothing to start. */
+export async function discardSession(agent: Agent, workspace: Workspace, folder: string): Promise<void> {
+  const scratch = scratchFolder(workspace)
+  makeFolder(scratch)
+  const gone = join(scratch, `session-${agent.world.random.bytes(6).toString('hex')}`)
+  renameSync(folder, gone)
+  syncFolder(sessionsFolder(workspace))
+  await removeTree(gone)
+}

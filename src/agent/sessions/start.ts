@@ -1,0 +1,110 @@
+/**
+ * `POST …/agent-sessions`: exactly one start of the command for each session id, whoever dies at whatever line. The
+ * request is on the disk before the runner is born, and the runner claims it before the command is. A repeat finds
+ * out how far the first call came and goes on from there.
+ */
+import type { StartSession } from '../../protocol/agent-api.ts'
+import { ADAPTERS } from '../adapters/index.ts'
+import type { Agent } from '../agent.ts'
+import { malformed, Refusal } from '../refusal.ts'
+import { sessionContent } from '../workspaces/content.ts'
+import { report } from '../workspaces/report.ts'
+import { type Workspace, workTree } from '../workspaces/workspace.ts'
+import { awaitStart } from './await-start.ts'
+import { isRunning, listSessions, readSession, SETUP, type SessionState, sessionFolder } from './folder.ts'
+import { discardSession, writeRequest } from './request.ts'
+import { revoke, settle } from './runner.ts'
+import { watchSession } from './watch.ts'
+
+export interface SessionStarted {
+  session: SessionState
+  isNew: boolean
+}
+
+export function startSession(agent: Agent, workspace: Workspace, body: StartSession): Promise<SessionStarted> {
+  if (body.sessionId === SETUP) throw malformed('sessionId', `"${SETUP}" is the agent's own`)
+  if (body.agent.command.some(word => word.includes('\0'))) throw malformed('agent.command', 'must not hold NUL')
+  for (const [name, value] of Object.entries(body.agent.env)) {
+    if (value.includes('\0')) throw malformed(`agent.env.${name}`, 'must not hold NUL')
+  }
+  return workspace.inLine(() => start(agent, workspace, body))
+}
+
+async function start(agent: Agent, workspace: Workspace, body: StartSession): Promise<SessionStarted> {
+  const folder = sessionFolder(workspace, body.sessionId)
+  const known = await knownSession(agent, workspace, folder)
+  if (known) {
+    if (known.request.contentHash !== sessionContent(body)) {
+      throw new Refusal('conflict', `session ${body.sessionId} exists with other content`)
+    }
+    if (known.started || known.exit) return { session: known, isNew: false }
+  }
+  refuseUnlessReady(workspace)
+  await refuseWhileOtherRuns(agent, workspace, body.sessionId)
+  const adapter = ADAPTERS[body.agent.type]
+  if (!adapter) throw new Refusal('cannot_start', `agents of type ${body.agent.type} are not supported yet`)
+  const launch = adapter.prepare(body)
+  const request = known?.request ?? {
+    sessionId: body.sessionId,
+    workspaceId: workspace.id,
+    taskId: workspace.record.request.taskId,
+    attempt: workspace.record.request.attempt,
+    number: nextNumber(workspace),
+    contentHash: sessionContent(body),
+    type: body.agent.type,
+    command: [...launch.command],
+    stdin: launch.stdin,
+    timeoutMs: body.timeoutMs,
+    workTree: workTree(workspace),
+    createdAt: new Date(agent.world.clock.now()).toISOString(),
+  }
+  if (!known) writeRequest(agent, workspace, request, body.prompt)
+  const session = await awaitStart(agent, folder, launch.env).catch(async error => {
+    const isFinal = error instanceof Refusal && error.code === 'cannot_start'
+    if (isFinal) await discardSession(agent, workspace, folder)
+    throw error
+  })
+  report(agent, workspace)
+  watchSession(agent, workspace, folder)
+  return { session, isNew: true }
+}
+
+/** A session that could not be started, or was given up before it was, is no session: its id may be used again. */
+async function knownSession(agent: Agent, workspace: Workspace, folder: string): Promise<SessionState | null> {
+  const session = await settle(agent, folder)
+  if (!session?.exit?.cannotStart && session?.claim?.kind !== 'revoked') return session
+  await discardSession(agent, workspace, folder)
+  return null
+}
+
+function refuseUnlessReady(workspace: Workspace): void {
+  const { status } = workspace.record
+  if (status !== 'ready') throw new Refusal('workspace_not_ready', `workspace ${workspace.id} is ${status}`)
+}
+
+/** One that was asked for but never claimed cannot start any more once another one is asked for. */
+async function refuseWhileOtherRuns(agent: Agent, workspace: Workspace, sessionId: string): Promise<void> {
+  for (const { folder, request } of listSessions(workspace)) {
+    if (request.sessionId === sessionId) continue
+    const session = await settle(agent, folder)
+    if (!session || session.exit) continue
+    if (isRunning(session) || !revoke(session)) {
+      throw new Refusal('session_running', `session ${request.sessionId} is running`)
+    }
+    await discardSession(agent, workspace, folder)
+  }
+}
+
+function nextNumber(workspace: Workspace): number {
+  return Math.max(0, ...listSessions(workspace).map(session => session.request.number)) + 1
+}
+
+/** The session, if the workspace has it and it was started, or at least claimed. */
+export async function sessionOf(agent: Agent, workspace: Workspace, sessionId: string): Promise<SessionState> {
+  const folder = sessionFolder(workspace, sessionId)
+  const session = sessionId === SETUP ? null : await settle(agent, folder)
+  if (session?.claim?.kind !== 'runner' || session.exit?.cannotStart) {
+    throw new Refusal('not_found', `workspace ${workspace.id} has no session ${sessionId}`)
+  }
+  return readSession(folder) ?? session
+}

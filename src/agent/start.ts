@@ -1,0 +1,91 @@
+/** The agent as a whole: state, parts, listener; and its end, which leaves sessions running. */
+import { join } from 'node:path'
+import process from 'node:process'
+import type { World } from '../world.ts'
+import type { Agent } from './agent.ts'
+import type { ListenAddress } from './arguments.ts'
+import { makeApp } from './http/app.ts'
+import { listen } from './http/listen.ts'
+import { limitsFrom } from './limits.ts'
+import type { Log } from './log.ts'
+import { openMachineLoad } from './machine/load.ts'
+import { startEventPusher } from './push/events.ts'
+import { startNodePusher } from './push/node.ts'
+import { makeFolder } from './state/durable.ts'
+import { openIdentity } from './state/identity.ts'
+import { writeJson } from './state/json-file.ts'
+import { takeLock } from './state/lock.ts'
+import { openOutbox } from './state/outbox.ts'
+import { openRegistration } from './state/registration.ts'
+import { openTombstones } from './state/tombstones.ts'
+import { StateInUse } from './stops.ts'
+import { loadWorkspaces, takeUp } from './workspaces/load.ts'
+
+export interface StartOptions {
+  listen: ListenAddress
+  state: string
+  token: string
+  name: string | null
+  program: readonly [string, ...string[]]
+  env: NodeJS.ProcessEnv
+}
+
+export interface RunningAgent {
+  address: string
+  stop(): Promise<void>
+}
+
+export async function startAgent(world: World, log: Log, options: StartOptions): Promise<RunningAgent> {
+  const { state } = options
+  makeFolder(state)
+  const lock = await takeLock(world, state)
+  if (lock.kind === 'taken') throw new StateInUse(`process ${lock.pid} is using ${state}`)
+  try {
+    const agent = openAgent(world, log, options)
+    await loadWorkspaces(agent)
+    const load = openMachineLoad(world, state)
+    const events = startEventPusher(agent)
+    const node = startNodePusher(agent, load)
+    takeUp(agent)
+    const app = makeApp({ agent, load, events, node }, options.token)
+    const listener = await listen(world, options.listen, (request, env) => app.fetch(request, env))
+    writeJson(join(state, 'listen.json'), { address: listener.address, pid: process.pid })
+    const stop = async () => {
+      agent.ending.abort()
+      for (const workspace of agent.workspaces.values()) workspace.leaving.abort()
+      events.stop()
+      node.stop()
+      await listener.close()
+      for (const unwatch of [...agent.watched.values()]) unwatch()
+      await Promise.all([...agent.workspaces.values()].map(workspace => workspace.build?.done))
+      agent.outbox.close()
+      agent.tombstones.close()
+      lock.release()
+    }
+    return { address: listener.address, stop }
+  } catch (error) {
+    lock.release()
+    throw error
+  }
+}
+
+function openAgent(world: World, log: Log, options: StartOptions): Agent {
+  const { state, program, env } = options
+  const identity = openIdentity(world, state, options.name)
+  return {
+    world,
+    log,
+    limits: limitsFrom(env),
+    state,
+    program,
+    env,
+    identity,
+    registration: openRegistration(state, identity.nodeName()),
+    outbox: openOutbox(world, state),
+    tombstones: openTombstones(state),
+    workspaces: new Map(),
+    damaged: new Map(),
+    watched: new Map(),
+    ending: new AbortController(),
+  }
+}

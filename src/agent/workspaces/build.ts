@@ -1,0 +1,120 @@
+/**
+ * From a request to a work tree: fetch, note the base commit, check out, set up. A build that was cut off begins again
+ * in a clean folder; git processes that outlived the agent go on writing into the old one, which nobody looks at.
+ */
+import { mkdirSync, readdirSync, renameSync, rmdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Agent } from '../agent.ts'
+import { messageOf } from '../log.ts'
+import { syncFolder } from '../state/durable.ts'
+import { removeTree } from '../state/remove-tree.ts'
+import { type BuildContext, BuildFailure } from './build-context.ts'
+import { checkOut } from './checkout.ts'
+import { cloneSource } from './clone.ts'
+import { printable } from './printable.ts'
+import { keepPristine } from './pristine.ts'
+import { report } from './report.ts'
+import { endSetup, setUp } from './setup.ts'
+import { unpackSource } from './unbundle.ts'
+import { bundlePath, updateRecord, type Workspace, type WorkspaceRecord } from './workspace.ts'
+
+const AGAIN_MS = 1_000
+
+/** Starts the build, or the wait for the bundle that it needs. Does nothing when it goes on already. */
+export function beginBuild(agent: Agent, workspace: Workspace): void {
+  if (workspace.build || workspace.record.status !== 'creating') return
+  const abort = new AbortController()
+  const signal = AbortSignal.any([abort.signal, workspace.leaving.signal])
+  const { source } = workspace.record.request
+  if (source.kind === 'bundle' && !workspace.record.bundleReceived) {
+    awaitBundle(agent, workspace)
+    return
+  }
+  const done = inTurn(agent, () => build(agent, workspace, signal)).finally(() => {
+    workspace.build = null
+  })
+  workspace.build = { abort, done }
+}
+
+/** A restart gives the whole time again: the daemon may have been unable to reach us. */
+function awaitBundle(agent: Agent, workspace: Workspace): void {
+  const cancel = agent.world.clock.timer(agent.limits.bundleWaitMs, () => {
+    if (workspace.record.bundleReceived) return
+    const minutes = Math.round(agent.limits.bundleWaitMs / 60_000)
+    finish(agent, workspace, failed(`no bundle came within ${minutes} minutes`))
+  })
+  workspace.leaving.signal.addEventListener('abort', cancel, { once: true })
+}
+
+async function build(agent: Agent, workspace: Workspace, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  try {
+    await endSetup(agent, workspace)
+    const folder = await freshFolder(agent, workspace)
+    const { source } = workspace.record.request
+    const context: BuildContext = { agent, workspace, signal, tree: join(folder, 'work') }
+    const commit = source.kind === 'git' ? await cloneSource(context, source) : await unpackSource(context, source)
+    updateRecord(workspace, { baseCommit: commit })
+    await keepPristine(context, join(folder, 'salvage.git'))
+    await checkOut(context, commit)
+    for (const part of readdirSync(folder)) renameSync(join(folder, part), join(workspace.folder, part))
+    rmdirSync(folder)
+    syncFolder(workspace.folder)
+    await setUp(context)
+    if (signal.aborted) return
+    finish(agent, workspace, { status: 'ready', built: 'ready' })
+    await removeTree(bundlePath(workspace))
+  } catch (error) {
+    if (signal.aborted) return
+    if (!(error instanceof BuildFailure)) {
+      agent.log('error', 'build failed', { workspace: workspace.id, reason: messageOf(error) })
+    }
+    finish(agent, workspace, failed(error instanceof BuildFailure ? error.message : printable(messageOf(error))))
+  }
+}
+
+function failed(message: string): Partial<WorkspaceRecord> {
+  return { status: 'failed', built: 'failed', errorMessage: message }
+}
+
+/** Tries until the disk takes it: a workspace whose outcome is known must not go on being `creating`. */
+function finish(agent: Agent, workspace: Workspace, outcome: Partial<WorkspaceRecord>): void {
+  if (workspace.deleted || workspace.record.status !== 'creating') return
+  try {
+    updateRecord(workspace, outcome)
+    report(agent, workspace)
+  } catch (error) {
+    agent.log('error', 'build could not be recorded', { workspace: workspace.id, reason: messageOf(error) })
+    const cancel = agent.world.clock.timer(AGAIN_MS, () => finish(agent, workspace, outcome))
+    workspace.leaving.signal.addEventListener('abort', cancel, { once: true })
+  }
+}
+
+async function freshFolder(agent: Agent, workspace: Workspace): Promise<string> {
+  for (const name of readdirSync(workspace.folder)) {
+    const isOld = name.startsWith('build-') || name === 'work' || name === 'salvage.git' || name === 'built-refs.json'
+    if (isOld && !(await removeTree(join(workspace.folder, name)))) {
+      throw new BuildFailure(`cannot remove what an earlier build left: ${name}`)
+    }
+  }
+  const folder = join(workspace.folder, `build-${agent.world.random.bytes(4).toString('hex')}`)
+  mkdirSync(folder, { mode: 0o700 })
+  return folder
+}
+
+/** Clones are heavy on disk and network: a few at once, the others in the order of their requests. */
+const lines = new WeakMap<Agent, { running: number; waiting: (() => void)[] }>()
+
+async function inTurn(agent: Agent, act: () => Promise<void>): Promise<void> {
+  const line = lines.get(agent) ?? { running: 0, waiting: [] }
+  lines.set(agent, line)
+  if (line.running >= agent.limits.buildsAtOnceMax) await new Promise<void>(resolve => line.waiting.push(resolve))
+  else line.running += 1
+  try {
+    await act()
+  } finally {
+    const next = line.waiting.shift()
+    if (next) next()
+    else line.running -= 1
+  }
+}

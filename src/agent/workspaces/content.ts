@@ -1,0 +1,18 @@
+/** When two requests say the same: the interface leaves tokens, environment and author out of it. */
+import { createHash } from 'node:crypto'
+import type { CreateWorkspace, StartSession } from '../../protocol/agent-api.ts'
+
+export function workspaceContent(body: CreateWorkspace): string {
+  const { callback: _callback, author: _author, ...content } = body
+  return digest(content)
+}
+
+export function sessionContent(body: StartSession): string {
+  const { env: _env, ...agent } = body.agent
+  return digest({ ...body, agent })
+}
+
+/** Keys come in one order, since the shapes that parsed the body put them there. */
+function digest(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('hex')
+}

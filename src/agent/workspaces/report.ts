@@ -1,0 +1,62 @@
+/**
+ * Events are derived: what the records and session folders say, less what the outbox has. So it does not matter where
+ * the power fails, and no event is ever made twice.
+ */
+import type { z } from 'zod'
+import type { ProvisioningFailed, taskStatus, WorkspaceReady } from '../../protocol/callbacks.ts'
+import type { Agent } from '../agent.ts'
+import { messageOf } from '../log.ts'
+import { listSessions, type SessionState } from '../sessions/folder.ts'
+import type { EventDraft } from '../state/outbox.ts'
+import type { Workspace } from './workspace.ts'
+
+const AGAIN_MS = 1_000
+
+/** Puts into the outbox what is missing there; tries again later when the disk refuses it. */
+export function report(agent: Agent, workspace: Workspace): void {
+  if (workspace.deleted) return
+  try {
+    for (const draft of drafts(workspace)) {
+      const { type, sessionId } = draft
+      if (!agent.outbox.has(type, workspace.id, sessionId)) agent.outbox.add(draft)
+    }
+  } catch (error) {
+    agent.log('error', 'event could not be stored', { workspace: workspace.id, reason: messageOf(error) })
+    const cancel = agent.world.clock.timer(AGAIN_MS, () => report(agent, workspace))
+    agent.ending.signal.addEventListener('abort', cancel, { once: true })
+  }
+}
+
+function drafts(workspace: Workspace): EventDraft[] {
+  const { built, errorMessage } = workspace.record
+  const events: EventDraft[] = []
+  if (built === 'ready') {
+    const data: Omit<WorkspaceReady, 'seq'> = { status: 'running' }
+    events.push(draft(workspace, 'workspace.ready', null, data))
+  }
+  if (built === 'failed') {
+    const data: Omit<ProvisioningFailed, 'seq'> = { errorMessage: errorMessage ?? 'the build failed' }
+    events.push(draft(workspace, 'workspace.provisioning-failed', null, data))
+  }
+  for (const session of listSessions(workspace)) events.push(...sessionDrafts(workspace, session))
+  return events
+}
+
+function sessionDrafts(workspace: Workspace, session: SessionState): EventDraft[] {
+  const { attempt } = workspace.record.request
+  const { exit } = session
+  const { sessionId } = session.request
+  if (exit?.cannotStart || !(session.started || exit)) return []
+  const started = draft(workspace, 'session.started', sessionId, { attempt, sessionId })
+  if (!exit) return [started]
+  const { exitCode, signal, errorMessage } = exit
+  const status = exitCode === 0 && errorMessage === null ? 'completed' : 'failed'
+  const ended = { attempt, sessionId, status, exitCode, signal } as const
+  const data: Omit<z.input<typeof taskStatus>, 'seq'> = errorMessage === null ? ended : { ...ended, errorMessage }
+  return [started, draft(workspace, 'session.exited', sessionId, data)]
+}
+
+function draft(workspace: Workspace, type: string, sessionId: string | null, data: Record<string, unknown>) {
+  const { taskId, attempt } = workspace.record.request
+  return { type, workspaceId: workspace.id, taskId, attempt, sessionId, data }
+}

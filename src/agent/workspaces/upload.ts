@@ -1,0 +1,93 @@
+/** `PUT …/bundle`: streamed to a file of its own while it is hashed; it counts only when the hash is the right one. */
+import { createHash } from 'node:crypto'
+import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import type { IncomingMessage } from 'node:http'
+import { join } from 'node:path'
+import type { Agent } from '../agent.ts'
+import { Refusal } from '../refusal.ts'
+import { makeFolder, syncFolder } from '../state/durable.ts'
+import { beginBuild } from './build.ts'
+import { bundlePath, scratchFolder, updateRecord, type Workspace } from './workspace.ts'
+
+/** The newest upload wins: an older one is most likely what a broken connection left. */
+const uploads = new WeakMap<Workspace, AbortController>()
+const SILENCE_MS = 60_000
+
+export async function receiveBundle(agent: Agent, workspace: Workspace, body: IncomingMessage): Promise<void> {
+  const { source } = workspace.record.request
+  if (source.kind !== 'bundle') throw new Refusal('conflict', `workspace ${workspace.id} takes no bundle`)
+  const tooLarge = new Refusal('too_large', `the bundle is larger than the announced ${source.bytes} bytes`)
+  if (Number(body.headers['content-length'] ?? 0) > source.bytes) throw tooLarge
+  refuseWhenOver(workspace)
+  uploads.get(workspace)?.abort()
+  const abort = new AbortController()
+  uploads.set(workspace, abort)
+  const signal = AbortSignal.any([abort.signal, workspace.leaving.signal])
+
+  makeFolder(scratchFolder(workspace))
+  const path = join(scratchFolder(workspace), `upload-${agent.world.random.bytes(6).toString('hex')}`)
+  try {
+    const digest = await store(agent, path, body, source.bytes, signal, tooLarge)
+    if (digest !== source.sha256) throw new Refusal('conflict', `the bundle's sha256 is ${digest}`)
+    if (workspace.deleted) throw new Refusal('not_found', `workspace ${workspace.id} was deleted`)
+    refuseWhenOver(workspace)
+    if (workspace.record.bundleReceived) return
+    sync(path)
+    renameSync(path, bundlePath(workspace))
+    syncFolder(workspace.folder)
+    updateRecord(workspace, { bundleReceived: true })
+    beginBuild(agent, workspace)
+  } finally {
+    rmSync(path, { force: true })
+  }
+}
+
+/** A repeat of what was received is fine whenever it comes; a first one that comes too late is not. */
+function refuseWhenOver(workspace: Workspace): void {
+  const { status, bundleReceived } = workspace.record
+  if (bundleReceived || status === 'creating') return
+  throw new Refusal('conflict', `workspace ${workspace.id} is ${status}`)
+}
+
+async function store(
+  agent: Agent,
+  path: string,
+  body: IncomingMessage,
+  bytesMax: number,
+  signal: AbortSignal,
+  tooLarge: Refusal,
+): Promise<string> {
+  const { clock } = agent.world
+  const hash = createHash('sha256')
+  const file = await open(path, 'wx', 0o600)
+  const giveUp = () => void body.destroy(new Refusal('timeout', 'the upload was given up'))
+  let cancelSilence = clock.timer(SILENCE_MS, giveUp)
+  signal.addEventListener('abort', giveUp, { once: true })
+  let size = 0
+  try {
+    // Not destroyed at the end of the loop: the connection still has to carry our answer.
+    for await (const chunk of body.iterator({ destroyOnReturn: false })) {
+      cancelSilence()
+      cancelSilence = clock.timer(SILENCE_MS, giveUp)
+      size += chunk.length
+      if (size > bytesMax) throw tooLarge
+      hash.update(chunk)
+      await file.writeFile(chunk)
+    }
+    return hash.digest('hex')
+  } finally {
+    cancelSilence()
+    signal.removeEventListener('abort', giveUp)
+    await file.close()
+  }
+}
+
+function sync(path: string): void {
+  const file = openSync(path, 'r')
+  try {
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+}

@@ -1,0 +1,52 @@
+/** The configuration in force, row by row: for `config show --origin` and for what a reload would change. */
+import { formatDuration, formatSize } from '../duration.ts'
+import type { About, Apply } from './kinds.ts'
+import type { LoadedConfig } from './load.ts'
+import { escaped } from './problem.ts'
+import { configSchema } from './schema.ts'
+import { aboutOf, keyText, partOf, type Schema, shapeOf } from './shape.ts'
+import { isTable, type Origins, originText, type Path, setterOf } from './tree.ts'
+
+export interface ConfigRow {
+  /** As in a file: `runner.idle_timeout`, `providers.static.nodes[0].name`. */
+  key: string
+  /** As in a file: `"20m"`, `3`, `["fsn1"]`. A secret is `"********"`. */
+  value: string
+  /** `default`, `default, lowered to fit runner.max_execution`, `/etc/tdf/config.toml:14`, `env TDF_…`. */
+  origin: string
+  apply: Apply
+}
+
+/** Every key with a value, in the order of the schema. */
+export function describeConfig({ raw, origins }: Pick<LoadedConfig, 'raw' | 'origins'>): ConfigRow[] {
+  return rowsOf(configSchema, raw, [], origins)
+}
+
+/** A value as a file would have it. */
+export function valueText(value: unknown, about?: About): string {
+  if (about?.secret && value !== '') return '"********"'
+  if (typeof value === 'number' && about?.unit === 'ms') return `"${formatDuration(value)}"`
+  if (typeof value === 'number' && about?.unit === 'bytes') return `"${formatSize(value)}"`
+  if (Array.isArray(value)) return `[${value.map(item => valueText(item)).join(', ')}]`
+  if (typeof value === 'string') return escaped(value)
+  if (!isTable(value)) return String(value)
+  return `{ ${Object.entries(value)
+    .map(([name, item]) => `${keyText([name])} = ${valueText(item)}`)
+    .join(', ')} }`
+}
+
+function rowsOf(schema: Schema, value: unknown, path: Path, origins: Origins): ConfigRow[] {
+  if (value === undefined) return []
+  const shape = shapeOf(schema)
+  const steps = shape.kind === 'list' && Array.isArray(value) ? [...value.keys()] : Object.keys(Object(value))
+  const about = aboutOf(schema)
+  if (shape.kind === 'value' || (shape.kind === 'list' && steps.length === 0)) {
+    const origin = originText(setterOf(origins, path))
+    return [{ key: keyText(path), value: valueText(value, about), origin, apply: about?.apply ?? 'reload' }]
+  }
+  const ordered = shape.kind === 'table' ? Object.keys(shape.keys) : steps
+  return ordered.flatMap(step => {
+    const part = partOf(schema, step)
+    return part ? rowsOf(part, Reflect.get(Object(value), step), [...path, step], origins) : []
+  })
+}

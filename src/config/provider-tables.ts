@@ -1,0 +1,116 @@
+/** `[providers.*]`: where machines come from. */
+import { z } from 'zod'
+import { checkStaticNodes } from './checks.ts'
+import { choice, described, flag, form, HTTP_URL, list, text } from './kinds.ts'
+
+const apply = 'restart'
+const NODE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/
+/** No leading dash, which ssh would read as an option, and no port, which it would read as a part of the name. */
+const SSH_TARGET =
+  /^([A-Za-z0-9_][A-Za-z0-9_.-]*@)?([A-Za-z0-9_][A-Za-z0-9_.-]*|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*)$/
+const SIZE_OR_PLACE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/
+
+export const localTable = z
+  .strictObject({ enabled: flag(true, 'Run tasks on this machine too.', { apply }) })
+  .prefault({})
+  .meta({ description: 'This machine.' })
+
+const staticNode = z
+  .strictObject({
+    name: described(z.string().regex(NODE_NAME), 'What the node is called in `tdf node ls` and --node.', {
+      apply,
+      expects: 'a name of letters, digits, ".", "_" and "-"',
+      example: 'box1',
+    }),
+    url: form(HTTP_URL, '', 'Its tdf-agent, reached directly with its token. This or ssh.', {
+      apply,
+      expects: 'a URL such as "http://127.0.0.1:8787"',
+      example: 'http://127.0.0.1:8787',
+    }),
+    ssh: form(SSH_TARGET, '', 'Or user@host, reached as your ssh configuration says.', {
+      apply,
+      expects: '"user@host" (a port belongs into the ssh configuration)',
+    }),
+    token: text('', 'The token itself; better is token_file.', { apply, secret: true }),
+    token_file: text('', 'Holds the token; relative to the folder of this file.', {
+      apply,
+      example: 'secrets/box1',
+    }),
+    size: form(SIZE_OR_PLACE, '', 'Matches --size.', { apply, expects: 'a name such as "large"' }),
+    location: form(SIZE_OR_PLACE, '', 'Matches --location.', { apply, expects: 'a name such as "fsn1"' }),
+    max_workspaces: described(
+      z.int().min(1).max(1_000).optional(),
+      'Tasks at a time on this node. Not set: as in [nodes].',
+      {
+        apply,
+        expects: 'a whole number from 1 to 1000',
+        example: '1',
+      },
+    ),
+  })
+  .meta({ description: 'A machine of your own.' })
+
+export const staticTable = z
+  .strictObject({
+    nodes: described(
+      z.array(staticNode).max(1_000).superRefine(checkStaticNodes).prefault([]),
+      'Machines of your own.',
+      {
+        apply,
+        expects: 'a list of tables',
+      },
+    ),
+  })
+  .prefault({})
+  .meta({ description: 'Machines of your own. One [[providers.static.nodes]] for each.' })
+
+export const hetznerTable = z
+  .strictObject({
+    enabled: flag(
+      false,
+      'Order machines at Hetzner Cloud. They cost money; `tdf reap` finds what a dead daemon left.',
+      { apply },
+    ),
+    endpoint: form(HTTP_URL, 'https://api.hetzner.cloud/v1', 'Where the API is.', {
+      apply,
+      expects: 'a URL such as "https://api.hetzner.cloud/v1"',
+      env: 'HCLOUD_ENDPOINT',
+    }),
+    token_file: text(
+      '',
+      'A file that holds the API token. Empty: the systemd credential hcloud-token, or HCLOUD_TOKEN.',
+      { apply },
+    ),
+    image: form(
+      SIZE_OR_PLACE,
+      'debian-13',
+      'The image of a new machine; needs cloud-init and a nodejs package of 20.19 or later.',
+      {
+        apply,
+        expects: 'the name or id of an image, such as "debian-13"',
+      },
+    ),
+    sizes: described(
+      z
+        .record(z.string().regex(SIZE_OR_PLACE), z.string().regex(SIZE_OR_PLACE))
+        .refine(sizes => Object.keys(sizes).length > 0)
+        .prefault({ small: 'cx23', medium: 'cx33', large: 'cx43' }),
+      'What --size means here: a name of yours and the server type it stands for.',
+      { apply, expects: 'a table of size names and server types, such as { small = "cx23" }' },
+    ),
+    locations: list(['fsn1', 'nbg1', 'hel1'], 'Where machines are ordered, in this order when one has no room.', {
+      apply,
+    }),
+    transport: choice(
+      ['ssh', 'direct'],
+      'ssh',
+      'How nodes are reached: by ssh (nothing listens in public), or directly in a private network.',
+      { apply },
+    ),
+    setup: text('', 'A script that runs as root at the first boot of a machine, before its agent.', { apply }),
+    keep_paid_hour: flag(true, 'A started hour is paid for: keep an idle machine until shortly before its next one.', {
+      apply,
+    }),
+  })
+  .prefault({})
+  .meta({ description: 'Machines ordered at Hetzner Cloud when no other node has room.' })

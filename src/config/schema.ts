@@ -1,0 +1,91 @@
+/** The one schema of the configuration: every key, its default, its limits and what it means. */
+import { z } from 'zod'
+import { agentsTable, BUILT_IN_AGENTS } from './agent-table.ts'
+import { type Camelized, camelized } from './camel.ts'
+import { choice, form, HTTP_URL, list, size } from './kinds.ts'
+import { parseListen } from './listen.ts'
+import { nodesTable, sweepsTable } from './nodes-table.ts'
+import { hetznerTable, localTable, staticTable } from './provider-tables.ts'
+import { runnerTable } from './runner-table.ts'
+import { emptyTable, isTable, type Table } from './tree.ts'
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
+
+const daemonTable = z
+  .strictObject({
+    log_level: choice(LOG_LEVELS, 'info', 'What the daemon writes to its log: this level and all that are worse.'),
+  })
+  .prefault({})
+  .meta({ description: 'The daemon itself.' })
+
+const callbacksTable = z
+  .strictObject({
+    listen: form(
+      { test: text => parseListen(text) !== undefined },
+      '127.0.0.1:7433',
+      'Where nodes report to. Port 0: a free port, chosen once and kept. No host: loopback only.',
+      { apply: 'restart', expects: 'an address such as "127.0.0.1:7433" or ":0"' },
+    ),
+    url: form(HTTP_URL, '', 'What nodes are told instead of that address, when a proxy or a tunnel is in between.', {
+      apply: 'restart',
+      expects: 'a URL such as "https://tdf.example.org"',
+    }),
+  })
+  .prefault({})
+  .meta({ description: 'The only port that is open to nodes.' })
+
+const resultsTable = z
+  .strictObject({
+    salvage_max_bytes: size('256MiB', 'A file that is larger stays out of a saved result, and the task says so.'),
+    log_max_bytes: size('64MiB', "The log of an agent's session is kept up to this size."),
+  })
+  .prefault({})
+  .meta({ description: 'What comes home from a node.' })
+
+const notifyTable = z
+  .strictObject({
+    command: list([], 'A program and its arguments, run when a task needs you or has ended. Empty: none.'),
+  })
+  .prefault({})
+  .meta({ description: 'How you are told.' })
+
+export const configSchema = z.strictObject({
+  daemon: daemonTable,
+  callbacks: callbacksTable,
+  runner: runnerTable,
+  nodes: nodesTable,
+  sweeps: sweepsTable,
+  results: resultsTable,
+  notify: notifyTable,
+  providers: z.strictObject({ local: localTable, static: staticTable, hetzner: hetznerTable }).prefault({}),
+  agents: agentsTable,
+})
+
+/** As it stands in a file, with durations in ms and sizes in bytes. */
+export type RawConfig = z.output<typeof configSchema>
+
+/** What the rest of tdf sees: the same tree with names in camelCase. Durations are ms, sizes bytes. */
+export type Config = Camelized<RawConfig>
+export type AgentConfig = Config['agents'][string]
+export type StaticNodeConfig = Config['providers']['static']['nodes'][number]
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+export function toConfig(raw: RawConfig): Config {
+  return camelized(configSchema, raw)
+}
+
+/** The same tree with the agents in it that need no table. A tree that is wrong there stays as it is, for the schema to refuse. */
+export function withBuiltInAgents(tree: Table): Table {
+  const given = tree.agents ?? {}
+  if (!isTable(given)) return tree
+  const agents = emptyTable()
+  for (const type of BUILT_IN_AGENTS) agents[type] = { type }
+  for (const [name, own] of Object.entries(given)) {
+    agents[name] = isTable(own) ? { ...Object(agents[name]), ...own } : own
+  }
+  return { ...tree, agents }
+}
+
+export function defaultConfig(): Config {
+  return toConfig(configSchema.parse(withBuiltInAgents({})))
+}

@@ -1,0 +1,132 @@
+/**
+ * Every failure has a row here. `class` says what the engine does with it: *transient* is tried again and costs an
+ * attempt, *wait* comes back at a known time and costs none, *permanent* ends the attempt. `exit` and `status` are
+ * what the CLI and the control API answer; `hint` is the next command to type ({task} and {node} are filled in).
+ * Errors get their code where the facts are met, never later by reading a message.
+ */
+
+export type ErrorClass = 'transient' | 'wait' | 'permanent'
+
+interface ErrorRow {
+  class: ErrorClass
+  exit: number
+  status: number
+  hint: string
+}
+
+const row = (errorClass: ErrorClass, exit: number, status: number, hint: string): ErrorRow => ({
+  class: errorClass,
+  exit,
+  status,
+  hint,
+})
+
+export const ERRORS = {
+  // What was asked for
+  USAGE: row('permanent', 2, 400, 'tdf --help'),
+  BAD_REQUEST: row('permanent', 2, 400, 'tdf --help'),
+  EMPTY_PROMPT: row('permanent', 2, 400, 'tdf submit --help'),
+  NO_REPOSITORY: row('permanent', 1, 400, 'tdf submit --help'),
+  REPOSITORY_UNREADABLE: row('permanent', 1, 400, 'tdf submit --help'),
+  REF_UNKNOWN: row('permanent', 1, 400, 'git branch --all'),
+  REF_UNSAFE: row('permanent', 2, 400, 'tdf submit --help'),
+  REPOSITORY_SHALLOW: row('permanent', 1, 400, 'git fetch --unshallow'),
+  AGENT_UNKNOWN: row('permanent', 1, 400, 'tdf config show'),
+  BUNDLE_MISSING: row('permanent', 1, 409, 'tdf submit --help'),
+  BUNDLE_MISMATCH: row('permanent', 1, 400, 'tdf submit --help'),
+  NOT_FOUND: row('permanent', 3, 404, 'tdf ls --all'),
+  AMBIGUOUS: row('permanent', 3, 404, 'tdf ls --all'),
+  FORBIDDEN: row('permanent', 4, 403, 'tdf doctor'),
+  WRONG_STATE: row('permanent', 5, 409, 'tdf show {task}'),
+  IDEMPOTENCY_CONFLICT: row('permanent', 5, 409, 'tdf ls --all'),
+  NO_RESULT: row('permanent', 5, 409, 'tdf show {task}'),
+  APPLY_CONFLICT: row('permanent', 5, 409, 'tdf pull {task}'),
+  TOO_LARGE: row('permanent', 1, 413, 'tdf config show'),
+  UNSUPPORTED_MEDIA: row('permanent', 1, 415, 'tdf --help'),
+  UNAUTHORIZED: row('permanent', 4, 401, 'tdf doctor'),
+  TOO_MANY_REQUESTS: row('wait', 75, 429, 'tdf daemon status'),
+  // The place it runs in
+  DAEMON_UNREACHABLE: row('transient', 69, 503, 'tdf daemon run'),
+  DAEMON_RUNNING: row('permanent', 75, 409, 'tdf daemon status'),
+  DAEMON_STOPPING: row('wait', 75, 503, 'tdf daemon status'),
+  CONFIG_INVALID: row('permanent', 78, 400, 'tdf config check'),
+  STATE_LOCKED: row('permanent', 75, 409, 'tdf daemon status'),
+  STATE_CORRUPT: row('permanent', 78, 500, 'tdf db check'),
+  STATE_NEWER: row('permanent', 78, 500, 'tdf version'),
+  STATE_FOREIGN: row('permanent', 78, 409, 'tdf daemon adopt'),
+  STATE_UNWRITABLE: row('permanent', 78, 500, 'tdf doctor'),
+  DISK_FULL: row('wait', 75, 503, 'tdf doctor'),
+  PORT_TAKEN: row('permanent', 78, 409, 'tdf config show'),
+  INTERRUPTED: row('wait', 130, 499, 'tdf ls'),
+  // Nodes and placement
+  QUEUE_TIMEOUT: row('permanent', 12, 500, 'tdf why {task}'),
+  NODE_UNKNOWN: row('permanent', 1, 400, 'tdf node ls'),
+  NODE_UNREACHABLE: row('wait', 1, 502, 'tdf node show {node}'),
+  NODE_LOST: row('permanent', 1, 502, 'tdf node show {node}'),
+  NODE_REPLACED: row('permanent', 1, 502, 'tdf node show {node}'),
+  NODE_FAILED: row('permanent', 1, 502, 'tdf node show {node}'),
+  PLACEMENT_LOST: row('transient', 1, 409, 'tdf why {task}'),
+  CAPACITY: row('wait', 75, 503, 'tdf why {task}'),
+  // The agent of a node
+  AGENT_PROTOCOL: row('transient', 1, 502, 'tdf node show {node}'),
+  AGENT_REFUSED: row('permanent', 1, 502, 'tdf logs {task}'),
+  AGENT_BUSY: row('transient', 1, 503, 'tdf node show {node}'),
+  WORKSPACE_FAILED: row('permanent', 1, 502, 'tdf logs {task}'),
+  WORKSPACE_GONE: row('permanent', 1, 502, 'tdf show {task}'),
+  CANNOT_START: row('permanent', 1, 502, 'tdf show {task}'),
+  AGENT_FAILED: row('permanent', 10, 500, 'tdf logs {task}'),
+  IDLE_TIMEOUT: row('permanent', 12, 500, 'tdf logs {task}'),
+  EXECUTION_TIMEOUT: row('permanent', 12, 500, 'tdf logs {task}'),
+  CHECK_FAILED: row('permanent', 10, 500, 'tdf logs {task}'),
+  STEP_DEADLINE: row('permanent', 12, 500, 'tdf show {task}'),
+  STEP_UNKNOWN: row('wait', 1, 500, 'tdf version'),
+  CANCELLED: row('permanent', 11, 409, 'tdf retry {task}'),
+  // Bringing the work home
+  SALVAGE_FAILED: row('transient', 1, 502, 'tdf show {task}'),
+  RESULT_BROKEN: row('transient', 1, 502, 'tdf show {task}'),
+  // Everything else
+  BUG: row('permanent', 70, 500, 'tdf doctor'),
+} as const satisfies Record<string, ErrorRow>
+
+export type ErrorCode = keyof typeof ERRORS
+
+export interface ErrorDetails {
+  /** Replaces the row's hint; like it, a command that can be pasted. */
+  hint?: string
+  /** The field of a request that is wrong. */
+  field?: string
+  /** For class *wait* and for `Retry-After`: when to come back, in ms from now. */
+  retryAfterMs?: number
+  cause?: unknown
+}
+
+export class TdfError extends Error {
+  readonly code: ErrorCode
+  readonly hint: string
+  readonly field: string | undefined
+  readonly retryAfterMs: number | undefined
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? {} : { cause: details.cause })
+    this.name = 'TdfError'
+    this.code = code
+    this.hint = details.hint ?? ERRORS[code].hint
+    this.field = details.field
+    this.retryAfterMs = details.retryAfterMs
+  }
+
+  get class(): ErrorClass {
+    return ERRORS[this.code].class
+  }
+}
+
+/** Whatever was thrown, as one of ours. What has no row is a bug of ours and keeps its cause. */
+export function asTdfError(thrown: unknown): TdfError {
+  if (thrown instanceof TdfError) return thrown
+  const message = thrown instanceof Error ? thrown.message : String(thrown)
+  return new TdfError('BUG', message, { cause: thrown })
+}
+
+export function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(ERRORS, code)
+}

@@ -1,0 +1,139 @@
+/** The VM agent's API: daemon → agent. Requests are parsed by the agent, answers by the daemon. */
+import { z } from 'zod'
+import { counter, id, nullable, percent, text } from './shapes.ts'
+
+const url = text(4096)
+const ref = text(1024)
+const oid = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, 'must be a git object id')
+
+export const registration = z.object({
+  nodeName: id,
+  installId: id,
+  heartbeatMs: z.int().min(100).max(3_600_000),
+  callback: z.object({ url, token: text(512) }),
+})
+export type Registration = z.output<typeof registration>
+
+export const workspaceSource = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('git'), url, ref: nullable(ref) }),
+  z.object({
+    kind: z.literal('bundle'),
+    ref: nullable(ref),
+    sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hex digits'),
+    bytes: counter,
+  }),
+])
+
+export const createWorkspace = z.object({
+  workspaceId: id,
+  taskId: id,
+  attempt: counter,
+  source: workspaceSource,
+  outputBranch: ref.min(1),
+  author: z.object({ name: text(512), email: text(512) }),
+  setup: nullable(z.object({ command: text(64 * 1024), timeoutMs: z.int().min(1) })),
+  callback: z.object({ token: text(512) }),
+})
+export type CreateWorkspace = z.output<typeof createWorkspace>
+
+export const agentWorkspace = z.object({
+  workspaceId: id,
+  taskId: id,
+  attempt: counter,
+  status: z.enum(['creating', 'ready', 'failed', 'stopped']),
+  errorMessage: nullable(z.string()),
+})
+export type AgentWorkspace = z.output<typeof agentWorkspace>
+export const agentWorkspaces = z.object({ workspaces: z.array(agentWorkspace) })
+
+/** An agent may answer a creation with its id and status alone. */
+export const workspaceAck = z.object({ workspaceId: id, status: z.string() })
+
+export const startSession = z.object({
+  sessionId: id,
+  agent: z.object({
+    type: z.enum(['claude', 'codex', 'acp', 'command']),
+    command: z
+      .array(text(128 * 1024))
+      .min(1)
+      .max(4096),
+    env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string()).default({}),
+  }),
+  prompt: text(512 * 1024),
+  timeoutMs: nullable(z.int().min(1)),
+  resumeRef: nullable(text(512)),
+})
+export type StartSession = z.output<typeof startSession>
+
+export const sessionAck = z.object({ sessionId: id, status: z.enum(['running', 'exited']) })
+
+export const usage = z.object({ inputTokens: counter, outputTokens: counter, costUsd: z.number().min(0) })
+
+export const agentSession = z.object({
+  sessionId: id,
+  status: z.enum(['running', 'exited']),
+  exitCode: nullable(z.int()),
+  signal: nullable(z.string()),
+  startedAt: nullable(z.string()),
+  lastOutputAt: nullable(z.string()),
+  cpuMs: nullable(z.number()),
+  resumeRef: nullable(z.string()),
+  usage: nullable(usage),
+  outcome: nullable(z.enum(['success', 'error', 'permission_denied', 'usage_limit', 'none'])),
+  summary: nullable(z.string()),
+  resetAt: nullable(z.string()),
+  errorMessage: nullable(z.string()),
+})
+export type AgentSession = z.output<typeof agentSession>
+
+export const promptDelivery = z.object({ deliveryId: id, text: text(512 * 1024).min(1) })
+
+export const salvageRequest = z.object({ ref: ref.min(1), maxBytes: z.int().min(0).optional() })
+
+export const salvaged = z.object({
+  commit: oid,
+  baseCommit: oid,
+  ahead: counter,
+  salvaged: z.boolean(),
+  leftOut: z.array(z.string()).default([]),
+})
+export type Salvaged = z.output<typeof salvaged>
+
+export const health = z.object({
+  status: z.string(),
+  nodeName: id,
+  stateId: id,
+  version: text(64),
+  cpuPercent: nullable(percent),
+  memoryPercent: nullable(percent),
+  diskPercent: nullable(percent),
+  workspaces: counter,
+})
+export type Health = z.output<typeof health>
+
+export const AGENT_EVENTS = [
+  'workspace.ready',
+  'workspace.provisioning-failed',
+  'session.started',
+  'session.exited',
+] as const
+
+/** One row of the agent's outbox. Types that a newer agent adds are kept as they are and skipped by the daemon. */
+export const agentEvent = z.object({
+  seq: counter,
+  at: z.string(),
+  type: z.string(),
+  workspaceId: nullable(id),
+  taskId: nullable(id),
+  attempt: nullable(counter),
+  sessionId: nullable(id),
+  data: z.record(z.string(), z.unknown()),
+})
+export type AgentEvent = z.output<typeof agentEvent>
+export const agentEvents = z.object({ stateId: id, events: z.array(agentEvent) })
+export type AgentEvents = z.output<typeof agentEvents>
+
+/** Every refusal of the agent has this shape. */
+export const agentError = z.object({
+  error: z.object({ code: z.string(), message: z.string(), field: z.string().optional() }),
+})

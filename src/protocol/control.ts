@@ -1,0 +1,124 @@
+/** What the control API speaks with the CLI and the dashboard. Types only: the CLI loads no parser. */
+import type { Cleanup, Status, Step, Verdict } from '../task.ts'
+
+/** A task as `--json` shows it: every key always there, null when empty, times in ISO 8601 UTC. */
+export interface TaskJson {
+  schema: 'tdf.task.v1'
+  id: string
+  attempt: number
+  title: string
+  prompt: string
+  agent: string
+  repo: { url: string; ref: string | null; baseCommit: string | null }
+  outputBranch: string
+  labels: Record<string, string>
+  priority: number
+  status: Status
+  step: Step | null
+  stepEnteredAt: string | null
+  stepAttempt: number
+  wakeAt: string | null
+  waitingFor: string | null
+  parkedUntil: string | null
+  node: {
+    name: string
+    provider: string
+    size: string | null
+    location: string | null
+    autoProvisioned: boolean
+  } | null
+  workspace: { id: string; status: string } | null
+  session: {
+    id: string
+    status: string
+    exitCode: number | null
+    signal: string | null
+    resumeRef: string | null
+  } | null
+  verdict: Verdict | null
+  result: {
+    branch: string
+    commit: string
+    ahead: number
+    filesChanged: number
+    insertions: number
+    deletions: number
+    summary: string | null
+    salvaged: boolean
+    check: { command: string; exitCode: number | null } | null
+  } | null
+  usage: { inputTokens: number; outputTokens: number; costUsd: number } | null
+  error: { code: string; message: string; hint: string; step: Step | null; class: string } | null
+  cleanup: Cleanup | null
+  createdAt: string
+  startedAt: string | null
+  completedAt: string | null
+  updatedAt: string
+}
+
+export interface NodeJson {
+  name: string
+  provider: string
+  status: string
+  size: string | null
+  location: string | null
+  address: string | null
+  workspaces: number
+  maxWorkspaces: number
+  warmUntil: string | null
+  createdAt: string
+  pricePerHour: number | null
+  waitingFor: string | null
+}
+
+export interface EventJson {
+  seq: number
+  at: string
+  type: string
+  taskId: string | null
+  nodeName: string | null
+  step: string | null
+  attempt: number | null
+  data: Record<string, unknown>
+}
+
+export interface ErrorRowJson {
+  id: string
+  at: string
+  level: 'error' | 'warn' | 'info'
+  source: string
+  taskId: string | null
+  step: string | null
+  code: string
+  message: string
+  context: Record<string, unknown>
+}
+
+export interface DaemonStatusJson {
+  pid: number
+  version: string
+  home: string
+  installId: string
+  socket: string
+  callbacksUrl: string
+  startedAt: string
+  tasks: Record<string, number>
+  nodes: Record<string, number>
+}
+
+/** `tdf why`: what a task waits for, since when, until when, what happens next, and what would change it. */
+export interface WhyJson {
+  taskId: string
+  status: Status
+  step: Step | null
+  sentence: string
+  since: string | null
+  until: string | null
+  next: string | null
+  nodes: { name: string; reason: string }[]
+  command: string | null
+}
+
+export interface ErrorJson {
+  error: { code: string; message: string; hint: string; field?: string }
+}

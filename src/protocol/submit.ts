@@ -1,0 +1,48 @@
+/** The body of a submit. The CLI bundles local repositories and uploads them first; the daemon never opens one. */
+import { z } from 'zod'
+import { counter, id, nullable, text } from './shapes.ts'
+
+const commit = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, 'must be a git object id')
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hex digits')
+const name = text(128).min(1)
+
+export const submitRepo = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('bundle'),
+    url: text(4096).min(1),
+    ref: text(1024).min(1),
+    baseCommit: commit,
+    sha256,
+    bytes: counter,
+  }),
+  z.object({ kind: z.literal('git'), url: text(4096).min(1), ref: nullable(text(1024)) }),
+])
+
+export const submitRequest = z.object({
+  prompt: text(512 * 1024),
+  title: nullable(text(512)),
+  agent: nullable(name),
+  /** What stands after `--`: a program and its arguments, run as the agent. */
+  command: nullable(
+    z
+      .array(text(128 * 1024))
+      .min(1)
+      .max(4096),
+  ),
+  model: nullable(name),
+  repo: submitRepo,
+  author: nullable(z.object({ name: text(512).min(1), email: text(512).min(1) })),
+  setup: nullable(text(64 * 1024).min(1)),
+  check: nullable(text(64 * 1024).min(1)),
+  node: nullable(id),
+  provider: nullable(name),
+  size: nullable(name),
+  location: nullable(name),
+  labels: z.record(text(128).min(1), text(512)).default({}),
+  priority: z.int().min(-1000).max(1000).default(0),
+  timeoutMs: nullable(z.int().min(1000)),
+  outputBranch: nullable(text(255).min(1)),
+  interactive: z.boolean().default(false),
+})
+export type SubmitRequest = z.output<typeof submitRequest>
+export type SubmitBody = z.input<typeof submitRequest>

@@ -1,0 +1,96 @@
+/** Attempts: everything about a task that changes, guarded by `rev`, scheduled by `wake_at`. */
+import type { Task } from '../task.ts'
+import { assignments, columnsOf, fields, holes, objectOf, valuesOf } from './fields.ts'
+import type { Row, Sql } from './sql.ts'
+
+export interface AttemptKey {
+  id: string
+  attempt: number
+}
+
+/** What an outcome writes. */
+const STATE = fields(
+  [
+    ...['status', 'step', 'stepEnteredAt', 'stepAttempt', 'wakeAt', 'deadlineAt', 'absoluteAt', 'waitingFor'],
+    ...['parkedUntil', 'placement', 'nodeName', 'workspaceId', 'sessionId', 'verdict', 'cleanup'],
+    ...['startedAt', 'completedAt', 'updatedAt', 'engineVersion'],
+  ],
+  ['facts', 'result', 'usage', 'error'],
+)
+const WHOLE = [...fields(['attempt', 'rev', 'wakes', 'createdAt']), ...STATE]
+const INSERT = [...fields(['taskId', 'attempt', 'rev', 'wakes', 'live', 'createdAt']), ...STATE]
+
+/** A task as read, with the count of wake-ups that its writer must still find. */
+export interface ReadTask extends Task {
+  wakes: number
+}
+
+export type AttemptState = Omit<Task, 'id' | 'attempt' | 'rev' | 'spec' | 'createdAt'>
+
+const SELECT = `select t.id, t.spec, ${columnsOf(WHOLE, 'a.')} from attempts a join tasks t on t.id = a.task_id`
+const UPDATE = `update attempts set rev = rev + 1, live = ?, ${assignments(STATE)} where task_id = ? and attempt = ?`
+const KEY = [...fields(['id']), ...fields([], ['spec'])]
+
+export function readAttempt(sql: Sql, key: AttemptKey): ReadTask | undefined {
+  const row = sql.one(`${SELECT} where a.task_id = ? and a.attempt = ?`, key.id, key.attempt)
+  return row && toTask(row)
+}
+
+/** The newest attempts of tasks, newest task first. `where` is ours; its values are bound. */
+export function readNewest(sql: Sql, where: string, values: (string | number)[], limit: number): ReadTask[] {
+  return sql
+    .all(`${SELECT} and a.attempt = t.attempt where ${where} order by t.number desc limit ?`, ...values, limit)
+    .map(toTask)
+}
+
+/** Every attempt that still has something to do. Read once, at start. */
+export function readLive(sql: Sql): (AttemptKey & { wakeAt: number })[] {
+  return sql
+    .all('select task_id, attempt, wake_at from attempts where live = 1')
+    .map(row => ({ id: String(row.task_id), attempt: Number(row.attempt), wakeAt: Number(row.wake_at) }))
+}
+
+export function insertAttempt(sql: Sql, task: Task): void {
+  const row = { ...task, taskId: task.id, live: 1, wakes: 0 }
+  sql.run(`insert into attempts (${columnsOf(INSERT)}) values (${holes(INSERT)})`, ...valuesOf(row, INSERT))
+}
+
+/**
+ * Writes an outcome over what was `seen`. False when somebody moved the attempt since. A wake-up that came in
+ * meanwhile is never overwritten by a later one: it makes the next wake now. Answers the wake that was stored.
+ */
+export function updateAttempt(sql: Sql, seen: ReadTask, state: AttemptState, now: number): number | null | false {
+  const key = [seen.id, seen.attempt] as const
+  const stored = sql.one('select rev, wakes from attempts where task_id = ? and attempt = ?', ...key)
+  if (stored?.rev !== seen.rev) return false
+  const wakeAt = state.step === null ? null : stored.wakes === seen.wakes ? state.wakeAt : now
+  sql.run(UPDATE, state.step === null ? 0 : 1, ...valuesOf({ ...state, wakeAt }, STATE), ...key)
+  return wakeAt
+}
+
+/** Pulls the wake of a live attempt to `at`. Never touches `rev`: a signal is no change of state. */
+export function wakeAttempt(sql: Sql, key: AttemptKey, at: number): boolean {
+  return (
+    sql.run(
+      'update attempts set wakes = wakes + 1, wake_at = min(wake_at, ?) where task_id = ? and attempt = ? and live = 1',
+      at,
+      key.id,
+      key.attempt,
+    ) === 1
+  )
+}
+
+/** Moves every running deadline by a gap in which nobody could act; a clock that was set back takes the wakes along. */
+export function extendDeadlines(sql: Sql, gapMs: number): void {
+  sql.run(
+    'update attempts set deadline_at = deadline_at + ?, absolute_at = absolute_at + ? where live = 1',
+    gapMs,
+    gapMs,
+  )
+  sql.run('update nodes set deadline_at = deadline_at + ? where deadline_at is not null', gapMs)
+  if (gapMs < 0) sql.run('update attempts set wake_at = wake_at + ? where live = 1', gapMs)
+}
+
+function toTask(row: Row): ReadTask {
+  return { ...objectOf<ReadTask>(row, KEY), ...objectOf<ReadTask>(row, WHOLE) }
+}

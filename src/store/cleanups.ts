@@ -1,0 +1,80 @@
+/** Cleanup work: one row for each thing to undo outside, retried on its own until it is confirmed. */
+import type { AttemptKey } from './attempts.ts'
+import type { Sql } from './sql.ts'
+
+/** In the order in which they are done. */
+export const CLEANUP_KINDS = ['salvage', 'stop_workspace', 'delete_workspace'] as const
+export type CleanupKind = (typeof CLEANUP_KINDS)[number]
+
+export interface CleanupItem extends AttemptKey {
+  kind: CleanupKind
+  nodeName: string
+  subject: string
+  state: 'pending' | 'done'
+  tries: number
+  dueAt: number
+  error: string | null
+}
+
+export function addCleanup(sql: Sql, item: Omit<CleanupItem, 'state' | 'tries' | 'error'>): void {
+  sql.run(
+    `insert into cleanups (task_id, attempt, kind, node_name, subject, state, due_at)
+     values (?, ?, ?, ?, ?, 'pending', ?) on conflict do nothing`,
+    item.id,
+    item.attempt,
+    item.kind,
+    item.nodeName,
+    item.subject,
+    item.dueAt,
+  )
+}
+
+export function cleanupsOf(sql: Sql, key: AttemptKey): CleanupItem[] {
+  return sql
+    .all('select * from cleanups where task_id = ? and attempt = ?', key.id, key.attempt)
+    .map(toItem)
+    .sort((a, b) => CLEANUP_KINDS.indexOf(a.kind) - CLEANUP_KINDS.indexOf(b.kind))
+}
+
+export function dueCleanups(sql: Sql, now: number, limit: number): CleanupItem[] {
+  return sql
+    .all("select * from cleanups where state = 'pending' and due_at <= ? order by due_at limit ?", now, limit)
+    .map(toItem)
+}
+
+export function finishCleanup(sql: Sql, item: CleanupItem): void {
+  sql.run("update cleanups set state = 'done', error = null where subject = ? and kind = ?", item.subject, item.kind)
+}
+
+export function delayCleanup(sql: Sql, item: CleanupItem, dueAt: number, error: string): void {
+  sql.run(
+    'update cleanups set tries = tries + 1, due_at = ?, error = ? where subject = ? and kind = ?',
+    dueAt,
+    error,
+    item.subject,
+    item.kind,
+  )
+}
+
+/** Work that is still on a node, so that the node must not be destroyed. */
+export function unsavedOn(sql: Sql, nodeName: string): number {
+  const row = sql.one(
+    "select count(*) as count from cleanups where node_name = ? and kind = 'salvage' and state = 'pending'",
+    nodeName,
+  )
+  return Number(row?.count ?? 0)
+}
+
+function toItem(row: Record<string, unknown>): CleanupItem {
+  return {
+    id: String(row.task_id),
+    attempt: Number(row.attempt),
+    kind: row.kind as CleanupKind,
+    nodeName: String(row.node_name),
+    subject: String(row.subject),
+    state: row.state === 'done' ? 'done' : 'pending',
+    tries: Number(row.tries),
+    dueAt: Number(row.due_at),
+    error: row.error === null ? null : String(row.error),
+  }
+}

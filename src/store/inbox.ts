@@ -1,0 +1,76 @@
+/** The inbox: facts that others told us, appended once each and consumed in the transaction of the outcome they led to. */
+import type { AttemptKey } from './attempts.ts'
+import type { Sql } from './sql.ts'
+
+export const SIGNAL_KINDS = [
+  'workspace_ready',
+  'provisioning_failed',
+  'session_started',
+  'session_exited',
+  'cancel',
+  'followup',
+  'close',
+] as const
+export type SignalKind = (typeof SIGNAL_KINDS)[number]
+
+export interface Signal {
+  id: number
+  kind: SignalKind
+  payload: Record<string, unknown>
+  at: number
+}
+
+export interface NewSignal extends AttemptKey {
+  kind: SignalKind
+  /** The same fact told twice has the same key. */
+  dedupe: string
+  payload: Record<string, unknown>
+}
+
+/** False when the fact is already there. */
+export function addSignal(sql: Sql, signal: NewSignal, now: number): boolean {
+  return (
+    sql.run(
+      `insert into inbox (task_id, attempt, kind, dedupe, payload, at) values (?, ?, ?, ?, ?, ?) on conflict do nothing`,
+      signal.id,
+      signal.attempt,
+      signal.kind,
+      signal.dedupe,
+      JSON.stringify(signal.payload),
+      now,
+    ) === 1
+  )
+}
+
+/** What the attempt was told and has not used yet, oldest first. */
+export function openSignals(sql: Sql, key: AttemptKey): Signal[] {
+  return sql
+    .all(
+      'select id, kind, payload, at from inbox where task_id = ? and attempt = ? and consumed = 0 order by id',
+      key.id,
+      key.attempt,
+    )
+    .map(row => ({
+      id: Number(row.id),
+      kind: row.kind as SignalKind,
+      payload: JSON.parse(String(row.payload)) as Record<string, unknown>,
+      at: Number(row.at),
+    }))
+}
+
+/** Marks these as used. They stay as the proof that a repeat is a repeat. */
+export function consumeSignals(sql: Sql, ids: readonly number[]): void {
+  for (const id of ids) sql.run('update inbox set consumed = 1 where id = ?', id)
+}
+
+/** The last facts of an attempt, used or not, for diagnosis. */
+export function lastSignals(sql: Sql, key: AttemptKey, limit: number): { kind: string; at: number }[] {
+  return sql
+    .all(
+      'select kind, at from inbox where task_id = ? and attempt = ? order by id desc limit ?',
+      key.id,
+      key.attempt,
+      limit,
+    )
+    .map(row => ({ kind: String(row.kind), at: Number(row.at) }))
+}

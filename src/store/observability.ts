@@ -1,0 +1,112 @@
+/**
+ * The second database: failures and sweep actions, for people to read. It may be lost: a broken one is set aside and
+ * never stops the daemon. Rows come from the outbox of the first and are copied by id, so twice is once.
+ */
+import { existsSync, renameSync } from 'node:fs'
+import path from 'node:path'
+import type { ErrorRowJson } from '../protocol/control.ts'
+import { openSql, type Sql } from './sql.ts'
+
+const SCHEMA = `
+  create table if not exists errors (
+    id text primary key,
+    at integer not null,
+    level text not null,
+    source text not null,
+    task_id text,
+    step text,
+    code text not null,
+    message text not null,
+    context text not null
+  ) strict;
+  create index if not exists errors_at on errors (at);
+  create table if not exists timings (
+    seq integer primary key,
+    at integer not null,
+    task_id text not null,
+    attempt integer not null,
+    step text not null,
+    ms integer not null
+  ) strict;
+  create index if not exists timings_step on timings (step, at);
+`
+
+export interface Observability {
+  addErrors(rows: readonly { id: string; payload: Record<string, unknown> }[]): void
+  errors(filter: { taskId?: string; limit: number }): ErrorRowJson[]
+  /** Drops what is older than `before`, and the oldest beyond `rowsMax`. */
+  prune(before: number, rowsMax: number): number
+  close(): void
+}
+
+export function openObservability(stateDir: string, now: number): Observability {
+  const file = path.join(stateDir, 'observability.db')
+  const sql = openOrSetAside(file, now)
+  return {
+    addErrors: rows => addErrors(sql, rows),
+    errors: filter => readErrors(sql, filter),
+    prune: (before, rowsMax) =>
+      sql.run('delete from errors where at < ?', before) +
+      sql.run('delete from errors where id not in (select id from errors order by at desc limit ?)', rowsMax),
+    close: () => sql.close(),
+  }
+}
+
+function openOrSetAside(file: string, now: number): Sql {
+  try {
+    return open(file)
+  } catch {
+    for (const suffix of ['', '-wal', '-shm']) {
+      if (existsSync(file + suffix)) renameSync(file + suffix, `${file}.broken-${now}${suffix}`)
+    }
+    return open(file)
+  }
+}
+
+function open(file: string): Sql {
+  const sql = openSql(file)
+  // What is in it can be lost, so that it does not have to wait for the disk.
+  sql.script('pragma busy_timeout = 1000; pragma journal_mode = wal; pragma synchronous = off')
+  sql.script(SCHEMA)
+  return sql
+}
+
+function addErrors(sql: Sql, rows: Parameters<Observability['addErrors']>[0]): void {
+  sql.script('begin immediate')
+  for (const { id, payload } of rows) {
+    sql.run(
+      'insert or ignore into errors (id, at, level, source, task_id, step, code, message, context) values (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      id,
+      Number(payload.at),
+      String(payload.level),
+      String(payload.source),
+      payload.taskId == null ? null : String(payload.taskId),
+      payload.step == null ? null : String(payload.step),
+      String(payload.code),
+      String(payload.message),
+      JSON.stringify(payload.context ?? {}),
+    )
+  }
+  sql.script('commit')
+}
+
+function readErrors(sql: Sql, { taskId, limit }: { taskId?: string; limit: number }): ErrorRowJson[] {
+  return sql
+    .all(
+      'select * from errors where ? is null or task_id = ? order by at desc, id desc limit ?',
+      taskId ?? null,
+      taskId ?? null,
+      limit,
+    )
+    .map(row => ({
+      id: String(row.id),
+      at: new Date(Number(row.at)).toISOString(),
+      level: row.level as ErrorRowJson['level'],
+      source: String(row.source),
+      taskId: row.task_id === null ? null : String(row.task_id),
+      step: row.step === null ? null : String(row.step),
+      code: String(row.code),
+      message: String(row.message),
+      context: JSON.parse(String(row.context)) as Record<string, unknown>,
+    }))
+}

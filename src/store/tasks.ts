@@ -1,0 +1,98 @@
+/** Tasks: what was asked for, once, and which attempt is the newest. */
+import type { Status, TaskSpec } from '../task.ts'
+import { type AttemptKey, type ReadTask, readNewest } from './attempts.ts'
+import type { Sql } from './sql.ts'
+
+export interface NewTask {
+  id: string
+  spec: TaskSpec
+  idempotencyKey: string | null
+  idempotencyHash: string | null
+  createdAt: number
+}
+
+export function insertTask(sql: Sql, task: NewTask): void {
+  sql.run(
+    `insert into tasks (id, number, attempt, spec, idempotency_key, idempotency_hash, created_at)
+     values (?, (select coalesce(max(number), 0) + 1 from tasks), 1, ?, ?, ?, ?)`,
+    task.id,
+    JSON.stringify(task.spec),
+    task.idempotencyKey,
+    task.idempotencyHash,
+    task.createdAt,
+  )
+}
+
+export function readNewestAttempt(sql: Sql, id: string): ReadTask | undefined {
+  return readNewest(sql, 't.id = ?', [id], 1)[0]
+}
+
+export function newestKey(sql: Sql, id: string): AttemptKey | undefined {
+  const row = sql.one('select attempt from tasks where id = ?', id)
+  return row && { id, attempt: Number(row.attempt) }
+}
+
+export function raiseAttempt(sql: Sql, id: string, attempt: number): void {
+  sql.run('update tasks set attempt = ? where id = ? and attempt = ? - 1', attempt, id, attempt)
+}
+
+export function findByIdempotencyKey(sql: Sql, key: string): { id: string; hash: string } | undefined {
+  const row = sql.one('select id, idempotency_hash from tasks where idempotency_key = ?', key)
+  return row && { id: String(row.id), hash: String(row.idempotency_hash) }
+}
+
+/** Ids that begin with `prefix`, at most three: enough to tell one from several. */
+export function findByPrefix(sql: Sql, prefix: string): string[] {
+  return sql
+    .all("select id from tasks where id >= ? and id < ? || 'zzzz' order by id limit 3", prefix, prefix)
+    .map(row => String(row.id))
+}
+
+export function lastId(sql: Sql): string | undefined {
+  const row = sql.one('select id from tasks order by number desc limit 1')
+  return row && String(row.id)
+}
+
+export interface TaskFilter {
+  statuses: readonly Status[]
+  /** Only tasks that are live or ended after this time; 0 for every one. */
+  endedAfter: number
+  limit: number
+}
+
+export function listTasks(sql: Sql, filter: TaskFilter): ReadTask[] {
+  const statuses = filter.statuses.length ? `a.status in (${filter.statuses.map(() => '?').join(', ')})` : '1 = 1'
+  return readNewest(
+    sql,
+    `${statuses} and (a.completed_at is null or a.completed_at >= ?)`,
+    [...filter.statuses, filter.endedAfter],
+    filter.limit,
+  )
+}
+
+export function countByStatus(sql: Sql): Record<string, number> {
+  const rows = sql.all(
+    'select a.status, count(*) as count from tasks t join attempts a on a.task_id = t.id and a.attempt = t.attempt group by 1',
+  )
+  return Object.fromEntries(rows.map(row => [String(row.status), Number(row.count)]))
+}
+
+/** Counts up with every task: the order of age. */
+export function taskNumber(sql: Sql, id: string): number {
+  return Number(sql.one('select number from tasks where id = ?', id)?.number ?? 0)
+}
+
+/** Attempts in the queue: they wait for a slot and hold no reservation. */
+export function readWaiting(sql: Sql): { id: string; attempt: number; spec: TaskSpec }[] {
+  return sql
+    .all(
+      `select a.task_id, a.attempt, t.spec from attempts a join tasks t on t.id = a.task_id
+       left join reservations r on r.task_id = a.task_id and r.attempt = a.attempt
+       where a.live = 1 and a.step = 'node_selection' and r.task_id is null`,
+    )
+    .map(row => ({
+      id: String(row.task_id),
+      attempt: Number(row.attempt),
+      spec: JSON.parse(String(row.spec)) as TaskSpec,
+    }))
+}

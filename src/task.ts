@@ -1,0 +1,201 @@
+/**
+ * What a task is. Two namespaces that never mix: a *status* says who owns the task, a *step* says where it is.
+ * Everything that changes belongs to one attempt; `tdf retry` opens the next one and leaves this one as it ended.
+ */
+
+export const STATUSES = ['queued', 'delegated', 'in_progress', 'parked', 'completed', 'failed', 'cancelled'] as const
+export type Status = (typeof STATUSES)[number]
+
+/** Legal changes of status. A terminal status never changes. */
+export const STATUS_EDGES = {
+  queued: ['delegated', 'failed', 'cancelled'],
+  delegated: ['queued', 'in_progress', 'failed', 'cancelled'],
+  in_progress: ['completed', 'failed', 'cancelled', 'parked'],
+  parked: ['queued', 'in_progress', 'failed', 'cancelled'],
+  completed: [],
+  failed: [],
+  cancelled: [],
+} as const satisfies Record<Status, readonly Status[]>
+
+export const STEPS = [
+  'node_selection',
+  'node_provisioning',
+  'node_agent_ready',
+  'workspace_creation',
+  'workspace_ready',
+  'agent_session',
+  'running',
+  'awaiting_followup',
+  'salvage',
+  'cleanup',
+] as const
+export type Step = (typeof STEPS)[number]
+
+export type Verdict =
+  | 'verified'
+  | 'unverified'
+  | 'no_change'
+  | 'check_failed'
+  | 'permission_denied'
+  | 'agent_error'
+  | 'timeout'
+  | 'budget'
+  | 'infrastructure'
+  | 'cancelled'
+
+export type Cleanup = 'pending' | 'done' | 'failed'
+
+export type AgentType = 'claude' | 'codex' | 'acp' | 'command'
+
+/** Where a task's files come from. A bundle was uploaded by the CLI under its hash; a url is cloned on the node. */
+export type RepoSource =
+  | { kind: 'bundle'; url: string; ref: string; baseCommit: string; sha256: string; bytes: number }
+  | { kind: 'git'; url: string; ref: string | null; baseCommit: null }
+
+/** What was asked for. Written once at submit and the same for every attempt. */
+export interface TaskSpec {
+  title: string
+  prompt: string
+  agent: { name: string; type: AgentType; command: string[]; env: string[] }
+  repo: RepoSource
+  outputBranch: string
+  author: { name: string; email: string }
+  setup: { command: string; timeoutMs: number } | null
+  check: string | null
+  /** Placement wishes; null means "any". A named node never falls back to another. */
+  node: string | null
+  provider: string | null
+  size: string | null
+  location: string | null
+  labels: Record<string, string>
+  priority: number
+  /** Limit on the agent's run from `--timeout`, in ms; null uses the configured limits. */
+  timeoutMs: number | null
+  interactive: boolean
+}
+
+/** What the engine has learnt during an attempt. Every key is absent until it is known. */
+export interface Facts {
+  lostSlots?: number
+  redispatches?: number
+  session?: SessionFacts
+  /** Sessions started after the first one, each by a follow-up. */
+  followups?: number
+  progress?: ProgressFacts
+  exit?: ExitFacts
+  salvage?: { commit: string; baseCommit: string; ahead: number; salvaged: boolean; leftOut: string[] }
+  saved?: boolean
+  held?: boolean
+  check?: { sessionId: string; exitCode: number | null; ended: boolean }
+  warning?: string
+}
+
+export interface SessionFacts {
+  status: 'starting' | 'running' | 'exited'
+  exitCode: number | null
+  signal: string | null
+  resumeRef: string | null
+}
+
+/** The last look at a running session. Times are ours; what the agent calls time is only compared for change. */
+export interface ProgressFacts {
+  lookedAt: number
+  output: string | null
+  cpuMs: number | null
+  /** When its output or its processor time was last seen to have changed. */
+  changedAt: number
+  outputAt: number
+}
+
+export interface ExitFacts {
+  exitCode: number | null
+  signal: string | null
+  errorMessage: string | null
+  outcome: AgentOutcome | null
+  summary: string | null
+}
+
+/** What the agent itself reported about its run; `none` when its exit code is all there is. */
+export type AgentOutcome = 'success' | 'error' | 'permission_denied' | 'usage_limit' | 'none'
+
+export interface TaskResult {
+  branch: string
+  commit: string
+  ahead: number
+  filesChanged: number
+  insertions: number
+  deletions: number
+  summary: string | null
+  salvaged: boolean
+  check: { command: string; exitCode: number | null } | null
+}
+
+export interface Usage {
+  inputTokens: number
+  outputTokens: number
+  costUsd: number
+}
+
+export interface TaskError {
+  code: string
+  message: string
+  hint: string
+  step: Step | null
+  class: 'transient' | 'wait' | 'permanent'
+}
+
+/** One attempt of a task, as stored. Times are Unix milliseconds. */
+export interface Task {
+  id: string
+  attempt: number
+  /** Guards status, step and attempt: a writer that saw an older one loses. Signals never raise it. */
+  rev: number
+  spec: TaskSpec
+  status: Status
+  step: Step | null
+  stepEnteredAt: number
+  stepAttempt: number
+  /** The only thing that moves time. Null once nothing is left to do. */
+  wakeAt: number | null
+  /** When the step gives up; moved along with every gap of the clock. */
+  deadlineAt: number | null
+  /** The run's limit that nothing extends. */
+  absoluteAt: number | null
+  waitingFor: string | null
+  parkedUntil: number | null
+  placement: number
+  nodeName: string | null
+  workspaceId: string | null
+  sessionId: string | null
+  facts: Facts
+  verdict: Verdict | null
+  result: TaskResult | null
+  usage: Usage | null
+  error: TaskError | null
+  cleanup: Cleanup | null
+  /** Marks an attempt that this engine manages; null was written before the marker existed. */
+  engineVersion: number | null
+  createdAt: number
+  startedAt: number | null
+  completedAt: number | null
+  updatedAt: number
+}
+
+export function isTerminal(status: Status): boolean {
+  return STATUS_EDGES[status].length === 0
+}
+
+/** The verdicts of a completed task; every other terminal verdict belongs to `failed` or `cancelled`. */
+export function statusOf(verdict: Verdict): 'completed' | 'failed' | 'cancelled' {
+  if (verdict === 'cancelled') return 'cancelled'
+  return verdict === 'verified' || verdict === 'unverified' || verdict === 'no_change' ? 'completed' : 'failed'
+}
+
+/** Names of what an attempt makes outside. They derive from ids, so that doing it again finds what is there. */
+export function workspaceIdOf(taskId: string, attempt: number, placement: number): string {
+  return `${taskId}-${attempt}-${placement}`
+}
+
+export function resultRefOf(taskId: string, attempt: number): string {
+  return `refs/tdf/${taskId}/${attempt}`
+}

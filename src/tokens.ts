@@ -1,0 +1,22 @@
+/**
+ * Callback tokens: HMAC-SHA256 over what they allow, keyed by the installation. They can be made again after a crash
+ * and are never stored; the database holds their hashes.
+ */
+import { createHash, createHmac } from 'node:crypto'
+
+export interface Grant {
+  scope: 'workspace' | 'node'
+  /** The workspace's id or the node's name. */
+  subject: string
+  attempt: number
+  placement: number
+}
+
+export function makeToken(key: Buffer, grant: Grant): string {
+  const text = [grant.scope, grant.subject, grant.attempt, grant.placement].join('\n')
+  return `tdfcb_${createHmac('sha256', key).update(text).digest('base64url')}`
+}
+
+export function hashToken(token: string): string {
+  return createHash('sha256').update(token).digest('hex')
+}

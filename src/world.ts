@@ -1,0 +1,91 @@
+/**
+ * Everything that is not ours: time, dice, processes, the network, and the moment at which the power fails. The only
+ * file that may touch them, so that the whole daemon also runs under a simulated clock with seeded faults.
+ */
+import { randomBytes } from 'node:crypto'
+import process from 'node:process'
+
+export type Cancel = () => void
+
+export interface Clock {
+  /** Unix milliseconds, as stored and shown. */
+  now(): number
+  /** Milliseconds that never jump, for measuring. */
+  mono(): number
+  /** Runs `fn` once after `ms`; a delay beyond what timers hold (2^31-1 ms) is cut to it. */
+  timer(ms: number, fn: () => void): Cancel
+  /** Runs `fn` at the end of this turn of the event loop. */
+  turn(fn: () => void): void
+}
+
+export interface Random {
+  /** Uniform in [0, 1). */
+  float(): number
+  bytes(count: number): Buffer
+}
+
+/** Called before and after each outside effect, by name. Tests let it cut the power there; else it does nothing. */
+export type Power = (when: 'before' | 'after', effect: string) => void
+
+export interface World {
+  clock: Clock
+  random: Random
+  power: Power
+}
+
+const TIMER_MS_MAX = 2 ** 31 - 1
+
+const realClock: Clock = {
+  now: () => Date.now(),
+  mono: () => performance.now(),
+  timer: (ms, fn) => {
+    const handle = setTimeout(fn, Math.min(Math.max(ms, 0), TIMER_MS_MAX))
+    return () => clearTimeout(handle)
+  },
+  turn: fn => void setImmediate(fn),
+}
+
+const realRandom: Random = { float: () => Math.random(), bytes: count => randomBytes(count) }
+
+/**
+ * The real world. `TDF_CRASH_AT=before:commit:12` ends the process by SIGKILL before the twelfth effect of that name
+ * (`*` for any name): how the kill tests cut the power at one exact line.
+ */
+export function realWorld(env: NodeJS.ProcessEnv = process.env): World {
+  return { clock: realClock, random: realRandom, power: crashSwitch(env.TDF_CRASH_AT) }
+}
+
+function crashSwitch(plan: string | undefined): Power {
+  if (!plan) return () => {}
+  const [when, name, nth] = plan.split(':')
+  let seen = 0
+  return (at, effect) => {
+    if (at !== when || (name !== '*' && name !== effect)) return
+    seen += 1
+    if (seen === Number(nth)) process.kill(process.pid, 'SIGKILL')
+  }
+}
+
+/** One outside effect, named for the power switch. */
+export async function effect<T>(world: World, name: string, act: () => Promise<T>): Promise<T> {
+  world.power('before', name)
+  const value = await act()
+  world.power('after', name)
+  return value
+}
+
+/** Resolves after `ms`, or rejects with the signal's reason. */
+export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason)
+    const stop = () => {
+      cancel()
+      reject(signal?.reason)
+    }
+    const cancel = clock.timer(ms, () => {
+      signal?.removeEventListener('abort', stop)
+      resolve()
+    })
+    signal?.addEventListener('abort', stop, { once: true })
+  })
+}

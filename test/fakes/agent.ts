@@ -1,0 +1,404 @@
+/**
+ * A VM agent as a small model: workspaces that take a while to build, sessions that take a while to run, a numbered
+ * outbox that is pushed and can be pulled. It lives on while daemons die. What a session does is said by its command:
+ * `["fake", JSON]` with a `Script`. Faults are switched on by name.
+ */
+import { createHash } from 'node:crypto'
+import { type Context, Hono } from 'hono'
+import type { CreateWorkspace, StartSession } from '../../src/protocol/agent-api.ts'
+import type { Clock } from '../../src/world.ts'
+
+/** What a session of the model does. Times are in ms. */
+export interface Script {
+  ms?: number
+  exitCode?: number
+  commits?: number
+  dirty?: boolean
+  /** Never ends by itself. */
+  hangs?: boolean
+  /** Goes on writing every so often; else it is silent and uses no processor. */
+  busy?: boolean
+  cannotStart?: string
+}
+
+export interface Faults {
+  /** Nothing answers, nothing is pushed. */
+  down: boolean
+  losePushes: boolean
+  doublePushes: boolean
+  delayPushesMs: number
+  /** Each answers one request by this status before anything is done. */
+  refuse: { match: RegExp; status: number; retryAfterS?: number }[]
+  /** Each does what one request asks and then loses the answer. */
+  loseAnswer: RegExp[]
+  buildFails: string | null
+  salvageFails: boolean
+}
+
+interface FakeWorkspace {
+  body: CreateWorkspace
+  status: 'creating' | 'ready' | 'failed' | 'stopped'
+  errorMessage: string | null
+  sessions: Map<string, FakeSession>
+  head: string
+  dirty: boolean
+  ahead: number
+}
+
+interface FakeSession {
+  body: StartSession
+  script: Script
+  status: 'running' | 'exited'
+  exitCode: number | null
+  signal: string | null
+  errorMessage: string | null
+  startedAt: number
+  outputs: number
+}
+
+interface FakeEvent {
+  seq: number
+  at: string
+  type: string
+  workspaceId: string | null
+  taskId: string | null
+  attempt: number | null
+  sessionId: string | null
+  data: Record<string, unknown>
+}
+
+export interface FakeAgent {
+  app: Hono
+  faults: Faults
+  name: string
+  stateId: string
+  workspaces: Map<string, FakeWorkspace>
+  /** Every request that was answered, for "who asked what, and how often". */
+  requests: string[]
+  /** How often each session was really started, by id; a second start is a bug of somebody's. */
+  starts: Map<string, number>
+  /** How often each workspace was really built. */
+  builds: Map<string, number>
+  /** What was deleted while work in it had not been fetched. */
+  lostWork: string[]
+  /** Forgets everything, like a machine that was made anew. */
+  wipe(): void
+  events: FakeEvent[]
+}
+
+export interface FakeAgentOptions {
+  clock: Clock
+  name: string
+  token?: string
+  buildMs?: number
+  /** Delivers a push; resolves with its HTTP status. Rejects while nobody listens. */
+  deliver?: (path: string, token: string, body: unknown) => Promise<number>
+}
+
+const BASE = '1111111111111111111111111111111111111111'
+const oidOf = (text: string) => createHash('sha1').update(text).digest('hex')
+
+export function fakeAgent({
+  clock,
+  name,
+  token = 'agent-token',
+  buildMs = 1_000,
+  deliver,
+}: FakeAgentOptions): FakeAgent {
+  const faults: Faults = {
+    down: false,
+    losePushes: false,
+    doublePushes: false,
+    delayPushesMs: 0,
+    refuse: [],
+    loseAnswer: [],
+    buildFails: null,
+    salvageFails: false,
+  }
+  let generation = 1
+  let seq = 0
+  let registration: { callback: { url: string; token: string }; heartbeatMs: number } | null = null
+  const gone = new Set<string>()
+  const agent: FakeAgent = {
+    app: new Hono(),
+    faults,
+    name,
+    stateId: `${name}-state-1`,
+    workspaces: new Map(),
+    requests: [],
+    starts: new Map(),
+    builds: new Map(),
+    lostWork: [],
+    events: [],
+    wipe() {
+      generation += 1
+      agent.stateId = `${name}-state-${generation}`
+      agent.workspaces.clear()
+      agent.events.length = 0
+      gone.clear()
+      seq = 0
+      registration = null
+    },
+  }
+  const { app, workspaces, events } = agent
+
+  function emit(workspace: FakeWorkspace, type: string, sessionId: string | null, data: Record<string, unknown>): void {
+    seq += 1
+    const { workspaceId, taskId, attempt } = workspace.body
+    const body = { seq, ...data }
+    events.push({ seq, at: iso(), type, workspaceId, taskId, attempt, sessionId, data: body })
+    const path = PUSH[type]?.(workspaceId, taskId)
+    if (path) push(path, () => workspace.body.callback.token, body)
+  }
+
+  function push(path: string, secret: () => string, body: unknown, tryNumber = 1): void {
+    const born = generation
+    clock.timer(faults.delayPushesMs, () => {
+      if (!deliver || born !== generation) return
+      const again = () =>
+        clock.timer(Math.min(1_000 * 2 ** (tryNumber - 1), 30_000), () => push(path, secret, body, tryNumber + 1))
+      if (faults.losePushes || faults.down) return void (tryNumber < 20 && again())
+      deliver(path, secret(), body).then(status => {
+        if (status >= 500 && tryNumber < 20) again()
+        else if (faults.doublePushes && tryNumber === 1) push(path, secret, body, 99)
+      }, again)
+    })
+  }
+
+  function beat(): void {
+    const now = registration
+    if (!now) return
+    const load = { cpuPercent: 5, memoryPercent: 20, diskPercent: 30, workspaces: workspaces.size }
+    if (!faults.down && !faults.losePushes) {
+      deliver?.(`/nodes/${name}/heartbeat`, now.callback.token, { stateId: agent.stateId, ...load }).catch(() => {})
+    }
+    clock.timer(now.heartbeatMs, () => registration === now && beat())
+  }
+
+  function build(workspace: FakeWorkspace): void {
+    const { workspaceId } = workspace.body
+    agent.builds.set(workspaceId, (agent.builds.get(workspaceId) ?? 0) + 1)
+    const born = generation
+    clock.timer(buildMs, () => {
+      if (born !== generation || workspace.status !== 'creating') return
+      if (faults.buildFails !== null) {
+        workspace.status = 'failed'
+        workspace.errorMessage = faults.buildFails
+        return emit(workspace, 'workspace.provisioning-failed', null, { errorMessage: faults.buildFails })
+      }
+      workspace.status = 'ready'
+      emit(workspace, 'workspace.ready', null, { status: 'running' })
+    })
+  }
+
+  function startSession(workspace: FakeWorkspace, body: StartSession): FakeSession {
+    const script = scriptOf(body)
+    agent.starts.set(body.sessionId, (agent.starts.get(body.sessionId) ?? 0) + 1)
+    const ended = { exitCode: null, signal: null, errorMessage: null }
+    const session: FakeSession = { body, script, status: 'running', ...ended, startedAt: clock.now(), outputs: 1 }
+    workspace.sessions.set(body.sessionId, session)
+    emit(workspace, 'session.started', body.sessionId, { attempt: workspace.body.attempt, sessionId: body.sessionId })
+    const born = generation
+    if (!script.hangs)
+      clock.timer(script.ms ?? 1_000, () => born === generation && end(workspace, session, script.exitCode ?? 0, null))
+    if (body.timeoutMs !== null) {
+      clock.timer(body.timeoutMs, () => born === generation && end(workspace, session, null, 'SIGTERM', 'timeout'))
+    }
+    return session
+  }
+
+  function end(
+    workspace: FakeWorkspace,
+    session: FakeSession,
+    exitCode: number | null,
+    signal: string | null,
+    errorMessage: string | null = null,
+  ): void {
+    if (session.status === 'exited') return
+    Object.assign(session, { status: 'exited', exitCode, signal, errorMessage })
+    const isCheck = session.body.sessionId.endsWith('-check')
+    if (!isCheck) {
+      workspace.ahead += session.script.commits ?? 0
+      if (session.script.commits)
+        workspace.head = oidOf(`${workspace.body.workspaceId}:${session.body.sessionId}:${workspace.ahead}`)
+      workspace.dirty ||= session.script.dirty ?? false
+    }
+    const { sessionId } = session.body
+    const status = exitCode === 0 ? 'completed' : 'failed'
+    const { attempt } = workspace.body
+    emit(workspace, 'session.exited', sessionId, { attempt, sessionId, status, exitCode, signal, errorMessage })
+  }
+
+  const iso = () => new Date(clock.now()).toISOString()
+  const refuse = (c: Context, status: 400 | 401 | 404 | 409 | 410 | 422 | 500 | 503, code: string, message = code) =>
+    c.json({ error: { code, message } }, status)
+  const summary = ({ body, status, errorMessage }: FakeWorkspace) => ({
+    workspaceId: body.workspaceId,
+    taskId: body.taskId,
+    attempt: body.attempt,
+    status,
+    errorMessage,
+  })
+
+  app.use(async (c, next) => {
+    const line = `${c.req.method} ${c.req.path}`
+    if (faults.down) throw new Error('connection refused')
+    agent.requests.push(line)
+    const refused = faults.refuse.findIndex(({ match }) => match.test(line))
+    if (refused >= 0) {
+      const [{ status, retryAfterS }] = faults.refuse.splice(refused, 1) as [Faults['refuse'][number]]
+      if (retryAfterS !== undefined) c.header('retry-after', String(retryAfterS))
+      return refuse(c, status as 500, 'fault', 'a fault of the model')
+    }
+    if (c.req.header('authorization') !== `Bearer ${token}` && line !== 'GET /health')
+      return refuse(c, 401, 'unauthorized')
+    await next()
+    const lost = faults.loseAnswer.findIndex(match => match.test(line))
+    if (lost < 0) return
+    faults.loseAnswer.splice(lost, 1)
+    throw new Error('the answer was lost')
+  })
+  app.onError(error => {
+    throw error
+  })
+
+  app.get('/health', c => {
+    const load = { cpuPercent: 5, memoryPercent: 20, diskPercent: 30 }
+    return c.json({
+      status: 'healthy',
+      nodeName: agent.name,
+      stateId: agent.stateId,
+      version: '0.0.0',
+      ...load,
+      workspaces: workspaces.size,
+    })
+  })
+  app.put('/registration', async c => {
+    const body = await c.req.json()
+    if (body.nodeName !== agent.name) return refuse(c, 409, 'wrong_node')
+    const isNew = registration === null || registration.callback.token !== body.callback.token
+    registration = body
+    if (isNew) {
+      push(`/nodes/${name}/ready`, () => body.callback.token, { agentVersion: '0.0.0', stateId: agent.stateId })
+      clock.timer(body.heartbeatMs, beat)
+    }
+    return c.body(null, 204)
+  })
+  app.get('/events', c => {
+    const after = Number(c.req.query('after') ?? 0)
+    return c.json({ stateId: agent.stateId, events: events.filter(event => event.seq > after).slice(0, 500) })
+  })
+  app.get('/workspaces', c => c.json({ workspaces: [...workspaces.values()].map(summary) }))
+  app.post('/workspaces', async c => {
+    const body: CreateWorkspace = await c.req.json()
+    const known = workspaces.get(body.workspaceId)
+    if (known) {
+      known.body = body
+      return c.json({ workspaceId: body.workspaceId, status: known.status })
+    }
+    if (gone.has(body.workspaceId)) return refuse(c, 410, 'gone')
+    const fresh = {
+      status: 'creating',
+      errorMessage: null,
+      sessions: new Map(),
+      head: BASE,
+      dirty: false,
+      ahead: 0,
+    } as const
+    const workspace: FakeWorkspace = { body, ...fresh }
+    workspaces.set(body.workspaceId, workspace)
+    if (body.source.kind === 'git') build(workspace)
+    return c.json({ workspaceId: body.workspaceId, status: 'creating' }, 202)
+  })
+  app.put('/workspaces/:id/bundle', c => {
+    const workspace = workspaces.get(c.req.param('id'))
+    if (!workspace) return refuse(c, 404, 'not_found')
+    if (!agent.builds.has(workspace.body.workspaceId)) build(workspace)
+    return c.body(null, 204)
+  })
+  app.get('/workspaces/:id', c => {
+    const workspace = workspaces.get(c.req.param('id'))
+    return workspace ? c.json(summary(workspace)) : refuse(c, 404, 'not_found')
+  })
+  app.post('/workspaces/:id/agent-sessions', async c => {
+    const workspace = workspaces.get(c.req.param('id'))
+    if (!workspace) return refuse(c, 404, 'not_found')
+    const body: StartSession = await c.req.json()
+    const known = workspace.sessions.get(body.sessionId)
+    if (known) return c.json({ sessionId: body.sessionId, status: known.status })
+    if (workspace.status !== 'ready') return refuse(c, 409, 'workspace_not_ready')
+    if ([...workspace.sessions.values()].some(({ status }) => status === 'running'))
+      return refuse(c, 409, 'session_running')
+    const { cannotStart } = scriptOf(body)
+    if (cannotStart !== undefined) return refuse(c, 422, 'cannot_start', cannotStart)
+    startSession(workspace, body)
+    return c.json({ sessionId: body.sessionId, status: 'running' }, 201)
+  })
+  app.get('/workspaces/:id/agent-sessions/:sid', c => {
+    const session = workspaces.get(c.req.param('id'))?.sessions.get(c.req.param('sid'))
+    if (!session) return refuse(c, 404, 'not_found')
+    const { status, exitCode, signal, errorMessage, script } = session
+    if (script.busy && status === 'running') session.outputs += 1
+    return c.json({
+      ...{ sessionId: session.body.sessionId, status, exitCode, signal, errorMessage, outcome: 'none' },
+      startedAt: new Date(session.startedAt).toISOString(),
+      lastOutputAt: new Date(session.startedAt + session.outputs).toISOString(),
+      ...{ cpuMs: session.outputs, resumeRef: null, usage: null, summary: null, resetAt: null },
+    })
+  })
+  app.post('/workspaces/:id/agent-sessions/:sid/cancel', c => {
+    const workspace = workspaces.get(c.req.param('id'))
+    const session = workspace?.sessions.get(c.req.param('sid'))
+    if (!workspace || !session) return refuse(c, 404, 'not_found')
+    clock.timer(100, () => end(workspace, session, null, 'SIGTERM'))
+    return c.json({}, 202)
+  })
+  app.post('/workspaces/:id/salvage', c => {
+    const workspace = workspaces.get(c.req.param('id'))
+    if (!workspace) return refuse(c, 404, 'not_found')
+    if (faults.salvageFails) return refuse(c, 500, 'disk_full', 'no space left on device')
+    if ([...workspace.sessions.values()].some(({ status }) => status === 'running'))
+      return refuse(c, 409, 'session_running')
+    const commit = workspace.dirty ? oidOf(`${workspace.head}+dirty`) : workspace.head
+    const ahead = workspace.ahead + (workspace.dirty ? 1 : 0)
+    return c.json({ commit, baseCommit: BASE, ahead, salvaged: workspace.dirty, leftOut: [] })
+  })
+  app.get('/workspaces/:id/bundle', c => {
+    const workspace = workspaces.get(c.req.param('id'))
+    return workspace ? c.body(`bundle of ${workspace.body.workspaceId}`) : refuse(c, 404, 'not_found')
+  })
+  app.get('/workspaces/:id/logs', c => {
+    c.header('x-next-offset', '0')
+    return c.body('')
+  })
+  app.post('/workspaces/:id/stop', c => {
+    const workspace = workspaces.get(c.req.param('id'))
+    if (workspace) {
+      for (const session of workspace.sessions.values()) end(workspace, session, null, 'SIGTERM')
+      workspace.status = 'stopped'
+    }
+    return c.json({})
+  })
+  app.delete('/workspaces/:id', c => {
+    const id = c.req.param('id')
+    for (const session of workspaces.get(id)?.sessions.values() ?? []) session.status = 'exited'
+    workspaces.delete(id)
+    gone.add(id)
+    for (let index = events.length - 1; index >= 0; index--)
+      if (events[index]?.workspaceId === id) events.splice(index, 1)
+    return c.json({})
+  })
+  return agent
+}
+
+/** The check of a task is a shell command; the model passes it unless it says otherwise. */
+function scriptOf({ agent: { command } }: StartSession): Script {
+  if (command[0] === 'fake') return JSON.parse(command[1] ?? '{}')
+  return { ms: 500, exitCode: command.at(-1) === 'false' ? 1 : 0 }
+}
+
+const PUSH: Record<string, (workspaceId: string, taskId: string) => string> = {
+  'workspace.ready': id => `/workspaces/${id}/ready`,
+  'workspace.provisioning-failed': id => `/workspaces/${id}/provisioning-failed`,
+  'session.exited': (_, taskId) => `/tasks/${taskId}/status`,
+}

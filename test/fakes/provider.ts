@@ -1,0 +1,34 @@
+/** A provider as a model: its machines are fake agents that are simply there. */
+import type { Provider } from '../../src/providers/provider.ts'
+import type { Transport } from '../../src/transport.ts'
+import type { FakeAgent } from './agent.ts'
+
+export function standingProvider(agents: ReadonlyMap<string, FakeAgent>, slots = 3): Provider {
+  return {
+    standing: () =>
+      [...agents.keys()].map(name => ({ name, size: null, location: null, address: 'model', maxWorkspaces: slots })),
+    catalogue: () => null,
+    ensure: async () => ({ state: 'up', address: 'model' }),
+    connect: async ({ name }) => {
+      const agent = agents.get(name)
+      if (!agent) throw new Error(`no agent ${name}`)
+      return { transport: appTransport(agent), token: 'agent-token' }
+    },
+    destroy: async () => true,
+  }
+}
+
+/** Speaks with the model's routes in process: the same requests and answers, without a socket. */
+export function appTransport({ app }: FakeAgent): Transport {
+  return async ({ method, path, headers, body, signal, upload }) => {
+    signal?.throwIfAborted()
+    const sent = upload === undefined ? body : 'a bundle'
+    const response = await app.request(path, { method, headers, ...(sent === undefined ? {} : { body: sent }) })
+    signal?.throwIfAborted()
+    return {
+      status: response.status,
+      headers: Object.fromEntries(response.headers),
+      body: Buffer.from(await response.arrayBuffer()),
+    }
+  }
+}

@@ -1,0 +1,89 @@
+/** Cuts the power before and after every effect of a whole journey, one run each, and starts again on what was left. */
+import { expect, it } from 'vitest'
+import { readLive } from '../../src/store/attempts.ts'
+import type { TaskSpec } from '../../src/task.ts'
+import type { Script } from '../fakes/agent.ts'
+import { live, outside } from '../support/sim-daemon.ts'
+
+/** A journey with the power cut at effect `nth`; 0 for none. */
+async function journey(when: 'before' | 'after', nth: number, spec: Partial<TaskSpec>, script: Script) {
+  const out = outside()
+  let wasCut = false
+  let life = await live(out, {
+    cut: { when, nth },
+    onCut: () => {
+      wasCut = true
+      out.callbacks.app = null
+    },
+  }).catch(() => null)
+  const id = 'task-1'
+  await life?.submit(spec, script, id).catch(() => {})
+  await life?.world.run(() => wasCut || life?.engine.query(id)?.step === null)
+  if (wasCut || !life) {
+    life?.kill()
+    life = await live(out)
+    // A submit that was not acknowledged is sent again by whoever sent it.
+    await life.submit(spec, script, id)
+  }
+  const { world } = life
+  const done = await world.run(() => life?.task(id).step === null)
+  const task = life.task(id)
+  const agent = out.agents.get('n1')
+  const seen = {
+    done,
+    wasCut,
+    status: task.status,
+    verdict: task.verdict,
+    cleanup: task.cleanup,
+    result: out.results.refs.get(`refs/tdf/${id}/1`) === task.result?.commit,
+    builds: [...(agent?.builds.values() ?? [])],
+    starts: [...(agent?.starts.values() ?? [])],
+    left: agent?.workspaces.size,
+    live: readLive(life.engine.store.sql).length,
+  }
+  life.kill()
+  out.remove()
+  return seen
+}
+
+const cases: { name: string; spec: Partial<TaskSpec>; script: Script; end: object; starts: number }[] = [
+  {
+    name: 'a run with a check',
+    spec: { check: 'true' },
+    script: { commits: 2, dirty: true },
+    end: { status: 'completed', verdict: 'verified' },
+    starts: 2,
+  },
+  {
+    name: 'a run whose agent fails',
+    spec: {},
+    script: { exitCode: 3, commits: 1 },
+    end: { status: 'failed', verdict: 'agent_error' },
+    starts: 1,
+  },
+]
+
+for (const { name, spec, script, end, starts } of cases) {
+  for (const when of ['before', 'after'] as const) {
+    it(`${name} ends the same, with every effect done once, when the power fails ${when} any effect`, async () => {
+      let cuts = 0
+      for (let nth = 1; ; nth++) {
+        const seen = await journey(when, nth, spec, script)
+        expect(seen, `power cut ${when} effect ${nth}`).toEqual({
+          ...end,
+          done: true,
+          wasCut: seen.wasCut,
+          cleanup: 'done',
+          result: true,
+          builds: [1],
+          starts: Array.from({ length: starts }, () => 1),
+          left: 0,
+          live: 0,
+        })
+        if (!seen.wasCut) break
+        cuts += 1
+      }
+      expect(cuts).toBeGreaterThan(20)
+    }, 120_000)
+  }
+}

@@ -1,0 +1,122 @@
+/** A whole daemon over a simulated world: the real engine and store, the real callback routes, models for the rest. */
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import type { Hono } from 'hono'
+import { buildEngine, type RunningEngine } from '../../daemon/build-engine.ts'
+import { callbackApp } from '../../daemon/http/callbacks.ts'
+import type { Config } from '../../src/config/index.ts'
+import { silentLog } from '../../src/observe/log.ts'
+import type { ReadTask } from '../../src/store/attempts.ts'
+import { readEvents } from '../../src/store/journal.ts'
+import { openStore } from '../../src/store/store.ts'
+import type { TaskSpec } from '../../src/task.ts'
+import { type FakeAgent, fakeAgent } from '../fakes/agent.ts'
+import { standingProvider } from '../fakes/provider.ts'
+import { type FakeResults, fakeResults } from '../fakes/results.ts'
+import { type SimOptions, type SimWorld, simWorld, type Timeline, timeline } from '../fakes/world.ts'
+import { aConfig, aSpec } from './builders.ts'
+
+/** What outlives a daemon: time, its state folder, the nodes, the results on disk. */
+export interface Outside {
+  time: Timeline
+  dir: string
+  agents: Map<string, FakeAgent>
+  results: FakeResults
+  /** The callback port of the daemon that lives now. */
+  callbacks: { app: Hono | null }
+  config: Config
+  remove(): void
+}
+
+export function outside({ nodes = ['n1'], config = aConfig() }: { nodes?: string[]; config?: Config } = {}): Outside {
+  const time = timeline()
+  const callbacks: Outside['callbacks'] = { app: null }
+  const nodeWorld = simWorld(time, { seed: 99 })
+  const agents = new Map(nodes.map(name => [name, fakeAgent({ clock: nodeWorld.clock, name, deliver })]))
+  const root = mkdtempSync(path.join(tmpdir(), 'tdf-sim-'))
+  const dir = path.join(root, '0')
+  mkdirSync(dir)
+
+  async function deliver(route: string, token: string, body: unknown): Promise<number> {
+    if (!callbacks.app) throw new Error('connection refused')
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json', host: 'localhost' }
+    return (await callbacks.app.request(route, { method: 'POST', headers, body: JSON.stringify(body) })).status
+  }
+
+  return {
+    ...{ time, dir, agents, callbacks, config },
+    results: fakeResults(),
+    remove: () => rmSync(root, { recursive: true, force: true }),
+  }
+}
+
+export interface Life {
+  world: SimWorld
+  engine: RunningEngine
+  submit(change?: Partial<TaskSpec>, script?: Parameters<typeof aSpec>[1], id?: string): Promise<string>
+  task(id: string, attempt?: number): ReadTask
+  steps(id: string): unknown[]
+  statuses(id: string): unknown[]
+  /** Power off: nothing more is written, the file is let go. */
+  kill(): void
+}
+
+/**
+ * The state as the power failure left it on disk. A closed libsql connection keeps its lock until it is collected, so
+ * the next life gets a copy: database and write-ahead log are all there is of a crash.
+ */
+function copyOf(dir: string): string {
+  const copy = path.join(path.dirname(dir), String(Number(path.basename(dir)) + 1))
+  cpSync(dir, copy, { recursive: true })
+  rmSync(dir, { recursive: true, force: true })
+  return copy
+}
+
+/** One life of a daemon over an outside. */
+export async function live(out: Outside, options: SimOptions = {}): Promise<Life> {
+  const world = simWorld(out.time, options)
+  out.dir = copyOf(out.dir)
+  const store = openStore(out.dir, world)
+  const engine = buildEngine({
+    world,
+    store,
+    config: out.config,
+    log: silentLog,
+    install: { id: 'inst0001', key: Buffer.alloc(32, 7) },
+    providers: { static: standingProvider(out.agents) },
+    results: out.results,
+    callbackUrl: () => 'http://127.0.0.1:7433',
+    bundleFile: sha => path.join(out.dir, `${sha}.bundle`),
+    secrets: () => ({}),
+  })
+  out.callbacks.app = callbackApp(engine, () => [])
+  let closed = false
+  const kill = () => {
+    if (closed) return
+    closed = true
+    world.die()
+    out.callbacks.app = null
+    store.sql.close()
+  }
+  await engine.takeUp()
+  const events = (id: string, type: string) =>
+    readEvents(store.sql, { after: 0, limit: 10_000, taskId: id }).filter(event => event.type === type)
+  return {
+    world,
+    engine,
+    kill,
+    async submit(change, script, id = `t${Math.floor(world.random.float() * 1e9)}`) {
+      const about = { idempotencyKey: null, idempotencyHash: null, createdAt: world.clock.now() }
+      await engine.submit({ id, spec: aSpec(change, script), ...about })
+      return id
+    },
+    task(id, attempt) {
+      const task = engine.query(id, attempt)
+      if (!task) throw new Error(`no task ${id}`)
+      return task
+    },
+    steps: id => events(id, 'task.step').map(({ data }) => data.to),
+    statuses: id => events(id, 'task.status').map(({ data }) => data.to),
+  }
+}
