@@ -6,6 +6,10 @@ import { findPaths, type Paths } from '../src/paths.ts'
 import type { Format } from './output.ts'
 
 export interface Cli {
+  /** What stands behind `--`: a program and its arguments. */
+  command: readonly string[]
+  /** The folder of the built program. */
+  programDir: string
   env: NodeJS.ProcessEnv
   cwd: string
   stdin: NodeJS.ReadStream
@@ -27,9 +31,11 @@ export interface GlobalOptions {
   yes?: boolean
 }
 
-export function createCli(process: NodeJS.Process): Cli {
+export function createCli(process: NodeJS.Process, programDir: string, command: readonly string[]): Cli {
   const paths = once(() => findPaths())
   return {
+    command,
+    programDir,
     env: process.env,
     cwd: process.cwd(),
     stdin: process.stdin,

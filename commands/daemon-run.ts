@@ -1,6 +1,6 @@
 /** The daemon as a process: configuration, log, signals. The one crossing from the commands into the daemon. */
+import path from 'node:path'
 import process from 'node:process'
-import { fileURLToPath } from 'node:url'
 import { startDaemon } from '../daemon/main.ts'
 import { loadConfig } from '../src/config/index.ts'
 import { createLog, detectFormat } from '../src/observe/log.ts'
@@ -14,7 +14,7 @@ export async function runDaemon(cli: Cli): Promise<void> {
   const log = createLog({ level: config.daemon.logLevel, ...detectFormat(), now: world.clock.now })
   for (const warning of warnings) log.warn({}, warning)
   process.umask(0o077)
-  const agentProgram = fileURLToPath(new URL('tdf-agent.js', import.meta.url))
+  const agentProgram = path.join(cli.programDir, 'tdf-agent.js')
   const daemon = await startDaemon({ world, paths, config, log, env: cli.env, agentProgram })
   let asked = 0
   for (const name of ['SIGTERM', 'SIGINT'] as const) {

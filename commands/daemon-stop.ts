@@ -1,6 +1,7 @@
 /** Waits until a process has ended. */
-import { identify, isAlive } from '../src/process.ts'
+
 import { TdfError } from '../src/errors.ts'
+import { identify, isAlive } from '../src/process.ts'
 import { realWorld, sleep } from '../src/world.ts'
 
 const WAIT_MS_MAX = 15_000

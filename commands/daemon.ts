@@ -33,7 +33,9 @@ export function daemonCommand(cli: Cli): Command {
 
 function describe(status: DaemonStatusJson): string {
   const counts = (table: Record<string, number>) =>
-    Object.entries(table).map(([name, count]) => `${count} ${name}`).join(', ') || 'none'
+    Object.entries(table)
+      .map(([name, count]) => `${count} ${name}`)
+      .join(', ') || 'none'
   const rows = [
     ['running', `pid ${status.pid}, version ${status.version}, since ${status.startedAt}`],
     ['home', status.home],

@@ -21,9 +21,13 @@ export interface Taken {
 }
 
 /** Throws NO_REPOSITORY, REF_UNKNOWN, REF_UNSAFE, REPOSITORY_SHALLOW or REPOSITORY_UNREADABLE. */
-export async function takeRepository(cli: Cli, options: { repo?: string; ref?: string; dirty?: boolean }): Promise<Taken> {
+export async function takeRepository(
+  cli: Cli,
+  options: { repo?: string; ref?: string; dirty?: boolean },
+): Promise<Taken> {
   const { repo = '.', ref } = options
-  if (ref !== undefined && !isSafeRef(ref)) throw new TdfError('REF_UNSAFE', `"${ref}" cannot be a branch, tag or commit`)
+  if (ref !== undefined && !isSafeRef(ref))
+    throw new TdfError('REF_UNSAFE', `"${ref}" cannot be a branch, tag or commit`)
   const local = repo.startsWith('file://') ? repo.slice('file://'.length) : path.resolve(cli.cwd, repo)
   if (!existsSync(local) && isRepositoryUrl(repo)) {
     return { repo: { kind: 'git', url: repo, ref: ref ?? null }, author: null }
@@ -45,13 +49,21 @@ type Git = (args: readonly string[], env?: Record<string, string>) => Promise<Ru
 
 /** Git as the user runs it: their repository, their settings; only never a question. */
 function localGit(cli: Cli, cwd: string): Git {
-  const inherited = Object.fromEntries(Object.entries(cli.env).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])))
+  const inherited = Object.fromEntries(
+    Object.entries(cli.env).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
+  )
   return (args, env = {}) =>
-    run('git', args, { cwd, env: { ...inherited, GIT_TERMINAL_PROMPT: '0', LC_ALL: 'C.UTF-8', ...env }, timeoutMs: 600_000 })
+    run('git', args, {
+      cwd,
+      env: { ...inherited, GIT_TERMINAL_PROMPT: '0', LC_ALL: 'C.UTF-8', ...env },
+      timeoutMs: 600_000,
+    })
 }
 
 async function topOf(git: Git, local: string, given: string): Promise<string> {
-  const found = existsSync(local) ? await git(['rev-parse', '--is-bare-repository', '--absolute-git-dir', '--show-toplevel']) : undefined
+  const found = existsSync(local)
+    ? await git(['rev-parse', '--is-bare-repository', '--absolute-git-dir', '--show-toplevel'])
+    : undefined
   const [isBare, gitDir, top] = (found?.stdout ?? '').split('\n')
   if (isBare === 'true' && gitDir) return gitDir
   if (found?.exitCode === 0 && top) return top
@@ -76,7 +88,7 @@ async function resolveRef(git: Git, top: string, ref: string | undefined): Promi
     const hint = ref === undefined ? 'git commit --allow-empty -m "first"' : `git -C ${quoted(top)} branch --all`
     throw new TdfError('REF_UNKNOWN', what, { hint })
   }
-  const symbolic = await git(['rev-parse', '--symbolic-full-name', '--end-of-options', wanted])
+  const symbolic = await git(['rev-parse', '--symbolic-full-name', wanted])
   const full = symbolic.stdout.trim()
   return { commit: found.stdout.trim(), name: full.startsWith('refs/heads/') ? full : 'refs/heads/tdf-base' }
 }
@@ -97,7 +109,11 @@ async function dirtyCommit(cli: Cli, top: string, head: string): Promise<string>
   const index = await mkdtemp(path.join(tmpdir(), 'tdf-index-'))
   try {
     const env = { GIT_INDEX_FILE: path.join(index, 'index') }
-    for (const args of [['read-tree', 'HEAD'], ['add', '--all', '--', ':/']]) await must(await git(args, env), args.join(' '))
+    for (const args of [
+      ['read-tree', 'HEAD'],
+      ['add', '--all', '--', ':/'],
+    ])
+      await must(await git(args, env), args.join(' '))
     const tree = await git(['write-tree'], env)
     await must(tree, 'write-tree')
     const made = await git(['commit-tree', tree.stdout.trim(), '-p', head, '-m', 'Uncommitted changes at submit'], env)
@@ -108,10 +124,17 @@ async function dirtyCommit(cli: Cli, top: string, head: string): Promise<string>
   }
 }
 
-async function uploaded(cli: Cli, top: string, commit: string, name: string): Promise<{ sha256: string; bytes: number }> {
+async function uploaded(
+  cli: Cli,
+  top: string,
+  commit: string,
+  name: string,
+): Promise<{ sha256: string; bytes: number }> {
   const client = cli.client()
   const known = await client
-    .call<{ sha256: string; bytes: number; ref: string }>({ path: `/bundles?commit=${commit}&ref=${encodeURIComponent(name)}` })
+    .call<{ sha256: string; bytes: number; ref: string }>({
+      path: `/bundles?commit=${commit}&ref=${encodeURIComponent(name)}`,
+    })
     .catch(error => {
       if (error instanceof TdfError && error.code === 'NOT_FOUND') return undefined
       throw error

@@ -11,9 +11,14 @@ import { waitForTask } from './wait-run.ts'
 
 const PROMPT_BYTES_MAX = 512 * 1024
 
-export async function submit(cli: Cli, words: string | undefined, options: SubmitOptions, command: Command): Promise<void> {
+export async function submit(
+  cli: Cli,
+  words: string | undefined,
+  options: SubmitOptions,
+  command: Command,
+): Promise<void> {
   const format = formatOf(command)
-  const task = cli.command.length > 0 ? cli.command : null
+  const task = cli.command.length > 0 ? [...cli.command] : null
   const prompt = await promptOf(cli, words, task !== null)
   const { repo, author } = await takeRepository(cli, options)
   const body: SubmitBody = {

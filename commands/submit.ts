@@ -1,7 +1,7 @@
 /** `tdf submit`: words become a request. A local repository is bundled here, as its user; the daemon never opens it. */
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { EXAMPLES } from './examples.ts'
 import type { Cli } from './cli.ts'
+import { EXAMPLES } from './examples.ts'
 
 export interface SubmitOptions {
   repo?: string

@@ -5,7 +5,7 @@ import path from 'node:path'
 import { TdfError } from '../src/errors.ts'
 import { isRepositoryUrl, isSafeBranch, isSafeRef } from '../src/git.ts'
 import type { SubmitRequest } from '../src/protocol/submit.ts'
-import { findBundle } from '../src/store/bundles.ts'
+import { readBundle } from '../src/store/bundles.ts'
 import { readNode } from '../src/store/nodes.ts'
 import type { RepoSource, TaskSpec } from '../src/task.ts'
 import type { Engine } from './deps.ts'
@@ -94,7 +94,7 @@ function repoOf({ store }: Accepting, { repo }: SubmitRequest): RepoSource {
     }
     return { kind: 'git', url: repo.url, ref: repo.ref, baseCommit: null }
   }
-  const bundle = findBundle(store.sql, { sha256: repo.sha256 })
+  const bundle = readBundle(store.sql, repo.sha256)
   if (bundle) return { ...repo, bytes: bundle.bytes }
   throw new TdfError('BUNDLE_MISSING', `the repository with the hash ${repo.sha256.slice(0, 12)}… was not uploaded`)
 }

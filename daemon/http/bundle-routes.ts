@@ -7,6 +7,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { Hono } from 'hono'
 import { TdfError } from '../../src/errors.ts'
+import { isSafeRef } from '../../src/git.ts'
 import { BUNDLE_BYTES_MAX } from '../../src/protocol/limits.ts'
 import { addBundle, findBundle } from '../../src/store/bundles.ts'
 import type { RunningEngine } from '../build-engine.ts'
@@ -22,7 +23,7 @@ export function bundleRoutes(engine: RunningEngine, { stateDir }: Control): Hono
   /** A bundle of this commit that is here already spares the CLI the making of another. */
   app.get('/bundles', c => {
     const commit = c.req.query('commit') ?? ''
-    const bundle = COMMIT.test(commit) ? findBundle(store.sql, { commit }) : undefined
+    const bundle = COMMIT.test(commit) ? findBundle(store.sql, commit, c.req.query('ref') ?? '') : undefined
     if (bundle && existsSync(engine.bundleFile(bundle.sha256))) return c.json(bundle)
     throw new TdfError('NOT_FOUND', `there is no bundle of commit ${commit}`)
   })
@@ -30,9 +31,12 @@ export function bundleRoutes(engine: RunningEngine, { stateDir }: Control): Hono
   app.put('/bundles/:sha', async c => {
     const sha256 = c.req.param('sha')
     const commit = c.req.query('commit') ?? ''
-    if (!SHA256.test(sha256) || !COMMIT.test(commit)) throw new TdfError('BAD_REQUEST', 'no hash or no commit')
+    const ref = c.req.query('ref') ?? ''
+    if (!SHA256.test(sha256) || !COMMIT.test(commit) || !isSafeRef(ref)) {
+      throw new TdfError('BAD_REQUEST', 'a hash, a commit and a ref are wanted')
+    }
     const bytes = await take(c.req.raw.body, sha256, stateDir, engine.bundleFile(sha256))
-    await store.commit(() => addBundle(store.sql, { sha256, bytes, commit }, world.clock.now()))
+    await store.commit(() => addBundle(store.sql, { sha256, bytes, commit, ref }, world.clock.now()))
     return c.json({ sha256, bytes, commit }, 201)
   })
   return app

@@ -16,7 +16,7 @@ export function taskJson(sql: Sql, task: Task): TaskJson {
     agent: spec.agent.name,
     repo: {
       url: spec.repo.url,
-      ref: spec.repo.ref,
+      ref: spec.repo.ref?.replace(/^refs\/heads\//, '') ?? null,
       baseCommit: spec.repo.baseCommit ?? task.facts.salvage?.baseCommit ?? null,
     },
     outputBranch: spec.outputBranch,

@@ -134,6 +134,7 @@ export const MIGRATIONS: readonly string[] = [
     sha256 text primary key,
     bytes integer not null,
     commit_id text not null,
+    ref text not null,
     created_at integer not null,
     used_at integer not null
   ) strict, without rowid;
