@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -42,15 +42,6 @@ describe('a real file', () => {
     const large = join(folder, 'large.toml')
     writeFileSync(large, '#'.repeat(1024 * 1024 + 1))
     expect(() => loadConfig({ file: large, env: {} })).toThrow(/has 1048577 bytes/)
-  })
-
-  test.skipIf(process.getuid?.() === 0)('that may not be read is refused with the reason', () => {
-    const secret = join(folder, 'secret.toml')
-    writeFileSync(secret, '')
-    chmodSync(secret, 0)
-    expect(() => loadConfig({ file: secret, env: {} })).toThrow(
-      `cannot read the configuration file ${secret}: permission denied`,
-    )
   })
 
   test('that the system refuses is refused with its reason', () => {

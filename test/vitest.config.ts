@@ -1,0 +1,19 @@
+import path from 'node:path'
+import { defineConfig } from 'vitest/config'
+
+const root = path.dirname(import.meta.dirname)
+
+/** What needs minutes or a special machine has a command of its own; `npm test` runs everything else. */
+const APART = ['test/crash/**', 'test/hosts/**', 'test/agents/**', 'test/bench/**']
+
+export default defineConfig({
+  root,
+  test: {
+    include: ['test/**/*.test.ts', 'test/**/*.test.tsx'],
+    exclude: process.env.TDF_TEST_APART ? [] : APART,
+    globalSetup: ['test/support/build.ts'],
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    pool: 'forks',
+  },
+})
