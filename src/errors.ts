@@ -85,7 +85,7 @@ export const ERRORS = {
   SALVAGE_FAILED: row('transient', 1, 502, 'tdf show {task}'),
   RESULT_BROKEN: row('transient', 1, 502, 'tdf show {task}'),
   // Everything else
-  BUG: row('permanent', 70, 500, 'tdf doctor'),
+  BUG: row('transient', 70, 500, 'tdf doctor'),
 } as const satisfies Record<string, ErrorRow>
 
 export type ErrorCode = keyof typeof ERRORS
