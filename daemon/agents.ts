@@ -18,8 +18,8 @@ interface Known {
 export function createAgents({ providers, world }: Pick<Deps, 'providers' | 'world'>): Agents {
   const known = new Map<string, Known>()
 
-  async function of(node: Node, signal: AbortSignal): Promise<AgentClient> {
-    const client = await stranger(node, signal)
+  async function of(node: Node, signal: AbortSignal, timeoutMs?: number): Promise<AgentClient> {
+    const client = await stranger(node, signal, timeoutMs)
     const before = known.get(node.name)
     if (before?.provedAt != null && world.clock.mono() - before.provedAt < PROOF_MS) return client
     await prove(node, client)
@@ -27,10 +27,16 @@ export function createAgents({ providers, world }: Pick<Deps, 'providers' | 'wor
     return client
   }
 
-  async function stranger(node: Node, signal: AbortSignal): Promise<AgentClient> {
+  async function stranger(node: Node, signal: AbortSignal, timeoutMs?: number): Promise<AgentClient> {
     const line = known.get(node.name)?.line ?? (await connect(node))
     if (!known.has(node.name)) known.set(node.name, { line, provedAt: null })
-    return agentClient({ ...line, world, nodeName: node.name, signal })
+    return agentClient({
+      ...line,
+      world,
+      nodeName: node.name,
+      signal,
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    })
   }
 
   async function connect(node: Node): Promise<AgentLine> {

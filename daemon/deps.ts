@@ -35,7 +35,7 @@ export interface Deps {
 /** Clients of the nodes' agents, each proved to be its node's own before it is handed out. */
 export interface Agents {
   /** Throws NODE_UNREACHABLE, or NODE_REPLACED when another agent answers in its place. */
-  of(node: Node, signal: AbortSignal): Promise<AgentClient>
+  of(node: Node, signal: AbortSignal, timeoutMs?: number): Promise<AgentClient>
   /** A client whose agent is not yet proved: for the first words only. */
   stranger(node: Node, signal: AbortSignal): Promise<AgentClient>
   /** The next use proves again who answers. */

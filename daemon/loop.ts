@@ -27,6 +27,8 @@ export interface Loop {
   lagMs(): number
   earliest(): number | null
   busy(): number
+  /** Whether a subject is planned or under way. */
+  knows(subject: Subject): boolean
 }
 
 export interface LoopParts {
@@ -147,5 +149,6 @@ export function createLoop({ world, log, run, onGap }: LoopParts): Loop {
     lagMs: () => lagMs,
     earliest: () => schedule.earliest(),
     busy: () => busy.size,
+    knows: subject => schedule.at(subject) !== undefined || busy.has(subject),
   }
 }

@@ -124,7 +124,7 @@ async function compose(options: DaemonOptions, ending: Ending): Promise<void> {
   ending.undoLater(() => providers.rest(engine))
   await engine.takeUp()
   ending.undoLater(() => engine.loop.stop())
-  const sweeps = startSweeps(engine, { errors, observability })
+  const sweeps = startSweeps(engine, { stateDir, errors, observability })
   ending.undoLater(() => sweeps.stop())
   log.info({ pid: process.pid, version: VERSION, socket: paths.socket, callbacks: told.callbacksUrl }, 'ready')
 }

@@ -40,6 +40,8 @@ export interface AgentLine {
 export interface AgentClientOptions extends AgentLine {
   world: World
   nodeName: string
+  /** For calls that have no longer limit of their own, in ms. */
+  timeoutMs?: number
   signal?: AbortSignal
 }
 
@@ -50,7 +52,7 @@ const SALVAGE_TIMEOUT_MS = 300_000
 /** How often an agent that does not answer is asked again, in ms. */
 const UNREACHABLE_RETRY_MS = 5_000
 
-export function agentClient({ world, nodeName, token, transport, signal }: AgentClientOptions): AgentClient {
+export function agentClient({ world, nodeName, token, transport, signal, timeoutMs = TIMEOUT_MS }: AgentClientOptions): AgentClient {
   const headers = { authorization: `Bearer ${token}` }
 
   async function call(
@@ -64,7 +66,7 @@ export function agentClient({ world, nodeName, token, transport, signal }: Agent
       path,
       headers: json === undefined ? headers : { ...headers, 'content-type': 'application/json' },
       ...(json === undefined ? {} : { body: JSON.stringify(json) }),
-      timeoutMs: TIMEOUT_MS,
+      timeoutMs,
       bytesMax: 4 * BODY_BYTES_MAX,
       ...(signal ? { signal } : {}),
       ...rest,

@@ -13,6 +13,8 @@ import { findTask } from '../find-task.ts'
 import { bundleResult, writeDiff, writeLog } from '../results/read.ts'
 import type { Control } from './control-parts.ts'
 
+const LOG_TIMEOUT_MS = 10_000
+
 export function resultRoutes(engine: RunningEngine, parts: Control): Hono {
   const { store, world } = engine
   const { results } = parts
@@ -37,12 +39,24 @@ export function resultRoutes(engine: RunningEngine, parts: Control): Hono {
   app.get('/tasks/:task/logs', async c => {
     const task = findTask(store.sql, c.req.param('task'))
     const after = Math.max(Number(c.req.query('after') ?? 0) || 0, 0)
-    const { bytes, next } = await logOf(engine, parts, task, after, c.req.query('session') ?? null)
+    const { bytes, next } = await logOf(engine, parts, {
+      task,
+      after,
+      session: c.req.query('session') ?? null,
+      signal: c.req.raw.signal,
+    })
     c.header('x-next-offset', String(next))
     c.header('content-type', 'application/octet-stream')
     return c.body(new Uint8Array(bytes))
   })
   return app
+}
+
+interface Wanted {
+  task: Task
+  after: number
+  session: string | null
+  signal: AbortSignal
 }
 
 interface Chunk {
@@ -51,18 +65,12 @@ interface Chunk {
 }
 
 /** While the workspace stands its agent has the log; afterwards it is in the result. */
-async function logOf(
-  engine: RunningEngine,
-  parts: Control,
-  task: Task,
-  after: number,
-  session: string | null,
-): Promise<Chunk> {
+async function logOf(engine: RunningEngine, parts: Control, { task, after, session, signal }: Wanted): Promise<Chunk> {
   const workspace = task.workspaceId === null ? undefined : readWorkspace(engine.store.sql, task.workspaceId)
   if (task.facts.saved || !workspace || workspace.releasedAt !== null) return savedLog(parts, task, after)
   const node = readNode(engine.store.sql, workspace.nodeName)
   if (!node) return { bytes: Buffer.alloc(0), next: after }
-  const agent = await engine.agents.of(node, AbortSignal.timeout(30_000))
+  const agent = await engine.agents.of(node, signal, LOG_TIMEOUT_MS)
   const which = session ?? (task.step === 'workspace_ready' ? 'setup' : task.sessionId)
   try {
     return await agent.logs(workspace.id, which, after)

@@ -1,60 +1,43 @@
-/** Slow housekeeping, each job by itself: one that fails or hangs never keeps another from running. */
-import cron, { type ScheduledTask } from 'node-cron'
-import type { Observability } from '../../src/store/observability.ts'
+/** The sweeps by name, and the clock that drives them: cron in UTC, once a second. */
+import cron from 'node-cron'
 import type { Engine } from '../deps.ts'
-import type { ErrorFlush } from '../flush-errors.ts'
-import { retryCleanups } from './cleanups.ts'
+import { cleanups } from './cleanups.ts'
+import { idleNodes } from './idle-nodes.ts'
+import { orphans } from './orphans.ts'
+import { prune } from './prune.ts'
+import { createSweeper } from './run.ts'
+import { stuckTasks } from './stuck-tasks.ts'
+import type { Sweep, SweepParts } from './sweep.ts'
 
-export interface SweepParts {
-  errors: ErrorFlush
-  observability: Observability
+/** Failures are copied soon, so that whoever looks finds them. */
+const errors: Sweep = {
+  name: 'errors',
+  everyMs: () => 500,
+  async run(_engine, parts) {
+    await parts.errors.flush()
+    return {}
+  },
 }
 
-/** What a sweep did, in numbers, for its log line. */
-export type Report = Record<string, number>
-export type Sweep = (engine: Engine, parts: SweepParts, signal: AbortSignal) => Promise<Report>
-
-/** Name → when (UTC) → what. */
-const SWEEPS: { name: string; schedule: string; run: Sweep }[] = [
-  { name: 'cleanups', schedule: '*/30 * * * * *', run: retryCleanups },
-  {
-    name: 'errors',
-    schedule: '* * * * * *',
-    run: async (_engine, { errors }) => {
-      await errors.flush()
-      return {}
-    },
+/** A slot that nobody was told of is found here at the latest. */
+const placement: Sweep = {
+  name: 'placement',
+  everyMs: config => Math.min(config.sweeps.interval, 60_000),
+  async run(engine) {
+    engine.placementChanged()
+    return {}
   },
-]
+}
+
+export const SWEEPS: readonly Sweep[] = [errors, placement, cleanups, stuckTasks, idleNodes, orphans, prune]
 
 export function startSweeps(engine: Engine, parts: SweepParts): { stop(): Promise<void> } {
-  const controller = new AbortController()
-  const running = new Set<Promise<void>>()
-  const jobs: ScheduledTask[] = SWEEPS.map(({ name, schedule, run }) =>
-    cron.schedule(
-      schedule,
-      () => {
-        const round = sweep(engine, name, () => run(engine, parts, controller.signal))
-        running.add(round)
-        return round.finally(() => running.delete(round))
-      },
-      { name, timezone: 'UTC', noOverlap: true },
-    ),
-  )
+  const sweeper = createSweeper(engine, parts, SWEEPS)
+  const job = cron.schedule('* * * * * *', () => sweeper.tick(), { timezone: 'UTC', name: 'sweeps' })
   return {
     async stop() {
-      controller.abort(new Error('the daemon stops'))
-      for (const job of jobs) await job.destroy()
-      await Promise.allSettled(running)
+      await job.destroy()
+      await sweeper.stop()
     },
-  }
-}
-
-async function sweep({ log }: Engine, name: string, run: () => Promise<Report>): Promise<void> {
-  try {
-    const report = await run()
-    if (Object.values(report).some(count => count > 0)) log.info({ sweep: name, ...report }, 'sweep')
-  } catch (error) {
-    log.error({ sweep: name, err: String(error) }, 'a sweep failed')
   }
 }

@@ -40,3 +40,19 @@ function toBundle(row: Row): BundleRow {
   const { sha256, bytes, commit_id: commit, ref } = row
   return { sha256: String(sha256), bytes: Number(bytes), commit: String(commit), ref: String(ref) }
 }
+
+/** Uploads that were not used since `before` and that no live attempt is made from. */
+export function staleBundles(sql: Sql, before: number): BundleRow[] {
+  return sql
+    .all(
+      `select * from bundles b where used_at < ? and not exists (
+         select 1 from attempts a join tasks t on t.id = a.task_id
+         where a.live = 1 and json_extract(t.spec, '$.repo.sha256') = b.sha256) limit 100`,
+      before,
+    )
+    .map(toBundle)
+}
+
+export function forgetBundle(sql: Sql, sha256: string): void {
+  sql.run('delete from bundles where sha256 = ?', sha256)
+}

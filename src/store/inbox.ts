@@ -74,3 +74,12 @@ export function lastSignals(sql: Sql, key: AttemptKey, limit: number): { kind: s
     )
     .map(row => ({ kind: String(row.kind), at: Number(row.at) }))
 }
+
+/** Drops used signals older than `before`. */
+export function pruneSignals(sql: Sql, before: number, rowsMax: number): number {
+  return sql.run(
+    'delete from inbox where id in (select id from inbox where consumed = 1 and at < ? limit ?)',
+    before,
+    rowsMax,
+  )
+}

@@ -74,3 +74,13 @@ export function lastSeq(sql: Sql): number {
 export function firstSeq(sql: Sql): number {
   return Number(sql.one('select min(seq) as seq from events')?.seq ?? 0)
 }
+
+/** Drops rows older than `before`, never the newest: its number is where the next one goes on. */
+export function pruneEvents(sql: Sql, before: number, rowsMax: number): number {
+  return sql.run(
+    'delete from events where seq in (select seq from events where at < ? order by seq limit ?) and seq < ?',
+    before,
+    rowsMax,
+    lastSeq(sql),
+  )
+}

@@ -1,0 +1,52 @@
+/** Machines of ours that nobody uses: what a warm node's own wake missed, and what has lived too long. */
+import { type ReadNode, readNodes } from '../../src/store/nodes.ts'
+import { slotsInUse } from '../../src/store/slots.ts'
+import type { Engine } from '../deps.ts'
+import { saveNode } from '../nodes/save-node.ts'
+import { nodeSubject } from '../subjects.ts'
+import type { Sweep } from './sweep.ts'
+
+/** What a warm node's own wake is given before the sweep steps in, in ms. */
+const GRACE_MS = 60_000
+
+export const idleNodes: Sweep = {
+  name: 'idle-nodes',
+  everyMs: config => config.sweeps.interval,
+  async run(engine) {
+    const { store, world, loop } = engine
+    const report = { expired: 0, drained: 0, rescheduled: 0 }
+    for (const node of readNodes(store.sql)) {
+      const now = world.clock.now()
+      if (node.wakeAt !== null && !loop.knows(nodeSubject(node.name))) {
+        loop.schedule(nodeSubject(node.name), node.wakeAt)
+        report.rescheduled += 1
+      }
+      if (isExpired(engine, node, now))
+        report.expired += await change(engine, node, 'destroying', 'the provider to remove it')
+      else if (isTooOld(engine, node, now)) {
+        report.drained += await change(engine, node, 'draining', 'its work to end: it has reached max_lifetime')
+      }
+    }
+    return report
+  },
+}
+
+function isExpired({ store }: Engine, node: ReadNode, now: number): boolean {
+  const isOver = node.status === 'warm' && node.warmUntil !== null && now > node.warmUntil + GRACE_MS
+  return isOver && !slotsInUse(store.sql).has(node.name)
+}
+
+function isTooOld({ config }: Engine, node: ReadNode, now: number): boolean {
+  const serves = node.status === 'ready' || node.status === 'warm'
+  return node.autoProvisioned && serves && now - node.createdAt > config.nodes.maxLifetime
+}
+
+async function change(
+  engine: Engine,
+  node: ReadNode,
+  status: 'destroying' | 'draining',
+  waitingFor: string,
+): Promise<number> {
+  const wakeAt = engine.world.clock.now()
+  return (await engine.store.commit(() => saveNode(engine, node, { status, waitingFor, wakeAt }))) ? 1 : 0
+}

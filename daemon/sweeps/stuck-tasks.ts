@@ -1,0 +1,79 @@
+/**
+ * Tasks that should be moving and are not. Adopts first: a live attempt that the loop does not know gets its wake back,
+ * one that an older program left unmarked gets the earliest step whose facts it lacks. Fails second, and only what is
+ * past its own step's deadline by more than anything legal could take, with a full diagnosis on record.
+ */
+import { TdfError } from '../../src/errors.ts'
+import { type ReadTask, readAttempt, readLive } from '../../src/store/attempts.ts'
+import { liveWorkspaces } from '../../src/store/slots.ts'
+import type { Engine } from '../deps.ts'
+import { late } from '../ending.ts'
+import { ENGINE_VERSION, wishOf } from '../open-attempt.ts'
+import { save } from '../save.ts'
+import { taskSubject } from '../subjects.ts'
+import { enter, type Rules } from '../transition.ts'
+import type { Sweep } from './sweep.ts'
+
+/** Beyond the deadline and the longest wait for a silent node, in ms. */
+const GRACE_MS = 60_000
+
+export const stuckTasks: Sweep = {
+  name: 'stuck-tasks',
+  everyMs: config => config.sweeps.interval,
+  async run(engine) {
+    const { store, loop } = engine
+    const report = { adopted: 0, rescheduled: 0, ended: 0 }
+    for (const key of readLive(store.sql)) {
+      const task = readAttempt(store.sql, key)
+      if (!task) continue
+      if (task.engineVersion === null) report.adopted += await adopt(engine, task)
+      else if (isPastEverything(engine, task)) report.ended += await endLate(engine, task)
+      else if (!loop.knows(taskSubject(task))) {
+        loop.schedule(taskSubject(task), task.wakeAt)
+        report.rescheduled += 1
+      }
+    }
+    return report
+  },
+}
+
+function rulesOf({ world, config, loop }: Engine): Rules {
+  return { now: world.clock.now(), config, dice: world.random.float(), epochAt: loop.epochAt() }
+}
+
+function isPastEverything(engine: Engine, task: ReadTask): boolean {
+  const { now, config, epochAt } = rulesOf(engine)
+  if (task.deadlineAt === null || task.step === 'salvage' || task.step === 'cleanup') return false
+  return now > Math.max(task.deadlineAt, epochAt) + config.nodes.lostAfter + GRACE_MS
+}
+
+async function endLate(engine: Engine, task: ReadTask): Promise<number> {
+  const ended = late(task, rulesOf(engine), [])
+  return (await engine.store.commit(() => save(engine, task, ended, []))) ? 1 : 0
+}
+
+/** The earliest step whose facts it lacks: nothing that it has is asked for again, nothing that it lacks is assumed. */
+async function adopt(engine: Engine, task: ReadTask): Promise<number> {
+  const { store, queue } = engine
+  const marked = { ...task, engineVersion: ENGINE_VERSION }
+  const rules = rulesOf(engine)
+  const adopted = enter(marked, stepFor(engine, task), rules, [])
+  const error = new TdfError(
+    'STEP_UNKNOWN',
+    `task ${task.id} was not managed by any engine; it goes on at ${adopted.task.step}`,
+  )
+  const transition = { ...adopted, failure: { error, final: false } }
+  const saved = await store.commit(() => save(engine, task, transition, []))
+  if (saved && adopted.task.step === 'node_selection') queue.add(wishOf(store.sql, adopted.task))
+  engine.placementChanged()
+  return saved ? 1 : 0
+}
+
+function stepFor(engine: Engine, task: ReadTask) {
+  if (task.verdict !== null) return task.facts.saved || task.sessionId === null ? 'cleanup' : 'salvage'
+  const isPlaced = liveWorkspaces(engine.store.sql).some(({ id }) => id === task.workspaceId)
+  if (!isPlaced) return 'node_selection'
+  if (task.facts.exit) return 'salvage'
+  if (task.facts.session) return 'running'
+  return task.sessionId === null ? 'workspace_creation' : 'agent_session'
+}

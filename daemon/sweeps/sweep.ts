@@ -1,0 +1,21 @@
+/** What a sweep is: slow housekeeping that reports in numbers what it did. */
+import type { Config } from '../../src/config/schema.ts'
+import type { Observability } from '../../src/store/observability.ts'
+import type { Engine } from '../deps.ts'
+import type { ErrorFlush } from '../flush-errors.ts'
+
+export interface SweepParts {
+  stateDir: string
+  errors: ErrorFlush
+  observability: Observability
+}
+
+/** Counts by name; a round that counts nothing is not worth a line in the log. */
+export type Report = Record<string, number>
+
+export interface Sweep {
+  name: string
+  /** How long after the end of one round the next begins, in ms. */
+  everyMs(config: Config): number
+  run(engine: Engine, parts: SweepParts, signal: AbortSignal): Promise<Report>
+}
