@@ -4,7 +4,7 @@
  */
 import { asTdfError } from '../src/errors.ts'
 import type { AttemptKey } from '../src/store/attempts.ts'
-import { type CleanupItem, cleanupsOf, delayCleanup, finishCleanup } from '../src/store/cleanups.ts'
+import { type CleanupItem, cleanupsOf, delayCleanup, setCleanup } from '../src/store/cleanups.ts'
 import { readNode, wakeNode } from '../src/store/nodes.ts'
 import { releaseWorkspace, setWorkspaceStatus } from '../src/store/slots.ts'
 import { backoffMs } from './decide.ts'
@@ -63,7 +63,7 @@ async function agentOf({ store, agents }: Engine, item: CleanupItem, signal: Abo
 function confirm(engine: Engine, item: CleanupItem): void {
   const { store, world, loop } = engine
   const now = world.clock.now()
-  finishCleanup(store.sql, item)
+  setCleanup(store.sql, item, 'done')
   if (item.kind === 'stop_workspace') setWorkspaceStatus(store.sql, item.subject, 'stopped')
   if (item.kind !== 'delete_workspace' || !releaseWorkspace(store.sql, item.subject, now)) return
   engine.placementChanged()

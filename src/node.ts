@@ -20,13 +20,13 @@ export const NODE_EDGES = {
   ordered: ['creating', 'destroying', 'failed'],
   creating: ['booting', 'destroying', 'failed'],
   booting: ['ready', 'destroying', 'lost', 'failed'],
-  ready: ['warm', 'draining', 'destroying', 'held', 'lost', 'booting'],
-  warm: ['ready', 'draining', 'destroying', 'held', 'lost', 'booting'],
+  ready: ['warm', 'draining', 'destroying', 'held', 'lost'],
+  warm: ['ready', 'draining', 'destroying', 'held', 'lost'],
   draining: ['ready', 'destroying', 'held', 'lost'],
   destroying: ['destroyed', 'held'],
   held: ['ready', 'draining', 'destroying', 'lost'],
-  lost: ['ready', 'booting', 'destroying', 'held'],
-  failed: ['destroying', 'booting'],
+  lost: ['ready', 'destroying', 'held'],
+  failed: ['destroying'],
   destroyed: [],
 } as const satisfies Record<NodeStatus, readonly NodeStatus[]>
 

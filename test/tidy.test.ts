@@ -29,7 +29,18 @@ const MAY_IMPORT: { from: string; may: string[] }[] = [
   { from: 'src/protocol/', may: ['src/protocol/', 'src/errors.ts', 'src/task.ts', 'zod'] },
   { from: 'src/config/', may: ['src/config/', 'src/errors.ts', 'src/duration.ts', 'zod', 'toml-eslint-parser'] },
   { from: 'src/observe/', may: ['src/observe/', 'src/errors.ts', 'pino'] },
-  { from: 'src/store/', may: ['src/store/', 'src/task.ts', 'src/node.ts', 'src/errors.ts', 'src/world.ts', 'src/protocol/control.ts', 'libsql'] },
+  {
+    from: 'src/store/',
+    may: [
+      'src/store/',
+      'src/task.ts',
+      'src/node.ts',
+      'src/errors.ts',
+      'src/world.ts',
+      'src/protocol/control.ts',
+      'libsql',
+    ],
+  },
   {
     from: 'src/providers/',
     may: [
@@ -48,7 +59,13 @@ const MAY_IMPORT: { from: string; may: string[] }[] = [
   {
     from: 'daemon/steps/',
     may: [
-      ...['daemon/steps/', 'daemon/context.ts', 'daemon/outcome.ts', 'daemon/verdict.ts', 'daemon/results/bring-home.ts'],
+      ...[
+        'daemon/steps/',
+        'daemon/context.ts',
+        'daemon/outcome.ts',
+        'daemon/verdict.ts',
+        'daemon/results/bring-home.ts',
+      ],
       ...['src/task.ts', 'src/node.ts', 'src/errors.ts', 'src/protocol/', 'src/agent-client.ts'],
     ],
   },
@@ -62,7 +79,16 @@ const MAY_IMPORT: { from: string; may: string[] }[] = [
   { from: 'commands/daemon-run.ts', may: ['commands/', 'daemon/main.ts', 'src/'] },
   {
     from: 'commands/',
-    may: ['commands/', 'src/', 'commander', 'eventsource-parser', '!src/store/', '!src/providers/', '!src/agent/', '!src/agent-client.ts'],
+    may: [
+      'commands/',
+      'src/',
+      'commander',
+      'eventsource-parser',
+      '!src/store/',
+      '!src/providers/',
+      '!src/agent/',
+      '!src/agent-client.ts',
+    ],
   },
 ]
 
@@ -70,7 +96,8 @@ const MAY_IMPORT: { from: string; may: string[] }[] = [
 const PLACES: { what: string; pattern: RegExp; only: RegExp; instead: string }[] = [
   {
     what: 'the clock, dice or timers',
-    pattern: /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|(?<![.\w])set(?:Timeout|Interval|Immediate)\(|\brandomBytes\(|\brandomUUID\(|\bperformance\.now\(/,
+    pattern:
+      /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|(?<![.\w])set(?:Timeout|Interval|Immediate)\(|\brandomBytes\(|\brandomUUID\(|\bperformance\.now\(/,
     only: /^src\/world\.ts$/,
     instead: 'take `now` as a value, or use World from src/world.ts',
   },
@@ -166,7 +193,10 @@ describe('the house', () => {
     const strays = tests.flatMap(name => {
       const text = readFileSync(name, 'utf8')
       const isFocused = /\b(?:it|test|describe)\.(?:only|skip|todo|skipIf)\b/.test(text)
-      return [...(isFocused ? [`${name}: skips or focuses`] : []), ...(/\bexpect/.test(text) ? [] : [`${name}: expects nothing`])]
+      return [
+        ...(isFocused ? [`${name}: skips or focuses`] : []),
+        ...(/\bexpect/.test(text) ? [] : [`${name}: expects nothing`]),
+      ]
     })
     expect(strays).toEqual([])
   })

@@ -10,7 +10,9 @@ import { readWorkspace } from '../../src/store/slots.ts'
 import type { Task } from '../../src/task.ts'
 import type { RunningEngine } from '../build-engine.ts'
 import { findTask } from '../find-task.ts'
+import { removeTask } from '../remove-task.ts'
 import { bundleResult, writeDiff, writeLog } from '../results/read.ts'
+import { taskJson } from '../view/task-json.ts'
 import type { Control } from './control-parts.ts'
 
 const LOG_TIMEOUT_MS = 10_000
@@ -34,6 +36,12 @@ export function resultRoutes(engine: RunningEngine, parts: Control): Hono {
     const have = (c.req.queries('have') ?? []).filter(oid => /^[0-9a-f]{40,64}$/.test(oid))
     const isNew = await bundleResult(await results.of(task), task, have, file)
     return isNew ? sendFile(file, 'application/octet-stream') : c.body(null, 204)
+  })
+
+  app.delete('/tasks/:task', async c => {
+    const task = findTask(store.sql, c.req.param('task'))
+    await removeTask(engine, task, await results.of(task), c.req.raw.signal)
+    return c.json(taskJson(store.sql, task))
   })
 
   app.get('/tasks/:task/logs', async c => {

@@ -1,11 +1,29 @@
 /** Holds the machine while work on it is not saved; the sweep keeps trying. Freed by success, by you, or by time. */
+
+import { asTdfError } from '../../src/errors.ts'
+import { discardWork } from '../discard.ts'
+import { greet } from './greet.ts'
 import type { NodeHandler } from './journey.ts'
 
 const LOOK_MS = 30_000
 
-export const held: NodeHandler = async ({ unsaved, workspaces, now }, node) => {
+export const held: NodeHandler = async (ctx, node) => {
+  const { engine, unsaved, workspaces, now, signal } = ctx
   const isLate = node.deadlineAt !== null && now >= node.deadlineAt
+  const isReplaced = unsaved > 0 && (await engine.agents.of(node, signal).then(never, wasReplaced))
+  // It came back without its state: what was to be saved is gone, and the greeting says so to everybody.
+  if (isReplaced) return { ...(await greet(ctx, node)), ms: 0 }
   if (unsaved > 0 && !isLate) return { ms: LOOK_MS, waitingFor: `the work of ${unsaved} tasks on it to be saved` }
-  if (node.autoProvisioned && (workspaces === 0 || isLate)) return { status: 'draining', ms: 0, deadlineAt: null }
-  return { status: 'ready', ms: 0, deadlineAt: null, waitingFor: null }
+  if (unsaved > 0) {
+    const hours = Math.round(engine.config.nodes.heldMax / 3_600_000)
+    await engine.store.commit(() =>
+      discardWork(engine, node.name, `it could not be saved within held_max (${hours} h)`),
+    )
+  }
+  if (!node.autoProvisioned) return { status: 'ready', ms: 0, deadlineAt: null, waitingFor: null }
+  const waitingFor = workspaces > 0 ? `${workspaces} workspaces to be removed` : null
+  return { status: 'draining', ms: 0, deadlineAt: null, waitingFor }
 }
+
+const never = () => false
+const wasReplaced = (error: unknown) => asTdfError(error).code === 'NODE_REPLACED'

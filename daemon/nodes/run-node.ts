@@ -1,6 +1,6 @@
 /** One node, one step of its journey: read it, run the handler of its status, save what it says. */
 import { asTdfError } from '../../src/errors.ts'
-import { unsavedOn } from '../../src/store/cleanups.ts'
+import { pendingOn } from '../../src/store/cleanups.ts'
 import { type ReadNode, readHeartbeat, readNode } from '../../src/store/nodes.ts'
 import { liveWorkspaces, reservedOn } from '../../src/store/slots.ts'
 import type { Engine } from '../deps.ts'
@@ -29,7 +29,7 @@ async function attempt(engine: Engine, node: ReadNode, signal: AbortSignal): Pro
     heartbeat: readHeartbeat(store.sql, node.name),
     workspaces: liveWorkspaces(store.sql, node.name).length,
     reservations: reservedOn(store.sql, node.name).length,
-    unsaved: unsavedOn(store.sql, node.name),
+    unsaved: pendingOn(store.sql, node.name, 'salvage').length,
     signal,
   }
   try {

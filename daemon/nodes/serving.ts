@@ -18,7 +18,6 @@ export const serving: NodeHandler = async (ctx, node) => {
     return { ...temperature(ctx, node), cursor, facts, ms: heartbeatInterval }
   } catch (thrown) {
     const error = asTdfError(thrown)
-    if (error.code === 'NODE_REPLACED') return { status: 'booting', ms: 0, waitingFor: error.message }
     return (await reconnect(ctx, node)) ?? silent(ctx, node, error)
   }
 }
@@ -35,18 +34,28 @@ function isDueForPull(ctx: NodeContext, node: ReadNode): boolean {
 
 const heardAtOf = ({ heartbeat }: NodeContext, node: ReadNode) => Math.max(heartbeat?.at ?? 0, node.readyAt ?? 0)
 
-/** Its agent may have been restarted, or ended with the machine that is started again: ask the provider, greet anew. */
+/**
+ * Its agent may have been restarted, or came back without its state, or ended with the machine: ask the provider and
+ * greet it anew. What an agent without its state cannot know any more is lost by that greeting.
+ */
 async function reconnect(ctx: NodeContext, node: ReadNode): Promise<NodeOutcome | undefined> {
   const { engine, signal } = ctx
   engine.agents.forget(node.name)
   try {
-    const machine = await engine.providers[node.provider]?.ensure(node, signal)
+    const machine = await engine.providers[node.provider]?.find(node, signal)
+    if (machine?.state === 'gone') return gone(node)
     if (machine?.state !== 'up') return undefined
     return { ...(await greet(ctx, node)), waitingFor: null, ms: 0 }
   } catch (error) {
     if (error instanceof TdfError) return undefined
     throw error
   }
+}
+
+/** The provider says that there is no such machine: nothing will ever answer for it. */
+function gone(node: ReadNode): NodeOutcome {
+  const facts = { ...node.facts, error: 'its machine is gone' }
+  return { status: 'lost', ms: 0, facts, waitingFor: 'the provider to confirm that its machine is gone' }
 }
 
 function silent(ctx: NodeContext, node: ReadNode, error: TdfError): NodeOutcome {

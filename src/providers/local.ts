@@ -7,10 +7,11 @@ import path from 'node:path'
 import process from 'node:process'
 import type { AgentLine } from '../agent-client.ts'
 import { TdfError } from '../errors.ts'
+import type { Node } from '../node.ts'
 import { identify, isAlive, type ProcessIdentity, sendSignal, startDetached } from '../process.ts'
 import { httpTransport } from '../transport.ts'
 import { sleep, type World } from '../world.ts'
-import type { Provider } from './provider.ts'
+import type { Machine, Provider } from './provider.ts'
 
 export const LOCAL_NODE = 'local'
 
@@ -70,17 +71,18 @@ export function localProvider(options: LocalOptions): LocalProvider {
     return false
   }
 
+  async function ensure(_node: Node, signal: AbortSignal): Promise<Machine> {
+    if (!isThere(identityFile)) start()
+    if (await listening(signal)) return { state: 'up', address: socket }
+    const why = `the local agent does not listen yet; its log is ${path.join(stateDir, 'agent.log')}`
+    return { state: 'coming', why }
+  }
+
   return {
     standing: () => [{ name: LOCAL_NODE, size: null, location: null, address: socket, maxWorkspaces: slots }],
     catalogue: () => null,
-    async ensure(_node, signal) {
-      if (!isThere(identityFile)) start()
-      if (await listening(signal)) return { state: 'up', address: socket }
-      return {
-        state: 'coming',
-        why: `the local agent does not listen yet; its log is ${path.join(stateDir, 'agent.log')}`,
-      }
-    },
+    ensure,
+    find: ensure,
     async connect() {
       line ??= { transport: httpTransport({ socket }), token: readFileSync(tokenFile, 'utf8').trim() }
       return line

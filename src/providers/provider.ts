@@ -27,8 +27,10 @@ export interface Provider {
   standing(): readonly StandingNode[]
   /** What can be ordered; null when nothing can. */
   catalogue(): Catalogue | null
-  /** Makes the machine, or finds it by name. */
+  /** Makes the machine, or finds the one that was asked for before. */
   ensure(node: Node, signal: AbortSignal): Promise<Machine>
+  /** Looks for a machine that was there; `gone` only when it certainly is. Never makes one. */
+  find(node: Node, signal: AbortSignal): Promise<Machine | { state: 'gone' }>
   /** A way to the node's agent; who answers is not yet proved. */
   connect(node: Node): Promise<AgentLine>
   /** True once the machine is certainly gone. */

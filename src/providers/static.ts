@@ -28,6 +28,7 @@ export function staticProvider(nodes: readonly StaticNodeConfig[], slots: number
       })),
     catalogue: () => null,
     ensure: async ({ name }) => ({ state: 'up', address: configured(name).url }),
+    find: async ({ name }) => ({ state: 'up', address: configured(name).url }),
     connect: async ({ name }: Node) => {
       const node = configured(name)
       const line = lines.get(name) ?? { transport: httpTransport({ url: node.url }), token: tokenOf(node) }

@@ -1,6 +1,6 @@
 /** Attempts: everything about a task that changes, guarded by `rev`, scheduled by `wake_at`. */
 import type { Task } from '../task.ts'
-import { assignments, columnsOf, fields, holes, objectOf, valuesOf } from './fields.ts'
+import { assignments, columnsOf, fields, holes, objectOf, readable, valuesOf } from './fields.ts'
 import type { Row, Sql } from './sql.ts'
 
 export interface AttemptKey {
@@ -38,9 +38,12 @@ export function readAttempt(sql: Sql, key: AttemptKey): ReadTask | undefined {
 
 /** The newest attempts of tasks, newest task first. `where` is ours; its values are bound. */
 export function readNewest(sql: Sql, where: string, values: (string | number)[], limit: number): ReadTask[] {
-  return sql
-    .all(`${SELECT} and a.attempt = t.attempt where ${where} order by t.number desc limit ?`, ...values, limit)
-    .map(toTask)
+  const rows = sql.all(
+    `${SELECT} and a.attempt = t.attempt where ${where} order by t.number desc limit ?`,
+    ...values,
+    limit,
+  )
+  return readable(rows, toTask)
 }
 
 /** Every attempt that still has something to do. Read once, at start. */

@@ -42,8 +42,14 @@ export function dueCleanups(sql: Sql, now: number, limit: number): CleanupItem[]
     .map(toItem)
 }
 
-export function finishCleanup(sql: Sql, item: CleanupItem): void {
-  sql.run("update cleanups set state = 'done', error = null where subject = ? and kind = ?", item.subject, item.kind)
+export function setCleanup(sql: Sql, item: CleanupItem, state: 'pending' | 'done', error: string | null = null): void {
+  sql.run(
+    'update cleanups set state = ?, error = ? where subject = ? and kind = ?',
+    state,
+    error,
+    item.subject,
+    item.kind,
+  )
 }
 
 export function delayCleanup(sql: Sql, item: CleanupItem, dueAt: number, error: string): void {
@@ -56,13 +62,11 @@ export function delayCleanup(sql: Sql, item: CleanupItem, dueAt: number, error: 
   )
 }
 
-/** Work that is still on a node, so that the node must not be destroyed. */
-export function unsavedOn(sql: Sql, nodeName: string): number {
-  const row = sql.one(
-    "select count(*) as count from cleanups where node_name = ? and kind = 'salvage' and state = 'pending'",
-    nodeName,
-  )
-  return Number(row?.count ?? 0)
+/** What is still to be done on a node: with kind `salvage`, the work that keeps it from being destroyed. */
+export function pendingOn(sql: Sql, nodeName: string, kind: CleanupKind): CleanupItem[] {
+  return sql
+    .all("select * from cleanups where node_name = ? and kind = ? and state = 'pending'", nodeName, kind)
+    .map(toItem)
 }
 
 function toItem(row: Record<string, unknown>): CleanupItem {

@@ -1,4 +1,5 @@
 /** Tables as data: which property sits in which column and how. Rows and objects are made from it in one place. */
+import { TdfError } from '../errors.ts'
 import type { Row, Value } from './sql.ts'
 
 type Kind = 'plain' | 'json' | 'flag'
@@ -26,16 +27,38 @@ export function valuesOf(object: object, table: readonly Field[]): Value[] {
   })
 }
 
-/** An object from a row. Throws when a JSON column is broken: the caller says which row it was. */
+/** An object from a row. Throws STATE_CORRUPT when a JSON column is broken. */
 export function objectOf<T>(row: Row, table: readonly Field[]): T {
   const object: Record<string, unknown> = {}
   for (const { property, column, kind } of table) {
     const value = row[column] ?? null
-    object[property] =
-      kind === 'json' ? (value === null ? null : JSON.parse(String(value))) : kind === 'flag' ? value === 1 : value
+    object[property] = kind === 'json' ? jsonOf(row, column) : kind === 'flag' ? value === 1 : value
   }
   // What wrote the row was typed by the same field table.
   return object as T
+}
+
+/** A JSON column. Throws STATE_CORRUPT, with the row by its first column. */
+export function jsonOf(row: Row, column: string): unknown {
+  const text = row[column] ?? null
+  try {
+    return text === null ? null : JSON.parse(String(text))
+  } catch (error) {
+    const name = String(Object.values(row)[0])
+    throw new TdfError('STATE_CORRUPT', `the column "${column}" of ${name} is damaged`, { cause: error })
+  }
+}
+
+/** The rows that can be read. One that is damaged never hides the others; asking for it alone says what it has. */
+export function readable<T>(rows: readonly Row[], read: (row: Row) => T): T[] {
+  return rows.flatMap(row => {
+    try {
+      return [read(row)]
+    } catch (error) {
+      if (error instanceof TdfError && error.code === 'STATE_CORRUPT') return []
+      throw error
+    }
+  })
 }
 
 export const columnsOf = (table: readonly Field[], prefix = '') => table.map(f => prefix + f.column).join(', ')

@@ -73,7 +73,11 @@ export function createGroup(sql: Sql, world: World): Group {
     sql.script('savepoint member')
     try {
       const value = member.write()
-      if (value instanceof Promise) throw new TdfError('BUG', 'a transaction has no await')
+      if (value instanceof Promise) {
+        // Its own failure is nobody's: the member fails by this one.
+        value.catch(() => {})
+        throw new TdfError('BUG', 'a transaction has no await')
+      }
       sql.script('release member')
       done.push({ member, value })
     } catch (error) {
@@ -105,6 +109,8 @@ export function createGroup(sql: Sql, world: World): Group {
   }
 }
 
+const UNWRITABLE = ['SQLITE_BUSY', 'SQLITE_LOCKED', 'SQLITE_READONLY', 'SQLITE_CANTOPEN']
+
 /** SQLITE_FULL, I/O errors and locks are about the place, not about what was written. */
 export function storageError(error: unknown): TdfError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
@@ -113,6 +119,10 @@ export function storageError(error: unknown): TdfError {
       cause: error,
       retryAfterMs: 30_000,
     })
+  }
+  if (UNWRITABLE.some(prefix => code.startsWith(prefix))) {
+    const message = `the state database cannot be written (${code}): nothing was stored`
+    return new TdfError('STATE_UNWRITABLE', message, { cause: error, retryAfterMs: 5_000 })
   }
   return asTdfError(error)
 }

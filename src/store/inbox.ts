@@ -1,5 +1,6 @@
 /** The inbox: facts that others told us, appended once each and consumed in the transaction of the outcome they led to. */
 import type { AttemptKey } from './attempts.ts'
+import { jsonOf, readable } from './fields.ts'
 import type { Sql } from './sql.ts'
 
 export const SIGNAL_KINDS = [
@@ -44,18 +45,17 @@ export function addSignal(sql: Sql, signal: NewSignal, now: number): boolean {
 
 /** What the attempt was told and has not used yet, oldest first. */
 export function openSignals(sql: Sql, key: AttemptKey): Signal[] {
-  return sql
-    .all(
-      'select id, kind, payload, at from inbox where task_id = ? and attempt = ? and consumed = 0 order by id',
-      key.id,
-      key.attempt,
-    )
-    .map(row => ({
-      id: Number(row.id),
-      kind: row.kind as SignalKind,
-      payload: JSON.parse(String(row.payload)) as Record<string, unknown>,
-      at: Number(row.at),
-    }))
+  const rows = sql.all(
+    'select id, kind, payload, at from inbox where task_id = ? and attempt = ? and consumed = 0 order by id',
+    key.id,
+    key.attempt,
+  )
+  return readable(rows, row => ({
+    id: Number(row.id),
+    kind: row.kind as SignalKind,
+    payload: jsonOf(row, 'payload') as Record<string, unknown>,
+    at: Number(row.at),
+  }))
 }
 
 /** Marks these as used. They stay as the proof that a repeat is a repeat. */

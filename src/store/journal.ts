@@ -1,4 +1,5 @@
 /** The journal: what happened, numbered, written in the transaction that made it happen. */
+import { jsonOf, readable } from './fields.ts'
 import type { Sql } from './sql.ts'
 
 export interface NewEvent {
@@ -53,18 +54,22 @@ export interface EventFilter {
 export function readEvents(sql: Sql, filter: EventFilter): JournalEvent[] {
   const byTask = filter.taskId === undefined ? '' : 'and task_id = ?'
   const values = filter.taskId === undefined ? [] : [filter.taskId]
-  return sql
-    .all(`select * from events where seq > ? ${byTask} order by seq limit ?`, filter.after, ...values, filter.limit)
-    .map(row => ({
-      seq: Number(row.seq),
-      at: Number(row.at),
-      type: String(row.type),
-      taskId: row.task_id === null ? null : String(row.task_id),
-      attempt: row.attempt === null ? null : Number(row.attempt),
-      nodeName: row.node_name === null ? null : String(row.node_name),
-      step: row.step === null ? null : String(row.step),
-      data: JSON.parse(String(row.data)) as Record<string, unknown>,
-    }))
+  const rows = sql.all(
+    `select * from events where seq > ? ${byTask} order by seq limit ?`,
+    filter.after,
+    ...values,
+    filter.limit,
+  )
+  return readable(rows, row => ({
+    seq: Number(row.seq),
+    at: Number(row.at),
+    type: String(row.type),
+    taskId: row.task_id === null ? null : String(row.task_id),
+    attempt: row.attempt === null ? null : Number(row.attempt),
+    nodeName: row.node_name === null ? null : String(row.node_name),
+    step: row.step === null ? null : String(row.step),
+    data: jsonOf(row, 'data') as Record<string, unknown>,
+  }))
 }
 
 export function lastSeq(sql: Sql): number {

@@ -15,18 +15,20 @@ export interface Lock {
 /** Takes the lock, or throws STATE_LOCKED with what the holder wrote about itself. */
 export function takeLock(stateDir: string, about: { pid: number; startedAt: string }): Lock {
   const file = path.join(stateDir, 'lock.db')
-  const database = new Database(file)
+  let database: Database.Database | undefined
   try {
+    database = new Database(file)
     database.exec('pragma busy_timeout = 0; pragma locking_mode = exclusive; begin exclusive')
   } catch (error) {
-    database.close()
+    database?.close()
     if (error instanceof Error && 'code' in error && String(error.code).startsWith('SQLITE_BUSY')) {
       throw new TdfError('STATE_LOCKED', `another daemon holds ${stateDir}: ${holder(stateDir)}`, { cause: error })
     }
     throw new TdfError('STATE_UNWRITABLE', `cannot lock ${file}: ${String(error)}`, { cause: error })
   }
   writeFileSync(holderFile(stateDir), JSON.stringify(about), { mode: 0o600 })
-  return { release: () => database.close() }
+  const held = database
+  return { release: () => held.close() }
 }
 
 const holderFile = (stateDir: string) => path.join(stateDir, 'daemon.json')

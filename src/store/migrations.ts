@@ -129,6 +129,7 @@ export const MIGRATIONS: readonly string[] = [
   ) strict, without rowid;
   create index cleanups_task on cleanups (task_id, attempt);
   create index cleanups_due on cleanups (due_at) where state = 'pending';
+  create index cleanups_node on cleanups (node_name) where state = 'pending';
 
   create table bundles (
     sha256 text primary key,

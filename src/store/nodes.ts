@@ -1,6 +1,6 @@
 /** Nodes: machines and their journey. What was last heard of one sits on a row of its own. */
 import type { Heartbeat, Node } from '../node.ts'
-import { assignments, columnsOf, fields, holes, objectOf, valuesOf } from './fields.ts'
+import { assignments, columnsOf, fields, holes, objectOf, readable, valuesOf } from './fields.ts'
 import type { Sql } from './sql.ts'
 
 const STATE = fields(
@@ -41,7 +41,8 @@ export function readNode(sql: Sql, name: string): ReadNode | undefined {
 /** Every node that is not gone, or every one. */
 export function readNodes(sql: Sql, all = false): ReadNode[] {
   const where = all ? '1 = 1' : "status not in ('destroyed', 'failed') or wake_at is not null"
-  return sql.all(`select * from nodes where ${where} order by created_at, name`).map(row => objectOf(row, WHOLE))
+  const rows = sql.all(`select * from nodes where ${where} order by created_at, name`)
+  return readable(rows, row => objectOf<ReadNode>(row, WHOLE))
 }
 
 /** Writes an outcome of the node's journey over what was `seen`; false when somebody was faster. */

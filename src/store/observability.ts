@@ -4,7 +4,9 @@
  */
 import { existsSync, renameSync } from 'node:fs'
 import path from 'node:path'
+import { TdfError } from '../errors.ts'
 import type { ErrorRowJson } from '../protocol/control.ts'
+import { jsonOf, readable } from './fields.ts'
 import { openSql, type Sql } from './sql.ts'
 
 const SCHEMA = `
@@ -67,46 +69,54 @@ function open(file: string): Sql {
   const sql = openSql(file)
   // What is in it can be lost, so that it does not have to wait for the disk.
   sql.script('pragma busy_timeout = 1000; pragma journal_mode = wal; pragma synchronous = off')
+  const verdict = Object.values(sql.one('pragma quick_check(1)') ?? {})[0]
+  if (verdict !== 'ok') throw new TdfError('STATE_CORRUPT', `${file} is damaged (${verdict})`)
   sql.script(SCHEMA)
   return sql
 }
 
 function addErrors(sql: Sql, rows: Parameters<Observability['addErrors']>[0]): void {
   sql.script('begin immediate')
-  for (const { id, payload } of rows) {
-    sql.run(
-      'insert or ignore into errors (id, at, level, source, task_id, step, code, message, context) values (?, ?, ?, ?, ?, ?, ?, ?, ?)',
-      id,
-      Number(payload.at),
-      String(payload.level),
-      String(payload.source),
-      payload.taskId == null ? null : String(payload.taskId),
-      payload.step == null ? null : String(payload.step),
-      String(payload.code),
-      String(payload.message),
-      JSON.stringify(payload.context ?? {}),
-    )
+  try {
+    for (const { id, payload } of rows) addError(sql, id, payload)
+    sql.script('commit')
+  } catch (error) {
+    if (sql.inTransaction()) sql.script('rollback')
+    throw error
   }
-  sql.script('commit')
+}
+
+function addError(sql: Sql, id: string, payload: Record<string, unknown>): void {
+  sql.run(
+    'insert or ignore into errors (id, at, level, source, task_id, step, code, message, context) values (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    id,
+    Number(payload.at) || 0,
+    String(payload.level),
+    String(payload.source),
+    payload.taskId == null ? null : String(payload.taskId),
+    payload.step == null ? null : String(payload.step),
+    String(payload.code),
+    String(payload.message),
+    JSON.stringify(payload.context ?? {}),
+  )
 }
 
 function readErrors(sql: Sql, { taskId, limit }: { taskId?: string; limit: number }): ErrorRowJson[] {
-  return sql
-    .all(
-      'select * from errors where ? is null or task_id = ? order by at desc, id desc limit ?',
-      taskId ?? null,
-      taskId ?? null,
-      limit,
-    )
-    .map(row => ({
-      id: String(row.id),
-      at: new Date(Number(row.at)).toISOString(),
-      level: row.level as ErrorRowJson['level'],
-      source: String(row.source),
-      taskId: row.task_id === null ? null : String(row.task_id),
-      step: row.step === null ? null : String(row.step),
-      code: String(row.code),
-      message: String(row.message),
-      context: JSON.parse(String(row.context)) as Record<string, unknown>,
-    }))
+  const rows = sql.all(
+    'select * from errors where ? is null or task_id = ? order by at desc, id desc limit ?',
+    taskId ?? null,
+    taskId ?? null,
+    limit,
+  )
+  return readable(rows, row => ({
+    id: String(row.id),
+    at: new Date(Number(row.at)).toISOString(),
+    level: row.level as ErrorRowJson['level'],
+    source: String(row.source),
+    taskId: row.task_id === null ? null : String(row.task_id),
+    step: row.step === null ? null : String(row.step),
+    code: String(row.code),
+    message: String(row.message),
+    context: jsonOf(row, 'context') as Record<string, unknown>,
+  }))
 }

@@ -1,16 +1,25 @@
 /** Opens `tdf.db`: checked, backed up before its schema changes, refused when it is broken or newer than this build. */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readSync, renameSync, rmSync } from 'node:fs'
+import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readSync, renameSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { asTdfError, TdfError } from '../errors.ts'
+import { storageError } from './group.ts'
 import { MIGRATIONS } from './migrations.ts'
 import { openSql, type Sql } from './sql.ts'
 
 const BACKUP_DIR = 'backups'
 
-/** Throws STATE_CORRUPT, STATE_NEWER or STATE_UNWRITABLE; never puts an empty database in the place of a broken one. */
+/**
+ * Throws STATE_CORRUPT, STATE_NEWER, STATE_LOCKED, STATE_UNWRITABLE or DISK_FULL; never puts an empty database in the
+ * place of a broken one.
+ */
 export function openDatabase(stateDir: string, migrations: readonly string[] = MIGRATIONS): Sql {
   const file = path.join(stateDir, 'tdf.db')
-  refuseForeignFile(file)
+  try {
+    if (existsSync(file)) refuseForeignFile(file)
+    else create(file)
+  } catch (error) {
+    throw refusal(error, file)
+  }
   const sql = openOrRefuse(file)
   try {
     sql.script(
@@ -21,9 +30,22 @@ export function openDatabase(stateDir: string, migrations: readonly string[] = M
     migrate(sql, stateDir, migrations)
     return sql
   } catch (error) {
+    if (sql.inTransaction()) sql.script('rollback')
     sql.close()
-    throw corruption(error, file)
+    throw refusal(error, file)
   }
+}
+
+/** Whole from its first moment: an empty file is never ours, so that a database that lost its content is not taken for a new one. */
+function create(file: string): void {
+  if (existsSync(`${file}-wal`)) {
+    throw new TdfError('STATE_CORRUPT', `${file} is gone and its log is still there; nothing was changed`, {
+      hint: 'tdf db restore',
+    })
+  }
+  const nothing = openSql(':memory:')
+  writeCopy(nothing, file)
+  nothing.close()
 }
 
 function openOrRefuse(file: string): Sql {
@@ -34,15 +56,15 @@ function openOrRefuse(file: string): Sql {
   }
 }
 
-/** A file that is not empty and lacks SQLite's first 16 bytes is somebody's data. */
+/** A file that lacks SQLite's first 16 bytes is somebody's data, or what is left of ours. */
 function refuseForeignFile(file: string): void {
-  if (!existsSync(file)) return
   const descriptor = openSync(file, 'r')
   const head = Buffer.alloc(16)
   const count = readSync(descriptor, head, 0, 16, 0)
   closeSync(descriptor)
-  if (count > 0 && head.toString('latin1') !== 'SQLite format 3\0') {
-    throw new TdfError('STATE_CORRUPT', `${file} is not a database; nothing was changed`, { hint: 'tdf db restore' })
+  if (head.toString('latin1') !== 'SQLite format 3\0') {
+    const what = count === 0 ? 'empty' : 'not a database'
+    throw new TdfError('STATE_CORRUPT', `${file} is ${what}; nothing was changed`, { hint: 'tdf db restore' })
   }
 }
 
@@ -77,22 +99,41 @@ export function backUp(sql: Sql, stateDir: string, name: string): string {
   const folder = path.join(stateDir, BACKUP_DIR)
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const target = path.join(folder, name)
+  writeCopy(sql, target)
+  return target
+}
+
+function writeCopy(sql: Sql, target: string): void {
   rmSync(`${target}.part`, { force: true })
   sql.run('vacuum into ?', `${target}.part`)
-  const descriptor = openSync(`${target}.part`, 'r+')
+  chmodSync(`${target}.part`, 0o600)
+  sync(`${target}.part`)
+  renameSync(`${target}.part`, target)
+  sync(path.dirname(target))
+}
+
+function sync(fileOrFolder: string): void {
+  const descriptor = openSync(fileOrFolder, 'r')
   fsyncSync(descriptor)
   closeSync(descriptor)
-  renameSync(`${target}.part`, target)
-  return target
 }
 
 const DAMAGE = ['SQLITE_CORRUPT', 'SQLITE_NOTADB', 'SQLITE_FORMAT']
 
-function corruption(error: unknown, file: string): unknown {
+function refusal(error: unknown, file: string): unknown {
+  if (error instanceof TdfError) return error
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-  if (!DAMAGE.some(prefix => code.startsWith(prefix))) return error
-  return new TdfError('STATE_CORRUPT', `${file} is damaged (${code}); nothing was changed`, {
-    cause: error,
-    hint: 'tdf db restore',
-  })
+  if (DAMAGE.some(prefix => code.startsWith(prefix))) {
+    const message = `${file} is damaged (${code}); nothing was changed`
+    return new TdfError('STATE_CORRUPT', message, { cause: error, hint: 'tdf db restore' })
+  }
+  if (code.startsWith('SQLITE_BUSY')) {
+    return new TdfError('STATE_LOCKED', `another process is using ${file}`, { cause: error, hint: `fuser ${file}` })
+  }
+  // What Node's file system says, such as EACCES or EROFS.
+  if (/^E[A-Z]+$/.test(code)) {
+    return new TdfError('STATE_UNWRITABLE', `cannot open ${file}: ${asTdfError(error).message}`, { cause: error })
+  }
+  const storage = storageError(error)
+  return storage.code === 'BUG' ? error : storage
 }

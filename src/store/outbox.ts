@@ -1,4 +1,5 @@
 /** The outbox: what has to leave this database, born in the transaction that gave the reason. */
+import { jsonOf, readable } from './fields.ts'
 import type { Sql } from './sql.ts'
 
 export type OutboxKind = 'error' | 'notify'
@@ -22,15 +23,14 @@ export function post(sql: Sql, item: Omit<OutboxItem, 'tries'>): void {
 }
 
 export function due(sql: Sql, kind: OutboxKind, now: number, limit: number): OutboxItem[] {
-  return sql
-    .all('select * from outbox where kind = ? and due_at <= ? order by due_at limit ?', kind, now, limit)
-    .map(row => ({
-      id: String(row.id),
-      kind: row.kind as OutboxKind,
-      payload: JSON.parse(String(row.payload)) as Record<string, unknown>,
-      dueAt: Number(row.due_at),
-      tries: Number(row.tries),
-    }))
+  const rows = sql.all('select * from outbox where kind = ? and due_at <= ? order by due_at limit ?', kind, now, limit)
+  return readable(rows, row => ({
+    id: String(row.id),
+    kind: row.kind as OutboxKind,
+    payload: jsonOf(row, 'payload') as Record<string, unknown>,
+    dueAt: Number(row.due_at),
+    tries: Number(row.tries),
+  }))
 }
 
 export function delivered(sql: Sql, id: string): void {

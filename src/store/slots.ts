@@ -62,6 +62,7 @@ export function reservedOn(sql: Sql, nodeName: string): AttemptKey[] {
  * no work any more or the reservation is gone. Placing the same id again changes nothing.
  */
 export function placeWorkspace(sql: Sql, workspace: Workspace, now: number): void {
+  if (readWorkspace(sql, workspace.id)) return
   const free = sql.one(
     `select 1 as free from nodes n join reservations r on r.node_name = n.name and r.task_id = ? and r.attempt = ?
      where n.name = ? and n.status in ('ready', 'warm')`,

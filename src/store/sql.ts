@@ -2,6 +2,7 @@
  * The one door to libsql. The binding aborts the whole process on a boolean, takes a missing parameter for NULL and
  * rounds large integers (libsql 0.5.29, each shown in test/src/store/sql.test.ts), so every parameter is checked here.
  */
+import { isMainThread } from 'node:worker_threads'
 import Database from 'libsql'
 import { TdfError } from '../errors.ts'
 
@@ -27,15 +28,23 @@ interface Prepared {
 
 /** Opens a database file. Nothing else in this process may open it: a second open and close drops the lock. */
 export function openSql(file: string): Sql {
+  // A worker that is ended in the middle of a query may take the whole process along.
+  if (!isMainThread) throw new TdfError('BUG', 'libsql is not usable in a worker thread')
   const database = new Database(file)
   const prepared = new Map<string, Prepared>()
+  // libsql runs statements of a closed database, and aborts the process when it is asked about its transaction.
+  let isOpen = true
+
+  function assertOpen(sql: string): void {
+    if (!isOpen) throw new TdfError('BUG', `the database is closed: ${sql}`)
+  }
 
   function prepare(sql: string): Prepared {
+    assertOpen(sql)
     const known = prepared.get(sql)
     if (known) return known
+    assertPreparable(sql)
     const statement = database.prepare(sql)
-    // `run` of INSERT … RETURNING neither commits nor frees its lock (libsql-js#238); nothing here needs RETURNING.
-    if (/\breturning\b/i.test(sql)) throw new TdfError('BUG', `RETURNING is not usable with libsql: ${sql}`)
     const columns = statement.reader ? statement.columns().map(column => column.name) : []
     if (statement.reader) statement.raw(true)
     const fresh = { statement, columns, parameterCount: countPlaceholders(sql) }
@@ -43,32 +52,42 @@ export function openSql(file: string): Sql {
     return fresh
   }
 
-  function bind(sql: string, parameters: Value[]): Prepared {
+  function bind(sql: string, parameters: Value[]): Prepared & { values: Value[] } {
     const known = prepare(sql)
     if (parameters.length !== known.parameterCount) {
       throw new TdfError('BUG', `${known.parameterCount} parameters wanted, ${parameters.length} given: ${sql}`)
     }
     for (const parameter of parameters) assertBindable(parameter, sql)
-    return known
+    return { ...known, values: parameters.map(readable) }
+  }
+
+  function close(): void {
+    if (!isOpen) return
+    isOpen = false
+    prepared.clear()
+    database.close()
   }
 
   return {
     one(sql, ...parameters) {
-      const { statement, columns } = bind(sql, parameters)
-      const values = statement.get(parameters) as Value[] | undefined
-      return values && toRow(columns, values)
+      const { statement, columns, values } = bind(sql, parameters)
+      const row = statement.get(values) as Value[] | undefined
+      return row && toRow(columns, row)
     },
     all(sql, ...parameters) {
-      const { statement, columns } = bind(sql, parameters)
-      return (statement.all(parameters) as Value[][]).map(values => toRow(columns, values))
+      const { statement, columns, values } = bind(sql, parameters)
+      return (statement.all(values) as Value[][]).map(row => toRow(columns, row))
     },
-    run: (sql, ...parameters) => bind(sql, parameters).statement.run(parameters).changes,
-    script: sql => void database.exec(sql),
-    inTransaction: () => database.inTransaction,
-    close: () => {
-      prepared.clear()
-      database.close()
+    run(sql, ...parameters) {
+      const { statement, values } = bind(sql, parameters)
+      return statement.run(values).changes
     },
+    script(sql) {
+      assertOpen(sql)
+      database.exec(sql)
+    },
+    inTransaction: () => isOpen && database.inTransaction,
+    close,
   }
 }
 
@@ -78,14 +97,34 @@ function toRow(columns: string[], values: Value[]): Row {
   return row
 }
 
+/**
+ * `run` of INSERT … RETURNING neither commits nor frees its lock (libsql-js#238), and a prepared BEGIN that meets a lock
+ * makes every later COMMIT fail (libsql-client-ts#352). Nothing here needs either.
+ */
+function assertPreparable(sql: string): void {
+  const text = withoutQuotes(sql)
+  if (/\breturning\b/i.test(text)) throw new TdfError('BUG', `RETURNING is not usable with libsql: ${sql}`)
+  if (/^\s*(begin|commit|end|rollback|savepoint|release)\b/i.test(text)) {
+    throw new TdfError('BUG', `a transaction is begun and ended by a script: ${sql}`)
+  }
+}
+
 function assertBindable(value: unknown, sql: string): void {
-  if (value === null || typeof value === 'string' || typeof value === 'bigint') return
+  if (value === null || typeof value === 'string' || value instanceof Uint8Array) return
   if (typeof value === 'number' && Number.isFinite(value) && Math.abs(value) <= Number.MAX_SAFE_INTEGER) return
-  if (value instanceof Uint8Array) return
+  // A larger one would be stored as it is and read back rounded.
+  if (typeof value === 'bigint' && Number.isSafeInteger(Number(value))) return
   throw new TdfError('BUG', `a ${typeof value} (${String(value)}) cannot be stored: ${sql}`)
 }
 
-/** Counts `?` outside of strings, quoted names and comments. */
-function countPlaceholders(sql: string): number {
-  return sql.replace(/'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*/g, '').split('?').length - 1
+/** libsql reads a text only up to its first NUL; the picture of a NUL keeps what stands behind it. */
+function readable(value: Value): Value {
+  return typeof value === 'string' && value.includes('\0') ? value.replaceAll('\0', '\u2400') : value
+}
+
+const countPlaceholders = (sql: string) => withoutQuotes(sql).split('?').length - 1
+
+/** A statement without its strings, quoted names and comments. */
+function withoutQuotes(sql: string): string {
+  return sql.replace(/'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|--[^\n]*|\/\*[\s\S]*?\*\//g, ' ')
 }

@@ -1,6 +1,7 @@
 /** Tasks: what was asked for, once, and which attempt is the newest. */
 import type { Status, TaskSpec } from '../task.ts'
-import { type AttemptKey, type ReadTask, readNewest } from './attempts.ts'
+import { type AttemptKey, type ReadTask, readAttempt, readNewest } from './attempts.ts'
+import { jsonOf, readable } from './fields.ts'
 import type { Sql } from './sql.ts'
 
 export interface NewTask {
@@ -24,7 +25,8 @@ export function insertTask(sql: Sql, task: NewTask): void {
 }
 
 export function readNewestAttempt(sql: Sql, id: string): ReadTask | undefined {
-  return readNewest(sql, 't.id = ?', [id], 1)[0]
+  const key = newestKey(sql, id)
+  return key && readAttempt(sql, key)
 }
 
 export function newestKey(sql: Sql, id: string): AttemptKey | undefined {
@@ -44,7 +46,7 @@ export function findByIdempotencyKey(sql: Sql, key: string): { id: string; hash:
 /** Ids that begin with `prefix`, at most three: enough to tell one from several. */
 export function findByPrefix(sql: Sql, prefix: string): string[] {
   return sql
-    .all("select id from tasks where id >= ? and id < ? || 'zzzz' order by id limit 3", prefix, prefix)
+    .all('select id from tasks where id >= ? and id < ? || char(1114111) order by id limit 3', prefix, prefix)
     .map(row => String(row.id))
 }
 
@@ -84,15 +86,28 @@ export function taskNumber(sql: Sql, id: string): number {
 
 /** Attempts in the queue: they wait for a slot and hold no reservation. */
 export function readWaiting(sql: Sql): { id: string; attempt: number; spec: TaskSpec }[] {
-  return sql
-    .all(
-      `select a.task_id, a.attempt, t.spec from attempts a join tasks t on t.id = a.task_id
-       left join reservations r on r.task_id = a.task_id and r.attempt = a.attempt
-       where a.live = 1 and a.step = 'node_selection' and r.task_id is null`,
-    )
-    .map(row => ({
-      id: String(row.task_id),
-      attempt: Number(row.attempt),
-      spec: JSON.parse(String(row.spec)) as TaskSpec,
-    }))
+  const rows = sql.all(
+    `select a.task_id, a.attempt, t.spec from attempts a join tasks t on t.id = a.task_id
+     left join reservations r on r.task_id = a.task_id and r.attempt = a.attempt
+     where a.live = 1 and a.step = 'node_selection' and r.task_id is null`,
+  )
+  return readable(rows, row => ({
+    id: String(row.task_id),
+    attempt: Number(row.attempt),
+    // What wrote the row was a TaskSpec.
+    spec: jsonOf(row, 'spec') as TaskSpec,
+  }))
+}
+
+/** Forgets a task and everything that hangs on it but its history in the journal. */
+export function deleteTask(sql: Sql, id: string): void {
+  for (const table of ['workspaces', 'reservations', 'inbox', 'tokens', 'cleanups', 'attempts']) {
+    sql.run(`delete from ${table} where task_id = ?`, id)
+  }
+  sql.run('delete from tasks where id = ?', id)
+}
+
+/** Ids of tasks whose newest attempt ended before this time and has nothing left to do. */
+export function endedBefore(sql: Sql, before: number, limit: number): string[] {
+  return readNewest(sql, 'a.live = 0 and a.completed_at < ?', [before], limit).map(({ id }) => id)
 }

@@ -9,6 +9,7 @@ export function standingProvider(agents: ReadonlyMap<string, FakeAgent>, slots =
       [...agents.keys()].map(name => ({ name, size: null, location: null, address: 'model', maxWorkspaces: slots })),
     catalogue: () => null,
     ensure: async () => ({ state: 'up', address: 'model' }),
+    find: async () => ({ state: 'up', address: 'model' }),
     connect: async ({ name }) => {
       const agent = agents.get(name)
       if (!agent) throw new Error(`no agent ${name}`)

@@ -6,6 +6,13 @@ export function journeyPicture(): string {
   const edges = STEPS.flatMap(step =>
     Object.entries(journey[step].next).map(([to, why]) => `  ${step} -->|"${why}"| ${to}`),
   )
-  const lines = ['```mermaid', 'flowchart TD', '  submit --> node_selection', ...edges, '  cleanup --> done([end])', '```']
+  const lines = [
+    '```mermaid',
+    'flowchart TD',
+    '  submit --> node_selection',
+    ...edges,
+    '  cleanup --> done([end])',
+    '```',
+  ]
   return lines.join('\n')
 }

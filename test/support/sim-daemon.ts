@@ -5,13 +5,16 @@ import path from 'node:path'
 import type { Hono } from 'hono'
 import { buildEngine, type RunningEngine } from '../../daemon/build-engine.ts'
 import { callbackApp } from '../../daemon/http/callbacks.ts'
+import { SWEEPS } from '../../daemon/sweeps/index.ts'
+import { createSweeper } from '../../daemon/sweeps/run.ts'
 import type { Config } from '../../src/config/index.ts'
 import { silentLog } from '../../src/observe/log.ts'
 import type { ReadTask } from '../../src/store/attempts.ts'
 import { readEvents } from '../../src/store/journal.ts'
 import { openStore } from '../../src/store/store.ts'
-import type { TaskSpec } from '../../src/task.ts'
+import { resultRefOf, type TaskSpec } from '../../src/task.ts'
 import { type FakeAgent, fakeAgent } from '../fakes/agent.ts'
+import { type FakeCloud, fakeCloud } from '../fakes/cloud.ts'
 import { standingProvider } from '../fakes/provider.ts'
 import { type FakeResults, fakeResults } from '../fakes/results.ts'
 import { type SimOptions, type SimWorld, simWorld, type Timeline, timeline } from '../fakes/world.ts'
@@ -23,13 +26,21 @@ export interface Outside {
   dir: string
   agents: Map<string, FakeAgent>
   results: FakeResults
+  /** Where machines are ordered, when the test wants that. */
+  cloud: FakeCloud | null
   /** The callback port of the daemon that lives now. */
   callbacks: { app: Hono | null }
   config: Config
   remove(): void
 }
 
-export function outside({ nodes = ['n1'], config = aConfig() }: { nodes?: string[]; config?: Config } = {}): Outside {
+export interface OutsideOptions {
+  nodes?: string[]
+  config?: Config
+  cloud?: boolean
+}
+
+export function outside({ nodes = ['n1'], config = aConfig(), cloud = false }: OutsideOptions = {}): Outside {
   const time = timeline()
   const callbacks: Outside['callbacks'] = { app: null }
   const nodeWorld = simWorld(time, { seed: 99 })
@@ -44,9 +55,12 @@ export function outside({ nodes = ['n1'], config = aConfig() }: { nodes?: string
     return (await callbacks.app.request(route, { method: 'POST', headers, body: JSON.stringify(body) })).status
   }
 
+  const results = fakeResults()
+  const isHome = (taskId: string, attempt: number) => results.refs.has(resultRefOf(taskId, attempt))
+  const { clock } = nodeWorld
   return {
-    ...{ time, dir, agents, callbacks, config },
-    results: fakeResults(),
+    ...{ time, dir, agents, callbacks, config, results },
+    cloud: cloud ? fakeCloud({ clock, deliver, isHome }) : null,
     remove: () => rmSync(root, { recursive: true, force: true }),
   }
 }
@@ -73,6 +87,11 @@ function copyOf(dir: string): string {
   return copy
 }
 
+/** Real sweeps are looked at once a second; under a simulated clock that would be most of what happens. */
+const SWEEP_TICK_MS = 30_000
+const noErrors = { flush: async () => {} }
+const noObservability = { addErrors() {}, errors: () => [], prune: () => 0, close() {} }
+
 /** One life of a daemon over an outside. */
 export async function live(out: Outside, options: SimOptions = {}): Promise<Life> {
   const world = simWorld(out.time, options)
@@ -84,7 +103,10 @@ export async function live(out: Outside, options: SimOptions = {}): Promise<Life
     config: out.config,
     log: silentLog,
     install: { id: 'inst0001', key: Buffer.alloc(32, 7) },
-    providers: { static: standingProvider(out.agents) },
+    providers: {
+      static: standingProvider(out.agents, out.config.nodes.maxWorkspaces),
+      ...(out.cloud ? { hetzner: out.cloud.provider } : {}),
+    },
     results: out.results,
     callbackUrl: () => 'http://127.0.0.1:7433',
     bundleFile: sha => path.join(out.dir, `${sha}.bundle`),
@@ -100,6 +122,12 @@ export async function live(out: Outside, options: SimOptions = {}): Promise<Life
     store.sql.close()
   }
   await engine.takeUp()
+  const sweeper = createSweeper(engine, { stateDir: out.dir, errors: noErrors, observability: noObservability }, SWEEPS)
+  const sweep = () => {
+    sweeper.tick()
+    world.clock.timer(SWEEP_TICK_MS, sweep)
+  }
+  sweep()
   const events = (id: string, type: string) =>
     readEvents(store.sql, { after: 0, limit: 10_000, taskId: id }).filter(event => event.type === type)
   return {

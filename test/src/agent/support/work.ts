@@ -91,7 +91,12 @@ export async function statusOf(agent: Client, workspaceId: string): Promise<stri
 }
 
 /** Runs a shell script as a session and waits for its end. */
-export async function runScript(agent: Client, workspaceId: string, script: string, more: Record<string, unknown> = {}) {
+export async function runScript(
+  agent: Client,
+  workspaceId: string,
+  script: string,
+  more: Record<string, unknown> = {},
+) {
   const body = sessionBody(['sh', '-c', script], more)
   const started = await agent.post(`/workspaces/${workspaceId}/agent-sessions`, body)
   if (started.status !== 201) throw new Error(`session refused: ${started.bytes}`)

@@ -1,0 +1,79 @@
+/** What people do to nodes: drain, take back, remove. */
+import { TdfError } from '../src/errors.ts'
+import type { NodeStatus } from '../src/node.ts'
+import { pendingOn } from '../src/store/cleanups.ts'
+import { deleteNode, type ReadNode, readNode } from '../src/store/nodes.ts'
+import { liveWorkspaces } from '../src/store/slots.ts'
+import type { Engine } from './deps.ts'
+import { discardWork } from './discard.ts'
+import { saveNode } from './nodes/save-node.ts'
+import { record } from './record.ts'
+import { nodeSubject } from './subjects.ts'
+
+export function findNode(engine: Pick<Engine, 'store'>, name: string): ReadNode {
+  const node = readNode(engine.store.sql, name)
+  if (node) return node
+  throw new TdfError('NOT_FOUND', `there is no node "${name}"`, { hint: 'tdf node ls' })
+}
+
+/** No new work; what runs on it goes on. Drained again, it changes nothing. */
+export async function drainNode(engine: Engine, name: string, undo: boolean): Promise<void> {
+  const from: readonly NodeStatus[] = undo ? ['draining'] : ['ready', 'warm']
+  const to: NodeStatus = undo ? 'ready' : 'draining'
+  await engine.store.commit(() => {
+    const node = findNode(engine, name)
+    if (node.status === to) return
+    if (!from.includes(node.status)) {
+      throw new TdfError('WRONG_STATE', `node ${name} is ${node.status}`, { hint: `tdf node show ${name}` })
+    }
+    saveNode(engine, node, { status: to, waitingFor: null, wakeAt: engine.world.clock.now() })
+  })
+}
+
+/**
+ * A machine of ours is destroyed, a node of yours that is not in the configuration any more is forgotten, a held one is
+ * freed. Refused while work is on it, unless `discardWork` says that it may go.
+ */
+export async function removeNode(engine: Engine, name: string, discard: boolean): Promise<void> {
+  await engine.store.commit(() => {
+    const node = findNode(engine, name)
+    refuseWithWork(engine, node, discard)
+    if (discard) discardWork(engine, name, `tdf node rm ${name} --discard-work`)
+    if (node.autoProvisioned) return destroy(engine, node)
+    if (isConfigured(engine, node)) return free(engine, node, discard)
+    deleteNode(engine.store.sql, name)
+    record(engine, { type: 'node.removed', nodeName: name, data: {} }, engine.world.clock.now())
+    engine.store.afterCommit(() => engine.loop.schedule(nodeSubject(name), null))
+  })
+}
+
+function refuseWithWork({ store }: Engine, { name }: ReadNode, discard: boolean): void {
+  const unsaved = pendingOn(store.sql, name, 'salvage').length
+  const working = liveWorkspaces(store.sql, name).length
+  if (discard || (unsaved === 0 && working === 0)) return
+  const what = unsaved > 0 ? `the work of ${unsaved} tasks that is not saved` : `${working} workspaces`
+  throw new TdfError('WRONG_STATE', `node ${name} has ${what} on it`, {
+    hint: unsaved > 0 ? `tdf node rm ${name} --discard-work` : `tdf node drain ${name}`,
+  })
+}
+
+function destroy(engine: Engine, node: ReadNode): void {
+  if (node.status === 'destroying' || node.status === 'destroyed') return
+  saveNode(engine, node, {
+    status: 'destroying',
+    waitingFor: 'the provider to remove it',
+    wakeAt: engine.world.clock.now(),
+  })
+}
+
+const isConfigured = ({ providers }: Engine, { provider, name }: ReadNode) =>
+  providers[provider]?.standing().some(standing => standing.name === name) === true
+
+function free(engine: Engine, node: ReadNode, discard: boolean): void {
+  if (!discard) {
+    throw new TdfError('WRONG_STATE', `node ${node.name} is in the configuration; remove it there`, {
+      hint: 'tdf config path',
+    })
+  }
+  saveNode(engine, node, { wakeAt: engine.world.clock.now() })
+}

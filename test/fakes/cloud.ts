@@ -1,0 +1,96 @@
+/**
+ * A provider that makes machines, as a model: they take a while to boot, run the model of an agent, cost money until
+ * they are gone, and know what was lost with them. Faults are switched on by name.
+ */
+import { TdfError } from '../../src/errors.ts'
+import type { Provider } from '../../src/providers/provider.ts'
+import type { Clock } from '../../src/world.ts'
+import { type FakeAgent, type FakeAgentOptions, fakeAgent } from './agent.ts'
+import { appTransport } from './provider.ts'
+
+export interface CloudFaults {
+  /** Calls that fail before anything is done. */
+  refuse: number
+  /** Calls of create that do it and lose the answer. */
+  loseAnswer: number
+  /** Creates that find no room. */
+  full: number
+  /** Machines born from now on never boot. */
+  neverBoot: boolean
+  /** Destroys that are refused. */
+  locked: number
+}
+
+export interface FakeCloud {
+  provider: Provider
+  machines: Map<string, { agent: FakeAgent; bornAt: number; boots: boolean }>
+  faults: CloudFaults
+  /** How many machines were ever made under each name. */
+  made: Map<string, number>
+  /** Work that was in a machine when it was destroyed by us. */
+  lostWork: string[]
+  /** The machine disappears behind our back. */
+  vanish(name: string): void
+}
+
+export interface FakeCloudOptions {
+  clock: Clock
+  deliver: NonNullable<FakeAgentOptions['deliver']>
+  bootMs?: number
+  /** Whether a commit is safe at home. */
+  isHome(taskId: string, attempt: number): boolean
+}
+
+export function fakeCloud({ clock, deliver, bootMs = 40_000, isHome }: FakeCloudOptions): FakeCloud {
+  const faults: CloudFaults = { refuse: 0, loseAnswer: 0, full: 0, neverBoot: false, locked: 0 }
+  const machines: FakeCloud['machines'] = new Map()
+  const made = new Map<string, number>()
+  const lostWork: string[] = []
+  const take = (fault: 'refuse' | 'loseAnswer' | 'full' | 'locked') => faults[fault] > 0 && faults[fault]-- > 0
+
+  const isUp = (name: string) => {
+    const machine = machines.get(name)
+    return machine?.boots === true && clock.now() >= machine.bornAt + bootMs
+  }
+  const failing = () => new TdfError('AGENT_BUSY', 'the cloud answered 503')
+
+  const provider: Provider = {
+    standing: () => [],
+    catalogue: () => ({ sizes: ['small', 'medium', 'large'], locations: ['fsn1', 'nbg1'] }),
+    async ensure({ name }) {
+      if (take('refuse')) throw failing()
+      if (!machines.has(name)) {
+        if (take('full')) throw new TdfError('CAPACITY', 'the cloud has no such machine left', { retryAfterMs: 60_000 })
+        made.set(name, (made.get(name) ?? 0) + 1)
+        const agent = fakeAgent({ clock, name, deliver })
+        machines.set(name, { agent, bornAt: clock.now(), boots: !faults.neverBoot })
+        if (take('loseAnswer')) throw failing()
+      }
+      return isUp(name) ? { state: 'up', address: name } : { state: 'coming', why: `machine ${name} is booting` }
+    },
+    async find({ name }) {
+      if (take('refuse')) throw failing()
+      if (!machines.has(name)) return { state: 'gone' }
+      return isUp(name) ? { state: 'up', address: name } : { state: 'coming', why: `machine ${name} is booting` }
+    },
+    connect: async ({ name }) => ({
+      token: 'agent-token',
+      async transport(exchange) {
+        const machine = machines.get(name)
+        if (!machine || !isUp(name)) throw new Error('connection refused')
+        return appTransport(machine.agent)(exchange)
+      },
+    }),
+    async destroy({ name }) {
+      if (take('refuse') || take('locked')) throw failing()
+      const machine = machines.get(name)
+      if (!machine) return true
+      for (const { body, dirty, ahead } of machine.agent.workspaces.values()) {
+        if ((dirty || ahead > 0) && !isHome(body.taskId, body.attempt)) lostWork.push(body.workspaceId)
+      }
+      machines.delete(name)
+      return true
+    },
+  }
+  return { provider, machines, faults, made, lostWork, vanish: name => void machines.delete(name) }
+}

@@ -1,0 +1,245 @@
+/** What can happen in a simulation, by weight. Every choice comes from the dice of the seed. */
+import { readNodes } from '../../src/store/nodes.ts'
+import { isTerminal } from '../../src/task.ts'
+import type { FakeAgent, Script } from '../fakes/agent.ts'
+import { live } from '../support/sim-daemon.ts'
+import type { Sim } from './simulation.ts'
+
+export interface Act {
+  name: string
+  weight: number
+  run(sim: Sim): Promise<void> | void
+}
+
+const MIN = 60_000
+
+const upTo = ({ dice }: Sim, most: number) => Math.floor(dice() * most)
+const chance = ({ dice }: Sim, share: number) => dice() < share
+
+function oneOf<T>(sim: Sim, things: readonly T[]): T | undefined {
+  return things[upTo(sim, things.length)]
+}
+
+function agents({ out }: Sim): FakeAgent[] {
+  return [...out.agents.values(), ...[...(out.cloud?.machines.values() ?? [])].map(({ agent }) => agent)]
+}
+
+function aScript(sim: Sim): Script {
+  return {
+    ms: 500 + upTo(sim, 20 * MIN),
+    exitCode: chance(sim, 0.15) ? 3 : 0,
+    commits: upTo(sim, 3),
+    dirty: chance(sim, 0.3),
+    busy: chance(sim, 0.8),
+    ...(chance(sim, 0.08) ? { hangs: true } : {}),
+    ...(chance(sim, 0.04) ? { cannotStart: 'no such program' } : {}),
+  }
+}
+
+const someTask = (sim: Sim) => oneOf(sim, [...sim.acknowledged])
+
+/** Ends this life of the daemon and begins the next on what was committed. */
+async function restart(sim: Sim): Promise<void> {
+  sim.life.kill()
+  sim.crashes += 1
+  sim.lastSeed += 1
+  sim.life = await live(sim.out, { seed: sim.lastSeed })
+}
+
+export const ACTS: readonly Act[] = [
+  {
+    name: 'submit',
+    weight: 20,
+    async run(sim) {
+      const id = `t${sim.acknowledged.size + 1}x${upTo(sim, 1000)}`
+      const wishes = {
+        priority: upTo(sim, 3),
+        check: chance(sim, 0.3) ? (oneOf(sim, ['true', 'false'] as const) ?? null) : null,
+        node: chance(sim, 0.1) ? (oneOf(sim, [...sim.out.agents.keys()]) ?? null) : null,
+        size: chance(sim, 0.1) ? 'medium' : null,
+        interactive: chance(sim, 0.05),
+        timeoutMs: chance(sim, 0.1) ? 5 * MIN : null,
+      }
+      await sim.life.submit(wishes, aScript(sim), id)
+      sim.acknowledged.add(id)
+    },
+  },
+  {
+    name: 'time passes',
+    weight: 30,
+    run: sim => sim.life.world.clock.advance([500, 5_000, MIN, 10 * MIN, 45 * MIN][upTo(sim, 5)] ?? 0),
+  },
+  {
+    name: 'cancel',
+    weight: 5,
+    async run(sim) {
+      const id = someTask(sim)
+      if (!id) return
+      const { accepted } = await sim.life.engine.signal({ kind: 'cancel', taskId: id })
+      if (accepted) sim.cancelled.add(`${id}/${sim.life.task(id).attempt}`)
+    },
+  },
+  {
+    name: 'retry',
+    weight: 4,
+    async run(sim) {
+      const id = someTask(sim)
+      const task = id === undefined ? undefined : sim.life.task(id)
+      if (id !== undefined && task && isTerminal(task.status)) await sim.life.engine.start(id, task.attempt + 1)
+    },
+  },
+  {
+    name: 'send or close',
+    weight: 3,
+    async run(sim) {
+      const taskId = someTask(sim)
+      if (!taskId) return
+      const deliveryId = `d${upTo(sim, 1_000)}`
+      if (chance(sim, 0.5)) await sim.life.engine.signal({ kind: 'close', taskId })
+      else await sim.life.engine.signal({ kind: 'followup', taskId, deliveryId, text: 'go on' })
+    },
+  },
+  { name: 'crash', weight: 6, run: restart },
+  {
+    name: 'crash in the middle',
+    weight: 6,
+    async run(sim) {
+      await restart(sim)
+      // Dies by itself at some effect of what comes next.
+      sim.life.kill()
+      sim.lastSeed += 1
+      let wasCut = false
+      const cut = { when: chance(sim, 0.5) ? ('before' as const) : ('after' as const), nth: 1 + upTo(sim, 25) }
+      const doomed = await live(sim.out, { seed: sim.lastSeed, cut, onCut: () => (wasCut = true) }).catch(() => null)
+      if (doomed) {
+        sim.life = doomed
+        for (let round = 0; round < 20 && !wasCut; round++) await doomed.world.clock.advance(10_000)
+      }
+      if (wasCut || !doomed) {
+        doomed?.kill()
+        sim.crashes += 1
+        sim.lastSeed += 1
+        sim.life = await live(sim.out, { seed: sim.lastSeed })
+      }
+    },
+  },
+  {
+    name: 'an agent goes down or comes back',
+    weight: 6,
+    run(sim) {
+      const agent = oneOf(sim, agents(sim))
+      if (agent) agent.faults.down = !agent.faults.down
+    },
+  },
+  {
+    name: 'an agent loses its state',
+    weight: 1,
+    run(sim) {
+      const agent = oneOf(sim, agents(sim))
+      if (!agent) return
+      for (const id of agent.workspaces.keys()) sim.wiped.add(id)
+      agent.wipe()
+    },
+  },
+  {
+    name: 'pushes are lost, doubled or late',
+    weight: 6,
+    run(sim) {
+      const agent = oneOf(sim, agents(sim))
+      if (!agent) return
+      agent.faults.losePushes = chance(sim, 0.4)
+      agent.faults.doublePushes = chance(sim, 0.4)
+      agent.faults.delayPushesMs = chance(sim, 0.4) ? upTo(sim, 5 * MIN) : 0
+    },
+  },
+  {
+    name: 'an agent refuses or loses an answer',
+    weight: 8,
+    run(sim) {
+      const agent = oneOf(sim, agents(sim))
+      if (!agent) return
+      const match = oneOf(sim, [/POST/, /GET/, /DELETE/, /salvage/, /agent-sessions/, /bundle/, /health/]) ?? /POST/
+      if (chance(sim, 0.5)) agent.faults.refuse.push({ match, status: oneOf(sim, [500, 503, 429, 502]) ?? 500 })
+      else agent.faults.loseAnswer.push(match)
+    },
+  },
+  {
+    name: 'salvage fails, builds fail, bundles break',
+    weight: 3,
+    run(sim) {
+      const agent = oneOf(sim, agents(sim))
+      if (agent) {
+        agent.faults.salvageFails = chance(sim, 0.5)
+        agent.faults.buildFails = chance(sim, 0.3) ? 'no space left on device' : null
+      }
+      sim.out.results.faults.broken = upTo(sim, 3)
+    },
+  },
+  {
+    name: 'the cloud has a bad day',
+    weight: 5,
+    run({ out: { cloud }, dice }) {
+      if (!cloud) return
+      const some = () => Math.floor(dice() * 4)
+      Object.assign(cloud.faults, {
+        refuse: some(),
+        loseAnswer: some(),
+        full: some(),
+        locked: some(),
+        neverBoot: dice() < 0.2,
+      })
+    },
+  },
+  {
+    name: 'a machine vanishes',
+    weight: 1,
+    run(sim) {
+      const name = oneOf(sim, [...(sim.out.cloud?.machines.keys() ?? [])])
+      if (name === undefined) return
+      for (const id of sim.out.cloud?.machines.get(name)?.agent.workspaces.keys() ?? []) sim.wiped.add(id)
+      sim.out.cloud?.vanish(name)
+    },
+  },
+  {
+    name: 'the clock jumps',
+    weight: 2,
+    run(sim) {
+      sim.life.world.clock.jump([MIN, 30 * MIN, 9 * 60 * MIN][upTo(sim, 3)] ?? MIN)
+    },
+  },
+  {
+    name: 'the faults stop',
+    weight: 6,
+    run: healAll,
+  },
+  {
+    name: 'drain',
+    weight: 1,
+    async run(sim) {
+      const { drainNode } = await import('../../daemon/node-actions.ts')
+      const node = oneOf(sim, readNodes(sim.life.engine.store.sql))
+      if (!node) return
+      await drainNode(sim.life.engine, node.name, false).catch(() => {})
+      await sim.life.world.clock.advance(MIN)
+      await drainNode(sim.life.engine, node.name, true).catch(() => {})
+    },
+  },
+]
+
+export function healAll(sim: Sim): void {
+  for (const { faults } of agents(sim)) {
+    Object.assign(faults, {
+      down: false,
+      losePushes: false,
+      doublePushes: false,
+      delayPushesMs: 0,
+      buildFails: null,
+      salvageFails: false,
+    })
+    faults.refuse.length = 0
+    faults.loseAnswer.length = 0
+  }
+  const { cloud, results } = sim.out
+  results.faults.broken = 0
+  if (cloud) Object.assign(cloud.faults, { refuse: 0, loseAnswer: 0, full: 0, locked: 0, neverBoot: false })
+}

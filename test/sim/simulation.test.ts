@@ -1,0 +1,18 @@
+import { describe, expect, it } from 'vitest'
+import { simulate } from './simulation.ts'
+
+/** A few fixed seeds on every change; `npm run sim -- --seeds 2000` runs as many as there is time for. */
+const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
+const TICKS = 80
+
+describe('the whole daemon, simulated', () => {
+  it.each(SEEDS)(
+    'keeps every invariant with seed %i',
+    async seed => {
+      const { findings, tasks, story } = await simulate({ seed, ticks: TICKS })
+      expect(findings, `npm run sim -- --seed ${seed} --ticks ${TICKS}\n${story.join('\n')}`).toEqual([])
+      expect(tasks).toBeGreaterThan(0)
+    },
+    60_000,
+  )
+})

@@ -1,0 +1,125 @@
+/**
+ * The whole daemon under a simulated clock, from one seed: random submits, cancels, retries, crashes, lost and doubled
+ * callbacks, nodes that go and come, a cloud that refuses, a clock that jumps. After every tick the invariants are
+ * looked at; at the end the faults stop and everything must come to rest.
+ */
+import type { ReadTask } from '../../src/store/attempts.ts'
+import { readLive } from '../../src/store/attempts.ts'
+import { readNodes } from '../../src/store/nodes.ts'
+import { mulberry32 } from '../fakes/world.ts'
+import { aConfig } from '../support/builders.ts'
+import { type Life, live, type Outside, outside } from '../support/sim-daemon.ts'
+import { ACTS, type Act, healAll } from './acts.ts'
+import { type Finding, INVARIANTS, restInvariants } from './invariants.ts'
+
+export interface SimPlan {
+  seed: number
+  ticks: number
+}
+
+export interface SimEnd {
+  findings: Finding[]
+  /** What was done, for the one who replays it. */
+  story: string[]
+  tasks: number
+  crashes: number
+}
+
+/** What the simulation remembers beside what it can look up. */
+export interface Sim {
+  out: Outside
+  life: Life
+  dice: () => number
+  /** Tasks whose submit was acknowledged. */
+  acknowledged: Set<string>
+  /** Terminal attempts as first seen: `id/attempt` → status and verdict. */
+  ended: Map<string, string>
+  cancelled: Set<string>
+  story: string[]
+  crashes: number
+  /** Machines and state folders that were taken away, with what was on them. */
+  wiped: Set<string>
+  lastSeed: number
+}
+
+const HOUR = 3_600_000
+
+export async function simulate({ seed, ticks }: SimPlan): Promise<SimEnd> {
+  const dice = mulberry32(seed)
+  const nodes = ['n1', 'n2', 'n3'].slice(0, Math.floor(dice() * 3) + 1)
+  const config = aConfig({
+    runner: { maxAttempts: 1 + Math.floor(dice() * 3), queueTimeout: 48 * HOUR },
+    nodes: { maxNodes: Math.floor(dice() * 4), maxWorkspaces: 1 + Math.floor(dice() * 3), heldMax: 6 * HOUR },
+  })
+  const out = outside({ nodes, config, cloud: true })
+  const sim: Sim = {
+    ...{
+      out,
+      dice,
+      acknowledged: new Set(),
+      ended: new Map(),
+      cancelled: new Set(),
+      story: [],
+      crashes: 0,
+      wiped: new Set(),
+    },
+    lastSeed: seed,
+    life: await live(out, { seed }),
+  }
+  const findings: Finding[] = []
+  for (let tick = 0; tick < ticks && findings.length === 0; tick++) {
+    const act = pick(dice)
+    sim.story.push(`${tick} ${act.name}`)
+    await act.run(sim)
+    await sim.life.world.settle()
+    findings.push(...look(sim, tick))
+  }
+  if (findings.length === 0) findings.push(...(await comeToRest(sim, ticks)))
+  const tasks = sim.acknowledged.size
+  sim.life.kill()
+  out.remove()
+  return { findings, story: sim.story, tasks, crashes: sim.crashes }
+}
+
+function look(sim: Sim, tick: number): Finding[] {
+  return Object.entries(INVARIANTS).flatMap(([name, check]) => check(sim).map(what => ({ name, what, tick })))
+}
+
+/** No more faults: everything must end by itself, with nothing left behind. */
+async function comeToRest(sim: Sim, tick: number): Promise<Finding[]> {
+  healAll(sim)
+  const { life } = sim
+  const { sql } = life.engine.store
+  const isQuiet = () =>
+    readLive(sql).length === 0 &&
+    readNodes(sql).every(({ status, autoProvisioned }) => !autoProvisioned || status === 'destroyed')
+  const rested = await life.world.run(isQuiet, 200 * HOUR)
+  // The sweeps get their round: what a task handed over is theirs.
+  await life.world.clock.advance(2 * HOUR)
+  const findings = look(sim, tick)
+  if (!rested) findings.push({ name: 'everything comes to rest', what: unrest(sim), tick })
+  return [
+    ...findings,
+    ...Object.entries(restInvariants).flatMap(([name, check]) => check(sim).map(what => ({ name, what, tick }))),
+  ]
+}
+
+function unrest({ life }: Sim): string {
+  const { sql } = life.engine.store
+  const tasks = readLive(sql).map(({ id, attempt }) => describe(life.task(id, attempt)))
+  const nodes = readNodes(sql).map(({ name, status, waitingFor }) => `${name} ${status} (${waitingFor})`)
+  return [...tasks, ...nodes].join('; ')
+}
+
+export const describe = ({ id, attempt, step, status, waitingFor }: ReadTask) =>
+  `${id}/${attempt} ${status} at ${step} (${waitingFor})`
+
+function pick(dice: () => number): Act {
+  const total = ACTS.reduce((sum, { weight }) => sum + weight, 0)
+  let at = dice() * total
+  for (const act of ACTS) {
+    at -= act.weight
+    if (at < 0) return act
+  }
+  return ACTS[0] as Act
+}
