@@ -69,7 +69,8 @@ export function simWorld(time: Timeline, { seed = 1, cut, onCut }: SimOptions = 
       time.turns += 1
       setImmediate(() => {
         time.turns -= 1
-        if (!dead) fn()
+        // Also when the power is off: what was asked for is refused then, rather than never answered.
+        fn()
       })
     },
     async advance(ms) {

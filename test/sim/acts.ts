@@ -2,6 +2,7 @@
 import { readNodes } from '../../src/store/nodes.ts'
 import { isTerminal } from '../../src/task.ts'
 import type { FakeAgent, Script } from '../fakes/agent.ts'
+import type { SimOptions } from '../fakes/world.ts'
 import { live } from '../support/sim-daemon.ts'
 import type { Sim } from './simulation.ts'
 
@@ -38,12 +39,17 @@ function aScript(sim: Sim): Script {
 
 const someTask = (sim: Sim) => oneOf(sim, [...sim.acknowledged])
 
-/** Ends this life of the daemon and begins the next on what was committed. */
-async function restart(sim: Sim): Promise<void> {
+/** Ends this life of the daemon and begins the next on what was committed; with `cut`, one that will not last. */
+export async function restart(sim: Sim, cut?: SimOptions['cut']): Promise<void> {
   sim.life.kill()
   sim.crashes += 1
   sim.lastSeed += 1
-  sim.life = await live(sim.out, { seed: sim.lastSeed })
+  sim.wasCut = false
+  const doom = cut ? { cut, onCut: () => void (sim.wasCut = true) } : {}
+  sim.life = await live(sim.out, { seed: sim.lastSeed, ...doom }).catch(() => {
+    sim.lastSeed += 1
+    return live(sim.out, { seed: sim.lastSeed })
+  })
 }
 
 export const ACTS: readonly Act[] = [
@@ -99,28 +105,14 @@ export const ACTS: readonly Act[] = [
       else await sim.life.engine.signal({ kind: 'followup', taskId, deliveryId, text: 'go on' })
     },
   },
-  { name: 'crash', weight: 6, run: restart },
+  { name: 'crash', weight: 6, run: sim => restart(sim) },
   {
-    name: 'crash in the middle',
+    name: 'live on towards a crash',
     weight: 6,
     async run(sim) {
-      await restart(sim)
-      // Dies by itself at some effect of what comes next.
-      sim.life.kill()
-      sim.lastSeed += 1
-      let wasCut = false
-      const cut = { when: chance(sim, 0.5) ? ('before' as const) : ('after' as const), nth: 1 + upTo(sim, 25) }
-      const doomed = await live(sim.out, { seed: sim.lastSeed, cut, onCut: () => (wasCut = true) }).catch(() => null)
-      if (doomed) {
-        sim.life = doomed
-        for (let round = 0; round < 20 && !wasCut; round++) await doomed.world.clock.advance(10_000)
-      }
-      if (wasCut || !doomed) {
-        doomed?.kill()
-        sim.crashes += 1
-        sim.lastSeed += 1
-        sim.life = await live(sim.out, { seed: sim.lastSeed })
-      }
+      // Dies by itself at some effect of what comes next; the simulation begins the life after it.
+      await restart(sim, { when: chance(sim, 0.5) ? 'before' : 'after', nth: 1 + upTo(sim, 60) })
+      await sim.life.world.clock.advance(10_000)
     },
   },
   {

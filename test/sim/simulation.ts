@@ -9,7 +9,7 @@ import { readNodes } from '../../src/store/nodes.ts'
 import { mulberry32 } from '../fakes/world.ts'
 import { aConfig } from '../support/builders.ts'
 import { type Life, live, type Outside, outside } from '../support/sim-daemon.ts'
-import { ACTS, type Act, healAll } from './acts.ts'
+import { ACTS, type Act, healAll, restart } from './acts.ts'
 import { type Finding, INVARIANTS, restInvariants } from './invariants.ts'
 
 export interface SimPlan {
@@ -40,17 +40,17 @@ export interface Sim {
   /** Machines and state folders that were taken away, with what was on them. */
   wiped: Set<string>
   lastSeed: number
+  /** The power has failed in this life: nothing of it counts any more. */
+  wasCut: boolean
 }
 
-const HOUR = 3_600_000
+const MIN = 60_000
+const HOUR = 60 * MIN
 
 export async function simulate({ seed, ticks }: SimPlan): Promise<SimEnd> {
   const dice = mulberry32(seed)
   const nodes = ['n1', 'n2', 'n3'].slice(0, Math.floor(dice() * 3) + 1)
-  const config = aConfig({
-    runner: { maxAttempts: 1 + Math.floor(dice() * 3), queueTimeout: 48 * HOUR },
-    nodes: { maxNodes: Math.floor(dice() * 4), maxWorkspaces: 1 + Math.floor(dice() * 3), heldMax: 6 * HOUR },
-  })
+  const config = simConfig(dice)
   const out = outside({ nodes, config, cloud: true })
   const sim: Sim = {
     ...{
@@ -63,15 +63,14 @@ export async function simulate({ seed, ticks }: SimPlan): Promise<SimEnd> {
       crashes: 0,
       wiped: new Set(),
     },
-    lastSeed: seed,
+    ...{ lastSeed: seed, wasCut: false },
     life: await live(out, { seed }),
   }
   const findings: Finding[] = []
   for (let tick = 0; tick < ticks && findings.length === 0; tick++) {
     const act = pick(dice)
     sim.story.push(`${tick} ${act.name}`)
-    await act.run(sim)
-    await sim.life.world.settle()
+    await play(sim, act)
     findings.push(...look(sim, tick))
   }
   if (findings.length === 0) findings.push(...(await comeToRest(sim, ticks)))
@@ -81,6 +80,33 @@ export async function simulate({ seed, ticks }: SimPlan): Promise<SimEnd> {
   return { findings, story: sim.story, tasks, crashes: sim.crashes }
 }
 
+/** Whatever happens while the power fails is no answer of anybody: the next life begins on what was committed. */
+async function play(sim: Sim, act: Act): Promise<void> {
+  try {
+    await act.run(sim)
+    await sim.life.world.settle()
+  } catch (error) {
+    if (!sim.wasCut) throw error
+  }
+  if (sim.wasCut) await restart(sim)
+}
+
+/** The defaults, with fewer looks at what does not change: what a simulated hour costs is its wake-ups. */
+function simConfig(dice: () => number) {
+  return aConfig({
+    runner: {
+      ...{ maxAttempts: 1 + Math.floor(dice() * 3), queueTimeout: 24 * HOUR, followupTimeout: 2 * HOUR },
+      ...{ reconcileInterval: 3 * MIN, agentPollInterval: MIN, provisionPollInterval: MIN, maxExecution: 2 * HOUR },
+      absoluteExecution: 4 * HOUR,
+    },
+    nodes: {
+      ...{ maxNodes: Math.floor(dice() * 4), maxWorkspaces: 1 + Math.floor(dice() * 3), heldMax: 6 * HOUR },
+      ...{ heartbeatInterval: 5 * MIN, heartbeatStale: 20 * MIN, lostAfter: 40 * MIN, maxLifetime: 8 * HOUR },
+    },
+    sweeps: { interval: 10 * MIN },
+  })
+}
+
 function look(sim: Sim, tick: number): Finding[] {
   return Object.entries(INVARIANTS).flatMap(([name, check]) => check(sim).map(what => ({ name, what, tick })))
 }
@@ -88,12 +114,14 @@ function look(sim: Sim, tick: number): Finding[] {
 /** No more faults: everything must end by itself, with nothing left behind. */
 async function comeToRest(sim: Sim, tick: number): Promise<Finding[]> {
   healAll(sim)
+  // The last life is one that lasts.
+  await restart(sim)
   const { life } = sim
   const { sql } = life.engine.store
   const isQuiet = () =>
     readLive(sql).length === 0 &&
     readNodes(sql).every(({ status, autoProvisioned }) => !autoProvisioned || status === 'destroyed')
-  const rested = await life.world.run(isQuiet, 200 * HOUR)
+  const rested = await life.world.run(isQuiet, 60 * HOUR)
   // The sweeps get their round: what a task handed over is theirs.
   await life.world.clock.advance(2 * HOUR)
   const findings = look(sim, tick)

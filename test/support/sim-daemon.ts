@@ -1,5 +1,5 @@
 /** A whole daemon over a simulated world: the real engine and store, the real callback routes, models for the rest. */
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Hono } from 'hono'
@@ -19,6 +19,9 @@ import { standingProvider } from '../fakes/provider.ts'
 import { type FakeResults, fakeResults } from '../fakes/results.ts'
 import { type SimOptions, type SimWorld, simWorld, type Timeline, timeline } from '../fakes/world.ts'
 import { aConfig, aSpec } from './builders.ts'
+
+/** A file system in memory: the files are real, and an fsync costs nothing. */
+const MEMORY = '/dev/shm'
 
 /** What outlives a daemon: time, its state folder, the nodes, the results on disk. */
 export interface Outside {
@@ -45,7 +48,7 @@ export function outside({ nodes = ['n1'], config = aConfig(), cloud = false }: O
   const callbacks: Outside['callbacks'] = { app: null }
   const nodeWorld = simWorld(time, { seed: 99 })
   const agents = new Map(nodes.map(name => [name, fakeAgent({ clock: nodeWorld.clock, name, deliver })]))
-  const root = mkdtempSync(path.join(tmpdir(), 'tdf-sim-'))
+  const root = mkdtempSync(path.join(existsSync(MEMORY) ? MEMORY : tmpdir(), 'tdf-sim-'))
   const dir = path.join(root, '0')
   mkdirSync(dir)
 
@@ -88,7 +91,7 @@ function copyOf(dir: string): string {
 }
 
 /** Real sweeps are looked at once a second; under a simulated clock that would be most of what happens. */
-const SWEEP_TICK_MS = 30_000
+const SWEEP_TICK_MS = 120_000
 const noErrors = { flush: async () => {} }
 const noObservability = { addErrors() {}, errors: () => [], prune: () => 0, close() {} }
 
