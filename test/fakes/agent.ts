@@ -83,6 +83,8 @@ export interface FakeAgent {
   lostWork: string[]
   /** Forgets everything, like a machine that was made anew. */
   wipe(): void
+  /** Says nothing more, like a machine that is gone. */
+  retire(): void
   events: FakeEvent[]
 }
 
@@ -138,6 +140,10 @@ export function fakeAgent({
       gone.clear()
       seq = 0
       registration = null
+    },
+    retire() {
+      agent.wipe()
+      faults.down = true
     },
   }
   const { app, workspaces, events } = agent

@@ -6,7 +6,7 @@ import { TdfError } from '../../src/errors.ts'
 import type { Provider } from '../../src/providers/provider.ts'
 import type { Clock } from '../../src/world.ts'
 import { type FakeAgent, type FakeAgentOptions, fakeAgent } from './agent.ts'
-import { appTransport } from './provider.ts'
+import { appTransport, delayed, type Latency } from './provider.ts'
 
 export interface CloudFaults {
   /** Calls that fail before anything is done. */
@@ -25,7 +25,7 @@ export interface FakeCloud {
   provider: Provider
   machines: Map<string, { agent: FakeAgent; bornAt: number; boots: boolean }>
   faults: CloudFaults
-  /** How many machines were ever made under each name. */
+  /** How many machines were made under each name, since it last vanished. */
   made: Map<string, number>
   /** Work that was in a machine when it was destroyed by us. */
   lostWork: string[]
@@ -37,11 +37,18 @@ export interface FakeCloudOptions {
   clock: Clock
   deliver: NonNullable<FakeAgentOptions['deliver']>
   bootMs?: number
+  latency?: Latency
   /** Whether a commit is safe at home. */
   isHome(taskId: string, attempt: number): boolean
 }
 
-export function fakeCloud({ clock, deliver, bootMs = 40_000, isHome }: FakeCloudOptions): FakeCloud {
+export function fakeCloud({
+  clock,
+  deliver,
+  bootMs = 40_000,
+  isHome,
+  latency = () => {},
+}: FakeCloudOptions): FakeCloud {
   const faults: CloudFaults = { refuse: 0, loseAnswer: 0, full: 0, neverBoot: false, locked: 0 }
   const machines: FakeCloud['machines'] = new Map()
   const made = new Map<string, number>()
@@ -78,7 +85,7 @@ export function fakeCloud({ clock, deliver, bootMs = 40_000, isHome }: FakeCloud
       async transport(exchange) {
         const machine = machines.get(name)
         if (!machine || !isUp(name)) throw new Error('connection refused')
-        return appTransport(machine.agent)(exchange)
+        return delayed(appTransport(machine.agent), latency)(exchange)
       },
     }),
     async destroy({ name }) {
@@ -88,9 +95,17 @@ export function fakeCloud({ clock, deliver, bootMs = 40_000, isHome }: FakeCloud
       for (const { body, dirty, ahead } of machine.agent.workspaces.values()) {
         if ((dirty || ahead > 0) && !isHome(body.taskId, body.attempt)) lostWork.push(body.workspaceId)
       }
+      machine.agent.retire()
       machines.delete(name)
       return true
     },
   }
-  return { provider, machines, faults, made, lostWork, vanish: name => void machines.delete(name) }
+  return {
+    ...{ provider, machines, faults, made, lostWork },
+    vanish(name) {
+      machines.get(name)?.agent.retire()
+      machines.delete(name)
+      made.delete(name)
+    },
+  }
 }

@@ -3,7 +3,16 @@ import type { Provider } from '../../src/providers/provider.ts'
 import type { Transport } from '../../src/transport.ts'
 import type { FakeAgent } from './agent.ts'
 
-export function standingProvider(agents: ReadonlyMap<string, FakeAgent>, slots = 3): Provider {
+export interface StandingOptions {
+  slots?: number
+  /** How long the network takes for a request, one way, in ms. */
+  latency?: Latency
+}
+
+export function standingProvider(
+  agents: ReadonlyMap<string, FakeAgent>,
+  { slots = 3, latency = instant }: StandingOptions = {},
+): Provider {
   return {
     standing: () =>
       [...agents.keys()].map(name => ({ name, size: null, location: null, address: 'model', maxWorkspaces: slots })),
@@ -13,7 +22,7 @@ export function standingProvider(agents: ReadonlyMap<string, FakeAgent>, slots =
     connect: async ({ name }) => {
       const agent = agents.get(name)
       if (!agent) throw new Error(`no agent ${name}`)
-      return { transport: appTransport(agent), token: 'agent-token' }
+      return { transport: delayed(appTransport(agent), latency), token: 'agent-token' }
     },
     destroy: async () => true,
   }
@@ -31,5 +40,20 @@ export function appTransport({ app }: FakeAgent): Transport {
       headers: Object.fromEntries(response.headers),
       body: Buffer.from(await response.arrayBuffer()),
     }
+  }
+}
+
+/** Waits as long as the network takes. */
+export type Latency = () => Promise<void> | void
+const instant: Latency = () => {}
+
+/** The request and its answer each take their time: what happens meanwhile happens before they arrive. */
+export function delayed(transport: Transport, latency: Latency): Transport {
+  return async exchange => {
+    await latency()
+    const answer = await transport(exchange)
+    await latency()
+    exchange.signal?.throwIfAborted()
+    return answer
   }
 }

@@ -57,6 +57,7 @@ export function simWorld(time: Timeline, { seed = 1, cut, onCut }: SimOptions = 
     now: () => time.now,
     mono: () => time.now - time.drift,
     timer(ms, fn) {
+      if (dead) return () => {}
       const timer = { at: time.now + Math.max(ms, 0), fn }
       time.timers.add(timer)
       own.add(timer)

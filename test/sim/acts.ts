@@ -45,7 +45,10 @@ export async function restart(sim: Sim, cut?: SimOptions['cut']): Promise<void> 
   sim.crashes += 1
   sim.lastSeed += 1
   sim.wasCut = false
-  const doom = cut ? { cut, onCut: () => void (sim.wasCut = true) } : {}
+  const onCut = () => {
+    sim.wasCut = true
+  }
+  const doom = cut ? { cut, onCut } : {}
   sim.life = await live(sim.out, { seed: sim.lastSeed, ...doom }).catch(() => {
     sim.lastSeed += 1
     return live(sim.out, { seed: sim.lastSeed })
@@ -91,7 +94,9 @@ export const ACTS: readonly Act[] = [
     async run(sim) {
       const id = someTask(sim)
       const task = id === undefined ? undefined : sim.life.task(id)
-      if (id !== undefined && task && isTerminal(task.status)) await sim.life.engine.start(id, task.attempt + 1)
+      if (id === undefined || !task || !isTerminal(task.status)) return
+      const { attempt } = await sim.life.engine.start(id, task.attempt + 1)
+      sim.retried.add(`${id}/${attempt}`)
     },
   },
   {

@@ -3,7 +3,8 @@ import { journey } from '../../daemon/journey.ts'
 import { taskSubject } from '../../daemon/subjects.ts'
 import { NODE_EDGES, type NodeStatus } from '../../src/node.ts'
 import { readAttempt, readLive } from '../../src/store/attempts.ts'
-import { readEvents } from '../../src/store/journal.ts'
+import { openSignals, type SignalKind } from '../../src/store/inbox.ts'
+import { type JournalEvent, readEvents } from '../../src/store/journal.ts'
 import { readNodes } from '../../src/store/nodes.ts'
 import { liveWorkspaces, reservedOn, slotsInUse } from '../../src/store/slots.ts'
 import { newestKey } from '../../src/store/tasks.ts'
@@ -97,18 +98,57 @@ export const INVARIANTS: Record<string, Check> = {
   },
 
   'nothing is destroyed before it is saved': sim => [
-    ...(sim.out.cloud?.lostWork ?? []).filter(id => !sim.wiped.has(id) && !wasDiscarded(sim, id)),
-    ...allAgents(sim).flatMap(({ lostWork }) => lostWork.filter(id => !wasDiscarded(sim, id))),
+    ...(sim.out.cloud?.lostWork ?? []).filter(id => !sim.wiped.has(id) && !sim.path.discarded.has(id)),
+    ...allAgents(sim).flatMap(({ lostWork }) => lostWork.filter(id => !sim.path.discarded.has(id))),
   ],
 
-  'the journal is a path of the journey': sim => [...sim.acknowledged].flatMap(id => brokenPath(sim, id)),
+  'the journal is a path of the journeys': sim => {
+    const fresh = readEvents(sqlOf(sim), { after: sim.path.seq, limit: 100_000 })
+    sim.path.seq = fresh.at(-1)?.seq ?? sim.path.seq
+    return fresh.flatMap(event => {
+      if (event.type === 'task.work_discarded') sim.path.discarded.add(String(event.data.workspace))
+      if (event.type === 'node.status') return brokenNode(event)
+      return event.type === 'task.step' || event.type === 'task.status' ? brokenPath(sim.path, event) : []
+    })
+  },
 
-  'nodes keep to their journey': sim =>
-    readEvents(sqlOf(sim), { after: 0, limit: 100_000 }).flatMap(({ type, nodeName, data }) => {
-      if (type !== 'node.status' || data.from === null) return []
-      const allowed: readonly string[] = NODE_EDGES[data.from as NodeStatus]
-      return allowed.includes(String(data.to)) ? [] : [`${nodeName}: ${data.from} → ${data.to}`]
+  'a cancel reaches its task, whatever it does': sim =>
+    isBusy(sim)
+      ? []
+      : [...sim.cancelled]
+          .map(key => taskOf(sim, key))
+          .filter(task => !isTerminal(task.status))
+          .map(describe),
+
+  'a retry opens an attempt': sim =>
+    [...sim.retried].filter(key => !readAttempt(sqlOf(sim), keyOf(key))).map(key => `${key} was never opened`),
+
+  'nothing that a task was told is left unread': sim => {
+    if (isBusy(sim)) return []
+    return readLive(sqlOf(sim)).flatMap(({ id, attempt }) => {
+      const task = sim.life.task(id, attempt)
+      const reads = READS[task.step ?? 'cleanup'] ?? []
+      const unread = openSignals(sqlOf(sim), task).find(
+        ({ kind, payload }) =>
+          reads.includes(kind) && (kind !== 'session_exited' || payload.sessionId === task.sessionId),
+      )
+      return unread ? [`${describe(task)} has not read ${unread.kind}`] : []
+    })
+  },
+
+  'an agent is started once for its prompt and once for each follow-up': sim =>
+    attemptsOf(sim).flatMap(task => {
+      const started = allAgents(sim).flatMap(({ starts }) =>
+        [...starts.keys()].filter(id => id.startsWith(`${task.workspaceId}-s`)),
+      )
+      const runs = started.filter(id => !id.endsWith('-check')).length
+      return runs > (task.facts.followups ?? 0) + 2 ? [`${describe(task)} was started ${runs} times`] : []
     }),
+
+  'completed means that the agent ended well': sim =>
+    attemptsOf(sim)
+      .filter(({ status, facts }) => status === 'completed' && facts.exit?.exitCode !== 0)
+      .map(describe),
 
   'attempts never exceed their limits': sim =>
     attemptsOf(sim)
@@ -120,13 +160,6 @@ export const INVARIANTS: Record<string, Check> = {
 export const restInvariants: Record<string, Check> = {
   'every task is over': sim =>
     [...sim.acknowledged].filter(id => !isTerminal(sim.life.task(id).status)).map(id => describe(sim.life.task(id))),
-
-  'a cancelled task is cancelled, or was over before': sim =>
-    [...sim.cancelled].flatMap(key => {
-      const [id = '', attempt] = key.split('/')
-      const task = sim.life.task(id, Number(attempt))
-      return isTerminal(task.status) ? [] : [describe(task)]
-    }),
 
   'no workspace is left behind': sim =>
     allAgents(sim).flatMap(({ name, workspaces }) => [...workspaces.keys()].map(id => `${id} still stands on ${name}`)),
@@ -149,6 +182,25 @@ export const restInvariants: Record<string, Check> = {
       .map(task => `${describe(task)} cleanup ${task.cleanup}`),
 }
 
+const isBusy = ({ life }: Sim) => life.engine.loop.busy() > 0
+
+function keyOf(key: string) {
+  const [id = '', attempt] = key.split('/')
+  return { id, attempt: Number(attempt) }
+}
+
+function taskOf(sim: Sim, key: string) {
+  const { id, attempt } = keyOf(key)
+  return sim.life.task(id, attempt)
+}
+
+/** What each step is there to hear. */
+const READS: Partial<Record<Step, readonly SignalKind[]>> = {
+  workspace_ready: ['workspace_ready', 'provisioning_failed'],
+  running: ['session_exited'],
+  awaiting_followup: ['followup', 'close'],
+}
+
 function attemptsOf(sim: Sim) {
   return [...sim.acknowledged].flatMap(id => {
     const newest = newestKey(sqlOf(sim), id)?.attempt ?? 0
@@ -156,35 +208,39 @@ function attemptsOf(sim: Sim) {
   })
 }
 
-function wasDiscarded(sim: Sim, workspaceId: string): boolean {
-  return readEvents(sqlOf(sim), { after: 0, limit: 100_000 }).some(
-    ({ type, data }) => type === 'task.work_discarded' && data.workspace === workspaceId,
-  )
+/** How far the journal was read, and where each attempt stood there. */
+export interface Path {
+  seq: number
+  at: Map<string, { step: Step | null; status: Status | null }>
+  discarded: Set<string>
 }
 
-function brokenPath(sim: Sim, id: string): string[] {
-  const findings: string[] = []
-  const at = new Map<number, { step: Step | null; status: Status | null }>()
-  for (const { type, attempt, data } of readEvents(sqlOf(sim), { after: 0, limit: 100_000, taskId: id })) {
-    const before = at.get(attempt ?? 0) ?? { step: null, status: null }
-    if (type === 'task.step') {
-      const [from, to] = [data.from as Step | null, data.to as Step | null]
-      if (from !== before.step) findings.push(`${id}/${attempt}: ${from} → ${to} follows ${before.step}`)
-      if (from !== null && to !== null && !isEdge(from, to)) findings.push(`${id}/${attempt}: ${from} → ${to}`)
-      at.set(attempt ?? 0, { ...before, step: to })
-    }
-    if (type === 'task.status') {
-      const [from, to] = [data.from as Status | null, data.to as Status]
-      if (from !== before.status) findings.push(`${id}/${attempt}: ${from} → ${to} follows ${before.status}`)
-      const allowed: readonly Status[] = from === null ? ['queued'] : STATUS_EDGES[from]
-      if (!allowed.includes(to)) findings.push(`${id}/${attempt}: ${from} → ${to}`)
-      at.set(attempt ?? 0, { ...(at.get(attempt ?? 0) ?? before), status: to })
-    }
-  }
-  return findings
+export const freshPath = (): Path => ({ seq: 0, at: new Map(), discarded: new Set() })
+
+function brokenNode({ nodeName, data }: JournalEvent): string[] {
+  if (data.from === null) return []
+  const allowed: readonly string[] = NODE_EDGES[data.from as NodeStatus]
+  return allowed.includes(String(data.to)) ? [] : [`${nodeName}: ${data.from} → ${data.to}`]
+}
+
+function brokenPath(path: Path, { type, taskId, attempt, data }: JournalEvent): string[] {
+  const key = `${taskId}/${attempt}`
+  const before = path.at.get(key) ?? { step: null, status: null }
+  const kind = type === 'task.step' ? 'step' : 'status'
+  const findings = data.from === before[kind] ? [] : [`${key}: ${data.from} → ${data.to} follows ${before[kind]}`]
+  path.at.set(key, { ...before, [kind]: data.to })
+  const isLegal =
+    kind === 'step'
+      ? isStep(data.from as Step | null, data.to as Step | null)
+      : isStatus(data.from as Status | null, data.to as Status)
+  return isLegal ? findings : [...findings, `${key}: ${data.from} → ${data.to}`]
 }
 
 /** Any step may end in salvage or cleanup: that is what a failure or a cancel does. */
-function isEdge(from: Step, to: Step): boolean {
-  return Object.hasOwn(journey[from].next, to) || to === 'salvage' || to === 'cleanup'
+const isStep = (from: Step | null, to: Step | null) =>
+  from === null || to === null || Object.hasOwn(journey[from].next, to) || to === 'salvage' || to === 'cleanup'
+
+function isStatus(from: Status | null, to: Status): boolean {
+  const allowed: readonly Status[] = from === null ? ['queued'] : STATUS_EDGES[from]
+  return allowed.includes(to)
 }

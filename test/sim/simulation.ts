@@ -6,11 +6,12 @@
 import type { ReadTask } from '../../src/store/attempts.ts'
 import { readLive } from '../../src/store/attempts.ts'
 import { readNodes } from '../../src/store/nodes.ts'
+import type { Clock } from '../../src/world.ts'
 import { mulberry32 } from '../fakes/world.ts'
 import { aConfig } from '../support/builders.ts'
 import { type Life, live, type Outside, outside } from '../support/sim-daemon.ts'
 import { ACTS, type Act, healAll, restart } from './acts.ts'
-import { type Finding, INVARIANTS, restInvariants } from './invariants.ts'
+import { type Finding, freshPath, INVARIANTS, type Path, restInvariants } from './invariants.ts'
 
 export interface SimPlan {
   seed: number
@@ -35,11 +36,13 @@ export interface Sim {
   /** Terminal attempts as first seen: `id/attempt` → status and verdict. */
   ended: Map<string, string>
   cancelled: Set<string>
+  retried: Set<string>
   story: string[]
   crashes: number
   /** Machines and state folders that were taken away, with what was on them. */
   wiped: Set<string>
   lastSeed: number
+  path: Path
   /** The power has failed in this life: nothing of it counts any more. */
   wasCut: boolean
 }
@@ -51,7 +54,7 @@ export async function simulate({ seed, ticks }: SimPlan): Promise<SimEnd> {
   const dice = mulberry32(seed)
   const nodes = ['n1', 'n2', 'n3'].slice(0, Math.floor(dice() * 3) + 1)
   const config = simConfig(dice)
-  const out = outside({ nodes, config, cloud: true })
+  const out = outside({ nodes, config, cloud: true, latency: clock => network(clock, dice) })
   const sim: Sim = {
     ...{
       out,
@@ -59,11 +62,12 @@ export async function simulate({ seed, ticks }: SimPlan): Promise<SimEnd> {
       acknowledged: new Set(),
       ended: new Map(),
       cancelled: new Set(),
+      retried: new Set(),
       story: [],
       crashes: 0,
       wiped: new Set(),
     },
-    ...{ lastSeed: seed, wasCut: false },
+    ...{ lastSeed: seed, wasCut: false, path: freshPath() },
     life: await live(out, { seed }),
   }
   const findings: Finding[] = []
@@ -88,7 +92,17 @@ async function play(sim: Sim, act: Act): Promise<void> {
   } catch (error) {
     if (!sim.wasCut) throw error
   }
-  if (sim.wasCut) await restart(sim)
+  if (!sim.wasCut) return
+  await restart(sim)
+  await sim.life.world.settle()
+}
+
+/** Most of the time the network is instant; sometimes it takes long enough for everything else to happen first. */
+function network(clock: Clock, dice: () => number) {
+  return () => {
+    if (dice() < 0.85) return
+    return new Promise<void>(resolve => void clock.timer(Math.floor(dice() * 20_000), resolve))
+  }
 }
 
 /** The defaults, with fewer looks at what does not change: what a simulated hour costs is its wake-ups. */

@@ -13,9 +13,10 @@ import type { ReadTask } from '../../src/store/attempts.ts'
 import { readEvents } from '../../src/store/journal.ts'
 import { openStore } from '../../src/store/store.ts'
 import { resultRefOf, type TaskSpec } from '../../src/task.ts'
+import type { Clock } from '../../src/world.ts'
 import { type FakeAgent, fakeAgent } from '../fakes/agent.ts'
 import { type FakeCloud, fakeCloud } from '../fakes/cloud.ts'
-import { standingProvider } from '../fakes/provider.ts'
+import { type Latency, standingProvider } from '../fakes/provider.ts'
 import { type FakeResults, fakeResults } from '../fakes/results.ts'
 import { type SimOptions, type SimWorld, simWorld, type Timeline, timeline } from '../fakes/world.ts'
 import { aConfig, aSpec } from './builders.ts'
@@ -34,16 +35,18 @@ export interface Outside {
   /** The callback port of the daemon that lives now. */
   callbacks: { app: Hono | null }
   config: Config
+  latency: Latency
   remove(): void
 }
 
 export interface OutsideOptions {
+  latency?: (clock: Clock) => Latency
   nodes?: string[]
   config?: Config
   cloud?: boolean
 }
 
-export function outside({ nodes = ['n1'], config = aConfig(), cloud = false }: OutsideOptions = {}): Outside {
+export function outside({ nodes = ['n1'], config = aConfig(), cloud = false, latency }: OutsideOptions = {}): Outside {
   const time = timeline()
   const callbacks: Outside['callbacks'] = { app: null }
   const nodeWorld = simWorld(time, { seed: 99 })
@@ -63,7 +66,8 @@ export function outside({ nodes = ['n1'], config = aConfig(), cloud = false }: O
   const { clock } = nodeWorld
   return {
     ...{ time, dir, agents, callbacks, config, results },
-    cloud: cloud ? fakeCloud({ clock, deliver, isHome }) : null,
+    latency: latency ? latency(clock) : () => {},
+    cloud: cloud ? fakeCloud({ clock, deliver, isHome, ...(latency ? { latency: latency(clock) } : {}) }) : null,
     remove: () => rmSync(root, { recursive: true, force: true }),
   }
 }
@@ -107,7 +111,7 @@ export async function live(out: Outside, options: SimOptions = {}): Promise<Life
     log: silentLog,
     install: { id: 'inst0001', key: Buffer.alloc(32, 7) },
     providers: {
-      static: standingProvider(out.agents, out.config.nodes.maxWorkspaces),
+      static: standingProvider(out.agents, { slots: out.config.nodes.maxWorkspaces, latency: out.latency }),
       ...(out.cloud ? { hetzner: out.cloud.provider } : {}),
     },
     results: out.results,
