@@ -2,7 +2,7 @@
  * Builds `dist/`: one bundle for the command line with parts that load on demand, and the VM agent as one file of its
  * own. libsql stays outside, since it is native. Run by `npm run build`, by `npm ci`, and by `bin/tdf` when needed.
  */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
@@ -26,21 +26,36 @@ const shared = {
 }
 
 export async function buildAll() {
-  const out = path.join(root, 'dist')
-  rmSync(out, { recursive: true, force: true })
+  // Built aside and put in place by a rename, so that two builds at once never mix.
+  const out = path.join(root, '.cache', `dist-${process.pid}`)
+  mkdirSync(out, { recursive: true })
   await Promise.all([
     build({
       ...shared,
       entryPoints: { tdf: 'commands/main.ts' },
-      outdir: 'dist',
+      outdir: out,
       splitting: true,
       chunkNames: 'parts/[name]-[hash]',
       external: ['libsql'],
       alias: { 'react-devtools-core': './bin/empty.js' },
     }),
-    build({ ...shared, entryPoints: { 'tdf-agent': 'src/agent/main.ts' }, outdir: 'dist' }),
+    build({ ...shared, entryPoints: { 'tdf-agent': 'src/agent/main.ts' }, outdir: out }),
   ])
   writeFileSync(path.join(out, 'built'), `${version}\n`)
+  const dist = path.join(root, 'dist')
+  rmSync(dist, { recursive: true, force: true })
+  renameSync(out, dist)
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await buildAll()
+/** Programs for developers, built aside: `node bin/build.js sim`. */
+const EXTRA = { sim: 'test/sim/main.ts' }
+
+async function buildExtra(name) {
+  const outfile = path.join('.cache', `${name}.js`)
+  await build({ ...shared, entryPoints: [EXTRA[name]], outfile, external: ['libsql', 'vitest'] })
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const name = process.argv[2]
+  await (name ? buildExtra(name) : buildAll())
+}

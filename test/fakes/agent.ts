@@ -95,6 +95,8 @@ export interface FakeAgentOptions {
   buildMs?: number
   /** Delivers a push; resolves with its HTTP status. Rejects while nobody listens. */
   deliver?: (path: string, token: string, body: unknown) => Promise<number>
+  /** Whether what an attempt made is safe at home; without it, nobody asks. */
+  isHome?: (taskId: string, attempt: number) => boolean
 }
 
 const BASE = '1111111111111111111111111111111111111111'
@@ -106,6 +108,7 @@ export function fakeAgent({
   token = 'agent-token',
   buildMs = 1_000,
   deliver,
+  isHome = () => true,
 }: FakeAgentOptions): FakeAgent {
   const faults: Faults = {
     down: false,
@@ -387,6 +390,9 @@ export function fakeAgent({
   })
   app.delete('/workspaces/:id', c => {
     const id = c.req.param('id')
+    const doomed = workspaces.get(id)
+    const hasWork = doomed !== undefined && (doomed.dirty || doomed.ahead > 0)
+    if (hasWork && !isHome(doomed.body.taskId, doomed.body.attempt)) agent.lostWork.push(id)
     for (const session of workspaces.get(id)?.sessions.values() ?? []) session.status = 'exited'
     workspaces.delete(id)
     gone.add(id)

@@ -69,7 +69,7 @@ export function fakeCloud({
       if (!machines.has(name)) {
         if (take('full')) throw new TdfError('CAPACITY', 'the cloud has no such machine left', { retryAfterMs: 60_000 })
         made.set(name, (made.get(name) ?? 0) + 1)
-        const agent = fakeAgent({ clock, name, deliver })
+        const agent = fakeAgent({ clock, name, deliver, isHome })
         machines.set(name, { agent, bornAt: clock.now(), boots: !faults.neverBoot })
         if (take('loseAnswer')) throw failing()
       }

@@ -156,8 +156,9 @@ export const ACTS: readonly Act[] = [
       const agent = oneOf(sim, agents(sim))
       if (!agent) return
       const match = oneOf(sim, [/POST/, /GET/, /DELETE/, /salvage/, /agent-sessions/, /bundle/, /health/]) ?? /POST/
-      if (chance(sim, 0.5)) agent.faults.refuse.push({ match, status: oneOf(sim, [500, 503, 429, 502]) ?? 500 })
-      else agent.faults.loseAnswer.push(match)
+      if (chance(sim, 0.5)) agent.faults.loseAnswer.push(match)
+      const status = oneOf(sim, [500, 503, 429, 502]) ?? 500
+      for (let times = upTo(sim, 8); times > 0; times--) agent.faults.refuse.push({ match, status })
     },
   },
   {

@@ -1,30 +1,83 @@
-/** `npm run sim -- --seeds 2000`, or one of them again: `npm run sim -- --seed 1234 --ticks 80`. */
+/**
+ * `npm run sim -- --seeds 2000`, or one of them again: `npm run sim -- --seed 1234 --ticks 80`. Many seeds are shared out
+ * among as many processes as there are processors.
+ */
+import { spawn } from 'node:child_process'
+import { availableParallelism } from 'node:os'
+import process from 'node:process'
 import { simulate } from './simulation.ts'
 
-const { seed, seeds = 200, ticks = 80, from = 1 } = options(process.argv.slice(2))
-// Traces of errors that are part of the game are most of what it would cost.
-Error.stackTraceLimit = seed === undefined ? 0 : 10
-const first = seed ?? from
-const count = seed === undefined ? seeds : 1
-let [failed, tasks, crashes] = [0, 0, 0]
-for (let number = first; number < first + count; number++) {
-  const end = await simulate({ seed: number, ticks })
-  tasks += end.tasks
-  crashes += end.crashes
-  if (end.findings.length > 0) {
-    failed += 1
-    for (const { name, what, tick } of end.findings.slice(0, 5))
-      console.log(`seed ${number}, tick ${tick}: ${name}: ${what}`)
-    console.log(`  again: npm run sim -- --seed ${number} --ticks ${ticks}`)
-  }
-  if (seed !== undefined) console.log(end.story.join('\n'))
+interface Counts {
+  seeds: number
+  failed: number
+  tasks: number
+  crashes: number
 }
-console.log(`${count - failed} passed, ${failed} failed (${tasks} tasks, ${crashes} crashes)`)
-process.exit(failed > 0 ? 1 : 0)
 
-function options(words: string[]): { seed?: number; seeds?: number; ticks?: number; from?: number } {
-  const pairs = words.flatMap((word, index) =>
-    word.startsWith('--') ? [[word.slice(2), Number(words[index + 1])]] : [],
+const options = Object.fromEntries(
+  process.argv
+    .slice(2)
+    .flatMap((word, index, words) => (word.startsWith('--') ? [[word.slice(2), Number(words[index + 1])]] : [])),
+)
+const { seed, seeds = 200, ticks = 80, from = 1, step = 0 } = options
+
+if (seed !== undefined) process.exitCode = await replay(seed)
+else if (step > 0) process.stdout.write(`${JSON.stringify(await run(from, seeds, step))}\n`)
+else process.exitCode = report(await Promise.all(share()))
+
+async function replay(number: number): Promise<number> {
+  const { findings, story, tasks, crashes } = await simulate({ seed: number, ticks })
+  console.log(story.join('\n'))
+  tell(number, findings)
+  return report([{ seeds: 1, failed: findings.length > 0 ? 1 : 0, tasks, crashes }])
+}
+
+/** Every `by`-th seed of the range. */
+async function run(first: number, last: number, by: number): Promise<Counts> {
+  // Traces of errors that are part of the game are most of what it would cost.
+  Error.stackTraceLimit = 0
+  const counts = { seeds: 0, failed: 0, tasks: 0, crashes: 0 }
+  for (let number = first; number <= last; number += by) {
+    const { findings, tasks, crashes } = await simulate({ seed: number, ticks })
+    counts.seeds += 1
+    counts.tasks += tasks
+    counts.crashes += crashes
+    if (findings.length === 0) continue
+    counts.failed += 1
+    tell(number, findings)
+  }
+  return counts
+}
+
+function share(): Promise<Counts>[] {
+  const by = availableParallelism()
+  return Array.from({ length: by }, (_, index) => {
+    const words = ['--from', from + index, '--seeds', from + seeds - 1, '--step', by, '--ticks', ticks]
+    const child = spawn(process.execPath, [process.argv[1] ?? '', ...words.map(String)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    return new Promise((resolve, reject) => {
+      let out = ''
+      child.stdout.on('data', chunk => {
+        out += chunk
+      })
+      child.on('close', code =>
+        code === 0 ? resolve(JSON.parse(out)) : reject(new Error(`a simulation ended with ${code}`)),
+      )
+    })
+  })
+}
+
+function tell(number: number, findings: { name: string; what: string; tick: number }[]): void {
+  for (const { name, what, tick } of findings.slice(0, 5))
+    console.error(`seed ${number}, tick ${tick}: ${name}: ${what}`)
+  if (findings.length > 0) console.error(`  again: npm run sim -- --seed ${number} --ticks ${ticks}`)
+}
+
+function report(all: Counts[]): number {
+  const sum = (key: keyof Counts) => all.reduce((total, counts) => total + counts[key], 0)
+  console.log(
+    `${sum('seeds') - sum('failed')} passed, ${sum('failed')} failed (${sum('tasks')} tasks, ${sum('crashes')} crashes)`,
   )
-  return Object.fromEntries(pairs)
+  return sum('failed') > 0 ? 1 : 0
 }

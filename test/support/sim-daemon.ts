@@ -50,7 +50,9 @@ export function outside({ nodes = ['n1'], config = aConfig(), cloud = false, lat
   const time = timeline()
   const callbacks: Outside['callbacks'] = { app: null }
   const nodeWorld = simWorld(time, { seed: 99 })
-  const agents = new Map(nodes.map(name => [name, fakeAgent({ clock: nodeWorld.clock, name, deliver })]))
+  const results = fakeResults()
+  const isHome = (taskId: string, attempt: number) => results.refs.has(resultRefOf(taskId, attempt))
+  const agents = new Map(nodes.map(name => [name, fakeAgent({ clock: nodeWorld.clock, name, deliver, isHome })]))
   const root = mkdtempSync(path.join(existsSync(MEMORY) ? MEMORY : tmpdir(), 'tdf-sim-'))
   const dir = path.join(root, '0')
   mkdirSync(dir)
@@ -61,8 +63,6 @@ export function outside({ nodes = ['n1'], config = aConfig(), cloud = false, lat
     return (await callbacks.app.request(route, { method: 'POST', headers, body: JSON.stringify(body) })).status
   }
 
-  const results = fakeResults()
-  const isHome = (taskId: string, attempt: number) => results.refs.has(resultRefOf(taskId, attempt))
   const { clock } = nodeWorld
   return {
     ...{ time, dir, agents, callbacks, config, results },

@@ -1,0 +1,182 @@
+/**
+ * Proves that the simulation can fail: each policy that is known to be bad, from systems that ran with it, is switched on
+ * in the real engine, and an invariant has to catch it within a bounded number of seeds. Without any, the same seeds pass.
+ */
+import { describe, expect, it, vi } from 'vitest'
+import { simulate } from './simulation.ts'
+
+const bad = vi.hoisted(() => ({ policy: '' }))
+const is = vi.hoisted(() => (policy: string) => bad.policy === policy)
+
+vi.mock('../../daemon/open-attempt.ts', async original => {
+  const real = await original<typeof import('../../daemon/open-attempt.ts')>()
+  const openAttempt: typeof real.openAttempt = (engine, task, now) => {
+    if (is('a run is keyed by task alone, so that a retry is no-op') && task.attempt > 0) return
+    real.openAttempt(engine, task, now)
+  }
+  return { ...real, openAttempt }
+})
+
+vi.mock('../../src/store/inbox.ts', async original => {
+  const real = await original<typeof import('../../src/store/inbox.ts')>()
+  const openSignals: typeof real.openSignals = (sql, key) => {
+    const signals = real.openSignals(sql, key)
+    const isQueued = sql.one(
+      'select 1 from attempts where task_id = ? and attempt = ? and status = ?',
+      key.id,
+      key.attempt,
+      'queued',
+    )
+    return is('a cancel does not reach a task that is not placed') && isQueued
+      ? signals.filter(({ kind }) => kind !== 'cancel')
+      : signals
+  }
+  return { ...real, openSignals }
+})
+
+vi.mock('../../daemon/writes.ts', async original => {
+  const real = await original<typeof import('../../daemon/writes.ts')>()
+  const applyWrite: typeof real.applyWrite = (engine, task, write, now) => {
+    if (is('cleanup is written down after the verdict, not with it') && write.kind === 'cleanup') {
+      void engine.store.commit(() => real.applyWrite(engine, task, write, now)).catch(() => {})
+      return
+    }
+    if (is('a slot is given back only when all goes well') && write.kind === 'drop_reservation') return
+    real.applyWrite(engine, task, write, now)
+  }
+  return { ...real, applyWrite }
+})
+
+vi.mock('../../src/store/slots.ts', async original => {
+  const real = await original<typeof import('../../src/store/slots.ts')>()
+  const slotsInUse: typeof real.slotsInUse = sql => {
+    if (!is('placement counts workspaces and forgets reservations') || new Error().stack?.includes('invariants'))
+      return real.slotsInUse(sql)
+    const rows = sql.all('select node_name, count(*) as used from workspaces where released_at is null group by 1')
+    return new Map(rows.map(row => [String(row.node_name), Number(row.used)]))
+  }
+  return { ...real, slotsInUse }
+})
+
+vi.mock('../../daemon/nodes/creating.ts', async original => {
+  const real = await original<typeof import('../../daemon/nodes/creating.ts')>()
+  const creating: typeof real.creating = (ctx, node) => {
+    if (!is('a machine gets a new name at every try')) return real.creating(ctx, node)
+    return real.creating(ctx, { ...node, name: `${node.name}-${ctx.now}` })
+  }
+  return { ...real, creating }
+})
+
+vi.mock('../../src/store/cleanups.ts', async original => {
+  const real = await original<typeof import('../../src/store/cleanups.ts')>()
+  const cleanupsOf: typeof real.cleanupsOf = (sql, key) => {
+    const items = real.cleanupsOf(sql, key)
+    return is('a workspace is deleted before its work is saved') ? items.reverse() : items
+  }
+  return { ...real, cleanupsOf }
+})
+
+vi.mock('../../daemon/undo.ts', async original => {
+  const real = await original<typeof import('../../daemon/undo.ts')>()
+  return {
+    ...real,
+    undo: async (...args: Parameters<typeof real.undo>) =>
+      is('a failed deletion counts as done') ? [] : real.undo(...args),
+  }
+})
+
+vi.mock('../../daemon/ending.ts', async original => {
+  const real = await original<typeof import('../../daemon/ending.ts')>()
+  const late: typeof real.late = (task, rules, writes) => {
+    if (!is('inactivity is success') || task.status !== 'in_progress' || task.step === 'salvage')
+      return real.late(task, rules, writes)
+    return real.toCleanup({ ...task, verdict: 'unverified' }, rules, writes)
+  }
+  return { ...real, late }
+})
+
+vi.mock('../../daemon/loop.ts', async original => {
+  const real = await original<typeof import('../../daemon/loop.ts')>()
+  let calls = 0
+  const createLoop: typeof real.createLoop = parts => {
+    const loop = real.createLoop(parts)
+    const schedule: typeof loop.schedule = (subject, at) => {
+      calls += 1
+      if (is('the step is stored and the wake is not') && subject.startsWith('task:') && calls % 20 === 0) return
+      loop.schedule(subject, at)
+    }
+    return { ...loop, schedule }
+  }
+  return { ...real, createLoop }
+})
+
+vi.mock('../../daemon/placement.ts', async original => {
+  const real = await original<typeof import('../../daemon/placement.ts')>()
+  const createPlacement: typeof real.createPlacement = engine =>
+    real.createPlacement(() => {
+      const made = engine()
+      if (!is('every waiting task orders a machine of its own')) return made
+      return { ...made, config: { ...made.config, nodes: { ...made.config.nodes, maxNodes: 99 } } }
+    })
+  return { ...real, createPlacement }
+})
+
+vi.mock('../../daemon/decide.ts', async original => {
+  const real = await original<typeof import('../../daemon/decide.ts')>()
+  const decide: typeof real.decide = (task, outcome, rules) => {
+    if (!is('a failing step is tried for ever')) return real.decide(task, outcome, rules)
+    const runner = { ...rules.config.runner, stepMaxRetries: 1_000 }
+    return real.decide(task, outcome, { ...rules, config: { ...rules.config, runner } })
+  }
+  return { ...real, decide }
+})
+
+vi.mock('../../daemon/signals.ts', async original => {
+  const real = await original<typeof import('../../daemon/signals.ts')>()
+  const tell: typeof real.tell = (engine, told) => {
+    if (!is('a signal is stored and nobody is woken')) return real.tell(engine, told)
+    const deaf = { ...engine, loop: { ...engine.loop, schedule() {} } }
+    return real.tell(deaf, told)
+  }
+  return { ...real, tell }
+})
+
+/** Each with the seed from which to look: the first that is known to catch it, so that the test is short. */
+const POLICIES: [policy: string, from: number][] = [
+  ['a run is keyed by task alone, so that a retry is no-op', 1],
+  ['a cancel does not reach a task that is not placed', 1],
+  ['a signal is stored and nobody is woken', 2],
+  ['cleanup is written down after the verdict, not with it', 8],
+  ['a slot is given back only when all goes well', 1],
+  ['placement counts workspaces and forgets reservations', 3],
+  ['a machine gets a new name at every try', 1],
+  ['a workspace is deleted before its work is saved', 2],
+  ['a failed deletion counts as done', 1],
+  ['inactivity is success', 1],
+  ['the step is stored and the wake is not', 1],
+  ['every waiting task orders a machine of its own', 2],
+  ['a failing step is tried for ever', 22],
+]
+const SEEDS_MAX = 60
+const TICKS = 80
+
+async function firstFinding(policy: string, from: number): Promise<{ seed: number; name: string } | null> {
+  bad.policy = policy
+  for (let seed = from; seed < from + SEEDS_MAX; seed++) {
+    const { findings } = await simulate({ seed, ticks: TICKS })
+    if (findings[0]) return { seed, name: findings[0].name }
+  }
+  return null
+}
+
+describe('the simulation', () => {
+  it.each(POLICIES)(
+    'catches: %s',
+    async (policy, from) => {
+      const found = await firstFinding(policy, from)
+      if (process.env.TDF_CALIBRATE) console.log(policy, '→', found)
+      expect(found).not.toBeNull()
+    },
+    300_000,
+  )
+})
