@@ -1,6 +1,7 @@
 /** What every command is handed: how to talk to the daemon, to the terminal and to the script that may read it. */
 import type { Command } from 'commander'
 import { type Client, controlClient } from '../src/client.ts'
+import { parseDuration } from '../src/duration.ts'
 import { TdfError } from '../src/errors.ts'
 import { findPaths, type Paths } from '../src/paths.ts'
 import type { Format } from './output.ts'
@@ -65,6 +66,13 @@ export function say(cli: Cli, text: string): void {
 
 export function usage(message: string, hint: string): TdfError {
   return new TdfError('USAGE', message, { hint })
+}
+
+/** Whole ms. Throws USAGE. */
+export function durationOf(text: string, option: string): number {
+  const ms = parseDuration(text)
+  if (ms !== undefined && ms > 0) return ms
+  throw usage(`${option}: "${text}" is no duration; write "90s", "45m" or "2h"`, 'tdf --help')
 }
 
 function once<T>(make: () => T): () => T {

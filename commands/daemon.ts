@@ -2,12 +2,14 @@
 import { Command } from 'commander'
 import type { DaemonStatusJson } from '../src/protocol/control.ts'
 import { type Cli, formatOf, print, say } from './cli.ts'
+import { examples } from './examples.ts'
 
 export function daemonCommand(cli: Cli): Command {
   const daemon = new Command('daemon').description('the daemon that runs the tasks')
   daemon
     .command('run')
     .description('run it in the foreground, as systemd does')
+    .addHelpText('after', examples('daemon run'))
     .action(async () => {
       const { runDaemon } = await import('./daemon-run.ts')
       await runDaemon(cli)
@@ -15,6 +17,7 @@ export function daemonCommand(cli: Cli): Command {
   daemon
     .command('status')
     .description('whether it runs, where, and what it holds')
+    .addHelpText('after', examples('daemon status'))
     .action(async (_options, command: Command) => {
       const status = await cli.client().call<DaemonStatusJson>({ path: '/status' })
       print(cli, formatOf(command) === 'json' ? JSON.stringify(status) : describe(status))
@@ -22,6 +25,7 @@ export function daemonCommand(cli: Cli): Command {
   daemon
     .command('stop')
     .description('end it in order; tasks go on at the next start')
+    .addHelpText('after', examples('daemon stop'))
     .action(async () => {
       const { pid } = await cli.client().call<DaemonStatusJson>({ method: 'POST', path: '/stop' })
       const { waitForEnd } = await import('./daemon-stop.ts')

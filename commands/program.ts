@@ -1,10 +1,27 @@
 /** The command tree. What a command needs beyond its options is loaded when it runs. */
 import { Command, Option } from 'commander'
 import { VERSION } from '../src/version.ts'
+import { cancelCommand, pruneCommand, retryCommand, rmCommand, sendCommand } from './change.ts'
 import type { Cli } from './cli.ts'
+import { configCommand } from './config.ts'
 import { daemonCommand } from './daemon.ts'
+import { nodeCommand } from './nodes.ts'
+import { errorsCommand, eventsCommand, logsCommand } from './observe.ts'
 import { FORMATS } from './output.ts'
+import { quickstartCommand } from './quickstart.ts'
+import { applyCommand, diffCommand, pullCommand, shellCommand } from './results.ts'
 import { submitCommand } from './submit.ts'
+import { lsCommand, showCommand, whyCommand } from './tasks.ts'
+import { versionCommand } from './version.ts'
+import { waitCommand, watchCommand } from './waiting.ts'
+
+/** In the order of the help text: what one does most comes first. */
+const COMMANDS: readonly ((cli: Cli) => Command)[] = [
+  ...[submitCommand, lsCommand, showCommand, whyCommand, logsCommand, watchCommand, waitCommand],
+  ...[diffCommand, applyCommand, pullCommand, shellCommand],
+  ...[retryCommand, cancelCommand, sendCommand, rmCommand, pruneCommand],
+  ...[eventsCommand, errorsCommand, nodeCommand, daemonCommand, configCommand, quickstartCommand, versionCommand],
+]
 
 export function buildProgram(cli: Cli): Command {
   const program = new Command('tdf')
@@ -19,9 +36,13 @@ export function buildProgram(cli: Cli): Command {
     .exitOverride()
     .configureOutput({ writeErr: text => void cli.stderr.write(text) })
     .enablePositionalOptions(false)
-  for (const command of [submitCommand(cli), daemonCommand(cli)]) {
-    command.exitOverride()
-    program.addCommand(command)
-  }
+  for (const make of COMMANDS) program.addCommand(overridden(make(cli)))
   return program
+}
+
+/** Errors of the command line are thrown, so that one place decides how they look and what they exit with. */
+function overridden(command: Command): Command {
+  command.exitOverride()
+  command.commands.forEach(overridden)
+  return command
 }

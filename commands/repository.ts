@@ -9,9 +9,10 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { TdfError } from '../src/errors.ts'
 import { isRepositoryUrl, isSafeRef } from '../src/git.ts'
-import { type RunResult, run } from '../src/process.ts'
+import type { RunResult } from '../src/process.ts'
 import type { SubmitBody } from '../src/protocol/submit.ts'
 import { type Cli, say } from './cli.ts'
+import { type Git, userGit } from './local-git.ts'
 
 type Repo = SubmitBody['repo']
 
@@ -32,7 +33,7 @@ export async function takeRepository(
   if (!existsSync(local) && isRepositoryUrl(repo)) {
     return { repo: { kind: 'git', url: repo, ref: ref ?? null }, author: null }
   }
-  const git = localGit(cli, local)
+  const git = userGit(cli, local)
   const top = await topOf(git, local, repo)
   await refuseShallow(git, top)
   const { commit, name } = await resolveRef(git, top, ref)
@@ -43,21 +44,6 @@ export async function takeRepository(
     repo: { kind: 'bundle', url: top, ref: name, baseCommit: based, ...bundle },
     author: await authorOf(git),
   }
-}
-
-type Git = (args: readonly string[], env?: Record<string, string>) => Promise<RunResult>
-
-/** Git as the user runs it: their repository, their settings; only never a question. */
-function localGit(cli: Cli, cwd: string): Git {
-  const inherited = Object.fromEntries(
-    Object.entries(cli.env).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
-  )
-  return (args, env = {}) =>
-    run('git', args, {
-      cwd,
-      env: { ...inherited, GIT_TERMINAL_PROMPT: '0', LC_ALL: 'C.UTF-8', ...env },
-      timeoutMs: 600_000,
-    })
 }
 
 async function topOf(git: Git, local: string, given: string): Promise<string> {
@@ -105,7 +91,7 @@ async function sayWhatStays(cli: Cli, git: Git, isDirty: boolean): Promise<void>
 
 /** The working tree as a commit on top of HEAD, made with an index and an object folder of our own. */
 async function dirtyCommit(cli: Cli, top: string, head: string): Promise<string> {
-  const git = localGit(cli, top)
+  const git = userGit(cli, top)
   const index = await mkdtemp(path.join(tmpdir(), 'tdf-index-'))
   try {
     const env = { GIT_INDEX_FILE: path.join(index, 'index') }
@@ -153,9 +139,9 @@ async function uploaded(
 }
 
 async function writeBundle(cli: Cli, top: string, commit: string, name: string, folder: string): Promise<string> {
-  const objects = await localGit(cli, top)(['rev-parse', '--git-path', 'objects'])
+  const objects = await userGit(cli, top)(['rev-parse', '--git-path', 'objects'])
   const borrowed = path.resolve(top, objects.stdout.trim())
-  const git = localGit(cli, folder)
+  const git = userGit(cli, folder)
   const file = path.join(folder, 'repository.bundle')
   const env = { GIT_DIR: path.join(folder, 'git') }
   await must(await git(['init', '--quiet', '--bare', '--template=', 'git'], { GIT_DIR: '' }), 'init')

@@ -1,7 +1,7 @@
 /** `tdf submit`: words become a request. A local repository is bundled here, as its user; the daemon never opens it. */
 import { Command, InvalidArgumentError, Option } from 'commander'
 import type { Cli } from './cli.ts'
-import { EXAMPLES } from './examples.ts'
+import { examples } from './examples.ts'
 
 export interface SubmitOptions {
   repo?: string
@@ -54,7 +54,7 @@ export function submitCommand(cli: Cli): Command {
     .option('-f, --follow', "show the agent's output while waiting")
     .option('--wait-timeout <duration>', 'stop waiting after this time; the task goes on')
     .option('-n, --dry-run', 'show what would be done')
-    .addHelpText('after', EXAMPLES.submit)
+    .addHelpText('after', examples('submit'))
     .action(async (prompt: string | undefined, options: SubmitOptions, command: Command) => {
       const { submit } = await import('./submit-run.ts')
       await submit(cli, prompt, options, command)

@@ -1,6 +1,100 @@
 /** A task in words, for people. */
+import { formatDurationShort } from '../src/duration.ts'
 import type { TaskJson } from '../src/protocol/control.ts'
+import { oneLine, sanitize } from '../src/sanitize.ts'
+import { type Column, pairs } from './output.ts'
 
-export function showTask(task: TaskJson): string {
-  return `${task.id} ${task.status}: ${task.title}`
+/** One line that says how it stands: for the end of a wait, and after a change. */
+export function taskLine(task: TaskJson): string {
+  const took = task.completedAt && task.startedAt ? ` in ${between(task.startedAt, task.completedAt)}` : ''
+  const parts = [`${task.id} ${stateOf(task)}${took}: ${oneLine(task.title)}`]
+  if (task.result && task.result.ahead > 0) parts.push(`  ${resultLine(task)}`, `  see it:   tdf diff ${task.id}`)
+  if (task.error) parts.push(`  because:  ${oneLine(task.error.message)}`, `  next:     ${oneLine(task.error.hint)}`)
+  return parts.join('\n')
 }
+
+/** Its verdict once it is over, else its status, and in what step it is. */
+export function stateOf({ status, verdict, step, cleanup }: TaskJson): string {
+  if (verdict === null) return status
+  const word = verdict === 'cancelled' ? 'cancelled' : `${status} (${verdict})`
+  return step === 'cleanup' || cleanup === 'failed' ? `${word}, cleanup ${cleanup ?? 'pending'}` : word
+}
+
+export const taskColumns = (now: number): readonly Column<TaskJson>[] => [
+  { title: 'ID', of: task => task.id },
+  { title: 'STATUS', of: task => task.status },
+  { title: 'STEP', of: task => task.step ?? task.verdict ?? '-' },
+  { title: 'AGE', of: task => since(task.createdAt, now) },
+  { title: 'NODE', of: task => oneLine(task.node?.name ?? '-') },
+  { title: 'AGENT', of: task => oneLine(task.agent), wide: true },
+  { title: 'TRY', of: task => String(task.attempt), wide: true },
+  { title: 'BRANCH', of: task => oneLine(task.result?.branch ?? '-'), wide: true },
+  { title: 'SUBMITTED', of: task => task.createdAt, wide: true },
+  { title: 'WAITING FOR', of: task => oneLine(task.waitingFor ?? '-'), wide: true },
+  { title: 'TITLE', of: task => oneLine(task.title), flexible: true },
+]
+
+/** Everything about one task, a fact a line. What is not known has no line. */
+export function taskDetails(task: TaskJson, now: number): string {
+  const { result, error, node, session, usage, repo } = task
+  return pairs([
+    ['task', task.id],
+    ['title', oneLine(task.title)],
+    ['status', stateOf(task)],
+    ['step', task.step && `${task.step}, for ${since(task.stepEnteredAt, now)}`],
+    ['waiting for', task.waitingFor && oneLine(task.waitingFor)],
+    ['next look', task.wakeAt && until(task.wakeAt, now)],
+    ['parked until', task.parkedUntil],
+    ['attempt', task.attempt > 1 ? String(task.attempt) : null],
+    ['agent', oneLine(task.agent)],
+    ['repository', oneLine(`${repo.url}${repo.ref ? ` at ${repo.ref}` : ''}`)],
+    ['base', repo.baseCommit?.slice(0, 12)],
+    ['node', node && oneLine(`${node.name} (${node.provider}${node.size ? `, ${node.size}` : ''})`)],
+    ['workspace', task.workspace && `${task.workspace.id} (${task.workspace.status})`],
+    ['session', session && `${session.id} (${session.status}${exitText(session)})`],
+    [
+      'labels',
+      Object.entries(task.labels)
+        .map(([key, value]) => oneLine(`${key}=${value}`))
+        .join(', '),
+    ],
+    ['result', result && resultLine(task)],
+    ['check', result?.check && `${oneLine(result.check.command)} (exit ${result.check.exitCode ?? 'none'})`],
+    ['usage', usage && `${usage.inputTokens} tokens in, ${usage.outputTokens} out, $${usage.costUsd.toFixed(2)}`],
+    ['submitted', `${task.createdAt} (${since(task.createdAt, now)} ago)`],
+    ['took', task.startedAt && task.completedAt && between(task.startedAt, task.completedAt)],
+    ['summary', result?.summary && sanitize(result.summary).trim()],
+    ['error', error && `${sanitize(error.message).trim()} [${error.code}]`],
+    ['next', error && oneLine(error.hint)],
+  ])
+}
+
+export function resultLine({ result }: TaskJson): string {
+  if (!result) return '-'
+  if (result.ahead === 0) return 'no commits'
+  const commits = result.ahead === 1 ? '1 commit' : `${result.ahead} commits`
+  const files = result.filesChanged === 1 ? '1 file' : `${result.filesChanged} files`
+  const saved = result.salvaged ? ', the last made by tdf from uncommitted work' : ''
+  return `${commits} on ${oneLine(result.branch)}: ${files}, +${result.insertions} -${result.deletions}${saved}`
+}
+
+function exitText({ exitCode, signal }: NonNullable<TaskJson['session']>): string {
+  if (signal !== null) return `, ended by ${signal}`
+  return exitCode === null ? '' : `, exit ${exitCode}`
+}
+
+export function since(at: string | null, now: number): string {
+  return at === null ? '-' : formatDurationShort(now - Date.parse(at))
+}
+
+function until(at: string, now: number): string {
+  const ms = Date.parse(at) - now
+  return ms > 0 ? `in ${formatDurationShort(ms)}` : 'now'
+}
+
+export function between(from: string, to: string): string {
+  return formatDurationShort(Date.parse(to) - Date.parse(from))
+}
+
+/** What `ls` prints when there is nothing to list. */
+export const NO_TASKS = 'no tasks; hand one over with: tdf submit "what to do"'

@@ -1,27 +1,92 @@
-/** Waits for a task's verdict: by the journal's stream, with a look at the task itself before anything is said. */
-import { TdfError } from '../src/errors.ts'
-import type { TaskJson } from '../src/protocol/control.ts'
-import { realWorld, sleep } from '../src/world.ts'
-import { type Cli, print } from './cli.ts'
+/** Waiting as commands do it: progress as talk, the tasks as data, the verdict as exit code. */
+import type { EventJson, TaskJson } from '../src/protocol/control.ts'
+import { awaitTasks, isOver, needsInput } from './await-tasks.ts'
+import { type Cli, print, say } from './cli.ts'
+import { progressLine } from './event-text.ts'
+import { catchInterrupt } from './interrupt.ts'
+import { followLog } from './log-follow.ts'
 import type { Format } from './output.ts'
-import { showTask } from './task-text.ts'
+import { taskLine } from './task-text.ts'
 
-export async function waitForTask(
-  cli: Cli,
-  id: string,
-  { timeoutMs, format }: { timeoutMs: number | null; follow: boolean; format: Format },
-): Promise<void> {
-  const { clock } = realWorld()
-  const started = clock.mono()
-  for (;;) {
-    const task = await cli.client().call<TaskJson>({ path: `/tasks/${id}` })
-    if (['completed', 'failed', 'cancelled'].includes(task.status) && task.step !== 'salvage') {
-      print(cli, format === 'json' ? JSON.stringify(task) : showTask(task))
-      cli.exitCode =
-        task.status === 'completed' ? 0 : task.status === 'cancelled' ? 11 : task.verdict === 'timeout' ? 12 : 10
+export interface WaitOptions {
+  timeoutMs: number | null
+  format: Format
+  /** Shows what the agent prints. */
+  follow?: boolean
+  /** Shows the steps as they happen. */
+  progress?: boolean
+  isThere?(task: TaskJson): boolean
+  /** Prints the tasks at the end; one task alone as an object. */
+  asList?: boolean
+}
+
+/** Sets the exit code to what the tasks came to. Ctrl-C leaves them alone: 130. */
+export async function waitForTasks(cli: Cli, ids: readonly string[], options: WaitOptions): Promise<void> {
+  const { format, timeoutMs, isThere = isOver } = options
+  const interrupt = catchInterrupt()
+  const first = ids[0] ?? ''
+  const log =
+    options.follow && ids.length === 1
+      ? followLog(cli, first, { signal: interrupt.signal, to: format === 'table' ? cli.stdout : cli.stderr })
+      : null
+  const teller = options.progress ? progressTeller(cli, ids) : {}
+  try {
+    const onAway = () => say(cli, 'the daemon went away; waiting for it to come back')
+    const tasks = await awaitTasks(cli, { ids, timeoutMs, isThere, signal: interrupt.signal, onAway, ...teller })
+    if (tasks === null) {
+      say(cli, `detached; the task goes on: tdf watch ${ids.join(' ')}`)
+      cli.exitCode = 130
       return
     }
-    if (timeoutMs !== null && clock.mono() - started > timeoutMs) throw new TdfError('QUEUE_TIMEOUT', 'x')
-    await sleep(clock, 100)
+    await log?.finished()
+    show(cli, tasks, options)
+    cli.exitCode = tasks.map(task => exitCodeOf(task, isThere)).find(code => code !== 0) ?? 0
+  } finally {
+    interrupt.done()
+  }
+}
+
+function show(cli: Cli, tasks: readonly TaskJson[], { format, asList = false }: WaitOptions): void {
+  if (format === 'json') return print(cli, JSON.stringify(asList ? tasks : tasks[0]))
+  if (format === 'ndjson') return print(cli, tasks.map(task => JSON.stringify(task)).join('\n'))
+  if (format === 'id') return print(cli, tasks.map(({ id }) => id).join('\n'))
+  for (const task of tasks) {
+    print(cli, taskLine(task))
+    if (needsInput(task)) say(cli, `it waits for you: tdf send ${task.id} "what to do next", or --close to end it`)
+  }
+}
+
+/** What a task came to, or 75 when it needs a person and 0 when somebody asked for less than its end. */
+export function exitCodeOf(task: TaskJson, isThere: (task: TaskJson) => boolean = isOver): number {
+  if (isOver(task)) {
+    if (task.status === 'completed') return 0
+    if (task.status === 'cancelled') return 11
+    return task.verdict === 'timeout' ? 12 : 10
+  }
+  if (isThere(task)) return 0
+  return needsInput(task) ? 75 : 0
+}
+
+interface Teller {
+  onTask(task: TaskJson): void
+  onEvent(event: EventJson): void
+}
+
+/** A line on stderr for each step, from the beginning of the waiting. */
+function progressTeller(cli: Cli, ids: readonly string[]): Teller {
+  const created = new Map<string, string>()
+  let waitingFor: string | null = null
+  return {
+    onTask(task) {
+      created.set(task.id, task.createdAt)
+      if (task.waitingFor === waitingFor || isOver(task)) return
+      waitingFor = task.waitingFor
+      if (waitingFor && task.step === 'node_selection') say(cli, `         waiting for ${waitingFor}`)
+    },
+    onEvent(event) {
+      if (event.type !== 'task.step' && event.type !== 'task.status') return
+      const startedAt = created.get(event.taskId ?? '') ?? event.at
+      say(cli, `${ids.length > 1 ? `${event.taskId} ` : ''}${progressLine(event, startedAt)}`)
+    },
   }
 }

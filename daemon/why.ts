@@ -20,6 +20,7 @@ export function why(engine: Engine, task: Task): WhyJson {
     until: iso(task.deadlineAt),
     next: iso(task.wakeAt),
     nodes: queued?.nodes ?? [],
+    estimate: null,
     command: commandFor(task),
   }
 }

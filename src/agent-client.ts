@@ -52,7 +52,14 @@ const SALVAGE_TIMEOUT_MS = 300_000
 /** How often an agent that does not answer is asked again, in ms. */
 const UNREACHABLE_RETRY_MS = 5_000
 
-export function agentClient({ world, nodeName, token, transport, signal, timeoutMs = TIMEOUT_MS }: AgentClientOptions): AgentClient {
+export function agentClient({
+  world,
+  nodeName,
+  token,
+  transport,
+  signal,
+  timeoutMs = TIMEOUT_MS,
+}: AgentClientOptions): AgentClient {
   const headers = { authorization: `Bearer ${token}` }
 
   async function call(

@@ -57,6 +57,7 @@ export const ERRORS = {
   STATE_UNWRITABLE: row('permanent', 78, 500, 'tdf doctor'),
   DISK_FULL: row('wait', 75, 503, 'tdf doctor'),
   PORT_TAKEN: row('permanent', 78, 409, 'tdf config show'),
+  WAIT_TIMEOUT: row('wait', 124, 408, 'tdf wait {task}'),
   INTERRUPTED: row('wait', 130, 499, 'tdf ls'),
   // Nodes and placement
   QUEUE_TIMEOUT: row('permanent', 12, 500, 'tdf why {task}'),

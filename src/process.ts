@@ -1,8 +1,11 @@
 /** Processes: run one to its end, start one that outlives us, and tell whether it is still the same one. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import process from 'node:process'
 import { execa } from 'execa'
+
+export type { ChildProcess } from 'node:child_process'
 
 export interface RunOptions {
   cwd: string
@@ -108,6 +111,26 @@ export function startDetached(file: string, args: readonly string[], options: De
   child.on('error', () => {})
   child.unref()
   return child
+}
+
+/** Hands the terminal over until the program ends. Answers its exit code, 128 + n for signal n, 127 when it cannot start. */
+export async function runForeground(
+  file: string,
+  args: readonly string[],
+  options: { cwd: string; env: Record<string, string> },
+): Promise<number> {
+  const child = spawn(file, args, { ...options, stdio: 'inherit' })
+  const ignore = () => {}
+  // Ctrl-C is for whoever has the terminal.
+  process.on('SIGINT', ignore)
+  try {
+    return await new Promise(resolve => {
+      child.once('error', () => resolve(127))
+      child.once('exit', (code, signal) => resolve(code ?? 128 + (signal ? (constants.signals[signal] ?? 0) : 0)))
+    })
+  } finally {
+    process.off('SIGINT', ignore)
+  }
 }
 
 export interface GroupOptions {

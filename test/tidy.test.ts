@@ -84,6 +84,7 @@ const MAY_IMPORT: { from: string; may: string[] }[] = [
       'src/',
       'commander',
       'eventsource-parser',
+      'string-width',
       '!src/store/',
       '!src/providers/',
       '!src/agent/',

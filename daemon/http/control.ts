@@ -10,6 +10,7 @@ import { eventRoutes } from './event-routes.ts'
 import { guard } from './guard.ts'
 import { nodeRoutes } from './node-routes.ts'
 import { resultRoutes } from './result-routes.ts'
+import { shellRoutes } from './shell-routes.ts'
 import { taskRoutes } from './task-routes.ts'
 
 export function controlApp(engine: RunningEngine, parts: Control): Hono {
@@ -19,6 +20,7 @@ export function controlApp(engine: RunningEngine, parts: Control): Hono {
   app.notFound(c => answerError(engine.log, new TdfError('NOT_FOUND', `there is nothing at ${c.req.path}`), c))
   app.route('/v1', taskRoutes(engine))
   app.route('/v1', resultRoutes(engine, parts))
+  app.route('/v1', shellRoutes(engine))
   app.route('/v1', bundleRoutes(engine, parts))
   app.route('/v1', eventRoutes(engine, parts))
   app.route('/v1', nodeRoutes(engine))

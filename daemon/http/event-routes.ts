@@ -3,9 +3,13 @@ import { type Context, Hono } from 'hono'
 import { streamSSE } from 'hono/streaming'
 import { TdfError } from '../../src/errors.ts'
 import { firstSeq, type JournalEvent, lastSeq, readEvents } from '../../src/store/journal.ts'
+import { readNodes } from '../../src/store/nodes.ts'
+import { slotsInUse } from '../../src/store/slots.ts'
 import type { RunningEngine } from '../build-engine.ts'
 import { findTask } from '../find-task.ts'
-import { eventJson } from '../view/event-json.ts'
+import { recentTasks } from '../recent-tasks.ts'
+import { eventJson, nodeJson } from '../view/event-json.ts'
+import { taskJson } from '../view/task-json.ts'
 import type { Control } from './control-parts.ts'
 
 const PAGE_MAX = 1_000
@@ -20,10 +24,23 @@ export function eventRoutes(engine: RunningEngine, parts: Control): Hono {
   const app = new Hono()
 
   app.get('/events', c => {
-    const after = Number(c.req.header('last-event-id') ?? c.req.query('after') ?? 0)
-    if (!Number.isSafeInteger(after) || after < 0) throw new TdfError('BAD_REQUEST', 'after: it must be a number')
+    const from = c.req.header('last-event-id') ?? c.req.query('after') ?? '0'
+    const after = from === 'now' ? lastSeq(store.sql) : Number(from)
+    if (!Number.isSafeInteger(after) || after < 0) {
+      throw new TdfError('BAD_REQUEST', 'after: it must be a number, or now', { field: 'after' })
+    }
     if (c.req.header('accept')?.includes('text/event-stream')) return stream(engine, c, after)
     return c.json(readEvents(store.sql, { after, limit: PAGE_MAX }).map(eventJson))
+  })
+
+  /** All that a screen shows, and the event behind which to follow it. */
+  app.get('/snapshot', c => {
+    const used = slotsInUse(store.sql)
+    return c.json({
+      seq: lastSeq(store.sql),
+      tasks: recentTasks(engine).map(task => taskJson(store.sql, task)),
+      nodes: readNodes(store.sql, false).map(node => nodeJson(node, used)),
+    })
   })
 
   app.get('/errors', async c => {

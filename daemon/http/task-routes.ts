@@ -10,14 +10,13 @@ import { isTerminal, STATUSES, type Status } from '../../src/task.ts'
 import { accept } from '../accept.ts'
 import type { RunningEngine } from '../build-engine.ts'
 import { findTask } from '../find-task.ts'
+import { recentTasks } from '../recent-tasks.ts'
 import { freshTaskId } from '../task-id.ts'
 import { eventJson } from '../view/event-json.ts'
 import { taskJson } from '../view/task-json.ts'
 import { why } from '../why.ts'
 import { jsonBody } from './guard.ts'
 
-/** How long an ended task stays in the short list, in ms. */
-const RECENT_MS = 24 * 3_600_000
 const LIST_MAX = 10_000
 const EVENTS_MAX = 10_000
 
@@ -43,8 +42,7 @@ export function taskRoutes(engine: RunningEngine): Hono {
   app.get('/tasks', c => {
     const statuses = (c.req.queries('status') ?? []).map(statusOf)
     const all = c.req.query('all') === 'true' || statuses.length > 0
-    const endedAfter = all ? 0 : world.clock.now() - RECENT_MS
-    const tasks = listTasks(store.sql, { statuses, endedAfter, limit: LIST_MAX })
+    const tasks = all ? listTasks(store.sql, { statuses, endedAfter: 0, limit: LIST_MAX }) : recentTasks(engine)
     return c.json(tasks.map(task => taskJson(store.sql, task)))
   })
 

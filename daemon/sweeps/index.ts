@@ -3,6 +3,7 @@ import cron from 'node-cron'
 import type { Engine } from '../deps.ts'
 import { cleanups } from './cleanups.ts'
 import { idleNodes } from './idle-nodes.ts'
+import { notify } from './notify.ts'
 import { orphans } from './orphans.ts'
 import { prune } from './prune.ts'
 import { createSweeper } from './run.ts'
@@ -29,7 +30,7 @@ const placement: Sweep = {
   },
 }
 
-export const SWEEPS: readonly Sweep[] = [errors, placement, cleanups, stuckTasks, idleNodes, orphans, prune]
+export const SWEEPS: readonly Sweep[] = [errors, notify, placement, cleanups, stuckTasks, idleNodes, orphans, prune]
 
 export function startSweeps(engine: Engine, parts: SweepParts): { stop(): Promise<void> } {
   const sweeper = createSweeper(engine, parts, SWEEPS)

@@ -66,9 +66,7 @@ export type RawConfig = z.output<typeof configSchema>
 
 /** What the rest of tdf sees: the same tree with names in camelCase. Durations are ms, sizes bytes. */
 export type Config = Camelized<RawConfig>
-export type AgentConfig = Config['agents'][string]
 export type StaticNodeConfig = Config['providers']['static']['nodes'][number]
-export type LogLevel = (typeof LOG_LEVELS)[number]
 
 export function toConfig(raw: RawConfig): Config {
   return camelized(configSchema, raw)

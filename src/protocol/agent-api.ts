@@ -42,6 +42,8 @@ export const agentWorkspace = z.object({
   attempt: counter,
   status: z.enum(['creating', 'ready', 'failed', 'stopped']),
   errorMessage: nullable(z.string()),
+  /** The work tree on the node, for people who want to look. */
+  path: z.string().max(4096).optional(),
 })
 export type AgentWorkspace = z.output<typeof agentWorkspace>
 export const agentWorkspaces = z.object({ workspaces: z.array(agentWorkspace) })
@@ -110,13 +112,6 @@ export const health = z.object({
   workspaces: counter,
 })
 export type Health = z.output<typeof health>
-
-export const AGENT_EVENTS = [
-  'workspace.ready',
-  'workspace.provisioning-failed',
-  'session.started',
-  'session.exited',
-] as const
 
 /** One row of the agent's outbox. Types that a newer agent adds are kept as they are and skipped by the daemon. */
 export const agentEvent = z.object({

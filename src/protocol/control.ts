@@ -82,6 +82,13 @@ export interface EventJson {
   data: Record<string, unknown>
 }
 
+/** `GET /v1/snapshot`: recent tasks and nodes as they are at event `seq`. */
+export interface SnapshotJson {
+  seq: number
+  tasks: TaskJson[]
+  nodes: NodeJson[]
+}
+
 export interface ErrorRowJson {
   id: string
   at: string
@@ -116,6 +123,8 @@ export interface WhyJson {
   until: string | null
   next: string | null
   nodes: { name: string; reason: string }[]
+  /** When it will probably go on, from what such tasks took before; null when that is not known. */
+  estimate: string | null
   command: string | null
 }
 

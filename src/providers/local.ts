@@ -87,6 +87,7 @@ export function localProvider(options: LocalOptions): LocalProvider {
       line ??= { transport: httpTransport({ socket }), token: readFileSync(tokenFile, 'utf8').trim() }
       return line
     },
+    shell: () => ['sh', '-c'],
     destroy: async () => true,
     stop() {
       const identity = read(identityFile)

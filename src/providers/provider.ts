@@ -33,6 +33,8 @@ export interface Provider {
   find(node: Node, signal: AbortSignal): Promise<Machine | { state: 'gone' }>
   /** A way to the node's agent; who answers is not yet proved. */
   connect(node: Node): Promise<AgentLine>
+  /** The command that runs a command line of `sh` on the node with a terminal; null when there is no such way. */
+  shell(node: Node): readonly string[] | null
   /** True once the machine is certainly gone. */
   destroy(node: Node, signal: AbortSignal): Promise<boolean>
 }

@@ -35,6 +35,7 @@ export function staticProvider(nodes: readonly StaticNodeConfig[], slots: number
       lines.set(name, line)
       return line
     },
+    shell: () => null,
     // A box of yours is never ours to destroy.
     destroy: async () => true,
   }

@@ -106,8 +106,3 @@ export function deleteTask(sql: Sql, id: string): void {
   }
   sql.run('delete from tasks where id = ?', id)
 }
-
-/** Ids of tasks whose newest attempt ended before this time and has nothing left to do. */
-export function endedBefore(sql: Sql, before: number, limit: number): string[] {
-  return readNewest(sql, 'a.live = 0 and a.completed_at < ?', [before], limit).map(({ id }) => id)
-}

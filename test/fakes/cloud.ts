@@ -63,6 +63,7 @@ export function fakeCloud({
 
   const provider: Provider = {
     standing: () => [],
+    shell: () => null,
     catalogue: () => ({ sizes: ['small', 'medium', 'large'], locations: ['fsn1', 'nbg1'] }),
     async ensure({ name }) {
       if (take('refuse')) throw failing()

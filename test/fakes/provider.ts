@@ -16,6 +16,7 @@ export function standingProvider(
   return {
     standing: () =>
       [...agents.keys()].map(name => ({ name, size: null, location: null, address: 'model', maxWorkspaces: slots })),
+    shell: () => null,
     catalogue: () => null,
     ensure: async () => ({ state: 'up', address: 'model' }),
     find: async () => ({ state: 'up', address: 'model' }),

@@ -5,7 +5,7 @@ import type { Agent } from '../agent.ts'
 import { create } from '../workspaces/create.ts'
 import { destroy, stop } from '../workspaces/end.ts'
 import { receiveBundle } from '../workspaces/upload.ts'
-import type { Workspace } from '../workspaces/workspace.ts'
+import { type Workspace, workTree } from '../workspaces/workspace.ts'
 import { readJson } from './body.ts'
 import { type Env, idFrom, type Serving, workspaceFrom } from './context.ts'
 
@@ -47,7 +47,8 @@ export function workspaceRoutes(app: Hono<Env>, { agent, events }: Serving): voi
 
 function view(workspace: Workspace): AgentWorkspace {
   const { status, errorMessage, request } = workspace.record
-  return { workspaceId: workspace.id, taskId: request.taskId, attempt: request.attempt, status, errorMessage }
+  const path = workTree(workspace)
+  return { workspaceId: workspace.id, taskId: request.taskId, attempt: request.attempt, status, errorMessage, path }
 }
 
 /** Its record cannot be read, so whose it was is unknown; it is shown all the same. */

@@ -1,7 +1,6 @@
 /** The command of a session: started once, ended by a signal to its whole group, waited for. */
-import type { ChildProcess } from 'node:child_process'
 import { closeSync, existsSync, openSync } from 'node:fs'
-import { identify, sendSignal, startGroup } from '../../process.ts'
+import { type ChildProcess, identify, sendSignal, startGroup } from '../../process.ts'
 import type { Cancel, World } from '../../world.ts'
 import { codeOf, messageOf } from '../log.ts'
 import { promptPath, type SessionRequest } from '../sessions/folder.ts'

@@ -1,0 +1,89 @@
+/**
+ * Waits until tasks are where somebody wants them. The journal's stream says when to look; what is decided is decided
+ * by the task itself, read again.
+ */
+import { TdfError } from '../src/errors.ts'
+import type { EventJson, TaskJson } from '../src/protocol/control.ts'
+import { realWorld } from '../src/world.ts'
+import type { Cli } from './cli.ts'
+import { streamEvents } from './stream.ts'
+
+export interface Wanted {
+  /** Full ids. */
+  ids: readonly string[]
+  isThere(task: TaskJson): boolean
+  /** Also when they are over: `isThere` alone decides. */
+  keepsOn?: boolean
+  /** Tells the events from this number on, not only new ones. */
+  since?: number
+  timeoutMs: number | null
+  signal: AbortSignal
+  onEvent?(event: EventJson): unknown
+  onTask?(task: TaskJson): void
+  onAway?(): void
+}
+
+/**
+ * The tasks in the order of `ids`, or null when the signal ended the waiting. Throws WAIT_TIMEOUT; a task that needs a
+ * person (`awaiting_followup`) or is over counts as there.
+ */
+export async function awaitTasks(cli: Cli, wanted: Wanted): Promise<TaskJson[] | null> {
+  const { ids, timeoutMs } = wanted
+  const seen = new Map<string, TaskJson>()
+  const ending = new AbortController()
+  const signal = AbortSignal.any([wanted.signal, ending.signal])
+  let isLate = false
+  const late = () => {
+    isLate = true
+    ending.abort()
+  }
+  const cancel = timeoutMs === null ? () => {} : realWorld().clock.timer(timeoutMs, late)
+
+  const isSettled = (task: TaskJson) => wanted.isThere(task) || (!wanted.keepsOn && (isOver(task) || needsInput(task)))
+  const look = async (id: string) => {
+    const task = await cli.client().call<TaskJson>({ path: `/tasks/${id}`, signal })
+    seen.set(id, task)
+    wanted.onTask?.(task)
+  }
+  const left = () => ids.filter(id => !seen.has(id) || !isSettled(seen.get(id) as TaskJson))
+
+  try {
+    for await (const streamed of streamEvents(cli, wanted.since ?? 'now', signal)) {
+      if (streamed.kind === 'look') for (const id of left()) await look(id)
+      if (streamed.kind === 'away') wanted.onAway?.()
+      if (streamed.kind === 'event') {
+        const { event } = streamed
+        if (event.taskId === null || !ids.includes(event.taskId)) continue
+        wanted.onEvent?.(event)
+        if (left().includes(event.taskId)) await look(event.taskId)
+      }
+      if (left().length === 0) return ids.map(id => seen.get(id) as TaskJson)
+    }
+  } catch (thrown) {
+    if (!signal.aborted) throw thrown
+  } finally {
+    cancel()
+    ending.abort()
+  }
+  if (isLate) throw tooLong(left(), seen)
+  return null
+}
+
+/** The verdict is final: what came home is known. Cleaning up may go on. */
+export function isOver({ status, step }: TaskJson): boolean {
+  return (status === 'completed' || status === 'failed' || status === 'cancelled') && step !== 'salvage'
+}
+
+export function needsInput({ step }: TaskJson): boolean {
+  return step === 'awaiting_followup'
+}
+
+function tooLong(left: readonly string[], seen: ReadonlyMap<string, TaskJson>): TdfError {
+  const id = left[0] ?? ''
+  const task = seen.get(id)
+  const where = task ? `is ${task.status}${task.step ? `, at ${task.step}` : ''}` : 'was not seen'
+  const more = left.length > 1 ? ` (and ${left.length - 1} more)` : ''
+  return new TdfError('WAIT_TIMEOUT', `the waiting is over, the task goes on: ${id} ${where}${more}`, {
+    hint: `tdf wait ${left.join(' ')}`,
+  })
+}

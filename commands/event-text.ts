@@ -1,0 +1,46 @@
+/** Events in words, for people: one line each. */
+import { formatDurationShort } from '../src/duration.ts'
+import type { EventJson } from '../src/protocol/control.ts'
+import { oneLine } from '../src/sanitize.ts'
+import type { Column } from './output.ts'
+
+type Say = (data: Record<string, unknown>, event: EventJson) => string
+
+const SAY: Record<string, Say> = {
+  'task.step': ({ from, to, ms }) => {
+    const before = typeof ms === 'number' && from ? ` (${word(from)} took ${took(ms)})` : ''
+    return to ? `${word(to)}${before}` : `all done${before}`
+  },
+  'task.status': ({ from, to, reason }) => `${from ? `${word(from)} → ` : ''}${word(to)}${because(reason)}`,
+  'task.saved': ({ commit }) => `the work is home${commit ? `: ${word(commit).slice(0, 12)}` : ''}`,
+  'node.status': ({ from, to, reason }) => `${from ? `${word(from)} → ` : ''}${word(to)}${because(reason)}`,
+}
+
+export function eventText(event: EventJson): string {
+  const say = SAY[event.type]
+  if (say) return say(event.data, event)
+  const facts = Object.entries(event.data).map(([key, value]) => `${key}=${word(value)}`)
+  return oneLine([event.type, ...facts].join(' '))
+}
+
+export const eventColumns: readonly Column<EventJson>[] = [
+  { title: 'SEQ', of: ({ seq }) => String(seq) },
+  { title: 'TIME', of: ({ at }) => at },
+  { title: 'ABOUT', of: ({ taskId, nodeName }) => oneLine(taskId ?? nodeName ?? '-') },
+  { title: 'TYPE', of: ({ type }) => oneLine(type) },
+  { title: 'WHAT', of: eventText, flexible: true },
+]
+
+/** `3.4s  running (agent_session took 0.2s)`: the line of a task that somebody watches. */
+export function progressLine(event: EventJson, startedAt: string): string {
+  const after = formatDurationShort(Date.parse(event.at) - Date.parse(startedAt))
+  return `${after.padStart(7)}  ${eventText(event)}`
+}
+
+const took = (ms: number) => (ms < 1_000 ? `${ms}ms` : formatDurationShort(ms))
+
+function word(value: unknown): string {
+  return oneLine(typeof value === 'string' ? value : (JSON.stringify(value) ?? ''))
+}
+
+const because = (reason: unknown) => (typeof reason === 'string' && reason !== '' ? `: ${oneLine(reason)}` : '')

@@ -1,0 +1,65 @@
+/** An agent's output as it comes, byte for byte in a pipe and made harmless on a terminal. */
+import { TdfError } from '../src/errors.ts'
+import type { TaskJson } from '../src/protocol/control.ts'
+import { sanitize } from '../src/sanitize.ts'
+import { realWorld, sleep } from '../src/world.ts'
+import { isOver } from './await-tasks.ts'
+import type { Cli } from './cli.ts'
+
+const LOOK_MS = 500
+
+export interface LogOptions {
+  signal: AbortSignal
+  to: NodeJS.WriteStream
+  session?: string
+  /** Bytes from the end to begin with; everything when undefined. */
+  after?: number
+}
+
+export interface FollowedLog {
+  /** Resolves when the task is over and its last byte was shown. */
+  finished(): Promise<void>
+}
+
+export function followLog(cli: Cli, id: string, options: LogOptions): FollowedLog {
+  const end = follow(cli, id, options)
+  // Whoever waits for the end hears of the failure; nobody else has to.
+  end.catch(() => {})
+  return { finished: () => end }
+}
+
+async function follow(cli: Cli, id: string, options: LogOptions): Promise<void> {
+  const { clock } = realWorld()
+  let after = options.after ?? 0
+  while (!options.signal.aborted) {
+    try {
+      const task = await cli.client().call<TaskJson>({ path: `/tasks/${id}`, signal: options.signal })
+      after = await copyLog(cli, id, { ...options, after })
+      if (isOver(task) || task.step === 'awaiting_followup') return
+    } catch (thrown) {
+      if (options.signal.aborted) return
+      // The daemon may be starting anew; the log is not lost by that.
+      if (!(thrown instanceof TdfError) || thrown.code !== 'DAEMON_UNREACHABLE') throw thrown
+    }
+    await sleep(clock, LOOK_MS, options.signal).catch(() => {})
+  }
+}
+
+/** Everything that there is from `after` on. Answers where to go on. */
+export async function copyLog(cli: Cli, id: string, options: LogOptions): Promise<number> {
+  const { signal, to, session } = options
+  const decoder = new TextDecoder()
+  let after = options.after ?? 0
+  for (;;) {
+    const which = session === undefined ? '' : `&session=${encodeURIComponent(session)}`
+    const reply = await cli.client().raw({ path: `/tasks/${id}/logs?after=${after}${which}`, signal })
+    const next = Number(reply.headers['x-next-offset'] ?? after)
+    if (reply.body.length === 0 || next <= after) return after
+    await write(to, to.isTTY ? sanitize(decoder.decode(reply.body, { stream: true })) : reply.body)
+    after = next
+  }
+}
+
+function write(to: NodeJS.WriteStream, chunk: string | Buffer): Promise<void> {
+  return new Promise((resolve, reject) => to.write(chunk, error => (error ? reject(error) : resolve())))
+}

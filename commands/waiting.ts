@@ -1,0 +1,51 @@
+/** `wait` and `watch`: until tasks are where somebody wants them. */
+import { Command, InvalidArgumentError } from 'commander'
+import type { TaskJson } from '../src/protocol/control.ts'
+import { STEPS } from '../src/task.ts'
+import { isOver } from './await-tasks.ts'
+import { type Cli, durationOf, formatOf } from './cli.ts'
+import { examples } from './examples.ts'
+import { idsOf } from './references.ts'
+
+type IsThere = (task: TaskJson) => boolean
+
+export function waitCommand(cli: Cli): Command {
+  return new Command('wait')
+    .description('wait for tasks; the exit code tells how they ended')
+    .argument('<task...>', 'ids, first characters of them, or @last')
+    .option('--for <what>', 'done, running, or step=NAME', goalOf, isOver)
+    .option('--timeout <duration>', 'stop waiting after this time; the tasks go on')
+    .addHelpText('after', examples('wait'))
+    .action(async (references: string[], options: { for: IsThere; timeout?: string }, command: Command) => {
+      const { waitForTasks } = await import('./wait-run.ts')
+      const ids = await idsOf(cli, references)
+      const timeoutMs = options.timeout === undefined ? null : durationOf(options.timeout, '--timeout')
+      const format = formatOf(command)
+      await waitForTasks(cli, ids, { timeoutMs, format, isThere: options.for, asList: ids.length > 1 })
+    })
+}
+
+export function watchCommand(cli: Cli): Command {
+  return new Command('watch')
+    .description('watch tasks until they are over; without one: the dashboard, or events as ndjson in a pipe')
+    .argument('[task...]', 'ids, first characters of them, or @last')
+    .addHelpText('after', examples('watch'))
+    .action(async (references: string[], _options, command: Command) => {
+      if (references.length === 0) {
+        const { watchAll } = await import('./watch-all.ts')
+        return watchAll(cli)
+      }
+      const { waitForTasks } = await import('./wait-run.ts')
+      const ids = await idsOf(cli, references)
+      const format = formatOf(command)
+      await waitForTasks(cli, ids, { timeoutMs: null, format, progress: format === 'table', asList: ids.length > 1 })
+    })
+}
+
+function goalOf(text: string): IsThere {
+  if (text === 'done') return isOver
+  if (text === 'running') return ({ step }) => step === 'running'
+  const step = text.startsWith('step=') ? text.slice('step='.length) : undefined
+  if (STEPS.some(known => known === step)) return task => task.step === step
+  throw new InvalidArgumentError(`it must be done, running, or step= with one of: ${STEPS.join(', ')}.`)
+}

@@ -1,0 +1,25 @@
+/**
+ * Text from elsewhere, made harmless for a terminal: what an agent printed, named a file or answered may move the
+ * cursor, set the title, write the clipboard or turn the reading order round. Imports nothing.
+ */
+
+/** OSC, DCS, PM, APC and SOS: up to their end, or to the end of the line when none comes. */
+const STRINGS = /(?:\x1b[\]PX^_]|[\x90\x98\x9d\x9e\x9f])[^\n\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?/g
+const SEQUENCES = /(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?|\x1b[ -/]*[0-~]?/g
+/** C0 without tab and newline, DEL, C1, and the marks that reorder text. */
+const CONTROLS = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069\u2028\u2029]/g
+
+/** Keeps newlines and tabs. Of a line that was written over with a carriage return, the last writing is left. */
+export function sanitize(text: string): string {
+  return text
+    .replace(STRINGS, '')
+    .replace(SEQUENCES, '')
+    .replace(/\r+\n/g, '\n')
+    .replace(/[^\n]*\r(?=[^\n])/g, '')
+    .replace(CONTROLS, '')
+}
+
+/** For a cell or a heading: one line, with runs of white space as one space. */
+export function oneLine(text: string): string {
+  return sanitize(text).replace(/\s+/g, ' ').trim()
+}
