@@ -89,7 +89,7 @@ async function compose(options: DaemonOptions, ending: Ending): Promise<void> {
   ending.undoLater(() => observability.close())
 
   const bundleFile = (sha256: string) => path.join(stateDir, 'bundles', `${sha256}.bundle`)
-  const results = gitResults({ stateDir, bundleFile })
+  const results = gitResults({ stateDir, bundleFile, logBytesMax: config.results.logMaxBytes })
   const providers = buildProviders(options)
   const told = { callbacksUrl: '' }
   const engine = buildEngine({

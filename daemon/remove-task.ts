@@ -39,6 +39,7 @@ export async function removeTask(
     deleteTask(engine.store.sql, task.id)
     record(engine, { type: 'task.removed', taskId: task.id, data: {} }, engine.world.clock.now())
   })
+  await engine.results.logs.remove(task.id)
   await repository.alone(() => dropRefs(repository, task.id))
 }
 

@@ -3,13 +3,14 @@
  * done any number of times: by the cleanup step, by the sweep, by `rm`.
  */
 import { asTdfError } from '../src/errors.ts'
-import type { AttemptKey } from '../src/store/attempts.ts'
+import { type AttemptKey, readAttempt } from '../src/store/attempts.ts'
 import { type CleanupItem, cleanupsOf, delayCleanup, setCleanup } from '../src/store/cleanups.ts'
 import { readNode, wakeNode } from '../src/store/nodes.ts'
 import { releaseWorkspace, setWorkspaceStatus } from '../src/store/slots.ts'
 import { backoffMs } from './decide.ts'
 import type { Engine } from './deps.ts'
 import { saveLate } from './late-salvage.ts'
+import { keepLogs } from './results/keep-logs.ts'
 import { nodeSubject } from './subjects.ts'
 
 /** Tries every item of the attempt that is due, in order; answers what is left. */
@@ -48,7 +49,10 @@ const DO: Record<CleanupItem['kind'], (engine: Engine, item: CleanupItem, signal
   },
   async delete_workspace(engine, item, signal) {
     const agent = await agentOf(engine, item, signal)
-    await agent?.deleteWorkspace(item.subject)
+    if (!agent) return
+    const task = readAttempt(engine.store.sql, item)
+    if (task) await keepLogs(engine.results.logs, task, item.subject, agent)
+    await agent.deleteWorkspace(item.subject)
   },
 }
 

@@ -65,6 +65,7 @@ const MAY_IMPORT: { from: string; may: string[] }[] = [
         'daemon/outcome.ts',
         'daemon/verdict.ts',
         'daemon/results/bring-home.ts',
+        'daemon/sessions.ts',
       ],
       ...['src/task.ts', 'src/node.ts', 'src/errors.ts', 'src/protocol/', 'src/agent-client.ts'],
     ],

@@ -8,6 +8,7 @@ import { daemonRoutes } from './daemon-routes.ts'
 import { answerError } from './errors.ts'
 import { eventRoutes } from './event-routes.ts'
 import { guard } from './guard.ts'
+import { logRoutes } from './log-routes.ts'
 import { nodeRoutes } from './node-routes.ts'
 import { resultRoutes } from './result-routes.ts'
 import { shellRoutes } from './shell-routes.ts'
@@ -20,6 +21,7 @@ export function controlApp(engine: RunningEngine, parts: Control): Hono {
   app.notFound(c => answerError(engine.log, new TdfError('NOT_FOUND', `there is nothing at ${c.req.path}`), c))
   app.route('/v1', taskRoutes(engine))
   app.route('/v1', resultRoutes(engine, parts))
+  app.route('/v1', logRoutes(engine))
   app.route('/v1', shellRoutes(engine))
   app.route('/v1', bundleRoutes(engine, parts))
   app.route('/v1', eventRoutes(engine, parts))

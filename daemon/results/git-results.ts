@@ -5,6 +5,7 @@ import path from 'node:path'
 import { TdfError } from '../../src/errors.ts'
 import type { Salvaged } from '../../src/protocol/agent-api.ts'
 import { resultRefOf, type Task, type TaskResult } from '../../src/task.ts'
+import { logFiles } from './logs.ts'
 import { type Repository, repositories } from './repository.ts'
 import type { Results } from './results.ts'
 
@@ -21,15 +22,18 @@ export interface GitResults extends Results {
 export interface GitResultsOptions {
   stateDir: string
   bundleFile(sha256: string): string
+  /** Of each log, in bytes. */
+  logBytesMax: number
 }
 
-export function gitResults({ stateDir, bundleFile }: GitResultsOptions): GitResults {
+export function gitResults({ stateDir, bundleFile, logBytesMax }: GitResultsOptions): GitResults {
   const open = repositories(path.join(stateDir, 'results'))
   const downloads = path.join(stateDir, 'downloads')
   const of = (task: Pick<Task, 'spec'>) => open(task.spec.repo.url)
 
   return {
     of,
+    logs: logFiles(stateDir, logBytesMax),
     async have(task) {
       const repository = await of(task)
       await mkdir(downloads, { recursive: true, mode: 0o700 })

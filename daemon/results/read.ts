@@ -1,4 +1,4 @@
-/** Reading results: the difference, a bundle for the CLI to fetch, and the log that came home with the work. */
+/** Reading results: the difference, and a bundle for the CLI to fetch. */
 import { TdfError } from '../../src/errors.ts'
 import { resultRefOf, type Task } from '../../src/task.ts'
 import type { Repository } from './repository.ts'
@@ -28,13 +28,6 @@ export async function bundleResult(
   if (isNew.trim() === '') return false
   await repository.must(['bundle', 'create', '--quiet', file, ref, ...known], { timeoutMs: 600_000 })
   return true
-}
-
-/** Writes the log that came home into `file`; false when none did. */
-export async function writeLog(repository: Repository, task: Task, file: string): Promise<boolean> {
-  const blob = `${resultRefOf(task.id, task.attempt)}-log:output.log`
-  const found = await repository.may(['cat-file', 'blob', blob], { outputFile: file })
-  return found.exitCode === 0
 }
 
 function savedOf(task: Task): { baseCommit: string; commit: string } {

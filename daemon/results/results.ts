@@ -2,8 +2,10 @@
 
 import type { Salvaged } from '../../src/protocol/agent-api.ts'
 import type { Task, TaskResult } from '../../src/task.ts'
+import type { Logs } from './logs.ts'
 
 export interface Results {
+  logs: Logs
   /** Commits that are already here, newest first: the agent leaves them out of its bundle. */
   have(task: Task): Promise<string[]>
   /**

@@ -1,8 +1,9 @@
 /** Only with `--interactive`: the session rests, its workspace is kept, until a follow-up, a close or the deadline. */
 import type { StepHandler } from '../context.ts'
 import { advance, wait } from '../outcome.ts'
+import { sessionIdOf } from '../sessions.ts'
 import { isLost, nodeLost } from './node-state.ts'
-import { sessionIdOf, startSession } from './session.ts'
+import { startSession } from './session.ts'
 
 export const awaitingFollowup: StepHandler<'running' | 'salvage'> = async (ctx, task) => {
   const followup = ctx.signals.find(signal => signal.kind === 'followup')

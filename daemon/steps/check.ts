@@ -2,6 +2,7 @@
 import type { Task } from '../../src/task.ts'
 import type { StepContext } from '../context.ts'
 import { type Outcome, wait } from '../outcome.ts'
+import { checkIdOf } from '../sessions.ts'
 import { exitTold } from './session.ts'
 
 export type Checked = { ended: true; exitCode: number | null } | { ended: false; wait: Outcome<never> }
@@ -13,7 +14,7 @@ const CHECK_GRACE_MS = 60_000
 export async function runCheck(ctx: StepContext, task: Task, command: string): Promise<Checked> {
   const { workspaceId, nodeName, sessionId } = task
   if (workspaceId === null || nodeName === null || sessionId === null) return { ended: true, exitCode: null }
-  const id = `${sessionId}-check`
+  const id = checkIdOf(sessionId)
   const told = exitTold(ctx, id)
   if (told) return { ended: true, exitCode: told.exitCode }
   const agent = await ctx.agent(nodeName)

@@ -7,11 +7,6 @@ import type { StepContext } from '../context.ts'
 import { advance, fail, type Learnt, type Outcome } from '../outcome.ts'
 import { nodeLost } from './node-state.ts'
 
-/** Names the n-th session of an attempt, from 1. */
-export function sessionIdOf(task: Task, number: number): string {
-  return `${task.workspaceId}-s${number}`
-}
-
 /** Starts a session by one idempotent call; the run counts from the agent's confirmation. */
 export async function startSession(
   ctx: StepContext,

@@ -7,8 +7,8 @@ import { provisioningFailed, workspaceReady as readyBody } from '../../src/proto
 import type { Task } from '../../src/task.ts'
 import type { StepContext, StepHandler } from '../context.ts'
 import { advance, fail, type Outcome, wait } from '../outcome.ts'
+import { sessionIdOf } from '../sessions.ts'
 import { isLost, nodeLost } from './node-state.ts'
-import { sessionIdOf } from './session.ts'
 
 type Next = 'agent_session' | 'workspace_creation'
 

@@ -259,8 +259,9 @@ export function fakeAgent({
       if (retryAfterS !== undefined) c.header('retry-after', String(retryAfterS))
       return refuse(c, status as 500, 'fault', 'a fault of the model')
     }
-    if (c.req.header('authorization') !== `Bearer ${token}` && line !== 'GET /health')
-      return refuse(c, 401, 'unauthorized')
+    const authorization = c.req.header('authorization')
+    if (line === 'GET /health' && authorization === undefined) return c.json({ status: 'healthy' })
+    if (authorization !== `Bearer ${token}`) return refuse(c, 401, 'unauthorized')
     await next()
     const lost = faults.loseAnswer.findIndex(match => match.test(line))
     if (lost < 0) return
@@ -302,6 +303,7 @@ export function fakeAgent({
     const body: CreateWorkspace = await c.req.json()
     const known = workspaces.get(body.workspaceId)
     if (known) {
+      if (!isSame(known.body, body)) return refuse(c, 409, 'conflict')
       known.body = body
       return c.json({ workspaceId: body.workspaceId, status: known.status })
     }
@@ -334,6 +336,7 @@ export function fakeAgent({
     if (!workspace) return refuse(c, 404, 'not_found')
     const body: StartSession = await c.req.json()
     const known = workspace.sessions.get(body.sessionId)
+    if (known && !isSame(known.body, body)) return refuse(c, 409, 'conflict')
     if (known) return c.json({ sessionId: body.sessionId, status: known.status })
     if (workspace.status !== 'ready') return refuse(c, 409, 'workspace_not_ready')
     if ([...workspace.sessions.values()].some(({ status }) => status === 'running'))
@@ -407,6 +410,12 @@ export function fakeAgent({
 function scriptOf({ agent: { command } }: StartSession): Script {
   if (command[0] === 'fake') return JSON.parse(command[1] ?? '{}')
   return { ms: 500, exitCode: command.at(-1) === 'false' ? 1 : 0 }
+}
+
+/** The same content, whatever may be newer about it. */
+function isSame(known: CreateWorkspace | StartSession, body: CreateWorkspace | StartSession): boolean {
+  const content = (of: object) => JSON.stringify({ ...of, callback: null, author: null }).replace(/"env":\{[^}]*\}/, '')
+  return content(known) === content(body)
 }
 
 const PUSH: Record<string, (workspaceId: string, taskId: string) => string> = {

@@ -15,6 +15,7 @@ export function fakeResults(): FakeResults {
   return {
     refs,
     faults,
+    logs: { keep: async () => {}, read: async () => undefined, remove: async () => {} },
     have: async () => [],
     receive: async (task, saved) => {
       if (faults.broken > 0) {

@@ -1,0 +1,64 @@
+/** What sessions print: from the node while the workspace stands, from our own copy afterwards. */
+import { Hono } from 'hono'
+import { TdfError } from '../../src/errors.ts'
+import { readNode } from '../../src/store/nodes.ts'
+import { readWorkspace } from '../../src/store/slots.ts'
+import type { Task } from '../../src/task.ts'
+import type { RunningEngine } from '../build-engine.ts'
+import { findTask } from '../find-task.ts'
+import { SETUP_SESSION, sessionsOf } from '../sessions.ts'
+
+const LOOK_MS = 10_000
+const NOTHING = Buffer.alloc(0)
+
+export function logRoutes(engine: RunningEngine): Hono {
+  const { store } = engine
+  const app = new Hono()
+
+  /** Answers at most a chunk, and in `x-next-offset` where to go on. Empty when there is no more now. */
+  app.get('/tasks/:task/logs', async c => {
+    const task = findTask(store.sql, c.req.param('task'))
+    const after = Number(c.req.query('after') ?? 0)
+    if (!Number.isSafeInteger(after) || after < 0) {
+      throw new TdfError('BAD_REQUEST', 'after: it must be a number of bytes', { field: 'after' })
+    }
+    const bytes = await logOf(engine, task, sessionOf(task, c.req.query('session')), after, c.req.raw.signal)
+    c.header('x-next-offset', String(after + bytes.length))
+    c.header('content-type', 'application/octet-stream')
+    return c.body(new Uint8Array(bytes))
+  })
+  return app
+}
+
+/** The newest run of the agent; before the first there may be the setup. Throws NOT_FOUND for one that never was. */
+function sessionOf(task: Task, wanted: string | undefined): string {
+  if (wanted === undefined) return task.sessionId ?? SETUP_SESSION
+  const named = wanted === 'check' && task.sessionId !== null ? `${task.sessionId}-check` : wanted
+  const known = [SETUP_SESSION, ...sessionsOf(task)]
+  if (known.includes(named)) return named
+  throw new TdfError('NOT_FOUND', `task ${task.id} has no session "${wanted}"; it has ${known.join(', ')}`, {
+    hint: `tdf logs ${task.id}`,
+  })
+}
+
+async function logOf(
+  engine: RunningEngine,
+  task: Task,
+  session: string,
+  after: number,
+  signal: AbortSignal,
+): Promise<Buffer> {
+  const { store, agents, results } = engine
+  const workspace = task.workspaceId === null ? undefined : readWorkspace(store.sql, task.workspaceId)
+  const node = workspace && workspace.releasedAt === null ? readNode(store.sql, workspace.nodeName) : undefined
+  if (workspace && node) {
+    try {
+      const agent = await agents.of(node, signal, LOOK_MS)
+      return (await agent.logs(workspace.id, session, after)).bytes
+    } catch (thrown) {
+      // It may just have been deleted, or its node may be away: what we have is the answer then.
+      engine.log.debug({ task: task.id, err: String(thrown) }, 'the log cannot be had from the node')
+    }
+  }
+  return (await results.logs.read(task, session, after)) ?? NOTHING
+}

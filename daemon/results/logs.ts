@@ -1,0 +1,58 @@
+/** What sessions printed, as files of ours: copied before a workspace is deleted, and read when it is gone. */
+import { mkdir, open, rm, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { LOG_CHUNK_BYTES_MAX } from '../../src/protocol/limits.ts'
+import type { Task } from '../../src/task.ts'
+
+type Attempt = Pick<Task, 'id' | 'attempt'>
+
+export interface Logs {
+  /** Copies what `read` gives, from where the last try ended. Throws what `read` throws. */
+  keep(
+    task: Attempt,
+    sessionId: string,
+    read: (after: number) => Promise<{ bytes: Buffer; next: number }>,
+  ): Promise<void>
+  /** At most a chunk from byte `after` on; undefined when there is no such log. */
+  read(task: Attempt, sessionId: string, after: number): Promise<Buffer | undefined>
+  remove(taskId: string): Promise<void>
+}
+
+export function logFiles(stateDir: string, bytesMax: number): Logs {
+  const folderOf = (taskId: string) => path.join(stateDir, 'logs', taskId)
+  // Ids are made by us, of letters, digits and dashes.
+  const fileOf = (task: Attempt, sessionId: string) => path.join(folderOf(task.id), `${task.attempt}-${sessionId}.log`)
+
+  return {
+    async keep(task, sessionId, read) {
+      const file = fileOf(task, sessionId)
+      let after = (await stat(file).catch(() => null))?.size ?? 0
+      let first = await read(after)
+      if (first.bytes.length === 0) return
+      await mkdir(folderOf(task.id), { recursive: true, mode: 0o700 })
+      const handle = await open(file, 'a', 0o600)
+      try {
+        for (; first.bytes.length > 0 && after < bytesMax; first = await read(after)) {
+          await handle.appendFile(first.bytes)
+          after = first.next
+        }
+        await handle.sync()
+      } finally {
+        await handle.close()
+      }
+    },
+    async read(task, sessionId, after) {
+      const handle = await open(fileOf(task, sessionId), 'r').catch(() => null)
+      if (!handle) return undefined
+      try {
+        const { size } = await handle.stat()
+        const bytes = Buffer.alloc(Math.max(Math.min(size - after, LOG_CHUNK_BYTES_MAX), 0))
+        const { bytesRead } = await handle.read(bytes, 0, bytes.length, after)
+        return bytes.subarray(0, bytesRead)
+      } finally {
+        await handle.close()
+      }
+    },
+    remove: taskId => rm(folderOf(taskId), { recursive: true, force: true }),
+  }
+}

@@ -1,0 +1,19 @@
+/** The model of a VM agent keeps what the real one promises. */
+import { serve } from '@hono/node-server'
+import { realWorld } from '../../src/world.ts'
+import { agentConformance } from '../conformance/agent.suite.ts'
+import { clientOf } from '../src/agent/support/client.ts'
+import { fakeAgent } from './agent.ts'
+
+agentConformance('the model', async () => {
+  const { app } = fakeAgent({ clock: realWorld().clock, name: 'model', token: 'token', buildMs: 50 })
+  const port = await new Promise<number>(resolve => {
+    serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' }, ({ port }) => resolve(port))
+  })
+  return {
+    ...clientOf({ url: `http://127.0.0.1:${port}`, token: 'token' }),
+    name: 'model',
+    repositoryUrl: 'https://example.org/repo.git',
+    command: script => ['fake', JSON.stringify(script)],
+  }
+})
