@@ -14,10 +14,9 @@ export interface Wanted {
   isThere(task: TaskJson): boolean
   /** Also when they are over: `isThere` alone decides. */
   keepsOn?: boolean
-  /** Tells the events from this number on, not only new ones. */
-  since?: number
   timeoutMs: number | null
   signal: AbortSignal
+  /** Told of everything that happened to the tasks, also before the waiting began; of each event once. */
   onEvent?(event: EventJson): unknown
   onTask?(task: TaskJson): void
   onAway?(): void
@@ -40,6 +39,13 @@ export async function awaitTasks(cli: Cli, wanted: Wanted): Promise<TaskJson[] |
   const cancel = timeoutMs === null ? () => {} : realWorld().clock.timer(timeoutMs, late)
 
   const isSettled = (task: TaskJson) => wanted.isThere(task) || (!wanted.keepsOn && (isOver(task) || needsInput(task)))
+  const told = new Map<string, number>()
+  const tell = (event: EventJson) => {
+    const { taskId, seq } = event
+    if (taskId === null || seq <= (told.get(taskId) ?? 0)) return
+    told.set(taskId, seq)
+    wanted.onEvent?.(event)
+  }
   const look = async (id: string) => {
     const task = await cli.client().call<TaskJson>({ path: `/tasks/${id}`, signal })
     seen.set(id, task)
@@ -48,13 +54,19 @@ export async function awaitTasks(cli: Cli, wanted: Wanted): Promise<TaskJson[] |
   const left = () => ids.filter(id => !seen.has(id) || !isSettled(seen.get(id) as TaskJson))
 
   try {
-    for await (const streamed of streamEvents(cli, wanted.since ?? 'now', signal)) {
-      if (streamed.kind === 'look') for (const id of left()) await look(id)
+    for await (const streamed of streamEvents(cli, 'now', signal)) {
+      if (streamed.kind === 'look') {
+        for (const id of left()) {
+          await look(id)
+          if (wanted.onEvent)
+            (await cli.client().call<EventJson[]>({ path: `/tasks/${id}/events`, signal })).forEach(tell)
+        }
+      }
       if (streamed.kind === 'away') wanted.onAway?.()
       if (streamed.kind === 'event') {
         const { event } = streamed
         if (event.taskId === null || !ids.includes(event.taskId)) continue
-        wanted.onEvent?.(event)
+        tell(event)
         if (left().includes(event.taskId)) await look(event.taskId)
       }
       if (left().length === 0) return ids.map(id => seen.get(id) as TaskJson)

@@ -37,7 +37,7 @@ export function progressLine(event: EventJson, startedAt: string): string {
   return `${after.padStart(7)}  ${eventText(event)}`
 }
 
-const took = (ms: number) => (ms < 1_000 ? `${ms}ms` : formatDurationShort(ms))
+export const took = (ms: number) => (ms < 1_000 ? `${ms}ms` : formatDurationShort(ms))
 
 function word(value: unknown): string {
   return oneLine(typeof value === 'string' ? value : (JSON.stringify(value) ?? ''))

@@ -27,7 +27,8 @@ try {
 }
 
 function report(cli: Cli, thrown: unknown, argv: readonly string[]): number {
-  if (thrown instanceof CommanderError) return thrown.exitCode === 0 || thrown.code === 'commander.help' ? 0 : 2
+  // Help and version have been printed; anything else of the parser is thrown as one of ours.
+  if (thrown instanceof CommanderError) return 0
   const error = asTdfError(thrown)
   cli.stderr.write(isJson(argv) ? asJson(error) : asText(error))
   if (error.code === 'BUG' && cli.env.TDF_DEBUG)

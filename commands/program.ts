@@ -1,8 +1,8 @@
 /** The command tree. What a command needs beyond its options is loaded when it runs. */
-import { Command, Option } from 'commander'
+import { Command, type CommanderError, Option } from 'commander'
 import { VERSION } from '../src/version.ts'
 import { cancelCommand, pruneCommand, retryCommand, rmCommand, sendCommand } from './change.ts'
-import type { Cli } from './cli.ts'
+import { type Cli, usage } from './cli.ts'
 import { configCommand } from './config.ts'
 import { daemonCommand } from './daemon.ts'
 import { nodeCommand } from './nodes.ts'
@@ -32,17 +32,23 @@ export function buildProgram(cli: Cli): Command {
     .option('-q, --quiet', 'the same as -o id')
     .option('--no-input', 'never ask')
     .option('--yes', 'answer every question with yes')
-    .showHelpAfterError('(try: tdf --help)')
-    .exitOverride()
-    .configureOutput({ writeErr: text => void cli.stderr.write(text) })
+    // Errors are printed in one place, commands/main.ts.
+    .configureOutput({ writeErr: text => void cli.stderr.write(text), outputError: () => {} })
+    .exitOverride(error => refuse(error, 'tdf'))
     .enablePositionalOptions(false)
-  for (const make of COMMANDS) program.addCommand(overridden(make(cli)))
+  for (const make of COMMANDS) program.addCommand(overridden(make(cli), 'tdf'))
   return program
 }
 
 /** Errors of the command line are thrown, so that one place decides how they look and what they exit with. */
-function overridden(command: Command): Command {
-  command.exitOverride()
-  command.commands.forEach(overridden)
+function overridden(command: Command, parent: string): Command {
+  const path = `${parent} ${command.name()}`
+  command.exitOverride(error => refuse(error, path)).configureOutput({ outputError: () => {} })
+  for (const child of command.commands) overridden(child, path)
   return command
+}
+
+function refuse(error: CommanderError, path: string): never {
+  const isHelp = error.exitCode === 0 || error.code === 'commander.help'
+  throw isHelp ? error : usage(error.message.replace(/^error: /, ''), `${path} --help`)
 }

@@ -6,6 +6,7 @@ import { TdfError } from '../src/errors.ts'
 import { isSafeBranch } from '../src/git.ts'
 import type { TaskJson } from '../src/protocol/control.ts'
 import { sanitize } from '../src/sanitize.ts'
+import { resultRefOf } from '../src/task.ts'
 import { type Cli, print, say } from './cli.ts'
 import { type Git, userGit } from './local-git.ts'
 import type { Format } from './output.ts'
@@ -61,16 +62,9 @@ async function fetchObjects(cli: Cli, git: Git, task: TaskJson): Promise<void> {
     const query = new URLSearchParams(have.map((oid): [string, string] => ['have', oid]))
     const reply = await cli.client().raw({ path: `/tasks/${task.id}/bundle?${query}`, download, timeoutMs: FETCH_MS })
     if (reply.status === 204) return
+    const ref = resultRefOf(task.id, task.attempt)
     const quiet = ['-c', 'gc.auto=0', '-c', 'maintenance.auto=false', '-c', 'fetch.recurseSubmodules=no']
-    const fetched = await git([
-      ...quiet,
-      'fetch',
-      '--quiet',
-      '--no-tags',
-      '--no-write-fetch-head',
-      download,
-      'refs/tdf/*',
-    ])
+    const fetched = await git([...quiet, 'fetch', '--quiet', '--no-tags', '--no-write-fetch-head', download, ref])
     if (fetched.exitCode !== 0) throw broken(fetched.stderr)
   } finally {
     await rm(folder, { recursive: true, force: true })

@@ -104,7 +104,6 @@ async function runTask(cli: Cli, there: Cli): Promise<void> {
       ids: [submitted.id],
       isThere: task => isOver(task) && task.step === null,
       keepsOn: true,
-      since: 0,
       timeoutMs: TASK_MS_MAX,
       signal: interrupt.signal,
       onEvent: event => event.type === 'task.step' && print(cli, progressLine(event, submitted.createdAt)),

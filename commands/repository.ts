@@ -102,7 +102,10 @@ async function dirtyCommit(cli: Cli, top: string, head: string): Promise<string>
       await must(await git(args, env), args.join(' '))
     const tree = await git(['write-tree'], env)
     await must(tree, 'write-tree')
-    const made = await git(['commit-tree', tree.stdout.trim(), '-p', head, '-m', 'Uncommitted changes at submit'], env)
+    const made = await git(['commit-tree', tree.stdout.trim(), '-p', head, '-m', 'Uncommitted changes at submit'], {
+      ...env,
+      ...(await identityEnv(git)),
+    })
     await must(made, 'commit-tree')
     return made.stdout.trim()
   } finally {
@@ -154,6 +157,15 @@ async function writeBundle(cli: Cli, top: string, commit: string, name: string, 
 
 async function must({ exitCode, stderr }: RunResult, what: string): Promise<void> {
   if (exitCode !== 0) throw new TdfError('REPOSITORY_UNREADABLE', `git ${what} failed: ${stderr.trim().slice(-500)}`)
+}
+
+/** git refuses to guess who somebody is; for a commit of ours it need not. */
+async function identityEnv(git: Git): Promise<Record<string, string>> {
+  const { name, email } = (await authorOf(git)) ?? { name: 'tdf', email: 'tdf@localhost' }
+  return {
+    ...{ GIT_AUTHOR_NAME: name, GIT_AUTHOR_EMAIL: email },
+    ...{ GIT_COMMITTER_NAME: name, GIT_COMMITTER_EMAIL: email },
+  }
 }
 
 async function authorOf(git: Git): Promise<Taken['author']> {

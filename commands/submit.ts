@@ -44,7 +44,9 @@ export function submitCommand(cli: Cli): Command {
     .option('--size <size>', 'at least this size')
     .option('--location <location>', 'in this location only')
     .option('--title <title>', 'a name for people (default: the first line of the prompt)')
-    .option('--label <key=value>', 'may be given several times', collectLabel, {})
+    .addOption(
+      new Option('--label <key=value>', 'may be given several times').default({}, 'none').argParser(collectLabel),
+    )
     .addOption(new Option('--priority <number>', 'the higher goes first').default(0).argParser(integer))
     .option('--timeout <duration>', 'end the agent after this time, such as 45m')
     .option('--output-branch <branch>', 'the branch of the result (default: tdf/<id>-<title>)')

@@ -5,7 +5,7 @@
 import { TdfError } from '../src/errors.ts'
 import type { CallbackAnswer } from '../src/protocol/callbacks.ts'
 import { type AttemptKey, type ReadTask, readAttempt } from '../src/store/attempts.ts'
-import { readNode, wakeNode, writeHeartbeat } from '../src/store/nodes.ts'
+import { readNode, suspectNode, writeHeartbeat } from '../src/store/nodes.ts'
 import { insertTask, type NewTask, newestKey, readNewestAttempt } from '../src/store/tasks.ts'
 import { isTerminal } from '../src/task.ts'
 import type { Engine } from './deps.ts'
@@ -116,6 +116,6 @@ function hear(engine: Engine, fact: Extract<Fact, { kind: 'node_ready' | 'heartb
   }
   // Its own word is a reason to look, never proof: the node's journey asks back who it is.
   const isNews = fact.kind === 'node_ready' || !isKnown || node.status === 'lost'
-  if (isNews && wakeNode(store.sql, node.name, now)) store.afterCommit(() => loop.schedule(nodeSubject(node.name), now))
+  if (isNews && suspectNode(store.sql, node.name, now)) store.afterCommit(() => loop.schedule(nodeSubject(node.name), now))
   return isKnown ? { accepted: true } : { accepted: false, reason: 'another state of this node is in use' }
 }

@@ -64,6 +64,12 @@ export function wakeNode(sql: Sql, name: string, at: number): boolean {
   )
 }
 
+/** Wakes it, and forgets when it was last asked who it is: it will be asked at once. */
+export function suspectNode(sql: Sql, name: string, at: number): boolean {
+  sql.run("update nodes set facts = json_remove(facts, '$.pulledAt') where name = ?", name)
+  return wakeNode(sql, name, at)
+}
+
 export function deleteNode(sql: Sql, name: string): void {
   sql.run('delete from nodes where name = ?', name)
   sql.run('delete from heartbeats where node_name = ?', name)

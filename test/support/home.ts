@@ -95,16 +95,34 @@ export function makeRepository(): { dir: string; remove(): void } {
   return { dir, remove: () => rmSync(dir, { recursive: true, force: true }) }
 }
 
+export interface Ran {
+  code: number | null
+  out: string
+  err: string
+}
+
+export interface RunOptions {
+  cwd?: string
+  input?: string
+  env?: Record<string, string>
+}
+
 /** Runs `tdf` with this home; never throws. */
-export function tdf(
-  home: Pick<Home, 'env'>,
-  ...args: string[]
-): Promise<{ code: number | null; out: string; err: string }> {
+export function tdf(home: Pick<Home, 'env'>, ...args: string[]): Promise<Ran> {
+  return tdfWith(home, {}, ...args)
+}
+
+export function tdfWith(home: Pick<Home, 'env'>, { cwd, input, env }: RunOptions, ...args: string[]): Promise<Ran> {
   return new Promise(resolve => {
-    const child = spawn(process.execPath, [path.join(root, 'dist/tdf.js'), ...args], { env: home.env })
+    const child = spawn(process.execPath, [path.join(root, 'dist/tdf.js'), ...args], {
+      env: { ...home.env, ...env },
+      ...(cwd === undefined ? {} : { cwd }),
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    })
     let [out, err] = ['', '']
-    child.stdout.on('data', chunk => (out += chunk))
-    child.stderr.on('data', chunk => (err += chunk))
+    child.stdout?.on('data', chunk => (out += chunk))
+    child.stderr?.on('data', chunk => (err += chunk))
+    child.stdin?.end(input)
     child.on('close', code => resolve({ code, out, err }))
   })
 }

@@ -31,7 +31,9 @@ async function daemon(answer: (path: string, count: number) => number) {
       const status = answer(path, count)
       const body = JSON.parse(Buffer.concat(chunks).toString() || 'null')
       taken.push({ path, token: request.headers.authorization ?? '', body })
-      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify({ accepted: status === 200 }))
+      response
+        .writeHead(status, { 'content-type': 'application/json' })
+        .end(JSON.stringify({ accepted: status === 200 }))
     })
   })
   servers.push(server)
@@ -54,9 +56,15 @@ describe('a push', () => {
     const id = await readyWorkspace(agent, `file://${repository()}`)
     const end = await runScript(agent, id, 'exit 2')
     await eventually('the end was told', () => home.of('/tasks/task-1/status').length > 0)
-    expect(home.of('/nodes/n1/ready')[0]).toMatchObject({ token: 'Bearer node-token', body: { stateId: expect.any(String) } })
+    expect(home.of('/nodes/n1/ready')[0]).toMatchObject({
+      token: 'Bearer node-token',
+      body: { stateId: expect.any(String) },
+    })
     const [ready] = home.of(`/workspaces/${id}/ready`)
-    expect(ready).toMatchObject({ token: 'Bearer workspace-token', body: { seq: expect.any(Number), status: 'running' } })
+    expect(ready).toMatchObject({
+      token: 'Bearer workspace-token',
+      body: { seq: expect.any(Number), status: 'running' },
+    })
     expect(home.of('/tasks/task-1/status')[0]?.body).toMatchObject({
       ...{ attempt: 1, sessionId: end.sessionId, status: 'failed', exitCode: 2, signal: null },
     })

@@ -42,7 +42,8 @@ describe('a request', () => {
   })
 
   it('that is no JSON, or too large, or from a browser', async () => {
-    const raw = (body: string, headers: Record<string, string>) => agent.call('POST', '/workspaces', { raw: body, headers })
+    const raw = (body: string, headers: Record<string, string>) =>
+      agent.call('POST', '/workspaces', { raw: body, headers })
     expect((await raw('{', { 'content-type': 'application/json' })).status).toBe(400)
     expect((await raw('{}', { 'content-type': 'text/plain' })).status).toBe(415)
     const large = JSON.stringify({ prompt: 'x'.repeat(3_000_000) })
@@ -170,7 +171,10 @@ describe('a session', () => {
     const end = await sessionEnd(agent, id, body.sessionId, 30_000)
     expect(end).toMatchObject({ signal: 'SIGKILL', errorMessage: 'timeout' })
     const pid = Number(readFileSync(pidFile, 'utf8'))
-    await eventually('it is gone', () => !existsSync(`/proc/${pid}`) || /\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8')))
+    await eventually(
+      'it is gone',
+      () => !existsSync(`/proc/${pid}`) || /\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8')),
+    )
   }, 60_000)
 
   it('is left alone by another that is asked for under a wrong id', async () => {
