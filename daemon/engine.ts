@@ -116,6 +116,7 @@ function hear(engine: Engine, fact: Extract<Fact, { kind: 'node_ready' | 'heartb
   }
   // Its own word is a reason to look, never proof: the node's journey asks back who it is.
   const isNews = fact.kind === 'node_ready' || !isKnown || node.status === 'lost'
-  if (isNews && suspectNode(store.sql, node.name, now)) store.afterCommit(() => loop.schedule(nodeSubject(node.name), now))
+  if (isNews && suspectNode(store.sql, node.name, now))
+    store.afterCommit(() => loop.schedule(nodeSubject(node.name), now))
   return isKnown ? { accepted: true } : { accepted: false, reason: 'another state of this node is in use' }
 }

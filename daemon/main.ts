@@ -6,6 +6,7 @@ import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
 import { type Config, parseListen } from '../src/config/index.ts'
+import { asTdfError, TdfError } from '../src/errors.ts'
 import type { Log } from '../src/observe/log.ts'
 import type { Paths } from '../src/paths.ts'
 import type { DaemonStatusJson } from '../src/protocol/control.ts'
@@ -77,7 +78,7 @@ async function compose(options: DaemonOptions, ending: Ending): Promise<void> {
   const { world, paths, config, log, env } = options
   const { stateDir, runDir } = paths
   for (const folder of [stateDir, runDir, path.join(stateDir, 'bundles'), path.join(stateDir, 'downloads')]) {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    makeFolder(folder)
   }
   const startedAt = new Date(world.clock.now()).toISOString()
   const lock = takeLock(stateDir, { pid: process.pid, startedAt })
@@ -127,6 +128,14 @@ async function compose(options: DaemonOptions, ending: Ending): Promise<void> {
   const sweeps = startSweeps(engine, { stateDir, errors, observability })
   ending.undoLater(() => sweeps.stop())
   log.info({ pid: process.pid, version: VERSION, socket: paths.socket, callbacks: told.callbacksUrl }, 'ready')
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw new TdfError('STATE_UNWRITABLE', `${folder} cannot be made: ${asTdfError(error).message}`, { cause: error })
+  }
 }
 
 /** Port 0 is a free port, chosen once and kept: nodes go on calling the same one. */
