@@ -1,0 +1,181 @@
+CREATE TABLE attempts (
+    task_id text not null references tasks (id) on delete cascade,
+    attempt integer not null,
+    rev integer not null,
+    wakes integer not null,
+    live integer not null,
+    status text not null,
+    step text,
+    step_entered_at integer not null,
+    step_attempt integer not null,
+    wake_at integer,
+    deadline_at integer,
+    absolute_at integer,
+    waiting_for text,
+    parked_until integer,
+    placement integer not null,
+    node_name text,
+    workspace_id text,
+    session_id text,
+    facts text not null,
+    verdict text,
+    result text,
+    usage text,
+    error text,
+    cleanup text,
+    engine_version integer,
+    created_at integer not null,
+    started_at integer,
+    completed_at integer,
+    updated_at integer not null,
+    primary key (task_id, attempt),
+    check ((live = 1) = (step is not null) and (live = 1) = (wake_at is not null))
+  ) strict, without rowid;
+
+CREATE TABLE bundles (
+    sha256 text primary key,
+    bytes integer not null,
+    commit_id text not null,
+    ref text not null,
+    created_at integer not null,
+    used_at integer not null
+  ) strict, without rowid;
+
+CREATE TABLE cleanups (
+    task_id text not null,
+    attempt integer not null,
+    kind text not null,
+    node_name text not null,
+    subject text not null,
+    state text not null,
+    tries integer not null default 0,
+    due_at integer not null,
+    error text,
+    primary key (subject, kind)
+  ) strict, without rowid;
+
+CREATE TABLE events (
+    seq integer primary key autoincrement,
+    at integer not null,
+    type text not null,
+    task_id text,
+    attempt integer,
+    node_name text,
+    step text,
+    data text not null
+  ) strict;
+
+CREATE TABLE heartbeats (
+    node_name text primary key,
+    at integer not null,
+    cpu_percent real,
+    memory_percent real,
+    disk_percent real
+  ) strict, without rowid;
+
+CREATE TABLE inbox (
+    id integer primary key autoincrement,
+    task_id text not null,
+    attempt integer not null,
+    kind text not null,
+    dedupe text not null unique,
+    payload text not null,
+    at integer not null,
+    consumed integer not null default 0
+  ) strict;
+
+CREATE TABLE meta (key text primary key, value text not null) strict, without rowid;
+
+CREATE TABLE nodes (
+    name text primary key,
+    provider text not null,
+    status text not null,
+    rev integer not null,
+    wakes integer not null,
+    size text,
+    location text,
+    address text,
+    auto_provisioned integer not null,
+    max_workspaces integer not null,
+    state_id text,
+    cursor integer not null,
+    wake_at integer,
+    deadline_at integer,
+    waiting_for text,
+    warm_until integer,
+    price_per_hour real,
+    facts text not null,
+    created_at integer not null,
+    ready_at integer,
+    updated_at integer not null
+  ) strict, without rowid;
+
+CREATE TABLE outbox (
+    id text primary key,
+    kind text not null,
+    payload text not null,
+    due_at integer not null,
+    tries integer not null default 0
+  ) strict, without rowid;
+
+CREATE TABLE reservations (
+    task_id text not null,
+    attempt integer not null,
+    node_name text not null,
+    created_at integer not null,
+    primary key (task_id, attempt)
+  ) strict, without rowid;
+
+CREATE TABLE sqlite_sequence(name,seq);
+
+CREATE TABLE tasks (
+    id text primary key,
+    number integer not null unique,
+    attempt integer not null,
+    spec text not null,
+    idempotency_key text unique,
+    idempotency_hash text,
+    created_at integer not null
+  ) strict;
+
+CREATE TABLE tokens (
+    hash text primary key,
+    scope text not null,
+    subject text not null,
+    task_id text,
+    attempt integer
+  ) strict, without rowid;
+
+CREATE TABLE workspaces (
+    id text primary key,
+    task_id text not null,
+    attempt integer not null,
+    placement integer not null,
+    node_name text not null,
+    status text not null,
+    created_at integer not null,
+    released_at integer,
+    unique (task_id, attempt, placement)
+  ) strict, without rowid;
+
+CREATE INDEX attempts_live on attempts (live) where live = 1;
+
+CREATE INDEX bundles_commit on bundles (commit_id);
+
+CREATE INDEX cleanups_due on cleanups (due_at) where state = 'pending';
+
+CREATE INDEX cleanups_node on cleanups (node_name) where state = 'pending';
+
+CREATE INDEX cleanups_task on cleanups (task_id, attempt);
+
+CREATE INDEX events_task on events (task_id) where task_id is not null;
+
+CREATE INDEX inbox_open on inbox (task_id, attempt) where consumed = 0;
+
+CREATE INDEX outbox_due on outbox (kind, due_at);
+
+CREATE INDEX reservations_node on reservations (node_name);
+
+CREATE INDEX tokens_task on tokens (task_id) where task_id is not null;
+
+CREATE INDEX workspaces_slot on workspaces (node_name) where released_at is null;
