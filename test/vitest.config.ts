@@ -15,5 +15,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     pool: 'forks',
+    // Most of the time a test waits for processes: one more than there are processors of the smallest machine.
+    maxWorkers: 3,
   },
 })

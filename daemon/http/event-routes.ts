@@ -2,6 +2,7 @@
 import { type Context, Hono } from 'hono'
 import { streamSSE } from 'hono/streaming'
 import { TdfError } from '../../src/errors.ts'
+import type { SnapshotJson } from '../../src/protocol/control.ts'
 import { firstSeq, type JournalEvent, lastSeq, readEvents } from '../../src/store/journal.ts'
 import { readNodes } from '../../src/store/nodes.ts'
 import { slotsInUse } from '../../src/store/slots.ts'
@@ -36,11 +37,12 @@ export function eventRoutes(engine: RunningEngine, parts: Control): Hono {
   /** All that a screen shows, and the event behind which to follow it. */
   app.get('/snapshot', c => {
     const used = slotsInUse(store.sql)
-    return c.json({
+    const snapshot: SnapshotJson = {
       seq: lastSeq(store.sql),
       tasks: recentTasks(engine).map(task => taskJson(store.sql, task)),
       nodes: readNodes(store.sql, false).map(node => nodeJson(node, used)),
-    })
+    }
+    return c.json(snapshot)
   })
 
   app.get('/errors', async c => {

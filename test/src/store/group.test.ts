@@ -26,8 +26,11 @@ const stored = () => sql.all('select a from t order by a').map(({ a }) => a)
 describe('a group', () => {
   it('stores what is asked for in one turn with one commit', async () => {
     let commits = 0
+    const real = realWorld()
+    const clock = { ...real.clock, mono: () => 0 }
     const world = {
-      ...realWorld(),
+      ...real,
+      clock,
       power: (when: string, effect: string) => void (when === 'after' && effect === 'commit' && commits++),
     }
     const group = createGroup(sql, world as ReturnType<typeof realWorld>)
