@@ -3,7 +3,7 @@
  * done any number of times: by the cleanup step, by the sweep, by `rm`.
  */
 import { asTdfError } from '../src/errors.ts'
-import { type AttemptKey, readAttempt } from '../src/store/attempts.ts'
+import { type AttemptKey, readAttempt, updateAttempt } from '../src/store/attempts.ts'
 import { type CleanupItem, cleanupsOf, delayCleanup, setCleanup } from '../src/store/cleanups.ts'
 import { readNode, wakeNode } from '../src/store/nodes.ts'
 import { releaseWorkspace, setWorkspaceStatus } from '../src/store/slots.ts'
@@ -16,11 +16,12 @@ import { nodeSubject } from './subjects.ts'
 /** Tries every item of the attempt that is due, in order; answers what is left. */
 export async function undo(engine: Engine, key: AttemptKey, signal: AbortSignal): Promise<CleanupItem[]> {
   const { store, world } = engine
+  // What comes later in the order needs what comes before: nothing is deleted before it is saved.
+  const blocked = new Set<string>()
   for (const item of cleanupsOf(store.sql, key)) {
-    if (item.state === 'done' || item.dueAt > world.clock.now()) continue
-    const isDone = await undoItem(engine, item, signal)
-    // What comes later in the order needs what comes before: nothing is deleted before it is saved.
-    if (!isDone) break
+    if (item.state === 'done' || blocked.has(item.subject)) continue
+    const isDone = item.dueAt <= world.clock.now() && (await undoItem(engine, item, signal))
+    if (!isDone) blocked.add(item.subject)
   }
   return cleanupsOf(store.sql, key).filter(item => item.state === 'pending')
 }
@@ -63,11 +64,21 @@ async function agentOf({ store, agents }: Engine, item: CleanupItem, signal: Abo
   return agents.of(node, signal)
 }
 
+/** Inside a write: a cleanup that had failed visibly is done once nothing is left of it, whoever did the rest. */
+export function settleCleanup({ store, world }: Pick<Engine, 'store' | 'world'>, key: AttemptKey): void {
+  const task = readAttempt(store.sql, key)
+  if (task?.cleanup !== 'failed' || task.step !== null) return
+  if (cleanupsOf(store.sql, key).some(item => item.state === 'pending')) return
+  const now = world.clock.now()
+  updateAttempt(store.sql, task, { ...task, cleanup: 'done', updatedAt: now }, now)
+}
+
 /** Inside a write. */
 function confirm(engine: Engine, item: CleanupItem): void {
   const { store, world, loop } = engine
   const now = world.clock.now()
   setCleanup(store.sql, item, 'done')
+  settleCleanup(engine, item)
   if (item.kind === 'stop_workspace') setWorkspaceStatus(store.sql, item.subject, 'stopped')
   if (item.kind !== 'delete_workspace' || !releaseWorkspace(store.sql, item.subject, now)) return
   engine.placementChanged()

@@ -12,10 +12,11 @@ export const cleanup: StepHandler<never> = async (ctx, _task) => {
   if (left.length === 0) return { kind: 'finish', cleanup: 'done' }
   const blocked = left.some(item => item.kind === 'salvage' || item.tries >= TRIES_MAX)
   if (blocked) return { kind: 'finish', cleanup: 'failed' }
-  const nextAt = Math.min(...left.map(item => item.dueAt))
-  const item = left[0]
+  // Of each workspace only the first can be tried; the others wait for it.
+  const first = left.filter((item, index) => left.findIndex(({ subject }) => subject === item.subject) === index)
+  const item = first.reduce((soonest, other) => (other.dueAt < soonest.dueAt ? other : soonest))
   return wait(
-    nextAt - ctx.now,
-    `${item?.kind.replace('_', ' ')} on ${item?.nodeName}: ${item?.error ?? 'not confirmed'}`,
+    item.dueAt - ctx.now,
+    `${item.kind.replace('_', ' ')} on ${item.nodeName}: ${item.error ?? 'not confirmed'}`,
   )
 }

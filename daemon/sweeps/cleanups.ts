@@ -1,7 +1,6 @@
 /** What a cleanup step had to leave: tried again, item by item, until it is confirmed. */
-import { type AttemptKey, readAttempt, updateAttempt } from '../../src/store/attempts.ts'
-import { cleanupsOf, dueCleanups } from '../../src/store/cleanups.ts'
-import type { Engine } from '../deps.ts'
+import { readAttempt } from '../../src/store/attempts.ts'
+import { dueCleanups } from '../../src/store/cleanups.ts'
 import { undo } from '../undo.ts'
 import type { Sweep } from './sweep.ts'
 
@@ -20,17 +19,7 @@ export const cleanups: Sweep = {
       if (readAttempt(store.sql, key)?.step === 'cleanup') continue
       const left = await undo(engine, key, signal)
       if (left.length === 0) finished += 1
-      await store.commit(() => settle(engine, key))
     }
     return { finished }
   },
-}
-
-/** Inside a write: a cleanup that had failed visibly is done once nothing is left of it. */
-function settle({ store, world }: Engine, key: AttemptKey): void {
-  const task = readAttempt(store.sql, key)
-  if (task?.cleanup !== 'failed' || task.step !== null) return
-  if (cleanupsOf(store.sql, key).some(item => item.state === 'pending')) return
-  const now = world.clock.now()
-  updateAttempt(store.sql, task, { ...task, cleanup: 'done', updatedAt: now }, now)
 }

@@ -36,11 +36,21 @@ export function cleanupsOf(sql: Sql, key: AttemptKey): CleanupItem[] {
     .sort((a, b) => CLEANUP_KINDS.indexOf(a.kind) - CLEANUP_KINDS.indexOf(b.kind))
 }
 
+/** What can be tried now: due, and with nothing before it in the order of its subject, so that none crowds the others out. */
 export function dueCleanups(sql: Sql, now: number, limit: number): CleanupItem[] {
   return sql
-    .all("select * from cleanups where state = 'pending' and due_at <= ? order by due_at limit ?", now, limit)
+    .all(
+      `select * from cleanups c where state = 'pending' and due_at <= ? and not exists (
+         select 1 from cleanups b where b.subject = c.subject and b.state = 'pending' and ${RANK('b')} < ${RANK('c')}
+       ) order by due_at limit ?`,
+      now,
+      limit,
+    )
     .map(toItem)
 }
+
+const RANK = (alias: string) =>
+  `case ${alias}.kind ${CLEANUP_KINDS.map((kind, rank) => `when '${kind}' then ${rank}`).join(' ')} end`
 
 export function setCleanup(sql: Sql, item: CleanupItem, state: 'pending' | 'done', error: string | null = null): void {
   sql.run(

@@ -26,6 +26,17 @@ const allAgents = ({ out }: Sim) => [
 ]
 
 export const INVARIANTS: Record<string, Check> = {
+  // First, since others ask what it has read.
+  'the journal is a path of the journeys': sim => {
+    const fresh = readEvents(sqlOf(sim), { after: sim.path.seq, limit: 100_000 })
+    sim.path.seq = fresh.at(-1)?.seq ?? sim.path.seq
+    return fresh.flatMap(event => {
+      if (event.type === 'task.work_discarded') sim.path.discarded.add(String(event.data.workspace))
+      if (event.type === 'node.status') return brokenNode(event)
+      return event.type === 'task.step' || event.type === 'task.status' ? brokenPath(sim.path, event) : []
+    })
+  },
+
   'an acknowledged task is there': sim =>
     [...sim.acknowledged].filter(id => !newestKey(sqlOf(sim), id)).map(id => `${id} is gone`),
 
@@ -101,16 +112,6 @@ export const INVARIANTS: Record<string, Check> = {
     ...(sim.out.cloud?.lostWork ?? []).filter(id => !sim.wiped.has(id) && !sim.path.discarded.has(id)),
     ...allAgents(sim).flatMap(({ lostWork }) => lostWork.filter(id => !sim.path.discarded.has(id))),
   ],
-
-  'the journal is a path of the journeys': sim => {
-    const fresh = readEvents(sqlOf(sim), { after: sim.path.seq, limit: 100_000 })
-    sim.path.seq = fresh.at(-1)?.seq ?? sim.path.seq
-    return fresh.flatMap(event => {
-      if (event.type === 'task.work_discarded') sim.path.discarded.add(String(event.data.workspace))
-      if (event.type === 'node.status') return brokenNode(event)
-      return event.type === 'task.step' || event.type === 'task.status' ? brokenPath(sim.path, event) : []
-    })
-  },
 
   'a cancel reaches its task, whatever it does': sim =>
     isBusy(sim)

@@ -26,8 +26,8 @@ else if (step > 0) process.stdout.write(`${JSON.stringify(await run(from, seeds,
 else process.exitCode = report(await Promise.all(share()))
 
 async function replay(number: number): Promise<number> {
-  const { findings, story, tasks, crashes } = await simulate({ seed: number, ticks })
-  console.log(story.join('\n'))
+  const { findings, story, journal, tasks, crashes } = await simulate({ seed: number, ticks })
+  console.log([...story, ...journal].join('\n'))
   tell(number, findings)
   return report([{ seeds: 1, failed: findings.length > 0 ? 1 : 0, tasks, crashes }])
 }

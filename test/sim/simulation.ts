@@ -5,6 +5,8 @@
  */
 import type { ReadTask } from '../../src/store/attempts.ts'
 import { readLive } from '../../src/store/attempts.ts'
+import { cleanupsOf } from '../../src/store/cleanups.ts'
+import { readEvents } from '../../src/store/journal.ts'
 import { readNodes } from '../../src/store/nodes.ts'
 import type { Clock } from '../../src/world.ts'
 import { mulberry32 } from '../fakes/world.ts'
@@ -22,6 +24,8 @@ export interface SimEnd {
   findings: Finding[]
   /** What was done, for the one who replays it. */
   story: string[]
+  /** What the daemon wrote about the tasks that were found. */
+  journal: string[]
   tasks: number
   crashes: number
 }
@@ -78,10 +82,11 @@ export async function simulate({ seed, ticks }: SimPlan): Promise<SimEnd> {
     findings.push(...look(sim, tick))
   }
   if (findings.length === 0) findings.push(...(await comeToRest(sim, ticks)))
+  const journal = findings.length > 0 ? journalOf(sim, findings) : []
   const tasks = sim.acknowledged.size
   sim.life.kill()
   out.remove()
-  return { findings, story: sim.story, tasks, crashes: sim.crashes }
+  return { findings, story: sim.story, journal, tasks, crashes: sim.crashes }
 }
 
 /** Whatever happens while the power fails is no answer of anybody: the next life begins on what was committed. */
@@ -151,6 +156,31 @@ function unrest({ life }: Sim): string {
   const tasks = readLive(sql).map(({ id, attempt }) => describe(life.task(id, attempt)))
   const nodes = readNodes(sql).map(({ name, status, waitingFor }) => `${name} ${status} (${waitingFor})`)
   return [...tasks, ...nodes].join('; ')
+}
+
+/** With the nodes of those tasks, since most faults come from them. */
+function journalOf({ life, out }: Sim, findings: readonly Finding[]): string[] {
+  const { sql } = life.engine.store
+  const text = findings.map(({ what }) => what).join(' ')
+  const named = (id: string | null) => id !== null && text.includes(id)
+  const events = readEvents(sql, { after: 0, limit: 100_000 })
+  const nodes = new Set(events.flatMap(({ taskId, nodeName }) => (named(taskId) && nodeName ? [nodeName] : [])))
+  const lines = events
+    .filter(({ taskId, nodeName }) => named(taskId) || (taskId === null && nodeName !== null && nodes.has(nodeName)))
+    .map(({ at, type, taskId, attempt, nodeName, data }) => {
+      return `${new Date(at).toISOString()} ${type} ${taskId ?? ''}/${attempt ?? ''} ${nodeName ?? ''} ${JSON.stringify(data)}`
+    })
+  const ids = new Set(events.flatMap(({ taskId }) => (taskId && named(taskId) ? [taskId] : [])))
+  for (const id of ids) {
+    const task = life.task(id)
+    lines.push(JSON.stringify({ ...task, spec: task.spec.agent.command }))
+    for (let attempt = 1; attempt <= task.attempt; attempt++) {
+      lines.push(...cleanupsOf(sql, { id, attempt }).map(item => JSON.stringify(item)))
+    }
+    const home = [...out.results.refs].filter(([ref]) => ref.includes(id))
+    lines.push(`home: ${JSON.stringify(home)}`)
+  }
+  return lines
 }
 
 export const describe = ({ id, attempt, step, status, waitingFor }: ReadTask) =>
