@@ -106,7 +106,7 @@ function tryAgain(task: Task, error: TdfError, rules: Rules): Transition {
   const neverEnds = task.step === 'salvage' || isTerminal(task.status)
   if (error.class === 'wait' || neverEnds) {
     const ms = error.retryAfterMs ?? config.runner.retryMaxDelay
-    return waitFor(task, { kind: 'wait', ms, why: error.message, looked: false }, rules)
+    return waitFor(task, { kind: 'wait', ms, why: `another try, since ${error.message}`, looked: false }, rules)
   }
   const isLate = task.deadlineAt !== null && now >= task.deadlineAt
   if (error.class === 'permanent' || isLate || task.stepAttempt > config.runner.stepMaxRetries) {
@@ -117,7 +117,7 @@ function tryAgain(task: Task, error: TdfError, rules: Rules): Transition {
     ...task,
     stepAttempt: task.stepAttempt + 1,
     wakeAt,
-    waitingFor: `${error.message} (try ${task.stepAttempt} of ${config.runner.stepMaxRetries + 1})`,
+    waitingFor: `try ${task.stepAttempt + 1} of ${config.runner.stepMaxRetries + 1}, since ${error.message}`,
     updatedAt: now,
   }
   const event = taskEvent('task.retry', task, { code: error.code, message: error.message, wakeAt })

@@ -8,7 +8,7 @@ export const nodeProvisioning: StepHandler<'node_agent_ready' | 'node_selection'
   const node = ctx.reservedNode === null ? undefined : ctx.node(ctx.reservedNode)
   if (!node || GONE.includes(node.status)) return advance('node_selection')
   if (node.status === 'ordered' || node.status === 'creating') {
-    return wait(ctx.config.runner.provisionPollInterval, node.waitingFor ?? `node ${node.name} is being created`)
+    return wait(ctx.config.runner.provisionPollInterval, node.waitingFor ?? `node ${node.name} to be created`)
   }
   return advance('node_agent_ready')
 }

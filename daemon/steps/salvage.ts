@@ -22,7 +22,7 @@ export const salvage: StepHandler<'cleanup'> = async (ctx, task) => {
     if (ctx.signal.aborted) throw thrown
     const error = asTdfError(thrown)
     const sinceMs = ctx.now - task.stepEnteredAt
-    return wait(Math.min(1_000 + sinceMs / 2, RETRY_MS_MAX), `the work cannot be saved yet: ${error.message}`)
+    return wait(Math.min(1_000 + sinceMs / 2, RETRY_MS_MAX), `the work to be saved, which failed: ${error.message}`)
   }
 }
 

@@ -80,6 +80,16 @@ export function firstSeq(sql: Sql): number {
   return Number(sql.one('select min(seq) as seq from events')?.seq ?? 0)
 }
 
+/** How long the newest passages of a step took, in ms. */
+export function recentStepMs(sql: Sql, step: string, limit: number): number[] {
+  const rows = sql.all(
+    "select json_extract(data, '$.ms') as ms from events where type = 'task.step' and json_extract(data, '$.from') = ? order by seq desc limit ?",
+    step,
+    limit,
+  )
+  return rows.map(({ ms }) => Number(ms))
+}
+
 /** Drops rows older than `before`, never the newest: its number is where the next one goes on. */
 export function pruneEvents(sql: Sql, before: number, rowsMax: number): number {
   return sql.run(

@@ -67,7 +67,7 @@ describe('placement', () => {
     ['another node was asked for', { node: 'z' }, {}, 'the task asked for node z'],
     ['another provider was asked for', { provider: 'local' }, {}, 'the task asked for provider local'],
     ['it is elsewhere', { location: 'nbg1' }, { location: 'fsn1' }, 'it is in fsn1, the task asked for nbg1'],
-    ['it is too small', { size: 'large' }, { size: 'small' }, 'its size small is below large'],
+    ['it is too small', { size: 'large' }, { size: 'small' }, 'its size is small, the task asked for large'],
     ['it takes no work', {}, { status: 'draining' }, 'it is draining'],
     ['it has not been heard of', {}, { silentMs: 61_000 }, 'it was last heard of 61 s ago'],
     ['its processors are busy', {}, { cpuPercent: 50 }, 'its processors are 50 % busy, the limit is 50 %'],

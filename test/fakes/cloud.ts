@@ -74,12 +74,12 @@ export function fakeCloud({
         machines.set(name, { agent, bornAt: clock.now(), boots: !faults.neverBoot })
         if (take('loseAnswer')) throw failing()
       }
-      return isUp(name) ? { state: 'up', address: name } : { state: 'coming', why: `machine ${name} is booting` }
+      return isUp(name) ? { state: 'up', address: name } : { state: 'coming', why: `machine ${name} to boot` }
     },
     async find({ name }) {
       if (take('refuse')) throw failing()
       if (!machines.has(name)) return { state: 'gone' }
-      return isUp(name) ? { state: 'up', address: name } : { state: 'coming', why: `machine ${name} is booting` }
+      return isUp(name) ? { state: 'up', address: name } : { state: 'coming', why: `machine ${name} to boot` }
     },
     connect: async ({ name }) => ({
       token: 'agent-token',

@@ -61,7 +61,7 @@ describe('salvage', () => {
     fault(made)
     expect(await salvage(made.ctx, made.ran)).toMatchObject({
       kind: 'wait',
-      why: expect.stringContaining('cannot be saved yet'),
+      why: expect.stringContaining('the work to be saved'),
     })
   })
   it('has nothing to save where the machine is gone for good, and then does not call that success', async () => {
