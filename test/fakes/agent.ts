@@ -32,6 +32,8 @@ export interface Faults {
   /** Each does what one request asks and then loses the answer. */
   loseAnswer: RegExp[]
   buildFails: string | null
+  /** Builds that are begun and never end. */
+  buildHangs: boolean
   salvageFails: boolean
 }
 
@@ -118,6 +120,7 @@ export function fakeAgent({
     refuse: [],
     loseAnswer: [],
     buildFails: null,
+    buildHangs: false,
     salvageFails: false,
   }
   let generation = 1
@@ -187,6 +190,7 @@ export function fakeAgent({
   function build(workspace: FakeWorkspace): void {
     const { workspaceId } = workspace.body
     agent.builds.set(workspaceId, (agent.builds.get(workspaceId) ?? 0) + 1)
+    if (faults.buildHangs) return
     const born = generation
     clock.timer(buildMs, () => {
       if (born !== generation || workspace.status !== 'creating') return
