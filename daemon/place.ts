@@ -87,7 +87,8 @@ export function obstacle(wish: Wish, room: Room, config: Config): string | null 
   if (wish.location !== null && room.location !== null && wish.location !== room.location) {
     return `it is in ${room.location}, the task asked for ${wish.location}`
   }
-  if (wish.size !== null && rank(room.size) < rank(wish.size)) return `its size is ${room.size ?? 'not known'}, the task asked for ${wish.size}`
+  if (wish.size !== null && rank(room.size) < rank(wish.size))
+    return `its size is ${room.size ?? 'not known'}, the task asked for ${wish.size}`
   if (!SERVING.includes(room.status)) return `it is ${room.status}`
   if (room.silentMs !== null && room.silentMs > nodes.heartbeatStale) {
     return `it was last heard of ${Math.round(room.silentMs / 1000)} s ago`
