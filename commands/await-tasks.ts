@@ -3,10 +3,10 @@
  * by the task itself, read again.
  */
 import { TdfError } from '../src/errors.ts'
+import { streamEvents } from '../src/event-stream.ts'
 import type { EventJson, TaskJson } from '../src/protocol/control.ts'
 import { realWorld } from '../src/world.ts'
 import type { Cli } from './cli.ts'
-import { streamEvents } from './stream.ts'
 
 export interface Wanted {
   /** Full ids. */
@@ -54,7 +54,7 @@ export async function awaitTasks(cli: Cli, wanted: Wanted): Promise<TaskJson[] |
   const left = () => ids.filter(id => !seen.has(id) || !isSettled(seen.get(id) as TaskJson))
 
   try {
-    for await (const streamed of streamEvents(cli, 'now', signal)) {
+    for await (const streamed of streamEvents(cli.client(), { after: 'now', signal })) {
       if (streamed.kind === 'look') {
         for (const id of left()) {
           await look(id)

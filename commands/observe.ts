@@ -1,14 +1,14 @@
 /** Following: `logs`, `events`, `errors`. */
 import { Command, InvalidArgumentError } from 'commander'
+import { streamEvents } from '../src/event-stream.ts'
+import { eventText } from '../src/event-text.ts'
 import type { ErrorRowJson, EventJson, TaskJson } from '../src/protocol/control.ts'
 import { oneLine } from '../src/sanitize.ts'
 import { type Cli, formatOf, print } from './cli.ts'
-import { eventColumns } from './event-text.ts'
 import { examples } from './examples.ts'
 import { catchInterrupt } from './interrupt.ts'
 import { copyLog, followLog } from './log-follow.ts'
 import { type Column, render } from './output.ts'
-import { streamEvents } from './stream.ts'
 
 const PAGE = 1_000
 
@@ -57,7 +57,7 @@ export function eventsCommand(cli: Cli): Command {
 export async function followEvents(cli: Cli, after: number | 'now'): Promise<void> {
   const interrupt = catchInterrupt()
   try {
-    for await (const streamed of streamEvents(cli, after, interrupt.signal)) {
+    for await (const streamed of streamEvents(cli.client(), { after, signal: interrupt.signal })) {
       if (streamed.kind === 'event') print(cli, JSON.stringify(streamed.event))
     }
     cli.exitCode = 130
@@ -78,6 +78,14 @@ export function errorsCommand(cli: Cli): Command {
       print(cli, render(errors, formatOf(command), { columns: errorColumns, id: ({ id }) => id, width }))
     })
 }
+
+const eventColumns: readonly Column<EventJson>[] = [
+  { title: 'SEQ', of: ({ seq }) => String(seq) },
+  { title: 'TIME', of: ({ at }) => at },
+  { title: 'ABOUT', of: ({ taskId, nodeName }) => oneLine(taskId ?? nodeName ?? '-') },
+  { title: 'TYPE', of: ({ type }) => oneLine(type) },
+  { title: 'WHAT', of: eventText, flexible: true },
+]
 
 const errorColumns: readonly Column<ErrorRowJson>[] = [
   { title: 'TIME', of: ({ at }) => at },

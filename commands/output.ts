@@ -1,5 +1,6 @@
 /** The output forms: tables for people, JSON for scripts, ids for pipes. */
 import stringWidth from 'string-width'
+import { shorten } from '../src/shorten.ts'
 
 export const FORMATS = ['table', 'wide', 'json', 'ndjson', 'id'] as const
 export type Format = (typeof FORMATS)[number]
@@ -53,17 +54,4 @@ export function pairs(rows: readonly (readonly [string, string | null | undefine
   return filled
     .map(([name, value]) => `${name.padEnd(width)}${value.replaceAll('\n', `\n${' '.repeat(width)}`)}\n`)
     .join('')
-}
-
-/** To at most `room` columns, with an ellipsis where something is missing. */
-export function shorten(text: string, room: number): string {
-  if (stringWidth(text) <= room) return text
-  let kept = ''
-  let used = 1
-  for (const { segment } of new Intl.Segmenter().segment(text)) {
-    used += stringWidth(segment)
-    if (used > room) break
-    kept += segment
-  }
-  return `${kept}…`
 }

@@ -1,7 +1,8 @@
 /** The steps of a task's newest attempt with their times, from the journal. */
+
+import { took } from '../src/event-text.ts'
 import type { EventJson } from '../src/protocol/control.ts'
 import { oneLine } from '../src/sanitize.ts'
-import { took } from './event-text.ts'
 
 export function timelineText(events: readonly EventJson[]): string {
   const attempt = Math.max(1, ...events.map(event => event.attempt ?? 1))

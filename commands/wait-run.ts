@@ -1,8 +1,9 @@
 /** Waiting as commands do it: progress as talk, the tasks as data, the verdict as exit code. */
+
+import { progressLine } from '../src/event-text.ts'
 import type { EventJson, TaskJson } from '../src/protocol/control.ts'
 import { awaitTasks, isOver, needsInput } from './await-tasks.ts'
 import { type Cli, print, say } from './cli.ts'
-import { progressLine } from './event-text.ts'
 import { catchInterrupt } from './interrupt.ts'
 import { followLog } from './log-follow.ts'
 import type { Format } from './output.ts'

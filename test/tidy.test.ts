@@ -24,6 +24,13 @@ const MAY_IMPORT: { from: string; may: string[] }[] = [
   { from: 'src/git.ts', may: ['src/process.ts'] },
   { from: 'src/paths.ts', may: ['src/errors.ts'] },
   { from: 'src/transport.ts', may: ['src/errors.ts', 'src/node.ts'] },
+  { from: 'src/shorten.ts', may: ['string-width'] },
+  {
+    // What the commands and the dashboard both read and say.
+    from: 'src/event-stream.ts',
+    may: ['src/client.ts', 'src/errors.ts', 'src/protocol/control.ts', 'src/world.ts', 'eventsource-parser'],
+  },
+  { from: 'src/event-text.ts', may: ['src/duration.ts', 'src/protocol/control.ts', 'src/sanitize.ts'] },
   { from: 'src/client.ts', may: ['src/errors.ts', 'src/protocol/control.ts'] },
   { from: 'src/agent-client.ts', may: ['src/errors.ts', 'src/protocol/', 'src/transport.ts', 'src/world.ts', 'zod'] },
   { from: 'src/protocol/', may: ['src/protocol/', 'src/errors.ts', 'src/task.ts', 'zod'] },
@@ -84,7 +91,6 @@ const MAY_IMPORT: { from: string; may: string[] }[] = [
       'commands/',
       'src/',
       'commander',
-      'eventsource-parser',
       'string-width',
       '!src/store/',
       '!src/providers/',

@@ -11,6 +11,7 @@ import { guard } from './guard.ts'
 import { logRoutes } from './log-routes.ts'
 import { nodeRoutes } from './node-routes.ts'
 import { resultRoutes } from './result-routes.ts'
+import { screenRoutes } from './screen-routes.ts'
 import { shellRoutes } from './shell-routes.ts'
 import { taskRoutes } from './task-routes.ts'
 
@@ -25,6 +26,7 @@ export function controlApp(engine: RunningEngine, parts: Control): Hono {
   app.route('/v1', shellRoutes(engine))
   app.route('/v1', bundleRoutes(engine, parts))
   app.route('/v1', eventRoutes(engine, parts))
+  app.route('/v1', screenRoutes(engine))
   app.route('/v1', nodeRoutes(engine))
   app.route('/v1', daemonRoutes(engine, parts))
   return app

@@ -2,15 +2,10 @@
 import { type Context, Hono } from 'hono'
 import { streamSSE } from 'hono/streaming'
 import { TdfError } from '../../src/errors.ts'
-import type { SnapshotJson } from '../../src/protocol/control.ts'
 import { firstSeq, type JournalEvent, lastSeq, readEvents } from '../../src/store/journal.ts'
-import { readNodes } from '../../src/store/nodes.ts'
-import { slotsInUse } from '../../src/store/slots.ts'
 import type { RunningEngine } from '../build-engine.ts'
 import { findTask } from '../find-task.ts'
-import { recentTasks } from '../recent-tasks.ts'
-import { eventJson, nodeJson } from '../view/event-json.ts'
-import { taskJson } from '../view/task-json.ts'
+import { eventJson } from '../view/event-json.ts'
 import type { Control } from './control-parts.ts'
 
 const PAGE_MAX = 1_000
@@ -32,17 +27,6 @@ export function eventRoutes(engine: RunningEngine, parts: Control): Hono {
     }
     if (c.req.header('accept')?.includes('text/event-stream')) return stream(engine, c, after)
     return c.json(readEvents(store.sql, { after, limit: PAGE_MAX }).map(eventJson))
-  })
-
-  /** All that a screen shows, and the event behind which to follow it. */
-  app.get('/snapshot', c => {
-    const used = slotsInUse(store.sql)
-    const snapshot: SnapshotJson = {
-      seq: lastSeq(store.sql),
-      tasks: recentTasks(engine).map(task => taskJson(store.sql, task)),
-      nodes: readNodes(store.sql, false).map(node => nodeJson(node, used)),
-    }
-    return c.json(snapshot)
   })
 
   app.get('/errors', async c => {

@@ -82,11 +82,19 @@ export interface EventJson {
   data: Record<string, unknown>
 }
 
+export type ScreenTaskJson = Omit<TaskJson, 'prompt'>
+
 /** `GET /v1/snapshot`: recent tasks and nodes as they are at event `seq`. */
 export interface SnapshotJson {
   seq: number
-  tasks: TaskJson[]
+  tasks: ScreenTaskJson[]
   nodes: NodeJson[]
+}
+
+/** `GET /v1/screen?task=ID…`: tasks as they are now; `why` is null once a task is over. */
+export interface ScreenRowJson {
+  task: ScreenTaskJson
+  why: string | null
 }
 
 export interface ErrorRowJson {

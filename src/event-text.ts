@@ -1,8 +1,7 @@
 /** Events in words, for people: one line each. */
-import { formatDurationShort } from '../src/duration.ts'
-import type { EventJson } from '../src/protocol/control.ts'
-import { oneLine } from '../src/sanitize.ts'
-import type { Column } from './output.ts'
+import { formatDurationShort } from './duration.ts'
+import type { EventJson } from './protocol/control.ts'
+import { oneLine } from './sanitize.ts'
 
 type Say = (data: Record<string, unknown>, event: EventJson) => string
 
@@ -22,14 +21,6 @@ export function eventText(event: EventJson): string {
   const facts = Object.entries(event.data).map(([key, value]) => `${key}=${word(value)}`)
   return oneLine([event.type, ...facts].join(' '))
 }
-
-export const eventColumns: readonly Column<EventJson>[] = [
-  { title: 'SEQ', of: ({ seq }) => String(seq) },
-  { title: 'TIME', of: ({ at }) => at },
-  { title: 'ABOUT', of: ({ taskId, nodeName }) => oneLine(taskId ?? nodeName ?? '-') },
-  { title: 'TYPE', of: ({ type }) => oneLine(type) },
-  { title: 'WHAT', of: eventText, flexible: true },
-]
 
 /** `3.4s  running (agent_session took 0.2s)`: the line of a task that somebody watches. */
 export function progressLine(event: EventJson, startedAt: string): string {

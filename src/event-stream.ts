@@ -4,12 +4,11 @@
  */
 import type { IncomingMessage } from 'node:http'
 import { createParser } from 'eventsource-parser'
-import { asTdfError, TdfError } from '../src/errors.ts'
-import type { EventJson } from '../src/protocol/control.ts'
-import { realWorld, sleep } from '../src/world.ts'
-import type { Cli } from './cli.ts'
+import type { Client } from './client.ts'
+import { asTdfError, TdfError } from './errors.ts'
+import type { EventJson } from './protocol/control.ts'
+import { realWorld, sleep } from './world.ts'
 
-/** How long a daemon may be away, as for a restart, before the stream gives up, in ms. */
 const AWAY_MS_MAX = 60_000
 const RETRY_MS_MIN = 200
 const RETRY_MS_MAX = 5_000
@@ -21,15 +20,24 @@ export type Streamed =
   /** The daemon went away; said once, before the stream is tried again. */
   | { kind: 'away' }
 
-/** Begins behind event `after`, or now. Throws what the daemon refuses, and DAEMON_UNREACHABLE when it stays away. */
-export async function* streamEvents(cli: Cli, after: number | 'now', signal: AbortSignal): AsyncGenerator<Streamed> {
+export interface StreamOptions {
+  /** Begins behind this event, or now. */
+  after: number | 'now'
+  signal: AbortSignal
+  /** How long a daemon may be away, as for a restart, before the stream gives up, in ms. A minute unless told. */
+  awayMsMax?: number
+}
+
+/** Throws what the daemon refuses, and DAEMON_UNREACHABLE when it is away at first or stays away. */
+export async function* streamEvents(client: Client, options: StreamOptions): AsyncGenerator<Streamed> {
+  const { after, signal, awayMsMax = AWAY_MS_MAX } = options
   const { clock } = realWorld()
   let last: number | 'now' = after
   let awaySince: number | null = null
   let delayMs = RETRY_MS_MIN
   for (let isFirst = true; !signal.aborted; isFirst = false) {
     try {
-      const response = await open(cli, last, signal)
+      const response = await open(client, last, signal)
       awaySince = null
       delayMs = RETRY_MS_MIN
       yield { kind: 'look' }
@@ -44,8 +52,8 @@ export async function* streamEvents(cli: Cli, after: number | 'now', signal: Abo
     if (signal.aborted) return
     if (awaySince === null) yield { kind: 'away' }
     awaySince ??= clock.mono()
-    if (clock.mono() - awaySince > AWAY_MS_MAX) {
-      throw new TdfError('DAEMON_UNREACHABLE', `the daemon went away and did not come back in ${AWAY_MS_MAX / 1000} s`)
+    if (clock.mono() - awaySince > awayMsMax) {
+      throw new TdfError('DAEMON_UNREACHABLE', `the daemon went away and did not come back in ${awayMsMax / 1000} s`)
     }
     await sleep(clock, delayMs, signal).catch(() => {})
     delayMs = Math.min(delayMs * 2, RETRY_MS_MAX)
@@ -58,9 +66,9 @@ function isAway(thrown: unknown): boolean {
   return code === 'DAEMON_UNREACHABLE' || code === 'DAEMON_STOPPING' || code === 'BUG'
 }
 
-function open(cli: Cli, after: number | 'now', signal: AbortSignal): Promise<IncomingMessage> {
+function open(client: Client, after: number | 'now', signal: AbortSignal): Promise<IncomingMessage> {
   const headers = { accept: 'text/event-stream' }
-  return cli.client().stream({ path: `/events?after=${after}`, headers, signal })
+  return client.stream({ path: `/events?after=${after}`, headers, signal })
 }
 
 interface Message {
