@@ -60,7 +60,7 @@ export function taskDetails(task: TaskJson, now: number): string {
     ],
     ['result', result && resultLine(task)],
     ['check', result?.check && `${oneLine(result.check.command)} (exit ${result.check.exitCode ?? 'none'})`],
-    ['usage', usage && `${usage.inputTokens} tokens in, ${usage.outputTokens} out, $${usage.costUsd.toFixed(2)}`],
+    ['usage', usage && usageText(usage)],
     ['submitted', `${task.createdAt} (${since(task.createdAt, now)} ago)`],
     ['took', task.startedAt && task.completedAt && between(task.startedAt, task.completedAt)],
     ['summary', result?.summary && sanitize(result.summary).trim()],
@@ -98,3 +98,8 @@ export function between(from: string, to: string): string {
 
 /** What `ls` prints when there is nothing to list. */
 export const NO_TASKS = 'no tasks; hand one over with: tdf submit "what to do"'
+
+function usageText({ inputTokens, outputTokens, costUsd }: NonNullable<TaskJson['usage']>): string {
+  const tokens = `${inputTokens} tokens in, ${outputTokens} out`
+  return costUsd === null ? tokens : `${tokens}, $${costUsd.toFixed(2)}`
+}

@@ -22,6 +22,7 @@ export interface AgentClient {
   startSession(workspaceId: string, body: api.StartSession): Promise<{ status: 'running' | 'exited' }>
   session(workspaceId: string, sessionId: string): Promise<api.AgentSession | null>
   prompt(workspaceId: string, sessionId: string, deliveryId: string, text: string): Promise<void>
+  answerPermission(workspaceId: string, sessionId: string, answer: api.PermissionAnswer): Promise<void>
   cancelSession(workspaceId: string, sessionId: string): Promise<void>
   logs(workspaceId: string, sessionId: string | null, afterByte: number): Promise<{ bytes: Buffer; next: number }>
   salvage(workspaceId: string, ref: string): Promise<api.Salvaged>
@@ -118,6 +119,8 @@ export function agentClient({
     session: (id, sessionId) => orNull(ask(api.agentSession, 'GET', session(id, sessionId))),
     prompt: async (id, sessionId, deliveryId, text) =>
       void (await call('POST', `${session(id, sessionId)}/prompt`, { json: { deliveryId, text } })),
+    answerPermission: async (id, sessionId, json) =>
+      void (await call('POST', `${session(id, sessionId)}/permission`, { json })),
     cancelSession: async (id, sessionId) => void (await call('POST', `${session(id, sessionId)}/cancel`, { json: {} })),
     async logs(id, sessionId, after) {
       const which = sessionId === null ? '' : `&session=${encodeURIComponent(sessionId)}`

@@ -116,7 +116,7 @@ export interface ExitFacts {
 }
 
 /** What the agent itself reported about its run; `none` when its exit code is all there is. */
-export type AgentOutcome = 'success' | 'error' | 'permission_denied' | 'usage_limit' | 'none'
+export type AgentOutcome = 'success' | 'error' | 'permission_denied' | 'usage_limit' | 'budget' | 'none'
 
 export interface TaskResult {
   branch: string
@@ -133,7 +133,8 @@ export interface TaskResult {
 export interface Usage {
   inputTokens: number
   outputTokens: number
-  costUsd: number
+  /** Null when nobody can say. */
+  costUsd: number | null
 }
 
 export interface TaskError {

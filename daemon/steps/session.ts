@@ -60,6 +60,9 @@ export function ended(task: Task, exit: ExitFacts, session: AgentSession | null)
     const error = new TdfError('AGENT_FAILED', exit.summary ?? 'the agent was denied a permission that it needed')
     return fail(error, 'permission_denied', learnt)
   }
+  if (exit.outcome === 'budget') {
+    return fail(new TdfError('AGENT_FAILED', exit.summary ?? 'the agent spent what it may cost'), 'budget', learnt)
+  }
   if (exitCode !== 0 || exit.outcome === 'error' || exit.outcome === 'usage_limit') {
     const how = signal === null ? `with exit code ${exitCode}` : `by ${signal}`
     const why = exit.errorMessage ?? (exit.outcome === 'none' ? null : exit.summary)

@@ -59,17 +59,65 @@ export const startSession = z.object({
       .array(text(128 * 1024))
       .min(1)
       .max(4096),
+    /** Further arguments of the user's, after those that the adapter adds. */
+    args: z
+      .array(text(128 * 1024))
+      .max(4096)
+      .optional(),
     env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string()).default({}),
   }),
   prompt: text(512 * 1024),
   timeoutMs: nullable(z.int().min(1)),
+  /**
+   * The conversation that the prompt continues: what `resumeRef` of an earlier session's view says. On another machine
+   * its files come with the workspace's bundle, which then holds `<ref>-session` beside `ref`.
+   */
   resumeRef: nullable(text(512)),
+  // What follows may be left out; a request without it is the same request as before it existed.
+  model: text(256).min(1).optional(),
+  /** The session is ended with outcome `budget` as soon as it reports to have cost more. */
+  maxCostUsd: z.number().positive().optional(),
+  /** How the agent's questions for permission are answered; left out: `allow`. `ask` waits for `POST …/permission`. */
+  permissions: z.enum(['allow', 'deny', 'ask']).optional(),
+  /** Ends the session (errorMessage `idle`) after this long without a byte of output and without processor time. */
+  idleMs: z.int().min(1).optional(),
 })
 export type StartSession = z.output<typeof startSession>
 
 export const sessionAck = z.object({ sessionId: id, status: z.enum(['running', 'exited']) })
 
-export const usage = z.object({ inputTokens: counter, outputTokens: counter, costUsd: z.number().min(0) })
+/** Input counts what was read from a cache too. A cost of null is unknown, not nothing. */
+export const usage = z.object({
+  inputTokens: counter,
+  outputTokens: counter,
+  costUsd: nullable(z.number().min(0)),
+  /** The numbers count from the beginning of the conversation that was resumed, not from that of this session. */
+  cumulative: z.boolean().optional(),
+})
+
+/** A question of the agent's that waits for an answer. */
+export const pendingPermission = z.object({
+  requestId: id,
+  tool: z.string(),
+  /** What it wants to do, for people: a command, a path. At most 4 KiB. */
+  detail: z.string(),
+  at: z.string(),
+})
+
+/** Why an agent did not succeed, as far as it can be told. More may be added. */
+export const sessionFailure = z.enum([
+  'auth', // no login, or one that was refused
+  'usage_limit', // `resetAt` says until when, where the agent knows it
+  'overloaded', // the model's service answered 5xx or 529, also after the agent's own tries
+  'network', // the model's service could not be reached
+  'budget',
+  'turns', // a limit on turns that was set in the agent's arguments
+  'refusal', // the model would not
+  'denied', // a permission that it needed
+  'interrupted', // the session, its runner or its machine was ended under it: it may be resumed
+  'unfinished', // the process ended without a word about how its work ended
+  'other',
+])
 
 export const agentSession = z.object({
   sessionId: id,
@@ -81,14 +129,34 @@ export const agentSession = z.object({
   cpuMs: nullable(z.number()),
   resumeRef: nullable(z.string()),
   usage: nullable(usage),
-  outcome: nullable(z.enum(['success', 'error', 'permission_denied', 'usage_limit', 'none'])),
+  outcome: nullable(z.enum(['success', 'error', 'permission_denied', 'usage_limit', 'budget', 'none'])),
   summary: nullable(z.string()),
+  /** When the usage limit that ended it, or that it waits for, is lifted (ISO 8601). */
   resetAt: nullable(z.string()),
   errorMessage: nullable(z.string()),
+  failure: nullable(sessionFailure),
+  agentVersion: nullable(z.string()),
+  model: nullable(z.string()),
+  /** Set while `permissions` is `ask` and the agent waits. */
+  pendingPermission: nullable(pendingPermission),
+  /** Set while the agent itself tries again to reach its model. */
+  retrying: nullable(z.object({ attempt: counter, reason: z.string(), since: z.string() })),
+  /** Whether `POST …/prompt` reaches the agent in this session; else it answers 409 `not_steerable`. */
+  steerable: z.boolean().optional(),
+  /** Prompts that were taken by `POST …/prompt` and did not reach the agent before the end: they are the next session's. */
+  undelivered: z.array(id).default([]),
 })
 export type AgentSession = z.output<typeof agentSession>
 
 export const promptDelivery = z.object({ deliveryId: id, text: text(512 * 1024).min(1) })
+
+/** `POST …/:sid/permission`: 202; the same answer again 200; 404 when nothing with this id is asked; 409 `session_exited`. */
+export const permissionAnswer = z.object({
+  requestId: id,
+  decision: z.enum(['allow', 'deny']),
+  message: text(4096).optional(),
+})
+export type PermissionAnswer = z.output<typeof permissionAnswer>
 
 export const salvageRequest = z.object({ ref: ref.min(1), maxBytes: z.int().min(0).optional() })
 

@@ -47,7 +47,7 @@ export interface TaskJson {
     salvaged: boolean
     check: { command: string; exitCode: number | null } | null
   } | null
-  usage: { inputTokens: number; outputTokens: number; costUsd: number } | null
+  usage: { inputTokens: number; outputTokens: number; costUsd: number | null } | null
   error: { code: string; message: string; hint: string; step: Step | null; class: string } | null
   cleanup: Cleanup | null
   createdAt: string

@@ -2,10 +2,14 @@
 import { serve } from '@hono/node-server'
 import { realWorld } from '../../src/world.ts'
 import { agentConformance } from '../conformance/agent.suite.ts'
+import { sessionConformance } from '../conformance/session.suite.ts'
 import { clientOf } from '../src/agent/support/client.ts'
-import { fakeAgent } from './agent.ts'
+import { fakeAgent, type Script } from './agent.ts'
 
-agentConformance('the model', async () => {
+agentConformance('the model', startModel)
+sessionConformance('the model', startModel)
+
+async function startModel() {
   const { app } = fakeAgent({ clock: realWorld().clock, name: 'model', token: 'token', buildMs: 50 })
   const port = await new Promise<number>(resolve => {
     serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' }, ({ port }) => resolve(port))
@@ -14,6 +18,7 @@ agentConformance('the model', async () => {
     ...clientOf({ url: `http://127.0.0.1:${port}`, token: 'token' }),
     name: 'model',
     repositoryUrl: 'https://example.org/repo.git',
-    command: script => ['fake', JSON.stringify(script)],
+    command: (script: Script) => ['fake', JSON.stringify(script)],
+    talking: (script: Script) => ({ type: 'acp', command: ['fake', JSON.stringify(script)] }),
   }
-})
+}

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import { type Context, Hono } from 'hono'
-import type { CreateWorkspace, StartSession } from '../../src/protocol/agent-api.ts'
+import type { AgentSession, CreateWorkspace, StartSession } from '../../src/protocol/agent-api.ts'
 import type { Clock } from '../../src/world.ts'
 
 /** What a session of the model does. Times are in ms. */
@@ -19,6 +19,19 @@ export interface Script {
   /** Goes on writing every so often; else it is silent and uses no processor. */
   busy?: boolean
   cannotStart?: string
+  /** What the session's view says beside its end, such as an agent of a real type would report. */
+  says?: Partial<
+    Pick<
+      AgentSession,
+      'outcome' | 'summary' | 'failure' | 'resetAt' | 'resumeRef' | 'usage' | 'agentVersion' | 'model' | 'retrying'
+    >
+  >
+  /** Takes further prompts, as an agent in a duplex mode does. */
+  steerable?: boolean
+  /** Takes them and ends before it gives them to the agent. */
+  ignoresPrompts?: boolean
+  /** Asks for this when it starts, and ends only after the answer, unless its policy answers at once. */
+  asks?: { requestId: string; tool: string; detail: string }
 }
 
 export interface Faults {
@@ -56,6 +69,9 @@ interface FakeSession {
   errorMessage: string | null
   startedAt: number
   outputs: number
+  /** Delivery id → text, in the order in which they came. */
+  prompts: Map<string, string>
+  permission: { decision: 'allow' | 'deny' | null; at: number } | null
 }
 
 interface FakeEvent {
@@ -208,12 +224,16 @@ export function fakeAgent({
     const script = scriptOf(body)
     agent.starts.set(body.sessionId, (agent.starts.get(body.sessionId) ?? 0) + 1)
     const ended = { exitCode: null, signal: null, errorMessage: null }
-    const session: FakeSession = { body, script, status: 'running', ...ended, startedAt: clock.now(), outputs: 1 }
+    const policy = body.permissions ?? 'allow'
+    const permission = script.asks ? { decision: policy === 'ask' ? null : policy, at: clock.now() } : null
+    const begun = { startedAt: clock.now(), outputs: 1, prompts: new Map(), permission }
+    const session: FakeSession = { body, script, status: 'running', ...ended, ...begun }
     workspace.sessions.set(body.sessionId, session)
     emit(workspace, 'session.started', body.sessionId, { attempt: workspace.body.attempt, sessionId: body.sessionId })
     const born = generation
-    if (!script.hangs)
+    if (!script.hangs && permission?.decision !== null) {
       clock.timer(script.ms ?? 1_000, () => born === generation && end(workspace, session, script.exitCode ?? 0, null))
+    }
     if (body.timeoutMs !== null) {
       clock.timer(body.timeoutMs, () => born === generation && end(workspace, session, null, 'SIGTERM', 'timeout'))
     }
@@ -240,6 +260,28 @@ export function fakeAgent({
     const status = exitCode === 0 ? 'completed' : 'failed'
     const { attempt } = workspace.body
     emit(workspace, 'session.exited', sessionId, { attempt, sessionId, status, exitCode, signal, errorMessage })
+  }
+
+  function view({ body, script, status, exitCode, signal, errorMessage, startedAt, outputs, ...more }: FakeSession) {
+    const { prompts, permission } = more
+    const isWaiting = status === 'running' && permission?.decision === null
+    const isDenied = status === 'exited' && permission?.decision === 'deny'
+    return {
+      ...{ sessionId: body.sessionId, status, exitCode, signal, errorMessage },
+      startedAt: new Date(startedAt).toISOString(),
+      lastOutputAt: new Date(startedAt + outputs).toISOString(),
+      cpuMs: outputs,
+      ...{ resumeRef: null, usage: null, summary: null, resetAt: null, outcome: 'none', failure: null },
+      ...{ agentVersion: null, model: body.model ?? null, retrying: null },
+      ...script.says,
+      // What ended it is not known before it has ended.
+      ...(status === 'running' ? { outcome: null, failure: null } : {}),
+      ...(isDenied ? { outcome: 'permission_denied', failure: 'denied' } : {}),
+      pendingPermission:
+        isWaiting && script.asks ? { ...script.asks, at: new Date(permission?.at ?? 0).toISOString() } : null,
+      steerable: script.steerable ?? false,
+      undelivered: status === 'exited' && script.ignoresPrompts ? [...prompts.keys()] : [],
+    }
   }
 
   const iso = () => new Date(clock.now()).toISOString()
@@ -353,14 +395,32 @@ export function fakeAgent({
   app.get('/workspaces/:id/agent-sessions/:sid', c => {
     const session = workspaces.get(c.req.param('id'))?.sessions.get(c.req.param('sid'))
     if (!session) return refuse(c, 404, 'not_found')
-    const { status, exitCode, signal, errorMessage, script } = session
-    if (script.busy && status === 'running') session.outputs += 1
-    return c.json({
-      ...{ sessionId: session.body.sessionId, status, exitCode, signal, errorMessage, outcome: 'none' },
-      startedAt: new Date(session.startedAt).toISOString(),
-      lastOutputAt: new Date(session.startedAt + session.outputs).toISOString(),
-      ...{ cpuMs: session.outputs, resumeRef: null, usage: null, summary: null, resetAt: null },
-    })
+    if (session.script.busy && session.status === 'running') session.outputs += 1
+    return c.json(view(session))
+  })
+  app.post('/workspaces/:id/agent-sessions/:sid/prompt', async c => {
+    const session = workspaces.get(c.req.param('id'))?.sessions.get(c.req.param('sid'))
+    if (!session) return refuse(c, 404, 'not_found')
+    const { deliveryId, text } = await c.req.json()
+    if (session.prompts.has(deliveryId)) return c.json({}, 200)
+    if (session.status === 'exited') return refuse(c, 409, 'session_exited')
+    if (!session.script.steerable) return refuse(c, 409, 'not_steerable')
+    session.prompts.set(deliveryId, text)
+    return c.json({}, 202)
+  })
+  app.post('/workspaces/:id/agent-sessions/:sid/permission', async c => {
+    const workspace = workspaces.get(c.req.param('id'))
+    const session = workspace?.sessions.get(c.req.param('sid'))
+    const { requestId, decision } = await c.req.json()
+    if (!workspace || !session?.permission || session.script.asks?.requestId !== requestId)
+      return refuse(c, 404, 'not_found')
+    if (session.permission.decision === decision) return c.json({}, 200)
+    if (session.permission.decision !== null) return refuse(c, 409, 'conflict')
+    if (session.status === 'exited') return refuse(c, 409, 'session_exited')
+    session.permission.decision = decision
+    const { script } = session
+    if (!script.hangs) clock.timer(script.ms ?? 1_000, () => end(workspace, session, script.exitCode ?? 0, null))
+    return c.json({}, 202)
   })
   app.post('/workspaces/:id/agent-sessions/:sid/cancel', c => {
     const workspace = workspaces.get(c.req.param('id'))

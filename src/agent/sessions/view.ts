@@ -24,6 +24,13 @@ export function sessionView(session: SessionState): AgentSession {
     summary: null,
     resetAt: null,
     errorMessage: exit?.errorMessage ?? null,
+    failure: null,
+    agentVersion: null,
+    model: null,
+    pendingPermission: null,
+    retrying: null,
+    steerable: false,
+    undelivered: [],
   }
 }
 
