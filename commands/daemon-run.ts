@@ -7,6 +7,8 @@ import { createLog, detectFormat } from '../src/observe/log.ts'
 import { realWorld } from '../src/world.ts'
 import type { Cli } from './cli.ts'
 
+const STOP_MS_MAX = 9_000
+
 export async function runDaemon(cli: Cli): Promise<void> {
   const world = realWorld(cli.env)
   const paths = cli.paths()
@@ -23,6 +25,8 @@ export async function runDaemon(cli: Cli): Promise<void> {
       // The second time is an order: nothing is lost by ending here, that is what the state is for.
       if (asked > 1) process.exit(1)
       daemon.stop()
+      // What is committed is safe and what is not was never promised: nobody waits longer for a slow end.
+      world.clock.timer(STOP_MS_MAX, () => process.exit(0))
     })
   }
   await daemon.ended

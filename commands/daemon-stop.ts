@@ -1,7 +1,8 @@
-/** Waits until a process has ended. */
-
+/** The end of a daemon: not of one that comes back at once, and only when its process is gone. */
 import { TdfError } from '../src/errors.ts'
+import type { Paths } from '../src/paths.ts'
 import { identify, isAlive } from '../src/process.ts'
+import type { DaemonStatusJson } from '../src/protocol/control.ts'
 import { realWorld, sleep } from '../src/world.ts'
 
 const WAIT_MS_MAX = 15_000
@@ -16,4 +17,11 @@ export async function waitForEnd(pid: number): Promise<void> {
     await sleep(clock, LOOK_MS)
   }
   throw new TdfError('DAEMON_STOPPING', `the daemon (pid ${pid}) is still stopping after ${WAIT_MS_MAX / 1000} s`)
+}
+
+/** Throws WRONG_STATE when systemd would start it again. */
+export function refuseSupervised({ supervisor, pid }: DaemonStatusJson, kind: Paths['kind']): void {
+  if (supervisor === null) return
+  const hint = kind === 'system' ? 'sudo systemctl stop tdfd' : 'systemctl --user stop tdfd'
+  throw new TdfError('WRONG_STATE', `systemd runs the daemon (pid ${pid}) and would start it again`, { hint })
 }

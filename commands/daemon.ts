@@ -1,8 +1,9 @@
-/** `tdf daemon`: run it in the foreground, look at it, end it. */
+/** `tdf daemon`: run it, look at it, end it, make it a service. */
 import { Command } from 'commander'
 import type { DaemonStatusJson } from '../src/protocol/control.ts'
 import { type Cli, formatOf, print, say } from './cli.ts'
 import { examples } from './examples.ts'
+import { installCommand, uninstallCommand } from './service.ts'
 
 export function daemonCommand(cli: Cli): Command {
   const daemon = new Command('daemon').description('the daemon that runs the tasks')
@@ -27,11 +28,14 @@ export function daemonCommand(cli: Cli): Command {
     .description('end it in order; tasks go on at the next start')
     .addHelpText('after', examples('daemon stop'))
     .action(async () => {
+      const { refuseSupervised, waitForEnd } = await import('./daemon-stop.ts')
+      refuseSupervised(await cli.client().call<DaemonStatusJson>({ path: '/status' }), cli.paths().kind)
       const { pid } = await cli.client().call<DaemonStatusJson>({ method: 'POST', path: '/stop' })
-      const { waitForEnd } = await import('./daemon-stop.ts')
       await waitForEnd(pid)
       say(cli, `the daemon (pid ${pid}) has stopped`)
     })
+  daemon.addCommand(installCommand(cli))
+  daemon.addCommand(uninstallCommand(cli))
   return daemon
 }
 

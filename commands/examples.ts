@@ -30,6 +30,8 @@ const EXAMPLES = {
   'daemon run': ['tdf daemon run', 'TDF_HOME=/tmp/try tdf daemon run'],
   'daemon status': ['tdf daemon status', 'tdf daemon status --json'],
   'daemon stop': ['tdf daemon stop'],
+  'daemon install': ['sudo tdf daemon install --system', 'tdf daemon install --user', 'tdf daemon install --print'],
+  'daemon uninstall': ['sudo tdf daemon uninstall --system'],
   'config check': ['tdf config check', 'TDF_CONFIG=./config.toml tdf config check'],
   'config show': ['tdf config show --origin'],
   'config example': ['tdf config example > ~/.config/tdf/config.toml'],

@@ -20,12 +20,15 @@ import { VERSION } from '../src/version.ts'
 import type { World } from '../src/world.ts'
 import { buildEngine } from './build-engine.ts'
 import { createErrorFlush } from './flush-errors.ts'
+import { createHealth } from './health.ts'
 import { callbackApp } from './http/callbacks.ts'
 import { controlApp } from './http/control.ts'
 import { type Listener, listenTcp, listenUnix } from './http/listen.ts'
 import { readInstall } from './install.ts'
 import { buildProviders } from './providers.ts'
 import { gitResults } from './results/git-results.ts'
+import { statusLine } from './status-line.ts'
+import { superviseBySystemd } from './supervision.ts'
 import { startSweeps } from './sweeps/index.ts'
 
 export interface DaemonOptions {
@@ -100,6 +103,10 @@ async function compose(options: DaemonOptions, ending: Ending): Promise<void> {
   })
   const errors = createErrorFlush(engine, observability)
 
+  const health = createHealth(engine)
+  ending.undoLater(() => health.stop())
+  const supervision = superviseBySystemd({ clock: world.clock, log, health, env, status: () => statusLine(engine) })
+
   const { host, port } = parseListen(config.callbacks.listen) ?? { host: '127.0.0.1', port: 0 }
   const hosts = [host, ...(config.callbacks.url ? [new URL(config.callbacks.url).hostname] : [])]
   const callbacks = await listenForCallbacks(
@@ -114,6 +121,7 @@ async function compose(options: DaemonOptions, ending: Ending): Promise<void> {
   const status = (): DaemonStatusJson => ({
     ...{ pid: process.pid, version: VERSION, home: paths.home, installId: install.id, socket: paths.socket, startedAt },
     callbacksUrl: told.callbacksUrl,
+    supervisor: supervision.isThere ? 'systemd' : null,
     tasks: countByStatus(store.sql),
     nodes: countNodes(store.sql),
   })
@@ -127,6 +135,9 @@ async function compose(options: DaemonOptions, ending: Ending): Promise<void> {
   ending.undoLater(() => engine.loop.stop())
   const sweeps = startSweeps(engine, { stateDir, errors, observability })
   ending.undoLater(() => sweeps.stop())
+  await supervision.ready()
+  ending.undoLater(() => supervision.stopping())
+  ending.undoLater(() => supervision.stop())
   log.info({ pid: process.pid, version: VERSION, socket: paths.socket, callbacks: told.callbacksUrl }, 'ready')
 }
 

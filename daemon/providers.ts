@@ -1,6 +1,9 @@
 /** The providers that the configuration switches on. */
 
+import path from 'node:path'
+import type { Paths } from '../src/paths.ts'
 import { LOCAL_NODE, type LocalProvider, localProvider } from '../src/providers/local.ts'
+import { localUnitProvider } from '../src/providers/local-unit.ts'
 import type { Provider } from '../src/providers/provider.ts'
 import { staticProvider } from '../src/providers/static.ts'
 import { liveWorkspaces } from '../src/store/slots.ts'
@@ -20,7 +23,9 @@ export function buildProviders({ world, paths, config, env, agentProgram }: Daem
   const slots = config.nodes.maxWorkspaces
   const table: Partial<Record<'local' | 'static', Provider>> = {}
   let local: LocalProvider | undefined
-  if (config.providers.local.enabled) {
+  if (config.providers.local.enabled && env.TDF_AGENT_SOCKET) {
+    table.local = localUnit(paths, env.TDF_AGENT_SOCKET, env.CREDENTIALS_DIRECTORY, slots)
+  } else if (config.providers.local.enabled) {
     const passed = Object.fromEntries(PASSED_ON.flatMap(name => (env[name] === undefined ? [] : [[name, env[name]]])))
     const limits = {
       TDF_LOG_MAX_BYTES: String(config.results.logMaxBytes),
@@ -38,4 +43,17 @@ export function buildProviders({ world, paths, config, env, agentProgram }: Daem
       if (liveWorkspaces(store.sql, LOCAL_NODE).length === 0) local?.stop()
     },
   }
+}
+
+/** The agent is a service of its own; for the machine's daemon it is one with another user. */
+function localUnit(
+  { kind, stateDir }: Paths,
+  socket: string,
+  credentials: string | undefined,
+  slots: number,
+): Provider {
+  const isSystem = kind === 'system' && credentials !== undefined
+  const tokenFile = path.join(isSystem ? credentials : stateDir, 'agent-token')
+  const shell = isSystem ? ['sudo', '-u', 'tdf-agent', 'sh', '-c'] : ['sh', '-c']
+  return localUnitProvider({ socket, tokenFile, slots, shell })
 }

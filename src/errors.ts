@@ -57,6 +57,7 @@ export const ERRORS = {
   STATE_UNWRITABLE: row('permanent', 78, 500, 'tdf doctor'),
   DISK_FULL: row('wait', 75, 503, 'tdf doctor'),
   PORT_TAKEN: row('permanent', 78, 409, 'tdf config show'),
+  SERVICE_FAILED: row('permanent', 1, 500, 'systemctl status tdfd'),
   WAIT_TIMEOUT: row('wait', 124, 408, 'tdf wait {task}'),
   INTERRUPTED: row('wait', 130, 499, 'tdf ls'),
   // Nodes and placement

@@ -11,11 +11,12 @@ Options:
   --state DIR         where workspaces, sessions and the outbox live
   --token-file FILE   holds the bearer token that the daemon sends
   --name NAME         the node's name; without it the first registration decides
+  --socket-mode MODE  of a unix socket, in octal: 600 (default) or 660 for its group
   --version           print the version
   --help              print this
 `
 
-export type ListenAddress = { kind: 'tcp'; host: string; port: number } | { kind: 'unix'; path: string }
+export type ListenAddress = { kind: 'tcp'; host: string; port: number } | { kind: 'unix'; path: string; mode: number }
 
 export type Command =
   | { kind: 'help' }
@@ -25,7 +26,7 @@ export type Command =
 
 export class UsageError extends Error {}
 
-const VALUES = new Set(['--listen', '--state', '--token-file', '--name'])
+const VALUES = new Set(['--listen', '--state', '--token-file', '--name', '--socket-mode'])
 /** sun_path of unix(7), with its closing NUL. */
 const UNIX_PATH_BYTES_MAX = 107
 
@@ -43,7 +44,7 @@ export function parseArguments(argv: readonly string[]): Command {
   }
   return {
     kind: 'serve',
-    listen: parseListen(given.get('--listen') ?? '127.0.0.1:8787'),
+    listen: parseListen(given.get('--listen') ?? '127.0.0.1:8787', modeOf(given.get('--socket-mode') ?? '600')),
     state: needed(given, '--state'),
     tokenFile: needed(given, '--token-file'),
     name,
@@ -70,14 +71,19 @@ function needed(given: Map<string, string>, option: string): string {
   return value
 }
 
-function parseListen(text: string): ListenAddress {
+function modeOf(text: string): number {
+  if (text !== '600' && text !== '660') throw new UsageError('--socket-mode must be 600 or 660')
+  return Number.parseInt(text, 8)
+}
+
+function parseListen(text: string, mode: number): ListenAddress {
   if (text.startsWith('unix:')) {
     const path = text.slice('unix:'.length)
     if (!path.startsWith('/')) throw new UsageError('--listen unix: needs an absolute path')
     if (Buffer.byteLength(path) > UNIX_PATH_BYTES_MAX) {
       throw new UsageError(`--listen unix: path is longer than ${UNIX_PATH_BYTES_MAX} bytes`)
     }
-    return { kind: 'unix', path }
+    return { kind: 'unix', path, mode }
   }
   const match = /^(?:\[([0-9A-Fa-f:]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/.exec(text)
   const port = Number(match?.[3])

@@ -117,6 +117,8 @@ export interface DaemonStatusJson {
   socket: string
   callbacksUrl: string
   startedAt: string
+  /** Who starts it again when it ends; null when nobody does. */
+  supervisor: 'systemd' | null
   tasks: Record<string, number>
   nodes: Record<string, number>
 }

@@ -79,6 +79,12 @@ export function countByStatus(sql: Sql): Record<string, number> {
   return Object.fromEntries(rows.map(row => [String(row.status), Number(row.count)]))
 }
 
+/** The same for tasks that still have something to do: cheap, however many there have ever been. */
+export function countLive(sql: Sql): Record<string, number> {
+  const rows = sql.all('select status, count(*) as count from attempts where live = 1 group by 1')
+  return Object.fromEntries(rows.map(row => [String(row.status), Number(row.count)]))
+}
+
 /** Counts up with every task: the order of age. */
 export function taskNumber(sql: Sql, id: string): number {
   return Number(sql.one('select number from tasks where id = ?', id)?.number ?? 0)

@@ -40,7 +40,7 @@ export async function listen(world: World, address: ListenAddress, fetch: Fetch)
   server.timeout = SILENCE_MS
   if (address.kind === 'unix') await clearSocket(address.path)
   await bind(server, address)
-  if (address.kind === 'unix') chmodSync(address.path, 0o600)
+  if (address.kind === 'unix') chmodSync(address.path, address.mode)
   return { address: addressOf(server, address), close: () => close(world, server, address) }
 }
 

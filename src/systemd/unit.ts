@@ -1,0 +1,45 @@
+/** What systemd units are made of. Everything in this folder is pure: options in, text out. */
+
+/** *system*: the machine's own daemon, with users of its own. *user*: one person's, without any privilege. */
+export type Scope = 'system' | 'user'
+
+export interface UnitOptions {
+  scope: Scope
+  /** The running node and the installed programs, absolute. */
+  node: string
+  program: string
+  agentProgram: string
+  /** Where the local agent keeps its state and finds its token, absolute; for *user* only. */
+  agentState: string
+  agentToken: string
+  /** What both must be told: TDF_HOME and TDF_CONFIG when they were set, and where a user's programs are (PATH). */
+  environment: Readonly<Record<string, string>>
+}
+
+export interface Unit {
+  name: string
+  text: string
+}
+
+/** A section with its lines; what is false is left out. */
+export function section(name: string, lines: readonly (string | false)[]): string {
+  return [`[${name}]`, ...lines.filter(line => line !== false), ''].join('\n')
+}
+
+/**
+ * A command line for Exec…=: systemd.service(5) splits at spaces, unquotes, and expands `%` and `$`. A path with any of
+ * these stays one word.
+ */
+export function execLine(words: readonly string[]): string {
+  return words.map(execWord).join(' ')
+}
+
+function execWord(word: string): string {
+  const literal = word.replaceAll('%', '%%').replaceAll('$', '$$$$')
+  return /^[\w@%+=:,./$-]+$/.test(literal) ? literal : `"${literal.replace(/[\\"]/g, '\\$&')}"`
+}
+
+/** One assignment for Environment=, where `$` has no meaning. */
+export function environmentLine(name: string, value: string): string {
+  return `Environment="${name}=${value.replaceAll('%', '%%').replace(/[\\"]/g, '\\$&')}"`
+}
