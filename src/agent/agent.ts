@@ -2,6 +2,7 @@
 import type { World } from '../world.ts'
 import type { Limits } from './limits.ts'
 import type { Log } from './log.ts'
+import type { Slot } from './slots/slot.ts'
 import type { Identity } from './state/identity.ts'
 import type { Outbox } from './state/outbox.ts'
 import type { RegistrationStore } from './state/registration.ts'
@@ -17,6 +18,10 @@ export interface Agent {
   /** How this program is started, to start session runners: Node and the script. */
   program: readonly [string, ...string[]]
   env: NodeJS.ProcessEnv
+  /** Users that run sessions, one workspace each; none: sessions run as we do. */
+  slots: readonly Slot[]
+  /** Slots that are being cleaned, or cannot be. */
+  slotsInCare: Set<string>
   identity: Identity
   registration: RegistrationStore
   outbox: Outbox

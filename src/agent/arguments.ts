@@ -4,7 +4,7 @@ import { idPattern } from '../protocol/shapes.ts'
 export const HELP = `tdf-agent runs workspaces and agent sessions on this machine for a tdf daemon.
 
 Usage:
-  tdf-agent --listen ADDRESS --state DIR --token-file FILE [--name NAME]
+  tdf-agent --listen ADDRESS --state DIR --token-file FILE [--name NAME] [--slot-users A,B,…]
 
 Options:
   --listen ADDRESS    127.0.0.1:8787 (default), HOST:0 for a free port, or unix:/path
@@ -12,6 +12,7 @@ Options:
   --token-file FILE   holds the bearer token that the daemon sends
   --name NAME         the node's name; without it the first registration decides
   --socket-mode MODE  of a unix socket, in octal: 600 (default) or 660 for its group
+  --slot-users A,B,…  users that run the sessions, one for each workspace; needs the right to become them
   --version           print the version
   --help              print this
 `
@@ -22,11 +23,11 @@ export type Command =
   | { kind: 'help' }
   | { kind: 'version' }
   | { kind: 'run-session'; folder: string }
-  | { kind: 'serve'; listen: ListenAddress; state: string; tokenFile: string; name: string | null }
+  | { kind: 'serve'; listen: ListenAddress; state: string; tokenFile: string; name: string | null; slotUsers: string[] }
 
 export class UsageError extends Error {}
 
-const VALUES = new Set(['--listen', '--state', '--token-file', '--name', '--socket-mode'])
+const VALUES = new Set(['--listen', '--state', '--token-file', '--name', '--socket-mode', '--slot-users'])
 /** sun_path of unix(7), with its closing NUL. */
 const UNIX_PATH_BYTES_MAX = 107
 
@@ -42,12 +43,17 @@ export function parseArguments(argv: readonly string[]): Command {
   if (name !== null && !idPattern.test(name)) {
     throw new UsageError('--name must be 1 to 128 letters, digits, ".", "_" or "-"')
   }
+  const slotUsers = given.get('--slot-users')?.split(',') ?? []
+  if (!slotUsers.every(user => /^[a-z_][a-z0-9_-]{0,31}$/.test(user))) {
+    throw new UsageError('--slot-users must be names of users, separated by commas')
+  }
   return {
     kind: 'serve',
     listen: parseListen(given.get('--listen') ?? '127.0.0.1:8787', modeOf(given.get('--socket-mode') ?? '600')),
     state: needed(given, '--state'),
     tokenFile: needed(given, '--token-file'),
     name,
+    slotUsers,
   }
 }
 

@@ -39,6 +39,7 @@ async function serve(command: Extract<Command, { kind: 'serve' }>): Promise<null
     state,
     token: readToken(command.tokenFile),
     name: command.name,
+    slotUsers: command.slotUsers,
     program: [process.execPath, resolve(process.argv[1] ?? '')],
     env: process.env,
   })

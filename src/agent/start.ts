@@ -11,6 +11,8 @@ import type { Log } from './log.ts'
 import { openMachineLoad } from './machine/load.ts'
 import { startEventPusher } from './push/events.ts'
 import { startNodePusher } from './push/node.ts'
+import { clearFreeSlots } from './slots/clear.ts'
+import { readSlots } from './slots/slot.ts'
 import { makeFolder } from './state/durable.ts'
 import { openIdentity } from './state/identity.ts'
 import { writeJson } from './state/json-file.ts'
@@ -26,6 +28,8 @@ export interface StartOptions {
   state: string
   token: string
   name: string | null
+  /** Names of users; see slots/slot.ts. */
+  slotUsers: readonly string[]
   program: readonly [string, ...string[]]
   env: NodeJS.ProcessEnv
 }
@@ -43,6 +47,7 @@ export async function startAgent(world: World, log: Log, options: StartOptions):
   try {
     const agent = openAgent(world, log, options)
     await loadWorkspaces(agent)
+    await clearFreeSlots(agent)
     const load = openMachineLoad(world, state)
     const events = startEventPusher(agent)
     const node = startNodePusher(agent, load)
@@ -79,6 +84,8 @@ function openAgent(world: World, log: Log, options: StartOptions): Agent {
     state,
     program,
     env,
+    slots: readSlots(options.slotUsers),
+    slotsInCare: new Set(),
     identity,
     registration: openRegistration(state, identity.nodeName()),
     outbox: openOutbox(world, state),

@@ -3,7 +3,7 @@ import process from 'node:process'
 import { type RunOptions, type RunResult, run } from '../process.ts'
 
 export function systemTool(
-  file: 'rm' | 'chmod' | 'find' | 'mkfifo',
+  file: 'rm' | 'chmod' | 'chown' | 'find' | 'mkfifo',
   args: readonly string[],
   options: Omit<RunOptions, 'env'>,
 ): Promise<RunResult> {

@@ -4,17 +4,22 @@
  * clears its environment the third; only who does all that between two looks gets away.
  */
 import process from 'node:process'
-import { listProcesses, type ProcessRow, readEnvironment } from './table.ts'
+import type { Slot } from '../slots/slot.ts'
+import { listProcesses, type ProcessRow, processesOf, readEnvironment } from './table.ts'
 
 export interface SessionMark {
   workspaceId: string
   sessionId: string
   promptFile: string
   leader: { pid: number; startTicks: string | null } | null
+  /** With a user of its own, everything of that user belongs to it. */
+  slot: Slot | null
 }
 
 /** Gives a function that lists the members that live now. It remembers, so ask it more than once. */
 export function memberFinder(mark: SessionMark): () => ProcessRow[] {
+  const { slot } = mark
+  if (slot) return () => processesOf(slot.uid)
   let members = new Set<string>()
   let strangers = new Set<string>()
   return () => {

@@ -42,6 +42,20 @@ export function readProcess(pid: string): ProcessRow | null {
   }
 }
 
+/** Processes of a user by its real uid, which only a privileged process can change. */
+export function processesOf(uid: number): ProcessRow[] {
+  return listProcesses().filter(({ pid }) => realUidOf(pid) === uid)
+}
+
+function realUidOf(pid: number): number | null {
+  try {
+    const found = /^Uid:\t(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
+    return found ? Number(found[1]) : null
+  } catch {
+    return null
+  }
+}
+
 /** NAME=VALUE entries; null when they cannot be read, or when the process is just changing its program. */
 export function readEnvironment(pid: number): string[] | null {
   try {

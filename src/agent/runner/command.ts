@@ -4,6 +4,7 @@ import { type ChildProcess, identify, sendSignal, startGroup } from '../../proce
 import type { Cancel, World } from '../../world.ts'
 import { codeOf, messageOf } from '../log.ts'
 import { promptPath, type SessionRequest } from '../sessions/folder.ts'
+import { asSlot, refuseMissing } from '../slots/command.ts'
 
 export interface CommandEnd {
   exitCode: number | null
@@ -50,10 +51,13 @@ export async function startCommand(
 }
 
 function spawnWithInput(request: SessionRequest, options: CommandOptions): ChildProcess {
-  const [file = '', ...args] = request.command
+  const { slot, command, workTree } = request
+  const [program = ''] = command
+  if (slot) refuseMissing(program, options.env.PATH ?? '', workTree)
+  const [file = '', ...args] = slot ? asSlot(slot, command) : command
   const input = request.stdin === 'prompt' ? openSync(promptPath(options.folder), 'r') : 'ignore'
   try {
-    return startGroup(file, args, { cwd: request.workTree, env: options.env, input, output: options.output })
+    return startGroup(file, args, { cwd: workTree, env: options.env, input, output: options.output })
   } catch (error) {
     throw new Error(reasonOf(request, error))
   } finally {

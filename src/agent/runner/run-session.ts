@@ -110,7 +110,8 @@ async function follow(world: World, folder: string, request: SessionRequest, sta
     command.terminate()
   }
   const cancelTimeout = timeoutMs === null ? () => {} : world.clock.timer(timeoutMs, onTime)
-  const find = memberFinder({ sessionId, workspaceId, promptFile: promptPath(folder), leader: command.leader })
+  const { leader } = command
+  const find = memberFinder({ sessionId, workspaceId, promptFile: promptPath(folder), leader, slot: request.slot })
   const meter = startCpuMeter(world, find, cpuPath(folder))
   const end = await command.end
   cancelTimeout()

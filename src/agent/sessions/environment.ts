@@ -3,6 +3,7 @@
  * variables travel in its environment under a prefix: they neither touch the disk nor change how the runner behaves.
  */
 import type { Agent } from '../agent.ts'
+import type { Slot } from '../slots/slot.ts'
 import { promptPath, type SessionRequest } from './folder.ts'
 
 const INHERITED = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LC_ALL', 'TMPDIR']
@@ -16,6 +17,7 @@ export function commandEnvironment(
 ): Record<string, string> {
   return {
     ...picked(agent.env, INHERITED),
+    ...(request.slot ? ownEnvironment(request.slot) : {}),
     ...given,
     TDF_TASK_ID: request.taskId,
     TDF_ATTEMPT: String(request.attempt),
@@ -23,6 +25,10 @@ export function commandEnvironment(
     TDF_SESSION_ID: request.sessionId,
     TDF_PROMPT_FILE: promptPath(folder),
   }
+}
+
+function ownEnvironment({ name, home }: Slot): Record<string, string> {
+  return { HOME: home, USER: name, LOGNAME: name, SHELL: '/bin/bash' }
 }
 
 export function runnerEnvironment(agent: Agent, command: Record<string, string>): Record<string, string> {

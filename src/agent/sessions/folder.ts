@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { id, idPattern, nullable } from '../../protocol/shapes.ts'
 import { codeOf } from '../log.ts'
+import { slotUser } from '../slots/slot.ts'
 import { readJson } from '../state/json-file.ts'
 import { processIdentity } from '../state/lock.ts'
 import { sessionsFolder, type Workspace } from '../workspaces/workspace.ts'
@@ -26,6 +27,8 @@ export const sessionRequest = z.object({
   timeoutMs: nullable(z.number()),
   workTree: z.string(),
   createdAt: z.string(),
+  /** Whose command it is; null: ours. */
+  slot: slotUser.nullable().default(null),
 })
 export type SessionRequest = z.output<typeof sessionRequest>
 

@@ -2,20 +2,28 @@
 import { renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Agent } from '../agent.ts'
+import { slotOf } from '../slots/assign.ts'
+import { openSessionFolder } from '../slots/hand-over.ts'
 import { makeFolder, syncFolder, writeDurable } from '../state/durable.ts'
 import { writeJson } from '../state/json-file.ts'
 import { removeTree } from '../state/remove-tree.ts'
 import { scratchFolder, sessionsFolder, type Workspace } from '../workspaces/workspace.ts'
 import { promptPath, requestPath, type SessionRequest } from './folder.ts'
 
-export function writeRequest(agent: Agent, workspace: Workspace, request: SessionRequest, prompt: string): void {
+export function writeRequest(
+  agent: Agent,
+  workspace: Workspace,
+  request: Omit<SessionRequest, 'slot'>,
+  prompt: string,
+): void {
   const parent = sessionsFolder(workspace)
   const draft = join(parent, `.new-${request.sessionId}`)
   rmSync(draft, { recursive: true, force: true })
   agent.world.power('before', 'request')
   makeFolder(draft)
   writeDurable(promptPath(draft), prompt)
-  writeJson(requestPath(draft), request)
+  openSessionFolder(agent, workspace, draft, promptPath(draft))
+  writeJson(requestPath(draft), { ...request, slot: slotOf(agent, workspace) })
   renameSync(draft, join(parent, request.sessionId))
   syncFolder(parent)
   agent.world.power('after', 'request')

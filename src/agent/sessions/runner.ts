@@ -79,7 +79,13 @@ export async function killSession(agent: Agent, session: SessionState): Promise<
     if (claim.runner.bootId !== bootId()) return
   }
   const { workspaceId, sessionId } = request
-  const mark = { workspaceId, sessionId, promptFile: promptPath(folder), leader: started?.leader ?? null }
+  const mark = {
+    workspaceId,
+    sessionId,
+    promptFile: promptPath(folder),
+    leader: started?.leader ?? null,
+    slot: request.slot,
+  }
   const clean = await killLeftovers(agent.world, memberFinder(mark))
   if (!clean)
     agent.log('warn', 'processes of a session cannot be ended', { workspace: workspaceId, session: sessionId })

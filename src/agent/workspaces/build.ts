@@ -6,6 +6,7 @@ import { mkdirSync, readdirSync, renameSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Agent } from '../agent.ts'
 import { messageOf } from '../log.ts'
+import { handOver } from '../slots/hand-over.ts'
 import { syncFolder } from '../state/durable.ts'
 import { removeTree } from '../state/remove-tree.ts'
 import { type BuildContext, BuildFailure } from './build-context.ts'
@@ -60,6 +61,7 @@ async function build(agent: Agent, workspace: Workspace, signal: AbortSignal): P
     for (const part of readdirSync(folder)) renameSync(join(folder, part), join(workspace.folder, part))
     rmdirSync(folder)
     syncFolder(workspace.folder)
+    await handOver(agent, workspace)
     await setUp(context)
     if (signal.aborted) return
     finish(agent, workspace, { status: 'ready', built: 'ready' })

@@ -6,6 +6,7 @@ import type { CreateWorkspace } from '../../protocol/agent-api.ts'
 import { BUNDLE_BYTES_MAX } from '../../protocol/limits.ts'
 import type { Agent } from '../agent.ts'
 import { malformed, Refusal } from '../refusal.ts'
+import { takeSlot } from '../slots/assign.ts'
 import { makeFolder, syncFolder } from '../state/durable.ts'
 import { writeJson } from '../state/json-file.ts'
 import { removeTree } from '../state/remove-tree.ts'
@@ -72,6 +73,7 @@ function firstRecord(agent: Agent, body: CreateWorkspace): WorkspaceRecord {
     errorMessage: null,
     baseCommit: null,
     bundleReceived: false,
+    slot: takeSlot(agent),
   }
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Agent } from '../agent.ts'
 import { listSessions, readSession, sessionFolder, sessionIds } from '../sessions/folder.ts'
 import { endSession, killSession } from '../sessions/runner.ts'
+import { clearSlot } from '../slots/clear.ts'
 import { makeFolder, syncFolder } from '../state/durable.ts'
 import { removeTree } from '../state/remove-tree.ts'
 import { report } from './report.ts'
@@ -44,6 +45,7 @@ export async function destroy(agent: Agent, workspaceId: string): Promise<void> 
   agent.workspaces.delete(workspaceId)
   agent.damaged.delete(workspaceId)
   await sweepAway(agent, folder)
+  await clearSlot(agent, workspace?.record.slot ?? null)
   agent.outbox.forget(workspaceId)
 }
 

@@ -17,6 +17,8 @@ export const workspaceRecord = z.object({
   /** Known before anything of the repository runs. */
   baseCommit: nullable(z.string()),
   bundleReceived: z.boolean(),
+  /** The user that runs its sessions; null: we ourselves do. */
+  slot: z.string().nullable().default(null),
 })
 export type WorkspaceRecord = z.output<typeof workspaceRecord>
 
