@@ -22,5 +22,8 @@ export function submitBody({ options, ...asked }: Asked): SubmitBody {
     priority: options.priority ?? 0,
     outputBranch: options.outputBranch ?? null,
     interactive: options.interactive === true,
+    maxCostUsd: options.maxCost ?? null,
+    permissions: options.permissions ?? null,
+    autoResume: options.autoResume !== false,
   }
 }

@@ -26,8 +26,11 @@ export async function submit(
   const path = options.dryRun ? '/tasks?dry_run=true' : '/tasks'
   const submitted = await cli.client().call<TaskJson>({ method: 'POST', path, json, headers: key })
   if (options.dryRun) return print(cli, JSON.stringify(submitted, null, 2))
-  if (!options.wait && !options.follow) return announce(cli, submitted, format)
-  if (format === 'table') say(cli, `${submitted.id} submitted: ${oneLine(submitted.title)}`)
+  const isChosen = options.agent !== undefined || task !== null
+  if (!options.wait && !options.follow) return announce(cli, submitted, format, isChosen)
+  if (format === 'table') {
+    say(cli, `${submitted.id} submitted to ${agentText(submitted, isChosen)}: ${oneLine(submitted.title)}`)
+  }
   const waitMs = options.waitTimeout === undefined ? null : durationOf(options.waitTimeout, '--wait-timeout')
   await waitForTasks(cli, [submitted.id], {
     timeoutMs: waitMs,
@@ -37,12 +40,19 @@ export async function submit(
   })
 }
 
-function announce(cli: Cli, task: TaskJson, format: ReturnType<typeof formatOf>): void {
+function announce(cli: Cli, task: TaskJson, format: ReturnType<typeof formatOf>, isChosen: boolean): void {
   if (format === 'json' || format === 'ndjson') return print(cli, JSON.stringify(task))
   if (format === 'id') return print(cli, task.id)
-  say(cli, `submitted: ${oneLine(task.title)}\n  watch it:  tdf watch ${task.id}`)
+  say(
+    cli,
+    `submitted: ${oneLine(task.title)}\n  agent:     ${agentText(task, isChosen)}\n  watch it:  tdf watch ${task.id}`,
+  )
   print(cli, task.id)
 }
+
+/** Nobody named an agent: which one it became is said. */
+const agentText = ({ agent }: TaskJson, isChosen: boolean) =>
+  isChosen ? oneLine(agent) : `${oneLine(agent)} (the default; --agent names another)`
 
 /** The prompt, from the argument or from stdin. A terminal is never read: nobody would know what it waits for. */
 async function promptOf(cli: Cli, words: string | undefined, hasCommand: boolean): Promise<string> {

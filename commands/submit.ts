@@ -21,6 +21,9 @@ export interface SubmitOptions {
   timeout?: string
   outputBranch?: string
   interactive?: boolean
+  maxCost?: number
+  permissions?: 'allow' | 'deny' | 'ask'
+  autoResume?: boolean
   idempotencyKey?: string
   wait?: boolean
   follow?: boolean
@@ -49,6 +52,17 @@ export function submitCommand(cli: Cli): Command {
     )
     .addOption(new Option('--priority <number>', 'the higher goes first').default(0).argParser(integer))
     .option('--timeout <duration>', 'end the agent after this time, such as 45m')
+    .addOption(
+      new Option('--max-cost <usd>', 'end the agent once the task has cost more, and keep its work').argParser(amount),
+    )
+    .addOption(
+      new Option('--permissions <policy>', "how the agent's questions for permission are answered").choices([
+        'allow',
+        'deny',
+        'ask',
+      ]),
+    )
+    .option('--no-auto-resume', 'end at a usage limit, instead of going on when it is lifted')
     .option('--output-branch <branch>', 'the branch of the result (default: tdf/<id>-<title>)')
     .option('--interactive', 'keep the session for follow-ups until it is closed')
     .option('--idempotency-key <key>', 'the same key again is the same task')
@@ -67,6 +81,13 @@ function collectLabel(text: string, labels: Record<string, string>): Record<stri
   const equals = text.indexOf('=')
   if (equals < 1) throw new InvalidArgumentError('it must look like key=value.')
   return { ...labels, [text.slice(0, equals)]: text.slice(equals + 1) }
+}
+
+function amount(text: string): number {
+  if (!/^\d{1,6}(\.\d{1,4})?$/.test(text) || Number(text) === 0) {
+    throw new InvalidArgumentError('it must be an amount in USD, such as 2.50.')
+  }
+  return Number(text)
 }
 
 function integer(text: string): number {

@@ -28,6 +28,12 @@ export const taskColumns = (now: number): readonly Column<TaskJson>[] => [
   { title: 'NODE', of: task => oneLine(task.node?.name ?? '-') },
   { title: 'AGENT', of: task => oneLine(task.agent), wide: true },
   { title: 'TRY', of: task => String(task.attempt), wide: true },
+  { title: 'COST', of: ({ totalUsage }) => costText(totalUsage), wide: true },
+  {
+    title: 'MACHINE',
+    of: ({ machineCost }) => (machineCost === null ? '-' : `€${machineCost.toFixed(2)}`),
+    wide: true,
+  },
   { title: 'BRANCH', of: task => oneLine(task.result?.branch ?? '-'), wide: true },
   { title: 'SUBMITTED', of: task => task.createdAt, wide: true },
   { title: 'WAITING FOR', of: task => oneLine(task.waitingFor ?? '-'), wide: true },
@@ -61,6 +67,8 @@ export function taskDetails(task: TaskJson, now: number): string {
     ['result', result && resultLine(task)],
     ['check', result?.check && `${oneLine(result.check.command)} (exit ${result.check.exitCode ?? 'none'})`],
     ['usage', usage && usageText(usage)],
+    ['in all', task.attempt > 1 && task.totalUsage ? usageText(task.totalUsage) : null],
+    ['machine', task.machineCost !== null ? `€${task.machineCost.toFixed(4)}` : null],
     ['submitted', `${task.createdAt} (${since(task.createdAt, now)} ago)`],
     ['took', task.startedAt && task.completedAt && between(task.startedAt, task.completedAt)],
     ['summary', result?.summary && sanitize(result.summary).trim()],
@@ -98,6 +106,10 @@ export function between(from: string, to: string): string {
 
 /** What `ls` prints when there is nothing to list. */
 export const NO_TASKS = 'no tasks; hand one over with: tdf submit "what to do"'
+
+function costText(usage: TaskJson['usage']): string {
+  return usage === null || usage.costUsd === null ? '-' : `$${usage.costUsd.toFixed(2)}`
+}
 
 function usageText({ inputTokens, outputTokens, costUsd }: NonNullable<TaskJson['usage']>): string {
   const tokens = `${inputTokens} tokens in, ${outputTokens} out`

@@ -7,7 +7,7 @@ import { isRepositoryUrl, isSafeBranch, isSafeRef } from '../src/git.ts'
 import type { SubmitRequest } from '../src/protocol/submit.ts'
 import { readBundle } from '../src/store/bundles.ts'
 import { readNode } from '../src/store/nodes.ts'
-import type { RepoSource, TaskSpec } from '../src/task.ts'
+import type { AgentSpec, Permissions, RepoSource, TaskSpec } from '../src/task.ts'
 import type { Engine } from './deps.ts'
 
 const SETUP_TIMEOUT_MS = 20 * 60_000
@@ -24,6 +24,7 @@ export function accept(engine: Accepting, id: string, request: SubmitRequest): T
   const title = titleOf(request)
   const repo = repoOf(engine, request)
   checkWishes(engine, request)
+  if (request.maxCostUsd !== null) checkBudget(engine, agent)
   return {
     title,
     prompt: request.prompt,
@@ -41,10 +42,13 @@ export function accept(engine: Accepting, id: string, request: SubmitRequest): T
     priority: request.priority,
     timeoutMs: request.timeoutMs,
     interactive: request.interactive,
+    maxCostUsd: request.maxCostUsd,
+    permissions: request.permissions ?? permissionsOf(engine, agent),
+    autoResume: request.autoResume,
   }
 }
 
-function agentOf({ config, searchPath }: Accepting, request: SubmitRequest): TaskSpec['agent'] {
+function agentOf({ config, searchPath }: Accepting, request: SubmitRequest): AgentSpec {
   if (request.command !== null) {
     if (request.command[0] === '') throw new TdfError('EMPTY_PROMPT', 'the command behind "--" is empty')
     return { name: 'command', type: 'command', command: request.command, env: [] }
@@ -56,13 +60,27 @@ function agentOf({ config, searchPath }: Accepting, request: SubmitRequest): Tas
     const names = Object.keys(config.agents).join(', ')
     throw new TdfError('AGENT_UNKNOWN', `there is no agent "${name}"; known are: ${names}`)
   }
-  const model = request.model === null ? [] : modelArguments(known.type, request.model)
-  return { name, type: known.type, command: [...known.command, ...known.args, ...model], env: known.env }
+  if (known.type === 'command' && request.model !== null) {
+    throw new TdfError('USAGE', 'an agent of type "command" takes no --model; put it into its args')
+  }
+  const { type, command, args, env } = known
+  return { name, type, command, args, model: request.model ?? (known.model || null), env }
 }
 
-function modelArguments(type: TaskSpec['agent']['type'], model: string): string[] {
-  if (type === 'claude' || type === 'codex') return ['--model', model]
-  throw new TdfError('USAGE', `an agent of type "${type}" takes no --model; put it into its args`)
+function permissionsOf({ config }: Accepting, { name }: AgentSpec): Permissions {
+  return config.agents[name]?.permissions ?? 'allow'
+}
+
+/** A limit that could never be reached would be a false comfort. */
+function checkBudget({ config }: Accepting, { name, type }: AgentSpec): void {
+  const table = config.agents[name]
+  const isPriced = table !== undefined && table.inputPrice + table.outputPrice > 0
+  if (isPriced || type === 'claude' || type === 'acp') return
+  const why = type === 'command' ? 'nobody knows what a command costs' : `${name} does not tell what it costs`
+  throw new TdfError('USAGE', `--max-cost: ${why}; give [agents.${name}] its input_price and output_price`, {
+    field: 'maxCostUsd',
+    hint: 'tdf config example',
+  })
 }
 
 function firstOnPath(searchPath: string): string {

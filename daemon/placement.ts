@@ -44,7 +44,7 @@ function pass(engine: Engine): void {
 }
 
 /** Machines that count against `max_nodes`: ours, until they are gone. */
-const counts = (node: ReadNode) => node.autoProvisioned && node.status !== 'destroyed'
+export const counts = (node: ReadNode) => node.autoProvisioned && node.status !== 'destroyed'
 
 export function roomsOf(engine: Pick<Engine, 'store'>, nodes: readonly ReadNode[], now: number): Room[] {
   const used = slotsInUse(engine.store.sql)

@@ -1,5 +1,6 @@
 /** Builds what a step is handed, from the engine. */
 import { TdfError } from '../src/errors.ts'
+import { usagesBefore } from '../src/store/attempts.ts'
 import type { Signal } from '../src/store/inbox.ts'
 import { readNode } from '../src/store/nodes.ts'
 import { readWorkspace, reservationOf } from '../src/store/slots.ts'
@@ -8,6 +9,7 @@ import type { StepContext } from './context.ts'
 import type { Engine } from './deps.ts'
 import { callbackToken } from './grants.ts'
 import { undo } from './undo.ts'
+import { sum } from './usage.ts'
 
 export function stepContext(engine: Engine, task: Task, signals: Signal[], signal: AbortSignal): StepContext {
   const { store, world, config, install, results, agents, loop } = engine
@@ -27,6 +29,7 @@ export function stepContext(engine: Engine, task: Task, signals: Signal[], signa
     callbackToken: of => callbackToken(install, of),
     bundleFile: engine.bundleFile,
     secrets: engine.secrets,
+    spentBefore: task.attempt === 1 ? 0 : (sum(usagesBefore(store.sql, task)).costUsd ?? 0),
     results,
     undo: () => undo(engine, task, signal),
     epochAt: loop.epochAt(),

@@ -52,11 +52,26 @@ export type RepoSource =
   | { kind: 'bundle'; url: string; ref: string; baseCommit: string; sha256: string; bytes: number }
   | { kind: 'git'; url: string; ref: string | null; baseCommit: null }
 
+/** Which program does the work and how it is called. What may be absent was not known to older versions. */
+export interface AgentSpec {
+  name: string
+  type: AgentType
+  /** The program and its leading arguments; the adapter on the node adds its own, then come `args`. */
+  command: string[]
+  args?: string[]
+  model?: string | null
+  /** Names of the variables that it is given. */
+  env: string[]
+}
+
+/** How an agent's questions for permission are answered; `ask` asks the task's user. */
+export type Permissions = 'allow' | 'deny' | 'ask'
+
 /** What was asked for. Written once at submit and the same for every attempt. */
 export interface TaskSpec {
   title: string
   prompt: string
-  agent: { name: string; type: AgentType; command: string[]; env: string[] }
+  agent: AgentSpec
   repo: RepoSource
   outputBranch: string
   author: { name: string; email: string }
@@ -72,6 +87,11 @@ export interface TaskSpec {
   /** Limit on the agent's run from `--timeout`, in ms; null uses the configured limits. */
   timeoutMs: number | null
   interactive: boolean
+  /** The task ends with the verdict `budget` once its agent has cost more, in USD. */
+  maxCostUsd?: number | null
+  permissions?: Permissions
+  /** False: a usage limit ends the attempt instead of parking it. */
+  autoResume?: boolean
 }
 
 /** What the engine has learnt during an attempt. Every key is absent until it is known. */
@@ -83,11 +103,30 @@ export interface Facts {
   followups?: number
   progress?: ProgressFacts
   exit?: ExitFacts
+  /** What was used, by session, or by conversation where an agent counts from its beginning. */
+  usages?: Record<string, Usage>
+  resume?: ResumeFacts
   salvage?: { commit: string; baseCommit: string; ahead: number; salvaged: boolean; leftOut: string[] }
   saved?: boolean
   held?: boolean
   check?: { sessionId: string; exitCode: number | null; ended: boolean }
   warning?: string
+}
+
+/** What an attempt goes on from: the saved tree and the conversation of an earlier one, or of itself before it was parked. */
+export interface ResumeFacts {
+  /** The ref and the commit from which the workspace is made. */
+  ref: string
+  commit: string
+  /** Where the work began, so that the result is all of it. */
+  baseCommit: string
+  salvaged: boolean
+  /** The conversation, in the agent's own words; null when it had none to go on with. */
+  resumeRef: string | null
+  /** What conversations had used before: not counted again. */
+  usages?: Record<string, Usage>
+  /** The bundle that was made of it, once it was. */
+  source?: { sha256: string; bytes: number }
 }
 
 export interface SessionFacts {
@@ -113,6 +152,10 @@ export interface ExitFacts {
   errorMessage: string | null
   outcome: AgentOutcome | null
   summary: string | null
+  /** Why it did not succeed, in the words of the agent's API; null when that is not known. */
+  failure?: string | null
+  /** When the usage limit that ended it is lifted, Unix ms. */
+  resetAt?: number | null
 }
 
 /** What the agent itself reported about its run; `none` when its exit code is all there is. */
@@ -133,7 +176,7 @@ export interface TaskResult {
 export interface Usage {
   inputTokens: number
   outputTokens: number
-  /** Null when nobody can say. */
+  /** Null when nobody knows it. */
   costUsd: number | null
 }
 

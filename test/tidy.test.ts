@@ -73,6 +73,7 @@ const MAY_IMPORT: { from: string; may: string[] }[] = [
         'daemon/context.ts',
         'daemon/outcome.ts',
         'daemon/verdict.ts',
+        'daemon/usage.ts',
         'daemon/results/bring-home.ts',
         'daemon/sessions.ts',
       ],

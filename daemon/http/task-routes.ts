@@ -10,6 +10,7 @@ import { isTerminal, STATUSES, type Status } from '../../src/task.ts'
 import { accept } from '../accept.ts'
 import type { RunningEngine } from '../build-engine.ts'
 import { findTask } from '../find-task.ts'
+import { forecast } from '../forecast.ts'
 import { recentTasks } from '../recent-tasks.ts'
 import { freshTaskId } from '../task-id.ts'
 import { eventJson } from '../view/event-json.ts'
@@ -33,7 +34,7 @@ export function taskRoutes(engine: RunningEngine): Hono {
     if (known) return c.json(shown(sameRequest(known, hash, key ?? '')))
     const id = freshTaskId(world.random)
     const spec = accept({ ...engine, searchPath: process.env.PATH ?? '' }, id, request)
-    if (c.req.query('dry_run') === 'true') return c.json({ id: null, ...spec })
+    if (c.req.query('dry_run') === 'true') return c.json({ id: null, ...spec, placement: forecast(engine, spec) })
     const stored = { id, spec, idempotencyKey: key, idempotencyHash: hash, createdAt: world.clock.now() }
     await engine.submit(stored)
     return c.json(shown(id), 201)

@@ -4,18 +4,22 @@
  */
 import { TdfError } from '../../src/errors.ts'
 import type { AgentSession } from '../../src/protocol/agent-api.ts'
-import type { ProgressFacts, Task } from '../../src/task.ts'
+import type { ExitFacts, ProgressFacts, Task } from '../../src/task.ts'
 import type { StepContext, StepHandler } from '../context.ts'
-import { fail, type Outcome, wait } from '../outcome.ts'
+import { advance, fail, type Learnt, type Outcome, wait } from '../outcome.ts'
+import { budgetLeft } from '../usage.ts'
+import { endOf } from './ended.ts'
 import { isLost, nodeLost } from './node-state.ts'
-import { ended, exitTold } from './session.ts'
+import { commandExit, exitOf, exitTold, learntFrom, overBudget } from './session.ts'
 
 type Next = 'salvage' | 'awaiting_followup'
 
 export const running: StepHandler<Next> = async (ctx, task) => {
   const told = exitTold(ctx, task.sessionId)
   if (told && task.spec.agent.type === 'command') {
-    return settle(task, ended(task, { ...told, errorMessage: told.errorMessage, outcome: 'none', summary: null }, null))
+    const { exitCode, signal } = told
+    const facts = { session: { status: 'exited' as const, exitCode, signal, resumeRef: null } }
+    return settle(task, commandExit(told), { facts })
   }
   if (isLost(ctx, task)) return nodeLost(ctx, task)
   const interval = ctx.config.runner.reconcileInterval
@@ -37,8 +41,7 @@ async function look(ctx: StepContext, task: Task): Promise<Outcome<Next>> {
     return fail(error, 'infrastructure')
   }
   if (session.status === 'exited') {
-    const { exitCode, signal, errorMessage, outcome, summary } = session
-    return settle(task, ended(task, { exitCode, signal, errorMessage, outcome, summary }, session))
+    return settle(task, exitOf(session), learntFrom(ctx, task, session))
   }
   return goOn(ctx, task, session)
 }
@@ -52,17 +55,14 @@ function goOn(ctx: StepContext, task: Task, session: AgentSession): Outcome<Next
     const error = new TdfError('IDLE_TIMEOUT', `the agent wrote nothing and used no processor for ${minutes} min`)
     return fail(error, 'timeout', { facts: { progress } })
   }
+  const learnt = learntFrom(ctx, task, session)
+  const facts = { ...learnt.facts, progress }
+  const left = budgetLeft(task, ctx.spentBefore, learnt.usage ?? task.usage)
+  if (left !== null && left <= 0) return overBudget(task, { ...learnt, facts })
   const isLate = task.deadlineAt !== null && ctx.now >= task.deadlineAt
   const stillWrites = ctx.now - progress.outputAt < idleTimeout
-  const learnt = {
-    facts: {
-      progress,
-      session: { status: 'running' as const, exitCode: null, signal: null, resumeRef: session.resumeRef },
-    },
-    ...(session.usage ? { usage: session.usage } : {}),
-    ...(isLate && stillWrites ? { deadlineMs: idleTimeout } : {}),
-  }
-  return wait(Math.min(reconcileInterval, idleTimeout - idleMs), WHY, learnt)
+  const more = isLate && stillWrites ? { deadlineMs: idleTimeout } : {}
+  return wait(Math.min(reconcileInterval, idleTimeout - idleMs), WHY, { ...learnt, facts, ...more })
 }
 
 function progressOf(ctx: StepContext, task: Task, session: AgentSession): ProgressFacts {
@@ -78,8 +78,10 @@ function progressOf(ctx: StepContext, task: Task, session: AgentSession): Progre
   }
 }
 
-/** An interactive task keeps its session after a good end and waits for its user. */
-function settle(task: Task, outcome: Outcome<'salvage'>): Outcome<Next> {
-  if (outcome.kind !== 'advance' || !task.spec.interactive) return outcome
-  return { ...outcome, to: 'awaiting_followup' }
+/** What the end of the session means. An interactive task keeps its workspace after a good one and waits for its user. */
+function settle(task: Task, exit: ExitFacts, learnt: Learnt): Outcome<Next> {
+  const known = { ...learnt, facts: { ...learnt.facts, exit } }
+  const end = endOf(task, exit)
+  if (end.kind === 'well') return advance(task.spec.interactive ? 'awaiting_followup' : 'salvage', known)
+  return fail(end.error, end.kind === 'ill' ? end.verdict : 'agent_error', known)
 }

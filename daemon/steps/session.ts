@@ -1,10 +1,11 @@
-/** Sessions of an attempt: their names, how one is started, and what its end means. */
+/** Sessions of an attempt: how one is started, how its exit is told, and what it has reported. */
 import { TdfError } from '../../src/errors.ts'
 import type { AgentSession } from '../../src/protocol/agent-api.ts'
 import { type TaskStatusBody, taskStatus } from '../../src/protocol/callbacks.ts'
 import type { ExitFacts, Task } from '../../src/task.ts'
 import type { StepContext } from '../context.ts'
 import { advance, fail, type Learnt, type Outcome } from '../outcome.ts'
+import { budgetLeft, tally, totalOf } from '../usage.ts'
 import { nodeLost } from './node-state.ts'
 
 /** Starts a session by one idempotent call; the run counts from the agent's confirmation. */
@@ -14,17 +15,22 @@ export async function startSession(
   session: { id: string; prompt: string; followups: number },
 ): Promise<Outcome<'running'>> {
   if (task.nodeName === null || task.workspaceId === null) return nodeLost(ctx, task)
+  const left = budgetLeft(task, ctx.spentBefore, task.usage)
+  if (left !== null && left <= 0) return overBudget(task)
   const agent = await ctx.agent(task.nodeName)
-  const { type, command, env } = task.spec.agent
+  const { type, command, args, model, env } = task.spec.agent
+  const resumeRef = conversationOf(task)
   try {
     const { status } = await agent.startSession(task.workspaceId, {
       sessionId: session.id,
-      agent: { type, command, env: ctx.secrets(env) },
+      agent: { type, command, ...(args ? { args } : {}), env: ctx.secrets(env) },
       prompt: session.prompt,
       timeoutMs: task.spec.timeoutMs ?? ctx.config.runner.absoluteExecution,
-      resumeRef: task.facts.session?.resumeRef ?? null,
+      resumeRef,
+      ...(model ? { model } : {}),
+      ...(left === null ? {} : { maxCostUsd: left }),
+      ...(task.spec.permissions ? { permissions: task.spec.permissions } : {}),
     })
-    const resumeRef = task.facts.session?.resumeRef ?? null
     return advance('running', {
       sessionId: session.id,
       facts: { followups: session.followups, session: { status, exitCode: null, signal: null, resumeRef } },
@@ -33,6 +39,11 @@ export async function startSession(
     if (error instanceof TdfError && error.code === 'CANNOT_START') return fail(error, 'agent_error')
     throw error
   }
+}
+
+/** The conversation that the next session continues; null when there is none. */
+export function conversationOf({ facts }: Pick<Task, 'facts'>): string | null {
+  return facts.session?.resumeRef ?? facts.resume?.resumeRef ?? null
 }
 
 /** The exit of session `id` as a callback or the outbox told it. */
@@ -45,29 +56,29 @@ export function exitTold(ctx: StepContext, id: string | null): TaskStatusBody | 
   return undefined
 }
 
-/** What the end of the agent means for its task. Exit code 0 is not success: git facts and the check come first. */
-export function ended(task: Task, exit: ExitFacts, session: AgentSession | null): Outcome<'salvage'> {
-  const { exitCode, signal } = exit
-  const learnt: Learnt = {
-    facts: { exit, session: { status: 'exited', exitCode, signal, resumeRef: session?.resumeRef ?? null } },
-    ...(session?.usage ? { usage: session.usage } : {}),
+/** What the callback says is all that there is to know about a plain command. */
+export function commandExit({ exitCode, signal, errorMessage }: TaskStatusBody): ExitFacts {
+  return { exitCode, signal, errorMessage, outcome: 'none', summary: null }
+}
+
+export function exitOf(session: AgentSession): ExitFacts {
+  const { exitCode, signal, errorMessage, outcome, summary, failure, resetAt } = session
+  const at = resetAt === null ? Number.NaN : Date.parse(resetAt)
+  return { exitCode, signal, errorMessage, outcome, summary, failure, resetAt: Number.isNaN(at) ? null : at }
+}
+
+/** What a look at a session teaches. A conversation that was once known is not forgotten. */
+export function learntFrom(ctx: StepContext, task: Task, session: AgentSession): Learnt {
+  const usages = tally(task, session, ctx.config.agents[task.spec.agent.name])
+  const usage = totalOf(task, usages)
+  const { status, exitCode, signal } = session
+  return {
+    facts: { usages, session: { status, exitCode, signal, resumeRef: session.resumeRef ?? conversationOf(task) } },
+    ...(usage ? { usage } : {}),
   }
-  if (exit.errorMessage === 'timeout') {
-    const error = new TdfError('EXECUTION_TIMEOUT', 'the agent was ended by its time limit')
-    return fail(error, 'timeout', learnt)
-  }
-  if (exit.outcome === 'permission_denied') {
-    const error = new TdfError('AGENT_FAILED', exit.summary ?? 'the agent was denied a permission that it needed')
-    return fail(error, 'permission_denied', learnt)
-  }
-  if (exit.outcome === 'budget') {
-    return fail(new TdfError('AGENT_FAILED', exit.summary ?? 'the agent spent what it may cost'), 'budget', learnt)
-  }
-  if (exitCode !== 0 || exit.outcome === 'error' || exit.outcome === 'usage_limit') {
-    const how = signal === null ? `with exit code ${exitCode}` : `by ${signal}`
-    const why = exit.errorMessage ?? (exit.outcome === 'none' ? null : exit.summary)
-    const error = new TdfError('AGENT_FAILED', `the agent of ${task.id} ended ${how}${why ? `: ${why}` : ''}`)
-    return fail(error, 'agent_error', learnt)
-  }
-  return advance('salvage', learnt)
+}
+
+export function overBudget(task: Task, learnt: Learnt = {}): Outcome<never> {
+  const limit = (task.spec.maxCostUsd ?? 0).toFixed(2)
+  return fail(new TdfError('BUDGET', `the agent of ${task.id} has cost more than $${limit}`), 'budget', learnt)
 }

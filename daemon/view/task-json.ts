@@ -1,9 +1,11 @@
 /** A task as scripts see it: every key always there, null when empty. */
 import type { TaskJson } from '../../src/protocol/control.ts'
+import { usagesBefore } from '../../src/store/attempts.ts'
 import { readNode } from '../../src/store/nodes.ts'
-import { readWorkspace } from '../../src/store/slots.ts'
+import { machineCost, readWorkspace } from '../../src/store/slots.ts'
 import type { Sql } from '../../src/store/sql.ts'
 import type { Task } from '../../src/task.ts'
+import { sum } from '../usage.ts'
 
 export function taskJson(sql: Sql, task: Task): TaskJson {
   const { spec } = task
@@ -35,6 +37,8 @@ export function taskJson(sql: Sql, task: Task): TaskJson {
     verdict: task.verdict,
     result: task.result,
     usage: task.usage,
+    totalUsage: totalUsage(sql, task),
+    machineCost: task.nodeName === null ? null : machineCost(sql, task.id, task.updatedAt),
     error: task.error,
     cleanup: task.cleanup,
     createdAt: iso(task.createdAt),
@@ -60,6 +64,12 @@ function sessionOf({ sessionId, facts }: Task): TaskJson['session'] {
   if (sessionId === null || !facts.session) return null
   const { status, exitCode, signal, resumeRef } = facts.session
   return { id: sessionId, status, exitCode, signal, resumeRef }
+}
+
+function totalUsage(sql: Sql, task: Task): TaskJson['totalUsage'] {
+  if (task.attempt === 1) return task.usage
+  const all = [...usagesBefore(sql, task), ...(task.usage ? [task.usage] : [])]
+  return all.length === 0 ? null : sum(all)
 }
 
 export function iso(at: number): string

@@ -1,8 +1,10 @@
 /** `[agents.NAME]`: the programs that do the work. */
 import { z } from 'zod'
-import { described, list, text } from './kinds.ts'
+import { choice, described, list, price, text } from './kinds.ts'
 
 const AGENT_TYPES = ['claude', 'codex', 'acp', 'command'] as const
+
+const PERMISSIONS = ['allow', 'deny', 'ask'] as const
 
 const NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/
@@ -35,6 +37,16 @@ const agent = z
         example: '["ANTHROPIC_API_KEY"]',
       },
     ),
+    model: text('', 'The model of a task without --model. Empty: what the agent itself chooses.', {
+      example: 'sonnet',
+    }),
+    permissions: choice(
+      PERMISSIONS,
+      'allow',
+      'How its questions for permission are answered; with "ask" they wait for tdf send.',
+    ),
+    input_price: price('USD for a million tokens that it reads, for an agent that does not tell what it costs.'),
+    output_price: price('USD for a million tokens that it writes.'),
     install: text('', 'Run once on each node as its admin.', {
       example: 'npm install -g opencode-ai',
     }),

@@ -85,6 +85,12 @@ export function count(
   return described(z.int().min(least).max(most).prefault(initial), description, { expects, ...about })
 }
 
+/** An amount of money; 0 is "not known". */
+export function price(description: string, about: KindOptions = {}) {
+  const schema = z.number().min(0).max(1_000_000).prefault(0)
+  return described(schema, description, { expects: 'an amount of money, such as 1.25', ...about })
+}
+
 export function percent(initial: number, description: string, about: KindOptions = {}) {
   return count(initial, [1, 100], description, { unit: 'percent', ...about })
 }

@@ -47,13 +47,30 @@ export interface TaskJson {
     salvaged: boolean
     check: { command: string; exitCode: number | null } | null
   } | null
+  /** Of this attempt. A cost of null is not known. */
   usage: { inputTokens: number; outputTokens: number; costUsd: number | null } | null
+  /** Of all attempts together. */
+  totalUsage: { inputTokens: number; outputTokens: number; costUsd: number | null } | null
+  /** What the machines cost while workspaces of the task stood on them, in the currency of their price; null when free. */
+  machineCost: number | null
   error: { code: string; message: string; hint: string; step: Step | null; class: string } | null
   cleanup: Cleanup | null
   createdAt: string
   startedAt: string | null
   completedAt: string | null
   updatedAt: string
+}
+
+/** Where a task would go now. *warm*: at once; *coming*, *ordered*: once the machine is up; *queued*: not yet. */
+export interface ForecastJson {
+  how: 'warm' | 'coming' | 'ordered' | 'queued'
+  node: string | null
+  provider: string | null
+  size: string | null
+  location: string | null
+  /** Of the machine; of one to order, what the last such one cost. Null when it is free or not known. */
+  pricePerHour: number | null
+  why: string | null
 }
 
 export interface NodeJson {

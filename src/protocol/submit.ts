@@ -43,6 +43,9 @@ export const submitRequest = z.object({
   timeoutMs: nullable(z.int().min(1000)),
   outputBranch: nullable(text(255).min(1)),
   interactive: z.boolean().default(false),
+  maxCostUsd: nullable(z.number().positive().max(1_000_000)),
+  permissions: nullable(z.enum(['allow', 'deny', 'ask'])),
+  autoResume: z.boolean().default(true),
 })
 export type SubmitRequest = z.output<typeof submitRequest>
 export type SubmitBody = z.input<typeof submitRequest>

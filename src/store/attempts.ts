@@ -1,6 +1,6 @@
 /** Attempts: everything about a task that changes, guarded by `rev`, scheduled by `wake_at`. */
-import type { Task } from '../task.ts'
-import { assignments, columnsOf, fields, holes, objectOf, readable, valuesOf } from './fields.ts'
+import type { Task, Usage } from '../task.ts'
+import { assignments, columnsOf, fields, holes, jsonOf, objectOf, readable, valuesOf } from './fields.ts'
 import type { Row, Sql } from './sql.ts'
 
 export interface AttemptKey {
@@ -81,6 +81,17 @@ export function wakeAttempt(sql: Sql, key: AttemptKey, at: number): boolean {
       key.attempt,
     ) === 1
   )
+}
+
+/** What earlier attempts of the same task used. */
+export function usagesBefore(sql: Sql, key: AttemptKey): Usage[] {
+  const rows = sql.all(
+    'select usage from attempts where task_id = ? and attempt < ? and usage is not null',
+    key.id,
+    key.attempt,
+  )
+  // What wrote the column was a Usage.
+  return readable(rows, row => jsonOf(row, 'usage') as Usage)
 }
 
 /** Moves every running deadline by a gap in which nobody could act; a clock that was set back takes the wakes along. */

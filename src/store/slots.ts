@@ -115,6 +115,20 @@ export function readWorkspace(sql: Sql, id: string): (Workspace & { releasedAt: 
   )
 }
 
+/**
+ * What the machines cost while workspaces of the task stood on them, up to `until`; null when none has a price. Tasks
+ * that shared a machine each count it.
+ */
+export function machineCost(sql: Sql, taskId: string, until: number): number | null {
+  const row = sql.one(
+    `select sum((coalesce(w.released_at, ?) - w.created_at) * n.price_per_hour) / 3600000.0 as cost
+     from workspaces w join nodes n on n.name = w.node_name where w.task_id = ?`,
+    until,
+    taskId,
+  )
+  return typeof row?.cost === 'number' ? Math.max(row.cost, 0) : null
+}
+
 /** Workspaces that occupy a slot, on one node or on all. */
 export function liveWorkspaces(sql: Sql, nodeName?: string): Workspace[] {
   const where = nodeName === undefined ? '1 = 1 or ? is null' : 'node_name = ?'

@@ -1,0 +1,37 @@
+/** Where a task would go if it were submitted now, and what the machine costs: for `submit --dry-run`. */
+import type { ForecastJson } from '../src/protocol/control.ts'
+import { readNode, readNodes } from '../src/store/nodes.ts'
+import type { TaskSpec } from '../src/task.ts'
+import type { Engine } from './deps.ts'
+import { obstacle, place, type Wish } from './place.ts'
+import { counts, offersOf, roomsOf } from './placement.ts'
+
+type Forecasting = Pick<Engine, 'store' | 'config' | 'providers' | 'world'>
+
+export function forecast(engine: Forecasting, spec: TaskSpec): ForecastJson {
+  const { store, config, world } = engine
+  const { priority, node, provider, size, location } = spec
+  const wish: Wish = { id: '', attempt: 1, number: Infinity, priority, node, provider, size, location }
+  const nodes = readNodes(store.sql)
+  const rooms = roomsOf(engine, nodes, world.clock.now())
+  const machines = nodes.filter(counts).length
+  const { reservations, orders } = place([wish], rooms, { config, offers: offersOf(engine), machines })
+  const [given] = reservations
+  if (given) {
+    const found = readNode(store.sql, given.node)
+    const isUp = found?.status === 'ready' || found?.status === 'warm'
+    return { ...NOTHING, how: isUp ? 'warm' : 'coming', node: given.node, pricePerHour: found?.pricePerHour ?? null }
+  }
+  const [order] = orders
+  if (order) {
+    const { provider, size, location } = order
+    const last = readNodes(store.sql, true).findLast(
+      known => known.provider === provider && known.size === size && known.pricePerHour !== null,
+    )
+    return { ...NOTHING, how: 'ordered', provider, size, location, pricePerHour: last?.pricePerHour ?? null }
+  }
+  const reasons = rooms.map(room => `${room.name}: ${obstacle(wish, room, config) ?? 'it is taken'}`)
+  return { ...NOTHING, how: 'queued', why: reasons.join('; ') || 'there is no node' }
+}
+
+const NOTHING = { node: null, provider: null, size: null, location: null, pricePerHour: null, why: null }
