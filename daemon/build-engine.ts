@@ -1,5 +1,6 @@
 /** Puts the engine together and gives it what the database holds. Tests build it with models; main.ts with the real things. */
-import { extendDeadlines, readLive } from '../src/store/attempts.ts'
+import { readLive } from '../src/store/attempts.ts'
+import { moveTimes } from '../src/store/move-times.ts'
 import { insertNode, readNode, readNodes } from '../src/store/nodes.ts'
 import { readWaiting } from '../src/store/tasks.ts'
 import { createAgents } from './agents.ts'
@@ -60,14 +61,15 @@ async function takeUp(engine: Engine): Promise<void> {
 }
 
 /** Nobody could act for so long: every deadline moves along. A clock set back takes the wakes with it. */
-function onGap(engine: Engine, gapMs: number): void {
-  const { store, loop, log } = engine
-  store
-    .commit(() => {
-      extendDeadlines(store.sql, gapMs)
-      store.afterCommit(() => {
-        for (const { wakeAt, ...key } of readLive(store.sql)) loop.schedule(taskSubject(key), wakeAt)
-      })
-    })
-    .catch(error => log.error({ err: String(error) }, 'the deadlines could not be moved'))
+function onGap(engine: Engine, gapMs: number): Promise<void> {
+  const { store } = engine
+  return store.commit(() => {
+    moveTimes(store.sql, gapMs)
+    store.afterCommit(() => schedulePlanned(engine))
+  })
+}
+
+function schedulePlanned({ store, loop }: Engine): void {
+  for (const { wakeAt, ...key } of readLive(store.sql)) loop.schedule(taskSubject(key), wakeAt)
+  for (const { name, wakeAt } of readNodes(store.sql)) if (wakeAt !== null) loop.schedule(nodeSubject(name), wakeAt)
 }

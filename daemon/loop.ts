@@ -36,8 +36,11 @@ export interface LoopParts {
   log: Log
   /** Runs one subject; it schedules its own next wake. */
   run(subject: Subject, signal: AbortSignal): Promise<void>
-  /** The clock jumped by so many ms, either way: nobody could act meanwhile. */
-  onGap(gapMs: number): void
+  /**
+   * The clock jumped by so many ms, either way: nobody could act meanwhile. Nothing runs until it has resolved, so that
+   * no deadline is judged before it has moved along; when it rejects, it is asked again.
+   */
+  onGap(gapMs: number): Promise<void>
 }
 
 const SLEEP_MS_MAX = 60_000
@@ -57,12 +60,14 @@ export function createLoop({ world, log, run, onGap }: LoopParts): Loop {
   let plannedMono = mono
   let lagMs = 0
   let stopped = true
+  let held = false
   let cancelTimer: Cancel | undefined
   let turning = false
   let drained: (() => void) | undefined
 
   function tick(): number {
     noticeGap()
+    if (held) return 0
     const due = schedule.take(clock.now(), BUSY_MAX - busy.size)
     for (const subject of due) start(subject)
     return due.length
@@ -81,7 +86,21 @@ export function createLoop({ world, log, run, onGap }: LoopParts): Loop {
     if (Math.abs(gapMs) < GAP_MS) return
     epochAt = now
     log.warn({ gapMs }, 'the clock jumped: deadlines move along')
-    onGap(gapMs)
+    held = true
+    moveDeadlines(gapMs)
+  }
+
+  function moveDeadlines(gapMs: number): void {
+    onGap(gapMs).then(
+      () => {
+        held = false
+        rearm()
+      },
+      error => {
+        log.error({ err: String(error) }, 'the deadlines could not be moved; it will be tried again')
+        if (!stopped) clock.timer(FAILED_RETRY_MS, () => moveDeadlines(gapMs))
+      },
+    )
   }
 
   function start(subject: Subject): void {
@@ -104,7 +123,7 @@ export function createLoop({ world, log, run, onGap }: LoopParts): Loop {
 
   /** Plans the next round at the end of this turn, so that a burst of changes plans once. */
   function rearm(): void {
-    if (stopped || turning) return
+    if (stopped || turning || held) return
     turning = true
     clock.turn(() => {
       turning = false

@@ -2,6 +2,7 @@
  * What others tell us, taken in: one transaction puts the fact into the inbox and pulls the wake. The same fact by
  * push and by pull is one fact. What comes too late or from an older placement is answered, not stored.
  */
+import { asTdfError } from '../src/errors.ts'
 import type { AgentEvent } from '../src/protocol/agent-api.ts'
 import { type CallbackAnswer, provisioningFailed, taskStatus, workspaceReady } from '../src/protocol/callbacks.ts'
 import { type ReadTask, readAttempt, wakeAttempt } from '../src/store/attempts.ts'
@@ -56,7 +57,14 @@ export function absorb(engine: Engine, event: AgentEvent): void {
     engine.log.warn({ seq: event.seq, type: event.type }, 'an agent event could not be read')
     return
   }
-  tell(engine, { workspaceId: event.workspaceId, kind: row.kind, sessionId: event.sessionId, payload: body.data })
+  const told = { workspaceId: event.workspaceId, kind: row.kind, sessionId: event.sessionId, payload: body.data }
+  try {
+    tell(engine, told)
+  } catch (thrown) {
+    // One damaged row must not keep what others were told from them: the outbox is read in order.
+    if (asTdfError(thrown).code !== 'STATE_CORRUPT') throw thrown
+    engine.log.error({ seq: event.seq, workspace: event.workspaceId, err: String(thrown) }, 'an event has no reader')
+  }
 }
 
 type Body = typeof workspaceReady | typeof provisioningFailed | typeof taskStatus

@@ -18,13 +18,23 @@ export const serving: NodeHandler = async (ctx, node) => {
     return { ...temperature(ctx, node), cursor, facts, ms: heartbeatInterval }
   } catch (thrown) {
     const error = asTdfError(thrown)
-    return (await reconnect(ctx, node)) ?? silent(ctx, node, error)
+    // A full disk or a damaged row of ours says nothing about the node.
+    if (!/^(NODE|AGENT)_/.test(error.code)) throw error
+    const isCut = error.code === 'NODE_UNREACHABLE' || error.code === 'NODE_REPLACED'
+    return (isCut ? await reconnect(ctx, node) : undefined) ?? silent(ctx, node, error)
   }
 }
 
-/** Asked when it is quiet or we have just begun to look; with work on it, every `reconcile_interval` all the same. */
+/** After a new greeting the outbox is read soon, but never without a pause: what failed may fail again. */
+const GREETED_MS = 250
+
+/**
+ * Asked when it is quiet or we have just begun to look; with work on it, every `reconcile_interval` all the same. A time
+ * that lies ahead was noted by a clock that has been set back since: it says nothing.
+ */
 function isDueForPull(ctx: NodeContext, node: ReadNode): boolean {
   const { now, engine, workspaces } = ctx
+  if (Math.max(heardAtOf(ctx, node), node.facts.pulledAt ?? 0) > now) return true
   const heardAt = heardAtOf(ctx, node)
   const isQuiet = now - heardAt > engine.config.nodes.heartbeatInterval * 1.5
   const pulledAt = node.facts.pulledAt ?? 0
@@ -45,7 +55,7 @@ async function reconnect(ctx: NodeContext, node: ReadNode): Promise<NodeOutcome 
     const machine = await engine.providers[node.provider]?.find(node, signal)
     if (machine?.state === 'gone') return gone(node)
     if (machine?.state !== 'up') return undefined
-    return { ...(await greet(ctx, node)), waitingFor: null, ms: 0 }
+    return { ...(await greet(ctx, node)), waitingFor: null, ms: GREETED_MS }
   } catch (error) {
     if (error instanceof TdfError) return undefined
     throw error

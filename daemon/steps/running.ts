@@ -26,7 +26,9 @@ export const running: StepHandler<Next> = async (ctx, task) => {
   const lookedAt = task.facts.progress?.lookedAt ?? task.stepEnteredAt
   const isLate = task.deadlineAt !== null && ctx.now >= task.deadlineAt
   const dueMs = lookedAt + interval - ctx.now
-  if (!told && !isLate && dueMs > 0) return wait(dueMs, WHY)
+  // A look that lies ahead was noted by a clock that has been set back since.
+  const isRecent = dueMs > 0 && dueMs <= interval
+  if (!told && !isLate && isRecent) return wait(dueMs, WHY)
   return look(ctx, task)
 }
 

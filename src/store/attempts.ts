@@ -94,17 +94,6 @@ export function usagesBefore(sql: Sql, key: AttemptKey): Usage[] {
   return readable(rows, row => jsonOf(row, 'usage') as Usage)
 }
 
-/** Moves every running deadline by a gap in which nobody could act; a clock that was set back takes the wakes along. */
-export function extendDeadlines(sql: Sql, gapMs: number): void {
-  sql.run(
-    'update attempts set deadline_at = deadline_at + ?, absolute_at = absolute_at + ? where live = 1',
-    gapMs,
-    gapMs,
-  )
-  sql.run('update nodes set deadline_at = deadline_at + ? where deadline_at is not null', gapMs)
-  if (gapMs < 0) sql.run('update attempts set wake_at = wake_at + ? where live = 1', gapMs)
-}
-
 function toTask(row: Row): ReadTask {
   return { ...objectOf<ReadTask>(row, KEY), ...objectOf<ReadTask>(row, WHOLE) }
 }

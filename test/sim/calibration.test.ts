@@ -144,18 +144,18 @@ vi.mock('../../daemon/signals.ts', async original => {
 /** Each with the seed from which to look: the first that is known to catch it, so that the test is short. */
 const POLICIES: [policy: string, from: number][] = [
   ['a run is keyed by task alone, so that a retry is no-op', 1],
-  ['a cancel does not reach a task that is not placed', 1],
-  ['a signal is stored and nobody is woken', 2],
+  ['a cancel does not reach a task that is not placed', 14],
+  ['a signal is stored and nobody is woken', 5],
   ['cleanup is written down after the verdict, not with it', 8],
   ['a slot is given back only when all goes well', 1],
-  ['placement counts workspaces and forgets reservations', 3],
+  ['placement counts workspaces and forgets reservations', 6],
   ['a machine gets a new name at every try', 1],
   ['a workspace is deleted before its work is saved', 2],
   ['a failed deletion counts as done', 1],
-  ['inactivity is success', 1],
+  ['inactivity is success', 10],
   ['the step is stored and the wake is not', 1],
   ['every waiting task orders a machine of its own', 2],
-  ['a failing step is tried for ever', 22],
+  ['a failing step is tried for ever', 38],
 ]
 const SEEDS_MAX = 60
 const TICKS = 80
