@@ -12,8 +12,9 @@ export default defineConfig({
     include: ['test/**/*.test.ts', 'test/**/*.test.tsx'],
     exclude: process.env.TDF_TEST_APART ? [] : APART,
     globalSetup: ['test/support/build.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // Nothing here measures time: a busy machine is no failure.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     pool: 'forks',
     // Most of the time a test waits for processes: one more than there are processors of the smallest machine.
     maxWorkers: 3,

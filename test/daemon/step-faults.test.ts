@@ -16,7 +16,7 @@ const DAY = 24 * HOUR
 const config = aConfig({
   runner: {
     ...{ queueTimeout: 6 * HOUR, reconcileInterval: HOUR / 20, maxExecution: 2 * HOUR, absoluteExecution: 4 * HOUR },
-    followupTimeout: 2 * HOUR,
+    ...{ followupTimeout: 2 * HOUR, provisionPollInterval: HOUR / 30, agentPollInterval: HOUR / 30 },
   },
   nodes: { heartbeatInterval: HOUR / 12, heartbeatStale: HOUR / 4, lostAfter: HOUR, heldMax: 20 * HOUR },
   sweeps: { interval: HOUR / 6 },
