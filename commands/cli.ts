@@ -1,12 +1,19 @@
 /** What every command is handed: how to talk to the daemon, to the terminal and to the script that may read it. */
+import { existsSync } from 'node:fs'
+import { homedir } from 'node:os'
+import process from 'node:process'
 import type { Command } from 'commander'
 import { type Client, controlClient } from '../src/client.ts'
 import { parseDuration } from '../src/duration.ts'
 import { TdfError } from '../src/errors.ts'
 import { findPaths, type Paths } from '../src/paths.ts'
-import type { Format } from './output.ts'
+import { jsonText, sanitize } from '../src/sanitize.ts'
+import { VERSION } from '../src/version.ts'
+import type { Format, Shape } from './formats.ts'
 
 export interface Cli {
+  /** The command line up to a `--`, for a hint that repeats it. */
+  words: readonly string[]
   /** What stands behind `--`: a program and its arguments. */
   command: readonly string[]
   /** The folder of the built program. */
@@ -27,25 +34,39 @@ export interface GlobalOptions {
   output?: Format
   json?: boolean
   quiet?: boolean
+  columns?: string[]
+  /** False for `--no-header`. */
+  header?: boolean
   /** False for `--no-input`. */
   input?: boolean
   yes?: boolean
 }
 
-export function createCli(process: NodeJS.Process, programDir: string, command: readonly string[]): Cli {
-  const paths = once(() => findPaths())
+type Surroundings = Pick<NodeJS.Process, 'env' | 'cwd' | 'stdin' | 'stdout' | 'stderr'>
+
+export function createCli(around: Surroundings, programDir: string, command: readonly string[]): Cli {
+  const { env, stdin, stdout, stderr } = around
+  const paths = once(() => findPaths({ env, uid: process.getuid?.(), homeDir: env.HOME || homedir() }))
+  const onOtherVersion = (version: string) => {
+    if (stderr.isTTY) stderr.write(`note: the daemon is ${sanitize(version)}, this is ${VERSION}; restart the daemon\n`)
+  }
+  const client = once(() => controlClient({ ...socketOf(env, paths), onOtherVersion }))
   return {
-    command,
-    programDir,
-    env: process.env,
-    cwd: process.cwd(),
-    stdin: process.stdin,
-    stdout: process.stdout,
-    stderr: process.stderr,
-    paths,
-    client: once(() => controlClient(process.env.TDF_HOST?.replace(/^unix:\/\//, '') || paths().socket)),
+    ...{ words: [], command, programDir, env, stdin, stdout, stderr, paths, client },
+    cwd: around.cwd(),
     exitCode: 0,
   }
+}
+
+/** Where the daemon is, and who says so: every failure to reach it names both. */
+function socketOf(env: NodeJS.ProcessEnv, paths: () => Paths): { socket: string; origin: string } {
+  const host = env.TDF_HOST?.replace(/^unix:(\/\/)?/, '')
+  if (host) return { socket: host, origin: 'TDF_HOST' }
+  const { socket, systemSocket } = paths()
+  if (systemSocket !== null && !existsSync(socket) && existsSync(systemSocket)) {
+    return { socket: systemSocket, origin: "the machine's own daemon" }
+  }
+  return { socket, origin: env.TDF_HOME ? 'TDF_HOME' : 'the default' }
 }
 
 export function formatOf(command: Command): Format {
@@ -54,14 +75,32 @@ export function formatOf(command: Command): Format {
   return quiet ? 'id' : (output ?? 'table')
 }
 
-/** Data goes to stdout, one write for each piece. */
+export function shapeOf(cli: Cli, command: Command): Shape {
+  const { columns, header = true } = command.optsWithGlobals<GlobalOptions>()
+  const width = cli.stdout.isTTY ? cli.stdout.columns : undefined
+  return { format: formatOf(command), columns, header, width }
+}
+
+/** Text as data goes to stdout, one write for each piece. Whatever it holds, a terminal is safe from it. */
 export function print(cli: Cli, text: string): void {
-  cli.stdout.write(text.endsWith('\n') ? text : `${text}\n`)
+  const safe = sanitize(text)
+  cli.stdout.write(safe.endsWith('\n') ? safe : `${safe}\n`)
+}
+
+/** A value as one line of JSON. */
+export function printJson(cli: Cli, value: unknown, indent?: number): void {
+  cli.stdout.write(`${jsonText(value, indent)}\n`)
+}
+
+/** One thing in the form that was asked for. */
+export function printOne<T>(cli: Cli, format: Format, value: T, forms: { id: string; text(value: T): string }): void {
+  if (format === 'json' || format === 'ndjson') return printJson(cli, value)
+  print(cli, format === 'id' ? forms.id : forms.text(value))
 }
 
 /** Talk goes to stderr. */
 export function say(cli: Cli, text: string): void {
-  cli.stderr.write(`${text}\n`)
+  cli.stderr.write(`${sanitize(text)}\n`)
 }
 
 export function usage(message: string, hint: string): TdfError {

@@ -1,9 +1,8 @@
 /** `tdf config`: what is in force, where it comes from, and whether a file is right. No daemon is needed. */
 import { Command } from 'commander'
-import { type Cli, formatOf, print, say } from './cli.ts'
+import { type Cli, formatOf, print, printJson, printOne, say, shapeOf } from './cli.ts'
 import { examples } from './examples.ts'
 import type { Column } from './output.ts'
-import { render } from './output.ts'
 
 interface Row {
   key: string
@@ -26,8 +25,8 @@ export function configCommand(cli: Cli): Command {
       const { warnings } = await load()
       for (const warning of warnings) say(cli, `warning: ${warning}`)
       const file = cli.paths().configFile
-      if (formatOf(command) === 'json') return print(cli, JSON.stringify({ ok: true, file, warnings }))
-      print(cli, `${file}: right`)
+      const text = () => `${file}: right`
+      printOne(cli, formatOf(command), { ok: true, file, warnings }, { id: file, text })
     })
   config
     .command('show')
@@ -35,10 +34,13 @@ export function configCommand(cli: Cli): Command {
     .option('--origin', 'and where it comes from')
     .addHelpText('after', examples('config show'))
     .action(async (options: { origin?: boolean }, command: Command) => {
-      const { describeConfig } = await import('../src/config/index.ts')
+      const [{ describeConfig }, { printList }] = await Promise.all([
+        import('../src/config/index.ts'),
+        import('./output.ts'),
+      ])
       const rows = describeConfig(await load())
       const columns = options.origin ? [...keyColumns, ...originColumns] : keyColumns
-      print(cli, render(rows, formatOf(command), { columns, id: ({ key }) => key }))
+      printList(cli, { ...shapeOf(cli, command), width: undefined }, rows, { columns, id: ({ key }) => key })
     })
   config
     .command('example')
@@ -54,7 +56,7 @@ export function configCommand(cli: Cli): Command {
     .addHelpText('after', examples('config path'))
     .action((_options, command: Command) => {
       const { configFile } = cli.paths()
-      print(cli, formatOf(command) === 'json' ? JSON.stringify({ path: configFile }) : configFile)
+      printOne(cli, formatOf(command), { path: configFile }, { id: configFile, text: () => configFile })
     })
   config
     .command('schema')
@@ -62,7 +64,7 @@ export function configCommand(cli: Cli): Command {
     .addHelpText('after', examples('config schema'))
     .action(async () => {
       const { configJsonSchema } = await import('../src/config/index.ts')
-      print(cli, JSON.stringify(configJsonSchema(), null, 2))
+      printJson(cli, configJsonSchema(), 2)
     })
   return config
 }

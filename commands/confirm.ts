@@ -1,18 +1,40 @@
-/** A question with yes or no. Where nobody can answer, nothing is done. */
+/** Questions before something that cannot be taken back. Where nobody can answer, nothing is done. */
 import { createInterface } from 'node:readline/promises'
 import type { Command } from 'commander'
 import { type Cli, type GlobalOptions, usage } from './cli.ts'
+import { quoted } from './words.ts'
 
-/** Throws USAGE when there is nobody to ask and no `--yes`. */
+/** Yes or no. Throws USAGE when there is nobody to ask and no `--yes`. */
 export async function confirmed(cli: Cli, command: Command, question: string): Promise<boolean> {
-  const { yes, input } = command.optsWithGlobals<GlobalOptions>()
-  if (yes) return true
-  if (input === false || !cli.stdin.isTTY || !cli.stderr.isTTY) {
-    throw usage(`${question} There is nobody to ask.`, `tdf ${command.name()} --yes`)
-  }
+  if (command.optsWithGlobals<GlobalOptions>().yes) return true
+  refuseUnasked(cli, command, question, ['--yes'])
+  return /^y(es)?$/i.test(await ask(cli, `${question} [y/N] `))
+}
+
+/** For what loses work: the name has to be typed, or given as `--confirm NAME`; `--yes` answers it as well. */
+export async function confirmedByName(
+  cli: Cli,
+  command: Command,
+  question: string,
+  name: string,
+  given: string | undefined,
+): Promise<boolean> {
+  if (command.optsWithGlobals<GlobalOptions>().yes || given === name) return true
+  if (given !== undefined) throw usage(`--confirm names "${given}", not "${name}"`, `tdf node show ${name}`)
+  refuseUnasked(cli, command, question, ['--confirm', quoted(name)])
+  return (await ask(cli, `${question} Type its name: `)) === name
+}
+
+function refuseUnasked(cli: Cli, command: Command, question: string, options: string[]): void {
+  const { input } = command.optsWithGlobals<GlobalOptions>()
+  if (input !== false && cli.stdin.isTTY && cli.stderr.isTTY) return
+  throw usage(`${question} There is nobody to ask.`, ['tdf', ...cli.words.map(quoted), ...options].join(' '))
+}
+
+async function ask(cli: Cli, question: string): Promise<string> {
   const asking = createInterface({ input: cli.stdin, output: cli.stderr })
   try {
-    return /^y(es)?$/i.test((await asking.question(`${question} [y/N] `)).trim())
+    return (await asking.question(question)).trim()
   } finally {
     asking.close()
   }

@@ -1,14 +1,12 @@
-/** argv → command → exit code. The only place that prints an error or ends the process. */
+/** The program: hands the process to `run.ts`. The only place that ends it. */
 import path from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
-import { CommanderError } from 'commander'
-import { asTdfError, ERRORS, type TdfError } from '../src/errors.ts'
-import { type Cli, createCli } from './cli.ts'
-import { buildProgram } from './program.ts'
+import { VERSION } from '../src/version.ts'
+import { createCli } from './cli.ts'
 
 const dashes = process.argv.indexOf('--')
-const words = dashes < 0 ? process.argv : process.argv.slice(0, dashes)
+const words = dashes < 0 ? process.argv.slice(2) : process.argv.slice(2, dashes)
 const behind = dashes < 0 ? [] : process.argv.slice(dashes + 1)
 const cli = createCli(process, path.dirname(fileURLToPath(import.meta.url)), behind)
 for (const stream of [process.stdout, process.stderr]) {
@@ -19,37 +17,6 @@ for (const stream of [process.stdout, process.stderr]) {
   })
 }
 
-try {
-  await buildProgram(cli).parseAsync(words)
-  process.exitCode = cli.exitCode
-} catch (thrown) {
-  process.exitCode = report(cli, thrown, words)
-}
-
-function report(cli: Cli, thrown: unknown, argv: readonly string[]): number {
-  // Help and version have been printed; anything else of the parser is thrown as one of ours.
-  if (thrown instanceof CommanderError) return 0
-  const error = asTdfError(thrown)
-  cli.stderr.write(isJson(argv) ? asJson(error) : asText(error))
-  if (error.code === 'BUG' && cli.env.TDF_DEBUG)
-    cli.stderr.write(`${error.cause instanceof Error ? error.cause.stack : error.stack}\n`)
-  return ERRORS[error.code].exit
-}
-
-function isJson(argv: readonly string[]): boolean {
-  return argv.some(
-    (word, index) =>
-      word === '--json' ||
-      word === '-ojson' ||
-      word === '--output=json' ||
-      (word === 'json' && ['-o', '--output'].includes(argv[index - 1] ?? '')),
-  )
-}
-
-function asJson({ code, message, hint }: TdfError): string {
-  return `${JSON.stringify({ error: { code, message, hint } })}\n`
-}
-
-function asText({ code, message, hint }: TdfError): string {
-  return `error: ${message}\n  hint: ${hint}\n  code: ${code}\n`
-}
+// Asked for by scripts at every turn: answered before the command tree is loaded.
+if (words.length === 1 && words[0] === '--version') process.stdout.write(`${VERSION}\n`)
+else process.exitCode = await (await import('./run.ts')).runCli(cli, words)

@@ -1,50 +1,96 @@
-/** The output forms: tables for people, JSON for scripts, ids for pipes. */
+/** Lists in every form: tables for people, JSON for scripts, ids for pipes. */
 import stringWidth from 'string-width'
+import { jsonText } from '../src/sanitize.ts'
 import { shorten } from '../src/shorten.ts'
-
-export const FORMATS = ['table', 'wide', 'json', 'ndjson', 'id'] as const
-export type Format = (typeof FORMATS)[number]
+import { type Cli, print, usage } from './cli.ts'
+import type { Shape } from './formats.ts'
 
 export interface Column<T> {
   title: string
   of(row: T): string
+  /** For `--sort`, where the text of a cell does not have the order of what it means. */
+  sortBy?(row: T): number
   /** Only in `wide`. */
   wide?: boolean
   /** Shortened when the terminal is too narrow; at most one of a table, its last. */
   flexible?: boolean
+  /** Left out, from the right, when the terminal is too narrow for the flexible one. */
+  spare?: boolean
 }
 
-export interface Form<T> {
+export interface List<T> {
   columns: readonly Column<T>[]
   id(row: T): string
-  /** Columns of the terminal; undefined in a pipe, where nothing is shortened. */
-  width?: number | undefined
 }
 
-/** Rows in any of the forms; a list is always a list, also when it is empty. */
-export function render<T>(rows: readonly T[], format: Format, form: Form<T>): string {
-  if (format === 'json') return `${JSON.stringify(rows)}\n`
-  if (format === 'ndjson') return rows.map(row => `${JSON.stringify(row)}\n`).join('')
-  if (format === 'id') return rows.map(row => `${form.id(row)}\n`).join('')
-  const shown = form.columns.filter(column => format === 'wide' || !column.wide)
-  return table(rows, shown, form.width)
+/** What the last column should have before others are left out for it. */
+const FLEXIBLE_WIDTH_MIN = 20
+
+export function printList<T>(cli: Cli, shape: Shape, rows: readonly T[], list: List<T>): void {
+  const text = render(rows, shape, list)
+  if (shape.format === 'json' || shape.format === 'ndjson') cli.stdout.write(text)
+  else if (text !== '') print(cli, text)
+}
+
+/** Rows in any of the forms; a list is always a list, also when it is empty. Throws USAGE for an unknown column. */
+export function render<T>(rows: readonly T[], shape: Shape, { columns, id }: List<T>): string {
+  const { format } = shape
+  if (format === 'json') return `${jsonText(rows)}\n`
+  if (format === 'ndjson') return rows.map(row => `${jsonText(row)}\n`).join('')
+  if (format === 'id') return rows.map(row => `${id(row)}\n`).join('')
+  const shown = shape.columns
+    ? chosen(columns, shape.columns)
+    : columns.filter(column => format === 'wide' || !column.wide)
+  return table(rows, shown, shape)
+}
+
+/** `waiting-for` on the command line, `WAITING FOR` above the column. */
+const keyOf = (title: string) => title.toLowerCase().replaceAll(' ', '-')
+
+function chosen<T>(columns: readonly Column<T>[], names: readonly string[]): Column<T>[] {
+  return names.map(name => {
+    const column = columns.find(({ title }) => keyOf(title) === keyOf(name))
+    if (column) return column
+    const known = columns.map(({ title }) => keyOf(title)).join(', ')
+    throw usage(`there is no column "${name}"; there are: ${known}`, 'tdf ls --columns id,status,title')
+  })
 }
 
 /** Plain columns with two spaces between; the last one is not padded. */
-export function table<T>(rows: readonly T[], columns: readonly Column<T>[], width?: number): string {
-  const cells = [columns.map(({ title }) => title), ...rows.map(row => columns.map(column => column.of(row)))]
-  const widths = columns.map((_, index) => Math.max(...cells.map(line => stringWidth(line[index] ?? ''))))
-  const used = widths.slice(0, -1).reduce((sum, cell) => sum + cell + 2, 0)
-  const last = columns.length - 1
-  const room = columns[last]?.flexible && width !== undefined ? Math.max(width - used, 8) : Infinity
-  return cells
-    .map(line => {
-      const padded = line.map((cell, index) =>
-        index === last ? shorten(cell, room) : cell + ' '.repeat((widths[index] ?? 0) - stringWidth(cell)),
-      )
-      return `${padded.join('  ').trimEnd()}\n`
+export function table<T>(
+  rows: readonly T[],
+  columns: readonly Column<T>[],
+  { width, header = true }: { width?: number | undefined; header?: boolean } = {},
+): string {
+  const cells = columns.map(({ title, of }) => [title, ...rows.map(of)])
+  const widths = cells.map(column => Math.max(...column.map(cell => stringWidth(cell))))
+  const kept = fitting(columns, widths, width)
+  const last = kept.at(-1)
+  const used = kept.slice(0, -1).reduce((sum, index) => sum + (widths[index] ?? 0) + 2, 0)
+  const room = last !== undefined && columns[last]?.flexible && width ? Math.max(width - used, 8) : Infinity
+  const lineOf = (row: number) =>
+    kept.map(index => {
+      const cell = cells[index]?.[row] ?? ''
+      return index === last ? shorten(cell, room) : cell + ' '.repeat((widths[index] ?? 0) - stringWidth(cell))
     })
-    .join('')
+  const lines = Array.from({ length: rows.length + 1 }, (_, row) => `${lineOf(row).join('  ').trimEnd()}\n`)
+  return lines.slice(header ? 0 : 1).join('')
+}
+
+/** The columns that a terminal has room for, by index: spare ones go first, the rightmost before the others. */
+function fitting<T>(columns: readonly Column<T>[], widths: readonly number[], width: number | undefined): number[] {
+  const kept = [...columns.keys()]
+  const needed = () =>
+    kept.reduce((sum, index) => {
+      const full = widths[index] ?? 0
+      return sum + 2 + (columns[index]?.flexible ? Math.min(full, FLEXIBLE_WIDTH_MIN) : full)
+    }, -2)
+  while (width !== undefined && needed() > width) {
+    const spare = kept.findLast(index => columns[index]?.spare)
+    if (spare === undefined) break
+    kept.splice(kept.indexOf(spare), 1)
+  }
+  return kept
 }
 
 /** Facts one below the other; those without a value are left out, long ones go on under their beginning. */

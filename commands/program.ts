@@ -3,11 +3,12 @@ import { Command, type CommanderError, Option } from 'commander'
 import { VERSION } from '../src/version.ts'
 import { cancelCommand, pruneCommand, retryCommand, rmCommand, sendCommand } from './change.ts'
 import { type Cli, usage } from './cli.ts'
+import { completeCommand, completionCommand } from './completion.ts'
 import { configCommand } from './config.ts'
 import { daemonCommand } from './daemon.ts'
+import { FORMATS } from './formats.ts'
 import { nodeCommand } from './nodes.ts'
 import { errorsCommand, eventsCommand, logsCommand } from './observe.ts'
-import { FORMATS } from './output.ts'
 import { quickstartCommand } from './quickstart.ts'
 import { applyCommand, diffCommand, pullCommand, shellCommand } from './results.ts'
 import { submitCommand } from './submit.ts'
@@ -20,8 +21,12 @@ const COMMANDS: readonly ((cli: Cli) => Command)[] = [
   ...[submitCommand, lsCommand, showCommand, whyCommand, logsCommand, watchCommand, waitCommand],
   ...[diffCommand, applyCommand, pullCommand, shellCommand],
   ...[retryCommand, cancelCommand, sendCommand, rmCommand, pruneCommand],
-  ...[eventsCommand, errorsCommand, nodeCommand, daemonCommand, configCommand, quickstartCommand, versionCommand],
+  ...[eventsCommand, errorsCommand, nodeCommand, daemonCommand, configCommand, completionCommand],
+  ...[quickstartCommand, versionCommand],
 ]
+
+/** In a pipe, where there is no terminal to fit into. */
+const HELP_WIDTH = 100
 
 export function buildProgram(cli: Cli): Command {
   const program = new Command('tdf')
@@ -30,25 +35,41 @@ export function buildProgram(cli: Cli): Command {
     .addOption(new Option('-o, --output <form>', 'form of the output').choices(FORMATS))
     .option('--json', 'the same as -o json')
     .option('-q, --quiet', 'the same as -o id')
+    .option('--columns <names>', 'these columns of a table, in this order, such as id,status,title', namesOf)
+    .option('--no-header', 'tables without their first line')
     .option('--no-input', 'never ask')
     .option('--yes', 'answer every question with yes')
-    // Errors are printed in one place, commands/main.ts.
-    .configureOutput({ writeErr: text => void cli.stderr.write(text), outputError: () => {} })
-    .exitOverride(error => refuse(error, 'tdf'))
-    .enablePositionalOptions(false)
-  for (const make of COMMANDS) program.addCommand(overridden(make(cli), 'tdf'))
+  for (const make of COMMANDS) program.addCommand(make(cli))
+  program.addCommand(completeCommand(cli), { hidden: true })
+  adopt(cli, program, 'tdf')
   return program
 }
 
-/** Errors of the command line are thrown, so that one place decides how they look and what they exit with. */
-function overridden(command: Command, parent: string): Command {
-  const path = `${parent} ${command.name()}`
-  command.exitOverride(error => refuse(error, path)).configureOutput({ outputError: () => {} })
-  for (const child of command.commands) overridden(child, path)
-  return command
+function namesOf(text: string): string[] {
+  return text.split(',').map(name => name.trim())
 }
 
+/** Errors of the command line are thrown, so that one place decides how they look and what they exit with. */
+function adopt(cli: Cli, command: Command, path: string): void {
+  command
+    .exitOverride(error => refuse(error, path))
+    .configureOutput({
+      writeOut: text => void cli.stdout.write(text),
+      // What asks for a command that it has not got shows its help; errors themselves are printed by run.ts.
+      writeErr: text => void cli.stdout.write(text),
+      outputError: () => {},
+      getOutHelpWidth: () => cli.stdout.columns ?? HELP_WIDTH,
+      getErrHelpWidth: () => cli.stdout.columns ?? HELP_WIDTH,
+    })
+  for (const child of command.commands) adopt(cli, child, `${path} ${child.name()}`)
+}
+
+/** The parser puts what may have been meant behind its message; here it is the command to type next. */
 function refuse(error: CommanderError, path: string): never {
-  const isHelp = error.exitCode === 0 || error.code === 'commander.help'
-  throw isHelp ? error : usage(error.message.replace(/^error: /, ''), `${path} --help`)
+  if (error.exitCode === 0 || error.code === 'commander.help') throw error
+  const [message = '', suggestion = ''] = error.message.replace(/^error: /, '').split('\n')
+  const meant = /^\(Did you mean (?:one of )?([^,?]+)/.exec(suggestion)?.[1]
+  if (meant === undefined) throw usage(message, `${path} --help`)
+  const isOption = error.code === 'commander.unknownOption'
+  throw usage(`${message} (did you mean ${meant}?)`, isOption ? `${path} --help` : `${path} ${meant} --help`)
 }

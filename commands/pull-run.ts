@@ -7,9 +7,9 @@ import { isSafeBranch } from '../src/git.ts'
 import type { TaskJson } from '../src/protocol/control.ts'
 import { sanitize } from '../src/sanitize.ts'
 import { resultRefOf } from '../src/task.ts'
-import { type Cli, print, say } from './cli.ts'
+import { type Cli, print, printJson, say } from './cli.ts'
+import type { Format } from './formats.ts'
 import { type Git, userGit } from './local-git.ts'
-import type { Format } from './output.ts'
 import { resultLine } from './task-text.ts'
 
 /** How many of our own commits the daemon is told of, so that it leaves out what we have. */
@@ -34,7 +34,7 @@ export async function pull(cli: Cli, reference: string, wanted: string | undefin
   await refuseCheckedOut(git, branch, result.commit)
   await fetchObjects(cli, git, task)
   await moveBranch(git, task, branch, result.commit)
-  if (format === 'json' || format === 'ndjson') return print(cli, JSON.stringify({ ...task, pulled: { branch } }))
+  if (format === 'json' || format === 'ndjson') return printJson(cli, { ...task, pulled: { branch } })
   say(
     cli,
     `${resultLine({ ...task, result: { ...result, branch } })}\n  look:  git log ${branch}\n  take:  git merge ${branch}`,

@@ -52,7 +52,7 @@ export async function quickstart(cli: Cli, keep: boolean): Promise<void> {
 function inHome(cli: Cli, home: string): Cli {
   const own = Object.entries(cli.env).filter(([name]) => !name.startsWith('TDF_') || name === 'TDF_DEBUG')
   const env = { ...Object.fromEntries(own), TDF_HOME: home, TDF_CALLBACKS__LISTEN: '127.0.0.1:0' }
-  const client = controlClient(path.join(home, 'run', 'tdf.sock'))
+  const client = controlClient({ socket: path.join(home, 'run', 'tdf.sock') })
   return { ...cli, env, cwd: path.join(home, 'repo'), client: () => client }
 }
 

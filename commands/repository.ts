@@ -13,6 +13,7 @@ import type { RunResult } from '../src/process.ts'
 import type { SubmitBody } from '../src/protocol/submit.ts'
 import { type Cli, say } from './cli.ts'
 import { type Git, userGit } from './local-git.ts'
+import { quoted } from './words.ts'
 
 type Repo = SubmitBody['repo']
 
@@ -179,5 +180,3 @@ async function hashOf(file: string): Promise<string> {
   for await (const chunk of createReadStream(file)) hash.update(chunk)
   return hash.digest('hex')
 }
-
-const quoted = (text: string) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`)

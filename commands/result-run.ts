@@ -6,9 +6,9 @@ import { TdfError } from '../src/errors.ts'
 import { runForeground } from '../src/process.ts'
 import type { TaskJson } from '../src/protocol/control.ts'
 import { sanitize } from '../src/sanitize.ts'
-import { type Cli, print, say } from './cli.ts'
+import { type Cli, print, printJson, say } from './cli.ts'
+import type { Format } from './formats.ts'
 import { plainEnv, userGit } from './local-git.ts'
-import type { Format } from './output.ts'
 
 const FETCH_MS = 600_000
 
@@ -41,7 +41,7 @@ export async function apply(cli: Cli, reference: string, format: Format): Promis
       const applied = await inTop(['apply', file])
       if (applied.exitCode !== 0) throw new TdfError('APPLY_CONFLICT', sanitize(applied.stderr).trim())
     }
-    if (format === 'json' || format === 'ndjson') return print(cli, JSON.stringify(task))
+    if (format === 'json' || format === 'ndjson') return printJson(cli, task)
     const files = task.result?.filesChanged ?? 0
     say(cli, files === 0 ? 'there was nothing to apply' : `applied to ${files} files, uncommitted`)
     print(cli, task.id)

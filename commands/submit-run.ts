@@ -1,14 +1,16 @@
 /** What `tdf submit` does: read the prompt, take the repository, hand the task over, and wait if that was asked. */
 import type { Command } from 'commander'
 import type { TaskJson } from '../src/protocol/control.ts'
+import type { SubmitBody } from '../src/protocol/submit.ts'
 import { oneLine } from '../src/sanitize.ts'
-import { type Cli, durationOf, formatOf, print, say, usage } from './cli.ts'
+import { type Cli, durationOf, formatOf, print, printJson, printOne, say, usage } from './cli.ts'
+import type { Format } from './formats.ts'
+import { type PlannedTask, plannedText } from './planned-text.ts'
+import { promptOf } from './prompt.ts'
 import { takeRepository } from './repository.ts'
 import type { SubmitOptions } from './submit.ts'
 import { submitBody } from './submit-body.ts'
 import { waitForTasks } from './wait-run.ts'
-
-const PROMPT_BYTES_MAX = 512 * 1024
 
 export async function submit(
   cli: Cli,
@@ -17,21 +19,25 @@ export async function submit(
   command: Command,
 ): Promise<void> {
   const format = formatOf(command)
+  if (options.file !== undefined) {
+    if (words !== undefined || cli.command.length > 0)
+      throw usage('--file has the prompts; give no other', 'tdf submit --help')
+    const { submitFile } = await import('./submit-file.ts')
+    return submitFile(cli, options.file, options, format)
+  }
   const task = cli.command.length > 0 ? [...cli.command] : null
-  const prompt = await promptOf(cli, words, task !== null)
-  const { repo, author } = await takeRepository(cli, options)
+  const waitMs = options.waitTimeout === undefined ? null : durationOf(options.waitTimeout, '--wait-timeout')
   const timeoutMs = options.timeout === undefined ? null : durationOf(options.timeout, '--timeout')
+  const prompt = await promptOf(cli, words, task !== null, command)
+  const { repo, author } = await takeRepository(cli, options)
   const json = submitBody({ prompt, command: task, repo, author, timeoutMs, options })
-  const key = options.idempotencyKey === undefined ? {} : { 'idempotency-key': options.idempotencyKey }
-  const path = options.dryRun ? '/tasks?dry_run=true' : '/tasks'
-  const submitted = await cli.client().call<TaskJson>({ method: 'POST', path, json, headers: key })
-  if (options.dryRun) return print(cli, JSON.stringify(submitted, null, 2))
+  if (options.dryRun) return showPlan(cli, await post<PlannedTask>(cli, json, null, true), format)
+  const submitted = await post<TaskJson>(cli, json, options.idempotencyKey ?? null, false)
   const isChosen = options.agent !== undefined || task !== null
   if (!options.wait && !options.follow) return announce(cli, submitted, format, isChosen)
   if (format === 'table') {
     say(cli, `${submitted.id} submitted to ${agentText(submitted, isChosen)}: ${oneLine(submitted.title)}`)
   }
-  const waitMs = options.waitTimeout === undefined ? null : durationOf(options.waitTimeout, '--wait-timeout')
   await waitForTasks(cli, [submitted.id], {
     timeoutMs: waitMs,
     follow: options.follow === true,
@@ -40,8 +46,18 @@ export async function submit(
   })
 }
 
-function announce(cli: Cli, task: TaskJson, format: ReturnType<typeof formatOf>, isChosen: boolean): void {
-  if (format === 'json' || format === 'ndjson') return print(cli, JSON.stringify(task))
+export function post<T>(cli: Cli, json: SubmitBody, idempotencyKey: string | null, dryRun: boolean): Promise<T> {
+  const headers = idempotencyKey === null ? {} : { 'idempotency-key': idempotencyKey }
+  return cli.client().call<T>({ method: 'POST', path: dryRun ? '/tasks?dry_run=true' : '/tasks', json, headers })
+}
+
+function showPlan(cli: Cli, plan: PlannedTask, format: Format): void {
+  if (format === 'json') return printJson(cli, plan, 2)
+  printOne(cli, format, plan, { id: '', text: plannedText })
+}
+
+function announce(cli: Cli, task: TaskJson, format: Format, isChosen: boolean): void {
+  if (format === 'json' || format === 'ndjson') return printJson(cli, task)
   if (format === 'id') return print(cli, task.id)
   say(
     cli,
@@ -53,18 +69,3 @@ function announce(cli: Cli, task: TaskJson, format: ReturnType<typeof formatOf>,
 /** Nobody named an agent: which one it became is said. */
 const agentText = ({ agent }: TaskJson, isChosen: boolean) =>
   isChosen ? oneLine(agent) : `${oneLine(agent)} (the default; --agent names another)`
-
-/** The prompt, from the argument or from stdin. A terminal is never read: nobody would know what it waits for. */
-async function promptOf(cli: Cli, words: string | undefined, hasCommand: boolean): Promise<string> {
-  if (words !== undefined && words !== '-') return words
-  if (hasCommand && words === undefined) return ''
-  if (cli.stdin.isTTY) throw usage('there is no prompt', 'tdf submit --help')
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of cli.stdin) {
-    bytes += chunk.length
-    if (bytes > PROMPT_BYTES_MAX) throw usage(`a prompt may have ${PROMPT_BYTES_MAX} bytes`, 'tdf submit --help')
-    chunks.push(Buffer.from(chunk))
-  }
-  return Buffer.concat(chunks).toString('utf8')
-}

@@ -1,7 +1,8 @@
 /** `tdf submit`: words become a request. A local repository is bundled here, as its user; the daemon never opens it. */
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, Option } from 'commander'
 import type { Cli } from './cli.ts'
 import { examples } from './examples.ts'
+import { amount, collectLabel, integer } from './words.ts'
 
 export interface SubmitOptions {
   repo?: string
@@ -29,12 +30,13 @@ export interface SubmitOptions {
   follow?: boolean
   waitTimeout?: string
   dryRun?: boolean
+  file?: string
 }
 
 export function submitCommand(cli: Cli): Command {
   return new Command('submit')
     .description('hand a task to the daemon')
-    .argument('[prompt]', 'what to do; "-" reads it from stdin')
+    .argument('[prompt]', 'what to do; "-" reads it from stdin; without one, your editor opens')
     .option('--repo <path-or-url>', 'the repository (default: that of the current folder)')
     .option('--ref <ref>', 'branch, tag or commit to start from (default: HEAD)')
     .option('--dirty', 'take uncommitted changes along')
@@ -69,28 +71,11 @@ export function submitCommand(cli: Cli): Command {
     .option('-w, --wait', 'wait for the verdict; the exit code tells it')
     .option('-f, --follow', "show the agent's output while waiting")
     .option('--wait-timeout <duration>', 'stop waiting after this time; the task goes on')
+    .option('--file <tasks.ndjson>', 'a task a line, with these options as keys; "-" reads them from stdin')
     .option('-n, --dry-run', 'show what would be done')
     .addHelpText('after', examples('submit'))
     .action(async (prompt: string | undefined, options: SubmitOptions, command: Command) => {
       const { submit } = await import('./submit-run.ts')
       await submit(cli, prompt, options, command)
     })
-}
-
-function collectLabel(text: string, labels: Record<string, string>): Record<string, string> {
-  const equals = text.indexOf('=')
-  if (equals < 1) throw new InvalidArgumentError('it must look like key=value.')
-  return { ...labels, [text.slice(0, equals)]: text.slice(equals + 1) }
-}
-
-function amount(text: string): number {
-  if (!/^\d{1,6}(\.\d{1,4})?$/.test(text) || Number(text) === 0) {
-    throw new InvalidArgumentError('it must be an amount in USD, such as 2.50.')
-  }
-  return Number(text)
-}
-
-function integer(text: string): number {
-  if (!/^-?\d{1,4}$/.test(text)) throw new InvalidArgumentError('it must be a whole number.')
-  return Number(text)
 }

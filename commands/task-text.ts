@@ -24,14 +24,24 @@ export const taskColumns = (now: number): readonly Column<TaskJson>[] => [
   { title: 'ID', of: task => task.id },
   { title: 'STATUS', of: task => task.status },
   { title: 'STEP', of: task => task.step ?? task.verdict ?? '-' },
-  { title: 'AGE', of: task => since(task.createdAt, now) },
-  { title: 'NODE', of: task => oneLine(task.node?.name ?? '-') },
+  { title: 'AGE', of: task => since(task.createdAt, now), sortBy: task => now - Date.parse(task.createdAt) },
+  { title: 'NODE', of: task => oneLine(task.node?.name ?? '-'), spare: true },
   { title: 'AGENT', of: task => oneLine(task.agent), wide: true },
   { title: 'TRY', of: task => String(task.attempt), wide: true },
   { title: 'COST', of: ({ totalUsage }) => costText(totalUsage), wide: true },
   {
     title: 'MACHINE',
     of: ({ machineCost }) => (machineCost === null ? '-' : `€${machineCost.toFixed(2)}`),
+    wide: true,
+  },
+  {
+    title: 'LABELS',
+    of: task =>
+      oneLine(
+        Object.entries(task.labels)
+          .map(entry => entry.join('='))
+          .join(','),
+      ) || '-',
     wide: true,
   },
   { title: 'BRANCH', of: task => oneLine(task.result?.branch ?? '-'), wide: true },

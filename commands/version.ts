@@ -3,7 +3,7 @@ import { Command } from 'commander'
 import { TdfError } from '../src/errors.ts'
 import type { DaemonStatusJson } from '../src/protocol/control.ts'
 import { VERSION } from '../src/version.ts'
-import { type Cli, formatOf, print, say } from './cli.ts'
+import { type Cli, formatOf, printOne, say } from './cli.ts'
 import { examples } from './examples.ts'
 
 export function versionCommand(cli: Cli): Command {
@@ -12,13 +12,12 @@ export function versionCommand(cli: Cli): Command {
     .addHelpText('after', examples('version'))
     .action(async (_options, command: Command) => {
       const daemon = await daemonVersion(cli)
+      const node = process.versions.node
+      const text = () => `tdf ${VERSION}, daemon ${daemon ?? 'not running'}, node ${node}`
       const format = formatOf(command)
-      if (format === 'json' || format === 'ndjson') {
-        return print(cli, JSON.stringify({ version: VERSION, daemon, node: process.versions.node }))
-      }
-      if (format === 'id') return print(cli, VERSION)
-      print(cli, `tdf ${VERSION}, daemon ${daemon ?? 'not running'}, node ${process.versions.node}`)
-      if (daemon !== null && daemon !== VERSION) say(cli, 'they differ: tdf daemon stop, and start it anew')
+      printOne(cli, format, { version: VERSION, daemon, node }, { id: VERSION, text })
+      if (format === 'table' && daemon !== null && daemon !== VERSION)
+        say(cli, 'they differ: tdf daemon stop, and start it anew')
     })
 }
 
@@ -26,7 +25,8 @@ async function daemonVersion(cli: Cli): Promise<string | null> {
   try {
     return (await cli.client().call<DaemonStatusJson>({ path: '/status', timeoutMs: 2_000 })).version
   } catch (thrown) {
-    if (thrown instanceof TdfError && ['DAEMON_UNREACHABLE', 'FORBIDDEN'].includes(thrown.code)) return null
+    if (thrown instanceof TdfError && ['DAEMON_UNREACHABLE', 'FORBIDDEN', 'VERSION_SKEW'].includes(thrown.code))
+      return null
     throw thrown
   }
 }

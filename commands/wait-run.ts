@@ -3,10 +3,10 @@
 import { progressLine } from '../src/event-text.ts'
 import type { EventJson, TaskJson } from '../src/protocol/control.ts'
 import { awaitTasks, isOver, needsInput } from './await-tasks.ts'
-import { type Cli, print, say } from './cli.ts'
+import { type Cli, print, printJson, say } from './cli.ts'
+import type { Format } from './formats.ts'
 import { catchInterrupt } from './interrupt.ts'
 import { followLog } from './log-follow.ts'
-import type { Format } from './output.ts'
 import { taskLine } from './task-text.ts'
 
 export interface WaitOptions {
@@ -48,7 +48,7 @@ export async function waitForTasks(cli: Cli, ids: readonly string[], options: Wa
 }
 
 function show(cli: Cli, tasks: readonly TaskJson[], { format, asList = false }: WaitOptions): void {
-  if (format === 'json') return print(cli, JSON.stringify(asList ? tasks : tasks[0]))
+  if (format === 'json') return printJson(cli, asList ? tasks : tasks[0])
   if (format === 'ndjson') return print(cli, tasks.map(task => JSON.stringify(task)).join('\n'))
   if (format === 'id') return print(cli, tasks.map(({ id }) => id).join('\n'))
   for (const task of tasks) {

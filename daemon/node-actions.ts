@@ -16,8 +16,14 @@ export function findNode(engine: Pick<Engine, 'store'>, name: string): ReadNode 
   throw new TdfError('NOT_FOUND', `there is no node "${name}"`, { hint: 'tdf node ls' })
 }
 
+interface DrainOptions {
+  undo: boolean
+  /** Refuses what it would refuse, and changes nothing. */
+  dryRun: boolean
+}
+
 /** No new work; what runs on it goes on. Drained again, it changes nothing. */
-export async function drainNode(engine: Engine, name: string, undo: boolean): Promise<void> {
+export async function drainNode(engine: Engine, name: string, { undo, dryRun }: DrainOptions): Promise<void> {
   const from: readonly NodeStatus[] = undo ? ['draining'] : ['ready', 'warm']
   const to: NodeStatus = undo ? 'ready' : 'draining'
   await engine.store.commit(() => {
@@ -26,6 +32,7 @@ export async function drainNode(engine: Engine, name: string, undo: boolean): Pr
     if (!from.includes(node.status)) {
       throw new TdfError('WRONG_STATE', `node ${name} is ${node.status}`, { hint: `tdf node show ${name}` })
     }
+    if (dryRun) return
     saveNode(engine, node, { status: to, waitingFor: null, wakeAt: engine.world.clock.now() })
   })
 }
@@ -34,13 +41,19 @@ export async function drainNode(engine: Engine, name: string, undo: boolean): Pr
  * A machine of ours is destroyed, a node of yours that is not in the configuration any more is forgotten, a held one is
  * freed. Refused while work is on it, unless `discardWork` says that it may go.
  */
-export async function removeNode(engine: Engine, name: string, discard: boolean): Promise<void> {
+export async function removeNode(
+  engine: Engine,
+  name: string,
+  { discard, dryRun }: { discard: boolean; dryRun: boolean },
+): Promise<void> {
   await engine.store.commit(() => {
     const node = findNode(engine, name)
     refuseWithWork(engine, node, discard)
+    if (!discard && !node.autoProvisioned && isConfigured(engine, node)) throw configured(node)
+    if (dryRun) return
     if (discard) discardWork(engine, name, `tdf node rm ${name} --discard-work`)
     if (node.autoProvisioned) return destroy(engine, node)
-    if (isConfigured(engine, node)) return free(engine, node, discard)
+    if (isConfigured(engine, node)) return saveNode(engine, node, { wakeAt: engine.world.clock.now() })
     deleteNode(engine.store.sql, name)
     record(engine, { type: 'node.removed', nodeName: name, data: {} }, engine.world.clock.now())
     engine.store.afterCommit(() => engine.loop.schedule(nodeSubject(name), null))
@@ -69,11 +82,7 @@ function destroy(engine: Engine, node: ReadNode): void {
 const isConfigured = ({ providers }: Engine, { provider, name }: ReadNode) =>
   providers[provider]?.standing().some(standing => standing.name === name) === true
 
-function free(engine: Engine, node: ReadNode, discard: boolean): void {
-  if (!discard) {
-    throw new TdfError('WRONG_STATE', `node ${node.name} is in the configuration; remove it there`, {
-      hint: 'tdf config path',
-    })
-  }
-  saveNode(engine, node, { wakeAt: engine.world.clock.now() })
+function configured({ name }: ReadNode): TdfError {
+  const message = `node ${name} is in the configuration; remove it there`
+  return new TdfError('WRONG_STATE', message, { hint: 'tdf config path' })
 }

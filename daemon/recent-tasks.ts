@@ -8,5 +8,5 @@ const RECENT_MS = 24 * 3_600_000
 const LIST_MAX = 10_000
 
 export function recentTasks({ store, world }: Pick<Engine, 'store' | 'world'>): ReadTask[] {
-  return listTasks(store.sql, { statuses: [], endedAfter: world.clock.now() - RECENT_MS, limit: LIST_MAX })
+  return listTasks(store.sql, { endedAfter: world.clock.now() - RECENT_MS, limit: LIST_MAX })
 }

@@ -15,10 +15,7 @@ export async function removeTask(
   repository: Repository,
   signal: AbortSignal,
 ): Promise<void> {
-  if (!isTerminal(task.status) || task.step !== null) {
-    const hint = isTerminal(task.status) ? `tdf why ${task.id}` : `tdf cancel ${task.id}`
-    throw new TdfError('WRONG_STATE', `task ${task.id} is not over: it is ${task.status}, at ${task.step}`, { hint })
-  }
+  refuseUnfinished(task)
   for (let attempt = 1; attempt <= task.attempt; attempt++) {
     const left = await undo(engine, { id: task.id, attempt }, signal)
     const first =
@@ -41,6 +38,13 @@ export async function removeTask(
   })
   await engine.results.logs.remove(task.id)
   await repository.alone(() => dropRefs(repository, task.id))
+}
+
+/** Throws WRONG_STATE while something of the task is still to be done. */
+export function refuseUnfinished(task: Task): void {
+  if (isTerminal(task.status) && task.step === null) return
+  const hint = isTerminal(task.status) ? `tdf why ${task.id}` : `tdf cancel ${task.id}`
+  throw new TdfError('WRONG_STATE', `task ${task.id} is not over: it is ${task.status}, at ${task.step}`, { hint })
 }
 
 /** The objects go with the next collection; what names them goes now. */

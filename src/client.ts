@@ -7,6 +7,7 @@ import http from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { ERRORS, type ErrorCode, isErrorCode, TdfError } from './errors.ts'
 import type { ErrorJson } from './protocol/control.ts'
+import { API_LEVEL, VERSION } from './version.ts'
 
 export interface Request {
   method?: 'GET' | 'POST' | 'PUT' | 'DELETE'
@@ -40,7 +41,29 @@ export interface Client {
 const TIMEOUT_MS = 30_000
 const REPLY_BYTES_MAX = 512 * 1024 * 1024
 
-export function controlClient(socket: string): Client {
+export interface Whereabouts {
+  socket: string
+  /** Who said that it is there, for people who look in the wrong place. */
+  origin?: string
+  /** Told the version of the daemon with the first answer, when it is another than ours. */
+  onOtherVersion?(version: string): void
+}
+
+export function controlClient(where: Whereabouts): Client {
+  const { socket } = where
+  let isKnown = false
+
+  /** An answer of another API level could be misread: better none than a wrong one. Throws VERSION_SKEW. */
+  function checkVersion(headers: http.IncomingHttpHeaders): void {
+    const { 'x-tdf-api': level, 'x-tdf-version': version = 'unknown' } = headers
+    if (level !== API_LEVEL) {
+      const message = `the daemon at ${socket} (version ${version}) speaks another language than this tdf (${VERSION})`
+      throw new TdfError('VERSION_SKEW', message)
+    }
+    if (!isKnown && version !== VERSION) where.onOtherVersion?.(String(version))
+    isKnown = true
+  }
+
   async function send(request: Request): Promise<http.IncomingMessage> {
     const { method = 'GET', path, json, headers = {}, upload, signal } = request
     const body = json === undefined ? undefined : JSON.stringify(json)
@@ -56,12 +79,13 @@ export function controlClient(socket: string): Client {
     })
     const answer = new Promise<http.IncomingMessage>((resolve, reject) => {
       sent.on('response', resolve)
-      sent.on('error', error => reject(signal?.aborted ? signal.reason : unreachable(socket, error)))
+      sent.on('error', error => reject(signal?.aborted ? signal.reason : unreachable(where, error)))
       sent.on('timeout', () => sent.destroy(new Error(`no answer within ${request.timeoutMs ?? TIMEOUT_MS} ms`)))
     })
     if (upload === undefined) sent.end(body)
     else pipeline(createReadStream(upload), sent).catch(error => sent.destroy(error))
     const response = await answer
+    checkVersion(response.headers)
     if ((response.statusCode ?? 500) < 400) return response
     throw refusal(await collect(response))
   }
@@ -115,20 +139,20 @@ function readError(body: Buffer): ErrorJson {
 }
 
 /** Four causes, four remedies: not started, gone without a word, not ours to open, and too slow. */
-function unreachable(socket: string, error: NodeJS.ErrnoException): TdfError {
+function unreachable({ socket, origin }: Whereabouts, error: NodeJS.ErrnoException): TdfError {
   const details = { cause: error }
+  const from = origin ? ` (from ${origin})` : ''
   if (error.code === 'ENOENT') {
-    return new TdfError('DAEMON_UNREACHABLE', `no daemon is running: there is no socket ${socket}`, details)
+    return new TdfError('DAEMON_UNREACHABLE', `no daemon is running: there is no socket ${socket}${from}`, details)
   }
   if (error.code === 'ECONNREFUSED') {
-    return new TdfError('DAEMON_UNREACHABLE', `no daemon is running: nobody listens at ${socket}`, details)
+    const message = `no daemon is running: nobody listens at ${socket}${from}; it was left by one that ended`
+    return new TdfError('DAEMON_UNREACHABLE', message, details)
   }
-  if (error.code === 'EACCES') {
-    const hint = 'sudo usermod -aG tdf "$USER"'
-    return new TdfError('FORBIDDEN', `you may not open ${socket}: its group is tdf`, { ...details, hint })
+  if (error.code === 'EACCES' || error.code === 'EPERM') {
+    const message = `you may not open ${socket}${from}; after joining its group, log in again`
+    return new TdfError('FORBIDDEN', message, { ...details, hint: 'sudo usermod -aG tdf "$USER"' })
   }
-  return new TdfError('DAEMON_UNREACHABLE', `the daemon at ${socket} did not answer: ${error.message}`, {
-    ...details,
-    hint: 'tdf daemon status',
-  })
+  const message = `the daemon at ${socket}${from} did not answer: ${error.message}`
+  return new TdfError('DAEMON_UNREACHABLE', message, { ...details, hint: 'tdf doctor' })
 }

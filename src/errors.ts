@@ -49,6 +49,7 @@ export const ERRORS = {
   DAEMON_UNREACHABLE: row('transient', 69, 503, 'tdf daemon run'),
   DAEMON_RUNNING: row('permanent', 75, 409, 'tdf daemon status'),
   DAEMON_STOPPING: row('wait', 75, 503, 'tdf daemon status'),
+  VERSION_SKEW: row('permanent', 1, 500, 'tdf version'),
   CONFIG_INVALID: row('permanent', 78, 400, 'tdf config check'),
   STATE_LOCKED: row('permanent', 75, 409, 'tdf daemon status'),
   STATE_CORRUPT: row('permanent', 78, 500, 'tdf db check'),
@@ -130,6 +131,12 @@ export function asTdfError(thrown: unknown): TdfError {
   if (thrown instanceof TdfError) return thrown
   const message = thrown instanceof Error ? thrown.message : String(thrown)
   return new TdfError('BUG', message, { cause: thrown })
+}
+
+/** The hint with nothing left open in it: where no task or node is known, the list of them is the next command. */
+export function shownHint({ hint }: Pick<TdfError, 'hint'>): string {
+  if (hint.includes('{task}')) return 'tdf ls --all'
+  return hint.includes('{node}') ? 'tdf node ls' : hint
 }
 
 export function isErrorCode(code: string): code is ErrorCode {

@@ -2,3 +2,6 @@
 declare const TDF_VERSION: string | undefined
 
 export const VERSION: string = typeof TDF_VERSION === 'string' ? TDF_VERSION : '0.0.0-source'
+
+/** Of the control API. Raised when an older program could misread a newer daemon, or the other way round. */
+export const API_LEVEL = '1'

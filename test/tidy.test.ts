@@ -33,7 +33,7 @@ const MAY_IMPORT: { from: string; may: string[] }[] = [
     may: ['src/client.ts', 'src/errors.ts', 'src/protocol/control.ts', 'src/world.ts', 'eventsource-parser'],
   },
   { from: 'src/event-text.ts', may: ['src/duration.ts', 'src/protocol/control.ts', 'src/sanitize.ts'] },
-  { from: 'src/client.ts', may: ['src/errors.ts', 'src/protocol/control.ts'] },
+  { from: 'src/client.ts', may: ['src/errors.ts', 'src/protocol/control.ts', 'src/version.ts'] },
   { from: 'src/agent-client.ts', may: ['src/errors.ts', 'src/protocol/', 'src/transport.ts', 'src/world.ts', 'zod'] },
   { from: 'src/protocol/', may: ['src/protocol/', 'src/errors.ts', 'src/task.ts', 'zod'] },
   { from: 'src/config/', may: ['src/config/', 'src/errors.ts', 'src/duration.ts', 'zod', 'toml-eslint-parser'] },

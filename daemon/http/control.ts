@@ -1,6 +1,7 @@
 /** The control API: for the CLI and the dashboard, on a unix socket that only their user can open. */
 import { Hono } from 'hono'
 import { TdfError } from '../../src/errors.ts'
+import { API_LEVEL, VERSION } from '../../src/version.ts'
 import type { RunningEngine } from '../build-engine.ts'
 import { bundleRoutes } from './bundle-routes.ts'
 import type { Control } from './control-parts.ts'
@@ -17,6 +18,11 @@ import { taskRoutes } from './task-routes.ts'
 
 export function controlApp(engine: RunningEngine, parts: Control): Hono {
   const app = new Hono()
+  app.use(async (c, next) => {
+    await next()
+    c.header('x-tdf-api', API_LEVEL)
+    c.header('x-tdf-version', VERSION)
+  })
   app.use(guard(() => ['tdf']))
   app.onError((error, c) => answerError(engine.log, error, c))
   app.notFound(c => answerError(engine.log, new TdfError('NOT_FOUND', `there is nothing at ${c.req.path}`), c))

@@ -5,6 +5,7 @@ import { slotsInUse } from '../../src/store/slots.ts'
 import type { RunningEngine } from '../build-engine.ts'
 import { drainNode, findNode, removeNode } from '../node-actions.ts'
 import { nodeJson } from '../view/event-json.ts'
+import { isDryRun } from './task-filter.ts'
 
 export function nodeRoutes(engine: RunningEngine): Hono {
   const { store } = engine
@@ -17,12 +18,13 @@ export function nodeRoutes(engine: RunningEngine): Hono {
   })
   app.get('/nodes/:name', c => c.json(shown(c.req.param('name'))))
   app.post('/nodes/:name/drain', async c => {
-    await drainNode(engine, c.req.param('name'), c.req.query('undo') === 'true')
+    await drainNode(engine, c.req.param('name'), { undo: c.req.query('undo') === 'true', dryRun: isDryRun(c) })
     return c.json(shown(c.req.param('name')))
   })
   app.delete('/nodes/:name', async c => {
     const node = findNode(engine, c.req.param('name'))
-    await removeNode(engine, node.name, c.req.query('discard_work') === 'true')
+    const discard = c.req.query('discard_work') === 'true'
+    await removeNode(engine, node.name, { discard, dryRun: isDryRun(c) })
     return c.json(nodeJson(node, slotsInUse(store.sql)))
   })
   return app

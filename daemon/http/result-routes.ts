@@ -6,10 +6,11 @@ import { Readable } from 'node:stream'
 import { Hono } from 'hono'
 import type { RunningEngine } from '../build-engine.ts'
 import { findTask } from '../find-task.ts'
-import { removeTask } from '../remove-task.ts'
+import { refuseUnfinished, removeTask } from '../remove-task.ts'
 import { bundleResult, writeDiff } from '../results/read.ts'
 import { taskJson } from '../view/task-json.ts'
 import type { Control } from './control-parts.ts'
+import { isDryRun } from './task-filter.ts'
 
 export function resultRoutes(engine: RunningEngine, parts: Control): Hono {
   const { store, world } = engine
@@ -34,7 +35,8 @@ export function resultRoutes(engine: RunningEngine, parts: Control): Hono {
 
   app.delete('/tasks/:task', async c => {
     const task = findTask(store.sql, c.req.param('task'))
-    await removeTask(engine, task, await results.of(task), c.req.raw.signal)
+    if (isDryRun(c)) refuseUnfinished(task)
+    else await removeTask(engine, task, await results.of(task), c.req.raw.signal)
     return c.json(taskJson(store.sql, task))
   })
   return app

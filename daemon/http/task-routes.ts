@@ -6,7 +6,7 @@ import { parseBody } from '../../src/protocol/shapes.ts'
 import { type SubmitRequest, submitRequest } from '../../src/protocol/submit.ts'
 import { readEvents } from '../../src/store/journal.ts'
 import { findByIdempotencyKey, listTasks } from '../../src/store/tasks.ts'
-import { isTerminal, STATUSES, type Status } from '../../src/task.ts'
+import { isTerminal } from '../../src/task.ts'
 import { accept } from '../accept.ts'
 import type { RunningEngine } from '../build-engine.ts'
 import { findTask } from '../find-task.ts'
@@ -17,8 +17,8 @@ import { eventJson } from '../view/event-json.ts'
 import { taskJson } from '../view/task-json.ts'
 import { why } from '../why.ts'
 import { jsonBody } from './guard.ts'
+import { isDryRun, taskFilter } from './task-filter.ts'
 
-const LIST_MAX = 10_000
 const EVENTS_MAX = 10_000
 
 export function taskRoutes(engine: RunningEngine): Hono {
@@ -34,16 +34,15 @@ export function taskRoutes(engine: RunningEngine): Hono {
     if (known) return c.json(shown(sameRequest(known, hash, key ?? '')))
     const id = freshTaskId(world.random)
     const spec = accept({ ...engine, searchPath: process.env.PATH ?? '' }, id, request)
-    if (c.req.query('dry_run') === 'true') return c.json({ id: null, ...spec, placement: forecast(engine, spec) })
+    if (isDryRun(c)) return c.json({ id: null, ...spec, placement: forecast(engine, spec) })
     const stored = { id, spec, idempotencyKey: key, idempotencyHash: hash, createdAt: world.clock.now() }
     await engine.submit(stored)
     return c.json(shown(id), 201)
   })
 
   app.get('/tasks', c => {
-    const statuses = (c.req.queries('status') ?? []).map(statusOf)
-    const all = c.req.query('all') === 'true' || statuses.length > 0
-    const tasks = all ? listTasks(store.sql, { statuses, endedAfter: 0, limit: LIST_MAX }) : recentTasks(engine)
+    const filter = taskFilter(c)
+    const tasks = filter ? listTasks(store.sql, filter) : recentTasks(engine)
     return c.json(tasks.map(task => taskJson(store.sql, task)))
   })
 
@@ -56,6 +55,10 @@ export function taskRoutes(engine: RunningEngine): Hono {
 
   app.post('/tasks/:task/cancel', async c => {
     const task = findTask(store.sql, c.req.param('task'))
+    if (isDryRun(c)) {
+      if (isTerminal(task.status)) throw wrongState(task.id, 'cancelled', `it is ${task.status}`)
+      return c.json(shown(task.id))
+    }
     const answer = await engine.signal({ kind: 'cancel', taskId: task.id })
     if (!answer.accepted) throw wrongState(task.id, 'cancelled', answer.reason)
     return c.json(shown(task.id))
@@ -64,7 +67,7 @@ export function taskRoutes(engine: RunningEngine): Hono {
   app.post('/tasks/:task/retry', async c => {
     const task = findTask(store.sql, c.req.param('task'))
     if (!isTerminal(task.status)) throw wrongState(task.id, 'retried', `it is ${task.status}`, `tdf wait ${task.id}`)
-    await engine.start(task.id, task.attempt + 1)
+    if (!isDryRun(c)) await engine.start(task.id, task.attempt + 1)
     return c.json(shown(task.id))
   })
 
@@ -91,12 +94,6 @@ function sameRequest(known: { id: string; hash: string }, hash: string, key: str
       hint: `tdf show ${known.id}`,
     },
   )
-}
-
-function statusOf(text: string): Status {
-  const found = STATUSES.find(status => status === text)
-  if (found) return found
-  throw new TdfError('USAGE', `"${text}" is no status; they are: ${STATUSES.join(', ')}`, { hint: 'tdf ls --help' })
 }
 
 function wrongState(id: string, what: string, why: string, hint = `tdf show ${id}`): TdfError {

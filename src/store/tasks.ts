@@ -56,21 +56,35 @@ export function lastId(sql: Sql): string | undefined {
 }
 
 export interface TaskFilter {
-  statuses: readonly Status[]
-  /** Only tasks that are live or ended after this time; 0 for every one. */
-  endedAfter: number
+  statuses?: readonly Status[]
+  labels?: readonly (readonly [key: string, value: string])[]
+  /** Only tasks that are live or ended after this time. */
+  endedAfter?: number
+  /** Only tasks that are over in every way, and ended before this time. */
+  endedBefore?: number
+  createdAfter?: number
   limit: number
 }
 
+/** The newest first. */
 export function listTasks(sql: Sql, filter: TaskFilter): ReadTask[] {
-  const statuses = filter.statuses.length ? `a.status in (${filter.statuses.map(() => '?').join(', ')})` : '1 = 1'
+  const { statuses = [], labels = [], endedAfter, endedBefore, createdAfter } = filter
+  const conditions: [string, ...(string | number)[]][] = [['1 = 1']]
+  if (statuses.length > 0) conditions.push([`a.status in (${statuses.map(() => '?').join(', ')})`, ...statuses])
+  for (const label of labels) conditions.push([HAS_LABEL, ...label])
+  if (endedAfter !== undefined) conditions.push(['(a.completed_at is null or a.completed_at >= ?)', endedAfter])
+  if (endedBefore !== undefined) conditions.push(['a.step is null and a.completed_at < ?', endedBefore])
+  if (createdAfter !== undefined) conditions.push(['t.created_at >= ?', createdAfter])
+  const where = conditions.map(([text]) => text).join(' and ')
   return readNewest(
     sql,
-    `${statuses} and (a.completed_at is null or a.completed_at >= ?)`,
-    [...filter.statuses, filter.endedAfter],
+    where,
+    conditions.flatMap(([, ...values]) => values),
     filter.limit,
   )
 }
+
+const HAS_LABEL = `exists (select 1 from json_each(t.spec, '$.labels') l where l.key = ? and l.value = ?)`
 
 export function countByStatus(sql: Sql): Record<string, number> {
   const rows = sql.all(

@@ -1,7 +1,8 @@
 /** Every command with a task that is there, one that is not, one in the wrong state, no daemon, and a wrong flag. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { TaskJson } from '../../src/protocol/control.ts'
-import { type Home, makeHome, makeRepository, tdf, tdfWith, until } from '../support/home.ts'
+import { cli as tdf, cliWith as tdfWith } from '../support/cli.ts'
+import { type Home, makeHome, makeRepository, until } from '../support/home.ts'
 
 let home: Home
 let nobody: Home
@@ -218,7 +219,7 @@ describe('the rest of a life', () => {
 
   it('a dry run changes nothing', async () => {
     const before = (await tdf(home, 'ls', '-q')).out
-    const { code, out } = await tdf(home, 'submit', '--repo', repo.dir, '-n', '--', 'true')
+    const { code, out } = await tdf(home, 'submit', '--repo', repo.dir, '-n', '--json', '--', 'true')
     expect([code, JSON.parse(out).id]).toEqual([0, null])
     expect((await tdf(home, 'ls', '-q')).out).toBe(before)
   })

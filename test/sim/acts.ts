@@ -217,9 +217,9 @@ export const ACTS: readonly Act[] = [
       const { drainNode } = await import('../../daemon/node-actions.ts')
       const node = oneOf(sim, readNodes(sim.life.engine.store.sql))
       if (!node) return
-      await drainNode(sim.life.engine, node.name, false).catch(() => {})
+      await drainNode(sim.life.engine, node.name, { undo: false, dryRun: false }).catch(() => {})
       await sim.life.world.clock.advance(MIN)
-      await drainNode(sim.life.engine, node.name, true).catch(() => {})
+      await drainNode(sim.life.engine, node.name, { undo: true, dryRun: false }).catch(() => {})
     },
   },
 ]

@@ -28,7 +28,7 @@ export function makeHome(config = ''): Home {
   const dir = mkdtempSync(path.join(tmpdir(), 'tdf-'))
   writeFileSync(path.join(dir, 'config.toml'), config, { mode: 0o600 })
   const env = { PATH: process.env.PATH ?? '', HOME: dir, TDF_HOME: dir, TDF_CALLBACKS__LISTEN: '127.0.0.1:0' }
-  const client = controlClient(path.join(dir, 'run', 'tdf.sock'))
+  const client = controlClient({ socket: path.join(dir, 'run', 'tdf.sock') })
   const daemons = new Set<ChildProcess>()
 
   async function start(more: Record<string, string> = {}): Promise<ChildProcess> {

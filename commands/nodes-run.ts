@@ -1,0 +1,88 @@
+/** What `tdf node` does. */
+import type { Command } from 'commander'
+import type { NodeJson } from '../src/protocol/control.ts'
+import { oneLine } from '../src/sanitize.ts'
+import { realWorld } from '../src/world.ts'
+import { type Cli, formatOf, printOne, say, shapeOf } from './cli.ts'
+import { confirmedByName } from './confirm.ts'
+import type { RemoveOptions } from './nodes.ts'
+import { type Column, pairs, printList } from './output.ts'
+import { since } from './task-text.ts'
+
+export async function listNodes(cli: Cli, options: { all?: boolean }, command: Command): Promise<void> {
+  const nodes = await cli.client().call<NodeJson[]>({ path: `/nodes${options.all ? '?all=true' : ''}` })
+  printList(cli, shapeOf(cli, command), nodes, {
+    columns: nodeColumns(realWorld().clock.now()),
+    id: ({ name }) => name,
+  })
+}
+
+export async function showNode(cli: Cli, name: string, command: Command): Promise<void> {
+  show(cli, await cli.client().call<NodeJson>({ path: at(name, {}) }), command)
+}
+
+export async function drainNode(
+  cli: Cli,
+  name: string,
+  { undo, dryRun }: { undo?: boolean; dryRun?: boolean },
+  command: Command,
+): Promise<void> {
+  if (dryRun) say(cli, `nothing is changed; this node would be ${undo ? 'taken back' : 'drained'}:`)
+  const path = at(name, { undo, dry_run: dryRun }, '/drain')
+  show(cli, await cli.client().call<NodeJson>({ method: 'POST', path }), command)
+}
+
+export async function removeNode(cli: Cli, name: string, options: RemoveOptions, command: Command): Promise<void> {
+  const { discardWork, dryRun } = options
+  if (discardWork && !dryRun) {
+    const question = `throw away the work on ${oneLine(name)} that was not saved?`
+    if (!(await confirmedByName(cli, command, question, name, options.confirm))) return
+  }
+  if (dryRun) say(cli, 'nothing is changed; this node would be removed:')
+  const path = at(name, { discard_work: discardWork, dry_run: dryRun })
+  show(cli, await cli.client().call<NodeJson>({ method: 'DELETE', path }), command)
+}
+
+/** The path of a node, with the flags that are set. */
+function at(name: string, flags: Record<string, boolean | undefined>, what = ''): string {
+  const set = Object.entries(flags).flatMap(([flag, isSet]): [string, string][] => (isSet ? [[flag, 'true']] : []))
+  return `/nodes/${encodeURIComponent(name)}${what}?${new URLSearchParams(set)}`
+}
+
+const nodeColumns = (now: number): readonly Column<NodeJson>[] => [
+  { title: 'NAME', of: ({ name }) => oneLine(name) },
+  { title: 'PROVIDER', of: ({ provider }) => oneLine(provider), spare: true },
+  { title: 'STATUS', of: ({ status }) => status },
+  { title: 'TASKS', of: ({ workspaces, maxWorkspaces }) => `${workspaces}/${maxWorkspaces}` },
+  { title: 'SIZE', of: ({ size }) => oneLine(size ?? '-'), spare: true },
+  { title: 'LOCATION', of: ({ location }) => oneLine(location ?? '-'), spare: true },
+  { title: 'PRICE/H', of: ({ pricePerHour }) => price(pricePerHour) },
+  { title: 'AGE', of: ({ createdAt }) => since(createdAt, now) },
+  { title: 'ADDRESS', of: ({ address }) => oneLine(address ?? '-'), wide: true },
+  { title: 'WARM UNTIL', of: ({ warmUntil }) => warmUntil ?? '-', wide: true },
+  { title: 'WAITING FOR', of: ({ waitingFor }) => oneLine(waitingFor ?? '-'), flexible: true },
+]
+
+function price(perHour: number | null): string {
+  return perHour === null ? '-' : `€${perHour.toFixed(4)}`
+}
+
+function show(cli: Cli, node: NodeJson, command: Command): void {
+  printOne(cli, formatOf(command), node, { id: node.name, text: nodeDetails })
+}
+
+function nodeDetails(node: NodeJson): string {
+  return pairs([
+    ['node', oneLine(node.name)],
+    ['provider', oneLine(node.provider)],
+    ['status', node.status],
+    ['tasks', `${node.workspaces} of ${node.maxWorkspaces}`],
+    ['size', node.size && oneLine(node.size)],
+    ['location', node.location && oneLine(node.location)],
+    ['address', node.address && oneLine(node.address)],
+    ['price', node.pricePerHour === null ? null : `${price(node.pricePerHour)} an hour`],
+    ['warm until', node.warmUntil],
+    ['age', since(node.createdAt, realWorld().clock.now())],
+    ['waiting for', node.waitingFor && oneLine(node.waitingFor)],
+  ])
+}

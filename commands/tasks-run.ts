@@ -1,0 +1,55 @@
+/** What `ls`, `show` and `why` do. */
+import type { Command } from 'commander'
+import type { EventJson, TaskJson, WhyJson } from '../src/protocol/control.ts'
+import { realWorld } from '../src/world.ts'
+import { type Cli, durationOf, formatOf, printJson, printOne, say, shapeOf } from './cli.ts'
+import { printList } from './output.ts'
+import { sorted } from './sort.ts'
+import { NO_TASKS, taskColumns, taskDetails } from './task-text.ts'
+import { timelineText } from './timeline.ts'
+import { whyText } from './why-text.ts'
+
+export interface ListOptions {
+  all?: boolean
+  status: string[]
+  label: Record<string, string>
+  since?: string
+  limit?: number
+  sort?: string
+}
+
+export async function list(cli: Cli, options: ListOptions, command: Command): Promise<void> {
+  const now = realWorld().clock.now()
+  const query = taskQuery(options)
+  if (options.all) query.set('all', 'true')
+  if (options.since !== undefined) query.set('created_after', String(now - durationOf(options.since, '--since')))
+  if (options.limit !== undefined) query.set('limit', String(options.limit))
+  const tasks = await cli.client().call<TaskJson[]>({ path: `/tasks?${query}` })
+  const shape = shapeOf(cli, command)
+  if (tasks.length === 0 && shape.format === 'table') return say(cli, NO_TASKS)
+  const columns = taskColumns(now)
+  printList(cli, shape, sorted(tasks, columns, options.sort), { columns, id: ({ id }) => id })
+}
+
+/** The filters of the daemon's list. */
+export function taskQuery({ status, label }: Pick<ListOptions, 'status' | 'label'>): URLSearchParams {
+  const labels = Object.entries(label).map(([key, value]): [string, string] => ['label', `${key}=${value}`])
+  return new URLSearchParams([...status.map((word): [string, string] => ['status', word]), ...labels])
+}
+
+export async function show(cli: Cli, reference: string, command: Command): Promise<void> {
+  const path = `/tasks/${encodeURIComponent(reference)}`
+  const task = await cli.client().call<TaskJson>({ path })
+  const format = formatOf(command)
+  const isText = format === 'table' || format === 'wide'
+  const events = isText ? await cli.client().call<EventJson[]>({ path: `${path}/events` }) : []
+  const text = () => taskDetails(task, realWorld().clock.now()) + timelineText(events)
+  printOne(cli, format, task, { id: task.id, text })
+}
+
+export async function why(cli: Cli, reference: string, command: Command): Promise<void> {
+  const answer = await cli.client().call<WhyJson>({ path: `/tasks/${encodeURIComponent(reference)}/why` })
+  const format = formatOf(command)
+  if (format === 'json' || format === 'ndjson') return printJson(cli, answer)
+  printOne(cli, format, answer, { id: answer.taskId, text: () => whyText(answer, realWorld().clock.now()) })
+}

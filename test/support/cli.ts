@@ -1,0 +1,43 @@
+/** The command line in this process: the real tree and the real daemon, without the price of a process each time. */
+import path from 'node:path'
+import { PassThrough, Writable } from 'node:stream'
+import { createCli } from '../../commands/cli.ts'
+import { runCli } from '../../commands/run.ts'
+import type { Home, Ran, RunOptions } from './home.ts'
+
+const dist = path.join(import.meta.dirname, '..', '..', 'dist')
+
+export interface Terminal extends RunOptions {
+  /** Columns of a terminal on stdout and stderr; a pipe when undefined. */
+  columns?: number
+}
+
+export function cli(home: Pick<Home, 'env'>, ...args: string[]): Promise<Ran> {
+  return cliWith(home, {}, ...args)
+}
+
+/** What `tdf ARGS` prints and exits with. stdin is never a terminal here. */
+export async function cliWith(home: Pick<Home, 'env'>, terminal: Terminal, ...args: string[]): Promise<Ran> {
+  const { columns, input = '', cwd = process.cwd(), env = {} } = terminal
+  const [out, err] = [collector(columns), collector(columns)]
+  const stdin = new PassThrough()
+  stdin.end(input)
+  const dashes = args.indexOf('--')
+  const [words, behind] = dashes < 0 ? [args, []] : [args.slice(0, dashes), args.slice(dashes + 1)]
+  const around = { env: { ...home.env, ...env }, cwd: () => cwd, stdin, stdout: out.stream, stderr: err.stream }
+  // A stream with isTTY and columns is all that commands look at.
+  const code = await runCli(createCli(around as unknown as NodeJS.Process, dist, behind), words)
+  return { code, out: out.text(), err: err.text() }
+}
+
+function collector(columns: number | undefined) {
+  const chunks: Buffer[] = []
+  const stream = new Writable({
+    write(chunk, _encoding, done) {
+      chunks.push(Buffer.from(chunk))
+      done()
+    },
+  })
+  if (columns !== undefined) Object.assign(stream, { isTTY: true, columns })
+  return { stream, text: () => Buffer.concat(chunks).toString('utf8') }
+}
