@@ -32,7 +32,7 @@ export function createPlacement(engine: () => Engine): () => void {
 /** Inside a write. */
 function pass(engine: Engine): void {
   const queue = engine.queue.list()
-  if (queue.length === 0) return
+  if (queue.length === 0 || engine.admission.obstacle() !== null) return
   const now = engine.world.clock.now()
   const nodes = readNodes(engine.store.sql)
   const placements = place(queue, roomsOf(engine, nodes, now), {

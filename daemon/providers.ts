@@ -19,7 +19,8 @@ export interface Providers {
 /** Variables that the local agent may hand on to what it runs; secrets reach a session only by its own table. */
 const PASSED_ON = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LC_ALL', 'TMPDIR', 'TZ', 'SSH_AUTH_SOCK']
 
-export function buildProviders({ world, paths, config, env, agentProgram }: DaemonOptions): Providers {
+export function buildProviders({ world, paths, loaded, env, agentProgram }: DaemonOptions): Providers {
+  const { config } = loaded
   const slots = config.nodes.maxWorkspaces
   const table: Partial<Record<'local' | 'static', Provider>> = {}
   let local: LocalProvider | undefined

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { agentsTable, BUILT_IN_AGENTS } from './agent-table.ts'
 import { type Camelized, camelized } from './camel.ts'
+import { backupsTable, diskTable, retentionTable } from './care-tables.ts'
 import { choice, form, HTTP_URL, list, size } from './kinds.ts'
 import { parseListen } from './listen.ts'
 import { nodesTable, sweepsTable } from './nodes-table.ts'
@@ -36,8 +37,10 @@ const callbacksTable = z
 
 const resultsTable = z
   .strictObject({
-    salvage_max_bytes: size('256MiB', 'A file that is larger stays out of a saved result, and the task says so.'),
-    log_max_bytes: size('64MiB', "The log of an agent's session is kept up to this size."),
+    salvage_max_bytes: size('256MiB', 'A file that is larger stays out of a saved result, and the task says so.', {
+      apply: 'restart',
+    }),
+    log_max_bytes: size('64MiB', "The log of an agent's session is kept up to this size.", { apply: 'restart' }),
   })
   .prefault({})
   .meta({ description: 'What comes home from a node.' })
@@ -56,6 +59,9 @@ export const configSchema = z.strictObject({
   nodes: nodesTable,
   sweeps: sweepsTable,
   results: resultsTable,
+  disk: diskTable,
+  backups: backupsTable,
+  retention: retentionTable,
   notify: notifyTable,
   providers: z.strictObject({ local: localTable, static: staticTable, hetzner: hetznerTable }).prefault({}),
   agents: agentsTable,
