@@ -35,6 +35,14 @@ export interface Agents {
   stranger(node: Node, signal: AbortSignal): Promise<AgentClient>
   /** The next use proves again who answers. */
   forget(nodeName: string): void
+  /** The way there is gone: it has to be found and greeted anew. */
+  lost(nodeName: string): void
+  /** What the node has to call by the way that is open to it now. */
+  callbackUrl(nodeName: string): string | undefined
+  /** It was told what to call. */
+  greeted(nodeName: string): void
+  /** Whether it was not yet told what to call by the way that is open to it now. */
+  mustGreet(nodeName: string): boolean
 }
 
 export interface Engine extends Deps {

@@ -29,9 +29,11 @@ import { createHealth } from './health.ts'
 import { callbackApp } from './http/callbacks.ts'
 import { controlApp } from './http/control.ts'
 import { type Listener, listenTcp, listenUnix } from './http/listen.ts'
+import { wayLost } from './nodes/way-lost.ts'
 import { buildProviders } from './providers.ts'
 import { createReload } from './reload.ts'
 import { gitResults } from './results/git-results.ts'
+import { createSshWays } from './ssh-ways.ts'
 import { statusLine } from './status-line.ts'
 import { superviseBySystemd } from './supervision.ts'
 import { startSweeps } from './sweeps/index.ts'
@@ -101,6 +103,7 @@ async function compose(options: DaemonOptions, ending: Ending): Promise<() => vo
   const observability = openObservability(stateDir, world.clock.now())
   ending.undoLater(() => observability.close())
 
+  const { host, port } = parseListen(config.callbacks.listen) ?? { host: '127.0.0.1', port: 0 }
   const bundleFile = (sha256: string) => path.join(stateDir, 'bundles', `${sha256}.bundle`)
   const results = gitResults({
     stateDir,
@@ -108,8 +111,10 @@ async function compose(options: DaemonOptions, ending: Ending): Promise<() => vo
     logBytesMax: config.results.logMaxBytes,
     assertRoom: disk.assertRoom,
   })
-  const providers = buildProviders(options)
-  const told = { callbacksUrl: '' }
+  const told = { callbacksUrl: '', port: 0 }
+  const callback = () => ({ host: callbackHost(host), port: told.port })
+  const ssh = createSshWays({ ...options, install, callback, onDown: name => wayLost(engine, name) })
+  const providers = buildProviders(options, ssh)
   const backups = createBackups({ store, world, stateDir })
   const engine: RunningEngine = buildEngine({
     ...{ world, config, log, store, install, results, bundleFile, providers: providers.table },
@@ -122,7 +127,6 @@ async function compose(options: DaemonOptions, ending: Ending): Promise<() => vo
   ending.undoLater(() => health.stop())
   const supervision = superviseBySystemd({ clock: world.clock, log, health, env, status: () => statusLine(engine) })
 
-  const { host, port } = parseListen(config.callbacks.listen) ?? { host: '127.0.0.1', port: 0 }
   const hosts = [host, ...(config.callbacks.url ? [new URL(config.callbacks.url).hostname] : [])]
   const callbacks = await listenForCallbacks(
     callbackApp(engine, () => hosts),
@@ -131,6 +135,7 @@ async function compose(options: DaemonOptions, ending: Ending): Promise<() => vo
     store,
   )
   ending.undoLater(() => callbacks.stop())
+  told.port = callbacks.port ?? 0
   told.callbacksUrl = config.callbacks.url || `http://${host.includes(':') ? `[${host}]` : host}:${callbacks.port}`
 
   const status = (): DaemonStatusJson => ({
@@ -161,6 +166,7 @@ async function compose(options: DaemonOptions, ending: Ending): Promise<() => vo
   ending.undoLater(() => socket.stop())
 
   ending.undoLater(() => providers.rest(engine))
+  ending.undoLater(() => ssh.closeAll())
   disk.look()
   takeUpDraining(engine)
   await engine.takeUp()
@@ -173,6 +179,9 @@ async function compose(options: DaemonOptions, ending: Ending): Promise<() => vo
   log.info({ pid: process.pid, version: VERSION, socket: paths.socket, callbacks: told.callbacksUrl }, 'ready')
   return reload
 }
+
+/** Where we reach our own listener: one for every address is there under the loopback too. */
+const callbackHost = (host: string) => (host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host)
 
 function makeFolder(folder: string): void {
   try {

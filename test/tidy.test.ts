@@ -51,10 +51,28 @@ const MAY_IMPORT: { from: string; may: string[] }[] = [
       'libsql',
     ],
   },
+  // The way to a machine by ssh, and what is brought there; src/node-setup is pure but for the agent's program it reads.
+  {
+    from: 'src/ssh/',
+    may: [
+      ...['src/ssh/', 'src/node-setup/', 'src/agent-client.ts', 'src/errors.ts', 'src/process.ts', 'src/transport.ts'],
+      ...['src/world.ts'],
+    ],
+  },
+  { from: 'src/node-setup/', may: ['src/node-setup/', 'src/errors.ts', 'src/process.ts', 'src/ssh/target.ts'] },
   {
     from: 'src/providers/',
     may: [
-      ...['src/providers/', 'src/node.ts', 'src/errors.ts', 'src/world.ts', 'src/process.ts', 'src/transport.ts'],
+      ...[
+        'src/providers/',
+        'src/ssh/',
+        'src/node-setup/',
+        'src/node.ts',
+        'src/errors.ts',
+        'src/world.ts',
+        'src/process.ts',
+        'src/transport.ts',
+      ],
       ...['src/agent-client.ts', 'src/config/schema.ts'],
     ],
   },

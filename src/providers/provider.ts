@@ -35,6 +35,9 @@ export interface Provider {
   connect(node: Node): Promise<AgentLine>
   /** The command that runs a command line of `sh` on the node with a terminal; null when there is no such way. */
   shell(node: Node): readonly string[] | null
+  /** Whether its agent is older than ours; only where tdf installs it. Hanging up makes the next dial replace it. */
+  isOutdated?(node: Node): boolean
+  hangUp?(node: Node): void
   /** True once the machine is certainly gone. */
   destroy(node: Node, signal: AbortSignal): Promise<boolean>
 }
