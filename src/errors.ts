@@ -77,6 +77,11 @@ export const ERRORS = {
   NODE_FAILED: row('permanent', 1, 502, 'tdf node show {node}'),
   PLACEMENT_LOST: row('transient', 1, 409, 'tdf why {task}'),
   CAPACITY: row('wait', 75, 503, 'tdf why {task}'),
+  // Who makes the machines
+  PROVIDER_AUTH: row('wait', 4, 502, 'tdf config show'),
+  PROVIDER_LIMIT: row('wait', 75, 503, 'tdf node ls'),
+  PROVIDER_UNAVAILABLE: row('wait', 75, 503, 'tdf daemon status'),
+  PROVIDER_REFUSED: row('permanent', 1, 502, 'tdf config show'),
   // The agent of a node
   AGENT_PROTOCOL: row('transient', 1, 502, 'tdf node show {node}'),
   AGENT_REFUSED: row('permanent', 1, 502, 'tdf logs {task}'),
