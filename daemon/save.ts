@@ -7,6 +7,7 @@ import { consumeSignals } from '../src/store/inbox.ts'
 import { post } from '../src/store/outbox.ts'
 import type { Engine } from './deps.ts'
 import { failureReport } from './failure.ts'
+import { announce } from './notify/announce.ts'
 import { wishOf } from './open-attempt.ts'
 import { record } from './record.ts'
 import { taskSubject } from './subjects.ts'
@@ -23,6 +24,7 @@ export function save(engine: Engine, seen: ReadTask, decided: Transition, uses: 
   for (const event of decided.events) record(engine, event, now)
   consumeSignals(store.sql, uses)
   for (const write of decided.writes) applyWrite(engine, task, write, now)
+  announce(engine, seen, decided, now)
   if (decided.failure) post(store.sql, failureReport(engine, seen, decided.failure, now))
   const wish = seen.step !== 'node_selection' && task.step === 'node_selection' ? wishOf(store.sql, task) : null
   if (wish) engine.placementChanged()

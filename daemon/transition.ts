@@ -24,7 +24,6 @@ export type Write =
   | { kind: 'drop_reservation' }
   | { kind: 'hold_node' }
   | { kind: 'next_attempt' }
-  | { kind: 'ended' }
 
 export interface Transition {
   task: Task

@@ -103,6 +103,7 @@ export const ERRORS = {
   SALVAGE_FAILED: row('transient', 1, 502, 'tdf show {task}'),
   RESULT_BROKEN: row('transient', 1, 502, 'tdf show {task}'),
   // Everything else
+  NOTIFY_FAILED: row('wait', 1, 502, 'tdf config show'),
   BUG: row('transient', 70, 500, 'tdf doctor'),
 } as const satisfies Record<string, ErrorRow>
 

@@ -30,7 +30,7 @@ const placement: Sweep = {
   },
 }
 
-export const SWEEPS: readonly Sweep[] = [errors, notify, placement, cleanups, stuckTasks, idleNodes, orphans, prune]
+export const SWEEPS: readonly Sweep[] = [errors, ...notify, placement, cleanups, stuckTasks, idleNodes, orphans, prune]
 
 /** `more` are those of the machine itself, which no simulation has. */
 export function startSweeps(engine: Engine, parts: SweepParts, more: readonly Sweep[]): { stop(): Promise<void> } {

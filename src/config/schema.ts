@@ -3,9 +3,10 @@ import { z } from 'zod'
 import { agentsTable, BUILT_IN_AGENTS } from './agent-table.ts'
 import { type Camelized, camelized } from './camel.ts'
 import { backupsTable, diskTable, retentionTable } from './care-tables.ts'
-import { choice, form, HTTP_URL, list, size } from './kinds.ts'
+import { choice, form, HTTP_URL, size } from './kinds.ts'
 import { parseListen } from './listen.ts'
 import { nodesTable, sweepsTable } from './nodes-table.ts'
+import { notifyTable } from './notify-table.ts'
 import { hetznerTable, localTable, staticTable } from './provider-tables.ts'
 import { runnerTable } from './runner-table.ts'
 import { emptyTable, isTable, type Table } from './tree.ts'
@@ -44,13 +45,6 @@ const resultsTable = z
   })
   .prefault({})
   .meta({ description: 'What comes home from a node.' })
-
-const notifyTable = z
-  .strictObject({
-    command: list([], 'A program and its arguments, run when a task needs you or has ended. Empty: none.'),
-  })
-  .prefault({})
-  .meta({ description: 'How you are told.' })
 
 export const configSchema = z.strictObject({
   daemon: daemonTable,
