@@ -1,7 +1,7 @@
 /** The list of tasks: a row each, with what matters about it now at its end, and a preview of the one under the cursor. */
 import { resultLine } from '../result-text.ts'
 import { age } from './ages.ts'
-import { focused, timeline, titleRule } from './detail.ts'
+import { costOf, focused, timeline, titleRule } from './detail.ts'
 import { type Line, pad, padLeft, padLine, type Span } from './line.ts'
 import { linesOf } from './log.ts'
 import type { Model, Row } from './model.ts'
@@ -43,7 +43,7 @@ const AGENT: Cell = { title: 'AGENT', width: 9, of: ({ task }) => plain(task.age
 const COST: Cell = {
   title: 'COST',
   width: 7,
-  of: ({ task }) => plain(padLeft(task.usage ? `$${task.usage.costUsd.toFixed(2)}` : '', 7)),
+  of: ({ task }) => plain(padLeft(costOf(task.usage), 7)),
 }
 
 /** What fits a window of this width, most important first. */

@@ -1,6 +1,7 @@
 /** The upper part of an open task: its title, the facts, and the steps with their times. */
 import { formatDurationShort } from '../duration.ts'
 import { took } from '../event-text.ts'
+import type { ScreenTaskJson } from '../protocol/control.ts'
 import { resultLine } from '../result-text.ts'
 import { stepTimes } from '../step-times.ts'
 import { joined, type Line, pad, padLine, rule, type Span } from './line.ts'
@@ -69,7 +70,7 @@ function factsOf(model: Model, row: Row, width: number): Line[] {
     [
       'cost',
       usage &&
-        `$${usage.costUsd.toFixed(2)}, ${thousands(usage.inputTokens)} tokens in, ${thousands(usage.outputTokens)} out`,
+        `${costOf(usage)} ${thousands(usage.inputTokens)} tokens in, ${thousands(usage.outputTokens)} out`.trim(),
     ],
     ['error', error && [{ text: error.message, tone: 'bad' }]],
     ['next', error?.hint ?? null],
@@ -138,7 +139,12 @@ function ago(at: string, now: number, isPast: boolean): string {
   return `${formatDurationShort(ms < 10_000 ? Math.floor(ms / 1_000) * 1_000 : ms)}${isPast ? ' ago' : ''}`
 }
 
-export function thousands(count: number): string {
+/** Agents that know no prices tell tokens alone. */
+export function costOf(usage: ScreenTaskJson['usage']): string {
+  return usage === null || usage.costUsd === null ? '' : `$${usage.costUsd.toFixed(2)}`
+}
+
+function thousands(count: number): string {
   if (count < 1_000) return String(count)
   return count < 1_000_000 ? `${(count / 1_000).toFixed(1)}k` : `${(count / 1_000_000).toFixed(1)}M`
 }
