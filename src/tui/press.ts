@@ -1,6 +1,6 @@
 /** What a key does now: first for a question that is open, then for the help, then by the table. */
+import type { Deed } from './deeds.ts'
 import { helpLines } from './help.ts'
-import type { Deed } from './keys.ts'
 import { bindingsOf } from './keys.ts'
 import type { Model } from './model.ts'
 import { type Prompt, typed } from './prompt.ts'
