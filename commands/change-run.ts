@@ -25,11 +25,17 @@ const CHANGES = {
 
 export type Change = keyof typeof CHANGES
 
+export interface ChangeOptions {
+  dryRun?: boolean
+  /** Only of `retry`. */
+  resume?: boolean
+}
+
 export async function changeTasks(
   cli: Cli,
   what: Change,
   references: readonly string[],
-  { dryRun = false, ...selection }: Selection & { dryRun?: boolean },
+  { dryRun = false, resume = false, ...selection }: Selection & ChangeOptions,
   command: Command,
 ): Promise<void> {
   const { among, ask } = CHANGES[what]
@@ -40,7 +46,7 @@ export async function changeTasks(
   }
   if (found?.length === 0) say(cli, 'no task fits')
   const ids = found ?? (await expand(cli, references))
-  await each(cli, ids, { format, dryRun, asList: found !== undefined }, id => change(cli, what, id, dryRun))
+  await each(cli, ids, { format, dryRun, asList: found !== undefined }, id => change(cli, what, id, { dryRun, resume }))
 }
 
 export async function send(
@@ -64,13 +70,15 @@ export async function prune(cli: Cli, olderThan: string, dryRun: boolean, comman
   if (old.length === 0) say(cli, `no task ended more than ${olderThan} ago`)
   else if (!dryRun && !(await confirmed(cli, command, `forget ${counted(old.length)} and their results?`))) return
   const ids = old.map(({ id }) => id)
-  await each(cli, ids, { format, dryRun, asList: true }, id => change(cli, 'rm', id, dryRun))
+  await each(cli, ids, { format, dryRun, asList: true }, id => change(cli, 'rm', id, { dryRun }))
 }
 
-function change(cli: Cli, what: Change, reference: string, dryRun: boolean): Promise<TaskJson> {
+function change(cli: Cli, what: Change, reference: string, options: ChangeOptions): Promise<TaskJson> {
   const { method, path } = CHANGES[what]
-  const query = dryRun ? '?dry_run=true' : ''
-  const request = { method, path: `/tasks/${encodeURIComponent(reference)}${path}${query}`, timeoutMs: REMOVE_MS }
+  const query = new URLSearchParams()
+  if (options.dryRun) query.set('dry_run', 'true')
+  if (options.resume) query.set('resume', 'true')
+  const request = { method, path: `/tasks/${encodeURIComponent(reference)}${path}?${query}`, timeoutMs: REMOVE_MS }
   return cli.client().call<TaskJson>(request)
 }
 

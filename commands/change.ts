@@ -1,13 +1,14 @@
 /** Changing tasks: `retry`, `cancel`, `send`, `rm`, `prune`. */
 import { Command } from 'commander'
-import type { Change } from './change-run.ts'
+import type { Change, ChangeOptions } from './change-run.ts'
 import type { Cli } from './cli.ts'
 import { examples } from './examples.ts'
 import { type Selection, selecting } from './references.ts'
 import { TASK, TASKS } from './words.ts'
 
 export function retryCommand(cli: Cli): Command {
-  return changing(cli, 'retry', 'open the next attempt of tasks that are over')
+  const command = changing(cli, 'retry', 'open the next attempt of tasks that are over')
+  return command.option('--resume', 'go on with the files and the conversation of the last attempt')
 }
 
 export function cancelCommand(cli: Cli): Command {
@@ -22,7 +23,7 @@ function changing(cli: Cli, what: Change, description: string): Command {
   return selecting(new Command(what).description(description).argument('[task...]', TASKS))
     .option('-n, --dry-run', 'show what would be done')
     .addHelpText('after', examples(what))
-    .action(async (references: string[], options: Selection & { dryRun?: boolean }, command: Command) => {
+    .action(async (references: string[], options: Selection & ChangeOptions, command: Command) => {
       const { changeTasks } = await import('./change-run.ts')
       await changeTasks(cli, what, references, options, command)
     })

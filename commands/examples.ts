@@ -22,6 +22,7 @@ const EXAMPLES = {
   watch: ['tdf watch', 'tdf watch @last', 'tdf watch | head'],
   retry: [
     'tdf retry @last',
+    'tdf retry @last --resume',
     'tdf retry --status failed --label team=web --dry-run',
     'tdf ls -q --status failed | tdf retry -',
   ],
@@ -40,9 +41,6 @@ const EXAMPLES = {
   'daemon run': ['tdf daemon run', 'TDF_HOME=/tmp/try tdf daemon run'],
   'daemon status': ['tdf daemon status', 'tdf daemon status --json'],
   'daemon stop': ['tdf daemon stop'],
-  'daemon reload': ['tdf daemon reload'],
-  'daemon adopt': ['tdf daemon adopt', 'sudo tdf daemon adopt --yes && sudo systemctl start tdfd'],
-  'daemon drain': ['tdf daemon drain --timeout 2h', 'tdf daemon drain --undo'],
   'daemon install': ['sudo tdf daemon install --system', 'tdf daemon install --user', 'tdf daemon install --print'],
   'daemon uninstall': ['sudo tdf daemon uninstall --system'],
   'config check': ['tdf config check', 'TDF_CONFIG=./config.toml tdf config check'],
@@ -56,9 +54,6 @@ const EXAMPLES = {
     'tdf completion fish > ~/.config/fish/completions/tdf.fish',
   ],
   complete: ['tdf complete -- show ""'],
-  'db backup': ['tdf db backup', 'tdf db backup --to ~/tdf-before-the-move.db'],
-  'db check': ['tdf db check', 'tdf db check ~/tdf-before-the-move.db'],
-  'db restore': ['tdf db restore --yes', 'tdf db restore ~/tdf-before-the-move.db'],
   version: ['tdf version', 'tdf version --json'],
   quickstart: ['tdf quickstart'],
 } satisfies Record<string, string[]>

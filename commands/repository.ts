@@ -2,13 +2,13 @@
  * The repository of a task. A url is passed on; a local one is bundled with its full history, as its user, without
  * writing to it: refs and objects that tdf needs go to a repository of its own that borrows the user's objects.
  */
-import { createHash } from 'node:crypto'
-import { createReadStream, existsSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { TdfError } from '../src/errors.ts'
 import { isRepositoryUrl, isSafeRef } from '../src/git.ts'
+import { hashFile } from '../src/hash-file.ts'
 import type { RunResult } from '../src/process.ts'
 import type { SubmitBody } from '../src/protocol/submit.ts'
 import { type Cli, say } from './cli.ts'
@@ -133,7 +133,7 @@ async function uploaded(
   const folder = await mkdtemp(path.join(tmpdir(), 'tdf-bundle-'))
   try {
     const file = await writeBundle(cli, top, commit, name, folder)
-    const sha256 = await hashOf(file)
+    const sha256 = await hashFile(file)
     const query = `commit=${commit}&ref=${encodeURIComponent(name)}`
     await client.raw({ method: 'PUT', path: `/bundles/${sha256}?${query}`, upload: file, timeoutMs: 600_000 })
     return { sha256, bytes: (await stat(file)).size }
@@ -173,10 +173,4 @@ async function authorOf(git: Git): Promise<Taken['author']> {
   const name = (await git(['config', 'user.name'])).stdout.trim()
   const email = (await git(['config', 'user.email'])).stdout.trim()
   return name && email ? { name, email } : null
-}
-
-async function hashOf(file: string): Promise<string> {
-  const hash = createHash('sha256')
-  for await (const chunk of createReadStream(file)) hash.update(chunk)
-  return hash.digest('hex')
 }

@@ -26,6 +26,8 @@ export interface StepContext {
   bundleFile(sha256: string): string
   /** Values for the named variables, from the daemon's secrets or environment; unknown names are left out. */
   secrets(names: readonly string[]): Record<string, string>
+  /** Until when the agent's credential has nothing left, Unix ms; null when it has. */
+  limitedUntil: number | null
   /** What earlier attempts of the task cost, in USD. */
   spentBefore: number
   results: Results

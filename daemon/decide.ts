@@ -8,6 +8,7 @@ import { isTerminal, type Step, type Task, workspaceIdOf } from '../src/task.ts'
 import { end, finish, late, toCleanup } from './ending.ts'
 import { journey } from './journey.ts'
 import type { Learnt, Outcome } from './outcome.ts'
+import { backToQueue, park, releaseMachine } from './parking.ts'
 import {
   cleanupOf,
   earliest,
@@ -30,6 +31,10 @@ export function decide(task: Task, outcome: Outcome, rules: Rules): Transition {
       return advanceTo(learn(task, outcome, rules), outcome.to, rules, writesOf(outcome))
     case 'wait':
       return waitFor(learn(task, outcome, rules), outcome, rules)
+    case 'park':
+      return park(learn(task, outcome, rules), outcome, rules)
+    case 'queue':
+      return backToQueue(task, rules)
     case 'place':
       return place(task, outcome.nodeName, rules)
     case 'retry':
@@ -45,6 +50,7 @@ function advanceTo(task: Task, to: Step, rules: Rules, writes: Write[]): Transit
   if (task.step === null || !Object.hasOwn(journey[task.step].next, to)) {
     throw new TdfError('BUG', `${task.step} → ${to} is no edge of the journey`)
   }
+  if (task.step === 'salvage' && to === 'node_selection') return releaseMachine(task, rules, writes)
   if (to === 'node_selection') return loseSlot(task, rules)
   if (to === 'cleanup') return toCleanup(task, rules, writes)
   if (task.step === 'workspace_ready' && to === 'workspace_creation') return dispatchAgain(task, rules, writes)
@@ -139,6 +145,7 @@ export function backoffMs(
 function learn(task: Task, learnt: Learnt, rules: Rules): Task {
   return {
     ...task,
+    parkedUntil: learnt.parkedUntil ?? task.parkedUntil,
     facts: learnt.facts ? { ...task.facts, ...learnt.facts } : task.facts,
     sessionId: learnt.sessionId ?? task.sessionId,
     result: learnt.result ?? task.result,

@@ -10,6 +10,7 @@ import { insertTask, type NewTask, newestKey, readNewestAttempt } from '../src/s
 import { isTerminal } from '../src/task.ts'
 import type { Engine } from './deps.ts'
 import { openAttempt } from './open-attempt.ts'
+import { resumeOf } from './resume.ts'
 import { push, type Told, tell } from './signals.ts'
 import { nodeSubject, taskSubject } from './subjects.ts'
 
@@ -21,11 +22,16 @@ export type Fact =
   | { kind: 'node_ready'; name: string; stateId: string; agentVersion: string }
   | { kind: 'heartbeat'; name: string; stateId: string; cpuPercent: number; memoryPercent: number; diskPercent: number }
 
+export interface Starting {
+  /** Goes on with the tree and the conversation of the former attempt. Throws NO_RESULT when nothing of it was saved. */
+  resume?: boolean
+}
+
 export interface Door {
   /** Inserts the task with its first attempt. The same id again changes nothing. */
   submit(task: NewTask): Promise<AttemptKey>
   /** Opens attempt `attempt` of a task whose former one is over. Idempotent; throws NOT_FOUND or WRONG_STATE. */
-  start(taskId: string, attempt: number): Promise<AttemptKey>
+  start(taskId: string, attempt: number, how?: Starting): Promise<AttemptKey>
   signal(fact: Fact): Promise<CallbackAnswer>
   /** The newest attempt, or the one that is named; undefined when there is none. */
   query(taskId: string, attempt?: number): ReadTask | undefined
@@ -35,7 +41,7 @@ export function createDoor(engine: Engine): Door {
   const { store } = engine
   return {
     submit: task => store.commit(() => submit(engine, task)),
-    start: (taskId, attempt) => store.commit(() => start(engine, taskId, attempt)),
+    start: (taskId, attempt, how) => store.commit(() => start(engine, taskId, attempt, how)),
     signal: fact => store.commit(() => signal(engine, fact)),
     query: (id, attempt) =>
       attempt === undefined ? readNewestAttempt(store.sql, id) : readAttempt(store.sql, { id, attempt }),
@@ -51,7 +57,7 @@ function submit(engine: Engine, task: NewTask): AttemptKey {
   return { id: task.id, attempt: 1 }
 }
 
-function start(engine: Engine, id: string, attempt: number): AttemptKey {
+function start(engine: Engine, id: string, attempt: number, how: Starting = {}): AttemptKey {
   const newest = readNewestAttempt(engine.store.sql, id)
   if (!newest) throw new TdfError('NOT_FOUND', `there is no task ${id}`)
   if (attempt <= newest.attempt) return { id, attempt }
@@ -60,7 +66,7 @@ function start(engine: Engine, id: string, attempt: number): AttemptKey {
       hint: `tdf cancel ${id}`,
     })
   }
-  openAttempt(engine, newest, engine.world.clock.now())
+  openAttempt(engine, newest, engine.world.clock.now(), how.resume ? { resume: resumeOf(newest) } : {})
   return { id, attempt }
 }
 

@@ -3,6 +3,7 @@ import type { ForecastJson } from '../src/protocol/control.ts'
 import { readNode, readNodes } from '../src/store/nodes.ts'
 import type { TaskSpec } from '../src/task.ts'
 import type { Engine } from './deps.ts'
+import { credentialOf } from './governor.ts'
 import { obstacle, place, type Wish } from './place.ts'
 import { counts, offersOf, roomsOf } from './placement.ts'
 
@@ -11,7 +12,17 @@ type Forecasting = Pick<Engine, 'store' | 'config' | 'providers' | 'world'>
 export function forecast(engine: Forecasting, spec: TaskSpec): ForecastJson {
   const { store, config, world } = engine
   const { priority, node, provider, size, location } = spec
-  const wish: Wish = { id: '', attempt: 1, number: Infinity, priority, node, provider, size, location }
+  const wish: Wish = {
+    id: '',
+    attempt: 1,
+    number: Infinity,
+    priority,
+    node,
+    provider,
+    size,
+    location,
+    credential: credentialOf(spec),
+  }
   const nodes = readNodes(store.sql)
   const rooms = roomsOf(engine, nodes, world.clock.now())
   const machines = nodes.filter(counts).length

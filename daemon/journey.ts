@@ -79,13 +79,18 @@ export const journey: Readonly<Record<Step, Leg>> = {
   agent_session: leg({
     run: agentSession,
     next: { running: 'the agent took its prompt' },
-    status: 'delegated',
-    deadlineMs: config => config.runner.dispatchTimeout,
+    status: null,
+    // A task that is parked here rests until its usage limit is lifted.
+    deadlineMs: (config, task) => (task.status === 'parked' ? null : config.runner.dispatchTimeout),
     late: infrastructure,
   }),
   running: leg({
     run: running,
-    next: { salvage: 'the agent ended', awaiting_followup: 'the agent waits for you' },
+    next: {
+      salvage: 'the agent ended',
+      awaiting_followup: 'the agent waits for you',
+      agent_session: 'its conversation goes on in a new session (counted)',
+    },
     status: 'in_progress',
     deadlineMs: config => config.runner.maxExecution,
     late: timeout,
@@ -99,7 +104,10 @@ export const journey: Readonly<Record<Step, Leg>> = {
   }),
   salvage: leg({
     run: salvage,
-    next: { cleanup: 'the work is safe, or there is none' },
+    next: {
+      cleanup: 'the work is safe, or there is none',
+      node_selection: 'its machine is released until it goes on (counted)',
+    },
     status: null,
     deadlineMs: config => config.runner.salvageTimeout,
     late: { code: 'SALVAGE_FAILED', verdict: 'infrastructure' },

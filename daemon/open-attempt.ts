@@ -2,8 +2,9 @@
 import { insertAttempt, readAttempt } from '../src/store/attempts.ts'
 import type { Sql } from '../src/store/sql.ts'
 import { raiseAttempt, taskNumber } from '../src/store/tasks.ts'
-import type { Task, TaskSpec } from '../src/task.ts'
+import type { Facts, Task, TaskSpec } from '../src/task.ts'
 import type { Engine } from './deps.ts'
+import { credentialOf } from './governor.ts'
 import type { Wish } from './place.ts'
 import { record } from './record.ts'
 import { WAITING_FOR_SLOT } from './steps/node-selection.ts'
@@ -13,11 +14,16 @@ import { taskSubject } from './subjects.ts'
 export const ENGINE_VERSION = 1
 
 /** Inside a write: the attempt after `task`, or attempt 1 of a task that was just inserted. */
-export function openAttempt(engine: Engine, task: { id: string; attempt: number; spec: TaskSpec }, now: number): void {
+export function openAttempt(
+  engine: Engine,
+  task: { id: string; attempt: number; spec: TaskSpec },
+  now: number,
+  facts: Facts = {},
+): void {
   const { sql } = engine.store
   const attempt = task.attempt + 1
   if (readAttempt(sql, { id: task.id, attempt })) return
-  const opened = freshAttempt(task.id, attempt, task.spec, now, now + engine.config.runner.queueTimeout)
+  const opened = { ...freshAttempt(task.id, attempt, task.spec, now, now + engine.config.runner.queueTimeout), facts }
   if (attempt > 1) raiseAttempt(sql, task.id, attempt)
   insertAttempt(sql, opened)
   const about = { taskId: task.id, attempt, step: 'node_selection' }
@@ -33,7 +39,17 @@ export function openAttempt(engine: Engine, task: { id: string; attempt: number;
 
 export function wishOf(sql: Sql, { id, attempt, spec }: Pick<Task, 'id' | 'attempt' | 'spec'>): Wish {
   const { priority, node, provider, size, location } = spec
-  return { id, attempt, priority, number: taskNumber(sql, id), node, provider, size, location }
+  return {
+    id,
+    attempt,
+    priority,
+    number: taskNumber(sql, id),
+    node,
+    provider,
+    size,
+    location,
+    credential: credentialOf(spec),
+  }
 }
 
 /** A fresh attempt sleeps to the end of its patience: the placement pass wakes it with a slot. */

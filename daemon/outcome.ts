@@ -11,6 +11,8 @@ export interface Learnt {
   verdict?: Verdict
   /** The signals that led to this outcome, by id; the others stay for a later step. */
   uses?: readonly number[]
+  /** A parked task rests until then. */
+  parkedUntil?: number
   /** The workspace's status as the agent tells it. */
   workspaceStatus?: string
 }
@@ -23,6 +25,10 @@ export type Outcome<Next extends Step = Step> =
    * `deadlineMs` gives the step that much time from now, within the limit that nothing extends.
    */
   | ({ kind: 'wait'; ms: number; why: string; looked: boolean; deadlineMs?: number } & Learnt)
+  /** A usage limit is in the way until then: the task rests, and its machine is released when waiting costs more. */
+  | ({ kind: 'park'; resetAt: number; release: boolean; error: TdfError } & Learnt)
+  /** It has rested long enough: back to the queue. */
+  | { kind: 'queue' }
   /** The reserved slot is to become a workspace; the same step goes on from there. */
   | { kind: 'place'; nodeName: string }
   /** This try failed; another may not. Of class *wait* it costs no attempt. */

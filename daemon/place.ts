@@ -16,6 +16,8 @@ export interface Wish {
   provider: string | null
   size: string | null
   location: string | null
+  /** What its agent draws on; null when nothing that could run out. */
+  credential: string | null
 }
 
 export interface Room {

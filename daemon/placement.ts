@@ -4,6 +4,7 @@
  */
 import type { ProviderName } from '../src/node.ts'
 import { wakeAttempt } from '../src/store/attempts.ts'
+import { limitsAt } from '../src/store/limits.ts'
 import { insertNode, type ReadNode, readHeartbeats, readNodes } from '../src/store/nodes.ts'
 import { reserve, slotsInUse } from '../src/store/slots.ts'
 import type { Engine } from './deps.ts'
@@ -31,9 +32,10 @@ export function createPlacement(engine: () => Engine): () => void {
 
 /** Inside a write. */
 function pass(engine: Engine): void {
-  const queue = engine.queue.list()
-  if (queue.length === 0 || engine.admission.obstacle() !== null) return
+  const waiting = engine.queue.list()
+  if (waiting.length === 0) return
   const now = engine.world.clock.now()
+  const queue = unlimited(waiting, limitsAt(engine.store.sql, now))
   const nodes = readNodes(engine.store.sql)
   const placements = place(queue, roomsOf(engine, nodes, now), {
     config: engine.config,
@@ -41,6 +43,12 @@ function pass(engine: Engine): void {
     machines: nodes.filter(counts).length,
   })
   apply(engine, placements, now)
+}
+
+/** A slot is of no use to an agent whose credential has nothing left. */
+function unlimited(waiting: readonly Wish[], limits: ReadonlyMap<string, number>): readonly Wish[] {
+  if (limits.size === 0) return waiting
+  return waiting.filter(({ credential }) => credential === null || !limits.has(credential))
 }
 
 /** Machines that count against `max_nodes`: ours, until they are gone. */

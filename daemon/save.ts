@@ -5,14 +5,17 @@
 import { type ReadTask, updateAttempt } from '../src/store/attempts.ts'
 import { consumeSignals } from '../src/store/inbox.ts'
 import { post } from '../src/store/outbox.ts'
+import type { Task } from '../src/task.ts'
 import type { Engine } from './deps.ts'
 import { failureReport } from './failure.ts'
-import { announce } from './notify/announce.ts'
 import { wishOf } from './open-attempt.ts'
 import { record } from './record.ts'
 import { taskSubject } from './subjects.ts'
 import type { Transition } from './transition.ts'
 import { applyWrite } from './writes.ts'
+
+/** A parked task rests at the same step and asks for no slot. */
+const isQueued = ({ step, status }: Task) => step === 'node_selection' && status === 'queued'
 
 /** Inside a write. False when somebody moved the task since it was read: then nothing was changed. */
 export function save(engine: Engine, seen: ReadTask, decided: Transition, uses: readonly number[]): boolean {
@@ -24,14 +27,13 @@ export function save(engine: Engine, seen: ReadTask, decided: Transition, uses: 
   for (const event of decided.events) record(engine, event, now)
   consumeSignals(store.sql, uses)
   for (const write of decided.writes) applyWrite(engine, task, write, now)
-  announce(engine, seen, decided, now)
   if (decided.failure) post(store.sql, failureReport(engine, seen, decided.failure, now))
-  const wish = seen.step !== 'node_selection' && task.step === 'node_selection' ? wishOf(store.sql, task) : null
+  const wish = !isQueued(seen) && isQueued(task) ? wishOf(store.sql, task) : null
   if (wish) engine.placementChanged()
   store.afterCommit(() => {
     loop.schedule(taskSubject(task), wakeAt)
     if (wish) queue.add(wish)
-    else if (seen.step === 'node_selection' && task.step !== 'node_selection') queue.remove(task)
+    else if (isQueued(seen) && !isQueued(task)) queue.remove(task)
   })
   return true
 }

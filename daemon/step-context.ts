@@ -2,11 +2,13 @@
 import { TdfError } from '../src/errors.ts'
 import { usagesBefore } from '../src/store/attempts.ts'
 import type { Signal } from '../src/store/inbox.ts'
+import { limitOf } from '../src/store/limits.ts'
 import { readNode } from '../src/store/nodes.ts'
 import { readWorkspace, reservationOf } from '../src/store/slots.ts'
 import type { Task } from '../src/task.ts'
 import type { StepContext } from './context.ts'
 import type { Engine } from './deps.ts'
+import { credentialOf } from './governor.ts'
 import { callbackToken } from './grants.ts'
 import { undo } from './undo.ts'
 import { sum } from './usage.ts'
@@ -29,6 +31,7 @@ export function stepContext(engine: Engine, task: Task, signals: Signal[], signa
     callbackToken: of => callbackToken(install, of),
     bundleFile: engine.bundleFile,
     secrets: engine.secrets,
+    limitedUntil: limitOf(store.sql, credentialOf(task.spec)),
     spentBefore: task.attempt === 1 ? 0 : (sum(usagesBefore(store.sql, task)).costUsd ?? 0),
     results,
     undo: () => undo(engine, task, signal),

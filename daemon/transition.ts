@@ -23,7 +23,9 @@ export type Write =
   | { kind: 'cleanup'; items: readonly CleanupKind[]; workspaceId: string; nodeName: string }
   | { kind: 'drop_reservation' }
   | { kind: 'hold_node' }
+  | { kind: 'limit'; until: number }
   | { kind: 'next_attempt' }
+  | { kind: 'ended' }
 
 export interface Transition {
   task: Task
@@ -38,11 +40,18 @@ export function enter(task: Task, to: Step, rules: Rules, writes: Write[]): Tran
   const leg = journey[to]
   const { now, config } = rules
   const startsRunning = to === 'running' && task.absoluteAt === null
-  const absoluteAt = startsRunning ? now + (task.spec.timeoutMs ?? config.runner.absoluteExecution) : task.absoluteAt
+  const absoluteAt = startsRunning
+    ? now + (task.spec.timeoutMs ?? config.runner.absoluteExecution)
+    : to === 'running'
+      ? later(task.absoluteAt, restedMs(task, now))
+      : task.absoluteAt
   const deadlineMs = leg.deadlineMs(config, task)
+  const status = isTerminal(task.status) ? task.status : (leg.status ?? task.status)
   const next: Task = {
     ...task,
-    status: isTerminal(task.status) ? task.status : (leg.status ?? task.status),
+    status,
+    parkedUntil: status === 'parked' ? task.parkedUntil : null,
+    facts: to === 'running' && task.facts.parkedAt ? { ...task.facts, parkedAt: null } : task.facts,
     step: to,
     stepEnteredAt: now,
     stepAttempt: 1,
@@ -86,6 +95,10 @@ export function cleanupOf(task: Task, ...items: CleanupKind[]): Write[] {
   const { workspaceId, nodeName } = task
   return workspaceId === null || nodeName === null ? [] : [{ kind: 'cleanup', items, workspaceId, nodeName }]
 }
+
+/** Time in which a task was parked is not part of its run. */
+const restedMs = ({ facts }: Task, now: number) => (facts.parkedAt ? now - facts.parkedAt : 0)
+const later = (at: number | null, ms: number) => (at === null ? null : at + ms)
 
 /** The earlier of two times, of which either may be missing. */
 export function earliest(one: number | null, other: number | null): number | null {

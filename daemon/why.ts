@@ -10,6 +10,7 @@ import { obstacle } from './place.ts'
 import { roomsOf } from './placement.ts'
 import { iso } from './view/task-json.ts'
 import { whyLeft } from './why-left.ts'
+import { whyLimited, whyParked } from './why-parked.ts'
 
 type Said = Pick<WhyJson, 'sentence' | 'nodes' | 'command' | 'estimate'>
 
@@ -30,6 +31,9 @@ function sayings(engine: Engine, task: Task): Said {
   const left = whyLeft(engine, task)
   if (left) return { ...left, nodes: [], estimate: null }
   if (task.step === null) return { ...whyOver(task), nodes: [], estimate: null }
+  if (task.status === 'parked') return { ...whyParked(task), nodes: [], estimate: null }
+  const limited = whyLimited(engine, task)
+  if (limited) return { ...limited, nodes: [], estimate: null }
   if (task.step === 'node_selection') return whyQueued(engine, task)
   if (task.step === 'awaiting_followup') {
     const sentence = 'Its agent has answered and waits for you.'
@@ -65,9 +69,6 @@ function whyQueued(engine: Engine, task: Task): Said {
   const nodes = rooms.map(room => ({ name: room.name, reason: obstacle(wish, room, config) ?? 'it has room' }))
   const position = queue.list().findIndex(({ id, attempt }) => id === task.id && attempt === task.attempt) + 1
   const place = position > 0 ? `; it is number ${position} of ${queue.list().length} in the queue` : ''
-  const stop = engine.admission.obstacle()
-  if (stop !== null)
-    return { sentence: `It waits: ${stop}${place}.`, nodes, estimate: null, command: 'tdf daemon status' }
   const first = nodes[0]
   const slots = rooms.reduce((sum, room) => sum + room.slots, 0)
   const ms = queueMs(store.sql, Math.max(position, 1), slots)

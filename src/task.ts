@@ -106,6 +106,11 @@ export interface Facts {
   /** What was used, by session, or by conversation where an agent counts from its beginning. */
   usages?: Record<string, Usage>
   resume?: ResumeFacts
+  /** Since when it is parked, Unix ms; null once it goes on. */
+  parkedAt?: number | null
+  /** How often it was parked, and how often its conversation went on after an interruption. */
+  parks?: number
+  resumes?: number
   salvage?: { commit: string; baseCommit: string; ahead: number; salvaged: boolean; leftOut: string[] }
   saved?: boolean
   held?: boolean

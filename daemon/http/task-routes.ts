@@ -16,7 +16,7 @@ import { freshTaskId } from '../task-id.ts'
 import { eventJson } from '../view/event-json.ts'
 import { taskJson } from '../view/task-json.ts'
 import { why } from '../why.ts'
-import { assertRoom, jsonBody } from './guard.ts'
+import { jsonBody } from './guard.ts'
 import { isDryRun, taskFilter } from './task-filter.ts'
 
 const EVENTS_MAX = 10_000
@@ -32,7 +32,6 @@ export function taskRoutes(engine: RunningEngine): Hono {
     const hash = createHash('sha256').update(JSON.stringify(request)).digest('hex')
     const known = key === null ? undefined : findByIdempotencyKey(store.sql, key)
     if (known) return c.json(shown(sameRequest(known, hash, key ?? '')))
-    assertRoom(engine)
     const id = freshTaskId(world.random)
     const spec = accept({ ...engine, searchPath: process.env.PATH ?? '' }, id, request)
     if (isDryRun(c)) return c.json({ id: null, ...spec, placement: forecast(engine, spec) })
@@ -68,7 +67,9 @@ export function taskRoutes(engine: RunningEngine): Hono {
   app.post('/tasks/:task/retry', async c => {
     const task = findTask(store.sql, c.req.param('task'))
     if (!isTerminal(task.status)) throw wrongState(task.id, 'retried', `it is ${task.status}`, `tdf wait ${task.id}`)
-    if (!isDryRun(c)) await engine.start(task.id, task.attempt + 1)
+    if (!isDryRun(c)) {
+      await engine.start(task.id, task.attempt + 1, { resume: c.req.query('resume') === 'true' })
+    }
     return c.json(shown(task.id))
   })
 

@@ -31,7 +31,11 @@ export type NodeOutcome = Partial<NodeState> & { ms: number | null }
 export type NodeHandler = (ctx: NodeContext, node: ReadNode) => Promise<NodeOutcome>
 
 export const nodeJourney: Readonly<Record<NodeStatus, NodeHandler>> = {
-  ordered: async () => ({ status: 'creating', ms: 0 }),
+  ordered: async ({ engine, now }) => ({
+    status: 'creating',
+    ms: 0,
+    deadlineAt: now + engine.config.runner.provisionTimeout,
+  }),
   creating,
   booting,
   ready: serving,

@@ -13,7 +13,7 @@ export async function bringHome(
 ): Promise<{ salvage: Salvaged; result: TaskResult }> {
   if (task.workspaceId === null) throw new TdfError('BUG', `task ${task.id} has no workspace to save`)
   const ref = resultRefOf(task.id, task.attempt)
-  const salvage = await agent.salvage(task.workspaceId, ref)
+  const salvage = wholeOf(task, await agent.salvage(task.workspaceId, ref))
   const file = results.downloadFile(task)
   try {
     const came = await agent.bundle(task.workspaceId, ref, await results.have(task), file)
@@ -22,4 +22,10 @@ export async function bringHome(
     await results.discard(file)
   }
   return { salvage, result: await results.describe(task, salvage) }
+}
+
+/** The node counts from where its workspace began; the result of a resumed task begins where the task did. */
+function wholeOf({ facts: { resume } }: Task, salvage: Salvaged): Salvaged {
+  if (!resume) return salvage
+  return { ...salvage, baseCommit: resume.baseCommit, salvaged: salvage.salvaged || resume.salvaged }
 }

@@ -6,6 +6,7 @@ import { TdfError } from '../../src/errors.ts'
 import type { Salvaged } from '../../src/protocol/agent-api.ts'
 import { resultRefOf, type Task, type TaskResult } from '../../src/task.ts'
 import { logFiles } from './logs.ts'
+import { pack } from './pack.ts'
 import { type Repository, repositories } from './repository.ts'
 import type { Results } from './results.ts'
 
@@ -24,20 +25,19 @@ export interface GitResultsOptions {
   bundleFile(sha256: string): string
   /** Of each log, in bytes. */
   logBytesMax: number
-  /** Throws while there is no room for what comes home. */
-  assertRoom(): void
 }
 
-export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: GitResultsOptions): GitResults {
+export function gitResults({ stateDir, bundleFile, logBytesMax }: GitResultsOptions): GitResults {
   const open = repositories(path.join(stateDir, 'results'))
   const downloads = path.join(stateDir, 'downloads')
+  const packs = path.join(stateDir, 'packs')
+  const packFile = (task: Pick<Task, 'id' | 'attempt'>) => path.join(packs, `${task.id}-${task.attempt}.bundle`)
   const of = (task: Pick<Task, 'spec'>) => open(task.spec.repo.url)
 
   return {
     of,
     logs: logFiles(stateDir, logBytesMax),
     async have(task) {
-      assertRoom()
       const repository = await of(task)
       await mkdir(downloads, { recursive: true, mode: 0o700 })
       await repository.alone(() => takeBase(repository, task, bundleFile))
@@ -52,6 +52,13 @@ export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: Gi
     async describe(task, saved) {
       return describe(await of(task), task, saved)
     },
+    async pack(task, resume) {
+      const repository = await of(task)
+      const file = packFile(task)
+      await mkdir(packs, { recursive: true, mode: 0o700 })
+      return repository.alone(() => pack(repository, resume, file))
+    },
+    packFile,
     downloadFile: task => path.join(downloads, `${task.id}-${task.attempt}.bundle`),
     discard: file => rm(file, { force: true }),
   }

@@ -7,7 +7,7 @@ import type { Logs } from './logs.ts'
 
 /** A log that the agent does not have is no reason to keep a workspace; one that it cannot give now is. */
 export async function keepLogs(logs: Logs, task: Task, workspaceId: string, agent: AgentClient): Promise<void> {
-  for (const sessionId of [SETUP_SESSION, ...sessionsOf(task)]) {
+  for (const sessionId of [SETUP_SESSION, ...sessionsOf(task, workspaceId)]) {
     try {
       await logs.keep(task, sessionId, after => agent.logs(workspaceId, sessionId, after))
     } catch (thrown) {

@@ -31,8 +31,8 @@ export async function bundleResult(
 }
 
 function savedOf(task: Task): { baseCommit: string; commit: string } {
-  const { salvage, saved } = task.facts
-  if (!saved || !salvage) {
+  const { salvage } = task.facts
+  if (!task.result || !salvage) {
     throw new TdfError('NO_RESULT', `task ${task.id} has no result yet: it is ${task.status}`, {
       hint: `tdf why ${task.id}`,
     })

@@ -1,7 +1,7 @@
 /** Where the work comes home: a bare repository for each source, in the state folder. */
 
 import type { Salvaged } from '../../src/protocol/agent-api.ts'
-import type { Task, TaskResult } from '../../src/task.ts'
+import type { ResumeFacts, Task, TaskResult } from '../../src/task.ts'
 import type { Logs } from './logs.ts'
 
 export interface Results {
@@ -15,6 +15,10 @@ export interface Results {
   receive(task: Task, saved: Salvaged, file: string | null): Promise<void>
   /** What the result changes, counted in our own copy. */
   describe(task: Task, saved: Salvaged): Promise<TaskResult>
+  /** Makes the bundle from which the attempt goes on: the saved tree and, where it came home, the conversation. */
+  pack(task: Task, resume: ResumeFacts): Promise<{ sha256: string; bytes: number }>
+  /** Where that bundle is. */
+  packFile(task: Pick<Task, 'id' | 'attempt'>): string
   /** A file for a download, inside the state folder; `discard` removes it, whether it came to be or not. */
   downloadFile(task: Task): string
   discard(file: string): Promise<void>

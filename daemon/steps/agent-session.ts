@@ -1,10 +1,31 @@
-/** Starts the agent with its prompt. */
-import type { StepHandler } from '../context.ts'
-import { sessionIdOf } from '../sessions.ts'
+/** Starts the agent with its prompt, or its conversation anew; not before its credential may be used. */
+import type { Task } from '../../src/task.ts'
+import type { StepContext, StepHandler } from '../context.ts'
+import { type Outcome, wait } from '../outcome.ts'
+import { nextSession } from '../sessions.ts'
 import { isLost, nodeLost } from './node-state.ts'
-import { startSession } from './session.ts'
+import { conversationOf, startSession } from './session.ts'
 
 export const agentSession: StepHandler<'running'> = async (ctx, task) => {
   if (isLost(ctx, task)) return nodeLost(ctx, task)
-  return startSession(ctx, task, { id: sessionIdOf(task, 1), prompt: task.spec.prompt, followups: 0 })
+  const rest = restUntil(ctx, task)
+  if (rest !== null) return waitFor(ctx, task, rest)
+  const prompt = conversationOf(task) === null ? task.spec.prompt : GO_ON
+  return startSession(ctx, task, { ...nextSession(task), prompt })
+}
+
+/** What an agent is told whose conversation was cut off. */
+const GO_ON =
+  'Your work on this task was interrupted. Look at what you have done already, then go on until the task is done.'
+
+/** When the credential of the agent may be used again; null when it may now. */
+function restUntil(ctx: StepContext, task: Task): number | null {
+  const until = Math.max(ctx.limitedUntil ?? 0, task.status === 'parked' ? (task.parkedUntil ?? 0) : 0)
+  return until > ctx.now ? until : null
+}
+
+function waitFor(ctx: StepContext, task: Task, until: number): Outcome<never> {
+  const why = `the usage limit of ${task.spec.agent.name} to be lifted`
+  if (task.status === 'parked') return wait(until - ctx.now, why, { parkedUntil: until })
+  return wait(until - ctx.now, why, { deadlineMs: until - ctx.now + ctx.config.runner.dispatchTimeout })
 }

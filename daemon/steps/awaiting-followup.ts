@@ -1,7 +1,7 @@
 /** Only with `--interactive`: the session rests, its workspace is kept, until a follow-up, a close or the deadline. */
 import type { StepHandler } from '../context.ts'
 import { advance, wait } from '../outcome.ts'
-import { sessionIdOf } from '../sessions.ts'
+import { nextSession } from '../sessions.ts'
 import { isLost, nodeLost } from './node-state.ts'
 import { startSession } from './session.ts'
 
@@ -9,9 +9,8 @@ export const awaitingFollowup: StepHandler<'running' | 'salvage'> = async (ctx, 
   const followup = ctx.signals.find(signal => signal.kind === 'followup')
   if (followup) {
     if (isLost(ctx, task)) return nodeLost(ctx, task)
-    const followups = (task.facts.followups ?? 0) + 1
     const prompt = String(followup.payload.text)
-    const started = await startSession(ctx, task, { id: sessionIdOf(task, followups + 1), prompt, followups })
+    const started = await startSession(ctx, task, { ...nextSession(task), prompt })
     return { ...started, uses: [followup.id] }
   }
   const close = ctx.signals.find(signal => signal.kind === 'close')

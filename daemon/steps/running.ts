@@ -8,18 +8,18 @@ import type { ExitFacts, ProgressFacts, Task } from '../../src/task.ts'
 import type { StepContext, StepHandler } from '../context.ts'
 import { advance, fail, type Learnt, type Outcome, wait } from '../outcome.ts'
 import { budgetLeft } from '../usage.ts'
-import { endOf } from './ended.ts'
+import { type End, endOf } from './ended.ts'
 import { isLost, nodeLost } from './node-state.ts'
 import { commandExit, exitOf, exitTold, learntFrom, overBudget } from './session.ts'
 
-type Next = 'salvage' | 'awaiting_followup'
+type Next = 'salvage' | 'awaiting_followup' | 'agent_session'
 
 export const running: StepHandler<Next> = async (ctx, task) => {
   const told = exitTold(ctx, task.sessionId)
   if (told && task.spec.agent.type === 'command') {
     const { exitCode, signal } = told
     const facts = { session: { status: 'exited' as const, exitCode, signal, resumeRef: null } }
-    return settle(task, commandExit(told), { facts })
+    return settle(ctx, task, commandExit(told), { facts })
   }
   if (isLost(ctx, task)) return nodeLost(ctx, task)
   const interval = ctx.config.runner.reconcileInterval
@@ -32,6 +32,12 @@ export const running: StepHandler<Next> = async (ctx, task) => {
   return look(ctx, task)
 }
 
+/** How often an attempt may rest, and how often it may be taken up after an interruption. */
+const PARKS_MAX = 20
+const RESUMES_MAX = 3
+/** What a new machine with its workspace usually takes: a shorter rest is waited out on the old one. */
+const BOOT_MS = 10 * 60_000
+
 const WHY = 'the agent to finish'
 
 async function look(ctx: StepContext, task: Task): Promise<Outcome<Next>> {
@@ -43,7 +49,7 @@ async function look(ctx: StepContext, task: Task): Promise<Outcome<Next>> {
     return fail(error, 'infrastructure')
   }
   if (session.status === 'exited') {
-    return settle(task, exitOf(session), learntFrom(ctx, task, session))
+    return settle(ctx, task, exitOf(session), learntFrom(ctx, task, session))
   }
   return goOn(ctx, task, session)
 }
@@ -81,9 +87,42 @@ function progressOf(ctx: StepContext, task: Task, session: AgentSession): Progre
 }
 
 /** What the end of the session means. An interactive task keeps its workspace after a good one and waits for its user. */
-function settle(task: Task, exit: ExitFacts, learnt: Learnt): Outcome<Next> {
+function settle(ctx: StepContext, task: Task, exit: ExitFacts, learnt: Learnt): Outcome<Next> {
   const known = { ...learnt, facts: { ...learnt.facts, exit } }
   const end = endOf(task, exit)
-  if (end.kind === 'well') return advance(task.spec.interactive ? 'awaiting_followup' : 'salvage', known)
-  return fail(end.error, end.kind === 'ill' ? end.verdict : 'agent_error', known)
+  switch (end.kind) {
+    case 'well':
+      return advance(task.spec.interactive ? 'awaiting_followup' : 'salvage', known)
+    case 'limit':
+      return park(ctx, task, end, known)
+    case 'interrupted':
+      return goOnAnew(task, end.error, known)
+    case 'ill':
+      return fail(end.error, end.verdict, known)
+  }
+}
+
+/** Rests until the limit is lifted. A machine that is paid for is given back when a new one costs less than to wait. */
+function park(ctx: StepContext, task: Task, end: Extract<End, { kind: 'limit' }>, learnt: Learnt): Outcome<Next> {
+  const { usageLimitRetry, usageLimitMax } = ctx.config.runner
+  const resetAt = Math.max(
+    end.resetAt ?? 0,
+    ctx.limitedUntil ?? 0,
+    end.resetAt === null ? ctx.now + usageLimitRetry : 0,
+  )
+  const isTooFar = resetAt - ctx.now > usageLimitMax
+  if (task.spec.autoResume === false || isTooFar || (task.facts.parks ?? 0) >= PARKS_MAX) {
+    return fail(end.error, 'agent_error', learnt)
+  }
+  const node = task.nodeName === null ? undefined : ctx.node(task.nodeName)
+  const release = node?.autoProvisioned === true && resetAt - ctx.now > BOOT_MS
+  return { kind: 'park', resetAt, release, error: end.error, ...learnt }
+}
+
+/** The machine or its supervisor was ended under the agent: its conversation goes on, where there is one. */
+function goOnAnew(task: Task, error: TdfError, learnt: Learnt): Outcome<Next> {
+  const resumes = (task.facts.resumes ?? 0) + 1
+  const isResumable = Boolean(learnt.facts?.session?.resumeRef) && resumes <= RESUMES_MAX
+  if (!isResumable) return fail(error, 'agent_error', learnt)
+  return advance('agent_session', { ...learnt, facts: { ...learnt.facts, resumes } })
 }

@@ -15,7 +15,9 @@ import { runCheck } from './check.ts'
 
 const RETRY_MS_MAX = 30_000
 
-export const salvage: StepHandler<'cleanup'> = async (ctx, task) => {
+type Next = 'cleanup' | 'node_selection'
+
+export const salvage: StepHandler<Next> = async (ctx, task) => {
   try {
     return await bring(ctx, task)
   } catch (thrown) {
@@ -26,7 +28,7 @@ export const salvage: StepHandler<'cleanup'> = async (ctx, task) => {
   }
 }
 
-async function bring(ctx: StepContext, task: Task): Promise<Outcome<'cleanup'>> {
+async function bring(ctx: StepContext, task: Task): Promise<Outcome<Next>> {
   const { workspaceId, sessionId } = task
   const node = task.nodeName === null ? undefined : ctx.node(task.nodeName)
   if (!node || node.status === 'destroyed' || workspaceId === null || sessionId === null) return nothingToSave(task)
@@ -47,9 +49,10 @@ async function endSession(agent: AgentClient, workspaceId: string, sessionId: st
   return true
 }
 
-/** The work is on our disk. What is open now is the verdict of a run that ended well. */
-async function settle(ctx: StepContext, task: Task): Promise<Outcome<'cleanup'>> {
+/** The work is on our disk. What is open now is the verdict of a run that ended well, or where a parked one goes on. */
+async function settle(ctx: StepContext, task: Task): Promise<Outcome<Next>> {
   if (isTerminal(task.status)) return advance('cleanup')
+  if (task.status === 'parked') return advance('node_selection')
   if (task.spec.check === null) return judge(task, null)
   const checked = await runCheck(ctx, task, task.spec.check)
   return checked.ended ? judge(task, checked.exitCode) : checked.wait

@@ -2,7 +2,7 @@
 import type { CreateWorkspace } from '../../src/protocol/agent-api.ts'
 import type { Task } from '../../src/task.ts'
 import type { StepContext, StepHandler } from '../context.ts'
-import { advance } from '../outcome.ts'
+import { advance, wait } from '../outcome.ts'
 import { isLost } from './node-state.ts'
 
 export const workspaceCreation: StepHandler<'workspace_ready' | 'node_selection'> = async (ctx, task) => {
@@ -12,26 +12,42 @@ export const workspaceCreation: StepHandler<'workspace_ready' | 'node_selection'
     return { kind: 'place', nodeName: node.name }
   }
   if (isLost(ctx, task)) return advance('node_selection')
+  const { resume } = task.facts
+  if (resume && !resume.source) {
+    const source = await ctx.results.pack(task, resume)
+    return wait(0, 'its saved work to be packed', { facts: { resume: { ...resume, source } } })
+  }
   const agent = await ctx.agent(task.nodeName)
-  const { repo } = task.spec
   await agent.createWorkspace(requestFor(ctx, task, task.workspaceId))
-  if (repo.kind === 'bundle') await agent.uploadBundle(task.workspaceId, ctx.bundleFile(repo.sha256))
+  const file = fileOf(ctx, task)
+  if (file !== null) await agent.uploadBundle(task.workspaceId, file)
   return advance('workspace_ready', { workspaceStatus: 'creating' })
 }
 
 function requestFor(ctx: StepContext, task: Task, workspaceId: string): CreateWorkspace {
-  const { repo, outputBranch, author, setup } = task.spec
+  const { outputBranch, author, setup } = task.spec
   return {
     workspaceId,
     taskId: task.id,
     attempt: task.attempt,
-    source:
-      repo.kind === 'git'
-        ? { kind: 'git', url: repo.url, ref: repo.ref }
-        : { kind: 'bundle', ref: repo.ref, sha256: repo.sha256, bytes: repo.bytes },
+    source: sourceOf(task),
     outputBranch,
     author,
     setup,
     callback: { token: ctx.callbackToken(task) },
   }
+}
+
+/** What was asked for, or the saved work from which the task goes on. */
+function sourceOf({ spec: { repo }, facts: { resume } }: Task): CreateWorkspace['source'] {
+  if (resume?.source) return { kind: 'bundle', ref: resume.ref, ...resume.source }
+  if (repo.kind === 'git') return { kind: 'git', url: repo.url, ref: repo.ref }
+  return { kind: 'bundle', ref: repo.ref, sha256: repo.sha256, bytes: repo.bytes }
+}
+
+/** The bundle to upload; null when the node fetches by itself. */
+function fileOf(ctx: StepContext, task: Task): string | null {
+  const { repo } = task.spec
+  if (task.facts.resume) return ctx.results.packFile(task)
+  return repo.kind === 'bundle' ? ctx.bundleFile(repo.sha256) : null
 }

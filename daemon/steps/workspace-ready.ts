@@ -7,7 +7,7 @@ import { provisioningFailed, workspaceReady as readyBody } from '../../src/proto
 import type { Task } from '../../src/task.ts'
 import type { StepContext, StepHandler } from '../context.ts'
 import { advance, fail, type Outcome, wait } from '../outcome.ts'
-import { sessionIdOf } from '../sessions.ts'
+import { nextSession } from '../sessions.ts'
 import { isLost, nodeLost } from './node-state.ts'
 
 type Next = 'agent_session' | 'workspace_creation'
@@ -49,7 +49,7 @@ function ready(task: Task, status: 'running' | 'recovery', uses: number[] = []):
   return advance('agent_session', {
     uses,
     workspaceStatus: 'ready',
-    sessionId: sessionIdOf(task, 1),
+    sessionId: nextSession(task).id,
     ...(status === 'recovery' ? { facts: { warning } } : {}),
   })
 }

@@ -1,16 +1,18 @@
-/** What nobody needs any more: old rows, failures and logs, uploads and downloads that were left. */
+/** What nobody needs any more: old journal rows, used signals, old failures, uploads and downloads that were left. */
 import { readdir, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
+import { readLive } from '../../src/store/attempts.ts'
 import { forgetBundle, staleBundles } from '../../src/store/bundles.ts'
 import { pruneSignals } from '../../src/store/inbox.ts'
 import { pruneEvents } from '../../src/store/journal.ts'
 import type { Engine } from '../deps.ts'
-import type { Sweep } from './sweep.ts'
+import type { Sweep, SweepParts } from './sweep.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
-const BATCH_ROWS = 1_000
-const BATCHES_MAX = 500
+const KEPT_MS = 30 * DAY_MS
+const ERROR_ROWS_MAX = 100_000
+const ROWS_MAX = 5_000
 /** An upload that no live task names is kept a while for the next submit of the same commit. */
 const BUNDLE_MS = 7 * DAY_MS
 const LEFTOVER_MS = HOUR_MS
@@ -18,34 +20,22 @@ const LEFTOVER_MS = HOUR_MS
 export const prune: Sweep = {
   name: 'prune',
   everyMs: config => config.sweeps.interval,
-  async run(engine, parts, signal) {
-    const { retention } = engine.config
-    const now = engine.world.clock.now()
+  async run(engine, parts) {
+    const { store, world } = engine
+    const before = world.clock.now() - KEPT_MS
+    const rows = await store.commit(() => ({
+      events: pruneEvents(store.sql, before, ROWS_MAX),
+      signals: pruneSignals(store.sql, before, ROWS_MAX),
+    }))
+    const failures = parts.observability.prune(before, ERROR_ROWS_MAX)
     return {
-      ...(await pruneRows(engine, signal)),
-      failures: parts.observability.prune(now - retention.errors, retention.errorsRows),
+      ...rows,
+      failures,
       bundles: await pruneBundles(engine),
-      files: await pruneFolder(engine, path.join(parts.stateDir, 'downloads'), LEFTOVER_MS),
-      logs: await pruneFolder(engine, path.join(parts.stateDir, 'logs'), retention.logs),
+      files: await pruneLeftovers(engine, parts),
+      packs: await prunePacks(engine, parts),
     }
   },
-}
-
-/** In batches with a commit each, so that nobody waits long for a turn. */
-async function pruneRows({ store, world, config }: Engine, signal: AbortSignal) {
-  const { journal, journalRows } = config.retention
-  const before = world.clock.now() - journal
-  const rows = { events: 0, signals: 0 }
-  for (let batch = 0; batch < BATCHES_MAX && !signal.aborted; batch++) {
-    const { events, signals } = await store.commit(() => ({
-      events: pruneEvents(store.sql, before, journalRows, BATCH_ROWS),
-      signals: pruneSignals(store.sql, before, BATCH_ROWS),
-    }))
-    rows.events += events
-    rows.signals += signals
-    if (events < BATCH_ROWS && signals < BATCH_ROWS) break
-  }
-  return rows
 }
 
 async function pruneBundles(engine: Engine): Promise<number> {
@@ -59,14 +49,23 @@ async function pruneBundles(engine: Engine): Promise<number> {
   return stale.length
 }
 
-/** What stands in a folder of ours and was not touched for so long. */
-async function pruneFolder({ world }: Engine, folder: string, keptMs: number): Promise<number> {
+/** The bundle of a resumed attempt is needed until the attempt is over: its workspace may have to be made again. */
+async function prunePacks({ store }: Engine, { stateDir }: SweepParts): Promise<number> {
+  const folder = path.join(stateDir, 'packs')
+  const live = new Set(readLive(store.sql).map(({ id, attempt }) => `${id}-${attempt}.bundle`))
+  const over = (await readdir(folder).catch(() => [])).filter(name => !live.has(name))
+  for (const name of over) await rm(path.join(folder, name), { force: true })
+  return over.length
+}
+
+async function pruneLeftovers({ world }: Engine, { stateDir }: SweepParts): Promise<number> {
+  const folder = path.join(stateDir, 'downloads')
   let removed = 0
   for (const name of await readdir(folder).catch(() => [])) {
     const file = path.join(folder, name)
     const found = await stat(file).catch(() => null)
-    if (!found || world.clock.now() - found.mtimeMs < keptMs) continue
-    await rm(file, { recursive: true, force: true })
+    if (!found || world.clock.now() - found.mtimeMs < LEFTOVER_MS) continue
+    await rm(file, { force: true })
     removed += 1
   }
   return removed

@@ -34,6 +34,11 @@ export const runnerTable = z
     max_execution: deadline('4h', 'An agent that has run for this long is ended, unless it makes progress.'),
     absolute_execution: deadline('24h', 'An agent that has run for this long is ended, progress or not.'),
     followup_timeout: deadline('24h', 'How long an --interactive session waits for your next message.'),
+    usage_limit_retry: duration(
+      '30m',
+      'When an agent does not say when its usage limit is lifted, it tries again then.',
+    ),
+    usage_limit_max: duration('192h', 'A task is not parked for longer than this; it ends instead.'),
     salvage_timeout: deadline(
       '10m',
       'How long a task waits for its work to be saved; then its node is held and tries on.',

@@ -173,4 +173,11 @@ export const MIGRATIONS: readonly string[] = [
     disk_percent real
   ) strict, without rowid;
   `,
+  `
+  create table limits (
+    credential text primary key,
+    until integer not null,
+    at integer not null
+  ) strict, without rowid;
+  `,
 ]

@@ -10,11 +10,10 @@ export interface Store extends Group {
   close(): void
 }
 
-/** `onFull` is asked when the disk is full: true when it made room, and the same writes are tried once more. */
-export function openStore(stateDir: string, world: World, onFull: () => boolean = () => false): Store {
+export function openStore(stateDir: string, world: World): Store {
   const sql = openDatabase(stateDir)
   return {
-    ...createGroup(sql, world, onFull),
+    ...createGroup(sql, world),
     sql,
     close: () => {
       sql.script('pragma wal_checkpoint(truncate)')

@@ -109,7 +109,7 @@ export function readWaiting(sql: Sql): { id: string; attempt: number; spec: Task
   const rows = sql.all(
     `select a.task_id, a.attempt, t.spec from attempts a join tasks t on t.id = a.task_id
      left join reservations r on r.task_id = a.task_id and r.attempt = a.attempt
-     where a.live = 1 and a.step = 'node_selection' and r.task_id is null`,
+     where a.live = 1 and a.step = 'node_selection' and a.status = 'queued' and r.task_id is null`,
   )
   return readable(rows, row => ({
     id: String(row.task_id),

@@ -255,6 +255,7 @@ const cases: Case[] = [
       },
     },
     writes: [
+      { kind: 'ended' },
       { kind: 'cleanup', items: ['stop_workspace', 'delete_workspace'], workspaceId: 't1-1-1', nodeName: 'n1' },
       { kind: 'drop_reservation' },
     ],
@@ -265,7 +266,7 @@ const cases: Case[] = [
     task: runs(),
     outcome: fail(refused, 'agent_error'),
     is: { status: 'failed', verdict: 'agent_error', step: 'salvage', cleanup: null },
-    writes: [],
+    writes: [{ kind: 'ended' }],
     final: true,
   },
   {
@@ -306,6 +307,7 @@ const cases: Case[] = [
     outcome: wait(SECOND, 'no answer'),
     is: { status: 'failed', verdict: 'infrastructure', step: 'cleanup', facts: { held: true } },
     writes: [
+      { kind: 'ended' },
       {
         kind: 'cleanup',
         items: ['salvage', 'stop_workspace', 'delete_workspace'],

@@ -4,7 +4,17 @@ import { obstacle, type Placing, place, type Room, type Wish } from '../../daemo
 import { aConfig } from '../support/builders.ts'
 
 const wish = (number: number, change: Partial<Wish> = {}): Wish => ({
-  ...{ id: `t${number}`, attempt: 1, priority: 0, number, node: null, provider: null, size: null, location: null },
+  ...{
+    id: `t${number}`,
+    attempt: 1,
+    priority: 0,
+    number,
+    node: null,
+    provider: null,
+    size: null,
+    location: null,
+    credential: null,
+  },
   ...change,
 })
 const room = (name: string, change: Partial<Room> = {}): Room => ({

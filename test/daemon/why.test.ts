@@ -3,8 +3,8 @@ import { afterEach, expect, it } from 'vitest'
 import { whyText } from '../../commands/why-text.ts'
 import { why } from '../../daemon/why.ts'
 import { writeHeartbeat } from '../../src/store/nodes.ts'
-import type { FakeAgent } from '../fakes/agent.ts'
-import { aConfig } from '../support/builders.ts'
+import type { FakeAgent, Script } from '../fakes/agent.ts'
+import { aConfig, aSpec } from '../support/builders.ts'
 import { type Life, live, type Outside, type OutsideOptions, outside } from '../support/sim-daemon.ts'
 
 let out: Outside
@@ -27,6 +27,9 @@ const beat = (load: { cpuPercent: number; memoryPercent: number }) =>
   life.engine.store.commit(() =>
     writeHeartbeat(life.engine.store.sql, 'n1', { at: life.world.clock.now(), diskPercent: 1, ...load }),
   )
+
+const LIMITED: Script = { exitCode: 1, commits: 1, limitMs: 7_200_000, says: { resumeRef: 'c1' } }
+const claude = (script: Script) => ({ agent: { ...aSpec({}, script).agent, name: 'claude', type: 'claude' as const } })
 
 const SITUATIONS: Record<string, () => Promise<string>> = {
   'there is no node at all': async () => {
@@ -137,6 +140,25 @@ const SITUATIONS: Record<string, () => Promise<string>> = {
     await until('task1', 'running')
     agent.faults.refuse.push(...Array.from({ length: 40 }, () => ({ match: /DELETE/, status: 500 })))
     await until('task1', null)
+    return 'task1'
+  },
+  'its agent has reached its usage limit': async () => {
+    await begin()
+    await life.submit(claude(LIMITED), {}, 'task1')
+    await life.world.run(() => life.task('task1').status === 'parked', 600_000)
+    return 'task1'
+  },
+  'its agent has reached its usage limit, and its machine was released': async () => {
+    await begin({ nodes: [], cloud: true, config: one })
+    await life.submit(claude(LIMITED), {}, 'task1')
+    await life.world.run(() => life.task('task1').status === 'parked' && life.task('task1').nodeName === null, 600_000)
+    return 'task1'
+  },
+  'another task has reached the usage limit of its agent': async () => {
+    await begin()
+    await life.submit(claude(LIMITED), {}, 'other')
+    await life.world.run(() => life.task('other').status === 'parked', 600_000)
+    await life.submit(claude({}), {}, 'task1')
     return 'task1'
   },
   'it is done': async () => {

@@ -26,6 +26,10 @@ export interface Script {
       'outcome' | 'summary' | 'failure' | 'resetAt' | 'resumeRef' | 'usage' | 'agentVersion' | 'model' | 'retrying'
     >
   >
+  /** Ends at a usage limit that is lifted so long after its end. */
+  limitMs?: number
+  /** What the sessions do that come after it, or continue its conversation elsewhere. */
+  resumed?: Script
   /** Takes further prompts, as an agent in a duplex mode does. */
   steerable?: boolean
   /** Takes them and ends before it gives them to the agent. */
@@ -68,6 +72,7 @@ interface FakeSession {
   signal: string | null
   errorMessage: string | null
   startedAt: number
+  endedAt: number
   outputs: number
   /** Delivery id → text, in the order in which they came. */
   prompts: Map<string, string>
@@ -226,7 +231,7 @@ export function fakeAgent({
     const ended = { exitCode: null, signal: null, errorMessage: null }
     const policy = body.permissions ?? 'allow'
     const permission = script.asks ? { decision: policy === 'ask' ? null : policy, at: clock.now() } : null
-    const begun = { startedAt: clock.now(), outputs: 1, prompts: new Map(), permission }
+    const begun = { endedAt: 0, startedAt: clock.now(), outputs: 1, prompts: new Map(), permission }
     const session: FakeSession = { body, script, status: 'running', ...ended, ...begun }
     workspace.sessions.set(body.sessionId, session)
     emit(workspace, 'session.started', body.sessionId, { attempt: workspace.body.attempt, sessionId: body.sessionId })
@@ -248,7 +253,7 @@ export function fakeAgent({
     errorMessage: string | null = null,
   ): void {
     if (session.status === 'exited') return
-    Object.assign(session, { status: 'exited', exitCode, signal, errorMessage })
+    Object.assign(session, { status: 'exited', exitCode, signal, errorMessage, endedAt: clock.now() })
     const isCheck = session.body.sessionId.endsWith('-check')
     if (!isCheck) {
       workspace.ahead += session.script.commits ?? 0
@@ -263,7 +268,7 @@ export function fakeAgent({
   }
 
   function view({ body, script, status, exitCode, signal, errorMessage, startedAt, outputs, ...more }: FakeSession) {
-    const { prompts, permission } = more
+    const { prompts, permission, endedAt } = more
     const isWaiting = status === 'running' && permission?.decision === null
     const isDenied = status === 'exited' && permission?.decision === 'deny'
     return {
@@ -274,6 +279,7 @@ export function fakeAgent({
       ...{ resumeRef: null, usage: null, summary: null, resetAt: null, outcome: 'none', failure: null },
       ...{ agentVersion: null, model: body.model ?? null, retrying: null },
       ...script.says,
+      ...(script.limitMs === undefined ? {} : limited(endedAt + script.limitMs)),
       // What ended it is not known before it has ended.
       ...(status === 'running' ? { outcome: null, failure: null } : {}),
       ...(isDenied ? { outcome: 'permission_denied', failure: 'denied' } : {}),
@@ -358,7 +364,7 @@ export function fakeAgent({
       status: 'creating',
       errorMessage: null,
       sessions: new Map(),
-      head: BASE,
+      head: body.source.kind === 'bundle' ? body.source.sha256.slice(0, 40) : BASE,
       dirty: false,
       ahead: 0,
     } as const
@@ -471,10 +477,18 @@ export function fakeAgent({
 }
 
 /** The check of a task is a shell command; the model passes it unless it says otherwise. */
-function scriptOf({ agent: { command } }: StartSession): Script {
-  if (command[0] === 'fake') return JSON.parse(command[1] ?? '{}')
+function scriptOf({ agent: { command }, resumeRef, sessionId }: StartSession): Script {
+  if (command[0] === 'fake') {
+    const script: Script = JSON.parse(command[1] ?? '{}')
+    const goesOn = resumeRef !== null || !sessionId.endsWith('-s1')
+    return goesOn && script.resumed ? script.resumed : script
+  }
   return { ms: 500, exitCode: command.at(-1) === 'false' ? 1 : 0 }
 }
+
+const limited = (until: number) => ({
+  ...{ outcome: 'usage_limit', failure: 'usage_limit', resetAt: new Date(until).toISOString() },
+})
 
 /** The same content, whatever may be newer about it. */
 function isSame(known: CreateWorkspace | StartSession, body: CreateWorkspace | StartSession): boolean {

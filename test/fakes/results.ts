@@ -11,12 +11,15 @@ export interface FakeResults extends Results {
 
 export function fakeResults(): FakeResults {
   const refs = new Map<string, string>()
+  const aheads = new Map<string, number>()
   const faults = { broken: 0 }
   return {
     refs,
     faults,
     logs: { keep: async () => {}, read: async () => undefined, remove: async () => {} },
     have: async () => [],
+    pack: async (_task, { commit }) => ({ sha256: commit.padEnd(64, '0'), bytes: 1 }),
+    packFile: () => 'a pack',
     receive: async (task, saved) => {
       if (faults.broken > 0) {
         faults.broken -= 1
@@ -24,17 +27,22 @@ export function fakeResults(): FakeResults {
       }
       refs.set(resultRefOf(task.id, task.attempt), saved.commit)
     },
-    describe: async (task, saved) => ({
-      branch: task.spec.outputBranch,
-      commit: saved.commit,
-      ahead: saved.ahead,
-      filesChanged: saved.ahead,
-      insertions: saved.ahead,
-      deletions: 0,
-      summary: null,
-      salvaged: saved.salvaged,
-      check: null,
-    }),
+    describe: async (task, saved) => {
+      // A resumed attempt is counted from where the task began.
+      const ahead = saved.ahead + (aheads.get(task.facts.resume?.commit ?? '') ?? 0)
+      aheads.set(saved.commit, ahead)
+      return {
+        branch: task.spec.outputBranch,
+        commit: saved.commit,
+        ahead,
+        filesChanged: ahead,
+        insertions: ahead,
+        deletions: 0,
+        summary: null,
+        salvaged: saved.salvaged,
+        check: null,
+      }
+    },
     downloadFile: () => 'a download',
     discard: async () => {},
   }

@@ -84,6 +84,12 @@ CREATE TABLE inbox (
     consumed integer not null default 0
   ) strict;
 
+CREATE TABLE limits (
+    credential text primary key,
+    until integer not null,
+    at integer not null
+  ) strict, without rowid;
+
 CREATE TABLE meta (key text primary key, value text not null) strict, without rowid;
 
 CREATE TABLE nodes (

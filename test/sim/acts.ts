@@ -1,8 +1,9 @@
 /** What can happen in a simulation, by weight. Every choice comes from the dice of the seed. */
 import { readNodes } from '../../src/store/nodes.ts'
-import { isTerminal } from '../../src/task.ts'
+import { isTerminal, type TaskSpec } from '../../src/task.ts'
 import type { FakeAgent, Script } from '../fakes/agent.ts'
 import type { SimOptions } from '../fakes/world.ts'
+import { aSpec } from '../support/builders.ts'
 import { live } from '../support/sim-daemon.ts'
 import type { Sim } from './simulation.ts'
 
@@ -37,6 +38,26 @@ function aScript(sim: Sim): Script {
   }
 }
 
+/** An agent that says how its work ended; some meet a usage limit, some are interrupted, and go on when they may. */
+function anAgent(sim: Sim): { agent?: TaskSpec['agent']; script: Script } {
+  const script = aScript(sim)
+  if (chance(sim, 0.6)) return { script }
+  const name = oneOf(sim, ['claude', 'codex'] as const) ?? 'claude'
+  const resumeRef = chance(sim, 0.8) ? 'a-conversation' : null
+  const usage = { inputTokens: 10, outputTokens: 1, costUsd: sim.dice() }
+  const well: Script = { ...script, exitCode: 0, says: { outcome: 'success', resumeRef, usage } }
+  const cut = { outcome: 'error', failure: 'interrupted', resumeRef, usage } as const
+  const limit: Script = {
+    ...script,
+    exitCode: 1,
+    limitMs: upTo(sim, 6) * 30 * MIN,
+    says: { resumeRef, usage },
+    resumed: well,
+  }
+  const talks = oneOf(sim, [well, limit, limit, { ...script, exitCode: 1, says: cut, resumed: well }]) ?? well
+  return { script: talks, agent: { ...aSpec({}, talks).agent, name, type: 'claude' } }
+}
+
 const someTask = (sim: Sim) => oneOf(sim, [...sim.acknowledged])
 
 /** Ends this life of the daemon and begins the next on what was committed; with `cut`, one that will not last. */
@@ -68,8 +89,11 @@ export const ACTS: readonly Act[] = [
         size: chance(sim, 0.1) ? 'medium' : null,
         interactive: chance(sim, 0.05),
         timeoutMs: chance(sim, 0.1) ? 5 * MIN : null,
+        maxCostUsd: chance(sim, 0.1) ? 0.5 : null,
+        autoResume: chance(sim, 0.9),
       }
-      await sim.life.submit(wishes, aScript(sim), id)
+      const { script, ...agent } = anAgent(sim)
+      await sim.life.submit({ ...wishes, ...agent }, script, id)
       sim.acknowledged.add(id)
     },
   },
@@ -95,7 +119,8 @@ export const ACTS: readonly Act[] = [
       const id = someTask(sim)
       const task = id === undefined ? undefined : sim.life.task(id)
       if (id === undefined || !task || !isTerminal(task.status)) return
-      const { attempt } = await sim.life.engine.start(id, task.attempt + 1)
+      const resume = chance(sim, 0.4) && task.result !== null
+      const { attempt } = await sim.life.engine.start(id, task.attempt + 1, { resume })
       sim.retried.add(`${id}/${attempt}`)
     },
   },

@@ -151,6 +151,12 @@ export const INVARIANTS: Record<string, Check> = {
       .filter(({ status, facts }) => status === 'completed' && facts.exit?.exitCode !== 0)
       .map(describe),
 
+  'a parked task knows until when, and nothing of it runs': sim =>
+    attemptsOf(sim)
+      .filter(({ status, step }) => status === 'parked' && step !== 'salvage')
+      .filter(task => task.parkedUntil === null || runs(sim, task.id))
+      .map(describe),
+
   'attempts never exceed their limits': sim =>
     attemptsOf(sim)
       .filter(({ stepAttempt }) => stepAttempt > sim.out.config.runner.stepMaxRetries + 1)
@@ -181,6 +187,14 @@ export const restInvariants: Record<string, Check> = {
     attemptsOf(sim)
       .filter(({ cleanup }) => cleanup !== 'done')
       .map(task => `${describe(task)} cleanup ${task.cleanup}`),
+}
+
+/** Whether a session of the task is at work on some node that it has been told the end of. */
+function runs(sim: Sim, taskId: string): boolean {
+  if (isBusy(sim)) return false
+  const workspaces = allAgents(sim).flatMap(agent => [...agent.workspaces.values()])
+  const own = workspaces.filter(({ body }) => body.taskId === taskId)
+  return own.some(({ sessions }) => [...sessions.values()].some(({ status }) => status === 'running'))
 }
 
 const isBusy = ({ life }: Sim) => life.engine.loop.busy() > 0

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest'
 import { readLive } from '../../src/store/attempts.ts'
 import type { TaskSpec } from '../../src/task.ts'
 import type { Script } from '../fakes/agent.ts'
+import { aSpec } from '../support/builders.ts'
 import { live, outside } from '../support/sim-daemon.ts'
 
 /** A journey with the power cut at effect `nth`; 0 for none. */
@@ -46,6 +47,11 @@ async function journey(when: 'before' | 'after', nth: number, spec: Partial<Task
   return seen
 }
 
+const LIMITED: Script = {
+  ...{ commits: 1, exitCode: 1, limitMs: 10_000, says: { resumeRef: 'c1' } },
+  resumed: { commits: 1, says: { outcome: 'success', resumeRef: 'c1' } },
+}
+
 const cases: { name: string; spec: Partial<TaskSpec>; script: Script; end: object; starts: number }[] = [
   {
     name: 'a run with a check',
@@ -60,6 +66,13 @@ const cases: { name: string; spec: Partial<TaskSpec>; script: Script; end: objec
     script: { exitCode: 3, commits: 1 },
     end: { status: 'failed', verdict: 'agent_error' },
     starts: 1,
+  },
+  {
+    name: 'a run that rests for a usage limit',
+    spec: { agent: { ...aSpec({}, LIMITED).agent, name: 'claude', type: 'claude' } },
+    script: LIMITED,
+    end: { status: 'completed', verdict: 'unverified' },
+    starts: 2,
   },
 ]
 

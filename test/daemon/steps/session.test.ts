@@ -193,6 +193,7 @@ describe('awaiting_followup', () => {
       step: 'awaiting_followup',
       status: 'in_progress',
       spec: aSpec({ interactive: true }),
+      facts: { session: { status: 'exited', exitCode: 0, signal: null, resumeRef: null } },
       deadlineAt: now + MIN,
     })
 
