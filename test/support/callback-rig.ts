@@ -11,6 +11,8 @@ export interface CallbackRig {
   agent: FakeAgent
   /** Calls the daemon as the agent would, with any token. */
   as(token: string): Client
+  /** Where the daemon listens for callbacks now. */
+  url(): string
   nodeToken(): string
   submit(script: Script, ...options: string[]): Promise<Submitted>
   restart(): Promise<void>
@@ -60,6 +62,7 @@ ${more}
     home,
     agent,
     as: token => clientOf({ url, token }),
+    url: () => url,
     nodeToken: () => registrations.at(-1) ?? '',
     async submit(script, ...options) {
       const args = ['submit', '--repo', repository.dir, '-q', ...options, '--', 'fake', JSON.stringify(script)]
