@@ -29,6 +29,7 @@ export function daemonDetails(status: DaemonStatusJson): string {
     ['home', status.home],
     ['socket', status.socket],
     ['callbacks', status.callbacksUrl],
+    ['begins none', status.obstacle],
     ['tasks', counts(status.tasks)],
     ['nodes', counts(status.nodes)],
   ])

@@ -3,6 +3,7 @@ import path from 'node:path'
 import process from 'node:process'
 import { startDaemon } from '../daemon/main.ts'
 import { loadConfig } from '../src/config/index.ts'
+import { asTdfError } from '../src/errors.ts'
 import { createLog, detectFormat } from '../src/observe/log.ts'
 import { realWorld } from '../src/world.ts'
 import type { Cli } from './cli.ts'
@@ -12,12 +13,12 @@ const STOP_MS_MAX = 9_000
 export async function runDaemon(cli: Cli): Promise<void> {
   const world = realWorld(cli.env)
   const paths = cli.paths()
-  const { config, warnings } = loadConfig({ file: paths.configFile, env: cli.env })
-  const log = createLog({ level: config.daemon.logLevel, ...detectFormat(), now: world.clock.now })
-  for (const warning of warnings) log.warn({}, warning)
+  const loaded = loadConfig({ file: paths.configFile, env: cli.env })
+  const log = createLog({ level: loaded.config.daemon.logLevel, ...detectFormat(), now: world.clock.now })
+  for (const warning of loaded.warnings) log.warn({}, warning)
   process.umask(0o077)
   const agentProgram = path.join(cli.programDir, 'tdf-agent.js')
-  const daemon = await startDaemon({ world, paths, config, log, env: cli.env, agentProgram })
+  const daemon = await startDaemon({ world, paths, loaded, log, env: cli.env, agentProgram })
   let asked = 0
   for (const name of ['SIGTERM', 'SIGINT'] as const) {
     process.on(name, () => {
@@ -29,6 +30,13 @@ export async function runDaemon(cli: Cli): Promise<void> {
       world.clock.timer(STOP_MS_MAX, () => process.exit(0))
     })
   }
+  process.on('SIGHUP', () => {
+    try {
+      daemon.reload()
+    } catch (thrown) {
+      log.error({ err: asTdfError(thrown).message }, 'the configuration was not taken over')
+    }
+  })
   await daemon.ended
   process.exit(0)
 }

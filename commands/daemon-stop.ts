@@ -1,6 +1,5 @@
 /** The end of a daemon: not of one that comes back at once, and only when its process is gone. */
 import { TdfError } from '../src/errors.ts'
-import type { Paths } from '../src/paths.ts'
 import { identify, isAlive } from '../src/process.ts'
 import type { DaemonStatusJson } from '../src/protocol/control.ts'
 import { realWorld, sleep } from '../src/world.ts'
@@ -20,8 +19,8 @@ export async function waitForEnd(pid: number): Promise<void> {
 }
 
 /** Throws WRONG_STATE when systemd would start it again. */
-export function refuseSupervised({ supervisor, pid }: DaemonStatusJson, kind: Paths['kind']): void {
+export function refuseSupervised({ supervisor, pid, socket }: DaemonStatusJson): void {
   if (supervisor === null) return
-  const hint = kind === 'system' ? 'sudo systemctl stop tdfd' : 'systemctl --user stop tdfd'
+  const hint = socket.startsWith('/run/tdf/') ? 'sudo systemctl stop tdfd' : 'systemctl --user stop tdfd'
   throw new TdfError('WRONG_STATE', `systemd runs the daemon (pid ${pid}) and would start it again`, { hint })
 }

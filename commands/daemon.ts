@@ -1,7 +1,9 @@
 /** `tdf daemon`: run it, look at it, end it, make it a service. */
 import { Command } from 'commander'
-import type { DaemonStatusJson } from '../src/protocol/control.ts'
-import { type Cli, formatOf, printJson, printOne, say } from './cli.ts'
+import type { DaemonStatusJson, ReloadJson } from '../src/protocol/control.ts'
+import { type Cli, formatOf, print, printJson, printOne, say } from './cli.ts'
+import { adoptCommand } from './daemon-adopt.ts'
+import { drainCommand } from './daemon-drain.ts'
 import { examples } from './examples.ts'
 import { installCommand, uninstallCommand } from './service.ts'
 
@@ -30,13 +32,26 @@ export function daemonCommand(cli: Cli): Command {
     .addHelpText('after', examples('daemon stop'))
     .action(async (_options, command: Command) => {
       const { refuseSupervised, waitForEnd } = await import('./daemon-stop.ts')
-      refuseSupervised(await cli.client().call<DaemonStatusJson>({ path: '/status' }), cli.paths().kind)
+      refuseSupervised(await cli.client().call<DaemonStatusJson>({ path: '/status' }))
       const status = await cli.client().call<DaemonStatusJson>({ method: 'POST', path: '/stop' })
       await waitForEnd(status.pid)
       const format = formatOf(command)
       if (format === 'json' || format === 'ndjson') printJson(cli, status)
       else say(cli, `the daemon (pid ${status.pid}) has stopped`)
     })
+  daemon
+    .command('reload')
+    .description('take over a changed configuration, all of it or nothing')
+    .addHelpText('after', examples('daemon reload'))
+    .action(async (_options, command: Command) => {
+      const { file, changed, warnings } = await cli.client().call<ReloadJson>({ method: 'POST', path: '/reload' })
+      if (formatOf(command) === 'json') return printJson(cli, { file, changed, warnings })
+      for (const warning of warnings) say(cli, `warning: ${warning}`)
+      if (changed.length === 0) return print(cli, `${file}: nothing has changed`)
+      print(cli, changed.map(({ key, from, to }) => `${key}: ${from ?? 'not set'} → ${to ?? 'not set'}`).join('\n'))
+    })
+  daemon.addCommand(drainCommand(cli))
+  daemon.addCommand(adoptCommand(cli))
   daemon.addCommand(installCommand(cli))
   daemon.addCommand(uninstallCommand(cli))
   return daemon

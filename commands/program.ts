@@ -6,6 +6,7 @@ import { type Cli, usage } from './cli.ts'
 import { completeCommand, completionCommand } from './completion.ts'
 import { configCommand } from './config.ts'
 import { daemonCommand } from './daemon.ts'
+import { dbCommand } from './db.ts'
 import { FORMATS } from './formats.ts'
 import { nodeCommand } from './nodes.ts'
 import { errorsCommand, eventsCommand, logsCommand } from './observe.ts'
@@ -21,7 +22,7 @@ const COMMANDS: readonly ((cli: Cli) => Command)[] = [
   ...[submitCommand, lsCommand, showCommand, whyCommand, logsCommand, watchCommand, waitCommand],
   ...[diffCommand, applyCommand, pullCommand, shellCommand],
   ...[retryCommand, cancelCommand, sendCommand, rmCommand, pruneCommand],
-  ...[eventsCommand, errorsCommand, nodeCommand, daemonCommand, configCommand, completionCommand],
+  ...[eventsCommand, errorsCommand, nodeCommand, daemonCommand, dbCommand, configCommand, completionCommand],
   ...[quickstartCommand, versionCommand],
 ]
 

@@ -5,12 +5,12 @@ import path from 'node:path'
 import { TdfError } from '../src/errors.ts'
 import { isSafeBranch } from '../src/git.ts'
 import type { TaskJson } from '../src/protocol/control.ts'
+import { resultLine } from '../src/result-text.ts'
 import { sanitize } from '../src/sanitize.ts'
 import { resultRefOf } from '../src/task.ts'
 import { type Cli, print, printJson, say } from './cli.ts'
 import type { Format } from './formats.ts'
 import { type Git, userGit } from './local-git.ts'
-import { resultLine } from './task-text.ts'
 
 /** How many of our own commits the daemon is told of, so that it leaves out what we have. */
 const HAVE_MAX = 50

@@ -1,6 +1,7 @@
 /** A task in words, for people. */
 import { formatDurationShort } from '../src/duration.ts'
 import type { TaskJson } from '../src/protocol/control.ts'
+import { resultLine } from '../src/result-text.ts'
 import { oneLine, sanitize } from '../src/sanitize.ts'
 import { type Column, pairs } from './output.ts'
 
@@ -85,15 +86,6 @@ export function taskDetails(task: TaskJson, now: number): string {
     ['error', error && `${sanitize(error.message).trim()} [${error.code}]`],
     ['next', error && oneLine(error.hint)],
   ])
-}
-
-export function resultLine({ result }: TaskJson): string {
-  if (!result) return '-'
-  if (result.ahead === 0) return 'no commits'
-  const commits = result.ahead === 1 ? '1 commit' : `${result.ahead} commits`
-  const files = result.filesChanged === 1 ? '1 file' : `${result.filesChanged} files`
-  const saved = result.salvaged ? ', the last made by tdf from uncommitted work' : ''
-  return `${commits} on ${oneLine(result.branch)}: ${files}, +${result.insertions} -${result.deletions}${saved}`
 }
 
 function exitText({ exitCode, signal }: NonNullable<TaskJson['session']>): string {

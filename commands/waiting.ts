@@ -29,11 +29,12 @@ export function watchCommand(cli: Cli): Command {
   return new Command('watch')
     .description('watch tasks until they are over; without one: the dashboard, or events as ndjson in a pipe')
     .argument('[task...]', 'ids, first characters of them, or @last')
+    .option('--read-only', 'the dashboard without the keys that change something')
     .addHelpText('after', examples('watch'))
-    .action(async (references: string[], _options, command: Command) => {
+    .action(async (references: string[], { readOnly = false }: { readOnly?: boolean }, command: Command) => {
       if (references.length === 0) {
         const { watchAll } = await import('./watch-all.ts')
-        return watchAll(cli)
+        return watchAll(cli, { format: formatOf(command), isReadOnly: readOnly })
       }
       const { waitForTasks } = await import('./wait-run.ts')
       const ids = await idsOf(cli, references)

@@ -17,6 +17,8 @@ interface Known {
 
 export function createAgents({ providers, world }: Pick<Deps, 'providers' | 'world'>): Agents {
   const known = new Map<string, Known>()
+  const told = new Map<string, string | undefined>()
+  const cutOff = new Set<string>()
 
   async function of(node: Node, signal: AbortSignal, timeoutMs?: number): Promise<AgentClient> {
     const client = await stranger(node, signal, timeoutMs)
@@ -57,7 +59,26 @@ export function createAgents({ providers, world }: Pick<Deps, 'providers' | 'wor
     }
   }
 
-  return { of, stranger, forget: name => void known.delete(name) }
+  const callbackUrl = (name: string) => known.get(name)?.line.callbackUrl
+
+  return {
+    of,
+    stranger,
+    callbackUrl,
+    forget: name => void known.delete(name),
+    lost(name) {
+      known.delete(name)
+      cutOff.add(name)
+    },
+    greeted(name) {
+      told.set(name, callbackUrl(name))
+      cutOff.delete(name)
+    },
+    mustGreet(name) {
+      const url = callbackUrl(name)
+      return cutOff.has(name) || (url !== undefined && told.get(name) !== url)
+    },
+  }
 }
 
 export function unreachable(node: Node, why: string): TdfError {

@@ -3,6 +3,7 @@ import { readLive } from '../src/store/attempts.ts'
 import { moveTimes } from '../src/store/move-times.ts'
 import { insertNode, readNode, readNodes } from '../src/store/nodes.ts'
 import { readWaiting } from '../src/store/tasks.ts'
+import { createAdmission } from './admission.ts'
 import { createAgents } from './agents.ts'
 import type { Deps, Engine } from './deps.ts'
 import { createDoor, type Door } from './engine.ts'
@@ -24,6 +25,7 @@ export interface RunningEngine extends Engine, Door {
 export function buildEngine(deps: Deps): RunningEngine {
   const engine: Engine = {
     ...deps,
+    admission: createAdmission(),
     agents: createAgents(deps),
     queue: createQueue(),
     watchers: createWatchers(),

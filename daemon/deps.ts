@@ -1,22 +1,17 @@
 /** What the daemon is made of. Built once in main.ts; tests build it with models and a simulated clock. */
 import type { AgentClient } from '../src/agent-client.ts'
 import type { Config } from '../src/config/schema.ts'
+import type { Install } from '../src/install.ts'
 import type { Node } from '../src/node.ts'
 import type { Log } from '../src/observe/log.ts'
 import type { Provider } from '../src/providers/provider.ts'
 import type { Store } from '../src/store/store.ts'
 import type { World } from '../src/world.ts'
+import type { Admission } from './admission.ts'
 import type { Loop } from './loop.ts'
 import type { Queue } from './queue.ts'
 import type { Results } from './results/results.ts'
 import type { Watchers } from './watchers.ts'
-
-/** Who we are to nodes and providers: made once, kept in the state folder. */
-export interface Install {
-  id: string
-  /** Makes every callback token; never leaves this machine. */
-  key: Buffer
-}
 
 export interface Deps {
   world: World
@@ -40,10 +35,19 @@ export interface Agents {
   stranger(node: Node, signal: AbortSignal): Promise<AgentClient>
   /** The next use proves again who answers. */
   forget(nodeName: string): void
+  /** The way there is gone: it has to be found and greeted anew. */
+  lost(nodeName: string): void
+  /** What the node has to call by the way that is open to it now. */
+  callbackUrl(nodeName: string): string | undefined
+  /** It was told what to call. */
+  greeted(nodeName: string): void
+  /** Whether it was not yet told what to call by the way that is open to it now. */
+  mustGreet(nodeName: string): boolean
 }
 
 export interface Engine extends Deps {
   loop: Loop
+  admission: Admission
   agents: Agents
   queue: Queue
   watchers: Watchers

@@ -96,5 +96,5 @@ function consequences(before: Task, judged: Task, rules: Rules): Write[] {
     judged.verdict === 'infrastructure' &&
     judged.error?.code !== 'WORKSPACE_FAILED' &&
     judged.attempt < rules.config.runner.maxAttempts
-  return again ? [{ kind: 'next_attempt' }] : [{ kind: 'ended' }]
+  return again ? [{ kind: 'next_attempt' }] : []
 }

@@ -1,7 +1,8 @@
 /** The tokens that nodes call us with. */
+
+import type { Install } from '../src/install.ts'
 import type { Task } from '../src/task.ts'
 import { makeToken } from '../src/tokens.ts'
-import type { Install } from './deps.ts'
 
 export function callbackToken(install: Install, task: Task): string {
   const { attempt, placement } = task

@@ -5,9 +5,10 @@
 import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
-import { type Config, parseListen } from '../src/config/index.ts'
+import { type LoadedConfig, parseListen } from '../src/config/index.ts'
 import { asTdfError, TdfError } from '../src/errors.ts'
-import type { Log } from '../src/observe/log.ts'
+import { readInstall } from '../src/install.ts'
+import type { Log, RootLog } from '../src/observe/log.ts'
 import type { Paths } from '../src/paths.ts'
 import type { DaemonStatusJson } from '../src/protocol/control.ts'
 import { takeLock } from '../src/store/lock.ts'
@@ -18,15 +19,21 @@ import { openStore, type Store } from '../src/store/store.ts'
 import { countByStatus } from '../src/store/tasks.ts'
 import { VERSION } from '../src/version.ts'
 import type { World } from '../src/world.ts'
-import { buildEngine } from './build-engine.ts'
+import { buildEngine, type RunningEngine } from './build-engine.ts'
+import { createBackups } from './care/backups.ts'
+import { createDisk } from './care/disk.ts'
+import { careSweeps } from './care/sweeps.ts'
+import { takeUpDraining } from './drain.ts'
 import { createErrorFlush } from './flush-errors.ts'
 import { createHealth } from './health.ts'
 import { callbackApp } from './http/callbacks.ts'
 import { controlApp } from './http/control.ts'
 import { type Listener, listenTcp, listenUnix } from './http/listen.ts'
-import { readInstall } from './install.ts'
+import { wayLost } from './nodes/way-lost.ts'
 import { buildProviders } from './providers.ts'
+import { createReload } from './reload.ts'
 import { gitResults } from './results/git-results.ts'
+import { createSshWays } from './ssh-ways.ts'
 import { statusLine } from './status-line.ts'
 import { superviseBySystemd } from './supervision.ts'
 import { startSweeps } from './sweeps/index.ts'
@@ -34,8 +41,8 @@ import { startSweeps } from './sweeps/index.ts'
 export interface DaemonOptions {
   world: World
   paths: Paths
-  config: Config
-  log: Log
+  loaded: LoadedConfig
+  log: RootLog
   env: NodeJS.ProcessEnv
   /** The agent program, one file. */
   agentProgram: string
@@ -46,14 +53,16 @@ export interface Daemon {
   stop(): void
   /** Resolves when it has ended. */
   ended: Promise<void>
+  /** Takes over a changed configuration; throws and changes nothing when it cannot. */
+  reload(): void
 }
 
 /** Throws when it cannot start; then nothing of it is left. */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const ending = createEnding(options.log)
   try {
-    await compose(options, ending)
-    return ending
+    const reload = await compose(options, ending)
+    return { ...ending, reload }
   } catch (error) {
     ending.stop()
     await ending.ended
@@ -61,7 +70,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   }
 }
 
-interface Ending extends Daemon {
+interface Ending extends Omit<Daemon, 'reload'> {
   /** Adds what has to be undone; the last comes first. */
   undoLater(undo: () => Promise<void> | void): void
 }
@@ -77,8 +86,9 @@ function createEnding(log: Log): Ending {
   return { stop, ended, undoLater: undo => void undos.push(undo) }
 }
 
-async function compose(options: DaemonOptions, ending: Ending): Promise<void> {
-  const { world, paths, config, log, env } = options
+async function compose(options: DaemonOptions, ending: Ending): Promise<() => void> {
+  const { world, paths, loaded, log, env } = options
+  const { config } = loaded
   const { stateDir, runDir } = paths
   for (const folder of [stateDir, runDir, path.join(stateDir, 'bundles'), path.join(stateDir, 'downloads')]) {
     makeFolder(folder)
@@ -87,16 +97,26 @@ async function compose(options: DaemonOptions, ending: Ending): Promise<void> {
   const lock = takeLock(stateDir, { pid: process.pid, startedAt })
   ending.undoLater(() => lock.release())
   const install = readInstall(stateDir, world.random)
-  const store = openStore(stateDir, world)
+  const disk = createDisk(stateDir, () => engine)
+  const store = openStore(stateDir, world, disk.giveUpReserve)
   ending.undoLater(() => store.close())
   const observability = openObservability(stateDir, world.clock.now())
   ending.undoLater(() => observability.close())
 
+  const { host, port } = parseListen(config.callbacks.listen) ?? { host: '127.0.0.1', port: 0 }
   const bundleFile = (sha256: string) => path.join(stateDir, 'bundles', `${sha256}.bundle`)
-  const results = gitResults({ stateDir, bundleFile, logBytesMax: config.results.logMaxBytes })
-  const providers = buildProviders(options)
-  const told = { callbacksUrl: '' }
-  const engine = buildEngine({
+  const results = gitResults({
+    stateDir,
+    bundleFile,
+    logBytesMax: config.results.logMaxBytes,
+    assertRoom: disk.assertRoom,
+  })
+  const told = { callbacksUrl: '', port: 0 }
+  const callback = () => ({ host: callbackHost(host), port: told.port })
+  const ssh = createSshWays({ ...options, install, callback, onDown: name => wayLost(engine, name) })
+  const providers = buildProviders(options, ssh)
+  const backups = createBackups({ store, world, stateDir })
+  const engine: RunningEngine = buildEngine({
     ...{ world, config, log, store, install, results, bundleFile, providers: providers.table },
     callbackUrl: () => told.callbacksUrl,
     secrets: names => Object.fromEntries(names.flatMap(name => (env[name] === undefined ? [] : [[name, env[name]]]))),
@@ -107,7 +127,6 @@ async function compose(options: DaemonOptions, ending: Ending): Promise<void> {
   ending.undoLater(() => health.stop())
   const supervision = superviseBySystemd({ clock: world.clock, log, health, env, status: () => statusLine(engine) })
 
-  const { host, port } = parseListen(config.callbacks.listen) ?? { host: '127.0.0.1', port: 0 }
   const hosts = [host, ...(config.callbacks.url ? [new URL(config.callbacks.url).hostname] : [])]
   const callbacks = await listenForCallbacks(
     callbackApp(engine, () => hosts),
@@ -116,30 +135,53 @@ async function compose(options: DaemonOptions, ending: Ending): Promise<void> {
     store,
   )
   ending.undoLater(() => callbacks.stop())
+  told.port = callbacks.port ?? 0
   told.callbacksUrl = config.callbacks.url || `http://${host.includes(':') ? `[${host}]` : host}:${callbacks.port}`
 
   const status = (): DaemonStatusJson => ({
     ...{ pid: process.pid, version: VERSION, home: paths.home, installId: install.id, socket: paths.socket, startedAt },
     callbacksUrl: told.callbacksUrl,
+    obstacle: engine.admission.obstacle(),
     supervisor: supervision.isThere ? 'systemd' : null,
     tasks: countByStatus(store.sql),
     nodes: countNodes(store.sql),
   })
-  const control = controlApp(engine, { stateDir, results, observability, errors, status, stop: ending.stop })
+  const taken = () => {
+    disk.look()
+    engine.placementChanged()
+  }
+  const reload = createReload({ file: paths.configFile, env, log, loaded, taken })
+  const control = controlApp(engine, {
+    stateDir,
+    results,
+    observability,
+    errors,
+    backups,
+    status,
+    reload,
+    stop: ending.stop,
+  })
   const socketMode = paths.kind === 'system' ? 0o660 : 0o600
   const socket = await listenUnix(control, paths.socket, socketMode, { requestTimeoutMs: 0, connectionsMax: 128 })
   ending.undoLater(() => socket.stop())
 
   ending.undoLater(() => providers.rest(engine))
+  ending.undoLater(() => ssh.closeAll())
+  disk.look()
+  takeUpDraining(engine)
   await engine.takeUp()
   ending.undoLater(() => engine.loop.stop())
-  const sweeps = startSweeps(engine, { stateDir, errors, observability })
+  const sweeps = startSweeps(engine, { stateDir, errors, observability }, careSweeps(disk, backups))
   ending.undoLater(() => sweeps.stop())
   await supervision.ready()
   ending.undoLater(() => supervision.stopping())
   ending.undoLater(() => supervision.stop())
   log.info({ pid: process.pid, version: VERSION, socket: paths.socket, callbacks: told.callbacksUrl }, 'ready')
+  return reload
 }
+
+/** Where we reach our own listener: one for every address is there under the loopback too. */
+const callbackHost = (host: string) => (host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host)
 
 function makeFolder(folder: string): void {
   try {

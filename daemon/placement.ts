@@ -33,7 +33,7 @@ export function createPlacement(engine: () => Engine): () => void {
 /** Inside a write. */
 function pass(engine: Engine): void {
   const waiting = engine.queue.list()
-  if (waiting.length === 0) return
+  if (waiting.length === 0 || engine.admission.obstacle() !== null) return
   const now = engine.world.clock.now()
   const queue = unlimited(waiting, limitsAt(engine.store.sql, now))
   const nodes = readNodes(engine.store.sql)

@@ -9,6 +9,7 @@ import { staticProvider } from '../src/providers/static.ts'
 import { liveWorkspaces } from '../src/store/slots.ts'
 import type { Deps, Engine } from './deps.ts'
 import type { DaemonOptions } from './main.ts'
+import type { SshWays } from './ssh-ways.ts'
 
 export interface Providers {
   table: Deps['providers']
@@ -19,7 +20,8 @@ export interface Providers {
 /** Variables that the local agent may hand on to what it runs; secrets reach a session only by its own table. */
 const PASSED_ON = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LC_ALL', 'TMPDIR', 'TZ', 'SSH_AUTH_SOCK']
 
-export function buildProviders({ world, paths, config, env, agentProgram }: DaemonOptions): Providers {
+export function buildProviders({ world, paths, loaded, env, agentProgram }: DaemonOptions, ssh: SshWays): Providers {
+  const { config } = loaded
   const slots = config.nodes.maxWorkspaces
   const table: Partial<Record<'local' | 'static', Provider>> = {}
   let local: LocalProvider | undefined
@@ -35,8 +37,8 @@ export function buildProviders({ world, paths, config, env, agentProgram }: Daem
     local = localProvider({ world, stateDir, runDir, program: agentProgram, slots, env: { ...passed, ...limits } })
     table.local = local
   }
-  const nodes = config.providers.static.nodes
-  if (nodes.length > 0) table.static = staticProvider(nodes, slots)
+  const nodes = () => config.providers.static.nodes
+  table.static = staticProvider({ nodes, slots, ssh: ssh.static })
   return {
     table,
     rest: ({ store }) => {

@@ -8,6 +8,7 @@ import type { Engine } from './deps.ts'
 import { cancel } from './ending.ts'
 import { journey } from './journey.ts'
 import type { Outcome } from './outcome.ts'
+import { quarantine } from './quarantine.ts'
 import { save } from './save.ts'
 import { stepContext } from './step-context.ts'
 import { taskSubject } from './subjects.ts'
@@ -19,7 +20,7 @@ const BUG_RETRY_MS = 60_000
 
 export async function runTask(engine: Engine, key: AttemptKey, signal: AbortSignal): Promise<void> {
   const { store, world, loop } = engine
-  const task = readAttempt(store.sql, key)
+  const task = await readable(engine, key)
   if (!task || task.step === null) return
   const signals = openSignals(store.sql, key)
   const startedAt = world.clock.mono()
@@ -27,6 +28,18 @@ export async function runTask(engine: Engine, key: AttemptKey, signal: AbortSign
   const saved = await commit(engine, task, decided, usesOf(outcome, signals))
   if (!saved) return loop.schedule(taskSubject(key), world.clock.now())
   log(engine, task, decided, outcome, world.clock.mono() - startedAt)
+}
+
+/** Undefined when there is no such attempt, and when its row cannot be read: then it is put on record and left alone. */
+async function readable(engine: Engine, key: AttemptKey): Promise<ReadTask | undefined> {
+  try {
+    return readAttempt(engine.store.sql, key)
+  } catch (thrown) {
+    const error = asTdfError(thrown)
+    if (error.code !== 'STATE_CORRUPT') throw thrown
+    await quarantine(engine, key, error)
+    return undefined
+  }
 }
 
 interface Next {

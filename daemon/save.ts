@@ -8,6 +8,7 @@ import { post } from '../src/store/outbox.ts'
 import type { Task } from '../src/task.ts'
 import type { Engine } from './deps.ts'
 import { failureReport } from './failure.ts'
+import { announce } from './notify/announce.ts'
 import { wishOf } from './open-attempt.ts'
 import { record } from './record.ts'
 import { taskSubject } from './subjects.ts'
@@ -27,6 +28,7 @@ export function save(engine: Engine, seen: ReadTask, decided: Transition, uses: 
   for (const event of decided.events) record(engine, event, now)
   consumeSignals(store.sql, uses)
   for (const write of decided.writes) applyWrite(engine, task, write, now)
+  announce(engine, seen, decided, now)
   if (decided.failure) post(store.sql, failureReport(engine, seen, decided.failure, now))
   const wish = !isQueued(seen) && isQueued(task) ? wishOf(store.sql, task) : null
   if (wish) engine.placementChanged()

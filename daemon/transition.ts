@@ -25,7 +25,6 @@ export type Write =
   | { kind: 'hold_node' }
   | { kind: 'limit'; until: number }
   | { kind: 'next_attempt' }
-  | { kind: 'ended' }
 
 export interface Transition {
   task: Task

@@ -69,6 +69,9 @@ function whyQueued(engine: Engine, task: Task): Said {
   const nodes = rooms.map(room => ({ name: room.name, reason: obstacle(wish, room, config) ?? 'it has room' }))
   const position = queue.list().findIndex(({ id, attempt }) => id === task.id && attempt === task.attempt) + 1
   const place = position > 0 ? `; it is number ${position} of ${queue.list().length} in the queue` : ''
+  const stop = engine.admission.obstacle()
+  if (stop !== null)
+    return { sentence: `It waits: ${stop}${place}.`, nodes, estimate: null, command: 'tdf daemon status' }
   const first = nodes[0]
   const slots = rooms.reduce((sum, room) => sum + room.slots, 0)
   const ms = queueMs(store.sql, Math.max(position, 1), slots)

@@ -1,7 +1,6 @@
 /** What a decision writes beside the task itself, one function a kind. */
 import { addCleanup } from '../src/store/cleanups.ts'
 import { raiseLimit } from '../src/store/limits.ts'
-import { post } from '../src/store/outbox.ts'
 import { dropReservation, placeWorkspace, setWorkspaceStatus } from '../src/store/slots.ts'
 import { issueToken } from '../src/store/tokens.ts'
 import type { Task } from '../src/task.ts'
@@ -50,8 +49,4 @@ const APPLY: { [Kind in Write['kind']]: Apply<Kind> } = {
   hold_node: (engine, task, _write, now) => holdNode(engine, task.nodeName, now),
   limit: ({ store }, task, { until }, now) => raiseLimit(store.sql, credentialOf(task.spec), until, now),
   next_attempt: (engine, task, _write, now) => openAttempt(engine, task, now),
-  ended({ store }, task, _write, now) {
-    const payload = { taskId: task.id, attempt: task.attempt }
-    post(store.sql, { id: `notify-${task.id}-${task.attempt}`, kind: 'notify', payload, dueAt: now })
-  },
 }

@@ -36,6 +36,8 @@ export interface AgentClient {
 export interface AgentLine {
   transport: Transport
   token: string
+  /** What the node has to call to reach us by this way; without it the daemon's own url. */
+  callbackUrl?: string
 }
 
 export interface AgentClientOptions extends AgentLine {

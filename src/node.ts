@@ -69,6 +69,14 @@ export interface NodeFacts {
   error?: string
   /** When its agent's outbox was last read. */
   pulledAt?: number
+  /** The provider's work on it that is not over. */
+  actionId?: number
+  /** From when its hours are counted; an hour that has begun is paid for. */
+  billedFrom?: number
+  /** How often in a row its provider could not do what it was asked. */
+  tries?: number
+  /** Found at the provider without a row of ours. */
+  adopted?: boolean
 }
 
 /** The last that was heard of a node. On a row of its own, so that liveness never looks like change. */

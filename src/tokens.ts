@@ -17,6 +17,11 @@ export function makeToken(key: Buffer, grant: Grant): string {
   return `tdfcb_${createHmac('sha256', key).update(text).digest('base64url')}`
 }
 
+/** What the daemon says at the door of an agent that it installed. Derived, so that it can be told again at any time. */
+export function agentToken(key: Buffer, nodeName: string): string {
+  return `tdfag_${createHmac('sha256', key).update(`agent\n${nodeName}`).digest('base64url')}`
+}
+
 export function hashToken(token: string): string {
   return createHash('sha256').update(token).digest('hex')
 }

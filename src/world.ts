@@ -31,6 +31,8 @@ export interface World {
   clock: Clock
   random: Random
   power: Power
+  /** HTTP to services that are not ours. */
+  fetch: typeof globalThis.fetch
 }
 
 const TIMER_MS_MAX = 2 ** 31 - 1
@@ -52,7 +54,12 @@ const realRandom: Random = { float: () => Math.random(), bytes: count => randomB
  * (`*` for any name): how the kill tests cut the power at one exact line.
  */
 export function realWorld(env: NodeJS.ProcessEnv = process.env): World {
-  return { clock: realClock, random: realRandom, power: crashSwitch(env.TDF_CRASH_AT) }
+  return {
+    clock: realClock,
+    random: realRandom,
+    power: crashSwitch(env.TDF_CRASH_AT),
+    fetch: (input, init) => globalThis.fetch(input, init),
+  }
 }
 
 function crashSwitch(plan: string | undefined): Power {

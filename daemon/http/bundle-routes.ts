@@ -12,6 +12,7 @@ import { BUNDLE_BYTES_MAX } from '../../src/protocol/limits.ts'
 import { addBundle, findBundle } from '../../src/store/bundles.ts'
 import type { RunningEngine } from '../build-engine.ts'
 import type { Control } from './control-parts.ts'
+import { assertRoom } from './guard.ts'
 
 const SHA256 = /^[0-9a-f]{64}$/
 const COMMIT = /^[0-9a-f]{40}([0-9a-f]{24})?$/
@@ -35,6 +36,7 @@ export function bundleRoutes(engine: RunningEngine, { stateDir }: Control): Hono
     if (!SHA256.test(sha256) || !COMMIT.test(commit) || !isSafeRef(ref)) {
       throw new TdfError('BAD_REQUEST', 'a hash, a commit and a ref are wanted')
     }
+    assertRoom(engine)
     const bytes = await take(c.req.raw.body, sha256, stateDir, engine.bundleFile(sha256))
     await store.commit(() => addBundle(store.sql, { sha256, bytes, commit, ref }, world.clock.now()))
     return c.json({ sha256, bytes, commit }, 201)

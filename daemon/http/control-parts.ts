@@ -1,6 +1,7 @@
 /** What the control routes need beside the engine. */
-import type { DaemonStatusJson } from '../../src/protocol/control.ts'
+import type { DaemonStatusJson, ReloadJson } from '../../src/protocol/control.ts'
 import type { Observability } from '../../src/store/observability.ts'
+import type { Backups } from '../care/backups.ts'
 import type { ErrorFlush } from '../flush-errors.ts'
 import type { GitResults } from '../results/git-results.ts'
 
@@ -9,7 +10,9 @@ export interface Control {
   results: GitResults
   observability: Observability
   errors: ErrorFlush
+  backups: Backups
   status(): DaemonStatusJson
+  reload(): ReloadJson
   /** Begins an orderly end; the answer is sent before it happens. */
   stop(): void
 }

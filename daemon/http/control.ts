@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 import { TdfError } from '../../src/errors.ts'
 import { API_LEVEL, VERSION } from '../../src/version.ts'
 import type { RunningEngine } from '../build-engine.ts'
+import { backupRoutes } from './backup-routes.ts'
 import { bundleRoutes } from './bundle-routes.ts'
 import type { Control } from './control-parts.ts'
 import { daemonRoutes } from './daemon-routes.ts'
@@ -35,5 +36,6 @@ export function controlApp(engine: RunningEngine, parts: Control): Hono {
   app.route('/v1', screenRoutes(engine))
   app.route('/v1', nodeRoutes(engine))
   app.route('/v1', daemonRoutes(engine, parts))
+  app.route('/v1', backupRoutes(parts))
   return app
 }

@@ -1,12 +1,18 @@
 /** The daemon itself: is it well, what does it hold, and its orderly end. */
 import { Hono } from 'hono'
 import type { RunningEngine } from '../build-engine.ts'
+import { setDraining } from '../drain.ts'
 import type { Control } from './control-parts.ts'
 
 export function daemonRoutes(engine: RunningEngine, parts: Control): Hono {
   const app = new Hono()
   app.get('/health/live', c => c.text('ok'))
   app.get('/status', c => c.json(parts.status()))
+  app.post('/reload', c => c.json(parts.reload()))
+  app.post('/drain', async c => {
+    await setDraining(engine, c.req.query('undo') !== 'true')
+    return c.json(parts.status())
+  })
   app.post('/stop', c => {
     engine.world.clock.timer(50, parts.stop)
     return c.json(parts.status())

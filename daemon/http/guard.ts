@@ -2,6 +2,7 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import { TdfError } from '../../src/errors.ts'
 import { BODY_BYTES_MAX } from '../../src/protocol/limits.ts'
+import type { Engine } from '../deps.ts'
 
 /** Headers that only a browser sends. No page has any business here, from whatever origin. */
 const BROWSER_HEADERS = ['origin', 'sec-fetch-site', 'referer']
@@ -29,6 +30,12 @@ const LOOPBACK = /^(localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
 export function isAllowedHost(host: string, more: readonly string[]): boolean {
   const name = host.toLowerCase().replace(/:\d{1,5}$/, '')
   return LOOPBACK.test(name) || more.includes(name)
+}
+
+/** Throws DISK_LOW when what is sent would have no room. */
+export function assertRoom({ admission }: Pick<Engine, 'admission'>): void {
+  const full = admission.said('disk')
+  if (full !== null) throw new TdfError('DISK_LOW', full, { retryAfterMs: 30_000 })
 }
 
 /** The body as JSON. Throws UNSUPPORTED_MEDIA, TOO_LARGE or BAD_REQUEST. */

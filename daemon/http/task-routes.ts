@@ -16,7 +16,7 @@ import { freshTaskId } from '../task-id.ts'
 import { eventJson } from '../view/event-json.ts'
 import { taskJson } from '../view/task-json.ts'
 import { why } from '../why.ts'
-import { jsonBody } from './guard.ts'
+import { assertRoom, jsonBody } from './guard.ts'
 import { isDryRun, taskFilter } from './task-filter.ts'
 
 const EVENTS_MAX = 10_000
@@ -32,6 +32,7 @@ export function taskRoutes(engine: RunningEngine): Hono {
     const hash = createHash('sha256').update(JSON.stringify(request)).digest('hex')
     const known = key === null ? undefined : findByIdempotencyKey(store.sql, key)
     if (known) return c.json(shown(sameRequest(known, hash, key ?? '')))
+    assertRoom(engine)
     const id = freshTaskId(world.random)
     const spec = accept({ ...engine, searchPath: process.env.PATH ?? '' }, id, request)
     if (isDryRun(c)) return c.json({ id: null, ...spec, placement: forecast(engine, spec) })

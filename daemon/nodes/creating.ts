@@ -1,4 +1,7 @@
 /** Asks the provider for the machine, or finds the one that was asked for before: its name is the key. */
+import { readAttempt } from '../../src/store/attempts.ts'
+import { reservedOn } from '../../src/store/slots.ts'
+import type { Engine } from '../deps.ts'
 import type { NodeHandler } from './journey.ts'
 
 export const creating: NodeHandler = async ({ engine, now, signal }, node) => {
@@ -6,11 +9,14 @@ export const creating: NodeHandler = async ({ engine, now, signal }, node) => {
   const provider = providers[node.provider]
   if (!provider)
     return { ms: config.runner.provisionPollInterval, waitingFor: `provider ${node.provider} to be enabled` }
-  const machine = await provider.ensure(node, signal)
+  const machine = await provider.ensure(node, signal, mayVary(engine, node.name))
   const facts = { ...node.facts, ...machine.facts }
+  if (machine.state === 'failed') return giveUp(facts, machine.why)
+  const about = machine.about ?? {}
   if (machine.state === 'up') {
     const deadlineAt = node.autoProvisioned ? now + config.runner.agentReadyTimeout : null
     return {
+      ...about,
       status: 'booting',
       ms: 0,
       facts,
@@ -19,9 +25,19 @@ export const creating: NodeHandler = async ({ engine, now, signal }, node) => {
       waitingFor: `the agent of ${node.name}`,
     }
   }
-  const isLate = node.deadlineAt !== null && now >= node.deadlineAt
-  if (isLate && node.autoProvisioned) {
-    return { status: 'destroying', ms: 0, facts: { ...facts, error: `not created in time: ${machine.why}` } }
+  // Its time runs from when there is a machine: waiting for room is not the machine's fault.
+  const deadlineAt = node.deadlineAt ?? now + config.runner.provisionTimeout
+  if (now >= deadlineAt && node.autoProvisioned) return giveUp(facts, `not created in time: ${machine.why}`)
+  return { ...about, ms: config.runner.provisionPollInterval, facts, deadlineAt, waitingFor: machine.why }
+}
+
+const giveUp = (facts: object, error: string) => ({ status: 'destroying' as const, ms: 0, facts: { ...facts, error } })
+
+/** Nobody who waits for this machine has asked for its size, or for its place. */
+function mayVary({ store }: Engine, nodeName: string): { size: boolean; location: boolean } {
+  const specs = reservedOn(store.sql, nodeName).flatMap(key => readAttempt(store.sql, key)?.spec ?? [])
+  return {
+    size: specs.every(({ size }) => size === null),
+    location: specs.every(({ location }) => location === null),
   }
-  return { ms: config.runner.provisionPollInterval, facts, waitingFor: machine.why }
 }

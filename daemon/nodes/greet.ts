@@ -1,4 +1,6 @@
 /** The first words at every (re)connection: who we are, where to call, and who answers. */
+import { TdfError } from '../../src/errors.ts'
+import { AGENT_PROTOCOL } from '../../src/protocol/agent-api.ts'
 import type { NodeState, ReadNode } from '../../src/store/nodes.ts'
 import { writeHeartbeat } from '../../src/store/nodes.ts'
 import { issueToken } from '../../src/store/tokens.ts'
@@ -7,6 +9,8 @@ import { unreachable } from '../agents.ts'
 import { nodeToken } from '../grants.ts'
 import type { NodeContext } from './journey.ts'
 import { loseWorkspaces } from './lose-workspaces.ts'
+
+const NEWER_AGAIN_MS = 60_000
 
 /** Throws while the agent does not answer, or answers as another node. */
 export async function greet({ engine, signal }: NodeContext, node: ReadNode): Promise<Partial<NodeState>> {
@@ -21,10 +25,15 @@ export async function greet({ engine, signal }: NodeContext, node: ReadNode): Pr
     nodeName: node.name,
     installId: install.id,
     heartbeatMs: config.nodes.heartbeatInterval,
-    callback: { url: engine.callbackUrl(), token },
+    callback: { url: agents.callbackUrl(node.name) ?? engine.callbackUrl(), token },
   })
   const health = await client.health()
   if (health.nodeName !== node.name) throw unreachable(node, `its address answers as node ${health.nodeName}`)
+  if (health.protocol > AGENT_PROTOCOL) {
+    const message = `node ${node.name}: its agent ${health.version} speaks protocol ${health.protocol}, and this daemon ${AGENT_PROTOCOL}`
+    throw new TdfError('AGENT_NEWER', message, { retryAfterMs: NEWER_AGAIN_MS })
+  }
+  agents.greeted(node.name)
   signal.throwIfAborted()
   const { cpuPercent, memoryPercent, diskPercent, stateId, version } = health
   await store.commit(() => {

@@ -31,11 +31,7 @@ export type NodeOutcome = Partial<NodeState> & { ms: number | null }
 export type NodeHandler = (ctx: NodeContext, node: ReadNode) => Promise<NodeOutcome>
 
 export const nodeJourney: Readonly<Record<NodeStatus, NodeHandler>> = {
-  ordered: async ({ engine, now }) => ({
-    status: 'creating',
-    ms: 0,
-    deadlineAt: now + engine.config.runner.provisionTimeout,
-  }),
+  ordered: async () => ({ status: 'creating', ms: 0 }),
   creating,
   booting,
   ready: serving,

@@ -1,8 +1,11 @@
 /** One node, one step of its journey: read it, run the handler of its status, save what it says. */
-import { asTdfError } from '../../src/errors.ts'
+import { asTdfError, type TdfError } from '../../src/errors.ts'
+import type { NodeFacts } from '../../src/node.ts'
 import { pendingOn } from '../../src/store/cleanups.ts'
 import { type ReadNode, readHeartbeat, readNode } from '../../src/store/nodes.ts'
+import { post } from '../../src/store/outbox.ts'
 import { liveWorkspaces, reservedOn } from '../../src/store/slots.ts'
+import { backoffMs } from '../decide.ts'
 import type { Engine } from '../deps.ts'
 import { nodeSubject } from '../subjects.ts'
 import { type NodeContext, type NodeOutcome, nodeJourney } from './journey.ts'
@@ -22,7 +25,7 @@ export async function runNode(engine: Engine, name: string, signal: AbortSignal)
 
 /** A status has one handler; what it throws is waited out, for a machine is never given up by an exception. */
 async function attempt(engine: Engine, node: ReadNode, signal: AbortSignal): Promise<NodeOutcome> {
-  const { store, config, world } = engine
+  const { store, world } = engine
   const context: NodeContext = {
     engine,
     now: world.clock.now(),
@@ -33,11 +36,41 @@ async function attempt(engine: Engine, node: ReadNode, signal: AbortSignal): Pro
     signal,
   }
   try {
-    return await nodeJourney[node.status](context, node)
+    const outcome = await nodeJourney[node.status](context, node)
+    return node.facts.tries === undefined ? outcome : { ...outcome, facts: withoutTries(outcome.facts ?? node.facts) }
   } catch (thrown) {
     if (signal.aborted) return { ms: 0 }
-    const error = asTdfError(thrown)
-    if (error.code === 'BUG') engine.log.error({ node: node.name, err: error.stack }, 'a node could not be run')
-    return { ms: error.retryAfterMs ?? config.runner.provisionPollInterval, waitingFor: error.message }
+    return waitOut(engine, node, asTdfError(thrown))
   }
+}
+
+function withoutTries({ tries: _, ...facts }: NodeFacts): NodeFacts {
+  return facts
+}
+
+/** However often a provider says no: the machine is asked for again, ever less often, and removed in the end. */
+async function waitOut(engine: Engine, node: ReadNode, error: TdfError): Promise<NodeOutcome> {
+  const { config, log, world } = engine
+  const { provisionPollInterval } = config.runner
+  const about = { node: node.name, code: error.code, err: error.code === 'BUG' ? error.stack : error.message }
+  if (error.code === 'BUG') log.error(about, 'a node could not be run')
+  if (!isOfProvider(error)) return { ms: error.retryAfterMs ?? provisionPollInterval, waitingFor: error.message }
+  const tries = (node.facts.tries ?? 0) + 1
+  if (tries === 1) log.warn(about, 'the provider could not do it yet')
+  if (error.code === 'PROVIDER_AUTH') await alert(engine, node, error)
+  const delayMs = backoffMs(tries, error, { config, dice: world.random.float() })
+  const ms = Math.max(delayMs, provisionPollInterval)
+  return { ms, waitingFor: error.message, facts: { ...node.facts, tries } }
+}
+
+const isOfProvider = ({ code }: TdfError) => code === 'CAPACITY' || code.startsWith('PROVIDER_')
+
+const DAY_MS = 24 * 3_600_000
+
+/** Once a day for all nodes of a provider: nothing helps but its user. */
+async function alert({ store, world }: Engine, { provider }: ReadNode, { code, message }: TdfError): Promise<void> {
+  const at = world.clock.now()
+  const id = `provider-${provider}-${code}-${Math.floor(at / DAY_MS)}`
+  const payload = { at, level: 'error', source: 'provider', taskId: null, step: null, code, message }
+  await store.commit(() => post(store.sql, { id, kind: 'error', payload, dueAt: at }))
 }

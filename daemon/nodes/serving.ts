@@ -12,16 +12,21 @@ export const serving: NodeHandler = async (ctx, node) => {
   const { now, engine } = ctx
   const { heartbeatInterval } = engine.config.nodes
   try {
+    if (engine.agents.mustGreet(node.name)) return await reconnect(ctx, node)
+    if (isOutdated(ctx, node)) return await upgrade(ctx, node)
     if (!isDueForPull(ctx, node)) return { ...temperature(ctx, node), ms: heartbeatInterval }
     const cursor = await pull(ctx, node)
     const facts = { ...node.facts, pulledAt: now }
-    return { ...temperature(ctx, node), cursor, facts, ms: heartbeatInterval }
+    // Asking may have opened a new way there, by which the node does not know yet what to call.
+    const ms = engine.agents.mustGreet(node.name) ? 0 : heartbeatInterval
+    return { ...temperature(ctx, node), cursor, facts, ms }
   } catch (thrown) {
     const error = asTdfError(thrown)
     // A full disk or a damaged row of ours says nothing about the node.
-    if (!/^(NODE|AGENT)_/.test(error.code)) throw error
+    if (!isAboutNode(error)) throw error
     const isCut = error.code === 'NODE_UNREACHABLE' || error.code === 'NODE_REPLACED'
-    return (isCut ? await reconnect(ctx, node) : undefined) ?? silent(ctx, node, error)
+    if (!isCut) return silent(ctx, node, error)
+    return reconnect(ctx, node).catch(again => silent(ctx, node, failureOf(again, error)))
   }
 }
 
@@ -48,19 +53,35 @@ const heardAtOf = ({ heartbeat }: NodeContext, node: ReadNode) => Math.max(heart
  * Its agent may have been restarted, or came back without its state, or ended with the machine: ask the provider and
  * greet it anew. What an agent without its state cannot know any more is lost by that greeting.
  */
-async function reconnect(ctx: NodeContext, node: ReadNode): Promise<NodeOutcome | undefined> {
+async function reconnect(ctx: NodeContext, node: ReadNode): Promise<NodeOutcome> {
   const { engine, signal } = ctx
   engine.agents.forget(node.name)
-  try {
-    const machine = await engine.providers[node.provider]?.find(node, signal)
-    if (machine?.state === 'gone') return gone(node)
-    if (machine?.state !== 'up') return undefined
-    return { ...(await greet(ctx, node)), waitingFor: null, ms: GREETED_MS }
-  } catch (error) {
-    if (error instanceof TdfError) return undefined
-    throw error
+  const machine = await engine.providers[node.provider]?.find(node, signal)
+  if (machine?.state === 'gone') return gone(node)
+  if (machine?.state !== 'up') {
+    throw new TdfError('NODE_UNREACHABLE', `node ${node.name}: ${machine?.why ?? 'no provider'}`)
   }
+  return { ...(await greet(ctx, node)), waitingFor: null, ms: GREETED_MS }
 }
+
+/** Between two tasks, a node that tdf installs its agent on gets the one that belongs to this daemon. */
+function isOutdated({ engine, workspaces, reservations }: NodeContext, node: ReadNode): boolean {
+  const isIdle = workspaces === 0 && reservations === 0
+  return isIdle && engine.providers[node.provider]?.isOutdated?.(node) === true
+}
+
+async function upgrade(ctx: NodeContext, node: ReadNode): Promise<NodeOutcome> {
+  ctx.engine.providers[node.provider]?.hangUp?.(node)
+  return reconnect(ctx, node)
+}
+
+/** What is in the way of a new connection says more than that the old one is gone. */
+function failureOf(again: unknown, first: TdfError): TdfError {
+  if (!(again instanceof TdfError)) throw again
+  return isAboutNode(again) ? again : first
+}
+
+const isAboutNode = ({ code }: TdfError) => /^(NODE|AGENT)_/.test(code)
 
 /** The provider says that there is no such machine: nothing will ever answer for it. */
 function gone(node: ReadNode): NodeOutcome {

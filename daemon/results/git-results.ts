@@ -25,9 +25,11 @@ export interface GitResultsOptions {
   bundleFile(sha256: string): string
   /** Of each log, in bytes. */
   logBytesMax: number
+  /** Throws while there is no room for what comes home. */
+  assertRoom(): void
 }
 
-export function gitResults({ stateDir, bundleFile, logBytesMax }: GitResultsOptions): GitResults {
+export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: GitResultsOptions): GitResults {
   const open = repositories(path.join(stateDir, 'results'))
   const downloads = path.join(stateDir, 'downloads')
   const packs = path.join(stateDir, 'packs')
@@ -38,6 +40,7 @@ export function gitResults({ stateDir, bundleFile, logBytesMax }: GitResultsOpti
     of,
     logs: logFiles(stateDir, logBytesMax),
     async have(task) {
+      assertRoom()
       const repository = await of(task)
       await mkdir(downloads, { recursive: true, mode: 0o700 })
       await repository.alone(() => takeBase(repository, task, bundleFile))

@@ -30,10 +30,11 @@ const placement: Sweep = {
   },
 }
 
-export const SWEEPS: readonly Sweep[] = [errors, notify, placement, cleanups, stuckTasks, idleNodes, orphans, prune]
+export const SWEEPS: readonly Sweep[] = [errors, ...notify, placement, cleanups, stuckTasks, idleNodes, orphans, prune]
 
-export function startSweeps(engine: Engine, parts: SweepParts): { stop(): Promise<void> } {
-  const sweeper = createSweeper(engine, parts, SWEEPS)
+/** `more` are those of the machine itself, which no simulation has. */
+export function startSweeps(engine: Engine, parts: SweepParts, more: readonly Sweep[]): { stop(): Promise<void> } {
+  const sweeper = createSweeper(engine, parts, [...SWEEPS, ...more])
   const job = cron.schedule('* * * * * *', () => sweeper.tick(), { timezone: 'UTC', name: 'sweeps' })
   return {
     async stop() {

@@ -1,57 +1,52 @@
-/** Runs `[notify] command` for each end that is in the outbox: at least once, and given up after a few tries. */
-import process from 'node:process'
-import { run } from '../../src/process.ts'
-import { readAttempt } from '../../src/store/attempts.ts'
-import { delivered, due, type OutboxItem, postpone } from '../../src/store/outbox.ts'
+/** Sends what is in the outbox, each way by itself: at least once, ever more slowly, and given up after an hour or so. */
+import { delivered, due, type OutboxItem, post, postpone } from '../../src/store/outbox.ts'
 import type { Engine } from '../deps.ts'
-import { taskJson } from '../view/task-json.ts'
+import { outboxKind, WAYS, type Way } from '../notify/announce.ts'
+import { DELIVER } from '../notify/deliver.ts'
+import type { NoticeJson } from '../notify/message.ts'
 import type { Sweep } from './sweep.ts'
 
 const BATCH = 20
-const TRIES_MAX = 5
-const RETRY_MS = 30_000
-const TIMEOUT_MS = 30_000
-const OUTPUT_BYTES_MAX = 64 * 1024
+const TRIES_MAX = 15
+const RETRY_MS_MIN = 1_000
+const RETRY_MS_MAX = 10 * 60_000
 
-export const notify: Sweep = {
-  name: 'notify',
+export const notify: readonly Sweep[] = WAYS.map(way => ({
+  name: `notify-${way}`,
   everyMs: () => 500,
-  async run(engine) {
-    const { store, world } = engine
+  async run(engine, _parts, signal) {
     const report = { told: 0, failed: 0 }
-    for (const item of due(store.sql, 'notify', world.clock.now(), BATCH)) {
-      const isTold = await tell(engine, item)
-      const isLast = item.tries + 1 >= TRIES_MAX
-      const again = world.clock.now() + RETRY_MS
-      await store.commit(() => {
-        if (isTold || isLast) delivered(store.sql, item.id)
-        else postpone(store.sql, item.id, again)
-      })
-      report[isTold ? 'told' : 'failed'] += 1
+    for (const item of due(engine.store.sql, outboxKind(way), engine.world.clock.now(), BATCH)) {
+      // What the outbox holds was written by `announce`.
+      const failure = await DELIVER[way](engine, item.payload as unknown as NoticeJson, signal)
+      if (signal.aborted) return report
+      await settle(engine, way, item, failure)
+      report[failure === null ? 'told' : 'failed'] += 1
+      // Whoever does not take one message now would not take the next.
+      if (failure !== null) return report
     }
     return report
   },
-}
+}))
 
-/** The task as JSON on stdin, and what a one-line script wants in the environment. */
-async function tell({ store, config, log }: Engine, { payload }: OutboxItem): Promise<boolean> {
-  const [file, ...args] = config.notify.command
-  const task = readAttempt(store.sql, { id: String(payload.taskId), attempt: Number(payload.attempt) })
-  if (file === undefined || !task) return true
-  const facts = {
-    TDF_TASK_ID: task.id,
-    TDF_STATUS: task.status,
-    TDF_VERDICT: task.verdict ?? '',
-    TDF_TITLE: task.spec.title,
-  }
-  const { exitCode, stderr, timedOut } = await run(file, args, {
-    cwd: '/',
-    env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '/', ...facts },
-    input: JSON.stringify(taskJson(store.sql, task)),
-    timeoutMs: TIMEOUT_MS,
-    outputBytesMax: OUTPUT_BYTES_MAX,
+async function settle(
+  { store, world, log }: Engine,
+  way: Way,
+  item: OutboxItem,
+  failure: string | null,
+): Promise<void> {
+  const now = world.clock.now()
+  const taskId = String(item.payload.taskId)
+  const isLast = item.tries + 1 >= TRIES_MAX
+  if (failure !== null) log.warn({ task: taskId, way, tries: item.tries + 1, isLast }, `not told: ${failure}`)
+  await store.commit(() => {
+    if (failure !== null && !isLast) {
+      return postpone(store.sql, item.id, now + Math.min(RETRY_MS_MIN * 2 ** item.tries, RETRY_MS_MAX))
+    }
+    delivered(store.sql, item.id)
+    if (failure === null) return
+    const message = `the ${way} of [notify] was tried ${TRIES_MAX} times for task ${taskId} and given up: ${failure}`
+    const about = { at: now, level: 'warn', source: 'notify', taskId, step: null, code: 'NOTIFY_FAILED', message }
+    post(store.sql, { id: `err-${item.id}`, kind: 'error', payload: about, dueAt: now })
   })
-  if (exitCode === 0) return true
-  log.warn({ task: task.id, exitCode, timedOut, stderr: stderr.slice(0, 500) }, 'the notify command failed')
-  return false
 }

@@ -1,4 +1,4 @@
-/** What nobody needs any more: old journal rows, used signals, old failures, uploads and downloads that were left. */
+/** What nobody needs any more: old rows, failures and logs, uploads and downloads that were left. */
 import { readdir, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { readLive } from '../../src/store/attempts.ts'
@@ -10,9 +10,8 @@ import type { Sweep, SweepParts } from './sweep.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
-const KEPT_MS = 30 * DAY_MS
-const ERROR_ROWS_MAX = 100_000
-const ROWS_MAX = 5_000
+const BATCH_ROWS = 1_000
+const BATCHES_MAX = 500
 /** An upload that no live task names is kept a while for the next submit of the same commit. */
 const BUNDLE_MS = 7 * DAY_MS
 const LEFTOVER_MS = HOUR_MS
@@ -20,22 +19,35 @@ const LEFTOVER_MS = HOUR_MS
 export const prune: Sweep = {
   name: 'prune',
   everyMs: config => config.sweeps.interval,
-  async run(engine, parts) {
-    const { store, world } = engine
-    const before = world.clock.now() - KEPT_MS
-    const rows = await store.commit(() => ({
-      events: pruneEvents(store.sql, before, ROWS_MAX),
-      signals: pruneSignals(store.sql, before, ROWS_MAX),
-    }))
-    const failures = parts.observability.prune(before, ERROR_ROWS_MAX)
+  async run(engine, parts, signal) {
+    const { retention } = engine.config
+    const now = engine.world.clock.now()
     return {
-      ...rows,
-      failures,
+      ...(await pruneRows(engine, signal)),
+      failures: parts.observability.prune(now - retention.errors, retention.errorsRows),
       bundles: await pruneBundles(engine),
-      files: await pruneLeftovers(engine, parts),
+      files: await pruneFolder(engine, path.join(parts.stateDir, 'downloads'), LEFTOVER_MS),
       packs: await prunePacks(engine, parts),
+      logs: await pruneFolder(engine, path.join(parts.stateDir, 'logs'), retention.logs),
     }
   },
+}
+
+/** In batches with a commit each, so that nobody waits long for a turn. */
+async function pruneRows({ store, world, config }: Engine, signal: AbortSignal) {
+  const { journal, journalRows } = config.retention
+  const before = world.clock.now() - journal
+  const rows = { events: 0, signals: 0 }
+  for (let batch = 0; batch < BATCHES_MAX && !signal.aborted; batch++) {
+    const { events, signals } = await store.commit(() => ({
+      events: pruneEvents(store.sql, before, journalRows, BATCH_ROWS),
+      signals: pruneSignals(store.sql, before, BATCH_ROWS),
+    }))
+    rows.events += events
+    rows.signals += signals
+    if (events < BATCH_ROWS && signals < BATCH_ROWS) break
+  }
+  return rows
 }
 
 async function pruneBundles(engine: Engine): Promise<number> {
@@ -58,14 +70,14 @@ async function prunePacks({ store }: Engine, { stateDir }: SweepParts): Promise<
   return over.length
 }
 
-async function pruneLeftovers({ world }: Engine, { stateDir }: SweepParts): Promise<number> {
-  const folder = path.join(stateDir, 'downloads')
+/** What stands in a folder of ours and was not touched for so long. */
+async function pruneFolder({ world }: Engine, folder: string, keptMs: number): Promise<number> {
   let removed = 0
   for (const name of await readdir(folder).catch(() => [])) {
     const file = path.join(folder, name)
     const found = await stat(file).catch(() => null)
-    if (!found || world.clock.now() - found.mtimeMs < LEFTOVER_MS) continue
-    await rm(file, { force: true })
+    if (!found || world.clock.now() - found.mtimeMs < keptMs) continue
+    await rm(file, { recursive: true, force: true })
     removed += 1
   }
   return removed

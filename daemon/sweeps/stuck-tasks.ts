@@ -3,8 +3,8 @@
  * one that an older program left unmarked gets the earliest step whose facts it lacks. Fails second, and only what is
  * past its own step's deadline by more than anything legal could take, with a full diagnosis on record.
  */
-import { TdfError } from '../../src/errors.ts'
-import { type ReadTask, readAttempt, readLive } from '../../src/store/attempts.ts'
+import { asTdfError, TdfError } from '../../src/errors.ts'
+import { type AttemptKey, type ReadTask, readAttempt, readLive } from '../../src/store/attempts.ts'
 import { liveWorkspaces } from '../../src/store/slots.ts'
 import type { Engine } from '../deps.ts'
 import { late } from '../ending.ts'
@@ -24,7 +24,7 @@ export const stuckTasks: Sweep = {
     const { store, loop } = engine
     const report = { adopted: 0, rescheduled: 0, ended: 0 }
     for (const key of readLive(store.sql)) {
-      const task = readAttempt(store.sql, key)
+      const task = readOrNone(engine, key)
       if (!task) continue
       if (task.engineVersion === null) report.adopted += await adopt(engine, task)
       else if (isPastEverything(engine, task)) report.ended += await endLate(engine, task)
@@ -35,6 +35,16 @@ export const stuckTasks: Sweep = {
     }
     return report
   },
+}
+
+/** A row that cannot be read was put on record when it was due; the others are looked at. */
+function readOrNone({ store }: Engine, key: AttemptKey): ReadTask | undefined {
+  try {
+    return readAttempt(store.sql, key)
+  } catch (thrown) {
+    if (asTdfError(thrown).code === 'STATE_CORRUPT') return undefined
+    throw thrown
+  }
 }
 
 function rulesOf({ world, config, loop }: Engine): Rules {

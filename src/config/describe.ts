@@ -17,9 +17,36 @@ export interface ConfigRow {
   apply: Apply
 }
 
+type Text = (value: unknown, about?: About) => string
+
 /** Every key with a value, in the order of the schema. */
 export function describeConfig({ raw, origins }: Pick<LoadedConfig, 'raw' | 'origins'>): ConfigRow[] {
-  return rowsOf(configSchema, raw, [], origins)
+  return rowsOf(configSchema, raw, [], origins, valueText)
+}
+
+export interface ConfigChange {
+  key: string
+  /** As `config show` has them; null where the key is not there. */
+  from: string | null
+  to: string | null
+  apply: Apply
+}
+
+type Described = Pick<LoadedConfig, 'raw' | 'origins'>
+
+/** What differs between two configurations, secrets included, though none is shown. */
+export function changesOf(before: Described, after: Described): ConfigChange[] {
+  const exact = ({ raw, origins }: Described) =>
+    new Map(rowsOf(configSchema, raw, [], origins, value => JSON.stringify(value)).map(row => [row.key, row.value]))
+  const shown = (one: Described) => new Map(describeConfig(one).map(row => [row.key, row]))
+  const [was, is, from, to] = [exact(before), exact(after), shown(before), shown(after)]
+  const keys = [...new Set([...was.keys(), ...is.keys()])].filter(key => was.get(key) !== is.get(key))
+  return keys.map(key => ({
+    key,
+    from: from.get(key)?.value ?? null,
+    to: to.get(key)?.value ?? null,
+    apply: (to.get(key) ?? from.get(key))?.apply ?? 'restart',
+  }))
 }
 
 /** A value as a file would have it. */
@@ -35,18 +62,18 @@ export function valueText(value: unknown, about?: About): string {
     .join(', ')} }`
 }
 
-function rowsOf(schema: Schema, value: unknown, path: Path, origins: Origins): ConfigRow[] {
+function rowsOf(schema: Schema, value: unknown, path: Path, origins: Origins, text: Text): ConfigRow[] {
   if (value === undefined) return []
   const shape = shapeOf(schema)
   const steps = shape.kind === 'list' && Array.isArray(value) ? [...value.keys()] : Object.keys(Object(value))
   const about = aboutOf(schema)
   if (shape.kind === 'value' || (shape.kind === 'list' && steps.length === 0)) {
     const origin = originText(setterOf(origins, path))
-    return [{ key: keyText(path), value: valueText(value, about), origin, apply: about?.apply ?? 'reload' }]
+    return [{ key: keyText(path), value: text(value, about), origin, apply: about?.apply ?? 'reload' }]
   }
   const ordered = shape.kind === 'table' ? Object.keys(shape.keys) : steps
   return ordered.flatMap(step => {
     const part = partOf(schema, step)
-    return part ? rowsOf(part, Reflect.get(Object(value), step), [...path, step], origins) : []
+    return part ? rowsOf(part, Reflect.get(Object(value), step), [...path, step], origins, text) : []
   })
 }

@@ -135,6 +135,18 @@ export function list(initial: readonly string[], description: string, about: Kin
   })
 }
 
+/** Several of a few words. */
+export function choices<const T extends readonly [string, ...string[]]>(
+  words: T,
+  initial: readonly T[number][],
+  description: string,
+  about: KindOptions = {},
+) {
+  const schema = z.array(z.enum(words)).prefault([...initial])
+  const expects = `a list of ${words.map(name => JSON.stringify(name)).join(', ')}`
+  return described(schema, description, { expects, ...about })
+}
+
 export function described<T extends z.ZodType>(
   schema: T,
   description: string,

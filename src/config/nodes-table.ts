@@ -8,7 +8,9 @@ export const nodesTable = z
       atLeast: '0s',
     }),
     max_lifetime: deadline('24h', 'At this age an ordered machine gets no new task, and goes when it is empty.'),
-    max_workspaces: count(3, [1, 1_000], 'Tasks that may share one node at a time.'),
+    max_workspaces: count(3, [1, 1_000], 'Tasks that may share one node at a time.', {
+      apply: 'restart',
+    }),
     cpu_threshold_percent: percent(50, 'A node that is busier than this gets no further task.'),
     memory_threshold_percent: percent(50, 'A node that uses more of its memory than this gets no further task.'),
     max_nodes: count(10, [0, 10_000], 'Machines that may be ordered at a time, held ones included. 0: order none.'),

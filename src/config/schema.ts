@@ -2,9 +2,11 @@
 import { z } from 'zod'
 import { agentsTable, BUILT_IN_AGENTS } from './agent-table.ts'
 import { type Camelized, camelized } from './camel.ts'
-import { choice, form, HTTP_URL, list, size } from './kinds.ts'
+import { backupsTable, diskTable, retentionTable } from './care-tables.ts'
+import { choice, form, HTTP_URL, size } from './kinds.ts'
 import { parseListen } from './listen.ts'
 import { nodesTable, sweepsTable } from './nodes-table.ts'
+import { notifyTable } from './notify-table.ts'
 import { hetznerTable, localTable, staticTable } from './provider-tables.ts'
 import { runnerTable } from './runner-table.ts'
 import { emptyTable, isTable, type Table } from './tree.ts'
@@ -36,18 +38,13 @@ const callbacksTable = z
 
 const resultsTable = z
   .strictObject({
-    salvage_max_bytes: size('256MiB', 'A file that is larger stays out of a saved result, and the task says so.'),
-    log_max_bytes: size('64MiB', "The log of an agent's session is kept up to this size."),
+    salvage_max_bytes: size('256MiB', 'A file that is larger stays out of a saved result, and the task says so.', {
+      apply: 'restart',
+    }),
+    log_max_bytes: size('64MiB', "The log of an agent's session is kept up to this size.", { apply: 'restart' }),
   })
   .prefault({})
   .meta({ description: 'What comes home from a node.' })
-
-const notifyTable = z
-  .strictObject({
-    command: list([], 'A program and its arguments, run when a task needs you or has ended. Empty: none.'),
-  })
-  .prefault({})
-  .meta({ description: 'How you are told.' })
 
 export const configSchema = z.strictObject({
   daemon: daemonTable,
@@ -56,6 +53,9 @@ export const configSchema = z.strictObject({
   nodes: nodesTable,
   sweeps: sweepsTable,
   results: resultsTable,
+  disk: diskTable,
+  backups: backupsTable,
+  retention: retentionTable,
   notify: notifyTable,
   providers: z.strictObject({ local: localTable, static: staticTable, hetzner: hetznerTable }).prefault({}),
   agents: agentsTable,

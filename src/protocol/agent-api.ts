@@ -169,11 +169,16 @@ export const salvaged = z.object({
 })
 export type Salvaged = z.output<typeof salvaged>
 
+/** Counts changes that an older daemon could not deal with. */
+export const AGENT_PROTOCOL = 1
+
 export const health = z.object({
   status: z.string(),
   nodeName: id,
   stateId: id,
   version: text(64),
+  /** The newest form of this API that it speaks. */
+  protocol: z.int().min(1).default(1),
   cpuPercent: nullable(percent),
   memoryPercent: nullable(percent),
   diskPercent: nullable(percent),

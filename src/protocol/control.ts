@@ -136,8 +136,25 @@ export interface DaemonStatusJson {
   startedAt: string
   /** Who starts it again when it ends; null when nobody does. */
   supervisor: 'systemd' | null
+  /** Why no task is begun; null when tasks are. */
+  obstacle: string | null
   tasks: Record<string, number>
   nodes: Record<string, number>
+}
+
+/** What a reload took over; a reload that is refused changes nothing. */
+export interface ReloadJson {
+  file: string
+  changed: { key: string; from: string | null; to: string | null }[]
+  warnings: string[]
+}
+
+/** A copy of the database in the backup folder. */
+export interface BackupJson {
+  name: string
+  file: string
+  bytes: number
+  at: string
 }
 
 /** `tdf why`: what a task waits for, since when, until when, what happens next, and what would change it. */

@@ -1,4 +1,4 @@
-/** Your own boxes, from the configuration: an agent reached at a url, with its token. */
+/** Your own boxes: an agent reached at a url with its token, or a machine reached by ssh, where tdf brings the agent. */
 import { readFileSync } from 'node:fs'
 import type { AgentLine } from '../agent-client.ts'
 import type { StaticNodeConfig } from '../config/schema.ts'
@@ -7,19 +7,35 @@ import type { Node } from '../node.ts'
 import { httpTransport } from '../transport.ts'
 import type { Provider } from './provider.ts'
 
-export function staticProvider(nodes: readonly StaticNodeConfig[], slots: number): Provider {
-  const byName = new Map(nodes.map(node => [node.name, node]))
+/** What can be done with a machine that is reached by ssh. */
+export interface SshWay {
+  connect(name: string, destination: string): Promise<AgentLine>
+  shell(name: string, destination: string): readonly string[]
+  isOutdated(node: Node): boolean
+  hangUp(name: string): void
+}
+
+export interface StaticOptions {
+  /** Asked each time: nodes may be added and removed while we run. */
+  nodes(): readonly StaticNodeConfig[]
+  slots: number
+  ssh: SshWay
+}
+
+export function staticProvider({ nodes, slots, ssh }: StaticOptions): Provider {
   const lines = new Map<string, AgentLine>()
 
   function configured(name: string): StaticNodeConfig {
-    const node = byName.get(name)
+    const node = nodes().find(one => one.name === name)
     if (node) return node
     throw new TdfError('NODE_UNREACHABLE', `node ${name} is not in the configuration any more`)
   }
 
+  const addressOf = (name: string) => configured(name).url || configured(name).ssh
+
   return {
     standing: () =>
-      nodes.map(node => ({
+      nodes().map(node => ({
         name: node.name,
         size: node.size || null,
         location: node.location || null,
@@ -27,15 +43,21 @@ export function staticProvider(nodes: readonly StaticNodeConfig[], slots: number
         maxWorkspaces: node.maxWorkspaces ?? slots,
       })),
     catalogue: () => null,
-    ensure: async ({ name }) => ({ state: 'up', address: configured(name).url }),
-    find: async ({ name }) => ({ state: 'up', address: configured(name).url }),
+    ensure: async ({ name }) => ({ state: 'up', address: addressOf(name) }),
+    find: async ({ name }) => ({ state: 'up', address: addressOf(name) }),
     connect: async ({ name }: Node) => {
       const node = configured(name)
+      if (node.ssh) return ssh.connect(name, node.ssh)
       const line = lines.get(name) ?? { transport: httpTransport({ url: node.url }), token: tokenOf(node) }
       lines.set(name, line)
       return line
     },
-    shell: () => null,
+    shell: ({ name }) => {
+      const node = configured(name)
+      return node.ssh ? ssh.shell(name, node.ssh) : null
+    },
+    isOutdated: node => configured(node.name).ssh !== '' && ssh.isOutdated(node),
+    hangUp: ({ name }) => ssh.hangUp(name),
     // A box of yours is never ours to destroy.
     destroy: async () => true,
   }

@@ -23,7 +23,8 @@ export interface Group {
   afterCommit(then: () => void): void
 }
 
-export function createGroup(sql: Sql, world: World): Group {
+/** `onFull`: see openStore. */
+export function createGroup(sql: Sql, world: World, onFull: () => boolean = () => false): Group {
   let queue: Member[] = []
   let scheduled = false
   let deferred: (() => void)[] = []
@@ -54,9 +55,10 @@ export function createGroup(sql: Sql, world: World): Group {
       sql.script('commit')
       world.power('after', 'commit')
     } catch (error) {
-      queue = queue.slice(taken || group.length)
       rollBack()
       const refused = storageError(error)
+      if (refused.code === 'DISK_FULL' && onFull()) return
+      queue = queue.slice(taken || group.length)
       for (const { member } of done) member.reject(refused)
       if (taken === 0) for (const member of group) member.reject(refused)
       return

@@ -90,12 +90,17 @@ export function recentStepMs(sql: Sql, step: string, limit: number): number[] {
   return rows.map(({ ms }) => Number(ms))
 }
 
-/** Drops rows older than `before`, never the newest: its number is where the next one goes on. */
-export function pruneEvents(sql: Sql, before: number, rowsMax: number): number {
+/**
+ * Drops rows older than `before` and the oldest beyond `kept`, at most `limit` of them. Never the newest: its number is
+ * where the next one goes on. Numbers grow with time, so the oldest are the first.
+ */
+export function pruneEvents(sql: Sql, before: number, kept: number, limit: number): number {
+  const last = lastSeq(sql)
   return sql.run(
-    'delete from events where seq in (select seq from events where at < ? order by seq limit ?) and seq < ?',
+    'delete from events where seq in (select seq from events order by seq limit ?) and (at < ? or seq <= ?) and seq < ?',
+    limit,
     before,
-    rowsMax,
-    lastSeq(sql),
+    last - kept,
+    last,
   )
 }

@@ -1,12 +1,11 @@
 /** Opens `tdf.db`: checked, backed up before its schema changes, refused when it is broken or newer than this build. */
-import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readSync, renameSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readSync } from 'node:fs'
 import path from 'node:path'
 import { asTdfError, TdfError } from '../errors.ts'
+import { BACKUP_DIR, backUp, CHECKPOINT_PAGES, writeCopy } from './backup.ts'
 import { storageError } from './group.ts'
 import { MIGRATIONS } from './migrations.ts'
 import { openSql, type Sql } from './sql.ts'
-
-const BACKUP_DIR = 'backups'
 
 /**
  * Throws STATE_CORRUPT, STATE_NEWER, STATE_LOCKED, STATE_UNWRITABLE or DISK_FULL; never puts an empty database in the
@@ -24,7 +23,7 @@ export function openDatabase(stateDir: string, migrations: readonly string[] = M
   try {
     sql.script(
       'pragma busy_timeout = 5000; pragma locking_mode = exclusive; pragma journal_mode = wal; ' +
-        'pragma synchronous = full; pragma foreign_keys = on; pragma wal_autocheckpoint = 4000',
+        `pragma synchronous = full; pragma foreign_keys = on; pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`,
     )
     checkIntegrity(sql, file)
     migrate(sql, stateDir, migrations)
@@ -92,30 +91,6 @@ function migrate(sql: Sql, stateDir: string, migrations: readonly string[]): voi
   sql.script('begin immediate')
   for (const step of migrations.slice(version)) sql.script(step)
   sql.script(`pragma user_version = ${migrations.length}; commit`)
-}
-
-/** Writes a consistent copy into the backup folder; whole or not at all. Returns its path. */
-export function backUp(sql: Sql, stateDir: string, name: string): string {
-  const folder = path.join(stateDir, BACKUP_DIR)
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const target = path.join(folder, name)
-  writeCopy(sql, target)
-  return target
-}
-
-function writeCopy(sql: Sql, target: string): void {
-  rmSync(`${target}.part`, { force: true })
-  sql.run('vacuum into ?', `${target}.part`)
-  chmodSync(`${target}.part`, 0o600)
-  sync(`${target}.part`)
-  renameSync(`${target}.part`, target)
-  sync(path.dirname(target))
-}
-
-function sync(fileOrFolder: string): void {
-  const descriptor = openSync(fileOrFolder, 'r')
-  fsyncSync(descriptor)
-  closeSync(descriptor)
 }
 
 const DAMAGE = ['SQLITE_CORRUPT', 'SQLITE_NOTADB', 'SQLITE_FORMAT']

@@ -2,7 +2,7 @@
 import { jsonOf, readable } from './fields.ts'
 import type { Sql } from './sql.ts'
 
-export type OutboxKind = 'error' | 'notify'
+export type OutboxKind = 'error' | 'notify-command' | 'notify-webhook' | 'notify-ntfy'
 
 export interface OutboxItem {
   id: string

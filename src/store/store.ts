@@ -10,10 +10,11 @@ export interface Store extends Group {
   close(): void
 }
 
-export function openStore(stateDir: string, world: World): Store {
+/** `onFull` is asked when the disk is full: true when it made room, and the same writes are tried once more. */
+export function openStore(stateDir: string, world: World, onFull: () => boolean = () => false): Store {
   const sql = openDatabase(stateDir)
   return {
-    ...createGroup(sql, world),
+    ...createGroup(sql, world, onFull),
     sql,
     close: () => {
       sql.script('pragma wal_checkpoint(truncate)')

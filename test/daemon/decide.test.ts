@@ -255,7 +255,6 @@ const cases: Case[] = [
       },
     },
     writes: [
-      { kind: 'ended' },
       { kind: 'cleanup', items: ['stop_workspace', 'delete_workspace'], workspaceId: 't1-1-1', nodeName: 'n1' },
       { kind: 'drop_reservation' },
     ],
@@ -266,7 +265,7 @@ const cases: Case[] = [
     task: runs(),
     outcome: fail(refused, 'agent_error'),
     is: { status: 'failed', verdict: 'agent_error', step: 'salvage', cleanup: null },
-    writes: [{ kind: 'ended' }],
+    writes: [],
     final: true,
   },
   {
@@ -307,7 +306,6 @@ const cases: Case[] = [
     outcome: wait(SECOND, 'no answer'),
     is: { status: 'failed', verdict: 'infrastructure', step: 'cleanup', facts: { held: true } },
     writes: [
-      { kind: 'ended' },
       {
         kind: 'cleanup',
         items: ['salvage', 'stop_workspace', 'delete_workspace'],

@@ -24,9 +24,11 @@ export class PowerCut extends Error {}
 export interface SimOptions {
   seed?: number
   startAt?: number
-  /** Cuts the power at the n-th effect, counted from 1. */
-  cut?: { when: 'before' | 'after'; nth: number }
+  /** Cuts the power at the n-th effect, counted from 1; with `of`, at the n-th of those names. */
+  cut?: { when: 'before' | 'after'; nth: number; of?: RegExp }
   onCut?: () => void
+  /** The network beyond the nodes; without it there is none. */
+  fetch?: World['fetch']
 }
 
 interface Timer {
@@ -47,7 +49,7 @@ export function timeline(startAt = Date.UTC(2026, 0, 1)): Timeline {
   return { now: startAt, drift: 0, timers: new Set(), turns: 0 }
 }
 
-export function simWorld(time: Timeline, { seed = 1, cut, onCut }: SimOptions = {}): SimWorld {
+export function simWorld(time: Timeline, { seed = 1, cut, onCut, fetch = noNetwork }: SimOptions = {}): SimWorld {
   let dead = false
   let effects = 0
   const own = new Set<Timer>()
@@ -89,12 +91,14 @@ export function simWorld(time: Timeline, { seed = 1, cut, onCut }: SimOptions = 
 
   return {
     clock,
+    fetch,
     random: {
       float: random,
       bytes: count => Buffer.from(Array.from({ length: count }, () => Math.floor(random() * 256))),
     },
-    power(when) {
+    power(when, effect) {
       if (dead) throw new PowerCut('the power is off')
+      if (cut?.of && !cut.of.test(effect)) return
       if (when === 'before') effects += 1
       if (cut && when === cut.when && effects === cut.nth) {
         dead = true
@@ -120,6 +124,10 @@ export function simWorld(time: Timeline, { seed = 1, cut, onCut }: SimOptions = 
     },
     effects: () => effects,
   }
+}
+
+const noNetwork: World['fetch'] = async () => {
+  throw new Error('there is no network here')
 }
 
 /** Turns of the event loop without new work after which everything that needs no time has happened. */

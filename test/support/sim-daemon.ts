@@ -20,6 +20,7 @@ import { type Latency, standingProvider } from '../fakes/provider.ts'
 import { type FakeResults, fakeResults } from '../fakes/results.ts'
 import { type SimOptions, type SimWorld, simWorld, type Timeline, timeline } from '../fakes/world.ts'
 import { aConfig, aSpec } from './builders.ts'
+import { type HetznerMachines, hetznerMachines } from './hetzner-machines.ts'
 
 /** A file system in memory: the files are real, and an fsync costs nothing. */
 const MEMORY = '/dev/shm'
@@ -32,6 +33,8 @@ export interface Outside {
   results: FakeResults
   /** Where machines are ordered, when the test wants that. */
   cloud: FakeCloud | null
+  /** The same through the real provider, over a model of Hetzner's API. */
+  hetzner: HetznerMachines | null
   /** The callback port of the daemon that lives now. */
   callbacks: { app: Hono | null }
   config: Config
@@ -44,9 +47,11 @@ export interface OutsideOptions {
   nodes?: string[]
   config?: Config
   cloud?: boolean
+  hetzner?: boolean
 }
 
-export function outside({ nodes = ['n1'], config = aConfig(), cloud = false, latency }: OutsideOptions = {}): Outside {
+export function outside(options: OutsideOptions = {}): Outside {
+  const { nodes = ['n1'], config = aConfig(), cloud = false, hetzner = false, latency } = options
   const time = timeline()
   const callbacks: Outside['callbacks'] = { app: null }
   const nodeWorld = simWorld(time, { seed: 99 })
@@ -68,6 +73,7 @@ export function outside({ nodes = ['n1'], config = aConfig(), cloud = false, lat
     ...{ time, dir, agents, callbacks, config, results },
     latency: latency ? latency(clock) : () => {},
     cloud: cloud ? fakeCloud({ clock, deliver, isHome, ...(latency ? { latency: latency(clock) } : {}) }) : null,
+    hetzner: hetzner ? hetznerMachines({ clock, deliver, isHome }) : null,
     remove: () => rmSync(root, { recursive: true, force: true }),
   }
 }
@@ -99,9 +105,11 @@ const SWEEP_TICK_MS = 120_000
 const noErrors = { flush: async () => {} }
 const noObservability = { addErrors() {}, errors: () => [], prune: () => 0, close() {} }
 
+const INSTALL = { id: 'inst0001', key: Buffer.alloc(32, 7) }
+
 /** One life of a daemon over an outside. */
 export async function live(out: Outside, options: SimOptions = {}): Promise<Life> {
-  const world = simWorld(out.time, options)
+  const world = simWorld(out.time, { ...options, ...(out.hetzner ? { fetch: out.hetzner.cloud.fetch } : {}) })
   out.dir = copyOf(out.dir)
   const store = openStore(out.dir, world)
   const engine = buildEngine({
@@ -109,10 +117,11 @@ export async function live(out: Outside, options: SimOptions = {}): Promise<Life
     store,
     config: out.config,
     log: silentLog,
-    install: { id: 'inst0001', key: Buffer.alloc(32, 7) },
+    install: INSTALL,
     providers: {
       static: standingProvider(out.agents, { slots: out.config.nodes.maxWorkspaces, latency: out.latency }),
       ...(out.cloud ? { hetzner: out.cloud.provider } : {}),
+      ...(out.hetzner ? { hetzner: out.hetzner.provider(world, out.config, INSTALL.id) } : {}),
     },
     results: out.results,
     callbackUrl: () => 'http://127.0.0.1:7433',

@@ -1,6 +1,6 @@
 /** The node as a whole: health, registration, the outbox. */
 import type { Hono } from 'hono'
-import { type AgentEvents, type Health, registration } from '../../protocol/agent-api.ts'
+import { AGENT_PROTOCOL, type AgentEvents, type Health, registration } from '../../protocol/agent-api.ts'
 import { EVENTS_PAGE_MAX, EVENTS_WAIT_S_MAX } from '../../protocol/limits.ts'
 import { malformed, Refusal } from '../refusal.ts'
 import { AGENT_VERSION } from '../version.ts'
@@ -17,6 +17,7 @@ export function nodeRoutes(app: Hono<Env>, { agent, load, events, node }: Servin
       nodeName: identity.nodeName(),
       stateId: identity.stateId,
       version: AGENT_VERSION,
+      protocol: AGENT_PROTOCOL,
       ...load(),
       workspaces: agent.workspaces.size + agent.damaged.size,
     }

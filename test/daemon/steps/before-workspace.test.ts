@@ -23,10 +23,25 @@ describe('node_selection', () => {
 })
 
 describe('node_provisioning', () => {
-  const task = aTask({ step: 'node_provisioning' })
+  const task = aTask({ step: 'node_provisioning', createdAt: bench().ctx.now })
   it.each(['ordered', 'creating'] as const)('waits while the machine is %s, in the node’s own words', async status => {
     const outcome = await nodeProvisioning(reserved(status, 'the provider'), task)
     expect(outcome).toMatchObject({ kind: 'wait', why: 'the provider', looked: true })
+  })
+  it('waits for a machine that is not to be had as long as for a slot, and then says why', async () => {
+    const { ctx } = bench({ reservedNode: 'n1', nodeState: aNode({ status: 'creating', waitingFor: 'room at all' }) })
+    const { queueTimeout } = ctx.config.runner
+    const waiting = await nodeProvisioning(ctx, { ...task, createdAt: ctx.now - queueTimeout + 1_000 })
+    expect(waiting).toMatchObject({ kind: 'wait', deadlineMs: 1_000 })
+    const late = await nodeProvisioning(ctx, { ...task, createdAt: ctx.now - queueTimeout })
+    expect(late).toMatchObject({ kind: 'fail', verdict: 'timeout', error: { code: 'QUEUE_TIMEOUT' } })
+  })
+  it('gives a machine that was ordered until its own deadline', async () => {
+    const { ctx } = bench({
+      reservedNode: 'n1',
+      nodeState: aNode({ status: 'creating', deadlineAt: 90_000 + bench().ctx.now }),
+    })
+    expect(await nodeProvisioning(ctx, task)).toMatchObject({ kind: 'wait', deadlineMs: 90_000 })
   })
   it.each(['booting', 'ready', 'warm'] as const)('goes on when the machine is %s', async status => {
     expect(await nodeProvisioning(reserved(status), task)).toMatchObject({ kind: 'advance', to: 'node_agent_ready' })

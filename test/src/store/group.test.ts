@@ -105,3 +105,29 @@ describe('a group', () => {
     )
   })
 })
+
+describe('a group on a full disk', () => {
+  /** The next commit fails as SQLite does when there is no room. */
+  function full(times: number): Sql {
+    let left = times
+    const script = (text: string) => {
+      if (text === 'commit' && left-- > 0) throw Object.assign(new Error('full'), { code: 'SQLITE_FULL' })
+      sql.script(text)
+    }
+    return { ...sql, script }
+  }
+
+  it('is tried once more when room was made, and each of its writes is stored once', async () => {
+    let asked = 0
+    const group = createGroup(full(1), realWorld(), () => ++asked === 1)
+    await Promise.all([1, 2, 3].map(value => group.commit(() => insert(value))))
+    expect([stored(), asked]).toEqual([[1, 2, 3], 1])
+  })
+
+  it('is refused when no room can be made, and later writes are stored', async () => {
+    const group = createGroup(full(1), realWorld(), () => false)
+    await expect(group.commit(() => insert(1))).rejects.toMatchObject({ code: 'DISK_FULL' })
+    await group.commit(() => insert(2))
+    expect(stored()).toEqual([2])
+  })
+})

@@ -1,0 +1,114 @@
+/**
+ * Exactly one server for each node, though the API knows no idempotency: the node's name was final before anything was
+ * sent, names are unique in a project, and every create is preceded by a look.
+ */
+import { TdfError } from '../../errors.ts'
+import type { Node } from '../../node.ts'
+import type { Machine, MayVary } from '../provider.ts'
+import { HetznerError } from './errors.ts'
+import { ensureKey } from './keys.ts'
+import { labelsOf } from './labels.ts'
+import { describe, type Hetzner } from './machine.ts'
+import type { Offer } from './offers.ts'
+import type { Server } from './shapes.ts'
+
+/** An account at its limit is asked again after this, or as soon as a machine of ours has gone. */
+const LIMIT_MS = 5 * 60_000
+
+export interface Orders {
+  ensure(node: Node, signal: AbortSignal, mayVary: MayVary): Promise<Machine>
+  /** A machine of ours has gone: there may be room for another. */
+  roomAgain(): void
+}
+
+export function createOrders(hetzner: Hetzner): Orders {
+  const { world, api, fleet, offers, installId, config } = hetzner
+  let limit: { until: number; error: TdfError } | null = null
+  let keyId: number | null = null
+
+  async function order(node: Node, signal: AbortSignal, mayVary: MayVary): Promise<Machine> {
+    waitForLimit()
+    for (const offer of offers.open(node, mayVary)) {
+      const made = await tryOffer(node, offer, signal)
+      if (made) return made
+    }
+    // All of them were refused by now, so this throws.
+    offers.open(node, mayVary)
+    throw new TdfError('BUG', `every offer for ${node.name} was refused, and yet one is open`)
+  }
+
+  /** Null when this offer cannot be had. */
+  async function tryOffer(node: Node, offer: Offer, signal: AbortSignal): Promise<Machine | null> {
+    try {
+      const { server, action } = await create(node, offer, signal)
+      offers.worked(offer)
+      fleet.saw(server)
+      const machine = await describe(hetzner, node, server)
+      return { ...machine, facts: { ...machine.facts, actionId: action.id } }
+    } catch (error) {
+      if (!(error instanceof HetznerError)) throw error
+      if (error.apiCode === 'uniqueness_error') return adopt(node, error, signal)
+      if (error.code === 'PROVIDER_LIMIT') startLimit(error)
+      if (error.code !== 'CAPACITY' && error.code !== 'PROVIDER_REFUSED') throw error
+      keyId = null
+      offers.refused(offer, error)
+      return null
+    }
+  }
+
+  async function create(node: Node, { type, location }: Offer, signal: AbortSignal) {
+    const publicKey = hetzner.publicKey()
+    if (publicKey !== null) keyId ??= await ensureKey(api, installId, publicKey, signal)
+    return api.create(
+      {
+        name: node.name,
+        server_type: type,
+        location,
+        image: config.image,
+        ssh_keys: keyId === null ? [] : [keyId],
+        user_data: hetzner.userData(node),
+        labels: labelsOf(installId, node.name, world.clock.now() + hetzner.leaseMs),
+      },
+      signal,
+    )
+  }
+
+  /** An earlier create of ours was done after all. Whether the server really is ours, its labels say. */
+  async function adopt(node: Node, error: HetznerError, signal: AbortSignal): Promise<Machine> {
+    const server = await api.byName(node.name, signal)
+    if (server) return describe(hetzner, node, server)
+    throw new TdfError('PROVIDER_UNAVAILABLE', `${error.message}, and yet no server of that name is listed`)
+  }
+
+  function startLimit(error: HetznerError): never {
+    limit = { until: world.clock.mono() + LIMIT_MS, error }
+    throw new TdfError('PROVIDER_LIMIT', error.message, { cause: error, retryAfterMs: LIMIT_MS })
+  }
+
+  function waitForLimit(): void {
+    const leftMs = (limit?.until ?? 0) - world.clock.mono()
+    if (limit && leftMs > 0) throw new TdfError('PROVIDER_LIMIT', limit.error.message, { retryAfterMs: leftMs })
+  }
+
+  return {
+    async ensure(node, signal, mayVary) {
+      const server = await lookFor(hetzner, node, signal)
+      if (server) return describe(hetzner, node, server)
+      // Its number names it for ever, so that this is proof; and a name is never used for a second machine.
+      if (node.facts.serverId !== undefined) return { state: 'failed', why: `server ${node.facts.serverId} is gone` }
+      return order(node, signal, mayVary)
+    },
+    roomAgain() {
+      limit = null
+    },
+  }
+}
+
+/** In the list that all share; what is not there is asked for by itself. Null is proof only when its number is known. */
+export async function lookFor({ fleet, api }: Hetzner, node: Node, signal: AbortSignal): Promise<Server | null> {
+  const { serverId } = node.facts
+  const listed = await fleet.server(node.name)
+  signal.throwIfAborted()
+  if (listed && (serverId === undefined || serverId === String(listed.id))) return listed
+  return serverId === undefined ? api.byName(node.name, signal) : api.get(Number(serverId), signal)
+}

@@ -1,0 +1,91 @@
+/** Machines ordered at Hetzner Cloud. Facts about its API: docs.hetzner.cloud, and the source of hcloud-go. */
+import type { AgentLine } from '../../agent-client.ts'
+import type { Config } from '../../config/schema.ts'
+import { TdfError } from '../../errors.ts'
+import type { Node } from '../../node.ts'
+import type { World } from '../../world.ts'
+import type { Machine, Provider } from '../provider.ts'
+import { hetznerApi } from './api.ts'
+import { hetznerClient } from './client.ts'
+import { createOrders, lookFor } from './ensure.ts'
+import { createFleet } from './fleet.ts'
+import { isOurs } from './labels.ts'
+import { describe, type Hetzner } from './machine.ts'
+import { markedFleet } from './marked.ts'
+import { createOffers } from './offers.ts'
+
+export interface HetznerOptions extends Pick<Hetzner, 'userData' | 'publicKey'> {
+  world: World
+  config: Config['providers']['hetzner']
+  installId: string
+  /** Read for every request. Throws PROVIDER_AUTH when there is none. */
+  token(): string
+  /** How long a machine is spoken for beyond now, in ms: as long as one may be held. */
+  leaseMs: number
+  connect(node: Node): Promise<AgentLine>
+  shell(node: Node): readonly string[] | null
+  /** Its machine is on its way out: whatever leads there may be closed. */
+  left(node: Node): void
+}
+
+/** A server without a known number is believed to be gone when it was not listed for so long. More than two time-outs. */
+const ABSENT_MS = 65_000
+
+export function hetznerProvider(options: HetznerOptions): Provider {
+  const { world, config, installId } = options
+  const api = hetznerApi(hetznerClient({ world, endpoint: config.endpoint, token: options.token }))
+  const fleet = createFleet(api, world.clock, installId)
+  const hetzner: Hetzner = { ...options, api, fleet, offers: createOffers(world.clock, config) }
+  const orders = createOrders(hetzner)
+  const absentSince = new Map<string, number>()
+
+  /** An empty list is no evidence, and a create may still be under way: only a long absence is. */
+  function isCertainlyAbsent({ name }: Node): boolean {
+    const now = world.clock.mono()
+    const since = absentSince.get(name) ?? now
+    absentSince.set(name, since)
+    return now - since >= ABSENT_MS
+  }
+
+  async function find(node: Node, signal: AbortSignal): Promise<Machine | { state: 'gone' }> {
+    const server = await lookFor(hetzner, node, signal)
+    if (server) return describe(hetzner, node, server)
+    if (node.facts.serverId !== undefined || isCertainlyAbsent(node)) return { state: 'gone' }
+    return { state: 'coming', why: 'Hetzner to list it' }
+  }
+
+  async function destroy(node: Node, signal: AbortSignal): Promise<boolean> {
+    const { serverId } = node.facts
+    fleet.forget(node.name)
+    const server =
+      serverId === undefined ? await api.byName(node.name, signal) : await api.get(Number(serverId), signal)
+    if (!server) return serverId !== undefined || isCertainlyAbsent(node)
+    if (!isOurs(server, installId, node.name)) {
+      // Its name is somebody else's, so that there never was one of ours.
+      if (serverId === undefined) return true
+      const message = `server ${server.id} does not carry the labels of ${node.name}; delete it by hand, if it is yours`
+      throw new TdfError('PROVIDER_REFUSED', message)
+    }
+    if (server.status !== 'deleting') await api.remove(server.id, signal)
+    return (await api.get(server.id, signal)) === null
+  }
+
+  return {
+    standing: () => [],
+    catalogue: () => ({ sizes: Object.keys(config.sizes), locations: config.locations }),
+    ensure: orders.ensure,
+    find,
+    connect: options.connect,
+    shell: options.shell,
+    async destroy(node, signal) {
+      options.left(node)
+      const isGone = await destroy(node, signal)
+      if (isGone) {
+        absentSince.delete(node.name)
+        orders.roomAgain()
+      }
+      return isGone
+    },
+    fleet: markedFleet(hetzner),
+  }
+}

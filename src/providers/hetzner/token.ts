@@ -1,0 +1,42 @@
+/** Where the API token comes from: a file, a systemd credential, or HCLOUD_TOKEN. Never a command line or a log. */
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { asTdfError, TdfError } from '../../errors.ts'
+
+export interface TokenSource {
+  tokenFile: string
+  env: Readonly<Record<string, string | undefined>>
+}
+
+const CREDENTIAL = 'hcloud-token'
+
+/** Answers a function that reads it anew, so that a replaced file counts without a restart. Throws PROVIDER_AUTH. */
+export function tokenReader({ tokenFile, env }: TokenSource): () => string {
+  // systemd.exec(5): a service finds its credentials as files in this folder.
+  const credential = env.CREDENTIALS_DIRECTORY ? path.join(env.CREDENTIALS_DIRECTORY, CREDENTIAL) : null
+  return () => {
+    const text = tokenFile ? read(tokenFile) : ((credential && tryRead(credential)) ?? env.HCLOUD_TOKEN ?? '')
+    const token = text.trim()
+    // 64 letters and digits today; what must not happen is a line break in a header.
+    if (/^[\x21-\x7e]{1,512}$/.test(token)) return token
+    const where = tokenFile || 'HCLOUD_TOKEN, token_file or the systemd credential hcloud-token'
+    throw new TdfError('PROVIDER_AUTH', `there is no Hetzner API token in ${where}`, { retryAfterMs: 60_000 })
+  }
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (thrown) {
+    const why = asTdfError(thrown).message
+    throw new TdfError('PROVIDER_AUTH', `the token file of Hetzner cannot be read: ${why}`, { retryAfterMs: 60_000 })
+  }
+}
+
+function tryRead(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return null
+  }
+}

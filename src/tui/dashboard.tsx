@@ -1,0 +1,80 @@
+/** The one file that subscribes: draws the frame of the model, and hands on what is pressed. */
+import { Box, type Key, Text, useInput } from 'ink'
+import { useSyncExternalStore } from 'react'
+import { frame } from './frame.ts'
+import type { Line, Span } from './line.ts'
+import type { Tone } from './states.ts'
+import type { Store } from './store.ts'
+
+/** The sixteen colours that every theme has; the rest of the text has the terminal's own. */
+const COLOURS: Record<Tone, string> = {
+  good: 'green',
+  bad: 'red',
+  busy: 'cyan',
+  wait: 'yellow',
+  you: 'magenta',
+  quiet: 'gray',
+}
+
+export function Dashboard({ store, onKey }: { store: Store; onKey(key: string): void }) {
+  const model = useSyncExternalStore(store.subscribe, store.get)
+  useInput((input, key) => {
+    for (const name of keysOf(input, key)) onKey(name)
+  })
+  const lines = frame(model)
+  return (
+    <Box flexDirection="column" width={model.size.columns} height={lines.length}>
+      {lines.map((line, index) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: a line of the screen is its place
+        <Row key={index} line={line} />
+      ))}
+    </Box>
+  )
+}
+
+function Row({ line }: { line: Line }) {
+  if (line.length === 0) return <Text> </Text>
+  return (
+    <Text wrap="truncate-end">
+      {line.map((span, index) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: a piece of a line is its place
+        <Piece key={index} span={span} />
+      ))}
+    </Text>
+  )
+}
+
+function Piece({ span: { text, tone, isBold = false, isInverse = false } }: { span: Span }) {
+  const color = tone === undefined ? {} : { color: COLOURS[tone] }
+  return (
+    <Text bold={isBold} inverse={isInverse} {...color}>
+      {text}
+    </Text>
+  )
+}
+
+const NAMED: readonly [keyof Key, string][] = [
+  ['upArrow', 'up'],
+  ['downArrow', 'down'],
+  ['pageUp', 'pageup'],
+  ['pageDown', 'pagedown'],
+  ['home', 'home'],
+  ['end', 'end'],
+  ['return', 'enter'],
+  ['escape', 'esc'],
+  ['tab', 'tab'],
+  ['backspace', 'backspace'],
+  ['delete', 'backspace'],
+]
+
+/** Names of keys as `keys.ts` has them; what was pasted, or typed faster than it was read, is one key a letter. */
+export function keysOf(input: string, key: Key): string[] {
+  const named = NAMED.find(([flag]) => key[flag])
+  if (named) return [named[1]]
+  if (key.ctrl) return [`ctrl-${input}`]
+  return [...input].flatMap(letter => {
+    if (letter === ' ') return ['space']
+    if (letter === '\r' || letter === '\n') return ['enter']
+    return letter < ' ' || letter === '\x7f' ? [] : [letter]
+  })
+}

@@ -1,0 +1,48 @@
+/** The first line: where one is, how everything stands, and whether it is live. */
+import { formatDurationShort } from '../duration.ts'
+import { joined, type Line, type Span, split } from './line.ts'
+import type { Model, View } from './model.ts'
+import { GROUPS } from './states.ts'
+
+const VIEWS: readonly View[] = ['tasks', 'nodes', 'events']
+
+export function header(model: Model): Line {
+  const { columns } = model.size
+  const tabs: Span[] = [{ text: ' tdf', isBold: true }]
+  VIEWS.forEach((name, index) => {
+    const text = `${index + 1} ${name}`
+    tabs.push(
+      { text: '  ' },
+      name === model.view ? { text: `[${text}]`, isBold: true } : { text: ` ${text} `, tone: 'quiet' },
+    )
+  })
+  const link = linkOf(model)
+  const room = columns - 34 - link.text.length - 4
+  const right: Line = [...summary(model, room), { text: '  ' }, link, { text: ' ' }]
+  return split(tabs, right, columns)
+}
+
+function linkOf({ awaySince, now }: Model): Span {
+  if (awaySince === null) return { text: '● live', tone: 'good' }
+  const seconds = Math.floor(Math.max(now - awaySince, 0) / 1_000)
+  return { text: `○ daemon away ${formatDurationShort(seconds * 1_000)}`, tone: 'bad', isBold: true }
+}
+
+/** As many groups as fit, most urgent first; the price of an hour comes last. */
+function summary(model: Model, room: number): Line {
+  const tasks = [...model.rows.values()].map(({ task }) => task)
+  const groups = GROUPS.flatMap(({ word, tone, fits }): Span[] => {
+    const count = tasks.reduce((sum, task) => (fits(task) ? sum + 1 : sum), 0)
+    return count === 0 ? [] : [{ text: `${count} ${word}`, tone }]
+  })
+  const perHour = model.nodes.reduce((sum, { pricePerHour }) => sum + (pricePerHour ?? 0), 0)
+  if (perHour > 0) groups.push({ text: `€${perHour.toFixed(3)}/h` })
+  const shown: Span[] = []
+  let used = 0
+  for (const group of groups) {
+    used += group.text.length + (shown.length > 0 ? 2 : 0)
+    if (used > room) break
+    shown.push(group)
+  }
+  return joined(shown, '  ')
+}

@@ -1,0 +1,114 @@
+/** What the dashboard knows and shows, as one value. Views draw it, `reduce.ts` makes the next one, nothing else. */
+import type { EventJson, NodeJson, ScreenTaskJson, WhyJson } from '../protocol/control.ts'
+import type { Log } from './log.ts'
+import type { Prompt } from './prompt.ts'
+
+export interface Row {
+  task: ScreenTaskJson
+  /** Why it waits, in a sentence; null when it is over or when nobody has asked yet. */
+  why: string | null
+  /** Something happened to it since it was read: what events do not tell is old. */
+  isStale: boolean
+}
+
+export type View = 'tasks' | 'nodes' | 'events'
+export type Pane = 'log' | 'diff' | 'events' | 'prompt'
+export type SortKey = 'activity' | 'created' | 'title' | 'cost'
+
+export interface TaskList {
+  /** Ids of the rows that pass the filter, sorted. Follows the rows with a delay, so that a busy list holds still. */
+  order: readonly string[]
+  orderedAt: number
+  /** The rows that `order` was made of. */
+  sorted: ReadonlyMap<string, Row> | null
+  filter: string
+  sort: SortKey
+  isReversed: boolean
+  /** A task, not a place: rows that come and go above do not move it. */
+  cursor: string | null
+  /** Index of the first row on the screen. */
+  top: number
+  marked: ReadonlySet<string>
+}
+
+/** The task under the cursor, as far as it is known by now. */
+export interface Detail {
+  id: string
+  prompt: string | null
+  events: readonly EventJson[]
+  why: WhyJson | null
+  log: Log
+  /** Null until somebody wants to see it. */
+  diff: string | null
+}
+
+export interface Model {
+  now: number
+  size: { columns: number; rows: number }
+  isReadOnly: boolean
+  /** When the daemon went away; null while the stream is open. */
+  awaySince: number | null
+  rows: ReadonlyMap<string, Row>
+  /** Tasks that events speak of and nobody has read yet. */
+  unread: ReadonlySet<string>
+  nodes: readonly NodeJson[]
+  events: readonly EventJson[]
+  view: View
+  isOpen: boolean
+  /** The first line of the help on the screen; null while it is not shown. */
+  helpTop: number | null
+  list: TaskList
+  nodeCursor: string | null
+  detail: Detail | null
+  pane: Pane
+  isWrapped: boolean
+  /** Lines between the end of what is shown and its last line; 0 follows the end. */
+  back: number
+  prompt: Prompt | null
+  notice: { text: string; isBad: boolean; until: number } | null
+}
+
+export function firstModel(now: number, size: Model['size'], isReadOnly: boolean): Model {
+  return {
+    now,
+    size,
+    isReadOnly,
+    awaySince: null,
+    rows: new Map(),
+    unread: new Set(),
+    nodes: [],
+    events: [],
+    view: 'tasks',
+    isOpen: false,
+    helpTop: null,
+    list: {
+      order: [],
+      orderedAt: 0,
+      sorted: null,
+      filter: '',
+      sort: 'activity',
+      isReversed: false,
+      cursor: null,
+      top: 0,
+      marked: new Set(),
+    },
+    nodeCursor: null,
+    detail: null,
+    pane: 'log',
+    isWrapped: false,
+    back: 0,
+    prompt: null,
+    notice: null,
+  }
+}
+
+/** The task that the preview and the detail are about. */
+export function focusOf({ view, list }: Model): string | null {
+  return view === 'tasks' ? list.cursor : null
+}
+
+/** What an action is about: the marked tasks, else the one under the cursor. */
+export function chosen({ list }: Model): string[] {
+  if (list.marked.size > 0) return [...list.marked]
+  return list.cursor === null ? [] : [list.cursor]
+}

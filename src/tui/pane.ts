@@ -1,0 +1,49 @@
+/** The lower part of an open task, and the journal: lines that one scrolls through, and how many of them fit. */
+import { eventText } from '../event-text.ts'
+import type { EventJson } from '../protocol/control.ts'
+import { head } from './detail.ts'
+import { linesOf } from './log.ts'
+import type { Model, Pane } from './model.ts'
+
+export const PANES: readonly Pane[] = ['log', 'diff', 'events', 'prompt']
+
+const CONTENT: Record<Pane, (model: Model) => readonly string[]> = {
+  log: ({ detail }) => (detail ? linesOf(detail.log) : []),
+  diff: ({ detail }) => lines(detail?.diff ?? ''),
+  events: ({ detail }) => detail?.events.map(eventLine) ?? [],
+  prompt: ({ detail }) => lines(detail?.prompt ?? ''),
+}
+
+export function paneLines(model: Model): readonly string[] {
+  return model.view === 'events' && !model.isOpen ? model.events.map(journalLine) : CONTENT[model.pane](model)
+}
+
+export function paneLength(model: Model): number {
+  return model.view === 'events' && !model.isOpen ? model.events.length : paneLines(model).length
+}
+
+/** Without the header, what stands above, the footer and the line that stays free. */
+export function paneHeight(model: Model): number {
+  const above = model.isOpen ? head(model).length + 1 : 1
+  return Math.max(model.size.rows - 3 - above, 1)
+}
+
+/** Whether one reads it from its beginning: a log and a journal are read from their end. */
+export function startsAtTop({ pane, isOpen }: Model): boolean {
+  return isOpen && (pane === 'diff' || pane === 'prompt')
+}
+
+function lines(text: string): string[] {
+  return text === '' ? [] : text.trimEnd().replaceAll('\t', '  ').split('\n')
+}
+
+const clock = (at: string) => at.slice(11, 19)
+
+function eventLine(event: EventJson): string {
+  return `${clock(event.at)}  ${event.type.padEnd(12)}  ${eventText(event)}`
+}
+
+function journalLine(event: EventJson): string {
+  const about = (event.taskId ?? event.nodeName ?? '').slice(0, 16)
+  return `${clock(event.at)}  ${about.padEnd(16)}  ${event.type.padEnd(12)}  ${eventText(event)}`
+}

@@ -1,0 +1,39 @@
+/** The dashboard's only way to the daemon: every string that comes through it is harmless for a terminal. */
+import type { Client, Request } from '../client.ts'
+import { type Streamed, streamEvents } from '../event-stream.ts'
+import { sanitize } from '../sanitize.ts'
+
+export interface Remote {
+  call<T>(request: Request): Promise<T>
+  text(request: Request): Promise<string>
+  /** Bytes as they are, for a log whose sequences may be cut anywhere; `log.ts` cleans its lines. */
+  raw: Client['raw']
+  /** Goes on for ever: a dashboard outlives its daemon. */
+  events(after: number, signal: AbortSignal): AsyncGenerator<Streamed>
+}
+
+export function remoteOf(client: Client): Remote {
+  return {
+    call: async <T>(request: Request) => harmless(await client.call<T>(request)),
+    text: async request => sanitize((await client.raw(request)).body.toString('utf8')),
+    raw: client.raw,
+    async *events(after, signal) {
+      for await (const streamed of streamEvents(client, { after, signal, awayMsMax: Infinity })) {
+        yield streamed.kind === 'event' ? { kind: 'event', event: harmless(streamed.event) } : streamed
+      }
+    },
+  }
+}
+
+/** The same value with every string in it made harmless, keys included. */
+export function harmless<T>(value: T): T {
+  // Maps strings to strings and keeps every shape, which the compiler cannot see.
+  return clean(value) as T
+}
+
+function clean(value: unknown): unknown {
+  if (typeof value === 'string') return sanitize(value)
+  if (Array.isArray(value)) return value.map(clean)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [sanitize(key), clean(inner)]))
+}
