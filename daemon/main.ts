@@ -114,7 +114,7 @@ async function compose(options: DaemonOptions, ending: Ending): Promise<() => vo
   const told = { callbacksUrl: '', port: 0 }
   const callback = () => ({ host: callbackHost(host), port: told.port })
   const ssh = createSshWays({ ...options, install, callback, onDown: name => wayLost(engine, name) })
-  const providers = buildProviders(options, ssh)
+  const providers = buildProviders(options, install, ssh)
   const backups = createBackups({ store, world, stateDir })
   const engine: RunningEngine = buildEngine({
     ...{ world, config, log, store, install, results, bundleFile, providers: providers.table },

@@ -1,13 +1,19 @@
 /** The providers that the configuration switches on. */
 
 import path from 'node:path'
+import type { Install } from '../src/install.ts'
 import type { Paths } from '../src/paths.ts'
+import { directWay } from '../src/providers/hetzner/direct.ts'
+import { hetznerProvider, type MachineWay } from '../src/providers/hetzner/provider.ts'
+import { tokenReader } from '../src/providers/hetzner/token.ts'
 import { LOCAL_NODE, type LocalProvider, localProvider } from '../src/providers/local.ts'
 import { localUnitProvider } from '../src/providers/local-unit.ts'
 import type { Provider } from '../src/providers/provider.ts'
 import { staticProvider } from '../src/providers/static.ts'
 import { liveWorkspaces } from '../src/store/slots.ts'
+import { agentToken } from '../src/tokens.ts'
 import type { Deps, Engine } from './deps.ts'
+import { leaseMs } from './lease.ts'
 import type { DaemonOptions } from './main.ts'
 import type { SshWays } from './ssh-ways.ts'
 
@@ -20,10 +26,11 @@ export interface Providers {
 /** Variables that the local agent may hand on to what it runs; secrets reach a session only by its own table. */
 const PASSED_ON = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LC_ALL', 'TMPDIR', 'TZ', 'SSH_AUTH_SOCK']
 
-export function buildProviders({ world, paths, loaded, env, agentProgram }: DaemonOptions, ssh: SshWays): Providers {
+export function buildProviders(options: DaemonOptions, install: Install, ssh: SshWays): Providers {
+  const { world, paths, loaded, env, agentProgram } = options
   const { config } = loaded
   const slots = config.nodes.maxWorkspaces
-  const table: Partial<Record<'local' | 'static', Provider>> = {}
+  const table: Partial<Record<'local' | 'static' | 'hetzner', Provider>> = {}
   let local: LocalProvider | undefined
   if (config.providers.local.enabled && env.TDF_AGENT_SOCKET) {
     table.local = localUnit(paths, env.TDF_AGENT_SOCKET, env.CREDENTIALS_DIRECTORY, slots)
@@ -39,12 +46,27 @@ export function buildProviders({ world, paths, loaded, env, agentProgram }: Daem
   }
   const nodes = () => config.providers.static.nodes
   table.static = staticProvider({ nodes, slots, ssh: ssh.static })
+  if (config.providers.hetzner.enabled) table.hetzner = ordering(options, install, ssh.ordered)
   return {
     table,
     rest: ({ store }) => {
       if (liveWorkspaces(store.sql, LOCAL_NODE).length === 0) local?.stop()
     },
   }
+}
+
+function ordering({ world, loaded, env }: DaemonOptions, install: Install, bySsh: MachineWay): Provider {
+  const { providers, nodes } = loaded.config
+  const { transport, tokenFile, setup } = providers.hetzner
+  const direct = directWay({ token: name => agentToken(install.key, name), setup })
+  return hetznerProvider({
+    world,
+    config: providers.hetzner,
+    installId: install.id,
+    token: tokenReader({ tokenFile, env }),
+    leaseMs: leaseMs(nodes.heldMax),
+    way: transport === 'ssh' ? bySsh : direct,
+  })
 }
 
 /** The agent is a service of its own; for the machine's daemon it is one with another user. */

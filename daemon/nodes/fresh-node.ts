@@ -1,6 +1,6 @@
 /** A node before anything was asked of its provider: the row that owns the machine. */
 import type { Node, ProviderName } from '../../src/node.ts'
-import type { StandingNode } from '../../src/providers/provider.ts'
+import type { MarkedMachine, StandingNode } from '../../src/providers/provider.ts'
 import type { Engine } from '../deps.ts'
 
 const EMPTY = {
@@ -55,6 +55,26 @@ export function standingNode(
     maxWorkspaces,
     wakeAt: now,
     createdAt: now,
+    updatedAt: now,
+  }
+}
+
+/** A machine that carries our mark and has no row: it takes no work, and goes when what is on it is saved. */
+export function adoptedNode(
+  provider: ProviderName,
+  { nodeName, id, size, location, address, pricePerHour, createdAt }: MarkedMachine,
+  now: number,
+  deadlineAt: number,
+): Node {
+  return {
+    ...EMPTY,
+    ...{ name: nodeName, provider, size, location, address, pricePerHour, createdAt, deadlineAt },
+    status: 'held',
+    waitingFor: 'what is on it to be saved: it was found without an owner',
+    facts: { serverId: id, billedFrom: createdAt, adopted: true },
+    autoProvisioned: true,
+    maxWorkspaces: 0,
+    wakeAt: now,
     updatedAt: now,
   }
 }

@@ -20,6 +20,8 @@ export const held: NodeHandler = async (ctx, node) => {
       discardWork(engine, node.name, `it could not be saved within held_max (${hours} h)`),
     )
   }
+  // Found without a row of ours: the sweep looks what is on it, and lets it go.
+  if (node.facts.adopted) return { ms: LOOK_MS, waitingFor: 'what is on it to be saved: it was found without an owner' }
   if (!node.autoProvisioned) return { status: 'ready', ms: 0, deadlineAt: null, waitingFor: null }
   const waitingFor = workspaces > 0 ? `${workspaces} workspaces to be removed` : null
   return { status: 'draining', ms: 0, deadlineAt: null, waitingFor }

@@ -1,7 +1,9 @@
 /** Not heard of for too long. Its tasks were told; if it comes back it is greeted like a new one, else it is removed. */
+import { TdfError } from '../../src/errors.ts'
+import type { ReadNode } from '../../src/store/nodes.ts'
 import { discardWork } from '../discard.ts'
 import { greet } from './greet.ts'
-import type { NodeHandler } from './journey.ts'
+import type { NodeContext, NodeHandler, NodeOutcome } from './journey.ts'
 
 export const lost: NodeHandler = async (ctx, node) => {
   const { engine, signal, unsaved } = ctx
@@ -10,8 +12,32 @@ export const lost: NodeHandler = async (ctx, node) => {
     if (unsaved > 0) await engine.store.commit(() => discardWork(engine, node.name, 'its machine is gone'))
     return { status: 'destroying', ms: 0, waitingFor: 'the provider to remove it' }
   }
-  const greeted = await greet(ctx, node)
-  const status = unsaved > 0 ? 'held' : 'ready'
-  const deadlineAt = unsaved > 0 ? ctx.now + engine.config.nodes.heldMax : null
-  return { ...greeted, status, deadlineAt, waitingFor: null, ms: engine.config.nodes.heartbeatInterval }
+  try {
+    return comeBack(ctx, await greet(ctx, node))
+  } catch (thrown) {
+    if (!node.autoProvisioned || !(thrown instanceof TdfError)) throw thrown
+    return stillLost(ctx, node, thrown)
+  }
+}
+
+function comeBack({ engine, unsaved, now }: NodeContext, greeted: Partial<NodeOutcome>): NodeOutcome {
+  const { heldMax, heartbeatInterval } = engine.config.nodes
+  const [status, deadlineAt] = unsaved > 0 ? (['held', now + heldMax] as const) : (['ready', null] as const)
+  return { ...greeted, status, deadlineAt, waitingFor: null, ms: heartbeatInterval }
+}
+
+/** Beyond the time that a task gives its work to come home, in ms. */
+const GRACE_MS = 60_000
+
+/**
+ * A machine that runs and does not answer costs money. Once every task on it has given up, and has it held if its work
+ * is still there, nothing that is only here is left.
+ */
+function stillLost({ engine, unsaved, now }: NodeContext, node: ReadNode, error: TdfError): NodeOutcome {
+  const { provisionPollInterval, salvageTimeout } = engine.config.runner
+  const deadlineAt = node.deadlineAt ?? now + salvageTimeout + GRACE_MS
+  if (unsaved === 0 && now >= deadlineAt)
+    return { status: 'destroying', ms: 0, waitingFor: 'the provider to remove it' }
+  const ms = Math.max(error.retryAfterMs ?? 0, provisionPollInterval)
+  return { ms, deadlineAt, waitingFor: `it to answer again: ${error.message}` }
 }

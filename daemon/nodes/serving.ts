@@ -6,19 +6,19 @@ import { asTdfError, TdfError } from '../../src/errors.ts'
 import type { ReadNode } from '../../src/store/nodes.ts'
 import { greet } from './greet.ts'
 import type { NodeContext, NodeHandler, NodeOutcome } from './journey.ts'
+import { lastPaidMoment } from './paid-hour.ts'
 import { pull } from './pull.ts'
 
 export const serving: NodeHandler = async (ctx, node) => {
   const { now, engine } = ctx
-  const { heartbeatInterval } = engine.config.nodes
   try {
     if (engine.agents.mustGreet(node.name)) return await reconnect(ctx, node)
     if (isOutdated(ctx, node)) return await upgrade(ctx, node)
-    if (!isDueForPull(ctx, node)) return { ...temperature(ctx, node), ms: heartbeatInterval }
+    if (!isDueForPull(ctx, node)) return { ...temperature(ctx, node), ms: untilNext(ctx, node) }
     const cursor = await pull(ctx, node)
     const facts = { ...node.facts, pulledAt: now }
     // Asking may have opened a new way there, by which the node does not know yet what to call.
-    const ms = engine.agents.mustGreet(node.name) ? 0 : heartbeatInterval
+    const ms = engine.agents.mustGreet(node.name) ? 0 : untilNext(ctx, node)
     return { ...temperature(ctx, node), cursor, facts, ms }
   } catch (thrown) {
     const error = asTdfError(thrown)
@@ -28,6 +28,12 @@ export const serving: NodeHandler = async (ctx, node) => {
     if (!isCut) return silent(ctx, node, error)
     return reconnect(ctx, node).catch(again => silent(ctx, node, failureOf(again, error)))
   }
+}
+
+/** A warm machine goes when its time is over, not when it is next listened to. */
+function untilNext({ now, engine }: NodeContext, { warmUntil }: ReadNode): number {
+  const { heartbeatInterval } = engine.config.nodes
+  return warmUntil === null ? heartbeatInterval : Math.max(Math.min(heartbeatInterval, warmUntil - now), 0)
 }
 
 /** After a new greeting the outbox is read soon, but never without a pause: what failed may fail again. */
@@ -103,15 +109,21 @@ function silent(ctx: NodeContext, node: ReadNode, error: TdfError): NodeOutcome 
 
 /** Ours to destroy and without work: warm until its time is over. Everything else just serves. */
 function temperature(ctx: NodeContext, node: ReadNode): Partial<NodeOutcome> {
-  const { engine, now, workspaces, reservations } = ctx
+  const { now, workspaces, reservations } = ctx
   const isIdle = workspaces === 0 && reservations === 0
   if (!node.autoProvisioned) return { waitingFor: null }
   if (node.status === 'ready' && isIdle) {
-    return { status: 'warm', warmUntil: now + engine.config.nodes.warmTimeout, waitingFor: null }
+    return { status: 'warm', warmUntil: goesAt(ctx, node), waitingFor: null }
   }
   if (node.status === 'warm' && !isIdle) return { status: 'ready', warmUntil: null, waitingFor: null }
   if (node.status === 'warm' && node.warmUntil !== null && now >= node.warmUntil) {
     return { status: 'destroying', waitingFor: 'the provider to remove it' }
   }
   return { waitingFor: null }
+}
+
+function goesAt({ engine, now }: NodeContext, { facts, provider }: ReadNode): number {
+  const at = now + engine.config.nodes.warmTimeout
+  const keeps = provider === 'hetzner' && engine.config.providers.hetzner.keepPaidHour
+  return keeps && facts.billedFrom !== undefined ? lastPaidMoment(facts.billedFrom, at) : at
 }

@@ -3,6 +3,7 @@ import cron from 'node-cron'
 import type { Engine } from '../deps.ts'
 import { cleanups } from './cleanups.ts'
 import { idleNodes } from './idle-nodes.ts'
+import { machines } from './machines.ts'
 import { notify } from './notify.ts'
 import { orphans } from './orphans.ts'
 import { prune } from './prune.ts'
@@ -30,7 +31,17 @@ const placement: Sweep = {
   },
 }
 
-export const SWEEPS: readonly Sweep[] = [errors, ...notify, placement, cleanups, stuckTasks, idleNodes, orphans, prune]
+export const SWEEPS: readonly Sweep[] = [
+  errors,
+  ...notify,
+  placement,
+  cleanups,
+  stuckTasks,
+  idleNodes,
+  machines,
+  orphans,
+  prune,
+]
 
 /** `more` are those of the machine itself, which no simulation has. */
 export function startSweeps(engine: Engine, parts: SweepParts, more: readonly Sweep[]): { stop(): Promise<void> } {

@@ -33,7 +33,9 @@ export function createSweeper(engine: Engine, parts: SweepParts, sweeps: readonl
   const { world, config, log, store } = engine
   const controller = new AbortController()
   const startedAt = world.clock.now()
-  const states = new Map(sweeps.map(({ name }) => [name, fresh(startedAt)]))
+  const states = new Map(
+    sweeps.map(({ name, atStart }) => [name, { ...fresh(startedAt), ...(atStart ? { endedAt: 0 } : {}) }]),
+  )
   const stateOf = (name: string) => states.get(name) ?? fresh(startedAt)
 
   async function round(sweep: Sweep): Promise<Report> {

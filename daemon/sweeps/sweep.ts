@@ -15,6 +15,8 @@ export type Report = Record<string, number>
 
 export interface Sweep {
   name: string
+  /** Whether the first round comes with the start, rather than an interval later. */
+  atStart?: boolean
   /** How long after the end of one round the next begins, in ms. */
   everyMs(config: Config): number
   run(engine: Engine, parts: SweepParts, signal: AbortSignal): Promise<Report>

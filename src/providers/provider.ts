@@ -61,7 +61,7 @@ export interface Provider {
   hangUp?(node: Node): void
   /** True once the machine is certainly gone. */
   destroy(node: Node, signal: AbortSignal): Promise<boolean>
-  /** Only where machines cost money and can be forgotten. */
+  /** Only where machines cost money by the hour and can be forgotten. */
   fleet?: MarkedFleet
 }
 
@@ -70,4 +70,6 @@ export interface MarkedFleet {
   list(signal: AbortSignal): Promise<MarkedMachine[]>
   /** Speaks for it until then, in Unix ms; whoever finds it later may end it. */
   renew(machine: MarkedMachine, leaseUntil: number, signal: AbortSignal): Promise<void>
+  /** Looks once more whose it is, and removes it. True once it is certainly gone. */
+  remove(machine: MarkedMachine, signal: AbortSignal): Promise<boolean>
 }

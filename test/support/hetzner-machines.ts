@@ -1,4 +1,5 @@
 /** Machines for a simulated daemon: the real Hetzner provider, the model of the API, and a model of an agent on each. */
+import { leaseMs } from '../../daemon/lease.ts'
 import type { Config } from '../../src/config/index.ts'
 import { hetznerProvider } from '../../src/providers/hetzner/provider.ts'
 import type { Provider } from '../../src/providers/provider.ts'
@@ -48,21 +49,22 @@ export function hetznerMachines({ clock, deliver, isHome }: HetznerMachinesOptio
     ...{ cloud, agents, lostWork },
     provider: (world, config, installId) =>
       hetznerProvider({
-        ...{ world, installId, config: config.providers.hetzner, leaseMs: config.nodes.heldMax },
+        ...{ world, installId, config: config.providers.hetzner, leaseMs: leaseMs(config.nodes.heldMax) },
         token: () => CLOUD_TOKEN,
-        userData: ({ name }) => `#cloud-config\nhostname: ${name}\n`,
-        publicKey: () => CLIENT_KEY,
-        shell: () => null,
-        left: () => {},
-        connect: async ({ name }) => ({
-          token: 'agent-token',
-          async transport(exchange) {
-            const server = cloud.byName(name)
-            const agent = agents.get(name)
-            if (!server || !agent || !cloud.isUp(server)) throw new Error('connection refused')
-            return appTransport(agent)(exchange)
-          },
-        }),
+        way: {
+          userData: ({ name }) => `#cloud-config\nhostname: ${name}\n`,
+          publicKey: () => CLIENT_KEY,
+          ...{ shell: () => null, isOutdated: () => false, hangUp: () => {} },
+          connect: async ({ name }) => ({
+            token: 'agent-token',
+            async transport(exchange) {
+              const server = cloud.byName(name)
+              const agent = agents.get(name)
+              if (!server || !agent || !cloud.isUp(server)) throw new Error('connection refused')
+              return appTransport(agent)(exchange)
+            },
+          }),
+        },
       }),
   }
 }

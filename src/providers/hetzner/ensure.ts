@@ -5,6 +5,7 @@
 import { TdfError } from '../../errors.ts'
 import type { Node } from '../../node.ts'
 import type { Machine, MayVary } from '../provider.ts'
+import { REQUEST_MS } from './client.ts'
 import { HetznerError } from './errors.ts'
 import { ensureKey } from './keys.ts'
 import { labelsOf } from './labels.ts'
@@ -24,17 +25,17 @@ export interface Orders {
 export function createOrders(hetzner: Hetzner): Orders {
   const { world, api, fleet, offers, installId, config } = hetzner
   let limit: { until: number; error: TdfError } | null = null
-  let keyId: number | null = null
+  let key: Promise<number> | null = null
 
   async function order(node: Node, signal: AbortSignal, mayVary: MayVary): Promise<Machine> {
     waitForLimit()
     for (const offer of offers.open(node, mayVary)) {
-      const made = await tryOffer(node, offer, signal)
+      const made = offers.take(offer) ? await tryOffer(node, offer, signal) : null
       if (made) return made
     }
-    // All of them were refused by now, so this throws.
+    // All of them were refused by now, so this throws; else one has come free meanwhile, and the next look takes it.
     offers.open(node, mayVary)
-    throw new TdfError('BUG', `every offer for ${node.name} was refused, and yet one is open`)
+    throw new TdfError('CAPACITY', 'Hetzner had no room until just now', { retryAfterMs: 1_000 })
   }
 
   /** Null when this offer cannot be had. */
@@ -42,6 +43,7 @@ export function createOrders(hetzner: Hetzner): Orders {
     try {
       const { server, action } = await create(node, offer, signal)
       offers.worked(offer)
+      limit = null
       fleet.saw(server)
       const machine = await describe(hetzner, node, server)
       return { ...machine, facts: { ...machine.facts, actionId: action.id } }
@@ -50,15 +52,15 @@ export function createOrders(hetzner: Hetzner): Orders {
       if (error.apiCode === 'uniqueness_error') return adopt(node, error, signal)
       if (error.code === 'PROVIDER_LIMIT') startLimit(error)
       if (error.code !== 'CAPACITY' && error.code !== 'PROVIDER_REFUSED') throw error
-      keyId = null
+      key = null
       offers.refused(offer, error)
       return null
     }
   }
 
   async function create(node: Node, { type, location }: Offer, signal: AbortSignal) {
-    const publicKey = hetzner.publicKey()
-    if (publicKey !== null) keyId ??= await ensureKey(api, installId, publicKey, signal)
+    const keyId = await clientKey()
+    signal.throwIfAborted()
     return api.create(
       {
         name: node.name,
@@ -71,6 +73,17 @@ export function createOrders(hetzner: Hetzner): Orders {
       },
       signal,
     )
+  }
+
+  /** Looked for once, whoever asks first; so it hears no one's signal. */
+  async function clientKey(): Promise<number | null> {
+    const publicKey = hetzner.publicKey()
+    if (publicKey === null) return null
+    key ??= ensureKey(api, installId, publicKey)
+    key.catch(() => {
+      key = null
+    })
+    return key
   }
 
   /** An earlier create of ours was done after all. Whether the server really is ours, its labels say. */
@@ -86,8 +99,12 @@ export function createOrders(hetzner: Hetzner): Orders {
   }
 
   function waitForLimit(): void {
-    const leftMs = (limit?.until ?? 0) - world.clock.mono()
-    if (limit && leftMs > 0) throw new TdfError('PROVIDER_LIMIT', limit.error.message, { retryAfterMs: leftMs })
+    if (!limit) return
+    const now = world.clock.mono()
+    const leftMs = limit.until - now
+    if (leftMs > 0) throw new TdfError('PROVIDER_LIMIT', limit.error.message, { retryAfterMs: leftMs })
+    // One finds out for all whether there is room again.
+    limit.until = now + REQUEST_MS
   }
 
   return {

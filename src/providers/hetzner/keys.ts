@@ -11,22 +11,17 @@ export function fingerprintOf(publicKey: string): string {
 }
 
 /** The id of the key in the project, uploaded when it is not there. Found by its fingerprint, whoever put it there. */
-export async function ensureKey(
-  api: HetznerApi,
-  installId: string,
-  publicKey: string,
-  signal: AbortSignal,
-): Promise<number> {
+export async function ensureKey(api: HetznerApi, installId: string, publicKey: string): Promise<number> {
   const fingerprint = fingerprintOf(publicKey)
-  const there = await api.keyByFingerprint(fingerprint, signal)
+  const there = await api.keyByFingerprint(fingerprint)
   if (there) return there.id
   try {
     const name = `tdf-${installId}-${fingerprint.replaceAll(':', '').slice(0, 8)}`
-    return (await api.addKey(name, publicKey, installLabel(installId), signal)).id
+    return (await api.addKey(name, publicKey, installLabel(installId))).id
   } catch (error) {
     // Somebody was faster, or an answer of ours was lost: it is there now.
     const isThere = error instanceof HetznerError && error.apiCode === 'uniqueness_error'
-    const found = isThere ? await api.keyByFingerprint(fingerprint, signal) : null
+    const found = isThere ? await api.keyByFingerprint(fingerprint) : null
     if (found) return found.id
     throw error
   }

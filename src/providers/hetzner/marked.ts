@@ -25,5 +25,13 @@ export function markedFleet({ api, installId, config }: Pick<Hetzner, 'api' | 'i
         await api.setLabels(server.id, withLease(server, leaseUntil), signal)
       }
     },
+    async remove({ id, nodeName, leaseUntil }, signal) {
+      const server = await api.get(Number(id), signal)
+      if (!server) return true
+      // Relabelled or spoken for since it was listed: then somebody looks after it.
+      if (!isOurs(server, installId, nodeName) || leaseOf(server) !== leaseUntil) return false
+      if (server.status !== 'deleting') await api.remove(server.id, signal)
+      return (await api.get(server.id, signal)) === null
+    },
   }
 }

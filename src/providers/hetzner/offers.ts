@@ -16,11 +16,15 @@ export interface Offer {
 export interface Offers {
   /** What may be tried now, best first. Throws why nothing may, with the time at which that changes. */
   open(node: { size: string | null; location: string | null }, mayVary: MayVary): Offer[]
+  /** Right before it is tried. False when somebody else has just begun to find out whether it is to be had again. */
+  take(offer: Offer): boolean
   refused(offer: Offer, error: TdfError): void
   worked(offer: Offer): void
 }
 
 const PAUSE_MS = 60_000
+/** As long as one try may take. */
+const TRYING_MS = 30_000
 const PAUSE_MS_MAX = 15 * 60_000
 
 export function createOffers(
@@ -59,6 +63,14 @@ export function createOffers(
       throw new TdfError(code, `no machine to be had as ${offers.map(keyOf).join(', ')}: ${reasons}`, {
         retryAfterMs: Math.min(...paused.map(({ until }) => until)) - now,
       })
+    },
+    take(offer) {
+      const pause = pauses.get(keyOf(offer))
+      if (!pause) return true
+      const now = clock.mono()
+      if (pause.until > now) return false
+      pause.until = now + TRYING_MS
+      return true
     },
     refused(offer, error) {
       const ms = Math.min((pauses.get(keyOf(offer))?.ms ?? PAUSE_MS / 2) * 2, PAUSE_MS_MAX)

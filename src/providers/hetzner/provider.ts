@@ -14,28 +14,34 @@ import { describe, type Hetzner } from './machine.ts'
 import { markedFleet } from './marked.ts'
 import { createOffers } from './offers.ts'
 
-export interface HetznerOptions extends Pick<Hetzner, 'userData' | 'publicKey'> {
+/** How a machine that was ordered is set up and reached. */
+export interface MachineWay extends Pick<Hetzner, 'userData' | 'publicKey'> {
+  connect(node: Node): Promise<AgentLine>
+  shell(node: Node): readonly string[] | null
+  isOutdated(node: Node): boolean
+  /** Closes whatever leads there. */
+  hangUp(node: Node): void
+}
+
+export interface HetznerOptions {
   world: World
   config: Config['providers']['hetzner']
   installId: string
   /** Read for every request. Throws PROVIDER_AUTH when there is none. */
   token(): string
-  /** How long a machine is spoken for beyond now, in ms: as long as one may be held. */
+  /** How long a new machine is spoken for beyond now, in ms: as long as one may be held. */
   leaseMs: number
-  connect(node: Node): Promise<AgentLine>
-  shell(node: Node): readonly string[] | null
-  /** Its machine is on its way out: whatever leads there may be closed. */
-  left(node: Node): void
+  way: MachineWay
 }
 
 /** A server without a known number is believed to be gone when it was not listed for so long. More than two time-outs. */
 const ABSENT_MS = 65_000
 
 export function hetznerProvider(options: HetznerOptions): Provider {
-  const { world, config, installId } = options
+  const { world, config, installId, way } = options
   const api = hetznerApi(hetznerClient({ world, endpoint: config.endpoint, token: options.token }))
   const fleet = createFleet(api, world.clock, installId)
-  const hetzner: Hetzner = { ...options, api, fleet, offers: createOffers(world.clock, config) }
+  const hetzner: Hetzner = { ...options, ...way, api, fleet, offers: createOffers(world.clock, config) }
   const orders = createOrders(hetzner)
   const absentSince = new Map<string, number>()
 
@@ -75,10 +81,12 @@ export function hetznerProvider(options: HetznerOptions): Provider {
     catalogue: () => ({ sizes: Object.keys(config.sizes), locations: config.locations }),
     ensure: orders.ensure,
     find,
-    connect: options.connect,
-    shell: options.shell,
+    connect: way.connect,
+    shell: way.shell,
+    isOutdated: way.isOutdated,
+    hangUp: way.hangUp,
     async destroy(node, signal) {
-      options.left(node)
+      way.hangUp(node)
       const isGone = await destroy(node, signal)
       if (isGone) {
         absentSince.delete(node.name)

@@ -159,18 +159,17 @@ describe('how it bears itself', () => {
 })
 
 describe('the ssh key of an installation', () => {
-  const signal = new AbortController().signal
   it('is uploaded once, and found by its fingerprint whoever put it there', async () => {
-    const id = await ensureKey(api(), 'i1', KEY, signal)
-    expect(await ensureKey(api(), 'i1', KEY, signal)).toBe(id)
+    const id = await ensureKey(api(), 'i1', KEY)
+    expect(await ensureKey(api(), 'i1', KEY)).toBe(id)
     expect(cloud.model.keys.get(id)).toMatchObject({ labels: { 'tdf-install': 'i1' }, fingerprint: fingerprintOf(KEY) })
   })
   it('is found when the answer to its upload was lost', async () => {
     cloud.faults.push({ on: /POST \/ssh_keys/, strike: { kind: 'after', status: 504, code: 'timeout' }, times: 1 })
-    await expect(ensureKey(api(), 'i1', KEY, signal)).rejects.toMatchObject({ status: 504 })
-    expect(await ensureKey(api(), 'i1', KEY, signal)).toBe([...cloud.model.keys.keys()][0])
+    await expect(ensureKey(api(), 'i1', KEY)).rejects.toMatchObject({ status: 504 })
+    expect(await ensureKey(api(), 'i1', KEY)).toBe([...cloud.model.keys.keys()][0])
     cloud.faults.push({ on: /GET \/ssh_keys/, strike: { kind: 'empty' }, times: 1 })
-    expect(await ensureKey(api(), 'i1', KEY, signal)).toBe([...cloud.model.keys.keys()][0])
+    expect(await ensureKey(api(), 'i1', KEY)).toBe([...cloud.model.keys.keys()][0])
     expect(cloud.model.keys.size).toBe(1)
   })
 })

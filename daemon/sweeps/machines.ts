@@ -1,0 +1,105 @@
+/**
+ * Rows and machines in both directions: a machine of ours that no row owns is taken in and emptied, one that should be
+ * gone is removed, a row whose machine is gone is told, and a machine that is in use is spoken for. What is missing in
+ * a list proves nothing by itself.
+ */
+import type { ProviderName } from '../../src/node.ts'
+import type { MarkedFleet, MarkedMachine } from '../../src/providers/provider.ts'
+import { insertNode, type ReadNode, readNode, readNodes } from '../../src/store/nodes.ts'
+import type { Engine } from '../deps.ts'
+import { leaseMs } from '../lease.ts'
+import { adoptedNode } from '../nodes/fresh-node.ts'
+import { saveNode } from '../nodes/save-node.ts'
+import { record } from '../record.ts'
+import { nodeSubject } from '../subjects.ts'
+import { recoverAdopted } from './recover.ts'
+import type { Sweep } from './sweep.ts'
+
+/** A mistake of ours, or of a list, must not cost more than this in one round. */
+const REMOVED_MAX = 5
+
+export const machines: Sweep = {
+  name: 'machines',
+  atStart: true,
+  everyMs: config => config.sweeps.interval,
+  async run(engine, parts, signal) {
+    const report = { adopted: 0, removed: 0, vanished: 0, renewed: 0, recovered: 0 }
+    for (const [name, provider] of Object.entries(engine.providers)) {
+      if (!provider.fleet) continue
+      const listed = await provider.fleet.list(signal)
+      const round = { engine, fleet: provider.fleet, provider: name as ProviderName, signal, report }
+      for (const machine of listed) await lookAt(round, machine)
+      const seen = new Set(listed.map(({ nodeName }) => nodeName))
+      for (const node of readNodes(engine.store.sql)) {
+        if (node.provider !== name) continue
+        if (!seen.has(node.name)) await lookFor(round, node)
+        else if (node.facts.adopted && node.status === 'held') {
+          report.recovered += await recoverAdopted(engine, parts.stateDir, node, signal)
+        }
+      }
+    }
+    return report
+  },
+}
+
+interface Round {
+  engine: Engine
+  fleet: MarkedFleet
+  provider: ProviderName
+  signal: AbortSignal
+  report: { adopted: number; removed: number; vanished: number; renewed: number }
+}
+
+async function lookAt(round: Round, machine: MarkedMachine): Promise<void> {
+  const { engine, fleet, signal, report } = round
+  const { config, store, world } = engine
+  const now = world.clock.now()
+  const node = readNode(store.sql, machine.nodeName)
+  const isYoung = now - Math.max(machine.createdAt, node?.updatedAt ?? 0) < config.sweeps.orphanMinAge
+  if (!node) {
+    if (!isYoung && report.adopted < REMOVED_MAX) report.adopted += await adopt(round, machine, now)
+  } else if (node.status === 'destroyed' || node.status === 'failed') {
+    if (isYoung || report.removed >= REMOVED_MAX) return
+    engine.log.warn({ node: node.name, server: machine.id }, 'a machine that should be gone is still there')
+    await fleet.remove(machine, signal)
+    report.removed += 1
+  } else if (machine.leaseUntil === null || machine.leaseUntil < now + config.nodes.heldMax) {
+    await fleet.renew(machine, now + leaseMs(config.nodes.heldMax), signal)
+    report.renewed += 1
+  }
+}
+
+async function adopt({ engine, provider }: Round, machine: MarkedMachine, now: number): Promise<number> {
+  const { store, config, loop, log } = engine
+  // Time for two looks at it: whoever is never reached in it has never been of use.
+  const node = adoptedNode(provider, machine, now, now + 2 * config.sweeps.interval)
+  log.warn({ node: node.name, server: machine.id }, 'a machine of ours without an owner was taken in')
+  return store.commit(() => {
+    if (!insertNode(store.sql, node)) return 0
+    record(
+      engine,
+      { type: 'node.status', nodeName: node.name, data: { from: null, to: 'held', reason: 'adopted' } },
+      now,
+    )
+    store.afterCommit(() => loop.schedule(nodeSubject(node.name), now))
+    return 1
+  })
+}
+
+const MUST_HAVE_ONE: readonly string[] = ['booting', 'ready', 'warm', 'draining', 'held']
+
+/** It was not listed: only an answer about it alone says that it is gone. */
+async function lookFor({ engine, signal, report }: Round, node: ReadNode): Promise<void> {
+  if (!MUST_HAVE_ONE.includes(node.status)) return
+  const machine = await engine.providers[node.provider]?.find(node, signal)
+  if (machine?.state !== 'gone') return
+  const facts = { ...node.facts, error: 'its machine is gone' }
+  const wakeAt = engine.world.clock.now()
+  const change = {
+    status: 'lost' as const,
+    facts,
+    wakeAt,
+    waitingFor: 'the provider to confirm that its machine is gone',
+  }
+  if (await engine.store.commit(() => saveNode(engine, node, change))) report.vanished += 1
+}

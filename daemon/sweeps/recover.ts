@@ -1,0 +1,100 @@
+/**
+ * What is on a machine that no row of ours owned, such as after a restored backup: each workspace is saved into a file of
+ * its own, since there may be no task to give it to; then the machine goes.
+ */
+import { mkdir } from 'node:fs/promises'
+import path from 'node:path'
+import type { AgentClient } from '../../src/agent-client.ts'
+import { asTdfError } from '../../src/errors.ts'
+import type { AgentWorkspace } from '../../src/protocol/agent-api.ts'
+import { type ReadNode, readNode } from '../../src/store/nodes.ts'
+import { post } from '../../src/store/outbox.ts'
+import { resultRefOf } from '../../src/task.ts'
+import type { Engine } from '../deps.ts'
+import { greet } from '../nodes/greet.ts'
+import { saveNode } from '../nodes/save-node.ts'
+import { record } from '../record.ts'
+
+/** Answers how many workspaces were saved. Never throws but for `signal`. */
+export async function recoverAdopted(
+  engine: Engine,
+  stateDir: string,
+  node: ReadNode,
+  signal: AbortSignal,
+): Promise<number> {
+  let saved = 0
+  try {
+    const client = await reach(engine, node, signal)
+    for (const workspace of await client.workspaces()) {
+      if (await save(engine, stateDir, node, client, workspace)) saved += 1
+      await client.deleteWorkspace(workspace.workspaceId)
+    }
+    await release(engine, node, saved === 0 ? 'nothing was on it' : `${saved} workspaces were saved`)
+  } catch (thrown) {
+    signal.throwIfAborted()
+    const { message } = asTdfError(thrown)
+    const isLate = engine.world.clock.now() >= (node.deadlineAt ?? 0)
+    if (isLate) await release(engine, node, `it was never reached: ${message}`)
+    else engine.log.warn({ node: node.name, err: message }, 'a machine that was taken in could not be looked at yet')
+  }
+  return saved
+}
+
+/** The first time that it answers, it has as long as any machine with work on it. */
+async function reach(engine: Engine, node: ReadNode, signal: AbortSignal): Promise<AgentClient> {
+  if (node.stateId !== null) return engine.agents.of(node, signal)
+  const context = {
+    engine,
+    now: engine.world.clock.now(),
+    heartbeat: null,
+    workspaces: 0,
+    reservations: 0,
+    unsaved: 0,
+    signal,
+  }
+  const greeted = await greet(context, node)
+  const deadlineAt = engine.world.clock.now() + engine.config.nodes.heldMax
+  await engine.store.commit(() =>
+    saveNode(engine, node, { ...greeted, facts: { ...node.facts, ...greeted.facts }, deadlineAt }),
+  )
+  return engine.agents.of({ ...node, ...greeted }, signal)
+}
+
+/** True when there was something to save. */
+async function save(
+  engine: Engine,
+  stateDir: string,
+  node: ReadNode,
+  client: AgentClient,
+  { workspaceId, taskId, attempt, status }: AgentWorkspace,
+): Promise<boolean> {
+  if (status === 'creating' || status === 'failed') return false
+  await client.stopWorkspace(workspaceId)
+  const ref = resultRefOf(taskId, attempt)
+  const folder = path.join(stateDir, 'recovered')
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const file = path.join(folder, `${workspaceId}.bundle`)
+  const { commit } = await client.salvage(workspaceId, ref)
+  if (!(await client.bundle(workspaceId, ref, [], file))) return false
+  const message = `the work of ${taskId} on ${node.name} is at ${commit} in ${file}: git fetch ${file} ${ref}`
+  await engine.store.commit(() => tell(engine, node.name, taskId, message))
+  return true
+}
+
+async function release(engine: Engine, { name }: ReadNode, reason: string): Promise<void> {
+  const { store, world } = engine
+  await store.commit(() => {
+    const node = readNode(store.sql, name)
+    if (node?.status !== 'held') return
+    saveNode(engine, node, { status: 'destroying', wakeAt: world.clock.now(), waitingFor: 'the provider to remove it' })
+    tell(engine, name, null, `machine ${name} had no owner and is removed: ${reason}`)
+  })
+}
+
+/** Inside a write: in the journal, and among the failures that people look at. */
+function tell(engine: Engine, nodeName: string, taskId: string | null, message: string): void {
+  const at = engine.world.clock.now()
+  record(engine, { type: 'node.recovered', nodeName, taskId, data: { message } }, at)
+  const payload = { at, level: 'warn', source: 'sweep', taskId, step: null, code: 'MACHINE_RECOVERED', message }
+  post(engine.store.sql, { id: `recovered-${nodeName}-${taskId ?? ''}`, kind: 'error', payload, dueAt: at })
+}
