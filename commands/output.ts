@@ -35,12 +35,12 @@ export function printList<T>(cli: Cli, shape: Shape, rows: readonly T[], list: L
 /** Rows in any of the forms; a list is always a list, also when it is empty. Throws USAGE for an unknown column. */
 export function render<T>(rows: readonly T[], shape: Shape, { columns, id }: List<T>): string {
   const { format } = shape
-  if (format === 'json') return `${jsonText(rows)}\n`
-  if (format === 'ndjson') return rows.map(row => `${jsonText(row)}\n`).join('')
-  if (format === 'id') return rows.map(row => `${id(row)}\n`).join('')
   const shown = shape.columns
     ? chosen(columns, shape.columns)
     : columns.filter(column => format === 'wide' || !column.wide)
+  if (format === 'json') return `${jsonText(rows)}\n`
+  if (format === 'ndjson') return rows.map(row => `${jsonText(row)}\n`).join('')
+  if (format === 'id') return rows.map(row => `${id(row)}\n`).join('')
   return table(rows, shown, shape)
 }
 

@@ -7,6 +7,7 @@ import { completeCommand, completionCommand } from './completion.ts'
 import { configCommand } from './config.ts'
 import { daemonCommand } from './daemon.ts'
 import { dbCommand } from './db.ts'
+import { doctorCommand } from './doctor.ts'
 import { FORMATS } from './formats.ts'
 import { nodeCommand } from './nodes.ts'
 import { errorsCommand, eventsCommand, logsCommand } from './observe.ts'
@@ -22,7 +23,16 @@ const COMMANDS: readonly ((cli: Cli) => Command)[] = [
   ...[submitCommand, lsCommand, showCommand, whyCommand, logsCommand, watchCommand, waitCommand],
   ...[diffCommand, applyCommand, pullCommand, shellCommand],
   ...[retryCommand, cancelCommand, sendCommand, rmCommand, pruneCommand],
-  ...[eventsCommand, errorsCommand, nodeCommand, daemonCommand, dbCommand, configCommand, completionCommand],
+  ...[
+    eventsCommand,
+    errorsCommand,
+    nodeCommand,
+    daemonCommand,
+    dbCommand,
+    configCommand,
+    doctorCommand,
+    completionCommand,
+  ],
   ...[quickstartCommand, versionCommand],
 ]
 

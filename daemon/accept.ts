@@ -1,7 +1,5 @@
 /** From what was asked for to what will be done: checks a submit and fills in what it leaves open. Loses nothing: a
  * submit that is refused was never stored. */
-import { accessSync, constants } from 'node:fs'
-import path from 'node:path'
 import { TdfError } from '../src/errors.ts'
 import { isRepositoryUrl, isSafeBranch, isSafeRef } from '../src/git.ts'
 import type { SubmitRequest } from '../src/protocol/submit.ts'
@@ -9,6 +7,7 @@ import { readBundle } from '../src/store/bundles.ts'
 import { readNode } from '../src/store/nodes.ts'
 import type { AgentSpec, Permissions, RepoSource, TaskSpec } from '../src/task.ts'
 import type { Engine } from './deps.ts'
+import { isOnPath } from './search-path.ts'
 
 const SETUP_TIMEOUT_MS = 20 * 60_000
 const TITLE_CHARS = 72
@@ -84,22 +83,11 @@ function checkBudget({ config }: Accepting, { name, type }: AgentSpec): void {
 }
 
 function firstOnPath(searchPath: string): string {
-  const found = ['claude', 'codex'].find(name =>
-    searchPath.split(path.delimiter).some(dir => isProgram(path.join(dir, name))),
-  )
+  const found = ['claude', 'codex'].find(name => isOnPath(name, searchPath))
   if (found) return found
   throw new TdfError('AGENT_UNKNOWN', 'no agent was named, and neither claude nor codex is on the PATH of the daemon', {
     hint: 'tdf submit --help',
   })
-}
-
-function isProgram(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
 }
 
 function repoOf({ store }: Accepting, { repo }: SubmitRequest): RepoSource {

@@ -157,6 +157,7 @@ async function compose(options: DaemonOptions, ending: Ending): Promise<() => vo
     observability,
     errors,
     backups,
+    health,
     status,
     reload,
     stop: ending.stop,

@@ -30,6 +30,6 @@ export function whyLimited({ store, world }: Engine, task: Task): Said | undefin
   if (task.step !== 'node_selection' && task.step !== 'agent_session') return undefined
   const until = limitOf(store.sql, credentialOf(task.spec))
   if (until === null || until <= world.clock.now()) return undefined
-  const sentence = `It waits for the usage limit of ${task.spec.agent.name}, which another task has reached, until ${iso(until)}.`
-  return { sentence, command: `tdf submit --agent NAME  # with another agent` }
+  const sentence = `It waits for the usage limit of ${task.spec.agent.name}, which another task has reached, until ${iso(until)}; a task for another agent would not.`
+  return { sentence, command: `tdf cancel ${task.id}` }
 }

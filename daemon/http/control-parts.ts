@@ -3,6 +3,7 @@ import type { DaemonStatusJson, ReloadJson } from '../../src/protocol/control.ts
 import type { Observability } from '../../src/store/observability.ts'
 import type { Backups } from '../care/backups.ts'
 import type { ErrorFlush } from '../flush-errors.ts'
+import type { Health } from '../health.ts'
 import type { GitResults } from '../results/git-results.ts'
 
 export interface Control {
@@ -11,6 +12,7 @@ export interface Control {
   observability: Observability
   errors: ErrorFlush
   backups: Backups
+  health: Health
   status(): DaemonStatusJson
   reload(): ReloadJson
   /** Begins an orderly end; the answer is sent before it happens. */

@@ -1,6 +1,7 @@
 /** The daemon itself: is it well, what does it hold, and its orderly end. */
 import { Hono } from 'hono'
 import type { RunningEngine } from '../build-engine.ts'
+import { examine } from '../doctor/examine.ts'
 import { setDraining } from '../drain.ts'
 import type { Control } from './control-parts.ts'
 
@@ -8,6 +9,7 @@ export function daemonRoutes(engine: RunningEngine, parts: Control): Hono {
   const app = new Hono()
   app.get('/health/live', c => c.text('ok'))
   app.get('/status', c => c.json(parts.status()))
+  app.get('/doctor', async c => c.json(await examine(engine, parts.health)))
   app.post('/reload', c => c.json(parts.reload()))
   app.post('/drain', async c => {
     await setDraining(engine, c.req.query('undo') !== 'true')

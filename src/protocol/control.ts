@@ -172,6 +172,14 @@ export interface WhyJson {
   command: string | null
 }
 
+/** One thing that `tdf doctor` looked at. `hint` is a command that mends it, or shows more. */
+export interface FindingJson {
+  check: string
+  state: 'ok' | 'warn' | 'fail'
+  message: string
+  hint: string | null
+}
+
 export interface ErrorJson {
   error: { code: string; message: string; hint: string; field?: string }
 }

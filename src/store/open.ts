@@ -103,7 +103,7 @@ function refusal(error: unknown, file: string): unknown {
     return new TdfError('STATE_CORRUPT', message, { cause: error, hint: 'tdf db restore' })
   }
   if (code.startsWith('SQLITE_BUSY')) {
-    return new TdfError('STATE_LOCKED', `another process is using ${file}`, { cause: error, hint: `fuser ${file}` })
+    return new TdfError('STATE_LOCKED', `another process is using ${file}`, { cause: error })
   }
   // What Node's file system says, such as EACCES or EROFS.
   if (/^E[A-Z]+$/.test(code)) {

@@ -1,231 +1,151 @@
-/** Every command with a task that is there, one that is not, one in the wrong state, no daemon, and a wrong flag. */
+/** Every command with what it needs, with what is not there, in the wrong state, without a daemon, with a wrong flag. */
+import { execFileSync } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { TaskJson } from '../../src/protocol/control.ts'
-import { cli as tdf, cliWith as tdfWith } from '../support/cli.ts'
-import { type Home, makeHome, makeRepository, until } from '../support/home.ts'
+import { cli, cliWith, type Terminal } from '../support/cli.ts'
+import { commandPaths, runs } from '../support/command-tree.ts'
+import { type Home, makeHome, makeRepository, type Ran, tdfWith, until } from '../support/home.ts'
+import { ROWS, type Row } from './rows.ts'
 
 let home: Home
 let nobody: Home
 let repo: ReturnType<typeof makeRepository>
-let done: string
-let live: string
+const tasks = { DONE: '', LIVE: '', ASKS: '', NONE: 'nonesuch' }
 
 beforeAll(async () => {
   home = makeHome()
   nobody = makeHome()
   repo = makeRepository()
   await home.start()
-  const submit = (script: string, ...more: string[]) =>
-    tdf(home, 'submit', '--repo', repo.dir, '-q', ...more, '--', 'sh', '-c', script)
-  done = (await submit('echo out; echo hi > N; git add -A; git commit -qm n', '--wait')).out.trim()
-  await until('it is over', async () => (await home.task(done)).step === null)
-  live = (await submit('echo begun; sleep 600')).out.trim()
-  await until('it runs', async () => (await home.task(live)).step === 'running')
-})
+  const submit = async (script: string, ...more: string[]) =>
+    (await cli(home, 'submit', '--repo', repo.dir, '-q', ...more, '--', 'sh', '-c', script)).out.trim()
+  tasks.DONE = await submit('echo out; echo hi > N; git add -A; git commit -qm n', '--label', 'a=b')
+  tasks.ASKS = await submit('true', '--interactive')
+  tasks.LIVE = await submit('echo begun; sleep 600')
+  await until('it is over', async () => (await home.task(tasks.DONE)).step === null, 60_000)
+  await until('it asks', async () => (await home.task(tasks.ASKS)).step === 'awaiting_followup', 60_000)
+  await until('it runs', async () => (await home.task(tasks.LIVE)).step === 'running', 60_000)
+}, 120_000)
 afterAll(async () => {
   await home.remove()
   await nobody.remove()
   repo.remove()
 })
 
-/** TASK stands for the task that is over. */
-const ON_TASK = [
-  ['show', 'TASK'],
-  ['why', 'TASK'],
-  ['logs', 'TASK'],
-  ['wait', 'TASK'],
-  ['watch', 'TASK'],
-  ['diff', 'TASK'],
-  ['diff', 'TASK', '--stat'],
-]
-const ELSEWHERE = [
-  ['retry', 'TASK'],
-  ['cancel', 'TASK'],
-  ['send', 'TASK', 'more'],
-  ['apply', 'TASK'],
-  ['pull', 'TASK'],
-]
-const MORE = [
-  ['shell', 'TASK'],
-  ['rm', 'TASK'],
-]
-const NO_TASK = [
-  ['ls'],
-  ['ls', '--all', '--status', 'completed'],
-  ['events'],
-  ['errors'],
-  ['node', 'ls'],
-  ['node', 'show', 'local'],
-  ['daemon', 'status'],
-]
+type Name = 'ok' | 'notFound' | 'wrongState' | 'down'
 
-const named = (args: string[], task: string) => args.map(word => (word === 'TASK' ? task : word))
-const errorOf = (err: string) => JSON.parse(err.trim().split('\n').at(-1) ?? '').error
+/** The commands that have such a case, each with its words. */
+function cases(name: Name): [string, readonly string[], Row][] {
+  return Object.entries(ROWS).flatMap(([path, row]) => {
+    const words = row[name]
+    return typeof words === 'string' ? [] : [[path, words, row] as [string, readonly string[], Row]]
+  })
+}
+
+const named = (words: readonly string[]) =>
+  words.map(word => (word === 'REPO' ? repo.dir : ((tasks as Record<string, string>)[word] ?? word)))
+
+/** `--json` goes before a `--`, behind which everything is the command of the task. */
+function lineOf(path: string, words: readonly string[], ...options: string[]): string[] {
+  const all = named(words)
+  const dashes = all.indexOf('--')
+  return [...path.split(' '), ...(dashes < 0 ? [...all, ...options] : all.toSpliced(dashes, 0, ...options))]
+}
+
+function run(where: Home, { isChild }: Row, line: readonly string[]): Promise<Ran> {
+  const place: Terminal = { cwd: repo.dir }
+  return isChild ? tdfWith(where, place, ...line) : cliWith(where, place, ...line)
+}
+
+async function expectError({ code, out, err }: Ran, exit: number, name: RegExp): Promise<void> {
+  expect([code, out]).toEqual([exit, ''])
+  const { error } = JSON.parse(err.trim().split('\n').at(-1) ?? '')
+  expect(error.code).toMatch(name)
+  await runs(error.hint)
+}
+
+it('has a row for every command of the tree, and no other', () => {
+  expect(Object.keys(ROWS).sort()).toEqual(commandPaths().sort())
+})
 
 describe('with what it needs', () => {
-  it.each([...ON_TASK, ...NO_TASK].map(args => [args.join(' '), args] as const))('tdf %s', async (_, args) => {
-    const table = await tdf(home, ...named(args, done))
-    expect(table).toMatchObject({ code: 0 })
-    expect(table.out).not.toBe('')
-    if (args[0] === 'logs' || args[0] === 'diff') return
-    const json = await tdf(home, ...named(args, done), '--json')
-    expect(json).toMatchObject({ code: 0, err: '' })
+  it.each(cases('ok'))('tdf %s', async (path, words, row) => {
+    const table = await run(home, row, lineOf(path, words))
+    expect(table).toMatchObject({ code: row.exit ?? 0 })
+    if (row.isText) return expect(table.err).toBe('')
+    // What `apply` and `pull` did is taken back, so that they can do it again.
+    execFileSync('git', ['clean', '-fdq'], { cwd: repo.dir })
+    const json = await run(home, row, lineOf(path, words, '--json'))
+    expect(json.code).toBe(row.exit ?? 0)
     expect(() => JSON.parse(json.out)).not.toThrow()
-  })
-
-  it('takes a prefix and @last', async () => {
-    expect((await tdf(home, 'show', done.slice(0, 6), '-q')).out).toBe(`${done}\n`)
-    expect((await tdf(home, 'show', '@last', '-q')).out).toBe(`${live}\n`)
-  })
-
-  it('lists ids, lines and tables, and nothing is a list too', async () => {
-    expect((await tdf(home, 'ls', '-q')).out.trim().split('\n').sort()).toEqual([done, live].sort())
-    const lines = (await tdf(home, 'ls', '-o', 'ndjson')).out.trim().split('\n')
-    expect(lines.map(line => (JSON.parse(line) as TaskJson).schema)).toEqual(['tdf.task.v1', 'tdf.task.v1'])
-    expect((await tdf(home, 'ls', '-o', 'wide')).out).toMatch(/^ID +STATUS .*BRANCH/)
-    expect((await tdf(home, 'ls', '--status', 'parked', '--json')).out).toBe('[]\n')
-  })
-
-  it('waits for less than the end', async () => {
-    expect((await tdf(home, 'wait', live, '--for', 'running', '--json')).code).toBe(0)
-    expect((await tdf(home, 'wait', live, '--for', 'step=running', '--timeout', '5s')).code).toBe(0)
-  })
-
-  it('stops waiting after a time, and the task goes on', async () => {
-    const { code, err } = await tdf(home, 'wait', live, '--timeout', '200ms', '--json')
-    expect([code, errorOf(err).code]).toEqual([124, 'WAIT_TIMEOUT'])
-    expect((await home.task(live)).status).toBe('in_progress')
-  })
-
-  it('writes events one a line, from where somebody was', async () => {
-    const { out } = await tdf(home, 'events', '-o', 'ndjson')
-    const events = out
-      .trim()
-      .split('\n')
-      .map(line => JSON.parse(line))
-    expect(Object.keys(events[0])).toEqual(['seq', 'at', 'type', 'taskId', 'nodeName', 'step', 'attempt', 'data'])
-    const rest = await tdf(home, 'events', '-o', 'ndjson', '--since', String(events.at(-2).seq))
-    expect(rest.out.trim().split('\n')).toHaveLength(1)
-  })
-
-  it('reads tasks from stdin, and says of each what came of it', async () => {
-    const { code, err } = await tdfWith(home, { input: `${done}\nnothing\n` }, 'cancel', '-')
-    expect(code).toBe(5)
-    expect(err).toContain('WRONG_STATE')
-    expect(err).toContain('NOT_FOUND')
+    expect(json.out.trim().split('\n').length === 1 || words.includes('-n') || path === 'config schema').toBe(true)
   })
 })
 
-describe('of a task that is not there', () => {
-  it.each([...ON_TASK, ...ELSEWHERE, ...MORE].map(args => [args.join(' '), args] as const))(
-    'tdf %s',
-    async (_, args) => {
-      const { code, out, err } = await tdfWith(home, { cwd: repo.dir }, ...named(args, 'nonesuch'), '--json')
-      expect([code, out, errorOf(err).code]).toEqual([3, '', 'NOT_FOUND'])
-      expect(errorOf(err).hint).toMatch(/^tdf /)
-    },
-  )
-
-  it('tdf node show', async () => {
-    expect((await tdf(home, 'node', 'show', 'nonesuch')).code).toBe(3)
+describe('of what is not there', () => {
+  it.each(cases('notFound'))('tdf %s', async (path, words, row) => {
+    await expectError(await run(home, row, lineOf(path, words, '--json')), 3, /^NOT_FOUND$/)
   })
 })
 
-describe('of a task in the wrong state', () => {
-  it.each([
-    ['retry', ['retry', 'LIVE'], 'WRONG_STATE'],
-    ['rm', ['rm', 'LIVE'], 'WRONG_STATE'],
-    ['diff', ['diff', 'LIVE'], 'NO_RESULT'],
-    ['apply', ['apply', 'LIVE'], 'NO_RESULT'],
-    ['pull', ['pull', 'LIVE'], 'NO_RESULT'],
-    ['cancel', ['cancel', 'DONE'], 'WRONG_STATE'],
-    ['send', ['send', 'DONE', 'more'], 'WRONG_STATE'],
-    ['shell', ['shell', 'DONE'], 'WRONG_STATE'],
-  ])('tdf %s', async (_, args, expected) => {
-    const words = args.map(word => (word === 'LIVE' ? live : word === 'DONE' ? done : word))
-    const { code, err } = await tdfWith(home, { cwd: repo.dir }, ...words, '--json')
-    expect([code, errorOf(err).code]).toEqual([5, expected])
-  })
-
-  it('tdf node rm of a node that has work, or is configured', async () => {
-    const { code, err } = await tdf(home, 'node', 'rm', 'local', '--json')
-    expect([code, errorOf(err).code]).toEqual([5, 'WRONG_STATE'])
+describe('in the wrong state', () => {
+  it.each(cases('wrongState'))('tdf %s', async (path, [code = '', ...words], row) => {
+    const exit = /LOCKED|RUNNING/.test(code) ? 75 : 5
+    await expectError(await run(home, row, lineOf(path, words, '--json')), exit, new RegExp(`^(${code})$`))
   })
 })
 
 describe('without a daemon', () => {
-  it.each(
-    [...ON_TASK, ...ELSEWHERE, ...MORE, ...NO_TASK, ['daemon', 'stop']].map(args => [args.join(' '), args] as const),
-  )('tdf %s', async (_, args) => {
-    const { code, out, err } = await tdfWith(nobody, { cwd: repo.dir }, ...named(args, 'abcd'), '--json')
-    expect([code, out, errorOf(err).code]).toEqual([69, '', 'DAEMON_UNREACHABLE'])
-    expect(errorOf(err).hint).toBe('tdf daemon run')
+  it.each(cases('down'))('tdf %s', async (path, words, row) => {
+    await expectError(await run(nobody, row, lineOf(path, words, '--json')), 69, /^DAEMON_UNREACHABLE$/)
   })
 
-  it('tdf version works all the same', async () => {
-    const { code, out } = await tdf(nobody, 'version', '--json')
-    expect([code, JSON.parse(out).daemon]).toEqual([0, null])
+  it('says so in words, too', async () => {
+    const { code, err } = await cli(nobody, 'ls')
+    expect([code, err.split('\n').slice(1)]).toEqual([69, ['  hint: tdf daemon run', '  code: DAEMON_UNREACHABLE', '']])
+  })
+
+  it('tdf version and doctor work all the same', async () => {
+    const version = await cli(nobody, 'version', '--json')
+    expect([version.code, JSON.parse(version.out).daemon]).toEqual([0, null])
+    expect((await cli(nobody, 'doctor')).code).toBe(1)
   })
 })
 
 describe('with a wrong flag', () => {
-  it.each(
-    [...ON_TASK, ...ELSEWHERE, ...MORE, ...NO_TASK, ['submit', 'x'], ['config', 'show']].map(
-      args => [args.join(' '), args] as const,
-    ),
-  )('tdf %s', async (_, args) => {
-    const { code, out, err } = await tdf(nobody, ...named(args, 'abcd'), '--no-such-flag')
+  it.each(commandPaths())('tdf %s', async path => {
+    const { code, out, err } = await cli(nobody, ...path.split(' '), '--no-such-flag')
     expect([code, out]).toEqual([2, ''])
-    expect(err).toMatch(/unknown option '--no-such-flag'/)
+    expect(err).toBe(`error: unknown option '--no-such-flag'\n  hint: tdf ${path} --help\n  code: USAGE\n`)
   })
 
   it.each([
-    ['ls', ['ls', '--status', 'sleeping']],
-    ['wait', ['wait', 'TASK', '--timeout', '5']],
-    ['wait --for', ['wait', 'TASK', '--for', 'lunch']],
-    ['output', ['ls', '-o', 'xml']],
-    ['a command', ['lst']],
-    ['an argument', ['ls', 'too', 'many']],
-  ])('of %s', async (_, args) => {
-    expect((await tdf(home, ...named(args, done))).code).toBe(2)
-  })
-
-  it('is an error as JSON, too', async () => {
-    const { code, err } = await tdf(home, 'ls', '--no-such-flag', '--json')
-    expect([code, errorOf(err).code]).toEqual([2, 'USAGE'])
+    ['ls', ['ls', '--status', 'sleeping'], /no status/],
+    ['a time without a unit', ['wait', 'DONE', '--timeout', '5'], /no duration/],
+    ['a goal', ['wait', 'DONE', '--for', 'lunch'], /done, running/],
+    ['a form', ['ls', '-o', 'xml'], /xml/],
+    ['a column', ['ls', '--columns', 'id,colour'], /no column "colour"; there are: id, status/],
+    ['an order', ['ls', '--sort', 'colour'], /no column "colour"/],
+    ['a command', ['lst'], /'lst' \(did you mean ls\?\)/],
+    ['a command of a command', ['node', 'sho'], /'sho' \(did you mean show\?\)/],
+    ['an option', ['ls', '--al'], /'--al' \(did you mean --all\?\)/],
+    ['an argument', ['ls', 'too', 'many'], /too many arguments/],
+    ['no tasks', ['cancel'], /which tasks\?/],
+    ['tasks and a selection', ['cancel', 'DONE', '--label', 'a=b'], /not both/],
+    ['a label', ['ls', '--label', 'x'], /key=value/],
+  ])('of %s', async (_, words, message) => {
+    const { code, out, err } = await cli(home, ...named(words), '--json')
+    expect([code, out]).toEqual([2, ''])
+    const { error } = JSON.parse(err)
+    expect([error.code, error.message]).toEqual(['USAGE', expect.stringMatching(message)])
+    await runs(error.hint)
   })
 })
 
-describe('the rest of a life', () => {
-  it('a task is tried again, and forgotten with its result', async () => {
-    expect((await tdf(home, 'retry', done, '--json')).code).toBe(0)
-    const waited = JSON.parse((await tdf(home, 'wait', done, '--json')).out) as TaskJson
-    expect([waited.attempt, waited.status]).toEqual([2, 'completed'])
-    await until('it is over', async () => (await home.task(done)).step === null)
-    expect((await tdf(home, 'prune', '--older-than', '30d')).code).toBe(0)
-    expect((await tdf(home, 'rm', done)).code).toBe(0)
-    expect((await tdf(home, 'show', done)).code).toBe(3)
-  })
-
-  it('the same key is the same task', async () => {
-    const submit = (script: string) =>
-      tdf(home, 'submit', '--repo', repo.dir, '--idempotency-key', 'k1', '--json', '--', 'sh', '-c', script)
-    const first = JSON.parse((await submit('true')).out) as TaskJson
-    const again = await submit('true')
-    expect([again.code, JSON.parse(again.out).id]).toEqual([0, first.id])
-    const other = await submit('false')
-    expect([other.code, errorOf(other.err).code]).toEqual([5, 'IDEMPOTENCY_CONFLICT'])
-  })
-
-  it('a dry run changes nothing', async () => {
-    const before = (await tdf(home, 'ls', '-q')).out
-    const { code, out } = await tdf(home, 'submit', '--repo', repo.dir, '-n', '--json', '--', 'true')
-    expect([code, JSON.parse(out).id]).toEqual([0, null])
-    expect((await tdf(home, 'ls', '-q')).out).toBe(before)
-  })
-
-  it('a node is drained and taken back', async () => {
-    expect(JSON.parse((await tdf(home, 'node', 'drain', 'local', '--json')).out).status).toBe('draining')
-    expect(JSON.parse((await tdf(home, 'node', 'drain', 'local', '--undo', '--json')).out).status).toBe('ready')
+describe('the last of this file', () => {
+  it('the daemon stops, and what ran is there at the next start', async () => {
+    expect(JSON.parse((await cli(home, 'daemon', 'stop', '--json')).out)).toMatchObject({ home: home.dir })
+    await home.start()
+    expect(((await home.task(tasks.LIVE)) as TaskJson).status).toBe('in_progress')
   })
 })

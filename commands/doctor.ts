@@ -1,0 +1,14 @@
+/** `tdf doctor`: looks at everything that tdf needs, and says what mends what is wrong. */
+import { Command } from 'commander'
+import type { Cli } from './cli.ts'
+import { examples } from './examples.ts'
+
+export function doctorCommand(cli: Cli): Command {
+  return new Command('doctor')
+    .description('check everything that tdf needs here; exit 1 when something fails')
+    .addHelpText('after', examples('doctor'))
+    .action(async (_options, command: Command) => {
+      const { doctor } = await import('./doctor/examine.ts')
+      await doctor(cli, command)
+    })
+}

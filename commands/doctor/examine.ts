@@ -1,0 +1,50 @@
+/** The checks in their order, as a table. One that fails says so and never keeps the others from looking. */
+import type { Command } from 'commander'
+import { asTdfError, shownHint } from '../../src/errors.ts'
+import type { FindingJson } from '../../src/protocol/control.ts'
+import { oneLine } from '../../src/sanitize.ts'
+import { type Cli, print, printJson, shapeOf } from '../cli.ts'
+import { type Column, printList } from '../output.ts'
+import { checkDaemon } from './daemon.ts'
+import { checkConfig, checkDisk, checkFolders, checkGit, checkNode } from './here.ts'
+
+/** Answers with what it saw; what it throws is a failure with the hint of its error. */
+type Check = (cli: Cli) => Promise<FindingJson[]> | FindingJson[]
+
+const CHECKS: Record<string, Check> = {
+  node: checkNode,
+  git: checkGit,
+  config: checkConfig,
+  folders: checkFolders,
+  disk: checkDisk,
+  daemon: checkDaemon,
+}
+
+export async function doctor(cli: Cli, command: Command): Promise<void> {
+  const found: FindingJson[] = []
+  for (const [name, check] of Object.entries(CHECKS)) found.push(...(await looked(cli, name, check)))
+  const shape = shapeOf(cli, command)
+  if (found.some(({ state }) => state === 'fail')) cli.exitCode = 1
+  if (shape.format === 'json') return printJson(cli, found)
+  printList(cli, shape, found, { columns, id: ({ check }) => check })
+  if (shape.format !== 'table' && shape.format !== 'wide') return
+  for (const { check, hint, state } of found) if (state !== 'ok' && hint) print(cli, `\n${check}\n  hint: ${hint}`)
+}
+
+async function looked(cli: Cli, name: string, check: Check): Promise<FindingJson[]> {
+  try {
+    return await check(cli)
+  } catch (thrown) {
+    const error = asTdfError(thrown)
+    return [{ check: name, state: 'fail', message: error.message, hint: shownHint(error) }]
+  }
+}
+
+/** Words before symbols: nothing here needs a colour to be read. */
+const WORDS = { ok: 'ok', warn: 'WARNING', fail: 'FAILED' } as const
+
+const columns: readonly Column<FindingJson>[] = [
+  { title: 'CHECK', of: ({ check }) => oneLine(check) },
+  { title: 'STATE', of: ({ state }) => WORDS[state] },
+  { title: 'WHAT', of: ({ message }) => oneLine(message), flexible: true },
+]

@@ -1,0 +1,71 @@
+/** What can be seen from here, whether a daemon runs or not. */
+import { statfsSync, statSync } from 'node:fs'
+import process from 'node:process'
+import { formatSize } from '../../src/duration.ts'
+import { run } from '../../src/process.ts'
+import type { FindingJson } from '../../src/protocol/control.ts'
+import type { Cli } from '../cli.ts'
+import { plainEnv } from '../local-git.ts'
+import { finding, ok, shellLine } from './finding.ts'
+
+/** As in `engines` of package.json. */
+const NODE_LEAST = [20, 19] as const
+/** The first with `--end-of-options` everywhere that we use it. */
+const GIT_LEAST = [2, 31] as const
+const GIT_MS = 5_000
+const OTHERS = 0o077
+
+export function checkNode(): FindingJson[] {
+  const version = process.versions.node
+  if (isAtLeast(version, NODE_LEAST)) return [ok('node', version)]
+  return [finding('node', 'fail', `${version} is too old; ${NODE_LEAST.join('.')} is wanted`, 'node --version')]
+}
+
+export async function checkGit(cli: Cli): Promise<FindingJson[]> {
+  const { stdout, exitCode } = await run('git', ['--version'], { cwd: '/', env: plainEnv(cli), timeoutMs: GIT_MS })
+  const version = /\d+\.\d+[.\d]*/.exec(stdout)?.[0]
+  if (exitCode !== 0 || !version) return [finding('git', 'fail', 'git cannot be run', 'git --version')]
+  if (isAtLeast(version, GIT_LEAST)) return [ok('git', version)]
+  return [finding('git', 'fail', `${version} is too old; ${GIT_LEAST.join('.')} is wanted`, 'git --version')]
+}
+
+export async function checkConfig(cli: Cli): Promise<FindingJson[]> {
+  const { loadConfig } = await import('../../src/config/index.ts')
+  const file = cli.paths().configFile
+  const { warnings } = loadConfig({ file, env: cli.env })
+  const mode = modeOf(file)
+  if (mode === null) return [ok('config', `${file} is not there: the defaults hold`)]
+  const warned = warnings.map(warning => finding('config', 'warn', warning, 'tdf config check'))
+  return warned.length > 0 ? warned : [ok('config', `${file} is right`)]
+}
+
+export function checkFolders(cli: Cli): FindingJson[] {
+  const { stateDir, kind } = cli.paths()
+  const mode = modeOf(stateDir)
+  if (mode === null) return [ok('state', `${stateDir} is not there yet; the daemon makes it`)]
+  if (kind !== 'system' && (mode & OTHERS) !== 0) {
+    const message = `others may look into ${stateDir} (mode ${(mode & 0o777).toString(8)}); tokens are in it`
+    return [finding('state', 'fail', message, shellLine('chmod', '700', stateDir))]
+  }
+  return [ok('state', `${stateDir} (mode ${(mode & 0o777).toString(8)})`)]
+}
+
+export async function checkDisk(cli: Cli): Promise<FindingJson[]> {
+  const { stateDir } = cli.paths()
+  if (modeOf(stateDir) === null) return []
+  const { loadConfig } = await import('../../src/config/index.ts')
+  const { low } = loadConfig({ file: cli.paths().configFile, env: cli.env }).config.disk
+  const { bavail, bsize } = statfsSync(stateDir)
+  const free = bavail * bsize
+  const message = `${(free / 1024 ** 3).toFixed(1)} GiB free where the state is; below ${formatSize(low)} no work is taken in`
+  return [free < low ? finding('disk', 'fail', message, shellLine('df', '-h', stateDir)) : ok('disk', message)]
+}
+
+function modeOf(file: string): number | null {
+  return statSync(file, { throwIfNoEntry: false })?.mode ?? null
+}
+
+function isAtLeast(version: string, [major, minor]: readonly [number, number]): boolean {
+  const [ours = 0, less = 0] = version.split('.').map(Number)
+  return ours > major || (ours === major && less >= minor)
+}

@@ -1,0 +1,96 @@
+/**
+ * Every command × how it can go. A list of words is what stands behind the command; a sentence says why there is no
+ * such case. DONE is a task that is over, LIVE one that runs, ASKS one that waits for somebody, NONE one that is not there.
+ */
+type Case = readonly string[] | string
+
+export interface Row {
+  ok: Case
+  notFound: Case
+  /** The code of the error that is expected before the words. */
+  wrongState: Case
+  down: Case
+  /** Prints no JSON: what it prints is itself what is asked for. */
+  isText?: boolean
+  /** Hands the terminal over, so it needs a process of its own. */
+  isChild?: boolean
+  /** Exit code of the right case, where it is not 0. */
+  exit?: number
+}
+
+const NAMES_NOTHING = 'it names nothing that could be missing'
+const ANY_STATE = 'every state will do'
+const NO_DAEMON = 'it needs no daemon'
+const OWN_TEST = (file: string) => `it changes this machine; its test is ${file}`
+
+const look = (more: Partial<Row> = {}): Row => ({
+  ok: ['DONE'],
+  notFound: ['NONE'],
+  wrongState: ANY_STATE,
+  down: ['abcd'],
+  ...more,
+})
+const plain = (...words: string[]): Row => ({ ok: words, notFound: NAMES_NOTHING, wrongState: ANY_STATE, down: words })
+const offline = (more: Partial<Row> = {}): Row => ({
+  ok: [],
+  notFound: NAMES_NOTHING,
+  wrongState: ANY_STATE,
+  down: NO_DAEMON,
+  ...more,
+})
+
+export const ROWS: Record<string, Row> = {
+  submit: {
+    ok: ['-n', '--repo', 'REPO', '--', 'true'],
+    notFound: 'a node that is not there is in wrong-input.test.ts',
+    wrongState: 'it begins a task',
+    down: ['--repo', 'REPO', '--', 'true'],
+  },
+  ls: plain('--all', '--status', 'completed', '--label', 'a=b', '--since', '1h', '--limit', '3', '--sort', '-age'),
+  show: look(),
+  why: look(),
+  logs: look({ isText: true }),
+  watch: look(),
+  wait: look(),
+  diff: look({ wrongState: ['NO_RESULT', 'LIVE'], isText: true }),
+  apply: look({ wrongState: ['NO_RESULT', 'LIVE'] }),
+  pull: look({ wrongState: ['NO_RESULT', 'LIVE'] }),
+  shell: look({ ok: ['LIVE'], wrongState: ['WRONG_STATE', 'DONE'], isText: true, isChild: true }),
+  retry: look({ ok: ['DONE', '-n'], wrongState: ['WRONG_STATE', 'LIVE'] }),
+  cancel: look({ ok: ['LIVE', '-n'], wrongState: ['WRONG_STATE', 'DONE'] }),
+  send: {
+    ok: ['ASKS', 'go on'],
+    notFound: ['NONE', 'go on'],
+    wrongState: ['WRONG_STATE', 'DONE', 'go on'],
+    down: ['abcd', 'go on'],
+  },
+  rm: look({ ok: ['DONE', '-n'], wrongState: ['WRONG_STATE', 'LIVE'] }),
+  prune: plain('--older-than', '1d', '-n'),
+  events: plain(),
+  errors: { ...plain(), notFound: ['--task', 'NONE'] },
+  'node ls': plain('--all'),
+  'node show': look({ ok: ['local'] }),
+  'node drain': look({ ok: ['local', '-n'], wrongState: 'a configured node can always be drained' }),
+  'node rm': look({ ok: 'a configured node stays; hetzner.test.ts removes one', wrongState: ['WRONG_STATE', 'local'] }),
+  'daemon run': offline({ ok: 'every test with a home starts one; wrong-input.test.ts starts a second' }),
+  'daemon status': plain(),
+  'daemon stop': { ...plain(), ok: 'the last of this file' },
+  'daemon reload': plain(),
+  'daemon drain': { ...plain(), ok: OWN_TEST('care.test.ts') },
+  'daemon adopt': offline({ ok: OWN_TEST('care.test.ts') }),
+  'daemon install': offline({ ok: ['--print'], isText: true }),
+  'daemon uninstall': offline({ ok: OWN_TEST('the units of systemd') }),
+  'db backup': offline({ ok: OWN_TEST('db.test.ts') }),
+  'db check': offline({ ok: OWN_TEST('db.test.ts'), wrongState: ['STATE_LOCKED'] }),
+  'db restore': offline({ ok: OWN_TEST('db.test.ts'), notFound: [] }),
+  'config check': offline(),
+  'config show': offline(),
+  'config example': offline({ isText: true }),
+  'config path': offline(),
+  'config schema': offline(),
+  doctor: offline(),
+  completion: offline({ ok: ['bash'], isText: true }),
+  complete: offline({ ok: ['--', 'show', ''], isText: true }),
+  quickstart: offline({ ok: OWN_TEST('durability.test.ts') }),
+  version: offline(),
+}
