@@ -1,0 +1,68 @@
+/**
+ * What the scripted model says. The newest user text with a `[[name]]` in it chooses the scenario, and how many tool
+ * results came after it says how far it is; so the model keeps nothing, and a resumed conversation goes on by itself.
+ */
+export type Turn =
+  | { kind: 'user'; text: string }
+  | { kind: 'assistant'; text: string }
+  | { kind: 'call' }
+  | { kind: 'result'; text: string }
+
+export type Reply =
+  | { kind: 'text'; text: string }
+  | { kind: 'run'; command: string }
+  | { kind: 'status'; status: number; type: string; message: string; headers?: Record<string, string> }
+  /** Takes the request and never answers. */
+  | { kind: 'hang' }
+
+/** When the usage limit of scenario `limit` is lifted. */
+export const RESET_AT = new Date('2031-02-03T04:05:00Z')
+
+interface Scene {
+  /** Commands that were run since the scenario was asked for. */
+  done: number
+  turns: readonly Turn[]
+}
+
+const SCENARIOS: Record<string, (scene: Scene) => Reply> = {
+  commit: ({ done }) =>
+    done === 0
+      ? run('echo hi > out.txt && git add -A && git -c user.name=m -c user.email=m@example.org commit -qm made')
+      : text('Done: wrote out.txt'),
+  edit: ({ done }) => (done === 0 ? run('echo hi > left.txt') : text('Done: left it uncommitted')),
+  nothing: () => text('There is nothing to do.'),
+  broken: () => ({ kind: 'status', status: 500, type: 'api_error', message: 'boom' }),
+  unauthorized: () => ({ kind: 'status', status: 401, type: 'authentication_error', message: 'invalid x-api-key' }),
+  limit: () => ({
+    kind: 'status',
+    status: 429,
+    type: 'rate_limit_error',
+    message: 'limited',
+    headers: {
+      'anthropic-ratelimit-unified-status': 'rejected',
+      'anthropic-ratelimit-unified-reset': String(RESET_AT.getTime() / 1000),
+      'anthropic-ratelimit-unified-representative-claim': 'five_hour',
+    },
+  }),
+  hang: () => ({ kind: 'hang' }),
+  /** Makes a file a step and never finishes by itself: for kills, cancels and further prompts. */
+  steps: ({ done }) =>
+    done < 120 ? run(`echo ${done} > step-${done}.txt; sleep 1`) : text('That went on for too long.'),
+  /** What a further prompt or a resumed conversation asks for. */
+  finish: ({ done }) => (done === 0 ? run('echo finished > finished.txt') : text('Done: finished what was begun')),
+}
+
+export function replyTo(turns: readonly Turn[]): Reply {
+  for (let at = turns.length - 1; at >= 0; at--) {
+    const turn = turns[at]
+    const name = turn?.kind === 'user' ? [...turn.text.matchAll(/\[\[(\w+)\]\]/g)].at(-1)?.[1] : undefined
+    const scenario = name === undefined ? undefined : SCENARIOS[name]
+    if (!scenario) continue
+    const done = turns.slice(at).filter(({ kind }) => kind === 'result').length
+    return scenario({ done, turns })
+  }
+  return text('I was not told what to do.')
+}
+
+const text = (words: string): Reply => ({ kind: 'text', text: words })
+const run = (command: string): Reply => ({ kind: 'run', command })

@@ -1,0 +1,68 @@
+/** A model on loopback that says what its scenario says, by whichever of the three APIs it is asked. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { anthropic } from './anthropic.ts'
+import { chat } from './chat.ts'
+import { responses } from './responses.ts'
+import { replyTo, type Turn } from './scenario.ts'
+import type { Api, Body } from './wire.ts'
+
+const APIS: Record<string, Api> = {
+  '/v1/messages': anthropic,
+  '/v1/responses': responses,
+  '/v1/chat/completions': chat,
+}
+
+export interface ModelServer {
+  url: string
+  /** Every conversation that it was asked to continue with a tool at hand, oldest first. */
+  asked: { path: string; headers: IncomingMessage['headers']; turns: Turn[] }[]
+  close(): void
+}
+
+export async function startModelServer(): Promise<ModelServer> {
+  const asked: ModelServer['asked'] = []
+  const server = createServer((request, response) => {
+    answer(asked, request, response).catch(error => {
+      response.writeHead(500).end(String(error))
+    })
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const close = () => {
+    server.closeAllConnections()
+    server.close()
+  }
+  return { url: `http://127.0.0.1:${port}`, asked, close }
+}
+
+async function answer(asked: ModelServer['asked'], request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { pathname } = new URL(request.url ?? '/', 'http://model')
+  const json = (status: number, body: unknown, headers = {}) =>
+    response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body))
+  const api = APIS[pathname]
+  if (pathname.endsWith('/count_tokens')) return void json(200, { input_tokens: 100 })
+  if (pathname.endsWith('/models')) return void json(200, { object: 'list', data: [], models: [] })
+  if (request.method !== 'POST' || !api) return void json(404, { error: { message: `no ${pathname}` } })
+
+  const body = await bodyOf(request)
+  const turns = api.turns(body)
+  // Without a shell at hand it is a side question, such as one for a title.
+  const reply = api.shell(body) === null ? ({ kind: 'text', text: 'A title' } as const) : replyTo(turns)
+  if (api.shell(body) !== null) asked.push({ path: pathname, headers: request.headers, turns })
+  if (reply.kind === 'hang') return
+  if (reply.kind === 'status') return void json(reply.status, api.failure(reply), reply.headers)
+  if (!body.stream) return void json(200, api.whole(body, reply))
+  response.writeHead(200, { 'content-type': 'text/event-stream' })
+  for (const { event, data } of api.stream(body, reply)) {
+    const name = event === undefined ? '' : `event: ${event}\n`
+    response.write(`${name}data: ${typeof data === 'string' ? data : JSON.stringify(data)}\n\n`)
+  }
+  response.end()
+}
+
+async function bodyOf(request: IncomingMessage): Promise<Body> {
+  const chunks: Buffer[] = []
+  for await (const chunk of request) chunks.push(chunk)
+  return JSON.parse(Buffer.concat(chunks).toString('utf8'))
+}
