@@ -136,9 +136,10 @@ export async function runForeground(
 export interface GroupOptions {
   cwd: string
   env: Record<string, string>
-  /** File descriptors; both stdout and stderr go to `output`, so that their order is kept. */
-  input: number | 'ignore'
-  output: number
+  /** File descriptors; stdout and stderr may be the same, so that their order is kept. */
+  input: number | 'ignore' | 'pipe'
+  stdout: number
+  stderr: number
 }
 
 /** Starts a program at the head of a session and process group of its own, so that the group can be ended as one. */
@@ -148,7 +149,7 @@ export function startGroup(file: string, args: readonly string[], options: Group
     env: options.env,
     detached: true,
     shell: false,
-    stdio: [options.input, options.output, options.output],
+    stdio: [options.input, options.stdout, options.stderr],
   })
 }
 

@@ -56,6 +56,7 @@ const MAY_IMPORT: { from: string; may: string[] }[] = [
   { from: 'src/client.ts', may: ['src/errors.ts', 'src/protocol/control.ts', 'src/version.ts'] },
   { from: 'src/agent-client.ts', may: ['src/errors.ts', 'src/protocol/', 'src/transport.ts', 'src/world.ts', 'zod'] },
   { from: 'src/protocol/', may: ['src/protocol/', 'src/errors.ts', 'src/task.ts', 'zod'] },
+  { from: 'src/transcript/', may: ['src/transcript/', 'src/protocol/'] },
   { from: 'src/config/', may: ['src/config/', 'src/errors.ts', 'src/duration.ts', 'zod', 'toml-eslint-parser'] },
   { from: 'src/observe/', may: ['src/observe/', 'src/errors.ts', 'pino'] },
   {
@@ -100,7 +101,15 @@ const MAY_IMPORT: { from: string; may: string[] }[] = [
     // Shipped alone, in one file, to machines that know nothing of the rest.
     from: 'src/agent/',
     may: [
-      ...['src/agent/', 'src/protocol/', 'src/errors.ts', 'src/world.ts', 'src/process.ts', 'src/git.ts'],
+      ...[
+        'src/agent/',
+        'src/protocol/',
+        'src/transcript/',
+        'src/errors.ts',
+        'src/world.ts',
+        'src/process.ts',
+        'src/git.ts',
+      ],
       ...['hono', '@hono/node-server', 'zod'],
     ],
   },

@@ -62,6 +62,7 @@ export function take(account: Account, event: AgentEvent, at: string): Account {
       const summary = (event.summary || account.said).slice(0, SUMMARY_LENGTH_MAX)
       return { ...account, retrying: null, terminal: { outcome, failure, summary } }
     }
+    case 'rejected':
     case 'raw':
       return account
   }
@@ -98,18 +99,22 @@ export function verdictOf(account: Account, exit: { exitCode: number | null; sig
   const { terminal, denied, said } = account
   const summary = terminal?.summary || said || null
   if (terminal === null) {
-    const failure = exit.signal === null && exit.exitCode !== null ? 'unfinished' : 'interrupted'
     // An agent that was denied what it needed may just stop.
-    if (denied.length > 0) return deniedVerdict(denied, summary)
-    return {
-      outcome: account.resetAt === null ? 'error' : 'usage_limit',
-      failure: account.resetAt === null ? failure : 'usage_limit',
-      summary,
-    }
+    return denied.length > 0 ? deniedVerdict(denied, summary) : unfinished(account, exit, summary)
   }
   if (terminal.outcome !== 'success') return { outcome: terminal.outcome, failure: terminal.failure, summary }
   if (exit.exitCode !== 0) return { outcome: 'error', failure: exit.signal === null ? 'other' : 'interrupted', summary }
   return denied.length > 0 ? deniedVerdict(denied, summary) : { outcome: 'success', failure: null, summary }
+}
+
+function unfinished(
+  { resetAt, retrying }: Account,
+  exit: { exitCode: number | null; signal: string | null },
+  summary: string | null,
+): Verdict {
+  if (resetAt !== null) return { outcome: 'usage_limit', failure: 'usage_limit', summary }
+  if (retrying !== null) return { outcome: 'error', failure: 'network', summary: summary ?? retrying.reason }
+  return { outcome: 'error', failure: exit.exitCode === null ? 'interrupted' : 'unfinished', summary }
 }
 
 function deniedVerdict(denied: readonly string[], summary: string | null): Verdict {

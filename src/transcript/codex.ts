@@ -8,6 +8,14 @@ import { countAt, isObject, isoFromSeconds, listAt, numberAt, objectAt, textAt }
 export const codex: Reader = line => {
   const method = textAt(line, 'method')
   if (method !== null) return METHODS[method]?.(objectAt(line, 'params'), line) ?? (isCodex(method) ? [] : null)
+  const steered = /^steer:(.+)$/.exec(textAt(line, 'id') ?? '')?.[1]
+  if (steered !== undefined) return [{ kind: isObject(line.error) ? 'rejected' : 'accepted', prompt: steered }]
+  if (isObject(line.error) && line.id !== 'stop') {
+    const summary = textAt(line.error, 'message') ?? 'codex gave an error'
+    return [{ kind: 'terminal', outcome: 'error', failure: 'other', summary }]
+  }
+  const begun = /^turn:(.+)$/.exec(textAt(line, 'id') ?? '')?.[1]
+  if (begun !== undefined) return [{ kind: 'accepted', prompt: begun }]
   const result = objectAt(line, 'result')
   if (isObject(result.thread)) {
     const resumeRef = textAt(result, 'thread', 'id')
@@ -15,7 +23,7 @@ export const codex: Reader = line => {
       { kind: 'session', resumeRef, version: textAt(result, 'thread', 'cliVersion'), model: textAt(result, 'model') },
     ]
   }
-  return 'userAgent' in result || isObject(result.turn) || 'turnId' in result ? [] : null
+  return 'userAgent' in result ? [] : null
 }
 
 const isCodex = (method: string) => /^(thread|turn|item|account|remoteControl|mcpServer|warning|error)\b/.test(method)

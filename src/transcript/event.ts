@@ -23,6 +23,8 @@ export type AgentEvent =
   | { kind: 'retrying'; attempt: number; reason: string }
   /** A prompt, by the id that it was sent with, has reached the agent. */
   | { kind: 'accepted'; prompt: string }
+  /** A prompt that the agent would not take now; it may be offered again. */
+  | { kind: 'rejected'; prompt: string }
   | { kind: 'turn' }
   | { kind: 'terminal'; outcome: Outcome; failure: Failure | null; summary: string }
   | { kind: 'raw'; text: string }

@@ -10,16 +10,21 @@ import { opencode } from './opencode.ts'
 const READERS: readonly Reader[] = [acp, opencode, codexExec, claude, codex]
 
 /** A line that nobody knows is `raw`: kept and passed over. */
-export function readLine(text: string, readers: readonly Reader[] = READERS): AgentEvent[] {
-  const json = parse(text)
-  for (const reader of json ? readers : []) {
-    const events = json && reader(json)
+export function readLine(text: string): AgentEvent[] {
+  const line = parseLine(text)
+  for (const reader of line === null ? [] : READERS) {
+    const events = line && reader(line)
     if (events) return events
   }
   return [{ kind: 'raw', text }]
 }
 
-function parse(text: string): Json | null {
+/** By one reader; an unknown message is no event. */
+export function readJsonLine(line: Json, reader: Reader | null): AgentEvent[] {
+  return reader?.(line) ?? []
+}
+
+export function parseLine(text: string): Json | null {
   if (!text.startsWith('{')) return null
   try {
     const value: unknown = JSON.parse(text)

@@ -2,10 +2,12 @@
 import type { Adapter } from './adapter.ts'
 
 export const command: Adapter = {
-  steerable: false,
-  prepare: request => ({
-    command: request.agent.command,
-    stdin: request.prompt === '' ? 'nothing' : 'prompt',
-    env: request.agent.env,
+  reader: null,
+  confirmsPrompts: false,
+  talk: null,
+  prepare: ({ agent, prompt }) => ({
+    command: [...agent.command, ...(agent.args ?? [])],
+    stdin: prompt === '' ? 'nothing' : 'prompt',
+    env: agent.env,
   }),
 }

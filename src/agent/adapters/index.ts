@@ -1,11 +1,15 @@
 import type { StartSession } from '../../protocol/agent-api.ts'
+import { acp } from './acp.ts'
 import type { Adapter } from './adapter.ts'
+import { claude } from './claude.ts'
+import { codex } from './codex.ts'
 import { command } from './command.ts'
 
-/** Null: the protocol knows the type, this agent does not yet. */
-export const ADAPTERS: Record<StartSession['agent']['type'], Adapter | null> = {
-  command,
-  claude: null,
-  codex: null,
-  acp: null,
+type AgentType = StartSession['agent']['type']
+
+export const ADAPTERS: Record<AgentType, Adapter> = { command, claude, codex, acp }
+
+/** By the type as a session's request on the disk has it; undefined for one that this agent does not know. */
+export function adapterOf(type: string): Adapter | undefined {
+  return Object.entries(ADAPTERS).find(([name]) => name === type)?.[1]
 }

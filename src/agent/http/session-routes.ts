@@ -1,10 +1,11 @@
 /** Sessions of a workspace: started, looked at, prompted, cancelled, read. */
 import type { Hono } from 'hono'
-import { promptDelivery, startSession as startSessionBody } from '../../protocol/agent-api.ts'
+import { permissionAnswer, promptDelivery, startSession as startSessionBody } from '../../protocol/agent-api.ts'
 import { idPattern } from '../../protocol/shapes.ts'
 import { messageOf } from '../log.ts'
 import { Refusal } from '../refusal.ts'
 import { logChunk } from '../sessions/log-chunk.ts'
+import { answerPermission } from '../sessions/permission.ts'
 import { deliverPrompt } from '../sessions/prompt.ts'
 import { endSession } from '../sessions/runner.ts'
 import { sessionOf, startSession } from '../sessions/start.ts'
@@ -31,6 +32,12 @@ export function sessionRoutes(app: Hono<Env>, { agent }: Serving): void {
   app.post(`${SESSION}/prompt`, async c => {
     const session = await sessionOf(agent, workspaceFrom(agent, c), idFrom(c, 'session'))
     const isNew = deliverPrompt(session, await readJson(agent.world, c, promptDelivery))
+    return c.json({ sessionId: session.request.sessionId }, isNew ? 202 : 200)
+  })
+
+  app.post(`${SESSION}/permission`, async c => {
+    const session = await sessionOf(agent, workspaceFrom(agent, c), idFrom(c, 'session'))
+    const isNew = answerPermission(session, await readJson(agent.world, c, permissionAnswer))
     return c.json({ sessionId: session.request.sessionId }, isNew ? 202 : 200)
   })
 

@@ -1,5 +1,6 @@
 /** The command of a session: started once, ended by a signal to its whole group, waited for. */
 import { closeSync, existsSync, openSync } from 'node:fs'
+import type { Writable } from 'node:stream'
 import { type ChildProcess, identify, sendSignal, startGroup } from '../../process.ts'
 import type { Cancel, World } from '../../world.ts'
 import { codeOf, messageOf } from '../log.ts'
@@ -14,6 +15,8 @@ export interface CommandEnd {
 export interface RunningCommand {
   leader: { pid: number; startTicks: string | null }
   end: Promise<CommandEnd>
+  /** Its stdin, when it is talked to. */
+  input: Writable | null
   /** SIGTERM to the group now, SIGKILL after the grace. Asking twice changes nothing. */
   terminate(): void
 }
@@ -21,7 +24,8 @@ export interface RunningCommand {
 export interface CommandOptions {
   folder: string
   env: Record<string, string>
-  output: number
+  stdout: number
+  stderr: number
   killGraceMs: number
 }
 
@@ -46,6 +50,7 @@ export async function startCommand(
   return {
     leader: { pid, startTicks: identify(pid)?.startTicks ?? null },
     end,
+    input: child.stdin,
     terminate: terminator(world, child, pid, options.killGraceMs),
   }
 }
@@ -55,14 +60,25 @@ function spawnWithInput(request: SessionRequest, options: CommandOptions): Child
   const [program = ''] = command
   if (slot) refuseMissing(program, options.env.PATH ?? '', workTree)
   const [file = '', ...args] = slot ? asSlot(slot, command) : command
-  const input = request.stdin === 'prompt' ? openSync(promptPath(options.folder), 'r') : 'ignore'
+  const input = openInput(request, options)
   try {
-    return startGroup(file, args, { cwd: workTree, env: options.env, input, output: options.output })
+    return startGroup(file, args, {
+      cwd: workTree,
+      env: options.env,
+      input,
+      stdout: options.stdout,
+      stderr: options.stderr,
+    })
   } catch (error) {
     throw new Error(reasonOf(request, error))
   } finally {
     if (typeof input === 'number') closeSync(input)
   }
+}
+
+function openInput({ stdin }: SessionRequest, { folder }: CommandOptions): number | 'ignore' | 'pipe' {
+  if (stdin === 'prompt') return openSync(promptPath(folder), 'r')
+  return stdin === 'dialogue' ? 'pipe' : 'ignore'
 }
 
 function terminator(world: World, child: ChildProcess, pid: number, killGraceMs: number): () => void {

@@ -12,6 +12,7 @@ const EVERY_MS = 2_000
 
 export interface CpuMeter {
   sample(): void
+  totalMs(): number
   stop(): void
 }
 
@@ -36,7 +37,7 @@ export function startCpuMeter(world: World, find: () => ProcessRow[], path: stri
     })
   }
   next(FIRST_MS)
-  return { sample, stop: () => cancel() }
+  return { sample, totalMs: () => totalTicks * MS_PER_TICK, stop: () => cancel() }
 }
 
 /** Not synced: after a power cut nobody asks for it. */

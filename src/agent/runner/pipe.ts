@@ -14,8 +14,8 @@ export interface OutputPipe {
   closeWriteEnd(): void
 }
 
-export async function openPipe(folder: string): Promise<OutputPipe> {
-  const path = join(folder, 'output.fifo')
+export async function openPipe(folder: string, name: string): Promise<OutputPipe> {
+  const path = join(folder, `${name}.fifo`)
   rmSync(path, { force: true })
   const made = await systemTool('mkfifo', ['-m', '600', '--', path], {
     cwd: folder,

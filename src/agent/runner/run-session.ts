@@ -6,15 +6,17 @@
  *   started.json  the command is a process now
  *   exit.json     it has ended, nothing of it is left, the log is complete; or: it could not be started
  */
-import type { Socket } from 'node:net'
+import { readFileSync } from 'node:fs'
 import process from 'node:process'
 import { identify } from '../../process.ts'
 import { sleep, type World } from '../../world.ts'
+import type { Adapter } from '../adapters/adapter.ts'
+import { adapterOf } from '../adapters/index.ts'
 import { limitsFrom } from '../limits.ts'
 import { messageOf } from '../log.ts'
 import { killLeftovers } from '../processes/kill-leftovers.ts'
 import { memberFinder } from '../processes/members.ts'
-import { unpackEnvironment } from '../sessions/environment.ts'
+import { secretsIn, unpackEnvironment } from '../sessions/environment.ts'
 import {
   claimPath,
   cpuPath,
@@ -28,12 +30,14 @@ import {
   startedPath,
 } from '../sessions/folder.ts'
 import { createJson, readJson, writeJson } from '../state/json-file.ts'
+import { type Capture, openCapture } from './capture.ts'
 import { type RunningCommand, startCommand } from './command.ts'
 import { startCpuMeter } from './cpu.ts'
-import { type OutputLog, openOutput } from './output.ts'
-import { type OutputPipe, openPipe } from './pipe.ts'
+import { startTalk, type Talk } from './talk.ts'
+import { startWatchdog } from './watchdog.ts'
 
-const DRAIN_MS = 2_000
+/** How long an agent that was asked to stop its turn has until the signal. */
+const INTERRUPT_MS = 1_000
 const STORE_AGAIN_MS = 1_000
 const STORE_TRIES_MAX = 3_600
 
@@ -59,7 +63,7 @@ export async function runSession(world: World, folder: string): Promise<number> 
     await store(world, exitPath(folder), started.exit)
     return 0
   }
-  terminate = started.command.terminate
+  terminate = started.terminate
   if (terminateEarly) terminate()
   const exit = await follow(world, folder, request, started)
   world.power('before', 'exit')
@@ -72,9 +76,10 @@ interface Started {
   kind: 'started'
   command: RunningCommand
   startedAt: string
-  pipe: OutputPipe
-  output: OutputLog
-  captured: Promise<void>
+  capture: Capture
+  talk: Talk | null
+  /** Ends the command, once; one that can be talked to is asked first. */
+  terminate(): void
 }
 
 async function start(
@@ -83,15 +88,26 @@ async function start(
   request: SessionRequest,
 ): Promise<Started | { kind: 'cannot-start'; exit: SessionExit }> {
   try {
+    const adapter = adapterOf(request.type)
+    if (!adapter) throw new Error(`this agent knows no type ${request.type}`)
     const { killGraceMs, logBytesMax } = limitsFrom(process.env)
-    const output = await openOutput(world, outputPath(folder), logBytesMax)
-    const pipe = await openPipe(folder)
-    const captured = capture(pipe.reader, output)
-    const options = { folder, env: unpackEnvironment(process.env), output: pipe.writeEnd, killGraceMs }
+    const capture = await openCapture(world, {
+      folder,
+      log: { path: outputPath(folder), bytesMax: logBytesMax },
+      secrets: secretsIn(process.env),
+      inLines: adapter.reader !== null,
+    })
+    const { stdout, stderr } = capture
+    const options = { folder, env: unpackEnvironment(process.env), stdout, stderr, killGraceMs }
     world.power('before', 'command')
-    const command = await startCommand(world, request, options).finally(pipe.closeWriteEnd)
+    const command = await startCommand(world, request, options).finally(capture.closeWriteEnds)
     world.power('after', 'command')
-    return { kind: 'started', command, startedAt: isoNow(world), pipe, output, captured }
+    const talk = adapter.reader === null ? null : openTalk(world, folder, { request, adapter, command, capture })
+    const terminate = () => {
+      if (!talk?.interrupt()) return command.terminate()
+      world.clock.timer(INTERRUPT_MS, command.terminate)
+    }
+    return { kind: 'started', command, startedAt: isoNow(world), capture, talk, terminate }
   } catch (error) {
     const reason = messageOf(error)
     const ended = { exitCode: null, signal: null, errorMessage: reason, startedAt: null, endedAt: isoNow(world) }
@@ -99,53 +115,48 @@ async function start(
   }
 }
 
+function openTalk(
+  world: World,
+  folder: string,
+  {
+    request,
+    adapter,
+    command,
+    capture,
+  }: { request: SessionRequest; adapter: Adapter; command: RunningCommand; capture: Capture },
+): Talk {
+  const firstPrompt = readFileSync(promptPath(folder), 'utf8')
+  const { input, terminate } = command
+  const secrets = secretsIn(process.env)
+  const talk = startTalk({ world, folder, request, adapter, firstPrompt, input, terminate, secrets })
+  capture.listen(talk.hear)
+  return talk
+}
+
 async function follow(world: World, folder: string, request: SessionRequest, started: Started): Promise<SessionExit> {
-  const { command, startedAt, pipe, output, captured } = started
-  const { sessionId, workspaceId, timeoutMs } = request
+  const { command, startedAt, capture, talk } = started
+  const { sessionId, workspaceId, timeoutMs, idleMs } = request
   const noted = store(world, startedPath(folder), { startedAt, leader: command.leader })
   world.power('after', 'started')
-  let timedOut = false
-  const onTime = () => {
-    timedOut = true
-    command.terminate()
-  }
-  const cancelTimeout = timeoutMs === null ? () => {} : world.clock.timer(timeoutMs, onTime)
   const { leader } = command
   const find = memberFinder({ sessionId, workspaceId, promptFile: promptPath(folder), leader, slot: request.slot })
   const meter = startCpuMeter(world, find, cpuPath(folder))
+  const limits = { timeoutMs, idleMs, lastByteMs: capture.lastByteMs, cpuMs: meter.totalMs }
+  const watchdog = startWatchdog(world, { ...limits, terminate: started.terminate })
   const end = await command.end
-  cancelTimeout()
+  watchdog.stop()
   meter.stop()
   meter.sample()
   await killLeftovers(world, find)
-  await drain(world, pipe.reader, captured)
-  await output.finish()
+  await capture.finish()
+  talk?.finish(end)
   await noted
-  return { ...end, errorMessage: timedOut ? 'timeout' : null, startedAt, endedAt: isoNow(world), cannotStart: null }
+  const how = talk?.hasLingered() ? { exitCode: 0, signal: null } : end
+  return { ...how, errorMessage: watchdog.reason(), startedAt, endedAt: isoNow(world), cannotStart: null }
 }
 
 function isoNow(world: World): string {
   return new Date(world.clock.now()).toISOString()
-}
-
-/** One chunk at a time: when the disk is slow the pipe fills and the command waits. */
-async function capture(reader: Socket, output: OutputLog): Promise<void> {
-  try {
-    for await (const chunk of reader) await output.write(chunk)
-  } catch {
-    // The pipe was cut off after its time was up.
-  }
-}
-
-/** The pipe ends when nobody has it open any more; a process that got away must not keep the session open. */
-async function drain(world: World, reader: Socket, captured: Promise<void>): Promise<void> {
-  const timeUp = new AbortController()
-  const limit = sleep(world.clock, DRAIN_MS, timeUp.signal).then(
-    () => void reader.destroy(),
-    () => {},
-  )
-  await captured.finally(() => timeUp.abort())
-  await limit
 }
 
 /** A full disk is waited out: without these files nobody learns what became of the command. */

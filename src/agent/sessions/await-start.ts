@@ -11,13 +11,18 @@ import { type RunnerEnd, settle, startRunner } from './runner.ts'
 const LOOK_MS = 10
 
 /** A runner that somebody sent before us may win the claim; which one does not matter. */
-export async function awaitStart(agent: Agent, folder: string, env: Record<string, string>): Promise<SessionState> {
+export async function awaitStart(
+  agent: Agent,
+  folder: string,
+  env: Record<string, string>,
+  secrets: readonly string[] = [],
+): Promise<SessionState> {
   const { clock } = agent.world
   const deadline = clock.mono() + agent.limits.startWaitMs
   const request = readSession(folder)?.request
   if (!request) throw new Refusal('internal', 'the session was stored but cannot be read')
   let runnerEnd: RunnerEnd | null = null
-  startRunner(agent, folder, commandEnvironment(agent, folder, request, env)).then(end => {
+  startRunner(agent, folder, commandEnvironment(agent, folder, request, env), secrets).then(end => {
     runnerEnd = end
   })
   for (;;) {

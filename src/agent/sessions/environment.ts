@@ -8,6 +8,7 @@ import { promptPath, type SessionRequest } from './folder.ts'
 
 const INHERITED = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LC_ALL', 'TMPDIR']
 const PREFIX = 'TDF_SESSION_ENV_'
+const SECRETS = 'TDF_SESSION_SECRETS'
 
 export function commandEnvironment(
   agent: Agent,
@@ -31,11 +32,17 @@ function ownEnvironment({ name, home }: Slot): Record<string, string> {
   return { HOME: home, USER: name, LOGNAME: name, SHELL: '/bin/bash' }
 }
 
-export function runnerEnvironment(agent: Agent, command: Record<string, string>): Record<string, string> {
+/** `secrets`: names of variables whose values are taken out of what the command prints. */
+export function runnerEnvironment(
+  agent: Agent,
+  command: Record<string, string>,
+  secrets: readonly string[],
+): Record<string, string> {
   const prefixed = Object.entries(command).map(([name, value]) => [`${PREFIX}${name}`, value])
   return {
     ...picked(agent.env, ['PATH', 'TMPDIR', 'TDF_CRASH_AT']),
     TDF_LOG_MAX_BYTES: String(agent.limits.logBytesMax),
+    [SECRETS]: secrets.join(','),
     TDF_KILL_GRACE_MS: String(agent.limits.killGraceMs),
     ...Object.fromEntries(prefixed),
   }
@@ -48,6 +55,12 @@ export function unpackEnvironment(env: NodeJS.ProcessEnv): Record<string, string
     if (name.startsWith(PREFIX) && value !== undefined) command[name.slice(PREFIX.length)] = value
   }
   return command
+}
+
+/** In the runner: name → value of what nobody may read in a log. */
+export function secretsIn(env: NodeJS.ProcessEnv): Record<string, string> {
+  const names = env[SECRETS]?.split(',').filter(name => name !== '') ?? []
+  return picked(unpackEnvironment(env), names)
 }
 
 function picked(env: NodeJS.ProcessEnv, names: readonly string[]): Record<string, string> {

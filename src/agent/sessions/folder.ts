@@ -23,7 +23,12 @@ export const sessionRequest = z.object({
   contentHash: z.string(),
   type: z.string(),
   command: z.array(z.string()).min(1),
-  stdin: z.enum(['prompt', 'nothing']),
+  stdin: z.enum(['prompt', 'nothing', 'dialogue']),
+  resumeRef: z.string().nullable().default(null),
+  model: z.string().nullable().default(null),
+  permissions: z.enum(['allow', 'deny', 'ask']).default('allow'),
+  maxCostUsd: z.number().nullable().default(null),
+  idleMs: z.number().nullable().default(null),
   timeoutMs: nullable(z.number()),
   workTree: z.string(),
   createdAt: z.string(),
@@ -31,6 +36,12 @@ export const sessionRequest = z.object({
   slot: slotUser.nullable().default(null),
 })
 export type SessionRequest = z.output<typeof sessionRequest>
+
+/** What a command has that is not talked to. */
+export const PLAIN = {
+  ...{ resumeRef: null, model: null, maxCostUsd: null, idleMs: null },
+  permissions: 'allow' as const,
+}
 
 /** Made exclusively: whoever made it decides about the start. A revoked session can never start. */
 export const sessionClaim = z.discriminatedUnion('kind', [
@@ -75,6 +86,8 @@ export const outputPath = (folder: string) => join(folder, 'output.log')
 export const cpuPath = (folder: string) => join(folder, 'cpu.json')
 export const runnerLogPath = (folder: string) => join(folder, 'runner.log')
 export const deliveriesFolder = (folder: string) => join(folder, 'prompts')
+/** Answers of people to an agent's questions for permission. */
+export const answersFolder = (folder: string) => join(folder, 'answers')
 
 export function sessionFolder(workspace: Pick<Workspace, 'folder'>, sessionId: string): string {
   return join(sessionsFolder(workspace), sessionId)

@@ -26,11 +26,16 @@ const LOOK_MS = 25
 export type RunnerEnd = { kind: 'not-born' | 'ended'; reason: string }
 
 /** Gives how the runner ended; a session goes on without us, so nobody may ever ask. */
-export async function startRunner(agent: Agent, folder: string, env: Record<string, string>): Promise<RunnerEnd> {
+export async function startRunner(
+  agent: Agent,
+  folder: string,
+  env: Record<string, string>,
+  secrets: readonly string[],
+): Promise<RunnerEnd> {
   const output = openSync(runnerLogPath(folder), 'a', 0o600)
   try {
     const [file, ...args] = agent.program
-    const options = { cwd: folder, env: runnerEnvironment(agent, env), output }
+    const options = { cwd: folder, env: runnerEnvironment(agent, env, secrets), output }
     agent.world.power('before', 'runner')
     const child = startDetached(file, [...args, 'run-session', folder], options)
     agent.world.power('after', 'runner')

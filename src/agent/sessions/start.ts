@@ -4,6 +4,7 @@
  * out how far the first call came and goes on from there.
  */
 import type { StartSession } from '../../protocol/agent-api.ts'
+import type { Launch } from '../adapters/adapter.ts'
 import { ADAPTERS } from '../adapters/index.ts'
 import type { Agent } from '../agent.ts'
 import { malformed, Refusal } from '../refusal.ts'
@@ -11,7 +12,16 @@ import { sessionContent } from '../workspaces/content.ts'
 import { report } from '../workspaces/report.ts'
 import { type Workspace, workTree } from '../workspaces/workspace.ts'
 import { awaitStart } from './await-start.ts'
-import { isRunning, listSessions, readSession, SETUP, type SessionState, sessionFolder } from './folder.ts'
+import { uuidOf } from './facts.ts'
+import {
+  isRunning,
+  listSessions,
+  readSession,
+  SETUP,
+  type SessionRequest,
+  type SessionState,
+  sessionFolder,
+} from './folder.ts'
 import { discardSession, writeRequest } from './request.ts'
 import { revoke, settle } from './runner.ts'
 import { watchSession } from './watch.ts'
@@ -24,6 +34,7 @@ export interface SessionStarted {
 export function startSession(agent: Agent, workspace: Workspace, body: StartSession): Promise<SessionStarted> {
   if (body.sessionId === SETUP) throw malformed('sessionId', `"${SETUP}" is the agent's own`)
   if (body.agent.command.some(word => word.includes('\0'))) throw malformed('agent.command', 'must not hold NUL')
+  if (body.agent.args?.some(word => word.includes('\0'))) throw malformed('agent.args', 'must not hold NUL')
   for (const [name, value] of Object.entries(body.agent.env)) {
     if (value.includes('\0')) throw malformed(`agent.env.${name}`, 'must not hold NUL')
   }
@@ -41,10 +52,26 @@ async function start(agent: Agent, workspace: Workspace, body: StartSession): Pr
   }
   refuseUnlessReady(workspace)
   await refuseWhileOtherRuns(agent, workspace, body.sessionId)
-  const adapter = ADAPTERS[body.agent.type]
-  if (!adapter) throw new Refusal('cannot_start', `agents of type ${body.agent.type} are not supported yet`)
-  const launch = adapter.prepare(body)
-  const request = known?.request ?? {
+  const launch = ADAPTERS[body.agent.type].prepare(body, conversationOf(workspace, body))
+  const request = known?.request ?? requestOf(agent, workspace, body, launch)
+  if (!known) writeRequest(agent, workspace, request, body.prompt)
+  const session = await awaitStart(agent, folder, launch.env, Object.keys(body.agent.env)).catch(async error => {
+    const isFinal = error instanceof Refusal && error.code === 'cannot_start'
+    if (isFinal) await discardSession(agent, workspace, folder)
+    throw error
+  })
+  report(agent, workspace)
+  watchSession(agent, workspace, folder)
+  return { session, isNew: true }
+}
+
+function requestOf(
+  agent: Agent,
+  workspace: Workspace,
+  body: StartSession,
+  launch: Launch,
+): Omit<SessionRequest, 'slot'> {
+  return {
     sessionId: body.sessionId,
     workspaceId: workspace.id,
     taskId: workspace.record.request.taskId,
@@ -54,19 +81,20 @@ async function start(agent: Agent, workspace: Workspace, body: StartSession): Pr
     type: body.agent.type,
     command: [...launch.command],
     stdin: launch.stdin,
+    resumeRef: body.resumeRef,
+    model: body.model ?? null,
+    permissions: body.permissions ?? 'allow',
+    maxCostUsd: body.maxCostUsd ?? null,
     timeoutMs: body.timeoutMs,
+    idleMs: body.idleMs ?? null,
     workTree: workTree(workspace),
     createdAt: new Date(agent.world.clock.now()).toISOString(),
   }
-  if (!known) writeRequest(agent, workspace, request, body.prompt)
-  const session = await awaitStart(agent, folder, launch.env).catch(async error => {
-    const isFinal = error instanceof Refusal && error.code === 'cannot_start'
-    if (isFinal) await discardSession(agent, workspace, folder)
-    throw error
-  })
-  report(agent, workspace)
-  watchSession(agent, workspace, folder)
-  return { session, isNew: true }
+}
+
+/** The same however often it is asked: a name that was given out before its agent ran may be used again. */
+function conversationOf(workspace: Workspace, { sessionId }: StartSession): string {
+  return uuidOf({ workspaceId: workspace.id, sessionId }, 'conversation')
 }
 
 /** A session that could not be started, or was given up before it was, is no session: its id may be used again. */

@@ -2,14 +2,18 @@
 import { statSync } from 'node:fs'
 import { z } from 'zod'
 import type { AgentSession } from '../../protocol/agent-api.ts'
+import { adapterOf } from '../adapters/index.ts'
 import { readJson } from '../state/json-file.ts'
+import { listDeliveries, readFacts, type SessionFacts } from './facts.ts'
 import { cpuPath, outputPath, type SessionState } from './folder.ts'
 
 const cpuFile = z.object({ cpuMs: z.number() })
 
-/** A plain command reports nothing about itself, so its outcome is `none` and what agents would fill in is null. */
 export function sessionView(session: SessionState): AgentSession {
   const { request, started, exit, folder } = session
+  const adapter = adapterOf(request.type)
+  const facts = adapter?.reader ? (readFacts(folder) ?? NO_FACTS) : NO_FACTS
+  const { accepted, verdict, ...told } = facts
   return {
     sessionId: request.sessionId,
     status: exit ? 'exited' : 'running',
@@ -18,20 +22,36 @@ export function sessionView(session: SessionState): AgentSession {
     startedAt: started?.startedAt ?? exit?.startedAt ?? null,
     lastOutputAt: lastOutputAt(outputPath(folder)),
     cpuMs: readJson(cpuPath(folder), cpuFile)?.cpuMs ?? 0,
-    resumeRef: null,
-    usage: null,
-    outcome: 'none',
-    summary: null,
-    resetAt: null,
+    ...told,
+    pendingPermission: exit ? null : told.pendingPermission,
+    retrying: exit ? null : told.retrying,
+    ...outcomeOf(session, verdict, adapter?.reader === null),
     errorMessage: exit?.errorMessage ?? null,
-    failure: null,
-    agentVersion: null,
-    model: null,
-    pendingPermission: null,
-    retrying: null,
-    steerable: false,
-    undelivered: [],
+    steerable: adapter?.talk !== null && exit === null,
+    undelivered: exit ? undelivered(folder, accepted) : [],
   }
+}
+
+const NO_FACTS: SessionFacts = {
+  ...{ resumeRef: null, agentVersion: null, model: null, usage: null, resetAt: null, retrying: null },
+  ...{ pendingPermission: null, accepted: [], verdict: null },
+}
+
+/** A plain command reports nothing about itself. An agent whose runner died has told nobody how it ended. */
+function outcomeOf(
+  { exit }: SessionState,
+  verdict: SessionFacts['verdict'],
+  isPlain: boolean,
+): Pick<AgentSession, 'outcome' | 'failure' | 'summary'> {
+  if (isPlain) return { outcome: 'none', failure: null, summary: null }
+  if (!exit) return { outcome: null, failure: null, summary: null }
+  return verdict ?? { outcome: 'error', failure: 'interrupted', summary: null }
+}
+
+function undelivered(folder: string, accepted: readonly string[]): string[] {
+  return listDeliveries(folder)
+    .map(({ deliveryId }) => deliveryId)
+    .filter(deliveryId => !accepted.includes(deliveryId))
 }
 
 function lastOutputAt(path: string): string | null {

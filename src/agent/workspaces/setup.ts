@@ -4,7 +4,15 @@ import { sleep } from '../../world.ts'
 import type { Agent } from '../agent.ts'
 import { Refusal } from '../refusal.ts'
 import { awaitStart } from '../sessions/await-start.ts'
-import { isRunning, outputPath, readSession, SETUP, type SessionExit, sessionFolder } from '../sessions/folder.ts'
+import {
+  isRunning,
+  outputPath,
+  PLAIN,
+  readSession,
+  SETUP,
+  type SessionExit,
+  sessionFolder,
+} from '../sessions/folder.ts'
 import { discardSession, writeRequest } from '../sessions/request.ts'
 import { killSession, settle } from '../sessions/runner.ts'
 import { type BuildContext, BuildFailure } from './build-context.ts'
@@ -29,6 +37,7 @@ export async function setUp(context: BuildContext): Promise<void> {
     type: 'command',
     command: ['sh', '-c', setup.command],
     stdin: 'nothing' as const,
+    ...PLAIN,
     timeoutMs: setup.timeoutMs,
     workTree: workTree(workspace),
     createdAt: new Date(agent.world.clock.now()).toISOString(),

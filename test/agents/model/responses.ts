@@ -13,7 +13,15 @@ export const responses: Api = {
       { type: 'response.created', response: { ...done, status: 'in_progress', output: [], usage: null } },
       { type: 'response.output_item.added', output_index: 0, item: { ...item, status: 'in_progress' } },
       ...(reply.kind === 'text'
-        ? [{ type: 'response.output_text.delta', item_id: item.id, output_index: 0, content_index: 0, delta: reply.text }]
+        ? [
+            {
+              type: 'response.output_text.delta',
+              item_id: item.id,
+              output_index: 0,
+              content_index: 0,
+              delta: reply.text,
+            },
+          ]
         : []),
       { type: 'response.output_item.done', output_index: 0, item },
       { type: 'response.completed', response: done },

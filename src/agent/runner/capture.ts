@@ -1,0 +1,122 @@
+/**
+ * What a command prints, on its way into the log: without secrets, and, for an agent that speaks in lines, whole lines
+ * of stdout and stderr in turn, of which stdout's are heard.
+ */
+import type { Socket } from 'node:net'
+import { sleep, type World } from '../../world.ts'
+import { lineSplitter } from './lines.ts'
+import { type OutputLog, openOutput } from './output.ts'
+import { type OutputPipe, openPipe } from './pipe.ts'
+import { type Redactor, redactor } from './redact.ts'
+
+const DRAIN_MS = 2_000
+
+export interface Capture {
+  /** File descriptors for the command. */
+  stdout: number
+  stderr: number
+  closeWriteEnds(): void
+  /** From now on each line of stdout goes to `hear` too. */
+  listen(hear: (text: string) => void): void
+  /** On the monotonic clock; -Infinity before the first byte. */
+  lastByteMs(): number
+  /** All that was written is in the log. A process that got away must not keep it open for ever. */
+  finish(): Promise<void>
+}
+
+export interface CaptureOptions {
+  folder: string
+  log: { path: string; bytesMax: number }
+  secrets: Record<string, string>
+  /** Whether it speaks in lines; else the order of stdout and stderr is kept byte for byte. */
+  inLines: boolean
+}
+
+export async function openCapture(world: World, options: CaptureOptions): Promise<Capture> {
+  const log = await openOutput(world, options.log.path, options.log.bytesMax)
+  const pipes = [await openPipe(options.folder, 'stdout')]
+  if (options.inLines) pipes.push(await openPipe(options.folder, 'stderr'))
+  let lastByteMs = Number.NEGATIVE_INFINITY
+  let hear = (_text: string) => {}
+  const seen = () => {
+    lastByteMs = world.clock.mono()
+  }
+  const captured = pipes.map(({ reader }, at) => {
+    const clean = redactor(options.secrets)
+    if (!options.inLines) return copy(reader, log, clean, seen)
+    return copyLines(reader, log, clean, text => at === 0 && hear(text), seen)
+  })
+  const [out] = pipes
+  const errors = pipes.at(-1)
+  return {
+    stdout: out?.writeEnd ?? -1,
+    stderr: errors?.writeEnd ?? -1,
+    closeWriteEnds: () => {
+      for (const pipe of pipes) pipe.closeWriteEnd()
+    },
+    listen: listener => {
+      hear = listener
+    },
+    lastByteMs: () => lastByteMs,
+    finish: async () => {
+      await drain(world, pipes, Promise.all(captured))
+      await log.finish()
+    },
+  }
+}
+
+/** One chunk at a time: when the disk is slow the pipe fills and the command waits. */
+async function copy(reader: Socket, log: OutputLog, clean: Redactor, seen: () => void): Promise<void> {
+  try {
+    for await (const chunk of reader) {
+      seen()
+      await log.write(clean.push(chunk))
+    }
+  } catch {
+    // The pipe was cut off after its time was up.
+  }
+  await log.write(clean.rest())
+}
+
+async function copyLines(
+  reader: Socket,
+  log: OutputLog,
+  clean: Redactor,
+  onText: (text: string) => void,
+  seen: () => void,
+): Promise<void> {
+  let ready: Buffer[] = []
+  const lines = lineSplitter((bytes, text) => {
+    ready.push(clean.push(bytes))
+    if (text !== null) onText(text)
+  })
+  const flush = async () => {
+    const bytes = Buffer.concat(ready)
+    ready = []
+    await log.write(bytes)
+  }
+  try {
+    for await (const chunk of reader) {
+      seen()
+      lines.push(chunk)
+      await flush()
+    }
+  } catch {
+    // As above.
+  }
+  lines.end()
+  ready.push(clean.rest())
+  await flush()
+}
+
+async function drain(world: World, pipes: readonly OutputPipe[], captured: Promise<unknown>): Promise<void> {
+  const timeUp = new AbortController()
+  const limit = sleep(world.clock, DRAIN_MS, timeUp.signal).then(
+    () => {
+      for (const { reader } of pipes) reader.destroy()
+    },
+    () => {},
+  )
+  await captured.finally(() => timeUp.abort())
+  await limit
+}
