@@ -85,7 +85,13 @@ function startMaster(target: SshTarget, control: string): ChildProcess {
   const output = openSync(logFile(target), 'w', 0o600)
   try {
     const args = [...sshOptions(target), '-M', '-S', control, '-o', 'ControlPersist=no', '-N', '-T']
-    const options = { cwd: target.folder, env: sshEnvironment(target), input: 'ignore', output } as const
+    const options = {
+      cwd: target.folder,
+      env: sshEnvironment(target),
+      input: 'ignore',
+      stdout: output,
+      stderr: output,
+    } as const
     const child = startGroup('ssh', [...args, '--', target.destination], options)
     const identity = child.pid === undefined ? null : identify(child.pid)
     if (identity) writeFileSync(processFile(target), JSON.stringify(identity), { mode: 0o600 })

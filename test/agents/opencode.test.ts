@@ -1,0 +1,3 @@
+import { realAgent } from './suite.ts'
+
+realAgent('opencode')

@@ -1,0 +1,90 @@
+/** One home of tdf with a real agent in it, a repository, and the scripted model behind. */
+import { type ChildProcess, execFileSync } from 'node:child_process'
+import { afterAll, beforeAll } from 'vitest'
+import type { TaskJson } from '../../src/protocol/control.ts'
+import { type Home, makeHome, makeRepository, type Ran, tdfWith, until } from '../support/home.ts'
+import { installAgents } from './install.ts'
+import { type Kind, kindsOf } from './kinds.ts'
+import { type ModelServer, startModelServer } from './model/server.ts'
+
+export interface Scene {
+  home: Home
+  model: ModelServer
+  kind: Kind
+  daemon: ChildProcess
+  restart(): Promise<void>
+  /** In the repository. */
+  run(...args: string[]): Promise<Ran>
+  /** Submits, waits for the verdict, and gives the task. */
+  finished(scenario: string, ...options: string[]): Promise<TaskJson>
+  submitted(scenario: string, ...options: string[]): Promise<string>
+  /** Until the agent is in the middle of its turn: it has run `commands` commands of this task. */
+  isAtWork(id: string, commands?: number): Promise<void>
+  /** Files of the result. */
+  filesOf(task: TaskJson): string[]
+}
+
+/** A very busy machine and an agent that takes ten seconds to begin. */
+const PATIENCE_MS = 150_000
+
+export function sceneOf(name: string): Scene {
+  const scene = {} as Scene
+  const repository = makeRepository()
+  beforeAll(async () => {
+    const bin = installAgents()
+    const model = await startModelServer()
+    const kind = kindsOf(bin, model.url)[name]
+    if (!kind) throw new Error(`no agent ${name}`)
+    const home = makeHome(`[runner]\nagent = "it"\nreconcile_interval = "1s"\n[agents.it]\n${kind.table}\n`)
+    const daemon = await home.start(kind.env)
+    Object.assign(scene, { home, model, kind, daemon })
+  }, 300_000)
+  afterAll(async () => {
+    await scene.home?.remove()
+    scene.model?.close()
+    repository.remove()
+  })
+  const show = async (id: string) => scene.home.task(id)
+  return Object.assign(scene, {
+    async restart() {
+      await scene.home.kill(scene.daemon)
+      scene.daemon = await scene.home.start(scene.kind.env)
+    },
+    run: (...args: string[]) => tdfWith(scene.home, { cwd: repository.dir }, ...args),
+    async submitted(scenario: string, ...options: string[]) {
+      const ran = await scene.run('submit', `[[${scenario}]] please`, '-q', ...options)
+      if (ran.code !== 0) throw new Error(`${ran.err}${ran.out}`)
+      return ran.out.trim()
+    },
+    async finished(scenario: string, ...options: string[]) {
+      const id = await scene.submitted(scenario, ...options)
+      await until(`${id} ends`, async () => (await show(id)).verdict !== null, PATIENCE_MS)
+      return show(id)
+    },
+    isAtWork: (id: string, commands = 2) =>
+      until(
+        `${id} is at work`,
+        async () => {
+          const { status } = await show(id)
+          if (status === 'failed' || status === 'completed') throw new Error(JSON.stringify(await show(id)))
+          const newest = scene.model.asked.at(-1)?.turns ?? []
+          return status === 'in_progress' && newest.filter(({ kind }) => kind === 'result').length >= commands
+        },
+        PATIENCE_MS,
+      ),
+    filesOf({ result, id, attempt }: TaskJson) {
+      if (!result) return []
+      const state = `${scene.home.dir}/state`
+      const bare = execFileSync('sh', [
+        '-c',
+        `for r in "$1"/*/*.git "$1"/*.git; do git -C "$r" cat-file -e "$2" 2>/dev/null && echo "$r"; done; true`,
+        '-',
+        `${state}/results`,
+        result.commit,
+      ])
+      const folder = bare.toString().split('\n')[0] ?? ''
+      if (folder === '') throw new Error(`nowhere is commit ${result.commit} of ${id}, attempt ${attempt}`)
+      return execFileSync('git', ['-C', folder, 'ls-tree', '--name-only', result.commit]).toString().trim().split('\n')
+    },
+  })
+}

@@ -1,0 +1,174 @@
+/** What every real agent has to come through, by `tdf submit` and from outside. */
+import { execFileSync } from 'node:child_process'
+import { describe, expect, it } from 'vitest'
+import { until } from '../support/home.ts'
+import { RESET_AT } from './model/scenario.ts'
+import { type Scene, sceneOf } from './scene.ts'
+
+const LONG_MS = 200_000
+
+export function realAgent(name: string): void {
+  describe(`${name}, unattended`, () => {
+    const scene = sceneOf(name)
+
+    it(
+      'brings home what it committed',
+      async () => {
+        const task = await scene.finished('commit')
+        expect(task).toMatchObject({
+          status: 'completed',
+          verdict: 'unverified',
+          result: { ahead: 1, salvaged: false },
+        })
+        expect(scene.filesOf(task)).toContain('out.txt')
+        expect(task.result?.summary).toBe('Done: wrote out.txt')
+        expect(task.session?.resumeRef).toBeTruthy()
+        expect(task.usage?.inputTokens).toBeGreaterThan(0)
+        expect(task.usage?.outputTokens).toBeGreaterThan(0)
+        expect((task.usage?.costUsd ?? 0) > 0).toBe(scene.kind.knowsCost)
+      },
+      LONG_MS,
+    )
+
+    it(
+      'brings home what it left uncommitted, and passes a check',
+      async () => {
+        const task = await scene.finished('edit', '--check', 'test -f left.txt')
+        expect(task).toMatchObject({ verdict: 'verified', result: { salvaged: true } })
+        expect(scene.filesOf(task)).toContain('left.txt')
+      },
+      LONG_MS,
+    )
+
+    it(
+      'says that it changed nothing',
+      async () => {
+        expect(await scene.finished('nothing')).toMatchObject({ status: 'completed', verdict: 'no_change' })
+      },
+      LONG_MS,
+    )
+
+    it(
+      'says that it may not log in',
+      async () => {
+        const task = await scene.finished('unauthorized')
+        expect(task).toMatchObject({ status: 'failed', verdict: 'agent_error' })
+        expect(task.error?.message).toMatch(/401|api.key|token|x-api-key/i)
+      },
+      LONG_MS,
+    )
+
+    it(
+      'is ended while its model says nothing, and loses nothing',
+      async () => {
+        const id = await scene.submitted('hang', '--timeout', '25s')
+        await until('it ends', async () => (await scene.home.task(id)).verdict !== null, LONG_MS)
+        expect(await scene.home.task(id)).toMatchObject({ status: 'failed', verdict: 'timeout' })
+      },
+      LONG_MS,
+    )
+
+    it(
+      'is cancelled in the middle of its turn, and what it had done is kept',
+      async () => {
+        const id = await scene.submitted('steps')
+        await scene.isAtWork(id)
+        expect((await scene.run('cancel', id, '--yes')).code).toBe(0)
+        await until('its work is home', async () => (await scene.home.task(id)).cleanup === 'done', LONG_MS)
+        const task = await scene.home.task(id)
+        expect(task).toMatchObject({ status: 'cancelled', verdict: 'cancelled', result: { salvaged: true } })
+        expect(scene.filesOf(task)).toContain('step-0.txt')
+        expect(left(scene)).toEqual([])
+      },
+      LONG_MS,
+    )
+
+    it(
+      'is killed in the middle of its turn, which is told as that',
+      async () => {
+        const id = await scene.submitted('steps')
+        await scene.isAtWork(id)
+        for (const pid of left(scene)) process.kill(pid, 'SIGKILL')
+        await until('it ends', async () => (await scene.home.task(id)).verdict !== null, LONG_MS)
+        const task = await scene.home.task(id)
+        expect(task).toMatchObject({ status: 'failed', verdict: 'agent_error', result: { salvaged: true } })
+        expect(scene.filesOf(task)).toContain('step-0.txt')
+      },
+      LONG_MS,
+    )
+
+    it(
+      'outlives the daemon and the agent of its node, and takes a further prompt from their successors',
+      async () => {
+        const id = await scene.submitted('steps')
+        await scene.isAtWork(id)
+        const agent = scene.home.agent()
+        if (!agent) throw new Error('there is no agent')
+        process.kill(agent.pid, 'SIGKILL')
+        await scene.restart()
+        await scene.isAtWork(id, 4)
+        const begun = scene.model.asked.length
+        if (scene.kind.joinsTurns) {
+          expect((await scene.run('send', id, 'now [[finish]] it')).code).toBe(0)
+          await until('it ends', async () => (await scene.home.task(id)).verdict !== null, LONG_MS)
+          const task = await scene.home.task(id)
+          expect(task).toMatchObject({ status: 'completed', verdict: 'unverified', session: { exitCode: 0 } })
+          expect(scene.filesOf(task)).toEqual(expect.arrayContaining(['step-0.txt', 'finished.txt']))
+          const last = scene.model.asked.at(-1)?.turns ?? []
+          const prompts = last.filter(turn => turn.kind === 'user' && turn.text.includes('now [[finish]] it'))
+          expect(prompts).toHaveLength(1)
+        } else {
+          expect((await scene.run('cancel', id, '--yes')).code).toBe(0)
+          await until('it ends', async () => (await scene.home.task(id)).verdict !== null, LONG_MS)
+          expect(scene.model.asked.length).toBeGreaterThanOrEqual(begun)
+        }
+      },
+      LONG_MS,
+    )
+  })
+
+  describe(`${name}, when its model fails`, () => {
+    const scene = sceneOf(name)
+
+    it(
+      'with a usage limit: says until when',
+      async () => {
+        const id = await scene.submitted('limit', '--timeout', '40s')
+        const settled = async () => {
+          const task = await scene.home.task(id)
+          return task.verdict !== null || task.status === 'parked'
+        }
+        await until('it is parked or has ended', settled, LONG_MS)
+        const task = await scene.home.task(id)
+        if (!scene.kind.knowsLimits) return expect(task).toMatchObject({ status: 'failed', verdict: 'timeout' })
+        expect(task.status).toBe('parked')
+        expect(Date.parse(task.parkedUntil ?? '')).toBeGreaterThanOrEqual(RESET_AT.getTime())
+        expect((await scene.run('cancel', id, '--yes')).code).toBe(0)
+      },
+      LONG_MS,
+    )
+
+    it(
+      'with 500: never says that it succeeded',
+      async () => {
+        const task = await scene.finished('broken', '--timeout', '40s')
+        expect(task).toMatchObject({ status: 'failed', verdict: scene.kind.givesUp ? 'agent_error' : 'timeout' })
+      },
+      LONG_MS,
+    )
+  })
+}
+
+/** Processes of the agent's sessions in this home. */
+function left({ home }: Scene): number[] {
+  const listed = execFileSync('sh', [
+    '-c',
+    'grep -lz "TDF_PROMPT_FILE=$1" /proc/[0-9]*/environ 2>/dev/null; true',
+    '-',
+    home.dir,
+  ])
+  return listed
+    .toString()
+    .split('\n')
+    .flatMap(line => Number(/\/proc\/(\d+)\//.exec(line)?.[1]) || [])
+}
