@@ -1,3 +1,3 @@
-import { realAgent } from './suite.ts'
+import { realAgent } from './real-agent.suite.ts'
 
 realAgent('claude')

@@ -1,5 +1,7 @@
 /** One home of tdf with a real agent in it, a repository, and the scripted model behind. */
 import { type ChildProcess, execFileSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import path from 'node:path'
 import { afterAll, beforeAll } from 'vitest'
 import type { TaskJson } from '../../src/protocol/control.ts'
 import { type Home, makeHome, makeRepository, type Ran, tdfWith, until } from '../support/home.ts'
@@ -72,19 +74,16 @@ export function sceneOf(name: string): Scene {
         },
         PATIENCE_MS,
       ),
-    filesOf({ result, id, attempt }: TaskJson) {
+    filesOf({ result }: TaskJson) {
       if (!result) return []
-      const state = `${scene.home.dir}/state`
-      const bare = execFileSync('sh', [
-        '-c',
-        `for r in "$1"/*/*.git "$1"/*.git; do git -C "$r" cat-file -e "$2" 2>/dev/null && echo "$r"; done; true`,
-        '-',
-        `${state}/results`,
-        result.commit,
-      ])
-      const folder = bare.toString().split('\n')[0] ?? ''
-      if (folder === '') throw new Error(`nowhere is commit ${result.commit} of ${id}, attempt ${attempt}`)
-      return execFileSync('git', ['-C', folder, 'ls-tree', '--name-only', result.commit]).toString().trim().split('\n')
+      const repositories = path.join(scene.home.dir, 'state', 'repositories')
+      const git = (folder: string, ...args: string[]) => execFileSync('git', ['-C', folder, ...args], { stdio: 'pipe' })
+      const names = readdirSync(repositories).map(name => path.join(repositories, name))
+      const [folder] = names.filter(name =>
+        git(name, 'cat-file', '--batch-all-objects', '--batch-check').includes(result.commit),
+      )
+      if (folder === undefined) throw new Error(`commit ${result.commit} is not here`)
+      return git(folder, 'ls-tree', '--name-only', result.commit).toString().trim().split('\n')
     },
   })
 }
