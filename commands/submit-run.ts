@@ -47,7 +47,10 @@ export async function submit(
 }
 
 export function post<T>(cli: Cli, json: SubmitBody, idempotencyKey: string | null, dryRun: boolean): Promise<T> {
-  const headers = idempotencyKey === null ? {} : { 'idempotency-key': idempotencyKey }
+  const headers = {
+    ...(idempotencyKey === null ? {} : { 'idempotency-key': idempotencyKey }),
+    ...(cli.env.TRACEPARENT ? { traceparent: cli.env.TRACEPARENT } : {}),
+  }
   return cli.client().call<T>({ method: 'POST', path: dryRun ? '/tasks?dry_run=true' : '/tasks', json, headers })
 }
 

@@ -8,6 +8,7 @@ import { createAgents } from './agents.ts'
 import type { Deps, Engine } from './deps.ts'
 import { createDoor, type Door } from './engine.ts'
 import { createLoop } from './loop.ts'
+import { createDaemonMetrics } from './metrics.ts'
 import { standingNode } from './nodes/fresh-node.ts'
 import { runNode } from './nodes/run-node.ts'
 import { wishOf } from './open-attempt.ts'
@@ -23,12 +24,14 @@ export interface RunningEngine extends Engine, Door {
 }
 
 export function buildEngine(deps: Deps): RunningEngine {
+  const metrics = createDaemonMetrics()
   const engine: Engine = {
     ...deps,
     admission: createAdmission(),
     agents: createAgents(deps),
     queue: createQueue(),
-    watchers: createWatchers(),
+    metrics,
+    watchers: createWatchers(metrics.recorded),
     placementChanged: createPlacement(() => engine),
     loop: createLoop({
       world: deps.world,

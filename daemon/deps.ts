@@ -9,6 +9,7 @@ import type { Store } from '../src/store/store.ts'
 import type { World } from '../src/world.ts'
 import type { Admission } from './admission.ts'
 import type { Loop } from './loop.ts'
+import type { DaemonMetrics } from './metrics.ts'
 import type { Queue } from './queue.ts'
 import type { Results } from './results/results.ts'
 import type { Watchers } from './watchers.ts'
@@ -48,6 +49,7 @@ export interface Agents {
 export interface Engine extends Deps {
   loop: Loop
   admission: Admission
+  metrics: DaemonMetrics
   agents: Agents
   queue: Queue
   watchers: Watchers

@@ -25,10 +25,12 @@ import { createDisk } from './care/disk.ts'
 import { careSweeps } from './care/sweeps.ts'
 import { takeUpDraining } from './drain.ts'
 import { createErrorFlush } from './flush-errors.ts'
+import { registerGauges } from './gauges.ts'
 import { createHealth } from './health.ts'
 import { callbackApp } from './http/callbacks.ts'
 import { controlApp } from './http/control.ts'
 import { type Listener, listenTcp, listenUnix } from './http/listen.ts'
+import { metricsApp } from './http/metrics.ts'
 import { wayLost } from './nodes/way-lost.ts'
 import { buildProviders } from './providers.ts'
 import { createReload } from './reload.ts'
@@ -125,6 +127,7 @@ async function compose(options: DaemonOptions, ending: Ending): Promise<() => vo
 
   const health = createHealth(engine)
   ending.undoLater(() => health.stop())
+  registerGauges(engine, health, disk)
   const supervision = superviseBySystemd({ clock: world.clock, log, health, env, status: () => statusLine(engine) })
 
   const hosts = [host, ...(config.callbacks.url ? [new URL(config.callbacks.url).hostname] : [])]
@@ -165,6 +168,12 @@ async function compose(options: DaemonOptions, ending: Ending): Promise<() => vo
   const socketMode = paths.kind === 'system' ? 0o660 : 0o600
   const socket = await listenUnix(control, paths.socket, socketMode, { requestTimeoutMs: 0, connectionsMax: 128 })
   ending.undoLater(() => socket.stop())
+  const metricsAt = parseListen(config.daemon.metricsListen)
+  if (metricsAt) {
+    const limits = { requestTimeoutMs: 10_000, connectionsMax: 16 }
+    const metrics = await listenTcp(metricsApp(engine, health), metricsAt.host, metricsAt.port, limits)
+    ending.undoLater(() => metrics.stop())
+  }
 
   ending.undoLater(() => providers.rest(engine))
   ending.undoLater(() => ssh.closeAll())

@@ -27,7 +27,10 @@ export async function runTask(engine: Engine, key: AttemptKey, signal: AbortSign
   const { outcome, decided } = await next(engine, task, signals, signal)
   const saved = await commit(engine, task, decided, usesOf(outcome, signals))
   if (!saved) return loop.schedule(taskSubject(key), world.clock.now())
-  log(engine, task, decided, outcome, world.clock.mono() - startedAt)
+  const ms = world.clock.mono() - startedAt
+  const reason = outcome.kind === 'retry' ? outcome.error.code : undefined
+  engine.metrics.ran(task.step, outcome.kind, ms, reason)
+  log(engine, task, decided, outcome, ms)
 }
 
 /** Undefined when there is no such attempt, and when its row cannot be read: then it is put on record and left alone. */

@@ -8,10 +8,12 @@ export interface Watchers {
   count(): number
 }
 
-export function createWatchers(): Watchers {
+/** `first` hears everything too and does not count as a watcher. */
+export function createWatchers(first: (event: JournalEvent) => void = () => {}): Watchers {
   const listeners = new Set<(event: JournalEvent) => void>()
   return {
     tell: event => {
+      first(event)
       for (const listener of listeners) listener(event)
     },
     add: listener => {

@@ -69,6 +69,8 @@ export type Permissions = 'allow' | 'deny' | 'ask'
 
 /** What was asked for. Written once at submit and the same for every attempt. */
 export interface TaskSpec {
+  /** The trace that the task is a part of, by W3C Trace Context; its agent finds it as TRACEPARENT. */
+  traceparent?: string
   title: string
   prompt: string
   agent: AgentSpec

@@ -4,7 +4,14 @@ import { defineConfig } from 'vitest/config'
 const root = path.dirname(import.meta.dirname)
 
 /** What needs minutes or a special machine has a command of its own; `npm test` runs everything else. */
-const APART = ['test/crash/**', 'test/hosts/**', 'test/agents/**', 'test/bench/**', 'test/sim/calibration.test.ts']
+const APART = [
+  'test/crash/**',
+  'test/hosts/**',
+  'test/agents/**',
+  'test/bench/**',
+  'test/load/**',
+  'test/sim/calibration.test.ts',
+]
 
 export default defineConfig({
   root,

@@ -2,7 +2,7 @@
  * Callbacks: VM agent → daemon, on a port and a router of their own. Who calls is settled before the body is read; what
  * is said is stored before it is answered. The engine does the rest at its own pace.
  */
-import { type Context, Hono } from 'hono'
+import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import type { z } from 'zod'
 import { TdfError } from '../../src/errors.ts'
 import * as callback from '../../src/protocol/callbacks.ts'
@@ -15,24 +15,27 @@ import { hashToken } from '../../src/tokens.ts'
 import type { RunningEngine } from '../build-engine.ts'
 import { answerError } from './errors.ts'
 import { guard, jsonBody } from './guard.ts'
+import { CALLBACK_RATE, createRate, type Rate } from './rate.ts'
 
 export function callbackApp(engine: RunningEngine, hosts: () => readonly string[]): Hono {
   const { store } = engine
+  const rate = createRate(engine.world.clock, CALLBACK_RATE)
   const app = new Hono()
+  app.use(counted(engine))
   app.use(guard(hosts))
   app.onError((error, c) => answerError(engine.log, error, c))
   app.notFound(c => answerError(engine.log, new TdfError('NOT_FOUND', `there is nothing at ${c.req.path}`), c))
   app.get('/healthz', c => c.text('ok'))
 
   app.post('/workspaces/:id/ready', async c => {
-    const workspaceId = workspaceOf(engine, c)
+    const workspaceId = workspaceOf(engine, c, rate)
     const payload = await bodyOf(c, callback.workspaceReady)
     const told = { workspaceId, kind: 'workspace_ready', sessionId: null, payload } as const
     return c.json(await engine.signal({ kind: 'workspace', told }))
   })
 
   app.post('/workspaces/:id/provisioning-failed', async c => {
-    const workspaceId = workspaceOf(engine, c)
+    const workspaceId = workspaceOf(engine, c, rate)
     const payload = await bodyOf(c, callback.provisioningFailed)
     const told = { workspaceId, kind: 'provisioning_failed', sessionId: null, payload } as const
     return c.json(await engine.signal({ kind: 'workspace', told }))
@@ -40,7 +43,7 @@ export function callbackApp(engine: RunningEngine, hosts: () => readonly string[
 
   app.post('/tasks/:id/status', async c => {
     const id = idOf(c)
-    const token = tokenOf(engine, c)
+    const token = tokenOf(engine, c, rate)
     if (!newestKey(store.sql, id)) throw new TdfError('NOT_FOUND', `there is no task ${id}`)
     if (token.scope !== 'workspace' || token.taskId !== id) throw new TdfError('FORBIDDEN', `not a token of task ${id}`)
     const payload = await bodyOf(c, callback.taskStatus)
@@ -52,17 +55,27 @@ export function callbackApp(engine: RunningEngine, hosts: () => readonly string[
   })
 
   app.post('/nodes/:name/ready', async c => {
-    const name = nodeOf(engine, c)
+    const name = nodeOf(engine, c, rate)
     return c.json(await engine.signal({ kind: 'node_ready', name, ...(await bodyOf(c, callback.nodeReady)) }))
   })
 
   app.post('/nodes/:name/heartbeat', async c => {
-    const name = nodeOf(engine, c)
+    const name = nodeOf(engine, c, rate)
     return c.json(await engine.signal({ kind: 'heartbeat', name, ...(await bodyOf(c, callback.nodeHeartbeat)) }))
   })
 
   return app
 }
+
+/** By the kind of fact, with ids left out, and by what was answered. */
+function counted({ metrics }: RunningEngine): MiddlewareHandler {
+  return async (c, next) => {
+    await next()
+    metrics.callback(KINDS.find(kind => c.req.path.endsWith(`/${kind}`)) ?? 'other', c.res.status)
+  }
+}
+
+const KINDS = ['ready', 'provisioning-failed', 'status', 'heartbeat', 'healthz']
 
 async function bodyOf<T extends z.ZodType>(c: Context, schema: T): Promise<z.output<T>> {
   return parseBody(schema, await jsonBody(c))
@@ -75,16 +88,25 @@ function idOf(c: Context): string {
   return id
 }
 
-function tokenOf({ store }: RunningEngine, c: Context): Token {
+/**
+ * By the hash of what was sent: how long the look-up takes says nothing about a token, which is 256 bits of a MAC.
+ * Throws UNAUTHORIZED or TOO_MANY_REQUESTS.
+ */
+function tokenOf({ store }: RunningEngine, c: Context, rate: Rate): Token {
   const [scheme, secret] = (c.req.header('authorization') ?? '').split(' ')
-  const token = scheme === 'Bearer' && secret ? readToken(store.sql, hashToken(secret)) : undefined
-  if (!token) throw new TdfError('UNAUTHORIZED', 'a callback needs the bearer token that it was given')
-  return token
+  const hash = scheme === 'Bearer' && secret ? hashToken(secret) : undefined
+  const token = hash === undefined ? undefined : readToken(store.sql, hash)
+  if (hash === undefined || !token) {
+    throw new TdfError('UNAUTHORIZED', 'a callback needs the bearer token that it was given')
+  }
+  const waitMs = rate.take(hash)
+  if (waitMs === 0) return token
+  throw new TdfError('TOO_MANY_REQUESTS', 'this token is used too often', { retryAfterMs: waitMs })
 }
 
-function workspaceOf(engine: RunningEngine, c: Context): string {
+function workspaceOf(engine: RunningEngine, c: Context, rate: Rate): string {
   const id = idOf(c)
-  const token = tokenOf(engine, c)
+  const token = tokenOf(engine, c, rate)
   if (!readWorkspace(engine.store.sql, id)) throw new TdfError('NOT_FOUND', `there is no workspace ${id}`)
   if (token.scope !== 'workspace' || token.subject !== id) {
     throw new TdfError('FORBIDDEN', `not a token of workspace ${id}`)
@@ -92,9 +114,9 @@ function workspaceOf(engine: RunningEngine, c: Context): string {
   return id
 }
 
-function nodeOf(engine: RunningEngine, c: Context): string {
+function nodeOf(engine: RunningEngine, c: Context, rate: Rate): string {
   const name = idOf(c)
-  const token = tokenOf(engine, c)
+  const token = tokenOf(engine, c, rate)
   if (!readNode(engine.store.sql, name)) throw new TdfError('NOT_FOUND', `there is no node ${name}`)
   if (token.scope !== 'node' || token.subject !== name) throw new TdfError('FORBIDDEN', `not a token of node ${name}`)
   return name

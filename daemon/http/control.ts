@@ -27,6 +27,7 @@ export function controlApp(engine: RunningEngine, parts: Control): Hono {
   app.use(guard(() => ['tdf']))
   app.onError((error, c) => answerError(engine.log, error, c))
   app.notFound(c => answerError(engine.log, new TdfError('NOT_FOUND', `there is nothing at ${c.req.path}`), c))
+  app.get('/metrics', c => c.text(engine.metrics.registry.text()))
   app.route('/v1', taskRoutes(engine))
   app.route('/v1', resultRoutes(engine, parts))
   app.route('/v1', logRoutes(engine))

@@ -8,6 +8,11 @@ import type { Control } from './control-parts.ts'
 export function daemonRoutes(engine: RunningEngine, parts: Control): Hono {
   const app = new Hono()
   app.get('/health/live', c => c.text('ok'))
+  app.get('/health/ready', async c => {
+    const checks = await parts.health.look()
+    return c.json({ ok: checks.every(({ ok }) => ok), checks }, checks.every(({ ok }) => ok) ? 200 : 503)
+  })
+  app.get('/metrics', c => c.text(engine.metrics.registry.text()))
   app.get('/status', c => c.json(parts.status()))
   app.get('/doctor', async c => c.json(await examine(engine, parts.health)))
   app.post('/reload', c => c.json(parts.reload()))

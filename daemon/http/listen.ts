@@ -4,6 +4,7 @@ import type http from 'node:http'
 import { createAdaptorServer } from '@hono/node-server'
 import type { Hono } from 'hono'
 import { TdfError } from '../../src/errors.ts'
+import { boundConnections } from './connections.ts'
 
 export interface Listener {
   /** The port, for TCP. */
@@ -33,7 +34,7 @@ function serverFor(app: Hono, { requestTimeoutMs, connectionsMax }: ListenOption
       connectionsCheckingInterval: 5_000,
     },
   }) as http.Server
-  server.maxConnections = connectionsMax
+  boundConnections(server, connectionsMax)
   server.maxRequestsPerSocket = 10_000
   return server
 }

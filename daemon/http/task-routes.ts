@@ -1,6 +1,6 @@
 /** Submit, look, and change tasks. */
 import { createHash } from 'node:crypto'
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import { TdfError } from '../../src/errors.ts'
 import { parseBody } from '../../src/protocol/shapes.ts'
 import { type SubmitRequest, submitRequest } from '../../src/protocol/submit.ts'
@@ -36,7 +36,13 @@ export function taskRoutes(engine: RunningEngine): Hono {
     const id = freshTaskId(world.random)
     const spec = accept({ ...engine, searchPath: process.env.PATH ?? '' }, id, request)
     if (isDryRun(c)) return c.json({ id: null, ...spec, placement: forecast(engine, spec) })
-    const stored = { id, spec, idempotencyKey: key, idempotencyHash: hash, createdAt: world.clock.now() }
+    const stored = {
+      id,
+      spec: { ...spec, ...traceOf(c) },
+      idempotencyKey: key,
+      idempotencyHash: hash,
+      createdAt: world.clock.now(),
+    }
     await engine.submit(stored)
     return c.json(shown(id), 201)
   })
@@ -86,6 +92,12 @@ export function taskRoutes(engine: RunningEngine): Hono {
     return c.json(shown(taskId))
   })
   return app
+}
+
+/** W3C Trace Context; one of another form is not taken up, as it says. */
+function traceOf(c: Context): { traceparent?: string } {
+  const traceparent = c.req.header('traceparent') ?? ''
+  return /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent) ? { traceparent } : {}
 }
 
 function sameRequest(known: { id: string; hash: string }, hash: string, key: string): string {

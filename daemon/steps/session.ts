@@ -23,7 +23,7 @@ export async function startSession(
   try {
     const { status } = await agent.startSession(task.workspaceId, {
       sessionId: session.id,
-      agent: { type, command, ...(args ? { args } : {}), env: ctx.secrets(env) },
+      agent: { type, command, ...(args ? { args } : {}), env: { ...ctx.secrets(env), ...traceOf(task) } },
       prompt: session.prompt,
       timeoutMs: task.spec.timeoutMs ?? ctx.config.runner.absoluteExecution,
       resumeRef,
@@ -39,6 +39,10 @@ export async function startSession(
     if (error instanceof TdfError && error.code === 'CANNOT_START') return fail(error, 'agent_error')
     throw error
   }
+}
+
+function traceOf({ spec }: Task): Record<string, string> {
+  return spec.traceparent ? { TRACEPARENT: spec.traceparent } : {}
 }
 
 /** The conversation that the next session continues; null when there is none. */

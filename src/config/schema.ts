@@ -13,8 +13,16 @@ import { emptyTable, isTable, type Table } from './tree.ts'
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
 
+const LOOPBACK = /^(localhost|127(?:\.\d{1,3}){3}|::1)$/
+
 const daemonTable = z
   .strictObject({
+    metrics_listen: form(
+      { test: text => LOOPBACK.test(parseListen(text)?.host ?? '') },
+      '',
+      'Also serve /metrics and /health here, on loopback. Empty: on the socket alone.',
+      { apply: 'restart', expects: 'a loopback address such as "127.0.0.1:9433"' },
+    ),
     log_level: choice(LOG_LEVELS, 'info', 'What the daemon writes to its log: this level and all that are worse.'),
   })
   .prefault({})

@@ -99,6 +99,12 @@ export function countLive(sql: Sql): Record<string, number> {
   return Object.fromEntries(rows.map(row => [String(row.status), Number(row.count)]))
 }
 
+/** When the attempt that has waited longest for a slot was queued. */
+export function oldestQueuedAt(sql: Sql): number | null {
+  const row = sql.one("select min(created_at) as at from attempts where live = 1 and step = 'node_selection'")
+  return row?.at == null ? null : Number(row.at)
+}
+
 /** Counts up with every task: the order of age. */
 export function taskNumber(sql: Sql, id: string): number {
   return Number(sql.one('select number from tasks where id = ?', id)?.number ?? 0)
