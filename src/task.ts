@@ -1,7 +1,4 @@
-/**
- * What a task is. Two namespaces that never mix: a *status* says who owns the task, a *step* says where it is.
- * Everything that changes belongs to one attempt; `tdf retry` opens the next one and leaves this one as it ended.
- */
+/** What a task is. A *status* says who owns it, a *step* where it is; what changes belongs to one attempt. */
 
 export const STATUSES = ['queued', 'delegated', 'in_progress', 'parked', 'completed', 'failed', 'cancelled'] as const
 export type Status = (typeof STATUSES)[number]
