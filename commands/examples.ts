@@ -38,6 +38,7 @@ const EXAMPLES = {
   'node show': ['tdf node show local'],
   'node drain': ['tdf node drain box1', 'tdf node drain box1 --dry-run', 'tdf node drain box1 --undo'],
   'node rm': ['tdf node rm tdf-3f2a-1', 'tdf node rm box1 --discard-work --confirm box1'],
+  reap: ['tdf reap --dry-run', 'HCLOUD_TOKEN=$(cat token) tdf reap --install 3f2a9c0d1e5b7a64'],
   'daemon run': ['tdf daemon run', 'TDF_HOME=/tmp/try tdf daemon run'],
   'daemon status': ['tdf daemon status', 'tdf daemon status --json'],
   'daemon stop': ['tdf daemon stop'],

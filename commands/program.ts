@@ -12,6 +12,7 @@ import { FORMATS } from './formats.ts'
 import { nodeCommand } from './nodes.ts'
 import { errorsCommand, eventsCommand, logsCommand } from './observe.ts'
 import { quickstartCommand } from './quickstart.ts'
+import { reapCommand } from './reap.ts'
 import { applyCommand, diffCommand, pullCommand, shellCommand } from './results.ts'
 import { submitCommand } from './submit.ts'
 import { lsCommand, showCommand, whyCommand } from './tasks.ts'
@@ -27,6 +28,7 @@ const COMMANDS: readonly ((cli: Cli) => Command)[] = [
     eventsCommand,
     errorsCommand,
     nodeCommand,
+    reapCommand,
     daemonCommand,
     dbCommand,
     configCommand,

@@ -137,6 +137,8 @@ const MAY_IMPORT: { from: string; may: string[] }[] = [
   },
   // `db check|restore` work on the files themselves, under the daemon's own lock.
   { from: 'commands/db-files.ts', may: ['commands/', 'src/', 'commander'] },
+  // Ends paid machines when there is no daemon any more.
+  { from: 'commands/reap-run.ts', may: ['commands/', 'src/', '!src/store/', 'commander'] },
   { from: 'commands/daemon-run.ts', may: ['commands/', 'daemon/main.ts', 'src/'] },
   {
     from: 'commands/',

@@ -70,6 +70,6 @@ export interface MarkedFleet {
   list(signal: AbortSignal): Promise<MarkedMachine[]>
   /** Speaks for it until then, in Unix ms; whoever finds it later may end it. */
   renew(machine: MarkedMachine, leaseUntil: number, signal: AbortSignal): Promise<void>
-  /** Looks once more whose it is, and removes it. True once it is certainly gone. */
+  /** Looks once more whose it is, and removes it. True once it is certainly gone. Throws when somebody looks after it. */
   remove(machine: MarkedMachine, signal: AbortSignal): Promise<boolean>
 }

@@ -1,4 +1,5 @@
 /** Every server that carries the mark of this installation: what reconciling, leases and `tdf reap` work with. */
+import { TdfError } from '../../errors.ts'
 import type { MarkedFleet } from '../provider.ts'
 import { isOurs, leaseOf, nodeOf, ofInstall, withLease } from './labels.ts'
 import { aboutOf, addressOf, type Hetzner } from './machine.ts'
@@ -29,7 +30,9 @@ export function markedFleet({ api, installId, config }: Pick<Hetzner, 'api' | 'i
       const server = await api.get(Number(id), signal)
       if (!server) return true
       // Relabelled or spoken for since it was listed: then somebody looks after it.
-      if (!isOurs(server, installId, nodeName) || leaseOf(server) !== leaseUntil) return false
+      if (!isOurs(server, installId, nodeName) || leaseOf(server) !== leaseUntil) {
+        throw new TdfError('PROVIDER_REFUSED', `server ${id} was spoken for anew since it was listed`)
+      }
       if (server.status !== 'deleting') await api.remove(server.id, signal)
       return (await api.get(server.id, signal)) === null
     },
