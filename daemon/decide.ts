@@ -9,6 +9,7 @@ import { end, finish, late, toCleanup } from './ending.ts'
 import { journey } from './journey.ts'
 import type { Learnt, Outcome } from './outcome.ts'
 import { backToQueue, park, releaseMachine } from './parking.ts'
+import { patienceMs } from './patience.ts'
 import {
   cleanupOf,
   earliest,
@@ -111,7 +112,7 @@ function tryAgain(task: Task, error: TdfError, rules: Rules): Transition {
   // Neither the way home of the work nor what comes after a verdict may end by a failed try.
   const neverEnds = task.step === 'salvage' || isTerminal(task.status)
   if (error.class === 'wait' || neverEnds) {
-    const ms = error.retryAfterMs ?? config.runner.retryMaxDelay
+    const ms = patienceMs(error.retryAfterMs ?? config.runner.retryMaxDelay, now - task.stepEnteredAt)
     return waitFor(task, { kind: 'wait', ms, why: `another try, since ${error.message}`, looked: false }, rules)
   }
   const isLate = task.deadlineAt !== null && now >= task.deadlineAt

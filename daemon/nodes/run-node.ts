@@ -7,6 +7,7 @@ import { post } from '../../src/store/outbox.ts'
 import { liveWorkspaces, reservedOn } from '../../src/store/slots.ts'
 import { backoffMs } from '../decide.ts'
 import type { Engine } from '../deps.ts'
+import { patienceMs } from '../patience.ts'
 import { nodeSubject } from '../subjects.ts'
 import { type NodeContext, type NodeOutcome, nodeJourney } from './journey.ts'
 import { saveNode } from './save-node.ts'
@@ -40,7 +41,7 @@ async function attempt(engine: Engine, node: ReadNode, signal: AbortSignal): Pro
     return node.facts.tries === undefined ? outcome : { ...outcome, facts: withoutTries(outcome.facts ?? node.facts) }
   } catch (thrown) {
     if (signal.aborted) return { ms: 0 }
-    return waitOut(engine, node, asTdfError(thrown))
+    return waitOut(context, node, asTdfError(thrown))
   }
 }
 
@@ -49,12 +50,19 @@ function withoutTries({ tries: _, ...facts }: NodeFacts): NodeFacts {
 }
 
 /** However often a provider says no: the machine is asked for again, ever less often, and removed in the end. */
-async function waitOut(engine: Engine, node: ReadNode, error: TdfError): Promise<NodeOutcome> {
+async function waitOut(ctx: NodeContext, node: ReadNode, error: TdfError): Promise<NodeOutcome> {
+  const { engine, heartbeat, now } = ctx
   const { config, log, world } = engine
   const { provisionPollInterval } = config.runner
   const about = { node: node.name, code: error.code, err: error.code === 'BUG' ? error.stack : error.message }
   if (error.code === 'BUG') log.error(about, 'a node could not be run')
-  if (!isOfProvider(error)) return { ms: error.retryAfterMs ?? provisionPollInterval, waitingFor: error.message }
+  if (!isOfProvider(error)) {
+    const heardAt = Math.max(heartbeat?.at ?? 0, node.createdAt)
+    return {
+      ms: patienceMs(error.retryAfterMs ?? provisionPollInterval, now - heardAt),
+      waitingFor: error.message,
+    }
+  }
   const tries = (node.facts.tries ?? 0) + 1
   if (tries === 1) log.warn(about, 'the provider could not do it yet')
   if (error.code === 'PROVIDER_AUTH') await alert(engine, node, error)

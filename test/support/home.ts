@@ -1,5 +1,5 @@
 /** A home of tdf on this machine with real processes: the built program, real git, a temporary folder. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -61,9 +61,19 @@ export function makeHome(config = ''): Home {
     async remove() {
       for (const daemon of daemons) await end(daemon, 'SIGTERM')
       const left = agent()
-      if (left && isAlive(left)) process.kill(left.pid, 'SIGTERM')
+      if (left && isAlive(left)) process.kill(left.pid, 'SIGKILL')
+      killSessions(dir)
       rmSync(dir, { recursive: true, force: true, maxRetries: 5 })
     },
+  }
+}
+
+/** A run outlives everything else, which is the point of it; the runs of this home end with it. */
+function killSessions(dir: string): void {
+  const found = spawnSync('pgrep', ['-f', `run-session ${dir}/`], { encoding: 'utf8' }).stdout
+  for (const pid of found.split('\n').filter(line => line !== '')) {
+    const children = spawnSync('pgrep', ['-P', pid], { encoding: 'utf8' }).stdout
+    spawnSync('kill', ['-KILL', pid, ...children.split('\n').filter(line => line !== '')])
   }
 }
 
