@@ -40,6 +40,7 @@ export async function buildAll() {
       alias: { 'react-devtools-core': './bin/empty.js' },
     }),
     build({ ...shared, entryPoints: { 'tdf-agent': 'src/agent/main.ts' }, outdir: out }),
+    buildBenchHost(out),
   ])
   writeFileSync(path.join(out, 'built'), `${version}\n`)
   const dist = path.join(root, 'dist')
@@ -47,8 +48,13 @@ export async function buildAll() {
   renameSync(out, dist)
 }
 
+/** The engine with a journey that does nothing, for measuring; not part of the package. */
+function buildBenchHost(outdir) {
+  return build({ ...shared, entryPoints: { 'bench-host': 'test/bench/host/main.ts' }, outdir, external: ['libsql'] })
+}
+
 /** Programs for developers, built aside: `node bin/build.js sim`. */
-const EXTRA = { sim: 'test/sim/main.ts' }
+const EXTRA = { sim: 'test/sim/main.ts', bench: 'test/bench/main.ts', 'bench-bare': 'test/bench/bare/main.ts' }
 
 async function buildExtra(name) {
   const outfile = path.join('.cache', `${name}.js`)

@@ -1,0 +1,123 @@
+/**
+ * The bench host: the real store, loop, inbox and callback server with a journey of seven steps that do nothing, so that
+ * other engines can be measured beside it. `DATA_DIR` keeps the state, `PORT` is on loopback, `PROBE_FILE` is told what
+ * happened when. `GET /` answers once it is ready; `POST /tasks/:id` 201 once the task is durable;
+ * `POST /tasks/:id/callback` 200, or 409 while the task has not reached its fifth step. A restart goes on.
+ */
+import { mkdirSync } from 'node:fs'
+import process from 'node:process'
+import { Hono } from 'hono'
+import type { Engine } from '../../../daemon/deps.ts'
+import { createDoor } from '../../../daemon/engine.ts'
+import { answerError } from '../../../daemon/http/errors.ts'
+import { guard } from '../../../daemon/http/guard.ts'
+import { listenTcp } from '../../../daemon/http/listen.ts'
+import { createLoop } from '../../../daemon/loop.ts'
+import { createQueue } from '../../../daemon/queue.ts'
+import { runTask } from '../../../daemon/run-task.ts'
+import { parseSubject, taskSubject } from '../../../daemon/subjects.ts'
+import { createWatchers } from '../../../daemon/watchers.ts'
+import { defaultConfig } from '../../../src/config/index.ts'
+import { silentLog } from '../../../src/observe/log.ts'
+import { readLive, wakeAttempt } from '../../../src/store/attempts.ts'
+import { takeLock } from '../../../src/store/lock.ts'
+import { openStore } from '../../../src/store/store.ts'
+import { isTerminal } from '../../../src/task.ts'
+import { realWorld } from '../../../src/world.ts'
+import { fakeResults } from '../../fakes/results.ts'
+import { aSpec } from '../../support/builders.ts'
+import { replaceBodies, WAITING_FOR, WAITING_STEP } from './journey.ts'
+import { createProbe } from './probe.ts'
+
+const { DATA_DIR = 'bench-data', PORT = '7700', PROBE_FILE } = process.env
+const SPEC = aSpec()
+/** A wake so far away, in ms, is the one of the step that waits. */
+const PARKED_MS = 3_600_000
+
+const probe = createProbe(PROBE_FILE)
+replaceBodies(probe)
+mkdirSync(DATA_DIR, { recursive: true })
+const world = realWorld()
+takeLock(DATA_DIR, { pid: process.pid, startedAt: new Date().toISOString() })
+const store = openStore(DATA_DIR, world)
+const engine = buildEngine()
+const door = createDoor(engine)
+for (const { wakeAt, ...key } of readLive(store.sql)) engine.loop.schedule(taskSubject(key), wakeAt)
+engine.loop.start()
+const listener = await listenTcp(routes(), '127.0.0.1', Number(PORT), { requestTimeoutMs: 30_000, connectionsMax: 512 })
+process.stdout.write(`${listener.port}\n`)
+process.once('SIGTERM', async () => {
+  await listener.stop()
+  await engine.loop.stop()
+  store.close()
+  process.exit(0)
+})
+
+function routes(): Hono {
+  const app = new Hono()
+  app.use(guard(() => []))
+  app.onError((error, c) => answerError(silentLog, error, c))
+  app.get('/', c => c.text('ready'))
+  app.post('/tasks/:id', async c => {
+    const id = c.req.param('id')
+    await submit(id)
+    return c.json({ id }, 201)
+  })
+  app.post('/tasks/:id/callback', async c => {
+    const id = c.req.param('id')
+    const task = door.query(id)
+    if (!task) return c.json({ accepted: false }, 404)
+    const waits = task.step === WAITING_STEP && task.waitingFor === WAITING_FOR
+    const isPast = isTerminal(task.status) || task.step === 'salvage' || task.step === 'cleanup'
+    if (!waits && !isPast) return c.json({ accepted: false }, 409)
+    return c.json(await door.signal({ kind: 'followup', taskId: id, deliveryId: 'callback', text: '' }))
+  })
+  return app
+}
+
+/** As a placement pass that finds room at once would leave it: the task is due when its row is there. */
+async function submit(id: string): Promise<void> {
+  const about = { idempotencyKey: null, idempotencyHash: null, createdAt: world.clock.now() }
+  const key = { id, attempt: 1 }
+  await Promise.all([
+    door.submit({ id, spec: SPEC, ...about }),
+    store.commit(() => {
+      const now = world.clock.now()
+      if (wakeAttempt(store.sql, key, now)) store.afterCommit(() => engine.loop.schedule(taskSubject(key), now))
+    }),
+  ])
+}
+
+function buildEngine(): Engine {
+  const loop = createLoop({
+    world,
+    log: silentLog,
+    run: (subject, signal) => {
+      const parsed = parseSubject(subject)
+      return parsed.kind === 'task' ? runTask(built, parsed.key, signal) : Promise.resolve()
+    },
+    onGap: () => {},
+  })
+  const nobody = () => Promise.reject(new Error('these steps talk to nobody'))
+  const built: Engine = {
+    ...{ world, store, log: silentLog, config: defaultConfig(), providers: {}, results: fakeResults() },
+    install: { id: 'bench', key: Buffer.alloc(32) },
+    callbackUrl: () => '',
+    bundleFile: () => '',
+    secrets: () => ({}),
+    agents: { of: nobody, stranger: nobody, forget() {} },
+    queue: createQueue(),
+    watchers: createWatchers(),
+    placementChanged() {},
+    loop: { ...loop, schedule: (subject, at) => scheduled(subject, at) },
+  }
+
+  /** Called right after COMMIT: what it says is durable. */
+  function scheduled(subject: string, at: number | null): void {
+    const parsed = parseSubject(subject)
+    if (parsed.kind === 'task' && at === null) probe(parsed.key.id, 'done')
+    else if (parsed.kind === 'task' && at !== null && at > world.clock.now() + PARKED_MS) probe(parsed.key.id, 'park')
+    loop.schedule(subject, at)
+  }
+  return built
+}

@@ -1,0 +1,109 @@
+/** An engine under load as a process of its own: started on a folder, asked over HTTP, watched from outside. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import http from 'node:http'
+import path from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { createTail, type Tail } from './tail.ts'
+
+/** The engine, and the bare loop that is the limit. */
+export const PROGRAMS = { tdf: 'dist/bench-host.js', bare: '.cache/bench-bare.js' } as const
+export type Program = keyof typeof PROGRAMS
+
+export interface Host {
+  pid: number
+  tail: Tail
+  /** Wall-clock ms from the start of the process to its first answer. */
+  readyMs: number
+  submit(id: string): Promise<void>
+  /** False while the task has not reached its wait. */
+  callback(id: string): Promise<boolean>
+  /** Processor time so far, user and system, in ms. */
+  cpuMs(): number
+  rssBytes(): number
+  /** SIGKILL, as a power cut; the folder stays. */
+  kill(): Promise<void>
+}
+
+/** A folder for one host, on the disk of the checkout: what is measured includes its fsync. */
+export function makeFolder(): { dir: string; remove(): void } {
+  const dir = mkdtempSync(path.resolve('.cache/bench-'))
+  return { dir, remove: () => rmSync(dir, { recursive: true, force: true }) }
+}
+
+const CONNECTIONS = 64
+const READY_MS_MAX = 60_000
+
+export async function startHost(program: Program, dir: string, node: string[] = []): Promise<Host> {
+  const port = await freePort()
+  const probe = path.join(dir, 'probe')
+  const startedAt = performance.now()
+  const child = spawn(process.execPath, [...node, PROGRAMS[program]], {
+    env: { ...process.env, DATA_DIR: path.join(dir, 'data'), PORT: String(port), PROBE_FILE: probe },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  const ended = new Promise<void>(resolve => child.on('exit', () => resolve()))
+  const agent = new http.Agent({ keepAlive: true, maxSockets: CONNECTIONS })
+  const ask = (method: string, route: string) => request({ agent, port, method, path: route })
+  while ((await ask('GET', '/').catch(() => 0)) !== 200) {
+    if (child.exitCode !== null) throw new Error(`${program} ended with ${child.exitCode} before it answered`)
+    if (performance.now() - startedAt > READY_MS_MAX) throw new Error(`${program} did not answer`)
+    await pause(2)
+  }
+  const readyMs = performance.now() - startedAt
+  const tail = createTail(probe)
+
+  return {
+    pid: child.pid ?? 0,
+    tail,
+    readyMs,
+    async submit(id) {
+      const status = await ask('POST', `/tasks/${id}`)
+      if (status !== 201) throw new Error(`submit of ${id}: ${status}`)
+    },
+    async callback(id) {
+      const status = await ask('POST', `/tasks/${id}/callback`)
+      if (status !== 200 && status !== 409) throw new Error(`callback of ${id}: ${status}`)
+      return status === 200
+    },
+    cpuMs: () => cpuMs(child),
+    rssBytes: () => rssBytes(child),
+    async kill() {
+      tail.stop()
+      agent.destroy()
+      child.kill('SIGKILL')
+      await ended
+    },
+  }
+}
+
+function request(options: http.RequestOptions): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const sent = http.request({ ...options, host: '127.0.0.1' }, response => {
+      response.resume()
+      response.on('end', () => resolve(response.statusCode ?? 0))
+    })
+    sent.on('error', reject)
+    sent.end()
+  })
+}
+
+function freePort(): Promise<number> {
+  return new Promise(resolve => {
+    const server = http.createServer().listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
+    })
+  })
+}
+
+/** proc(5): utime and stime are the 14th and 15th field, in ticks of 10 ms. */
+function cpuMs({ pid }: ChildProcess): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ')
+  return (Number(fields[11]) + Number(fields[12])) * 10
+}
+
+function rssBytes({ pid }: ChildProcess): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024
+}
