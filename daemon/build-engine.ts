@@ -32,13 +32,16 @@ export function buildEngine(deps: Deps): RunningEngine {
     queue: createQueue(),
     metrics,
     watchers: createWatchers(metrics.recorded),
+    justWritten: new Map(),
     placementChanged: createPlacement(() => engine),
     loop: createLoop({
       world: deps.world,
       log: deps.log,
-      run: (subject, signal) => {
+      run: (subject, interruption) => {
         const parsed = parseSubject(subject)
-        return parsed.kind === 'task' ? runTask(engine, parsed.key, signal) : runNode(engine, parsed.name, signal)
+        return parsed.kind === 'task'
+          ? runTask(engine, parsed.key, interruption)
+          : runNode(engine, parsed.name, interruption.signal)
       },
       onGap: gapMs => onGap(engine, gapMs),
     }),
@@ -70,7 +73,11 @@ function onGap(engine: Engine, gapMs: number): Promise<void> {
   const { store } = engine
   return store.commit(() => {
     moveTimes(store.sql, gapMs)
-    store.afterCommit(() => schedulePlanned(engine))
+    store.afterCommit(() => {
+      // Their times are no longer those of the rows.
+      engine.justWritten.clear()
+      schedulePlanned(engine)
+    })
   })
 }
 

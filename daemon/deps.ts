@@ -5,10 +5,11 @@ import type { Install } from '../src/install.ts'
 import type { Node } from '../src/node.ts'
 import type { Log } from '../src/observe/log.ts'
 import type { Provider } from '../src/providers/provider.ts'
+import type { ReadTask } from '../src/store/attempts.ts'
 import type { Store } from '../src/store/store.ts'
 import type { World } from '../src/world.ts'
 import type { Admission } from './admission.ts'
-import type { Loop } from './loop.ts'
+import type { Loop, Subject } from './loop.ts'
 import type { DaemonMetrics } from './metrics.ts'
 import type { Queue } from './queue.ts'
 import type { Results } from './results/results.ts'
@@ -53,6 +54,8 @@ export interface Engine extends Deps {
   agents: Agents
   queue: Queue
   watchers: Watchers
+  /** Attempts as they were stored a moment ago, for the run that follows at once; each is taken once. */
+  justWritten: Map<Subject, ReadTask>
   /** Something changed that may give a waiting task its slot. Call it inside a write. */
   placementChanged(): void
 }

@@ -4,7 +4,7 @@
  */
 import { TdfError } from '../src/errors.ts'
 import type { CallbackAnswer } from '../src/protocol/callbacks.ts'
-import { type AttemptKey, type ReadTask, readAttempt } from '../src/store/attempts.ts'
+import { type AttemptKey, type ReadTask, readAttempt, readStanding } from '../src/store/attempts.ts'
 import { readNode, suspectNode, writeHeartbeat } from '../src/store/nodes.ts'
 import { insertTask, type NewTask, newestKey, readNewestAttempt } from '../src/store/tasks.ts'
 import { isTerminal } from '../src/task.ts'
@@ -103,7 +103,9 @@ function toLive(
   dedupe: string,
   payload: Record<string, unknown>,
 ): CallbackAnswer {
-  const task = readNewestAttempt(engine.store.sql, taskId)
+  const { sql } = engine.store
+  const newest = newestKey(sql, taskId)
+  const task = newest && readStanding(sql, newest)
   if (!task) return { accepted: false, reason: 'there is no such task' }
   if (isTerminal(task.status)) return { accepted: false, reason: `the task is ${task.status}` }
   push(engine, task, kind, `${dedupe}:${task.attempt}`, payload)

@@ -7,6 +7,7 @@ import { decide } from './decide.ts'
 import type { Engine } from './deps.ts'
 import { cancel } from './ending.ts'
 import { journey } from './journey.ts'
+import type { Interruption } from './loop.ts'
 import type { Outcome } from './outcome.ts'
 import { quarantine } from './quarantine.ts'
 import { save } from './save.ts'
@@ -18,13 +19,13 @@ import type { Rules, Transition } from './transition.ts'
 const UNKNOWN_STEP_MS = 3_600_000
 const BUG_RETRY_MS = 60_000
 
-export async function runTask(engine: Engine, key: AttemptKey, signal: AbortSignal): Promise<void> {
+export async function runTask(engine: Engine, key: AttemptKey, interruption: Interruption): Promise<void> {
   const { store, world, loop } = engine
-  const task = await readable(engine, key)
+  const task = take(engine, key) ?? (await readable(engine, key))
   if (!task || task.step === null) return
   const signals = openSignals(store.sql, key)
   const startedAt = world.clock.mono()
-  const { outcome, decided } = await next(engine, task, signals, signal)
+  const { outcome, decided } = await next(engine, task, signals, interruption)
   const saved = await commit(engine, task, decided, usesOf(outcome, signals))
   if (!saved) return loop.schedule(taskSubject(key), world.clock.now())
   const ms = world.clock.mono() - startedAt
@@ -45,16 +46,27 @@ async function readable(engine: Engine, key: AttemptKey): Promise<ReadTask | und
   }
 }
 
+/**
+ * What the outcome before this one stored, if it was a moment ago: two of three reads of a row and of its JSON fall away.
+ * `rev` guards what is written, and the inbox is read anew.
+ */
+function take({ justWritten }: Engine, key: AttemptKey): ReadTask | undefined {
+  const subject = taskSubject(key)
+  const task = justWritten.get(subject)
+  justWritten.delete(subject)
+  return task
+}
+
 interface Next {
   outcome: Outcome | { kind: 'cancel' }
   decided: Transition
 }
 
-async function next(engine: Engine, task: ReadTask, signals: Signal[], signal: AbortSignal): Promise<Next> {
+async function next(engine: Engine, task: ReadTask, signals: Signal[], interruption: Interruption): Promise<Next> {
   if (!isTerminal(task.status) && signals.some(({ kind }) => kind === 'cancel')) {
     return { outcome: { kind: 'cancel' }, decided: cancel(task, rulesOf(engine)) }
   }
-  const outcome = await attempt(engine, task, signals, signal)
+  const outcome = await attempt(engine, task, signals, interruption)
   try {
     return { outcome, decided: decide(task, outcome, rulesOf(engine)) }
   } catch (thrown) {
@@ -74,17 +86,23 @@ async function next(engine: Engine, task: ReadTask, signals: Signal[], signal: A
 }
 
 /** The handler's answer, or what it threw as one. */
-async function attempt(engine: Engine, task: ReadTask, signals: Signal[], signal: AbortSignal): Promise<Outcome> {
+async function attempt(
+  engine: Engine,
+  task: ReadTask,
+  signals: Signal[],
+  interruption: Interruption,
+): Promise<Outcome> {
   const leg = task.step !== null && Object.hasOwn(journey, task.step) ? journey[task.step] : undefined
   if (!leg) {
     const why = `a tdf that knows the step "${task.step}"; this one does not`
     return { kind: 'wait', ms: UNKNOWN_STEP_MS, why, looked: false }
   }
   try {
-    return await leg.run(stepContext(engine, task, signals, signal), task)
+    return await leg.run(stepContext(engine, task, signals, interruption), task)
   } catch (thrown) {
     // A cancelled or stopping run costs nothing: the next look at the row says what comes now.
-    if (signal.aborted) return { kind: 'wait', ms: 0, why: task.waitingFor ?? 'the next look', looked: false }
+    if (interruption.signal.aborted)
+      return { kind: 'wait', ms: 0, why: task.waitingFor ?? 'the next look', looked: false }
     return { kind: 'retry', error: asTdfError(thrown) }
   }
 }

@@ -23,8 +23,8 @@ export function save(engine: Engine, seen: ReadTask, decided: Transition, uses: 
   const { store, loop, world, queue } = engine
   const now = world.clock.now()
   const { task } = decided
-  const wakeAt = updateAttempt(store.sql, seen, task, now)
-  if (wakeAt === false) return false
+  const stored = updateAttempt(store.sql, seen, task, now)
+  if (!stored) return false
   for (const event of decided.events) record(engine, event, now)
   consumeSignals(store.sql, uses)
   for (const write of decided.writes) applyWrite(engine, task, write, now)
@@ -33,7 +33,9 @@ export function save(engine: Engine, seen: ReadTask, decided: Transition, uses: 
   const wish = !isQueued(seen) && isQueued(task) ? wishOf(store.sql, task) : null
   if (wish) engine.placementChanged()
   store.afterCommit(() => {
-    loop.schedule(taskSubject(task), wakeAt)
+    const subject = taskSubject(task)
+    if (stored.wakeAt !== null && stored.wakeAt <= now) engine.justWritten.set(subject, stored)
+    loop.schedule(subject, stored.wakeAt)
     if (wish) queue.add(wish)
     else if (isQueued(seen) && !isQueued(task)) queue.remove(task)
   })

@@ -10,23 +10,28 @@ import type { StepContext } from './context.ts'
 import type { Engine } from './deps.ts'
 import { credentialOf } from './governor.ts'
 import { callbackToken } from './grants.ts'
+import type { Interruption } from './loop.ts'
 import { undo } from './undo.ts'
 import { sum } from './usage.ts'
 
-export function stepContext(engine: Engine, task: Task, signals: Signal[], signal: AbortSignal): StepContext {
+export function stepContext(engine: Engine, task: Task, signals: Signal[], interruption: Interruption): StepContext {
   const { store, world, config, install, results, agents, loop } = engine
-  const workspace = task.workspaceId === null ? undefined : readWorkspace(store.sql, task.workspaceId)
   return {
     now: world.clock.now(),
     config,
     signals,
-    reservedNode: reservationOf(store.sql, task)?.nodeName ?? null,
-    workspaceStatus: workspace?.status ?? null,
+    // Read when a step asks: few do.
+    get reservedNode() {
+      return reservationOf(store.sql, task)?.nodeName ?? null
+    },
+    get workspaceStatus() {
+      return task.workspaceId === null ? null : (readWorkspace(store.sql, task.workspaceId)?.status ?? null)
+    },
     node: name => readNode(store.sql, name),
     agent: async name => {
       const node = readNode(store.sql, name)
       if (!node) throw new TdfError('NODE_LOST', `node ${name} is not known any more`)
-      return agents.of(node, signal)
+      return agents.of(node, interruption.signal)
     },
     callbackToken: of => callbackToken(install, of),
     bundleFile: engine.bundleFile,
@@ -34,8 +39,10 @@ export function stepContext(engine: Engine, task: Task, signals: Signal[], signa
     limitedUntil: limitOf(store.sql, credentialOf(task.spec)),
     spentBefore: task.attempt === 1 ? 0 : (sum(usagesBefore(store.sql, task)).costUsd ?? 0),
     results,
-    undo: () => undo(engine, task, signal),
+    undo: () => undo(engine, task, interruption.signal),
     epochAt: loop.epochAt(),
-    signal,
+    get signal() {
+      return interruption.signal
+    },
   }
 }

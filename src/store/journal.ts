@@ -23,7 +23,7 @@ export interface JournalEvent {
 }
 
 export function appendEvent(sql: Sql, event: NewEvent, now: number): JournalEvent {
-  sql.run(
+  const seq = sql.insert(
     'insert into events (at, type, task_id, attempt, node_name, step, data) values (?, ?, ?, ?, ?, ?, ?)',
     now,
     event.type,
@@ -34,7 +34,7 @@ export function appendEvent(sql: Sql, event: NewEvent, now: number): JournalEven
     JSON.stringify(event.data),
   )
   return {
-    seq: lastSeq(sql),
+    seq,
     at: now,
     type: event.type,
     taskId: event.taskId ?? null,

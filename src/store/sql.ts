@@ -14,6 +14,8 @@ export interface Sql {
   all(sql: string, ...parameters: Value[]): Row[]
   /** Returns the number of changed rows. */
   run(sql: string, ...parameters: Value[]): number
+  /** Inserts one row without a conflict clause; returns its rowid. */
+  insert(sql: string, ...parameters: Value[]): number
   /** Statements without parameters, several at once. */
   script(sql: string): void
   inTransaction(): boolean
@@ -52,13 +54,18 @@ export function openSql(file: string): Sql {
     return fresh
   }
 
-  function bind(sql: string, parameters: Value[]): Prepared & { values: Value[] } {
+  /** The statement, with `values` checked and made readable in place. */
+  function bind(sql: string, values: Value[]): Prepared {
     const known = prepare(sql)
-    if (parameters.length !== known.parameterCount) {
-      throw new TdfError('BUG', `${known.parameterCount} parameters wanted, ${parameters.length} given: ${sql}`)
+    if (values.length !== known.parameterCount) {
+      throw new TdfError('BUG', `${known.parameterCount} parameters wanted, ${values.length} given: ${sql}`)
     }
-    for (const parameter of parameters) assertBindable(parameter, sql)
-    return { ...known, values: parameters.map(readable) }
+    for (let index = 0; index < values.length; index++) {
+      const value = values[index]
+      assertBindable(value, sql)
+      if (typeof value === 'string') values[index] = readable(value)
+    }
+    return known
   }
 
   function close(): void {
@@ -69,19 +76,17 @@ export function openSql(file: string): Sql {
   }
 
   return {
-    one(sql, ...parameters) {
-      const { statement, columns, values } = bind(sql, parameters)
+    one(sql, ...values) {
+      const { statement, columns } = bind(sql, values)
       const row = statement.get(values) as Value[] | undefined
       return row && toRow(columns, row)
     },
-    all(sql, ...parameters) {
-      const { statement, columns, values } = bind(sql, parameters)
+    all(sql, ...values) {
+      const { statement, columns } = bind(sql, values)
       return (statement.all(values) as Value[][]).map(row => toRow(columns, row))
     },
-    run(sql, ...parameters) {
-      const { statement, values } = bind(sql, parameters)
-      return statement.run(values).changes
-    },
+    run: (sql, ...values) => bind(sql, values).statement.run(values).changes,
+    insert: (sql, ...values) => Number(bind(sql, values).statement.run(values).lastInsertRowid),
     script(sql) {
       assertOpen(sql)
       database.exec(sql)
@@ -118,8 +123,8 @@ function assertBindable(value: unknown, sql: string): void {
 }
 
 /** libsql reads a text only up to its first NUL; the picture of a NUL keeps what stands behind it. */
-function readable(value: Value): Value {
-  return typeof value === 'string' && value.includes('\0') ? value.replaceAll('\0', '\u2400') : value
+function readable(text: string): string {
+  return text.includes('\0') ? text.replaceAll('\0', '\u2400') : text
 }
 
 const countPlaceholders = (sql: string) => withoutQuotes(sql).split('?').length - 1

@@ -119,4 +119,4 @@ app.post('/tasks/:id/callback', async c => {
   if (task.parked) await callback(id)
   return c.json({ accepted: true })
 })
-createAdaptorServer({ fetch: app.fetch, overrideGlobalObjects: false }).listen(Number(PORT), '127.0.0.1')
+createAdaptorServer({ fetch: app.fetch }).listen(Number(PORT), '127.0.0.1')

@@ -3,7 +3,7 @@
  * names of a real task on a warm node, so that every rule and every write between them is the real one.
  */
 import type { StepHandler } from '../../../daemon/context.ts'
-import { type Leg, journey } from '../../../daemon/journey.ts'
+import { journey, type Leg } from '../../../daemon/journey.ts'
 import { advance, wait } from '../../../daemon/outcome.ts'
 import type { Step } from '../../../src/task.ts'
 import type { Probe } from './probe.ts'

@@ -34,6 +34,8 @@ const SPEC = aSpec()
 /** A wake so far away, in ms, is the one of the step that waits. */
 const PARKED_MS = 3_600_000
 
+/** Tasks that are known to wait; of others the row is read. */
+const parked = new Set<string>()
 const probe = createProbe(PROBE_FILE)
 replaceBodies(probe)
 mkdirSync(DATA_DIR, { recursive: true })
@@ -65,11 +67,13 @@ function routes(): Hono {
   })
   app.post('/tasks/:id/callback', async c => {
     const id = c.req.param('id')
-    const task = door.query(id)
-    if (!task) return c.json({ accepted: false }, 404)
-    const waits = task.step === WAITING_STEP && task.waitingFor === WAITING_FOR
-    const isPast = isTerminal(task.status) || task.step === 'salvage' || task.step === 'cleanup'
-    if (!waits && !isPast) return c.json({ accepted: false }, 409)
+    if (!parked.has(id)) {
+      const task = door.query(id)
+      if (!task) return c.json({ accepted: false }, 404)
+      const waits = task.step === WAITING_STEP && task.waitingFor === WAITING_FOR
+      const isPast = isTerminal(task.status) || task.step === 'salvage' || task.step === 'cleanup'
+      if (!waits && !isPast) return c.json({ accepted: false }, 409)
+    }
     return c.json(await door.signal({ kind: 'followup', taskId: id, deliveryId: 'callback', text: '' }))
   })
   return app
@@ -92,9 +96,9 @@ function buildEngine(): Engine {
   const loop = createLoop({
     world,
     log: silentLog,
-    run: (subject, signal) => {
+    run: (subject, interruption) => {
       const parsed = parseSubject(subject)
-      return parsed.kind === 'task' ? runTask(built, parsed.key, signal) : Promise.resolve()
+      return parsed.kind === 'task' ? runTask(built, parsed.key, interruption) : Promise.resolve()
     },
     onGap: () => {},
   })
@@ -108,6 +112,7 @@ function buildEngine(): Engine {
     agents: { of: nobody, stranger: nobody, forget() {} },
     queue: createQueue(),
     watchers: createWatchers(),
+    justWritten: new Map(),
     placementChanged() {},
     loop: { ...loop, schedule: (subject, at) => scheduled(subject, at) },
   }
@@ -115,9 +120,19 @@ function buildEngine(): Engine {
   /** Called right after COMMIT: what it says is durable. */
   function scheduled(subject: string, at: number | null): void {
     const parsed = parseSubject(subject)
-    if (parsed.kind === 'task' && at === null) probe(parsed.key.id, 'done')
-    else if (parsed.kind === 'task' && at !== null && at > world.clock.now() + PARKED_MS) probe(parsed.key.id, 'park')
+    if (parsed.kind === 'task' && at === null) end(parsed.key.id)
+    else if (parsed.kind === 'task' && at !== null && at > world.clock.now() + PARKED_MS) park(parsed.key.id)
     loop.schedule(subject, at)
   }
   return built
+}
+
+function park(id: string): void {
+  parked.add(id)
+  probe(id, 'park')
+}
+
+function end(id: string): void {
+  parked.delete(id)
+  probe(id, 'done')
 }

@@ -99,7 +99,9 @@ function freePort(): Promise<number> {
 
 /** proc(5): utime and stime are the 14th and 15th field, in ticks of 10 ms. */
 function cpuMs({ pid }: ChildProcess): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ')
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ')
   return (Number(fields[11]) + Number(fields[12])) * 10
 }
 

@@ -20,8 +20,8 @@ const LOOK_MS = 4
 export function createTail(file: string): Tail {
   const tags = new Map<string, { times: Map<string, number>; count: number; listeners: ((id: string) => void)[] }>()
   const of = (tag: string) => {
-    let known = tags.get(tag)
-    if (!known) tags.set(tag, (known = { times: new Map(), count: 0, listeners: [] }))
+    const known = tags.get(tag) ?? { times: new Map<string, number>(), count: 0, listeners: [] }
+    tags.set(tag, known)
     return known
   }
   let offset = existsSync(file) ? statSync(file).size : 0
