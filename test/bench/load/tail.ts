@@ -9,8 +9,8 @@ export interface Tail {
   count(tag: string): number
   /** Resolves once a tag has come for so many tasks. */
   reach(tag: string, tasks: number, withinMs?: number): Promise<void>
-  /** Calls back for each task that gets this tag from now on. */
-  on(tag: string, listener: (id: string) => void): void
+  /** Calls back for each task that gets this tag from now on; answers how to stop that. */
+  on(tag: string, listener: (id: string) => void): () => void
   stop(): void
 }
 
@@ -18,9 +18,13 @@ const LOOK_MS = 4
 
 /** Lines that are there already belong to an earlier life and are left out. */
 export function createTail(file: string): Tail {
-  const tags = new Map<string, { times: Map<string, number>; count: number; listeners: ((id: string) => void)[] }>()
+  const tags = new Map<string, { times: Map<string, number>; count: number; listeners: Set<(id: string) => void> }>()
   const of = (tag: string) => {
-    const known = tags.get(tag) ?? { times: new Map<string, number>(), count: 0, listeners: [] }
+    const known = tags.get(tag) ?? {
+      times: new Map<string, number>(),
+      count: 0,
+      listeners: new Set<(id: string) => void>(),
+    }
     tags.set(tag, known)
     return known
   }
@@ -60,7 +64,10 @@ export function createTail(file: string): Tail {
         await pause(LOOK_MS)
       }
     },
-    on: (tag, listener) => void of(tag).listeners.push(listener),
+    on(tag, listener) {
+      of(tag).listeners.add(listener)
+      return () => void of(tag).listeners.delete(listener)
+    },
     stop: () => clearInterval(timer),
   }
 }

@@ -13,10 +13,12 @@ export async function submitAll(host: Host, names: readonly string[], at = 64): 
 export async function runToEnd(host: Host, names: readonly string[]): Promise<number> {
   const startedAt = performance.now()
   const calls: Promise<unknown>[] = []
-  host.tail.on('park', id => void calls.push(host.callback(id)))
+  const before = host.tail.times('done').size
+  const stop = host.tail.on('park', id => void calls.push(host.callback(id)))
   await submitAll(host, names)
-  await host.tail.reach('done', names.length)
+  await host.tail.reach('done', before + names.length)
   await Promise.all(calls)
+  stop()
   return performance.now() - startedAt
 }
 
@@ -28,6 +30,7 @@ export async function park(host: Host, names: readonly string[]): Promise<void> 
 
 /** Calls back at a steady rate; answers ms from sending to the begin of the next body, for each. */
 export async function callAtRate(host: Host, names: readonly string[], perSecond: number): Promise<number[]> {
+  const before = host.tail.times('done').size
   const sent = new Map<string, number>()
   const answers: Promise<boolean>[] = []
   const startedAt = performance.now()
@@ -39,7 +42,7 @@ export async function callAtRate(host: Host, names: readonly string[], perSecond
   }
   const accepted = await Promise.all(answers)
   if (accepted.includes(false)) throw new Error('a callback came before its task waited')
-  await host.tail.reach('done', names.length)
+  await host.tail.reach('done', before + names.length)
   const begun = host.tail.times('s6')
   return names.map(id => (begun.get(id) ?? Number.NaN) - (sent.get(id) ?? Number.NaN))
 }

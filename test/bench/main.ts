@@ -1,0 +1,54 @@
+/**
+ * `npm run bench`: every row, written to `results.md`. `-- --only throughput,start` runs some of them and prints;
+ * `-- --check` is the short run that fails on a regression.
+ */
+import process from 'node:process'
+import type { Point } from './chart.ts'
+import { check } from './check.ts'
+import { type Row, say, writeReport } from './report.ts'
+import { callbackRows } from './rows/callbacks.ts'
+import { growthPoints, growthRow } from './rows/growth.ts'
+import { localRows } from './rows/local.ts'
+import { placementRow, tickRow } from './rows/placement.ts'
+import { parkedRow, recoveryRow } from './rows/recovery.ts'
+import { startRows } from './rows/start.ts'
+import { storeRows } from './rows/store.ts'
+import { streamRows } from './rows/streams.ts'
+import { throughputRows } from './rows/throughput.ts'
+
+let growth: Point[] = []
+
+/** In the order of the report. */
+const BENCHES: Record<string, () => Promise<Row[]>> = {
+  throughput: () => throughputRows(3, 5_000),
+  callbacks: () => callbackRows(3, 10),
+  recovery: async () => [await recoveryRow()],
+  parked: async () => [await parkedRow(60)],
+  placement: async () => [await placementRow(25), tickRow()],
+  start: () => startRows(25),
+  local: () => localRows(9),
+  store: () => storeRows(25),
+  streams: () => streamRows(500),
+  async growth() {
+    growth = await growthPoints()
+    return [growthRow(growth)]
+  },
+}
+
+const words = process.argv.slice(2)
+const only = words[words.indexOf('--only') + 1]?.split(',')
+if (words.includes('--check')) process.exitCode = await check()
+else process.exitCode = await bench(words.includes('--only') ? only : undefined)
+process.exit()
+
+async function bench(names: string[] = Object.keys(BENCHES)): Promise<number> {
+  const rows: Row[] = []
+  for (const name of names) {
+    for (const row of (await BENCHES[name]?.()) ?? []) {
+      say(row)
+      rows.push(row)
+    }
+  }
+  if (names.length === Object.keys(BENCHES).length) writeReport({ rows, growth })
+  return 0
+}
