@@ -7,19 +7,14 @@
 import { mkdirSync } from 'node:fs'
 import process from 'node:process'
 import { Hono } from 'hono'
-import type { Engine } from '../../../daemon/deps.ts'
-import { createDoor } from '../../../daemon/engine.ts'
+import { buildEngine } from '../../../daemon/build-engine.ts'
 import { answerError } from '../../../daemon/http/errors.ts'
 import { guard } from '../../../daemon/http/guard.ts'
 import { listenTcp } from '../../../daemon/http/listen.ts'
-import { createLoop } from '../../../daemon/loop.ts'
-import { createQueue } from '../../../daemon/queue.ts'
-import { runTask } from '../../../daemon/run-task.ts'
 import { parseSubject, taskSubject } from '../../../daemon/subjects.ts'
-import { createWatchers } from '../../../daemon/watchers.ts'
 import { defaultConfig } from '../../../src/config/index.ts'
 import { silentLog } from '../../../src/observe/log.ts'
-import { readLive, wakeAttempt } from '../../../src/store/attempts.ts'
+import { wakeAttempt } from '../../../src/store/attempts.ts'
 import { takeLock } from '../../../src/store/lock.ts'
 import { openStore } from '../../../src/store/store.ts'
 import { isTerminal } from '../../../src/task.ts'
@@ -42,10 +37,18 @@ mkdirSync(DATA_DIR, { recursive: true })
 const world = realWorld()
 takeLock(DATA_DIR, { pid: process.pid, startedAt: new Date().toISOString() })
 const store = openStore(DATA_DIR, world)
-const engine = buildEngine()
-const door = createDoor(engine)
-for (const { wakeAt, ...key } of readLive(store.sql)) engine.loop.schedule(taskSubject(key), wakeAt)
-engine.loop.start()
+const engine = buildEngine({
+  ...{ world, store, config: defaultConfig(), log: silentLog, results: fakeResults() },
+  // No nodes: the placement pass that every submit asks for finds nobody.
+  providers: {},
+  install: { id: 'bench', key: Buffer.alloc(32) },
+  callbackUrl: () => '',
+  bundleFile: () => '',
+  secrets: () => ({}),
+})
+await engine.takeUp()
+const { schedule } = engine.loop
+engine.loop.schedule = scheduled
 const listener = await listenTcp(routes(), '127.0.0.1', Number(PORT), { requestTimeoutMs: 30_000, connectionsMax: 512 })
 process.stdout.write(`${listener.port}\n`)
 process.once('SIGTERM', async () => {
@@ -68,13 +71,13 @@ function routes(): Hono {
   app.post('/tasks/:id/callback', async c => {
     const id = c.req.param('id')
     if (!parked.has(id)) {
-      const task = door.query(id)
+      const task = engine.query(id)
       if (!task) return c.json({ accepted: false }, 404)
       const waits = task.step === WAITING_STEP && task.waitingFor === WAITING_FOR
       const isPast = isTerminal(task.status) || task.step === 'salvage' || task.step === 'cleanup'
       if (!waits && !isPast) return c.json({ accepted: false }, 409)
     }
-    return c.json(await door.signal({ kind: 'followup', taskId: id, deliveryId: 'callback', text: '' }))
+    return c.json(await engine.signal({ kind: 'followup', taskId: id, deliveryId: 'callback', text: '' }))
   })
   return app
 }
@@ -84,7 +87,7 @@ async function submit(id: string): Promise<void> {
   const about = { idempotencyKey: null, idempotencyHash: null, createdAt: world.clock.now() }
   const key = { id, attempt: 1 }
   await Promise.all([
-    door.submit({ id, spec: SPEC, ...about }),
+    engine.submit({ id, spec: SPEC, ...about }),
     store.commit(() => {
       const now = world.clock.now()
       if (wakeAttempt(store.sql, key, now)) store.afterCommit(() => engine.loop.schedule(taskSubject(key), now))
@@ -92,39 +95,12 @@ async function submit(id: string): Promise<void> {
   ])
 }
 
-function buildEngine(): Engine {
-  const loop = createLoop({
-    world,
-    log: silentLog,
-    run: (subject, interruption) => {
-      const parsed = parseSubject(subject)
-      return parsed.kind === 'task' ? runTask(built, parsed.key, interruption) : Promise.resolve()
-    },
-    onGap: () => {},
-  })
-  const nobody = () => Promise.reject(new Error('these steps talk to nobody'))
-  const built: Engine = {
-    ...{ world, store, log: silentLog, config: defaultConfig(), providers: {}, results: fakeResults() },
-    install: { id: 'bench', key: Buffer.alloc(32) },
-    callbackUrl: () => '',
-    bundleFile: () => '',
-    secrets: () => ({}),
-    agents: { of: nobody, stranger: nobody, forget() {} },
-    queue: createQueue(),
-    watchers: createWatchers(),
-    justWritten: new Map(),
-    placementChanged() {},
-    loop: { ...loop, schedule: (subject, at) => scheduled(subject, at) },
-  }
-
-  /** Called right after COMMIT: what it says is durable. */
-  function scheduled(subject: string, at: number | null): void {
-    const parsed = parseSubject(subject)
-    if (parsed.kind === 'task' && at === null) end(parsed.key.id)
-    else if (parsed.kind === 'task' && at !== null && at > world.clock.now() + PARKED_MS) park(parsed.key.id)
-    loop.schedule(subject, at)
-  }
-  return built
+/** Called right after COMMIT: what it says is durable. */
+function scheduled(subject: string, at: number | null): void {
+  const parsed = parseSubject(subject)
+  if (parsed.kind === 'task' && at === null) end(parsed.key.id)
+  else if (parsed.kind === 'task' && at !== null && at > world.clock.now() + PARKED_MS) park(parsed.key.id)
+  schedule(subject, at)
 }
 
 function park(id: string): void {

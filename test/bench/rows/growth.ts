@@ -81,7 +81,7 @@ async function fill(stateDir: string, tasks: number): Promise<void> {
 
 /** One round of a loop with so many idle subjects, in µs. */
 export function tickUs(subjects: number): number {
-  const loop = createLoop({ world, log: silentLog, run: () => Promise.resolve(), onGap: () => {} })
+  const loop = createLoop({ world, log: silentLog, run: () => Promise.resolve(), onGap: () => Promise.resolve() })
   const at = world.clock.now() + DAY_MS
   for (const id of ids(subjects)) loop.schedule(`task:${id}/1`, at + Math.floor(world.random.float() * DAY_MS))
   const times: number[] = []
