@@ -76,9 +76,9 @@ export function sceneOf(name: string): Scene {
       ),
     filesOf({ result }: TaskJson) {
       if (!result) return []
-      const repositories = path.join(scene.home.dir, 'state', 'repositories')
+      const results = path.join(scene.home.dir, 'state', 'results')
       const git = (folder: string, ...args: string[]) => execFileSync('git', ['-C', folder, ...args], { stdio: 'pipe' })
-      const names = readdirSync(repositories).map(name => path.join(repositories, name))
+      const names = readdirSync(results).map(name => path.join(results, name))
       const [folder] = names.filter(name =>
         git(name, 'cat-file', '--batch-all-objects', '--batch-check').includes(result.commit),
       )

@@ -15,8 +15,8 @@ export type Reply =
   /** Takes the request and never answers. */
   | { kind: 'hang' }
 
-/** When the usage limit of scenario `limit` is lifted. */
-export const RESET_AT = new Date('2031-02-03T04:05:00Z')
+/** When the usage limit of scenario `limit` is lifted: in an hour, in whole seconds. */
+export const RESET_AT = new Date(Math.ceil(Date.now() / 1000) * 1000 + 3_600_000)
 
 interface Scene {
   /** Commands that were run since the scenario was asked for. */
