@@ -2,12 +2,23 @@
  * An agent that talks like Claude Code and does what its first argument says: a `Script` of test/fakes/agent.ts as
  * JSON. It lets tests run the node's agent with questions, further prompts and reports without the real program.
  */
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
 import { createInterface } from 'node:readline'
 
 const script = JSON.parse(process.argv[2] ?? '{}')
 const { ms = 0, exitCode = 0, says = {}, asks, steerable, ignoresPrompts, hangs } = script
 const session_id = says.resumeRef ?? 'conversation'
 const say = line => process.stdout.write(`${JSON.stringify({ session_id, ...line })}\n`)
+
+// Like the real one it keeps its conversations by folder, and resumes only what it finds there.
+const folder = path.join(
+  process.env.CLAUDE_CONFIG_DIR ?? '/nonexistent',
+  'projects',
+  process.cwd().replace(/[^A-Za-z0-9]/g, '-'),
+)
+const memory = path.join(folder, `${session_id}.jsonl`)
+const remembers = process.argv.includes('--resume') && existsSync(memory)
 
 let begun = false
 let isDenied = false
@@ -25,6 +36,10 @@ createInterface({ input: process.stdin })
 
 function begin() {
   begun = true
+  if (process.env.CLAUDE_CONFIG_DIR) {
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(memory, '{"what":"was said"}\n', { flag: 'a' })
+  }
   say({ type: 'system', subtype: 'init', claude_code_version: says.agentVersion, model: says.model })
   say({ type: 'a line from the future', body: { some: 'thing' } })
   process.stdout.write('not JSON at all\n')
@@ -48,7 +63,12 @@ function work() {
     const isError = says.outcome !== undefined && says.outcome !== 'success'
     const { inputTokens = 0, outputTokens = 0, costUsd = 0 } = says.usage ?? {}
     say({
-      ...{ type: 'result', subtype: 'success', is_error: isError, result: says.summary ?? 'done' },
+      ...{
+        type: 'result',
+        subtype: 'success',
+        is_error: isError,
+        result: says.summary ?? (remembers ? 'I remember' : 'done'),
+      },
       api_error_status: says.outcome === 'usage_limit' ? 429 : null,
       total_cost_usd: costUsd,
       modelUsage: { model: { inputTokens, outputTokens } },

@@ -12,6 +12,7 @@ import { identify } from '../../process.ts'
 import { sleep, type World } from '../../world.ts'
 import type { Adapter } from '../adapters/adapter.ts'
 import { adapterOf } from '../adapters/index.ts'
+import { takeConversation } from '../conversations/carried.ts'
 import { limitsFrom } from '../limits.ts'
 import { messageOf } from '../log.ts'
 import { killLeftovers } from '../processes/kill-leftovers.ts'
@@ -149,7 +150,8 @@ async function follow(world: World, folder: string, request: SessionRequest, sta
   meter.sample()
   await killLeftovers(world, find)
   await capture.finish()
-  talk?.finish(end)
+  const resumeRef = talk?.finish(end) ?? null
+  takeConversation(folder, { ...request, resumeRef, env: unpackEnvironment(process.env) })
   await noted
   const how = talk?.hasLingered() ? { exitCode: 0, signal: null } : end
   return { ...how, errorMessage: watchdog.reason(), startedAt, endedAt: isoNow(world), cannotStart: null }

@@ -26,8 +26,8 @@ export interface Talk {
   hear(text: string): void
   /** Asks it to stop its turn; false when it cannot be asked. */
   interrupt(): boolean
-  /** The process has ended: what the run was worth. Written down firmly. */
-  finish(end: CommandEnd): void
+  /** The process has ended: what the run was worth is written down firmly. Gives the conversation's name. */
+  finish(end: CommandEnd): string | null
   /** It had said its end, and was ended by us because it stayed. */
   hasLingered(): boolean
 }
@@ -173,6 +173,7 @@ export function startTalk(options: TalkOptions): Talk {
       // A window that is full says when it empties, also when nothing was refused.
       if (verdict?.outcome !== 'usage_limit') account = { ...account, resetAt: null }
       storeFacts(folder, { ...facts(verdict), retrying: null }, true)
+      return account.resumeRef
     },
     hasLingered: () => lingered,
   }

@@ -1,5 +1,7 @@
 /** The commits that tdf itself makes. Fixed in every part, so that the same tree gives the same id. */
 
+import { join } from 'node:path'
+import { ABOUT, CONVERSATION, conversationFolder } from '../conversations/carried.ts'
 import { listSessions, outputPath, readSession, SETUP, sessionFolder } from '../sessions/folder.ts'
 import { identityOf } from '../workspaces/checkout.ts'
 import type { Workspace } from '../workspaces/workspace.ts'
@@ -30,6 +32,20 @@ export async function commitLogs(view: View, workspace: Workspace): Promise<stri
   if (lines.length === 0) return null
   const tree = (await view.must(['mktree'], { input: lines.join('') })).trim()
   return commit(view, workspace, tree, null, `Output of task ${workspace.record.request.taskId}\n`)
+}
+
+/** A commit of its own with the conversation of the newest session that left one; null when none did. */
+export async function commitConversation(view: View, workspace: Workspace): Promise<string | null> {
+  const folders = listSessions(workspace).map(({ folder }) => conversationFolder(folder))
+  const folder = folders.findLast(folder => statOf(join(folder, ABOUT))?.isFile())
+  if (folder === undefined) return null
+  const lines: string[] = []
+  for (const name of [ABOUT, CONVERSATION]) {
+    const blob = (await view.must(['hash-object', '-w', '--no-filters', '--', join(folder, name)])).trim()
+    lines.push(`100644 blob ${blob}\t${name}\n`)
+  }
+  const tree = (await view.must(['mktree'], { input: lines.join('') })).trim()
+  return commit(view, workspace, tree, null, `Conversation of task ${workspace.record.request.taskId}\n`)
 }
 
 async function commit(view: View, workspace: Workspace, tree: string, parent: string | null, message: string) {

@@ -7,6 +7,7 @@ export const BASE_REF = 'refs/keep/base'
 export type BytePath = string
 
 export const logRef = (ref: string) => `${ref}-log`
+export const sessionRef = (ref: string) => `${ref}-session`
 export const headsRefs = (ref: string) => `${ref}-heads`
 export const stashRefs = (ref: string) => `${ref}-stash`
 

@@ -9,10 +9,10 @@ import { readJson } from '../state/json-file.ts'
 import { removeTree } from '../state/remove-tree.ts'
 import { builtRefsPath, salvageRepository, scratchFolder, type Workspace, workTree } from '../workspaces/workspace.ts'
 import { type AgentRefs, readAgentRefs } from './agent-refs.ts'
-import { commitLogs, commitTree } from './commits.ts'
+import { commitConversation, commitLogs, commitTree } from './commits.ts'
 import { findGitFolder } from './git-folder.ts'
 import { type Keeper, openKeeper } from './keep.ts'
-import { type BytePath, headsRefs, logRef, shown, stashRefs } from './names.ts'
+import { type BytePath, headsRefs, logRef, sessionRef, shown, stashRefs } from './names.ts'
 import { oddities } from './oddities.ts'
 import { prepareRepository } from './repository.ts'
 import { gitlinksOf, isClean, REPOSITORIES_MAX, type ScanContext, scanTree } from './scan.ts'
@@ -69,6 +69,8 @@ async function performIn(salvage: Salvage, folder: string): Promise<Salvaged> {
   if (refs) for (const name of await saveOthers(salvage, view, keeper, refs)) leftOut.add(name)
   const logs = await commitLogs(view, workspace)
   if (logs) await keeper.keep(view, logs, logRef(ref))
+  const conversation = await commitConversation(view, workspace)
+  if (conversation) await keeper.keep(view, conversation, sessionRef(ref))
   const counted = await keeper.run(['rev-list', '--count', saved.commit, `^${baseCommit}`])
   return {
     commit: saved.commit,

@@ -7,11 +7,13 @@ import type { StartSession } from '../../protocol/agent-api.ts'
 import type { Launch } from '../adapters/adapter.ts'
 import { ADAPTERS } from '../adapters/index.ts'
 import type { Agent } from '../agent.ts'
+import { layBack } from '../conversations/lay-back.ts'
 import { malformed, Refusal } from '../refusal.ts'
 import { sessionContent } from '../workspaces/content.ts'
 import { report } from '../workspaces/report.ts'
 import { type Workspace, workTree } from '../workspaces/workspace.ts'
 import { awaitStart } from './await-start.ts'
+import { commandEnvironment } from './environment.ts'
 import { uuidOf } from './facts.ts'
 import {
   isRunning,
@@ -55,6 +57,8 @@ async function start(agent: Agent, workspace: Workspace, body: StartSession): Pr
   const launch = ADAPTERS[body.agent.type].prepare(body, conversationOf(workspace, body))
   const request = known?.request ?? requestOf(agent, workspace, body, launch)
   if (!known) writeRequest(agent, workspace, request, body.prompt)
+  const stored = readSession(folder)?.request
+  if (stored) await layBack(agent, workspace, stored, commandEnvironment(agent, folder, stored, launch.env))
   const session = await awaitStart(agent, folder, launch.env, Object.keys(body.agent.env)).catch(async error => {
     const isFinal = error instanceof Refusal && error.code === 'cannot_start'
     if (isFinal) await discardSession(agent, workspace, folder)

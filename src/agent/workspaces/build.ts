@@ -5,6 +5,7 @@
 import { mkdirSync, readdirSync, renameSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Agent } from '../agent.ts'
+import { keepConversation } from '../conversations/lay-back.ts'
 import { messageOf } from '../log.ts'
 import { handOver } from '../slots/hand-over.ts'
 import { syncFolder } from '../state/durable.ts'
@@ -57,6 +58,7 @@ async function build(agent: Agent, workspace: Workspace, signal: AbortSignal): P
     const commit = source.kind === 'git' ? await cloneSource(context, source) : await unpackSource(context, source)
     updateRecord(workspace, { baseCommit: commit })
     await keepPristine(context, join(folder, 'salvage.git'))
+    if (source.kind === 'bundle') await keepConversation(workspace, join(folder, 'salvage.git'), source.ref)
     await checkOut(context, commit)
     for (const part of readdirSync(folder)) renameSync(join(folder, part), join(workspace.folder, part))
     rmdirSync(folder)
