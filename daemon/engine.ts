@@ -77,7 +77,10 @@ function signal(engine: Engine, fact: Fact): CallbackAnswer {
     case 'cancel':
       return cancelTask(engine, fact.taskId)
     case 'followup':
-      return toLive(engine, fact.taskId, 'followup', `followup:${fact.taskId}:${fact.deliveryId}`, { text: fact.text })
+      return toLive(engine, fact.taskId, 'followup', `followup:${fact.taskId}:${fact.deliveryId}`, {
+        text: fact.text,
+        deliveryId: fact.deliveryId,
+      })
     case 'close':
       return toLive(engine, fact.taskId, 'close', `close:${fact.taskId}`, {})
     case 'node_ready':

@@ -89,7 +89,7 @@ export const journey: Readonly<Record<Step, Leg>> = {
     next: {
       salvage: 'the agent ended',
       awaiting_followup: 'the agent waits for you',
-      agent_session: 'its conversation goes on in a new session (counted)',
+      agent_session: 'its conversation goes on in a new session',
     },
     status: 'in_progress',
     deadlineMs: config => config.runner.maxExecution,

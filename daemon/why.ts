@@ -8,6 +8,7 @@ import { queueMs, usualMs } from './estimate.ts'
 import { wishOf } from './open-attempt.ts'
 import { obstacle } from './place.ts'
 import { roomsOf } from './placement.ts'
+import { asText } from './steps/question.ts'
 import { iso } from './view/task-json.ts'
 import { whyLeft } from './why-left.ts'
 import { whyLimited, whyParked } from './why-parked.ts'
@@ -36,6 +37,11 @@ function sayings(engine: Engine, task: Task): Said {
   if (limited) return { ...limited, nodes: [], estimate: null }
   if (task.step === 'node_selection') return whyQueued(engine, task)
   if (task.step === 'awaiting_followup') {
+    const { question } = task.facts
+    if (question) {
+      const sentence = `Its agent waits for your answer: ${asText(question)}`
+      return { sentence, command: `tdf send ${task.id} allow`, nodes: [], estimate: null }
+    }
     const sentence = 'Its agent has answered and waits for you.'
     return { sentence, command: `tdf send ${task.id} "what to do next"`, nodes: [], estimate: null }
   }

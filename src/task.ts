@@ -1,5 +1,16 @@
 /** What a task is. A *status* says who owns it, a *step* where it is; what changes belongs to one attempt. */
 
+import type { Facts, Usage } from './facts.ts'
+
+export type {
+  ExitFacts,
+  Facts,
+  ProgressFacts,
+  Question,
+  ResumeFacts,
+  Usage,
+} from './facts.ts'
+
 export const STATUSES = ['queued', 'delegated', 'in_progress', 'parked', 'completed', 'failed', 'cancelled'] as const
 export type Status = (typeof STATUSES)[number]
 
@@ -93,78 +104,6 @@ export interface TaskSpec {
   autoResume?: boolean
 }
 
-/** What the engine has learnt during an attempt. Every key is absent until it is known. */
-export interface Facts {
-  lostSlots?: number
-  redispatches?: number
-  session?: SessionFacts
-  /** Sessions started after the first one, each by a follow-up. */
-  followups?: number
-  progress?: ProgressFacts
-  exit?: ExitFacts
-  /** What was used, by session, or by conversation where an agent counts from its beginning. */
-  usages?: Record<string, Usage>
-  resume?: ResumeFacts
-  /** Since when it is parked, Unix ms; null once it goes on. */
-  parkedAt?: number | null
-  /** How often it was parked, and how often its conversation went on after an interruption. */
-  parks?: number
-  resumes?: number
-  salvage?: { commit: string; baseCommit: string; ahead: number; salvaged: boolean; leftOut: string[] }
-  saved?: boolean
-  held?: boolean
-  check?: { sessionId: string; exitCode: number | null; ended: boolean }
-  warning?: string
-}
-
-/** What an attempt goes on from: the saved tree and the conversation of an earlier one, or of itself before it was parked. */
-export interface ResumeFacts {
-  /** The ref and the commit from which the workspace is made. */
-  ref: string
-  commit: string
-  /** Where the work began, so that the result is all of it. */
-  baseCommit: string
-  salvaged: boolean
-  /** The conversation, in the agent's own words; null when it had none to go on with. */
-  resumeRef: string | null
-  /** What conversations had used before: not counted again. */
-  usages?: Record<string, Usage>
-  /** The bundle that was made of it, once it was. */
-  source?: { sha256: string; bytes: number }
-}
-
-export interface SessionFacts {
-  status: 'starting' | 'running' | 'exited'
-  exitCode: number | null
-  signal: string | null
-  resumeRef: string | null
-}
-
-/** The last look at a running session. Times are ours; what the agent calls time is only compared for change. */
-export interface ProgressFacts {
-  lookedAt: number
-  output: string | null
-  cpuMs: number | null
-  /** When its output or its processor time was last seen to have changed. */
-  changedAt: number
-  outputAt: number
-}
-
-export interface ExitFacts {
-  exitCode: number | null
-  signal: string | null
-  errorMessage: string | null
-  outcome: AgentOutcome | null
-  summary: string | null
-  /** Why it did not succeed, in the words of the agent's API; null when that is not known. */
-  failure?: string | null
-  /** When the usage limit that ended it is lifted, Unix ms. */
-  resetAt?: number | null
-}
-
-/** What the agent itself reported about its run; `none` when its exit code is all there is. */
-export type AgentOutcome = 'success' | 'error' | 'permission_denied' | 'usage_limit' | 'budget' | 'none'
-
 export interface TaskResult {
   branch: string
   commit: string
@@ -175,13 +114,6 @@ export interface TaskResult {
   summary: string | null
   salvaged: boolean
   check: { command: string; exitCode: number | null } | null
-}
-
-export interface Usage {
-  inputTokens: number
-  outputTokens: number
-  /** Null when nobody knows it. */
-  costUsd: number | null
 }
 
 export interface TaskError {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { type Context, Hono } from 'hono'
 import { TdfError } from '../../src/errors.ts'
-import { parseBody } from '../../src/protocol/shapes.ts'
+import { idPattern, parseBody } from '../../src/protocol/shapes.ts'
 import { type SubmitRequest, submitRequest } from '../../src/protocol/submit.ts'
 import { readEvents } from '../../src/store/journal.ts'
 import { findByIdempotencyKey, listTasks } from '../../src/store/tasks.ts'
@@ -119,6 +119,10 @@ function sendBody(body: unknown): Pick<SubmitRequest, never> & { text: string; c
   const { text = '', close = false, deliveryId } = Object(body) as Record<string, unknown>
   if (typeof text !== 'string' || typeof close !== 'boolean' || typeof deliveryId !== 'string') {
     throw new TdfError('BAD_REQUEST', 'body: text, close and deliveryId are wanted', { field: 'body' })
+  }
+  // It names a file on the node.
+  if (!idPattern.test(deliveryId)) {
+    throw new TdfError('BAD_REQUEST', 'deliveryId: must be letters, digits, ".", "_" or "-"', { field: 'deliveryId' })
   }
   if (text === '' && !close) throw new TdfError('EMPTY_PROMPT', 'there is nothing to send')
   return { text, close, deliveryId }

@@ -3,6 +3,7 @@ import type { Task } from '../../src/task.ts'
 import type { StepContext, StepHandler } from '../context.ts'
 import { type Outcome, wait } from '../outcome.ts'
 import { nextSession } from '../sessions.ts'
+import { followups } from './followups.ts'
 import { isLost, nodeLost } from './node-state.ts'
 import { conversationOf, startSession } from './session.ts'
 
@@ -10,6 +11,10 @@ export const agentSession: StepHandler<'running'> = async (ctx, task) => {
   if (isLost(ctx, task)) return nodeLost(ctx, task)
   const rest = restUntil(ctx, task)
   if (rest !== null) return waitFor(ctx, task, rest)
+  const [followup] = task.facts.next === 'followup' ? followups(ctx, task) : []
+  if (followup) {
+    return startSession(ctx, task, { ...nextSession(task), prompt: followup.text }, { uses: [followup.id] })
+  }
   const prompt = conversationOf(task) === null ? task.spec.prompt : GO_ON
   return startSession(ctx, task, { ...nextSession(task), prompt })
 }

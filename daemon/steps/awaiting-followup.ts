@@ -1,17 +1,21 @@
-/** Only with `--interactive`: the session rests, its workspace is kept, until a follow-up, a close or the deadline. */
+/**
+ * The task waits for its user. With `--interactive` the session rests and its workspace is kept, until a follow-up, a
+ * close or the deadline; with the policy `ask` the session runs and waits for an answer.
+ */
 import type { StepHandler } from '../context.ts'
 import { advance, wait } from '../outcome.ts'
 import { nextSession } from '../sessions.ts'
+import { followups } from './followups.ts'
 import { isLost, nodeLost } from './node-state.ts'
+import { answerQuestion } from './question.ts'
 import { startSession } from './session.ts'
 
 export const awaitingFollowup: StepHandler<'running' | 'salvage'> = async (ctx, task) => {
-  const followup = ctx.signals.find(signal => signal.kind === 'followup')
+  if (task.facts.question) return answerQuestion(ctx, task, task.facts.question)
+  const [followup] = followups(ctx, task)
   if (followup) {
     if (isLost(ctx, task)) return nodeLost(ctx, task)
-    const prompt = String(followup.payload.text)
-    const started = await startSession(ctx, task, { ...nextSession(task), prompt })
-    return { ...started, uses: [followup.id] }
+    return startSession(ctx, task, { ...nextSession(task), prompt: followup.text }, { uses: [followup.id] })
   }
   const close = ctx.signals.find(signal => signal.kind === 'close')
   if (close) return advance('salvage', { uses: [close.id] })

@@ -9,6 +9,7 @@ import type { StepContext, StepHandler } from '../context.ts'
 import { advance, fail, type Learnt, type Outcome, wait } from '../outcome.ts'
 import { budgetLeft } from '../usage.ts'
 import { type End, endOf } from './ended.ts'
+import { arrived, followups, give } from './followups.ts'
 import { isLost, nodeLost } from './node-state.ts'
 import { commandExit, exitOf, exitTold, learntFrom, overBudget } from './session.ts'
 
@@ -28,7 +29,8 @@ export const running: StepHandler<Next> = async (ctx, task) => {
   const dueMs = lookedAt + interval - ctx.now
   // A look that lies ahead was noted by a clock that has been set back since.
   const isRecent = dueMs > 0 && dueMs <= interval
-  if (!told && !isLate && isRecent) return wait(dueMs, WHY)
+  const isNews = followups(ctx, task).length > 0 && task.facts.session?.steerable !== false
+  if (!told && !isLate && isRecent && !isNews) return wait(dueMs, WHY)
   return look(ctx, task)
 }
 
@@ -48,25 +50,32 @@ async function look(ctx: StepContext, task: Task): Promise<Outcome<Next>> {
     const error = new TdfError('WORKSPACE_GONE', `${task.nodeName} does not know session ${task.sessionId} any more`)
     return fail(error, 'infrastructure')
   }
+  const given = await give(ctx, task, agent, session)
   if (session.status === 'exited') {
-    return settle(ctx, task, exitOf(session), learntFrom(ctx, task, session))
+    const uses = arrived(ctx, given, session.undelivered)
+    return settle(ctx, task, exitOf(session), { ...learntFrom(ctx, task, session), uses })
   }
-  return goOn(ctx, task, session)
+  return goOn(ctx, task, session, given)
 }
 
-function goOn(ctx: StepContext, task: Task, session: AgentSession): Outcome<Next> {
+function goOn(ctx: StepContext, task: Task, session: AgentSession, prompted: number[]): Outcome<Next> {
   const { reconcileInterval, idleTimeout } = ctx.config.runner
   const progress = progressOf(ctx, task, session)
-  const idleMs = ctx.now - Math.max(progress.changedAt, ctx.epochAt)
+  const idleMs = ctx.now - Math.max(progress.changedAt, ctx.epochAt, task.stepEnteredAt)
   if (idleMs >= idleTimeout) {
     const minutes = Math.round(idleMs / 60_000)
     const error = new TdfError('IDLE_TIMEOUT', `the agent wrote nothing and used no processor for ${minutes} min`)
     return fail(error, 'timeout', { facts: { progress } })
   }
   const learnt = learntFrom(ctx, task, session)
-  const facts = { ...learnt.facts, progress }
+  const facts = { ...learnt.facts, progress, prompted }
   const left = budgetLeft(task, ctx.spentBefore, learnt.usage ?? task.usage)
   if (left !== null && left <= 0) return overBudget(task, { ...learnt, facts })
+  const { pendingPermission } = session
+  if (pendingPermission) {
+    const { requestId, tool, detail } = pendingPermission
+    return advance('awaiting_followup', { ...learnt, facts: { ...facts, question: { requestId, tool, detail } } })
+  }
   const isLate = task.deadlineAt !== null && ctx.now >= task.deadlineAt
   const stillWrites = ctx.now - progress.outputAt < idleTimeout
   const more = isLate && stillWrites ? { deadlineMs: idleTimeout } : {}
@@ -88,10 +97,12 @@ function progressOf(ctx: StepContext, task: Task, session: AgentSession): Progre
 
 /** What the end of the session means. An interactive task keeps its workspace after a good one and waits for its user. */
 function settle(ctx: StepContext, task: Task, exit: ExitFacts, learnt: Learnt): Outcome<Next> {
-  const known = { ...learnt, facts: { ...learnt.facts, exit } }
+  const known = { ...learnt, facts: { ...learnt.facts, exit, prompted: [] } }
   const end = endOf(task, exit)
   switch (end.kind) {
     case 'well':
+      if (isToldMore(ctx, learnt))
+        return advance('agent_session', { ...known, facts: { ...known.facts, next: 'followup' } })
       return advance(task.spec.interactive ? 'awaiting_followup' : 'salvage', known)
     case 'limit':
       return park(ctx, task, end, known)
@@ -100,6 +111,11 @@ function settle(ctx: StepContext, task: Task, exit: ExitFacts, learnt: Learnt): 
     case 'ill':
       return fail(end.error, end.verdict, known)
   }
+}
+
+/** Whether there are follow-ups that the session that ended has not had. */
+function isToldMore(ctx: StepContext, { uses = [] }: Learnt): boolean {
+  return ctx.signals.some(({ id, kind }) => kind === 'followup' && !uses.includes(id))
 }
 
 /** Rests until the limit is lifted. A machine that is paid for is given back when a new one costs less than to wait. */

@@ -13,6 +13,7 @@ export async function startSession(
   ctx: StepContext,
   task: Task,
   session: { id: string; prompt: string; followups: number },
+  learnt: Learnt = {},
 ): Promise<Outcome<'running'>> {
   if (task.nodeName === null || task.workspaceId === null) return nodeLost(ctx, task)
   const left = budgetLeft(task, ctx.spentBefore, task.usage)
@@ -31,10 +32,9 @@ export async function startSession(
       ...(left === null ? {} : { maxCostUsd: left }),
       ...(task.spec.permissions ? { permissions: task.spec.permissions } : {}),
     })
-    return advance('running', {
-      sessionId: session.id,
-      facts: { followups: session.followups, session: { status, exitCode: null, signal: null, resumeRef } },
-    })
+    const begun = { status, exitCode: null, signal: null, resumeRef }
+    const facts = { followups: session.followups, session: begun, prompted: [], next: null }
+    return advance('running', { ...learnt, sessionId: session.id, facts })
   } catch (error) {
     if (error instanceof TdfError && error.code === 'CANNOT_START') return fail(error, 'agent_error')
     throw error
@@ -76,8 +76,9 @@ export function learntFrom(ctx: StepContext, task: Task, session: AgentSession):
   const usages = tally(task, session, ctx.config.agents[task.spec.agent.name])
   const usage = totalOf(task, usages)
   const { status, exitCode, signal } = session
+  const resumeRef = session.resumeRef ?? conversationOf(task)
   return {
-    facts: { usages, session: { status, exitCode, signal, resumeRef: session.resumeRef ?? conversationOf(task) } },
+    facts: { usages, session: { status, exitCode, signal, resumeRef, steerable: session.steerable === true } },
     ...(usage ? { usage } : {}),
   }
 }

@@ -55,6 +55,7 @@ function anAgent(sim: Sim): { agent?: TaskSpec['agent']; script: Script } {
     resumed: well,
   }
   const talks = oneOf(sim, [well, limit, limit, { ...script, exitCode: 1, says: cut, resumed: well }]) ?? well
+  if (chance(sim, 0.4)) Object.assign(talks, { steerable: true, ignoresPrompts: chance(sim, 0.3) })
   return { script: talks, agent: { ...aSpec({}, talks).agent, name, type: 'claude' } }
 }
 
