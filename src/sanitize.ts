@@ -11,12 +11,16 @@ const CONTROLS = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u061c\u202a-\u202e\u2
 
 /** Keeps newlines and tabs. Of a line that was written over with a carriage return, the last writing is left. */
 export function sanitize(text: string): string {
-  return text
-    .replace(STRINGS, '')
-    .replace(SEQUENCES, '')
-    .replace(/\r+\n/g, '\n')
-    .replace(/[^\n]*\r(?=[^\n])/g, '')
-    .replace(CONTROLS, '')
+  const plain = text.replace(STRINGS, '').replace(SEQUENCES, '')
+  const written = plain.includes('\r') ? plain.split('\n').map(lastWriting).join('\n') : plain
+  return written.replace(CONTROLS, '')
+}
+
+/** By hand: a pattern for it looks at each place of a long line anew, and a line may have megabytes. */
+function lastWriting(line: string): string {
+  let end = line.length
+  while (end > 0 && line[end - 1] === '\r') end -= 1
+  return line.slice(line.lastIndexOf('\r', end - 1) + 1, end)
 }
 
 /** For a cell or a heading: one line, with runs of white space as one space. */
