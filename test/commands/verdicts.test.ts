@@ -177,3 +177,30 @@ describe('uncommitted changes of the submitter', () => {
     expect(without.task.verdict).toBe('no_change')
   })
 })
+
+describe('tdf retry --resume', () => {
+  it('goes on with the files that were saved, and the result is all of the work', async () => {
+    const script = 'if test -f NOTES.md; then echo more > MORE.md; else echo hi > NOTES.md; exit 3; fi'
+    const { task: failed } = await submit(script)
+    expect(failed).toMatchObject({ verdict: 'agent_error', result: { filesChanged: 1, salvaged: true } })
+    await until('it is cleaned up', async () => (await home.task(failed.id)).step === null)
+    expect((await tdf(home, 'retry', failed.id, '--resume')).code).toBe(0)
+    expect((await tdf(home, 'wait', failed.id)).code).toBe(0)
+    const task = await home.task(failed.id)
+    expect(task).toMatchObject({ attempt: 2, verdict: 'unverified', repo: failed.repo })
+    expect(task.result).toMatchObject({ filesChanged: 2, insertions: 2, salvaged: true })
+    expect((await tdf(home, 'diff', task.id)).out).toMatch(/\+hi[\s\S]*\+more|\+more[\s\S]*\+hi/)
+  })
+})
+
+describe('tdf send', () => {
+  it('to a command at work is the prompt of its next run, in the same workspace', async () => {
+    const script = 'cat "$TDF_PROMPT_FILE" >> HEARD.md; echo >> HEARD.md; sleep 2'
+    const { out } = await tdf(home, 'submit', 'first', '--repo', repo.dir, '-q', '--', 'sh', '-c', script)
+    const id = out.trim()
+    await until('it runs', async () => (await home.task(id)).step === 'running')
+    expect((await tdf(home, 'send', id, 'second')).code).toBe(0)
+    expect((await tdf(home, 'wait', id)).code).toBe(0)
+    expect((await tdf(home, 'diff', id)).out).toContain('+first\n+second\n')
+  })
+})
