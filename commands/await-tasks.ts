@@ -7,6 +7,7 @@ import { streamEvents } from '../src/event-stream.ts'
 import type { EventJson, TaskJson } from '../src/protocol/control.ts'
 import { realWorld } from '../src/world.ts'
 import type { Cli } from './cli.ts'
+import { isOver, needsInput } from './is-over.ts'
 
 export interface Wanted {
   /** Full ids. */
@@ -79,15 +80,6 @@ export async function awaitTasks(cli: Cli, wanted: Wanted): Promise<TaskJson[] |
   }
   if (isLate) throw tooLong(left(), seen)
   return null
-}
-
-/** The verdict is final: what came home is known. Cleaning up may go on. */
-export function isOver({ status, step }: TaskJson): boolean {
-  return (status === 'completed' || status === 'failed' || status === 'cancelled') && step !== 'salvage'
-}
-
-export function needsInput({ step }: TaskJson): boolean {
-  return step === 'awaiting_followup'
 }
 
 function tooLong(left: readonly string[], seen: ReadonlyMap<string, TaskJson>): TdfError {

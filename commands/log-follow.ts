@@ -3,8 +3,8 @@ import { TdfError } from '../src/errors.ts'
 import type { TaskJson } from '../src/protocol/control.ts'
 import { sanitize } from '../src/sanitize.ts'
 import { realWorld, sleep } from '../src/world.ts'
-import { isOver } from './await-tasks.ts'
 import type { Cli } from './cli.ts'
+import { isOver } from './is-over.ts'
 
 const LOOK_MS = 500
 

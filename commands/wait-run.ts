@@ -2,12 +2,17 @@
 
 import { progressLine } from '../src/event-text.ts'
 import type { EventJson, TaskJson } from '../src/protocol/control.ts'
-import { awaitTasks, isOver, needsInput } from './await-tasks.ts'
+import { realWorld } from '../src/world.ts'
+import { awaitTasks } from './await-tasks.ts'
 import { type Cli, print, printJson, say } from './cli.ts'
 import type { Format } from './formats.ts'
 import { catchInterrupt } from './interrupt.ts'
+import { isOver, needsInput } from './is-over.ts'
 import { followLog } from './log-follow.ts'
 import { taskLine } from './task-text.ts'
+
+/** Who waited for longer than this may look elsewhere by now: the terminal rings. */
+const BELL_MS = 5_000
 
 export interface WaitOptions {
   timeoutMs: number | null
@@ -24,6 +29,8 @@ export interface WaitOptions {
 /** Sets the exit code to what the tasks came to. Ctrl-C leaves them alone: 130. */
 export async function waitForTasks(cli: Cli, ids: readonly string[], options: WaitOptions): Promise<void> {
   const { format, timeoutMs, isThere = isOver } = options
+  const { clock } = realWorld()
+  const since = clock.mono()
   const interrupt = catchInterrupt()
   const first = ids[0] ?? ''
   const log =
@@ -41,6 +48,7 @@ export async function waitForTasks(cli: Cli, ids: readonly string[], options: Wa
     }
     await log?.finished()
     show(cli, tasks, options)
+    if (cli.stderr.isTTY && format === 'table' && clock.mono() - since > BELL_MS) cli.stderr.write('\x07')
     cli.exitCode = tasks.map(task => exitCodeOf(task, isThere)).find(code => code !== 0) ?? 0
   } finally {
     interrupt.done()

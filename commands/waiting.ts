@@ -2,9 +2,9 @@
 import { Command, InvalidArgumentError } from 'commander'
 import type { TaskJson } from '../src/protocol/control.ts'
 import { STEPS } from '../src/task.ts'
-import { isOver } from './await-tasks.ts'
 import { type Cli, durationOf, formatOf } from './cli.ts'
 import { examples } from './examples.ts'
+import { isOver } from './is-over.ts'
 import { idsOf } from './references.ts'
 
 type IsThere = (task: TaskJson) => boolean
