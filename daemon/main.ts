@@ -22,6 +22,7 @@ import type { World } from '../src/world.ts'
 import { buildEngine, type RunningEngine } from './build-engine.ts'
 import { createBackups } from './care/backups.ts'
 import { createDisk } from './care/disk.ts'
+import { closeToOthers } from './care/modes.ts'
 import { careSweeps } from './care/sweeps.ts'
 import { takeUpDraining } from './drain.ts'
 import { createErrorFlush } from './flush-errors.ts'
@@ -98,6 +99,8 @@ async function compose(options: DaemonOptions, ending: Ending): Promise<() => vo
   const startedAt = new Date(world.clock.now()).toISOString()
   const lock = takeLock(stateDir, { pid: process.pid, startedAt })
   ending.undoLater(() => lock.release())
+  const opened = closeToOthers(stateDir)
+  if (opened.length > 0) log.warn({ opened }, 'the state was open to others, and is not any more')
   const install = readInstall(stateDir, world.random)
   const disk = createDisk(stateDir, () => engine)
   const store = openStore(stateDir, world, disk.giveUpReserve)

@@ -1,0 +1,24 @@
+/** What only the daemon's user may read: closed at every start, whoever opened it meanwhile. */
+import { chmodSync, statSync } from 'node:fs'
+import path from 'node:path'
+import { asTdfError, TdfError } from '../../src/errors.ts'
+
+const FILES = ['tdf.db', 'tdf.db-wal', 'lock.db', 'observability.db', 'install.json', 'agent-token', 'daemon.json']
+const FOLDERS = ['.', 'backups', 'bundles', 'downloads', 'logs', 'results']
+const OTHERS = 0o077
+
+/** Answers what was open to others before. Throws STATE_UNWRITABLE when something cannot be closed. */
+export function closeToOthers(stateDir: string): string[] {
+  return [...FOLDERS, ...FILES].filter(name => {
+    const file = path.join(stateDir, name)
+    const mode = statSync(file, { throwIfNoEntry: false })?.mode
+    if (mode === undefined || (mode & OTHERS) === 0) return false
+    try {
+      chmodSync(file, mode & ~OTHERS & 0o777)
+    } catch (error) {
+      const message = `${file} is open to others and cannot be closed: ${asTdfError(error).message}`
+      throw new TdfError('STATE_UNWRITABLE', message, { cause: error })
+    }
+    return true
+  })
+}
