@@ -1,9 +1,10 @@
 /** One home of tdf with a real agent in it, a repository, and the scripted model behind. */
 import { type ChildProcess, execFileSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll } from 'vitest'
 import type { TaskJson } from '../../src/protocol/control.ts'
+import { httpTransport } from '../../src/transport.ts'
 import { type Home, makeHome, makeRepository, type Ran, tdfWith, until } from '../support/home.ts'
 import { installAgents } from './install.ts'
 import { type Kind, kindsOf } from './kinds.ts'
@@ -22,6 +23,8 @@ export interface Scene {
   submitted(scenario: string, ...options: string[]): Promise<string>
   /** Until the agent is in the middle of its turn: it has run `commands` commands of this task. */
   isAtWork(id: string, commands?: number): Promise<void>
+  /** To the agent of the node, as the daemon would; gives its status. */
+  prompt(id: string, delivery: { deliveryId: string; text: string }): Promise<number>
   /** Files of the result. */
   filesOf(task: TaskJson): string[]
 }
@@ -46,6 +49,8 @@ export function sceneOf(name: string): Scene {
     scene.model?.close()
     repository.remove()
   })
+  /** Conversations of earlier tasks say nothing about this one. */
+  let askedBefore = 0
   const show = async (id: string) => scene.home.task(id)
   return Object.assign(scene, {
     async restart() {
@@ -54,6 +59,7 @@ export function sceneOf(name: string): Scene {
     },
     run: (...args: string[]) => tdfWith(scene.home, { cwd: repository.dir }, ...args),
     async submitted(scenario: string, ...options: string[]) {
+      askedBefore = scene.model.asked.length
       const ran = await scene.run('submit', `[[${scenario}]] please`, '-q', ...options)
       if (ran.code !== 0) throw new Error(`${ran.err}${ran.out}`)
       return ran.out.trim()
@@ -69,11 +75,21 @@ export function sceneOf(name: string): Scene {
         async () => {
           const { status } = await show(id)
           if (status === 'failed' || status === 'completed') throw new Error(JSON.stringify(await show(id)))
-          const newest = scene.model.asked.at(-1)?.turns ?? []
+          const newest = scene.model.asked.slice(askedBefore).at(-1)?.turns ?? []
           return status === 'in_progress' && newest.filter(({ kind }) => kind === 'result').length >= commands
         },
         PATIENCE_MS,
       ),
+    async prompt(id: string, delivery: { deliveryId: string; text: string }) {
+      const { workspace, session } = await show(id)
+      const where = `/workspaces/${workspace?.id}/agent-sessions/${session?.id}/prompt`
+      const { dir } = scene.home
+      const token = readFileSync(path.join(dir, 'state', 'agent-token'), 'utf8').trim()
+      const transport = httpTransport({ socket: path.join(dir, 'run', 'agent.sock') })
+      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+      const call = { method: 'POST', path: where, headers, body: JSON.stringify(delivery) }
+      return (await transport({ ...call, timeoutMs: 30_000, bytesMax: 1_000_000 })).status
+    },
     filesOf({ result }: TaskJson) {
       if (!result) return []
       const results = path.join(scene.home.dir, 'state', 'results')

@@ -48,9 +48,10 @@ const SCENARIOS: Record<string, (scene: Scene) => Reply> = {
     },
   }),
   hang: () => ({ kind: 'hang' }),
-  /** Makes a file a step and never finishes by itself: for kills, cancels and further prompts. */
-  steps: ({ done }) =>
-    done < 120 ? run(`echo ${done} > step-${done}.txt; sleep 1`) : text('That went on for too long.'),
+  /** A file a step, never done by itself: for kills, cancels and prompts that join the turn. */
+  steps: ({ done }) => (done < 120 ? step(done) : text('That went on for too long.')),
+  /** The same with an end, for prompts that wait for one. */
+  fewsteps: ({ done }) => (done < 12 ? step(done) : text('Done: the steps')),
   /** What a further prompt or a resumed conversation asks for. */
   finish: ({ done }) => (done === 0 ? run('echo finished > finished.txt') : text('Done: finished what was begun')),
 }
@@ -68,4 +69,5 @@ export function replyTo(turns: readonly Turn[]): Reply {
 }
 
 const text = (words: string): Reply => ({ kind: 'text', text: words })
+const step = (done: number) => run(`echo ${done} > step-${done}.txt; sleep 1`)
 const run = (command: string): Reply => ({ kind: 'run', command })
