@@ -1,7 +1,8 @@
-/** An agent's output as it comes, byte for byte in a pipe and made harmless on a terminal. */
+/** An agent's output as it comes: byte for byte in a pipe; readable, and made harmless, on a terminal. */
 import { TdfError } from '../src/errors.ts'
 import type { TaskJson } from '../src/protocol/control.ts'
 import { sanitize } from '../src/sanitize.ts'
+import { type Renderer, renderer } from '../src/transcript/render.ts'
 import { realWorld, sleep } from '../src/world.ts'
 import type { Cli } from './cli.ts'
 import { isOver } from './is-over.ts'
@@ -14,6 +15,8 @@ export interface LogOptions {
   session?: string
   /** Bytes from the end to begin with; everything when undefined. */
   after?: number
+  /** Makes an agent's stream readable; goes on where the last piece ended. */
+  render?: Renderer
 }
 
 export interface FollowedLog {
@@ -31,10 +34,11 @@ export function followLog(cli: Cli, id: string, options: LogOptions): FollowedLo
 async function follow(cli: Cli, id: string, options: LogOptions): Promise<void> {
   const { clock } = realWorld()
   let after = options.after ?? 0
+  const render = renderer()
   while (!options.signal.aborted) {
     try {
       const task = await cli.client().call<TaskJson>({ path: `/tasks/${id}`, signal: options.signal })
-      after = await copyLog(cli, id, { ...options, after })
+      after = await copyLog(cli, id, { ...options, after, render })
       if (isOver(task) || task.step === 'awaiting_followup') return
     } catch (thrown) {
       if (options.signal.aborted) return
@@ -47,7 +51,7 @@ async function follow(cli: Cli, id: string, options: LogOptions): Promise<void> 
 
 /** Everything that there is from `after` on. Answers where to go on. */
 export async function copyLog(cli: Cli, id: string, options: LogOptions): Promise<number> {
-  const { signal, to, session } = options
+  const { signal, to, session, render = renderer() } = options
   const decoder = new TextDecoder()
   let after = options.after ?? 0
   for (;;) {
@@ -55,7 +59,7 @@ export async function copyLog(cli: Cli, id: string, options: LogOptions): Promis
     const reply = await cli.client().raw({ path: `/tasks/${id}/logs?after=${after}${which}`, signal })
     const next = Number(reply.headers['x-next-offset'] ?? after)
     if (reply.body.length === 0 || next <= after) return after
-    await write(to, to.isTTY ? sanitize(decoder.decode(reply.body, { stream: true })) : reply.body)
+    await write(to, to.isTTY ? sanitize(render.push(decoder.decode(reply.body, { stream: true }))) : reply.body)
     after = next
   }
 }

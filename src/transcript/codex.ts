@@ -23,10 +23,11 @@ export const codex: Reader = line => {
       { kind: 'session', resumeRef, version: textAt(result, 'thread', 'cliVersion'), model: textAt(result, 'model') },
     ]
   }
-  return 'userAgent' in result ? [] : null
+  return 'userAgent' in result || isObject(result.turn) ? [] : null
 }
 
-const isCodex = (method: string) => /^(thread|turn|item|account|remoteControl|mcpServer|warning|error)\b/.test(method)
+const isCodex = (method: string) =>
+  /^(thread|turn|item|account|remoteControl|mcpServer|configWarning|warning|error)\b/.test(method)
 
 const METHODS: Record<string, (params: Json, line: Json) => AgentEvent[]> = {
   'item/started': ({ item }) => itemEvents(item, 'started'),
