@@ -17,9 +17,10 @@ export interface Row {
 export interface Results {
   rows: Row[]
   growth: Point[]
+  short: boolean
 }
 
-export function writeReport({ rows, growth }: Results): void {
+export function writeReport({ rows, growth, short }: Results): void {
   const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim()
   const [cpu] = os.cpus()
   const memory = `${Math.round(os.totalmem() / 2 ** 30)} GiB`
@@ -28,6 +29,7 @@ export function writeReport({ rows, growth }: Results): void {
     '',
     'Written by `npm run bench`. Medians, with the lowest and the highest round in brackets; ratios are to a bare loop of',
     'hono and libsql in the same run (`test/bench/bare/`), or to `node -e 0` for the command line.',
+    ...(short ? ['This was a short run with one round of the long rows.'] : []),
     '',
     `${cpu?.model.trim() ?? 'unknown processor'}, ${os.cpus().length} cores, ${memory}, Linux ${os.release()}, Node ${process.version};`,
     `commit ${commit}, ${new Date().toISOString().slice(0, 10)}; load average when it began: ${loadAverage()}.`,

@@ -7,7 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { createTail, type Tail } from './tail.ts'
 
 /** The engine, and the bare loop that is the limit. */
-export const PROGRAMS = { tdf: 'dist/bench-host.js', bare: '.cache/bench-bare.js' } as const
+export const PROGRAMS = { tdf: 'dist/bench-host.js', bare: '.cache/bench/bare.js' } as const
 export type Program = keyof typeof PROGRAMS
 
 export interface Host {
