@@ -84,14 +84,22 @@ export function realAgent(name: string): void {
     )
 
     it(
-      'is killed in the middle of its turn, which is told as that',
+      'is killed in the middle of its turn, and its conversation goes on where it was',
       async () => {
         const id = await scene.submitted('steps')
         await scene.isAtWork(id)
+        const before = (await scene.home.task(id)).session
         for (const pid of left(scene)) process.kill(pid, 'SIGKILL')
+        const isResumed = async () => {
+          const { session, verdict } = await scene.home.task(id)
+          return verdict !== null || (session?.status === 'running' && session.id !== before?.id)
+        }
+        await until('it is resumed', isResumed, LONG_MS)
+        expect((await scene.home.task(id)).session?.resumeRef).toBe(before?.resumeRef)
+        expect((await scene.run('cancel', id, '--yes')).code).toBe(0)
         await until('its work is home', async () => (await scene.home.task(id)).cleanup === 'done', LONG_MS)
         const task = await scene.home.task(id)
-        expect(task).toMatchObject({ status: 'failed', verdict: 'agent_error', result: { salvaged: true } })
+        expect(task).toMatchObject({ status: 'cancelled', result: { salvaged: true } })
         expect(scene.filesOf(task)).toContain('step-0.txt')
       },
       LONG_MS,
