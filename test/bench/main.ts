@@ -7,7 +7,7 @@ import type { Point } from './chart.ts'
 import { check } from './check.ts'
 import { type Row, say, writeReport } from './report.ts'
 import { callbackRows } from './rows/callbacks.ts'
-import { growthPoints, growthRow } from './rows/growth.ts'
+import { fill, growthPoints, growthRow } from './rows/growth.ts'
 import { localRows } from './rows/local.ts'
 import { placementRow, tickRow } from './rows/placement.ts'
 import { parkedRow, recoveryRow } from './rows/recovery.ts'
@@ -39,7 +39,8 @@ const BENCHES: Record<string, () => Promise<Row[]>> = {
 }
 
 const only = words[words.indexOf('--only') + 1]?.split(',')
-if (words.includes('--check')) process.exitCode = await check()
+if (words[0] === '--fill') await fill(words[1] ?? '', Number(words[2]))
+else if (words.includes('--check')) process.exitCode = await check()
 else process.exitCode = await bench(words.includes('--only') ? only : undefined)
 process.exit()
 

@@ -23,7 +23,7 @@ async function fanOut(home: Home, tasks: number): Promise<Row> {
   const heard = Array.from({ length: LISTENERS }, () => listen(home.client.socket))
   await Promise.all(heard.map(({ open }) => open))
   const startedAt = performance.now()
-  const spec = { prompt: 'wait', agent: { name: 'command', command: ['true'] }, repo: REPO, node: 'nowhere' }
+  const spec = { prompt: 'wait', command: ['true'], repo: REPO, size: 'large' }
   for (let index = 0; index < tasks; index++) {
     await home.client.call({ method: 'POST', path: '/tasks', json: { ...spec, idempotencyKey: `k${index}` } })
   }
