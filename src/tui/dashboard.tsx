@@ -1,8 +1,9 @@
 /** The one file that subscribes: draws the frame of the model, and hands on what is pressed. */
 import { Box, type Key, Text, useInput } from 'ink'
-import { useSyncExternalStore } from 'react'
+import { memo, useState, useSyncExternalStore } from 'react'
 import { frame } from './frame.ts'
-import type { Line, Span } from './line.ts'
+import { kept, type Line, type Span } from './line.ts'
+import type { Model } from './model.ts'
 import type { Tone } from './states.ts'
 import type { Store } from './store.ts'
 
@@ -17,13 +18,13 @@ const COLOURS: Record<Tone, string> = {
 }
 
 export function Dashboard({ store, onKey }: { store: Store; onKey(key: string): void }) {
-  const model = useSyncExternalStore(store.subscribe, store.get)
+  const [linesOf] = useState(() => frames(store))
+  const lines = useSyncExternalStore(store.subscribe, linesOf)
   useInput((input, key) => {
     for (const name of keysOf(input, key)) onKey(name)
   })
-  const lines = frame(model)
   return (
-    <Box flexDirection="column" width={model.size.columns} height={lines.length}>
+    <Box flexDirection="column" width={store.get().size.columns} height={lines.length}>
       {lines.map((line, index) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: a line of the screen is its place
         <Row key={index} line={line} />
@@ -32,7 +33,19 @@ export function Dashboard({ store, onKey }: { store: Store; onKey(key: string): 
   )
 }
 
-function Row({ line }: { line: Line }) {
+/** Most of what happens is about rows that nobody sees: then the frame is the one before, and nothing is drawn. */
+function frames(store: Store): () => readonly Line[] {
+  let drawn: Model | null = null
+  let lines: readonly Line[] = []
+  return () => {
+    const model = store.get()
+    if (model !== drawn) lines = kept(model.size === drawn?.size ? lines : [], frame(model))
+    drawn = model
+    return lines
+  }
+}
+
+const Row = memo(({ line }: { line: Line }) => {
   if (line.length === 0) return <Text> </Text>
   return (
     <Text wrap="truncate-end">
@@ -42,7 +55,7 @@ function Row({ line }: { line: Line }) {
       ))}
     </Text>
   )
-}
+})
 
 function Piece({ span: { text, tone, isBold = false, isInverse = false } }: { span: Span }) {
   const color = tone === undefined ? {} : { color: COLOURS[tone] }

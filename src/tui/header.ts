@@ -17,7 +17,7 @@ export function header(model: Model): Line {
     )
   })
   const link = linkOf(model)
-  const room = columns - 34 - link.text.length - 4
+  const room = columns - 34 - link.text.length - 6
   const right: Line = [...summary(model, room), { text: '  ' }, link, { text: ' ' }]
   return split(tabs, right, columns)
 }
@@ -30,9 +30,13 @@ function linkOf({ awaySince, now }: Model): Span {
 
 /** As many groups as fit, most urgent first; the price of an hour comes last. */
 function summary(model: Model, room: number): Line {
-  const tasks = [...model.rows.values()].map(({ task }) => task)
-  const groups = GROUPS.flatMap(({ word, tone, fits }): Span[] => {
-    const count = tasks.reduce((sum, task) => (fits(task) ? sum + 1 : sum), 0)
+  const counts = GROUPS.map(() => 0)
+  for (const { task } of model.rows.values()) {
+    const index = GROUPS.findIndex(({ fits }) => fits(task))
+    if (index >= 0) counts[index] = (counts[index] ?? 0) + 1
+  }
+  const groups = GROUPS.flatMap(({ word, tone }, index): Span[] => {
+    const count = counts[index] ?? 0
     return count === 0 ? [] : [{ text: `${count} ${word}`, tone }]
   })
   const perHour = model.nodes.reduce((sum, { pricePerHour }) => sum + (pricePerHour ?? 0), 0)

@@ -74,3 +74,17 @@ export function joined(spans: readonly Span[], between: string): Line {
 function flat(text: string): string {
   return /[\t\n]/.test(text) ? text.replace(/[\t\n]+/g, ' ') : text
 }
+
+/** The lines as they are now, with those that did not change as they were; all of them when none did. */
+export function kept(before: readonly Line[], now: readonly Line[]): readonly Line[] {
+  const lines = now.map((line, index) => (isSame(before[index], line) ? (before[index] ?? line) : line))
+  return lines.length === before.length && lines.every((line, index) => line === before[index]) ? before : lines
+}
+
+function isSame(a: Line | undefined, b: Line): boolean {
+  return a !== undefined && a.length === b.length && a.every((span, index) => isSameSpan(span, b[index]))
+}
+
+function isSameSpan(a: Span, b: Span | undefined): boolean {
+  return a.text === b?.text && a.tone === b.tone && a.isBold === b.isBold && a.isInverse === b.isInverse
+}

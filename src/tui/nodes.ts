@@ -22,7 +22,7 @@ const CELLS: readonly Cell[] = [
     from: 0,
     of: ({ workspaces, maxWorkspaces }) => padLeft(`${workspaces}/${maxWorkspaces}`, 5),
   },
-  { title: 'PROVIDER', width: 8, from: 70, of: ({ provider }) => provider },
+  { title: 'PROVIDER', width: 8, from: 90, of: ({ provider }) => provider },
   { title: 'SIZE', width: 8, from: 90, of: ({ size }) => size ?? '' },
   { title: 'WHERE', width: 8, from: 90, of: ({ location }) => location ?? '' },
   {

@@ -5,6 +5,8 @@ import { head } from './detail.ts'
 import { linesOf } from './log.ts'
 import type { Model, Pane } from './model.ts'
 
+const WIDE = 100
+
 export const PANES: readonly Pane[] = ['log', 'diff', 'events', 'prompt']
 
 const CONTENT: Record<Pane, (model: Model) => readonly string[]> = {
@@ -15,7 +17,9 @@ const CONTENT: Record<Pane, (model: Model) => readonly string[]> = {
 }
 
 export function paneLines(model: Model): readonly string[] {
-  return model.view === 'events' && !model.isOpen ? model.events.map(journalLine) : CONTENT[model.pane](model)
+  return model.view === 'events' && !model.isOpen
+    ? model.events.map(event => journalLine(event, model.size.columns))
+    : CONTENT[model.pane](model)
 }
 
 export function paneLength(model: Model): number {
@@ -43,7 +47,9 @@ function eventLine(event: EventJson): string {
   return `${clock(event.at)}  ${event.type.padEnd(12)}  ${eventText(event)}`
 }
 
-function journalLine(event: EventJson): string {
-  const about = (event.taskId ?? event.nodeName ?? '').slice(0, 16)
-  return `${clock(event.at)}  ${about.padEnd(16)}  ${event.type.padEnd(12)}  ${eventText(event)}`
+/** In a narrow window the words say what kind of event it is. */
+function journalLine(event: EventJson, columns: number): string {
+  const about = event.taskId ?? event.nodeName ?? ''
+  const type = columns < WIDE ? '' : `${event.type.padEnd(12)}  `
+  return `${clock(event.at)}  ${about.slice(0, 16).padEnd(columns < WIDE ? 10 : 16)}  ${type}${eventText(event)}`
 }

@@ -31,9 +31,12 @@ export function harmless<T>(value: T): T {
   return clean(value) as T
 }
 
+/** Most strings are plain, and a busy journal has thousands of them a second. */
+const PLAIN = /^[\x20-\x7e]*$/
+
 function clean(value: unknown): unknown {
-  if (typeof value === 'string') return sanitize(value)
+  if (typeof value === 'string') return PLAIN.test(value) ? value : sanitize(value)
   if (Array.isArray(value)) return value.map(clean)
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [sanitize(key), clean(inner)]))
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [clean(key), clean(inner)]))
 }

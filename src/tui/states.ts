@@ -34,7 +34,7 @@ export function isEnded({ status }: Pick<ScreenTaskJson, 'status'>): boolean {
   return status === 'completed' || status === 'failed' || status === 'cancelled'
 }
 
-/** Groups of the header's summary, most urgent first. */
+/** Groups of the header's summary, most urgent first; a task is in the first that fits it. */
 export const GROUPS: readonly { word: string; tone: Tone; fits(task: ScreenTaskJson): boolean }[] = [
   { word: 'need you', tone: 'you', fits: ({ step }) => step === 'awaiting_followup' },
   { word: 'running', tone: 'busy', fits: ({ status }) => status === 'in_progress' },

@@ -1,0 +1,124 @@
+/** A daemon as the dashboard sees it: many tasks, a journal that never rests, no engine behind it. On a unix socket. */
+import http from 'node:http'
+import type { EventJson, ScreenTaskJson } from '../../src/protocol/control.ts'
+import { STEPS } from '../../src/task.ts'
+import { API_LEVEL } from '../../src/version.ts'
+
+export interface FakeControl {
+  socket: string
+  /** Begins to tell that many events a second. */
+  start(eventsASecond: number): void
+  close(): Promise<void>
+}
+
+const BEAT_MS = 50
+
+export async function fakeControl(socket: string, taskCount: number): Promise<FakeControl> {
+  const tasks = Array.from({ length: taskCount }, (_, index) => taskOf(index))
+  const listeners = new Set<http.ServerResponse>()
+  let seq = 0
+  let beat: NodeJS.Timeout | undefined
+
+  const answers: [RegExp, (path: URL) => unknown][] = [
+    [/^\/v1\/snapshot$/, () => ({ seq, tasks, nodes: [] })],
+    [/^\/v1\/nodes$/, () => []],
+    [/^\/v1\/screen$/, ({ searchParams }) => rowsOf(searchParams.getAll('task'))],
+    [/^\/v1\/tasks\/\w+\/events$/, () => []],
+    [/^\/v1\/tasks\/\w+\/why$/, () => null],
+    [/^\/v1\/tasks\/\w+$/, () => tasks[0]],
+    [/^\/v1\/events$/, () => []],
+  ]
+
+  function rowsOf(ids: readonly string[]) {
+    return tasks.filter(({ id }) => ids.includes(id)).map(task => ({ task, why: null }))
+  }
+
+  const server = http.createServer((request, response) => {
+    response.setHeader('x-tdf-api', API_LEVEL)
+    const url = new URL(request.url ?? '', 'http://tdf')
+    if (request.headers.accept === 'text/event-stream') {
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders()
+      listeners.add(response)
+      request.on('close', () => listeners.delete(response))
+      return
+    }
+    if (url.pathname.endsWith('/logs')) return response.writeHead(200).end()
+    const answer = answers.find(([path]) => path.test(url.pathname))
+    response.writeHead(answer ? 200 : 404, { 'content-type': 'application/json' })
+    response.end(JSON.stringify(answer?.[1](url) ?? null))
+  })
+
+  function tell(count: number): void {
+    let text = ''
+    for (let index = 0; index < count; index += 1) {
+      seq += 1
+      const task = tasks[(seq * 7_919) % tasks.length]
+      if (!task) return
+      const to = STEPS[(STEPS.indexOf(task.step ?? 'node_selection') + 1) % STEPS.length] ?? 'running'
+      const at = new Date().toISOString()
+      const event: EventJson = {
+        seq,
+        at,
+        type: 'task.step',
+        taskId: task.id,
+        nodeName: null,
+        step: to,
+        attempt: 1,
+        data: { from: task.step, to, ms: 40 },
+      }
+      Object.assign(task, { step: to, stepEnteredAt: at })
+      text += `id: ${seq}\nevent: journal\ndata: ${JSON.stringify(event)}\n\n`
+    }
+    for (const listener of listeners) listener.write(text)
+  }
+
+  await new Promise<void>(resolve => server.listen(socket, resolve))
+  return {
+    socket,
+    start(eventsASecond) {
+      beat = setInterval(() => tell(Math.round((eventsASecond * BEAT_MS) / 1_000)), BEAT_MS)
+    },
+    close: () =>
+      new Promise(resolve => {
+        clearInterval(beat)
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+function taskOf(index: number): ScreenTaskJson {
+  const at = new Date(Date.now() - index * 1_000).toISOString()
+  return {
+    schema: 'tdf.task.v1',
+    id: `t${String(index).padStart(9, '0')}`,
+    attempt: 1,
+    title: `a task with number ${index} and a title of the usual length`,
+    agent: 'claude',
+    repo: { url: '/home/you/site', ref: 'main', baseCommit: null },
+    outputBranch: `tdf/${index}`,
+    labels: {},
+    priority: 0,
+    status: index % 10 === 0 ? 'in_progress' : 'queued',
+    step: STEPS[index % STEPS.length] ?? 'running',
+    stepEnteredAt: at,
+    stepAttempt: 1,
+    wakeAt: null,
+    waitingFor: null,
+    parkedUntil: null,
+    node: null,
+    workspace: null,
+    session: null,
+    verdict: null,
+    result: null,
+    usage: null,
+    totalUsage: null,
+    machineCost: null,
+    error: null,
+    cleanup: null,
+    createdAt: at,
+    startedAt: null,
+    completedAt: null,
+    updatedAt: at,
+  }
+}
