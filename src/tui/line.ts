@@ -13,13 +13,15 @@ export interface Span {
 
 export type Line = readonly Span[]
 
-const ASCII = /^[\x20-\x7e]*$/
+/** Text whose every character is one column wide: plain ASCII and the marks that the screen is made of. */
+const NARROW = /^[\x20-\x7e●○◐✓✗…─│›»·×]*$/
 
 /** One line of text, whatever it was, in exactly so many columns. */
 export function pad(text: string, width: number): string {
   const line = flat(text)
   // Most cells are plain, and measuring costs more than drawing.
-  if (ASCII.test(line) && line.length <= width) return line.padEnd(width)
+  if (NARROW.test(line))
+    return line.length <= width ? line.padEnd(width) : `${line.slice(0, width - 1)}…`.slice(0, width)
   const short = width < 1 ? '' : shorten(line, width)
   return short + ' '.repeat(Math.max(width - stringWidth(short), 0))
 }
@@ -29,7 +31,7 @@ export function padLeft(text: string, width: number): string {
 }
 
 export function widthOf(line: Line): number {
-  return line.reduce((sum, { text }) => sum + (ASCII.test(text) ? text.length : stringWidth(text)), 0)
+  return line.reduce((sum, { text }) => sum + (NARROW.test(text) ? text.length : stringWidth(text)), 0)
 }
 
 /** The line cut or filled to exactly so many columns. */
