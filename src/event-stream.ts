@@ -24,7 +24,10 @@ export interface StreamOptions {
   /** Begins behind this event, or now. */
   after: number | 'now'
   signal: AbortSignal
-  /** How long a daemon may be away, as for a restart, before the stream gives up, in ms. A minute unless told. */
+  /**
+   * How long a daemon may be away, as for a restart, before the stream gives up, in ms. A minute unless told; for ever,
+   * it may also be away at first.
+   */
   awayMsMax?: number
 }
 
@@ -35,9 +38,12 @@ export async function* streamEvents(client: Client, options: StreamOptions): Asy
   let last: number | 'now' = after
   let awaySince: number | null = null
   let delayMs = RETRY_MS_MIN
-  for (let isFirst = true; !signal.aborted; isFirst = false) {
+  // A daemon that was never reached is not one that restarts.
+  let wasThere = awayMsMax === Infinity
+  while (!signal.aborted) {
     try {
       const response = await open(client, last, signal)
+      wasThere = true
       awaySince = null
       delayMs = RETRY_MS_MIN
       yield { kind: 'look' }
@@ -47,7 +53,7 @@ export async function* streamEvents(client: Client, options: StreamOptions): Asy
       }
     } catch (thrown) {
       if (signal.aborted) return
-      if (isFirst || !isAway(thrown)) throw thrown
+      if (!wasThere || !isAway(thrown)) throw thrown
     }
     if (signal.aborted) return
     if (awaySince === null) yield { kind: 'away' }

@@ -20,7 +20,8 @@ export interface DashboardCost {
   rssMb: number
 }
 
-const WARM_UP_MS = 4_000
+/** From the first frame on, for the compiler and the first rows. */
+const WARM_UP_MS = 3_000
 const UPDATE = '\x1b[?2026h'
 const CLEARS = ['\x1b[2J', '\x1b[3J']
 
@@ -49,6 +50,7 @@ export async function measureDashboard(
   })
   try {
     control.start(eventsASecond)
+    while (!output.includes(UPDATE)) await pause(100)
     await pause(WARM_UP_MS)
     // The shell that wrote its number became the dashboard.
     const pid = Number(readFileSync(path.join(folder, 'pid'), 'utf8'))
