@@ -9,11 +9,8 @@ const APART = [
   'test/hosts/**',
   'test/agents/**',
   'test/bench/**',
-<<<<<<< HEAD
   'test/load/**',
-=======
   'test/terminal/**',
->>>>>>> b0d196a (Terminal tests: the dashboard in tmux at three sizes, resized, stopped, killed, read only, without its daemon)
   'test/sim/calibration.test.ts',
 ]
 
