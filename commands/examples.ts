@@ -36,6 +36,10 @@ const EXAMPLES = {
   shell: ['tdf shell @last'],
   'node ls': ['tdf node ls', 'tdf node ls --json'],
   'node show': ['tdf node show local'],
+  'node add': [
+    'tdf node add root@192.0.2.7',
+    'tdf node add ci@box1 --name box1 --host-key SHA256:CXl1Nd7k2eYc0J0yB3Iu8Xn1m2c3d4e5f6g7h8i9j0k',
+  ],
   'node drain': ['tdf node drain box1', 'tdf node drain box1 --dry-run', 'tdf node drain box1 --undo'],
   'node rm': ['tdf node rm tdf-3f2a-1', 'tdf node rm box1 --discard-work --confirm box1'],
   reap: ['tdf reap --dry-run', 'HCLOUD_TOKEN=$(cat token) tdf reap --install 3f2a9c0d1e5b7a64'],

@@ -18,7 +18,7 @@ export async function listNodes(cli: Cli, options: { all?: boolean }, command: C
 }
 
 export async function showNode(cli: Cli, name: string, command: Command): Promise<void> {
-  show(cli, await cli.client().call<NodeJson>({ path: at(name, {}) }), command)
+  showOne(cli, await cli.client().call<NodeJson>({ path: at(name, {}) }), command)
 }
 
 export async function drainNode(
@@ -29,7 +29,7 @@ export async function drainNode(
 ): Promise<void> {
   if (dryRun) say(cli, `nothing is changed; this node would be ${undo ? 'taken back' : 'drained'}:`)
   const path = at(name, { undo, dry_run: dryRun }, '/drain')
-  show(cli, await cli.client().call<NodeJson>({ method: 'POST', path }), command)
+  showOne(cli, await cli.client().call<NodeJson>({ method: 'POST', path }), command)
 }
 
 export async function removeNode(cli: Cli, name: string, options: RemoveOptions, command: Command): Promise<void> {
@@ -40,7 +40,7 @@ export async function removeNode(cli: Cli, name: string, options: RemoveOptions,
   }
   if (dryRun) say(cli, 'nothing is changed; this node would be removed:')
   const path = at(name, { discard_work: discardWork, dry_run: dryRun })
-  show(cli, await cli.client().call<NodeJson>({ method: 'DELETE', path }), command)
+  showOne(cli, await cli.client().call<NodeJson>({ method: 'DELETE', path }), command)
 }
 
 /** The path of a node, with the flags that are set. */
@@ -67,7 +67,7 @@ function price(perHour: number | null): string {
   return perHour === null ? '-' : `€${perHour.toFixed(4)}`
 }
 
-function show(cli: Cli, node: NodeJson, command: Command): void {
+export function showOne(cli: Cli, node: NodeJson, command: Command): void {
   printOne(cli, formatOf(command), node, { id: node.name, text: nodeDetails })
 }
 

@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import type { Cli } from './cli.ts'
 import { examples } from './examples.ts'
+import { wholeNumber } from './words.ts'
 
 const load = () => import('./nodes-run.ts')
 
@@ -19,6 +20,19 @@ export function nodeCommand(cli: Cli): Command {
     .argument('<node>', 'its name')
     .addHelpText('after', examples('node show'))
     .action(async (name: string, _options, command: Command) => (await load()).showNode(cli, name, command))
+  node
+    .command('add')
+    .description('a machine of yours, reached by ssh; tdf brings its agent there')
+    .argument('<user@host>', 'reached as the ssh configuration of the daemon says')
+    .option('--name <name>', 'what it is called; else its host name')
+    .option('--host-key <key>', 'its host key or the fingerprint of that, instead of the question')
+    .option('--size <size>', 'what --size of a task it matches')
+    .option('--location <location>', 'what --location of a task it matches')
+    .option('--max-workspaces <count>', 'tasks at a time', wholeNumber)
+    .addHelpText('after', examples('node add'))
+    .action(async (ssh: string, options: AddOptions, command: Command) =>
+      (await import('./node-add-run.ts')).addNode(cli, ssh, options, command),
+    )
   node
     .command('drain')
     .description('no new tasks for it; what runs goes on')
@@ -41,6 +55,14 @@ export function nodeCommand(cli: Cli): Command {
       (await load()).removeNode(cli, name, options, command),
     )
   return node
+}
+
+export interface AddOptions {
+  name?: string
+  hostKey?: string
+  size?: string
+  location?: string
+  maxWorkspaces?: number
 }
 
 export interface RemoveOptions {

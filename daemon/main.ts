@@ -19,6 +19,7 @@ import { openStore, type Store } from '../src/store/store.ts'
 import { countByStatus } from '../src/store/tasks.ts'
 import { VERSION } from '../src/version.ts'
 import type { World } from '../src/world.ts'
+import { createBoxes } from './boxes.ts'
 import { buildEngine, type RunningEngine } from './build-engine.ts'
 import { createBackups } from './care/backups.ts'
 import { createDisk } from './care/disk.ts'
@@ -119,7 +120,8 @@ async function compose(options: DaemonOptions, ending: Ending): Promise<() => vo
   const told = { callbacksUrl: '', port: 0 }
   const callback = () => ({ host: callbackHost(host), port: told.port })
   const ssh = createSshWays({ ...options, install, callback, onDown: name => wayLost(engine, name) })
-  const providers = buildProviders(options, install, ssh)
+  const boxes = createBoxes(stateDir, ssh.static.target)
+  const providers = buildProviders(options, install, { ssh, boxes })
   const backups = createBackups({ store, world, stateDir })
   const engine: RunningEngine = buildEngine({
     ...{ world, config, log, store, install, results, bundleFile, providers: providers.table },
@@ -164,6 +166,7 @@ async function compose(options: DaemonOptions, ending: Ending): Promise<() => vo
     errors,
     backups,
     health,
+    boxes,
     status,
     reload,
     stop: ending.stop,

@@ -54,6 +54,8 @@ export async function removeNode(
     if (discard) discardWork(engine, name, `tdf node rm ${name} --discard-work`)
     if (node.autoProvisioned) return destroy(engine, node)
     if (isConfigured(engine, node)) return saveNode(engine, node, { wakeAt: engine.world.clock.now() })
+    const forget = standing(engine, node)?.forget
+    if (forget) engine.store.afterCommit(forget)
     deleteNode(engine.store.sql, name)
     record(engine, { type: 'node.removed', nodeName: name, data: {} }, engine.world.clock.now())
     engine.store.afterCommit(() => engine.loop.schedule(nodeSubject(name), null))
@@ -79,8 +81,13 @@ function destroy(engine: Engine, node: ReadNode): void {
   })
 }
 
-const isConfigured = ({ providers }: Engine, { provider, name }: ReadNode) =>
-  providers[provider]?.standing().some(standing => standing.name === name) === true
+const standing = ({ providers }: Engine, { provider, name }: ReadNode) =>
+  providers[provider]?.standing().find(one => one.name === name)
+
+const isConfigured = (engine: Engine, node: ReadNode) => {
+  const there = standing(engine, node)
+  return there !== undefined && there.forget === undefined
+}
 
 function configured({ name }: ReadNode): TdfError {
   const message = `node ${name} is in the configuration; remove it there`

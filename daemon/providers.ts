@@ -12,6 +12,7 @@ import type { Provider } from '../src/providers/provider.ts'
 import { staticProvider } from '../src/providers/static.ts'
 import { liveWorkspaces } from '../src/store/slots.ts'
 import { agentToken } from '../src/tokens.ts'
+import type { Boxes } from './boxes.ts'
 import type { Deps, Engine } from './deps.ts'
 import { leaseMs } from './lease.ts'
 import type { DaemonOptions } from './main.ts'
@@ -23,10 +24,15 @@ export interface Providers {
   rest(engine: Engine): void
 }
 
+export interface Ways {
+  ssh: SshWays
+  boxes: Boxes
+}
+
 /** Variables that the local agent may hand on to what it runs; secrets reach a session only by its own table. */
 const PASSED_ON = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LC_ALL', 'TMPDIR', 'TZ', 'SSH_AUTH_SOCK']
 
-export function buildProviders(options: DaemonOptions, install: Install, ssh: SshWays): Providers {
+export function buildProviders(options: DaemonOptions, install: Install, { ssh, boxes }: Ways): Providers {
   const { world, paths, loaded, env, agentProgram } = options
   const { config } = loaded
   const slots = config.nodes.maxWorkspaces
@@ -44,8 +50,8 @@ export function buildProviders(options: DaemonOptions, install: Install, ssh: Ss
     local = localProvider({ world, stateDir, runDir, program: agentProgram, slots, env: { ...passed, ...limits } })
     table.local = local
   }
-  const nodes = () => config.providers.static.nodes
-  table.static = staticProvider({ nodes, slots, ssh: ssh.static })
+  const nodes = () => [...config.providers.static.nodes, ...boxes.list()]
+  table.static = staticProvider({ nodes, slots, ssh: ssh.static, forget: boxes.remover })
   if (config.providers.hetzner.enabled) table.hetzner = ordering(options, install, ssh.ordered)
   return {
     table,

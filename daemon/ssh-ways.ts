@@ -24,7 +24,7 @@ import type { DaemonOptions } from './main.ts'
 
 export interface SshWays {
   /** For boxes of yours, reached as your own ssh configuration says. */
-  static: SshWay
+  static: SshWay & { target(name: string, destination: string): SshTarget }
   /** For machines that tdf orders, reached with keys of its own. */
   ordered: OrderedWay
   closeAll(): void
@@ -84,6 +84,7 @@ export function createSshWays(options: SshWaysOptions): SshWays {
 
   return {
     static: {
+      target: (name, destination) => target(name, destination, null),
       async connect(name, destination) {
         const box = target(name, destination, null)
         return linkTo(name, box, box, {}).line()

@@ -1,6 +1,7 @@
 /** What the control routes need beside the engine. */
 import type { DaemonStatusJson, ReloadJson } from '../../src/protocol/control.ts'
 import type { Observability } from '../../src/store/observability.ts'
+import type { Boxes } from '../boxes.ts'
 import type { Backups } from '../care/backups.ts'
 import type { ErrorFlush } from '../flush-errors.ts'
 import type { Health } from '../health.ts'
@@ -13,6 +14,7 @@ export interface Control {
   errors: ErrorFlush
   backups: Backups
   health: Health
+  boxes: Boxes
   status(): DaemonStatusJson
   reload(): ReloadJson
   /** Begins an orderly end; the answer is sent before it happens. */

@@ -35,7 +35,7 @@ export function controlApp(engine: RunningEngine, parts: Control): Hono {
   app.route('/v1', bundleRoutes(engine, parts))
   app.route('/v1', eventRoutes(engine, parts))
   app.route('/v1', screenRoutes(engine))
-  app.route('/v1', nodeRoutes(engine))
+  app.route('/v1', nodeRoutes(engine, parts))
   app.route('/v1', daemonRoutes(engine, parts))
   app.route('/v1', backupRoutes(parts))
   return app

@@ -29,9 +29,15 @@ export function shellRoutes(engine: RunningEngine): Hono {
         hint: `tdf logs ${task.id} -f`,
       })
     }
-    return c.json({ command: [...way, `cd ${quoted(path)} && exec "\${SHELL:-sh}"`], path, node: node.name })
+    return c.json({ command: [...way, shellIn(path)], path, node: node.name })
   })
   return app
+}
+
+/** Whoever comes in as root becomes the owner of the work tree, at home where that user is. */
+function shellIn(path: string): string {
+  const asOwner = `u=$(stat -c %U .) && exec runuser -u "$u" -- env HOME="$(getent passwd "$u" | cut -d: -f6)" "\${SHELL:-sh}"`
+  return `cd ${quoted(path)} && if [ "$(id -u)" = 0 ]; then ${asOwner}; else exec "\${SHELL:-sh}"; fi`
 }
 
 const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`

@@ -21,11 +21,12 @@ export async function greet({ engine, signal }: NodeContext, node: ReadNode): Pr
   await store.commit(() => {
     issueToken(store.sql, hashToken(token), { scope: 'node', subject: node.name, taskId: null, attempt: null })
   })
-  await client.register({
-    nodeName: node.name,
-    installId: install.id,
-    heartbeatMs: config.nodes.heartbeatInterval,
-    callback: { url: agents.callbackUrl(node.name) ?? engine.callbackUrl(), token },
+  const callback = { url: agents.callbackUrl(node.name) ?? engine.callbackUrl(), token }
+  const { heartbeatInterval: heartbeatMs } = config.nodes
+  await client.register({ nodeName: node.name, installId: install.id, heartbeatMs, callback }).catch(error => {
+    // The way is open and nobody is at its end: the next one is dialled anew, and looks after the agent as it goes.
+    engine.providers[node.provider]?.hangUp?.(node)
+    throw error
   })
   const health = await client.health()
   if (health.nodeName !== node.name) throw unreachable(node, `its address answers as node ${health.nodeName}`)

@@ -41,6 +41,8 @@ export interface StandingNode {
   location: string | null
   address: string
   maxWorkspaces: number
+  /** Takes it off the list; only where that is done while we run, not in the configuration. */
+  forget?: () => void
 }
 
 export interface Provider {

@@ -20,15 +20,27 @@ export interface StaticOptions {
   nodes(): readonly StaticNodeConfig[]
   slots: number
   ssh: SshWay
+  /** Takes a node off the list; undefined for one of the configuration. */
+  forget(name: string): (() => void) | undefined
 }
 
-export function staticProvider({ nodes, slots, ssh }: StaticOptions): Provider {
+export function staticProvider({ nodes, slots, ssh, forget }: StaticOptions): Provider {
   const lines = new Map<string, AgentLine>()
 
   function configured(name: string): StaticNodeConfig {
     const node = nodes().find(one => one.name === name)
     if (node) return node
     throw new TdfError('NODE_UNREACHABLE', `node ${name} is not in the configuration any more`)
+  }
+
+  function forgetting(name: string) {
+    const remove = forget(name)
+    if (!remove) return {}
+    const forgetNode = () => {
+      ssh.hangUp(name)
+      remove()
+    }
+    return { forget: forgetNode }
   }
 
   const addressOf = (name: string) => configured(name).url || configured(name).ssh
@@ -41,6 +53,7 @@ export function staticProvider({ nodes, slots, ssh }: StaticOptions): Provider {
         location: node.location || null,
         address: node.url || node.ssh,
         maxWorkspaces: node.maxWorkspaces ?? slots,
+        ...forgetting(node.name),
       })),
     catalogue: () => null,
     ensure: async ({ name }) => ({ state: 'up', address: addressOf(name) }),

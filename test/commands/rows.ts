@@ -70,6 +70,7 @@ export const ROWS: Record<string, Row> = {
   errors: { ...plain(), notFound: ['--task', 'NONE'] },
   'node ls': plain('--all'),
   'node show': look({ ok: ['local'] }),
+  'node add': { ...plain('you@box'), ok: 'it needs a machine; its test is hosts/static.test.ts' },
   'node drain': look({ ok: ['local', '-n'], wrongState: 'a configured node can always be drained' }),
   'node rm': look({ ok: 'a configured node stays; hetzner.test.ts removes one', wrongState: ['WRONG_STATE', 'local'] }),
   'daemon run': offline({ ok: 'every test with a home starts one; wrong-input.test.ts starts a second' }),

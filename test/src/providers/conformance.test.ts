@@ -48,7 +48,8 @@ providerConformance('static', false, async () => {
     throw new Error('it is not reached by ssh')
   }
   const ssh = { connect: noSsh, shell: noSsh, isOutdated: () => false, hangUp: () => {} }
-  const provider = staticProvider({ nodes: () => [{ ...box, maxWorkspaces: undefined }], slots: 2, ssh })
+  const nodes = () => [{ ...box, maxWorkspaces: undefined }]
+  const provider = staticProvider({ nodes, slots: 2, ssh, forget: () => undefined })
   return { provider, world, node: nodeOf('static', 'box1', false), machines: () => 1, pass: () => pause(50) }
 })
 
