@@ -11,6 +11,8 @@ import type { Report, Sweep, SweepParts } from './sweep.ts'
 const ROUNDS_BEFORE_ALARM = 3
 /** The least time before an alarm, in ms, so that a short interval does not cry at once. */
 const ALARM_MS_MIN = 60_000
+/** Looks so far apart, in ms, mean that nobody could sweep meanwhile: a machine that slept is no sweep that hangs. */
+const LOOK_GAP_MS = 30_000
 
 export interface Sweeper {
   /** Begins what is due. */
@@ -33,6 +35,8 @@ export function createSweeper(engine: Engine, parts: SweepParts, sweeps: readonl
   const { world, config, log, store } = engine
   const controller = new AbortController()
   const startedAt = world.clock.now()
+  let lookedAt = startedAt
+  let awakeSince = startedAt
   const states = new Map(
     sweeps.map(({ name, atStart }) => [name, { ...fresh(startedAt), ...(atStart ? { endedAt: 0 } : {}) }]),
   )
@@ -67,7 +71,7 @@ export function createSweeper(engine: Engine, parts: SweepParts, sweeps: readonl
   /** The absence of success is the alarm: a sweep that hangs says nothing by itself. */
   function watch(sweep: Sweep): void {
     const state = stateOf(sweep.name)
-    const silentMs = world.clock.now() - state.succeededAt
+    const silentMs = world.clock.now() - Math.max(state.succeededAt, awakeSince)
     if (state.alarmed || silentMs < Math.max(sweep.everyMs(config) * ROUNDS_BEFORE_ALARM, ALARM_MS_MIN)) return
     state.alarmed = true
     const message = `the sweep "${sweep.name}" has not succeeded for ${Math.round(silentMs / 1000)} s`
@@ -81,6 +85,9 @@ export function createSweeper(engine: Engine, parts: SweepParts, sweeps: readonl
 
   return {
     tick() {
+      const now = world.clock.now()
+      if (now - lookedAt > LOOK_GAP_MS) awakeSince = now
+      lookedAt = now
       for (const sweep of sweeps) {
         begin(sweep)
         watch(sweep)

@@ -65,6 +65,7 @@ export const ROWS: Record<string, Row> = {
     down: ['abcd', 'go on'],
   },
   rm: look({ ok: ['DONE', '-n'], wrongState: ['WRONG_STATE', 'LIVE'] }),
+  reap: offline({ ok: OWN_TEST('reap.test.ts') }),
   prune: plain('--older-than', '1d', '-n'),
   events: plain(),
   errors: { ...plain(), notFound: ['--task', 'NONE'] },

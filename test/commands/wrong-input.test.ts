@@ -166,7 +166,7 @@ describe('a daemon', () => {
   // Only root may make a disk that is full.
   if (process.getuid?.() !== 0) return
   it('on a full disk says so, accepts nothing it cannot keep, and goes on with room', async () => {
-    const home = newHome()
+    const home = newHome('[disk]\nlow = "0B"\nreserve = "0B"\n')
     const state = path.join(home.dir, 'state')
     mkdirSync(state)
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', state])
