@@ -6,6 +6,7 @@ const root = path.dirname(import.meta.dirname)
 /** What needs minutes or a special machine has a command of its own; `npm test` runs everything else. */
 const APART = [
   'test/crash/**',
+  'test/long/**',
   'test/hosts/**',
   'test/agents/**',
   'test/bench/**',

@@ -1,12 +1,12 @@
 /** Ordering when there is no room, no quota, no token or no API: everything waits, nothing fails, nobody storms. */
 import { afterEach, describe, expect, it } from 'vitest'
-import { readNodes } from '../../../src/store/nodes.ts'
-import { due } from '../../../src/store/outbox.ts'
-import type { TaskSpec } from '../../../src/task.ts'
-import { no } from '../../fakes/hetzner/faults.ts'
-import { aConfig } from '../../support/builders.ts'
-import type { HetznerMachines } from '../../support/hetzner-machines.ts'
-import { type Life, live, type Outside, outside } from '../../support/sim-daemon.ts'
+import { readNodes } from '../../src/store/nodes.ts'
+import { due } from '../../src/store/outbox.ts'
+import type { TaskSpec } from '../../src/task.ts'
+import { no } from '../fakes/hetzner/faults.ts'
+import { aConfig } from '../support/builders.ts'
+import type { HetznerMachines } from '../support/hetzner-machines.ts'
+import { type Life, live, type Outside, outside } from '../support/sim-daemon.ts'
 
 const MIN = 60_000
 const HOUR = 60 * MIN

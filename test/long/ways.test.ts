@@ -2,10 +2,10 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { NoticeJson } from '../../../daemon/notify/message.ts'
-import { type Receiver, receiver } from '../../fakes/receiver.ts'
-import { cli } from '../../support/cli.ts'
-import { type Home, makeHome, makeRepository, until } from '../../support/home.ts'
+import type { NoticeJson } from '../../daemon/notify/message.ts'
+import { type Receiver, receiver } from '../fakes/receiver.ts'
+import { cli } from '../support/cli.ts'
+import { type Home, makeHome, makeRepository, until } from '../support/home.ts'
 
 const SECRET = 'xyzzy-nobody-may-read-this'
 

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import path from 'node:path'
 import { expect, it } from 'vitest'
-import { makeHome, makeRepository, tdf, until } from './support/home.ts'
+import { makeHome, makeRepository, tdf, until } from '../support/home.ts'
 
 const page = readFileSync('docs/operations.md', 'utf8')
 const blocks = [...page.matchAll(/^```sh( start)?\n([\s\S]*?)^```/gm)].map(([, start, text]) => ({

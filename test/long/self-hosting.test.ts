@@ -4,12 +4,12 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync,
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type FakeHetzner, fakeHetzner } from './fakes/hetzner/cloud.ts'
-import { type Listening, listenHetzner } from './fakes/hetzner/listen.ts'
-import type { FakeServer } from './fakes/hetzner/model.ts'
-import { hasEnded, until } from './support/home.ts'
+import { type FakeHetzner, fakeHetzner } from '../fakes/hetzner/cloud.ts'
+import { type Listening, listenHetzner } from '../fakes/hetzner/listen.ts'
+import type { FakeServer } from '../fakes/hetzner/model.ts'
+import { hasEnded, until } from '../support/home.ts'
 
-const root = path.dirname(import.meta.dirname)
+const root = path.dirname(path.dirname(import.meta.dirname))
 const TOKEN = 'canary0of0the0cloud0token0that0must0stay0in0its0file0and0nowhere0'
 const dir = mkdtempSync(path.join(tmpdir(), 'tdf-docs-'))
 const machines = new Map<string, ChildProcess>()
