@@ -49,6 +49,8 @@ export async function hostileProxy(home: Home): Promise<{ env: Record<string, st
         })
       },
     )
+    // A daemon that has answered may hang up before it has read everything.
+    upstream.on('error', () => response.destroy())
     request.pipe(upstream)
   })
   await new Promise<void>(resolve => server.listen(socket, resolve))
