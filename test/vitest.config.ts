@@ -7,6 +7,8 @@ const root = path.dirname(import.meta.dirname)
 const APART = [
   'test/crash/**',
   'test/long/**',
+  'test/faults/daemon.test.ts',
+  'test/daemon/sweeps/machines.test.ts',
   'test/hosts/**',
   'test/agents/**',
   'test/bench/**',

@@ -85,7 +85,7 @@ async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
 }
 
 /** Looks until it holds; a test that waits in vain says for what. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>, withinMs = 20_000): Promise<void> {
+export async function until(what: string, holds: () => boolean | Promise<boolean>, withinMs = 60_000): Promise<void> {
   const limit = performance.now() + withinMs
   while (!(await holds())) {
     if (performance.now() > limit) throw new Error(`not within ${withinMs} ms: ${what}`)
