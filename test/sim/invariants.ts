@@ -2,7 +2,7 @@
 import { journey } from '../../daemon/journey.ts'
 import { taskSubject } from '../../daemon/subjects.ts'
 import { NODE_EDGES, type NodeStatus } from '../../src/node.ts'
-import { readAttempt, readLive } from '../../src/store/attempts.ts'
+import { type ReadTask, readAttempt, readLive } from '../../src/store/attempts.ts'
 import { openSignals, type SignalKind } from '../../src/store/inbox.ts'
 import { type JournalEvent, readEvents } from '../../src/store/journal.ts'
 import { readNodes } from '../../src/store/nodes.ts'
@@ -128,6 +128,7 @@ export const INVARIANTS: Record<string, Check> = {
     if (isBusy(sim)) return []
     return readLive(sqlOf(sim)).flatMap(({ id, attempt }) => {
       const task = sim.life.task(id, attempt)
+      if (asksAgain(task)) return []
       const reads = READS[task.step ?? 'cleanup'] ?? []
       const unread = openSignals(sqlOf(sim), task).find(
         ({ kind, payload }) =>
@@ -153,7 +154,7 @@ export const INVARIANTS: Record<string, Check> = {
 
   'a parked task knows until when, and nothing of it runs': sim =>
     attemptsOf(sim)
-      .filter(({ status, step }) => status === 'parked' && step !== 'salvage')
+      .filter(task => task.status === 'parked' && task.step !== 'salvage' && !asksAgain(task))
       .filter(task => task.parkedUntil === null || runs(sim, task.id))
       .map(describe),
 
@@ -196,6 +197,9 @@ function runs(sim: Sim, taskId: string): boolean {
   const own = workspaces.filter(({ body }) => body.taskId === taskId)
   return own.some(({ sessions }) => [...sessions.values()].some(({ status }) => status === 'running'))
 }
+
+/** Its agent did not answer, or its answer was lost: what it was told is read, and what runs is found, by the next try. */
+const asksAgain = ({ waitingFor }: ReadTask) => /^(another try|try \d+ of)/.test(waitingFor ?? '')
 
 const isBusy = ({ life }: Sim) => life.engine.loop.busy() > 0
 
