@@ -89,7 +89,7 @@ export function realAgent(name: string): void {
         const id = await scene.submitted('steps')
         await scene.isAtWork(id)
         const before = (await scene.home.task(id)).session
-        for (const pid of left(scene)) process.kill(pid, 'SIGKILL')
+        for (const pid of left(scene)) killUnlessGone(pid)
         const isResumed = async () => {
           const { session, verdict } = await scene.home.task(id)
           return verdict !== null || (session?.status === 'running' && session.id !== before?.id)
@@ -116,6 +116,7 @@ export function realAgent(name: string): void {
         process.kill(agent.pid, 'SIGKILL')
         await scene.restart()
         await scene.isAtWork(id, 4)
+        await scene.nodeAnswers()
         expect(await scene.prompt(id, prompt)).toBe(202)
         expect(await scene.prompt(id, prompt)).toBe(200)
         await until('its work is home', async () => (await scene.home.task(id)).cleanup === 'done', LONG_MS)
@@ -162,6 +163,15 @@ export function realAgent(name: string): void {
       LONG_MS,
     )
   })
+}
+
+/** What an agent runs comes and goes between the look and the blow. */
+function killUnlessGone(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
 }
 
 /** Processes of the agent's sessions in this home. */

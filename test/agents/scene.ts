@@ -23,6 +23,8 @@ export interface Scene {
   submitted(scenario: string, ...options: string[]): Promise<string>
   /** Until the agent is in the middle of its turn: it has run `commands` commands of this task. */
   isAtWork(id: string, commands?: number): Promise<void>
+  /** A run goes on while the agent of its node is away: until that one answers again. */
+  nodeAnswers(): Promise<void>
   /** To the agent of the node, as the daemon would; gives its status. */
   prompt(id: string, delivery: { deliveryId: string; text: string }): Promise<number>
   /** Files of the result. */
@@ -80,15 +82,11 @@ export function sceneOf(name: string): Scene {
         },
         PATIENCE_MS,
       ),
+    nodeAnswers: () => until('the agent of the node answers', () => answers(scene.home), PATIENCE_MS),
     async prompt(id: string, delivery: { deliveryId: string; text: string }) {
       const { workspace, session } = await show(id)
       const where = `/workspaces/${workspace?.id}/agent-sessions/${session?.id}/prompt`
-      const { dir } = scene.home
-      const token = readFileSync(path.join(dir, 'state', 'agent-token'), 'utf8').trim()
-      const transport = httpTransport({ socket: path.join(dir, 'run', 'agent.sock') })
-      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
-      const call = { method: 'POST', path: where, headers, body: JSON.stringify(delivery) }
-      return (await transport({ ...call, timeoutMs: 30_000, bytesMax: 1_000_000 })).status
+      return askAgent(scene.home, { method: 'POST', path: where, body: JSON.stringify(delivery) })
     },
     filesOf({ result }: TaskJson) {
       if (!result) return []
@@ -102,4 +100,19 @@ export function sceneOf(name: string): Scene {
       return git(folder, 'ls-tree', '--name-only', result.commit).toString().trim().split('\n')
     },
   })
+}
+
+/** Asks the agent of this home's node as the daemon would; gives the status of its answer. */
+async function askAgent({ dir }: Home, call: { method: string; path: string; body?: string }): Promise<number> {
+  const token = readFileSync(path.join(dir, 'state', 'agent-token'), 'utf8').trim()
+  const transport = httpTransport({ socket: path.join(dir, 'run', 'agent.sock') })
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+  return (await transport({ ...call, headers, timeoutMs: 30_000, bytesMax: 1_000_000 })).status
+}
+
+async function answers(home: Home): Promise<boolean> {
+  return askAgent(home, { method: 'GET', path: '/workspaces' }).then(
+    status => status === 200,
+    () => false,
+  )
 }
