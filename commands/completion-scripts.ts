@@ -1,6 +1,4 @@
 /** What the shells read. Each asks `tdf complete` and shows a tab-separated candidate and its description. */
-import type { Shell } from './completion.ts'
-
 const BASH = String.raw`# bash completion for tdf. Keep it in a file:
 #   tdf completion bash > ~/.local/share/bash-completion/completions/tdf
 _tdf() {
@@ -67,4 +65,4 @@ end
 complete -c tdf -f -k -a '(__tdf_complete)'
 `
 
-export const SCRIPTS: Record<Shell, string> = { bash: BASH, zsh: ZSH, fish: FISH }
+export const SCRIPTS = { bash: BASH, zsh: ZSH, fish: FISH }

@@ -3,8 +3,8 @@ import { Argument, Command } from 'commander'
 import { type Cli, print } from './cli.ts'
 import { examples } from './examples.ts'
 
-export const SHELLS = ['bash', 'zsh', 'fish'] as const
-export type Shell = (typeof SHELLS)[number]
+const SHELLS = ['bash', 'zsh', 'fish'] as const
+type Shell = (typeof SHELLS)[number]
 
 export function completionCommand(cli: Cli): Command {
   return new Command('completion')

@@ -6,8 +6,15 @@ import type { ScannedBoxJson } from '../src/protocol/nodes.ts'
 import { oneLine } from '../src/sanitize.ts'
 import { type Cli, say } from './cli.ts'
 import { confirmed } from './confirm.ts'
-import type { AddOptions } from './nodes.ts'
 import { showOne } from './nodes-run.ts'
+
+export interface AddOptions {
+  name?: string
+  hostKey?: string
+  size?: string
+  location?: string
+  maxWorkspaces?: number
+}
 
 export async function addNode(cli: Cli, ssh: string, options: AddOptions, command: Command): Promise<void> {
   const client = cli.client()

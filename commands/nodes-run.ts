@@ -5,7 +5,6 @@ import { oneLine } from '../src/sanitize.ts'
 import { realWorld } from '../src/world.ts'
 import { type Cli, formatOf, printOne, say, shapeOf } from './cli.ts'
 import { confirmedByName } from './confirm.ts'
-import type { RemoveOptions } from './nodes.ts'
 import { type Column, pairs, printList } from './output.ts'
 import { since } from './task-text.ts'
 
@@ -30,6 +29,12 @@ export async function drainNode(
   if (dryRun) say(cli, `nothing is changed; this node would be ${undo ? 'taken back' : 'drained'}:`)
   const path = at(name, { undo, dry_run: dryRun }, '/drain')
   showOne(cli, await cli.client().call<NodeJson>({ method: 'POST', path }), command)
+}
+
+export interface RemoveOptions {
+  discardWork?: boolean
+  confirm?: string
+  dryRun?: boolean
 }
 
 export async function removeNode(cli: Cli, name: string, options: RemoveOptions, command: Command): Promise<void> {

@@ -2,6 +2,8 @@
 import { Command } from 'commander'
 import type { Cli } from './cli.ts'
 import { examples } from './examples.ts'
+import type { AddOptions } from './node-add-run.ts'
+import type { RemoveOptions } from './nodes-run.ts'
 import { wholeNumber } from './words.ts'
 
 const load = () => import('./nodes-run.ts')
@@ -55,18 +57,4 @@ export function nodeCommand(cli: Cli): Command {
       (await load()).removeNode(cli, name, options, command),
     )
   return node
-}
-
-export interface AddOptions {
-  name?: string
-  hostKey?: string
-  size?: string
-  location?: string
-  maxWorkspaces?: number
-}
-
-export interface RemoveOptions {
-  discardWork?: boolean
-  confirm?: string
-  dryRun?: boolean
 }

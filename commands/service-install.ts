@@ -7,8 +7,7 @@ import type { Unit } from '../src/systemd/unit.ts'
 import { STARTED, unitsOf } from '../src/systemd/units.ts'
 import { realWorld } from '../src/world.ts'
 import { type Cli, print, say } from './cli.ts'
-import type { ScopeOptions } from './service.ts'
-import { must, type Place, placeOf, systemctl, textOf, tool } from './service-place.ts'
+import { must, type Place, placeOf, type ScopeOptions, systemctl, textOf, tool } from './service-place.ts'
 
 const SECRETS = '/etc/tdf/secrets'
 

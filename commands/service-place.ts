@@ -6,7 +6,12 @@ import { TdfError } from '../src/errors.ts'
 import { type RunResult, run } from '../src/process.ts'
 import type { Scope, UnitOptions } from '../src/systemd/unit.ts'
 import type { Cli } from './cli.ts'
-import type { ScopeOptions } from './service.ts'
+
+export interface ScopeOptions {
+  system?: boolean
+  user?: boolean
+  print?: boolean
+}
 
 export interface Place {
   scope: Scope

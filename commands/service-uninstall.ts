@@ -4,8 +4,7 @@ import path from 'node:path'
 import { TdfError } from '../src/errors.ts'
 import { unitsOf } from '../src/systemd/units.ts'
 import { type Cli, print, say } from './cli.ts'
-import type { ScopeOptions } from './service.ts'
-import { must, placeOf, systemctl } from './service-place.ts'
+import { must, placeOf, type ScopeOptions, systemctl } from './service-place.ts'
 
 export async function uninstall(cli: Cli, chosen: ScopeOptions): Promise<void> {
   const { scope, unitDir, options } = placeOf(cli, chosen)

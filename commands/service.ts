@@ -2,12 +2,7 @@
 import { Command, Option } from 'commander'
 import type { Cli } from './cli.ts'
 import { examples } from './examples.ts'
-
-export interface ScopeOptions {
-  system?: boolean
-  user?: boolean
-  print?: boolean
-}
+import type { ScopeOptions } from './service-place.ts'
 
 export function installCommand(cli: Cli): Command {
   return scoped(new Command('install'))

@@ -1,6 +1,34 @@
 /** The options of `tdf submit` as the request that they mean. */
 import type { SubmitBody } from '../src/protocol/submit.ts'
-import type { SubmitOptions } from './submit.ts'
+
+export interface SubmitOptions {
+  repo?: string
+  ref?: string
+  dirty?: boolean
+  agent?: string
+  model?: string
+  setup?: string
+  check?: string
+  node?: string
+  provider?: string
+  size?: string
+  location?: string
+  title?: string
+  label: Record<string, string>
+  priority: number
+  timeout?: string
+  outputBranch?: string
+  interactive?: boolean
+  maxCost?: number
+  permissions?: 'allow' | 'deny' | 'ask'
+  autoResume?: boolean
+  idempotencyKey?: string
+  wait?: boolean
+  follow?: boolean
+  waitTimeout?: string
+  dryRun?: boolean
+  file?: string
+}
 
 export interface Asked extends Pick<SubmitBody, 'prompt' | 'command' | 'repo' | 'author' | 'timeoutMs'> {
   options: Partial<SubmitOptions>

@@ -10,10 +10,9 @@ import type { Format } from './formats.ts'
 import { type PlannedTask, plannedText } from './planned-text.ts'
 import { type Taken, takeRepository } from './repository.ts'
 import { readStdin } from './stdin.ts'
-import type { SubmitOptions } from './submit.ts'
-import { submitBody } from './submit-body.ts'
+import { type SubmitOptions, submitBody } from './submit-body.ts'
 import { type Line, parseLines } from './submit-lines.ts'
-import { post } from './submit-run.ts'
+import { post } from './submit-post.ts'
 
 const FILE_BYTES_MAX = 16 * 1024 * 1024
 

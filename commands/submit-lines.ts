@@ -1,7 +1,7 @@
 /** The lines of a file of tasks, checked as a whole before the first is submitted. */
 import { nearest } from '../src/config/nearest.ts'
 import { usage } from './cli.ts'
-import type { SubmitOptions } from './submit.ts'
+import type { SubmitOptions } from './submit-body.ts'
 
 export interface Line {
   /** Counted from 1, as editors do. */

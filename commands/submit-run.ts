@@ -1,15 +1,14 @@
 /** What `tdf submit` does: read the prompt, take the repository, hand the task over, and wait if that was asked. */
 import type { Command } from 'commander'
 import type { TaskJson } from '../src/protocol/control.ts'
-import type { SubmitBody } from '../src/protocol/submit.ts'
 import { oneLine } from '../src/sanitize.ts'
 import { type Cli, durationOf, formatOf, print, printJson, printOne, say, usage } from './cli.ts'
 import type { Format } from './formats.ts'
 import { type PlannedTask, plannedText } from './planned-text.ts'
 import { promptOf } from './prompt.ts'
 import { takeRepository } from './repository.ts'
-import type { SubmitOptions } from './submit.ts'
-import { submitBody } from './submit-body.ts'
+import { type SubmitOptions, submitBody } from './submit-body.ts'
+import { post } from './submit-post.ts'
 import { waitForTasks } from './wait-run.ts'
 
 export async function submit(
@@ -44,14 +43,6 @@ export async function submit(
     format,
     progress: format === 'table',
   })
-}
-
-export function post<T>(cli: Cli, json: SubmitBody, idempotencyKey: string | null, dryRun: boolean): Promise<T> {
-  const headers = {
-    ...(idempotencyKey === null ? {} : { 'idempotency-key': idempotencyKey }),
-    ...(cli.env.TRACEPARENT ? { traceparent: cli.env.TRACEPARENT } : {}),
-  }
-  return cli.client().call<T>({ method: 'POST', path: dryRun ? '/tasks?dry_run=true' : '/tasks', json, headers })
 }
 
 function showPlan(cli: Cli, plan: PlannedTask, format: Format): void {

@@ -2,36 +2,8 @@
 import { Command, Option } from 'commander'
 import type { Cli } from './cli.ts'
 import { examples } from './examples.ts'
+import type { SubmitOptions } from './submit-body.ts'
 import { amount, collectLabel, integer } from './words.ts'
-
-export interface SubmitOptions {
-  repo?: string
-  ref?: string
-  dirty?: boolean
-  agent?: string
-  model?: string
-  setup?: string
-  check?: string
-  node?: string
-  provider?: string
-  size?: string
-  location?: string
-  title?: string
-  label: Record<string, string>
-  priority: number
-  timeout?: string
-  outputBranch?: string
-  interactive?: boolean
-  maxCost?: number
-  permissions?: 'allow' | 'deny' | 'ask'
-  autoResume?: boolean
-  idempotencyKey?: string
-  wait?: boolean
-  follow?: boolean
-  waitTimeout?: string
-  dryRun?: boolean
-  file?: string
-}
 
 export function submitCommand(cli: Cli): Command {
   return new Command('submit')

@@ -5,11 +5,10 @@
 import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
-import { type LoadedConfig, parseListen } from '../src/config/index.ts'
+import { parseListen } from '../src/config/index.ts'
 import { asTdfError, TdfError } from '../src/errors.ts'
 import { readInstall } from '../src/install.ts'
-import type { Log, RootLog } from '../src/observe/log.ts'
-import type { Paths } from '../src/paths.ts'
+import type { Log } from '../src/observe/log.ts'
 import type { DaemonStatusJson } from '../src/protocol/control.ts'
 import { takeLock } from '../src/store/lock.ts'
 import { readMeta, writeMeta } from '../src/store/meta.ts'
@@ -18,7 +17,6 @@ import { openObservability } from '../src/store/observability.ts'
 import { openStore, type Store } from '../src/store/store.ts'
 import { countByStatus } from '../src/store/tasks.ts'
 import { VERSION } from '../src/version.ts'
-import type { World } from '../src/world.ts'
 import { createBoxes } from './boxes.ts'
 import { buildEngine, type RunningEngine } from './build-engine.ts'
 import { createBackups } from './care/backups.ts'
@@ -34,6 +32,7 @@ import { controlApp } from './http/control.ts'
 import { type Listener, listenTcp, listenUnix } from './http/listen.ts'
 import { metricsApp } from './http/metrics.ts'
 import { wayLost } from './nodes/way-lost.ts'
+import type { DaemonOptions } from './options.ts'
 import { buildProviders } from './providers.ts'
 import { createReload } from './reload.ts'
 import { gitResults } from './results/git-results.ts'
@@ -41,16 +40,6 @@ import { createSshWays } from './ssh-ways.ts'
 import { statusLine } from './status-line.ts'
 import { superviseBySystemd } from './supervision.ts'
 import { startSweeps } from './sweeps/index.ts'
-
-export interface DaemonOptions {
-  world: World
-  paths: Paths
-  loaded: LoadedConfig
-  log: RootLog
-  env: NodeJS.ProcessEnv
-  /** The agent program, one file. */
-  agentProgram: string
-}
 
 export interface Daemon {
   /** Begins an orderly end; a second call changes nothing. */

@@ -15,7 +15,7 @@ import { agentToken } from '../src/tokens.ts'
 import type { Boxes } from './boxes.ts'
 import type { Deps, Engine } from './deps.ts'
 import { leaseMs } from './lease.ts'
-import type { DaemonOptions } from './main.ts'
+import type { DaemonOptions } from './options.ts'
 import type { SshWays } from './ssh-ways.ts'
 
 export interface Providers {

@@ -20,7 +20,7 @@ import { bootstrapKey } from '../src/ssh/rotate.ts'
 import { type SshTarget, sshOptions } from '../src/ssh/target.ts'
 import { agentToken } from '../src/tokens.ts'
 import { VERSION } from '../src/version.ts'
-import type { DaemonOptions } from './main.ts'
+import type { DaemonOptions } from './options.ts'
 
 export interface SshWays {
   /** For boxes of yours, reached as your own ssh configuration says. */

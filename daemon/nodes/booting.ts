@@ -1,7 +1,7 @@
 /** Waits for the node's agent to answer with the right name, tells it where to call, and learns its state id. */
 import { TdfError } from '../../src/errors.ts'
 import { greet } from './greet.ts'
-import type { NodeHandler } from './journey.ts'
+import type { NodeHandler } from './handler.ts'
 
 export const booting: NodeHandler = async (ctx, node) => {
   const { engine, now } = ctx

@@ -2,7 +2,7 @@
 import { readAttempt } from '../../src/store/attempts.ts'
 import { reservedOn } from '../../src/store/slots.ts'
 import type { Engine } from '../deps.ts'
-import type { NodeHandler } from './journey.ts'
+import type { NodeHandler } from './handler.ts'
 
 export const creating: NodeHandler = async ({ engine, now, signal }, node) => {
   const { providers, config } = engine

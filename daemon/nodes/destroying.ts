@@ -1,5 +1,5 @@
 /** On its way out. It is gone only when the provider says so, and never while work on it is not saved. */
-import type { NodeHandler } from './journey.ts'
+import type { NodeHandler } from './handler.ts'
 
 export const destroying: NodeHandler = async ({ engine, unsaved, now, signal }, node) => {
   const { providers, config } = engine

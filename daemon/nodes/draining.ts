@@ -1,5 +1,5 @@
 /** Takes no new work. When the last of its work is done, a machine of ours is destroyed; yours just stays drained. */
-import type { NodeHandler } from './journey.ts'
+import type { NodeHandler } from './handler.ts'
 import { serving } from './serving.ts'
 
 export const draining: NodeHandler = async (ctx, node) => {

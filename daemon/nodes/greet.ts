@@ -7,7 +7,7 @@ import { issueToken } from '../../src/store/tokens.ts'
 import { hashToken } from '../../src/tokens.ts'
 import { unreachable } from '../agents.ts'
 import { nodeToken } from '../grants.ts'
-import type { NodeContext } from './journey.ts'
+import type { NodeContext } from './handler.ts'
 import { loseWorkspaces } from './lose-workspaces.ts'
 
 const NEWER_AGAIN_MS = 60_000

@@ -3,7 +3,7 @@
 import { asTdfError } from '../../src/errors.ts'
 import { discardWork } from '../discard.ts'
 import { greet } from './greet.ts'
-import type { NodeHandler } from './journey.ts'
+import type { NodeHandler } from './handler.ts'
 
 const LOOK_MS = 30_000
 

@@ -3,7 +3,7 @@ import { TdfError } from '../../src/errors.ts'
 import type { ReadNode } from '../../src/store/nodes.ts'
 import { discardWork } from '../discard.ts'
 import { greet } from './greet.ts'
-import type { NodeContext, NodeHandler, NodeOutcome } from './journey.ts'
+import type { NodeContext, NodeHandler, NodeOutcome } from './handler.ts'
 
 export const lost: NodeHandler = async (ctx, node) => {
   const { engine, signal, unsaved } = ctx

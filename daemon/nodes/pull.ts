@@ -7,7 +7,7 @@ import { TdfError } from '../../src/errors.ts'
 import { EVENTS_PAGE_MAX } from '../../src/protocol/limits.ts'
 import { type ReadNode, writeHeartbeat } from '../../src/store/nodes.ts'
 import { absorb } from '../signals.ts'
-import type { NodeContext } from './journey.ts'
+import type { NodeContext } from './handler.ts'
 
 const PAGES_MAX = 20
 

@@ -9,7 +9,8 @@ import { backoffMs } from '../decide.ts'
 import type { Engine } from '../deps.ts'
 import { patienceMs } from '../patience.ts'
 import { nodeSubject } from '../subjects.ts'
-import { type NodeContext, type NodeOutcome, nodeJourney } from './journey.ts'
+import type { NodeContext, NodeOutcome } from './handler.ts'
+import { nodeJourney } from './journey.ts'
 import { saveNode } from './save-node.ts'
 
 export async function runNode(engine: Engine, name: string, signal: AbortSignal): Promise<void> {

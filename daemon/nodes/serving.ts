@@ -5,7 +5,7 @@
 import { asTdfError, TdfError } from '../../src/errors.ts'
 import type { ReadNode } from '../../src/store/nodes.ts'
 import { greet } from './greet.ts'
-import type { NodeContext, NodeHandler, NodeOutcome } from './journey.ts'
+import type { NodeContext, NodeHandler, NodeOutcome } from './handler.ts'
 import { lastPaidMoment } from './paid-hour.ts'
 import { pull } from './pull.ts'
 

@@ -1,12 +1,12 @@
 /** All routes of the agent behind one guard, and every error in one shape. */
 import { Hono } from 'hono'
-import { asTdfError } from '../../errors.ts'
 import { messageOf } from '../log.ts'
 import { Refusal } from '../refusal.ts'
 import { jsonOnly } from './body.ts'
 import type { Env, Serving } from './context.ts'
 import { guard } from './guard.ts'
 import { nodeRoutes } from './node-routes.ts'
+import { asRefusal, errorResponse } from './refused.ts'
 import { resultRoutes } from './result-routes.ts'
 import { sessionRoutes } from './session-routes.ts'
 import { workspaceRoutes } from './workspace-routes.ts'
@@ -27,17 +27,4 @@ export function makeApp(serving: Serving, token: string): Hono<Env> {
     return errorResponse(refusal)
   })
   return app
-}
-
-/** A body that does not parse is the caller's mistake; what has no code is ours. */
-export function asRefusal(error: unknown): Refusal {
-  if (error instanceof Refusal) return error
-  const known = asTdfError(error)
-  if (known.code === 'BAD_REQUEST') return new Refusal('bad_request', known.message, known.field)
-  return new Refusal('internal', known.message)
-}
-
-export function errorResponse({ code, message, field, status }: Refusal): Response {
-  const error = field === undefined ? { code, message } : { code, message, field }
-  return Response.json({ error }, { status })
 }

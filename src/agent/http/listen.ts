@@ -7,7 +7,7 @@ import type { World } from '../../world.ts'
 import { sleep } from '../../world.ts'
 import type { ListenAddress } from '../arguments.ts'
 import { AddressInUse } from '../stops.ts'
-import { asRefusal, errorResponse } from './app.ts'
+import { asRefusal, errorResponse } from './refused.ts'
 
 export interface Listener {
   /** As it is announced: HOST:PORT or unix:/path. */
