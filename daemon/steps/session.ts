@@ -27,6 +27,8 @@ export async function startSession(
       agent: { type, command, ...(args ? { args } : {}), env: { ...ctx.secrets(env), ...traceOf(task) } },
       prompt: session.prompt,
       timeoutMs: task.spec.timeoutMs ?? ctx.config.runner.absoluteExecution,
+      // The node's own watch: it goes on while we are away.
+      idleMs: ctx.config.runner.idleTimeout,
       resumeRef,
       ...(model ? { model } : {}),
       ...(left === null ? {} : { maxCostUsd: left }),

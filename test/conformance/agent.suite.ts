@@ -139,6 +139,15 @@ export function agentConformance(kind: string, start: () => Promise<AgentRig>): 
       expect(exited.data).toMatchObject({ status: 'failed', errorMessage: 'timeout' })
     })
 
+    it('ends a session that does nothing for too long', async () => {
+      const id = await ready()
+      const body = sessionBody(rig.command({ hangs: true }), { idleMs: 300 })
+      expect((await rig.post(`${at(id)}/agent-sessions`, body)).status).toBe(201)
+      // How long that is may have been set anew since.
+      expect((await rig.post(`${at(id)}/agent-sessions`, { ...body, idleMs: 301 })).status).toBe(200)
+      expect(await sessionEnd(rig, id, body.sessionId)).toMatchObject({ status: 'exited', errorMessage: 'idle' })
+    })
+
     it('salvages commits and what was left uncommitted, with the same answer again', async () => {
       const id = await ready()
       const { body } = await started(id, { ms: 50, commits: 2, dirty: true })

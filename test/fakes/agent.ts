@@ -214,7 +214,7 @@ export function fakeAgent({
     if (faults.buildHangs) return
     const born = generation
     clock.timer(buildMs, () => {
-      if (born !== generation || workspace.status !== 'creating') return
+      if (born !== generation || workspace.status !== 'creating' || gone.has(workspaceId)) return
       if (faults.buildFails !== null) {
         workspace.status = 'failed'
         workspace.errorMessage = faults.buildFails
@@ -241,6 +241,11 @@ export function fakeAgent({
     }
     if (body.timeoutMs !== null) {
       clock.timer(body.timeoutMs, () => born === generation && end(workspace, session, null, 'SIGTERM', 'timeout'))
+    }
+    const { idleMs } = body
+    if (idleMs !== undefined && !script.busy) {
+      const isIdle = () => born === generation && session.permission?.decision !== null
+      clock.timer(idleMs, () => isIdle() && end(workspace, session, null, 'SIGTERM', 'idle'))
     }
     return session
   }
@@ -492,7 +497,8 @@ const limited = (until: number) => ({
 
 /** The same content, whatever may be newer about it. */
 function isSame(known: CreateWorkspace | StartSession, body: CreateWorkspace | StartSession): boolean {
-  const content = (of: object) => JSON.stringify({ ...of, callback: null, author: null }).replace(/"env":\{[^}]*\}/, '')
+  const content = (of: object) =>
+    JSON.stringify({ ...of, callback: null, author: null, idleMs: null }).replace(/"env":\{[^}]*\}/, '')
   return content(known) === content(body)
 }
 

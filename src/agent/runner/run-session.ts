@@ -142,7 +142,8 @@ async function follow(world: World, folder: string, request: SessionRequest, sta
   const { leader } = command
   const find = memberFinder({ sessionId, workspaceId, promptFile: promptPath(folder), leader, slot: request.slot })
   const meter = startCpuMeter(world, find, cpuPath(folder))
-  const limits = { timeoutMs, idleMs, lastByteMs: capture.lastByteMs, cpuMs: meter.totalMs }
+  const isAsking = () => talk?.isAsking() ?? false
+  const limits = { timeoutMs, idleMs, isAsking, lastByteMs: capture.lastByteMs, cpuMs: meter.totalMs }
   const watchdog = startWatchdog(world, { ...limits, terminate: started.terminate })
   const end = await command.end
   watchdog.stop()

@@ -24,6 +24,8 @@ const LINGER_MS = 60_000
 export interface Talk {
   /** One line of the agent's stdout. */
   hear(text: string): void
+  /** Whether a question of its waits for a person. */
+  isAsking(): boolean
   /** Asks it to stop its turn; false when it cannot be asked. */
   interrupt(): boolean
   /** The process has ended: what the run was worth is written down firmly. Gives the conversation's name. */
@@ -158,6 +160,7 @@ export function startTalk(options: TalkOptions): Talk {
       if (message !== null && dialogue) write(dialogue.hear(message))
       store(false)
     },
+    isAsking: () => permissions.pending() !== null,
     interrupt: () => {
       if (dialogue === null || isClosed) return false
       write(dialogue.interrupt())

@@ -7,7 +7,8 @@ export function workspaceContent(body: CreateWorkspace): string {
   return digest(content)
 }
 
-export function sessionContent(body: StartSession): string {
+/** `idleMs` is a setting of the caller's, which may have changed since it asked first. */
+export function sessionContent({ idleMs: _idleMs, ...body }: StartSession): string {
   const { env: _env, ...agent } = body.agent
   return digest({ ...body, agent })
 }

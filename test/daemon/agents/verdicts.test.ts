@@ -37,13 +37,13 @@ describe('a task with an agent', () => {
   it('says no_change when the agent succeeded at nothing', async () => {
     expect(await ends({ says: { outcome: 'success' } })).toMatchObject({ status: 'completed', verdict: 'no_change' })
   })
-  it('hands the agent its model, its policy and what it may cost', async () => {
+  it('hands the agent its model, its policy, what it may cost and how long it may do nothing', async () => {
     const agent = { ...claude({ says: { outcome: 'success' } }), model: 'sonnet', args: ['--verbose'] }
     const id = await life.submit({ agent, maxCostUsd: 2, permissions: 'deny' })
     await life.world.run(() => life.task(id).step === 'running')
     const body = out.agents.get('n1')?.workspaces.get(`${id}-1-1`)?.sessions.get(`${id}-1-1-s1`)?.body
     expect(body).toMatchObject({
-      ...{ model: 'sonnet', maxCostUsd: 2, permissions: 'deny' },
+      ...{ model: 'sonnet', maxCostUsd: 2, permissions: 'deny', idleMs: 20 * 60_000 },
       agent: { type: 'claude', args: ['--verbose'] },
     })
   })
