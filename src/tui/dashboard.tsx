@@ -4,6 +4,7 @@ import { memo, useState, useSyncExternalStore } from 'react'
 import { frame } from './frame.ts'
 import { kept, type Line, type Span } from './line.ts'
 import type { Model } from './model.ts'
+import type { Painter } from './painter.ts'
 import type { Tone } from './states.ts'
 import type { Store } from './store.ts'
 
@@ -17,17 +18,25 @@ const COLOURS: Record<Tone, string> = {
   quiet: 'gray',
 }
 
-export function Dashboard({ store, onKey }: { store: Store; onKey(key: string): void }) {
+interface DashboardProps {
+  store: Store
+  /** The places of the lines that have to be drawn. */
+  changed: Painter['changed']
+  onKey(key: string): void
+}
+
+/** Of the frame, only what is not on the terminal already: what Ink draws costs with every cell of it. */
+export function Dashboard({ store, changed, onKey }: DashboardProps) {
   const [linesOf] = useState(() => frames(store))
   const lines = useSyncExternalStore(store.subscribe, linesOf)
   useInput((input, key) => {
     for (const name of keysOf(input, key)) onKey(name)
   })
+  const places = changed(lines)
   return (
-    <Box flexDirection="column" width={store.get().size.columns} height={lines.length}>
-      {lines.map((line, index) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: a line of the screen is its place
-        <Row key={index} line={line} />
+    <Box flexDirection="column" width={store.get().size.columns} height={places.length}>
+      {places.map(place => (
+        <Row key={place} line={lines[place] ?? []} />
       ))}
     </Box>
   )

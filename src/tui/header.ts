@@ -30,13 +30,8 @@ function linkOf({ awaySince, now }: Model): Span {
 
 /** As many groups as fit, most urgent first; the price of an hour comes last. */
 function summary(model: Model, room: number): Line {
-  const counts = GROUPS.map(() => 0)
-  for (const { task } of model.rows.values()) {
-    const index = GROUPS.findIndex(({ fits }) => fits(task))
-    if (index >= 0) counts[index] = (counts[index] ?? 0) + 1
-  }
   const groups = GROUPS.flatMap(({ word, tone }, index): Span[] => {
-    const count = counts[index] ?? 0
+    const count = model.tally[index] ?? 0
     return count === 0 ? [] : [{ text: `${count} ${word}`, tone }]
   })
   const perHour = model.nodes.reduce((sum, { pricePerHour }) => sum + (pricePerHour ?? 0), 0)

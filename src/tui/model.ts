@@ -2,6 +2,7 @@
 import type { EventJson, NodeJson, ScreenTaskJson, WhyJson } from '../protocol/control.ts'
 import type { Log } from './log.ts'
 import type { Prompt } from './prompt.ts'
+import { EMPTY_TALLY, type Tally } from './tally.ts'
 
 export interface Row {
   task: ScreenTaskJson
@@ -49,6 +50,8 @@ export interface Model {
   /** When the daemon went away; null while the stream is open. */
   awaySince: number | null
   rows: ReadonlyMap<string, Row>
+  /** Of the rows. */
+  tally: Tally
   /** Tasks that events speak of and nobody has read yet. */
   unread: ReadonlySet<string>
   nodes: readonly NodeJson[]
@@ -75,6 +78,7 @@ export function firstModel(now: number, size: Model['size'], isReadOnly: boolean
     isReadOnly,
     awaySince: null,
     rows: new Map(),
+    tally: EMPTY_TALLY,
     unread: new Set(),
     nodes: [],
     events: [],

@@ -43,10 +43,10 @@ export async function openDashboard({ client, isReadOnly, stdin, stdout }: Dashb
 
   function show(): void {
     terminal.enter()
-    app = render(createElement(Dashboard, { store, onKey }), {
+    app = render(createElement(Dashboard, { store, changed: terminal.changed, onKey }), {
       stdin,
       stdout: terminal.canvas,
-      // Every frame is handed over whole; the painter knows what of it is new.
+      // Whatever is drawn is handed over at once; the painter knows where it belongs.
       debug: true,
       patchConsole: false,
       exitOnCtrlC: false,

@@ -6,6 +6,7 @@ import { appendLog, EMPTY_LOG } from './log.ts'
 import type { Model, Row } from './model.ts'
 import { reordered } from './order.ts'
 import { isEnded } from './states.ts'
+import { EMPTY_TALLY, type RowChange, tallied } from './tally.ts'
 
 const EVENTS_MAX = 1_000
 /** How long a busy list holds still before it is sorted anew, in ms. */
@@ -22,7 +23,11 @@ export const feed: Reducers = {
         { task, why: model.rows.get(task.id)?.why ?? null, isStale: !isEnded(task) },
       ]),
     )
-    return reordered({ ...model, rows, nodes: snapshot.nodes, unread: new Set(), awaySince: null })
+    const tally = tallied(
+      EMPTY_TALLY,
+      [...rows.values()].map(row => [undefined, row]),
+    )
+    return reordered({ ...model, rows, tally, nodes: snapshot.nodes, unread: new Set(), awaySince: null })
   },
 
   history: (model, { events }) => ({ ...model, events: [...events, ...model.events].slice(-EVENTS_MAX) }),
@@ -30,12 +35,13 @@ export const feed: Reducers = {
   events(model, { events }) {
     const rows = new Map(model.rows)
     const unread = new Set(model.unread)
-    for (const event of events) hear(rows, unread, event)
+    const changes = events.flatMap(event => hear(rows, unread, event))
     const { detail } = model
     const ofDetail = detail ? events.filter(({ taskId }) => taskId === detail.id) : []
     return settled({
       ...model,
       rows,
+      tally: tallied(model.tally, changes),
       unread,
       events: [...model.events, ...events].slice(-EVENTS_MAX),
       // Whoever scrolled up goes on looking at the same lines.
@@ -48,15 +54,18 @@ export const feed: Reducers = {
     const rows = new Map(model.rows)
     const unread = new Set(model.unread)
     const found = new Map(read.map(row => [row.task.id, row]))
+    const changes: RowChange[] = []
     for (const [id, before] of asked) {
       // What was read may be older than an event that came meanwhile: then it is asked for again.
       if (rows.get(id) !== before) continue
       unread.delete(id)
-      const row = found.get(id)
-      if (row) rows.set(id, { ...row, isStale: false })
+      const read = found.get(id)
+      const row = read && { ...read, isStale: false }
+      changes.push([before, row])
+      if (row) rows.set(id, row)
       else rows.delete(id)
     }
-    return settled({ ...model, rows, unread })
+    return settled({ ...model, rows, tally: tallied(model.tally, changes), unread })
   },
 
   nodes: (model, { nodes }) => ({ ...model, nodes }),
@@ -99,17 +108,23 @@ function newer(known: readonly EventJson[], events: readonly EventJson[]): Event
   return [...known, ...events.filter(({ seq }) => seq > last)]
 }
 
-function hear(rows: Map<string, Row>, unread: Set<string>, event: EventJson): void {
+/** Answers what became of the row, if there is one. */
+function hear(rows: Map<string, Row>, unread: Set<string>, event: EventJson): RowChange[] {
   const { taskId } = event
-  if (taskId === null) return
+  if (taskId === null) return []
+  const before = rows.get(taskId)
   if (event.type === 'task.removed') {
     rows.delete(taskId)
     unread.delete(taskId)
-    return
+    return [[before, undefined]]
   }
-  const row = rows.get(taskId)
-  if (row) rows.set(taskId, { task: applied(row.task, event), why: null, isStale: true })
-  else unread.add(taskId)
+  if (!before) {
+    unread.add(taskId)
+    return []
+  }
+  const after = { task: applied(before.task, event), why: null, isStale: true }
+  rows.set(taskId, after)
+  return [[before, after]]
 }
 
 /** The parts of a task that an event tells. */

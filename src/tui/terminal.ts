@@ -7,8 +7,9 @@ const ENTER = '\x1b[?1049h\x1b[?25l'
 const LEAVE = '\x1b[?2026l\x1b[0m\x1b[?25h\x1b[?1049l'
 
 export interface Terminal {
-  /** What Ink draws on: every write is a frame. */
+  /** What Ink draws on: every write is the changed lines of a frame. */
   canvas: NodeJS.WriteStream
+  changed: Painter['changed']
   size(): { columns: number; rows: number }
   /** Also when in: the next frame is drawn whole. */
   enter(): void
@@ -35,6 +36,7 @@ export function openTerminal({ stdin, stdout }: Streams): Terminal {
   }
   return {
     canvas: canvasOf(stdout, painter),
+    changed: painter.changed,
     size: () => ({ columns: stdout.columns || 80, rows: stdout.rows || 24 }),
     enter() {
       stdout.write(ENTER)
@@ -56,7 +58,8 @@ function canvasOf(stdout: NodeJS.WriteStream, painter: Painter): NodeJS.WriteStr
     write: {
       value: (text: string, ...rest: unknown[]) => {
         // Beside frames, Ink writes modes of the terminal, and nothing at all to hear when it was written.
-        if (text === '' || text.startsWith('\x1b[?')) return stdout.write(text, rest.find(isCallback))
+        const heard = rest.find(isCallback)
+        if (heard || text.startsWith('\x1b[?')) return stdout.write(text, heard)
         painter.paint(text)
         return true
       },

@@ -22,6 +22,7 @@ export interface DashboardCost {
 
 /** From the first frame on, for the compiler and the first rows. */
 const WARM_UP_MS = 3_000
+const FIRST_FRAME_MS_MAX = 60_000
 const UPDATE = '\x1b[?2026h'
 const CLEARS = ['\x1b[2J', '\x1b[3J']
 
@@ -42,7 +43,7 @@ export async function measureDashboard(
       TERM: 'xterm-256color',
       LANG: 'C.UTF-8',
     },
-    stdio: ['pipe', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'ignore'],
   })
   let output = ''
   script.stdout?.on('data', chunk => {
@@ -50,7 +51,11 @@ export async function measureDashboard(
   })
   try {
     control.start(eventsASecond)
-    while (!output.includes(UPDATE)) await pause(100)
+    const latest = performance.now() + FIRST_FRAME_MS_MAX
+    while (!output.includes(UPDATE)) {
+      if (performance.now() > latest) throw new Error(`the dashboard shows nothing: ${output.slice(-500)}`)
+      await pause(100)
+    }
     await pause(WARM_UP_MS)
     // The shell that wrote its number became the dashboard.
     const pid = Number(readFileSync(path.join(folder, 'pid'), 'utf8'))

@@ -7,6 +7,7 @@ import type { Point } from './chart.ts'
 import { check } from './check.ts'
 import { type Row, say, writeReport } from './report.ts'
 import { callbackRows } from './rows/callbacks.ts'
+import { dashboardRow } from './rows/dashboard.ts'
 import { fill, growthPoints, growthRow } from './rows/growth.ts'
 import { localRows } from './rows/local.ts'
 import { placementRow, tickRow } from './rows/placement.ts'
@@ -32,6 +33,7 @@ const BENCHES: Record<string, () => Promise<Row[]>> = {
   local: () => localRows(9),
   store: () => storeRows(25),
   streams: () => streamRows(500),
+  dashboard: async () => [await dashboardRow(SHORT ? 10_000 : 30_000)],
   async growth() {
     growth = await growthPoints()
     return [growthRow(growth)]

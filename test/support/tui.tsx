@@ -68,7 +68,7 @@ export function show(size: { columns: number; rows: number }, isReadOnly = false
     for (const deed of press(store.get(), key)) if ('act' in deed) store.dispatch(deed.act)
     store.flush()
   }
-  const app = render(createElement(Dashboard, { store, onKey }), {
+  const app = render(createElement(Dashboard, { store, changed: terminal.changed, onKey }), {
     stdin,
     stdout: terminal.canvas,
     debug: true,
