@@ -7,7 +7,7 @@ import { streamEvents } from '../src/event-stream.ts'
 import type { EventJson, TaskJson } from '../src/protocol/control.ts'
 import { realWorld } from '../src/world.ts'
 import type { Cli } from './cli.ts'
-import { isOver, needsInput } from './is-over.ts'
+import { isSettled as isDone, needsInput } from './is-over.ts'
 
 export interface Wanted {
   /** Full ids. */
@@ -39,7 +39,7 @@ export async function awaitTasks(cli: Cli, wanted: Wanted): Promise<TaskJson[] |
   }
   const cancel = timeoutMs === null ? () => {} : realWorld().clock.timer(timeoutMs, late)
 
-  const isSettled = (task: TaskJson) => wanted.isThere(task) || (!wanted.keepsOn && (isOver(task) || needsInput(task)))
+  const isSettled = (task: TaskJson) => wanted.isThere(task) || (!wanted.keepsOn && (isDone(task) || needsInput(task)))
   const told = new Map<string, number>()
   const tell = (event: EventJson) => {
     const { taskId, seq } = event

@@ -5,6 +5,7 @@ const EXAMPLES = {
     'tdf submit --repo ~/work/site --ref main --agent codex "update the dependencies"',
     `tdf submit --wait -- sh -c 'make format && git commit -qam "format"'`,
     'git log -1 --format=%B | tdf submit - --title "follow up on the last commit"',
+    'tdf submit "fix issue 12" --check "npm test" --pr',
     `echo '{"prompt":"update the licence year","labels":{"job":"year"}}' | tdf submit --file -`,
   ],
   ls: [
@@ -32,6 +33,7 @@ const EXAMPLES = {
   prune: ['tdf prune --older-than 30d --dry-run', 'tdf prune --older-than 30d --yes'],
   diff: ['tdf diff @last', 'tdf diff @last --stat', 'tdf diff @last | git apply --3way'],
   apply: ['tdf apply @last'],
+  push: ['tdf push @last', 'tdf push @last --pr', 'tdf push 7kq2 --remote upstream --branch fix/flaky-test'],
   pull: ['tdf pull @last && git merge "$(tdf pull @last)"', 'tdf pull @last --branch try-it'],
   shell: ['tdf shell @last'],
   'node ls': ['tdf node ls', 'tdf node ls --json'],

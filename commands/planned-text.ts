@@ -18,6 +18,7 @@ export function plannedText(task: PlannedTask): string {
     ['base', repo.baseCommit?.slice(0, 12)],
     ['branch', oneLine(task.outputBranch)],
     ['setup', task.setup && oneLine(task.setup.command)],
+    ['then', task.push && oneLine(`${task.push.pr ? 'a pull request' : 'a push'} to ${task.push.remote}`)],
     ['check', task.check && oneLine(task.check)],
     ['only on', wishes.length > 0 ? oneLine(wishes.join(', ')) : null],
     ['ends after', timeoutMs === null ? null : formatDurationShort(timeoutMs)],

@@ -13,7 +13,7 @@ import { nodeCommand } from './nodes.ts'
 import { errorsCommand, eventsCommand, logsCommand } from './observe.ts'
 import { quickstartCommand } from './quickstart.ts'
 import { reapCommand } from './reap.ts'
-import { applyCommand, diffCommand, pullCommand, shellCommand } from './results.ts'
+import { applyCommand, diffCommand, pullCommand, pushCommand, shellCommand } from './results.ts'
 import { submitCommand } from './submit.ts'
 import { lsCommand, showCommand, whyCommand } from './tasks.ts'
 import { versionCommand } from './version.ts'
@@ -22,7 +22,7 @@ import { waitCommand, watchCommand } from './waiting.ts'
 /** In the order of the help text: what one does most comes first. */
 const COMMANDS: readonly ((cli: Cli) => Command)[] = [
   ...[submitCommand, lsCommand, showCommand, whyCommand, logsCommand, watchCommand, waitCommand],
-  ...[diffCommand, applyCommand, pullCommand, shellCommand],
+  ...[diffCommand, applyCommand, pullCommand, pushCommand, shellCommand],
   ...[retryCommand, cancelCommand, sendCommand, rmCommand, pruneCommand],
   ...[
     eventsCommand,

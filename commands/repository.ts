@@ -13,6 +13,7 @@ import type { RunResult } from '../src/process.ts'
 import type { SubmitBody } from '../src/protocol/submit.ts'
 import { type Cli, say } from './cli.ts'
 import { type Git, userGit } from './local-git.ts'
+import { knownRemoteOf, remoteOf } from './remote.ts'
 import { quoted } from './words.ts'
 
 type Repo = SubmitBody['repo']
@@ -20,19 +21,22 @@ type Repo = SubmitBody['repo']
 export interface Taken {
   repo: Repo
   author: { name: string; email: string } | null
+  /** Where its own remote is; null when it has none. */
+  remote: string | null
 }
 
 /** Throws NO_REPOSITORY, REF_UNKNOWN, REF_UNSAFE, REPOSITORY_SHALLOW or REPOSITORY_UNREADABLE. */
 export async function takeRepository(
   cli: Cli,
-  options: { repo?: string; ref?: string; dirty?: boolean },
+  options: { repo?: string; ref?: string; dirty?: boolean; push?: boolean; pr?: boolean; remote?: string },
 ): Promise<Taken> {
   const { repo = '.', ref } = options
   if (ref !== undefined && !isSafeRef(ref))
     throw new TdfError('REF_UNSAFE', `"${ref}" cannot be a branch, tag or commit`)
   const local = repo.startsWith('file://') ? repo.slice('file://'.length) : path.resolve(cli.cwd, repo)
   if (!existsSync(local) && isRepositoryUrl(repo)) {
-    return { repo: { kind: 'git', url: repo, ref: ref ?? null }, author: null }
+    const remote = options.remote === undefined ? null : await remoteOf(cli, cli.cwd, options.remote)
+    return { repo: { kind: 'git', url: repo, ref: ref ?? null }, author: null, remote }
   }
   const git = userGit(cli, local)
   const top = await topOf(git, local, repo)
@@ -44,7 +48,13 @@ export async function takeRepository(
   return {
     repo: { kind: 'bundle', url: top, ref: name, baseCommit: based, ...bundle },
     author: await authorOf(git),
+    remote: await remoteFor(cli, top, options),
   }
+}
+
+/** Without a word about pushing it is only perhaps wanted, and a remote that cannot be used is no failure. */
+function remoteFor(cli: Cli, top: string, { push, pr, remote }: { push?: boolean; pr?: boolean; remote?: string }) {
+  return push || pr || remote !== undefined ? remoteOf(cli, top, remote) : knownRemoteOf(cli, top)
 }
 
 async function topOf(git: Git, local: string, given: string): Promise<string> {

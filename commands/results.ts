@@ -1,7 +1,8 @@
-/** The work of a task, from the daemon's own copy: `diff`, `apply`, `pull`, `shell`. */
+/** The work of a task, from the daemon's own copy: `diff`, `apply`, `pull`, `push`, `shell`. */
 import { Command } from 'commander'
 import { type Cli, formatOf } from './cli.ts'
 import { examples } from './examples.ts'
+import type { PushOptions } from './push-run.ts'
 
 const TASK = 'an id, four or more of its first characters, or @last'
 
@@ -37,6 +38,20 @@ export function pullCommand(cli: Cli): Command {
     .action(async (reference: string, options: { branch?: string }, command: Command) => {
       const { pull } = await import('./pull-run.ts')
       await pull(cli, reference, options.branch, formatOf(command))
+    })
+}
+
+export function pushCommand(cli: Cli): Command {
+  return new Command('push')
+    .description("push a task's branch from the daemon's own copy; a branch that tdf did not make is left alone")
+    .argument('<task>', TASK)
+    .option('--remote <name-or-url>', 'where to (default: as at the last time or at submit, else origin)')
+    .option('--branch <name>', "another name than the task's own")
+    .option('--pr', 'open a pull request too')
+    .addHelpText('after', examples('push'))
+    .action(async (reference: string, options: PushOptions, command: Command) => {
+      const { push } = await import('./push-run.ts')
+      await push(cli, reference, options, formatOf(command))
     })
 }
 

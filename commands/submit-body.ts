@@ -22,6 +22,9 @@ export interface SubmitOptions {
   maxCost?: number
   permissions?: 'allow' | 'deny' | 'ask'
   autoResume?: boolean
+  push?: boolean
+  pr?: boolean
+  remote?: string
   idempotencyKey?: string
   wait?: boolean
   follow?: boolean
@@ -30,7 +33,7 @@ export interface SubmitOptions {
   file?: string
 }
 
-export interface Asked extends Pick<SubmitBody, 'prompt' | 'command' | 'repo' | 'author' | 'timeoutMs'> {
+export interface Asked extends Pick<SubmitBody, 'prompt' | 'command' | 'repo' | 'author' | 'timeoutMs' | 'remote'> {
   options: Partial<SubmitOptions>
 }
 
@@ -53,5 +56,13 @@ export function submitBody({ options, ...asked }: Asked): SubmitBody {
     maxCostUsd: options.maxCost ?? null,
     permissions: options.permissions ?? null,
     autoResume: options.autoResume !== false,
+    push: pushOf(options),
   }
+}
+
+/** Null leaves it to the configuration. */
+function pushOf({ push, pr }: Partial<SubmitOptions>): SubmitBody['push'] {
+  if (push === false) return 'never'
+  if (pr === true) return 'pr'
+  return push === true ? 'branch' : null
 }

@@ -50,7 +50,8 @@ async function textOf(cli: Cli, file: string): Promise<string> {
 function repositories(cli: Cli): (options: SubmitOptions) => Promise<Taken> {
   const taken = new Map<string, Promise<Taken>>()
   return options => {
-    const key = JSON.stringify([options.repo, options.ref, options.dirty])
+    const { repo, ref, dirty, push, pr, remote } = options
+    const key = JSON.stringify([repo, ref, dirty, push, pr, remote])
     const known = taken.get(key) ?? takeRepository(cli, options)
     taken.set(key, known)
     return known
@@ -60,11 +61,11 @@ function repositories(cli: Cli): (options: SubmitOptions) => Promise<Taken> {
 function submitLine(
   cli: Cli,
   { number, prompt, command, options }: Line,
-  { repo, author }: Taken,
+  { repo, author, remote }: Taken,
   { dryRun = false, idempotencyKey }: SubmitOptions,
 ): Promise<TaskJson | PlannedTask> {
   const timeoutMs = options.timeout === undefined ? null : durationOf(options.timeout, 'timeout')
-  const json = submitBody({ prompt, command, repo, author, timeoutMs, options })
+  const json = submitBody({ prompt, command, repo, author, remote, timeoutMs, options })
   // One key for the file makes one for each line: the same file again is the same tasks.
   const key = options.idempotencyKey ?? (idempotencyKey === undefined ? null : `${idempotencyKey}-${number}`)
   return post(cli, json, dryRun ? null : key, dryRun)

@@ -25,7 +25,7 @@ const KEYS: Record<string, [check: Check, what: string]> = {
   ...Object.fromEntries(
     [
       ...['prompt', 'title', 'repo', 'ref', 'agent', 'model', 'setup', 'check', 'node', 'provider', 'size'],
-      ...['location', 'timeout', 'outputBranch', 'idempotencyKey'],
+      ...['location', 'timeout', 'outputBranch', 'idempotencyKey', 'remote'],
     ].map(key => [key, [isText, 'a string']] as const),
   ),
   command: [isWords, 'a list of strings'],
@@ -33,6 +33,8 @@ const KEYS: Record<string, [check: Check, what: string]> = {
   priority: [isWhole, 'a whole number'],
   dirty: [isFlag, 'true or false'],
   interactive: [isFlag, 'true or false'],
+  push: [isFlag, 'true or false'],
+  pr: [isFlag, 'true or false'],
 }
 
 /** Throws USAGE with file and line of the first that is wrong; blank lines are skipped. */

@@ -28,8 +28,8 @@ export async function submit(
   const waitMs = options.waitTimeout === undefined ? null : durationOf(options.waitTimeout, '--wait-timeout')
   const timeoutMs = options.timeout === undefined ? null : durationOf(options.timeout, '--timeout')
   const prompt = await promptOf(cli, words, task !== null, command)
-  const { repo, author } = await takeRepository(cli, options)
-  const json = submitBody({ prompt, command: task, repo, author, timeoutMs, options })
+  const { repo, author, remote } = await takeRepository(cli, options)
+  const json = submitBody({ prompt, command: task, repo, author, remote, timeoutMs, options })
   if (options.dryRun) return showPlan(cli, await post<PlannedTask>(cli, json, null, true), format)
   const submitted = await post<TaskJson>(cli, json, options.idempotencyKey ?? null, false)
   const isChosen = options.agent !== undefined || task !== null

@@ -1,7 +1,7 @@
 /** A task in words, for people. */
 import { formatDurationShort } from '../src/duration.ts'
 import type { TaskJson } from '../src/protocol/control.ts'
-import { resultLine } from '../src/result-text.ts'
+import { pushText, resultLine } from '../src/result-text.ts'
 import { oneLine, sanitize } from '../src/sanitize.ts'
 import { type Column, pairs } from './output.ts'
 
@@ -10,6 +10,8 @@ export function taskLine(task: TaskJson): string {
   const took = task.completedAt && task.startedAt ? ` in ${between(task.startedAt, task.completedAt)}` : ''
   const parts = [`${task.id} ${stateOf(task)}${took}: ${oneLine(task.title)}`]
   if (task.result && task.result.ahead > 0) parts.push(`  ${resultLine(task)}`, `  see it:   tdf diff ${task.id}`)
+  if (task.push) parts.push(`  branch:   ${pushText(task.push)}`)
+  if (task.push?.state === 'failed') parts.push(`  next:     tdf push ${task.id}`)
   if (task.error) parts.push(`  because:  ${oneLine(task.error.message)}`, `  next:     ${oneLine(task.error.hint)}`)
   return parts.join('\n')
 }
@@ -76,6 +78,7 @@ export function taskDetails(task: TaskJson, now: number): string {
         .join(', '),
     ],
     ['result', result && resultLine(task)],
+    ['push', task.push && pushText(task.push)],
     ['check', result?.check && `${oneLine(result.check.command)} (exit ${result.check.exitCode ?? 'none'})`],
     ['usage', usage && usageText(usage)],
     ['in all', task.attempt > 1 && task.totalUsage ? usageText(task.totalUsage) : null],

@@ -7,7 +7,7 @@ import { awaitTasks } from './await-tasks.ts'
 import { type Cli, print, printJson, say } from './cli.ts'
 import type { Format } from './formats.ts'
 import { catchInterrupt } from './interrupt.ts'
-import { isOver, needsInput } from './is-over.ts'
+import { isOver, isSettled, needsInput } from './is-over.ts'
 import { followLog } from './log-follow.ts'
 import { taskLine } from './task-text.ts'
 
@@ -28,7 +28,7 @@ export interface WaitOptions {
 
 /** Sets the exit code to what the tasks came to. Ctrl-C leaves them alone: 130. */
 export async function waitForTasks(cli: Cli, ids: readonly string[], options: WaitOptions): Promise<void> {
-  const { format, timeoutMs, isThere = isOver } = options
+  const { format, timeoutMs, isThere = isSettled } = options
   const { clock } = realWorld()
   const since = clock.mono()
   const interrupt = catchInterrupt()
@@ -66,9 +66,9 @@ function show(cli: Cli, tasks: readonly TaskJson[], { format, asList = false }: 
 }
 
 /** What a task came to, or 75 when it needs a person and 0 when somebody asked for less than its end. */
-export function exitCodeOf(task: TaskJson, isThere: (task: TaskJson) => boolean = isOver): number {
+export function exitCodeOf(task: TaskJson, isThere: (task: TaskJson) => boolean = isSettled): number {
   if (isOver(task)) {
-    if (task.status === 'completed') return 0
+    if (task.status === 'completed') return task.push?.state === 'failed' ? 1 : 0
     if (task.status === 'cancelled') return 11
     return task.verdict === 'timeout' ? 12 : 10
   }
@@ -80,6 +80,8 @@ interface Teller {
   onTask(task: TaskJson): void
   onEvent(event: EventJson): void
 }
+
+const TOLD = ['task.step', 'task.status', 'task.push']
 
 /** A line on stderr for each step, from the beginning of the waiting. */
 function progressTeller(cli: Cli, ids: readonly string[]): Teller {
@@ -93,7 +95,7 @@ function progressTeller(cli: Cli, ids: readonly string[]): Teller {
       if (waitingFor && task.step === 'node_selection') say(cli, `         waiting for ${waitingFor}`)
     },
     onEvent(event) {
-      if (event.type !== 'task.step' && event.type !== 'task.status') return
+      if (!TOLD.includes(event.type)) return
       const startedAt = created.get(event.taskId ?? '') ?? event.at
       say(cli, `${ids.length > 1 ? `${event.taskId} ` : ''}${progressLine(event, startedAt)}`)
     },

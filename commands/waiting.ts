@@ -4,7 +4,7 @@ import type { TaskJson } from '../src/protocol/control.ts'
 import { STEPS } from '../src/task.ts'
 import { type Cli, durationOf, formatOf } from './cli.ts'
 import { examples } from './examples.ts'
-import { isOver } from './is-over.ts'
+import { isSettled } from './is-over.ts'
 import { idsOf } from './references.ts'
 
 type IsThere = (task: TaskJson) => boolean
@@ -13,7 +13,7 @@ export function waitCommand(cli: Cli): Command {
   return new Command('wait')
     .description('wait for tasks; the exit code tells how they ended')
     .argument('<task...>', 'ids, first characters of them, or @last')
-    .option('--for <what>', 'done, running, or step=NAME', goalOf, isOver)
+    .option('--for <what>', 'done, running, or step=NAME', goalOf, isSettled)
     .option('--timeout <duration>', 'stop waiting after this time; the tasks go on')
     .addHelpText('after', examples('wait'))
     .action(async (references: string[], options: { for: IsThere; timeout?: string }, command: Command) => {
@@ -44,7 +44,7 @@ export function watchCommand(cli: Cli): Command {
 }
 
 function goalOf(text: string): IsThere {
-  if (text === 'done') return isOver
+  if (text === 'done') return isSettled
   if (text === 'running') return ({ step }) => step === 'running'
   const step = text.startsWith('step=') ? text.slice('step='.length) : undefined
   if (STEPS.some(known => known === step)) return task => task.step === step

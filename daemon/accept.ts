@@ -1,20 +1,17 @@
 /** From what was asked for to what will be done: checks a submit and fills in what it leaves open. Loses nothing: a
  * submit that is refused was never stored. */
 import { TdfError } from '../src/errors.ts'
-import { isRepositoryUrl, isSafeBranch, isSafeRef } from '../src/git.ts'
+import { isMetadataUrl, isRepositoryUrl, isSafeBranch, isSafeRef } from '../src/git.ts'
 import type { SubmitRequest } from '../src/protocol/submit.ts'
 import { readBundle } from '../src/store/bundles.ts'
 import { readNode } from '../src/store/nodes.ts'
 import type { AgentSpec, Permissions, RepoSource, TaskSpec } from '../src/task.ts'
 import type { Engine } from './deps.ts'
+import { pushOf } from './push/accept.ts'
 import { isOnPath } from './search-path.ts'
 
 const SETUP_TIMEOUT_MS = 20 * 60_000
 const TITLE_CHARS = 72
-/** Addresses where clouds tell any process of a machine what it must not know. */
-const METADATA_HOSTS =
-  /^(?:[a-z]+:\/\/)?(?:[^/@]*@)?(?:169\.254\.\d+\.\d+|\[?fd00:ec2::254\]?|metadata\.google\.internal)/i
-
 export type Accepting = Pick<Engine, 'config' | 'store' | 'providers'> & { searchPath: string }
 
 /** Throws with what is wrong and the command that mends it. */
@@ -44,6 +41,7 @@ export function accept(engine: Accepting, id: string, request: SubmitRequest): T
     maxCostUsd: request.maxCostUsd,
     permissions: request.permissions ?? permissionsOf(engine, agent),
     autoResume: request.autoResume,
+    push: pushOf(engine, request),
   }
 }
 
@@ -95,7 +93,7 @@ function repoOf({ store }: Accepting, { repo }: SubmitRequest): RepoSource {
     throw new TdfError('REF_UNSAFE', `"${repo.ref}" cannot be a branch, tag or commit`, { field: 'repo.ref' })
   }
   if (repo.kind === 'git') {
-    if (!isRepositoryUrl(repo.url) || repo.url.startsWith('file:') || METADATA_HOSTS.test(repo.url)) {
+    if (!isRepositoryUrl(repo.url) || repo.url.startsWith('file:') || isMetadataUrl(repo.url)) {
       throw new TdfError('NO_REPOSITORY', `"${repo.url}" is no repository that can be cloned`, { field: 'repo.url' })
     }
     return { kind: 'git', url: repo.url, ref: repo.ref, baseCommit: null }

@@ -89,12 +89,14 @@ function judge(task: Task, verdict: Verdict, error: TdfError | null, rules: Rule
   return { ...task, status: statusOf(verdict), verdict, completedAt: rules.now, error: recorded }
 }
 
-/** What a fallen verdict sets in motion. A machine's fault opens the next attempt, while there may be one. */
+/** What a fallen verdict sets in motion: the next attempt after a machine's fault, while there may be one; the push. */
 function consequences(before: Task, judged: Task, rules: Rules): Write[] {
   if (isTerminal(before.status)) return []
   const again =
     judged.verdict === 'infrastructure' &&
     judged.error?.code !== 'WORKSPACE_FAILED' &&
     judged.attempt < rules.config.runner.maxAttempts
-  return again ? [{ kind: 'next_attempt' }] : []
+  if (again) return [{ kind: 'next_attempt' }]
+  const isWanted = judged.status === 'completed' && judged.spec.push && (judged.result?.ahead ?? 0) > 0
+  return isWanted ? [{ kind: 'push' }] : []
 }

@@ -34,6 +34,7 @@ import { metricsApp } from './http/metrics.ts'
 import { wayLost } from './nodes/way-lost.ts'
 import type { DaemonOptions } from './options.ts'
 import { buildProviders } from './providers.ts'
+import { createPusher } from './push/pusher.ts'
 import { createReload } from './reload.ts'
 import { gitResults } from './results/git-results.ts'
 import { createSshWays } from './ssh-ways.ts'
@@ -118,6 +119,7 @@ async function compose(options: DaemonOptions, ending: Ending): Promise<() => vo
     secrets: names => Object.fromEntries(names.flatMap(name => (env[name] === undefined ? [] : [[name, env[name]]]))),
   })
   const errors = createErrorFlush(engine, observability)
+  const pusher = createPusher(engine, results)
 
   const health = createHealth(engine)
   ending.undoLater(() => health.stop())
@@ -156,6 +158,7 @@ async function compose(options: DaemonOptions, ending: Ending): Promise<() => vo
     backups,
     health,
     boxes,
+    pusher,
     status,
     reload,
     stop: ending.stop,
@@ -176,7 +179,8 @@ async function compose(options: DaemonOptions, ending: Ending): Promise<() => vo
   takeUpDraining(engine)
   await engine.takeUp()
   ending.undoLater(() => engine.loop.stop())
-  const sweeps = startSweeps(engine, { stateDir, errors, observability }, careSweeps(disk, backups))
+  const sweeps = startSweeps(engine, { stateDir, errors, observability }, [...careSweeps(disk, backups), pusher.sweep])
+  ending.undoLater(() => pusher.stop())
   ending.undoLater(() => sweeps.stop())
   await supervision.ready()
   ending.undoLater(() => supervision.stopping())

@@ -25,6 +25,7 @@ export type Write =
   | { kind: 'hold_node' }
   | { kind: 'limit'; until: number }
   | { kind: 'next_attempt' }
+  | { kind: 'push' }
 
 export interface Transition {
   task: Task

@@ -8,6 +8,7 @@ import { queueMs, usualMs } from './estimate.ts'
 import { wishOf } from './open-attempt.ts'
 import { obstacle } from './place.ts'
 import { roomsOf } from './placement.ts'
+import { whyPush } from './push/why-push.ts'
 import { asText } from './steps/question.ts'
 import { iso } from './view/task-json.ts'
 import { whyLeft } from './why-left.ts'
@@ -29,7 +30,7 @@ export function why(engine: Engine, task: Task): WhyJson {
 }
 
 function sayings(engine: Engine, task: Task): Said {
-  const left = whyLeft(engine, task)
+  const left = whyLeft(engine, task) ?? whyPush(engine, task)
   if (left) return { ...left, nodes: [], estimate: null }
   if (task.step === null) return { ...whyOver(task), nodes: [], estimate: null }
   if (task.status === 'parked') return { ...whyParked(task), nodes: [], estimate: null }

@@ -10,6 +10,7 @@ import { credentialOf } from './governor.ts'
 import { callbackToken } from './grants.ts'
 import { holdNode } from './nodes/hold.ts'
 import { openAttempt } from './open-attempt.ts'
+import { pushAfter } from './push/ask.ts'
 import type { Write } from './transition.ts'
 
 type WriteOf<Kind extends Write['kind']> = Extract<Write, { kind: Kind }>
@@ -49,4 +50,5 @@ const APPLY: { [Kind in Write['kind']]: Apply<Kind> } = {
   hold_node: (engine, task, _write, now) => holdNode(engine, task.nodeName, now),
   limit: ({ store }, task, { until }, now) => raiseLimit(store.sql, credentialOf(task.spec), until, now),
   next_attempt: (engine, task, _write, now) => openAttempt(engine, task, now),
+  push: (engine, task, _write, now) => pushAfter(engine, task, now),
 }

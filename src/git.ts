@@ -54,6 +54,20 @@ export function gitEnv(more: Record<string, string> = {}): Record<string, string
   }
 }
 
+/**
+ * The environment of a git that speaks with a server in the name of whoever runs us: with their configuration, and so
+ * with their credential helpers, rewritten addresses and ssh command, but with nobody to answer a question.
+ */
+export function ownerGitEnv(more: Record<string, string> = {}): Record<string, string> {
+  const { GIT_CONFIG_GLOBAL: _, GIT_CONFIG_NOSYSTEM: __, ...env } = gitEnv()
+  for (const name of ['XDG_CONFIG_HOME', 'GIT_SSH_COMMAND', 'SSL_CERT_FILE', 'SSL_CERT_DIR']) {
+    const value = process.env[name]
+    if (value !== undefined) env[name] = value
+  }
+  // ssh(1): asked by this program instead of on the terminal, it gets no answer and fails at once.
+  return { ...env, SSH_ASKPASS: 'false', SSH_ASKPASS_REQUIRE: 'force', ...more }
+}
+
 /** Runs git; the caller reads the exit code. */
 export function git(args: readonly string[], options: GitOptions): Promise<RunResult> {
   return run('git', [...SAFE_CONFIG, ...args], {
@@ -93,4 +107,9 @@ export function isRepositoryUrl(url: string): boolean {
   if (FILE_PATTERN.test(url)) return true
   if (URL_PATTERN.test(url)) return !/^[a-z]+:\/\/(?:[^/@]*@)?-/i.test(url)
   return SCP_PATTERN.test(url)
+}
+
+/** Addresses where clouds tell any process of a machine what it must not know. */
+export function isMetadataUrl(url: string): boolean {
+  return /^(?:[a-z]+:\/\/)?(?:[^/@]*@)?(?:169\.254\.\d+\.\d+|\[?fd00:ec2::254\]?|metadata\.google\.internal)/i.test(url)
 }

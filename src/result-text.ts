@@ -2,6 +2,18 @@
 import type { TaskJson } from './protocol/control.ts'
 import { oneLine } from './sanitize.ts'
 
+export function pushText(push: TaskJson['push']): string {
+  if (!push) return '-'
+  const { state, remote, branch, prUrl, error, pushedCommit } = push
+  const to = oneLine(`${branch} to ${remote}`)
+  if (state === 'pushed') return `pushed ${to}${prUrl === null ? '' : `, pull request ${oneLine(prUrl)}`}`
+  const why = error === null ? '' : `: ${oneLine(error)}`
+  const what = pushedCommit === null ? to : `${to} with its pull request`
+  return state === 'pending'
+    ? `pushing ${what}${error === null ? '' : `, tried again after${why}`}`
+    : `not pushed ${what}${why}`
+}
+
 export function resultLine({ result }: Pick<TaskJson, 'result'>): string {
   if (!result) return '-'
   if (result.ahead === 0) return 'no commits'

@@ -102,6 +102,14 @@ export interface TaskSpec {
   permissions?: Permissions
   /** False: a usage limit ends the attempt instead of parking it. */
   autoResume?: boolean
+  /** Where its branch goes once it is completed; null keeps it here. */
+  push?: PushSpec | null
+}
+
+export interface PushSpec {
+  remote: string
+  /** Whether a pull request is opened for it. */
+  pr: boolean
 }
 
 export interface TaskResult {

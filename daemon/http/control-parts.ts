@@ -5,6 +5,7 @@ import type { Boxes } from '../boxes.ts'
 import type { Backups } from '../care/backups.ts'
 import type { ErrorFlush } from '../flush-errors.ts'
 import type { Health } from '../health.ts'
+import type { Pusher } from '../push/pusher.ts'
 import type { GitResults } from '../results/git-results.ts'
 
 export interface Control {
@@ -15,6 +16,7 @@ export interface Control {
   backups: Backups
   health: Health
   boxes: Boxes
+  pusher: Pusher
   status(): DaemonStatusJson
   reload(): ReloadJson
   /** Begins an orderly end; the answer is sent before it happens. */

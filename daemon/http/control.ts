@@ -12,6 +12,7 @@ import { eventRoutes } from './event-routes.ts'
 import { guard } from './guard.ts'
 import { logRoutes } from './log-routes.ts'
 import { nodeRoutes } from './node-routes.ts'
+import { pushRoutes } from './push-routes.ts'
 import { resultRoutes } from './result-routes.ts'
 import { screenRoutes } from './screen-routes.ts'
 import { shellRoutes } from './shell-routes.ts'
@@ -30,6 +31,7 @@ export function controlApp(engine: RunningEngine, parts: Control): Hono {
   app.get('/metrics', c => c.text(engine.metrics.registry.text()))
   app.route('/v1', taskRoutes(engine))
   app.route('/v1', resultRoutes(engine, parts))
+  app.route('/v1', pushRoutes(engine, parts))
   app.route('/v1', logRoutes(engine))
   app.route('/v1', shellRoutes(engine))
   app.route('/v1', bundleRoutes(engine, parts))

@@ -2,6 +2,7 @@
 import type { TaskJson } from '../../src/protocol/control.ts'
 import { usagesBefore } from '../../src/store/attempts.ts'
 import { readNode } from '../../src/store/nodes.ts'
+import { readPush } from '../../src/store/pushes.ts'
 import { machineCost, readWorkspace } from '../../src/store/slots.ts'
 import type { Sql } from '../../src/store/sql.ts'
 import type { Task } from '../../src/task.ts'
@@ -41,6 +42,7 @@ export function taskJson(sql: Sql, task: Task): TaskJson {
     machineCost: task.nodeName === null ? null : machineCost(sql, task.id, task.updatedAt),
     error: task.error,
     cleanup: task.cleanup,
+    push: pushOf(sql, task),
     createdAt: iso(task.createdAt),
     startedAt: iso(task.startedAt),
     completedAt: iso(task.completedAt),
@@ -64,6 +66,18 @@ function sessionOf({ sessionId, facts }: Task): TaskJson['session'] {
   if (sessionId === null || !facts.session) return null
   const { status, exitCode, signal, resumeRef } = facts.session
   return { id: sessionId, status, exitCode, signal, resumeRef }
+}
+
+function pushOf(sql: Sql, { id, attempt }: Task): TaskJson['push'] {
+  const push = readPush(sql, id)
+  if (push?.attempt !== attempt) return null
+  const { state, remote, branch, commitId, pushedCommit, wantsPr, prUrl, tries, dueAt, error, updatedAt } = push
+  return {
+    ...{ state, remote, branch, commit: commitId, pushedCommit, wantsPr, prUrl, tries },
+    nextTryAt: state === 'pending' ? iso(dueAt) : null,
+    error,
+    updatedAt: iso(updatedAt),
+  }
 }
 
 function totalUsage(sql: Sql, task: Task): TaskJson['totalUsage'] {

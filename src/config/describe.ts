@@ -57,6 +57,7 @@ export function valueText(value: unknown, about?: About): string {
   if (Array.isArray(value)) return `[${value.map(item => valueText(item)).join(', ')}]`
   if (typeof value === 'string') return escaped(value)
   if (!isTable(value)) return String(value)
+  if (Object.keys(value).length === 0) return '{}'
   return `{ ${Object.entries(value)
     .map(([name, item]) => `${keyText([name])} = ${valueText(item)}`)
     .join(', ')} }`

@@ -8,6 +8,7 @@ import { parseListen } from './listen.ts'
 import { nodesTable, sweepsTable } from './nodes-table.ts'
 import { notifyTable } from './notify-table.ts'
 import { hetznerTable, localTable, staticTable } from './provider-tables.ts'
+import { pushTable } from './push-table.ts'
 import { runnerTable } from './runner-table.ts'
 import { emptyTable, isTable, type Table } from './tree.ts'
 
@@ -61,6 +62,7 @@ export const configSchema = z.strictObject({
   nodes: nodesTable,
   sweeps: sweepsTable,
   results: resultsTable,
+  push: pushTable,
   disk: diskTable,
   backups: backupsTable,
   retention: retentionTable,

@@ -55,9 +55,27 @@ export interface TaskJson {
   machineCost: number | null
   error: { code: string; message: string; hint: string; step: Step | null; class: string } | null
   cleanup: Cleanup | null
+  /** The last push that was asked for; null when there was none. It has no say in the verdict. */
+  push: PushJson | null
   createdAt: string
   startedAt: string | null
   completedAt: string | null
+  updatedAt: string
+}
+
+/** *pending*: it is being tried; *failed*: nobody tries any more. `branch` is at `pushedCommit` of `remote`. */
+export interface PushJson {
+  state: 'pending' | 'pushed' | 'failed'
+  remote: string
+  branch: string
+  commit: string
+  pushedCommit: string | null
+  wantsPr: boolean
+  prUrl: string | null
+  tries: number
+  nextTryAt: string | null
+  /** What the last try failed with, in the words of git or of the forge. */
+  error: string | null
   updatedAt: string
 }
 

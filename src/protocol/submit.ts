@@ -46,6 +46,10 @@ export const submitRequest = z.object({
   maxCostUsd: nullable(z.number().positive().max(1_000_000)),
   permissions: nullable(z.enum(['allow', 'deny', 'ask'])),
   autoResume: z.boolean().default(true),
+  /** What follows when the task is completed; null: as `[push] default` says. */
+  push: nullable(z.enum(['never', 'branch', 'pr'])),
+  /** Where to, when that is not where the repository came from. */
+  remote: nullable(text(4096).min(1)),
 })
 export type SubmitRequest = z.output<typeof submitRequest>
 export type SubmitBody = z.input<typeof submitRequest>

@@ -180,4 +180,23 @@ export const MIGRATIONS: readonly string[] = [
     at integer not null
   ) strict, without rowid;
   `,
+  `
+  create table pushes (
+    task_id text primary key,
+    attempt integer not null,
+    remote text not null,
+    branch text not null,
+    commit_id text not null,
+    wants_pr integer not null,
+    state text not null,
+    pushed_commit text,
+    pr_url text,
+    tries integer not null default 0,
+    due_at integer not null,
+    until integer not null,
+    error text,
+    updated_at integer not null
+  ) strict, without rowid;
+  create index pushes_due on pushes (due_at) where state = 'pending';
+  `,
 ]

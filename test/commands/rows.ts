@@ -55,6 +55,7 @@ export const ROWS: Record<string, Row> = {
   diff: look({ wrongState: ['NO_RESULT', 'LIVE'], isText: true }),
   apply: look({ wrongState: ['NO_RESULT', 'LIVE'] }),
   pull: look({ wrongState: ['NO_RESULT', 'LIVE'] }),
+  push: look({ ok: OWN_TEST('long/push.test.ts'), wrongState: ['NO_RESULT', 'LIVE'] }),
   shell: look({ ok: ['LIVE'], wrongState: ['WRONG_STATE', 'DONE'], isText: true, isChild: true }),
   retry: look({ ok: ['DONE', '-n'], wrongState: ['WRONG_STATE', 'LIVE'] }),
   cancel: look({ ok: ['LIVE', '-n'], wrongState: ['WRONG_STATE', 'DONE'] }),

@@ -116,6 +116,7 @@ function taskOf(index: number): ScreenTaskJson {
     machineCost: null,
     error: null,
     cleanup: null,
+    push: null,
     createdAt: at,
     startedAt: null,
     completedAt: null,

@@ -124,6 +124,23 @@ CREATE TABLE outbox (
     tries integer not null default 0
   ) strict, without rowid;
 
+CREATE TABLE pushes (
+    task_id text primary key,
+    attempt integer not null,
+    remote text not null,
+    branch text not null,
+    commit_id text not null,
+    wants_pr integer not null,
+    state text not null,
+    pushed_commit text,
+    pr_url text,
+    tries integer not null default 0,
+    due_at integer not null,
+    until integer not null,
+    error text,
+    updated_at integer not null
+  ) strict, without rowid;
+
 CREATE TABLE reservations (
     task_id text not null,
     attempt integer not null,
@@ -179,6 +196,8 @@ CREATE INDEX events_task on events (task_id) where task_id is not null;
 CREATE INDEX inbox_open on inbox (task_id, attempt) where consumed = 0;
 
 CREATE INDEX outbox_due on outbox (kind, due_at);
+
+CREATE INDEX pushes_due on pushes (due_at) where state = 'pending';
 
 CREATE INDEX reservations_node on reservations (node_name);
 

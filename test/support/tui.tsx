@@ -156,6 +156,7 @@ export function aRow(change: Partial<ScreenTaskJson> = {}): ScreenTaskJson {
     machineCost: null,
     error: null,
     cleanup: null,
+    push: null,
     createdAt: ago(120_000),
     startedAt: null,
     completedAt: null,

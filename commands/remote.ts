@@ -1,0 +1,41 @@
+/** Where a branch is pushed to: a remote of the user's repository by its name, or an address. */
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { TdfError } from '../src/errors.ts'
+import { isRepositoryUrl } from '../src/git.ts'
+import type { Cli } from './cli.ts'
+import { userGit } from './local-git.ts'
+
+const DEFAULT = 'origin'
+
+/**
+ * An address that the daemon can use. Null when nobody named a remote and `repository` has none to speak of.
+ * Throws PUSH_NOWHERE for a name that is not known.
+ */
+export async function remoteOf(cli: Cli, repository: string, wanted: string | undefined): Promise<string | null> {
+  if (wanted !== undefined && isAddress(cli, wanted)) return asUrl(wanted, cli.cwd)
+  const name = wanted ?? DEFAULT
+  const git = userGit(cli, repository)
+  const found = existsSync(repository) ? await git(['remote', 'get-url', '--push', '--', name]) : undefined
+  const url = found?.exitCode === 0 ? found.stdout.trim() : ''
+  if (url !== '') return asUrl(url, repository)
+  if (wanted === undefined) return null
+  throw new TdfError('PUSH_NOWHERE', `${repository} has no remote "${wanted}", and that is no address either`, {
+    hint: 'git remote --verbose',
+  })
+}
+
+/** The same, and null instead of an address that is better not stored; for a push that is only perhaps wanted. */
+export async function knownRemoteOf(cli: Cli, repository: string): Promise<string | null> {
+  const url = await remoteOf(cli, repository, undefined)
+  return url !== null && /^[a-z]+:\/\/[^/@]*:[^/@]*@/i.test(url) ? null : url
+}
+
+const isAddress = (cli: Cli, text: string) =>
+  isRepositoryUrl(text) || (text.includes('/') && existsSync(path.resolve(cli.cwd, text)))
+
+/** A folder of this machine as the daemon, which stands elsewhere, has to be told it. */
+function asUrl(text: string, from: string): string {
+  return isRepositoryUrl(text) ? text : pathToFileURL(path.resolve(from, text)).href
+}
