@@ -6,6 +6,7 @@ import type { Node } from '../src/node.ts'
 import type { Log } from '../src/observe/log.ts'
 import type { Provider } from '../src/providers/provider.ts'
 import type { ReadTask } from '../src/store/attempts.ts'
+import type { Signal } from '../src/store/inbox.ts'
 import type { Store } from '../src/store/store.ts'
 import type { World } from '../src/world.ts'
 import type { Admission } from './admission.ts'
@@ -47,6 +48,12 @@ export interface Agents {
   mustGreet(nodeName: string): boolean
 }
 
+export interface JustWritten {
+  task: ReadTask
+  /** What it was told and has not used; undefined when that has to be read. Whoever tells it more drops the entry. */
+  signals: Signal[] | undefined
+}
+
 export interface Engine extends Deps {
   loop: Loop
   admission: Admission
@@ -55,7 +62,7 @@ export interface Engine extends Deps {
   queue: Queue
   watchers: Watchers
   /** Attempts as they were stored a moment ago, for the run that follows at once; each is taken once. */
-  justWritten: Map<Subject, ReadTask>
+  justWritten: Map<Subject, JustWritten>
   /** Something changed that may give a waiting task its slot. Call it inside a write. */
   placementChanged(): void
 }

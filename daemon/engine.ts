@@ -4,7 +4,7 @@
  */
 import { TdfError } from '../src/errors.ts'
 import type { CallbackAnswer } from '../src/protocol/callbacks.ts'
-import { type AttemptKey, type ReadTask, readAttempt, readStanding } from '../src/store/attempts.ts'
+import { type AttemptKey, type ReadTask, readAttempt, readNewestStanding } from '../src/store/attempts.ts'
 import { readNode, suspectNode, writeHeartbeat } from '../src/store/nodes.ts'
 import { insertTask, type NewTask, newestKey, readNewestAttempt } from '../src/store/tasks.ts'
 import { isTerminal } from '../src/task.ts'
@@ -50,11 +50,10 @@ export function createDoor(engine: Engine): Door {
 
 function submit(engine: Engine, task: NewTask): AttemptKey {
   const { sql } = engine.store
-  const known = newestKey(sql, task.id)
-  if (known) return known
-  insertTask(sql, task)
-  openAttempt(engine, { id: task.id, attempt: 0, spec: task.spec }, engine.world.clock.now())
-  return { id: task.id, attempt: 1 }
+  const first = { id: task.id, attempt: 1 }
+  if (!insertTask(sql, task)) return newestKey(sql, task.id) ?? first
+  openAttempt(engine, { ...first, attempt: 0, spec: task.spec }, engine.world.clock.now())
+  return first
 }
 
 function start(engine: Engine, id: string, attempt: number, how: Starting = {}): AttemptKey {
@@ -107,8 +106,7 @@ function toLive(
   payload: Record<string, unknown>,
 ): CallbackAnswer {
   const { sql } = engine.store
-  const newest = newestKey(sql, taskId)
-  const task = newest && readStanding(sql, newest)
+  const task = readNewestStanding(sql, taskId)
   if (!task) return { accepted: false, reason: 'there is no such task' }
   if (isTerminal(task.status)) return { accepted: false, reason: `the task is ${task.status}` }
   push(engine, task, kind, `${dedupe}:${task.attempt}`, payload)

@@ -1,5 +1,5 @@
 /** Opens an attempt: the row from which everything else follows. Opening one that is there changes nothing. */
-import { insertAttempt, readAttempt } from '../src/store/attempts.ts'
+import { insertAttempt } from '../src/store/attempts.ts'
 import type { Sql } from '../src/store/sql.ts'
 import { raiseAttempt, taskNumber } from '../src/store/tasks.ts'
 import type { Facts, Task, TaskSpec } from '../src/task.ts'
@@ -22,10 +22,9 @@ export function openAttempt(
 ): void {
   const { sql } = engine.store
   const attempt = task.attempt + 1
-  if (readAttempt(sql, { id: task.id, attempt })) return
   const opened = { ...freshAttempt(task.id, attempt, task.spec, now, now + engine.config.runner.queueTimeout), facts }
+  if (!insertAttempt(sql, opened)) return
   if (attempt > 1) raiseAttempt(sql, task.id, attempt)
-  insertAttempt(sql, opened)
   const about = { taskId: task.id, attempt, step: 'node_selection' }
   record(engine, { type: 'task.status', ...about, data: { from: null, to: 'queued', reason: 'submitted' } }, now)
   record(engine, { type: 'task.step', ...about, data: { from: null, to: 'node_selection', ms: 0 } }, now)

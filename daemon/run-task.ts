@@ -4,7 +4,7 @@ import { type AttemptKey, type ReadTask, readAttempt } from '../src/store/attemp
 import { openSignals, type Signal } from '../src/store/inbox.ts'
 import { isTerminal } from '../src/task.ts'
 import { decide } from './decide.ts'
-import type { Engine } from './deps.ts'
+import type { Engine, JustWritten } from './deps.ts'
 import { cancel } from './ending.ts'
 import { journey } from './journey.ts'
 import type { Interruption } from './loop.ts'
@@ -21,12 +21,13 @@ const BUG_RETRY_MS = 60_000
 
 export async function runTask(engine: Engine, key: AttemptKey, interruption: Interruption): Promise<void> {
   const { store, world, loop } = engine
-  const task = take(engine, key) ?? (await readable(engine, key))
+  const known = take(engine, key)
+  const task = known?.task ?? (await readable(engine, key))
   if (!task || task.step === null) return
-  const signals = openSignals(store.sql, key)
+  const signals = known?.signals ?? openSignals(store.sql, key)
   const startedAt = world.clock.mono()
   const { outcome, decided } = await next(engine, task, signals, interruption)
-  const saved = await commit(engine, task, decided, usesOf(outcome, signals))
+  const saved = await commit(engine, task, signals, decided, usesOf(outcome, signals))
   if (!saved) return loop.schedule(taskSubject(key), world.clock.now())
   const ms = world.clock.mono() - startedAt
   const reason = outcome.kind === 'retry' ? outcome.error.code : undefined
@@ -47,14 +48,14 @@ async function readable(engine: Engine, key: AttemptKey): Promise<ReadTask | und
 }
 
 /**
- * What the outcome before this one stored, if it was a moment ago: two of three reads of a row and of its JSON fall away.
- * `rev` guards what is written, and the inbox is read anew.
+ * What the outcome before this one stored, if it was a moment ago: two of three reads of a row and of its JSON fall away,
+ * and most looks into the inbox. `rev` and the count of wakes guard what is written.
  */
-function take({ justWritten }: Engine, key: AttemptKey): ReadTask | undefined {
+function take({ justWritten }: Engine, key: AttemptKey): JustWritten | undefined {
   const subject = taskSubject(key)
-  const task = justWritten.get(subject)
+  const known = justWritten.get(subject)
   justWritten.delete(subject)
-  return task
+  return known
 }
 
 interface Next {
@@ -108,10 +109,16 @@ async function attempt(
 }
 
 /** Saves the decision. A slot that was gone meanwhile is one more outcome, decided and saved in its turn. */
-async function commit(engine: Engine, task: ReadTask, decided: Transition, uses: readonly number[]): Promise<boolean> {
+async function commit(
+  engine: Engine,
+  task: ReadTask,
+  signals: Signal[],
+  decided: Transition,
+  uses: readonly number[],
+): Promise<boolean> {
   const { store } = engine
   try {
-    return await store.commit(() => save(engine, task, decided, uses))
+    return await store.commit(() => save(engine, task, decided, uses, signals))
   } catch (thrown) {
     if (!(thrown instanceof TdfError) || thrown.code !== 'PLACEMENT_LOST') throw thrown
     const lost = decide(task, { kind: 'advance', to: 'node_selection' }, rulesOf(engine))

@@ -3,7 +3,7 @@
  * keeps what the loop and the placement pass know in step with what was committed.
  */
 import { type ReadTask, updateAttempt } from '../src/store/attempts.ts'
-import { consumeSignals } from '../src/store/inbox.ts'
+import { consumeSignals, type Signal } from '../src/store/inbox.ts'
 import { post } from '../src/store/outbox.ts'
 import type { Task } from '../src/task.ts'
 import type { Engine } from './deps.ts'
@@ -18,8 +18,17 @@ import { applyWrite } from './writes.ts'
 /** A parked task rests at the same step and asks for no slot. */
 const isQueued = ({ step, status }: Task) => step === 'node_selection' && status === 'queued'
 
-/** Inside a write. False when somebody moved the task since it was read: then nothing was changed. */
-export function save(engine: Engine, seen: ReadTask, decided: Transition, uses: readonly number[]): boolean {
+/**
+ * Inside a write. False when somebody moved the task since it was read: then nothing was changed. `signals` are those
+ * that the outcome was made from, where they were read with `seen`.
+ */
+export function save(
+  engine: Engine,
+  seen: ReadTask,
+  decided: Transition,
+  uses: readonly number[],
+  signals?: readonly Signal[],
+): boolean {
   const { store, loop, world, queue } = engine
   const now = world.clock.now()
   const { task } = decided
@@ -34,7 +43,11 @@ export function save(engine: Engine, seen: ReadTask, decided: Transition, uses: 
   if (wish) engine.placementChanged()
   store.afterCommit(() => {
     const subject = taskSubject(task)
-    if (stored.wakeAt !== null && stored.wakeAt <= now) engine.justWritten.set(subject, stored)
+    if (stored.wakeAt !== null && stored.wakeAt <= now) {
+      // Nobody has told it anything since, unless it was woken.
+      const left = stored.wakes === seen.wakes ? signals?.filter(({ id }) => !uses.includes(id)) : undefined
+      engine.justWritten.set(subject, { task: stored, signals: left })
+    }
     loop.schedule(subject, stored.wakeAt)
     if (wish) queue.add(wish)
     else if (isQueued(seen) && !isQueued(task)) queue.remove(task)

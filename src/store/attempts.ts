@@ -19,6 +19,7 @@ const STATE = fields(
 )
 const WHOLE = [...fields(['attempt', 'rev', 'wakes', 'createdAt']), ...STATE]
 const INSERT = [...fields(['taskId', 'attempt', 'rev', 'wakes', 'live', 'createdAt']), ...STATE]
+const INSERTION = `insert into attempts (${columnsOf(INSERT)}) values (${holes(INSERT)}) on conflict do nothing`
 
 /** A task as read, with the count of wake-ups that its writer must still find. */
 export interface ReadTask extends Task {
@@ -42,6 +43,16 @@ export function readAttempt(sql: Sql, key: AttemptKey): ReadTask | undefined {
 
 /** How an attempt stands, without what it is about: enough to take in a signal. */
 export type Standing = Pick<Task, 'id' | 'attempt' | 'status' | 'workspaceId'>
+
+/** Of a task's newest attempt. */
+export function readNewestStanding(sql: Sql, id: string): Standing | undefined {
+  const row = sql.one(
+    `select a.task_id, a.attempt, a.status, a.workspace_id from tasks t
+     join attempts a on a.task_id = t.id and a.attempt = t.attempt where t.id = ?`,
+    id,
+  )
+  return row && objectOf(row, STANDING)
+}
 
 export function readStanding(sql: Sql, key: AttemptKey): Standing | undefined {
   const row = sql.one(
@@ -69,9 +80,10 @@ export function readLive(sql: Sql): (AttemptKey & { wakeAt: number })[] {
     .map(row => ({ id: String(row.task_id), attempt: Number(row.attempt), wakeAt: Number(row.wake_at) }))
 }
 
-export function insertAttempt(sql: Sql, task: Task): void {
+/** False when it is there already; then nothing was changed. */
+export function insertAttempt(sql: Sql, task: Task): boolean {
   const row = { ...task, taskId: task.id, live: 1, wakes: 0 }
-  sql.run(`insert into attempts (${columnsOf(INSERT)}) values (${holes(INSERT)})`, ...valuesOf(row, INSERT))
+  return sql.run(INSERTION, ...valuesOf(row, INSERT)) === 1
 }
 
 /**

@@ -1,6 +1,7 @@
 /** The journal: what happened, numbered, written in the transaction that made it happen. */
 import { jsonOf, readable } from './fields.ts'
-import type { Sql } from './sql.ts'
+import type { Gathered } from './group.ts'
+import type { Sql, Value } from './sql.ts'
 
 export interface NewEvent {
   type: string
@@ -22,28 +23,56 @@ export interface JournalEvent {
   data: Record<string, unknown>
 }
 
-export function appendEvent(sql: Sql, event: NewEvent, now: number): JournalEvent {
-  const seq = sql.insert(
-    'insert into events (at, type, task_id, attempt, node_name, step, data) values (?, ?, ?, ?, ?, ?, ?)',
-    now,
-    event.type,
-    event.taskId ?? null,
-    event.attempt ?? null,
-    event.nodeName ?? null,
-    event.step ?? null,
-    JSON.stringify(event.data),
-  )
+export interface Journal extends Gathered {
+  /** Inside a write: puts an event on the record. Its number is there once the group is committed. */
+  append(event: NewEvent, now: number): JournalEvent
+}
+
+/** Rows that one statement inserts, most first: each prepared once. A row alone costs 15 µs, one of 32 costs 9. */
+const ROWS = [32, 8, 1]
+const INSERTS = ROWS.map(
+  rows =>
+    `insert into events (at, type, task_id, attempt, node_name, step, data) values ${Array(rows).fill('(?, ?, ?, ?, ?, ?, ?)').join(', ')}`,
+)
+
+/** Events are gathered while a group runs and written at its end, in the same transaction. */
+export function createJournal(sql: Sql): Journal {
+  let events: JournalEvent[] = []
+  let values: Value[] = []
+
+  /** The rows of one statement get numbers that follow each other; the last one is told. */
+  function writeRows(insert: string, first: number, count: number): void {
+    const last = sql.insert(insert, ...values.slice(first * COLUMNS, (first + count) * COLUMNS))
+    for (let index = 0; index < count; index++) {
+      const event = events[first + index]
+      if (event) event.seq = last - count + 1 + index
+    }
+  }
+
+  function forget(): void {
+    events = []
+    values = []
+  }
+
   return {
-    seq,
-    at: now,
-    type: event.type,
-    taskId: event.taskId ?? null,
-    attempt: event.attempt ?? null,
-    nodeName: event.nodeName ?? null,
-    step: event.step ?? null,
-    data: event.data,
+    append({ type, taskId = null, attempt = null, nodeName = null, step = null, data }, now) {
+      const event: JournalEvent = { seq: 0, at: now, type, taskId, attempt, nodeName, step, data }
+      values.push(now, type, taskId, attempt, nodeName, step, JSON.stringify(data))
+      events.push(event)
+      return event
+    },
+    write() {
+      let written = 0
+      for (const [index, rows] of ROWS.entries()) {
+        for (; events.length - written >= rows; written += rows) writeRows(INSERTS[index] ?? '', written, rows)
+      }
+      forget()
+    },
+    forget,
   }
 }
+
+const COLUMNS = 7
 
 export interface EventFilter {
   after: number

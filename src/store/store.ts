@@ -1,20 +1,25 @@
 /** The store as the daemon holds it: one connection, one way to write. */
 import type { World } from '../world.ts'
 import { createGroup, type Group } from './group.ts'
+import { createJournal, type Journal } from './journal.ts'
 import { openDatabase } from './open.ts'
 import type { Sql } from './sql.ts'
 
 export interface Store extends Group {
   /** For reading at any time; writes go through `commit`. */
   sql: Sql
+  /** Inside a write: puts an event on the record. */
+  append: Journal['append']
   close(): void
 }
 
 /** `onFull` is asked when the disk is full: true when it made room, and the same writes are tried once more. */
 export function openStore(stateDir: string, world: World, onFull: () => boolean = () => false): Store {
   const sql = openDatabase(stateDir)
+  const journal = createJournal(sql)
   return {
-    ...createGroup(sql, world, onFull),
+    ...createGroup({ sql, world, gathered: journal, onFull }),
+    append: journal.append,
     sql,
     close: () => {
       sql.script('pragma wal_checkpoint(truncate)')

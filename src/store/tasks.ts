@@ -12,16 +12,18 @@ export interface NewTask {
   createdAt: number
 }
 
-export function insertTask(sql: Sql, task: NewTask): void {
-  sql.run(
+/** False when there is a task of this id; then nothing was changed. */
+export function insertTask(sql: Sql, task: NewTask): boolean {
+  const rows = sql.run(
     `insert into tasks (id, number, attempt, spec, idempotency_key, idempotency_hash, created_at)
-     values (?, (select coalesce(max(number), 0) + 1 from tasks), 1, ?, ?, ?, ?)`,
+     values (?, (select coalesce(max(number), 0) + 1 from tasks), 1, ?, ?, ?, ?) on conflict (id) do nothing`,
     task.id,
     JSON.stringify(task.spec),
     task.idempotencyKey,
     task.idempotencyHash,
     task.createdAt,
   )
+  return rows === 1
 }
 
 export function readNewestAttempt(sql: Sql, id: string): ReadTask | undefined {

@@ -12,8 +12,8 @@ export const WAITING_STEP: Step = 'running'
 export const WAITING_FOR = 'its callback'
 const DAY_MS = 86_400_000
 
-/** Puts the seven bodies into the table that the engine runs. */
-export function replaceBodies(probe: Probe): void {
+/** Puts the seven bodies into the table that the engine runs; `waiting` has the tasks whose fifth found no callback. */
+export function replaceBodies(probe: Probe, waiting: Set<string>): void {
   const body = (number: number, handler: StepHandler<Step>): StepHandler<Step> => {
     const tag = `s${number}` as const
     return (ctx, task) => {
@@ -26,9 +26,13 @@ export function replaceBodies(probe: Probe): void {
     workspace_creation: body(2, async () => advance('workspace_ready')),
     workspace_ready: body(3, async () => advance('agent_session')),
     agent_session: body(4, async () => advance('running')),
-    running: async ctx => {
+    running: async (ctx, task) => {
       const callback = ctx.signals.find(({ kind }) => kind === 'followup')
-      if (!callback) return wait(DAY_MS, WAITING_FOR)
+      if (!callback) {
+        waiting.add(task.id)
+        return wait(DAY_MS, WAITING_FOR)
+      }
+      waiting.delete(task.id)
       return advance('salvage', { uses: [callback.id], verdict: 'unverified' })
     },
     salvage: body(6, async () => advance('cleanup')),

@@ -32,7 +32,9 @@ const PARKED_MS = 3_600_000
 /** Tasks that are known to wait; of others the row is read. */
 const parked = new Set<string>()
 const probe = createProbe(PROBE_FILE)
-replaceBodies(probe)
+/** Tasks whose fifth body found no callback: they are parked once that is stored. */
+const waiting = new Set<string>()
+replaceBodies(probe, waiting)
 mkdirSync(DATA_DIR, { recursive: true })
 const world = realWorld()
 takeLock(DATA_DIR, { pid: process.pid, startedAt: new Date().toISOString() })
@@ -99,7 +101,8 @@ async function submit(id: string): Promise<void> {
 function scheduled(subject: string, at: number | null): void {
   const parsed = parseSubject(subject)
   if (parsed.kind === 'task' && at === null) end(parsed.key.id)
-  else if (parsed.kind === 'task' && at !== null && at > world.clock.now() + PARKED_MS) park(parsed.key.id)
+  else if (parsed.kind === 'task' && at !== null && waiting.has(parsed.key.id) && at > world.clock.now() + PARKED_MS)
+    park(parsed.key.id)
   schedule(subject, at)
 }
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createGroup } from '../../../src/store/group.ts'
+import { createGroup, type GroupParts } from '../../../src/store/group.ts'
 import { openSql, type Sql } from '../../../src/store/sql.ts'
 import { realWorld } from '../../../src/world.ts'
 
@@ -20,6 +20,8 @@ afterEach(() => {
   rmSync(folder, { recursive: true })
 })
 
+const groupOf = (parts: Partial<GroupParts> = {}) =>
+  createGroup({ sql, world: realWorld(), gathered: { write() {}, forget() {} }, onFull: () => false, ...parts })
 const insert = (value: number) => sql.run('insert into t values (?)', value)
 const stored = () => sql.all('select a from t order by a').map(({ a }) => a)
 
@@ -33,13 +35,13 @@ describe('a group', () => {
       clock,
       power: (when: string, effect: string) => void (when === 'after' && effect === 'commit' && commits++),
     }
-    const group = createGroup(sql, world as ReturnType<typeof realWorld>)
+    const group = groupOf({ world: world as ReturnType<typeof realWorld> })
     await Promise.all([1, 2, 3].map(value => group.commit(() => insert(value))))
     expect([stored(), commits]).toEqual([[1, 2, 3], 1])
   })
 
   it('undoes the member that fails, and no other', async () => {
-    const group = createGroup(sql, realWorld())
+    const group = groupOf()
     const told: string[] = []
     const results = await Promise.allSettled([
       group.commit(() => insert(1)),
@@ -58,8 +60,19 @@ describe('a group', () => {
     expect([stored(), told]).toEqual([[1, 3], ['the third']])
   })
 
+  it('copies no pages for members that all succeed', async () => {
+    const scripts: string[] = []
+    const script = (text: string) => {
+      scripts.push(text)
+      sql.script(text)
+    }
+    const group = groupOf({ sql: { ...sql, script } })
+    await Promise.all([1, 2, 3].map(value => group.commit(() => insert(value))))
+    expect(scripts).toEqual(['begin immediate', 'commit'])
+  })
+
   it('refuses a write that waits', async () => {
-    const group = createGroup(sql, realWorld())
+    const group = groupOf()
     await expect(group.commit(async () => insert(1))).rejects.toThrow(/no await/)
     expect(stored()).toEqual([])
   })
@@ -71,7 +84,7 @@ describe('a group', () => {
         if (when === 'before') throw Object.assign(new Error('disk full'), { code: 'SQLITE_FULL' })
       },
     }
-    const group = createGroup(sql, world as ReturnType<typeof realWorld>)
+    const group = groupOf({ world: world as ReturnType<typeof realWorld> })
     const told: string[] = []
     const write = group.commit(() => {
       insert(1)
@@ -87,7 +100,7 @@ describe('a group', () => {
         fc.array(fc.record({ value: fc.nat(20), fails: fc.boolean() }), { maxLength: 30 }),
         async writes => {
           sql.script('delete from t')
-          const group = createGroup(sql, realWorld())
+          const group = groupOf()
           const results = await Promise.allSettled(
             writes.map(({ value, fails }) =>
               group.commit(() => {
@@ -119,13 +132,13 @@ describe('a group on a full disk', () => {
 
   it('is tried once more when room was made, and each of its writes is stored once', async () => {
     let asked = 0
-    const group = createGroup(full(1), realWorld(), () => ++asked === 1)
+    const group = groupOf({ sql: full(1), onFull: () => ++asked === 1 })
     await Promise.all([1, 2, 3].map(value => group.commit(() => insert(value))))
     expect([stored(), asked]).toEqual([[1, 2, 3], 1])
   })
 
   it('is refused when no room can be made, and later writes are stored', async () => {
-    const group = createGroup(full(1), realWorld(), () => false)
+    const group = groupOf({ sql: full(1) })
     await expect(group.commit(() => insert(1))).rejects.toMatchObject({ code: 'DISK_FULL' })
     await group.commit(() => insert(2))
     expect(stored()).toEqual([2])

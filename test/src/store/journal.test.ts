@@ -1,0 +1,51 @@
+/** The journal as a group writes it: numbered in the order of what was stored, nothing of what was undone. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { type JournalEvent, lastSeq, readEvents } from '../../../src/store/journal.ts'
+import { openStore, type Store } from '../../../src/store/store.ts'
+import { realWorld } from '../../../src/world.ts'
+
+let folder: string
+let store: Store
+beforeEach(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'tdf-journal-'))
+  store = openStore(folder, realWorld())
+})
+afterEach(() => {
+  store.close()
+  rmSync(folder, { recursive: true })
+})
+
+const types = () => readEvents(store.sql, { after: 0, limit: 1_000 }).map(({ seq, type }) => `${seq} ${type}`)
+
+/** A member that puts two events on the record, and then fails or not. */
+function twoEvents(name: string, fails = false): Promise<JournalEvent[]> {
+  return store.commit(() => {
+    const events = ['a', 'b'].map(half => store.append({ type: `${name}${half}`, data: {} }, 1))
+    if (fails) throw new Error('not this one')
+    return events
+  })
+}
+
+it('numbers what a group put on the record, in its order, and tells the numbers', async () => {
+  const groups = await Promise.all(Array.from({ length: 45 }, (_, index) => twoEvents(`e${index}`)))
+  const told = groups.flat().map(({ seq, type }) => `${seq} ${type}`)
+  expect(told.slice(0, 3)).toEqual(['1 e0a', '2 e0b', '3 e1a'])
+  expect([types(), lastSeq(store.sql)]).toEqual([told, 90])
+})
+
+it('has nothing of a member that failed, and no hole where it was', async () => {
+  const results = await Promise.allSettled([twoEvents('x'), twoEvents('y', true), twoEvents('z')])
+  expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+  await twoEvents('later')
+  expect(types()).toEqual(['1 xa', '2 xb', '3 za', '4 zb', '5 latera', '6 laterb'])
+})
+
+it('lets a member whose event cannot be stored fail alone', async () => {
+  const bad = store.commit(() => store.append({ type: true as unknown as string, data: {} }, 1))
+  const results = await Promise.allSettled([twoEvents('x'), bad, twoEvents('z')])
+  expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+  expect(types()).toEqual(['1 xa', '2 xb', '3 za', '4 zb'])
+})
