@@ -1,7 +1,8 @@
 /** Lists in every form: tables for people, JSON for scripts, ids for pipes. */
-import stringWidth from 'string-width'
+
 import { jsonText } from '../src/sanitize.ts'
 import { shorten } from '../src/shorten.ts'
+import { widthOf } from '../src/width.ts'
 import { type Cli, print, usage } from './cli.ts'
 import type { Shape } from './formats.ts'
 
@@ -63,7 +64,7 @@ export function table<T>(
   { width, header = true }: { width?: number | undefined; header?: boolean } = {},
 ): string {
   const cells = columns.map(({ title, of }) => [title, ...rows.map(of)])
-  const widths = cells.map(column => Math.max(...column.map(cell => stringWidth(cell))))
+  const widths = cells.map(column => Math.max(...column.map(cell => widthOf(cell))))
   const kept = fitting(columns, widths, width)
   const last = kept.at(-1)
   const used = kept.slice(0, -1).reduce((sum, index) => sum + (widths[index] ?? 0) + 2, 0)
@@ -71,7 +72,7 @@ export function table<T>(
   const lineOf = (row: number) =>
     kept.map(index => {
       const cell = cells[index]?.[row] ?? ''
-      return index === last ? shorten(cell, room) : cell + ' '.repeat((widths[index] ?? 0) - stringWidth(cell))
+      return index === last ? shorten(cell, room) : cell + ' '.repeat((widths[index] ?? 0) - widthOf(cell))
     })
   const lines = Array.from({ length: rows.length + 1 }, (_, row) => `${lineOf(row).join('  ').trimEnd()}\n`)
   return lines.slice(header ? 0 : 1).join('')
