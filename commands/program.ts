@@ -14,6 +14,7 @@ import { errorsCommand, eventsCommand, logsCommand } from './observe.ts'
 import { quickstartCommand } from './quickstart.ts'
 import { reapCommand } from './reap.ts'
 import { applyCommand, diffCommand, pullCommand, pushCommand, shellCommand } from './results.ts'
+import { secretCommand } from './secret.ts'
 import { submitCommand } from './submit.ts'
 import { lsCommand, showCommand, whyCommand } from './tasks.ts'
 import { versionCommand } from './version.ts'
@@ -32,6 +33,7 @@ const COMMANDS: readonly ((cli: Cli) => Command)[] = [
     daemonCommand,
     dbCommand,
     configCommand,
+    secretCommand,
     doctorCommand,
     completionCommand,
   ],

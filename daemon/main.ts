@@ -37,6 +37,7 @@ import { buildProviders } from './providers.ts'
 import { createPusher } from './push/pusher.ts'
 import { createReload } from './reload.ts'
 import { gitResults } from './results/git-results.ts'
+import { createSecrets } from './secrets.ts'
 import { createSshWays } from './ssh-ways.ts'
 import { statusLine } from './status-line.ts'
 import { superviseBySystemd } from './supervision.ts'
@@ -112,11 +113,12 @@ async function compose(options: DaemonOptions, ending: Ending): Promise<() => vo
   const ssh = createSshWays({ ...options, install, callback, onDown: name => wayLost(engine, name) })
   const boxes = createBoxes(stateDir, ssh.static.target)
   const providers = buildProviders(options, install, { ssh, boxes })
+  const secrets = createSecrets(stateDir, env)
   const backups = createBackups({ store, world, stateDir })
   const engine: RunningEngine = buildEngine({
     ...{ world, config, log, store, install, results, bundleFile, providers: providers.table },
     callbackUrl: () => told.callbacksUrl,
-    secrets: names => Object.fromEntries(names.flatMap(name => (env[name] === undefined ? [] : [[name, env[name]]]))),
+    secrets: secrets.of,
   })
   const errors = createErrorFlush(engine, observability)
   const pusher = createPusher(engine, results)
@@ -159,6 +161,7 @@ async function compose(options: DaemonOptions, ending: Ending): Promise<() => vo
     health,
     boxes,
     pusher,
+    secrets,
     status,
     reload,
     stop: ending.stop,

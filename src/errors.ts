@@ -41,6 +41,7 @@ export const ERRORS = {
   IDEMPOTENCY_CONFLICT: row('permanent', 5, 409, 'tdf ls --all'),
   NO_RESULT: row('permanent', 5, 409, 'tdf show {task}'),
   APPLY_CONFLICT: row('permanent', 5, 409, 'tdf pull {task}'),
+  SECRET_INVALID: row('permanent', 2, 400, 'tdf secret set --help'),
   PUSH_NOWHERE: row('permanent', 2, 400, 'tdf push --help'),
   PUSH_FAILED: row('permanent', 1, 502, 'tdf push {task}'),
   TOO_LARGE: row('permanent', 1, 413, 'tdf config show'),

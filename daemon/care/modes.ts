@@ -4,7 +4,7 @@ import path from 'node:path'
 import { asTdfError, TdfError } from '../../src/errors.ts'
 
 const FILES = ['tdf.db', 'tdf.db-wal', 'lock.db', 'observability.db', 'install.json', 'agent-token', 'daemon.json']
-const FOLDERS = ['.', 'backups', 'bundles', 'downloads', 'logs', 'results']
+const FOLDERS = ['.', 'backups', 'bundles', 'downloads', 'logs', 'results', 'secrets']
 const OTHERS = 0o077
 
 /** Answers what was open to others before. Throws STATE_UNWRITABLE when something cannot be closed. */

@@ -7,6 +7,7 @@ import type { ErrorFlush } from '../flush-errors.ts'
 import type { Health } from '../health.ts'
 import type { Pusher } from '../push/pusher.ts'
 import type { GitResults } from '../results/git-results.ts'
+import type { Secrets } from '../secrets.ts'
 
 export interface Control {
   stateDir: string
@@ -17,6 +18,7 @@ export interface Control {
   health: Health
   boxes: Boxes
   pusher: Pusher
+  secrets: Secrets
   status(): DaemonStatusJson
   reload(): ReloadJson
   /** Begins an orderly end; the answer is sent before it happens. */

@@ -15,6 +15,7 @@ import { nodeRoutes } from './node-routes.ts'
 import { pushRoutes } from './push-routes.ts'
 import { resultRoutes } from './result-routes.ts'
 import { screenRoutes } from './screen-routes.ts'
+import { secretRoutes } from './secret-routes.ts'
 import { shellRoutes } from './shell-routes.ts'
 import { taskRoutes } from './task-routes.ts'
 
@@ -40,5 +41,6 @@ export function controlApp(engine: RunningEngine, parts: Control): Hono {
   app.route('/v1', nodeRoutes(engine, parts))
   app.route('/v1', daemonRoutes(engine, parts))
   app.route('/v1', backupRoutes(parts))
+  app.route('/v1', secretRoutes(engine, parts))
   return app
 }

@@ -190,6 +190,14 @@ export interface WhyJson {
   command: string | null
 }
 
+/** A value that is kept under a name; it is never shown. */
+export interface SecretJson {
+  name: string
+  setAt: string
+  /** Agents and hosts that are given it. */
+  usedBy: string[]
+}
+
 /** One thing that `tdf doctor` looked at. `hint` is a command that mends it, or shows more. */
 export interface FindingJson {
   check: string
