@@ -41,7 +41,7 @@ export async function submit(
     timeoutMs: waitMs,
     follow: options.follow === true,
     format,
-    progress: format === 'table',
+    ...(format === 'table' ? { progress: 'stderr' } : {}),
   })
 }
 

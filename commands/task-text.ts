@@ -8,7 +8,9 @@ import { type Column, pairs } from './output.ts'
 /** One line that says how it stands: for the end of a wait, and after a change. */
 export function taskLine(task: TaskJson): string {
   const took = task.completedAt && task.startedAt ? ` in ${between(task.startedAt, task.completedAt)}` : ''
-  const parts = [`${task.id} ${stateOf(task)}${took}: ${oneLine(task.title)}`]
+  // Cleaning up goes on by itself: it is news when it failed.
+  const cleanup = task.cleanup === 'failed' ? ', cleanup failed' : ''
+  const parts = [`${task.id} ${verdictOf(task)}${took}${cleanup}: ${oneLine(task.title)}`]
   if (task.result && task.result.ahead > 0) parts.push(`  ${resultLine(task)}`, `  see it:   tdf diff ${task.id}`)
   if (task.push) parts.push(`  branch:   ${pushText(task.push)}`)
   if (task.push?.state === 'failed') parts.push(`  next:     tdf push ${task.id}`)
@@ -17,11 +19,14 @@ export function taskLine(task: TaskJson): string {
 }
 
 /** Its verdict once it is over, else its status, and in what step it is. */
-export function stateOf({ status, verdict, step, cleanup }: TaskJson): string {
-  if (verdict === null) return status
-  const word = verdict === 'cancelled' ? 'cancelled' : `${status} (${verdict})`
-  return step === 'cleanup' || cleanup === 'failed' ? `${word}, cleanup ${cleanup ?? 'pending'}` : word
+export function stateOf(task: TaskJson): string {
+  const { verdict, step, cleanup } = task
+  const isOpen = verdict !== null && (step === 'cleanup' || cleanup === 'failed')
+  return isOpen ? `${verdictOf(task)}, cleanup ${cleanup ?? 'pending'}` : verdictOf(task)
 }
+
+const verdictOf = ({ status, verdict }: TaskJson) =>
+  verdict === null || verdict === 'cancelled' ? status : `${status} (${verdict})`
 
 export const taskColumns = (now: number): readonly Column<TaskJson>[] => [
   { title: 'ID', of: task => task.id },

@@ -1,7 +1,5 @@
 /** Waiting as commands do it: progress as talk, the tasks as data, the verdict as exit code. */
-
-import { progressLine } from '../src/event-text.ts'
-import type { EventJson, TaskJson } from '../src/protocol/control.ts'
+import type { TaskJson } from '../src/protocol/control.ts'
 import { realWorld } from '../src/world.ts'
 import { awaitTasks } from './await-tasks.ts'
 import { type Cli, print, printJson, say } from './cli.ts'
@@ -9,6 +7,7 @@ import type { Format } from './formats.ts'
 import { catchInterrupt } from './interrupt.ts'
 import { isOver, isSettled, needsInput } from './is-over.ts'
 import { followLog } from './log-follow.ts'
+import { type Progress, tellerOf } from './progress.ts'
 import { taskLine } from './task-text.ts'
 
 /** Who waited for longer than this may look elsewhere by now: the terminal rings. */
@@ -19,8 +18,8 @@ export interface WaitOptions {
   format: Format
   /** Shows what the agent prints. */
   follow?: boolean
-  /** Shows the steps as they happen. */
-  progress?: boolean
+  /** Where the steps are shown as they happen; nowhere unless told. */
+  progress?: Progress
   isThere?(task: TaskJson): boolean
   /** Prints the tasks at the end; one task alone as an object. */
   asList?: boolean
@@ -37,10 +36,11 @@ export async function waitForTasks(cli: Cli, ids: readonly string[], options: Wa
     options.follow && ids.length === 1
       ? followLog(cli, first, { signal: interrupt.signal, to: format === 'table' ? cli.stdout : cli.stderr })
       : null
-  const teller = options.progress ? progressTeller(cli, ids) : {}
+  const teller = tellerOf(cli, ids, { format, progress: options.progress, isShared: log !== null })
   try {
-    const onAway = () => say(cli, 'the daemon went away; waiting for it to come back')
+    const onAway = () => teller.say('the daemon went away; waiting for it to come back')
     const tasks = await awaitTasks(cli, { ids, timeoutMs, isThere, signal: interrupt.signal, onAway, ...teller })
+    teller.end()
     if (tasks === null) {
       say(cli, `detached; the task goes on: tdf watch ${ids.join(' ')}`)
       cli.exitCode = 130
@@ -51,6 +51,7 @@ export async function waitForTasks(cli: Cli, ids: readonly string[], options: Wa
     if (cli.stderr.isTTY && format === 'table' && clock.mono() - since > BELL_MS) cli.stderr.write('\x07')
     cli.exitCode = tasks.map(task => exitCodeOf(task, isThere)).find(code => code !== 0) ?? 0
   } finally {
+    teller.end()
     interrupt.done()
   }
 }
@@ -74,30 +75,4 @@ export function exitCodeOf(task: TaskJson, isThere: (task: TaskJson) => boolean 
   }
   if (isThere(task)) return 0
   return needsInput(task) ? 75 : 0
-}
-
-interface Teller {
-  onTask(task: TaskJson): void
-  onEvent(event: EventJson): void
-}
-
-const TOLD = ['task.step', 'task.status', 'task.push']
-
-/** A line on stderr for each step, from the beginning of the waiting. */
-function progressTeller(cli: Cli, ids: readonly string[]): Teller {
-  const created = new Map<string, string>()
-  let waitingFor: string | null = null
-  return {
-    onTask(task) {
-      created.set(task.id, task.createdAt)
-      if (task.waitingFor === waitingFor || isOver(task)) return
-      waitingFor = task.waitingFor
-      if (waitingFor && task.step === 'node_selection') say(cli, `         waiting for ${waitingFor}`)
-    },
-    onEvent(event) {
-      if (!TOLD.includes(event.type)) return
-      const startedAt = created.get(event.taskId ?? '') ?? event.at
-      say(cli, `${ids.length > 1 ? `${event.taskId} ` : ''}${progressLine(event, startedAt)}`)
-    },
-  }
 }

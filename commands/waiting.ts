@@ -39,7 +39,7 @@ export function watchCommand(cli: Cli): Command {
       const { waitForTasks } = await import('./wait-run.ts')
       const ids = await idsOf(cli, references)
       const format = formatOf(command)
-      await waitForTasks(cli, ids, { timeoutMs: null, format, progress: format === 'table', asList: ids.length > 1 })
+      await waitForTasks(cli, ids, { timeoutMs: null, format, progress: 'stdout', asList: ids.length > 1 })
     })
 }
 

@@ -42,13 +42,14 @@ const MAY_IMPORT: { from: string; may: string[] }[] = [
         'src/task.ts',
       ],
       ...['src/world.ts', 'src/sanitize.ts', 'src/duration.ts', 'src/shorten.ts', 'src/event-text.ts'],
-      ...['src/result-text.ts', 'src/step-times.ts', 'ink', 'react', 'string-width'],
+      ...['src/result-text.ts', 'src/reason-text.ts', 'src/step-times.ts', 'ink', 'react', 'string-width'],
     ],
   },
   { from: 'src/result-text.ts', may: ['src/protocol/control.ts', 'src/sanitize.ts'] },
   { from: 'src/step-times.ts', may: ['src/protocol/control.ts'] },
   { from: 'src/shorten.ts', may: ['src/width.ts'] },
   { from: 'src/width.ts', may: ['string-width'] },
+  { from: 'src/reason-text.ts', may: [] },
   {
     // What the commands and the dashboard both read and say.
     from: 'src/event-stream.ts',

@@ -1,4 +1,5 @@
 /** The list of tasks: a row each, with what matters about it now at its end, and a preview of the one under the cursor. */
+import { reasonText } from '../reason-text.ts'
 import { resultLine } from '../result-text.ts'
 import { age } from './ages.ts'
 import { costOf, focused, timeline, titleRule } from './detail.ts'
@@ -100,12 +101,9 @@ function noteOf({ task, why }: Row, { size }: Model): Pick<Span, 'text' | 'tone'
   if (step === 'awaiting_followup') return { text: 'waits for you', tone: 'you' }
   // Where it runs, unless a column of its own says so.
   if (step === 'running') return { text: node && size.columns < 110 ? `on ${node.name}` : '', tone: 'quiet' }
-  return { text: why ? bare(why) : task.waitingFor ? `waits for ${task.waitingFor}` : '', tone: 'quiet' }
+  return { text: why ? reasonText(why) : task.waitingFor ? `waits for ${task.waitingFor}` : '', tone: 'quiet' }
 }
 
-/** `It is at salvage and waits for X.` in a row that says the first half already. */
-const bare = (sentence: string) =>
-  sentence.replace(/^It (?:waits for a slot(?:: |, and )|is at \w+ and )?/, '').replace(/\.$/, '')
 const short = (text: string) => text.replace(/ on \S+:/, ':')
 
 function empty({ list, rows }: Model): Line[] {

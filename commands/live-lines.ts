@@ -1,0 +1,49 @@
+/**
+ * Lines at the bottom of a terminal that are written over as things change, with lines above them that stay. Inline: the
+ * scrollback is the shell's, and whatever ends us leaves a terminal as it should be.
+ */
+import { sanitize } from '../src/sanitize.ts'
+import { shorten } from '../src/shorten.ts'
+import { widthOf } from '../src/width.ts'
+
+export interface LiveLines {
+  /** A line that stays, above those that change. */
+  print(text: string): void
+  /** What is shown from now on, whatever the lines hold; long ones are shortened to the width of the terminal. */
+  show(lines: readonly string[]): void
+  /** Takes the changing lines away. */
+  end(): void
+}
+
+const COLUMNS = 80
+const BELOW = '\x1b[J'
+const up = (lines: number) => (lines > 0 ? `\r\x1b[${lines}A` : '\r')
+
+export function liveLines(to: NodeJS.WriteStream): LiveLines {
+  let lines: readonly string[] = []
+  /** As they stand on the terminal. */
+  let drawn: readonly string[] = []
+
+  /** In one write, so that nobody sees a half of it. */
+  function draw(kept = ''): void {
+    const columns = to.columns ?? COLUMNS
+    // A window that became narrower has broken lines in two.
+    const above = drawn.reduce((sum, line) => sum + Math.max(Math.ceil(widthOf(line) / columns), 1), -1)
+    // A line as wide as the terminal would put the cursor below it, and so would the ^C that is echoed behind it.
+    drawn = lines.map(line => shorten(sanitize(line).replace(/\s*\n\s*/g, ' '), columns - 3))
+    to.write(`${up(above)}${BELOW}${kept}${drawn.join('\n')}`)
+  }
+
+  return {
+    print: text => draw(`${sanitize(text)}\n`),
+    show(next) {
+      lines = next
+      draw()
+    },
+    end() {
+      if (lines.length === 0) return
+      lines = []
+      draw()
+    },
+  }
+}

@@ -1,0 +1,116 @@
+/** Waiting in a real terminal: live lines while it goes on, a clean screen and an exit code when it is over. */
+import path from 'node:path'
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { type Home, makeHome, makeRepository, tdf, tdfWith, until } from '../support/home.ts'
+import { openTmux, type Tmux } from '../support/tmux.ts'
+
+const program = path.join(import.meta.dirname, '..', '..', 'dist', 'tdf.js')
+
+let home: Home
+let repo: ReturnType<typeof makeRepository>
+let terminal: Tmux | undefined
+
+beforeAll(async () => {
+  home = makeHome('[nodes]\nmax_workspaces = 8\n')
+  repo = makeRepository()
+  await home.start()
+}, 180_000)
+afterAll(async () => {
+  await home.remove()
+  repo.remove()
+}, 60_000)
+afterEach(() => {
+  terminal?.close()
+  terminal = undefined
+})
+
+async function submit(title: string, script: string): Promise<string> {
+  const { out } = await tdfWith(home, { cwd: repo.dir }, 'submit', '-q', '--title', title, '--', 'sh', '-c', script)
+  return out.trim()
+}
+
+async function running(title: string, script: string): Promise<string> {
+  const id = await submit(title, script)
+  await until('it runs', async () => (await home.task(id)).step === 'running', 120_000)
+  return id
+}
+
+function watch(ids: string, columns = 80, rows = 24): Tmux {
+  terminal = openTmux(home.env, columns, rows)
+  terminal.type(`clear; node ${program} watch ${ids}; echo "left with $?"`)
+  return terminal
+}
+
+/** Runs until the file is there. */
+const awaitFile = (name: string) => `until test -e ${home.dir}/${name}; do sleep 0.2; done`
+
+it('shows the steps that are done and a line for the one that is not, then what came of it', async () => {
+  const id = await running('wait for a sign', `${awaitFile('sign')}; echo hi > hi.txt`)
+  const { sees, lines } = watch(id)
+  await sees('✓ agent_session')
+  await sees(/● running +\ds {2}waits for the agent to finish/)
+  const [title = '', ...steps] = lines()
+  expect(title).toBe(`${id}  wait for a sign`)
+  expect(steps.slice(0, 4).map(line => /^✓ (\w+) +[\d.]+m?s$/.exec(line)?.[1])).toEqual([
+    'node_selection',
+    'workspace_creation',
+    'workspace_ready',
+    'agent_session',
+  ])
+  // The line is written over, not written again.
+  await sees(/● running +[2-9]s/)
+  expect(lines().filter(line => line.includes('● running'))).toHaveLength(1)
+  await tdf(home, 'submit', '--repo', repo.dir, '-q', '--', 'touch', `${home.dir}/sign`)
+  await sees('left with 0')
+  const last = lines().join('\n')
+  expect(last).toMatch(
+    new RegExp(`✓ running +[\\d.]+m?s\\n(✓ .*\\n)*${id} completed \\(unverified\\) in .*: wait for a sign`),
+  )
+  expect(last).not.toContain('●')
+}, 120_000)
+
+it('leaves with 10 for a task that failed and says why', async () => {
+  const id = await submit('go wrong', 'exit 3')
+  const { sees, lines } = watch(id)
+  await sees('left with 10')
+  expect(lines().join('\n')).toContain(`because:  the agent of ${id} ended with exit code 3`)
+}, 180_000)
+
+it('lets go on Ctrl-C, says how to come back, and leaves the task alone', async () => {
+  const id = await running('go on for long', 'sleep 600')
+  const other = await running('also', 'sleep 600')
+  const { sees, lines, keys } = watch(`${id} ${other}`)
+  await sees(new RegExp(`${id.slice(0, 6)} {2}● running +\\ds`))
+  await sees(new RegExp(`${other.slice(0, 6)} {2}● running +\\ds`))
+  keys('C-c')
+  await sees('left with 130')
+  const text = lines().join('\n')
+  expect(text).toContain(`detached; the task goes on: tdf watch ${id} ${other}`)
+  expect(text).not.toContain('●')
+  expect((await home.task(id)).step).toBe('running')
+}, 180_000)
+
+it('fits a window that has become narrow', async () => {
+  const id = await running('一二三四五六七八九十一二三四五六七八九十', 'sleep 600')
+  const { sees, resize, keys } = watch(id, 80, 12)
+  await sees(/● running +\ds/)
+  resize(40, 12)
+  await sees(/● running +\ds.*…\n\n/)
+  keys('C-c')
+  await sees('left with 130')
+}, 180_000)
+
+it('writes plain lines in a pipe, and objects when they are asked for', async () => {
+  const id = await submit('short', 'true')
+  const plain = await tdf(home, 'watch', id)
+  expect(plain).toMatchObject({ code: 0, err: '' })
+  expect(plain.out).toMatch(/^ +[\d.]+s {2}workspace_creation \(node_selection took [\d.]+m?s\)$/m)
+  expect(plain.out).toMatch(new RegExp(`^${id} completed \\(no_change\\)`, 'm'))
+  expect(plain.out).not.toContain('\x1b')
+  const objects = (await tdf(home, 'watch', id, '-o', 'ndjson')).out
+    .trimEnd()
+    .split('\n')
+    .map(line => JSON.parse(line))
+  expect(objects.filter(({ type }) => type === 'task.step').length).toBeGreaterThan(4)
+  expect(objects.at(-1)).toMatchObject({ schema: 'tdf.task.v1', id, verdict: 'no_change' })
+}, 180_000)
