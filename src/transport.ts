@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { TdfError } from './errors.ts'
 import type { AgentAddress } from './node.ts'
+import { openRoom } from './room.ts'
 
 export interface Exchange {
   method: string
@@ -79,9 +80,10 @@ async function receive(response: http.IncomingMessage, { download, bytesMax }: E
     await pipeline(response, bounded(bytesMax), createWriteStream(download, { mode: 0o600 }))
     return { status, headers, body: Buffer.alloc(0) }
   }
-  const chunks: Buffer[] = []
-  for await (const chunk of bounded(bytesMax)(response)) chunks.push(chunk)
-  return { status, headers, body: Buffer.concat(chunks) }
+  const length = Number(headers['content-length'] ?? Number.NaN)
+  const body = openRoom(length <= bytesMax ? length : undefined)
+  for await (const chunk of bounded(bytesMax)(response)) body.add(chunk)
+  return { status, headers, body: body.take() }
 }
 
 /** Passes a stream on and ends it with TOO_LARGE beyond `bytesMax`. */

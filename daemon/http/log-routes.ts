@@ -25,7 +25,8 @@ export function logRoutes(engine: RunningEngine): Hono {
     const bytes = await logOf(engine, task, sessionOf(task, c.req.query('session')), after, c.req.raw.signal)
     c.header('x-next-offset', String(after + bytes.length))
     c.header('content-type', 'application/octet-stream')
-    return c.body(new Uint8Array(bytes))
+    // Plain memory, as every buffer that is read into; a copy of it would only be more to collect.
+    return c.body(bytes as Uint8Array<ArrayBuffer>)
   })
   return app
 }

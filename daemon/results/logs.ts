@@ -1,8 +1,11 @@
 /** What sessions printed, as files of ours: copied before a workspace is deleted, and read when it is gone. */
 import { mkdir, open, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { LOG_CHUNK_BYTES_MAX } from '../../src/protocol/limits.ts'
+import { LOG_CHUNK_BYTES_MAX, LOG_TAIL_BYTES } from '../../src/protocol/limits.ts'
 import type { Task } from '../../src/task.ts'
+
+/** What a node adds behind its own bound: a line that says so, and the end of the output. */
+const BEHIND_BYTES_MAX = 2 * LOG_TAIL_BYTES
 
 type Attempt = Pick<Task, 'id' | 'attempt'>
 
@@ -23,19 +26,24 @@ export function logFiles(stateDir: string, bytesMax: number): Logs {
   // Ids are made by us, of letters, digits and dashes.
   const fileOf = (task: Attempt, sessionId: string) => path.join(folderOf(task.id), `${task.attempt}-${sessionId}.log`)
 
+  const limit = bytesMax + BEHIND_BYTES_MAX
+  const mark = `\n[tdf: output beyond ${limit} bytes was not kept]\n`
+
   return {
     async keep(task, sessionId, read) {
       const file = fileOf(task, sessionId)
       let after = (await stat(file).catch(() => null))?.size ?? 0
+      if (after > limit) return
       let first = await read(after)
       if (first.bytes.length === 0) return
       await mkdir(folderOf(task.id), { recursive: true, mode: 0o700 })
       const handle = await open(file, 'a', 0o600)
       try {
-        for (; first.bytes.length > 0 && after < bytesMax; first = await read(after)) {
-          await handle.appendFile(first.bytes)
+        for (; first.bytes.length > 0 && after < limit; first = await read(after)) {
+          await handle.appendFile(first.bytes.subarray(0, limit - after))
           after = first.next
         }
+        if (first.bytes.length > 0) await handle.appendFile(mark)
         await handle.sync()
       } finally {
         await handle.close()

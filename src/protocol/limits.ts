@@ -8,3 +8,5 @@ export const BUNDLE_BYTES_MAX = 16 * 1024 ** 3
 export const BUNDLE_WAIT_MS = 10 * 60_000
 /** From SIGTERM to SIGKILL. */
 export const KILL_GRACE_MS = 10_000
+/** The end of an output that is too long to keep, which is kept behind a line that says so. */
+export const LOG_TAIL_BYTES = 64 * 1024

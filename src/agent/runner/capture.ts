@@ -2,7 +2,8 @@
  * What a command prints, on its way into the log: without secrets, and, for an agent that speaks in lines, whole lines
  * of stdout and stderr in turn, of which stdout's are heard.
  */
-import type { Socket } from 'node:net'
+
+import { openRoom } from '../../room.ts'
 import { sleep, type World } from '../../world.ts'
 import { lineSplitter } from './lines.ts'
 import { type OutputLog, openOutput } from './output.ts'
@@ -41,10 +42,10 @@ export async function openCapture(world: World, options: CaptureOptions): Promis
   const seen = () => {
     lastByteMs = world.clock.mono()
   }
-  const captured = pipes.map(({ reader }, at) => {
+  const captured = pipes.map(({ pieces }, at) => {
     const clean = redactor(options.secrets)
-    if (!options.inLines) return copy(reader, log, clean, seen)
-    return copyLines(reader, log, clean, text => at === 0 && hear(text), seen)
+    if (!options.inLines) return copy(pieces, log, clean, seen)
+    return copyLines(pieces, log, clean, text => at === 0 && hear(text), seen)
   })
   const [out] = pipes
   const errors = pipes.at(-1)
@@ -65,55 +66,42 @@ export async function openCapture(world: World, options: CaptureOptions): Promis
   }
 }
 
-/** One chunk at a time: when the disk is slow the pipe fills and the command waits. */
-async function copy(reader: Socket, log: OutputLog, clean: Redactor, seen: () => void): Promise<void> {
-  try {
-    for await (const chunk of reader) {
-      seen()
-      await log.write(clean.push(chunk))
-    }
-  } catch {
-    // The pipe was cut off after its time was up.
+/** One piece at a time: when the disk is slow the pipe fills and the command waits. */
+async function copy(pieces: OutputPipe['pieces'], log: OutputLog, clean: Redactor, seen: () => void): Promise<void> {
+  for await (const piece of pieces) {
+    seen()
+    await log.write(clean.push(piece))
   }
   await log.write(clean.rest())
 }
 
 async function copyLines(
-  reader: Socket,
+  pieces: OutputPipe['pieces'],
   log: OutputLog,
   clean: Redactor,
   onText: (text: string) => void,
   seen: () => void,
 ): Promise<void> {
-  let ready: Buffer[] = []
+  const ready = openRoom()
   const lines = lineSplitter((bytes, text) => {
-    ready.push(clean.push(bytes))
+    ready.add(clean.push(bytes))
     if (text !== null) onText(text)
   })
-  const flush = async () => {
-    const bytes = Buffer.concat(ready)
-    ready = []
-    await log.write(bytes)
-  }
-  try {
-    for await (const chunk of reader) {
-      seen()
-      lines.push(chunk)
-      await flush()
-    }
-  } catch {
-    // As above.
+  for await (const piece of pieces) {
+    seen()
+    lines.push(piece)
+    await log.write(ready.take())
   }
   lines.end()
-  ready.push(clean.rest())
-  await flush()
+  ready.add(clean.rest())
+  await log.write(ready.take())
 }
 
 async function drain(world: World, pipes: readonly OutputPipe[], captured: Promise<unknown>): Promise<void> {
   const timeUp = new AbortController()
   const limit = sleep(world.clock, DRAIN_MS, timeUp.signal).then(
     () => {
-      for (const { reader } of pipes) reader.destroy()
+      for (const { cut } of pipes) cut()
     },
     () => {},
   )

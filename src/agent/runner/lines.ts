@@ -1,4 +1,5 @@
 /** A stream of bytes as lines, with bounded memory: of a line that is too long its bytes go on, but no text is made. */
+import { openRoom } from '../../room.ts'
 
 export interface Lines {
   push(chunk: Buffer): void
@@ -6,31 +7,25 @@ export interface Lines {
   end(): void
 }
 
-const LINE_BYTES_MAX = 8 * 1024 * 1024
+const LINE_BYTES_MAX = 4 * 1024 * 1024
 const NEWLINE = 10
 
 /**
- * `onLine` gets each line whole, with its newline; its text is null when it was too long, and then the bytes come in
- * pieces, of which the last ends the line.
+ * `onLine` gets each line whole, with its newline, in memory that is used again; its text is null when it was too long,
+ * and then the bytes come in pieces, of which the last ends the line.
  */
 export function lineSplitter(onLine: (bytes: Buffer, text: string | null) => void, bytesMax = LINE_BYTES_MAX): Lines {
-  let parts: Buffer[] = []
-  let size = 0
+  const begun = openRoom()
   let isOverlong = false
-  const flush = () => {
-    const bytes = parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts)
-    parts = []
-    size = 0
-    return bytes
+  const give = (bytes: Buffer, isEnd: boolean) => {
+    isOverlong ||= !isEnd
+    onLine(bytes, isOverlong ? null : bytes.toString('utf8').trimEnd())
+    if (isEnd) isOverlong = false
   }
   const add = (bytes: Buffer, isEnd: boolean) => {
-    parts.push(bytes)
-    size += bytes.length
-    if (!isEnd && size <= bytesMax) return
-    isOverlong ||= !isEnd
-    const whole = flush()
-    onLine(whole, isOverlong ? null : whole.toString('utf8').trimEnd())
-    if (isEnd) isOverlong = false
+    if (isEnd && begun.size() === 0) return give(bytes, true)
+    begun.add(bytes)
+    if (isEnd || begun.size() > bytesMax) give(begun.take(), isEnd)
   }
   return {
     push: chunk => {
@@ -39,10 +34,10 @@ export function lineSplitter(onLine: (bytes: Buffer, text: string | null) => voi
         add(chunk.subarray(from, at + 1), true)
         from = at + 1
       }
-      if (from < chunk.length) add(Buffer.from(chunk.subarray(from)), false)
+      if (from < chunk.length) add(chunk.subarray(from), false)
     },
     end: () => {
-      if (size > 0) add(Buffer.from('\n'), true)
+      if (begun.size() > 0) add(Buffer.from('\n'), true)
     },
   }
 }

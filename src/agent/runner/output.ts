@@ -3,6 +3,7 @@
  * at the end behind one line that says so. Memory stays flat however much comes.
  */
 import { type FileHandle, open } from 'node:fs/promises'
+import { LOG_TAIL_BYTES } from '../../protocol/limits.ts'
 import type { World } from '../../world.ts'
 
 export interface OutputLog {
@@ -10,35 +11,42 @@ export interface OutputLog {
   finish(): Promise<void>
 }
 
-const TAIL_BYTES = 64 * 1024
 const TOUCH_MS = 1_000
 
 export async function openOutput(world: World, path: string, bytesMax: number): Promise<OutputLog> {
   const file = await open(path, 'a', 0o600)
   let room = bytesMax
-  let tail: Buffer | null = null
+  let tail: Tail | null = null
+  let isMarked = false
   let touchedMs = Number.NEGATIVE_INFINITY
+  const mark = async () => {
+    if (isMarked) return
+    isMarked = true
+    await append(file, Buffer.from(markerLine(bytesMax)))
+  }
+  /** Output that is dropped is output all the same: who watches for silence looks at the file's time. */
+  const touch = async () => {
+    if (world.clock.mono() - touchedMs < TOUCH_MS) return
+    touchedMs = world.clock.mono()
+    const now = new Date(world.clock.now())
+    await file.utimes(now, now).catch(() => {})
+  }
   return {
     write: async chunk => {
-      if (tail === null) {
-        const kept = chunk.subarray(0, room)
-        const stored = await append(file, kept)
-        room -= kept.length
-        if (stored && kept.length === chunk.length) return
-        tail = Buffer.alloc(0)
-        await append(file, Buffer.from(markerLine(bytesMax)))
-        tail = lastBytes(tail, chunk.subarray(kept.length))
-        return
+      if (tail) {
+        tail.push(chunk)
+        return touch()
       }
-      tail = lastBytes(tail, chunk)
-      if (world.clock.mono() - touchedMs < TOUCH_MS) return
-      touchedMs = world.clock.mono()
-      // Output that is dropped is output all the same: who watches for silence looks at this time.
-      const now = new Date(world.clock.now())
-      await file.utimes(now, now).catch(() => {})
+      const kept = chunk.subarray(0, room)
+      room -= kept.length
+      const left = chunk.subarray(kept.length)
+      // Before we wait: stdout and stderr come here side by side.
+      if (left.length > 0) tail = openTail(LOG_TAIL_BYTES, left)
+      if (!(await append(file, kept))) tail ??= openTail(LOG_TAIL_BYTES, kept)
+      if (tail) await mark()
     },
     finish: async () => {
-      if (tail) await append(file, tail)
+      if (tail) await append(file, tail.bytes())
       await file.sync().catch(() => {})
       await file.close()
     },
@@ -46,15 +54,30 @@ export async function openOutput(world: World, path: string, bytesMax: number): 
 }
 
 function markerLine(bytesMax: number): string {
-  return `\n[tdf: output beyond ${bytesMax} bytes is left out here; its last ${TAIL_BYTES} bytes follow]\n`
+  return `\n[tdf: output beyond ${bytesMax} bytes is left out here; its last ${LOG_TAIL_BYTES} bytes follow]\n`
 }
 
-function lastBytes(tail: Buffer, chunk: Buffer): Buffer {
-  if (chunk.length >= TAIL_BYTES) return Buffer.from(chunk.subarray(-TAIL_BYTES))
-  return Buffer.concat([tail, chunk]).subarray(-TAIL_BYTES)
+interface Tail {
+  push(chunk: Buffer): void
+  bytes(): Buffer
 }
 
-/** False when the disk is full: the command goes on, what it says is dropped. */
+/** The last bytes of everything that was pushed, in memory of one size. */
+function openTail(bytesMax: number, first: Buffer): Tail {
+  const memory = Buffer.alloc(bytesMax)
+  let size = 0
+  const push = (chunk: Buffer) => {
+    const fresh = chunk.subarray(-bytesMax)
+    const stays = Math.min(size, bytesMax - fresh.length)
+    memory.copyWithin(0, size - stays, size)
+    fresh.copy(memory, stays)
+    size = stays + fresh.length
+  }
+  push(first)
+  return { push, bytes: () => memory.subarray(0, size) }
+}
+
+/** False when the disk is full: the command goes on, what it says is dropped but for its end. */
 async function append(file: FileHandle, chunk: Buffer): Promise<boolean> {
   try {
     await file.appendFile(chunk)
