@@ -39,6 +39,7 @@ export async function buildAll() {
       external: ['libsql'],
       alias: { 'react-devtools-core': './bin/empty.js' },
     }),
+    buildQuick(out),
     build({ ...shared, entryPoints: { 'tdf-agent': 'src/agent/main.ts' }, outdir: out }),
     buildBenchHost(out),
   ])
@@ -46,6 +47,13 @@ export async function buildAll() {
   const dist = path.join(root, 'dist')
   rmSync(dist, { recursive: true, force: true })
   renameSync(out, dist)
+}
+
+/** CommonJS is loaded at once, without Node's loader of modules. */
+function buildQuick(outdir) {
+  const { banner: _, ...rest } = shared
+  const outExtension = { '.js': '.cjs' }
+  return build({ ...rest, format: 'cjs', entryPoints: { quick: 'commands/quick.ts' }, outdir, outExtension })
 }
 
 /** The engine with a journey that does nothing, for measuring; not part of the package. */

@@ -1,22 +1,15 @@
-/** The program: hands the process to `run.ts`. The only place that ends it. */
+/** The program: hands the process to `run.ts`. */
 import path from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { VERSION } from '../src/version.ts'
-import { createCli } from './cli.ts'
+import { begin } from './begin.ts'
 
-const dashes = process.argv.indexOf('--')
-const words = dashes < 0 ? process.argv.slice(2) : process.argv.slice(2, dashes)
-const behind = dashes < 0 ? [] : process.argv.slice(dashes + 1)
-const cli = createCli(process, path.dirname(fileURLToPath(import.meta.url)), behind)
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', error => {
-    // Whoever read us has enough: `tdf ls | head` is no failure.
-    if ('code' in error && error.code === 'EPIPE') process.exit(0)
-    throw error
-  })
-}
+const { cli, words } = begin(path.dirname(fileURLToPath(import.meta.url)))
 
 // Asked for by scripts at every turn: answered before the command tree is loaded.
 if (words.length === 1 && words[0] === '--version') process.stdout.write(`${VERSION}\n`)
-else process.exitCode = await (await import('./run.ts')).runCli(cli, words)
+else {
+  const [{ runCli }, { buildProgram }] = await Promise.all([import('./run.ts'), import('./program.ts')])
+  process.exitCode = await runCli(cli, words, buildProgram)
+}

@@ -1,17 +1,16 @@
 /** Arguments → command → exit code, and the only place that prints an error. Tests call it as `bin/tdf` does. */
-import { CommanderError } from 'commander'
+import { type Command, CommanderError } from 'commander'
 import { asTdfError, ERRORS, type TdfError } from '../src/errors.ts'
 import { sanitize } from '../src/sanitize.ts'
 import type { Cli } from './cli.ts'
 import { errorText } from './error-text.ts'
-import { buildProgram } from './program.ts'
 
-/** Never throws: what went wrong is printed, and the exit code tells it. */
-export async function runCli(cli: Cli, argv: readonly string[]): Promise<number> {
+/** Never throws: what went wrong is printed, and the exit code tells it. `build` makes the tree that knows the command. */
+export async function runCli(cli: Cli, argv: readonly string[], build: (cli: Cli) => Command): Promise<number> {
   cli.words = argv
   try {
-    if (argv.length === 0) await greet(cli)
-    else await buildProgram(cli).parseAsync(argv, { from: 'user' })
+    if (argv.length === 0) await greet(cli, build(cli))
+    else await build(cli).parseAsync(argv, { from: 'user' })
     return cli.exitCode
   } catch (thrown) {
     // Help and version have been printed; anything else of the parser is thrown as one of ours.
@@ -20,9 +19,9 @@ export async function runCli(cli: Cli, argv: readonly string[]): Promise<number>
 }
 
 /** `tdf` alone: what there is, and how the daemon is. */
-async function greet(cli: Cli): Promise<void> {
+async function greet(cli: Cli, program: Command): Promise<void> {
   const { daemonLine } = await import('./daemon-line.ts')
-  buildProgram(cli).outputHelp()
+  program.outputHelp()
   cli.stdout.write(`\n${await daemonLine(cli)}\n`)
 }
 

@@ -182,8 +182,8 @@ const PLACES: { what: string; pattern: RegExp; only: RegExp; instead: string }[]
   {
     what: 'the end of the process',
     pattern: /\bprocess\.exit\(/,
-    only: /^(commands\/(main|daemon-run)|src\/agent\/main)\.ts$/,
-    instead: 'throw; commands/main.ts decides how it ends',
+    only: /^(commands\/(begin|daemon-run)|src\/agent\/main)\.ts$/,
+    instead: 'throw; commands/run.ts decides how it ends',
   },
 ]
 

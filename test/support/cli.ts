@@ -2,6 +2,7 @@
 import path from 'node:path'
 import { PassThrough, Writable } from 'node:stream'
 import { createCli } from '../../commands/cli.ts'
+import { buildProgram } from '../../commands/program.ts'
 import { runCli } from '../../commands/run.ts'
 import type { Home, Ran, RunOptions } from './home.ts'
 
@@ -26,7 +27,7 @@ export async function cliWith(home: Pick<Home, 'env'>, terminal: Terminal, ...ar
   const [words, behind] = dashes < 0 ? [args, []] : [args.slice(0, dashes), args.slice(dashes + 1)]
   const around = { env: { ...home.env, ...env }, cwd: () => cwd, stdin, stdout: out.stream, stderr: err.stream }
   // A stream with isTTY and columns is all that commands look at.
-  const code = await runCli(createCli(around as unknown as NodeJS.Process, dist, behind), words)
+  const code = await runCli(createCli(around as unknown as NodeJS.Process, dist, behind), words, buildProgram)
   return { code, out: out.text(), err: err.text() }
 }
 
