@@ -10,6 +10,15 @@ import { build } from 'esbuild'
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'))
 
+/** zod brings its messages in fifty languages, 300 kB in front of every process; nobody here reads any but English. */
+const englishOnly = {
+  name: 'english-only',
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^\.\.\/locales\/index\.js$/ }, ({ resolveDir }) => ({
+      path: path.join(resolveDir, '..', 'locales', 'en.js'),
+    })),
+}
+
 const shared = {
   absWorkingDir: root,
   bundle: true,
@@ -19,6 +28,7 @@ const shared = {
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: 'linked',
+  plugins: [englishOnly],
   logLevel: 'warning',
   define: { TDF_VERSION: JSON.stringify(version), 'process.env.NODE_ENV': '"production"' },
   // Some libraries still ask for `require` when they are bundled as modules.

@@ -40,16 +40,17 @@ export async function takeRepository(
   }
   const git = userGit(cli, local)
   const top = await topOf(git, local, repo)
-  await refuseShallow(git, top)
-  const { commit, name } = await resolveRef(git, top, ref)
-  await sayWhatStays(cli, git, options.dirty === true)
-  const based = options.dirty === true ? await dirtyCommit(cli, top, commit) : commit
+  // Asked at once: each is a process, and they wait for the disk more than for each other.
+  const [{ commit, name }, notes, author, remote] = await Promise.all([
+    resolveRef(git, top, ref),
+    whatStays(git, options.dirty === true),
+    authorOf(git),
+    remoteFor(cli, top, options),
+  ])
+  for (const note of notes) say(cli, note)
+  const based = options.dirty === true ? await dirtyCommit(cli, top, commit, author) : commit
   const bundle = await uploaded(cli, top, based, name)
-  return {
-    repo: { kind: 'bundle', url: top, ref: name, baseCommit: based, ...bundle },
-    author: await authorOf(git),
-    remote: await remoteFor(cli, top, options),
-  }
+  return { repo: { kind: 'bundle', url: top, ref: name, baseCommit: based, ...bundle }, author, remote }
 }
 
 /** Without a word about pushing it is only perhaps wanted, and a remote that cannot be used is no failure. */
@@ -57,51 +58,57 @@ function remoteFor(cli: Cli, top: string, { push, pr, remote }: { push?: boolean
   return push || pr || remote !== undefined ? remoteOf(cli, top, remote) : knownRemoteOf(cli, top)
 }
 
+/** Its work tree, or its git folder when it has none. Throws NO_REPOSITORY or REPOSITORY_SHALLOW. */
 async function topOf(git: Git, local: string, given: string): Promise<string> {
-  const found = existsSync(local)
-    ? await git(['rev-parse', '--is-bare-repository', '--absolute-git-dir', '--show-toplevel'])
-    : undefined
-  const [isBare, gitDir, top] = (found?.stdout ?? '').split('\n')
-  if (isBare === 'true' && gitDir) return gitDir
-  if (found?.exitCode === 0 && top) return top
+  // The last one fails in a bare repository, after the others were answered.
+  const questions = ['--is-bare-repository', '--is-shallow-repository', '--absolute-git-dir', '--show-toplevel']
+  const found = existsSync(local) ? await git(['rev-parse', ...questions]) : undefined
+  const [isBare, isShallow, gitDir, tree] = (found?.stdout ?? '').split('\n')
+  const top = isBare === 'true' ? gitDir : found?.exitCode === 0 ? tree : undefined
+  if (top && isShallow === 'true') {
+    throw new TdfError('REPOSITORY_SHALLOW', `${top} is a shallow clone: its history is not all there`, {
+      hint: `git -C ${quoted(top)} fetch --unshallow`,
+    })
+  }
+  if (top) return top
   const why = existsSync(local) ? (found?.stderr.trim().split('\n')[0] ?? '') : 'there is no such folder'
   throw new TdfError('NO_REPOSITORY', `${given === '.' ? local : given} is no git repository (${why})`, {
     hint: existsSync(local) ? `git -C ${quoted(local)} init` : 'tdf submit --help',
   })
 }
 
-async function refuseShallow(git: Git, top: string): Promise<void> {
-  if ((await git(['rev-parse', '--is-shallow-repository'])).stdout.trim() !== 'true') return
-  throw new TdfError('REPOSITORY_SHALLOW', `${top} is a shallow clone: its history is not all there`, {
-    hint: `git -C ${quoted(top)} fetch --unshallow`,
-  })
-}
-
 async function resolveRef(git: Git, top: string, ref: string | undefined): Promise<{ commit: string; name: string }> {
   const wanted = ref ?? 'HEAD'
-  const found = await git(['rev-parse', '--verify', '--quiet', '--end-of-options', `${wanted}^{commit}`])
+  const [found, symbolic] = await Promise.all([
+    git(['rev-parse', '--verify', '--quiet', '--end-of-options', `${wanted}^{commit}`]),
+    git(['rev-parse', '--symbolic-full-name', wanted]),
+  ])
   if (found.exitCode !== 0) {
     const what = ref === undefined ? `${top} has no commit yet` : `${top} has no branch, tag or commit "${ref}"`
     const hint = ref === undefined ? 'git commit --allow-empty -m "first"' : `git -C ${quoted(top)} branch --all`
     throw new TdfError('REF_UNKNOWN', what, { hint })
   }
-  const symbolic = await git(['rev-parse', '--symbolic-full-name', wanted])
   const full = symbolic.stdout.trim()
   return { commit: found.stdout.trim(), name: full.startsWith('refs/heads/') ? full : 'refs/heads/tdf-base' }
 }
 
 /** What is not in the bundle is said before it is missed. */
-async function sayWhatStays(cli: Cli, git: Git, isDirty: boolean): Promise<void> {
-  const changed = (await git(['status', '--porcelain', '-z'])).stdout.split('\0').filter(Boolean).length
-  if (changed > 0 && !isDirty) say(cli, `note: ${changed} uncommitted files stay behind; --dirty takes them along`)
-  const modules = await git(['ls-files', '-z', '--', '.gitmodules'])
-  if (modules.stdout !== '') say(cli, 'note: submodules stay behind; the workspace has them as empty folders')
-  const large = await git(['ls-files', '-z', '--', ':(attr:filter=lfs)'])
-  if (large.stdout !== '') say(cli, 'note: files in Git LFS stay behind; the workspace has their pointers')
+async function whatStays(git: Git, isDirty: boolean): Promise<string[]> {
+  const [status, modules, large] = await Promise.all([
+    git(['status', '--porcelain', '-z']),
+    git(['ls-files', '-z', '--', '.gitmodules']),
+    git(['ls-files', '-z', '--', ':(attr:filter=lfs)']),
+  ])
+  const changed = status.stdout.split('\0').filter(Boolean).length
+  return [
+    ...(changed > 0 && !isDirty ? [`note: ${changed} uncommitted files stay behind; --dirty takes them along`] : []),
+    ...(modules.stdout === '' ? [] : ['note: submodules stay behind; the workspace has them as empty folders']),
+    ...(large.stdout === '' ? [] : ['note: files in Git LFS stay behind; the workspace has their pointers']),
+  ]
 }
 
 /** The working tree as a commit on top of HEAD, made with an index and an object folder of our own. */
-async function dirtyCommit(cli: Cli, top: string, head: string): Promise<string> {
+async function dirtyCommit(cli: Cli, top: string, head: string, author: Taken['author']): Promise<string> {
   const git = userGit(cli, top)
   const index = await mkdtemp(path.join(tmpdir(), 'tdf-index-'))
   try {
@@ -115,7 +122,7 @@ async function dirtyCommit(cli: Cli, top: string, head: string): Promise<string>
     await must(tree, 'write-tree')
     const made = await git(['commit-tree', tree.stdout.trim(), '-p', head, '-m', 'Uncommitted changes at submit'], {
       ...env,
-      ...(await identityEnv(git)),
+      ...identityEnv(author),
     })
     await must(made, 'commit-tree')
     return made.stdout.trim()
@@ -171,8 +178,8 @@ async function must({ exitCode, stderr }: RunResult, what: string): Promise<void
 }
 
 /** git refuses to guess who somebody is; for a commit of ours it need not. */
-async function identityEnv(git: Git): Promise<Record<string, string>> {
-  const { name, email } = (await authorOf(git)) ?? { name: 'tdf', email: 'tdf@localhost' }
+function identityEnv(author: Taken['author']): Record<string, string> {
+  const { name, email } = author ?? { name: 'tdf', email: 'tdf@localhost' }
   return {
     ...{ GIT_AUTHOR_NAME: name, GIT_AUTHOR_EMAIL: email },
     ...{ GIT_COMMITTER_NAME: name, GIT_COMMITTER_EMAIL: email },
@@ -180,7 +187,11 @@ async function identityEnv(git: Git): Promise<Record<string, string>> {
 }
 
 async function authorOf(git: Git): Promise<Taken['author']> {
-  const name = (await git(['config', 'user.name'])).stdout.trim()
-  const email = (await git(['config', 'user.email'])).stdout.trim()
+  // `key\nvalue\0` for each that is set; the last one of a key counts.
+  const { stdout } = await git(['config', '-z', '--get-regexp', '^user\\.(name|email)$'])
+  const set = new Map(
+    stdout.split('\0').map(entry => [entry.split('\n', 1)[0], entry.slice(entry.indexOf('\n') + 1).trim()]),
+  )
+  const [name, email] = [set.get('user.name'), set.get('user.email')]
   return name && email ? { name, email } : null
 }

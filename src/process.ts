@@ -3,7 +3,6 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import process from 'node:process'
-import { execa } from 'execa'
 
 export type { ChildProcess } from 'node:child_process'
 
@@ -33,6 +32,8 @@ export interface RunResult {
 
 /** Runs a program without a shell and waits for its end. Never throws: a program that cannot start has exitCode null. */
 export async function run(file: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
+  // Loaded by the first call: a session's runner starts no such program, and whoever waits for its agent waits for it.
+  const { execa } = await import('execa')
   const result = await execa(file, args, {
     cwd: options.cwd,
     env: options.env,
