@@ -23,6 +23,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts', 'test/**/*.test.tsx'],
     exclude: process.env.TDF_TEST_APART ? [] : APART,
     globalSetup: ['test/support/build.ts'],
+    setupFiles: ['test/support/each-file.ts'],
     // Nothing here measures time: a busy machine is no failure.
     testTimeout: 120_000,
     hookTimeout: 120_000,

@@ -1,10 +1,12 @@
 /** Many tasks at once: a file of them, a selection of them; and the four ways in which a daemon cannot be reached. */
-import { mkdtempSync, writeFileSync } from 'node:fs'
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import net from 'node:net'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { TaskJson } from '../../src/protocol/control.ts'
+import { afterFile } from '../support/after-file.ts'
 import { cli, cliWith } from '../support/cli.ts'
 import { runs } from '../support/command-tree.ts'
 import { type Home, makeHome, makeRepository } from '../support/home.ts'
@@ -82,6 +84,7 @@ describe('a file of tasks', () => {
 
 describe('a daemon that cannot be reached', () => {
   const folder = mkdtempSync('/tmp/tdf-reach-')
+  afterFile(() => rmSync(folder, { recursive: true, force: true }))
   async function refused(socket: string): Promise<{ exit: number | null; code: string; message: string }> {
     const {
       code: exit,

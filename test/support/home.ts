@@ -1,4 +1,5 @@
 /** A home of tdf on this machine with real processes: the built program, real git, a temporary folder. */
+
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -7,6 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { type Client, controlClient } from '../../src/client.ts'
 import { isAlive, type ProcessIdentity } from '../../src/process.ts'
 import type { TaskJson } from '../../src/protocol/control.ts'
+import { afterFile } from './after-file.ts'
 
 const root = path.dirname(path.dirname(import.meta.dirname))
 
@@ -102,7 +104,9 @@ export function makeRepository(): { dir: string; remove(): void } {
   writeFileSync(path.join(dir, 'README.md'), '# a project\n')
   git('add', '--all')
   git('commit', '--quiet', '--message', 'first')
-  return { dir, remove: () => rmSync(dir, { recursive: true, force: true }) }
+  const remove = () => rmSync(dir, { recursive: true, force: true })
+  afterFile(remove)
+  return { dir, remove }
 }
 
 export interface Ran {

@@ -1,8 +1,9 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { defaultConfig, loadConfig } from '../../../src/config/index.ts'
+import { afterFile } from '../../support/after-file.ts'
 import { load, refusal } from './support.ts'
 
 describe('without a file', () => {
@@ -27,6 +28,7 @@ describe('without a file', () => {
 
 describe('a real file', () => {
   const folder = mkdtempSync(join(tmpdir(), 'tdf-config-'))
+  afterFile(() => rmSync(folder, { recursive: true, force: true }))
   const file = join(folder, 'config.toml')
 
   test('is read, and one that is not there is no error', () => {

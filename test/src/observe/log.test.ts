@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, openSync, readFileSync } from 'node:fs'
+import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from 'esbuild'
@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { TdfError } from '../../../src/errors.ts'
 import { createLog, detectFormat, type LogOptions, registerSecret, silentLog } from '../../../src/observe/log.ts'
+import { afterFile } from '../../support/after-file.ts'
 
 const NASTY = 'a|"|\\|\r|\n|\u001b[2J|\u0085|\u009b|\u2028|\u202e|\ud800|\u007f|\0'.split('|')
 const NOON = Date.UTC(2026, 10, 24, 12)
@@ -206,6 +207,7 @@ describe('the format', () => {
 
 describe('stdout', () => {
   const folder = mkdtempSync(join(tmpdir(), 'tdf-log-'))
+  afterFile(() => rmSync(folder, { recursive: true, force: true }))
   const program = join(folder, 'program.cjs')
 
   beforeAll(async () => {

@@ -1,10 +1,9 @@
 /** A real agent process on loopback, and what tests do with one. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { afterAll } from 'vitest'
-import { agentScript } from './bundle.ts'
+import { afterFile } from '../../../support/after-file.ts'
 import { type Client, clientOf } from './client.ts'
 import { tempFolder } from './temp.ts'
 
@@ -26,30 +25,30 @@ export interface AgentOptions {
 }
 
 export const TOKEN = 'a-token-of-the-test'
-const started = new Set<ChildProcess>()
+/** As it is shipped. */
+const AGENT_SCRIPT = new URL('../../../../dist/tdf-agent.js', import.meta.url).pathname
 
-afterAll(() => {
-  for (const child of started) child.kill('SIGKILL')
-})
-
-export function spawnAgent(script: string, state: string, options: AgentOptions): ChildProcess {
+function spawnAgent(state: string, options: AgentOptions): ChildProcess {
   mkdirSync(state, { recursive: true })
   const tokenFile = join(state, '..', 'token')
   writeFileSync(tokenFile, `${TOKEN}\n`)
   const named = options.name === undefined ? [] : ['--name', options.name]
-  const args = [script, '--listen', '127.0.0.1:0', '--state', state, '--token-file', tokenFile, ...named]
+  const args = [AGENT_SCRIPT, '--listen', '127.0.0.1:0', '--state', state, '--token-file', tokenFile, ...named]
   const child = spawn(process.execPath, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...options.env },
   })
-  started.add(child)
-  child.once('exit', () => started.delete(child))
+  afterFile(() => {
+    child.kill('SIGKILL')
+    // Its runs outlive it, which is the point of them.
+    spawnSync('pkill', ['-KILL', '-f', `run-session ${state}/`])
+  })
   return child
 }
 
 export async function startAgentProcess(options: AgentOptions = {}): Promise<AgentProcess> {
   const state = options.state ?? join(tempFolder(), 'state')
-  const child = spawnAgent(await agentScript(), state, options)
+  const child = spawnAgent(state, options)
   let said = ''
   child.stderr?.on('data', chunk => {
     said += chunk

@@ -3,19 +3,13 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll } from 'vitest'
-
-const folders: string[] = []
+import { afterFile } from '../../../support/after-file.ts'
 
 export function tempFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'tdf-agent-test-'))
-  folders.push(folder)
+  afterFile(() => void execFileSync('sh', ['-c', 'chmod -R u+rwX "$1"; rm -rf "$1"', '-', folder]))
   return folder
 }
-
-afterAll(() => {
-  for (const folder of folders) execFileSync('sh', ['-c', 'chmod -R u+rwX "$1"; rm -rf "$1"', '-', folder])
-})
 
 /** Asks until the answer is not undefined, null or false. */
 export async function eventually<T>(
