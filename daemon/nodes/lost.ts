@@ -1,5 +1,6 @@
 /** Not heard of for too long. Its tasks were told; if it comes back it is greeted like a new one, else it is removed. */
 import { TdfError } from '../../src/errors.ts'
+import { unsavedAttemptsOn } from '../../src/store/attempts.ts'
 import type { ReadNode } from '../../src/store/nodes.ts'
 import { discardWork } from '../discard.ts'
 import { greet } from './greet.ts'
@@ -36,8 +37,9 @@ const GRACE_MS = 60_000
 function stillLost({ engine, unsaved, now }: NodeContext, node: ReadNode, error: TdfError): NodeOutcome {
   const { provisionPollInterval, salvageTimeout } = engine.config.runner
   const deadlineAt = node.deadlineAt ?? now + salvageTimeout + GRACE_MS
-  if (unsaved === 0 && now >= deadlineAt)
+  if (now >= deadlineAt && unsaved === 0 && unsavedAttemptsOn(engine.store.sql, node.name) === 0) {
     return { status: 'destroying', ms: 0, waitingFor: 'the provider to remove it' }
+  }
   const ms = Math.max(error.retryAfterMs ?? 0, provisionPollInterval)
   return { ms, deadlineAt, waitingFor: `it to answer again: ${error.message}` }
 }

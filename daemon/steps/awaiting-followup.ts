@@ -11,12 +11,10 @@ import { answerQuestion } from './question.ts'
 import { startSession } from './session.ts'
 
 export const awaitingFollowup: StepHandler<'running' | 'salvage'> = async (ctx, task) => {
+  if (isLost(ctx, task)) return nodeLost(ctx, task)
   if (task.facts.question) return answerQuestion(ctx, task, task.facts.question)
   const [followup] = followups(ctx, task)
-  if (followup) {
-    if (isLost(ctx, task)) return nodeLost(ctx, task)
-    return startSession(ctx, task, { ...nextSession(task), prompt: followup.text }, { uses: [followup.id] })
-  }
+  if (followup) return startSession(ctx, task, { ...nextSession(task), prompt: followup.text }, { uses: [followup.id] })
   const close = ctx.signals.find(signal => signal.kind === 'close')
   if (close) return advance('salvage', { uses: [close.id] })
   if (task.deadlineAt !== null && ctx.now >= task.deadlineAt) return advance('salvage')

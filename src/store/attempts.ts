@@ -80,6 +80,16 @@ export function readLive(sql: Sql): (AttemptKey & { wakeAt: number })[] {
     .map(row => ({ id: String(row.task_id), attempt: Number(row.attempt), wakeAt: Number(row.wake_at) }))
 }
 
+/** How many live attempts have work on a node that is not home yet; after `salvage` it is there, or somebody keeps it. */
+export function unsavedAttemptsOn(sql: Sql, nodeName: string): number {
+  const row = sql.one(
+    `select count(*) as count from attempts
+     where live = 1 and node_name = ? and workspace_id is not null and step <> 'cleanup'`,
+    nodeName,
+  )
+  return Number(row?.count)
+}
+
 /** False when it is there already; then nothing was changed. */
 export function insertAttempt(sql: Sql, task: Task): boolean {
   const row = { ...task, taskId: task.id, live: 1, wakes: 0 }

@@ -41,6 +41,26 @@ it('32 5xx: an API that fails for a while costs time and nothing else', async ()
   expect([made(), machines().length]).toEqual([1, 1])
 })
 
+it('52 agent-dies: a task that waits for its user is told, and the machine keeps its work until it is home', async () => {
+  await begin({ lostAfter: 15 * MIN })
+  await all.submit({ interactive: true })
+  expect(await all.until(() => task().step === 'awaiting_followup', HOUR)).toBe(true)
+  const [name = ''] = [...cloud().machines.keys()]
+  all.agent(name).faults.down = true
+  expect(await all.until(() => machines()[0]?.status === 'lost', HOUR)).toBe(true)
+  // At once, not when its user comes back.
+  expect(await all.until(() => task().status === 'failed', MIN)).toBe(true)
+  expect(task()).toMatchObject({ verdict: 'infrastructure', error: { code: 'NODE_LOST' }, step: 'salvage' })
+  // The machine's time may be over before the task has given up: a daemon that was away comes late for both.
+  all.life.engine.store.sql.run('update nodes set deadline_at = ?', all.out.time.now)
+  await all.until(() => false, HOUR)
+  expect([...cloud().machines.keys()]).toEqual([name])
+  all.agent(name).faults.down = false
+  expect(await allGone()).toBe(true)
+  expect(cloud().lostWork).toEqual([])
+  expect(all.out.results.refs.get('refs/tdf/task-1/1')).toBeDefined()
+})
+
 it('35 capacity: no machine to be had is waited out, and said', async () => {
   await begin()
   cloud().faults.full = 4
