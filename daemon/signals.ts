@@ -6,11 +6,17 @@ import { asTdfError } from '../src/errors.ts'
 import type { AgentEvent } from '../src/protocol/agent-api.ts'
 import { type CallbackAnswer, provisioningFailed, taskStatus, workspaceReady } from '../src/protocol/callbacks.ts'
 import { type AttemptKey, readStanding, wakeAttempt } from '../src/store/attempts.ts'
-import { addSignal, type SignalKind } from '../src/store/inbox.ts'
+import { addSignal, hasSignal, openBytes, type SignalKind } from '../src/store/inbox.ts'
 import { readWorkspace } from '../src/store/slots.ts'
 import { isTerminal } from '../src/task.ts'
 import type { Engine } from './deps.ts'
 import { taskSubject } from './subjects.ts'
+
+/**
+ * What an attempt may have been told and not used, in bytes: whoever holds its token can invent sessions, and every look
+ * at the task reads them. An exit that finds no room is seen by the next look at the agent.
+ */
+const OPEN_BYTES_MAX = 1024 * 1024
 
 export interface Told {
   workspaceId: string
@@ -28,6 +34,9 @@ export function tell(engine: Engine, told: Told): CallbackAnswer {
   if (!task || isTerminal(task.status)) return refuse('the run is over')
   if (task.workspaceId !== told.workspaceId) return refuse('a newer placement took over')
   const dedupe = `${told.kind}:${told.workspaceId}:${told.sessionId ?? ''}`
+  if (told.sessionId !== null && openBytes(sql, task) > OPEN_BYTES_MAX && !hasSignal(sql, dedupe)) {
+    return refuse('too much of what was told is unread')
+  }
   push(engine, task, told.kind, dedupe, told.payload)
   return { accepted: true }
 }

@@ -11,7 +11,7 @@ import { budgetLeft } from '../usage.ts'
 import { type End, endOf } from './ended.ts'
 import { arrived, followups, give } from './followups.ts'
 import { isLost, nodeLost } from './node-state.ts'
-import { commandExit, exitOf, exitTold, learntFrom, overBudget } from './session.ts'
+import { commandExit, exitOf, exitsTold, exitTold, learntFrom, overBudget } from './session.ts'
 
 type Next = 'salvage' | 'awaiting_followup' | 'agent_session'
 
@@ -20,7 +20,7 @@ export const running: StepHandler<Next> = async (ctx, task) => {
   if (told && task.spec.agent.type === 'command') {
     const { exitCode, signal } = told
     const facts = { session: { status: 'exited' as const, exitCode, signal, resumeRef: null } }
-    return settle(ctx, task, commandExit(told), { facts })
+    return settle(ctx, task, commandExit(told), { facts, uses: exitsTold(ctx, task.sessionId) })
   }
   if (isLost(ctx, task)) return nodeLost(ctx, task)
   const interval = ctx.config.runner.reconcileInterval
@@ -52,7 +52,7 @@ async function look(ctx: StepContext, task: Task): Promise<Outcome<Next>> {
   }
   const given = await give(ctx, task, agent, session)
   if (session.status === 'exited') {
-    const uses = arrived(ctx, given, session.undelivered)
+    const uses = [...arrived(ctx, given, session.undelivered), ...exitsTold(ctx, task.sessionId)]
     return settle(ctx, task, exitOf(session), { ...learntFrom(ctx, task, session), uses })
   }
   return goOn(ctx, task, session, given)

@@ -62,6 +62,13 @@ export function exitTold(ctx: StepContext, id: string | null): TaskStatusBody | 
   return undefined
 }
 
+/** The signals that told the exit of session `id`: once it is acted on, they are used. */
+export function exitsTold(ctx: StepContext, id: string | null): number[] {
+  return ctx.signals.flatMap(signal =>
+    signal.kind === 'session_exited' && signal.payload.sessionId === id ? [signal.id] : [],
+  )
+}
+
 /** What the callback says is all that there is to know about a plain command. */
 export function commandExit({ exitCode, signal, errorMessage }: TaskStatusBody): ExitFacts {
   return { exitCode, signal, errorMessage, outcome: 'none', summary: null }

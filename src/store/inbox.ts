@@ -58,6 +58,20 @@ export function openSignals(sql: Sql, key: AttemptKey): Signal[] {
   }))
 }
 
+export function hasSignal(sql: Sql, dedupe: string): boolean {
+  return sql.one('select 1 as known from inbox where dedupe = ?', dedupe) !== undefined
+}
+
+/** How much an attempt was told that it has not used, in bytes of JSON. */
+export function openBytes(sql: Sql, key: AttemptKey): number {
+  const row = sql.one(
+    'select coalesce(sum(length(payload)), 0) as bytes from inbox where task_id = ? and attempt = ? and consumed = 0',
+    key.id,
+    key.attempt,
+  )
+  return Number(row?.bytes)
+}
+
 /** Marks these as used. They stay as the proof that a repeat is a repeat. */
 export function consumeSignals(sql: Sql, ids: readonly number[]): void {
   for (const id of ids) sql.run('update inbox set consumed = 1 where id = ?', id)
@@ -75,10 +89,12 @@ export function lastSignals(sql: Sql, key: AttemptKey, limit: number): { kind: s
     .map(row => ({ kind: String(row.kind), at: Number(row.at) }))
 }
 
-/** Drops used signals older than `before`. */
+/** Drops signals older than `before` that were used, or that an attempt which is over will never use. */
 export function pruneSignals(sql: Sql, before: number, rowsMax: number): number {
   return sql.run(
-    'delete from inbox where id in (select id from inbox where consumed = 1 and at < ? limit ?)',
+    `delete from inbox where id in (
+       select i.id from inbox i left join attempts a on a.task_id = i.task_id and a.attempt = i.attempt
+       where i.at < ? and (i.consumed = 1 or a.live is not 1) limit ?)`,
     before,
     rowsMax,
   )

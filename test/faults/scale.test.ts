@@ -27,3 +27,22 @@ it('87 retention: history goes by age and by number, and what a task is stays', 
   expect(all.life.task('many-3')).toMatchObject({ status: 'completed', verdict: 'unverified' })
   all.end()
 })
+
+it('87 retention: what a run was told goes after it, read or not', async () => {
+  const kept = { ...aConfig().retention, journal: 2 * HOUR }
+  const all = await lives({ config: aConfig({ retention: kept, sweeps: { interval: 5 * MIN } }) })
+  const told = () => all.life.engine.store.sql.all('select kind, consumed from inbox order by id')
+  await all.submit({ check: 'true' }, { ms: 1_000, commits: 1 })
+  await all.rest()
+  // The end of the session led to what came next; that of the check was only looked at.
+  expect(told()).toEqual([
+    { kind: 'workspace_ready', consumed: 1 },
+    { kind: 'session_exited', consumed: 1 },
+    { kind: 'session_exited', consumed: 0 },
+  ])
+  await all.submit({}, { ms: 9 * HOUR, busy: true }, 'long')
+  await all.until(() => all.life.task('long').step === 'running', HOUR)
+  await all.until(() => false, 3 * HOUR)
+  expect(told()).toEqual([])
+  all.end()
+})

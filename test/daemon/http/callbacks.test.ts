@@ -45,6 +45,25 @@ describe('workspace ready', () => {
 })
 
 describe('the end of a session', () => {
+  it('that nobody began is kept only while there is room, and the facts that count find theirs', async () => {
+    const { id, workspaceId, token } = await rig.submit({ hangs: true })
+    const tell = (number: number) =>
+      rig.as(token).post(`/tasks/${id}/status`, exited(`invented-${number}`, { errorMessage: 'x'.repeat(60_000) }))
+    const answers = []
+    for (let number = 0; number < 40; number++) answers.push(await tell(number))
+    const taken = answers.filter(({ json }) => json.accepted)
+    expect([taken.length, answers.at(-1)?.status, answers.at(-1)?.json]).toEqual([
+      18,
+      200,
+      { accepted: false, reason: expect.stringContaining('unread') },
+    ])
+    const again = await tell(3)
+    expect(again.json).toEqual({ accepted: true })
+    expect((await rig.as(token).post(`/workspaces/${workspaceId}/ready`, READY)).json).toEqual({ accepted: true })
+    await until('it runs', async () => (await step(id)) === 'running')
+    await tdf(rig.home, 'cancel', id)
+  })
+
   it('is taken before the workspace was ready, and in double', async () => {
     const { id, workspaceId, sessionId, token } = await rig.submit({ ms: 100, commits: 1 })
     const early = await rig.as(token).post(`/tasks/${id}/status`, exited(sessionId))
