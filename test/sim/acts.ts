@@ -1,10 +1,11 @@
 /** What can happen in a simulation, by weight. Every choice comes from the dice of the seed. */
 import { readNodes } from '../../src/store/nodes.ts'
 import { isTerminal, type TaskSpec } from '../../src/task.ts'
-import type { FakeAgent, Script } from '../fakes/agent.ts'
+import type { Script } from '../fakes/agent.ts'
 import type { SimOptions } from '../fakes/world.ts'
 import { aSpec } from '../support/builders.ts'
 import { live } from '../support/sim-daemon.ts'
+import { agentsOf } from './seen.ts'
 import type { Sim } from './simulation.ts'
 
 export interface Act {
@@ -20,10 +21,6 @@ const chance = ({ dice }: Sim, share: number) => dice() < share
 
 function oneOf<T>(sim: Sim, things: readonly T[]): T | undefined {
   return things[upTo(sim, things.length)]
-}
-
-function agents({ out }: Sim): FakeAgent[] {
-  return [...out.agents.values(), ...[...(out.cloud?.machines.values() ?? [])].map(({ agent }) => agent)]
 }
 
 function aScript(sim: Sim): Script {
@@ -150,7 +147,7 @@ export const ACTS: readonly Act[] = [
     name: 'an agent goes down or comes back',
     weight: 6,
     run(sim) {
-      const agent = oneOf(sim, agents(sim))
+      const agent = oneOf(sim, agentsOf(sim))
       if (agent) agent.faults.down = !agent.faults.down
     },
   },
@@ -158,7 +155,7 @@ export const ACTS: readonly Act[] = [
     name: 'an agent loses its state',
     weight: 1,
     run(sim) {
-      const agent = oneOf(sim, agents(sim))
+      const agent = oneOf(sim, agentsOf(sim))
       if (!agent) return
       for (const id of agent.workspaces.keys()) sim.wiped.add(id)
       agent.wipe()
@@ -168,7 +165,7 @@ export const ACTS: readonly Act[] = [
     name: 'pushes are lost, doubled or late',
     weight: 6,
     run(sim) {
-      const agent = oneOf(sim, agents(sim))
+      const agent = oneOf(sim, agentsOf(sim))
       if (!agent) return
       agent.faults.losePushes = chance(sim, 0.4)
       agent.faults.doublePushes = chance(sim, 0.4)
@@ -179,7 +176,7 @@ export const ACTS: readonly Act[] = [
     name: 'an agent refuses or loses an answer',
     weight: 8,
     run(sim) {
-      const agent = oneOf(sim, agents(sim))
+      const agent = oneOf(sim, agentsOf(sim))
       if (!agent) return
       const match = oneOf(sim, [/POST/, /GET/, /DELETE/, /salvage/, /agent-sessions/, /bundle/, /health/]) ?? /POST/
       if (chance(sim, 0.5)) agent.faults.loseAnswer.push(match)
@@ -191,7 +188,7 @@ export const ACTS: readonly Act[] = [
     name: 'salvage fails, builds fail, bundles break',
     weight: 3,
     run(sim) {
-      const agent = oneOf(sim, agents(sim))
+      const agent = oneOf(sim, agentsOf(sim))
       if (agent) {
         agent.faults.salvageFails = chance(sim, 0.5)
         agent.faults.buildFails = chance(sim, 0.3) ? 'no space left on device' : null
@@ -251,7 +248,7 @@ export const ACTS: readonly Act[] = [
 ]
 
 export function healAll(sim: Sim): void {
-  for (const { faults } of agents(sim)) {
+  for (const { faults } of agentsOf(sim)) {
     Object.assign(faults, {
       down: false,
       losePushes: false,

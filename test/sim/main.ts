@@ -1,6 +1,6 @@
 /**
  * `npm run sim -- --seeds 2000`, or one of them again: `npm run sim -- --seed 1234 --ticks 80`. Many seeds are shared out
- * among as many processes as there are processors.
+ * among `--workers` processes, as many as there are processors.
  */
 import { spawn } from 'node:child_process'
 import { availableParallelism } from 'node:os'
@@ -19,7 +19,9 @@ const options = Object.fromEntries(
     .slice(2)
     .flatMap((word, index, words) => (word.startsWith('--') ? [[word.slice(2), Number(words[index + 1])]] : [])),
 )
-const { seed, seeds = 200, ticks = 80, from = 1, step = 0 } = options
+const { seed, seeds = 200, ticks = 80, from = 1, step = 0, workers = availableParallelism() } = options
+/** After so many seeds a worker says how far it is. */
+const PROGRESS_SEEDS = 100
 
 if (seed !== undefined) process.exitCode = await replay(seed)
 else if (step > 0) process.stdout.write(`${JSON.stringify(await run(from, seeds, step))}\n`)
@@ -42,17 +44,19 @@ async function run(first: number, last: number, by: number): Promise<Counts> {
     counts.seeds += 1
     counts.tasks += tasks
     counts.crashes += crashes
-    if (findings.length === 0) continue
-    counts.failed += 1
-    tell(number, findings)
+    if (findings.length > 0) {
+      counts.failed += 1
+      tell(number, findings)
+    }
+    if (counts.seeds % PROGRESS_SEEDS === 0)
+      console.error(`up to seed ${number}: ${counts.seeds} done, ${counts.failed} failed`)
   }
   return counts
 }
 
 function share(): Promise<Counts>[] {
-  const by = availableParallelism()
-  return Array.from({ length: by }, (_, index) => {
-    const words = ['--from', from + index, '--seeds', from + seeds - 1, '--step', by, '--ticks', ticks]
+  return Array.from({ length: workers }, (_, index) => {
+    const words = ['--from', from + index, '--seeds', from + seeds - 1, '--step', workers, '--ticks', ticks]
     const child = spawn(process.execPath, [process.argv[1] ?? '', ...words.map(String)], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })

@@ -3,7 +3,6 @@
  * callbacks, nodes that go and come, a cloud that refuses, a clock that jumps. After every tick the invariants are
  * looked at; at the end the faults stop and everything must come to rest.
  */
-import type { ReadTask } from '../../src/store/attempts.ts'
 import { readLive } from '../../src/store/attempts.ts'
 import { cleanupsOf } from '../../src/store/cleanups.ts'
 import { readEvents } from '../../src/store/journal.ts'
@@ -13,7 +12,9 @@ import { mulberry32 } from '../fakes/world.ts'
 import { aConfig } from '../support/builders.ts'
 import { type Life, live, type Outside, outside } from '../support/sim-daemon.ts'
 import { ACTS, type Act, healAll, restart } from './acts.ts'
-import { type Finding, freshPath, INVARIANTS, type Path, restInvariants } from './invariants.ts'
+import { freshPath, type Path } from './invariants/path.ts'
+import { type Finding, look, lookAtRest } from './invariants.ts'
+import { describe, type Memory, see } from './seen.ts'
 
 export interface SimPlan {
   seed: number
@@ -47,6 +48,7 @@ export interface Sim {
   wiped: Set<string>
   lastSeed: number
   path: Path
+  memory: Memory
   /** The power has failed in this life: nothing of it counts any more. */
   wasCut: boolean
 }
@@ -71,7 +73,7 @@ export async function simulate({ seed, ticks }: SimPlan): Promise<SimEnd> {
       crashes: 0,
       wiped: new Set(),
     },
-    ...{ lastSeed: seed, wasCut: false, path: freshPath() },
+    ...{ lastSeed: seed, wasCut: false, path: freshPath(), memory: new Map() },
     life: await live(out, { seed }),
   }
   const findings: Finding[] = []
@@ -79,7 +81,7 @@ export async function simulate({ seed, ticks }: SimPlan): Promise<SimEnd> {
     const act = pick(dice)
     sim.story.push(`${tick} ${act.name}`)
     await play(sim, act)
-    findings.push(...look(sim, tick))
+    findings.push(...look(see(sim, sim.memory), tick))
   }
   if (findings.length === 0) findings.push(...(await comeToRest(sim, ticks)))
   const journal = findings.length > 0 ? journalOf(sim, findings) : []
@@ -114,20 +116,16 @@ function network(clock: Clock, dice: () => number) {
 function simConfig(dice: () => number) {
   return aConfig({
     runner: {
-      ...{ maxAttempts: 1 + Math.floor(dice() * 3), queueTimeout: 24 * HOUR, followupTimeout: 2 * HOUR },
-      ...{ reconcileInterval: 3 * MIN, agentPollInterval: MIN, provisionPollInterval: MIN, maxExecution: 2 * HOUR },
+      ...{ maxAttempts: 1 + Math.floor(dice() * 3), queueTimeout: 8 * HOUR, followupTimeout: 2 * HOUR },
+      ...{ reconcileInterval: 10 * MIN, agentPollInterval: MIN, provisionPollInterval: MIN, maxExecution: 2 * HOUR },
       absoluteExecution: 4 * HOUR,
     },
     nodes: {
-      ...{ maxNodes: Math.floor(dice() * 4), maxWorkspaces: 1 + Math.floor(dice() * 3), heldMax: 6 * HOUR },
-      ...{ heartbeatInterval: 5 * MIN, heartbeatStale: 20 * MIN, lostAfter: 40 * MIN, maxLifetime: 8 * HOUR },
+      ...{ maxNodes: Math.floor(dice() * 4), maxWorkspaces: 1 + Math.floor(dice() * 3), heldMax: 4 * HOUR },
+      ...{ heartbeatInterval: 10 * MIN, heartbeatStale: 20 * MIN, lostAfter: 40 * MIN, maxLifetime: 6 * HOUR },
     },
-    sweeps: { interval: 10 * MIN },
+    sweeps: { interval: 15 * MIN },
   })
-}
-
-function look(sim: Sim, tick: number): Finding[] {
-  return Object.entries(INVARIANTS).flatMap(([name, check]) => check(sim).map(what => ({ name, what, tick })))
 }
 
 /** No more faults: everything must end by itself, with nothing left behind. */
@@ -137,18 +135,29 @@ async function comeToRest(sim: Sim, tick: number): Promise<Finding[]> {
   await restart(sim)
   const { life } = sim
   const { sql } = life.engine.store
-  const isQuiet = () =>
-    readLive(sql).length === 0 &&
-    readNodes(sql).every(({ status, autoProvisioned }) => !autoProvisioned || status === 'destroyed')
+  const isQuiet = nowAndThen(life, () => {
+    const isGone = readNodes(sql).every(({ status, autoProvisioned }) => !autoProvisioned || status === 'destroyed')
+    return isGone && readLive(sql).length === 0
+  })
   const rested = await life.world.run(isQuiet, 60 * HOUR)
   // The sweeps get their round: what a task handed over is theirs.
   await life.world.clock.advance(2 * HOUR)
-  const findings = look(sim, tick)
+  // Every row is read anew: what changed without saying so is seen here.
+  const seen = see(sim, new Map())
+  const findings = look(seen, tick)
   if (!rested) findings.push({ name: 'everything comes to rest', what: unrest(sim), tick })
-  return [
-    ...findings,
-    ...Object.entries(restInvariants).flatMap(([name, check]) => check(sim).map(what => ({ name, what, tick }))),
-  ]
+  return [...findings, ...lookAtRest(seen, tick)]
+}
+
+/** Asks every ten minutes of simulated time: whoever asks after every event pays more for asking than for what happens. */
+function nowAndThen({ world }: Life, ask: () => boolean): () => boolean {
+  let askedAt = Number.NEGATIVE_INFINITY
+  return () => {
+    const now = world.clock.now()
+    if (now - askedAt < 10 * MIN) return false
+    askedAt = now
+    return ask()
+  }
 }
 
 function unrest({ life }: Sim): string {
@@ -182,9 +191,6 @@ function journalOf({ life, out }: Sim, findings: readonly Finding[]): string[] {
   }
   return lines
 }
-
-export const describe = ({ id, attempt, step, status, waitingFor }: ReadTask) =>
-  `${id}/${attempt} ${status} at ${step} (${waitingFor})`
 
 function pick(dice: () => number): Act {
   const total = ACTS.reduce((sum, { weight }) => sum + weight, 0)

@@ -101,7 +101,7 @@ function copyOf(dir: string): string {
 }
 
 /** Real sweeps are looked at once a second; under a simulated clock that would be most of what happens. */
-const SWEEP_TICK_MS = 120_000
+const SWEEP_TICK_MS = 300_000
 const noErrors = { flush: async () => {} }
 const noObservability = { addErrors() {}, errors: () => [], prune: () => 0, close() {} }
 
