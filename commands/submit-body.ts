@@ -7,7 +7,8 @@ export interface SubmitOptions {
   dirty?: boolean
   agent?: string
   model?: string
-  setup?: string
+  /** False for `--no-setup`. */
+  setup?: string | boolean
   check?: string
   node?: string
   provider?: string
@@ -43,7 +44,8 @@ export function submitBody({ options, ...asked }: Asked): SubmitBody {
     title: options.title ?? null,
     agent: options.agent ?? null,
     model: options.model ?? null,
-    setup: options.setup ?? null,
+    setup: typeof options.setup === 'string' ? options.setup : null,
+    repositorySetup: options.setup !== false,
     check: options.check ?? null,
     node: options.node ?? null,
     provider: options.provider ?? null,

@@ -29,6 +29,7 @@ export function accept(engine: Accepting, id: string, request: SubmitRequest): T
     outputBranch: branchOf(request, id, title, repo),
     author: request.author ?? { name: 'tdf', email: 'tdf@localhost' },
     setup: request.setup === null ? null : { command: request.setup, timeoutMs: SETUP_TIMEOUT_MS },
+    repositorySetup: request.repositorySetup,
     check: request.check,
     node: request.node,
     provider: request.provider ?? (engine.config.runner.provider || null),
@@ -60,8 +61,9 @@ function agentOf({ config, searchPath }: Accepting, request: SubmitRequest): Age
   if (known.type === 'command' && request.model !== null) {
     throw new TdfError('USAGE', 'an agent of type "command" takes no --model; put it into its args')
   }
-  const { type, command, args, env } = known
-  return { name, type, command, args, model: request.model ?? (known.model || null), env }
+  const { type, command, args, env, install } = known
+  const model = request.model ?? (known.model || null)
+  return { name, type, command, args, model, env, ...(install === '' ? {} : { install }) }
 }
 
 function permissionsOf({ config }: Accepting, { name }: AgentSpec): Permissions {

@@ -70,6 +70,8 @@ export interface AgentSpec {
   model?: string | null
   /** Names of the variables that it is given. */
   env: string[]
+  /** Run once on each node before it. */
+  install?: string
 }
 
 /** How an agent's questions for permission are answered; `ask` asks the task's user. */
@@ -86,6 +88,8 @@ export interface TaskSpec {
   outputBranch: string
   author: { name: string; email: string }
   setup: { command: string; timeoutMs: number } | null
+  /** False: what the repository itself asks for is not run either. */
+  repositorySetup?: boolean
   check: string | null
   /** Placement wishes; null means "any". A named node never falls back to another. */
   node: string | null

@@ -4,6 +4,9 @@ import type { Task } from '../../src/task.ts'
 import type { StepContext, StepHandler } from '../context.ts'
 import { advance, wait } from '../outcome.ts'
 import { isLost } from './node-state.ts'
+import { repositorySetup } from './repository-setup.ts'
+
+const INSTALL_TIMEOUT_MS = 15 * 60_000
 
 export const workspaceCreation: StepHandler<'workspace_ready' | 'node_selection'> = async (ctx, task) => {
   if (task.workspaceId === null || task.nodeName === null) {
@@ -35,6 +38,10 @@ function requestFor(ctx: StepContext, task: Task, workspaceId: string): CreateWo
     author,
     setup,
     callback: { token: ctx.callbackToken(task) },
+    ...(task.spec.agent.install
+      ? { install: { command: task.spec.agent.install, timeoutMs: INSTALL_TIMEOUT_MS } }
+      : {}),
+    ...repositorySetup(ctx.config.runner, task.spec, task.nodeName === null ? undefined : ctx.node(task.nodeName)),
   }
 }
 

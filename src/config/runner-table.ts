@@ -27,6 +27,11 @@ export const runnerTable = z
       'A machine whose tdf-agent does not answer this long after it came up is given back.',
     ),
     dispatch_timeout: deadline('10m', 'A node must accept a workspace, and later a session, within this time.'),
+    repository_setup: choice(
+      ['own', 'always', 'never'],
+      'own',
+      'Whose .tdf.toml may say what runs before an agent: folders of yours and, on ordered machines, any; all; none.',
+    ),
     workspace_ready_timeout: deadline('30m', 'Clone and --setup of a workspace must be done within this time.'),
     workspace_ready_poll_interval: duration('30s', 'How often a workspace is asked, in case its message was lost.'),
     reconcile_interval: duration('30s', 'How often running agents are looked at, in case a message was lost.'),

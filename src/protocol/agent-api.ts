@@ -33,6 +33,11 @@ export const createWorkspace = z.object({
   author: z.object({ name: text(512), email: text(512) }),
   setup: nullable(z.object({ command: text(64 * 1024), timeoutMs: z.int().min(1) })),
   callback: z.object({ token: text(512) }),
+  // What follows may be left out; a request without it is the same request as before it existed.
+  /** Run as the node's own user before anything else, once on the node for each text of it. */
+  install: z.object({ command: text(64 * 1024).min(1), timeoutMs: z.int().min(1) }).optional(),
+  /** What becomes of `setup` in the repository's `.tdf.toml`; only where there is no `setup`. Left out: nothing. */
+  repositorySetup: z.object({ policy: z.enum(['run', 'refuse']), timeoutMs: z.int().min(1) }).optional(),
 })
 export type CreateWorkspace = z.output<typeof createWorkspace>
 

@@ -33,6 +33,8 @@ export const submitRequest = z.object({
   repo: submitRepo,
   author: nullable(z.object({ name: text(512).min(1), email: text(512).min(1) })),
   setup: nullable(text(64 * 1024).min(1)),
+  /** Whether `setup` of the repository's `.tdf.toml` is run where there is no `setup` here. */
+  repositorySetup: z.boolean().default(true),
   check: nullable(text(64 * 1024).min(1)),
   node: nullable(id),
   provider: nullable(name),

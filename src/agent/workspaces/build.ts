@@ -13,8 +13,10 @@ import { removeTree } from '../state/remove-tree.ts'
 import { type BuildContext, BuildFailure } from './build-context.ts'
 import { checkOut } from './checkout.ts'
 import { cloneSource } from './clone.ts'
+import { installProgram } from './install.ts'
 import { printable } from './printable.ts'
 import { keepPristine } from './pristine.ts'
+import { repositorySetup } from './project-file.ts'
 import { report } from './report.ts'
 import { endSetup, setUp } from './setup.ts'
 import { unpackSource } from './unbundle.ts'
@@ -55,16 +57,18 @@ async function build(agent: Agent, workspace: Workspace, signal: AbortSignal): P
     const folder = await freshFolder(agent, workspace)
     const { source } = workspace.record.request
     const context: BuildContext = { agent, workspace, signal, tree: join(folder, 'work') }
+    await installProgram(context)
     const commit = source.kind === 'git' ? await cloneSource(context, source) : await unpackSource(context, source)
     updateRecord(workspace, { baseCommit: commit })
     await keepPristine(context, join(folder, 'salvage.git'))
     if (source.kind === 'bundle') await keepConversation(workspace, join(folder, 'salvage.git'), source.ref)
+    const own = await repositorySetup(context, commit)
     await checkOut(context, commit)
     for (const part of readdirSync(folder)) renameSync(join(folder, part), join(workspace.folder, part))
     rmdirSync(folder)
     syncFolder(workspace.folder)
     await handOver(agent, workspace)
-    await setUp(context)
+    await setUp(context, own)
     if (signal.aborted) return
     finish(agent, workspace, { status: 'ready', built: 'ready' })
     await removeTree(bundlePath(workspace))

@@ -1,5 +1,4 @@
 /** The setup command: a session of the agent's own, so that it has a log, a limit, and leaves nothing running. */
-import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import { sleep } from '../../world.ts'
 import type { Agent } from '../agent.ts'
 import { Refusal } from '../refusal.ts'
@@ -15,16 +14,21 @@ import {
 } from '../sessions/folder.ts'
 import { discardSession, writeRequest } from '../sessions/request.ts'
 import { killSession, settle } from '../sessions/runner.ts'
+import { readTail } from '../state/tail.ts'
 import { type BuildContext, BuildFailure } from './build-context.ts'
 import { printable } from './printable.ts'
 import { type Workspace, workTree } from './workspace.ts'
 
 const LOOK_MS = 50
-const TAIL_BYTES = 8 * 1024
 
-export async function setUp(context: BuildContext): Promise<void> {
+/** What was asked for, or else what the repository asks for. */
+export async function setUp(context: BuildContext, own: string | null): Promise<void> {
   const { agent, workspace, signal } = context
-  const { setup, taskId, attempt } = workspace.record.request
+  const { taskId, attempt, repositorySetup } = workspace.record.request
+  const setup =
+    own !== null && repositorySetup
+      ? { command: own, timeoutMs: repositorySetup.timeoutMs }
+      : workspace.record.request.setup
   if (!setup || signal.aborted) return
   const folder = sessionFolder(workspace, SETUP)
   const request = {
@@ -85,17 +89,4 @@ function howItEnded(exit: SessionExit): string {
   if (exit.errorMessage === 'timeout') return 'ran into its time-out'
   if (exit.errorMessage) return `failed (${exit.errorMessage})`
   return exit.signal ? `was ended by ${exit.signal}` : `failed with exit code ${exit.exitCode}`
-}
-
-function readTail(path: string): string {
-  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
-  if (size === 0) return ''
-  const buffer = Buffer.alloc(Math.min(size, TAIL_BYTES))
-  const file = openSync(path, 'r')
-  try {
-    readSync(file, buffer, 0, buffer.length, size - buffer.length)
-    return buffer.toString('utf8')
-  } finally {
-    closeSync(file)
-  }
 }

@@ -1,0 +1,61 @@
+/** What runs before an agent, from the command line to the node: the repository's own file, and an agent's install. */
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import type { TaskJson } from '../../src/protocol/control.ts'
+import { cli } from '../support/cli.ts'
+import { type Home, makeHome, makeRepository } from '../support/home.ts'
+
+let home: Home
+let repo: ReturnType<typeof makeRepository>
+beforeEach(() => {
+  repo = makeRepository()
+  home = makeHome(`
+[agents.prepared]
+type = "command"
+command = ["sh", "-c", "cat $HOME/installed > installed.txt"]
+install = "echo once >> $HOME/installed"
+`)
+})
+afterEach(async () => {
+  await home.remove()
+  repo.remove()
+})
+
+async function submit(...words: string[]): Promise<{ code: number | null; task: TaskJson }> {
+  const { code, out } = await cli(home, 'submit', '--repo', repo.dir, '--wait', '--json', ...words)
+  return { code, task: JSON.parse(out) }
+}
+
+it('the setup of a repository of yours runs without a word, unless it is not wanted or another is', async () => {
+  writeFileSync(path.join(repo.dir, '.tdf.toml'), 'setup = "echo own > prepared.txt"\n')
+  const as = ['-c', 'user.name=you', '-c', 'user.email=you@localhost']
+  for (const args of [
+    ['add', '-A'],
+    ['commit', '-qm', 'prepared'],
+  ])
+    execFileSync('git', [...as, ...args], { cwd: repo.dir })
+  await home.start()
+  const run = ['--', 'sh', '-c', 'cat prepared.txt; true']
+  const said = async ({ task }: { task: TaskJson }) => (await cli(home, 'logs', task.id)).out
+  expect(await said(await submit(...run))).toBe('own\n')
+  expect(await said(await submit('--setup', 'echo asked > prepared.txt', ...run))).toBe('asked\n')
+  expect(await said(await submit('--no-setup', ...run))).toMatch(/No such file/)
+  writeFileSync(path.join(repo.dir, '.tdf.toml'), 'setup = "echo it is broken; exit 9"\n')
+  execFileSync('git', [...as, 'commit', '-qam', 'broken'], { cwd: repo.dir })
+  const { code, task } = await submit(...run)
+  expect([code, task.status, task.error?.code]).toEqual([10, 'failed', 'WORKSPACE_FAILED'])
+  expect(task.error?.message).toContain('it is broken')
+})
+
+it('the install of an agent has run once when two of its tasks are done', async () => {
+  await home.start()
+  const both = await Promise.all([submit('--agent', 'prepared', 'one'), submit('--agent', 'prepared', 'two')])
+  expect(both.map(({ code, task }) => [code, task.result?.filesChanged])).toEqual([
+    [0, 1],
+    [0, 1],
+  ])
+  const installed = path.join(home.dir, 'installed')
+  expect(existsSync(installed) && readFileSync(installed, 'utf8')).toBe('once\n')
+})
