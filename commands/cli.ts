@@ -1,6 +1,7 @@
 /** What every command is handed: how to talk to the daemon, to the terminal and to the script that may read it. */
 import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
+import path from 'node:path'
 import process from 'node:process'
 import type { Command } from 'commander'
 import { type Client, controlClient } from '../src/client.ts'
@@ -63,7 +64,8 @@ function socketOf(env: NodeJS.ProcessEnv, paths: () => Paths): { socket: string;
   const host = env.TDF_HOST?.replace(/^unix:(\/\/)?/, '')
   if (host) return { socket: host, origin: 'TDF_HOST' }
   const { socket, systemSocket } = paths()
-  if (systemSocket !== null && !existsSync(socket) && existsSync(systemSocket)) {
+  // Its folder is there as long as it runs; what is in it only its group can see.
+  if (systemSocket !== null && !existsSync(socket) && existsSync(path.dirname(systemSocket))) {
     return { socket: systemSocket, origin: "the machine's own daemon" }
   }
   return { socket, origin: env.TDF_HOME ? 'TDF_HOME' : 'the default' }

@@ -50,6 +50,8 @@ function assignment(name: string, value: string): string {
 }
 
 const SYSTEM = [
+  // Its user is not root, which would make it the daemon of that user alone.
+  'Environment=TDF_SYSTEM=1',
   'User=tdf',
   'Group=tdf',
   // The way to the agent's socket; the agent's user has no way back.

@@ -33,6 +33,8 @@ export interface Machine {
   restore(): void
   /** Runs a shell command in it as root, from outside, and answers what it printed. */
   run(command: string): string
+  /** A path of its running system, /run and /tmp too, as it can be opened from outside. */
+  live(path: string): string
   remove(): Promise<void>
 }
 
@@ -112,6 +114,7 @@ export function makeMachine({ base, folder, name, number, userData, publicKeys }
         env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
         stdio: ['ignore', 'pipe', 'pipe'],
       }).toString(),
+    live: file => `/proc/${first()}/root${file}`,
     async remove() {
       await powerOff()
       cable.remove()
