@@ -72,7 +72,12 @@ function buildBenchHost(outdir) {
 }
 
 /** Programs for developers, built aside: `node bin/build.js sim`. */
-const EXTRA = { sim: 'test/sim/main.ts', 'bench/main': 'test/bench/main.ts', 'bench/bare': 'test/bench/bare/main.ts' }
+const EXTRA = {
+  sim: 'test/sim/main.ts',
+  soak: 'test/soak/main.ts',
+  'bench/main': 'test/bench/main.ts',
+  'bench/bare': 'test/bench/bare/main.ts',
+}
 
 async function buildExtra(name) {
   const outfile = path.join('.cache', `${name}.js`)
