@@ -12,6 +12,8 @@ export interface Kind {
   knowsLimits: boolean
   /** Its tokens have a price. */
   knowsCost: boolean
+  /** Where it keeps its conversations, in its home, and we know of them; else they stay on their machine. */
+  conversations: string | null
   /** It ends by itself when its model fails with 5xx; else it goes on trying for ever. */
   givesUp: boolean
 }
@@ -49,16 +51,19 @@ export function kindsOf(bin: string, modelUrl: string): Record<string, Kind> {
         CLAUDE_CODE_MAX_RETRIES: '1',
       },
       ...{ joinsTurns: true, knowsLimits: true, knowsCost: true, givesUp: true },
+      conversations: '.claude/projects',
     },
     codex: {
       table: `type = "codex"\ncommand = [${program('codex')}]\nargs = ${JSON.stringify(codexArgs)}\nenv = ["SCRIPTED_KEY"]`,
       env: { SCRIPTED_KEY: KEY },
       ...{ joinsTurns: true, knowsLimits: true, knowsCost: false, givesUp: true },
+      conversations: '.codex/sessions',
     },
     opencode: {
       table: `type = "acp"\ncommand = [${program('opencode')}, "acp"]\nenv = ["OPENCODE_CONFIG_CONTENT", "OPENCODE_DISABLE_MODELS_FETCH"]`,
       env: { OPENCODE_CONFIG_CONTENT: JSON.stringify(opencode), OPENCODE_DISABLE_MODELS_FETCH: '1' },
       ...{ joinsTurns: false, knowsLimits: false, knowsCost: true, givesUp: false },
+      conversations: null,
     },
   }
 }

@@ -1,5 +1,7 @@
 /** What every real agent has to come through, by `tdf submit` and from outside. */
 import { execFileSync } from 'node:child_process'
+import { rmSync } from 'node:fs'
+import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { until } from '../support/home.ts'
 import { RESET_AT } from './model/scenario.ts'
@@ -101,6 +103,27 @@ export function realAgent(name: string): void {
         const task = await scene.home.task(id)
         expect(task).toMatchObject({ status: 'cancelled', result: { salvaged: true } })
         expect(scene.filesOf(task)).toContain('step-0.txt')
+      },
+      LONG_MS,
+    )
+
+    it(
+      'goes on in a new attempt, on the saved files, with the conversation that travelled with them',
+      async () => {
+        const id = await scene.submitted('fewsteps')
+        await scene.isAtWork(id)
+        expect((await scene.run('cancel', id, '--yes')).code).toBe(0)
+        await until('its work is home', async () => (await scene.home.task(id)).cleanup === 'done', LONG_MS)
+        const before = await scene.home.task(id)
+        // What the agent itself kept is not there on another machine.
+        const { conversations } = scene.kind
+        if (conversations) rmSync(path.join(scene.home.dir, conversations), { recursive: true })
+        expect((await scene.run('retry', id, '--resume')).code).toBe(0)
+        await until('it is done', async () => (await scene.home.task(id)).verdict !== null, LONG_MS)
+        const task = await scene.home.task(id)
+        expect(task).toMatchObject({ attempt: 2, verdict: 'unverified', result: { summary: 'Done: the steps' } })
+        expect(task.session?.resumeRef).toBe(before.session?.resumeRef)
+        expect(scene.filesOf(task)).toEqual(expect.arrayContaining(['step-0.txt', 'step-11.txt']))
       },
       LONG_MS,
     )
