@@ -70,7 +70,7 @@ const EXAMPLES = {
   'db backup': ['tdf db backup', 'tdf db backup --to ~/tdf-before-the-move.db'],
   'db check': ['tdf db check', 'tdf db check ~/tdf-before-the-move.db'],
   'db restore': ['tdf db restore --yes', 'tdf db restore ~/tdf-before-the-move.db'],
-  doctor: ['tdf doctor', 'tdf doctor --json'],
+  doctor: ['tdf doctor', 'tdf doctor --json', 'tdf doctor --bundle'],
   version: ['tdf version', 'tdf version --json'],
   quickstart: ['tdf quickstart'],
 } satisfies Record<string, string[]>

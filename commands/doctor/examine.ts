@@ -3,8 +3,9 @@ import type { Command } from 'commander'
 import { asTdfError, shownHint } from '../../src/errors.ts'
 import type { FindingJson } from '../../src/protocol/control.ts'
 import { oneLine } from '../../src/sanitize.ts'
-import { type Cli, print, printJson, shapeOf } from '../cli.ts'
+import { type Cli, formatOf, print, printJson, printOne, shapeOf } from '../cli.ts'
 import { type Column, printList } from '../output.ts'
+import { quoted } from '../words.ts'
 import { checkDaemon } from './daemon.ts'
 import { checkConfig, checkDisk, checkFolders, checkGit, checkNode } from './here.ts'
 
@@ -20,9 +21,15 @@ const CHECKS: Record<string, Check> = {
   daemon: checkDaemon,
 }
 
-export async function doctor(cli: Cli, command: Command): Promise<void> {
+export interface DoctorOptions {
+  /** A file, or true for one whose name says when it was made. */
+  bundle?: string | true
+}
+
+export async function doctor(cli: Cli, { bundle }: DoctorOptions, command: Command): Promise<void> {
   const found: FindingJson[] = []
   for (const [name, check] of Object.entries(CHECKS)) found.push(...(await looked(cli, name, check)))
+  if (bundle !== undefined) return bundled(cli, found, bundle, command)
   const shape = shapeOf(cli, command)
   if (found.some(({ state }) => state === 'fail')) cli.exitCode = 1
   if (shape.format === 'json') return printJson(cli, found)
@@ -30,6 +37,18 @@ export async function doctor(cli: Cli, command: Command): Promise<void> {
   if (shape.format !== 'table' && shape.format !== 'wide') return
   for (const { check, hint, state } of found) if (state !== 'ok' && hint) print(cli, `\n${check}\n  hint: ${hint}`)
 }
+
+/** What was found stands in the bundle: nothing of it changes the exit code. */
+async function bundled(cli: Cli, found: FindingJson[], wanted: string | true, command: Command): Promise<void> {
+  const { writeBundle } = await import('./bundle.ts')
+  const file = await writeBundle(cli, found.map(withoutQuotes), wanted)
+  const text = () => `${file}\nlook at it before you send it: tar -xzOf ${quoted(file)}`
+  printOne(cli, formatOf(command), { file }, { id: file, text })
+}
+
+/** What is wrong in the configuration is said with a line of it. */
+const withoutQuotes = (one: FindingJson): FindingJson =>
+  one.check === 'config' && one.state === 'fail' ? { ...one, message: 'it is not right' } : one
 
 async function looked(cli: Cli, name: string, check: Check): Promise<FindingJson[]> {
   try {

@@ -9,16 +9,23 @@ const OTHERS = 0o077
 
 /** Answers what was open to others before. Throws STATE_UNWRITABLE when something cannot be closed. */
 export function closeToOthers(stateDir: string): string[] {
-  return [...FOLDERS, ...FILES].filter(name => {
+  const open = openToOthers(stateDir)
+  for (const name of open) {
     const file = path.join(stateDir, name)
-    const mode = statSync(file, { throwIfNoEntry: false })?.mode
-    if (mode === undefined || (mode & OTHERS) === 0) return false
     try {
-      chmodSync(file, mode & ~OTHERS & 0o777)
+      chmodSync(file, statSync(file).mode & ~OTHERS & 0o777)
     } catch (error) {
       const message = `${file} is open to others and cannot be closed: ${asTdfError(error).message}`
       throw new TdfError('STATE_UNWRITABLE', message, { cause: error })
     }
-    return true
+  }
+  return open
+}
+
+/** Names of files and folders of the state that others may read or change. */
+export function openToOthers(stateDir: string): string[] {
+  return [...FOLDERS, ...FILES].filter(name => {
+    const mode = statSync(path.join(stateDir, name), { throwIfNoEntry: false })?.mode
+    return mode !== undefined && (mode & OTHERS) !== 0
   })
 }

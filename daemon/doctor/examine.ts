@@ -3,17 +3,18 @@ import type { FindingJson } from '../../src/protocol/control.ts'
 import type { Engine } from '../deps.ts'
 import type { Health } from '../health.ts'
 import { checkAgents } from './agents.ts'
+import { checkModes } from './modes.ts'
 import { checkNodes } from './nodes.ts'
 
 type Check = (engine: Engine) => FindingJson[]
 
 const CHECKS: readonly Check[] = [checkAdmission, checkNodes, checkAgents]
 
-export async function examine(engine: Engine, health: Health): Promise<FindingJson[]> {
+export async function examine(engine: Engine, health: Health, stateDir: string): Promise<FindingJson[]> {
   const well = (await health.look()).map(({ name, ok, detail }): FindingJson => {
     return { check: name, state: ok ? 'ok' : 'fail', message: detail, hint: ok ? null : 'tdf errors' }
   })
-  return [...well, ...CHECKS.flatMap(check => check(engine))]
+  return [...well, ...checkModes(stateDir), ...CHECKS.flatMap(check => check(engine))]
 }
 
 function checkAdmission({ admission }: Engine): FindingJson[] {

@@ -14,7 +14,7 @@ export function daemonRoutes(engine: RunningEngine, parts: Control): Hono {
   })
   app.get('/metrics', c => c.text(engine.metrics.registry.text()))
   app.get('/status', c => c.json(parts.status()))
-  app.get('/doctor', async c => c.json(await examine(engine, parts.health)))
+  app.get('/doctor', async c => c.json(await examine(engine, parts.health, parts.stateDir)))
   app.post('/reload', c => c.json(parts.reload()))
   app.post('/drain', async c => {
     await setDraining(engine, c.req.query('undo') !== 'true')

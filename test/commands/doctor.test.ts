@@ -34,7 +34,7 @@ describe('tdf doctor', () => {
     expect(code).toBe(0)
     expect(found.map(({ check }) => check)).toEqual([
       ...['node', 'git', 'config', 'state', 'disk', 'socket', 'daemon', 'callbacks'],
-      ...['event loop', 'scheduler', 'database', 'storage', 'new work', 'nodes', 'agents'],
+      ...['event loop', 'scheduler', 'database', 'storage', 'modes', 'new work', 'nodes', 'agents'],
     ])
     const { out } = await cli(home, 'doctor')
     expect(out).toMatch(/^CHECK +STATE +WHAT\nnode +ok +\d/)
@@ -46,6 +46,14 @@ describe('tdf doctor', () => {
     expect(code).toBe(1)
     const hint = await expectFinding(found, 'state', /mode 755/)
     execFileSync('sh', ['-c', hint])
+    expect((await findings()).code).toBe(0)
+  })
+
+  it('finds a key that others may read, and its hint mends it', async () => {
+    chmodSync(path.join(home.dir, 'state', 'install.json'), 0o644)
+    const { code, found } = await findings()
+    expect(code).toBe(1)
+    execFileSync('sh', ['-c', await expectFinding(found, 'modes', /install\.json/)])
     expect((await findings()).code).toBe(0)
   })
 
