@@ -8,9 +8,10 @@ export const effectInvariants: Record<string, Check> = {
       [...starts].flatMap(([id, count]) => (count > 1 ? [`${id} was started ${count} times`] : [])),
     ),
 
-  'a workspace is built once': ({ agents }) =>
+  // Where an agent forgot everything there is nothing of it: who had no answer asks again, and it is built there anew.
+  'a workspace is built once': ({ sim, agents }) =>
     agents.flatMap(({ builds }) =>
-      [...builds].flatMap(([id, count]) => (count > 1 ? [`${id} was built ${count} times`] : [])),
+      [...builds].flatMap(([id, count]) => (count > 1 && !sim.wiped.has(id) ? [`${id} was built ${count} times`] : [])),
     ),
 
   'an agent is started once for its prompt and once for each follow-up': ({ agents, attempts }) => {
