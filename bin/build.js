@@ -77,6 +77,7 @@ const EXTRA = {
   soak: 'test/soak/main.ts',
   'bench/main': 'test/bench/main.ts',
   'bench/bare': 'test/bench/bare/main.ts',
+  'demo/main': 'test/demo/main.ts',
 }
 
 async function buildExtra(name) {

@@ -100,8 +100,10 @@ async function whatStays(git: Git, isDirty: boolean): Promise<string[]> {
     git(['ls-files', '-z', '--', ':(attr:filter=lfs)']),
   ])
   const changed = status.stdout.split('\0').filter(Boolean).length
+  const [files, them] =
+    changed === 1 ? ['1 uncommitted file stays', 'it'] : [`${changed} uncommitted files stay`, 'them']
   return [
-    ...(changed > 0 && !isDirty ? [`note: ${changed} uncommitted files stay behind; --dirty takes them along`] : []),
+    ...(changed > 0 && !isDirty ? [`note: ${files} behind; --dirty takes ${them} along`] : []),
     ...(modules.stdout === '' ? [] : ['note: submodules stay behind; the workspace has them as empty folders']),
     ...(large.stdout === '' ? [] : ['note: files in Git LFS stay behind; the workspace has their pointers']),
   ]

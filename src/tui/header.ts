@@ -10,11 +10,10 @@ export function header(model: Model): Line {
   const { columns } = model.size
   const tabs: Span[] = [{ text: ' tdf', isBold: true }]
   VIEWS.forEach((name, index) => {
-    const text = `${index + 1} ${name}`
-    tabs.push(
-      { text: '  ' },
-      name === model.view ? { text: `[${text}]`, isBold: true } : { text: ` ${text} `, tone: 'quiet' },
-    )
+    // As multiplexers name their windows: the key, what it shows, and a star at the one that is seen.
+    const text = `${index + 1}:${name}`
+    const isHere = name === model.view
+    tabs.push({ text: '  ' }, isHere ? { text: `${text}*`, isBold: true } : { text: `${text} `, tone: 'quiet' })
   })
   const link = linkOf(model)
   const room = columns - 34 - link.text.length - 6

@@ -128,5 +128,7 @@ function looked(look: Look, number: number): Look {
   if (number >= 30 && number <= 37) return { ...look, colour: number - 30 }
   if (number >= 90 && number <= 97) return { ...look, colour: number - 82 }
   if (number === 39) return { ...look, colour: null }
+  // The background is never anything but the terminal's own.
+  if (number === 49) return look
   throw new Error(`unknown look ${number}`)
 }

@@ -13,6 +13,8 @@ export interface Tmux {
   /** A line for the shell. */
   type(text: string): void
   lines(): string[]
+  /** The screen with the sequences that draw it anew, and the blanks at the end of its lines. */
+  styled(): string
   /** The sequences of colours and looks on the screen. */
   looks(): string[]
   sees(what: string | RegExp): Promise<void>
@@ -39,6 +41,7 @@ export function openTmux(env: Record<string, string>, columns: number, rows: num
     keys: (...names) => void tmux('send-keys', ...names),
     type: text => void tmux('send-keys', '-l', `${text}\r`),
     lines,
+    styled: () => tmux('capture-pane', '-peN'),
     looks: () =>
       tmux('capture-pane', '-pe')
         .split(ESCAPE)

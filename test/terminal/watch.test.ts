@@ -51,7 +51,8 @@ it('shows the steps that are done and a line for the one that is not, then what 
   await sees(/● running +\ds {2}waits for the agent to finish/)
   const [title = '', ...steps] = lines()
   expect(title).toBe(`${id}  wait for a sign`)
-  expect(steps.slice(0, 4).map(line => /^✓ (\w+) +[\d.]+m?s$/.exec(line)?.[1])).toEqual([
+  const done = steps.flatMap(line => /^✓ (\w+) +[\d.]+m?s$/.exec(line)?.[1] ?? [])
+  expect([done[0], ...done.slice(-3)]).toEqual([
     'node_selection',
     'workspace_creation',
     'workspace_ready',
