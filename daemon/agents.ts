@@ -5,6 +5,7 @@
 import { type AgentClient, type AgentLine, agentClient } from '../src/agent-client.ts'
 import { TdfError } from '../src/errors.ts'
 import type { Node } from '../src/node.ts'
+import { alert } from './alert.ts'
 import type { Agents, Deps } from './deps.ts'
 
 /** A proof of identity is good for one step, not for a life: an agent can be replaced between two calls. */
@@ -15,7 +16,8 @@ interface Known {
   provedAt: number | null
 }
 
-export function createAgents({ providers, world }: Pick<Deps, 'providers' | 'world'>): Agents {
+export function createAgents(deps: Pick<Deps, 'providers' | 'world' | 'store'>): Agents {
+  const { providers, world } = deps
   const known = new Map<string, Known>()
   const told = new Map<string, string | undefined>()
   const cutOff = new Set<string>()
@@ -44,7 +46,12 @@ export function createAgents({ providers, world }: Pick<Deps, 'providers' | 'wor
   async function connect(node: Node): Promise<AgentLine> {
     const provider = providers[node.provider]
     if (!provider) throw unreachable(node, `provider ${node.provider} is not enabled`)
-    return provider.connect(node)
+    return provider.connect(node).catch(async error => {
+      if (error instanceof TdfError && error.code === 'NODE_KEY_MISMATCH') {
+        await alert(deps, { source: 'node', subject: node.name }, error)
+      }
+      throw error
+    })
   }
 
   async function prove(node: Node, client: AgentClient): Promise<void> {

@@ -3,8 +3,8 @@ import { asTdfError, type TdfError } from '../../src/errors.ts'
 import type { NodeFacts } from '../../src/node.ts'
 import { pendingOn } from '../../src/store/cleanups.ts'
 import { type ReadNode, readHeartbeat, readNode } from '../../src/store/nodes.ts'
-import { post } from '../../src/store/outbox.ts'
 import { liveWorkspaces, reservedOn } from '../../src/store/slots.ts'
+import { alert } from '../alert.ts'
 import { backoffMs } from '../decide.ts'
 import type { Engine } from '../deps.ts'
 import { patienceMs } from '../patience.ts'
@@ -66,20 +66,10 @@ async function waitOut(ctx: NodeContext, node: ReadNode, error: TdfError): Promi
   }
   const tries = (node.facts.tries ?? 0) + 1
   if (tries === 1) log.warn(about, 'the provider could not do it yet')
-  if (error.code === 'PROVIDER_AUTH') await alert(engine, node, error)
+  if (error.code === 'PROVIDER_AUTH') await alert(engine, { source: 'provider', subject: node.provider }, error)
   const delayMs = backoffMs(tries, error, { config, dice: world.random.float() })
   const ms = Math.max(delayMs, provisionPollInterval)
   return { ms, waitingFor: error.message, facts: { ...node.facts, tries } }
 }
 
 const isOfProvider = ({ code }: TdfError) => code === 'CAPACITY' || code.startsWith('PROVIDER_')
-
-const DAY_MS = 24 * 3_600_000
-
-/** Once a day for all nodes of a provider: nothing helps but its user. */
-async function alert({ store, world }: Engine, { provider }: ReadNode, { code, message }: TdfError): Promise<void> {
-  const at = world.clock.now()
-  const id = `provider-${provider}-${code}-${Math.floor(at / DAY_MS)}`
-  const payload = { at, level: 'error', source: 'provider', taskId: null, step: null, code, message }
-  await store.commit(() => post(store.sql, { id, kind: 'error', payload, dueAt: at }))
-}

@@ -37,9 +37,10 @@ done
 install -d -m 0755 ${SYSTEM_BASE}
 `
 
+/** A restart, which keeps the connections: where ssh.socket holds the port, a reload ends in a daemon that cannot bind. */
 const TUNNEL = `
 exists ${TUNNEL_USER} || useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /bin/false ${TUNNEL_USER}
-systemctl try-reload-or-restart ssh.service
+systemctl try-restart ssh.service
 `
 
 const TAIL = `

@@ -23,6 +23,8 @@ export interface Machine {
   address: string
   /** Its file system, as seen from outside. */
   root: string
+  /** What was written to it, beyond what it was made from. */
+  written: string
   boot(): void
   /** As when the plug is pulled: nothing ends in order. */
   powerOff(): Promise<void>
@@ -63,6 +65,9 @@ export function makeMachine({ base, folder, name, number, userData, publicKeys }
   writeFileSync(path.join(seed, 'user-data'), userData)
   const source = 'datasource_list: [NoCloud]\nnetwork: {config: disabled}\n'
   writeFileSync(path.join(root, 'etc/cloud/cloud.cfg.d/90-test.cfg'), source)
+  // Nobody answers to names there: it is told so at once, and waits for nobody.
+  rmSync(path.join(root, 'etc/resolv.conf'), { force: true })
+  writeFileSync(path.join(root, 'etc/resolv.conf'), 'nameserver 127.0.0.1\n')
   // Its network is laid from outside; the machine would wait for DHCP.
   for (const unit of ['systemd-networkd.service', 'systemd-networkd.socket']) {
     const mask = path.join(root, 'etc/systemd/system', unit)
@@ -76,7 +81,7 @@ export function makeMachine({ base, folder, name, number, userData, publicKeys }
     const log = openSync(path.join(place, 'boot.log'), 'a')
     const network = `--network-namespace-path=/run/netns/${cable.namespace}`
     const rights = '--capability=CAP_NET_ADMIN'
-    const args = ['-q', '-D', root, '--register=no', '--keep-unit', network, rights, '-b']
+    const args = ['-q', '-D', root, '--register=no', '--keep-unit', '--resolv-conf=off', network, rights, '-b']
     // Detached: a signal to the test's group must not reach it.
     running = spawn('systemd-nspawn', args, { stdio: ['ignore', log, log], detached: true })
     closeSync(log)
@@ -104,7 +109,7 @@ export function makeMachine({ base, folder, name, number, userData, publicKeys }
 
   boot()
   return {
-    ...{ name, address: cable.address, root, boot, powerOff },
+    ...{ name, address: cable.address, root, written: path.join(place, 'upper'), boot, powerOff },
     freeze: () => signalAll('SIGSTOP'),
     thaw: () => signalAll('SIGCONT'),
     cutOff: cable.cut,
