@@ -22,6 +22,7 @@ export function forecast(engine: Forecasting, spec: TaskSpec): ForecastJson {
     size,
     location,
     credential: credentialOf(spec),
+    reserved: null,
   }
   const nodes = readNodes(store.sql)
   const rooms = roomsOf(engine, nodes, world.clock.now())

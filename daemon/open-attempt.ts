@@ -48,6 +48,7 @@ export function wishOf(sql: Sql, { id, attempt, spec }: Pick<Task, 'id' | 'attem
     size,
     location,
     credential: credentialOf(spec),
+    reserved: null,
   }
 }
 

@@ -1,7 +1,8 @@
 /**
  * Placement as one pure pass: which waiting task gets a slot on which node, and which machine is ordered. Tasks come by
  * priority, then age; one that cannot fit never blocks those behind it. The pass ends as soon as no room is left, so ten
- * thousand waiting tasks cost little more than one.
+ * thousand waiting tasks cost little more than one. A task that waits for a machine that is not there yet moves to a slot
+ * that comes free elsewhere, and leaves its own to those behind it.
  */
 import type { Config } from '../src/config/schema.ts'
 import type { NodeStatus, ProviderName } from '../src/node.ts'
@@ -18,6 +19,8 @@ export interface Wish {
   location: string | null
   /** What its agent draws on; null when nothing that could run out. */
   credential: string | null
+  /** The node that it is reserved on while there is no machine yet, and may never be; else null. */
+  reserved: string | null
 }
 
 export interface Room {
@@ -70,13 +73,15 @@ export function place(queue: readonly Wish[], rooms: readonly Room[], placing: P
     ) {
       break
     }
-    const room = best(wish, free, placing.config)
+    const room = best(wish, wish.reserved === null ? free : free.filter(isThere), placing.config)
     if (room) {
+      const left = free.find(({ name }) => name === wish.reserved)
+      if (left) left.used -= 1
       room.used += 1
       placements.reservations.push({ wish, node: room.name })
       continue
     }
-    order(wish, placements, placing, mayOrder)
+    if (wish.reserved === null) order(wish, placements, placing, mayOrder)
   }
   return placements
 }
@@ -109,6 +114,9 @@ export function obstacle(wish: Wish, room: Room, config: Config): string | null 
 
 /** Statuses in which a slot can be reserved: there already, or on its way. */
 export const SERVING: readonly NodeStatus[] = ['ready', 'warm', 'booting', 'creating', 'ordered']
+
+/** A slot that can be used now: worth more than one on a machine that is still to come. */
+const isThere = ({ status }: Room) => status === 'ready' || status === 'warm'
 
 /** Location first, then warm before ready before ordered, the smallest size that fits, the least loaded. */
 function best<T extends Room>(wish: Wish, rooms: T[], config: Config): T | undefined {

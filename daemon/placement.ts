@@ -3,13 +3,15 @@
  * changed. Reservations, ordered nodes and wake-ups are one transaction.
  */
 import type { ProviderName } from '../src/node.ts'
-import { wakeAttempt } from '../src/store/attempts.ts'
+import { readAttempt, wakeAttempt } from '../src/store/attempts.ts'
 import { limitsAt } from '../src/store/limits.ts'
 import { insertNode, type ReadNode, readHeartbeats, readNodes } from '../src/store/nodes.ts'
-import { reserve, slotsInUse } from '../src/store/slots.ts'
+import { dropReservation, reserve, reservedOnOrders, slotsInUse } from '../src/store/slots.ts'
 import type { Engine } from './deps.ts'
 import { freshNode } from './nodes/fresh-node.ts'
+import { wishOf } from './open-attempt.ts'
 import { type Offer, type Placements, place, type Room, type Wish } from './place.ts'
+import { inOrder } from './queue.ts'
 import { record } from './record.ts'
 import { nodeSubject, taskSubject } from './subjects.ts'
 
@@ -32,7 +34,7 @@ export function createPlacement(engine: () => Engine): () => void {
 
 /** Inside a write. */
 function pass(engine: Engine): void {
-  const waiting = engine.queue.list()
+  const waiting = withMovable(engine, engine.queue.list())
   if (waiting.length === 0 || engine.admission.obstacle() !== null) return
   const now = engine.world.clock.now()
   const queue = unlimited(waiting, limitsAt(engine.store.sql, now))
@@ -44,6 +46,17 @@ function pass(engine: Engine): void {
   })
   apply(engine, placements, now)
 }
+
+/** Those who wait for a slot, and those whose slot is on a machine that may never be had. */
+function withMovable({ store: { sql } }: Engine, queue: readonly Wish[]): readonly Wish[] {
+  const movable = reservedOnOrders(sql).flatMap(({ nodeName, ...key }) => {
+    const task = readAttempt(sql, key)
+    return task && WAITS.includes(task.step) ? [{ ...wishOf(sql, task), reserved: nodeName }] : []
+  })
+  return movable.length === 0 ? queue : [...movable, ...queue].sort(inOrder)
+}
+
+const WAITS: readonly (string | null)[] = ['node_selection', 'node_provisioning', 'node_agent_ready']
 
 /** A slot is of no use to an agent whose credential has nothing left. */
 function unlimited(waiting: readonly Wish[], limits: ReadonlyMap<string, number>): readonly Wish[] {
@@ -97,10 +110,17 @@ function apply(engine: Engine, { reservations, orders }: Placements, now: number
 
 function give(engine: Engine, wish: Wish, node: string, now: number): void {
   const { store, loop, queue } = engine
+  if (wish.reserved !== null) leave(engine, wish, wish.reserved, now)
   if (!reserve(store.sql, { id: wish.id, attempt: wish.attempt, nodeName: node }, now)) return
   wakeAttempt(store.sql, wish, now)
   store.afterCommit(() => {
     queue.remove(wish)
     loop.schedule(taskSubject(wish), now)
   })
+}
+
+/** Nobody may be left who waits for that machine: it looks again whether it is wanted. */
+function leave({ store, loop }: Engine, wish: Wish, node: string, now: number): void {
+  dropReservation(store.sql, wish)
+  store.afterCommit(() => loop.schedule(nodeSubject(node), now))
 }

@@ -21,7 +21,7 @@ export function createQueue(): Queue {
       members.set(taskSubject(wish), wish)
       const last = sorted?.at(-1)
       // The usual newcomer goes to the end; anything else sorts again when somebody reads.
-      if (before || !sorted || (last && compare(last, wish) > 0)) sorted = null
+      if (before || !sorted || (last && inOrder(last, wish) > 0)) sorted = null
       else sorted.push(wish)
     },
     remove(key) {
@@ -30,13 +30,14 @@ export function createQueue(): Queue {
       else sorted = null
     },
     list() {
-      sorted ??= [...members.values()].sort(compare)
+      sorted ??= [...members.values()].sort(inOrder)
       return sorted
     },
     has: key => members.has(taskSubject(key)),
   }
 }
 
-function compare(a: Wish, b: Wish): number {
+/** The order in which tasks get their slots. */
+export function inOrder(a: Wish, b: Wish): number {
   return b.priority - a.priority || a.number - b.number || a.attempt - b.attempt
 }

@@ -4,8 +4,16 @@ import { reservedOn } from '../../src/store/slots.ts'
 import type { Engine } from '../deps.ts'
 import type { NodeHandler } from './handler.ts'
 
-export const creating: NodeHandler = async ({ engine, now, signal }, node) => {
+export const creating: NodeHandler = async ({ engine, now, signal, reservations }, node) => {
   const { providers, config } = engine
+  // Whoever it was ordered for has gone elsewhere, or away. What was asked for and not answered is looked for at its end.
+  if (node.autoProvisioned && reservations === 0 && node.deadlineAt === null) {
+    return {
+      status: 'destroying',
+      ms: 0,
+      waitingFor: 'the provider to confirm that there is none: nobody waits for it any more',
+    }
+  }
   const provider = providers[node.provider]
   if (!provider)
     return { ms: config.runner.provisionPollInterval, waitingFor: `provider ${node.provider} to be enabled` }

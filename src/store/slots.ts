@@ -57,6 +57,17 @@ export function reservedOn(sql: Sql, nodeName: string): AttemptKey[] {
     .map(row => ({ id: String(row.task_id), attempt: Number(row.attempt) }))
 }
 
+/** Reservations on nodes of which there is no machine yet, and on boxes that have not answered yet. */
+export function reservedOnOrders(sql: Sql): Reservation[] {
+  return sql
+    .all(
+      `select r.task_id, r.attempt, r.node_name from reservations r join nodes n on n.name = r.node_name
+       where n.status in ('ordered', 'creating') and n.deadline_at is null
+          or n.status = 'booting' and n.auto_provisioned = 0`,
+    )
+    .map(row => ({ id: String(row.task_id), attempt: Number(row.attempt), nodeName: String(row.node_name) }))
+}
+
 /**
  * Turns a reservation into a placed workspace. Throws PLACEMENT_LOST, undoing the whole outcome, when the node takes
  * no work any more or the reservation is gone. Placing the same id again changes nothing.

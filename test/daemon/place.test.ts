@@ -14,6 +14,7 @@ const wish = (number: number, change: Partial<Wish> = {}): Wish => ({
     size: null,
     location: null,
     credential: null,
+    reserved: null,
   },
   ...change,
 })
@@ -123,6 +124,22 @@ describe('placement', () => {
       { size: 'small', location: 'fsn1' },
     ])
   })
+  it('moves a task from a machine that is to come to a slot that is free, and gives its place there to the next', () => {
+    const coming = room('new', { status: 'creating', used: 1, slots: 1, silentMs: null })
+    const queue = [wish(1, { reserved: 'new' }), wish(2)]
+    expect(given(queue, [coming, room('a', { used: 2 })])).toEqual(['t1@a', 't2@new'])
+  })
+  it('leaves a task where it is reserved while there is no slot that can be used now, and orders nothing for it', () => {
+    const coming = ['new', 'newer'].map(name =>
+      room(name, { status: 'ordered', used: name === 'new' ? 1 : 0, slots: 2, silentMs: null }),
+    )
+    const { reservations, orders } = place([wish(1, { reserved: 'new' })], coming, placing({ offers: [hetzner] }))
+    expect([reservations, orders]).toEqual([[], []])
+  })
+  it('lets the one that comes first in the queue have the free slot, wherever the other is reserved', () => {
+    const coming = room('new', { status: 'creating', used: 1, slots: 1, silentMs: null })
+    expect(given([wish(1), wish(2, { reserved: 'new' })], [coming, room('a', { used: 2 })])).toEqual(['t1@a'])
+  })
   it('orders nothing for a task that named its node, or a size or place that nobody offers', () => {
     const wishes = [
       wish(1, { node: 'a' }),
@@ -131,6 +148,35 @@ describe('placement', () => {
       wish(4, { provider: 'static' }),
     ]
     expect(place(wishes, [], placing({ offers: [hetzner] })).orders).toEqual([])
+  })
+
+  it('never gives more slots than there are when tasks move, and moves them only to slots that are there', () => {
+    const rooms = fc.array(
+      fc.record({ used: fc.nat(2), slots: fc.nat(3), status: fc.constantFrom('ready', 'warm', 'creating', 'lost') }),
+      { minLength: 1, maxLength: 5 },
+    )
+    fc.assert(
+      fc.property(rooms, fc.array(fc.option(fc.nat(4)), { maxLength: 8 }), (shapes, places) => {
+        const wishes = places.map((at, n) => wish(n, { reserved: at === null ? null : `n${at % shapes.length}` }))
+        const all = shapes.map((shape, index) => {
+          const name = `n${index}`
+          const held = wishes.filter(({ reserved }) => reserved === name).length
+          const status = held > 0 ? 'creating' : (shape.status as Room['status'])
+          return room(name, { status, slots: shape.slots + held, used: shape.used + held, silentMs: null })
+        })
+        const { reservations } = place(wishes, all, placing())
+        for (const { name, used, slots } of all) {
+          const came = reservations.filter(({ node }) => node === name).length
+          const went = reservations.filter(({ wish: { reserved } }) => reserved === name).length
+          expect(used + came - went).toBeLessThanOrEqual(Math.max(slots, used))
+        }
+        for (const { wish: moved, node } of reservations) {
+          const to = all.find(({ name }) => name === node)
+          if (moved.reserved !== null) expect(['ready', 'warm']).toContain(to?.status)
+        }
+        expect(new Set(reservations.map(({ wish: { id } }) => id)).size).toBe(reservations.length)
+      }),
+    )
   })
 
   it('never gives more slots than there are, and never leaves a slot and a task that fits it alone', () => {

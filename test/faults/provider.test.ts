@@ -72,6 +72,26 @@ it('35 capacity: no machine to be had is waited out, and said', async () => {
   expect(made()).toBe(1)
 })
 
+it('35 capacity: a task that waits for a machine that is not to be had moves to a slot that comes free', async () => {
+  const config = aConfig({ nodes: { heartbeatInterval: MIN, maxWorkspaces: 1 } })
+  all = await lives({ nodes: ['n1'], cloud: true, config })
+  cloud().faults.full = 1_000_000
+  await all.submit({}, { ms: 30 * MIN, commits: 1, busy: true }, 'first')
+  await all.until(() => task('first').step === 'running')
+  await all.submit({}, { ms: 30 * MIN, commits: 1, busy: true }, 'second')
+  await all.until(() => task('second').step === 'node_provisioning')
+  await all.die()
+  await all.begin()
+  await ends('second')
+  expect(task('second').nodeName).toBe('n1')
+  expect(all.life.steps('second').slice(0, 4)).toEqual([
+    ...['node_selection', 'node_provisioning', 'node_agent_ready', 'workspace_creation'],
+  ])
+  // The order that nobody waits for any more is given up, with nothing made.
+  expect(await allGone()).toBe(true)
+  expect(made()).toBe(0)
+})
+
 it('36 limit: fifty tasks at once order no more machines than may be, and all of them run', async () => {
   await begin({ maxNodes: 2, maxWorkspaces: 3 })
   const ids = Array.from({ length: 50 }, (_, index) => `burst-${index}`)

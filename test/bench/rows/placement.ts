@@ -9,7 +9,7 @@ import { tickUs } from './growth.ts'
 const PLACING: Placing = { config: defaultConfig(), offers: [], machines: 0 }
 
 export async function placementRow(count: number, waiting = 10_000): Promise<Row> {
-  const wishes = { node: null, provider: null, size: null, location: null, credential: null }
+  const wishes = { node: null, provider: null, size: null, location: null, credential: null, reserved: null }
   const queue = createQueue()
   for (let number = 0; number < waiting; number++) {
     queue.add({ id: `t${number}`, attempt: 1, priority: number % 3, number, ...wishes })
