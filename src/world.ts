@@ -76,9 +76,12 @@ function crashSwitch(plan: string | undefined): Power {
 /** One outside effect, named for the power switch. */
 export async function effect<T>(world: World, name: string, act: () => Promise<T>): Promise<T> {
   world.power('before', name)
-  const value = await act()
-  world.power('after', name)
-  return value
+  try {
+    return await act()
+  } finally {
+    // A call that failed may have been done all the same.
+    world.power('after', name)
+  }
 }
 
 /** Resolves after `ms`, or rejects with the signal's reason. */

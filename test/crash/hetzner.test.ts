@@ -1,7 +1,7 @@
 /** Every answer of Hetzner's API to every call of a node's journey, with the power cut before and after that call. */
 import { expect, it } from 'vitest'
 import { CALLS, STRIKES } from '../support/hetzner-faults.ts'
-import { expectGoodEnd, hetznerJourney } from '../support/hetzner-journey.ts'
+import { expectGoodEnd, hetznerJourney, LONG_ENOUGH } from '../support/hetzner-journey.ts'
 
 const cases = Object.keys(CALLS).flatMap(call => Object.keys(STRIKES).map(name => [call, name] as const))
 
@@ -12,8 +12,10 @@ it.each(cases)(
     const strike = STRIKES[name]
     if (!strike) throw new Error(`no strike ${name}`)
     for (const when of [undefined, 'before', 'after'] as const) {
-      const end = await hetznerJourney([{ on, strike, times: 2 }], when && { when, nth: 1, of: on })
+      const end = await hetznerJourney([{ on, strike, times: 2 }], when && { when, nth: 1, of: on }, LONG_ENOUGH[call])
       expectGoodEnd(end, `power cut ${when} ${call}`)
+      // The call was really made, and the power cut there.
+      expect([end.requests.some(request => on.test(request)), end.wasCut]).toEqual([true, when !== undefined])
     }
   },
   120_000,

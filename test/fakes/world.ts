@@ -51,7 +51,7 @@ export function timeline(startAt = Date.UTC(2026, 0, 1)): Timeline {
 
 export function simWorld(time: Timeline, { seed = 1, cut, onCut, fetch = noNetwork }: SimOptions = {}): SimWorld {
   let dead = false
-  let effects = 0
+  const effects = { before: 0, after: 0 }
   const own = new Set<Timer>()
   const random = mulberry32(seed)
 
@@ -99,8 +99,8 @@ export function simWorld(time: Timeline, { seed = 1, cut, onCut, fetch = noNetwo
     power(when, effect) {
       if (dead) throw new PowerCut('the power is off')
       if (cut?.of && !cut.of.test(effect)) return
-      if (when === 'before') effects += 1
-      if (cut && when === cut.when && effects === cut.nth) {
+      effects[when] += 1
+      if (cut && when === cut.when && effects[when] === cut.nth) {
         dead = true
         for (const timer of own) time.timers.delete(timer)
         onCut?.()
@@ -122,7 +122,7 @@ export function simWorld(time: Timeline, { seed = 1, cut, onCut, fetch = noNetwo
       dead = true
       for (const timer of own) time.timers.delete(timer)
     },
-    effects: () => effects,
+    effects: () => effects.before,
   }
 }
 

@@ -41,6 +41,7 @@ export const CALLS: Readonly<Record<string, RegExp>> = {
   'GET /servers': /^(hetzner )?GET \/servers$/,
   'GET /servers/:id': /^(hetzner )?GET \/servers\/\d+$/,
   'POST /servers': /^(hetzner )?POST \/servers$/,
+  'PUT /servers/:id': /^(hetzner )?PUT \/servers\/\d+$/,
   'DELETE /servers/:id': /^(hetzner )?DELETE \/servers\/\d+$/,
   'GET /ssh_keys': /^(hetzner )?GET \/ssh_keys$/,
   'POST /ssh_keys': /^(hetzner )?POST \/ssh_keys$/,

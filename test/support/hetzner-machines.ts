@@ -14,6 +14,8 @@ export interface HetznerMachines {
   agents: Map<string, FakeAgent>
   /** Work that went with a machine before it was at home. */
   lostWork: string[]
+  /** For how long each server that is gone was spoken for beyond its end, in ms. */
+  leasesLeft: number[]
   provider(world: World, config: Config, installId: string): Provider
 }
 
@@ -29,6 +31,7 @@ export const CLIENT_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ5Lvbx0Hq3yQb6oJ
 export function hetznerMachines({ clock, deliver, isHome }: HetznerMachinesOptions): HetznerMachines {
   const agents = new Map<string, FakeAgent>()
   const lostWork: string[] = []
+  const leasesLeft: number[] = []
   const cloud = fakeHetzner({
     now: () => clock.now(),
     token: CLOUD_TOKEN,
@@ -36,7 +39,8 @@ export function hetznerMachines({ clock, deliver, isHome }: HetznerMachinesOptio
       agents.set(name, fakeAgent({ clock, name, deliver, isHome }))
       return `127.77.${id >> 8}.${id & 255}`
     },
-    died({ name }) {
+    died({ name, labels }) {
+      leasesLeft.push(Number(labels['tdf-lease']) * 1_000 - clock.now())
       const agent = agents.get(name)
       for (const { body, dirty, ahead } of agent?.workspaces.values() ?? []) {
         if ((dirty || ahead > 0) && !isHome(body.taskId, body.attempt)) lostWork.push(body.workspaceId)
@@ -46,7 +50,7 @@ export function hetznerMachines({ clock, deliver, isHome }: HetznerMachinesOptio
   })
 
   return {
-    ...{ cloud, agents, lostWork },
+    ...{ cloud, agents, lostWork, leasesLeft },
     provider: (world, config, installId) =>
       hetznerProvider({
         ...{ world, installId, config: config.providers.hetzner, leaseMs: leaseMs(config.nodes.heldMax) },
