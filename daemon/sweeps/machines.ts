@@ -3,6 +3,7 @@
  * gone is removed, a row whose machine is gone is told, and a machine that is in use is spoken for. What is missing in
  * a list proves nothing by itself.
  */
+import { asTdfError } from '../../src/errors.ts'
 import type { ProviderName } from '../../src/node.ts'
 import type { MarkedFleet, MarkedMachine } from '../../src/providers/provider.ts'
 import { insertNode, type ReadNode, readNode, readNodes } from '../../src/store/nodes.ts'
@@ -28,7 +29,7 @@ export const machines: Sweep = {
       if (!provider.fleet) continue
       const listed = await provider.fleet.list(signal)
       const round = { engine, fleet: provider.fleet, provider: name as ProviderName, signal, report }
-      for (const machine of listed) await lookAt(round, machine)
+      for (const machine of listed) await lookAtOne(round, machine)
       const seen = new Set(listed.map(({ nodeName }) => nodeName))
       for (const node of readNodes(engine.store.sql)) {
         if (node.provider !== name) continue
@@ -48,6 +49,18 @@ interface Round {
   provider: ProviderName
   signal: AbortSignal
   report: { adopted: number; removed: number; vanished: number; renewed: number }
+}
+
+/** One that cannot be changed now keeps no other from being looked at. */
+async function lookAtOne(round: Round, machine: MarkedMachine): Promise<void> {
+  const { engine, signal } = round
+  try {
+    await lookAt(round, machine)
+  } catch (thrown) {
+    signal.throwIfAborted()
+    const about = { node: machine.nodeName, server: machine.id, err: asTdfError(thrown).message }
+    engine.log.warn(about, 'a machine could not be looked after, and will be in the next round')
+  }
 }
 
 async function lookAt(round: Round, machine: MarkedMachine): Promise<void> {

@@ -1,19 +1,22 @@
 /**
- * What is on a machine that no row of ours owned, such as after a restored backup: each workspace is saved into a file of
- * its own, since there may be no task to give it to; then the machine goes.
+ * What is on a machine that no row of ours owned, such as after a restored backup: the work of an attempt that is over and
+ * has none becomes its result, every other workspace is saved into a file of its own; then the machine goes.
  */
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import type { AgentClient } from '../../src/agent-client.ts'
 import { asTdfError } from '../../src/errors.ts'
 import type { AgentWorkspace } from '../../src/protocol/agent-api.ts'
+import { readAttempt } from '../../src/store/attempts.ts'
 import { type ReadNode, readNode } from '../../src/store/nodes.ts'
 import { post } from '../../src/store/outbox.ts'
-import { resultRefOf } from '../../src/task.ts'
+import { resultRefOf, type Task } from '../../src/task.ts'
 import type { Engine } from '../deps.ts'
+import { fillIn } from '../late-salvage.ts'
 import { greet } from '../nodes/greet.ts'
 import { saveNode } from '../nodes/save-node.ts'
 import { record } from '../record.ts'
+import { bringHome } from '../results/bring-home.ts'
 
 /** Answers how many workspaces were saved. Never throws but for `signal`. */
 export async function recoverAdopted(
@@ -70,6 +73,12 @@ async function save(
 ): Promise<boolean> {
   if (status === 'creating' || status === 'failed') return false
   await client.stopWorkspace(workspaceId)
+  const task = readAttempt(engine.store.sql, { id: taskId, attempt })
+  if (task && hasNoWork(task)) {
+    const saved = await bringHome(engine, { ...task, workspaceId }, client)
+    await engine.store.commit(() => fillIn(engine, task, node.name, saved))
+    return true
+  }
   const ref = resultRefOf(taskId, attempt)
   const folder = path.join(stateDir, 'recovered')
   await mkdir(folder, { recursive: true, mode: 0o700 })
@@ -80,6 +89,9 @@ async function save(
   await engine.store.commit(() => tell(engine, node.name, taskId, message))
   return true
 }
+
+/** One that still runs, or goes on, comes to a result of its own: that is never replaced. */
+const hasNoWork = ({ step, result, facts }: Task) => step === null && result === null && !facts.saved
 
 async function release(engine: Engine, { name }: ReadNode, reason: string): Promise<void> {
   const { store, world } = engine

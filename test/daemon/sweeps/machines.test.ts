@@ -46,21 +46,26 @@ async function foreign({ cloud }: HetznerMachines, name: string, labels: Record<
   return server
 }
 
+/** There is a workspace of that task's first attempt on the machine that nobody owns. */
+async function work(machines: HetznerMachines, taskId: string): Promise<void> {
+  const task = { taskId, attempt: 1, source: { kind: 'git', url: 'https://example.org/x.git', ref: null } }
+  await machines.agents.get('tdf-inst0001-left')?.app.request('/workspaces', {
+    method: 'POST',
+    headers: { authorization: 'Bearer agent-token', 'content-type': 'application/json' },
+    body: JSON.stringify({
+      ...{ ...task, workspaceId: `${taskId}-1-1`, outputBranch: 'b', author: { name: 'a', email: 'a@b' } },
+      ...{ setup: null, callback: { token: 'x' } },
+    }),
+  })
+}
+
 const OURS = { 'tdf-install': 'inst0001', 'tdf-node': 'tdf-inst0001-left' }
 
 it('a machine of ours without a row is taken in, its work is saved, and it goes', async () => {
   const machines = await begin()
   await foreign(machines, 'tdf-inst0001-left', OURS)
   const agent = machines.agents.get('tdf-inst0001-left')
-  const task = { taskId: 'lost-task', attempt: 1, source: { kind: 'git', url: 'https://example.org/x.git', ref: null } }
-  await agent?.app.request('/workspaces', {
-    method: 'POST',
-    headers: { authorization: 'Bearer agent-token', 'content-type': 'application/json' },
-    body: JSON.stringify({
-      ...{ ...task, workspaceId: 'lost-task-1-1', outputBranch: 'b', author: { name: 'a', email: 'a@b' } },
-      ...{ setup: null, callback: { token: 'x' } },
-    }),
-  })
+  await work(machines, 'lost-task')
   await life.world.clock.advance(50 * MIN)
   expect(nodes()).toEqual([])
   expect(await life.world.run(is('destroyed'), 2 * HOUR)).toBe(true)
@@ -70,6 +75,30 @@ it('a machine of ours without a row is taken in, its work is saved, and it goes'
   expect(said.join('\n')).toContain('git fetch ')
   expect(said.join('\n')).toContain('lost-task-1-1.bundle refs/tdf/lost-task/1')
   expect(said.join('\n')).toContain('had no owner and is removed: 1 workspaces were saved')
+})
+
+it('what a restored database has forgotten comes to the attempt that is over without a result, and to no other', async () => {
+  for (const isOver of [true, false]) {
+    const machines = await begin()
+    machines.cloud.rules.serverLimit = 0
+    const id = await life.submit({}, {}, 'known')
+    if (isOver) await life.engine.signal({ kind: 'cancel', taskId: id })
+    machines.cloud.rules.serverLimit = 1
+    await foreign(machines, 'tdf-inst0001-left', OURS)
+    machines.cloud.rules.serverLimit = 0
+    await work(machines, id)
+    await life.world.clock.advance(50 * MIN)
+    const isGone = () => machines.cloud.servers().length === 0
+    expect(await life.world.run(isGone, 2 * HOUR)).toBe(true)
+    const { status, result } = life.task(id)
+    expect([status, result !== null]).toEqual(isOver ? ['cancelled', true] : ['queued', false])
+    expect(out.results.refs.has('refs/tdf/known/1')).toBe(isOver)
+    const said = due(life.engine.store.sql, 'error', Number.MAX_SAFE_INTEGER, 100).map(({ payload }) => payload)
+    expect(said.some(({ taskId, message }) => taskId === id && String(message).includes('git fetch'))).toBe(!isOver)
+    life.kill()
+    out.remove()
+  }
+  await begin()
 })
 
 it('a machine of ours without a row that is never reached goes after two looks', async () => {
@@ -159,6 +188,21 @@ it('a lease never runs for less than held_max, and is renewed seldom', async () 
   expect(machines.cloud.requests.filter(call => call.startsWith('PUT')).length).toBeLessThanOrEqual(21)
 })
 
+it('a machine whose lease cannot be renewed keeps no other from being looked at', async () => {
+  const machines = await begin()
+  await foreign(machines, 'tdf-inst0001-left', OURS)
+  const id = await life.submit({}, { hangs: true, busy: true })
+  await life.world.run(() => life.task(id).step === 'running', HOUR)
+  const own = machines.cloud.byName(nodes().find(({ status }) => status === 'ready')?.name ?? '')
+  if (own) own.labels['tdf-lease'] = '1'
+  machines.cloud.faults.push({
+    on: /PUT/,
+    strike: { kind: 'answer', status: 423, code: 'protected' },
+    times: 1_000,
+  })
+  expect(await life.world.run(() => machines.cloud.byName('tdf-inst0001-left') === undefined, 3 * HOUR)).toBe(true)
+})
+
 it('a machine that runs and does not answer is lost, and does not cost money for ever', async () => {
   const machines = await begin()
   const id = await life.submit({}, { ms: 30 * HOUR, busy: true })
@@ -168,7 +212,7 @@ it('a machine that runs and does not answer is lost, and does not cost money for
   await life.world.run(() => life.task(id).status === 'failed', 3 * HOUR)
   expect(life.task(id)).toMatchObject({ verdict: 'infrastructure', error: { code: 'NODE_LOST' } })
   // There may be work on it: so it is held, for as long as the configuration says, and then removed.
-  expect(await life.world.run(() => machines.cloud.leaks().length === 0, 74 * HOUR)).toBe(true)
+  expect(await life.world.run(() => machines.cloud.leaks().length === 0, 72.5 * HOUR)).toBe(true)
   expect(nodes().every(({ status }) => status === 'destroyed')).toBe(true)
 })
 
