@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Backups, createBackups } from '../../daemon/care/backups.ts'
+import { CHECKPOINT_PAGES } from '../../src/store/backup.ts'
 import { inspect } from '../../src/store/files.ts'
 import { readMeta, writeMeta } from '../../src/store/meta.ts'
 import { openSql } from '../../src/store/sql.ts'
@@ -42,7 +43,7 @@ describe.each([
     expect(readMeta(copy, 'before-499')).toBeDefined()
     copy.close()
     expect(readMeta(store.sql, 'meanwhile-499')).toBeDefined()
-    expect(store.sql.one('pragma wal_autocheckpoint')).toEqual({ wal_autocheckpoint: 4_000 })
+    expect(store.sql.one('pragma wal_autocheckpoint')).toEqual({ wal_autocheckpoint: CHECKPOINT_PAGES })
   })
 
   it('is one and the same for all who ask at once', async () => {

@@ -1,5 +1,6 @@
 /** Events to many listeners at once, and a long log on its way from the agent to whoever reads it; a real daemon. */
 import http from 'node:http'
+import type { EventJson } from '../../../src/protocol/control.ts'
 import { type Home, makeHome, makeRepository, tdf } from '../../support/home.ts'
 import type { Row } from '../report.ts'
 
@@ -75,10 +76,8 @@ async function logs(home: Home, repository: string): Promise<Row> {
     bytes += body.length
   }
   const seconds = (performance.now() - startedAt) / 1000
-  const events = await home.client.call<{ type: string; taskId: string; data: Record<string, unknown> }[]>({
-    path: '/events?after=0',
-  })
-  const ran = events.find(event => event.taskId === id && event.type === 'task.step' && event.data.from === 'running')
+  const events = await home.client.call<EventJson[]>({ path: `/tasks/${id}/events` })
+  const ran = events.find(event => event.type === 'task.step' && event.data.from === 'running')
   const megabytes = bytes / 1e6
   return {
     what: `a log of ${megabytes.toFixed(0)} MB`,
