@@ -2,7 +2,7 @@
  * Parked: a task that rests until its agent may go on. It keeps its workspace, or, when its machine costs more than a
  * new one, brings the work home first and goes back to the queue later, with tree and conversation. Pure.
  */
-import type { Task } from '../src/task.ts'
+import type { Facts, ResumeFacts, Task } from '../src/task.ts'
 import type { Outcome } from './outcome.ts'
 import { resumeFrom } from './resume.ts'
 import { cleanupOf, enter, eventsBetween, type Rules, type Transition, type Write } from './transition.ts'
@@ -32,12 +32,17 @@ export function releaseMachine(task: Task, rules: Rules, writes: Write[]): Trans
     placement: task.placement + 1,
     nodeName: null,
     workspaceId: null,
-    facts: { ...facts, saved: false, ...(facts.salvage ? { resume: resumeFrom(task, facts.salvage) } : {}) },
+    facts: { ...facts, saved: false, ...(facts.salvage ? movedTo(task, resumeFrom(task, facts.salvage)) : {}) },
   }
   const undoing = [...cleanupOf(task, 'stop_workspace', 'delete_workspace'), { kind: 'drop_reservation' } as const]
   const after = enter(resting, 'node_selection', rules, [...writes, ...undoing])
   const next: Task = { ...after.task, status: 'parked', parkedUntil, wakeAt: parkedUntil, deadlineAt: null }
   return { ...after, task: next, events: eventsBetween(task, next, rules, 'its machine was released') }
+}
+
+/** A conversation that stays behind is over. */
+function movedTo({ facts: { session } }: Task, resume: ResumeFacts): Facts {
+  return { resume, ...(session ? { session: { ...session, resumeRef: resume.resumeRef } } : {}) }
 }
 
 export function backToQueue(task: Task, rules: Rules): Transition {

@@ -1,6 +1,6 @@
 /** What a task goes on from: the tree that was saved last, and the conversation that made it. */
 import { TdfError } from '../src/errors.ts'
-import { type ResumeFacts, resultRefOf, type Task } from '../src/task.ts'
+import { type AgentType, type ResumeFacts, resultRefOf, type Task } from '../src/task.ts'
 
 /** For the next attempt. Throws NO_RESULT when nothing of this one was saved. */
 export function resumeOf(task: Task): ResumeFacts {
@@ -12,6 +12,9 @@ export function resumeOf(task: Task): ResumeFacts {
   return { ...resumeFrom(task, salvage), usages: { ...resume?.usages, ...usages } }
 }
 
+/** Of whose conversations we know where they lie, so that they come along (src/agent/conversations/places.ts). */
+const CARRIED: readonly AgentType[] = ['claude', 'codex']
+
 /** For the same attempt on another machine. */
 export function resumeFrom(task: Task, salvage: NonNullable<Task['facts']['salvage']>): ResumeFacts {
   const { commit, baseCommit, salvaged } = salvage
@@ -19,7 +22,7 @@ export function resumeFrom(task: Task, salvage: NonNullable<Task['facts']['salva
   return {
     ref: resultRefOf(task.id, task.attempt),
     ...{ commit, baseCommit, salvaged },
-    resumeRef: session?.resumeRef ?? resume?.resumeRef ?? null,
+    resumeRef: CARRIED.includes(task.spec.agent.type) ? (session?.resumeRef ?? resume?.resumeRef ?? null) : null,
     ...(resume?.usages ? { usages: resume.usages } : {}),
   }
 }

@@ -15,13 +15,23 @@ export const agentSession: StepHandler<'running'> = async (ctx, task) => {
   if (followup) {
     return startSession(ctx, task, { ...nextSession(task), prompt: followup.text }, { uses: [followup.id] })
   }
-  const prompt = conversationOf(task) === null ? task.spec.prompt : GO_ON
-  return startSession(ctx, task, { ...nextSession(task), prompt })
+  return startSession(ctx, task, { ...nextSession(task), prompt: promptOf(task) })
+}
+
+/** A plain command is given its prompt and nothing else. */
+function promptOf(task: Task): string {
+  const { spec, facts } = task
+  if (conversationOf(task) !== null) return GO_ON
+  return facts.resume && spec.agent.type !== 'command' ? `${spec.prompt}\n\n${BEGUN_BEFORE}` : spec.prompt
 }
 
 /** What an agent is told whose conversation was cut off. */
 const GO_ON =
   'Your work on this task was interrupted. Look at what you have done already, then go on until the task is done.'
+
+/** What an agent is told in addition that finds the work of another conversation. */
+const BEGUN_BEFORE =
+  'This task was begun before, and what was done is in this folder. Look at it first, then go on until it is done.'
 
 /** When the credential of the agent may be used again; null when it may now. */
 function restUntil(ctx: StepContext, task: Task): number | null {

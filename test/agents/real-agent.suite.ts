@@ -121,8 +121,10 @@ export function realAgent(name: string): void {
         expect((await scene.run('retry', id, '--resume')).code).toBe(0)
         await until('it is done', async () => (await scene.home.task(id)).verdict !== null, LONG_MS)
         const task = await scene.home.task(id)
+        expect(task.error).toBe(null)
         expect(task).toMatchObject({ attempt: 2, verdict: 'unverified', result: { summary: 'Done: the steps' } })
-        expect(task.session?.resumeRef).toBe(before.session?.resumeRef)
+        // Others begin a new one, on the same files.
+        expect(task.session?.resumeRef === before.session?.resumeRef).toBe(conversations !== null)
         expect(scene.filesOf(task)).toEqual(expect.arrayContaining(['step-0.txt', 'step-11.txt']))
       },
       LONG_MS,
