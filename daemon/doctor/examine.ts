@@ -6,7 +6,7 @@ import { checkAgents } from './agents.ts'
 import { checkModes } from './modes.ts'
 import { checkNodes } from './nodes.ts'
 
-type Check = (engine: Engine) => FindingJson[]
+type Check = (engine: Engine) => FindingJson[] | Promise<FindingJson[]>
 
 const CHECKS: readonly Check[] = [checkAdmission, checkNodes, checkAgents]
 
@@ -14,7 +14,8 @@ export async function examine(engine: Engine, health: Health, stateDir: string):
   const well = (await health.look()).map(({ name, ok, detail }): FindingJson => {
     return { check: name, state: ok ? 'ok' : 'fail', message: detail, hint: ok ? null : 'tdf errors' }
   })
-  return [...well, ...checkModes(stateDir), ...CHECKS.flatMap(check => check(engine))]
+  const seen = await Promise.all(CHECKS.map(check => check(engine)))
+  return [...well, ...checkModes(stateDir), ...seen.flat()]
 }
 
 function checkAdmission({ admission }: Engine): FindingJson[] {

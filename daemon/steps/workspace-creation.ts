@@ -3,6 +3,7 @@ import type { CreateWorkspace } from '../../src/protocol/agent-api.ts'
 import type { Task } from '../../src/task.ts'
 import type { StepContext, StepHandler } from '../context.ts'
 import { advance, wait } from '../outcome.ts'
+import { trailerOf } from './attribution.ts'
 import { isLost } from './node-state.ts'
 import { repositorySetup } from './repository-setup.ts'
 
@@ -28,7 +29,10 @@ export const workspaceCreation: StepHandler<'workspace_ready' | 'node_selection'
 }
 
 function requestFor(ctx: StepContext, task: Task, workspaceId: string): CreateWorkspace {
-  const { outputBranch, author, setup } = task.spec
+  const { outputBranch, author, setup, agent } = task.spec
+  const { config } = ctx
+  const node = task.nodeName === null ? undefined : ctx.node(task.nodeName)
+  const trailer = trailerOf(config.results.trailer, task)
   return {
     workspaceId,
     taskId: task.id,
@@ -38,10 +42,9 @@ function requestFor(ctx: StepContext, task: Task, workspaceId: string): CreateWo
     author,
     setup,
     callback: { token: ctx.callbackToken(task) },
-    ...(task.spec.agent.install
-      ? { install: { command: task.spec.agent.install, timeoutMs: INSTALL_TIMEOUT_MS } }
-      : {}),
-    ...repositorySetup(ctx.config.runner, task.spec, task.nodeName === null ? undefined : ctx.node(task.nodeName)),
+    ...(agent.install ? { install: { command: agent.install, timeoutMs: INSTALL_TIMEOUT_MS } } : {}),
+    ...repositorySetup(config.runner, task.spec, node),
+    ...(trailer === null ? {} : { trailer }),
   }
 }
 

@@ -50,6 +50,12 @@ const resultsTable = z
     salvage_max_bytes: size('256MiB', 'A file that is larger stays out of a saved result, and the task says so.', {
       apply: 'restart',
     }),
+    trailer: form(
+      /^([A-Za-z][A-Za-z0-9-]*: \P{Cc}{1,300})?$/u,
+      'Assisted-by: {agent} (task {task} of tdf)',
+      'Stands at the end of commit messages; their author is yours. {agent} and {task} are filled in. Empty: none.',
+      { expects: 'a trailer of git such as "Assisted-by: {agent}", or an empty string' },
+    ),
     log_max_bytes: size('64MiB', "The log of an agent's session is kept up to this size.", { apply: 'restart' }),
   })
   .prefault({})

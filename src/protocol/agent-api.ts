@@ -24,6 +24,8 @@ export const workspaceSource = z.discriminatedUnion('kind', [
   }),
 ])
 
+const TRAILER = /^[A-Za-z][A-Za-z0-9-]*: \P{Cc}+$/u
+
 export const createWorkspace = z.object({
   workspaceId: id,
   taskId: id,
@@ -36,6 +38,8 @@ export const createWorkspace = z.object({
   // What follows may be left out; a request without it is the same request as before it existed.
   /** Run as the node's own user before anything else, once on the node for each text of it. */
   install: z.object({ command: text(64 * 1024).min(1), timeoutMs: z.int().min(1) }).optional(),
+  /** Stands at the end of the messages of commits that come about in the workspace. */
+  trailer: z.string().max(512).regex(TRAILER, 'must be a line such as "Assisted-by: someone"').optional(),
   /** What becomes of `setup` in the repository's `.tdf.toml`; only where there is no `setup`. Left out: nothing. */
   repositorySetup: z.object({ policy: z.enum(['run', 'refuse']), timeoutMs: z.int().min(1) }).optional(),
 })

@@ -2,9 +2,9 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { TaskJson } from '../../src/protocol/control.ts'
-import { cli } from '../support/cli.ts'
+import { cli, cliWith } from '../support/cli.ts'
 import { type Home, makeHome, makeRepository } from '../support/home.ts'
 
 let home: Home
@@ -58,4 +58,36 @@ it('the install of an agent has run once when two of its tasks are done', async 
   ])
   const installed = path.join(home.dir, 'installed')
   expect(existsSync(installed) && readFileSync(installed, 'utf8')).toBe('once\n')
+})
+
+describe('the trailer', () => {
+  const script =
+    'echo 1 > a && git add a && git commit -qm "Add a" && git commit -q --amend -m "Add a, better"; echo 2 > b'
+  async function messages(): Promise<string[]> {
+    const { task } = await submit('--', 'sh', '-c', script)
+    await cliWith(home, { cwd: repo.dir }, 'pull', task.id)
+    const log = ['log', '--format=%an%n%B%x00', `main..${task.outputBranch}`]
+    const shown = execFileSync('git', log, { cwd: repo.dir, encoding: 'utf8' })
+    return shown.split('\0').map(text => text.trim().replaceAll(task.id, 'ID'))
+  }
+
+  it('says at the end of each commit what made it, once, and leaves the author alone', async () => {
+    for (const [key, value] of [
+      ['name', 'Ann Author'],
+      ['email', 'ann@example.com'],
+    ]) {
+      execFileSync('git', ['config', `user.${key}`, value ?? ''], { cwd: repo.dir })
+    }
+    await home.start()
+    expect(await messages()).toEqual([
+      'Ann Author\nWork of task ID that was not committed\n\nSaved by tdf at the end of attempt 1.\n\nAssisted-by: sh (task ID of tdf)',
+      'Ann Author\nAdd a, better\n\nAssisted-by: sh (task ID of tdf)',
+      '',
+    ])
+  })
+
+  it('is another, or none, as the configuration says', async () => {
+    await home.start({ TDF_RESULTS__TRAILER: '' })
+    expect((await messages()).join()).not.toContain('Assisted-by')
+  })
 })

@@ -3,6 +3,7 @@
 import { join } from 'node:path'
 import { ABOUT, CONVERSATION, conversationFolder } from '../conversations/carried.ts'
 import { listSessions, outputPath, readSession, SETUP, sessionFolder } from '../sessions/folder.ts'
+import { withTrailer } from '../workspaces/attribution.ts'
 import { identityOf } from '../workspaces/checkout.ts'
 import type { Workspace } from '../workspaces/workspace.ts'
 import { statOf } from './untrusted.ts'
@@ -14,9 +15,9 @@ export async function commitTree(
   tree: string,
   parent: string | null,
 ): Promise<string> {
-  const { taskId, attempt } = workspace.record.request
+  const { taskId, attempt, trailer } = workspace.record.request
   const message = `Work of task ${taskId} that was not committed\n\nSaved by tdf at the end of attempt ${attempt}.\n`
-  return commit(view, workspace, tree, parent, message)
+  return commit(view, workspace, tree, parent, withTrailer(message, trailer))
 }
 
 /** A commit of its own whose tree holds `<session>/output.log`; null when there is no output. */

@@ -10,6 +10,7 @@ import { messageOf } from '../log.ts'
 import { handOver } from '../slots/hand-over.ts'
 import { syncFolder } from '../state/durable.ts'
 import { removeTree } from '../state/remove-tree.ts'
+import { attributeCommits } from './attribution.ts'
 import { type BuildContext, BuildFailure } from './build-context.ts'
 import { checkOut } from './checkout.ts'
 import { cloneSource } from './clone.ts'
@@ -64,6 +65,7 @@ async function build(agent: Agent, workspace: Workspace, signal: AbortSignal): P
     if (source.kind === 'bundle') await keepConversation(workspace, join(folder, 'salvage.git'), source.ref)
     const own = await repositorySetup(context, commit)
     await checkOut(context, commit)
+    attributeCommits(context)
     for (const part of readdirSync(folder)) renameSync(join(folder, part), join(workspace.folder, part))
     rmdirSync(folder)
     syncFolder(workspace.folder)

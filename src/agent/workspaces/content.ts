@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto'
 import type { CreateWorkspace, StartSession } from '../../protocol/agent-api.ts'
 
-/** `repositorySetup` follows a setting of the caller's, which may have changed since it asked first. */
+/** `repositorySetup` and `trailer` follow settings of the caller's, which may have changed since it asked first. */
 export function workspaceContent(body: CreateWorkspace): string {
-  const { callback: _callback, author: _author, repositorySetup: _setup, ...content } = body
+  const { callback: _callback, author: _author, repositorySetup: _setup, trailer: _trailer, ...content } = body
   return digest(content)
 }
 

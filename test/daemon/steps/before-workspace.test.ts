@@ -103,6 +103,8 @@ describe('workspace_creation', () => {
       author: { name: 'tdf', email: 'tdf@localhost' },
       setup: null,
       callback: { token: 'callback-token' },
+      trailer: 'Assisted-by: fake (task t1 of tdf)',
+      repositorySetup: { policy: 'refuse', timeoutMs: 20 * 60_000 },
     })
   })
   it('uploads the bundle of a local repository', async () => {

@@ -16,7 +16,7 @@ describe('without a file', () => {
     const { runner, nodes, results } = defaultConfig()
     expect(runner).toMatchObject({ stepMaxRetries: 3, retryBaseDelay: 5_000, queueTimeout: 168 * 3_600_000 })
     expect(nodes).toMatchObject({ warmTimeout: 1_800_000, heldMax: 72 * 3_600_000, cpuThresholdPercent: 50 })
-    expect(results).toEqual({ salvageMaxBytes: 256 * 1024 ** 2, logMaxBytes: 64 * 1024 ** 2 })
+    expect(results).toMatchObject({ salvageMaxBytes: 256 * 1024 ** 2, logMaxBytes: 64 * 1024 ** 2 })
   })
 
   test('a file that TDF_CONFIG names and that is not there is worth a warning', () => {
