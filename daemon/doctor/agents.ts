@@ -51,8 +51,8 @@ async function present(engine: Engine, name: string, agent: Agent): Promise<Find
   const check = `agent ${name}`
   const version = await versionOf(agent)
   if (version === null) {
-    const message = `${agent.command.join(' ')} --version fails`
-    return { check, state: 'warn', message, hint: `${agent.command[0]} --version` }
+    const message = `${agent.command[0]} --version fails`
+    return { check, state: 'warn', message, hint: 'tdf config show --origin' }
   }
   const login = loginOf(engine, agent)
   const message = [version, login.message].filter(text => text !== '').join(', ')

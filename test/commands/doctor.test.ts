@@ -129,7 +129,7 @@ command = ["not-there-at-all"]
         message: '0.169.0, logged in by ~/.codex/auth.json',
         hint: null,
       })
-      expect(after['agent opencode']).toMatchObject({ state: 'warn', hint: 'opencode --version' })
+      expect(after['agent opencode']).toMatchObject({ state: 'warn', message: 'opencode --version fails' })
     } finally {
       await own.remove()
     }
