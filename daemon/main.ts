@@ -112,7 +112,8 @@ async function compose(options: DaemonOptions, ending: Ending): Promise<() => vo
   const callback = () => ({ host: callbackHost(host), port: told.port })
   const ssh = createSshWays({ ...options, install, callback, onDown: name => wayLost(engine, name) })
   const boxes = createBoxes(stateDir, ssh.static.target)
-  const providers = buildProviders(options, install, { ssh, boxes })
+  const heard = (status: number, left: number) => engine.metrics.hetzner(status, left)
+  const providers = buildProviders(options, install, { ssh, boxes, heard })
   const secrets = createSecrets(stateDir, env)
   const backups = createBackups({ store, world, stateDir })
   const engine: RunningEngine = buildEngine({

@@ -8,6 +8,8 @@ export interface DaemonMetrics {
   callback(kind: string, status: number): void
   /** A run of a step ended; `reason` is the code of what made it try again. */
   ran(step: string, outcome: string, ms: number, reason?: string): void
+  /** Hetzner answered a request, with 0 when nothing came, and allows so many more. */
+  hetzner(status: number, left: number): void
   /** Something went on the record. */
   recorded(event: Pick<JournalEvent, 'type' | 'data'>): void
 }
@@ -19,12 +21,21 @@ export function createDaemonMetrics(): DaemonMetrics {
   const stays = registry.histogram('tdf_step_stay_seconds', 'How long tasks stayed in a step, waits included.')
   const retries = registry.counter('tdf_step_retries_total', 'Runs of a step that have to be tried again.')
   const callbacks = registry.counter('tdf_callbacks_total', 'Callbacks of nodes by their answer.')
+  const asked = registry.counter('tdf_hcloud_requests_total', 'Requests to Hetzner by status; 0: no answer came.')
+  let allowed: number | null = null
+  registry.gauge('tdf_hcloud_ratelimit_remaining', 'Requests that Hetzner still allows.', () =>
+    allowed === null ? [] : [[{}, allowed]],
+  )
   return {
     registry,
     callback: (kind, status) => callbacks.add({ kind, result: String(status) }),
     ran(step, outcome, ms, reason) {
       steps.observe({ step, outcome }, ms / 1_000)
       if (reason !== undefined) retries.add({ step, reason })
+    },
+    hetzner(status, left) {
+      asked.add({ code: String(status) })
+      allowed = left
     },
     recorded({ type, data }) {
       const { from, to, ms } = data

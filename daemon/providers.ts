@@ -3,6 +3,7 @@
 import path from 'node:path'
 import type { Install } from '../src/install.ts'
 import type { Paths } from '../src/paths.ts'
+import type { Heard } from '../src/providers/hetzner/client.ts'
 import { directWay } from '../src/providers/hetzner/direct.ts'
 import { hetznerProvider, type MachineWay } from '../src/providers/hetzner/provider.ts'
 import { tokenReader } from '../src/providers/hetzner/token.ts'
@@ -27,12 +28,14 @@ export interface Providers {
 export interface Ways {
   ssh: SshWays
   boxes: Boxes
+  /** Told of every request to Hetzner. */
+  heard: Heard
 }
 
 /** Variables that the local agent may hand on to what it runs; secrets reach a session only by its own table. */
 const PASSED_ON = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LC_ALL', 'TMPDIR', 'TZ', 'SSH_AUTH_SOCK']
 
-export function buildProviders(options: DaemonOptions, install: Install, { ssh, boxes }: Ways): Providers {
+export function buildProviders(options: DaemonOptions, install: Install, { ssh, boxes, heard }: Ways): Providers {
   const { world, paths, loaded, env, agentProgram } = options
   const { config } = loaded
   const slots = config.nodes.maxWorkspaces
@@ -52,7 +55,7 @@ export function buildProviders(options: DaemonOptions, install: Install, { ssh, 
   }
   const nodes = () => [...config.providers.static.nodes, ...boxes.list()]
   table.static = staticProvider({ nodes, slots, ssh: ssh.static, forget: boxes.remover })
-  if (config.providers.hetzner.enabled) table.hetzner = ordering(options, install, ssh.ordered)
+  if (config.providers.hetzner.enabled) table.hetzner = ordering(options, install, ssh.ordered, heard)
   return {
     table,
     rest: ({ store }) => {
@@ -61,7 +64,7 @@ export function buildProviders(options: DaemonOptions, install: Install, { ssh, 
   }
 }
 
-function ordering({ world, loaded, env }: DaemonOptions, install: Install, bySsh: MachineWay): Provider {
+function ordering({ world, loaded, env }: DaemonOptions, install: Install, bySsh: MachineWay, heard: Heard): Provider {
   const { providers, nodes } = loaded.config
   const { transport, tokenFile, setup } = providers.hetzner
   const direct = directWay({ token: name => agentToken(install.key, name), setup })
@@ -72,6 +75,7 @@ function ordering({ world, loaded, env }: DaemonOptions, install: Install, bySsh
     token: tokenReader({ tokenFile, env }),
     leaseMs: leaseMs(nodes.heldMax),
     way: transport === 'ssh' ? bySsh : direct,
+    heard,
   })
 }
 

@@ -15,7 +15,8 @@ const flag = process.argv.indexOf('--tasks')
 const TASKS = flag < 0 ? 100_000 : Number(process.argv[flag + 1])
 const AT_ONCE = 300
 /** Tasks that are over stay until so many later ones are, as when `tdf prune` is run by a timer. */
-const KEPT = 5_000
+const KEPT = Math.min(5_000, TASKS / 20)
+const BATCH = 500
 const SAMPLES = 60
 const STUCK_MS = 120_000
 const SPEC = aSpec({}, { ms: 5, commits: 1 })
@@ -50,7 +51,7 @@ async function soak(): Promise<number> {
   while (ended < TASKS) {
     const wanted = Math.min(AT_ONCE - (submitted - ended), TASKS - submitted)
     await Promise.all(Array.from({ length: wanted }, () => submit(`soak-${submitted++}`)))
-    if (over.length > KEPT + 1_000) await forget(over.splice(0, 1_000))
+    if (over.length > KEPT + BATCH) await forget(over.splice(0, BATCH))
     if (ended >= (TASKS / SAMPLES) * (samples.length + 1)) take()
     if (performance.now() - movedAt > STUCK_MS) throw new Error(`nothing has ended for two minutes, after ${ended}`)
     await pause(10)

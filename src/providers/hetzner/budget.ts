@@ -12,6 +12,8 @@ export interface Budget {
   learn(headers: Headers): void
   /** The API refused for too many requests: nothing is sent for a while. */
   refused(): void
+  /** What is left of it now. */
+  left(): number
 }
 
 const LIMIT = 3_600
@@ -59,6 +61,10 @@ export function createBudget(clock: Clock): Budget {
       refill()
       remaining = 0
       pausedUntil = at + PAUSE_MS
+    },
+    left() {
+      refill()
+      return Math.floor(remaining)
     },
   }
 }

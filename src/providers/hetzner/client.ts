@@ -23,7 +23,11 @@ export interface ClientOptions {
   endpoint: string
   /** Read for every request, so that a new token counts at once. Throws PROVIDER_AUTH when there is none. */
   token(): string
+  /** Told of every request with its answer, 0 when none came, and how many more are allowed now. */
+  heard?: Heard | undefined
 }
+
+export type Heard = (status: number, left: number) => void
 
 /** Longer than a create takes; the API's own gateway gives up before. */
 export const REQUEST_MS = 30_000
@@ -32,7 +36,7 @@ const MESSAGE_CHARS_MAX = 500
 /** A refused token is tried again after this, in case it was the project that was repaired. */
 const AUTH_PAUSE_MS = 5 * 60_000
 
-export function hetznerClient({ world, endpoint, token }: ClientOptions): HetznerClient {
+export function hetznerClient({ world, endpoint, token, heard }: ClientOptions): HetznerClient {
   const budget = createBudget(world.clock)
   let refusal: { token: string; until: number; error: HetznerError } | null = null
 
@@ -49,9 +53,15 @@ export function hetznerClient({ world, endpoint, token }: ClientOptions): Hetzne
       const present = usableToken()
       budget.take(request.method === 'GET' ? 'look' : 'change')
       const name = `${request.method} ${request.path.replace(/\?.*/, '')}`
-      const answer = await effect(world, `hetzner ${name}`, () => send(world, endpoint, present, request, name))
+      const answer = await effect(world, `hetzner ${name}`, () => send(world, endpoint, present, request, name)).catch(
+        error => {
+          heard?.(0, budget.left())
+          throw error
+        },
+      )
       budget.learn(answer.headers)
       if (answer.status === 429) budget.refused()
+      heard?.(answer.status, budget.left())
       if (answer.status === 404) return null
       const json = parseJson(answer.text)
       if (answer.status < 400) {

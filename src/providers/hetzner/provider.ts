@@ -6,7 +6,7 @@ import type { Node } from '../../node.ts'
 import type { World } from '../../world.ts'
 import type { Machine, Provider } from '../provider.ts'
 import { hetznerApi } from './api.ts'
-import { hetznerClient } from './client.ts'
+import { type Heard, hetznerClient } from './client.ts'
 import { createOrders, lookFor } from './ensure.ts'
 import { createFleet } from './fleet.ts'
 import { isOurs } from './labels.ts'
@@ -32,6 +32,8 @@ export interface HetznerOptions {
   /** How long a new machine is spoken for beyond now, in ms: as long as one may be held. */
   leaseMs: number
   way: MachineWay
+  /** Told of every request to the API. */
+  heard?: Heard
 }
 
 /** A server without a known number is believed to be gone when it was not listed for so long. More than two time-outs. */
@@ -39,7 +41,9 @@ const ABSENT_MS = 65_000
 
 export function hetznerProvider(options: HetznerOptions): Provider {
   const { world, config, installId, way } = options
-  const api = hetznerApi(hetznerClient({ world, endpoint: config.endpoint, token: options.token }))
+  const api = hetznerApi(
+    hetznerClient({ world, endpoint: config.endpoint, token: options.token, heard: options.heard }),
+  )
   const fleet = createFleet(api, world.clock, installId)
   const hetzner: Hetzner = { ...options, ...way, api, fleet, offers: createOffers(world.clock, config) }
   const orders = createOrders(hetzner)

@@ -2,6 +2,7 @@
 import { HttpResponse, http } from 'msw'
 import { setupServer } from 'msw/node'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { createDaemonMetrics } from '../../../../daemon/metrics.ts'
 import { hetznerApi } from '../../../../src/providers/hetzner/api.ts'
 import { hetznerClient } from '../../../../src/providers/hetzner/client.ts'
 import { HetznerError } from '../../../../src/providers/hetzner/errors.ts'
@@ -122,6 +123,18 @@ describe('how it bears itself', () => {
     await world.settle()
     gone.abort(new Error('the daemon stops'))
     expect(await left).toMatchObject({ message: 'the daemon stops' })
+  })
+
+  it('tells the metrics of every request and of what it may still ask', async () => {
+    const { registry, hetzner } = createDaemonMetrics()
+    const asking = hetznerApi(hetznerClient({ world: realWorld({}), endpoint, token: () => TOKEN, heard: hetzner }))
+    expect(registry.text()).not.toMatch(/^tdf_hcloud_ratelimit_remaining/m)
+    await asking.get(1)
+    cloud.faults.push({ on: /GET/, strike: { kind: 'cut', done: false }, times: 1 })
+    await asking.get(1).catch(() => {})
+    expect(registry.text()).toContain('tdf_hcloud_requests_total{code="404"} 1\n')
+    expect(registry.text()).toContain('tdf_hcloud_requests_total{code="0"} 1\n')
+    expect(registry.text()).toContain('tdf_hcloud_ratelimit_remaining 3598\n')
   })
 
   it('asks once with a token that is refused, and again as soon as there is another', async () => {
