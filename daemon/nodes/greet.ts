@@ -23,7 +23,9 @@ export async function greet({ engine, signal }: NodeContext, node: ReadNode): Pr
   })
   const callback = { url: agents.callbackUrl(node.name) ?? engine.callbackUrl(), token }
   const { heartbeatInterval: heartbeatMs } = config.nodes
-  await client.register({ nodeName: node.name, installId: install.id, heartbeatMs, callback }).catch(error => {
+  const { logMaxBytes, salvageMaxBytes } = config.results
+  const limits = { logMaxBytes, salvageMaxBytes }
+  await client.register({ nodeName: node.name, installId: install.id, heartbeatMs, callback, limits }).catch(error => {
     // The way is open and nobody is at its end: the next one is dialled anew, and looks after the agent as it goes.
     engine.providers[node.provider]?.hangUp?.(node)
     throw error

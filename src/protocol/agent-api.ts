@@ -11,6 +11,8 @@ export const registration = z.object({
   installId: id,
   heartbeatMs: z.int().min(100).max(3_600_000),
   callback: z.object({ url, token: text(512) }),
+  /** In bytes; without them the agent's own hold. */
+  limits: z.object({ logMaxBytes: counter, salvageMaxBytes: counter }).optional(),
 })
 export type Registration = z.output<typeof registration>
 

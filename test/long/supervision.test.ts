@@ -83,6 +83,31 @@ describe('an agent that is a service of its own', () => {
     }
   }, 120_000)
 
+  it('keeps to the bounds of the daemon that it belongs to', async () => {
+    writeFileSync(
+      path.join(home.dir, 'config.toml'),
+      '[results]\nlog_max_bytes = "1MiB"\nsalvage_max_bytes = "10KiB"\n',
+    )
+    const socket = path.join(home.dir, 'agent.sock')
+    const token = path.join(home.dir, 'state', 'agent-token')
+    mkdirSync(path.dirname(token), { mode: 0o700 })
+    writeFileSync(token, 'a-token-of-this-test\n', { mode: 0o600 })
+    await home.start({ TDF_AGENT_SOCKET: socket })
+    const repository = makeRepository()
+    const agent = startAgent(socket, token)
+    try {
+      const command = 'head -c 6000000 /dev/zero | tr "\\0" "x"; head -c 20000 /dev/zero > large; echo small > small'
+      await tdf(home, 'submit', '--repo', repository.dir, '--wait', '--', 'sh', '-c', command)
+      expect((await tdf(home, 'diff', '@last')).out).toContain('+small')
+      expect((await tdf(home, 'diff', '@last')).out).not.toContain('large')
+      const { length } = (await tdf(home, 'logs', '@last')).out
+      expect([length > 1_000_000, length < 3_000_000]).toEqual([true, true])
+    } finally {
+      agent.kill('SIGTERM')
+      repository.remove()
+    }
+  }, 120_000)
+
   function startAgent(socket: string, token: string): ChildProcess {
     const where = ['--listen', `unix:${socket}`, '--socket-mode', '660', '--state', path.join(home.dir, 'agent')]
     const who = ['--token-file', token, '--name', 'local']

@@ -8,6 +8,7 @@ import { salvageRequest } from '../../protocol/agent-api.ts'
 import { malformed } from '../refusal.ts'
 import { writeBundle } from '../salvage/bundle.ts'
 import { salvage } from '../salvage/salvage.ts'
+import { salvageBytesMax } from '../told-limits.ts'
 import { readJson } from './body.ts'
 import { type Env, type Serving, workspaceFrom } from './context.ts'
 import { allowSilence } from './listen.ts'
@@ -21,7 +22,7 @@ export function resultRoutes(app: Hono<Env>, { agent }: Serving): void {
     const workspace = workspaceFrom(agent, c)
     const { ref, maxBytes } = await readJson(agent.world, c, salvageRequest)
     allowSilence(c.env.incoming, WORK_MS)
-    return c.json(await salvage(agent, workspace, ref, maxBytes ?? agent.limits.salvageBytesMax))
+    return c.json(await salvage(agent, workspace, ref, maxBytes ?? salvageBytesMax(agent)))
   })
 
   app.get('/workspaces/:workspace/bundle', async c => {

@@ -4,6 +4,7 @@
  */
 import type { Agent } from '../agent.ts'
 import type { Slot } from '../slots/slot.ts'
+import { logBytesMax } from '../told-limits.ts'
 import { promptPath, type SessionRequest } from './folder.ts'
 
 const INHERITED = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LC_ALL', 'TMPDIR']
@@ -41,7 +42,7 @@ export function runnerEnvironment(
   const prefixed = Object.entries(command).map(([name, value]) => [`${PREFIX}${name}`, value])
   return {
     ...picked(agent.env, ['PATH', 'TMPDIR', 'TDF_CRASH_AT']),
-    TDF_LOG_MAX_BYTES: String(agent.limits.logBytesMax),
+    TDF_LOG_MAX_BYTES: String(logBytesMax(agent)),
     [SECRETS]: secrets.join(','),
     TDF_KILL_GRACE_MS: String(agent.limits.killGraceMs),
     ...Object.fromEntries(prefixed),
