@@ -3,6 +3,7 @@
  * state folder, sockets in the run folder; both are named after the node, so that a new daemon takes up the same.
  */
 import { createHash } from 'node:crypto'
+import { rmSync } from 'node:fs'
 import path from 'node:path'
 import type { AgentLine } from '../src/agent-client.ts'
 import type { Config } from '../src/config/schema.ts'
@@ -39,6 +40,8 @@ export interface OrderedWay {
   shell(node: Node): readonly string[]
   isOutdated(node: Node): boolean
   hangUp(node: Node): void
+  /** Its keys and what is pinned of it go with it: its name is never used again. */
+  forget(node: Node): void
 }
 
 export interface SshWaysOptions extends DaemonOptions {
@@ -113,6 +116,10 @@ export function createSshWays(options: SshWaysOptions): SshWays {
       shell: node => shellOn(rootOf(node)),
       isOutdated,
       hangUp: ({ name }) => hangUp(name),
+      forget({ name }) {
+        links.delete(name)
+        rmSync(target(name, '', null).folder, { recursive: true, force: true })
+      },
     },
     closeAll() {
       for (const { link } of links.values()) link.close()

@@ -4,7 +4,7 @@
  * with a mark on them are looked for wherever they must not be.
  */
 import type { ChildProcess } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readInstall } from '../../src/install.ts'
@@ -232,6 +232,7 @@ describe('a machine that was ordered for a task', () => {
     expect([...site.cloud.made]).toEqual([[name, 1]])
     expect(site.cloud.requests.length).toBeLessThan(400)
     await until('nothing leads there', () => processesWith('cmdline', [`tdf-${name}`]).length === 0)
+    expect(readdirSync(path.join(home.dir, 'state/ssh/nodes'))).toEqual([])
     expect(filesWith(home.dir, CLOUD_TOKEN)).toEqual([])
   }, 180_000)
 })

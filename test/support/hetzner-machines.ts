@@ -58,7 +58,7 @@ export function hetznerMachines({ clock, deliver, isHome }: HetznerMachinesOptio
         way: {
           userData: ({ name }) => `#cloud-config\nhostname: ${name}\n`,
           publicKey: () => CLIENT_KEY,
-          ...{ shell: () => null, isOutdated: () => false, hangUp: () => {} },
+          ...{ shell: () => null, isOutdated: () => false, hangUp: () => {}, forget: () => {} },
           connect: async ({ name }) => ({
             token: 'agent-token',
             async transport(exchange) {

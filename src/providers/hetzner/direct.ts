@@ -36,5 +36,6 @@ export function directWay({ token, setup }: DirectOptions): MachineWay {
     shell: () => null,
     isOutdated: () => false,
     hangUp: () => {},
+    forget: () => {},
   }
 }

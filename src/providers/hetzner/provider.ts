@@ -21,6 +21,8 @@ export interface MachineWay extends Pick<Hetzner, 'userData' | 'publicKey'> {
   isOutdated(node: Node): boolean
   /** Closes whatever leads there. */
   hangUp(node: Node): void
+  /** The machine is gone: what was known of it goes too. */
+  forget(node: Node): void
 }
 
 export interface HetznerOptions {
@@ -94,6 +96,7 @@ export function hetznerProvider(options: HetznerOptions): Provider {
       const isGone = await destroy(node, signal)
       if (isGone) {
         absentSince.delete(node.name)
+        way.forget(node)
         orders.roomAgain()
       }
       return isGone
