@@ -1,8 +1,9 @@
 /** A daemon that looks after itself: room on its disk, a changed configuration, work on its machine, a moved state. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type Home, hasEnded, makeHome, makeRepository, tdf, until } from '../support/home.ts'
+import { type Home, hasEnded, makeHome, makeRepository, tdf, tdfWith, until } from '../support/home.ts'
 
 let home: Home
 let repository: ReturnType<typeof makeRepository>
@@ -40,6 +41,41 @@ describe('a disk with little room', () => {
     expect(await home.task(running)).toMatchObject({ status: 'completed', result: { filesChanged: 1 } })
     expect((await submit('true')).code).toBe(0)
   }, 120_000)
+})
+
+// Only root may make a disk that is full.
+describe.runIf(process.getuid?.() === 0)('a disk that is full', () => {
+  it('gets the reserve, so that what was accepted is kept', async () => {
+    configure('[disk]\nlow = "0B"\nreserve = "4MiB"\n')
+    const state = path.join(home.dir, 'state')
+    const reserve = path.join(state, 'reserve')
+    mkdirSync(state)
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m,mode=0700', 'tmpfs', state])
+    try {
+      const daemon = await home.start()
+      await tdf(home, 'daemon', 'drain')
+      const accepted = [(await submit('true')).out.trim()]
+      await until('there is a reserve', () => existsSync(reserve))
+      try {
+        writeFileSync(path.join(state, 'somebody-elses'), Buffer.alloc(64 * 1024 * 1024))
+      } catch {
+        // It is full now.
+      }
+      const words = ['submit', '-', '--repo', repository.dir, '-q', '--', 'true']
+      for (let round = 0; existsSync(reserve) && round < 100; round++) {
+        const { code, out, err } = await tdfWith(home, { input: 'x'.repeat(200_000) }, ...words)
+        expect([code, err]).toEqual([0, ''])
+        accepted.push(out.trim())
+      }
+      expect(existsSync(reserve)).toBe(false)
+      await home.kill(daemon)
+      await home.start()
+      const kept = (await tdf(home, 'ls', '--all', '-q')).out.trim().split('\n')
+      expect(kept.sort()).toEqual(accepted.sort())
+    } finally {
+      execFileSync('umount', ['-l', state])
+    }
+  }, 180_000)
 })
 
 describe('tdf daemon reload', () => {
