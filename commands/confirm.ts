@@ -1,6 +1,7 @@
 /** Questions before something that cannot be taken back. Where nobody can answer, nothing is done. */
 import { createInterface } from 'node:readline/promises'
 import type { Command } from 'commander'
+import { TdfError } from '../src/errors.ts'
 import { type Cli, type GlobalOptions, usage } from './cli.ts'
 import { quoted } from './words.ts'
 
@@ -31,10 +32,21 @@ function refuseUnasked(cli: Cli, command: Command, question: string, options: st
   throw usage(`${question} There is nobody to ask.`, ['tdf', ...cli.words.map(quoted), ...options].join(' '))
 }
 
+/** An input that ends is no answer; throws INTERRUPTED on Ctrl-C. */
 async function ask(cli: Cli, question: string): Promise<string> {
   const asking = createInterface({ input: cli.stdin, output: cli.stderr })
+  let isInterrupted = false
+  asking.on('SIGINT', () => {
+    isInterrupted = true
+    asking.close()
+  })
+  const ended = new Promise<string>(resolve => asking.on('close', () => resolve('')))
   try {
-    return (await asking.question(question)).trim()
+    // A question whose input ends is rejected by some versions of Node, and stays open in others.
+    const answer = await Promise.race([asking.question(question), ended]).catch(() => null)
+    if (!answer) cli.stderr.write('\n')
+    if (isInterrupted) throw new TdfError('INTERRUPTED', 'interrupted; nothing was done')
+    return (answer ?? '').trim()
   } finally {
     asking.close()
   }

@@ -32,8 +32,9 @@ export function daemonCommand(cli: Cli): Command {
     .addHelpText('after', examples('daemon stop'))
     .action(async (_options, command: Command) => {
       const { refuseSupervised, waitForEnd } = await import('./daemon-stop.ts')
-      refuseSupervised(await cli.client().call<DaemonStatusJson>({ path: '/status' }))
-      const status = await cli.client().call<DaemonStatusJson>({ method: 'POST', path: '/stop' })
+      // Also one that speaks another language: its end is the remedy.
+      refuseSupervised(await cli.client().call<DaemonStatusJson>({ path: '/status', anyLevel: true }))
+      const status = await cli.client().call<DaemonStatusJson>({ method: 'POST', path: '/stop', anyLevel: true })
       await waitForEnd(status.pid)
       const format = formatOf(command)
       if (format === 'json' || format === 'ndjson') printJson(cli, status)

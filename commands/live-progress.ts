@@ -4,6 +4,7 @@ import { eventText, took } from '../src/event-text.ts'
 import type { EventJson, TaskJson, WhyJson } from '../src/protocol/control.ts'
 import { reasonText } from '../src/reason-text.ts'
 import { oneLine } from '../src/sanitize.ts'
+import { STEPS } from '../src/task.ts'
 import { realWorld, sleep } from '../src/world.ts'
 import type { Cli } from './cli.ts'
 import { isOver, isSettled } from './is-over.ts'
@@ -64,7 +65,10 @@ export function liveTeller(cli: Cli, ids: readonly string[], to: NodeJS.WriteStr
       if (isFirst) void tick()
     },
     onEvent(event) {
-      const text = pastText(event, tasks.get(event.taskId ?? ''))
+      const task = tasks.get(event.taskId ?? '')
+      if (task) tasks.set(task.id, moved(task, event))
+      const text = pastText(event, task)
+      draw()
       if (text !== null) lines.print(`${before(event.taskId)}${text}`)
     },
     say: text => lines.print(text),
@@ -73,6 +77,13 @@ export function liveTeller(cli: Cli, ids: readonly string[], to: NodeJS.WriteStr
       lines.end()
     },
   }
+}
+
+/** A step is known from its event before the task is read again. */
+function moved(task: TaskJson, { type, attempt, at, data }: EventJson): TaskJson {
+  const step = STEPS.find(name => name === data.to)
+  if (type !== 'task.step' || attempt !== task.attempt || step === undefined || isSettled(task)) return task
+  return at < (task.stepEnteredAt ?? '') ? task : { ...task, step, stepEnteredAt: at, waitingFor: null }
 }
 
 const column = (symbol: string, word: string, time: string) => `${symbol} ${word.padEnd(19)} ${time.padStart(7)}`

@@ -23,10 +23,9 @@ export function versionCommand(cli: Cli): Command {
 
 async function daemonVersion(cli: Cli): Promise<string | null> {
   try {
-    return (await cli.client().call<DaemonStatusJson>({ path: '/status', timeoutMs: 2_000 })).version
+    return (await cli.client().call<DaemonStatusJson>({ path: '/status', timeoutMs: 2_000, anyLevel: true })).version
   } catch (thrown) {
-    if (thrown instanceof TdfError && ['DAEMON_UNREACHABLE', 'FORBIDDEN', 'VERSION_SKEW'].includes(thrown.code))
-      return null
+    if (thrown instanceof TdfError && ['DAEMON_UNREACHABLE', 'FORBIDDEN'].includes(thrown.code)) return null
     throw thrown
   }
 }

@@ -8,7 +8,6 @@ import process from 'node:process'
 import { parseListen } from '../src/config/index.ts'
 import { asTdfError, TdfError } from '../src/errors.ts'
 import { readInstall } from '../src/install.ts'
-import type { Log } from '../src/observe/log.ts'
 import type { DaemonStatusJson } from '../src/protocol/control.ts'
 import { takeLock } from '../src/store/lock.ts'
 import { readMeta, writeMeta } from '../src/store/meta.ts'
@@ -54,7 +53,7 @@ export interface Daemon {
 
 /** Throws when it cannot start; then nothing of it is left. */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
-  const ending = createEnding(options.log)
+  const ending = createEnding()
   try {
     const reload = await compose(options, ending)
     return { ...ending, reload }
@@ -70,12 +69,11 @@ interface Ending extends Omit<Daemon, 'reload'> {
   undoLater(undo: () => Promise<void> | void): void
 }
 
-function createEnding(log: Log): Ending {
+function createEnding(): Ending {
   const undos: (() => Promise<void> | void)[] = []
   let stop = () => {}
   const stopped = new Promise<void>(resolve => (stop = resolve))
   const ended = stopped.then(async () => {
-    log.info({}, 'stopping')
     for (const undo of undos.reverse()) await undo()
   })
   return { stop, ended, undoLater: undo => void undos.push(undo) }
@@ -190,6 +188,8 @@ async function compose(options: DaemonOptions, ending: Ending): Promise<() => vo
   ending.undoLater(() => supervision.stopping())
   ending.undoLater(() => supervision.stop())
   log.info({ pid: process.pid, version: VERSION, socket: paths.socket, callbacks: told.callbacksUrl }, 'ready')
+  // Of one that was never ready, its error says all there is to say.
+  ending.undoLater(() => log.info({}, 'stopping'))
   return reload
 }
 

@@ -18,6 +18,8 @@ export interface Request {
   upload?: string
   download?: string
   signal?: AbortSignal
+  /** Also to a daemon of another API level: for what every level has, as who it is and its end. */
+  anyLevel?: boolean
   /** Silence of the daemon after which it counts as unreachable, in ms. */
   timeoutMs?: number
 }
@@ -54,9 +56,9 @@ export function controlClient(where: Whereabouts): Client {
   let isKnown = false
 
   /** An answer of another API level could be misread: better none than a wrong one. Throws VERSION_SKEW. */
-  function checkVersion(headers: http.IncomingHttpHeaders): void {
+  function checkVersion(headers: http.IncomingHttpHeaders, anyLevel: boolean): void {
     const { 'x-tdf-api': level, 'x-tdf-version': version = 'unknown' } = headers
-    if (level !== API_LEVEL) {
+    if (level !== API_LEVEL && !anyLevel) {
       const message = `the daemon at ${socket} (version ${version}) speaks another language than this tdf (${VERSION})`
       throw new TdfError('VERSION_SKEW', message)
     }
@@ -85,7 +87,7 @@ export function controlClient(where: Whereabouts): Client {
     if (upload === undefined) sent.end(body)
     else pipeline(createReadStream(upload), sent).catch(error => sent.destroy(error))
     const response = await answer
-    checkVersion(response.headers)
+    checkVersion(response.headers, request.anyLevel ?? false)
     if ((response.statusCode ?? 500) < 400) return response
     throw refusal(await collect(response))
   }

@@ -52,7 +52,7 @@ export const ERRORS = {
   DAEMON_UNREACHABLE: row('transient', 69, 503, 'tdf daemon run'),
   DAEMON_RUNNING: row('permanent', 75, 409, 'tdf daemon status'),
   DAEMON_STOPPING: row('wait', 75, 503, 'tdf daemon status'),
-  VERSION_SKEW: row('permanent', 1, 500, 'tdf version'),
+  VERSION_SKEW: row('permanent', 1, 500, 'tdf daemon stop'),
   CONFIG_INVALID: row('permanent', 78, 400, 'tdf config check'),
   CONFIG_NEEDS_RESTART: row('permanent', 78, 409, 'tdf config show --origin'),
   STATE_LOCKED: row('permanent', 75, 409, 'tdf daemon status'),

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { jsonText, oneLine, sanitize } from '../../src/sanitize.ts'
 import { cli, cliWith } from '../support/cli.ts'
 import { type Home, makeHome, makeRepository, until } from '../support/home.ts'
-import { HOSTILE, hostileProxy, MARK, OBEYED } from '../support/hostile-proxy.ts'
+import { HOSTILE, hostileProxy, LIVE_LINES, MARK, OBEYED } from '../support/hostile-proxy.ts'
 import { ROWS } from './rows.ts'
 
 let home: Home
@@ -52,7 +52,8 @@ const clean = () => execFileSync('git', ['clean', '-fdq'], { cwd: repo.dir })
 describe('through every command', () => {
   it.each(lines)('tdf %s', async line => {
     for (const options of [[], ['-o', 'wide'], ['--json'], ['-q']]) {
-      const { out, err } = await cliWith(proxy, { cwd: repo.dir, columns: 80 }, ...wordsOf(line, ...options))
+      const ran = await cliWith(proxy, { cwd: repo.dir, columns: 80 }, ...wordsOf(line, ...options))
+      const [out, err] = [ran.out.replaceAll(LIVE_LINES, ''), ran.err.replaceAll(LIVE_LINES, '')]
       clean()
       expect(OBEYED.exec(out), `stdout with ${options.join(' ')}`).toBeNull()
       expect(OBEYED.exec(err), `stderr with ${options.join(' ')}`).toBeNull()

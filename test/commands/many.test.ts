@@ -123,17 +123,25 @@ describe('a daemon that cannot be reached', () => {
     expect(await refused(file)).toMatchObject({ exit: 69, code: 'DAEMON_UNREACHABLE' })
   })
 
-  it('because it speaks another language', async () => {
+  it('because it speaks another language; it can be named and stopped all the same', async () => {
     const socket = path.join(folder, 'other.sock')
-    const server = http.createServer((_request, response) => {
-      response
-        .writeHead(200, { 'x-tdf-api': '99', 'x-tdf-version': '9.9.9', 'content-type': 'application/json' })
-        .end('[]')
+    const asked: string[] = []
+    const server = http.createServer((request, response) => {
+      asked.push(`${request.method} ${request.url}`)
+      const headers = { 'x-tdf-api': '99', 'x-tdf-version': '9.9.9', 'content-type': 'application/json' }
+      // A process that is not there any more.
+      response.writeHead(200, headers).end(JSON.stringify({ pid: 2 ** 30, version: '9.9.9', supervisor: null, socket }))
     })
     await new Promise<void>(resolve => server.listen(socket, resolve))
     const { exit, code, message } = await refused(socket)
+    const env = { TDF_HOST: socket }
+    const version = await cliWith(home, { env }, 'version', '--json')
+    const stopped = await cliWith(home, { env }, 'daemon', 'stop')
     server.close()
     expect([exit, code]).toEqual([1, 'VERSION_SKEW'])
     expect(message).toMatch(/version 9\.9\.9.*this tdf/)
+    expect(JSON.parse(version.out).daemon).toBe('9.9.9')
+    expect(stopped).toMatchObject({ code: 0, err: expect.stringContaining('has stopped') })
+    expect(asked.at(-1)).toBe('POST /v1/stop')
   })
 })

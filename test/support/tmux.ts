@@ -1,6 +1,6 @@
 /** A real terminal in a child process: tmux on a socket of its own, with a shell in it. */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { until } from './home.ts'
@@ -15,6 +15,8 @@ export interface Tmux {
   lines(): string[]
   /** The screen with the sequences that draw it anew, and the blanks at the end of its lines. */
   styled(): string
+  /** From now on; answers every byte that was written to the terminal since. */
+  record(): () => string
   /** The sequences of colours and looks on the screen. */
   looks(): string[]
   sees(what: string | RegExp): Promise<void>
@@ -41,6 +43,11 @@ export function openTmux(env: Record<string, string>, columns: number, rows: num
     keys: (...names) => void tmux('send-keys', ...names),
     type: text => void tmux('send-keys', '-l', `${text}\r`),
     lines,
+    record() {
+      const file = path.join(folder, 'written')
+      tmux('pipe-pane', `cat >> ${file}`)
+      return () => (existsSync(file) ? readFileSync(file, 'utf8') : '')
+    },
     styled: () => tmux('capture-pane', '-peN'),
     looks: () =>
       tmux('capture-pane', '-pe')
