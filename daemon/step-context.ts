@@ -36,8 +36,12 @@ export function stepContext(engine: Engine, task: Task, signals: Signal[], inter
     callbackToken: of => callbackToken(install, of),
     bundleFile: engine.bundleFile,
     secrets: engine.secrets,
-    limitedUntil: limitOf(store.sql, credentialOf(task.spec)),
-    spentBefore: task.attempt === 1 ? 0 : (sum(usagesBefore(store.sql, task)).costUsd ?? 0),
+    get limitedUntil() {
+      return limitOf(store.sql, credentialOf(task.spec))
+    },
+    get spentBefore() {
+      return task.attempt === 1 ? 0 : (sum(usagesBefore(store.sql, task)).costUsd ?? 0)
+    },
     results,
     undo: () => undo(engine, task, interruption.signal),
     epochAt: loop.epochAt(),
