@@ -8,6 +8,7 @@ import { STARTED, unitsOf } from '../src/systemd/units.ts'
 import { realWorld } from '../src/world.ts'
 import { type Cli, print, say } from './cli.ts'
 import { must, type Place, placeOf, type ScopeOptions, systemctl, textOf, tool } from './service-place.ts'
+import { quoted } from './words.ts'
 
 const SECRETS = '/etc/tdf/secrets'
 
@@ -59,7 +60,8 @@ function needsWriting({ unitDir }: Place, { name, text }: Unit): boolean {
 }
 
 async function prepareSystem(cli: Cli, { options }: Place): Promise<void> {
-  for (const file of [options.node, options.program, options.agentProgram]) refuseHidden(file)
+  const packageDir = path.dirname(path.dirname(options.program))
+  for (const file of [options.node, options.program, options.agentProgram]) refuseHidden(file, packageDir)
   for (const name of ['tdf', 'tdf-agent']) await makeUser(cli, name)
   mkdirSync('/etc/tdf', { recursive: true, mode: 0o755 })
   mkdirSync(SECRETS, { recursive: true, mode: 0o700 })
@@ -70,10 +72,10 @@ async function prepareSystem(cli: Cli, { options }: Place): Promise<void> {
 const HIDDEN = ['/home/', '/root/', '/run/user/', '/tmp/', '/var/tmp/']
 
 /** It runs as a user who owns none of the programs. */
-function refuseHidden(file: string): void {
+function refuseHidden(file: string, packageDir: string): void {
   if (!HIDDEN.some(folder => file.startsWith(folder)) && isOpenToAll(file)) return
   throw new TdfError('SERVICE_FAILED', `the service of the machine cannot read ${file}`, {
-    hint: 'sudo npm install --global --prefix /usr/local tdf',
+    hint: `sudo npm install --global --prefix /usr/local --install-links --ignore-scripts ${quoted(packageDir)}`,
   })
 }
 
