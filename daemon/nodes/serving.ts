@@ -30,10 +30,14 @@ export const serving: NodeHandler = async (ctx, node) => {
   }
 }
 
-/** A warm machine goes when its time is over, not when it is next listened to. */
-function untilNext({ now, engine }: NodeContext, { warmUntil }: ReadNode): number {
+/**
+ * A warm machine goes when its time is over, not when it is next listened to. One that was warm and is drained has other
+ * reasons to stay, and that time is no wake of its own.
+ */
+function untilNext({ now, engine }: NodeContext, { status, warmUntil }: ReadNode): number {
   const { heartbeatInterval } = engine.config.nodes
-  return warmUntil === null ? heartbeatInterval : Math.max(Math.min(heartbeatInterval, warmUntil - now), 0)
+  if (status !== 'warm' || warmUntil === null) return heartbeatInterval
+  return Math.max(Math.min(heartbeatInterval, warmUntil - now), 0)
 }
 
 /** After a new greeting the outbox is read soon, but never without a pause: what failed may fail again. */

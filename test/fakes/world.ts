@@ -21,6 +21,9 @@ export interface SimClock extends Clock {
 
 export class PowerCut extends Error {}
 
+/** Somebody wakes again and again without a pause. */
+export class Spinning extends Error {}
+
 export interface SimOptions {
   seed?: number
   startAt?: number
@@ -132,9 +135,13 @@ const noNetwork: World['fetch'] = async () => {
 
 /** Turns of the event loop without new work after which everything that needs no time has happened. */
 const QUIET_TURNS = 4
+/** A daemon that begins again with everything it has needs some hundreds. */
+const TURNS_MAX = 20_000
 
 async function settle(time: Timeline): Promise<void> {
+  let turns = 0
   for (let quiet = 0; quiet < QUIET_TURNS; ) {
+    if (turns++ > TURNS_MAX) throw new Spinning('time does not pass, and there is always something to do')
     const before = time.turns
     await new Promise(resolve => setImmediate(resolve))
     quiet = before === 0 && time.turns === 0 ? quiet + 1 : 0

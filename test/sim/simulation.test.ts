@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { simulate } from './simulation.ts'
 
-/** A few fixed seeds on every change; `npm run sim -- --seeds 2000` runs as many as there is time for. */
-const SEEDS = [1, 2, 3, 4, 5]
+/**
+ * A few fixed seeds on every change; `npm run sim -- --seeds 2000` runs as many as there is time for. In 268 a machine is
+ * drained after its warm time was over: it woke again and again without a pause.
+ */
+const SEEDS = [1, 2, 3, 4, 268]
 const TICKS = 80
 
 describe('the whole daemon, simulated', () => {

@@ -8,7 +8,7 @@ import { cleanupsOf } from '../../src/store/cleanups.ts'
 import { readEvents } from '../../src/store/journal.ts'
 import { readNodes } from '../../src/store/nodes.ts'
 import type { Clock } from '../../src/world.ts'
-import { mulberry32 } from '../fakes/world.ts'
+import { mulberry32, Spinning } from '../fakes/world.ts'
 import { aConfig } from '../support/builders.ts'
 import { type Life, live, type Outside, outside } from '../support/sim-daemon.ts'
 import { ACTS, type Act, healAll, restart } from './acts.ts'
@@ -80,16 +80,23 @@ export async function simulate({ seed, ticks }: SimPlan): Promise<SimEnd> {
   for (let tick = 0; tick < ticks && findings.length === 0; tick++) {
     const act = pick(dice)
     sim.story.push(`${tick} ${act.name}`)
-    await play(sim, act)
-    findings.push(...look(see(sim, sim.memory), tick))
+    findings.push(...(await play(sim, act).then(() => look(see(sim, sim.memory), tick), spinning(tick))))
   }
-  if (findings.length === 0) findings.push(...(await comeToRest(sim, ticks)))
+  if (findings.length === 0) findings.push(...(await comeToRest(sim, ticks).catch(spinning(ticks))))
   const journal = findings.length > 0 ? journalOf(sim, findings) : []
   const tasks = sim.acknowledged.size
   sim.life.kill()
   out.remove()
   return { findings, story: sim.story, journal, tasks, crashes: sim.crashes }
 }
+
+/** Who never rests is found like any other fault; what else is thrown is a fault of the simulation. */
+const spinning =
+  (tick: number) =>
+  (error: unknown): Finding[] => {
+    if (!(error instanceof Spinning)) throw error
+    return [{ name: 'nobody wakes without a pause', what: error.message, tick }]
+  }
 
 /** Whatever happens while the power fails is no answer of anybody: the next life begins on what was committed. */
 async function play(sim: Sim, act: Act): Promise<void> {
