@@ -40,6 +40,7 @@ import { createSecrets } from './secrets.ts'
 import { createSshWays } from './ssh-ways.ts'
 import { statusLine } from './status-line.ts'
 import { superviseBySystemd } from './supervision.ts'
+import { checkpoints } from './sweeps/checkpoints.ts'
 import { startSweeps } from './sweeps/index.ts'
 
 export interface Daemon {
@@ -181,7 +182,11 @@ async function compose(options: DaemonOptions, ending: Ending): Promise<() => vo
   takeUpDraining(engine)
   await engine.takeUp()
   ending.undoLater(() => engine.loop.stop())
-  const sweeps = startSweeps(engine, { stateDir, errors, observability }, [...careSweeps(disk, backups), pusher.sweep])
+  const sweeps = startSweeps(engine, { stateDir, errors, observability }, [
+    ...careSweeps(disk, backups),
+    pusher.sweep,
+    checkpoints(),
+  ])
   ending.undoLater(() => pusher.stop())
   ending.undoLater(() => sweeps.stop())
   await supervision.ready()

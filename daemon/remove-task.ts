@@ -54,6 +54,7 @@ async function dropRefs(repository: Repository, id: string): Promise<void> {
     '--format=delete %(refname)',
     `refs/tdf/${id}/**`,
     `refs/tdf/${id}/*`,
+    `refs/tdf-checkpoint/${id}/*`,
   ])
   if (listed.trim() !== '')
     await repository.must(['update-ref', '--stdin'], { input: [...new Set(listed.split('\n'))].join('\n') })

@@ -25,7 +25,8 @@ export interface AgentClient {
   answerPermission(workspaceId: string, sessionId: string, answer: api.PermissionAnswer): Promise<void>
   cancelSession(workspaceId: string, sessionId: string): Promise<void>
   logs(workspaceId: string, sessionId: string | null, afterByte: number): Promise<{ bytes: Buffer; next: number }>
-  salvage(workspaceId: string, ref: string): Promise<api.Salvaged>
+  /** `isLive`: also while a session runs, without its output and conversation. */
+  salvage(workspaceId: string, ref: string, isLive?: boolean): Promise<api.Salvaged>
   /** Writes the bundle of `ref` into `file`; false when the agent says that `have` already holds it. */
   bundle(workspaceId: string, ref: string, have: readonly string[], file: string): Promise<boolean>
   stopWorkspace(workspaceId: string): Promise<void>
@@ -130,8 +131,10 @@ export function agentClient({
       const answer = await call('GET', `${at(id)}/logs?after=${after}${which}`, { bytesMax })
       return { bytes: answer.body, next: Number(answer.headers['x-next-offset'] ?? after + answer.body.length) }
     },
-    salvage: (id, ref) =>
-      ask(api.salvaged, 'POST', `${at(id)}/salvage`, { json: { ref }, timeoutMs: SALVAGE_TIMEOUT_MS }),
+    salvage: (id, ref, isLive = false) => {
+      const json = { ref, ...(isLive ? { live: true } : {}) }
+      return ask(api.salvaged, 'POST', `${at(id)}/salvage`, { json, timeoutMs: SALVAGE_TIMEOUT_MS })
+    },
     async bundle(id, ref, have, file) {
       const query = new URLSearchParams({ ref })
       for (const oid of have) query.append('have', oid)

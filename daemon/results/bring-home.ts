@@ -3,6 +3,7 @@ import type { AgentClient } from '../../src/agent-client.ts'
 import { TdfError } from '../../src/errors.ts'
 import type { Salvaged } from '../../src/protocol/agent-api.ts'
 import { resultRefOf, type Task, type TaskResult } from '../../src/task.ts'
+import { checkpointRefOf } from './checkpoints.ts'
 import type { Results } from './results.ts'
 
 /** Everything in it may be done again. Throws while the work is not safe on our disk. */
@@ -22,6 +23,15 @@ export async function bringHome(
     await results.discard(file)
   }
   return { salvage, result: await results.describe(task, salvage) }
+}
+
+/** The same while the run goes on or rests; what comes home then is no result yet. */
+export async function saveCheckpoint({ results }: { results: Results }, task: Task, agent: AgentClient): Promise<void> {
+  const { workspaceId } = task
+  if (workspaceId === null) return
+  const ref = checkpointRefOf(task)
+  const saved = wholeOf(task, await agent.salvage(workspaceId, ref, true))
+  await results.keepCheckpoint(task, saved, (have, file) => agent.bundle(workspaceId, ref, have, file))
 }
 
 /** The node counts from where its workspace began; the result of a resumed task begins where the task did. */

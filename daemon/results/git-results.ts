@@ -5,6 +5,7 @@ import path from 'node:path'
 import { TdfError } from '../../src/errors.ts'
 import type { Salvaged } from '../../src/protocol/agent-api.ts'
 import { resultRefOf, type Task, type TaskResult } from '../../src/task.ts'
+import { checkpointCommit, checkpointRefOf, keepCheckpoint, takeCheckpoint } from './checkpoints.ts'
 import { logFiles } from './logs.ts'
 import { pack } from './pack.ts'
 import { type Repository, repositories } from './repository.ts'
@@ -36,7 +37,7 @@ export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: Gi
   const packFile = (task: Pick<Task, 'id' | 'attempt'>) => path.join(packs, `${task.id}-${task.attempt}.bundle`)
   const of = (task: Pick<Task, 'spec'>) => open(task.spec.repo.url)
 
-  return {
+  const results: GitResults = {
     of,
     logs: logFiles(stateDir, logBytesMax),
     async have(task) {
@@ -52,6 +53,23 @@ export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: Gi
       const repository = await of(task)
       await repository.alone(() => receive(repository, task, saved, file))
     },
+    async keepCheckpoint(task, saved, fetch) {
+      const repository = await of(task)
+      const before = await checkpointCommit(repository, checkpointRefOf(task))
+      if (before === saved.commit) return
+      const file = `${results.downloadFile(task)}.checkpoint`
+      try {
+        const have = [...(await results.have(task)), ...(before === null ? [] : [before])]
+        const came = await fetch(have, file)
+        await repository.alone(() => keepCheckpoint(repository, task, saved, came ? file : null))
+      } finally {
+        await results.discard(file)
+      }
+    },
+    async takeCheckpoint(task) {
+      const repository = await of(task)
+      return repository.alone(() => takeCheckpoint(repository, task))
+    },
     async describe(task, saved) {
       return describe(await of(task), task, saved)
     },
@@ -65,6 +83,7 @@ export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: Gi
     downloadFile: task => path.join(downloads, `${task.id}-${task.attempt}.bundle`),
     discard: file => rm(file, { force: true }),
   }
+  return results
 }
 
 /** The uploaded repository is the ground that a bundle with only the new commits stands on. */

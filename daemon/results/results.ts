@@ -13,6 +13,13 @@ export interface Results {
    * the agent said that nothing new has to come. Doing it again changes nothing. Throws RESULT_BROKEN.
    */
   receive(task: Task, saved: Salvaged, file: string | null): Promise<void>
+  /**
+   * Takes what a run has done so far, beside any result: `fetch` brings what is not here yet into a file, and says
+   * whether anything came. Throws RESULT_BROKEN.
+   */
+  keepCheckpoint(task: Task, saved: Salvaged, fetch: (have: string[], file: string) => Promise<boolean>): Promise<void>
+  /** Makes the newest checkpoint of the attempt its result; null when there is none. */
+  takeCheckpoint(task: Task): Promise<Salvaged | null>
   /** What the result changes, counted in our own copy. */
   describe(task: Task, saved: Salvaged): Promise<TaskResult>
   /** Makes the bundle from which the attempt goes on: the saved tree and, where it came home, the conversation. */

@@ -8,7 +8,7 @@ import type { AgentClient } from '../../src/agent-client.ts'
 import { asTdfError, TdfError } from '../../src/errors.ts'
 import { isTerminal, type Task } from '../../src/task.ts'
 import type { StepContext, StepHandler } from '../context.ts'
-import { advance, type Outcome, wait } from '../outcome.ts'
+import { advance, fail, type Learnt, type Outcome, wait } from '../outcome.ts'
 import { bringHome } from '../results/bring-home.ts'
 import { judge } from '../verdict.ts'
 import { runCheck } from './check.ts'
@@ -24,17 +24,19 @@ export const salvage: StepHandler<Next> = async (ctx, task) => {
     if (ctx.signal.aborted) throw thrown
     const error = asTdfError(thrown)
     const sinceMs = ctx.now - task.stepEnteredAt
-    return wait(Math.min(1_000 + sinceMs / 2, RETRY_MS_MAX), `the work to be saved, which failed: ${error.message}`)
+    const why = `the work to be saved, which failed: ${error.message}`
+    return wait(Math.min(1_000 + sinceMs / 2, RETRY_MS_MAX), why, await checkpointed(ctx, task))
   }
 }
 
 async function bring(ctx: StepContext, task: Task): Promise<Outcome<Next>> {
   const { workspaceId, sessionId } = task
   const node = task.nodeName === null ? undefined : ctx.node(task.nodeName)
-  if (!node || node.status === 'destroyed' || workspaceId === null || sessionId === null) return nothingToSave(task)
+  if (!node || node.status === 'destroyed' || workspaceId === null || sessionId === null)
+    return nothingToSave(ctx, task)
   if (task.facts.saved) return settle(ctx, task)
   const agent = await ctx.agent(node.name)
-  if ((await agent.workspace(workspaceId)) === null) return nothingToSave(task)
+  if ((await agent.workspace(workspaceId)) === null) return nothingToSave(ctx, task)
   const isRunning = await endSession(agent, workspaceId, sessionId)
   if (isRunning) return wait(1_000, 'the agent to end')
   const { salvage: saved, result } = await bringHome(ctx, task, agent)
@@ -58,8 +60,21 @@ async function settle(ctx: StepContext, task: Task): Promise<Outcome<Next>> {
   return checked.ended ? judge(task, checked.exitCode) : checked.wait
 }
 
-function nothingToSave(task: Task): Outcome<'cleanup'> {
-  if (isTerminal(task.status)) return advance('cleanup')
+async function nothingToSave(ctx: StepContext, task: Task): Promise<Outcome<'cleanup'>> {
+  const learnt = await checkpointed(ctx, task)
+  if (isTerminal(task.status)) return advance('cleanup', learnt)
   const error = new TdfError('WORKSPACE_GONE', `the workspace of ${task.id} is gone with what the agent did in it`)
-  return { kind: 'fail', error, verdict: 'infrastructure' }
+  return fail(error, 'infrastructure', learnt)
+}
+
+/** What was saved while the agent still ran is the result, for as long as there is no better one. */
+async function checkpointed(ctx: StepContext, task: Task): Promise<Learnt> {
+  if (task.result || task.sessionId === null) return {}
+  try {
+    const salvage = await ctx.results.takeCheckpoint(task)
+    return salvage ? { facts: { salvage }, result: await ctx.results.describe(task, salvage) } : {}
+  } catch {
+    // Whatever is wrong with it, the work itself is still asked for.
+    return {}
+  }
 }

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { agentsTable, BUILT_IN_AGENTS } from './agent-table.ts'
 import { type Camelized, camelized } from './camel.ts'
 import { backupsTable, diskTable, retentionTable } from './care-tables.ts'
-import { choice, form, HTTP_URL, size } from './kinds.ts'
+import { choice, duration, form, HTTP_URL, size } from './kinds.ts'
 import { parseListen } from './listen.ts'
 import { nodesTable, sweepsTable } from './nodes-table.ts'
 import { notifyTable } from './notify-table.ts'
@@ -55,6 +55,11 @@ const resultsTable = z
       'Assisted-by: {agent} (task {task} of tdf)',
       'Stands at the end of commit messages; their author is yours. {agent} and {task} are filled in. Empty: none.',
       { expects: 'a trailer of git such as "Assisted-by: {agent}", or an empty string' },
+    ),
+    checkpoint_interval: duration(
+      '5m',
+      'What an agent has done so far is saved this often, so that a lost machine loses little. "0s": only at its end.',
+      { atLeast: '0s' },
     ),
     log_max_bytes: size('64MiB', "The log of an agent's session is kept up to this size.", { apply: 'restart' }),
   })

@@ -169,7 +169,12 @@ export const permissionAnswer = z.object({
 })
 export type PermissionAnswer = z.output<typeof permissionAnswer>
 
-export const salvageRequest = z.object({ ref: ref.min(1), maxBytes: z.int().min(0).optional() })
+export const salvageRequest = z.object({
+  ref: ref.min(1),
+  maxBytes: z.int().min(0).optional(),
+  /** Also while a session runs: the files as they are now, without output and conversation. */
+  live: z.boolean().optional(),
+})
 
 export const salvaged = z.object({
   commit: oid,

@@ -162,6 +162,15 @@ export function agentConformance(kind: string, start: () => Promise<AgentRig>): 
       expect([bundle.status, bundle.bytes.length > 0]).toEqual([200, true])
     })
 
+    it('saves what a session has done so far only when it is asked for just that', async () => {
+      const id = await ready()
+      await started(id, { hangs: true })
+      const early = await rig.post(`${at(id)}/salvage`, { ref: 'refs/tdf/task-1/1' })
+      expect([early.status, early.json.error.code]).toEqual([409, 'session_running'])
+      const { status, json } = await rig.post(`${at(id)}/salvage`, { ref: 'refs/tdf-checkpoint/task-1/1', live: true })
+      expect([status, json.ahead]).toEqual([200, 0])
+    })
+
     it('salvages nothing where nothing was done', async () => {
       const id = await ready()
       const { body } = await started(id, { ms: 50 })

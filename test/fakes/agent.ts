@@ -440,11 +440,12 @@ export function fakeAgent({
     clock.timer(100, () => end(workspace, session, null, 'SIGTERM'))
     return c.json({}, 202)
   })
-  app.post('/workspaces/:id/salvage', c => {
+  app.post('/workspaces/:id/salvage', async c => {
     const workspace = workspaces.get(c.req.param('id'))
     if (!workspace) return refuse(c, 404, 'not_found')
     if (faults.salvageFails) return refuse(c, 500, 'disk_full', 'no space left on device')
-    if ([...workspace.sessions.values()].some(({ status }) => status === 'running'))
+    const { live = false } = await c.req.json()
+    if (!live && [...workspace.sessions.values()].some(({ status }) => status === 'running'))
       return refuse(c, 409, 'session_running')
     const commit = workspace.dirty ? oidOf(`${workspace.head}+dirty`) : workspace.head
     const ahead = workspace.ahead + (workspace.dirty ? 1 : 0)

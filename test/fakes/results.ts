@@ -43,6 +43,8 @@ export function fakeResults(): FakeResults {
         check: null,
       }
     },
+    keepCheckpoint: async () => {},
+    takeCheckpoint: async () => null,
     downloadFile: () => 'a download',
     discard: async () => {},
   }

@@ -7,7 +7,7 @@ import type { Hono } from 'hono'
 import { salvageRequest } from '../../protocol/agent-api.ts'
 import { malformed } from '../refusal.ts'
 import { writeBundle } from '../salvage/bundle.ts'
-import { salvage } from '../salvage/salvage.ts'
+import { checkpoint, salvage } from '../salvage/salvage.ts'
 import { salvageBytesMax } from '../told-limits.ts'
 import { readJson } from './body.ts'
 import { type Env, type Serving, workspaceFrom } from './context.ts'
@@ -20,9 +20,10 @@ const HAVE_MAX = 1_000
 export function resultRoutes(app: Hono<Env>, { agent }: Serving): void {
   app.post('/workspaces/:workspace/salvage', async c => {
     const workspace = workspaceFrom(agent, c)
-    const { ref, maxBytes } = await readJson(agent.world, c, salvageRequest)
+    const { ref, maxBytes, live } = await readJson(agent.world, c, salvageRequest)
     allowSilence(c.env.incoming, WORK_MS)
-    return c.json(await salvage(agent, workspace, ref, maxBytes ?? salvageBytesMax(agent)))
+    const bytesMax = maxBytes ?? salvageBytesMax(agent)
+    return c.json(await (live ? checkpoint : salvage)(agent, workspace, ref, bytesMax))
   })
 
   app.get('/workspaces/:workspace/bundle', async c => {

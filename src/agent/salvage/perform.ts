@@ -25,6 +25,8 @@ export interface Salvage {
   workspace: Workspace
   ref: string
   bytesMax: number
+  /** A session still runs: its output and its conversation are left to the end. */
+  isLive: boolean
   signal: AbortSignal
 }
 
@@ -67,10 +69,7 @@ async function performIn(salvage: Salvage, folder: string): Promise<Salvaged> {
   const head = refs?.head ?? null
   const saved = await saveTree({ salvage, view, keeper, leftOut, head, tree: isGone ? null : tree })
   if (refs) for (const name of await saveOthers(salvage, view, keeper, refs)) leftOut.add(name)
-  const logs = await commitLogs(view, workspace)
-  if (logs) await keeper.keep(view, logs, logRef(ref))
-  const conversation = await commitConversation(view, workspace)
-  if (conversation) await keeper.keep(view, conversation, sessionRef(ref))
+  if (!salvage.isLive) await saveTalk(workspace, view, keeper, ref)
   const counted = await keeper.run(['rev-list', '--count', saved.commit, `^${baseCommit}`])
   return {
     commit: saved.commit,
@@ -79,6 +78,13 @@ async function performIn(salvage: Salvage, folder: string): Promise<Salvaged> {
     salvaged: saved.isOurs,
     leftOut: named(leftOut),
   }
+}
+
+async function saveTalk(workspace: Workspace, view: View, keeper: Keeper, ref: string): Promise<void> {
+  const logs = await commitLogs(view, workspace)
+  if (logs) await keeper.keep(view, logs, logRef(ref))
+  const conversation = await commitConversation(view, workspace)
+  if (conversation) await keeper.keep(view, conversation, sessionRef(ref))
 }
 
 interface Saving {

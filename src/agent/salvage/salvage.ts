@@ -19,6 +19,8 @@ import { perform } from './perform.ts'
 
 /** All of one salvage; beyond it something in the tree is made to take for ever. */
 const SALVAGE_MS = 9 * 60_000
+/** A checkpoint stands in the way of prompts and of a stop for no longer. */
+const CHECKPOINT_MS = 60_000
 
 const answers = z.object({ state: z.string(), byRef: z.record(z.string(), salvaged) })
 const answersPath = (workspace: Workspace) => join(workspace.folder, 'salvage.json')
@@ -32,9 +34,22 @@ export function salvage(agent: Agent, workspace: Workspace, ref: string, bytesMa
     const valid = known?.state === state ? known.byRef : {}
     const given = valid[ref]
     if (given && (await isKept(agent, workspace, ref, given.commit))) return given
-    const answer = await limited(agent, workspace, signal => perform({ agent, workspace, ref, bytesMax, signal }))
+    const answer = await limited(agent, workspace, SALVAGE_MS, signal =>
+      perform({ agent, workspace, ref, bytesMax, isLive: false, signal }),
+    )
     writeJson(answersPath(workspace), { state, byRef: { ...valid, [ref]: answer } })
     return answer
+  })
+}
+
+/** The same while a session runs, for whoever cannot wait for its end. What it finds may be half written. */
+export function checkpoint(agent: Agent, workspace: Workspace, ref: string, bytesMax: number): Promise<Salvaged> {
+  checkRef(ref)
+  return workspace.inLine(async () => {
+    refuseUnbuilt(workspace)
+    return limited(agent, workspace, CHECKPOINT_MS, signal =>
+      perform({ agent, workspace, ref, bytesMax, isLive: true, signal }),
+    )
   })
 }
 
@@ -43,11 +58,15 @@ export function checkRef(ref: string): void {
   throw malformed('ref', 'must be a full ref name, such as refs/tdf/task/1')
 }
 
-async function refuseWhileRunning(agent: Agent, workspace: Workspace): Promise<void> {
+function refuseUnbuilt(workspace: Workspace): void {
   const { status, baseCommit } = workspace.record
   if (status === 'creating' || baseCommit === null) {
     throw new Refusal('workspace_not_ready', `workspace ${workspace.id} is ${status} and has no work tree`)
   }
+}
+
+async function refuseWhileRunning(agent: Agent, workspace: Workspace): Promise<void> {
+  refuseUnbuilt(workspace)
   for (const { folder, request } of listSessions(workspace)) {
     const session = await settle(agent, folder)
     if (session && isRunning(session)) throw new Refusal('session_running', `session ${request.sessionId} is running`)
@@ -68,9 +87,14 @@ async function isKept(agent: Agent, workspace: Workspace, ref: string, commit: s
   return found.exitCode === 0 && found.stdout.trim() === commit
 }
 
-async function limited<T>(agent: Agent, workspace: Workspace, act: (signal: AbortSignal) => Promise<T>): Promise<T> {
+async function limited<T>(
+  agent: Agent,
+  workspace: Workspace,
+  withinMs: number,
+  act: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const timeUp = new AbortController()
-  const cancel = agent.world.clock.timer(SALVAGE_MS, () => timeUp.abort())
+  const cancel = agent.world.clock.timer(withinMs, () => timeUp.abort())
   try {
     return await act(AbortSignal.any([timeUp.signal, workspace.leaving.signal]))
   } catch (error) {
