@@ -107,9 +107,11 @@ async function receive(repository: Repository, task: Task, saved: Salvaged, file
     const wanted = `+${ref}*:${incoming}*`
     await repository.must(['fetch', ...QUIET, '--end-of-options', file, wanted], { timeoutMs: FETCH_TIMEOUT_MS })
   }
-  await assertCommit(repository, saved.commit)
-  await assertCommit(repository, saved.baseCommit)
-  const came = await refsUnder(repository, incoming)
+  const [came] = await Promise.all([
+    refsUnder(repository, incoming),
+    assertCommit(repository, saved.commit),
+    assertCommit(repository, saved.baseCommit),
+  ])
   if (file !== null && came.get(incoming) !== saved.commit) {
     throw new TdfError('RESULT_BROKEN', `the bundle holds ${came.get(incoming)}, the agent spoke of ${saved.commit}`)
   }
@@ -140,8 +142,10 @@ async function refsUnder(repository: Repository, prefix: string): Promise<Map<st
 
 async function describe(repository: Repository, task: Task, saved: Salvaged): Promise<TaskResult> {
   const { baseCommit, commit } = saved
-  const ahead = await repository.must(['rev-list', '--count', '--end-of-options', `${baseCommit}..${commit}`])
-  const counted = await repository.must(['diff', ...PLAIN, '--numstat', '-z', '--end-of-options', baseCommit, commit])
+  const [ahead, counted] = await Promise.all([
+    repository.must(['rev-list', '--count', '--end-of-options', `${baseCommit}..${commit}`]),
+    repository.must(['diff', ...PLAIN, '--numstat', '-z', '--end-of-options', baseCommit, commit]),
+  ])
   const rows = counted.split('\0').filter(row => /^(\d+|-)\t(\d+|-)\t/.test(row))
   const sum = (column: number) => rows.reduce((total, row) => total + (Number(row.split('\t')[column]) || 0), 0)
   return {

@@ -6,11 +6,11 @@ import { expect, it } from 'vitest'
 import { CALLS, STRIKES } from '../support/hetzner-faults.ts'
 import { expectGoodEnd, hetznerJourney } from '../support/hetzner-journey.ts'
 
-it('a task on a machine that was ordered for it costs two dozen requests, half of them by the sweep, and leaves nothing', async () => {
+it('a task on a machine that was ordered for it costs a dozen requests and a few, and leaves nothing', async () => {
   const end = await hetznerJourney([])
   expectGoodEnd(end)
   expect(end.made).toEqual([1])
-  expect(end.requests.length).toBeLessThanOrEqual(26)
+  expect(end.requests.length).toBeLessThanOrEqual(16)
 })
 
 const costly = ['POST /servers', 'DELETE /servers/:id'] as const

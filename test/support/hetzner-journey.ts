@@ -1,5 +1,6 @@
 /** One task from submit to the end of its machine, at Hetzner, with what went wrong on the way. */
 import { expect } from 'vitest'
+import { defaultConfig } from '../../src/config/index.ts'
 import { readLive } from '../../src/store/attempts.ts'
 import { readNodes } from '../../src/store/nodes.ts'
 import type { Fault } from '../fakes/hetzner/faults.ts'
@@ -10,8 +11,13 @@ import { type Life, live, outside } from './sim-daemon.ts'
 const MIN = 60_000
 const HELD_MAX = 12 * 60 * MIN
 
-/** Fewer looks at what does not change: what a simulated hour costs is its wake-ups. */
+/**
+ * Fewer looks at what does not change, and a machine that goes when it is not needed, not when its hour is over: what a
+ * simulated hour costs is its wake-ups.
+ */
+const { providers } = defaultConfig()
 const config = aConfig({
+  providers: { ...providers, hetzner: { ...providers.hetzner, keepPaidHour: false } },
   nodes: {
     ...{ warmTimeout: 5 * MIN, heartbeatInterval: 5 * MIN, heartbeatStale: 20 * MIN, lostAfter: 40 * MIN },
     ...{ maxWorkspaces: 1, heldMax: HELD_MAX },
