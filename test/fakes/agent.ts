@@ -5,7 +5,12 @@
  */
 import { createHash } from 'node:crypto'
 import { type Context, Hono } from 'hono'
-import type { AgentSession, CreateWorkspace, StartSession } from '../../src/protocol/agent-api.ts'
+import {
+  AGENT_PROTOCOL,
+  type AgentSession,
+  type CreateWorkspace,
+  type StartSession,
+} from '../../src/protocol/agent-api.ts'
 import type { Clock } from '../../src/world.ts'
 
 /** What a session of the model does. Times are in ms. */
@@ -94,6 +99,8 @@ export interface FakeAgent {
   app: Hono
   faults: Faults
   name: string
+  /** The version of the agent API that it speaks. */
+  protocol: number
   stateId: string
   workspaces: Map<string, FakeWorkspace>
   /** Every request that was answered, for "who asked what, and how often". */
@@ -152,6 +159,7 @@ export function fakeAgent({
     app: new Hono(),
     faults,
     name,
+    protocol: AGENT_PROTOCOL,
     stateId: `${name}-state-1`,
     workspaces: new Map(),
     requests: [],
@@ -336,6 +344,7 @@ export function fakeAgent({
       nodeName: agent.name,
       stateId: agent.stateId,
       version: '0.0.0',
+      protocol: agent.protocol,
       ...load,
       workspaces: workspaces.size,
     })

@@ -162,6 +162,40 @@ describe('a running daemon', () => {
     }
   })
 
+  it('83 bombs in names: what takes a bad pattern for ever takes no time', async () => {
+    // Each is a classic of expressions that go back and forth: long runs of what nearly fits.
+    const bombs = [
+      'a'.repeat(100_000),
+      `${'a/'.repeat(50_000)}!`,
+      `${'-.'.repeat(50_000)}\n`,
+      `${' '.repeat(100_000)}x`,
+    ]
+    const shapes = (bomb: string) => [
+      body({ url: `https://example.org/${bomb}` }),
+      body({ url: `git@${bomb}:r` }),
+      body({ url: bomb }),
+      body({ ref: bomb }),
+      body({}, { outputBranch: bomb }),
+      body({}, { node: bomb }),
+      body({}, { agent: bomb }),
+      body({}, { labels: { [bomb]: bomb } }),
+      body({}, { title: bomb }),
+      body({}, { author: { name: bomb, email: bomb } }),
+    ]
+    for (const bomb of bombs) {
+      const answers = await Promise.all(shapes(bomb).map(send))
+      expect(answers.filter(code => /BUG|UNREACHABLE/.test(code))).toEqual([])
+      const paths = ['/tasks?label=', '/tasks?status=', '/tasks/', '/nodes/'].map(
+        start => `${start}${encodeURIComponent(bomb.slice(0, 10_000))}`,
+      )
+      await Promise.all(paths.map(where => home.client.call({ path: where }).catch(() => {})))
+    }
+    expect((await home.client.call<{ pid: number }>({ path: '/status' })).pid).toBeGreaterThan(0)
+    for (const { id } of await home.client.call<{ id: string }[]>({ path: '/tasks?all=true' })) {
+      await home.client.call({ method: 'POST', path: `/tasks/${id}/cancel` }).catch(() => {})
+    }
+  })
+
   it('84 local-other-user: nothing in the home can be read or written by anybody else', () => {
     const open = (folder: string): string[] =>
       readdirSync(folder, { withFileTypes: true }).flatMap(entry => {

@@ -4,10 +4,11 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { readNodes } from '../../src/store/nodes.ts'
 import { openStore, type Store } from '../../src/store/store.ts'
 import { readNewestAttempt } from '../../src/store/tasks.ts'
 import { realWorld, type World } from '../../src/world.ts'
-import { lives } from '../support/lives.ts'
+import { HOUR, type Lives, lives, MIN } from '../support/lives.ts'
 
 let folder: string
 let store: Store | undefined
@@ -129,4 +130,54 @@ it('21 corrupt-row: a task whose row is damaged stands alone, the others go on',
 it('26 power-loss: a commit is on the disk before it is answered', () => {
   expect(open().sql.one('pragma synchronous')).toEqual({ synchronous: 2 })
   expect(store?.sql.one('pragma journal_mode')).toEqual({ journal_mode: 'wal' })
+})
+
+describe('24 backup-while-busy: a daemon on an old copy, with machines under way', () => {
+  let all: Lives
+  afterEach(() => all.end())
+  const cloud = () => {
+    if (!all.out.hetzner) throw new Error('there is no cloud')
+    return all.out.hetzner
+  }
+  /** Goes on from a copy of the state as it was at `moment`, once `later` has happened. */
+  async function goBack(moment: () => boolean, later: () => boolean): Promise<void> {
+    expect(await all.until(moment, HOUR)).toBe(true)
+    const copy = path.join(folder, 'copy')
+    cpSync(all.out.dir, copy, { recursive: true })
+    expect(await all.until(later, HOUR)).toBe(true)
+    await all.die()
+    rmSync(all.out.dir, { recursive: true })
+    cpSync(copy, all.out.dir, { recursive: true })
+    await all.begin()
+  }
+  const step = () => all.life.task('task-1').step
+  const machinesMade = () => [...cloud().cloud.made.values()]
+
+  it('orders no machine a second time, and runs no agent twice', async () => {
+    all = await lives({ nodes: [], hetzner: true })
+    await all.submit({}, { ms: 10 * MIN, commits: 1, busy: true })
+    await goBack(
+      () => readNodes(all.life.engine.store.sql).length > 0,
+      () => step() === 'running',
+    )
+    expect(await all.rest()).toBe(true)
+    expect(all.life.task('task-1')).toMatchObject({ status: 'completed', attempt: 1 })
+    expect(machinesMade()).toEqual([1])
+    expect([...cloud().agents.values()].flatMap(({ starts }) => [...starts.values()])).toEqual([1])
+  })
+
+  it('takes in the machine that it does not know, brings home what is on it, and removes it', async () => {
+    all = await lives({ nodes: [], hetzner: true })
+    let isSubmitted = false
+    const submitted = () => {
+      if (!isSubmitted) void all.life.submit({}, { ms: 1_000, dirty: true, hangs: true }, 'task-1')
+      isSubmitted = true
+      return all.life.engine.query('task-1')?.step === 'running'
+    }
+    await goBack(() => true, submitted)
+    expect(all.life.engine.query('task-1')).toBeUndefined()
+    expect(cloud().cloud.servers()).toHaveLength(1)
+    expect(await all.until(() => cloud().cloud.servers().length === 0, 24 * HOUR)).toBe(true)
+    expect([machinesMade(), cloud().cloud.leaks(), cloud().lostWork]).toEqual([[1], [], []])
+  })
 })

@@ -3,6 +3,7 @@ import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { agentClient } from '../../src/agent-client.ts'
+import { AGENT_PROTOCOL } from '../../src/protocol/agent-api.ts'
 import { readNode } from '../../src/store/nodes.ts'
 import { httpTransport } from '../../src/transport.ts'
 import { realWorld } from '../../src/world.ts'
@@ -42,6 +43,21 @@ describe('an engine', () => {
     expect(readNode(all.life.engine.store.sql, 'n1')?.waitingFor).toMatch(/wrong_node|answers as node somebody-else/)
     expect(task().status).toBe('in_progress')
     all.agent().name = 'n1'
+    expect(await all.rest()).toBe(true)
+    expect(task().status).toBe('completed')
+  })
+
+  it('56 wrong-agent-version: a newer protocol is not spoken to, and said; what waits goes on when it is the same', async () => {
+    all = await lives()
+    all.agent().protocol = AGENT_PROTOCOL + 1
+    await all.begin()
+    await all.submit()
+    await all.until(() => false, 5 * MIN)
+    expect(task().status).toBe('queued')
+    expect(all.agent().workspaces.size).toBe(0)
+    const said = readNode(all.life.engine.store.sql, 'n1')?.waitingFor
+    expect(said).toContain(`speaks protocol ${AGENT_PROTOCOL + 1}, and this daemon ${AGENT_PROTOCOL}`)
+    all.agent().protocol = AGENT_PROTOCOL
     expect(await all.rest()).toBe(true)
     expect(task().status).toBe('completed')
   })

@@ -181,6 +181,27 @@ it('47 API-outage: ten minutes without the provider fail nothing that runs', asy
   await ends()
 })
 
+it('48 slow-API: calls without an answer hold up no callback and no task on another node', async () => {
+  all = await lives({ nodes: ['n1'], hetzner: true })
+  const { hetzner } = all.out
+  if (!hetzner) throw new Error('there is no cloud')
+  const { faults, requests } = hetzner.cloud
+  // Hours without an answer, to everything that is asked.
+  faults.push({ on: /./, strike: { kind: 'hang', done: false }, times: 10_000 })
+  await all.submit({ provider: 'hetzner' }, { commits: 1 }, 'slow')
+  await all.until(() => false, 5 * MIN)
+  expect(requests.length).toBeGreaterThan(0)
+  for (const id of ['quick-1', 'quick-2', 'quick-3']) {
+    await all.submit({ node: 'n1' }, { ms: 1_000, commits: 1 }, id)
+    // A second to build, a second to run, and what the model needs in between.
+    expect(await all.rest(id, 10_000)).toBe(true)
+    expect(task(id)).toMatchObject({ status: 'completed' })
+  }
+  expect(task('slow').status).toBe('queued')
+  faults.length = 0
+  await ends('slow')
+})
+
 it('88 warm-pool: a warm machine goes to one task, the other gets its own, and none is claimed while it is removed', async () => {
   await begin({ maxWorkspaces: 1, warmTimeout: 20 * MIN })
   await all.submit({}, { ms: MIN, commits: 1 }, 'first')

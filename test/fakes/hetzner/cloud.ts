@@ -110,7 +110,8 @@ export function fakeHetzner({
     ...{ faults, rules, model, requests, made },
     async fetch(input, init) {
       const request = new Request(input, init)
-      const { signal } = request
+      // Its own one follows the caller's only as long as somebody holds the request: of one that hangs nobody does.
+      const signal = init?.signal ?? request.signal
       signal.throwIfAborted()
       const aborted = new Promise<never>((_, reject) => {
         signal.addEventListener('abort', () => reject(signal.reason), { once: true })
