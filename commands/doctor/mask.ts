@@ -1,5 +1,5 @@
 /** What must not leave this machine whatever stands beside it: values known to be secret, and who you are. */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import path from 'node:path'
 import type { Cli } from '../cli.ts'
@@ -14,7 +14,8 @@ const LENGTH_LEAST = 6
 export function masksOf(cli: Cli): Masks {
   const { stateDir } = cli.paths()
   const fromEnv = Object.entries(cli.env).flatMap(([name, value]) => (SECRET_NAME.test(name) && value ? [value] : []))
-  const fromFiles = ['agent-token', 'install.json'].flatMap(name => secretsIn(path.join(stateDir, name)))
+  const kept = namesIn(path.join(stateDir, 'secrets')).map(name => path.join('secrets', name))
+  const fromFiles = ['agent-token', 'install.json', ...kept].flatMap(name => secretsIn(path.join(stateDir, name)))
   const secrets = [...fromEnv, ...fromFiles].filter(value => value.length >= LENGTH_LEAST)
   return [
     ...secrets.flatMap(value => [value, encodeURIComponent(value)]).map(value => [value, '[secret]'] as const),
@@ -24,6 +25,14 @@ export function masksOf(cli: Cli): Masks {
 
 export function masked(text: string, masks: Masks): string {
   return masks.reduce((shown, [what, instead]) => shown.replaceAll(what, instead), text)
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
 }
 
 /** Whole when it is one line, else each string of its JSON; nothing when it cannot be read from here. */

@@ -20,6 +20,7 @@ export function taskPart(task: Row): Row {
     ...part('workspace', ['id', 'status']),
     ...part('session', ['id', 'status', 'exitCode', 'signal']),
     ...part('result', ['ahead', 'filesChanged', 'insertions', 'deletions', 'salvaged']),
+    ...part('push', ['state', 'wantsPr', 'tries', 'nextTryAt', 'updatedAt']),
     ...part('error', ['code', 'step', 'class']),
   }
 }

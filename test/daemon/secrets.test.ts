@@ -1,9 +1,9 @@
 /** Secrets with a mark on them, looked for everywhere after a whole run; and files that others may not read. */
 import { chmodSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { cli, cliWith } from '../support/cli.ts'
-import { makeHome, makeRepository, tdf, tdfWith, until } from '../support/home.ts'
+import { type Home, makeHome, makeRepository, tdf, tdfWith, until } from '../support/home.ts'
 
 const CANARY = 'canary-4f1d9c-never-written-down'
 
@@ -20,6 +20,17 @@ const STORED = 'canary-b07e55-in-its-own-file-alone'
 const AGENT = `test -n "$CANARY_KEY" && test -n "$STORED_KEY" && test -z "$OTHER_KEY" || exit 1
 printf '%s\\n%s\\n' "$CANARY_KEY" "$STORED_KEY" | grep -laFf - /proc/[0-9]*/cmdline > found.txt
 echo "I was given $STORED_KEY"; exit 0`
+
+/** Without a word of what was given. */
+async function refusesWhatIsNoSecret(home: Home): Promise<void> {
+  const set = (name: string, input: string) => cliWith(home, { input }, 'secret', 'set', name, '--json')
+  const refused = [await set('../../config.toml', 'x'), await set('EMPTY', '\n'), await set('NUL', 'canary\0value')]
+  for (const { code, out, err } of refused) {
+    expect([code, out, JSON.parse(err).error.code]).toEqual([2, '', 'SECRET_INVALID'])
+    expect(err).not.toContain('canary')
+  }
+  expect((await set('LONG', 'x'.repeat(70_000))).code).toBe(2)
+}
 
 it('a secret that an agent is given is in its own file alone, and in no log, argument or answer', async () => {
   const home = makeHome(`
@@ -40,6 +51,7 @@ env = ["CANARY_KEY", "STORED_KEY"]
     const set = await tdfWith(home, { input: `${STORED}\n` }, 'secret', 'set', 'STORED_KEY')
     expect(set).toMatchObject({ code: 0, err: '' })
     await cliWith(home, { input: 'short-lived' }, 'secret', 'set', 'OTHER_KEY')
+    await refusesWhatIsNoSecret(home)
     const listed = JSON.parse((await cli(home, 'secret', 'ls', '--json')).out)
     expect(listed).toMatchObject([
       { name: 'OTHER_KEY', usedBy: [] },
@@ -78,25 +90,6 @@ env = ["CANARY_KEY", "STORED_KEY"]
     repository.remove()
   }
 }, 120_000)
-
-describe('a secret', () => {
-  it('that is no name or no value is refused without a word of it', async () => {
-    const home = makeHome()
-    try {
-      await home.start()
-      const set = (name: string, input: string) => cliWith(home, { input }, 'secret', 'set', name, '--json')
-      const refused = [await set('../../config.toml', 'x'), await set('EMPTY', '\n'), await set('NUL', 'canary\0value')]
-      for (const { code, out, err } of refused) {
-        expect([code, out, JSON.parse(err).error.code]).toEqual([2, '', 'SECRET_INVALID'])
-        expect(err).not.toContain('canary')
-      }
-      expect((await set('LONG', 'x'.repeat(70_000))).code).toBe(2)
-      expect((await cliWith(home, {}, 'secret', 'ls', '--json')).out).toBe('[]\n')
-    } finally {
-      await home.remove()
-    }
-  }, 60_000)
-})
 
 it('what others could read in the state is closed at the next start', async () => {
   const home = makeHome()

@@ -9,7 +9,7 @@ import { type Home, makeHome, makeRepository, tdfWith } from '../support/home.ts
 /** Each stands in a place of its own; none may leave. */
 const CANARIES = [
   ...['prompt', 'title', 'label', 'output', 'failure', 'branch', 'setup', 'environment', 'node-token', 'argument'],
-  ...['commit-message', 'file-name'],
+  ...['commit-message', 'file-name', 'kept'],
 ].map(place => [place, `canary-${place}-5e0c`] as const)
 const canary = Object.fromEntries(CANARIES)
 
@@ -54,6 +54,7 @@ it('holds what tdf knows of its tasks, and no canary', async () => {
     `echo ${canary.output}; echo ${canary.failure} >&2; echo x > ${canary['file-name']}`,
     `git add --all; git commit -qm ${canary['commit-message']}; exit 3`,
   ].join('; ')
+  await tdfWith(home, { input: `${canary.kept}` }, 'secret', 'set', 'KEPT')
   const about = ['--title', `${canary.title}`, '--label', `k=${canary.label}`, '--output-branch', `${canary.branch}`]
   const where = ['--repo', repository.dir, '--node', 'local', '--setup', `true ${canary.setup}`]
   const words = ['submit', '-', ...where, ...about, '--wait', '--json', '--', 'sh', '-c', command]

@@ -2,9 +2,9 @@
 import { existsSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { type AgentProcess, startAgentProcess } from './support/agent.ts'
-import { tempFolder } from './support/temp.ts'
-import { builtWorkspace, git, repository, workspaceBody } from './support/work.ts'
+import { type AgentProcess, startAgentProcess } from '../src/agent/support/agent.ts'
+import { tempFolder } from '../src/agent/support/temp.ts'
+import { builtWorkspace, git, repository, workspaceBody } from '../src/agent/support/work.ts'
 
 let agent: AgentProcess
 beforeAll(async () => {
