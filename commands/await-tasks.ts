@@ -13,6 +13,8 @@ export interface Wanted {
   /** Full ids. */
   ids: readonly string[]
   isThere(task: TaskJson): boolean
+  /** One of them is enough. */
+  isAny?: boolean
   /** Also when they are over: `isThere` alone decides. */
   keepsOn?: boolean
   timeoutMs: number | null
@@ -24,7 +26,7 @@ export interface Wanted {
 }
 
 /**
- * The tasks in the order of `ids`, or null when the signal ended the waiting. Throws WAIT_TIMEOUT; a task that needs a
+ * The tasks that are there, in the order of `ids`, or null when the signal ended the waiting. Throws WAIT_TIMEOUT; a task that needs a
  * person (`awaiting_followup`) or is over counts as there.
  */
 export async function awaitTasks(cli: Cli, wanted: Wanted): Promise<TaskJson[] | null> {
@@ -70,7 +72,9 @@ export async function awaitTasks(cli: Cli, wanted: Wanted): Promise<TaskJson[] |
         tell(event)
         if (left().includes(event.taskId)) await look(event.taskId)
       }
-      if (left().length === 0) return ids.map(id => seen.get(id) as TaskJson)
+      const there = ids.filter(id => !left().includes(id))
+      if (there.length === ids.length || (wanted.isAny && there.length > 0))
+        return there.map(id => seen.get(id) as TaskJson)
     }
   } catch (thrown) {
     if (!signal.aborted) throw thrown

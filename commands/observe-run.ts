@@ -9,6 +9,7 @@ import { type Cli, print, printJson, shapeOf } from './cli.ts'
 import type { Shape } from './formats.ts'
 import { catchInterrupt } from './interrupt.ts'
 import { copyLog, followLog } from './log-follow.ts'
+import { tailOffset } from './log-tail.ts'
 import { type Column, printList } from './output.ts'
 import { since } from './task-text.ts'
 
@@ -17,13 +18,15 @@ const PAGE = 1_000
 export async function logs(
   cli: Cli,
   reference: string,
-  options: { follow?: boolean; session?: string },
+  options: { follow?: boolean; tail?: number; session?: string },
 ): Promise<void> {
   const task = await cli.client().call<TaskJson>({ path: `/tasks/${encodeURIComponent(reference)}` })
   const interrupt = catchInterrupt()
   const session = options.session === undefined ? {} : { session: options.session }
-  const log = { signal: interrupt.signal, to: cli.stdout, ...session }
   try {
+    const place = { signal: interrupt.signal, ...session }
+    const after = options.tail === undefined ? 0 : await tailOffset(cli, task.id, options.tail, place)
+    const log = { ...place, to: cli.stdout, after }
     await (options.follow ? followLog(cli, task.id, log).finished() : copyLog(cli, task.id, log))
     if (interrupt.signal.aborted) cli.exitCode = 130
   } finally {

@@ -9,9 +9,10 @@ export function logsCommand(cli: Cli): Command {
     .description("the agent's output, also after its workspace is gone")
     .argument('<task>', TASK)
     .option('-f, --follow', 'go on until the task is over')
+    .option('--tail <lines>', 'only the last lines, so many', wholeNumber)
     .option('--session <id>', 'of this session; "setup" is that of the setup command')
     .addHelpText('after', examples('logs'))
-    .action(async (reference: string, options: { follow?: boolean; session?: string }) => {
+    .action(async (reference: string, options: { follow?: boolean; tail?: number; session?: string }) => {
       const { logs } = await import('./observe-run.ts')
       await logs(cli, reference, options)
     })

@@ -21,13 +21,15 @@ export interface WaitOptions {
   /** Where the steps are shown as they happen; nowhere unless told. */
   progress?: Progress
   isThere?(task: TaskJson): boolean
+  /** Until one of them is there. */
+  isAny?: boolean
   /** Prints the tasks at the end; one task alone as an object. */
   asList?: boolean
 }
 
 /** Sets the exit code to what the tasks came to. Ctrl-C leaves them alone: 130. */
 export async function waitForTasks(cli: Cli, ids: readonly string[], options: WaitOptions): Promise<void> {
-  const { format, timeoutMs, isThere = isSettled } = options
+  const { format, timeoutMs, isThere = isSettled, isAny = false } = options
   const { clock } = realWorld()
   const since = clock.mono()
   const interrupt = catchInterrupt()
@@ -39,7 +41,7 @@ export async function waitForTasks(cli: Cli, ids: readonly string[], options: Wa
   const teller = tellerOf(cli, ids, { format, progress: options.progress, isShared: log !== null })
   try {
     const onAway = () => teller.say('the daemon went away; waiting for it to come back')
-    const tasks = await awaitTasks(cli, { ids, timeoutMs, isThere, signal: interrupt.signal, onAway, ...teller })
+    const tasks = await awaitTasks(cli, { ids, timeoutMs, isThere, isAny, signal: interrupt.signal, onAway, ...teller })
     teller.end()
     if (tasks === null) {
       say(cli, `detached; the task goes on: tdf watch ${ids.join(' ')}`)

@@ -14,15 +14,24 @@ export function waitCommand(cli: Cli): Command {
     .description('wait for tasks; the exit code tells how they ended')
     .argument('<task...>', 'ids, first characters of them, or @last')
     .option('--for <what>', 'done, running, or step=NAME', goalOf, isSettled)
+    .option('--any', 'until one of them is there, and tell of it')
     .option('--timeout <duration>', 'stop waiting after this time; the tasks go on')
     .addHelpText('after', examples('wait'))
-    .action(async (references: string[], options: { for: IsThere; timeout?: string }, command: Command) => {
-      const { waitForTasks } = await import('./wait-run.ts')
-      const ids = await idsOf(cli, references)
-      const timeoutMs = options.timeout === undefined ? null : durationOf(options.timeout, '--timeout')
-      const format = formatOf(command)
-      await waitForTasks(cli, ids, { timeoutMs, format, isThere: options.for, asList: ids.length > 1 })
-    })
+    .action(
+      async (references: string[], options: { for: IsThere; any?: boolean; timeout?: string }, command: Command) => {
+        const { waitForTasks } = await import('./wait-run.ts')
+        const ids = await idsOf(cli, references)
+        const timeoutMs = options.timeout === undefined ? null : durationOf(options.timeout, '--timeout')
+        const format = formatOf(command)
+        await waitForTasks(cli, ids, {
+          timeoutMs,
+          format,
+          isThere: options.for,
+          isAny: options.any === true,
+          asList: ids.length > 1,
+        })
+      },
+    )
 }
 
 export function watchCommand(cli: Cli): Command {

@@ -115,3 +115,12 @@ it('writes plain lines in a pipe, and objects when they are asked for', async ()
   expect(objects.filter(({ type }) => type === 'task.step').length).toBeGreaterThan(4)
   expect(objects.at(-1)).toMatchObject({ schema: 'tdf.task.v1', id, verdict: 'no_change' })
 }, 180_000)
+
+it('waits for one of several, and shows the end of a log', async () => {
+  const long = await running('long', 'printf "one\\ntwo\\nthree"; sleep 600')
+  const short = await submit('brief', 'false')
+  const any = await tdf(home, 'wait', long, short, '--any', '--json')
+  expect([any.code, JSON.parse(any.out).map(({ id }: { id: string }) => id)]).toEqual([10, [short]])
+  const ends = await Promise.all(['0', '1', '2', '3', '9'].map(count => tdf(home, 'logs', long, '--tail', count)))
+  expect(ends.map(({ out }) => out)).toEqual(['', 'three', 'two\nthree', 'one\ntwo\nthree', 'one\ntwo\nthree'])
+}, 180_000)
