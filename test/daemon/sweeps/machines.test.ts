@@ -212,7 +212,7 @@ it('a machine that runs and does not answer is lost, and does not cost money for
   await life.world.run(() => life.task(id).status === 'failed', 3 * HOUR)
   expect(life.task(id)).toMatchObject({ verdict: 'infrastructure', error: { code: 'NODE_LOST' } })
   // There may be work on it: so it is held, for as long as the configuration says, and then removed.
-  expect(await life.world.run(() => machines.cloud.leaks().length === 0, 72.5 * HOUR)).toBe(true)
+  expect(await life.world.run(() => machines.cloud.leaks().length === 0, 72 * HOUR + 15 * MIN)).toBe(true)
   expect(nodes().every(({ status }) => status === 'destroyed')).toBe(true)
 })
 
