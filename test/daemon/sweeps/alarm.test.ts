@@ -7,16 +7,29 @@ import { HOUR, type Lives, lives, MIN } from '../../support/lives.ts'
 let all: Lives
 let sweeper: Sweeper
 let isWell = true
+let isHung = false
+let begun: { mine: number; other: number }
 beforeEach(async () => {
   all = await lives()
   isWell = true
+  isHung = false
+  begun = { mine: 0, other: 0 }
   const run = async () => {
+    begun.mine += 1
+    if (isHung) return new Promise<never>(() => {})
     if (!isWell) throw new Error('it hangs on something')
     return {}
   }
   const parts = { stateDir: all.out.dir, errors: { flush: async () => {} } }
   // Only what this sweep never asks for is missing.
-  sweeper = createSweeper(all.life.engine, parts as never, [{ name: 'mine', everyMs: () => MIN, run }])
+  const other = async () => {
+    begun.other += 1
+    return {}
+  }
+  sweeper = createSweeper(all.life.engine, parts as never, [
+    { name: 'mine', everyMs: () => MIN, run },
+    { name: 'other', everyMs: () => MIN, run: other },
+  ])
 })
 afterEach(() => all.end())
 
@@ -50,4 +63,11 @@ it('is not to blame for the hours in which the machine slept', async () => {
   all.life.world.clock.jump(9 * HOUR)
   await pass(5 * MIN)
   expect(alarms()).toBe(0)
+})
+
+it('that hangs is begun once, raises its alarm, and keeps no other from its rounds', async () => {
+  isHung = true
+  await pass(20 * MIN)
+  expect([begun.mine, alarms()]).toEqual([1, 1])
+  expect(begun.other).toBeGreaterThanOrEqual(17)
 })
