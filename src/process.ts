@@ -1,5 +1,5 @@
 /** Processes: run one to its end, start one that outlives us, and tell whether it is still the same one. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import process from 'node:process'
@@ -56,6 +56,26 @@ export async function run(file: string, args: readonly string[], options: RunOpt
     stderr: result.exitCode === undefined && !result.signal ? (result.shortMessage ?? '') : String(result.stderr ?? ''),
     timedOut: result.timedOut,
   }
+}
+
+/**
+ * The same for a small program that says little, without execa, whose loading takes longer than such a program: for where
+ * somebody waits who has not loaded it. Output is bounded at 1 MiB.
+ */
+export function runSmall(
+  file: string,
+  args: readonly string[],
+  { cwd, env, timeoutMs }: Pick<RunOptions, 'cwd' | 'env' | 'timeoutMs'>,
+): Promise<RunResult> {
+  return new Promise(resolve => {
+    const child = execFile(file, args, { cwd, env, timeout: timeoutMs }, (error, stdout, stderr) => {
+      const { pid, exitCode, signalCode: signal } = child
+      const timedOut = error?.killed === true
+      if (pid === undefined) resolve({ exitCode: null, signal, stdout, stderr: String(error?.message), timedOut })
+      else resolve({ exitCode, signal, stdout, stderr, timedOut })
+    })
+    child.stdin?.end()
+  })
 }
 
 /** Which process it is: a pid is used again, together with its start time and the boot it is unique. */

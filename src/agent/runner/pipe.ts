@@ -5,7 +5,7 @@
 import { closeSync, constants, openSync, rmSync } from 'node:fs'
 import { type ConnectOpts, Socket, type SocketConstructorOpts } from 'node:net'
 import { join } from 'node:path'
-import { systemTool } from '../system-tool.ts'
+import { makeFifo } from '../system-tool.ts'
 
 export interface OutputPipe {
   /**
@@ -26,10 +26,7 @@ const PIECE_BYTES = 64 * 1024
 export async function openPipe(folder: string, name: string): Promise<OutputPipe> {
   const path = join(folder, `${name}.fifo`)
   rmSync(path, { force: true })
-  const made = await systemTool('mkfifo', ['-m', '600', '--', path], {
-    cwd: folder,
-    timeoutMs: 10_000,
-  })
+  const made = await makeFifo(path, { cwd: folder, timeoutMs: 10_000 })
   if (made.exitCode !== 0) throw new Error(`mkfifo failed: ${made.stderr.trim()}`)
   // The reader first and without waiting: then opening the write end does not wait either, and that one stays blocking.
   const readEnd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
