@@ -38,6 +38,7 @@ async function demo(): Promise<void> {
     await wait(2_500)
     writeFileSync('docs/demo.svg', movieOf(await recorder.finish(), size, 'tdf in a terminal', 4_000))
   } finally {
+    await recorder.finish()
     await stage.remove()
   }
 }
@@ -81,6 +82,7 @@ async function dashboard(): Promise<void> {
     const pictures = await recorder.finish()
     writeFileSync('docs/dashboard.svg', stillOf(pictures, size, 'the dashboard: tdf watch'))
   } finally {
+    await recorder.finish()
     await stage.remove()
   }
 }

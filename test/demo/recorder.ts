@@ -16,7 +16,7 @@ export interface Recorder {
   wait(ms: number): Promise<void>
   /** Everything so far is forgotten. */
   restart(): void
-  /** Ends the recording. */
+  /** Ends the recording; a second time, it only answers it again. */
   finish(): Promise<Picture[]>
 }
 
@@ -66,9 +66,10 @@ export function record(env: Record<string, string>, size: Size): Recorder {
       now = 0
     },
     async finish() {
-      isOpen = false
-      await looking
-      terminal.close()
+      if (isOpen) {
+        isOpen = false
+        await looking.finally(() => terminal.close())
+      }
       return pictures
     },
   }
