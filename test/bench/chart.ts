@@ -21,6 +21,7 @@ export function growthChart(points: readonly Point[]): string {
   const panels = PANELS.map(({ title, of }, index) => panel(title, points, of, index * WIDTH))
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH * PANELS.length} ${HEIGHT}" font-family="sans-serif" font-size="10">`,
+    '<title>Memory, start and a round of the loop by the number of waiting tasks</title>',
     `<rect width="100%" height="100%" fill="#fff"/>`,
     ...panels,
     '</svg>\n',
