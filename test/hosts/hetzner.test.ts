@@ -168,7 +168,10 @@ describe('a machine that was ordered for a task', () => {
     await until('it says so', async () =>
       /shows the host key SHA256:.*not SHA256:/.test((await node())?.waitingFor ?? ''),
     )
-    expect((await tdf(home, 'why', first)).out).toContain('shows the host key SHA256:')
+    // The node is told first; its task hears of it at its own next look.
+    await until('its task says so', async () =>
+      (await tdf(home, 'why', first)).out.includes('shows the host key SHA256:'),
+    )
     expect((await tdf(home, 'errors', '--json')).out).toContain('NODE_KEY_MISMATCH')
     expect(await home.task(first)).toMatchObject({ status: 'in_progress' })
     await home.kill(daemon)

@@ -96,7 +96,7 @@ it('fits a window that has become narrow', async () => {
   const { sees, resize, keys } = watch(id, 80, 12)
   await sees(/● running +\ds/)
   resize(40, 12)
-  await sees(/● running +\ds.*…\n\n/)
+  await sees(/● running +[\dms ]+.*…\n\n/)
   keys('C-c')
   await sees('left with 130')
 }, 180_000)
