@@ -146,7 +146,7 @@ const POLICIES: [policy: string, from: number][] = [
   ['a run is keyed by task alone, so that a retry is no-op', 1],
   ['a cancel does not reach a task that is not placed', 14],
   ['a signal is stored and nobody is woken', 5],
-  ['cleanup is written down after the verdict, not with it', 68],
+  ['cleanup is written down after the verdict, not with it', 139],
   ['a slot is given back only when all goes well', 1],
   ['placement counts workspaces and forgets reservations', 6],
   ['a machine gets a new name at every try', 1],
@@ -157,7 +157,7 @@ const POLICIES: [policy: string, from: number][] = [
   ['every waiting task orders a machine of its own', 2],
   ['a failing step is tried for ever', 38],
 ]
-const SEEDS_MAX = 200
+const SEEDS_MAX = 60
 const TICKS = 80
 
 async function firstFinding(policy: string, from: number): Promise<{ seed: number; name: string } | null> {
