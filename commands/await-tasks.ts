@@ -7,7 +7,7 @@ import { streamEvents } from '../src/event-stream.ts'
 import type { EventJson, TaskJson } from '../src/protocol/control.ts'
 import { realWorld } from '../src/world.ts'
 import type { Cli } from './cli.ts'
-import { isSettled as isDone, needsInput } from './is-over.ts'
+import { isSettled, needsInput } from './is-over.ts'
 
 export interface Wanted {
   /** Full ids. */
@@ -26,8 +26,8 @@ export interface Wanted {
 }
 
 /**
- * The tasks that are there, in the order of `ids`, or null when the signal ended the waiting. Throws WAIT_TIMEOUT; a task that needs a
- * person (`awaiting_followup`) or is over counts as there.
+ * The tasks that are there, in the order of `ids`, or null when the signal ended the waiting. Throws WAIT_TIMEOUT; a task
+ * that needs a person (`awaiting_followup`) or is over counts as there.
  */
 export async function awaitTasks(cli: Cli, wanted: Wanted): Promise<TaskJson[] | null> {
   const { ids, timeoutMs } = wanted
@@ -41,7 +41,7 @@ export async function awaitTasks(cli: Cli, wanted: Wanted): Promise<TaskJson[] |
   }
   const cancel = timeoutMs === null ? () => {} : realWorld().clock.timer(timeoutMs, late)
 
-  const isSettled = (task: TaskJson) => wanted.isThere(task) || (!wanted.keepsOn && (isDone(task) || needsInput(task)))
+  const isThere = (task: TaskJson) => wanted.isThere(task) || (!wanted.keepsOn && (isSettled(task) || needsInput(task)))
   const told = new Map<string, number>()
   const tell = (event: EventJson) => {
     const { taskId, seq } = event
@@ -54,7 +54,11 @@ export async function awaitTasks(cli: Cli, wanted: Wanted): Promise<TaskJson[] |
     seen.set(id, task)
     wanted.onTask?.(task)
   }
-  const left = () => ids.filter(id => !seen.has(id) || !isSettled(seen.get(id) as TaskJson))
+  const there = () => ids.flatMap(id => seen.get(id) ?? []).filter(isThere)
+  const left = () => {
+    const done = new Set(there().map(({ id }) => id))
+    return ids.filter(id => !done.has(id))
+  }
 
   try {
     for await (const streamed of streamEvents(cli.client(), { after: 'now', signal })) {
@@ -72,9 +76,8 @@ export async function awaitTasks(cli: Cli, wanted: Wanted): Promise<TaskJson[] |
         tell(event)
         if (left().includes(event.taskId)) await look(event.taskId)
       }
-      const there = ids.filter(id => !left().includes(id))
-      if (there.length === ids.length || (wanted.isAny && there.length > 0))
-        return there.map(id => seen.get(id) as TaskJson)
+      const found = there()
+      if (found.length === ids.length || (wanted.isAny && found.length > 0)) return found
     }
   } catch (thrown) {
     if (!signal.aborted) throw thrown

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { TdfError } from '../src/errors.ts'
-import { isRepositoryUrl } from '../src/git.ts'
+import { hasPassword, isRepositoryUrl } from '../src/git.ts'
 import type { Cli } from './cli.ts'
 import { userGit } from './local-git.ts'
 
@@ -29,7 +29,7 @@ export async function remoteOf(cli: Cli, repository: string, wanted: string | un
 /** The same, and null instead of an address that is better not stored; for a push that is only perhaps wanted. */
 export async function knownRemoteOf(cli: Cli, repository: string): Promise<string | null> {
   const url = await remoteOf(cli, repository, undefined)
-  return url !== null && /^[a-z]+:\/\/[^/@]*:[^/@]*@/i.test(url) ? null : url
+  return url !== null && hasPassword(url) ? null : url
 }
 
 const isAddress = (cli: Cli, text: string) =>

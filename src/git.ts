@@ -109,6 +109,11 @@ export function isRepositoryUrl(url: string): boolean {
   return SCP_PATTERN.test(url)
 }
 
+/** A password in an address would be seen by whoever sees the task. */
+export function hasPassword(url: string): boolean {
+  return /^[a-z]+:\/\/[^/@]*:[^/@]*@/i.test(url)
+}
+
 /** Addresses where clouds tell any process of a machine what it must not know. */
 export function isMetadataUrl(url: string): boolean {
   return /^(?:[a-z]+:\/\/)?(?:[^/@]*@)?(?:169\.254\.\d+\.\d+|\[?fd00:ec2::254\]?|metadata\.google\.internal)/i.test(url)

@@ -1,7 +1,7 @@
 /** Where the branch of a task may go. Nothing is asked of the remote: that is the push's own matter. */
 import type { Config } from '../../src/config/schema.ts'
 import { TdfError } from '../../src/errors.ts'
-import { isMetadataUrl, isRepositoryUrl } from '../../src/git.ts'
+import { hasPassword, isMetadataUrl, isRepositoryUrl } from '../../src/git.ts'
 import type { SubmitRequest } from '../../src/protocol/submit.ts'
 import type { PushSpec } from '../../src/task.ts'
 
@@ -22,12 +22,12 @@ export function pushOf(
   return { remote: checkedRemote(to), pr: wanted === 'pr' }
 }
 
-/** Throws PUSH_NOWHERE. An address with a password in it would be seen by whoever sees the task. */
+/** Throws PUSH_NOWHERE. */
 export function checkedRemote(remote: string): string {
   if (!isRepositoryUrl(remote) || isMetadataUrl(remote)) {
     throw new TdfError('PUSH_NOWHERE', `"${remote}" is no repository that can be pushed to`, { field: 'remote' })
   }
-  if (/^[a-z]+:\/\/[^/@]*:[^/@]*@/i.test(remote)) {
+  if (hasPassword(remote)) {
     throw new TdfError('PUSH_NOWHERE', 'the remote has a password in its address; keep it as a secret instead', {
       field: 'remote',
       hint: 'tdf secret set --help',
