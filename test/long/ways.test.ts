@@ -71,7 +71,7 @@ describe('a task', () => {
     await until('it was tried', () => hook.requests() > before)
     await home.kill(daemon)
     daemon = await home.start()
-    await until('it is told', () => noticesOf(id).length > 0)
+    await until('it is told by both', () => noticesOf(id).length > 0 && topicOf(id).length > 0)
     expect(noticesOf(id).map(({ event, errorCode }) => [event, errorCode])).toEqual([['failed', 'AGENT_FAILED']])
     expect(topicOf(id)[0]?.headers).toMatchObject({ title: `task ${id} failed`, priority: 'high' })
   })
@@ -79,7 +79,7 @@ describe('a task', () => {
   it('that waits for somebody says so, with the text when that is wanted', async () => {
     await restart('include_text = true\nevents = ["needs-you", "cancelled"]')
     const id = await submit('true', '--interactive')
-    await until('it is told', () => noticesOf(id).length > 0)
+    await until('it is told by every way', () => noticesOf(id).length > 0 && topicOf(id).length > 0)
     expect(noticesOf(id)).toMatchObject([{ event: 'needs-you', text: { title: SECRET, labels: { why: SECRET } } }])
     expect(topicOf(id)[0]?.body).toContain(`tdf send ${id}`)
     expect((await cli(home, 'send', id, '--close')).code).toBe(0)
