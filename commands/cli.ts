@@ -46,14 +46,18 @@ export interface GlobalOptions {
 type Surroundings = Pick<NodeJS.Process, 'env' | 'cwd' | 'stdin' | 'stdout' | 'stderr'>
 
 export function createCli(around: Surroundings, programDir: string, command: readonly string[]): Cli {
-  const { env, stdin, stdout, stderr } = around
+  const { env, stdout, stderr } = around
   const paths = once(() => findPaths({ env, uid: process.getuid?.(), homeDir: env.HOME || homedir() }))
   const onOtherVersion = (version: string) => {
     if (stderr.isTTY) stderr.write(`note: the daemon is ${sanitize(version)}, this is ${VERSION}; restart the daemon\n`)
   }
   const client = once(() => controlClient({ ...socketOf(env, paths), onOtherVersion }))
   return {
-    ...{ words: [], command, programDir, env, stdin, stdout, stderr, paths, client },
+    ...{ words: [], command, programDir, env, stdout, stderr, paths, client },
+    // Opened by whoever reads it: Node loads its file streams for one, and most commands read nothing.
+    get stdin() {
+      return around.stdin
+    },
     cwd: around.cwd(),
     exitCode: 0,
   }

@@ -2,7 +2,6 @@
  * Everything that is not ours: time, dice, processes, the network, and the moment at which the power fails. The only
  * file that may touch them, so that the whole daemon also runs under a simulated clock with seeded faults.
  */
-import { randomBytes } from 'node:crypto'
 import process from 'node:process'
 
 export type Cancel = () => void
@@ -47,7 +46,7 @@ const realClock: Clock = {
   turn: fn => void setImmediate(fn),
 }
 
-const realRandom: Random = { float: () => Math.random(), bytes: count => randomBytes(count) }
+const realRandom: Random = { float: () => Math.random(), bytes: count => crypto.getRandomValues(Buffer.alloc(count)) }
 
 /**
  * The real world. `TDF_CRASH_AT=before:commit:12` ends the process by SIGKILL before the twelfth effect of that name

@@ -14,7 +14,7 @@ async function loadedAtOnce(): Promise<{ packages: string[]; files: string[]; by
     ...{ absWorkingDir: root, bundle: true, splitting: true, metafile: true, write: false, logLevel: 'silent' },
     ...{ platform: 'node', format: 'esm', outdir: 'out', external: ['libsql'], minifyWhitespace: true },
     entryPoints: { run: 'commands/program.ts' },
-    alias: { 'react-devtools-core': './bin/empty.js' },
+    alias: { 'react-devtools-core': './bin/empty.mjs' },
   })
   const eager = new Set(['out/run.js'])
   for (const name of eager) {

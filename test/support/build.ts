@@ -2,5 +2,5 @@
 import { execFileSync } from 'node:child_process'
 
 export default function setup(): void {
-  execFileSync(process.execPath, ['bin/build.js'], { stdio: 'inherit' })
+  execFileSync(process.execPath, ['bin/build.mjs'], { stdio: 'inherit' })
 }

@@ -47,7 +47,7 @@ export async function buildAll() {
       splitting: true,
       chunkNames: 'parts/[name]-[hash]',
       external: ['libsql'],
-      alias: { 'react-devtools-core': './bin/empty.js' },
+      alias: { 'react-devtools-core': './bin/empty.mjs' },
     }),
     buildQuick(out),
     build({ ...shared, entryPoints: { 'tdf-agent': 'src/agent/main.ts' }, outdir: out }),
@@ -71,7 +71,7 @@ function buildBenchHost(outdir) {
   return build({ ...shared, entryPoints: { 'bench-host': 'test/bench/host/main.ts' }, outdir, external: ['libsql'] })
 }
 
-/** Programs for developers, built aside: `node bin/build.js sim`. */
+/** Programs for developers, built aside: `node bin/build.mjs sim`. */
 const EXTRA = {
   sim: 'test/sim/main.ts',
   soak: 'test/soak/main.ts',
