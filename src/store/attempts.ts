@@ -17,6 +17,8 @@ const STATE = fields(
   ],
   ['facts', 'result', 'usage', 'error'],
 )
+const PROPERTIES = STATE.map(({ property }) => property)
+const WAKE_BIT = 1 << PROPERTIES.indexOf('wakeAt')
 const WHOLE = [...fields(['attempt', 'rev', 'wakes', 'createdAt']), ...STATE]
 const INSERT = [...fields(['taskId', 'attempt', 'rev', 'wakes', 'live', 'createdAt']), ...STATE]
 const INSERTION = `insert into attempts (${columnsOf(INSERT)}) values (${holes(INSERT)}) on conflict do nothing`
@@ -114,20 +116,40 @@ function write(sql: Sql, seen: ReadTask, state: AttemptState, wakes: number, wak
   const { id, attempt, rev, spec, createdAt } = seen
   const live = state.step !== null
   const stored = { ...state, id, attempt, rev: rev + 1, spec, createdAt, wakes, wakeAt: live ? wakeAt : null }
-  const changed = STATE.filter(({ property }) => property === 'wakeAt' || !isSame(seen, stored, property))
-  // Naming `live` rewrites its index entry, whatever its value.
-  const statement = updateOf(changed, live ? '' : ', live = 0')
-  const rows = sql.run(statement, ...valuesOf(stored, changed), ...[id, attempt, rev, wakes])
+  const { statement, changed } = updateFor(changesBetween(seen, stored), live)
+  const rows = sql.run(statement, ...valuesOf(stored, changed), id, attempt, rev, wakes)
   return rows === 1 && stored
 }
 
-/** Each column that is bound costs 1 µs; an outcome changes seven of twenty-one, and mostly no JSON. */
-const updateOf = (changed: readonly Field[], ends: string) =>
-  `update attempts set rev = rev + 1${ends}, ${assignments(changed)}
-   where task_id = ? and attempt = ? and rev = ? and wakes = ?`
+/** Each column that is bound costs 1 µs; an outcome changes seven of twenty-three, and mostly no JSON. A bit for each. */
+function changesBetween(seen: object, stored: object): number {
+  const [before, after] = [seen as Record<string, unknown>, stored as Record<string, unknown>]
+  let bits = WAKE_BIT
+  for (let index = 0; index < PROPERTIES.length; index++) {
+    const property = PROPERTIES[index] as string
+    if (before[property] !== after[property]) bits |= 1 << index
+  }
+  return bits
+}
 
-function isSame(seen: object, stored: object, property: string): boolean {
-  return (seen as Record<string, unknown>)[property] === (stored as Record<string, unknown>)[property]
+interface Update {
+  statement: string
+  changed: readonly Field[]
+}
+
+/** A statement for each set of columns that ever changed together: some dozens of them. */
+const [goingOn, ending] = [new Map<number, Update>(), new Map<number, Update>()]
+
+function updateFor(bits: number, live: boolean): Update {
+  const known = (live ? goingOn : ending).get(bits)
+  if (known) return known
+  const changed = STATE.filter((_, index) => bits & (1 << index))
+  // Naming `live` rewrites its index entry, whatever its value.
+  const statement = `update attempts set rev = rev + 1${live ? '' : ', live = 0'}, ${assignments(changed)}
+    where task_id = ? and attempt = ? and rev = ? and wakes = ?`
+  const update = { statement, changed }
+  ;(live ? goingOn : ending).set(bits, update)
+  return update
 }
 
 /** Pulls the wake of a live attempt to `at`. Never touches `rev`: a signal is no change of state. */

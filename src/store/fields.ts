@@ -1,5 +1,6 @@
 /** Tables as data: which property sits in which column and how. Rows and objects are made from it in one place. */
 import { TdfError } from '../errors.ts'
+import { blank } from './blank.ts'
 import type { Row, Value } from './sql.ts'
 
 type Kind = 'plain' | 'json' | 'flag'
@@ -29,13 +30,23 @@ export function valuesOf(object: object, table: readonly Field[]): Value[] {
 
 /** An object from a row. Throws STATE_CORRUPT when a JSON column is broken. */
 export function objectOf<T>(row: Row, table: readonly Field[]): T {
-  const object: Record<string, unknown> = {}
+  const object: Record<string, unknown> = { ...blankOf(table) }
   for (const { property, column, kind } of table) {
     const value = row[column] ?? null
     object[property] = kind === 'json' ? jsonOf(row, column) : kind === 'flag' ? value === 1 : value
   }
   // What wrote the row was typed by the same field table.
   return object as T
+}
+
+const blanks = new WeakMap<readonly Field[], Readonly<Record<string, null>>>()
+
+function blankOf(table: readonly Field[]): Readonly<Record<string, null>> {
+  const known = blanks.get(table)
+  if (known) return known
+  const fresh = blank(table.map(({ property }) => property))
+  blanks.set(table, fresh)
+  return fresh
 }
 
 /** A JSON column. Throws STATE_CORRUPT, with the row by its first column. */

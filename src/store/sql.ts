@@ -5,6 +5,7 @@
 import { isMainThread } from 'node:worker_threads'
 import Database from 'libsql'
 import { TdfError } from '../errors.ts'
+import { blank } from './blank.ts'
 
 export type Value = string | number | bigint | null | Uint8Array
 export type Row = Readonly<Record<string, Value>>
@@ -25,6 +26,7 @@ export interface Sql {
 interface Prepared {
   statement: Database.Statement
   columns: string[]
+  blank: Row
   parameterCount: number
 }
 
@@ -49,7 +51,7 @@ export function openSql(file: string): Sql {
     const statement = database.prepare(sql)
     const columns = statement.reader ? statement.columns().map(column => column.name) : []
     if (statement.reader) statement.raw(true)
-    const fresh = { statement, columns, parameterCount: countPlaceholders(sql) }
+    const fresh = { statement, columns, blank: blank(columns), parameterCount: countPlaceholders(sql) }
     prepared.set(sql, fresh)
     return fresh
   }
@@ -77,13 +79,13 @@ export function openSql(file: string): Sql {
 
   return {
     one(sql, ...values) {
-      const { statement, columns } = bind(sql, values)
-      const row = statement.get(values) as Value[] | undefined
-      return row && toRow(columns, row)
+      const prepared = bind(sql, values)
+      const row = prepared.statement.get(values) as Value[] | undefined
+      return row && toRow(prepared, row)
     },
     all(sql, ...values) {
-      const { statement, columns } = bind(sql, values)
-      return (statement.all(values) as Value[][]).map(row => toRow(columns, row))
+      const prepared = bind(sql, values)
+      return (prepared.statement.all(values) as Value[][]).map(row => toRow(prepared, row))
     },
     run: (sql, ...values) => bind(sql, values).statement.run(values).changes,
     insert: (sql, ...values) => Number(bind(sql, values).statement.run(values).lastInsertRowid),
@@ -96,8 +98,8 @@ export function openSql(file: string): Sql {
   }
 }
 
-function toRow(columns: string[], values: Value[]): Row {
-  const row: Record<string, Value> = {}
+function toRow({ columns, blank }: Prepared, values: Value[]): Row {
+  const row: Record<string, Value> = { ...blank }
   for (let index = 0; index < columns.length; index++) row[columns[index] ?? ''] = values[index] ?? null
   return row
 }
