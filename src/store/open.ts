@@ -7,6 +7,11 @@ import { storageError } from './group.ts'
 import { MIGRATIONS } from './migrations.ts'
 import { openSql, type Sql } from './sql.ts'
 
+/** What a connection to the state is set to. */
+export const PRAGMAS =
+  'pragma busy_timeout = 5000; pragma locking_mode = exclusive; pragma journal_mode = wal; ' +
+  `pragma synchronous = full; pragma foreign_keys = on; pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`
+
 /**
  * Throws STATE_CORRUPT, STATE_NEWER, STATE_LOCKED, STATE_UNWRITABLE or DISK_FULL; never puts an empty database in the
  * place of a broken one.
@@ -21,10 +26,7 @@ export function openDatabase(stateDir: string, migrations: readonly string[] = M
   }
   const sql = openOrRefuse(file)
   try {
-    sql.script(
-      'pragma busy_timeout = 5000; pragma locking_mode = exclusive; pragma journal_mode = wal; ' +
-        `pragma synchronous = full; pragma foreign_keys = on; pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`,
-    )
+    sql.script(PRAGMAS)
     checkIntegrity(sql, file)
     migrate(sql, stateDir, migrations)
     return sql

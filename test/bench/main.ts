@@ -12,6 +12,7 @@ import { fill, growthPoints, growthRow } from './rows/growth.ts'
 import { localRows } from './rows/local.ts'
 import { placementRow, tickRow } from './rows/placement.ts'
 import { parkedRow, recoveryRow } from './rows/recovery.ts'
+import { replayRow } from './rows/replay.ts'
 import { startRows } from './rows/start.ts'
 import { storeRows } from './rows/store.ts'
 import { streamRows } from './rows/streams.ts'
@@ -25,6 +26,7 @@ let growth: Point[] = []
 /** In the order of the report. */
 const BENCHES: Record<string, () => Promise<Row[]>> = {
   throughput: () => (SHORT ? throughputRows(1, 1_500) : throughputRows(3, 5_000)),
+  replay: async () => [await replayRow(SHORT ? 1 : 3, SHORT ? 1_500 : 5_000)],
   callbacks: () => (SHORT ? callbackRows(1, 5) : callbackRows(3, 10)),
   recovery: async () => [await recoveryRow()],
   parked: async () => [await parkedRow(SHORT ? 10 : 60)],

@@ -1,7 +1,8 @@
 /**
  * The limit: what hono and libsql alone can do with the same answers. A loop without an engine: seven steps, each one
  * row update and one event in a group commit, with the same calls, probe and durability as the bench host
- * (WAL, synchronous=FULL). No attempts, deadlines, retries, journal for watchers, or checks of anything.
+ * (WAL, synchronous=FULL). No attempts, deadlines, retries, journal for watchers, or checks of anything. With `APART=1` a
+ * callback is stored and answered first and what follows from it in the next commit, as an engine has to.
  */
 import { mkdirSync } from 'node:fs'
 import path from 'node:path'
@@ -11,7 +12,7 @@ import { Hono } from 'hono'
 import Database from 'libsql'
 import { createProbe, type Tag } from '../host/probe.ts'
 
-const { DATA_DIR = 'bare-data', PORT = '7701', PROBE_FILE } = process.env
+const { DATA_DIR = 'bare-data', PORT = '7701', PROBE_FILE, APART } = process.env
 const GROUP_MAX = 256
 const WAITING = 5
 
@@ -83,17 +84,24 @@ function submit(id: string): Promise<void> {
 }
 
 function callback(id: string): Promise<void> {
+  const follow = () => {
+    updateTask.run([6, 0, id])
+    insertEvent.run([id, 6, Date.now()])
+  }
+  const goOn = () => {
+    tasks.set(id, { step: 6, parked: false })
+    run(id, 6)
+  }
   return new Promise(resolve =>
     commit(
       () => {
         insertSignal.run([id, Date.now()])
-        updateTask.run([6, 0, id])
-        insertEvent.run([id, 6, Date.now()])
+        if (!APART) follow()
       },
       () => {
         resolve()
-        tasks.set(id, { step: 6, parked: false })
-        run(id, 6)
+        if (APART) commit(follow, goOn)
+        else goOn()
       },
     ),
   )

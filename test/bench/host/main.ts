@@ -1,7 +1,7 @@
 /**
  * The bench host: the real store, loop, inbox and callback server with a journey of seven steps that do nothing, so that
  * other engines can be measured beside it. `DATA_DIR` keeps the state, `PORT` is on loopback, `PROBE_FILE` is told what
- * happened when. `GET /` answers once it is ready; `POST /tasks/:id` 201 once the task is durable;
+ * happened when, `RECORD_FILE` at the end every statement. `GET /` answers once it is ready; `POST /tasks/:id` 201 once the task is durable;
  * `POST /tasks/:id/callback` 200, or 409 while the task has not reached its fifth step. A restart goes on.
  */
 import { mkdirSync } from 'node:fs'
@@ -23,8 +23,9 @@ import { fakeResults } from '../../fakes/results.ts'
 import { aSpec } from '../../support/builders.ts'
 import { replaceBodies, WAITING_FOR, WAITING_STEP } from './journey.ts'
 import { createProbe } from './probe.ts'
+import { recordStatements } from './recorder.ts'
 
-const { DATA_DIR = 'bench-data', PORT = '7700', PROBE_FILE } = process.env
+const { DATA_DIR = 'bench-data', PORT = '7700', PROBE_FILE, RECORD_FILE } = process.env
 const SPEC = aSpec()
 /** A wake so far away, in ms, is the one of the step that waits. */
 const PARKED_MS = 3_600_000
@@ -35,6 +36,7 @@ const probe = createProbe(PROBE_FILE)
 /** Tasks whose fifth body found no callback: they are parked once that is stored. */
 const waiting = new Set<string>()
 replaceBodies(probe, waiting)
+const writeRecord = RECORD_FILE ? recordStatements(RECORD_FILE) : () => {}
 mkdirSync(DATA_DIR, { recursive: true })
 const world = realWorld()
 takeLock(DATA_DIR, { pid: process.pid, startedAt: new Date().toISOString() })
@@ -57,6 +59,7 @@ process.once('SIGTERM', async () => {
   await listener.stop()
   await engine.loop.stop()
   store.close()
+  writeRecord()
   process.exit(0)
 })
 

@@ -34,12 +34,13 @@ export function makeFolder(): { dir: string; remove(): void } {
 const CONNECTIONS = 64
 const READY_MS_MAX = 60_000
 
-export async function startHost(program: Program, dir: string, node: string[] = []): Promise<Host> {
+/** `env` is for the program, beside its own three variables. */
+export async function startHost(program: Program, dir: string, env: Record<string, string> = {}): Promise<Host> {
   const port = await freePort()
   const probe = path.join(dir, 'probe')
   const startedAt = performance.now()
-  const child = spawn(process.execPath, [...node, PROGRAMS[program]], {
-    env: { ...process.env, DATA_DIR: path.join(dir, 'data'), PORT: String(port), PROBE_FILE: probe },
+  const child = spawn(process.execPath, [PROGRAMS[program]], {
+    env: { ...process.env, ...env, DATA_DIR: path.join(dir, 'data'), PORT: String(port), PROBE_FILE: probe },
     stdio: ['ignore', 'ignore', 'inherit'],
   })
   const ended = new Promise<void>(resolve => child.on('exit', () => resolve()))
