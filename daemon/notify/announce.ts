@@ -16,10 +16,11 @@ export const outboxKind = (way: Way): OutboxKind => `notify-${way}`
 export function announce({ store, config }: Engine, before: Task, decided: Transition, now: number): void {
   const event = newsOf(before, decided)
   if (event === null || !config.notify.events.includes(event)) return
+  const ways = WAYS.filter(way => isSet(config, way))
+  if (ways.length === 0) return
   const { task } = decided
   const notice = noticeOf(task, event, now, config.notify.includeText)
-  for (const way of WAYS) {
-    if (!isSet(config, way)) continue
+  for (const way of ways) {
     const id = `notify-${way}-${task.id}-${task.attempt}-${before.rev}`
     post(store.sql, { id, kind: outboxKind(way), payload: { ...notice }, dueAt: now })
   }

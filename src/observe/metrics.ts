@@ -76,8 +76,12 @@ function histogramLines(name: string, one: { labels: Labels; counts: readonly nu
 }
 
 function labelText(labels: Labels): string {
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${value.replace(/["\\\n]/g, escapeLabel)}"`)
-  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`
+  let pairs = ''
+  for (const [name, value] of Object.entries(labels)) {
+    const text = /["\\\n]/.test(value) ? value.replace(/["\\\n]/g, escapeLabel) : value
+    pairs += `${pairs === '' ? '' : ','}${name}="${text}"`
+  }
+  return pairs === '' ? '' : `{${pairs}}`
 }
 
 const escapeLabel = (character: string) => (character === '\n' ? '\\n' : `\\${character}`)

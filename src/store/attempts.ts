@@ -20,8 +20,9 @@ const STATE = fields(
 const PROPERTIES = STATE.map(({ property }) => property)
 const WAKE_BIT = 1 << PROPERTIES.indexOf('wakeAt')
 const WHOLE = [...fields(['attempt', 'rev', 'wakes', 'createdAt']), ...STATE]
-const INSERT = [...fields(['taskId', 'attempt', 'rev', 'wakes', 'live', 'createdAt']), ...STATE]
-const INSERTION = `insert into attempts (${columnsOf(INSERT)}) values (${holes(INSERT)}) on conflict do nothing`
+const KEY: Field = { property: 'id', column: 'task_id', kind: 'plain' }
+const INSERT = [KEY, ...fields(['attempt', 'rev', 'createdAt']), ...STATE]
+const INSERTION = `insert into attempts (${columnsOf(INSERT)}, wakes, live) values (${holes(INSERT)}, 0, 1) on conflict do nothing`
 
 /** A task as read, with the count of wake-ups that its writer must still find. */
 export interface ReadTask extends Task {
@@ -30,10 +31,7 @@ export interface ReadTask extends Task {
 
 export type AttemptState = Omit<Task, 'id' | 'attempt' | 'rev' | 'spec' | 'createdAt'>
 
-const STANDING = [
-  { property: 'id', column: 'task_id', kind: 'plain' } as const,
-  ...fields(['attempt', 'status', 'workspaceId']),
-]
+const STANDING = [KEY, ...fields(['attempt', 'status', 'workspaceId'])]
 
 const SELECT = `select t.id, t.spec, ${columnsOf(WHOLE, 'a.')} from attempts a join tasks t on t.id = a.task_id`
 const READ = [...fields(['id']), ...fields([], ['spec']), ...WHOLE]
@@ -94,8 +92,7 @@ export function unsavedAttemptsOn(sql: Sql, nodeName: string): number {
 
 /** False when it is there already; then nothing was changed. */
 export function insertAttempt(sql: Sql, task: Task): boolean {
-  const row = { ...task, taskId: task.id, live: 1, wakes: 0 }
-  return sql.run(INSERTION, ...valuesOf(row, INSERT)) === 1
+  return sql.run(INSERTION, ...valuesOf(task, INSERT)) === 1
 }
 
 /**
