@@ -26,7 +26,7 @@ const shared = {
   target: 'node20.19',
   format: 'esm',
   minifySyntax: true,
-  minifyWhitespace: false,
+  minifyWhitespace: true,
   legalComments: 'linked',
   plugins: [englishOnly],
   logLevel: 'warning',
