@@ -6,6 +6,7 @@ import type { TaskJson } from '../src/protocol/control.ts'
 import type { Status } from '../src/task.ts'
 import { realWorld } from '../src/world.ts'
 import { type Cli, durationOf, formatOf, printJson, printOne, say } from './cli.ts'
+import { paintOf } from './colour.ts'
 import { confirmed } from './confirm.ts'
 import { errorText } from './error-text.ts'
 import type { Format } from './formats.ts'
@@ -106,7 +107,7 @@ async function each(
       if (format !== 'json') show(cli, task, format)
     } catch (thrown) {
       const error = asTdfError(thrown)
-      cli.stderr.write(errorText(error, format === 'json' || format === 'ndjson'))
+      cli.stderr.write(errorText(error, format === 'json' || format === 'ndjson', paintOf(cli, cli.stderr)))
       cli.exitCode ||= ERRORS[error.code].exit
     }
   }

@@ -10,6 +10,7 @@ import { TdfError } from '../src/errors.ts'
 import { findPaths, type Paths } from '../src/paths.ts'
 import { jsonText, sanitize } from '../src/sanitize.ts'
 import { VERSION } from '../src/version.ts'
+import { type ColourWhen, paintOf } from './colour.ts'
 import type { Format, Shape } from './formats.ts'
 
 export interface Cli {
@@ -26,6 +27,9 @@ export interface Cli {
   stderr: NodeJS.WriteStream
   paths(): Paths
   client(): Client
+  /** As `--host` and `--color` have them; undefined when they were not said. */
+  host: string | undefined
+  colour: ColourWhen | undefined
   /** Set by the command that runs; 0 unless it says otherwise. */
   exitCode: number
 }
@@ -51,9 +55,10 @@ export function createCli(around: Surroundings, programDir: string, command: rea
   const onOtherVersion = (version: string) => {
     if (stderr.isTTY) stderr.write(`note: the daemon is ${sanitize(version)}, this is ${VERSION}; restart the daemon\n`)
   }
-  const client = once(() => controlClient({ ...socketOf(env, paths), onOtherVersion }))
-  return {
+  const client = once(() => controlClient({ ...socketOf(cli), onOtherVersion }))
+  const cli: Cli = {
     ...{ words: [], command, programDir, env, stdout, stderr, paths, client },
+    ...{ host: undefined, colour: undefined },
     // Opened by whoever reads it: Node loads its file streams for one, and most commands read nothing.
     get stdin() {
       return around.stdin
@@ -61,12 +66,18 @@ export function createCli(around: Surroundings, programDir: string, command: rea
     cwd: around.cwd(),
     exitCode: 0,
   }
+  return cli
 }
 
 /** Where the daemon is, and who says so: every failure to reach it names both. */
-function socketOf(env: NodeJS.ProcessEnv, paths: () => Paths): { socket: string; origin: string } {
-  const host = env.TDF_HOST?.replace(/^unix:(\/\/)?/, '')
-  if (host) return { socket: host, origin: 'TDF_HOST' }
+function socketOf({ host, env, paths }: Cli): { socket: string; origin: string } {
+  const origin = host ? '--host' : 'TDF_HOST'
+  const named = (host || env.TDF_HOST)?.replace(/^unix:(\/\/)?/, '')
+  if (named && /^[a-z][a-z0-9+.-]*:\/\//i.test(named)) {
+    const message = `${origin}: the daemon listens at a unix socket alone, and "${named}" names none`
+    throw usage(message, 'tdf --host unix:///run/tdf/tdf.sock version')
+  }
+  if (named) return { socket: named, origin }
   const { socket, systemSocket } = paths()
   // Its folder is there as long as it runs; what is in it only its group can see.
   if (systemSocket !== null && !existsSync(socket) && existsSync(path.dirname(systemSocket))) {
@@ -84,12 +95,12 @@ export function formatOf(command: Command): Format {
 export function shapeOf(cli: Cli, command: Command): Shape {
   const { columns, header = true } = command.optsWithGlobals<GlobalOptions>()
   const width = cli.stdout.isTTY ? cli.stdout.columns : undefined
-  return { format: formatOf(command), columns, header, width }
+  return { format: formatOf(command), columns, header, width, paint: paintOf(cli, cli.stdout) }
 }
 
 /** Text as data goes to stdout, one write for each piece. Whatever it holds, a terminal is safe from it. */
-export function print(cli: Cli, text: string): void {
-  const safe = sanitize(text)
+export function print(cli: Cli, text: string, paint: (safe: string) => string = safe => safe): void {
+  const safe = paint(sanitize(text))
   cli.stdout.write(safe.endsWith('\n') ? safe : `${safe}\n`)
 }
 
@@ -99,9 +110,17 @@ export function printJson(cli: Cli, value: unknown, indent?: number): void {
 }
 
 /** One thing in the form that was asked for. */
-export function printOne<T>(cli: Cli, format: Format, value: T, forms: { id: string; text(value: T): string }): void {
+export function printOne<T>(cli: Cli, format: Format, value: T, forms: Forms<T>): void {
   if (format === 'json' || format === 'ndjson') return printJson(cli, value)
-  print(cli, format === 'id' ? forms.id : forms.text(value))
+  if (format === 'id') print(cli, forms.id)
+  else print(cli, forms.text(value), forms.paint)
+}
+
+interface Forms<T> {
+  id: string
+  text(value: T): string
+  /** Puts colour on the text. */
+  paint?(safe: string): string
 }
 
 /** Talk goes to stderr. */

@@ -30,7 +30,7 @@ const SOURCES: Record<string, Source> = {
 /** One a line, with a description behind a tab. Never throws: a TAB that fails is only a TAB without an answer. */
 export async function candidates(cli: Cli, program: Command, words: readonly string[]): Promise<string[]> {
   const { text, isSplit, before } = current(words)
-  const { command, pending, position } = walk(program, before)
+  const { command, pending, position } = walk(cli, program, before)
   const assigned = /^(--[\w-]+)=(.*)$/s.exec(text)
   if (assigned?.[1]) {
     const option = findOption(command, assigned[1])
@@ -62,12 +62,13 @@ function current(words: readonly string[]): { text: string; isSplit: boolean; be
 }
 
 /** Where the words before lead: a command, how many of its arguments are there, an option that wants its value. */
-function walk(program: Command, words: readonly string[]) {
+function walk(cli: Cli, program: Command, words: readonly string[]) {
   let command = program
   let position = 0
   let pending: Option | undefined
   for (const word of words) {
     if (pending) {
+      if (pending.long === '--host') cli.host = word
       pending = undefined
       continue
     }

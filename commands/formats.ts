@@ -1,4 +1,6 @@
-/** The output forms, and how a command line asks for one. Imports nothing, as every command needs it. */
+/** The output forms, and how a command line asks for one. Imports nothing that runs, as every command needs it. */
+import type { Paint } from './colour.ts'
+
 export const FORMATS = ['table', 'wide', 'json', 'ndjson', 'id'] as const
 export type Format = (typeof FORMATS)[number]
 
@@ -10,4 +12,6 @@ export interface Shape {
   header: boolean
   /** Columns of the terminal; undefined in a pipe, where nothing is shortened. */
   width: number | undefined
+  /** Undefined where there is no colour. */
+  paint?: Paint | undefined
 }

@@ -5,6 +5,7 @@
 import { sanitize } from '../src/sanitize.ts'
 import { shorten } from '../src/shorten.ts'
 import { widthOf } from '../src/width.ts'
+import { type Paint, tinted } from './colour.ts'
 
 export interface LiveLines {
   /** A line that stays, above those that change. */
@@ -19,7 +20,7 @@ const COLUMNS = 80
 const BELOW = '\x1b[J'
 const up = (lines: number) => (lines > 0 ? `\r\x1b[${lines}A` : '\r')
 
-export function liveLines(to: NodeJS.WriteStream): LiveLines {
+export function liveLines(to: NodeJS.WriteStream, paint?: Paint): LiveLines {
   let lines: readonly string[] = []
   /** As they stand on the terminal. */
   let drawn: readonly string[] = []
@@ -31,11 +32,11 @@ export function liveLines(to: NodeJS.WriteStream): LiveLines {
     const above = drawn.reduce((sum, line) => sum + Math.max(Math.ceil(widthOf(line) / columns), 1), -1)
     // A line as wide as the terminal would put the cursor below it, and so would the ^C that is echoed behind it.
     drawn = lines.map(line => shorten(sanitize(line).replace(/\s*\n\s*/g, ' '), columns - 3))
-    to.write(`${up(above)}${BELOW}${kept}${drawn.join('\n')}`)
+    to.write(`${up(above)}${BELOW}${kept}${drawn.map(line => tinted(line, paint)).join('\n')}`)
   }
 
   return {
-    print: text => draw(`${sanitize(text)}\n`),
+    print: text => draw(`${tinted(sanitize(text), paint)}\n`),
     show(next) {
       lines = next
       draw()

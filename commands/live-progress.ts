@@ -7,6 +7,7 @@ import { oneLine } from '../src/sanitize.ts'
 import { STEPS } from '../src/task.ts'
 import { realWorld, sleep } from '../src/world.ts'
 import type { Cli } from './cli.ts'
+import { paintOf } from './colour.ts'
 import { isOver, isSettled } from './is-over.ts'
 import { liveLines } from './live-lines.ts'
 import type { Teller } from './progress.ts'
@@ -20,7 +21,7 @@ const TASKS_MAX = 8
 export function liveTeller(cli: Cli, ids: readonly string[], to: NodeJS.WriteStream, isTitled: boolean): Teller {
   const { clock } = realWorld()
   const ending = new AbortController()
-  const lines = liveLines(to)
+  const lines = liveLines(to, paintOf(cli, to))
   const tasks = new Map<string, TaskJson>()
   const reasons = new Map<string, string>()
   const before = (id: string | null) => (ids.length > 1 ? `${id?.slice(0, 6)}  ` : '')

@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import type { NodeJson } from '../src/protocol/control.ts'
 import { oneLine } from '../src/sanitize.ts'
+import { nodeStateOf } from '../src/tui/states.ts'
 import { realWorld } from '../src/world.ts'
 import { type Cli, formatOf, printOne, say, shapeOf } from './cli.ts'
 import { confirmedByName } from './confirm.ts'
@@ -57,7 +58,7 @@ function at(name: string, flags: Record<string, boolean | undefined>, what = '')
 const nodeColumns = (now: number): readonly Column<NodeJson>[] => [
   { title: 'NAME', of: ({ name }) => oneLine(name) },
   { title: 'PROVIDER', of: ({ provider }) => oneLine(provider), spare: true },
-  { title: 'STATUS', of: ({ status }) => status },
+  { title: 'STATUS', of: ({ status }) => status, tone: node => nodeStateOf(node).tone },
   { title: 'TASKS', of: ({ workspaces, maxWorkspaces }) => `${workspaces}/${maxWorkspaces}` },
   { title: 'SIZE', of: ({ size }) => oneLine(size ?? '-'), spare: true },
   { title: 'LOCATION', of: ({ location }) => oneLine(location ?? '-'), spare: true },

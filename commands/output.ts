@@ -1,7 +1,8 @@
 /** Lists in every form: tables for people, JSON for scripts, ids for pipes. */
 
-import { jsonText } from '../src/sanitize.ts'
+import { jsonText, oneLine } from '../src/sanitize.ts'
 import { shorten } from '../src/shorten.ts'
+import type { Tone } from '../src/tui/states.ts'
 import { widthOf } from '../src/width.ts'
 import { type Cli, print, usage } from './cli.ts'
 import type { Shape } from './formats.ts'
@@ -9,6 +10,8 @@ import type { Shape } from './formats.ts'
 export interface Column<T> {
   title: string
   of(row: T): string
+  /** How a cell looks where there is colour. */
+  tone?(row: T): Tone | undefined
   /** For `--sort`, where the text of a cell does not have the order of what it means. */
   sortBy?(row: T): number
   /** Only in `wide`. */
@@ -29,7 +32,8 @@ const FLEXIBLE_WIDTH_MIN = 20
 
 export function printList<T>(cli: Cli, shape: Shape, rows: readonly T[], list: List<T>): void {
   const text = render(rows, shape, list)
-  if (shape.format === 'json' || shape.format === 'ndjson') cli.stdout.write(text)
+  const isHarmless = shape.format === 'json' || shape.format === 'ndjson' || shape.paint !== undefined
+  if (isHarmless) cli.stdout.write(text)
   else if (text !== '') print(cli, text)
 }
 
@@ -61,9 +65,10 @@ function chosen<T>(columns: readonly Column<T>[], names: readonly string[]): Col
 export function table<T>(
   rows: readonly T[],
   columns: readonly Column<T>[],
-  { width, header = true }: { width?: number | undefined; header?: boolean } = {},
+  { width, header = true, paint }: Partial<Pick<Shape, 'width' | 'header' | 'paint'>> = {},
 ): string {
-  const cells = columns.map(({ title, of }) => [title, ...rows.map(of)])
+  // What is painted is not cleaned any more when it is printed.
+  const cells = columns.map(({ title, of }) => [title, ...rows.map(row => (paint ? oneLine(of(row)) : of(row)))])
   const widths = cells.map(column => Math.max(...column.map(cell => widthOf(cell))))
   const kept = fitting(columns, widths, width)
   const last = kept.at(-1)
@@ -72,10 +77,15 @@ export function table<T>(
   const lineOf = (row: number) =>
     kept.map(index => {
       const cell = cells[index]?.[row] ?? ''
-      return index === last ? shorten(cell, room) : cell + ' '.repeat((widths[index] ?? 0) - widthOf(cell))
+      const fitted = index === last ? shorten(cell, room) : cell + ' '.repeat((widths[index] ?? 0) - widthOf(cell))
+      return paint ? paint(fitted, row === 0 ? 'bold' : toneOf(columns[index], rows[row - 1])) : fitted
     })
   const lines = Array.from({ length: rows.length + 1 }, (_, row) => `${lineOf(row).join('  ').trimEnd()}\n`)
   return lines.slice(header ? 0 : 1).join('')
+}
+
+function toneOf<T>(column: Column<T> | undefined, row: T | undefined): Tone | undefined {
+  return row === undefined ? undefined : column?.tone?.(row)
 }
 
 /** The columns that a terminal has room for, by index: spare ones go first, the rightmost before the others. */

@@ -7,6 +7,7 @@ import { runForeground } from '../src/process.ts'
 import type { TaskJson } from '../src/protocol/control.ts'
 import { sanitize } from '../src/sanitize.ts'
 import { type Cli, print, printJson, say } from './cli.ts'
+import { paintedDiff, paintOf } from './colour.ts'
 import type { Format } from './formats.ts'
 import { plainEnv, userGit } from './local-git.ts'
 
@@ -16,7 +17,9 @@ export async function diff(cli: Cli, reference: string, stat: boolean): Promise<
   await withPatch(cli, reference, stat, async file => {
     const patch = await readFile(file)
     await new Promise<void>((resolve, reject) => {
-      const text = cli.stdout.isTTY ? sanitize(patch.toString('utf8')) : patch
+      const paint = paintOf(cli, cli.stdout)
+      const isSeen = cli.stdout.isTTY || paint !== undefined
+      const text = isSeen ? paintedDiff(sanitize(patch.toString('utf8')), paint) : patch
       cli.stdout.write(text, error => (error ? reject(error) : resolve()))
     })
   })

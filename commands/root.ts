@@ -2,6 +2,7 @@
 import { Command, type CommanderError, Option } from 'commander'
 import { VERSION } from '../src/version.ts'
 import { type Cli, usage } from './cli.ts'
+import { COLOUR_WHEN, type ColourWhen } from './colour.ts'
 import { FORMATS } from './formats.ts'
 
 export type MakeCommand = (cli: Cli) => Command
@@ -21,6 +22,19 @@ export function rootCommand(cli: Cli, shown: readonly MakeCommand[], hidden: rea
     .option('--no-header', 'tables without their first line')
     .option('--no-input', 'never ask')
     .option('--yes', 'answer every question with yes')
+    .option('--host <socket>', "the daemon's socket, before TDF_HOST", socket => {
+      // Known as soon as it is read: whatever goes wrong behind it says so.
+      cli.host = socket
+      return socket
+    })
+    .addOption(new Option('--color <when>', 'colours, before TDF_COLOR and NO_COLOR').choices(COLOUR_WHEN))
+    .option('--no-color', 'the same as --color never')
+    .on('option:color', (when: ColourWhen) => {
+      cli.colour = when
+    })
+    .on('option:no-color', () => {
+      cli.colour = 'never'
+    })
   for (const make of shown) program.addCommand(make(cli))
   for (const make of hidden) program.addCommand(make(cli), { hidden: true })
   adopt(cli, program, 'tdf')

@@ -3,6 +3,7 @@ import { type Command, CommanderError } from 'commander'
 import { asTdfError, ERRORS, type TdfError } from '../src/errors.ts'
 import { sanitize } from '../src/sanitize.ts'
 import type { Cli } from './cli.ts'
+import { type Paint, paintOf } from './colour.ts'
 import { errorText } from './error-text.ts'
 
 /** Never throws: what went wrong is printed, and the exit code tells it. `build` makes the tree that knows the command. */
@@ -26,10 +27,19 @@ async function greet(cli: Cli, program: Command): Promise<void> {
 }
 
 function report(cli: Cli, error: TdfError, argv: readonly string[]): number {
-  cli.stderr.write(errorText(error, wantsJson(argv)))
+  cli.stderr.write(errorText(error, wantsJson(argv), paintFor(cli)))
   if (error.code === 'BUG' && cli.env.TDF_DEBUG)
     cli.stderr.write(`${sanitize(String(error.cause instanceof Error ? error.cause.stack : error.stack))}\n`)
   return ERRORS[error.code].exit
+}
+
+/** A wish that cannot be understood is what the error is about: then there is no colour. */
+function paintFor(cli: Cli): Paint | undefined {
+  try {
+    return paintOf(cli, cli.stderr)
+  } catch {
+    return undefined
+  }
 }
 
 /** Looked up in the words themselves, since the command line may be what is wrong. */

@@ -5,6 +5,7 @@ import { asTdfError, ERRORS } from '../src/errors.ts'
 import type { TaskJson } from '../src/protocol/control.ts'
 import { oneLine } from '../src/sanitize.ts'
 import { type Cli, durationOf, print, printJson, say, usage } from './cli.ts'
+import { paintOf } from './colour.ts'
 import { errorText } from './error-text.ts'
 import type { Format } from './formats.ts'
 import { type PlannedTask, plannedText } from './planned-text.ts'
@@ -30,7 +31,7 @@ export async function submitFile(cli: Cli, file: string, options: SubmitOptions,
     } catch (thrown) {
       const error = asTdfError(thrown)
       say(cli, `${file}:${line.number} was not submitted`)
-      cli.stderr.write(errorText(error, format === 'json' || format === 'ndjson'))
+      cli.stderr.write(errorText(error, format === 'json' || format === 'ndjson', paintOf(cli, cli.stderr)))
       cli.exitCode ||= ERRORS[error.code].exit
     }
   }

@@ -3,6 +3,7 @@ import { formatDurationShort } from '../src/duration.ts'
 import type { TaskJson } from '../src/protocol/control.ts'
 import { pushText, resultLine } from '../src/result-text.ts'
 import { oneLine, sanitize } from '../src/sanitize.ts'
+import { stateOf as lookOf, type Tone } from '../src/tui/states.ts'
 import { type Column, pairs } from './output.ts'
 
 /** One line that says how it stands: for the end of a wait, and after a change. */
@@ -28,10 +29,12 @@ export function stateOf(task: TaskJson): string {
 const verdictOf = ({ status, verdict }: TaskJson) =>
   verdict === null || verdict === 'cancelled' ? status : `${status} (${verdict})`
 
+export const toneOf = (task: TaskJson): Tone => lookOf(task).tone
+
 export const taskColumns = (now: number): readonly Column<TaskJson>[] => [
   { title: 'ID', of: task => task.id },
-  { title: 'STATUS', of: task => task.status },
-  { title: 'STEP', of: task => task.step ?? task.verdict ?? '-' },
+  { title: 'STATUS', of: task => task.status, tone: toneOf },
+  { title: 'STEP', of: task => task.step ?? task.verdict ?? '-', tone: toneOf },
   { title: 'AGE', of: task => since(task.createdAt, now), sortBy: task => now - Date.parse(task.createdAt) },
   { title: 'NODE', of: task => oneLine(task.node?.name ?? '-'), spare: true },
   { title: 'AGENT', of: task => oneLine(task.agent), wide: true },

@@ -3,9 +3,10 @@ import type { Command } from 'commander'
 import type { EventJson, TaskJson, WhyJson } from '../src/protocol/control.ts'
 import { realWorld } from '../src/world.ts'
 import { type Cli, durationOf, formatOf, printJson, printOne, say, shapeOf } from './cli.ts'
+import { paintedFacts, paintOf } from './colour.ts'
 import { printList } from './output.ts'
 import { sorted } from './sort.ts'
-import { NO_TASKS, taskColumns, taskDetails } from './task-text.ts'
+import { NO_TASKS, taskColumns, taskDetails, toneOf } from './task-text.ts'
 import { timelineText } from './timeline.ts'
 import { whyText } from './why-text.ts'
 
@@ -44,12 +45,15 @@ export async function show(cli: Cli, reference: string, command: Command): Promi
   const isText = format === 'table' || format === 'wide'
   const events = isText ? await cli.client().call<EventJson[]>({ path: `${path}/events` }) : []
   const text = () => taskDetails(task, realWorld().clock.now()) + timelineText(events)
-  printOne(cli, format, task, { id: task.id, text })
+  const paint = (safe: string) => paintedFacts(safe, paintOf(cli, cli.stdout), toneOf(task))
+  printOne(cli, format, task, { id: task.id, text, paint })
 }
 
 export async function why(cli: Cli, reference: string, command: Command): Promise<void> {
   const answer = await cli.client().call<WhyJson>({ path: `/tasks/${encodeURIComponent(reference)}/why` })
   const format = formatOf(command)
   if (format === 'json' || format === 'ndjson') return printJson(cli, answer)
-  printOne(cli, format, answer, { id: answer.taskId, text: () => whyText(answer, realWorld().clock.now()) })
+  const text = () => whyText(answer, realWorld().clock.now())
+  const paint = (safe: string) => paintedFacts(safe, paintOf(cli, cli.stdout), undefined)
+  printOne(cli, format, answer, { id: answer.taskId, text, paint })
 }

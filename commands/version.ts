@@ -13,9 +13,11 @@ export function versionCommand(cli: Cli): Command {
     .action(async (_options, command: Command) => {
       const daemon = await daemonVersion(cli)
       const node = process.versions.node
-      const text = () => `tdf ${VERSION}, daemon ${daemon ?? 'not running'}, node ${node}`
+      const { socket, origin } = cli.client()
+      const versions = `tdf ${VERSION}, daemon ${daemon ?? 'not running'}, node ${node}`
+      const text = () => `${versions}\nsocket ${socket} (from ${origin})`
       const format = formatOf(command)
-      printOne(cli, format, { version: VERSION, daemon, node }, { id: VERSION, text })
+      printOne(cli, format, { version: VERSION, daemon, node, socket, origin }, { id: VERSION, text })
       if (format === 'table' && daemon !== null && daemon !== VERSION)
         say(cli, 'they differ: tdf daemon stop, and start it anew')
     })

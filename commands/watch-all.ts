@@ -1,5 +1,6 @@
 /** `tdf watch` without a task: the dashboard on a terminal, else events as they happen, one object a line. */
 import type { Cli } from './cli.ts'
+import { hasColour } from './colour.ts'
 import type { Format } from './formats.ts'
 import { followEvents } from './observe-run.ts'
 
@@ -12,14 +13,16 @@ export async function watchAll(cli: Cli, { format, isReadOnly }: WatchAllOptions
   const { stdin, stdout, env } = cli
   const isScreen = stdin.isTTY && stdout.isTTY && env.TERM !== 'dumb' && (format === 'table' || format === 'wide')
   if (!isScreen) return followEvents(cli, 'now')
-  prepare(env)
+  prepare(cli)
   const { openDashboard } = await import('../src/tui/open.ts')
   cli.exitCode = await openDashboard({ client: cli.client(), stdin, stdout, isReadOnly })
 }
 
-/** Before Ink is loaded: it draws nothing where CI is set, and its colours know FORCE_COLOR but not NO_COLOR. */
-function prepare(env: NodeJS.ProcessEnv): void {
+/** Before Ink is loaded: it draws nothing where CI is set, and of all that speaks of colours it knows FORCE_COLOR. */
+function prepare(cli: Cli): void {
+  const { env } = cli
   delete env.CI
   delete env.CONTINUOUS_INTEGRATION
-  if (env.NO_COLOR) env.FORCE_COLOR = '0'
+  if (!hasColour(cli, true)) env.FORCE_COLOR = '0'
+  else if (cli.colour === 'always' || env.TDF_COLOR === 'always') env.FORCE_COLOR ||= '1'
 }

@@ -33,6 +33,8 @@ export interface Reply {
 
 export interface Client {
   socket: string
+  /** Who said that it is there. */
+  origin: string
   /** The parsed answer. Throws the daemon's error as it was meant. */
   call<T>(request: Request): Promise<T>
   /** The answer as it came; still throws on errors. */
@@ -104,6 +106,7 @@ export function controlClient(where: Whereabouts): Client {
 
   return {
     socket,
+    origin: where.origin ?? 'the caller',
     raw,
     stream: send,
     // The shapes are those of src/protocol/control.ts, made by the daemon of the same version or warned about.

@@ -62,8 +62,10 @@ async function looked(cli: Cli, name: string, check: Check): Promise<FindingJson
 /** Words before symbols: nothing here needs a colour to be read. */
 const WORDS = { ok: 'ok', warn: 'WARNING', fail: 'FAILED' } as const
 
+const TONES = { ok: 'good', warn: 'wait', fail: 'bad' } as const
+
 const columns: readonly Column<FindingJson>[] = [
   { title: 'CHECK', of: ({ check }) => oneLine(check) },
-  { title: 'STATE', of: ({ state }) => WORDS[state] },
+  { title: 'STATE', of: ({ state }) => WORDS[state], tone: ({ state }) => TONES[state] },
   { title: 'WHAT', of: ({ message }) => oneLine(message), flexible: true },
 ]
