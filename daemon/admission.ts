@@ -1,6 +1,6 @@
 /** Whether work may begin at all. What stands against it is named, so that `why` can say it. */
 
-export type Cause = 'drain' | 'disk'
+export type Cause = 'drain' | 'disk' | 'restore'
 
 export interface Admission {
   /** A sentence about why nothing is begun; null when nothing stands against it. */

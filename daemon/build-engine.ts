@@ -16,6 +16,7 @@ import { createPlacement } from './placement.ts'
 import { createQueue } from './queue.ts'
 import { runTask } from './run-task.ts'
 import { nodeSubject, parseSubject, taskSubject } from './subjects.ts'
+import { takeUpRestored } from './sweeps/restored.ts'
 import { createWatchers } from './watchers.ts'
 
 export interface RunningEngine extends Engine, Door {
@@ -52,6 +53,7 @@ export function buildEngine(deps: Deps): RunningEngine {
 async function takeUp(engine: Engine): Promise<void> {
   const { store, loop, queue, world, providers } = engine
   const now = world.clock.now()
+  takeUpRestored(engine)
   await store.commit(() => {
     for (const [name, provider] of Object.entries(providers)) {
       for (const standing of provider.standing()) {

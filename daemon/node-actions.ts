@@ -62,10 +62,14 @@ export async function removeNode(
   })
 }
 
-function refuseWithWork({ store }: Engine, { name }: ReadNode, discard: boolean): void {
+function refuseWithWork({ store }: Engine, { name, facts }: ReadNode, discard: boolean): void {
   const unsaved = pendingOn(store.sql, name, 'salvage').length
   const working = liveWorkspaces(store.sql, name).length
-  if (discard || (unsaved === 0 && working === 0)) return
+  if (discard || (unsaved === 0 && working === 0 && !facts.adopted)) return
+  if (facts.adopted) {
+    const message = `node ${name} was found without an owner, and what is on it is not saved yet`
+    throw new TdfError('WRONG_STATE', message, { hint: `tdf node rm ${name} --discard-work` })
+  }
   const what = unsaved > 0 ? `the work of ${unsaved} tasks that is not saved` : `${working} workspaces`
   throw new TdfError('WRONG_STATE', `node ${name} has ${what} on it`, {
     hint: unsaved > 0 ? `tdf node rm ${name} --discard-work` : `tdf node drain ${name}`,

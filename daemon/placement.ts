@@ -56,7 +56,8 @@ function withMovable({ store: { sql } }: Engine, queue: readonly Wish[]): readon
   return movable.length === 0 ? queue : [...movable, ...queue].sort(inOrder)
 }
 
-const WAITS: readonly (string | null)[] = ['node_selection', 'node_provisioning', 'node_agent_ready']
+/** Steps in which a task has no workspace yet. */
+export const WAITS: readonly (string | null)[] = ['node_selection', 'node_provisioning', 'node_agent_ready']
 
 /** A slot is of no use to an agent whose credential has nothing left. */
 function unlimited(waiting: readonly Wish[], limits: ReadonlyMap<string, number>): readonly Wish[] {
@@ -72,6 +73,7 @@ export function roomsOf(engine: Pick<Engine, 'store'>, nodes: readonly ReadNode[
   const heartbeats = readHeartbeats(engine.store.sql)
   return nodes.map(node => {
     const beat = heartbeats.get(node.name)
+    const inUse = used.get(node.name) ?? 0
     const speaks = node.status === 'ready' || node.status === 'warm'
     return {
       name: node.name,
@@ -79,8 +81,9 @@ export function roomsOf(engine: Pick<Engine, 'store'>, nodes: readonly ReadNode[
       status: node.status,
       size: node.size,
       location: node.location,
-      used: used.get(node.name) ?? 0,
-      slots: node.maxWorkspaces,
+      used: inUse,
+      // On one that was found without an owner, nobody knows yet what else takes up room.
+      slots: node.facts.adopted ? inUse : node.maxWorkspaces,
       cpuPercent: beat?.cpuPercent ?? null,
       memoryPercent: beat?.memoryPercent ?? null,
       silentMs: speaks && beat ? now - beat.at : null,
@@ -98,17 +101,18 @@ export function offersOf({ providers, config }: Pick<Engine, 'providers' | 'conf
 
 function apply(engine: Engine, { reservations, orders }: Placements, now: number): void {
   const { store } = engine
-  for (const { wish, node } of reservations) give(engine, wish, node, now)
+  for (const { wish, node } of reservations) giveSlot(engine, wish, node, now)
   for (const order of orders) {
     const node = freshNode(engine, order, now)
     if (!insertNode(store.sql, node)) continue
     record(engine, { type: 'node.status', nodeName: node.name, data: { from: null, to: 'ordered', reason: null } }, now)
     store.afterCommit(() => engine.loop.schedule(nodeSubject(node.name), now))
-    for (const wish of order.wishes) give(engine, wish, node.name, now)
+    for (const wish of order.wishes) giveSlot(engine, wish, node.name, now)
   }
 }
 
-function give(engine: Engine, wish: Wish, node: string, now: number): void {
+/** Inside a write. `wish.reserved` names the node that it leaves for this one. */
+export function giveSlot(engine: Engine, wish: Wish, node: string, now: number): void {
   const { store, loop, queue } = engine
   if (wish.reserved !== null) leave(engine, wish, wish.reserved, now)
   if (!reserve(store.sql, { id: wish.id, attempt: wish.attempt, nodeName: node }, now)) return

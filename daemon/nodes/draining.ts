@@ -3,7 +3,7 @@ import type { NodeHandler } from './handler.ts'
 import { serving } from './serving.ts'
 
 export const draining: NodeHandler = async (ctx, node) => {
-  const isEmpty = ctx.workspaces === 0 && ctx.reservations === 0 && ctx.unsaved === 0
+  const isEmpty = ctx.workspaces === 0 && ctx.reservations === 0 && ctx.unsaved === 0 && !node.facts.adopted
   if (isEmpty && node.autoProvisioned) return { status: 'destroying', ms: 0, waitingFor: 'the provider to remove it' }
   const { status, waitingFor, ...outcome } = await serving(ctx, node)
   if (status === 'lost') return { ...outcome, status, waitingFor: waitingFor ?? null }

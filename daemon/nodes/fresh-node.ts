@@ -59,12 +59,11 @@ export function standingNode(
   }
 }
 
-/** A machine that carries our mark and has no row: it takes no work, and goes when what is on it is saved. */
+/** A machine that carries our mark and has no row: it takes no work before what is on it is known or saved. */
 export function adoptedNode(
   provider: ProviderName,
   { nodeName, id, size, location, address, pricePerHour, createdAt }: MarkedMachine,
-  now: number,
-  deadlineAt: number,
+  { now, slots, deadlineAt }: { now: number; slots: number; deadlineAt: number },
 ): Node {
   return {
     ...EMPTY,
@@ -73,7 +72,8 @@ export function adoptedNode(
     waitingFor: 'what is on it to be saved: it was found without an owner',
     facts: { serverId: id, billedFrom: createdAt, adopted: true },
     autoProvisioned: true,
-    maxWorkspaces: 0,
+    // As it was prepared, so that it is not prepared anew for a machine without users.
+    maxWorkspaces: slots,
     wakeAt: now,
     updatedAt: now,
   }

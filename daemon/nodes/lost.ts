@@ -36,6 +36,10 @@ const GRACE_MS = 60_000
  */
 function stillLost({ engine, unsaved, now }: NodeContext, node: ReadNode, error: TdfError): NodeOutcome {
   const { provisionPollInterval, salvageTimeout } = engine.config.runner
+  if (node.facts.adopted) {
+    const waitingFor = 'what is on it to be saved: it was found without an owner'
+    return { status: 'held', ms: provisionPollInterval, deadlineAt: now + engine.config.nodes.heldMax, waitingFor }
+  }
   const deadlineAt = node.deadlineAt ?? now + salvageTimeout + GRACE_MS
   if (now >= deadlineAt && unsaved === 0 && unsavedAttemptsOn(engine.store.sql, node.name) === 0) {
     return { status: 'destroying', ms: 0, waitingFor: 'the provider to remove it' }

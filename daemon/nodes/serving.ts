@@ -111,11 +111,11 @@ function silent(ctx: NodeContext, node: ReadNode, error: TdfError): NodeOutcome 
   return { ms: Math.min(heartbeatInterval, lostAfter - silentMs), waitingFor }
 }
 
-/** Ours to destroy and without work: warm until its time is over. Everything else just serves. */
+/** Ours to destroy and without work: warm until its time is over. Everything else just serves, as does one that was found without an owner until what is on it is saved. */
 function temperature(ctx: NodeContext, node: ReadNode): Partial<NodeOutcome> {
   const { now, workspaces, reservations } = ctx
   const isIdle = workspaces === 0 && reservations === 0
-  if (!node.autoProvisioned) return { waitingFor: null }
+  if (!node.autoProvisioned || node.facts.adopted) return { waitingFor: null }
   if (node.status === 'ready' && isIdle) {
     return { status: 'warm', warmUntil: goesAt(ctx, node), waitingFor: null }
   }

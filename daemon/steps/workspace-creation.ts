@@ -1,4 +1,5 @@
 /** Places the workspace on the reserved slot, then asks the node's agent to make it. Idempotent by the workspace's id. */
+import { TdfError } from '../../src/errors.ts'
 import type { CreateWorkspace } from '../../src/protocol/agent-api.ts'
 import type { Task } from '../../src/task.ts'
 import type { StepContext, StepHandler } from '../context.ts'
@@ -22,9 +23,15 @@ export const workspaceCreation: StepHandler<'workspace_ready' | 'node_selection'
     return wait(0, 'its saved work to be packed', { facts: { resume: { ...resume, source } } })
   }
   const agent = await ctx.agent(task.nodeName)
-  await agent.createWorkspace(requestFor(ctx, task, task.workspaceId))
   const file = fileOf(ctx, task)
-  if (file !== null) await agent.uploadBundle(task.workspaceId, file)
+  try {
+    await agent.createWorkspace(requestFor(ctx, task, task.workspaceId))
+    if (file !== null) await agent.uploadBundle(task.workspaceId, file)
+  } catch (thrown) {
+    // It was made and deleted there before, and a restored database does not know: under that name there never is another.
+    if (thrown instanceof TdfError && thrown.code === 'WORKSPACE_GONE') return advance('node_selection')
+    throw thrown
+  }
   return advance('workspace_ready', { workspaceStatus: 'creating' })
 }
 

@@ -7,6 +7,7 @@ import { machines } from './machines.ts'
 import { notify } from './notify.ts'
 import { orphans } from './orphans.ts'
 import { prune } from './prune.ts'
+import { restored } from './restored.ts'
 import { createSweeper } from './run.ts'
 import { stuckTasks } from './stuck-tasks.ts'
 import type { Sweep, SweepParts } from './sweep.ts'
@@ -34,6 +35,7 @@ const placement: Sweep = {
 export const SWEEPS: readonly Sweep[] = [
   errors,
   ...notify,
+  restored,
   placement,
   cleanups,
   stuckTasks,

@@ -6,13 +6,12 @@
 import { asTdfError } from '../../src/errors.ts'
 import type { ProviderName } from '../../src/node.ts'
 import type { MarkedFleet, MarkedMachine } from '../../src/providers/provider.ts'
-import { insertNode, type ReadNode, readNode, readNodes } from '../../src/store/nodes.ts'
+import { isRestored } from '../../src/store/meta.ts'
+import { type ReadNode, readNode, readNodes } from '../../src/store/nodes.ts'
 import type { Engine } from '../deps.ts'
 import { leaseMs } from '../lease.ts'
-import { adoptedNode } from '../nodes/fresh-node.ts'
 import { saveNode } from '../nodes/save-node.ts'
-import { record } from '../record.ts'
-import { nodeSubject } from '../subjects.ts'
+import { adopt } from './adopt.ts'
 import { recoverAdopted } from './recover.ts'
 import type { Sweep } from './sweep.ts'
 
@@ -34,7 +33,7 @@ export const machines: Sweep = {
       for (const node of readNodes(engine.store.sql)) {
         if (node.provider !== name) continue
         if (!seen.has(node.name)) await lookFor(round, node)
-        else if (node.facts.adopted && node.status === 'held') {
+        else if (isToRecover(node) && !isRestored(engine.store.sql)) {
           report.recovered += await recoverAdopted(engine, parts.stateDir, node, signal)
         }
       }
@@ -42,6 +41,9 @@ export const machines: Sweep = {
     return report
   },
 }
+
+const RECOVERABLE: readonly string[] = ['held', 'ready', 'warm', 'draining']
+const isToRecover = ({ facts, status }: ReadNode) => facts.adopted === true && RECOVERABLE.includes(status)
 
 interface Round {
   engine: Engine
@@ -70,7 +72,10 @@ async function lookAt(round: Round, machine: MarkedMachine): Promise<void> {
   const node = readNode(store.sql, machine.nodeName)
   const isYoung = now - Math.max(machine.createdAt, node?.updatedAt ?? 0) < config.sweeps.orphanMinAge
   if (!node) {
-    if (!isYoung && report.adopted < REMOVED_MAX) report.adopted += await adopt(round, machine, now)
+    // Right after a restore they are taken in as nodes that serve (restored.ts).
+    if (isYoung || report.adopted >= REMOVED_MAX || isRestored(store.sql)) return
+    // Time for two looks at it: whoever is never reached in it has never been of use.
+    report.adopted += await adopt(engine, round.provider, machine, 2 * config.sweeps.interval)
   } else if (node.status === 'destroyed' || node.status === 'failed') {
     if (isYoung || report.removed >= REMOVED_MAX) return
     engine.log.warn({ node: node.name, server: machine.id }, 'a machine that should be gone is still there')
@@ -80,23 +85,6 @@ async function lookAt(round: Round, machine: MarkedMachine): Promise<void> {
     await fleet.renew(machine, now + leaseMs(config.nodes.heldMax), signal)
     report.renewed += 1
   }
-}
-
-async function adopt({ engine, provider }: Round, machine: MarkedMachine, now: number): Promise<number> {
-  const { store, config, loop, log } = engine
-  // Time for two looks at it: whoever is never reached in it has never been of use.
-  const node = adoptedNode(provider, machine, now, now + 2 * config.sweeps.interval)
-  log.warn({ node: node.name, server: machine.id }, 'a machine of ours without an owner was taken in')
-  return store.commit(() => {
-    if (!insertNode(store.sql, node)) return 0
-    record(
-      engine,
-      { type: 'node.status', nodeName: node.name, data: { from: null, to: 'held', reason: 'adopted' } },
-      now,
-    )
-    store.afterCommit(() => loop.schedule(nodeSubject(node.name), now))
-    return 1
-  })
 }
 
 const MUST_HAVE_ONE: readonly string[] = ['booting', 'ready', 'warm', 'draining', 'held']

@@ -1,6 +1,7 @@
 /**
  * What is on a machine that no row of ours owned, such as after a restored backup: the work of an attempt that is over and
- * has none becomes its result, every other workspace is saved into a file of its own; then the machine goes.
+ * has none becomes its result, every other workspace is saved into a file of its own; then the machine goes, or serves as
+ * before where tasks have found their runs on it.
  */
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
@@ -10,6 +11,7 @@ import type { AgentWorkspace } from '../../src/protocol/agent-api.ts'
 import { readAttempt } from '../../src/store/attempts.ts'
 import { type ReadNode, readNode } from '../../src/store/nodes.ts'
 import { post } from '../../src/store/outbox.ts'
+import { readWorkspace, reservationOf } from '../../src/store/slots.ts'
 import { resultRefOf, type Task } from '../../src/task.ts'
 import type { Engine } from '../deps.ts'
 import { fillIn } from '../late-salvage.ts'
@@ -29,6 +31,7 @@ export async function recoverAdopted(
   try {
     const client = await reach(engine, node, signal)
     for (const workspace of await client.workspaces()) {
+      if (isSpokenFor(engine, node, workspace)) continue
       if (await save(engine, stateDir, node, client, workspace)) saved += 1
       await client.deleteWorkspace(workspace.workspaceId)
     }
@@ -37,14 +40,14 @@ export async function recoverAdopted(
     signal.throwIfAborted()
     const { message } = asTdfError(thrown)
     const isLate = engine.world.clock.now() >= (node.deadlineAt ?? 0)
-    if (isLate) await release(engine, node, `it was never reached: ${message}`)
+    if (isLate && node.status === 'held') await release(engine, node, `it was never reached: ${message}`)
     else engine.log.warn({ node: node.name, err: message }, 'a machine that was taken in could not be looked at yet')
   }
   return saved
 }
 
 /** The first time that it answers, it has as long as any machine with work on it. */
-async function reach(engine: Engine, node: ReadNode, signal: AbortSignal): Promise<AgentClient> {
+export async function reach(engine: Engine, node: ReadNode, signal: AbortSignal): Promise<AgentClient> {
   if (node.stateId !== null) return engine.agents.of(node, signal)
   const context = {
     engine,
@@ -61,6 +64,13 @@ async function reach(engine: Engine, node: ReadNode, signal: AbortSignal): Promi
     saveNode(engine, node, { ...greeted, facts: { ...node.facts, ...greeted.facts }, deadlineAt }),
   )
   return engine.agents.of({ ...node, ...greeted }, signal)
+}
+
+/** A task has it, or is about to. */
+function isSpokenFor({ store: { sql } }: Engine, node: ReadNode, workspace: AgentWorkspace): boolean {
+  const { workspaceId, taskId, attempt } = workspace
+  if (readWorkspace(sql, workspaceId)?.releasedAt === null) return true
+  return reservationOf(sql, { id: taskId, attempt })?.nodeName === node.name
 }
 
 /** True when there was something to save. */
@@ -97,9 +107,16 @@ async function release(engine: Engine, { name }: ReadNode, reason: string): Prom
   const { store, world } = engine
   await store.commit(() => {
     const node = readNode(store.sql, name)
-    if (node?.status !== 'held') return
-    saveNode(engine, node, { status: 'destroying', wakeAt: world.clock.now(), waitingFor: 'the provider to remove it' })
-    tell(engine, name, null, `machine ${name} had no owner and is removed: ${reason}`)
+    if (!node?.facts.adopted) return
+    const wakeAt = world.clock.now()
+    if (node.status === 'held') {
+      saveNode(engine, node, { status: 'destroying', wakeAt, waitingFor: 'the provider to remove it' })
+      return tell(engine, name, null, `machine ${name} had no owner and is removed: ${reason}`)
+    }
+    const { adopted: _, ...facts } = node.facts
+    saveNode(engine, node, { facts, wakeAt })
+    engine.placementChanged()
+    tell(engine, name, null, `machine ${name} had no owner and serves again: ${reason}`)
   })
 }
 

@@ -3,6 +3,7 @@ import { chmodSync, copyFileSync, existsSync, renameSync, rmSync } from 'node:fs
 import path from 'node:path'
 import { asTdfError, TdfError } from '../errors.ts'
 import { syncFile } from './backup.ts'
+import { markRestored } from './meta.ts'
 import { MIGRATIONS } from './migrations.ts'
 import { openSql, type Sql } from './sql.ts'
 
@@ -68,8 +69,8 @@ function damagedRows(sql: Sql): string[] {
 }
 
 /**
- * Puts `source` in the place of the database and keeps what was there. Answers the name of that; null when there was
- * nothing. The lock must be held.
+ * Puts `source` in the place of the database, marked as restored, and keeps what was there. Answers the name of that;
+ * null when there was nothing. The lock must be held.
  */
 export function putBack(stateDir: string, source: string, now: number): string | null {
   const file = path.join(stateDir, 'tdf.db')
@@ -77,6 +78,7 @@ export function putBack(stateDir: string, source: string, now: number): string |
   rmSync(part, { force: true })
   copyFileSync(source, part)
   chmodSync(part, 0o600)
+  mark(part)
   syncFile(part)
   const aside = `${file}.before-restore-${now}`
   const wasThere = existsSync(file)
@@ -87,4 +89,12 @@ export function putBack(stateDir: string, source: string, now: number): string |
   renameSync(part, file)
   syncFile(stateDir)
   return wasThere ? aside : null
+}
+
+function mark(file: string): void {
+  const sql = openSql(file)
+  // Without a log beside it, which would not come along.
+  sql.script('pragma journal_mode = delete')
+  markRestored(sql)
+  sql.close()
 }

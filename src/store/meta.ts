@@ -13,3 +13,18 @@ export function writeMeta(sql: Sql, key: string, value: string): void {
     value,
   )
 }
+
+const RESTORED = 'restored'
+
+/** The database is a copy from an earlier time: what was done since is not in it. */
+export function markRestored(sql: Sql): void {
+  writeMeta(sql, RESTORED, '1')
+}
+
+export function isRestored(sql: Sql): boolean {
+  return readMeta(sql, RESTORED) === '1'
+}
+
+export function clearRestored(sql: Sql): void {
+  writeMeta(sql, RESTORED, '0')
+}

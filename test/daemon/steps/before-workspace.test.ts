@@ -124,6 +124,11 @@ describe('workspace_creation', () => {
     const { ctx } = bench({ nodeState: aNode({ status: 'lost' }) })
     expect(await workspaceCreation(ctx, placed)).toMatchObject({ kind: 'advance', to: 'node_selection' })
   })
+  it('gives its slot back when a workspace of that name was deleted there before', async () => {
+    const { ctx, agent } = bench()
+    agent.faults.refuse.push({ match: /POST/, status: 410 })
+    expect(await workspaceCreation(ctx, placed)).toMatchObject({ kind: 'advance', to: 'node_selection' })
+  })
   it('throws what the engine tries again when the agent answers 503', async () => {
     const { ctx, agent } = bench()
     agent.faults.refuse.push({ match: /POST/, status: 503, retryAfterS: 7 })

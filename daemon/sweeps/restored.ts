@@ -1,0 +1,140 @@
+/**
+ * After `tdf db restore` the database may have forgotten machines, and runs on machines that it knows. Before anything is
+ * placed, every machine is asked what is on it. One that was forgotten serves again, and each task that waits gets the
+ * slot where its run already is: ids are the same, so that its journey finds what it would have begun.
+ */
+import { asTdfError, TdfError } from '../../src/errors.ts'
+import type { ProviderName } from '../../src/node.ts'
+import type { AgentWorkspace } from '../../src/protocol/agent-api.ts'
+import { readAttempt } from '../../src/store/attempts.ts'
+import { clearRestored, isRestored } from '../../src/store/meta.ts'
+import { type ReadNode, readNode, readNodes } from '../../src/store/nodes.ts'
+import { reservationOf } from '../../src/store/slots.ts'
+import { type Task, workspaceIdOf } from '../../src/task.ts'
+import type { Engine } from '../deps.ts'
+import { saveNode } from '../nodes/save-node.ts'
+import { wishOf } from '../open-attempt.ts'
+import { giveSlot, WAITS } from '../placement.ts'
+import { adopt } from './adopt.ts'
+import { reach } from './recover.ts'
+import type { Report, Sweep } from './sweep.ts'
+
+const SENTENCE = 'the database was restored, and every machine is first asked what runs on it'
+const LOOK_MS = 5_000
+/** After this nobody waits any longer for a machine that does not answer; what is on it is saved when it does. */
+const LOOK_MS_MAX = 10 * 60_000
+const ASK_TIMEOUT_MS = 5_000
+
+/** At start: nothing is placed before the sweep has asked. */
+export function takeUpRestored({ store, admission, log }: Engine): void {
+  if (!isRestored(store.sql)) return
+  admission.set('restore', SENTENCE)
+  log.info({}, SENTENCE)
+}
+
+interface Round {
+  engine: Engine
+  signal: AbortSignal
+  report: { adopted: number; found: number }
+  /** Who has not answered, and what came instead. */
+  unheard: string[]
+}
+
+export const restored: Sweep = {
+  name: 'restored',
+  atStart: true,
+  everyMs: () => LOOK_MS,
+  async run(engine, _parts, signal): Promise<Report> {
+    const { store, world, loop } = engine
+    if (!isRestored(store.sql)) return {}
+    const round: Round = { engine, signal, report: { adopted: 0, found: 0 }, unheard: [] }
+    const absent = await takeIn(round)
+    const nodes = readNodes(store.sql).filter(node => mayHaveRuns(node) && !absent.has(node.name))
+    await Promise.all(nodes.map(node => ask(round, node)))
+    signal.throwIfAborted()
+    const isLate = world.clock.now() - loop.epochAt() >= LOOK_MS_MAX
+    if (round.unheard.length === 0 || isLate) await goOn(round)
+    return { ...round.report }
+  },
+}
+
+const mayHaveRuns = ({ status, facts }: ReadNode) =>
+  status === 'ready' || status === 'warm' || status === 'draining' || (status === 'held' && facts.adopted === true)
+
+/** Answers the nodes that their provider does not list. */
+async function takeIn(round: Round): Promise<ReadonlySet<string>> {
+  const { engine, signal, report, unheard } = round
+  const absent = new Set<string>()
+  for (const [key, provider] of Object.entries(engine.providers)) {
+    if (!provider.fleet) continue
+    // The keys of the table are provider names.
+    const name = key as ProviderName
+    try {
+      const listed = await provider.fleet.list(signal)
+      for (const machine of listed) {
+        if (readNode(engine.store.sql, machine.nodeName)) continue
+        report.adopted += await adopt(engine, name, machine, engine.config.nodes.heldMax)
+      }
+      const names = new Set(listed.map(({ nodeName }) => nodeName))
+      for (const node of readNodes(engine.store.sql)) {
+        if (node.provider === name && !names.has(node.name)) absent.add(node.name)
+      }
+    } catch (thrown) {
+      signal.throwIfAborted()
+      unheard.push(asTdfError(thrown).message)
+    }
+  }
+  return absent
+}
+
+async function ask({ engine, signal, report, unheard }: Round, node: ReadNode): Promise<void> {
+  try {
+    const client =
+      node.status === 'held' ? await reach(engine, node, signal) : await engine.agents.of(node, signal, ASK_TIMEOUT_MS)
+    const workspaces = await client.workspaces()
+    report.found += await engine.store.commit(() => keep(engine, node.name, workspaces))
+  } catch (thrown) {
+    if (!signal.aborted) unheard.push(asTdfError(thrown).message)
+  }
+}
+
+/** Inside a write. Answers how many tasks have found their run. */
+function keep(engine: Engine, name: string, workspaces: readonly AgentWorkspace[]): number {
+  const { store, world } = engine
+  const now = world.clock.now()
+  const node = readNode(store.sql, name)
+  const tasks = workspaces.flatMap(workspace => ownerOf(engine, workspace) ?? [])
+  if (node?.status === 'held') {
+    // Somebody wrote to it while it was greeted: the next round does it again.
+    if (node.stateId === null) throw new TdfError('NODE_UNREACHABLE', `${name} was not greeted yet`)
+    const { adopted: _, ...served } = node.facts
+    // What is on it beyond that is saved by the sweep of machines; until then it takes nothing else and stays.
+    const facts = workspaces.length > tasks.length ? node.facts : served
+    const about = { readyAt: now, deadlineAt: null, waitingFor: null, wakeAt: now }
+    saveNode(engine, node, { ...about, status: 'ready', facts })
+  }
+  for (const task of tasks) {
+    const reserved = reservationOf(store.sql, task)?.nodeName ?? null
+    if (reserved !== name) giveSlot(engine, { ...wishOf(store.sql, task), reserved }, name, now)
+  }
+  return tasks.length
+}
+
+/** The task that waits for a slot and would have made this very workspace. */
+function ownerOf({ store }: Engine, workspace: AgentWorkspace): Task | undefined {
+  const { workspaceId, taskId, attempt, status } = workspace
+  const task = readAttempt(store.sql, { id: taskId, attempt })
+  const waits = task?.status === 'queued' && task.workspaceId === null && WAITS.includes(task.step)
+  const isAlive = status === 'creating' || status === 'ready'
+  return waits && isAlive && workspaceIdOf(taskId, attempt, task.placement) === workspaceId ? task : undefined
+}
+
+async function goOn({ engine, unheard }: Round): Promise<void> {
+  const { store, admission, placementChanged } = engine
+  for (const message of unheard) {
+    const said = `after a restored database: ${message}; what runs there may be begun anew, and is saved when it answers`
+    engine.log.warn({}, said)
+  }
+  await store.commit(() => clearRestored(store.sql))
+  if (admission.set('restore', null)) placementChanged()
+}
