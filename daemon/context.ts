@@ -2,6 +2,7 @@
 import type { AgentClient } from '../src/agent-client.ts'
 import type { Config } from '../src/config/schema.ts'
 import type { Node } from '../src/node.ts'
+import type { Sandbox } from '../src/protocol/agent-api.ts'
 import type { CleanupItem } from '../src/store/cleanups.ts'
 import type { Signal } from '../src/store/inbox.ts'
 import type { Step, Task } from '../src/task.ts'
@@ -24,6 +25,8 @@ export interface StepContext {
   /** The workspace's callback token; it can be made again at any time. */
   callbackToken(task: Task): string
   bundleFile(sha256: string): string
+  /** What confines the commands of tasks on this node; null where nothing does. */
+  sandbox(nodeName: string): Sandbox | null
   /** Values for the named variables, from the daemon's secrets or environment; unknown names are left out. */
   secrets(names: readonly string[]): Record<string, string>
   /** Until when the agent's credential has nothing left, Unix ms; null when it has. */

@@ -4,6 +4,7 @@ import type { Config } from '../src/config/schema.ts'
 import type { Install } from '../src/install.ts'
 import type { Node } from '../src/node.ts'
 import type { Log } from '../src/observe/log.ts'
+import type { Sandbox } from '../src/protocol/agent-api.ts'
 import type { Provider } from '../src/providers/provider.ts'
 import type { ReadTask } from '../src/store/attempts.ts'
 import type { Signal } from '../src/store/inbox.ts'
@@ -28,6 +29,8 @@ export interface Deps {
   callbackUrl: () => string
   bundleFile(sha256: string): string
   secrets(names: readonly string[]): Record<string, string>
+  /** What confines the commands of tasks on the local node; left out: nothing does. */
+  localSandbox?: () => Sandbox | null
 }
 
 /** Clients of the nodes' agents, each proved to be its node's own before it is handed out. */

@@ -89,12 +89,15 @@ function judge(task: Task, verdict: Verdict, error: TdfError | null, rules: Rule
   return { ...task, status: statusOf(verdict), verdict, completedAt: rules.now, error: recorded }
 }
 
+/** Another attempt would meet them too. */
+const SAME_AGAIN = ['WORKSPACE_FAILED', 'SANDBOX_UNAVAILABLE']
+
 /** What a fallen verdict sets in motion: the next attempt after a machine's fault, while there may be one; the push. */
 function consequences(before: Task, judged: Task, rules: Rules): Write[] {
   if (isTerminal(before.status)) return []
   const again =
     judged.verdict === 'infrastructure' &&
-    judged.error?.code !== 'WORKSPACE_FAILED' &&
+    !SAME_AGAIN.includes(judged.error?.code ?? '') &&
     judged.attempt < rules.config.runner.maxAttempts
   if (again) return [{ kind: 'next_attempt' }]
   const isWanted = judged.status === 'completed' && judged.spec.push && (judged.result?.ahead ?? 0) > 0

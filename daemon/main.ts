@@ -36,6 +36,7 @@ import { buildProviders } from './providers.ts'
 import { createPusher } from './push/pusher.ts'
 import { createReload } from './reload.ts'
 import { gitResults } from './results/git-results.ts'
+import { localSandbox } from './sandbox.ts'
 import { createSecrets } from './secrets.ts'
 import { createSshWays } from './ssh-ways.ts'
 import { statusLine } from './status-line.ts'
@@ -119,6 +120,7 @@ async function compose(options: DaemonOptions, ending: Ending): Promise<() => vo
     ...{ world, config, log, store, install, results, bundleFile, providers: providers.table },
     callbackUrl: () => told.callbacksUrl,
     secrets: secrets.of,
+    localSandbox: () => localSandbox(config, options.paths),
   })
   const errors = createErrorFlush(engine, observability)
   const pusher = createPusher(engine, results)

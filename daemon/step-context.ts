@@ -35,6 +35,7 @@ export function stepContext(engine: Engine, task: Task, signals: Signal[], inter
     },
     callbackToken: of => callbackToken(install, of),
     bundleFile: engine.bundleFile,
+    sandbox: name => (readNode(store.sql, name)?.provider === 'local' ? (engine.localSandbox?.() ?? null) : null),
     secrets: engine.secrets,
     get limitedUntil() {
       return limitOf(store.sql, credentialOf(task.spec))

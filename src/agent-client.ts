@@ -12,6 +12,8 @@ import { effect, type World } from './world.ts'
 export interface AgentClient {
   register(body: api.Registration): Promise<void>
   health(): Promise<api.Health>
+  /** What keeps its machine from confining a command; null when nothing does. Throws NODE… while it does not answer. */
+  sandboxProblem(kind: api.Sandbox['kind']): Promise<string | null>
   /** The outbox after `seq`; waits up to `waitS` seconds for the first. */
   events(afterSeq: number, waitS: number): Promise<api.AgentEvents>
   createWorkspace(body: api.CreateWorkspace): Promise<{ status: string }>
@@ -105,6 +107,10 @@ export function agentClient({
   return {
     register: async json => void (await call('PUT', '/registration', { json })),
     health: () => ask(api.health, 'GET', '/health'),
+    sandboxProblem: async kind => {
+      const answer = await orNull(ask(api.sandboxState, 'GET', `/sandboxes/${kind}`))
+      return answer === null ? 'its tdf-agent is of an older version, which knows no sandbox' : answer.problem
+    },
     events: (after, waitS) =>
       ask(api.agentEvents, 'GET', `/events?after=${after}&wait=${waitS}`, {
         timeoutMs: TIMEOUT_MS + waitS * 1000,

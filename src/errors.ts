@@ -91,6 +91,7 @@ export const ERRORS = {
   AGENT_BUSY: row('transient', 1, 503, 'tdf node show {node}'),
   WORKSPACE_FAILED: row('permanent', 1, 502, 'tdf logs {task}'),
   WORKSPACE_GONE: row('permanent', 1, 502, 'tdf show {task}'),
+  SANDBOX_UNAVAILABLE: row('permanent', 1, 502, 'tdf doctor'),
   CANNOT_START: row('permanent', 1, 502, 'tdf show {task}'),
   AGENT_AUTH: row('permanent', 10, 500, 'tdf doctor'),
   USAGE_LIMIT: row('permanent', 10, 500, 'tdf retry {task} --resume'),

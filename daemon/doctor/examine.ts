@@ -3,12 +3,13 @@ import type { FindingJson } from '../../src/protocol/control.ts'
 import type { Engine } from '../deps.ts'
 import type { Health } from '../health.ts'
 import { checkAgents } from './agents.ts'
+import { checkLocal } from './local.ts'
 import { checkModes } from './modes.ts'
 import { checkNodes } from './nodes.ts'
 
 type Check = (engine: Engine) => FindingJson[] | Promise<FindingJson[]>
 
-const CHECKS: readonly Check[] = [checkAdmission, checkNodes, checkAgents]
+const CHECKS: readonly Check[] = [checkAdmission, checkNodes, checkLocal, checkAgents]
 
 export async function examine(engine: Engine, health: Health, stateDir: string): Promise<FindingJson[]> {
   const well = (await health.look()).map(({ name, ok, detail }): FindingJson => {

@@ -3,6 +3,7 @@ import type { Task } from '../../src/task.ts'
 import type { StepContext } from '../context.ts'
 import { type Outcome, wait } from '../outcome.ts'
 import { checkIdOf } from '../sessions.ts'
+import { confinement } from './confinement.ts'
 import { exitTold } from './session.ts'
 
 export type Checked = { ended: true; exitCode: number | null } | { ended: false; wait: Outcome<never> }
@@ -26,6 +27,7 @@ export async function runCheck(ctx: StepContext, task: Task, command: string): P
       prompt: '',
       timeoutMs,
       resumeRef: null,
+      ...(await confinement(ctx, nodeName, agent)),
     })
     const facts = { check: { sessionId: id, exitCode: null, ended: false } }
     return { ended: false, wait: wait(1_000, WHY, { facts, deadlineMs: timeoutMs + CHECK_GRACE_MS }) }

@@ -6,6 +6,7 @@ import type { ExitFacts, Task } from '../../src/task.ts'
 import type { StepContext } from '../context.ts'
 import { advance, fail, type Learnt, type Outcome } from '../outcome.ts'
 import { budgetLeft, tally, totalOf } from '../usage.ts'
+import { confinement } from './confinement.ts'
 import { nodeLost } from './node-state.ts'
 
 /** Starts a session by one idempotent call; the run counts from the agent's confirmation. */
@@ -21,6 +22,7 @@ export async function startSession(
   const agent = await ctx.agent(task.nodeName)
   const { type, command, args, model, env } = task.spec.agent
   const resumeRef = conversationOf(task)
+  const confined = await confinement(ctx, task.nodeName, agent)
   try {
     const { status } = await agent.startSession(task.workspaceId, {
       sessionId: session.id,
@@ -33,6 +35,7 @@ export async function startSession(
       ...(model ? { model } : {}),
       ...(left === null ? {} : { maxCostUsd: left }),
       ...(task.spec.permissions ? { permissions: task.spec.permissions } : {}),
+      ...confined,
     })
     const begun = { status, exitCode: null, signal: null, resumeRef }
     const facts = { followups: session.followups, session: begun, prompted: [], next: null }

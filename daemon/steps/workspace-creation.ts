@@ -5,6 +5,7 @@ import type { Task } from '../../src/task.ts'
 import type { StepContext, StepHandler } from '../context.ts'
 import { advance, wait } from '../outcome.ts'
 import { trailerOf } from './attribution.ts'
+import { confinement } from './confinement.ts'
 import { isLost } from './node-state.ts'
 import { repositorySetup } from './repository-setup.ts'
 
@@ -23,9 +24,10 @@ export const workspaceCreation: StepHandler<'workspace_ready' | 'node_selection'
     return wait(0, 'its saved work to be packed', { facts: { resume: { ...resume, source } } })
   }
   const agent = await ctx.agent(task.nodeName)
+  const confined = await confinement(ctx, task.nodeName, agent)
   const file = fileOf(ctx, task)
   try {
-    await agent.createWorkspace(requestFor(ctx, task, task.workspaceId))
+    await agent.createWorkspace({ ...requestFor(ctx, task, task.workspaceId), ...confined })
     if (file !== null) await agent.uploadBundle(task.workspaceId, file)
   } catch (thrown) {
     // It was made and deleted there before, and a restored database does not know: under that name there never is another.

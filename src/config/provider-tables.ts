@@ -10,8 +10,29 @@ const SSH_TARGET =
   /^([A-Za-z0-9_][A-Za-z0-9_.-]*@)?([A-Za-z0-9_][A-Za-z0-9_.-]*|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*)$/
 const SIZE_OR_PLACE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/
 
+const FULL_PATH = /^(\/|~\/)\P{Cc}*$/u
+
+const fullPaths = (description: string) =>
+  described(z.array(z.string().max(4_096).regex(FULL_PATH)).max(100).prefault([]), description, {
+    expects: 'a list of full paths such as ["~/.cache", "/srv/data"]',
+  })
+
 export const localTable = z
-  .strictObject({ enabled: flag(true, 'Run tasks on this machine too.', { apply }) })
+  .strictObject({
+    enabled: flag(true, 'Run tasks on this machine too.', { apply }),
+    sandbox: choice(
+      ['off', 'bubblewrap'],
+      'off',
+      'Confines what tasks run here to their workspace. Where bwrap cannot do it, they are refused.',
+    ),
+    sandbox_hidden: fullPaths(
+      'In the sandbox this is hidden too, like the state of tdf, ~/.ssh and other places of secrets.',
+    ),
+    sandbox_readable: fullPaths('In the sandbox this is shown although it would be hidden.'),
+    sandbox_writable: fullPaths(
+      'In the sandbox this may be written, like the workspace and the folders of the agent itself.',
+    ),
+  })
   .prefault({})
   .meta({ description: 'This machine.' })
 

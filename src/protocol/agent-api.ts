@@ -26,6 +26,22 @@ export const workspaceSource = z.discriminatedUnion('kind', [
   }),
 ])
 
+const paths = z.array(text(4096)).max(200)
+
+/** Confines a command to its workspace; one that cannot be confined does not start. A path may begin with `~/`. */
+export const sandbox = z.object({
+  kind: z.enum(['bubblewrap']),
+  hidden: paths,
+  /** Shown although they would be hidden. */
+  readable: paths,
+  writable: paths,
+})
+export type Sandbox = z.output<typeof sandbox>
+
+/** `GET /sandboxes/:kind`: what keeps this machine from it, tried anew; null when nothing does. An unknown kind is 404. */
+export const sandboxState = z.object({ problem: nullable(z.string()) })
+export type SandboxState = z.output<typeof sandboxState>
+
 const TRAILER = /^[A-Za-z][A-Za-z0-9-]*: \P{Cc}+$/u
 
 export const createWorkspace = z.object({
@@ -44,6 +60,8 @@ export const createWorkspace = z.object({
   trailer: z.string().max(512).regex(TRAILER, 'must be a line such as "Assisted-by: someone"').optional(),
   /** What becomes of `setup` in the repository's `.tdf.toml`; only where there is no `setup`. Left out: nothing. */
   repositorySetup: z.object({ policy: z.enum(['run', 'refuse']), timeoutMs: z.int().min(1) }).optional(),
+  /** For what is run to set it up; each session has its own. Ask first whether the agent knows it. */
+  sandbox: sandbox.optional(),
 })
 export type CreateWorkspace = z.output<typeof createWorkspace>
 
@@ -92,6 +110,8 @@ export const startSession = z.object({
   permissions: z.enum(['allow', 'deny', 'ask']).optional(),
   /** Ends the session (errorMessage `idle`) after this long without a byte of output and without processor time. */
   idleMs: z.int().min(1).optional(),
+  /** Ask first whether the agent knows it. */
+  sandbox: sandbox.optional(),
 })
 export type StartSession = z.output<typeof startSession>
 

@@ -1,8 +1,15 @@
 /** The node as a whole: health, registration, the outbox. */
 import type { Hono } from 'hono'
-import { AGENT_PROTOCOL, type AgentEvents, type Health, registration } from '../../protocol/agent-api.ts'
+import {
+  AGENT_PROTOCOL,
+  type AgentEvents,
+  type Health,
+  registration,
+  type SandboxState,
+} from '../../protocol/agent-api.ts'
 import { EVENTS_PAGE_MAX, EVENTS_WAIT_S_MAX } from '../../protocol/limits.ts'
 import { malformed, Refusal } from '../refusal.ts'
+import { bubblewrapProblem } from '../sandbox/bubblewrap.ts'
 import { AGENT_VERSION } from '../version.ts'
 import { readJson } from './body.ts'
 import type { Env, Serving } from './context.ts'
@@ -36,6 +43,12 @@ export function nodeRoutes(app: Hono<Env>, { agent, load, events, node }: Servin
     node.registered()
     events.afresh()
     return c.body(null, 204)
+  })
+
+  app.get('/sandboxes/:kind', async c => {
+    if (c.req.param('kind') !== 'bubblewrap') throw new Refusal('not_found', 'there is no such sandbox')
+    const answer: SandboxState = { problem: await bubblewrapProblem(agent.env.PATH ?? '') }
+    return c.json(answer)
   })
 
   app.get('/events', async c => {

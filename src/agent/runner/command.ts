@@ -4,6 +4,7 @@ import type { Writable } from 'node:stream'
 import { type ChildProcess, identify, sendSignal, startGroup } from '../../process.ts'
 import type { Cancel, World } from '../../world.ts'
 import { codeOf, messageOf } from '../log.ts'
+import { confine, withSignal } from '../sandbox/bubblewrap.ts'
 import { promptPath, type SessionRequest } from '../sessions/folder.ts'
 import { asSlot, refuseMissing } from '../slots/command.ts'
 
@@ -37,9 +38,11 @@ export async function startCommand(
 ): Promise<RunningCommand> {
   // A missing working folder would be reported as a missing program.
   if (!existsSync(request.workTree)) throw new Error('the work tree is gone')
-  const child = spawnWithInput(request, options)
+  const child = spawnWithInput(await commandLine(request, options), request, options)
   const end = new Promise<CommandEnd>((resolve, reject) => {
-    child.once('exit', (exitCode, signal) => resolve({ exitCode, signal }))
+    child.once('exit', (exitCode, signal) =>
+      resolve(request.sandbox ? withSignal({ exitCode, signal }) : { exitCode, signal }),
+    )
     child.once('error', error => reject(new Error(reasonOf(request, error))))
   })
   const { pid } = child
@@ -55,15 +58,20 @@ export async function startCommand(
   }
 }
 
-function spawnWithInput(request: SessionRequest, options: CommandOptions): ChildProcess {
-  const { slot, command, workTree } = request
-  const [program = ''] = command
-  if (slot) refuseMissing(program, options.env.PATH ?? '', workTree)
-  const [file = '', ...args] = slot ? asSlot(slot, command) : command
+async function commandLine(request: SessionRequest, { folder, env }: CommandOptions): Promise<string[]> {
+  const { slot, command, workTree, sandbox } = request
+  if (sandbox) return confine({ request, promptFile: promptPath(folder), env }, folder)
+  if (!slot) return command
+  refuseMissing(command[0] ?? '', env.PATH ?? '', workTree)
+  return asSlot(slot, command)
+}
+
+function spawnWithInput(words: readonly string[], request: SessionRequest, options: CommandOptions): ChildProcess {
+  const [file = '', ...args] = words
   const input = openInput(request, options)
   try {
     return startGroup(file, args, {
-      cwd: workTree,
+      cwd: request.workTree,
       env: options.env,
       input,
       stdout: options.stdout,

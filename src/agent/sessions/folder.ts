@@ -5,6 +5,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { sandbox } from '../../protocol/agent-api.ts'
 import { id, idPattern, nullable } from '../../protocol/shapes.ts'
 import { codeOf } from '../log.ts'
 import { slotUser } from '../slots/slot.ts'
@@ -34,6 +35,8 @@ export const sessionRequest = z.object({
   createdAt: z.string(),
   /** Whose command it is; null: ours. */
   slot: slotUser.nullable().default(null),
+  /** How the command is confined; null: not at all. */
+  sandbox: sandbox.nullable().default(null),
 })
 export type SessionRequest = z.output<typeof sessionRequest>
 

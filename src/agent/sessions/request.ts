@@ -1,6 +1,7 @@
 /** The folder of a session, made in one step and taken away in one step. */
 import { renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Sandbox } from '../../protocol/agent-api.ts'
 import type { Agent } from '../agent.ts'
 import { slotOf } from '../slots/assign.ts'
 import { openSessionFolder } from '../slots/hand-over.ts'
@@ -16,6 +17,7 @@ export function writeRequest(
   request: Omit<SessionRequest, 'slot'>,
   prompt: string,
 ): void {
+  const sandbox = request.sandbox && withoutOurs(agent, request.sandbox)
   const parent = sessionsFolder(workspace)
   const draft = join(parent, `.new-${request.sessionId}`)
   rmSync(draft, { recursive: true, force: true })
@@ -23,10 +25,19 @@ export function writeRequest(
   makeFolder(draft)
   writeDurable(promptPath(draft), prompt)
   openSessionFolder(agent, workspace, draft, promptPath(draft))
-  writeJson(requestPath(draft), { ...request, slot: slotOf(agent, workspace) })
+  writeJson(requestPath(draft), { ...request, sandbox, slot: slotOf(agent, workspace) })
   renameSync(draft, join(parent, request.sessionId))
   syncFolder(parent)
   agent.world.power('after', 'request')
+}
+
+/** What is ours is hidden whatever was asked for; what agents' install commands left beside it is not. */
+function withoutOurs({ state }: Agent, sandbox: Sandbox): Sandbox {
+  return {
+    ...sandbox,
+    hidden: [...sandbox.hidden, state],
+    readable: [...sandbox.readable, join(state, 'installs')],
+  }
 }
 
 /** Moved away first: a runner that comes late finds no request, and so nothing to start. */

@@ -92,6 +92,7 @@ function requestOf(
     timeoutMs: body.timeoutMs,
     idleMs: body.idleMs ?? null,
     workTree: workTree(workspace),
+    sandbox: body.sandbox ?? null,
     createdAt: new Date(agent.world.clock.now()).toISOString(),
   }
 }

@@ -2,14 +2,15 @@
 import { createHash } from 'node:crypto'
 import type { CreateWorkspace, StartSession } from '../../protocol/agent-api.ts'
 
-/** `repositorySetup` and `trailer` follow settings of the caller's, which may have changed since it asked first. */
+/** What follows settings of the caller's may have changed since it asked first, and is left out. */
 export function workspaceContent(body: CreateWorkspace): string {
-  const { callback: _callback, author: _author, repositorySetup: _setup, trailer: _trailer, ...content } = body
+  const { callback: _callback, author: _author, repositorySetup: _setup, trailer: _trailer, ...asked } = body
+  const { sandbox: _sandbox, ...content } = asked
   return digest(content)
 }
 
-/** `idleMs` is a setting of the caller's, which may have changed since it asked first. */
-export function sessionContent({ idleMs: _idleMs, ...body }: StartSession): string {
+/** As above. */
+export function sessionContent({ idleMs: _idleMs, sandbox: _sandbox, ...body }: StartSession): string {
   const { env: _env, ...agent } = body.agent
   return digest({ ...body, agent })
 }

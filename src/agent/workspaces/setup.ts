@@ -24,7 +24,7 @@ const LOOK_MS = 50
 /** What was asked for, or else what the repository asks for. */
 export async function setUp(context: BuildContext, own: string | null): Promise<void> {
   const { agent, workspace, signal } = context
-  const { taskId, attempt, repositorySetup } = workspace.record.request
+  const { taskId, attempt, repositorySetup, sandbox = null } = workspace.record.request
   const setup =
     own !== null && repositorySetup
       ? { command: own, timeoutMs: repositorySetup.timeoutMs }
@@ -44,6 +44,7 @@ export async function setUp(context: BuildContext, own: string | null): Promise<
     ...PLAIN,
     timeoutMs: setup.timeoutMs,
     workTree: workTree(workspace),
+    sandbox,
     createdAt: new Date(agent.world.clock.now()).toISOString(),
   }
   writeRequest(agent, workspace, request, '')

@@ -120,6 +120,15 @@ describe('workspace_creation', () => {
     await workspaceCreation(ctx, { ...placed, spec: aSpec({ repo: { ...repo, kind: 'bundle' } }) })
     expect(agent.requests).toEqual(['POST /workspaces', 'PUT /workspaces/t1-1-1/bundle'])
   })
+  it('gives nothing to an agent that knows no sandbox where one is asked for', async () => {
+    const sandbox = { kind: 'bubblewrap' as const, hidden: [], readable: [], writable: [] }
+    const { ctx, agent } = bench({ sandbox: () => sandbox })
+    await expect(workspaceCreation(ctx, placed)).rejects.toMatchObject({
+      ...{ code: 'SANDBOX_UNAVAILABLE', class: 'permanent' },
+      message: expect.stringMatching(/older version/),
+    })
+    expect(agent.workspaces.size).toBe(0)
+  })
   it('gives its slot back when the node was lost after placing', async () => {
     const { ctx } = bench({ nodeState: aNode({ status: 'lost' }) })
     expect(await workspaceCreation(ctx, placed)).toMatchObject({ kind: 'advance', to: 'node_selection' })
