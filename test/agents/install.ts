@@ -22,7 +22,9 @@ export function installAgents(): string {
     mkdirSync(draft, { recursive: true })
     try {
       writeFileSync(path.join(draft, 'package.json'), JSON.stringify({ private: true, dependencies: PINNED }))
-      execFileSync('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: draft, stdio: 'inherit' })
+      // What this project asks of its own packages says nothing about theirs.
+      const flags = ['--no-audit', '--no-fund', '--loglevel=error', '--engine-strict=false']
+      execFileSync('npm', ['install', ...flags], { cwd: draft, stdio: 'inherit' })
       renameSync(draft, folder)
     } finally {
       rmSync(draft, { recursive: true, force: true })

@@ -34,7 +34,7 @@ export interface Scene {
 /** A very busy machine and an agent that takes ten seconds to begin. */
 const PATIENCE_MS = 150_000
 
-export function sceneOf(name: string): Scene {
+export function sceneOf(name: string, more = ''): Scene {
   const scene = {} as Scene
   const repository = makeRepository()
   beforeAll(async () => {
@@ -42,7 +42,7 @@ export function sceneOf(name: string): Scene {
     const model = await startModelServer()
     const kind = kindsOf(bin, model.url)[name]
     if (!kind) throw new Error(`no agent ${name}`)
-    const home = makeHome(`[runner]\nagent = "it"\nreconcile_interval = "1s"\n[agents.it]\n${kind.table}\n`)
+    const home = makeHome(`[runner]\nagent = "it"\nreconcile_interval = "1s"\n[agents.it]\n${kind.table}\n${more}`)
     const daemon = await home.start(kind.env)
     Object.assign(scene, { home, model, kind, daemon })
   }, 300_000)

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkS
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { FindingJson, TaskJson } from '../../src/protocol/control.ts'
+import { whereConfined } from '../support/bubblewrap.ts'
 import { cli } from '../support/cli.ts'
 import { type Home, makeHome, makeRepository, until } from '../support/home.ts'
 
@@ -193,6 +194,4 @@ function confinedTasks(): void {
   })
 }
 
-const probe = spawnSync('bwrap', ['--unshare-user', '--unshare-pid', '--ro-bind', '/', '/', '--proc', '/proc', 'true'])
-if (probe.status === 0) describe('in the sandbox', confinedTasks)
-else process.stderr.write('not run: tasks in the sandbox (there is no bwrap here that can make one)\n')
+whereConfined('tasks in the sandbox', () => describe('in the sandbox', confinedTasks))
