@@ -14,8 +14,16 @@ export async function watchAll(cli: Cli, { format, isReadOnly }: WatchAllOptions
   const isScreen = stdin.isTTY && stdout.isTTY && env.TERM !== 'dumb' && (format === 'table' || format === 'wide')
   if (!isScreen) return followEvents(cli, 'now')
   prepare(cli)
-  const { openDashboard } = await import('../src/tui/open.ts')
-  cli.exitCode = await openDashboard({ client: cli.client(), stdin, stdout, isReadOnly })
+  const { tuiSettings } = await import('./tui-settings.ts')
+  const [settings, { openDashboard }] = await Promise.all([tuiSettings(cli), import('../src/tui/open.ts')])
+  cli.exitCode = await openDashboard({
+    ...{ ...settings, client: cli.client(), stdin, stdout },
+    isReadOnly: isReadOnly || settings.isReadOnly,
+    async pager(pieces) {
+      const { showInPager } = await import('./pager.ts')
+      await showInPager(cli, pieces)
+    },
+  })
 }
 
 /** Before Ink is loaded: it draws nothing where CI is set, and of all that speaks of colours it knows FORCE_COLOR. */

@@ -134,13 +134,23 @@ export function startDetached(file: string, args: readonly string[], options: De
   return child
 }
 
+export interface ForegroundOptions {
+  cwd: string
+  env: Record<string, string>
+  /**
+   * An open terminal instead of our own streams. Needed where we read from it: a child makes the streams that it inherits
+   * blocking, and they are ours too.
+   */
+  terminal?: number
+}
+
 /** Hands the terminal over until the program ends. Answers its exit code, 128 + n for signal n, 127 when it cannot start. */
 export async function runForeground(
   file: string,
   args: readonly string[],
-  options: { cwd: string; env: Record<string, string> },
+  { terminal, ...options }: ForegroundOptions,
 ): Promise<number> {
-  const child = spawn(file, args, { ...options, stdio: 'inherit' })
+  const child = spawn(file, args, { ...options, stdio: terminal === undefined ? 'inherit' : Array(3).fill(terminal) })
   const ignore = () => {}
   // Ctrl-C is for whoever has the terminal.
   process.on('SIGINT', ignore)

@@ -44,7 +44,9 @@ const MAY_IMPORT: { from: string; may: string[] }[] = [
         'src/task.ts',
       ],
       ...['src/world.ts', 'src/sanitize.ts', 'src/duration.ts', 'src/shorten.ts', 'src/event-text.ts'],
-      ...['src/result-text.ts', 'src/reason-text.ts', 'src/step-times.ts', 'ink', 'react', 'string-width'],
+      ...['src/result-text.ts', 'src/reason-text.ts', 'src/step-times.ts', 'src/key-names.ts'],
+      // The streams of agents are shown as people read them, as `tdf logs` does.
+      ...['src/transcript/', 'ink', 'react', 'string-width'],
     ],
   },
   { from: 'src/result-text.ts', may: ['src/protocol/control.ts', 'src/sanitize.ts'] },
@@ -52,6 +54,8 @@ const MAY_IMPORT: { from: string; may: string[] }[] = [
   { from: 'src/shorten.ts', may: ['src/width.ts'] },
   { from: 'src/width.ts', may: ['string-width'] },
   { from: 'src/reason-text.ts', may: [] },
+  // The keys of the dashboard by name: bound there, and set by the configuration.
+  { from: 'src/key-names.ts', may: [] },
   {
     // What the commands and the dashboard both read and say.
     from: 'src/event-stream.ts',
@@ -62,7 +66,10 @@ const MAY_IMPORT: { from: string; may: string[] }[] = [
   { from: 'src/agent-client.ts', may: ['src/errors.ts', 'src/protocol/', 'src/transport.ts', 'src/world.ts', 'zod'] },
   { from: 'src/protocol/', may: ['src/protocol/', 'src/errors.ts', 'src/task.ts', 'zod'] },
   { from: 'src/transcript/', may: ['src/transcript/', 'src/protocol/'] },
-  { from: 'src/config/', may: ['src/config/', 'src/errors.ts', 'src/duration.ts', 'zod', 'toml-eslint-parser'] },
+  {
+    from: 'src/config/',
+    may: ['src/config/', 'src/errors.ts', 'src/duration.ts', 'src/key-names.ts', 'zod', 'toml-eslint-parser'],
+  },
   { from: 'src/observe/', may: ['src/observe/', 'src/errors.ts', 'pino'] },
   {
     from: 'src/store/',

@@ -11,7 +11,7 @@ const HEAD = `# tdf configuration. Every key stands here with its default: keep 
 #
 # Durations are "200ms", "30s", "15m", "1h30m", "7d"; sizes "500kB", "64MiB", "1GiB". A number without unit is refused.
 # Behind each key is the variable that sets it too (and wins), and how a change takes effect:
-# reload: at \`tdf daemon reload\`; restart: when the daemon starts again.
+# reload: at \`tdf daemon reload\`; restart: when the daemon starts again; watch: at the next \`tdf watch\`.
 `
 const COMMENT_COLUMN = 44
 

@@ -5,8 +5,8 @@
 import { z } from 'zod'
 import { DURATION_PATTERN, formatDuration, formatSize, parseDuration, parseSize, SIZE_PATTERN } from '../duration.ts'
 
-/** *reload*: taken over by `tdf daemon reload`. *restart*: needs a new daemon. */
-export type Apply = 'reload' | 'restart'
+/** *reload*: taken over by `tdf daemon reload`. *restart*: needs a new daemon. *watch*: read by `tdf watch` when it opens. */
+export type Apply = 'reload' | 'restart' | 'watch'
 
 export interface About {
   /** One line that stands above the key in config.example.toml. */

@@ -11,6 +11,7 @@ import { hetznerTable, localTable, staticTable } from './provider-tables.ts'
 import { pushTable } from './push-table.ts'
 import { runnerTable } from './runner-table.ts'
 import { emptyTable, isTable, type Table } from './tree.ts'
+import { tuiTable } from './tui-table.ts'
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
 
@@ -78,6 +79,7 @@ export const configSchema = z.strictObject({
   backups: backupsTable,
   retention: retentionTable,
   notify: notifyTable,
+  tui: tuiTable,
   providers: z.strictObject({ local: localTable, static: staticTable, hetzner: hetznerTable }).prefault({}),
   agents: agentsTable,
 })

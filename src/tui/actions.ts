@@ -36,6 +36,8 @@ export type ViewAction =
   | { kind: 'pane'; pane: Pane }
   | { kind: 'follow' }
   | { kind: 'wrap' }
+  | { kind: 'search'; text: string }
+  | { kind: 'hit'; by: -1 | 1 }
   | { kind: 'notice'; text: string; isBad?: boolean }
 
 export type Action = FeedAction | ViewAction

@@ -17,8 +17,18 @@ export function copy({ list }: Model): Deed[] {
   return list.cursor === null ? [] : [{ effect: { kind: 'copy', text: list.cursor } }]
 }
 
-export function clear({ list }: Model): Deed[] {
+export function clear({ view, list }: Model): Deed[] {
+  if (view === 'events') return act({ kind: 'search', text: '' })
   return act(list.marked.size > 0 ? { kind: 'unmark' } : { kind: 'filter', text: '' })
+}
+
+export function back({ search }: Model): Deed[] {
+  return act(search.text === '' ? { kind: 'open', isOpen: false } : { kind: 'search', text: '' })
+}
+
+/** What the open task shows; of one in the list, its log. */
+export function page({ list, isOpen, pane }: Model): Deed[] {
+  return list.cursor === null ? [] : [{ effect: { kind: 'page', id: list.cursor, pane: isOpen ? pane : 'log' } }]
 }
 
 export function nextPane({ pane }: Model): Deed[] {

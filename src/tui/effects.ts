@@ -1,4 +1,6 @@
 /** What a key may do to the world, as a value: `perform.ts` does it. */
+import type { Pane } from './model.ts'
+
 export type Effect =
   | { kind: 'quit' }
   | { kind: 'suspend' }
@@ -7,3 +9,4 @@ export type Effect =
   | { kind: 'drain'; node: string; isUndo: boolean }
   | { kind: 'copy'; text: string }
   | { kind: 'stream'; id: string }
+  | { kind: 'page'; id: string; pane: Pane }

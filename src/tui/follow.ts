@@ -1,5 +1,6 @@
 /** Follows the task under the cursor: why it waits, its events, its log, and what a pane wants to show. */
 import type { EventJson, TaskJson, WhyJson } from '../protocol/control.ts'
+import { renderer } from '../transcript/render.ts'
 import { sleep } from '../world.ts'
 import { type Detail, focusOf, type Row } from './model.ts'
 import type { Parts } from './parts.ts'
@@ -75,6 +76,7 @@ function logReader({ store, remote, signal }: Parts, id: string) {
   let after = 0
   let isRead = false
   let decoder = new TextDecoder()
+  let render = renderer()
 
   async function read(newest: string | null): Promise<void> {
     const isAnew = newest !== session
@@ -82,9 +84,11 @@ function logReader({ store, remote, signal }: Parts, id: string) {
       session = newest
       after = 0
       decoder = new TextDecoder()
+      render = renderer()
     }
     const tail: Buffer[] = []
     let bytes = 0
+    let isCut = false
     for (;;) {
       const reply = await remote.raw({ path: `/tasks/${id}/logs?after=${after}`, signal }).catch(() => null)
       if (!reply || signal.aborted) break
@@ -93,10 +97,17 @@ function logReader({ store, remote, signal }: Parts, id: string) {
       after += reply.body.length
       tail.push(reply.body)
       bytes += reply.body.length
-      while (bytes - (tail[0]?.length ?? 0) > TAIL_BYTES) bytes -= tail.shift()?.length ?? 0
+      while (bytes - (tail[0]?.length ?? 0) > TAIL_BYTES) {
+        bytes -= tail.shift()?.length ?? 0
+        isCut = true
+      }
     }
     if (signal.aborted || (tail.length === 0 && !isAnew)) return
-    store.dispatch({ kind: 'log', id, isAnew, text: decoder.decode(Buffer.concat(tail), { stream: true }) })
+    const text = decoder.decode(Buffer.concat(tail), { stream: true })
+    // Of a stream that is read from its middle, half a line says nothing.
+    if (isCut) render = renderer()
+    const whole = isCut ? text.slice(text.indexOf('\n') + 1) : text
+    store.dispatch({ kind: 'log', id, isAnew, text: render.push(whole) })
   }
   return { read, isRead: () => isRead }
 }

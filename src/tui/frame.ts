@@ -8,6 +8,7 @@ import { type Line, pad, rule, type Span } from './line.ts'
 import type { Model } from './model.ts'
 import { nodes } from './nodes.ts'
 import { PANES, paneHeight, paneLines, startsAtTop } from './pane.ts'
+import { cutAtHits, hitsOf } from './search.ts'
 
 const COLUMNS_MIN = 50
 const ROWS_MIN = 10
@@ -25,7 +26,10 @@ function body(model: Model, height: number): Line[] {
   if (model.isOpen) return [...head(model), tabs(model), ...content(model)]
   if (model.view === 'nodes') return nodes(model)
   if (model.view === 'events')
-    return [rule([{ text: 'what happened, newest last', isBold: true }], model.size.columns), ...content(model)]
+    return [
+      rule([{ text: 'what happened, newest last', isBold: true }], model.size.columns, found(model)),
+      ...content(model),
+    ]
   return board(model)
 }
 
@@ -33,8 +37,20 @@ function tabs(model: Model): Line {
   const names = PANES.flatMap((name): Span[] => [
     name === model.pane ? { text: `[${name}]`, isBold: true } : { text: ` ${name} `, tone: 'quiet' },
   ])
-  const isHeld = model.back > 0
-  return rule(names, model.size.columns, isHeld ? [{ text: 'held; f follows', tone: 'wait' }] : [])
+  return rule(names, model.size.columns, model.search.text === '' ? held(model) : found(model))
+}
+
+function held({ back, keys }: Model): Line {
+  const [key] = keys.follow
+  return back > 0 ? [{ text: key ? `held; ${key} follows` : 'held', tone: 'wait' }] : []
+}
+
+/** What is looked for, and at which hit one is. */
+function found(model: Model): Line {
+  if (model.search.text === '') return []
+  const { lines, at } = hitsOf(model)
+  const count = lines.length === 0 ? 'not here' : `${at < 0 ? '' : `${at + 1} of `}${lines.length}`
+  return [{ text: `/${pad(model.search.text, 24).trimEnd()}  ${count}`, tone: lines.length === 0 ? 'bad' : 'you' }]
 }
 
 /** The part of the pane that is on the screen. */
@@ -45,18 +61,28 @@ function content(model: Model): Line[] {
   if (all.length === 0) return [[], [{ text: '  nothing here yet', tone: 'quiet' }]]
   const back = startsAtTop(model) ? Math.max(all.length - height - model.back, 0) : model.back
   const end = all.length - back
-  if (!model.isWrapped) return all.slice(Math.max(end - height, 0), end).map(text => drawn(text, columns, model))
+  if (!model.isWrapped) {
+    const top = Math.max(end - height, 0)
+    return all.slice(top, end).map((text, index) => drawn(text, columns, model, top + index))
+  }
   const lines: Line[] = []
   // From the end upwards, until the pane is full: nothing else is measured.
   for (let index = end - 1; index >= 0 && lines.length < height; index -= 1) {
-    lines.unshift(...wrapped(all[index] ?? '', columns - 2).map(text => drawn(text, columns, model)))
+    lines.unshift(...wrapped(all[index] ?? '', columns - 2).map(text => drawn(text, columns, model, index)))
   }
   return lines.slice(-height)
 }
 
-function drawn(text: string, columns: number, { pane, isOpen }: Model): Line {
+/** `place` is that of the line in the whole text. */
+function drawn(text: string, columns: number, { pane, isOpen, search }: Model, place: number): Line {
   const tone = isOpen && pane === 'diff' ? DIFF[text[0] ?? ''] : undefined
-  return [{ text: ` ${pad(text, columns - 1)}`, ...(tone ? { tone } : {}) }]
+  const look = tone ? { tone } : {}
+  const [first = '', ...rest] = cutAtHits(pad(text, columns - 1), search.text)
+  const mark = search.line === place ? '›' : ' '
+  return [
+    { text: mark + first, ...look },
+    ...rest.map((piece, index) => ({ text: piece, ...look, ...(index % 2 === 0 ? { isInverse: true } : {}) })),
+  ]
 }
 
 const DIFF: Record<string, Span['tone']> = { '+': 'good', '-': 'bad', '@': 'busy', d: 'quiet', i: 'quiet' }

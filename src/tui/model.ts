@@ -1,4 +1,6 @@
 /** What the dashboard knows and shows, as one value. Views draw it, `reduce.ts` makes the next one, nothing else. */
+
+import { DEFAULT_KEYS, type KeyMap } from '../key-names.ts'
 import type { EventJson, NodeJson, ScreenTaskJson, WhyJson } from '../protocol/control.ts'
 import type { Log } from './log.ts'
 import type { Prompt } from './prompt.ts'
@@ -15,6 +17,16 @@ export interface Row {
 export type View = 'tasks' | 'nodes' | 'events'
 export type Pane = 'log' | 'diff' | 'events' | 'prompt'
 export type SortKey = 'activity' | 'created' | 'title' | 'cost'
+
+/** A word that one looks for in a text. */
+export interface Search {
+  /** Empty: none. */
+  text: string
+  /** The line of the hit that one is at, from the top. */
+  line: number | null
+}
+
+export const NO_SEARCH: Search = { text: '', line: null }
 
 export interface TaskList {
   /** Ids of the rows that pass the filter, sorted. Follows the rows with a delay, so that a busy list holds still. */
@@ -47,6 +59,7 @@ export interface Model {
   now: number
   size: { columns: number; rows: number }
   isReadOnly: boolean
+  keys: KeyMap
   /** When the daemon went away; null while the stream is open. */
   awaySince: number | null
   rows: ReadonlyMap<string, Row>
@@ -67,15 +80,17 @@ export interface Model {
   isWrapped: boolean
   /** Lines between the end of what is shown and its last line; 0 follows the end. */
   back: number
+  search: Search
   prompt: Prompt | null
   notice: { text: string; isBad: boolean; until: number } | null
 }
 
-export function firstModel(now: number, size: Model['size'], isReadOnly: boolean): Model {
+export function firstModel(now: number, size: Model['size'], isReadOnly: boolean, keys: KeyMap = DEFAULT_KEYS): Model {
   return {
     now,
     size,
     isReadOnly,
+    keys,
     awaySince: null,
     rows: new Map(),
     tally: EMPTY_TALLY,
@@ -101,6 +116,7 @@ export function firstModel(now: number, size: Model['size'], isReadOnly: boolean
     pane: 'log',
     isWrapped: false,
     back: 0,
+    search: NO_SEARCH,
     prompt: null,
     notice: null,
   }

@@ -3,11 +3,14 @@ import process from 'node:process'
 import { type Instance, render } from 'ink'
 import { createElement } from 'react'
 import type { Client } from '../client.ts'
+import { asTdfError } from '../errors.ts'
+import type { KeyMap } from '../key-names.ts'
 import { realWorld } from '../world.ts'
 import { Dashboard } from './dashboard.tsx'
 import { followJournal, keepFresh, readHistory, readSnapshot } from './feed.ts'
 import { followFocus } from './follow.ts'
-import { firstModel } from './model.ts'
+import { fullText } from './full-text.ts'
+import { firstModel, type Pane } from './model.ts'
 import { listen } from './outside.ts'
 import type { Parts } from './parts.ts'
 import { perform } from './perform.ts'
@@ -22,14 +25,20 @@ const TICK_MS = 1_000
 export interface DashboardOptions extends Streams {
   client: Client
   isReadOnly: boolean
+  keys: KeyMap
+  /** Said in the last line, first of all. */
+  complaint: string | null
+  /** Shows a text until somebody has read it. */
+  pager(pieces: AsyncIterable<string>): Promise<void>
 }
 
 /** Until somebody leaves. Answers the exit code; throws what went wrong, with the terminal as it was. */
-export async function openDashboard({ client, isReadOnly, stdin, stdout }: DashboardOptions): Promise<number> {
+export async function openDashboard(options: DashboardOptions): Promise<number> {
+  const { client, stdin, stdout } = options
   const { clock, random } = realWorld()
   const leaving = new AbortController()
   const terminal = openTerminal({ stdin, stdout })
-  const store = createStore(firstModel(clock.now(), terminal.size(), isReadOnly), clock)
+  const store = createStore(firstModel(clock.now(), terminal.size(), options.isReadOnly, options.keys), clock)
   const parts: Parts = { store, remote: remoteOf(client), clock, signal: leaving.signal }
   const seq = await readSnapshot(parts)
 
@@ -66,11 +75,22 @@ export async function openDashboard({ client, isReadOnly, stdin, stdout }: Dashb
     store.flush()
   }
 
+  function complain(error: unknown): void {
+    if (!leaving.signal.aborted) store.dispatch({ kind: 'notice', isBad: true, text: asTdfError(error).message })
+  }
+
+  async function page(id: string, pane: Pane): Promise<void> {
+    // What is typed now is for the pager. A stream that Ink has just left can only be stopped in the next turn.
+    await new Promise<void>(resolve => clock.turn(resolve))
+    stdin.pause()
+    await options.pager(fullText(parts, id, pane))
+  }
+
   /** Gives the terminal to something else for a while. */
   async function aside(act: () => Promise<void>): Promise<void> {
     hide()
     terminal.leave()
-    await act().catch(() => {})
+    await act().catch(complain)
     if (leaving.signal.aborted) return
     store.dispatch({ kind: 'size', size: terminal.size() })
     show()
@@ -83,6 +103,7 @@ export async function openDashboard({ client, isReadOnly, stdin, stdout }: Dashb
     quit: () => leave(0),
     suspend: () => void suspend(),
     stream: (id: string) => void aside(() => streamLog({ ...parts, stdin, stdout }, id)),
+    page: (id: string, pane: Pane) => void aside(() => page(id, pane)),
     write: (text: string) => void stdout.write(text),
   }
 
@@ -104,6 +125,7 @@ export async function openDashboard({ client, isReadOnly, stdin, stdout }: Dashb
   try {
     show()
     tick()
+    if (options.complaint !== null) store.dispatch({ kind: 'notice', isBad: true, text: options.complaint })
     followFocus(parts)
     for (const running of [followJournal(parts, seq), keepFresh(parts), readHistory(parts, seq)]) running.catch(fail)
     return await left

@@ -2,6 +2,7 @@
 import { asTdfError } from '../errors.ts'
 import type { Random } from '../world.ts'
 import type { Effect } from './effects.ts'
+import type { Pane } from './model.ts'
 import type { Parts } from './parts.ts'
 
 export interface Outside {
@@ -9,6 +10,8 @@ export interface Outside {
   suspend(): void
   /** Leaves the screen for a plain log until `s` is pressed. */
   stream(id: string): void
+  /** Leaves the screen for a pager. */
+  page(id: string, pane: Pane): void
   /** Sends bytes to the terminal that are no part of the picture. */
   write(text: string): void
   random: Random
@@ -24,6 +27,8 @@ export function perform(parts: Parts, outside: Outside, effect: Effect): void {
       return outside.suspend()
     case 'stream':
       return outside.stream(effect.id)
+    case 'page':
+      return outside.page(effect.id, effect.pane)
     case 'copy':
       // OSC 52, which most terminals and tmux pass on to the clipboard.
       outside.write(`\x1b]52;c;${Buffer.from(effect.text).toString('base64')}\x07`)

@@ -9,8 +9,9 @@ import { type Prompt, typed } from './prompt.ts'
 const SCROLL: Record<string, number> = { j: 1, down: 1, k: -1, up: -1, pagedown: 10, pageup: -10 }
 
 export function press(model: Model, key: string): readonly Deed[] {
+  if (key === 'ctrl-c' && !model.prompt) return [{ effect: { kind: 'quit' } }]
   if (model.prompt) return key === 'ctrl-c' ? close() : answer(model.prompt, key)
-  if (model.helpTop !== null && key !== 'ctrl-c' && key !== 'ctrl-z') {
+  if (model.helpTop !== null && !model.keys.suspend.includes(key)) {
     const by = SCROLL[key]
     const most = Math.max(helpLines(model).length - 1, 0)
     return [{ act: { kind: 'help', top: by === undefined ? null : Math.min(model.helpTop + by, most) } }]
@@ -27,14 +28,14 @@ const close = (): Deed[] => [{ act: { kind: 'prompt', prompt: null } }]
 function answer(prompt: Prompt, key: string): Deed[] {
   if (prompt.kind === 'confirm') return key === 'y' || key === 'Y' ? [...close(), { effect: prompt.effect }] : close()
   if (key === 'enter') return [...close(), ...entered(prompt)]
-  if (key === 'esc') return prompt.for === 'filter' ? [...close(), { act: { kind: 'filter', text: '' } }] : close()
+  if (key === 'esc') return prompt.for === 'send' ? close() : [...close(), { act: { kind: prompt.for, text: '' } }]
   const text = typed(prompt.text, key)
   const next: Deed[] = [{ act: { kind: 'prompt', prompt: { ...prompt, text } } }]
-  // The list follows while one types.
-  return prompt.for === 'filter' ? [...next, { act: { kind: 'filter', text } }] : next
+  // The list follows while one types, and so does the text.
+  return prompt.for === 'send' ? next : [...next, { act: { kind: prompt.for, text } }]
 }
 
 function entered(prompt: Extract<Prompt, { kind: 'line' }>): Deed[] {
-  if (prompt.for === 'filter') return [{ act: { kind: 'filter', text: prompt.text } }]
+  if (prompt.for !== 'send') return [{ act: { kind: prompt.for, text: prompt.text } }]
   return prompt.text.trim() === '' ? [] : [{ effect: { kind: 'send', id: prompt.id, text: prompt.text } }]
 }

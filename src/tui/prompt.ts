@@ -3,7 +3,7 @@ import type { Effect } from './effects.ts'
 
 export type Prompt =
   | { kind: 'confirm'; question: string; effect: Effect }
-  | { kind: 'line'; label: string; text: string; for: 'filter' }
+  | { kind: 'line'; label: string; text: string; for: 'filter' | 'search' }
   | { kind: 'line'; label: string; text: string; for: 'send'; id: string }
 
 /** A pasted novel is not a prompt for this line. */

@@ -1,8 +1,9 @@
 /** What a person does, put into the model. */
 import type { ViewAction } from './actions.ts'
-import type { Model } from './model.ts'
+import { type Model, NO_SEARCH } from './model.ts'
 import { inView, listHeight, reordered, SORTS } from './order.ts'
 import { paneHeight, paneLength, startsAtTop } from './pane.ts'
+import { nextHit, searched } from './search.ts'
 
 const NOTICE_MS = 4_000
 
@@ -12,11 +13,11 @@ type Reducers = { [Kind in ViewAction['kind']]: (model: Model, action: Of<Kind>)
 export const view: Reducers = {
   size: (model, { size }) => inView({ ...model, size }),
   move: (model, { by }) => moved(model, by),
-  step: (model, { by }) => ({ ...stepTask(model, by), back: 0 }),
+  step: (model, { by }) => ({ ...stepTask(model, by), ...anew(model) }),
   page: (model, { by, half }) => moved(model, by * Math.max(Math.floor(pageOf(model) / (half ? 2 : 1)), 1)),
   end: (model, { which }) => moved(model, which === 'first' ? -Infinity : Infinity),
-  view: (model, { view: name }) => ({ ...model, view: name, isOpen: false, back: 0 }),
-  open: (model, { isOpen }) => ({ ...model, isOpen: isOpen && model.list.cursor !== null, back: 0 }),
+  view: (model, { view: name }) => ({ ...model, view: name, isOpen: false, back: 0, search: NO_SEARCH }),
+  open: (model, { isOpen }) => ({ ...model, isOpen: isOpen && model.list.cursor !== null, back: 0, search: NO_SEARCH }),
   help: (model, { top }) => ({ ...model, helpTop: top === null ? null : Math.max(top, 0) }),
   unmark: model => ({ ...model, list: { ...model.list, marked: new Set() } }),
   sort: model => {
@@ -26,8 +27,10 @@ export const view: Reducers = {
   reverse: model => reordered(model, { isReversed: !model.list.isReversed }),
   filter: (model, { text }) => reordered(model, { filter: text, top: 0 }),
   prompt: (model, { prompt }) => ({ ...model, prompt }),
-  pane: (model, { pane }) => ({ ...model, pane, back: 0 }),
+  pane: (model, { pane }) => ({ ...model, pane, ...anew(model) }),
   follow: model => ({ ...model, back: model.back === 0 ? 1 : 0 }),
+  search: (model, { text }) => searched(model, text),
+  hit: (model, { by }) => (model.search.text === '' ? model : nextHit(model, by)),
   wrap: model => ({ ...model, isWrapped: !model.isWrapped }),
   notice: (model, { text, isBad = false }) => ({ ...model, notice: { text, isBad, until: model.now + NOTICE_MS } }),
 
@@ -39,6 +42,9 @@ export const view: Reducers = {
     return moved({ ...model, list: { ...model.list, marked: next } }, 1)
   },
 }
+
+/** Another text: from its own beginning, and with the same word looked for. */
+const anew = ({ search }: Model) => ({ back: 0, search: { ...search, line: null } })
 
 function pageOf(model: Model): number {
   return model.isOpen ? paneHeight(model) : listHeight(model)

@@ -1,5 +1,6 @@
 /** `s`: the plain log of a task on the ordinary screen, where one can scroll and copy, until `s` or `q` is pressed. */
 import type { TaskJson } from '../protocol/control.ts'
+import { renderer } from '../transcript/render.ts'
 import { sleep } from '../world.ts'
 import { appendLog, EMPTY_LOG, linesOf } from './log.ts'
 import type { Parts } from './parts.ts'
@@ -24,11 +25,12 @@ export async function streamLog(parts: Parts & Streams, id: string): Promise<voi
     const { title } = await remote.call<TaskJson>({ path: `/tasks/${id}`, signal })
     stdout.write(`\r\n== ${id} ${title.replace(/\s+/g, ' ')}: s goes back ==\r\n`)
     const decoder = new TextDecoder()
+    const render = renderer()
     let log = EMPTY_LOG
     for (let after = 0; !signal.aborted; ) {
       const reply = await remote.raw({ path: `/tasks/${id}/logs?after=${after}`, signal })
       after += reply.body.length
-      log = appendLog({ ...log, lines: [] }, decoder.decode(reply.body, { stream: true }))
+      log = appendLog({ ...log, lines: [] }, render.push(decoder.decode(reply.body, { stream: true })))
       if (log.lines.length > 0) stdout.write(`${log.lines.join('\r\n')}\r\n`)
       if (reply.body.length === 0) await sleep(clock, LOOK_MS, signal)
     }

@@ -1,4 +1,5 @@
 /** The dashboard in a real terminal, with a real daemon behind it: what one sees, and what is left when one leaves. */
+import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type Home, makeHome, makeRepository, tdfWith, until } from '../support/home.ts'
@@ -186,4 +187,45 @@ it('is drawn without colours with NO_COLOR, and also where CI is set', async () 
   expect(terminal.looks()).toEqual([])
   terminal.keys('q')
   await terminal.sees('left with 0')
+}, 180_000)
+
+it('searches the log, shows all of it in a pager, and takes its keys from the configuration', async () => {
+  const pager = path.join(home.dir, 'pager')
+  writeFileSync(pager, '#!/bin/sh\nwc -l <"$1"; grep -n "^number 1$" "$1"; read -r answer; echo "read $answer"\n', {
+    mode: 0o755,
+  })
+  terminal = openTmux(
+    { ...home.env, PAGER: pager, TDF_TUI__KEYS__QUIT: '["Q"]', TDF_TUI__KEYS__PAGER: '["P"]' },
+    100,
+    30,
+  )
+  terminal.type(`echo before; node ${program} watch; echo "left with $?"`)
+  const { sees, keys } = terminal
+  await sees('Q quit')
+  keys('/')
+  keys('-l', 'thousand')
+  keys('Enter')
+  await sees('1/1')
+  keys('Enter')
+  await sees('[log]')
+  await sees(/number (4|\d\d)$/m)
+  keys('/')
+  keys('-l', 'number 3')
+  keys('Enter')
+  await sees(/\/number 3 +\d+ of \d+/)
+  keys('n')
+  await sees(/› ?number 3/)
+  keys('P')
+  await sees('1:number 1')
+  expect(terminal.isAlternate()).toBe(false)
+  // What is typed is for the pager, and the dashboard comes back with its keys.
+  keys('-l', 'Q')
+  keys('Enter')
+  await sees('[log]')
+  keys('Escape')
+  keys('Escape')
+  await sees('1/1')
+  keys('Q')
+  await isClean(0)
+  expect(terminal.lines().join('\n')).toContain('read Q')
 }, 180_000)

@@ -26,7 +26,7 @@ describe('config.example.toml', () => {
     const lines = exampleToml().split('\n')
     for (const { path, schema } of keys.filter(({ schema }) => shapeOf(schema).kind === 'value')) {
       const variable = `TDF_${path.join('__').toUpperCase()}`
-      const at = lines.findIndex(line => new RegExp(`# ${variable}( or [A-Z_]+)?, (reload|restart)$`).test(line))
+      const at = lines.findIndex(line => new RegExp(`# ${variable}( or [A-Z_]+)?, (reload|restart|watch)$`).test(line))
       expect([variable, lines[at - 1]]).toEqual([variable, `# ${descriptionOf(schema)}`])
       const text = /= (?:"(.*?)"|(.*?)) +# TDF/.exec(lines[at] ?? '')
       expect(load({ env: { [variable]: text?.[1] ?? text?.[2] ?? '' } }).config).toEqual(defaultConfig())

@@ -1,8 +1,10 @@
 /** What the dashboard makes of what it hears and of what is pressed: values in, values out. */
 import { describe, expect, it } from 'vitest'
+import { clashesOf, DEFAULT_KEYS, KEY_FORM, type KeyMap } from '../../../src/key-names.ts'
 import type { ScreenTaskJson } from '../../../src/protocol/control.ts'
 import type { Action } from '../../../src/tui/actions.ts'
 import { filterOf } from '../../../src/tui/filter.ts'
+import { frame } from '../../../src/tui/frame.ts'
 import { firstModel, type Model } from '../../../src/tui/model.ts'
 import { windowTop } from '../../../src/tui/order.ts'
 import { press } from '../../../src/tui/press.ts'
@@ -209,5 +211,105 @@ describe('a key', () => {
     expect(pressed(modelOf(all), 'enter', 'esc')).toMatchObject({ isOpen: false })
     expect(effects(modelOf(all), 'esc')).toEqual([])
     expect(effects(modelOf(all), 'q')).toEqual([{ kind: 'quit' }])
+  })
+})
+
+describe('the search in a text', () => {
+  const effects = (model: Model, key: string) =>
+    press(model, key).flatMap(deed => ('effect' in deed ? [deed.effect] : []))
+  const pressed = (model: Model, ...keys: string[]) =>
+    keys.reduce((now, key) => next(now, ...press(now, key).flatMap(deed => ('act' in deed ? [deed.act] : []))), model)
+  const text = Array.from({ length: 100 }, (_, index) => `line ${index}${index % 40 === 3 ? ' with an Error' : ''}\n`)
+  const open = next(
+    modelOf(all),
+    { kind: 'focus', id: asking.id },
+    { kind: 'open', isOpen: true },
+    { kind: 'log', id: asking.id, text: text.join(''), isAnew: false },
+  )
+  const seen = (model: Model) =>
+    frame(model).map(line =>
+      line
+        .map(span => span.text)
+        .join('')
+        .trimEnd(),
+    )
+  const hit = (model: Model) => seen(model).filter(line => line.startsWith('›'))
+
+  it('goes to the newest hit above while one types, and around with n and N', () => {
+    const found = pressed(open, '/', ...'error', 'enter')
+    expect(hit(found)).toEqual(['›line 83 with an Error'])
+    expect(seen(found).join('\n')).toContain('/error  3 of 3')
+    expect([hit(pressed(found, 'n')), hit(pressed(found, 'N')), hit(pressed(found, 'N', 'N', 'N'))]).toEqual([
+      ['›line 3 with an Error'],
+      ['›line 43 with an Error'],
+      ['›line 83 with an Error'],
+    ])
+  })
+
+  it('marks what it found, where small letters stand for both and capitals for themselves', () => {
+    const found = pressed(open, '/', ...'Error', 'enter')
+    const marked = frame(found).flatMap(line => line.filter(({ isInverse }) => isInverse))
+    expect(marked.map(span => span.text)).toEqual(['Error'])
+    const none = pressed(open, '/', ...'ERROR', 'enter')
+    expect([hit(none), seen(none).join('\n').includes('/ERROR  not here')]).toEqual([[], true])
+  })
+
+  it('ends with escape, and only then one goes back', () => {
+    const found = pressed(open, '/', ...'error', 'enter')
+    expect(pressed(found, 'esc')).toMatchObject({ isOpen: true, search: { text: '' } })
+    expect(pressed(found, 'esc', 'esc')).toMatchObject({ isOpen: false })
+    expect(pressed(open, '/', 'x', 'esc')).toMatchObject({ isOpen: true, prompt: null, search: { text: '' } })
+  })
+
+  it('is read from the top in a diff, and begins anew in another pane', () => {
+    const diff = next(
+      open,
+      { kind: 'pane', pane: 'diff' },
+      { kind: 'detail', id: asking.id, facts: { diff: text.join('') } },
+    )
+    const found = pressed(diff, '/', ...'error', 'enter')
+    expect(hit(found)).toEqual(['›line 3 with an Error'])
+    expect(hit(pressed(found, 'n'))).toEqual(['›line 43 with an Error'])
+    expect(pressed(found, 'tab').search).toEqual({ text: 'error', line: null })
+  })
+
+  it('works where lines are wrapped, and holds still while lines come', () => {
+    const found = pressed(open, 'w', '/', ...'error', 'enter')
+    expect(hit(found)).toEqual(['›line 83 with an Error'])
+    const later = next(found, { kind: 'log', id: asking.id, text: 'new\n'.repeat(50), isAnew: false })
+    expect(hit(later)).toEqual(['›line 83 with an Error'])
+  })
+
+  it('has all of a text in the pager', () => {
+    expect(effects(open, 'e')).toEqual([{ kind: 'page', id: asking.id, pane: 'log' }])
+    expect(effects(pressed(open, 'tab'), 'e')).toEqual([{ kind: 'page', id: asking.id, pane: 'diff' }])
+  })
+})
+
+describe('the keys', () => {
+  const withKeys = (keys: Partial<KeyMap>) => ({ ...modelOf(all), keys: { ...DEFAULT_KEYS, ...keys } })
+  const effects = (model: Model, key: string) =>
+    press(model, key).flatMap(deed => ('effect' in deed ? [deed.effect] : []))
+
+  it('mean one thing in a place, and all are keys', () => {
+    expect(clashesOf(DEFAULT_KEYS)).toEqual([])
+    expect(
+      Object.values(DEFAULT_KEYS)
+        .flat()
+        .filter(key => !KEY_FORM.test(key)),
+    ).toEqual([])
+  })
+
+  it('can be others, also in help and footer; Ctrl-C leaves in any case', () => {
+    const model = withKeys({ quit: ['Q', 'ctrl-x'], cancel: [] })
+    expect([effects(model, 'q'), effects(model, 'Q'), effects(model, 'ctrl-x'), effects(model, 'ctrl-c')]).toEqual([
+      [],
+      ...Array.from({ length: 3 }, () => [{ kind: 'quit' }]),
+    ])
+    expect(press(model, 'x')).toEqual([])
+    const text = frame(next(model, { kind: 'help', top: 0 })).map(line => line.map(span => span.text).join(''))
+    expect(text.join('\n')).toMatch(/ Q +leave; tasks go on/)
+    expect(text.join('\n')).not.toContain('cancel;')
+    expect(text.at(-1)).toContain('Q quit')
   })
 })

@@ -1,0 +1,91 @@
+/**
+ * Every key of the dashboard: what it does by name, in which places, and what it is unless `[tui.keys]` says otherwise.
+ * The bindings, their help and the configuration are all made from this table. Imports nothing.
+ */
+
+export type Place = 'tasks' | 'nodes' | 'events' | 'task'
+
+interface KeyRow {
+  /** The first is the one that help and footer name. */
+  keys: readonly string[]
+  places: readonly Place[]
+  says: string
+}
+
+const ALL: readonly Place[] = ['tasks', 'nodes', 'events', 'task']
+const TEXT: readonly Place[] = ['task', 'events']
+const EACH: readonly Place[] = ['tasks', 'task']
+
+/** In the order of the help. */
+const TABLE = {
+  down: { keys: ['j', 'down'], places: ALL, says: 'down' },
+  up: { keys: ['k', 'up'], places: ALL, says: 'up' },
+  first: { keys: ['g', 'home'], places: ALL, says: 'first' },
+  last: { keys: ['G', 'end'], places: ALL, says: 'last' },
+  page_down: { keys: ['pagedown'], places: ALL, says: 'a page down' },
+  page_up: { keys: ['pageup'], places: ALL, says: 'a page up' },
+  half_page_down: { keys: ['ctrl-d'], places: ALL, says: 'half a page down' },
+  half_page_up: { keys: ['ctrl-u'], places: ALL, says: 'half a page up' },
+  open: { keys: ['enter', 'l'], places: ['tasks'], says: 'open the task' },
+  clear: { keys: ['esc'], places: ['tasks', 'events'], says: 'clear marks, filter or search' },
+  back: { keys: ['esc', 'enter'], places: ['task'], says: 'clear the search, then back to the list' },
+  pane: { keys: ['tab'], places: ['task'], says: 'log, diff, events, prompt' },
+  task_above: { keys: ['['], places: ['task'], says: 'the task above' },
+  task_below: { keys: [']'], places: ['task'], says: 'the task below' },
+  follow: { keys: ['f'], places: TEXT, says: 'follow the end, or hold still' },
+  wrap: { keys: ['w'], places: ['task'], says: 'wrap long lines' },
+  search: { keys: ['/'], places: TEXT, says: 'search what is shown' },
+  next_hit: { keys: ['n'], places: TEXT, says: 'the next hit, downwards' },
+  previous_hit: { keys: ['N'], places: TEXT, says: 'the hit above' },
+  filter: { keys: ['/'], places: ['tasks'], says: 'filter: status:failed label:x !not' },
+  mark: { keys: ['space'], places: ['tasks'], says: 'mark for the next action' },
+  retry: { keys: ['r'], places: EACH, says: 'retry: open the next attempt' },
+  cancel: { keys: ['x'], places: EACH, says: 'cancel; what was made is kept' },
+  send: { keys: ['i'], places: EACH, says: 'send the agent something more' },
+  drain: { keys: ['d'], places: ['nodes'], says: 'drain it, or take it back to work' },
+  sort: { keys: ['o'], places: ['tasks'], says: 'sort: activity, age, title, cost' },
+  reverse: { keys: ['O'], places: ['tasks'], says: 'reverse the order' },
+  stream: { keys: ['s'], places: EACH, says: 'its plain log; s comes back' },
+  pager: { keys: ['e'], places: EACH, says: 'all of it in your $PAGER' },
+  copy: { keys: ['y'], places: EACH, says: 'copy the id' },
+  tasks: { keys: ['1'], places: ALL, says: 'tasks' },
+  nodes: { keys: ['2'], places: ALL, says: 'nodes' },
+  events: { keys: ['3'], places: ALL, says: 'events' },
+  help: { keys: ['?'], places: ALL, says: 'this help' },
+  suspend: { keys: ['ctrl-z'], places: ALL, says: 'suspend; fg comes back' },
+  quit: { keys: ['q'], places: ALL, says: 'leave; tasks go on' },
+} as const satisfies Record<string, KeyRow>
+
+export type KeyName = keyof typeof TABLE
+export type KeyMap = Readonly<Record<KeyName, readonly string[]>>
+
+export const KEY_TABLE: Readonly<Record<KeyName, KeyRow>> = TABLE
+export const KEY_NAMES = Object.keys(TABLE) as KeyName[]
+
+// The names are those of the table that it is made from.
+export const DEFAULT_KEYS = Object.fromEntries(KEY_NAMES.map(name => [name, TABLE[name].keys])) as unknown as KeyMap
+
+/** How keys are written: a character, a name, or Ctrl with a letter. Some letters with Ctrl are other keys to a terminal. */
+export const KEY_FORM =
+  /^(?:[^\s\p{C}]|up|down|pageup|pagedown|home|end|enter|esc|tab|space|backspace|ctrl-[abdefgklnopqrstuvwxyz])$/u
+
+export interface Clash {
+  name: KeyName
+  key: string
+  /** What the key means there already. */
+  other: KeyName
+}
+
+/** A key means one thing in a place. */
+export function clashesOf(map: KeyMap): Clash[] {
+  return KEY_NAMES.flatMap((name, index) =>
+    map[name].flatMap((key): Clash[] => {
+      const other = KEY_NAMES.slice(0, index).find(before => map[before].includes(key) && meet(before, name))
+      return other === undefined ? [] : [{ name, key, other }]
+    }),
+  )
+}
+
+function meet(one: KeyName, two: KeyName): boolean {
+  return KEY_TABLE[one].places.some(place => KEY_TABLE[two].places.includes(place))
+}
