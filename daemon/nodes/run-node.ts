@@ -59,10 +59,8 @@ async function waitOut(ctx: NodeContext, node: ReadNode, error: TdfError): Promi
   if (error.code === 'BUG') log.error(about, 'a node could not be run')
   if (!isOfProvider(error)) {
     const heardAt = Math.max(heartbeat?.at ?? 0, node.createdAt)
-    return {
-      ms: patienceMs(error.retryAfterMs ?? provisionPollInterval, now - heardAt),
-      waitingFor: error.message,
-    }
+    const ms = patienceMs(error.retryAfterMs ?? provisionPollInterval, now - heardAt)
+    return { ms: Math.min(ms, untilDeadline(node, now)), waitingFor: error.message }
   }
   const tries = (node.facts.tries ?? 0) + 1
   if (tries === 1) log.warn(about, 'the provider could not do it yet')
@@ -71,5 +69,9 @@ async function waitOut(ctx: NodeContext, node: ReadNode, error: TdfError): Promi
   const ms = Math.max(delayMs, provisionPollInterval)
   return { ms, waitingFor: error.message, facts: { ...node.facts, tries } }
 }
+
+/** What comes then is not put off by what is waited for; once it has come, it says nothing any more. */
+const untilDeadline = ({ deadlineAt }: ReadNode, now: number) =>
+  deadlineAt !== null && deadlineAt > now ? deadlineAt - now : Number.POSITIVE_INFINITY
 
 const isOfProvider = ({ code }: TdfError) => code === 'CAPACITY' || code.startsWith('PROVIDER_')

@@ -9,6 +9,9 @@ import { hasEnded, until } from './home.ts'
 
 const root = path.dirname(path.dirname(import.meta.dirname))
 
+/** Files that run at the same time do so in processes of their own, and each has its own addresses. */
+const NETWORK = 64 + (process.pid % 64)
+
 export interface DirectMachines {
   cloud: FakeHetzner
   /** What a daemon needs in its environment to order from here: another API, no ssh, and less patience. */
@@ -22,7 +25,7 @@ export async function directMachines(dir: string, token: string, env: NodeJS.Pro
 
   /** What the first-boot document makes of a machine: an agent with that name and that token. */
   function boot({ id, name, userData }: FakeServer): string {
-    const address = `127.77.${id >> 8}.${id & 255}`
+    const address = `127.${NETWORK}.${id >> 8}.${id & 255}`
     const state = path.join(dir, 'machines', name)
     mkdirSync(state, { recursive: true })
     const { write_files: files } = JSON.parse(userData.replace(/^#cloud-config\n/, ''))
