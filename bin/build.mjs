@@ -2,9 +2,11 @@
  * Builds `dist/`: one bundle for the command line with parts that load on demand, and the VM agent as one file of its
  * own. libsql stays outside, since it is native. Run by `npm run build`, by `npm ci`, and by `bin/tdf` when needed.
  */
+import { execFile } from 'node:child_process'
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { build } from 'esbuild'
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
@@ -53,6 +55,8 @@ export async function buildAll() {
     build({ ...shared, entryPoints: { 'tdf-agent': 'src/agent/main.ts' }, outdir: out }),
     buildBenchHost(out),
   ])
+  // The manual is written by the program itself, from its own tree of commands.
+  await promisify(execFile)(process.execPath, [path.join(out, 'tdf.js'), 'man', '--to', path.join(out, 'man')])
   writeFileSync(path.join(out, 'built'), `${version}\n`)
   const dist = path.join(root, 'dist')
   rmSync(dist, { recursive: true, force: true })

@@ -1,5 +1,5 @@
 /** The examples at the end of every help text: real ones, to paste. */
-const EXAMPLES = {
+export const EXAMPLES = {
   submit: [
     'tdf submit "fix the flaky test in test/auth" --check "npm test" --wait',
     'tdf submit --repo ~/code/site --ref main --agent codex "update the dependencies"',
@@ -66,6 +66,8 @@ const EXAMPLES = {
     'tdf completion zsh > ~/.zfunc/_tdf',
     'tdf completion fish > ~/.config/fish/completions/tdf.fish',
   ],
+  'exit-codes': ['tdf help exit-codes', 'tdf exit-codes --json'],
+  man: ['tdf man | man -l -', 'tdf man tdf-config.5 | man -l -', 'tdf man --to ~/.local/share/man'],
   complete: ['tdf complete -- show ""'],
   'db backup': ['tdf db backup', 'tdf db backup --to ~/tdf-before-the-move.db'],
   'db check': ['tdf db check', 'tdf db check ~/tdf-before-the-move.db'],
@@ -75,6 +77,8 @@ const EXAMPLES = {
   quickstart: ['tdf quickstart'],
 } satisfies Record<string, string[]>
 
-export function examples(command: keyof typeof EXAMPLES): string {
+export type ExampleOf = keyof typeof EXAMPLES
+
+export function examples(command: ExampleOf): string {
   return `\nExamples:\n${EXAMPLES[command].map(line => `  ${line}\n`).join('')}`
 }

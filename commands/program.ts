@@ -7,6 +7,8 @@ import { configCommand } from './config.ts'
 import { daemonCommand } from './daemon.ts'
 import { dbCommand } from './db.ts'
 import { doctorCommand } from './doctor.ts'
+import { exitCodesCommand } from './exit-codes.ts'
+import { manCommand } from './man.ts'
 import { nodeCommand } from './nodes.ts'
 import { errorsCommand, eventsCommand, logsCommand } from './observe.ts'
 import { quickstartCommand } from './quickstart.ts'
@@ -40,5 +42,5 @@ const COMMANDS: readonly MakeCommand[] = [
 ]
 
 export function buildProgram(cli: Cli): Command {
-  return rootCommand(cli, COMMANDS, [completeCommand])
+  return rootCommand(cli, COMMANDS, [completeCommand, exitCodesCommand, manCommand])
 }

@@ -97,6 +97,8 @@ export const ROWS: Record<string, Row> = {
   doctor: offline(),
   completion: offline({ ok: ['bash'], isText: true }),
   complete: offline({ ok: ['--', 'show', ''], isText: true }),
+  man: offline({ isText: true }),
+  'exit-codes': offline(),
   quickstart: offline({ ok: OWN_TEST('durability.test.ts') }),
   version: offline(),
 }
