@@ -88,6 +88,9 @@ console.log(JSON.stringify({
 writeFileSync('made.txt', 'inside\\n')
 `
 
+/** Told apart from what any other run has left. */
+const LONG = `5417.${process.pid}`
+
 function confinedTasks(): void {
   it('an agent sees and writes its own places, and nothing of tdf, of other tasks or of secrets', async () => {
     writeFileSync(path.join(repo.dir, 'look.mjs'), LOOK)
@@ -157,8 +160,7 @@ function confinedTasks(): void {
 
   it('what was asked to end has its time to, what it did comes home, and nothing of it is left', async () => {
     await home.start()
-    const script =
-      'trap "echo bye > bye.txt; exit 0" TERM; sleep 5417 & echo ready > ready.txt; while :; do sleep 0.1; done'
+    const script = `trap "echo bye > bye.txt; exit 0" TERM; sleep ${LONG} & echo ready > ready.txt; while :; do sleep 0.1; done`
     const { id } = JSON.parse((await cli(home, 'submit', '--repo', repo.dir, '--json', '--', 'sh', '-c', script)).out)
     await cli(home, 'wait', id, '--for', 'running')
     const { workspace } = await home.task(id)
@@ -167,20 +169,20 @@ function confinedTasks(): void {
     await cli(home, 'cancel', id)
     await until('its work is saved', async () => (await home.task(id)).result !== null)
     expect((await cli(home, 'diff', id)).out).toContain('+bye')
-    expect(spawnSync('pgrep', ['-f', '^sleep 5417']).status).toBe(1)
+    expect(spawnSync('pgrep', ['-f', `^sleep ${LONG}`]).status).toBe(1)
   })
 
   it('a command dies with the runner that looks after it', async () => {
     await home.start()
-    const { id } = JSON.parse((await cli(home, 'submit', '--repo', repo.dir, '--json', '--', 'sleep', '5418')).out)
+    const { id } = JSON.parse((await cli(home, 'submit', '--repo', repo.dir, '--json', '--', 'sleep', LONG)).out)
     await cli(home, 'wait', id, '--for', 'running')
     const found = (pattern: string) => spawnSync('pgrep', ['-f', pattern], { encoding: 'utf8' }).stdout.trim()
-    await until('it runs', () => found('^sleep 5418') !== '')
+    await until('it runs', () => found(`^sleep ${LONG}`) !== '')
     // Nobody else is there to end it.
     const agent = home.agent()
     if (agent) process.kill(agent.pid, 'SIGSTOP')
     for (const pid of found(`run-session ${home.dir}/`).split('\n')) process.kill(Number(pid), 'SIGKILL')
-    await until('it is gone', () => found('^sleep 5418') === '')
+    await until('it is gone', () => found(`^sleep ${LONG}`) === '')
     if (agent) process.kill(agent.pid, 'SIGCONT')
   })
 
