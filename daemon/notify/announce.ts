@@ -1,4 +1,5 @@
 /** Puts news into the outbox, a row for each way that is configured: one that is down never holds up another. */
+import type { NewsEvent } from '../../src/config/notify-table.ts'
 import type { Config } from '../../src/config/schema.ts'
 import { type OutboxKind, post } from '../../src/store/outbox.ts'
 import type { Task } from '../../src/task.ts'
@@ -13,16 +14,33 @@ export type Way = (typeof WAYS)[number]
 export const outboxKind = (way: Way): OutboxKind => `notify-${way}`
 
 /** Inside the write that makes the news. Of one change, one message on each way, however often it is tried. */
-export function announce({ store, config }: Engine, before: Task, decided: Transition, now: number): void {
+export function announce(engine: Telling, before: Task, decided: Transition, now: number): void {
   const event = newsOf(before, decided)
-  if (event === null || !config.notify.events.includes(event)) return
-  const ways = WAYS.filter(way => isSet(config, way))
-  if (ways.length === 0) return
-  const { task } = decided
-  const notice = noticeOf(task, event, now, config.notify.includeText)
-  for (const way of ways) {
-    const id = `notify-${way}-${task.id}-${task.attempt}-${before.rev}`
-    post(store.sql, { id, kind: outboxKind(way), payload: { ...notice }, dueAt: now })
+  if (event !== null) tell(engine, decided.task, { event, id: String(before.rev), now })
+}
+
+/** Inside a write: a push was given up, or refused. The task is as good as before. */
+export function announcePush(engine: Telling, task: Task, why: string, now: number): void {
+  tell(engine, task, { event: 'push-failed', id: `push-${now}`, now, error: { code: 'PUSH_FAILED', message: why } })
+}
+
+type Telling = Pick<Engine, 'store' | 'config'>
+
+interface News {
+  event: NewsEvent
+  /** Names it among those of the attempt. */
+  id: string
+  now: number
+  error?: Pick<NonNullable<Task['error']>, 'code' | 'message'>
+}
+
+function tell({ store, config }: Telling, task: Task, { event, id, now, error }: News): void {
+  if (!config.notify.events.includes(event)) return
+  const about = error ? { ...task, error: { ...error, hint: '', step: null, class: 'permanent' as const } } : task
+  const notice = noticeOf(about, event, now, config.notify.includeText)
+  for (const way of WAYS.filter(one => isSet(config, one))) {
+    const name = `notify-${way}-${task.id}-${task.attempt}-${id}`
+    post(store.sql, { id: name, kind: outboxKind(way), payload: { ...notice }, dueAt: now })
   }
 }
 

@@ -37,7 +37,7 @@ export const DELIVER: Record<Way, Deliver> = {
 
   /** https://docs.ntfy.sh/publish/: the body is what is read, the headers say how it is shown. */
   ntfy({ config }, notice, signal) {
-    const isUrgent = notice.event === 'failed' || notice.event === 'needs-you'
+    const isUrgent = ['failed', 'needs-you', 'push-failed'].includes(notice.event)
     const headers = {
       'content-type': 'text/plain; charset=utf-8',
       title: headline(notice),
@@ -54,6 +54,7 @@ const TAGS = {
   cancelled: 'no_entry_sign',
   parked: 'hourglass',
   'needs-you': 'wave',
+  'push-failed': 'warning',
 } as const
 
 function factsOf({ event, taskId, status, verdict, text }: NoticeJson): Record<string, string> {

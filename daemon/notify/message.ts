@@ -68,6 +68,7 @@ const PLAIN: Record<NewsEvent, string> = {
   cancelled: 'task TASK was cancelled',
   parked: 'task TASK is parked',
   'needs-you': 'task TASK needs you',
+  'push-failed': 'the branch of task TASK was not pushed',
 }
 
 /** What a person reads below the headline. */
@@ -78,6 +79,11 @@ export function bodyText(notice: NoticeJson): string {
     result && result.ahead > 0 && `${result.filesChanged} files, +${result.insertions} -${result.deletions}`
   const facts = [verdict, took && `after ${took}`, node && `on ${node}`, parkedUntil && `until ${parkedUntil}`, changed]
   const said = text && [text.title, text.error ?? text.summary]
-  const next = notice.event === 'needs-you' ? `tdf send ${taskId} "what to do next"` : `tdf show ${taskId}`
-  return [facts.filter(Boolean).join(', '), ...(said ?? []), next].filter(Boolean).join('\n')
+  const next = NEXT[notice.event] ?? 'tdf show TASK'
+  return [facts.filter(Boolean).join(', '), ...(said ?? []), next.replace('TASK', taskId)].filter(Boolean).join('\n')
+}
+
+const NEXT: Partial<Record<NewsEvent, string>> = {
+  'needs-you': 'tdf send TASK "what to do next"',
+  'push-failed': 'tdf push TASK',
 }

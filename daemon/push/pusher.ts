@@ -8,6 +8,7 @@ import { post } from '../../src/store/outbox.ts'
 import { changePush, duePushes, type Push, readPush } from '../../src/store/pushes.ts'
 import type { Task } from '../../src/task.ts'
 import type { Engine } from '../deps.ts'
+import { announcePush } from '../notify/announce.ts'
 import type { GitResults } from '../results/git-results.ts'
 import type { Sweep } from '../sweeps/sweep.ts'
 import { openPullRequest } from './pull-request.ts'
@@ -85,6 +86,8 @@ export function createPusher(engine: Engine, results: GitResults): Pusher {
       const message = `${branch} was not pushed to ${remote}: ${change.error}`
       const about = { at: now, level: 'error', source: 'push', taskId, step: null, code: 'PUSH_FAILED', message }
       post(store.sql, { id: `push-${taskId}-${attempt}-${now}`, kind: 'error', payload: about, dueAt: now })
+      const task = readAttempt(store.sql, { id: taskId, attempt })
+      if (task) announcePush(engine, task, message, now)
     })
   }
 

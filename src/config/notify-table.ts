@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { choices, flag, form, list } from './kinds.ts'
 
-const NEWS_EVENTS = ['done', 'failed', 'cancelled', 'parked', 'needs-you'] as const
+const NEWS_EVENTS = ['done', 'failed', 'cancelled', 'parked', 'needs-you', 'push-failed'] as const
 export type NewsEvent = (typeof NEWS_EVENTS)[number]
 
 /** With a query, which often holds a token; without a user or a fragment. */
@@ -19,7 +19,7 @@ export const notifyTable = z
       expects: 'a URL such as "https://ntfy.sh/my-topic"',
       secret: true,
     }),
-    events: choices(NEWS_EVENTS, ['done', 'failed', 'parked', 'needs-you'], 'What you are told of.'),
+    events: choices(NEWS_EVENTS, ['done', 'failed', 'parked', 'needs-you', 'push-failed'], 'What you are told of.'),
     include_text: flag(
       false,
       'Send title, prompt, labels, summary and error text too. They may pass servers that are not yours.',

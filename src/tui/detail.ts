@@ -2,7 +2,7 @@
 import { formatDurationShort } from '../duration.ts'
 import { took } from '../event-text.ts'
 import type { ScreenTaskJson } from '../protocol/control.ts'
-import { resultLine } from '../result-text.ts'
+import { pushText, resultLine } from '../result-text.ts'
 import { stepTimes } from '../step-times.ts'
 import { joined, type Line, pad, padLine, rule, type Span } from './line.ts'
 import type { Model, Row } from './model.ts'
@@ -45,7 +45,7 @@ export function titleRule({ task }: Row, columns: number): Line {
 /** Facts one below the other; what is not known has no line. */
 function factsOf(model: Model, row: Row, width: number): Line[] {
   const { task } = row
-  const { result, usage, error, node } = task
+  const { result, usage, error, node, push } = task
   const why = model.detail?.why ?? null
   const since = isEnded(task) ? task.completedAt : task.stepEnteredAt
   const state = stateOf(task)
@@ -66,6 +66,7 @@ function factsOf(model: Model, row: Row, width: number): Line[] {
     ['repo', `${task.repo.url}${task.repo.ref ? ` at ${task.repo.ref}` : ''}`],
     ['result', result && resultLine(task)],
     ['', result?.summary ?? null],
+    ['push', push && [{ text: pushText(push), ...(push.state === 'failed' ? { tone: 'bad' as const } : {}) }]],
     ['check', result?.check ? `${result.check.command} (exit ${result.check.exitCode ?? 'none'})` : null],
     [
       'cost',
@@ -73,7 +74,7 @@ function factsOf(model: Model, row: Row, width: number): Line[] {
         `${costOf(usage)} ${thousands(usage.inputTokens)} tokens in, ${thousands(usage.outputTokens)} out`.trim(),
     ],
     ['error', error && [{ text: error.message, tone: 'bad' }]],
-    ['next', error?.hint ?? null],
+    ['next', error?.hint ?? (push?.state === 'failed' ? `tdf push ${task.id}` : null)],
     [
       'labels',
       Object.entries(task.labels)

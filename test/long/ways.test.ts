@@ -1,4 +1,5 @@
 /** `[notify]` with real processes: a command, a webhook and a topic get one message for each piece of news. */
+import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -28,7 +29,8 @@ afterAll(async () => {
   repo.remove()
 })
 
-const configOf = (more: string) => `[notify]\nwebhook = "${hook.url}/hook?key=k1"\nntfy = "${topic.url}/mine"\n${more}`
+const configOf = (more: string) =>
+  `[push]\nretry_for = "0s"\n[notify]\nwebhook = "${hook.url}/hook?key=k1"\nntfy = "${topic.url}/mine"\n${more}`
 const SCRIPT = (dir: string) => `echo "$TDF_EVENT $TDF_TASK_ID $TDF_STATUS [$TDF_TITLE] $(cat)" >> ${dir}/told`
 const noticesOf = (id: string) =>
   hook.got.map(({ body }) => JSON.parse(body) as NoticeJson).filter(({ taskId }) => taskId === id)
@@ -74,6 +76,22 @@ describe('a task', () => {
     await until('it is told by both', () => noticesOf(id).length > 0 && topicOf(id).length > 0)
     expect(noticesOf(id).map(({ event, errorCode }) => [event, errorCode])).toEqual([['failed', 'AGENT_FAILED']])
     expect(topicOf(id)[0]?.headers).toMatchObject({ title: `task ${id} failed`, priority: 'high' })
+  })
+
+  it('whose branch is not pushed is done, and that too is told, with the command that pushes it', async () => {
+    execFileSync('git', ['remote', 'add', 'origin', path.join(repo.dir, 'nowhere.git')], { cwd: repo.dir })
+    const id = await submit('echo 1 > P; git add -A; git commit -qm P', '--push')
+    await until('both are told', () => noticesOf(id).length > 1 && topicOf(id).length > 1)
+    expect(noticesOf(id).map(({ event, status, errorCode }) => [event, status, errorCode])).toEqual([
+      ['done', 'completed', null],
+      ['push-failed', 'completed', 'PUSH_FAILED'],
+    ])
+    expect(JSON.stringify(noticesOf(id))).not.toContain('nowhere')
+    expect(topicOf(id)[1]?.headers).toMatchObject({
+      title: `the branch of task ${id} was not pushed`,
+      priority: 'high',
+    })
+    expect(topicOf(id)[1]?.body).toContain(`tdf push ${id}`)
   })
 
   it('that waits for somebody says so, with the text when that is wanted', async () => {

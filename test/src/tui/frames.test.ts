@@ -251,3 +251,31 @@ it('shows the list alone in 50×10, and says so when there is less', async () =>
   shown.store.dispatch({ kind: 'size', size: { columns: 40, rows: 6 } })
   expect((await shown.lines())[0]).toContain('window too small: 40×6')
 })
+
+it('says of a branch that was not pushed why, and what pushes it', async () => {
+  const push = {
+    ...{
+      state: 'failed',
+      remote: 'ssh://git.example/site',
+      branch: result.branch,
+      commit: result.commit,
+      prUrl: null,
+      pushedCommit: null,
+    },
+    ...{
+      wantsPr: false,
+      tries: 1,
+      nextTryAt: null,
+      error: 'the remote refused it: signed commits only',
+      updatedAt: ago(9),
+    },
+  } as const
+  const task = aRow({ status: 'completed', step: null, verdict: 'unverified', result, completedAt: ago(60_000), push })
+  shown = show({ columns: 120, rows: 40 }, false)
+  shown.store.dispatch({ kind: 'snapshot', snapshot: { seq: 5, tasks: [task], nodes: NODES } })
+  shown.store.dispatch({ kind: 'focus', id: task.id })
+  shown.keys('enter')
+  const lines = (await shown.lines()).join('\n')
+  expect(lines).toContain('push    not pushed tdf/m4c-update-dependencies to ssh://git.example/site: the remote')
+  expect(lines).toContain(`next    tdf push ${task.id}`)
+})
