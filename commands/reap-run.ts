@@ -25,7 +25,7 @@ export async function reapMachines(cli: Cli, flags: ReapFlags, command: Command)
   const reaped = await reap(
     {
       ...{ world, installId, config: hetzner, dryRun: flags.dryRun === true },
-      token: tokenReader({ tokenFile: hetzner.tokenFile, env: cli.env }),
+      token: tokenReader({ tokenFile: hetzner.tokenFile, env: cli.env, stateDir: cli.paths().stateDir }),
     },
     new AbortController().signal,
   )

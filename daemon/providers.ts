@@ -64,7 +64,12 @@ export function buildProviders(options: DaemonOptions, install: Install, { ssh, 
   }
 }
 
-function ordering({ world, loaded, env }: DaemonOptions, install: Install, bySsh: MachineWay, heard: Heard): Provider {
+function ordering(
+  { world, loaded, env, paths }: DaemonOptions,
+  install: Install,
+  bySsh: MachineWay,
+  heard: Heard,
+): Provider {
   const { providers, nodes } = loaded.config
   const { transport, tokenFile, setup } = providers.hetzner
   const direct = directWay({ token: name => agentToken(install.key, name), setup })
@@ -72,7 +77,7 @@ function ordering({ world, loaded, env }: DaemonOptions, install: Install, bySsh
     world,
     config: providers.hetzner,
     installId: install.id,
-    token: tokenReader({ tokenFile, env }),
+    token: tokenReader({ tokenFile, env, stateDir: paths.stateDir }),
     leaseMs: leaseMs(nodes.heldMax),
     way: transport === 'ssh' ? bySsh : direct,
     heard,

@@ -12,11 +12,12 @@ export function secretRoutes({ config }: RunningEngine, { secrets }: Pick<Contro
   const listed = (): SecretJson[] =>
     secrets.list().map(({ name, at }) => ({ name, setAt: iso(Math.round(at)), usedBy: usersOf(name) }))
 
-  /** The agents whose tables name it, and the hosts whose token it is. */
+  /** The agents whose tables name it, the hosts whose token it is, and the provider. */
   function usersOf(name: string): string[] {
     const agents = Object.entries(config.agents).filter(([, { env }]) => env.includes(name))
     const hosts = Object.entries(config.push.tokens).filter(([, token]) => token === name)
-    return [...agents, ...hosts].map(([user]) => user)
+    const provider = name === 'HCLOUD_TOKEN' && config.providers.hetzner.enabled ? ['hetzner'] : []
+    return [...agents.map(([user]) => user), ...hosts.map(([user]) => user), ...provider]
   }
 
   app.get('/secrets', c => c.json(listed()))

@@ -99,7 +99,7 @@ export const hetznerTable = z
     }),
     token_file: text(
       '',
-      'A file that holds the API token. Empty: the systemd credential hcloud-token, or HCLOUD_TOKEN.',
+      'A file that holds the API token. Empty: the systemd credential hcloud-token, HCLOUD_TOKEN, or the secret of that name.',
       { apply },
     ),
     image: form(

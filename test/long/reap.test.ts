@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import { type FakeHetzner, fakeHetzner } from '../fakes/hetzner/cloud.ts'
 import { no } from '../fakes/hetzner/faults.ts'
 import { type Listening, listenHetzner } from '../fakes/hetzner/listen.ts'
-import { type Home, makeHome, tdfWith } from '../support/home.ts'
+import { type Home, makeHome, tdfWith, until } from '../support/home.ts'
 
 const TOKEN = 'canary-of-reap-token'
 let cloud: FakeHetzner
@@ -108,4 +108,19 @@ it('says what is wrong with a token, an id or an answer', async () => {
   expect(await reap('--install', 'a,b!=c')).toMatchObject({ code: 2 })
   cloud.faults.push({ on: /GET/, strike: { kind: 'cut', done: false }, times: 1 })
   expect(await reap('--install', 'abc123')).toMatchObject({ code: 75 })
+})
+
+it('finds the token among the secrets where nothing else says it, with a daemon and without', async () => {
+  const env = { HCLOUD_ENDPOINT: listening.endpoint, TDF_PROVIDERS__HETZNER__ENABLED: 'true' }
+  const own = (...args: string[]) => tdfWith(home, { env }, ...args)
+  const daemon = await home.start(env)
+  expect((await own('reap')).err).toMatch(/no Hetzner API token .*hint: tdf secret set HCLOUD_TOKEN/s)
+  await tdfWith(home, { env, input: `${TOKEN}\n` }, 'secret', 'set', 'HCLOUD_TOKEN')
+  expect(JSON.parse((await own('secret', 'ls', '--json')).out)).toMatchObject([{ usedBy: ['hetzner'] }])
+  const { installId } = await home.client.call<{ installId: string }>({ path: '/status' })
+  await own('submit', '--provider', 'hetzner', '--repo', process.cwd(), '-q', '--', 'true')
+  await until('the daemon orders a machine', () => left().length === 1)
+  await home.kill(daemon)
+  await server('left', { 'tdf-install': installId, 'tdf-node': 'left', 'tdf-lease': lease(0) })
+  expect(await own('reap', '-q')).toMatchObject({ code: 0, out: 'left\n' })
 })

@@ -1,7 +1,7 @@
 /** The dashboard as a person sees it, at three widths. `npm run golden` writes the frames anew; look at them. */
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { WhyJson } from '../../../src/protocol/control.ts'
+import type { PushJson, WhyJson } from '../../../src/protocol/control.ts'
 import { ago, aNode, anEvent, aRow, type Shown, show } from '../../support/tui.tsx'
 
 const golden = path.join(import.meta.dirname, '..', '..', 'golden', 'frames')
@@ -253,9 +253,9 @@ it('shows the list alone in 50×10, and says so when there is less', async () =>
 })
 
 it('says of a branch that was not pushed why, and what pushes it', async () => {
-  const push = {
+  const push: PushJson = {
     ...{
-      state: 'failed',
+      state: 'failed' as const,
       remote: 'ssh://git.example/site',
       branch: result.branch,
       commit: result.commit,
@@ -269,7 +269,7 @@ it('says of a branch that was not pushed why, and what pushes it', async () => {
       error: 'the remote refused it: signed commits only',
       updatedAt: ago(9),
     },
-  } as const
+  }
   const task = aRow({ status: 'completed', step: null, verdict: 'unverified', result, completedAt: ago(60_000), push })
   shown = show({ columns: 120, rows: 40 }, false)
   shown.store.dispatch({ kind: 'snapshot', snapshot: { seq: 5, tasks: [task], nodes: NODES } })

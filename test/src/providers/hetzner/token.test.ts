@@ -10,7 +10,7 @@ const file = path.join(dir, 'token')
 
 it('reads a file anew each time, so that a replaced token counts at once', () => {
   writeFileSync(file, 'first\n')
-  const read = tokenReader({ tokenFile: file, env: { HCLOUD_TOKEN: 'other' } })
+  const read = tokenReader({ tokenFile: file, env: { HCLOUD_TOKEN: 'other' }, stateDir: dir })
   expect(read()).toBe('first')
   writeFileSync(file, 'second')
   expect(read()).toBe('second')
@@ -18,7 +18,7 @@ it('reads a file anew each time, so that a replaced token counts at once', () =>
 
 it('prefers a systemd credential to the environment', () => {
   const env = { CREDENTIALS_DIRECTORY: dir, HCLOUD_TOKEN: 'of-the-environment' }
-  const read = tokenReader({ tokenFile: '', env })
+  const read = tokenReader({ tokenFile: '', env, stateDir: dir })
   expect(read()).toBe('of-the-environment')
   writeFileSync(path.join(dir, 'hcloud-token'), 'of-the-credential\n')
   expect(read()).toBe('of-the-credential')
@@ -29,13 +29,13 @@ it.each([
   ['a line break in it', 'to\nken'],
   ['a blank in it', 'to ken'],
 ])('refuses %s, without showing it', (_, text) => {
-  const read = tokenReader({ tokenFile: '', env: { HCLOUD_TOKEN: text } })
-  const where = 'HCLOUD_TOKEN, token_file or the systemd credential hcloud-token'
+  const read = tokenReader({ tokenFile: '', env: { HCLOUD_TOKEN: text }, stateDir: dir })
+  const where = 'HCLOUD_TOKEN, token_file, the systemd credential hcloud-token or the secret HCLOUD_TOKEN'
   expect(read).toThrow(expect.objectContaining({ message: `there is no Hetzner API token in ${where}` }))
 })
 
 it('says that a token file cannot be read', () => {
-  const read = tokenReader({ tokenFile: path.join(dir, 'none'), env: {} })
+  const read = tokenReader({ tokenFile: path.join(dir, 'none'), env: {}, stateDir: dir })
   expect(read).toThrow(
     expect.objectContaining({ code: 'PROVIDER_AUTH', message: expect.stringContaining('cannot be read') }),
   )
