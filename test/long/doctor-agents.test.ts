@@ -1,10 +1,12 @@
 /** What `tdf doctor` says of agents: programs that are there, logins that are not. */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { expect, it } from 'vitest'
+import { AGENT_VERSION } from '../../src/agent/version.ts'
 import type { FindingJson } from '../../src/protocol/control.ts'
 import { cli, cliWith } from '../support/cli.ts'
-import { makeHome } from '../support/home.ts'
+import { makeHome, until } from '../support/home.ts'
 
 it('tells of each agent its version and how it logs in, or what is missing and what gives it', async () => {
   const own = makeHome(`
@@ -58,6 +60,35 @@ command = ["not-there-at-all"]
     })
     expect(after['agent opencode']).toMatchObject({ state: 'warn', message: 'opencode --version fails' })
   } finally {
+    await own.remove()
+  }
+})
+
+it('names an agent of this machine that is still what it was before an upgrade, and how it becomes new', async () => {
+  const own = makeHome()
+  const dist = path.join(import.meta.dirname, '..', '..', 'dist', 'tdf-agent.js')
+  const old = path.join(own.dir, 'tdf-agent.mjs')
+  writeFileSync(old, readFileSync(dist, 'utf8').replaceAll(AGENT_VERSION, '0.0.9'))
+  const [socket, token, state] = ['agent.sock', 'state/agent-token', 'state/agent'].map(name =>
+    path.join(own.dir, name),
+  )
+  mkdirSync(state ?? '', { recursive: true })
+  writeFileSync(token ?? '', 'token-of-the-old-one')
+  const words = ['--listen', `unix:${socket}`, '--state', state ?? '', '--token-file', token ?? '', '--name', 'local']
+  const agent = spawn(process.execPath, [old, ...words], { env: own.env, stdio: 'ignore' })
+  try {
+    await own.start({ TDF_AGENT_SOCKET: socket ?? '' })
+    const found = async () => {
+      const all: FindingJson[] = JSON.parse((await cli(own, 'doctor', '--json')).out)
+      return all.find(({ check }) => check === 'local agent')
+    }
+    await until('the daemon knows it', async () => (await found()) !== undefined)
+    expect(await found()).toEqual({
+      ...{ check: 'local agent', state: 'warn', hint: 'systemctl --user restart tdf-agent' },
+      message: `the tdf-agent of local is 0.0.9 and this is ${AGENT_VERSION}; what runs goes on when it is restarted`,
+    })
+  } finally {
+    agent.kill()
     await own.remove()
   }
 })
