@@ -14,7 +14,10 @@ export async function runDaemon(cli: Cli): Promise<void> {
   const world = realWorld(cli.env)
   const paths = cli.paths()
   const loaded = loadConfig({ file: paths.configFile, env: cli.env })
-  const log = createLog({ level: loaded.config.daemon.logLevel, ...detectFormat(), now: world.clock.now })
+  // systemd.exec(5): a start that is to be looked into, after one that failed.
+  const level = cli.env.DEBUG_INVOCATION === '1' ? 'debug' : loaded.config.daemon.logLevel
+  const log = createLog({ level, ...detectFormat(), now: world.clock.now })
+  log.debug({ node: process.version }, 'everything is logged')
   for (const warning of loaded.warnings) log.warn({}, warning)
   process.umask(0o077)
   const agentProgram = path.join(cli.programDir, 'tdf-agent.js')

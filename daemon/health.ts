@@ -9,7 +9,7 @@ import { sleep } from '../src/world.ts'
 import type { Engine } from './deps.ts'
 
 export interface Check {
-  name: 'event loop' | 'scheduler' | 'database' | 'storage'
+  name: 'event loop' | 'scheduler' | 'database' | 'storage' | 'provider'
   ok: boolean
   vital: boolean
   detail: string
@@ -38,7 +38,7 @@ export function createHealth(engine: Engine): Health {
     async look() {
       const delayMs = loopDelayMs()
       delay.reset()
-      return [turns(delayMs), schedules(engine), ...(await writes(engine))]
+      return [turns(delayMs), schedules(engine), ...(await writes(engine)), ...orders(engine)]
     },
     loopDelayMs,
     stop: () => delay.disable(),
@@ -56,6 +56,14 @@ function schedules({ loop, world }: Engine): Check {
   const detail =
     overdueMs === 0 ? 'nothing is overdue' : `the earliest wake is ${Math.round(overdueMs / 1000)} s overdue`
   return { name: 'scheduler', ok: overdueMs < OVERDUE_MS_MAX, vital: true, detail }
+}
+
+/** Whether Hetzner takes our token, as far as it was asked. */
+function orders({ metrics }: Engine): Check[] {
+  const refuses = metrics.hetznerRefuses()
+  if (refuses === null) return []
+  const detail = refuses ? 'Hetzner refused the API token when it was last asked' : 'Hetzner takes the API token'
+  return [{ name: 'provider', ok: !refuses, vital: false, detail }]
 }
 
 /** One row, durably. A refusal is an answer: a full disk is not mended by a restart. */

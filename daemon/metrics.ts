@@ -2,6 +2,8 @@
 import { createMetrics, type Metrics } from '../src/observe/metrics.ts'
 import type { JournalEvent } from '../src/store/journal.ts'
 
+const UNAUTHORIZED = 401
+
 export interface DaemonMetrics {
   registry: Metrics
   /** A callback was answered. */
@@ -10,6 +12,8 @@ export interface DaemonMetrics {
   ran(step: string, outcome: string, ms: number, reason?: string): void
   /** Hetzner answered a request, with 0 when nothing came, and allows so many more. */
   hetzner(status: number, left: number): void
+  /** Whether Hetzner refused our token when it was last asked; null when it was not asked yet. */
+  hetznerRefuses(): boolean | null
   /** Something went on the record. */
   recorded(event: Pick<JournalEvent, 'type' | 'data'>): void
 }
@@ -23,6 +27,7 @@ export function createDaemonMetrics(): DaemonMetrics {
   const callbacks = registry.counter('tdf_callbacks_total', 'Callbacks of nodes by their answer.')
   const asked = registry.counter('tdf_hcloud_requests_total', 'Requests to Hetzner by status; 0: no answer came.')
   let allowed: number | null = null
+  let refuses: boolean | null = null
   registry.gauge('tdf_hcloud_ratelimit_remaining', 'Requests that Hetzner still allows.', () =>
     allowed === null ? [] : [[{}, allowed]],
   )
@@ -36,7 +41,10 @@ export function createDaemonMetrics(): DaemonMetrics {
     hetzner(status, left) {
       asked.add({ code: String(status) })
       allowed = left
+      // Without an answer nothing new is known of the token.
+      if (status > 0) refuses = status === UNAUTHORIZED
     },
+    hetznerRefuses: () => refuses,
     recorded({ type, data }) {
       const { from, to, ms } = data
       if (type === 'task.status') transitions.add({ from: String(from ?? 'none'), to: String(to) })

@@ -145,9 +145,10 @@ function log(engine: Engine, before: ReadTask, decided: Transition, outcome: Nex
       step: before.step,
       to: task.step,
       status: task.status,
+      node: task.nodeName,
       outcome: outcome.kind,
       ms: Math.round(ms),
-      ...(failure ? { code: failure.error.code, err: failure.error.message } : {}),
+      ...(failure ? { code: failure.error.code, class: failure.error.class, err: failure.error.message } : {}),
     },
     'transition',
   )

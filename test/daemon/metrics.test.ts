@@ -4,7 +4,9 @@ import http from 'node:http'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createMetrics } from '../../src/observe/metrics.ts'
-import { type Home, makeHome, makeRepository, tdfWith } from '../support/home.ts'
+import { fakeHetzner } from '../fakes/hetzner/cloud.ts'
+import { listenHetzner } from '../fakes/hetzner/listen.ts'
+import { type Home, makeHome, makeRepository, tdf, tdfWith, until } from '../support/home.ts'
 
 const PORT = 20_000 + (process.pid % 20_000)
 const TRACE = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
@@ -31,9 +33,13 @@ afterAll(async () => {
   repository.remove()
 })
 
-function get(where: string, headers: Record<string, string> = {}): Promise<{ status: number; text: string }> {
+function get(
+  where: string,
+  headers: Record<string, string> = {},
+  at: http.RequestOptions = { host: '127.0.0.1', port: PORT },
+): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
-    const request = http.get({ host: '127.0.0.1', port: PORT, path: where, headers }, response => {
+    const request = http.get({ ...at, path: where, headers }, response => {
       let text = ''
       response.on('data', chunk => (text += chunk))
       response.on('end', () => resolve({ status: response.statusCode ?? 0, text }))
@@ -51,6 +57,7 @@ describe('metrics', () => {
         ...['tdf_tasks', 'tdf_nodes', 'tdf_task_transitions_total', 'tdf_step_duration_seconds', 'tdf_callbacks_total'],
         ...['tdf_queue_oldest_seconds', 'tdf_scheduler_lag_seconds', 'tdf_event_loop_delay_seconds', 'tdf_sse_clients'],
         ...['tdf_db_size_bytes', 'tdf_disk_free_bytes', 'tdf_build_info', 'tdf_step_retries_total'],
+        ...['tdf_hcloud_requests_total', 'tdf_hcloud_ratelimit_remaining'],
       ]),
     )
     expect(text).toContain('tdf_tasks{state="completed"} 1\n')
@@ -102,6 +109,36 @@ describe('health', () => {
   })
 })
 
+describe('a token that Hetzner refuses', () => {
+  it('makes the daemon not ready, which no restart would mend', async () => {
+    const cloud = fakeHetzner({ now: Date.now, token: 'another', bootMs: 0 })
+    const listening = await listenHetzner(cloud)
+    const other = makeHome('[providers.local]\nenabled = false\n[providers.hetzner]\nenabled = true\n')
+    try {
+      await other.start({ HCLOUD_TOKEN: 'revoked', HCLOUD_ENDPOINT: listening.endpoint })
+      const socketPath = path.join(other.dir, 'run', 'tdf.sock')
+      const ready = async () => JSON.parse((await get('/v1/health/ready', { host: 'localhost' }, { socketPath })).text)
+      await until('it was asked', async () => !(await ready()).ok)
+      expect((await ready()).checks.filter(({ ok }: { ok: boolean }) => !ok)).toEqual([
+        { name: 'provider', ok: false, vital: false, detail: 'Hetzner refused the API token when it was last asked' },
+      ])
+      expect((await other.client.raw({ path: '/metrics' })).body.toString()).toMatch(
+        /^tdf_hcloud_requests_total\{code="401"\} \d+$/m,
+      )
+      expect((await tdf(other, 'doctor')).out).toContain('Hetzner refused the API token')
+    } finally {
+      await other.remove()
+      await listening.stop()
+    }
+  })
+})
+
 it('the trace that a submit belongs to reaches the agent', () => {
   expect(readFileSync(path.join(home.dir, 'trace'), 'utf8').trim()).toBe(TRACE)
+})
+
+it('the log says everything when systemd asks for a start that is to be looked into', async () => {
+  const said = async (env: Record<string, string>) => (await tdfWith(home, { env }, 'daemon', 'run')).out
+  expect(await said({ DEBUG_INVOCATION: '1' })).toContain('"level":"debug"')
+  expect(await said({})).not.toContain('"level":"debug"')
 })

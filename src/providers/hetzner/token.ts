@@ -1,5 +1,5 @@
 /** Where the API token comes from: a file, a systemd credential, HCLOUD_TOKEN, or the secret of that name. Never a command line or a log. */
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { asTdfError, TdfError } from '../../errors.ts'
 
@@ -9,6 +9,8 @@ export interface TokenSource {
   stateDir: string
 }
 
+/** Whoever is neither its owner nor of its group. */
+const OF_EVERYBODY = 0o007
 const CREDENTIAL = 'hcloud-token'
 
 /** Answers a function that reads it anew, so that a replaced file counts without a restart. Throws PROVIDER_AUTH. */
@@ -40,10 +42,13 @@ function first(sources: readonly (() => string | null | undefined)[]): string {
 
 function read(file: string): string {
   try {
+    const mode = statSync(file).mode & 0o777
+    if ((mode & OF_EVERYBODY) !== 0)
+      throw new Error(`everybody may read it (mode ${mode.toString(8)}): chmod 600 ${file}`)
     return readFileSync(file, 'utf8')
   } catch (thrown) {
     const why = asTdfError(thrown).message
-    throw new TdfError('PROVIDER_AUTH', `the token file of Hetzner cannot be read: ${why}`, { retryAfterMs: 60_000 })
+    throw new TdfError('PROVIDER_AUTH', `the token file of Hetzner is not used: ${why}`, { retryAfterMs: 60_000 })
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, expect, it } from 'vitest'
@@ -9,7 +9,7 @@ afterAll(() => rmSync(dir, { recursive: true }))
 const file = path.join(dir, 'token')
 
 it('reads a file anew each time, so that a replaced token counts at once', () => {
-  writeFileSync(file, 'first\n')
+  writeFileSync(file, 'first\n', { mode: 0o600 })
   const read = tokenReader({ tokenFile: file, env: { HCLOUD_TOKEN: 'other' }, stateDir: dir })
   expect(read()).toBe('first')
   writeFileSync(file, 'second')
@@ -34,9 +34,21 @@ it.each([
   expect(read).toThrow(expect.objectContaining({ message: `there is no Hetzner API token in ${where}` }))
 })
 
+it.each([0o604, 0o644, 0o602])('refuses a file that everybody may open (mode %o), and says what to do', mode => {
+  const open = path.join(dir, `open-${mode}`)
+  writeFileSync(open, 'secret')
+  chmodSync(open, mode)
+  const read = tokenReader({ tokenFile: open, env: {}, stateDir: dir })
+  expect(read).toThrow(
+    expect.objectContaining({ code: 'PROVIDER_AUTH', message: expect.stringContaining(`chmod 600 ${open}`) }),
+  )
+  chmodSync(open, 0o640)
+  expect(read()).toBe('secret')
+})
+
 it('says that a token file cannot be read', () => {
   const read = tokenReader({ tokenFile: path.join(dir, 'none'), env: {}, stateDir: dir })
   expect(read).toThrow(
-    expect.objectContaining({ code: 'PROVIDER_AUTH', message: expect.stringContaining('cannot be read') }),
+    expect.objectContaining({ code: 'PROVIDER_AUTH', message: expect.stringContaining('is not used: ENOENT') }),
   )
 })
