@@ -16,7 +16,12 @@ export const EXAMPLES = {
   ],
   show: ['tdf show @last', 'tdf show 7kq2 --json'],
   why: ['tdf why @last'],
-  logs: ['tdf logs @last -f', 'tdf logs @last -f --tail 20', 'tdf logs 7kq2 --session setup'],
+  logs: [
+    'tdf logs @last -f',
+    'tdf logs @last -f --tail 20',
+    'tdf logs @last --since 10m',
+    'tdf logs 7kq2 --session setup',
+  ],
   events: ['tdf events', 'tdf events --follow --since 120'],
   errors: ['tdf errors', 'tdf errors --task @last --json'],
   wait: ['tdf wait @last --timeout 30m', 'tdf wait 7kq2 9fx4 --for step=running', 'tdf wait 7kq2 9fx4 --any'],

@@ -5,27 +5,34 @@ import { eventText } from '../src/event-text.ts'
 import type { ErrorRowJson, EventJson, TaskJson } from '../src/protocol/control.ts'
 import { oneLine } from '../src/sanitize.ts'
 import { realWorld } from '../src/world.ts'
-import { type Cli, print, printJson, shapeOf } from './cli.ts'
+import { type Cli, durationOf, print, printJson, shapeOf } from './cli.ts'
 import type { Shape } from './formats.ts'
 import { catchInterrupt } from './interrupt.ts'
 import { copyLog, followLog } from './log-follow.ts'
+import { sinceOffset } from './log-since.ts'
 import { tailOffset } from './log-tail.ts'
 import { type Column, printList } from './output.ts'
 import { since } from './task-text.ts'
 
 const PAGE = 1_000
 
-export async function logs(
-  cli: Cli,
-  reference: string,
-  options: { follow?: boolean; tail?: number; session?: string },
-): Promise<void> {
+export interface LogsOptions {
+  follow?: boolean
+  tail?: number
+  since?: string
+  session?: string
+}
+
+export async function logs(cli: Cli, reference: string, options: LogsOptions): Promise<void> {
+  const sinceMs = options.since === undefined ? undefined : durationOf(options.since, '--since')
   const task = await cli.client().call<TaskJson>({ path: `/tasks/${encodeURIComponent(reference)}` })
   const interrupt = catchInterrupt()
   const session = options.session === undefined ? {} : { session: options.session }
   try {
     const place = { signal: interrupt.signal, ...session }
-    const after = options.tail === undefined ? 0 : await tailOffset(cli, task.id, options.tail, place)
+    const tail = options.tail === undefined ? 0 : await tailOffset(cli, task.id, options.tail, place)
+    const since = sinceMs === undefined ? 0 : await sinceOffset(cli, task.id, sinceMs, place)
+    const after = Math.max(tail, since)
     const log = { ...place, to: cli.stdout, after }
     await (options.follow ? followLog(cli, task.id, log).finished() : copyLog(cli, task.id, log))
     if (interrupt.signal.aborted) cli.exitCode = 130

@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import type { Cli } from './cli.ts'
 import { examples } from './examples.ts'
+import type { LogsOptions } from './observe-run.ts'
 import { TASK, wholeNumber } from './words.ts'
 
 export function logsCommand(cli: Cli): Command {
@@ -10,9 +11,10 @@ export function logsCommand(cli: Cli): Command {
     .argument('<task>', TASK)
     .option('-f, --follow', 'go on until the task is over')
     .option('--tail <lines>', 'only the last lines, so many', wholeNumber)
+    .option('--since <duration>', 'only what was written within this time, such as 10m')
     .option('--session <id>', 'of this session; "setup" is that of the setup command')
     .addHelpText('after', examples('logs'))
-    .action(async (reference: string, options: { follow?: boolean; tail?: number; session?: string }) => {
+    .action(async (reference: string, options: LogsOptions) => {
       const { logs } = await import('./observe-run.ts')
       await logs(cli, reference, options)
     })

@@ -9,6 +9,12 @@ import { BODY_BYTES_MAX, BUNDLE_BYTES_MAX, LOG_CHUNK_BYTES_MAX } from './protoco
 import type { Answer, Exchange, Transport } from './transport.ts'
 import { effect, type World } from './world.ts'
 
+export interface LogPiece {
+  bytes: Buffer
+  /** Where to go on. */
+  next: number
+}
+
 export interface AgentClient {
   register(body: api.Registration): Promise<void>
   health(): Promise<api.Health>
@@ -26,7 +32,9 @@ export interface AgentClient {
   prompt(workspaceId: string, sessionId: string, deliveryId: string, text: string): Promise<void>
   answerPermission(workspaceId: string, sessionId: string, answer: api.PermissionAnswer): Promise<void>
   cancelSession(workspaceId: string, sessionId: string): Promise<void>
-  logs(workspaceId: string, sessionId: string | null, afterByte: number): Promise<{ bytes: Buffer; next: number }>
+  logs(workspaceId: string, sessionId: string | null, afterByte: number): Promise<LogPiece>
+  /** When which byte of it was written: lines `MS OFFSET`. Refused by agents that are older than this. */
+  logTimes(workspaceId: string, sessionId: string | null, afterByte: number): Promise<LogPiece>
   /** `isLive`: also while a session runs, without its output and conversation. */
   salvage(workspaceId: string, ref: string, isLive?: boolean): Promise<api.Salvaged>
   /** Writes the bundle of `ref` into `file`; false when the agent says that `have` already holds it. */
@@ -104,6 +112,12 @@ export function agentClient({
   const at = (workspaceId: string) => `/workspaces/${encodeURIComponent(workspaceId)}`
   const session = (workspaceId: string, id: string) => `${at(workspaceId)}/agent-sessions/${encodeURIComponent(id)}`
 
+  async function piece(path: string, sessionId: string | null, after: number): Promise<LogPiece> {
+    const which = sessionId === null ? '' : `&session=${encodeURIComponent(sessionId)}`
+    const answer = await call('GET', `${path}?after=${after}${which}`, { bytesMax: 2 * LOG_CHUNK_BYTES_MAX })
+    return { bytes: answer.body, next: Number(answer.headers['x-next-offset'] ?? after + answer.body.length) }
+  }
+
   return {
     register: async json => void (await call('PUT', '/registration', { json })),
     health: () => ask(api.health, 'GET', '/health'),
@@ -131,12 +145,8 @@ export function agentClient({
     answerPermission: async (id, sessionId, json) =>
       void (await call('POST', `${session(id, sessionId)}/permission`, { json })),
     cancelSession: async (id, sessionId) => void (await call('POST', `${session(id, sessionId)}/cancel`, { json: {} })),
-    async logs(id, sessionId, after) {
-      const which = sessionId === null ? '' : `&session=${encodeURIComponent(sessionId)}`
-      const bytesMax = 2 * LOG_CHUNK_BYTES_MAX
-      const answer = await call('GET', `${at(id)}/logs?after=${after}${which}`, { bytesMax })
-      return { bytes: answer.body, next: Number(answer.headers['x-next-offset'] ?? after + answer.body.length) }
-    },
+    logs: (id, sessionId, after) => piece(`${at(id)}/logs`, sessionId, after),
+    logTimes: (id, sessionId, after) => piece(`${at(id)}/log-times`, sessionId, after),
     salvage: (id, ref, isLive = false) => {
       const json = { ref, ...(isLive ? { live: true } : {}) }
       return ask(api.salvaged, 'POST', `${at(id)}/salvage`, { json, timeoutMs: SALVAGE_TIMEOUT_MS })

@@ -1,11 +1,13 @@
 /** What sessions print: from the node while the workspace stands, from our own copy afterwards. */
 import { Hono } from 'hono'
+import type { AgentClient } from '../../src/agent-client.ts'
 import { TdfError } from '../../src/errors.ts'
 import { readNode } from '../../src/store/nodes.ts'
 import { readWorkspace } from '../../src/store/slots.ts'
 import type { Task } from '../../src/task.ts'
 import type { RunningEngine } from '../build-engine.ts'
 import { findTask } from '../find-task.ts'
+import { timesOf } from '../results/keep-logs.ts'
 import { SETUP_SESSION, sessionsOf } from '../sessions.ts'
 
 const LOOK_MS = 10_000
@@ -14,6 +16,14 @@ const NOTHING = Buffer.alloc(0)
 export function logRoutes(engine: RunningEngine): Hono {
   const { store } = engine
   const app = new Hono()
+
+  /** When which byte of it was written, as lines `MS OFFSET`; empty where nobody noted it. */
+  app.get('/tasks/:task/log-times', async c => {
+    const task = findTask(store.sql, c.req.param('task'))
+    const bytes = await timesOfLog(engine, task, sessionOf(task, c.req.query('session')), c.req.raw.signal)
+    c.header('content-type', 'application/octet-stream')
+    return c.body(bytes as Uint8Array<ArrayBuffer>)
+  })
 
   /** Answers at most a chunk, and in `x-next-offset` where to go on. Empty when there is no more now. */
   app.get('/tasks/:task/logs', async c => {
@@ -42,24 +52,42 @@ function sessionOf(task: Task, wanted: string | undefined): string {
   })
 }
 
-async function logOf(
+function logOf(
   engine: RunningEngine,
   task: Task,
   session: string,
   after: number,
   signal: AbortSignal,
 ): Promise<Buffer> {
-  const { store, agents, results } = engine
+  const fromNode: FromNode = (agent, workspaceId) => agent.logs(workspaceId, session, after)
+  return either(engine, task, signal, fromNode, () => engine.results.logs.read(task, session, after))
+}
+
+function timesOfLog(engine: RunningEngine, task: Task, session: string, signal: AbortSignal): Promise<Buffer> {
+  const fromNode: FromNode = (agent, workspaceId) => agent.logTimes(workspaceId, session, 0)
+  return either(engine, task, signal, fromNode, () => engine.results.logs.read(task, timesOf(session), 0))
+}
+
+type FromNode = (agent: AgentClient, workspaceId: string) => Promise<{ bytes: Buffer }>
+
+async function either(
+  engine: RunningEngine,
+  task: Task,
+  signal: AbortSignal,
+  fromNode: FromNode,
+  fromUs: () => Promise<Buffer | undefined>,
+): Promise<Buffer> {
+  const { store, agents } = engine
   const workspace = task.workspaceId === null ? undefined : readWorkspace(store.sql, task.workspaceId)
   const node = workspace && workspace.releasedAt === null ? readNode(store.sql, workspace.nodeName) : undefined
   if (workspace && node) {
     try {
       const agent = await agents.of(node, signal, LOOK_MS)
-      return (await agent.logs(workspace.id, session, after)).bytes
+      return (await fromNode(agent, workspace.id)).bytes
     } catch (thrown) {
       // It may just have been deleted, or its node may be away: what we have is the answer then.
       engine.log.debug({ task: task.id, err: String(thrown) }, 'the log cannot be had from the node')
     }
   }
-  return (await results.logs.read(task, session, after)) ?? NOTHING
+  return (await fromUs()) ?? NOTHING
 }

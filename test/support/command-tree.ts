@@ -44,7 +44,19 @@ export function wordsOf(line: string): string[] {
 }
 
 /** What a hint may begin with besides `tdf`; everything else is no command that we know to be there. */
-const PROGRAMS = ['git', 'sudo', 'chmod', 'df', 'node', 'ssh', 'ssh-keygen', 'systemctl', 'journalctl', 'export']
+const PROGRAMS = [
+  'apt-get',
+  'git',
+  'sudo',
+  'chmod',
+  'df',
+  'node',
+  'ssh',
+  'ssh-keygen',
+  'systemctl',
+  'journalctl',
+  'export',
+]
 
 /** Rejects when a hint is no command, or one of ours that its own tree would refuse. */
 export async function runs(hint: string): Promise<void> {

@@ -4,6 +4,7 @@ import { permissionAnswer, promptDelivery, startSession as startSessionBody } fr
 import { idPattern } from '../../protocol/shapes.ts'
 import { messageOf } from '../log.ts'
 import { Refusal } from '../refusal.ts'
+import { outputPath, timesPath } from '../sessions/folder.ts'
 import { logChunk } from '../sessions/log-chunk.ts'
 import { answerPermission } from '../sessions/permission.ts'
 import { deliverPrompt } from '../sessions/prompt.ts'
@@ -50,15 +51,20 @@ export function sessionRoutes(app: Hono<Env>, { agent }: Serving): void {
     return c.json({ sessionId: session.request.sessionId, status: session.exit ? 'exited' : 'running' }, 202)
   })
 
-  app.get('/workspaces/:workspace/logs', async c => {
-    const workspace = workspaceFrom(agent, c)
-    const after = countFrom(c, 'after', 0)
-    const sessionId = c.req.query('session') ?? null
-    if (sessionId !== null && !idPattern.test(sessionId)) throw new Refusal('not_found', 'there is no such session')
-    const chunk = await logChunk(workspace, sessionId, after)
-    return c.body(chunk, 200, {
-      'content-type': 'application/octet-stream',
-      'x-next-offset': String(after + chunk.length),
+  for (const [name, pathOf] of Object.entries(READ)) {
+    app.get(`/workspaces/:workspace/${name}`, async c => {
+      const workspace = workspaceFrom(agent, c)
+      const after = countFrom(c, 'after', 0)
+      const sessionId = c.req.query('session') ?? null
+      if (sessionId !== null && !idPattern.test(sessionId)) throw new Refusal('not_found', 'there is no such session')
+      const chunk = await logChunk(workspace, sessionId, after, pathOf)
+      return c.body(chunk, 200, {
+        'content-type': 'application/octet-stream',
+        'x-next-offset': String(after + chunk.length),
+      })
     })
-  })
+  }
 }
+
+/** What a session printed, and when which byte of it was written. */
+const READ = { logs: outputPath, 'log-times': timesPath }

@@ -9,6 +9,7 @@ import { lineSplitter } from './lines.ts'
 import { type OutputLog, openOutput } from './output.ts'
 import { type OutputPipe, openPipe } from './pipe.ts'
 import { type Redactor, redactor } from './redact.ts'
+import { openTimes } from './times.ts'
 
 const DRAIN_MS = 2_000
 
@@ -27,14 +28,14 @@ export interface Capture {
 
 export interface CaptureOptions {
   folder: string
-  log: { path: string; bytesMax: number }
+  log: { path: string; timesPath: string; bytesMax: number }
   secrets: Record<string, string>
   /** Whether it speaks in lines; else the order of stdout and stderr is kept byte for byte. */
   inLines: boolean
 }
 
 export async function openCapture(world: World, options: CaptureOptions): Promise<Capture> {
-  const log = await openOutput(world, options.log.path, options.log.bytesMax)
+  const log = await openOutput(world, options.log.path, options.log.bytesMax, openTimes(world, options.log.timesPath))
   const pipes = [await openPipe(options.folder, 'stdout')]
   if (options.inLines) pipes.push(await openPipe(options.folder, 'stderr'))
   let lastByteMs = Number.NEGATIVE_INFINITY

@@ -5,6 +5,7 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { LOG_TAIL_BYTES } from '../../protocol/limits.ts'
 import type { World } from '../../world.ts'
+import type { Times } from './times.ts'
 
 export interface OutputLog {
   write(chunk: Buffer): Promise<void>
@@ -13,16 +14,19 @@ export interface OutputLog {
 
 const TOUCH_MS = 1_000
 
-export async function openOutput(world: World, path: string, bytesMax: number): Promise<OutputLog> {
+export async function openOutput(world: World, path: string, bytesMax: number, times: Times): Promise<OutputLog> {
   const file = await open(path, 'a', 0o600)
   let room = bytesMax
   let tail: Tail | null = null
   let isMarked = false
+  let written = 0
   let touchedMs = Number.NEGATIVE_INFINITY
   const mark = async () => {
     if (isMarked) return
     isMarked = true
-    await append(file, Buffer.from(markerLine(bytesMax)))
+    const line = Buffer.from(markerLine(bytesMax))
+    written += line.length
+    await append(file, line)
   }
   /** Output that is dropped is output all the same: who watches for silence looks at the file's time. */
   const touch = async () => {
@@ -42,11 +46,17 @@ export async function openOutput(world: World, path: string, bytesMax: number): 
       const left = chunk.subarray(kept.length)
       // Before we wait: stdout and stderr come here side by side.
       if (left.length > 0) tail = openTail(LOG_TAIL_BYTES, left)
+      const place = written
+      written += kept.length
+      if (kept.length > 0) await times.mark(place)
       if (!(await append(file, kept))) tail ??= openTail(LOG_TAIL_BYTES, kept)
       if (tail) await mark()
     },
     finish: async () => {
-      if (tail) await append(file, tail.bytes())
+      if (tail) {
+        await times.mark(written)
+        await append(file, tail.bytes())
+      }
       await file.sync().catch(() => {})
       await file.close()
     },

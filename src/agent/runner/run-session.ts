@@ -29,6 +29,7 @@ import {
   type SessionRequest,
   sessionRequest,
   startedPath,
+  timesPath,
 } from '../sessions/folder.ts'
 import { createJson, readJson, writeJson } from '../state/json-file.ts'
 import { type Capture, openCapture } from './capture.ts'
@@ -94,7 +95,7 @@ async function start(
     const { killGraceMs, logBytesMax } = limitsFrom(process.env)
     const capture = await openCapture(world, {
       folder,
-      log: { path: outputPath(folder), bytesMax: logBytesMax },
+      log: { path: outputPath(folder), timesPath: timesPath(folder), bytesMax: logBytesMax },
       secrets: secretsIn(process.env),
       inLines: adapter.reader !== null,
     })

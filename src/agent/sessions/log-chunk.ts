@@ -1,4 +1,4 @@
-/** A piece of a session's output, by byte. */
+/** A piece of a session's output, or of when it was written, by byte. */
 import { open } from 'node:fs/promises'
 import { LOG_CHUNK_BYTES_MAX } from '../../protocol/limits.ts'
 import { codeOf } from '../log.ts'
@@ -10,12 +10,13 @@ export async function logChunk(
   workspace: Workspace,
   sessionId: string | null,
   afterByte: number,
+  pathOf = outputPath,
 ): Promise<Buffer<ArrayBuffer>> {
   const session = sessionId === null ? newest(workspace) : readSession(sessionFolder(workspace, sessionId))
   if (sessionId !== null && !session) {
     throw new Refusal('not_found', `workspace ${workspace.id} has no session ${sessionId}`)
   }
-  return session ? readFrom(outputPath(session.folder), afterByte) : Buffer.alloc(0)
+  return session ? readFrom(pathOf(session.folder), afterByte) : Buffer.alloc(0)
 }
 
 /** Before the first session there may be the setup. */
