@@ -73,7 +73,10 @@ export function taskDetails(task: TaskJson, now: number): string {
     ['next look', task.wakeAt && until(task.wakeAt, now)],
     ['parked until', task.parkedUntil],
     ['attempt', task.attempt > 1 ? String(task.attempt) : null],
-    ['agent', oneLine(task.agent)],
+    [
+      'agent',
+      oneLine([task.agent, session?.agentVersion, session?.model && `(${session.model})`].filter(Boolean).join(' ')),
+    ],
     ['repository', oneLine(`${repo.url}${repo.ref ? ` at ${repo.ref}` : ''}`)],
     ['base', repo.baseCommit?.slice(0, 12)],
     ['node', node && oneLine(`${node.name} (${node.provider}${node.size ? `, ${node.size}` : ''})`)],
@@ -95,7 +98,7 @@ export function taskDetails(task: TaskJson, now: number): string {
     ['took', task.startedAt && task.completedAt && between(task.startedAt, task.completedAt)],
     ['summary', result?.summary && sanitize(result.summary).trim()],
     ['error', error && `${sanitize(error.message).trim()} [${error.code}]`],
-    ['next', error && oneLine(error.hint)],
+    ['next', error ? oneLine(error.hint) : task.push?.state === 'failed' ? `tdf push ${task.id}` : null],
   ])
 }
 

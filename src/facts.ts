@@ -60,6 +60,11 @@ export interface SessionFacts {
   resumeRef: string | null
   /** False once it is known that it takes no further prompt. */
   steerable?: boolean
+  /** Of the agent's program, in its own words. */
+  agentVersion?: string
+  model?: string
+  /** While the agent itself tries again to reach its model. */
+  retrying?: { attempt: number; reason: string; since: string }
 }
 
 /** The last look at a running session. Times are ours; what the agent calls time is only compared for change. */

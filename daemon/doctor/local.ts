@@ -39,7 +39,7 @@ async function checkSandbox({ localSandbox, agents }: Engine, node: ReadNode): P
     if (problem === null)
       return [{ check, state: 'ok', message: `tasks on ${node.name} are confined by ${kind}`, hint: null }]
     const message = `no task can run on ${node.name}, since nothing can be confined there: ${problem}`
-    const hint = /not installed/.test(problem) ? 'apt-get install bubblewrap' : TRY_IT
+    const hint = /not installed/.test(problem) ? 'sudo apt-get install bubblewrap' : TRY_IT
     return [{ check, state: 'fail', message, hint }]
   } catch (thrown) {
     const message = `whether tasks can be confined cannot be told: ${asTdfError(thrown).message}`

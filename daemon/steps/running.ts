@@ -30,7 +30,7 @@ export const running: StepHandler<Next> = async (ctx, task) => {
   // A look that lies ahead was noted by a clock that has been set back since.
   const isRecent = dueMs > 0 && dueMs <= interval
   const isNews = followups(ctx, task).length > 0 && task.facts.session?.steerable !== false
-  if (!told && !isLate && isRecent && !isNews) return wait(dueMs, WHY)
+  if (!told && !isLate && isRecent && !isNews) return wait(dueMs, whyOf(task.facts.session?.retrying))
   return look(ctx, task)
 }
 
@@ -40,7 +40,14 @@ const RESUMES_MAX = 3
 /** What a new machine with its workspace usually takes: a shorter rest is waited out on the old one. */
 const BOOT_MS = 10 * 60_000
 
-const WHY = 'the agent to finish'
+const REASON_MAX = 200
+
+/** What an agent tries again by itself looks like work from outside. */
+function whyOf(retrying: AgentSession['retrying'] | undefined): string {
+  if (!retrying) return 'the agent to finish'
+  const { attempt, reason, since } = retrying
+  return `the agent, which does not get through to its model (try ${attempt}, since ${since}): ${reason.slice(0, REASON_MAX)}`
+}
 
 async function look(ctx: StepContext, task: Task): Promise<Outcome<Next>> {
   if (task.nodeName === null || task.workspaceId === null || task.sessionId === null) return nodeLost(ctx, task)
@@ -79,7 +86,7 @@ function goOn(ctx: StepContext, task: Task, session: AgentSession, prompted: num
   const isLate = task.deadlineAt !== null && ctx.now >= task.deadlineAt
   const stillWrites = ctx.now - progress.outputAt < idleTimeout
   const more = isLate && stillWrites ? { deadlineMs: idleTimeout } : {}
-  return wait(Math.min(reconcileInterval, idleTimeout - idleMs), WHY, { ...learnt, facts, ...more })
+  return wait(Math.min(reconcileInterval, idleTimeout - idleMs), whyOf(session.retrying), { ...learnt, facts, ...more })
 }
 
 function progressOf(ctx: StepContext, task: Task, session: AgentSession): ProgressFacts {

@@ -89,8 +89,17 @@ export function learntFrom(ctx: StepContext, task: Task, session: AgentSession):
   const usage = totalOf(task, usages)
   const { status, exitCode, signal } = session
   const resumeRef = session.resumeRef ?? conversationOf(task)
+  const { agentVersion, model, retrying } = session
+  const about = {
+    ...(agentVersion ? { agentVersion } : {}),
+    ...(model ? { model } : {}),
+    ...(retrying ? { retrying } : {}),
+  }
   return {
-    facts: { usages, session: { status, exitCode, signal, resumeRef, steerable: session.steerable === true } },
+    facts: {
+      usages,
+      session: { ...about, status, exitCode, signal, resumeRef, steerable: session.steerable === true },
+    },
     ...(usage ? { usage } : {}),
   }
 }

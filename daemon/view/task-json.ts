@@ -64,8 +64,8 @@ function workspaceOf(sql: Sql, { workspaceId }: Task): TaskJson['workspace'] {
 
 function sessionOf({ sessionId, facts }: Task): TaskJson['session'] {
   if (sessionId === null || !facts.session) return null
-  const { status, exitCode, signal, resumeRef } = facts.session
-  return { id: sessionId, status, exitCode, signal, resumeRef }
+  const { status, exitCode, signal, resumeRef, agentVersion = null, model = null } = facts.session
+  return { id: sessionId, status, exitCode, signal, resumeRef, agentVersion, model }
 }
 
 function pushOf(sql: Sql, { id, attempt }: Task): TaskJson['push'] {

@@ -34,6 +34,9 @@ export interface TaskJson {
     exitCode: number | null
     signal: string | null
     resumeRef: string | null
+    /** What the agent says that it is, and what model it uses. */
+    agentVersion: string | null
+    model: string | null
   } | null
   verdict: Verdict | null
   result: {

@@ -25,6 +25,8 @@ export function realAgent(name: string): void {
         expect(scene.filesOf(task)).toContain('out.txt')
         expect(task.result?.summary).toBe('Done: wrote out.txt')
         expect(task.session?.resumeRef).toBeTruthy()
+        const { code, out } = await scene.run('show', task.id)
+        expect([code, out]).toEqual([0, expect.stringMatching(/^agent +it \d+\.\d+\.\d+/m)])
         expect(task.usage?.inputTokens).toBeGreaterThan(0)
         expect(task.usage?.outputTokens).toBeGreaterThan(0)
         expect((task.usage?.costUsd ?? 0) > 0).toBe(scene.kind.knowsCost)

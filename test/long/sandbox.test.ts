@@ -60,7 +60,7 @@ describe('where nothing can be confined', () => {
           symlinkSync(path.join(folder, name), path.join(bin, name))
       }
     }
-    await refused({ PATH: bin }, /bwrap .* is not installed/, /^apt-get install bubblewrap$/)
+    await refused({ PATH: bin }, /bwrap .* is not installed/, /^sudo apt-get install bubblewrap$/)
   })
 
   it('a machine that gives no namespace is as good as one without the program', async () => {

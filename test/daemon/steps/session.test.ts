@@ -105,6 +105,17 @@ describe('running', () => {
     expect(agent.requests).toEqual([])
   })
 
+  it('says of an agent that does not get through to its model that this is what it waits for, also between two looks', async () => {
+    const retrying = { attempt: 4, reason: '529 overloaded', since: '2026-01-01T00:00:00Z' }
+    const says = { retrying, agentVersion: '2.1.0', model: 'm1' }
+    const outcome = await looked({ ms: 3_600_000, says })
+    const why = 'the agent, which does not get through to its model (try 4, since 2026-01-01T00:00:00Z): 529 overloaded'
+    expect(outcome).toMatchObject({ kind: 'wait', why, facts: { session: { agentVersion: '2.1.0', model: 'm1' } } })
+    const { ctx } = bench()
+    const session = { status: 'running' as const, exitCode: null, signal: null, resumeRef: null, retrying }
+    expect(await running(ctx, task(ctx.now, { facts: { session } }))).toMatchObject({ kind: 'wait', why })
+  })
+
   const looked = async (script: object, change = {}, passMs = 0) => {
     const made = bench()
     const placed = scripted(task(made.ctx.now - MIN, change), script)

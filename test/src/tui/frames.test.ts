@@ -18,7 +18,15 @@ const result = {
   check: { command: 'npm test', exitCode: 0 },
 }
 const node = { name: 'box1', provider: 'static', size: 'medium', location: 'fsn1', autoProvisioned: false }
-const session = { id: 's1', status: 'running', exitCode: null, signal: null, resumeRef: null }
+const session = {
+  id: 's1',
+  status: 'running',
+  exitCode: null,
+  signal: null,
+  resumeRef: null,
+  agentVersion: null,
+  model: null,
+}
 
 const TASKS = [
   aRow({
