@@ -129,6 +129,7 @@ export interface FakeAgentOptions {
   isHome?: (taskId: string, attempt: number) => boolean
 }
 
+const GONE_MAX = 2_000
 const BASE = '1111111111111111111111111111111111111111'
 const oidOf = (text: string) => createHash('sha1').update(text).digest('hex')
 
@@ -484,6 +485,8 @@ export function fakeAgent({
     for (const session of workspaces.get(id)?.sessions.values() ?? []) session.status = 'exited'
     workspaces.delete(id)
     gone.add(id)
+    const [oldest = ''] = gone
+    if (gone.size > GONE_MAX) gone.delete(oldest)
     for (let index = events.length - 1; index >= 0; index--)
       if (events[index]?.workspaceId === id) events.splice(index, 1)
     return c.json({})
