@@ -1,12 +1,13 @@
 /** How long the command line takes beside Node alone, in turn; and the size of what it loads. */
-import { spawn } from 'node:child_process'
-import { statSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { makeHome } from '../../support/home.ts'
 import type { Row } from '../report.ts'
 import { median, spread } from '../stats.ts'
 
 const PROGRAM = path.resolve('bin/tdf')
+const HYPERFINE_MS_MAX = 60_000
 
 export async function startRows(count: number): Promise<Row[]> {
   const home = makeHome()
@@ -35,10 +36,31 @@ export async function startRows(count: number): Promise<Row[]> {
     return [
       row('tdf --version', version, 1.5),
       row(`tdf ls, against a running daemon (first file ${kilobytes} KiB)`, ls, 2.2),
+      ...hyperfineRow(home.env),
     ]
   } finally {
     await home.remove()
   }
+}
+
+/** The same by hyperfine where it is installed: one command after the other, each many times. */
+function hyperfineRow(env: Record<string, string>): Row[] {
+  const commands = [
+    ['-e', '0'],
+    [PROGRAM, '--version'],
+    [PROGRAM, 'ls'],
+  ].map(args => [process.execPath, ...args].map(word => `'${word}'`).join(' '))
+  const file = path.join(env.TDF_HOME ?? '.', 'hyperfine.json')
+  const options = ['--shell=none', '--warmup', '5', '--runs', '40', '--export-json', file]
+  const { error, status } = spawnSync('hyperfine', [...options, ...commands], { env, timeout: HYPERFINE_MS_MAX })
+  if (error || status !== 0) return []
+  const medians: number[] = JSON.parse(readFileSync(file, 'utf8')).results.map(
+    (result: { median: number }) => result.median,
+  )
+  const [bare = Number.NaN, ...others] = medians
+  const ratios = others.map(value => `${(value / bare).toFixed(2)} ×`)
+  const measured = `${ratios.join(' and ')} of ${(bare * 1000).toFixed(0)} ms`
+  return [{ what: 'tdf --version and tdf ls beside node -e 0, by hyperfine', bar: '', measured, holds: null }]
 }
 
 function run(env: Record<string, string>, args: string[]): Promise<number> {
