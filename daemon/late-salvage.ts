@@ -26,17 +26,18 @@ export async function saveLate(engine: Engine, item: CleanupItem, signal: AbortS
 
 /** Inside a write: the attempt is over, and what it did is here now. */
 export function fillIn(
-  engine: Pick<Engine, 'store' | 'world' | 'watchers'>,
+  engine: Pick<Engine, 'store' | 'world' | 'watchers' | 'rows'>,
   key: AttemptKey,
   nodeName: string,
   { salvage, result }: Awaited<ReturnType<typeof bringHome>>,
 ): void {
-  const { store, world } = engine
+  const { store, world, rows } = engine
   const now = world.clock.now()
   const seen = readAttempt(store.sql, key)
   if (!seen) return
   const facts = { ...seen.facts, salvage, saved: true, held: false }
   updateAttempt(store.sql, seen, { ...seen, facts, result, updatedAt: now }, now)
+  store.afterCommit(() => rows.forget(key))
   const about = { taskId: seen.id, attempt: seen.attempt, nodeName }
   record(engine, { type: 'task.saved', ...about, data: { commit: salvage.commit, late: true } }, now)
 }

@@ -113,11 +113,12 @@ function apply(engine: Engine, { reservations, orders }: Placements, now: number
 
 /** Inside a write. `wish.reserved` names the node that it leaves for this one. */
 export function giveSlot(engine: Engine, wish: Wish, node: string, now: number): void {
-  const { store, loop, queue } = engine
+  const { store, loop, queue, rows } = engine
   if (wish.reserved !== null) leave(engine, wish, wish.reserved, now)
   if (!reserve(store.sql, { id: wish.id, attempt: wish.attempt, nodeName: node }, now)) return
-  wakeAttempt(store.sql, wish, now)
+  const isWoken = wakeAttempt(store.sql, wish, now)
   store.afterCommit(() => {
+    if (isWoken) rows.woken(wish, now, false)
     queue.remove(wish)
     loop.schedule(taskSubject(wish), now)
   })
