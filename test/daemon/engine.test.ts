@@ -49,6 +49,18 @@ describe('the door of the engine', () => {
     await expect(life.engine.start('nobody', 1)).rejects.toMatchObject({ code: 'NOT_FOUND' })
   })
 
+  it('reads a row again that was changed behind its back, and writes nothing over it', async () => {
+    const id = await life.submit({}, { hangs: true })
+    await life.world.run(() => life.task(id).step === 'running')
+    const { sql } = life.engine.store
+    sql.run("update attempts set rev = rev + 1, facts = json_set(facts, '$.parks', 3) where task_id = ?", id)
+    await life.engine.signal({ kind: 'cancel', taskId: id })
+    await life.world.run(() => life.task(id).step === null)
+    expect(life.task(id)).toMatchObject({ status: 'cancelled', facts: { parks: 3 } })
+    const ends = readEvents(sql, { after: 0, limit: 1_000, taskId: id }).filter(({ data }) => data.to === 'cancelled')
+    expect(ends).toHaveLength(1)
+  })
+
   it('answers a signal for what it does not know, and keeps nothing of it', async () => {
     expect(await life.engine.signal(ready('w9'))).toEqual({ accepted: false, reason: 'the workspace is not known' })
     expect(await life.engine.signal({ kind: 'cancel', taskId: 'nobody' })).toMatchObject({ accepted: false })
