@@ -11,10 +11,12 @@ import { exampleToml, loadConfig } from '../../src/config/index.ts'
 import { TdfError } from '../../src/errors.ts'
 import { type Home, makeHome, makeRepository, tdf } from '../support/home.ts'
 
-const RUNS = Number(process.env.TDF_FUZZ_RUNS ?? 250)
+const RUNS = Number(process.env.TDF_FUZZ_RUNS ?? 2_000)
 const SEED = Number(process.env.TDF_FUZZ_SEED ?? 20)
 const ANSWER_MS_MAX = 60_000
-/** Half of all requests announce a wrong length: with 20 000 of them a longer wait would be most of the time. */
+/** Most of them wait for something: what ends a wait is part of what is tested. */
+const AT_ONCE = 25
+/** Half of all requests announce a wrong length. */
 const PATIENCE_MS = 20
 
 interface Route {
@@ -143,6 +145,8 @@ function send(to: http.RequestOptions, fuzzed: Fuzzed): Promise<{ status: number
     const asked = http.request(
       {
         ...to,
+        // A connection of its own: what a wrong length leaves on one would be read as a part of the next request.
+        agent: false,
         method: fuzzed.method ?? fuzzed.route.method,
         path: pathOf(fuzzed),
         headers: { host: 'localhost', ...fuzzed.headers },
@@ -170,12 +174,12 @@ function send(to: http.RequestOptions, fuzzed: Fuzzed): Promise<{ status: number
 async function attack(routes: Route[], to: () => http.RequestOptions): Promise<Set<number>> {
   const seen = new Set<number>()
   await fc.assert(
-    fc.asyncProperty(request(routes), async fuzzed => {
-      const { status, text } = await send(to(), fuzzed)
-      seen.add(status)
-      expect([status >= 500, status >= 500 ? text : '']).toEqual([false, ''])
+    fc.asyncProperty(fc.array(request(routes), { minLength: AT_ONCE, maxLength: AT_ONCE }), async all => {
+      const answers = await Promise.all(all.map(async fuzzed => ({ ...(await send(to(), fuzzed)), fuzzed })))
+      for (const { status } of answers) seen.add(status)
+      expect(answers.filter(({ status }) => status >= 500)).toEqual([])
     }),
-    { numRuns: RUNS, seed: SEED, endOnFailure: true },
+    { numRuns: Math.ceil(RUNS / AT_ONCE), seed: SEED, endOnFailure: true },
   )
   return seen
 }
