@@ -11,6 +11,7 @@ import { clearRestored, isRestored } from '../../src/store/meta.ts'
 import { type ReadNode, readNode, readNodes } from '../../src/store/nodes.ts'
 import { reservationOf } from '../../src/store/slots.ts'
 import { type Task, workspaceIdOf } from '../../src/task.ts'
+import { sleep } from '../../src/world.ts'
 import type { Engine } from '../deps.ts'
 import { saveNode } from '../nodes/save-node.ts'
 import { wishOf } from '../open-attempt.ts'
@@ -24,6 +25,7 @@ const LOOK_MS = 5_000
 /** After this nobody waits any longer for a machine that does not answer; what is on it is saved when it does. */
 const LOOK_MS_MAX = 10 * 60_000
 const ASK_TIMEOUT_MS = 5_000
+const ASK_MS_MAX = 30_000
 
 /** At start: nothing is placed before the sweep has asked. */
 export function takeUpRestored({ store, admission, log }: Engine): void {
@@ -87,15 +89,27 @@ async function takeIn(round: Round): Promise<ReadonlySet<string>> {
   return absent
 }
 
-async function ask({ engine, signal, report, unheard }: Round, node: ReadNode): Promise<void> {
+async function ask(round: Round, node: ReadNode): Promise<void> {
+  const { engine, signal, report, unheard } = round
+  const timeUp = new AbortController()
   try {
-    const client =
-      node.status === 'held' ? await reach(engine, node, signal) : await engine.agents.of(node, signal, ASK_TIMEOUT_MS)
-    const workspaces = await client.workspaces()
-    report.found += await engine.store.commit(() => keep(engine, node.name, workspaces))
+    // A machine at its first boot takes minutes to be reached. What is under way goes on, and the next round finds it.
+    const silence = sleep(engine.world.clock, ASK_MS_MAX, timeUp.signal).then(() => {
+      throw new TdfError('NODE_UNREACHABLE', `node ${node.name} has not answered within ${ASK_MS_MAX / 1_000} s`)
+    })
+    report.found += await Promise.race([found(round, node), silence])
   } catch (thrown) {
     if (!signal.aborted) unheard.push(asTdfError(thrown).message)
+  } finally {
+    timeUp.abort()
   }
+}
+
+async function found({ engine, signal }: Round, node: ReadNode): Promise<number> {
+  const client =
+    node.status === 'held' ? await reach(engine, node, signal) : await engine.agents.of(node, signal, ASK_TIMEOUT_MS)
+  const workspaces = await client.workspaces()
+  return engine.store.commit(() => keep(engine, node.name, workspaces))
 }
 
 /** Inside a write. Answers how many tasks have found their run. */

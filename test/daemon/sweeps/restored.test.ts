@@ -151,6 +151,17 @@ describe('a machine that the restored database has forgotten', () => {
   })
 })
 
+it('a way to a machine that hangs ends the waiting no later', async () => {
+  await begin()
+  const file = backup()
+  const id = await life.submit({}, { commits: 1, ms: HOUR, busy: true })
+  await life.world.run(() => life.task(id).step === 'running', HOUR)
+  await restore(file)
+  Object.assign(life.engine.providers.hetzner ?? {}, { connect: () => new Promise(() => {}) })
+  expect(await life.world.run(() => life.engine.admission.obstacle() === null, 12 * MIN)).toBe(true)
+  expect(nodes()).toMatchObject([{ status: 'held' }])
+})
+
 describe('a node that the restored database knows', () => {
   it('keeps nobody waiting when its machine is gone', async () => {
     await begin()
