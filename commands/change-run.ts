@@ -13,6 +13,7 @@ import type { Format } from './formats.ts'
 import { expand, type Selection, selected } from './references.ts'
 import { readStdin } from './stdin.ts'
 import { taskLine } from './task-text.ts'
+import { waitForTasks } from './wait-run.ts'
 
 const SEND_BYTES_MAX = 512 * 1024
 const REMOVE_MS = 120_000
@@ -30,16 +31,19 @@ export interface ChangeOptions {
   dryRun?: boolean
   /** Only of `retry`. */
   resume?: boolean
+  wait?: boolean
+  waitTimeout?: string
 }
 
 export async function changeTasks(
   cli: Cli,
   what: Change,
   references: readonly string[],
-  { dryRun = false, resume = false, ...selection }: Selection & ChangeOptions,
+  { dryRun = false, resume = false, wait = false, waitTimeout, ...selection }: Selection & ChangeOptions,
   command: Command,
 ): Promise<void> {
   const { among, ask } = CHANGES[what]
+  const timeoutMs = waitTimeout === undefined ? null : durationOf(waitTimeout, '--wait-timeout')
   const found = await selected(cli, references, selection, among)
   const format = formatOf(command)
   if (found && !dryRun && found.length > 0) {
@@ -47,7 +51,16 @@ export async function changeTasks(
   }
   if (found?.length === 0) say(cli, 'no task fits')
   const ids = found ?? (await expand(cli, references))
-  await each(cli, ids, { format, dryRun, asList: found !== undefined }, id => change(cli, what, id, { dryRun, resume }))
+  const isWaiting = wait && !dryRun
+  const asList = found !== undefined
+  const bulk = { format, dryRun, asList, isQuiet: isWaiting }
+  const done = await each(cli, ids, bulk, id => change(cli, what, id, { dryRun, resume }))
+  if (!isWaiting || done.length === 0) return
+  // What was refused has been said, and decides the code unless something worse comes of the others.
+  const refused = cli.exitCode
+  const progress = format === 'table' ? { progress: 'stderr' as const } : {}
+  await waitForTasks(cli, done, { timeoutMs, format, asList: asList || ids.length > 1, ...progress })
+  cli.exitCode ||= refused
 }
 
 export async function send(
@@ -88,30 +101,37 @@ interface Bulk {
   dryRun: boolean
   /** Also when it is one task alone. */
   asList: boolean
+  /** Prints nothing but failures: something else tells of the tasks. */
+  isQuiet?: boolean
 }
 
-/** One after the other. A single failure is the command's; of several, each is said and the first decides the code. */
+/** One after the other; answers those that it was done to. A single failure is the command's; of several, each is said and the first decides the code. */
 async function each(
   cli: Cli,
   ids: readonly string[],
-  { format, dryRun, asList }: Bulk,
+  { format, dryRun, asList, isQuiet = false }: Bulk,
   act: (id: string) => Promise<TaskJson>,
-): Promise<void> {
+): Promise<string[]> {
   if (dryRun && ids.length > 0) say(cli, 'nothing is changed; this would be done to:')
-  if (!asList && ids.length === 1 && ids[0] !== undefined) return show(cli, await act(ids[0]), format)
+  if (!asList && ids.length === 1 && ids[0] !== undefined) {
+    const task = await act(ids[0])
+    if (!isQuiet) show(cli, task, format)
+    return [task.id]
+  }
   const done: TaskJson[] = []
   for (const id of ids) {
     try {
       const task = await act(id)
       done.push(task)
-      if (format !== 'json') show(cli, task, format)
+      if (format !== 'json' && !isQuiet) show(cli, task, format)
     } catch (thrown) {
       const error = asTdfError(thrown)
       cli.stderr.write(errorText(error, format === 'json' || format === 'ndjson', paintOf(cli, cli.stderr)))
       cli.exitCode ||= ERRORS[error.code].exit
     }
   }
-  if (format === 'json') printJson(cli, done)
+  if (format === 'json' && !isQuiet) printJson(cli, done)
+  return done.map(({ id }) => id)
 }
 
 function show(cli: Cli, task: TaskJson, format: Format): void {

@@ -8,7 +8,10 @@ import { TASK, TASKS } from './words.ts'
 
 export function retryCommand(cli: Cli): Command {
   const command = changing(cli, 'retry', 'open the next attempt of tasks that are over')
-  return command.option('--resume', 'go on with the files and the conversation of the last attempt')
+  return command
+    .option('--resume', 'go on with the files and the conversation of the last attempt')
+    .option('-w, --wait', 'wait for the verdict of what was opened; the exit code tells it')
+    .option('--wait-timeout <duration>', 'stop waiting after this time; the tasks go on')
 }
 
 export function cancelCommand(cli: Cli): Command {

@@ -77,7 +77,7 @@ function walk(cli: Cli, program: Command, words: readonly string[]) {
       if (option && (option.required || option.optional)) pending = option
       continue
     }
-    const child: Command | undefined = command.commands.find(one => one.name() === word)
+    const child: Command | undefined = command.commands.find(one => [one.name(), ...one.aliases()].includes(word))
     if (child) command = child
     else position += 1
   }

@@ -13,6 +13,7 @@ export const EXAMPLES = {
     'tdf ls --label team=web --since 24h --sort -age',
     'tdf ls --columns id,status,title --no-header',
     'tdf ls --all --status failed -q | tdf retry -',
+    'tdf ls --watch',
   ],
   show: ['tdf show @last', 'tdf show 7kq2 --json'],
   why: ['tdf why @last'],
@@ -29,6 +30,7 @@ export const EXAMPLES = {
   retry: [
     'tdf retry @last',
     'tdf retry @last --resume',
+    'tdf retry @last-failed --wait',
     'tdf retry --status failed --label team=web --dry-run',
     'tdf ls -q --status failed | tdf retry -',
   ],

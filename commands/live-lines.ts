@@ -20,6 +20,11 @@ const COLUMNS = 80
 const BELOW = '\x1b[J'
 const up = (lines: number) => (lines > 0 ? `\r\x1b[${lines}A` : '\r')
 
+/** Node hears of a new width a moment after the terminal has it, which is enough to miscount broken lines. */
+function refresh(to: NodeJS.WriteStream & { _refreshSize?(): void }): void {
+  to._refreshSize?.()
+}
+
 export function liveLines(to: NodeJS.WriteStream, paint?: Paint): LiveLines {
   let lines: readonly string[] = []
   /** As they stand on the terminal. */
@@ -27,6 +32,7 @@ export function liveLines(to: NodeJS.WriteStream, paint?: Paint): LiveLines {
 
   /** In one write, so that nobody sees a half of it. */
   function draw(kept = ''): void {
+    refresh(to)
     const columns = to.columns ?? COLUMNS
     // A window that became narrower has broken lines in two.
     const above = drawn.reduce((sum, line) => sum + Math.max(Math.ceil(widthOf(line) / columns), 1), -1)

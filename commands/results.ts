@@ -4,7 +4,7 @@ import { type Cli, formatOf } from './cli.ts'
 import { examples } from './examples.ts'
 import type { PushOptions } from './push-run.ts'
 
-const TASK = 'an id, four or more of its first characters, or @last'
+const TASK = 'an id, four or more of its first characters, @last or @last-failed'
 
 export function diffCommand(cli: Cli): Command {
   return new Command('diff')

@@ -1,10 +1,11 @@
 /** What `ls`, `show` and `why` do. */
 import type { Command } from 'commander'
 import type { EventJson, TaskJson, WhyJson } from '../src/protocol/control.ts'
+import { sanitize } from '../src/sanitize.ts'
 import { realWorld } from '../src/world.ts'
 import { type Cli, durationOf, formatOf, printJson, printOne, say, shapeOf } from './cli.ts'
 import { paintedFacts, paintOf } from './colour.ts'
-import { printList } from './output.ts'
+import { printList, render } from './output.ts'
 import { sorted } from './sort.ts'
 import { NO_TASKS, taskColumns, taskDetails, toneOf } from './task-text.ts'
 import { timelineText } from './timeline.ts'
@@ -17,15 +18,33 @@ export interface ListOptions {
   since?: string
   limit?: number
   sort?: string
+  watch?: boolean
 }
 
 export async function list(cli: Cli, options: ListOptions, command: Command): Promise<void> {
-  const now = realWorld().clock.now()
+  if (!options.watch) return listOnce(cli, options, command)
+  const { watchList } = await import('./ls-watch.ts')
+  const shape = shapeOf(cli, command)
+  await watchList(cli, async () => {
+    const now = realWorld().clock.now()
+    const [tasks, columns] = [await tasksOf(cli, options, now), taskColumns(now)]
+    if (tasks.length === 0 && shape.format === 'table') return `${NO_TASKS}\n`
+    const text = render(sorted(tasks, columns, options.sort), shape, { columns, id: ({ id }) => id })
+    return shape.paint === undefined && shape.format !== 'json' ? sanitize(text) : text
+  })
+}
+
+async function tasksOf(cli: Cli, options: ListOptions, now: number): Promise<TaskJson[]> {
   const query = taskQuery(options)
   if (options.all) query.set('all', 'true')
   if (options.since !== undefined) query.set('created_after', String(now - durationOf(options.since, '--since')))
   if (options.limit !== undefined) query.set('limit', String(options.limit))
-  const tasks = await cli.client().call<TaskJson[]>({ path: `/tasks?${query}` })
+  return cli.client().call<TaskJson[]>({ path: `/tasks?${query}` })
+}
+
+async function listOnce(cli: Cli, options: ListOptions, command: Command): Promise<void> {
+  const now = realWorld().clock.now()
+  const tasks = await tasksOf(cli, options, now)
   const shape = shapeOf(cli, command)
   if (tasks.length === 0 && shape.format === 'table') return say(cli, NO_TASKS)
   const columns = taskColumns(now)

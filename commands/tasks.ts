@@ -7,6 +7,7 @@ import { collect, collectLabel, TASK, wholeNumber } from './words.ts'
 
 export function lsCommand(cli: Cli): Command {
   return new Command('ls')
+    .aliases(['list', 'ps'])
     .description('live and recent tasks')
     .option('--all', 'every task, however old')
     .option('--status <status>', 'only these; may be given several times', collect, [])
@@ -18,6 +19,7 @@ export function lsCommand(cli: Cli): Command {
     .option('--since <duration>', 'submitted within this time, such as 24h')
     .option('--limit <number>', 'at most so many, the newest', wholeNumber)
     .option('--sort <column>', 'by this column; -COLUMN turns the order round (default: the newest first)')
+    .option('-w, --watch', 'show it again whenever something changes')
     .addHelpText('after', examples('ls'))
     .action(async (options: ListOptions, command: Command) => {
       const { list } = await import('./tasks-run.ts')
@@ -27,6 +29,7 @@ export function lsCommand(cli: Cli): Command {
 
 export function showCommand(cli: Cli): Command {
   return new Command('show')
+    .alias('status')
     .description('everything about one task, with its steps and their times')
     .argument('<task>', TASK)
     .addHelpText('after', examples('show'))

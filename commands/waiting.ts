@@ -12,7 +12,7 @@ type IsThere = (task: TaskJson) => boolean
 export function waitCommand(cli: Cli): Command {
   return new Command('wait')
     .description('wait for tasks; the exit code tells how they ended')
-    .argument('<task...>', 'ids, first characters of them, or @last')
+    .argument('<task...>', 'ids, first characters of them, @last or @last-failed')
     .option('--for <what>', 'done, running, or step=NAME', goalOf, isSettled)
     .option('--any', 'until one of them is there, and tell of it')
     .option('--timeout <duration>', 'stop waiting after this time; the tasks go on')
@@ -37,7 +37,7 @@ export function waitCommand(cli: Cli): Command {
 export function watchCommand(cli: Cli): Command {
   return new Command('watch')
     .description('watch tasks until they are over; without one: the dashboard, or events as ndjson in a pipe')
-    .argument('[task...]', 'ids, first characters of them, or @last')
+    .argument('[task...]', 'ids, first characters of them, @last or @last-failed')
     .option('--read-only', 'the dashboard without the keys that change something')
     .addHelpText('after', examples('watch'))
     .action(async (references: string[], { readOnly = false }: { readOnly?: boolean }, command: Command) => {

@@ -1,8 +1,8 @@
 /** Words that several commands share, and how options of theirs are read. */
 import { InvalidArgumentError } from 'commander'
 
-export const TASK = 'an id, four or more of its first characters, or @last'
-export const TASKS = 'ids, first characters of them, @last, or - for a list on stdin'
+export const TASK = 'an id, four or more of its first characters, @last or @last-failed'
+export const TASKS = 'ids, first characters of them, @last, @last-failed, or - for a list on stdin'
 
 /** For an option that may be given several times. */
 export function collect(text: string, known: string[]): string[] {

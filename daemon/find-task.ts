@@ -1,8 +1,8 @@
-/** Task references: a full id, a prefix of four or more characters that fits one task, or `@last`. */
+/** Task references: a full id, a prefix of four or more characters that fits one task, `@last` or `@last-failed`. */
 import { TdfError } from '../src/errors.ts'
 import type { ReadTask } from '../src/store/attempts.ts'
 import type { Sql } from '../src/store/sql.ts'
-import { findByPrefix, lastId, readNewestAttempt } from '../src/store/tasks.ts'
+import { findByPrefix, lastId, listTasks, readNewestAttempt } from '../src/store/tasks.ts'
 
 const PREFIX_MIN = 4
 
@@ -18,6 +18,11 @@ function resolve(sql: Sql, reference: string): string {
     const id = lastId(sql)
     if (id) return id
     throw new TdfError('NOT_FOUND', 'there is no task yet', { hint: 'tdf submit --help' })
+  }
+  if (reference === '@last-failed') {
+    const [task] = listTasks(sql, { statuses: ['failed'], limit: 1 })
+    if (task) return task.id
+    throw new TdfError('NOT_FOUND', 'no task has failed', { hint: 'tdf ls --all' })
   }
   if (!/^[a-z0-9-]+$/i.test(reference) || reference.length < PREFIX_MIN) return reference
   const found = findByPrefix(sql, reference.toLowerCase())

@@ -38,7 +38,8 @@ export function commandPage(program: Command): string {
           'work home as a git branch. Data goes to stdout, talk to stderr.',
       ),
       paragraph(
-        'A task is named by its id, by four or more of its first characters, or as @last, which is the newest one.',
+        'A task is named by its id, by four or more of its first characters, as @last, which is the newest one, or as ' +
+          '@last-failed, the newest of those that failed.',
       ),
     ),
     section('options', optionsOf(program), paragraph('They may stand before or behind the command.')),

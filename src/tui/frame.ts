@@ -17,8 +17,14 @@ export function frame(model: Model): Line[] {
   const { columns, rows } = model.size
   if (columns < COLUMNS_MIN || rows < ROWS_MIN) return tooSmall(model)
   const height = rows - 1
-  const lines = [header(model), ...body(model, height - 2)]
+  const shown = body(model, height - 2)
+  const lines = [header(model), ...(model.awaySince === null ? shown : shown.map(dimmed))]
   return [...filled(lines, height - 1), footer(model)]
+}
+
+/** What was so when the daemon was last heard of. */
+function dimmed(line: Line): Line {
+  return line.map(span => ({ ...span, tone: 'quiet' as const, isBold: false }))
 }
 
 function body(model: Model, height: number): Line[] {

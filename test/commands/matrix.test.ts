@@ -126,7 +126,7 @@ describe('with a wrong flag', () => {
     ['a form', ['ls', '-o', 'xml'], /xml/],
     ['a column', ['ls', '--columns', 'id,colour'], /no column "colour"; there are: id, status/],
     ['an order', ['ls', '--sort', 'colour'], /no column "colour"/],
-    ['a command', ['lst'], /'lst' \(did you mean ls\?\)/],
+    ['a command', ['lst'], /'lst' \(did you mean list\?\)/],
     ['a command of a command', ['node', 'sho'], /'sho' \(did you mean show\?\)/],
     ['an option', ['ls', '--al'], /'--al' \(did you mean --all\?\)/],
     ['an argument', ['ls', 'too', 'many'], /too many arguments/],

@@ -140,6 +140,18 @@ describe('what it hears', () => {
     expect(next(away, { kind: 'link', isOpen: true }).awaySince).toBeNull()
   })
 
+  it('shows what it knew while the daemon is away, standing back', () => {
+    const tones = (model: Model) =>
+      new Set(
+        frame(model)
+          .slice(1, -1)
+          .flat()
+          .map(({ tone }) => tone),
+      )
+    const away = next(modelOf(all), { kind: 'link', isOpen: false })
+    expect([tones(modelOf(all)).size > 2, [...tones(away)]]).toEqual([true, ['quiet']])
+  })
+
   it('keeps what one looks at in the log while lines come', () => {
     const focus: Action = { kind: 'focus', id: running.id }
     const log = (text: string): Action => ({ kind: 'log', id: running.id, text, isAnew: false })
