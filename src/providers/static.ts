@@ -1,11 +1,11 @@
 /** Your own boxes: an agent reached at a url with its token, or a machine reached by ssh, where tdf brings the agent. */
-import { readFileSync } from 'node:fs'
 import type { AgentLine } from '../agent-client.ts'
 import type { StaticNodeConfig } from '../config/schema.ts'
-import { TdfError } from '../errors.ts'
+import { asTdfError, TdfError } from '../errors.ts'
 import type { Node } from '../node.ts'
 import { httpTransport } from '../transport.ts'
 import type { Provider } from './provider.ts'
+import { readTokenFile } from './token-file.ts'
 
 /** What can be done with a machine that is reached by ssh. */
 export interface SshWay {
@@ -79,10 +79,9 @@ export function staticProvider({ nodes, slots, ssh, forget }: StaticOptions): Pr
 function tokenOf({ token, tokenFile, name }: StaticNodeConfig): string {
   if (token) return token
   try {
-    return readFileSync(tokenFile, 'utf8').trim()
+    return readTokenFile(tokenFile)
   } catch (error) {
-    throw new TdfError('NODE_UNREACHABLE', `the token file of node ${name} cannot be read: ${tokenFile}`, {
-      cause: error,
-    })
+    const why = asTdfError(error).message
+    throw new TdfError('NODE_UNREACHABLE', `the token file of node ${name} is not used: ${why}`, { cause: error })
   }
 }

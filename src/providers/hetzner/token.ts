@@ -1,7 +1,8 @@
 /** Where the API token comes from: a file, a systemd credential, HCLOUD_TOKEN, or the secret of that name. Never a command line or a log. */
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { asTdfError, TdfError } from '../../errors.ts'
+import { readTokenFile } from '../token-file.ts'
 
 export interface TokenSource {
   tokenFile: string
@@ -9,8 +10,6 @@ export interface TokenSource {
   stateDir: string
 }
 
-/** Whoever is neither its owner nor of its group. */
-const OF_EVERYBODY = 0o007
 const CREDENTIAL = 'hcloud-token'
 
 /** Answers a function that reads it anew, so that a replaced file counts without a restart. Throws PROVIDER_AUTH. */
@@ -21,7 +20,7 @@ export function tokenReader({ tokenFile, env, stateDir }: TokenSource): () => st
   const secret = path.join(stateDir, 'secrets', 'HCLOUD_TOKEN')
   return () => {
     const found = [() => credential && tryRead(credential), () => env.HCLOUD_TOKEN, () => tryRead(secret)]
-    const token = tokenFile ? read(tokenFile).trim() : first(found)
+    const token = tokenFile ? read(tokenFile) : first(found)
     // 64 letters and digits today; what must not happen is a line break in a header.
     if (/^[\x21-\x7e]{1,512}$/.test(token)) return token
     const where =
@@ -42,10 +41,7 @@ function first(sources: readonly (() => string | null | undefined)[]): string {
 
 function read(file: string): string {
   try {
-    const mode = statSync(file).mode & 0o777
-    if ((mode & OF_EVERYBODY) !== 0)
-      throw new Error(`everybody may read it (mode ${mode.toString(8)}): chmod 600 ${file}`)
-    return readFileSync(file, 'utf8')
+    return readTokenFile(file)
   } catch (thrown) {
     const why = asTdfError(thrown).message
     throw new TdfError('PROVIDER_AUTH', `the token file of Hetzner is not used: ${why}`, { retryAfterMs: 60_000 })
