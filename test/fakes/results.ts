@@ -1,20 +1,25 @@
 /** The repositories of results as a model that remembers which commit came home for which attempt. */
 import type { Results } from '../../daemon/results/results.ts'
 import { TdfError } from '../../src/errors.ts'
+import type { Salvaged } from '../../src/protocol/agent-api.ts'
 import { resultRefOf } from '../../src/task.ts'
 
 export interface FakeResults extends Results {
   /** `refs/tdf/<task>/<attempt>` → commit. */
   refs: Map<string, string>
+  /** The same names → what a run had done so far. */
+  checkpoints: Map<string, Salvaged>
   faults: { broken: number }
 }
 
 export function fakeResults(): FakeResults {
   const refs = new Map<string, string>()
+  const checkpoints = new Map<string, Salvaged>()
   const aheads = new Map<string, number>()
   const faults = { broken: 0 }
   return {
     refs,
+    checkpoints,
     faults,
     logs: { keep: async () => {}, read: async () => undefined, remove: async () => {} },
     have: async () => [],
@@ -43,8 +48,16 @@ export function fakeResults(): FakeResults {
         check: null,
       }
     },
-    keepCheckpoint: async () => {},
-    takeCheckpoint: async () => null,
+    keepCheckpoint: async (task, saved, fetch) => {
+      await fetch([], 'a download')
+      checkpoints.set(resultRefOf(task.id, task.attempt), saved)
+    },
+    takeCheckpoint: async task => {
+      const ref = resultRefOf(task.id, task.attempt)
+      const saved = checkpoints.get(ref) ?? null
+      if (saved) refs.set(ref, saved.commit)
+      return saved
+    },
     downloadFile: () => 'a download',
     discard: async () => {},
   }

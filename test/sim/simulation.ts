@@ -132,6 +132,7 @@ function simConfig(dice: () => number) {
       ...{ heartbeatInterval: 10 * MIN, heartbeatStale: 20 * MIN, lostAfter: 40 * MIN, maxLifetime: 6 * HOUR },
     },
     sweeps: { interval: 15 * MIN },
+    results: { checkpointInterval: 20 * MIN },
   })
 }
 

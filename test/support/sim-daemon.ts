@@ -5,6 +5,7 @@ import path from 'node:path'
 import type { Hono } from 'hono'
 import { buildEngine, type RunningEngine } from '../../daemon/build-engine.ts'
 import { callbackApp } from '../../daemon/http/callbacks.ts'
+import { checkpoints } from '../../daemon/sweeps/checkpoints.ts'
 import { SWEEPS } from '../../daemon/sweeps/index.ts'
 import { createSweeper } from '../../daemon/sweeps/run.ts'
 import type { Config } from '../../src/config/index.ts'
@@ -138,7 +139,10 @@ export async function live(out: Outside, options: SimOptions = {}): Promise<Life
     store.sql.close()
   }
   await engine.takeUp()
-  const sweeper = createSweeper(engine, { stateDir: out.dir, errors: noErrors, observability: noObservability }, SWEEPS)
+  const sweeper = createSweeper(engine, { stateDir: out.dir, errors: noErrors, observability: noObservability }, [
+    ...SWEEPS,
+    checkpoints(),
+  ])
   const sweep = () => {
     sweeper.tick()
     world.clock.timer(SWEEP_TICK_MS, sweep)

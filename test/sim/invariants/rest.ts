@@ -21,6 +21,11 @@ export const restInvariants: Record<string, Check> = {
       )
       .map(describe),
 
+  'what was saved on the way is the result where nothing better came': ({ sim, attempts }) =>
+    attempts
+      .filter(({ id, attempt, result }) => result === null && sim.out.results.checkpoints.has(resultRefOf(id, attempt)))
+      .map(describe),
+
   'a finished cleanup is done': ({ attempts }) =>
     attempts.filter(({ cleanup }) => cleanup !== 'done').map(task => `${describe(task)} cleanup ${task.cleanup}`),
 }
