@@ -21,7 +21,7 @@ const BELOW = '\x1b[J'
 const up = (lines: number) => (lines > 0 ? `\r\x1b[${lines}A` : '\r')
 
 /** Node hears of a new width a moment after the terminal has it, which is enough to miscount broken lines. */
-function refresh(to: NodeJS.WriteStream & { _refreshSize?(): void }): void {
+export function refreshSize(to: NodeJS.WriteStream & { _refreshSize?(): void }): void {
   to._refreshSize?.()
 }
 
@@ -32,7 +32,7 @@ export function liveLines(to: NodeJS.WriteStream, paint?: Paint): LiveLines {
 
   /** In one write, so that nobody sees a half of it. */
   function draw(kept = ''): void {
-    refresh(to)
+    refreshSize(to)
     const columns = to.columns ?? COLUMNS
     // A window that became narrower has broken lines in two.
     const above = drawn.reduce((sum, line) => sum + Math.max(Math.ceil(widthOf(line) / columns), 1), -1)

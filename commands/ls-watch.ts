@@ -5,6 +5,7 @@ import { widthOf } from '../src/width.ts'
 import { realWorld, sleep } from '../src/world.ts'
 import type { Cli } from './cli.ts'
 import { catchInterrupt } from './interrupt.ts'
+import { refreshSize } from './live-lines.ts'
 
 /** A burst of events is one list. */
 const SETTLE_MS = 300
@@ -22,20 +23,22 @@ export async function watchList(cli: Cli, text: () => Promise<string>): Promise<
   const { stdout } = cli
   const isInPlace = stdout.isTTY && cli.env.TERM !== 'dumb'
   let shown: string | null = null
-  /** Lines of the terminal that the last list took. */
-  let above = 0
+  /** As they stand on the terminal. */
+  let drawn: readonly string[] = []
   const show = async () => {
+    refreshSize(stdout)
     const next = await text()
     if (next === shown) return
     shown = next
     if (!isInPlace) return void stdout.write(next)
     // In one write, so that nobody sees a half of it; no more lines than the window has, since what left it stays as it was.
-    const lines = next
+    const columns = stdout.columns ?? 80
+    const above = drawn.reduce((sum, line) => sum + heightOf(line, columns), 0)
+    drawn = next
       .trimEnd()
       .split('\n')
       .slice(0, Math.max((stdout.rows ?? 24) - 2, 1))
-    stdout.write(`${above > 0 ? `\x1b[${above}A\r` : ''}${BELOW}${lines.join('\n')}\n`)
-    above = lines.reduce((sum, line) => sum + heightOf(line, stdout.columns ?? 80), 0)
+    stdout.write(`${above > 0 ? `\x1b[${above}A\r` : ''}${BELOW}${drawn.join('\n')}\n`)
   }
   const ending = new AbortController()
   const signal = AbortSignal.any([interrupt.signal, ending.signal])

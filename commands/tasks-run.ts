@@ -24,8 +24,8 @@ export interface ListOptions {
 export async function list(cli: Cli, options: ListOptions, command: Command): Promise<void> {
   if (!options.watch) return listOnce(cli, options, command)
   const { watchList } = await import('./ls-watch.ts')
-  const shape = shapeOf(cli, command)
   await watchList(cli, async () => {
+    const shape = shapeOf(cli, command)
     const now = realWorld().clock.now()
     const [tasks, columns] = [await tasksOf(cli, options, now), taskColumns(now)]
     if (tasks.length === 0 && shape.format === 'table') return `${NO_TASKS}\n`

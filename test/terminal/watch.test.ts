@@ -125,3 +125,23 @@ it('waits for one of several, and shows the end of a log', async () => {
   const ends = await Promise.all(['0', '1', '2', '3', '9'].map(count => tdf(home, 'logs', long, '--tail', count)))
   expect(ends.map(({ out }) => out)).toEqual(['', 'three', 'two\nthree', 'one\ntwo\nthree', 'one\ntwo\nthree'])
 }, 180_000)
+
+it('keeps a list in its place while tasks come and the window becomes narrow, below what was there before', async () => {
+  const first = await running('the first of the list', 'sleep 600')
+  terminal = openTmux(home.env, 100, 24)
+  terminal.type(`echo before; node ${program} ls --watch --status in_progress; echo "left with $?"`)
+  const { sees, lines, resize } = terminal
+  await sees('the first of the list')
+  const second = await running('the second of the list', 'sleep 600')
+  await sees('the second of the list')
+  resize(60, 24)
+  await tdf(home, 'cancel', first)
+  await until('the first is gone', () => !lines().join('\n').includes('first'), 60_000)
+  terminal.keys('C-c')
+  await sees('left with 130')
+  const text = lines().join('\n')
+  expect([text.match(/^ID /gm)?.length, text.match(/second/g)?.length, text.match(/^before$/gm)?.length]).toEqual([
+    1, 1, 1,
+  ])
+  await tdf(home, 'cancel', second)
+}, 180_000)
