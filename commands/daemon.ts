@@ -4,6 +4,7 @@ import type { DaemonStatusJson, ReloadJson } from '../src/protocol/control.ts'
 import { type Cli, formatOf, print, printJson, printOne, say } from './cli.ts'
 import { adoptCommand } from './daemon-adopt.ts'
 import { drainCommand } from './daemon-drain.ts'
+import { serviceCommands } from './daemon-service.ts'
 import { examples } from './examples.ts'
 import { installCommand, uninstallCommand } from './service.ts'
 
@@ -53,6 +54,7 @@ export function daemonCommand(cli: Cli): Command {
     })
   daemon.addCommand(drainCommand(cli))
   daemon.addCommand(adoptCommand(cli))
+  for (const command of serviceCommands(cli)) daemon.addCommand(command)
   daemon.addCommand(installCommand(cli))
   daemon.addCommand(uninstallCommand(cli))
   return daemon

@@ -25,7 +25,8 @@ export function uninstallCommand(cli: Cli): Command {
     })
 }
 
-function scoped(command: Command): Command {
+/** For the machine's service or one's own. */
+export function scoped(command: Command): Command {
   return command
     .addOption(
       new Option('--system', "the machine's own daemon, with users of its own (root's default)").conflicts('user'),
