@@ -24,3 +24,6 @@ export function createAdmission(): Admission {
     },
   }
 }
+
+/** After a restored database no machine goes before each was asked what is on it: what is known of them is old. */
+export const keepsMachines = ({ admission }: { admission: Admission }): boolean => admission.said('restore') !== null

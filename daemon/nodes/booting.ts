@@ -1,5 +1,6 @@
 /** Waits for the node's agent to answer with the right name, tells it where to call, and learns its state id. */
 import { TdfError } from '../../src/errors.ts'
+import { keepsMachines } from '../admission.ts'
 import { greet } from './greet.ts'
 import type { NodeHandler } from './handler.ts'
 
@@ -17,7 +18,8 @@ export const booting: NodeHandler = async (ctx, node) => {
     }
   } catch (thrown) {
     const isLate = node.deadlineAt !== null && now >= node.deadlineAt
-    if (!isLate || !node.autoProvisioned || !(thrown instanceof TdfError)) throw thrown
+    const stays = !node.autoProvisioned || keepsMachines(engine)
+    if (!isLate || stays || !(thrown instanceof TdfError)) throw thrown
     // A machine whose agent was never ready is worth nothing: it is destroyed, not kept warm.
     return {
       status: 'destroying',

@@ -2,6 +2,7 @@
 import { TdfError } from '../../src/errors.ts'
 import { unsavedAttemptsOn } from '../../src/store/attempts.ts'
 import type { ReadNode } from '../../src/store/nodes.ts'
+import { keepsMachines } from '../admission.ts'
 import { discardWork } from '../discard.ts'
 import { greet } from './greet.ts'
 import type { NodeContext, NodeHandler, NodeOutcome } from './handler.ts'
@@ -41,7 +42,12 @@ function stillLost({ engine, unsaved, now }: NodeContext, node: ReadNode, error:
     return { status: 'held', ms: provisionPollInterval, deadlineAt: now + engine.config.nodes.heldMax, waitingFor }
   }
   const deadlineAt = node.deadlineAt ?? now + salvageTimeout + GRACE_MS
-  if (now >= deadlineAt && unsaved === 0 && unsavedAttemptsOn(engine.store.sql, node.name) === 0) {
+  if (
+    now >= deadlineAt &&
+    !keepsMachines(engine) &&
+    unsaved === 0 &&
+    unsavedAttemptsOn(engine.store.sql, node.name) === 0
+  ) {
     return { status: 'destroying', ms: 0, waitingFor: 'the provider to remove it' }
   }
   const ms = Math.max(error.retryAfterMs ?? 0, provisionPollInterval)

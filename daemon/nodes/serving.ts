@@ -4,6 +4,7 @@
  */
 import { asTdfError, TdfError } from '../../src/errors.ts'
 import type { ReadNode } from '../../src/store/nodes.ts'
+import { keepsMachines } from '../admission.ts'
 import { greet } from './greet.ts'
 import type { NodeContext, NodeHandler, NodeOutcome } from './handler.ts'
 import { lastPaidMoment } from './paid-hour.ts'
@@ -36,7 +37,7 @@ export const serving: NodeHandler = async (ctx, node) => {
  */
 function untilNext({ now, engine }: NodeContext, { status, warmUntil }: ReadNode): number {
   const { heartbeatInterval } = engine.config.nodes
-  if (status !== 'warm' || warmUntil === null) return heartbeatInterval
+  if (status !== 'warm' || warmUntil === null || keepsMachines(engine)) return heartbeatInterval
   return Math.max(Math.min(heartbeatInterval, warmUntil - now), 0)
 }
 
@@ -115,7 +116,7 @@ function silent(ctx: NodeContext, node: ReadNode, error: TdfError): NodeOutcome 
 function temperature(ctx: NodeContext, node: ReadNode): Partial<NodeOutcome> {
   const { now, workspaces, reservations } = ctx
   const isIdle = workspaces === 0 && reservations === 0
-  if (!node.autoProvisioned || node.facts.adopted) return { waitingFor: null }
+  if (!node.autoProvisioned || node.facts.adopted || keepsMachines(ctx.engine)) return { waitingFor: null }
   if (node.status === 'ready' && isIdle) {
     return { status: 'warm', warmUntil: goesAt(ctx, node), waitingFor: null }
   }

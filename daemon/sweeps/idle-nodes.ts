@@ -1,6 +1,7 @@
 /** Machines of ours that nobody uses: what a warm node's own wake missed, and what has lived too long. */
 import { type ReadNode, readNodes } from '../../src/store/nodes.ts'
 import { slotsInUse } from '../../src/store/slots.ts'
+import { keepsMachines } from '../admission.ts'
 import type { Engine } from '../deps.ts'
 import { saveNode } from '../nodes/save-node.ts'
 import { nodeSubject } from '../subjects.ts'
@@ -21,6 +22,7 @@ export const idleNodes: Sweep = {
         loop.schedule(nodeSubject(node.name), node.wakeAt)
         report.rescheduled += 1
       }
+      if (keepsMachines(engine)) continue
       if (isExpired(engine, node, now))
         report.expired += await change(engine, node, 'destroying', 'the provider to remove it')
       else if (isTooOld(engine, node, now)) {

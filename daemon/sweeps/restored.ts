@@ -9,7 +9,7 @@ import type { AgentWorkspace } from '../../src/protocol/agent-api.ts'
 import { readAttempt } from '../../src/store/attempts.ts'
 import { clearRestored, isRestored } from '../../src/store/meta.ts'
 import { type ReadNode, readNode, readNodes } from '../../src/store/nodes.ts'
-import { reservationOf } from '../../src/store/slots.ts'
+import { readWorkspace, reservationOf } from '../../src/store/slots.ts'
 import { type Task, workspaceIdOf } from '../../src/task.ts'
 import { sleep } from '../../src/world.ts'
 import type { Engine } from '../deps.ts'
@@ -117,15 +117,21 @@ function keep(engine: Engine, name: string, workspaces: readonly AgentWorkspace[
   const { store, world } = engine
   const now = world.clock.now()
   const node = readNode(store.sql, name)
+  if (!node) return 0
   const tasks = workspaces.flatMap(workspace => ownerOf(engine, workspace) ?? [])
-  if (node?.status === 'held') {
+  const rest = workspaces.filter(one => !ownerOf(engine, one) && !readWorkspace(store.sql, one.workspaceId))
+  // What nobody knows any more is saved by the sweep of machines; until then it takes nothing else and stays.
+  const { adopted: _, ...served } = node.facts
+  const facts = rest.length > 0 ? { ...served, adopted: true } : served
+  if (node.status === 'held') {
     // Somebody wrote to it while it was greeted: the next round does it again.
     if (node.stateId === null) throw new TdfError('NODE_UNREACHABLE', `${name} was not greeted yet`)
-    const { adopted: _, ...served } = node.facts
-    // What is on it beyond that is saved by the sweep of machines; until then it takes nothing else and stays.
-    const facts = workspaces.length > tasks.length ? node.facts : served
     const about = { readyAt: now, deadlineAt: null, waitingFor: null, wakeAt: now }
     saveNode(engine, node, { ...about, status: 'ready', facts })
+  } else if (node.autoProvisioned && rest.length > 0) {
+    // On a box of yours it may be somebody else's.
+    const status = node.status === 'warm' ? 'ready' : node.status
+    saveNode(engine, node, { status, warmUntil: null, facts, wakeAt: now })
   }
   for (const task of tasks) {
     const reserved = reservationOf(store.sql, task)?.nodeName ?? null

@@ -163,6 +163,30 @@ it('a way to a machine that hangs ends the waiting no later', async () => {
 })
 
 describe('a node that the restored database knows', () => {
+  it('does not go as an idle one while there is work on it of a task that nobody knows any more', async () => {
+    await begin()
+    const id = await life.submit({}, { commits: 1 })
+    await life.world.run(() => isOver(id)() && nodes()[0]?.status === 'warm', HOUR)
+    const file = backup()
+    const gone = await life.submit({}, { commits: 1, ms: 4 * HOUR, busy: true }, 'gone')
+    await life.world.run(() => life.task(gone).step === 'running', HOUR)
+    // By then its time as an idle one is long over, as far as the older database knows.
+    await life.world.clock.advance(2 * HOUR)
+    await restore(file, () => {
+      fault('salvageFails', true)
+      // It is asked late: the list of machines takes a while.
+      cloud().cloud.faults.push({ on: /GET \/servers$/, strike: { kind: 'hang', done: false }, times: 1 })
+    })
+    await life.world.clock.advance(10_000)
+    expect(nodes()).toMatchObject([{ status: 'warm' }])
+    await life.world.clock.advance(5 * HOUR)
+    expect(nodes()).toMatchObject([{ status: 'ready' }])
+    fault('salvageFails', false)
+    expect(await life.world.run(() => cloud().cloud.leaks().length === 0, 6 * HOUR)).toBe(true)
+    expect(said().join('\n')).toContain('gone-1-1.bundle')
+    expect([cloud().lostWork, [...cloud().cloud.made.values()]]).toEqual([[], [1]])
+  })
+
   it('keeps nobody waiting when its machine is gone', async () => {
     await begin()
     const id = await life.submit({}, { commits: 1 })
