@@ -13,6 +13,8 @@ export interface Tmux {
   /** A line for the shell. */
   type(text: string): void
   lines(): string[]
+  /** With what has left the window: narrowing it breaks lines in two, and the first ones scroll out. */
+  history(): string
   /** The screen with the sequences that draw it anew, and the blanks at the end of its lines. */
   styled(): string
   /** From now on; answers every byte that was written to the terminal since. */
@@ -43,6 +45,7 @@ export function openTmux(env: Record<string, string>, columns: number, rows: num
     keys: (...names) => void tmux('send-keys', ...names),
     type: text => void tmux('send-keys', '-l', `${text}\r`),
     lines,
+    history: () => tmux('capture-pane', '-p', '-S', '-'),
     record() {
       const file = path.join(folder, 'written')
       tmux('pipe-pane', `cat >> ${file}`)

@@ -141,7 +141,7 @@ it('asks before it cancels, says so, and never does it with --read-only', async 
   const { sees, keys } = open(100, 30)
   await sees('to be cancelled')
   keys('/')
-  await sees(/ \/ /)
+  await sees(/ \/$/m)
   terminal.keys('-l', 'cancelled')
   keys('Enter')
   await sees('1/1')
