@@ -7,7 +7,6 @@ import { createAdmission } from './admission.ts'
 import { createAgents } from './agents.ts'
 import type { Deps, Engine } from './deps.ts'
 import { createDoor, type Door } from './engine.ts'
-import { createKnownRows } from './known-rows.ts'
 import { createLoop } from './loop.ts'
 import { createDaemonMetrics } from './metrics.ts'
 import { standingNode } from './nodes/fresh-node.ts'
@@ -34,7 +33,7 @@ export function buildEngine(deps: Deps): RunningEngine {
     queue: createQueue(),
     metrics,
     watchers: createWatchers(metrics.recorded),
-    rows: createKnownRows(),
+    justWritten: new Map(),
     placementChanged: createPlacement(() => engine),
     loop: createLoop({
       world: deps.world,
@@ -78,7 +77,7 @@ function onGap(engine: Engine, gapMs: number): Promise<void> {
     moveTimes(store.sql, gapMs)
     store.afterCommit(() => {
       // Their times are no longer those of the rows.
-      engine.rows.clear()
+      engine.justWritten.clear()
       schedulePlanned(engine)
     })
   })

@@ -6,11 +6,12 @@ import type { Node } from '../src/node.ts'
 import type { Log } from '../src/observe/log.ts'
 import type { Sandbox } from '../src/protocol/agent-api.ts'
 import type { Provider } from '../src/providers/provider.ts'
+import type { ReadTask } from '../src/store/attempts.ts'
+import type { Signal } from '../src/store/inbox.ts'
 import type { Store } from '../src/store/store.ts'
 import type { World } from '../src/world.ts'
 import type { Admission } from './admission.ts'
-import type { KnownRows } from './known-rows.ts'
-import type { Loop } from './loop.ts'
+import type { Loop, Subject } from './loop.ts'
 import type { DaemonMetrics } from './metrics.ts'
 import type { Queue } from './queue.ts'
 import type { Results } from './results/results.ts'
@@ -50,6 +51,12 @@ export interface Agents {
   mustGreet(nodeName: string): boolean
 }
 
+export interface JustWritten {
+  task: ReadTask
+  /** What it was told and has not used; undefined when that has to be read. Whoever tells it more drops the entry. */
+  signals: Signal[] | undefined
+}
+
 export interface Engine extends Deps {
   loop: Loop
   admission: Admission
@@ -57,8 +64,8 @@ export interface Engine extends Deps {
   agents: Agents
   queue: Queue
   watchers: Watchers
-  /** Attempts as they are stored, so that most runs need not read theirs. */
-  rows: KnownRows
+  /** Attempts as they were stored a moment ago, for the run that follows at once; each is taken once. */
+  justWritten: Map<Subject, JustWritten>
   /** Something changed that may give a waiting task its slot. Call it inside a write. */
   placementChanged(): void
 }

@@ -26,18 +26,17 @@ export async function saveLate(engine: Engine, item: CleanupItem, signal: AbortS
 
 /** Inside a write: the attempt is over, and what it did is here now. */
 export function fillIn(
-  engine: Pick<Engine, 'store' | 'world' | 'watchers' | 'rows'>,
+  engine: Pick<Engine, 'store' | 'world' | 'watchers'>,
   key: AttemptKey,
   nodeName: string,
   { salvage, result }: Awaited<ReturnType<typeof bringHome>>,
 ): void {
-  const { store, world, rows } = engine
+  const { store, world } = engine
   const now = world.clock.now()
   const seen = readAttempt(store.sql, key)
   if (!seen) return
   const facts = { ...seen.facts, salvage, saved: true, held: false }
   updateAttempt(store.sql, seen, { ...seen, facts, result, updatedAt: now }, now)
-  store.afterCommit(() => rows.forget(key))
   const about = { taskId: seen.id, attempt: seen.attempt, nodeName }
   record(engine, { type: 'task.saved', ...about, data: { commit: salvage.commit, late: true } }, now)
 }

@@ -31,7 +31,6 @@ export function openAttempt(
   const wish = wishOf(sql, opened)
   engine.store.afterCommit(() => {
     engine.queue.add(wish)
-    engine.rows.keep({ task: { ...opened, wakes: 0 }, signals: [] })
     engine.loop.schedule(taskSubject(opened), opened.wakeAt)
   })
   engine.placementChanged()

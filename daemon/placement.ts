@@ -113,12 +113,11 @@ function apply(engine: Engine, { reservations, orders }: Placements, now: number
 
 /** Inside a write. `wish.reserved` names the node that it leaves for this one. */
 export function giveSlot(engine: Engine, wish: Wish, node: string, now: number): void {
-  const { store, loop, queue, rows } = engine
+  const { store, loop, queue } = engine
   if (wish.reserved !== null) leave(engine, wish, wish.reserved, now)
   if (!reserve(store.sql, { id: wish.id, attempt: wish.attempt, nodeName: node }, now)) return
-  const isWoken = wakeAttempt(store.sql, wish, now)
+  wakeAttempt(store.sql, wish, now)
   store.afterCommit(() => {
-    if (isWoken) rows.woken(wish, now, false)
     queue.remove(wish)
     loop.schedule(taskSubject(wish), now)
   })

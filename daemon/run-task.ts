@@ -4,7 +4,7 @@ import { type AttemptKey, type ReadTask, readAttempt } from '../src/store/attemp
 import { openSignals, type Signal } from '../src/store/inbox.ts'
 import { isTerminal } from '../src/task.ts'
 import { decide } from './decide.ts'
-import type { Engine } from './deps.ts'
+import type { Engine, JustWritten } from './deps.ts'
 import { cancel } from './ending.ts'
 import { journey } from './journey.ts'
 import type { Interruption } from './loop.ts'
@@ -21,7 +21,7 @@ const BUG_RETRY_MS = 60_000
 
 export async function runTask(engine: Engine, key: AttemptKey, interruption: Interruption): Promise<void> {
   const { store, world, loop } = engine
-  const known = engine.rows.take(key)
+  const known = take(engine, key)
   const task = known?.task ?? (await readable(engine, key))
   if (!task || task.step === null) return
   const signals = known?.signals ?? openSignals(store.sql, key)
@@ -47,17 +47,23 @@ async function readable(engine: Engine, key: AttemptKey): Promise<ReadTask | und
   }
 }
 
+/**
+ * What the outcome before this one stored, if it was a moment ago: two of three reads of a row and of its JSON fall away,
+ * and most looks into the inbox. `rev` and the count of wakes guard what is written.
+ */
+function take({ justWritten }: Engine, key: AttemptKey): JustWritten | undefined {
+  const subject = taskSubject(key)
+  const known = justWritten.get(subject)
+  justWritten.delete(subject)
+  return known
+}
+
 interface Next {
   outcome: Outcome | { kind: 'cancel' }
   decided: Transition
 }
 
-async function next(
-  engine: Engine,
-  task: ReadTask,
-  signals: readonly Signal[],
-  interruption: Interruption,
-): Promise<Next> {
+async function next(engine: Engine, task: ReadTask, signals: Signal[], interruption: Interruption): Promise<Next> {
   if (!isTerminal(task.status) && signals.some(({ kind }) => kind === 'cancel')) {
     return { outcome: { kind: 'cancel' }, decided: cancel(task, rulesOf(engine)) }
   }
@@ -84,7 +90,7 @@ async function next(
 async function attempt(
   engine: Engine,
   task: ReadTask,
-  signals: readonly Signal[],
+  signals: Signal[],
   interruption: Interruption,
 ): Promise<Outcome> {
   const leg = task.step !== null && Object.hasOwn(journey, task.step) ? journey[task.step] : undefined
@@ -106,7 +112,7 @@ async function attempt(
 async function commit(
   engine: Engine,
   task: ReadTask,
-  signals: readonly Signal[],
+  signals: Signal[],
   decided: Transition,
   uses: readonly number[],
 ): Promise<boolean> {
@@ -120,7 +126,7 @@ async function commit(
   }
 }
 
-function usesOf(outcome: Next['outcome'], signals: readonly Signal[]): readonly number[] {
+function usesOf(outcome: Next['outcome'], signals: Signal[]): readonly number[] {
   if (outcome.kind === 'cancel') return signals.filter(({ kind }) => kind === 'cancel').map(({ id }) => id)
   return 'uses' in outcome ? (outcome.uses ?? []) : []
 }

@@ -29,7 +29,7 @@ export function save(
   uses: readonly number[],
   signals?: readonly Signal[],
 ): boolean {
-  const { store, loop, world, queue, rows } = engine
+  const { store, loop, world, queue } = engine
   const now = world.clock.now()
   const { task } = decided
   const stored = updateAttempt(store.sql, seen, task, now)
@@ -42,10 +42,13 @@ export function save(
   const wish = !isQueued(seen) && isQueued(task) ? wishOf(store.sql, task) : null
   if (wish) engine.placementChanged()
   store.afterCommit(() => {
-    // Nobody has told it anything since, unless it was woken.
-    const left = stored.wakes === seen.wakes ? signals?.filter(({ id }) => !uses.includes(id)) : undefined
-    rows.keep({ task: stored, signals: left })
-    loop.schedule(taskSubject(task), stored.wakeAt)
+    const subject = taskSubject(task)
+    if (stored.wakeAt !== null && stored.wakeAt <= now) {
+      // Nobody has told it anything since, unless it was woken.
+      const left = stored.wakes === seen.wakes ? signals?.filter(({ id }) => !uses.includes(id)) : undefined
+      engine.justWritten.set(subject, { task: stored, signals: left })
+    }
+    loop.schedule(subject, stored.wakeAt)
     if (wish) queue.add(wish)
     else if (isQueued(seen) && !isQueued(task)) queue.remove(task)
   })

@@ -49,13 +49,14 @@ export function push(
   dedupe: string,
   payload: Record<string, unknown>,
 ): boolean {
-  const { store, loop, world, rows } = engine
+  const { store, loop, world, justWritten } = engine
   const now = world.clock.now()
   const key = { id: task.id, attempt: task.attempt }
   if (!addSignal(store.sql, { ...key, kind, dedupe, payload }, now)) return false
   if (wakeAttempt(store.sql, key, now)) {
     store.afterCommit(() => {
-      rows.woken(key, now, true)
+      // It was written before this was said.
+      justWritten.delete(taskSubject(key))
       loop.schedule(taskSubject(key), now)
     })
   }

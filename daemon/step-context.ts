@@ -14,12 +14,7 @@ import type { Interruption } from './loop.ts'
 import { undo } from './undo.ts'
 import { sum } from './usage.ts'
 
-export function stepContext(
-  engine: Engine,
-  task: Task,
-  signals: readonly Signal[],
-  interruption: Interruption,
-): StepContext {
+export function stepContext(engine: Engine, task: Task, signals: Signal[], interruption: Interruption): StepContext {
   const { store, world, config, install, results, agents, loop } = engine
   return {
     now: world.clock.now(),

@@ -65,13 +65,12 @@ async function agentOf({ store, agents }: Engine, item: CleanupItem, signal: Abo
 }
 
 /** Inside a write: a cleanup that had failed visibly is done once nothing is left of it, whoever did the rest. */
-export function settleCleanup({ store, world, rows }: Pick<Engine, 'store' | 'world' | 'rows'>, key: AttemptKey): void {
+export function settleCleanup({ store, world }: Pick<Engine, 'store' | 'world'>, key: AttemptKey): void {
   const task = readAttempt(store.sql, key)
   if (task?.cleanup !== 'failed' || task.step !== null) return
   if (cleanupsOf(store.sql, key).some(item => item.state === 'pending')) return
   const now = world.clock.now()
   updateAttempt(store.sql, task, { ...task, cleanup: 'done', updatedAt: now }, now)
-  store.afterCommit(() => rows.forget(key))
 }
 
 /** Inside a write. */

@@ -46,13 +46,9 @@ function dropReservationsOn({ store, queue }: Engine, name: string): void {
 }
 
 /** Inside a write: every task that waits for the node or is placed on it looks again now. */
-export function wakeTasksOn({ store, loop, rows }: Engine, name: string, now: number): void {
+export function wakeTasksOn({ store, loop }: Engine, name: string, now: number): void {
   const placed = liveWorkspaces(store.sql, name).map(({ taskId, attempt }) => ({ id: taskId, attempt }))
   for (const key of [...reservedOn(store.sql, name), ...placed]) {
-    if (!wakeAttempt(store.sql, key, now)) continue
-    store.afterCommit(() => {
-      rows.woken(key, now, false)
-      loop.schedule(taskSubject(key), now)
-    })
+    if (wakeAttempt(store.sql, key, now)) store.afterCommit(() => loop.schedule(taskSubject(key), now))
   }
 }

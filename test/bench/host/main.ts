@@ -95,11 +95,7 @@ async function submit(id: string): Promise<void> {
     engine.submit({ id, spec: SPEC, ...about }),
     store.commit(() => {
       const now = world.clock.now()
-      if (!wakeAttempt(store.sql, key, now)) return
-      store.afterCommit(() => {
-        engine.rows.woken(key, now, false)
-        engine.loop.schedule(taskSubject(key), now)
-      })
+      if (wakeAttempt(store.sql, key, now)) store.afterCommit(() => engine.loop.schedule(taskSubject(key), now))
     }),
   ])
 }
