@@ -10,6 +10,7 @@ import { TdfError } from '../src/errors.ts'
 import { findPaths, type Paths } from '../src/paths.ts'
 import { jsonText, sanitize } from '../src/sanitize.ts'
 import { VERSION } from '../src/version.ts'
+import { realWorld } from '../src/world.ts'
 import { type ColourWhen, paintOf } from './colour.ts'
 import type { Format, Shape } from './formats.ts'
 
@@ -30,6 +31,8 @@ export interface Cli {
   /** As `--host` and `--color` have them; undefined when they were not said. */
   host: string | undefined
   colour: ColourWhen | undefined
+  /** `--debug`, or `TDF_DEBUG=api`: each request to the daemon is told on stderr. */
+  debug: boolean
   /** Set by the command that runs; 0 unless it says otherwise. */
   exitCode: number
 }
@@ -55,10 +58,12 @@ export function createCli(around: Surroundings, programDir: string, command: rea
   const onOtherVersion = (version: string) => {
     if (stderr.isTTY) stderr.write(`note: the daemon is ${sanitize(version)}, this is ${VERSION}; restart the daemon\n`)
   }
-  const client = once(() => controlClient({ ...socketOf(cli), onOtherVersion }))
+  const client = once(() =>
+    controlClient({ ...socketOf(cli), onOtherVersion, ...(cli.debug ? { onRequest: tellRequests(cli) } : {}) }),
+  )
   const cli: Cli = {
     ...{ words: [], command, programDir, env, stdout, stderr, paths, client },
-    ...{ host: undefined, colour: undefined },
+    ...{ host: undefined, colour: undefined, debug: env.TDF_DEBUG === 'api' },
     // Opened by whoever reads it: Node loads its file streams for one, and most commands read nothing.
     get stdin() {
       return around.stdin
@@ -67,6 +72,15 @@ export function createCli(around: Surroundings, programDir: string, command: rea
     exitCode: 0,
   }
   return cli
+}
+
+/** A line for each request, with what came of it. The prompt and other contents are not in it. */
+function tellRequests(cli: Cli): (method: string, path: string) => (outcome: string) => void {
+  const { clock } = realWorld()
+  return (method, path) => {
+    const startedAt = clock.mono()
+    return outcome => say(cli, `debug: ${method} ${path} → ${outcome} (${Math.round(clock.mono() - startedAt)} ms)`)
+  }
 }
 
 /** Where the daemon is, and who says so: every failure to reach it names both. */

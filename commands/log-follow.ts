@@ -6,6 +6,7 @@ import { type Renderer, renderer } from '../src/transcript/render.ts'
 import { realWorld, sleep } from '../src/world.ts'
 import type { Cli } from './cli.ts'
 import { isOver } from './is-over.ts'
+import type { StampedLine, Stamps } from './log-stamps.ts'
 
 const LOOK_MS = 500
 
@@ -17,6 +18,8 @@ export interface LogOptions {
   after?: number
   /** Makes an agent's stream readable; goes on where the last piece ended. */
   render?: Renderer
+  /** Puts the time before each line. */
+  stamps?: Stamps
 }
 
 export interface FollowedLog {
@@ -34,7 +37,7 @@ export function followLog(cli: Cli, id: string, options: LogOptions): FollowedLo
 async function follow(cli: Cli, id: string, options: LogOptions): Promise<void> {
   const { clock } = realWorld()
   let after = options.after ?? 0
-  const render = renderer()
+  const render = options.render ?? renderer()
   while (!options.signal.aborted) {
     try {
       const task = await cli.client().call<TaskJson>({ path: `/tasks/${id}`, signal: options.signal })
@@ -59,9 +62,22 @@ export async function copyLog(cli: Cli, id: string, options: LogOptions): Promis
     const reply = await cli.client().raw({ path: `/tasks/${id}/logs?after=${after}${which}`, signal })
     const next = Number(reply.headers['x-next-offset'] ?? after)
     if (reply.body.length === 0 || next <= after) return after
-    await write(to, to.isTTY ? sanitize(render.push(decoder.decode(reply.body, { stream: true }))) : reply.body)
+    if (options.stamps) await writeStamped(to, await options.stamps.split(reply.body, after), render)
+    else await write(to, to.isTTY ? sanitize(render.push(decoder.decode(reply.body, { stream: true }))) : reply.body)
     after = next
   }
+}
+
+/** On a terminal a line may become several, or none. */
+export async function writeStamped(
+  to: NodeJS.WriteStream,
+  lines: readonly StampedLine[],
+  render: Renderer,
+): Promise<void> {
+  if (lines.length === 0) return
+  if (!to.isTTY) return write(to, Buffer.concat(lines.flatMap(({ stamp, line }) => [Buffer.from(stamp), line])))
+  const shown = lines.map(({ stamp, line }) => sanitize(render.push(line.toString('utf8'))).replace(/^(?=.)/gm, stamp))
+  await write(to, shown.join(''))
 }
 
 function write(to: NodeJS.WriteStream, chunk: string | Buffer): Promise<void> {

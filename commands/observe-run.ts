@@ -4,12 +4,14 @@ import { streamEvents } from '../src/event-stream.ts'
 import { eventText } from '../src/event-text.ts'
 import type { ErrorRowJson, EventJson, TaskJson } from '../src/protocol/control.ts'
 import { oneLine } from '../src/sanitize.ts'
+import { renderer } from '../src/transcript/render.ts'
 import { realWorld } from '../src/world.ts'
 import { type Cli, durationOf, print, printJson, shapeOf } from './cli.ts'
 import type { Shape } from './formats.ts'
 import { catchInterrupt } from './interrupt.ts'
-import { copyLog, followLog } from './log-follow.ts'
+import { copyLog, followLog, writeStamped } from './log-follow.ts'
 import { sinceOffset } from './log-since.ts'
+import { createStamps } from './log-stamps.ts'
 import { tailOffset } from './log-tail.ts'
 import { type Column, printList } from './output.ts'
 import { since } from './task-text.ts'
@@ -21,6 +23,7 @@ export interface LogsOptions {
   tail?: number
   since?: string
   session?: string
+  timestamps?: boolean
 }
 
 export async function logs(cli: Cli, reference: string, options: LogsOptions): Promise<void> {
@@ -33,8 +36,11 @@ export async function logs(cli: Cli, reference: string, options: LogsOptions): P
     const tail = options.tail === undefined ? 0 : await tailOffset(cli, task.id, options.tail, place)
     const since = sinceMs === undefined ? 0 : await sinceOffset(cli, task.id, sinceMs, place)
     const after = Math.max(tail, since)
-    const log = { ...place, to: cli.stdout, after }
+    const render = renderer()
+    const stamps = options.timestamps ? createStamps(cli, task.id, place) : undefined
+    const log = { ...place, to: cli.stdout, after, render, ...(stamps ? { stamps } : {}) }
     await (options.follow ? followLog(cli, task.id, log).finished() : copyLog(cli, task.id, log))
+    if (stamps) await writeStamped(cli.stdout, stamps.rest(), render)
     if (interrupt.signal.aborted) cli.exitCode = 130
   } finally {
     interrupt.done()

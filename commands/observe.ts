@@ -12,6 +12,7 @@ export function logsCommand(cli: Cli): Command {
     .option('-f, --follow', 'go on until the task is over')
     .option('--tail <lines>', 'only the last lines, so many', wholeNumber)
     .option('--since <duration>', 'only what was written within this time, such as 10m')
+    .option('-t, --timestamps', 'the time before each line, by the clock of its machine')
     .option('--session <id>', 'of this session; "setup" is that of the setup command')
     .addHelpText('after', examples('logs'))
     .action(async (reference: string, options: LogsOptions) => {

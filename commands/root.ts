@@ -35,6 +35,10 @@ export function rootCommand(cli: Cli, shown: readonly MakeCommand[], hidden: rea
     .on('option:no-color', () => {
       cli.colour = 'never'
     })
+    .option('--debug', 'tell on stderr what the daemon is asked, and what comes of it')
+    .on('option:debug', () => {
+      cli.debug = true
+    })
   for (const make of shown) program.addCommand(make(cli))
   for (const make of hidden) program.addCommand(make(cli), { hidden: true })
   adopt(cli, program, 'tdf')

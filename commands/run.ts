@@ -28,7 +28,7 @@ async function greet(cli: Cli, program: Command): Promise<void> {
 
 function report(cli: Cli, error: TdfError, argv: readonly string[]): number {
   cli.stderr.write(errorText(error, wantsJson(argv), paintFor(cli)))
-  if (error.code === 'BUG' && cli.env.TDF_DEBUG)
+  if (error.code === 'BUG' && (cli.debug || cli.env.TDF_DEBUG))
     cli.stderr.write(`${sanitize(String(error.cause instanceof Error ? error.cause.stack : error.stack))}\n`)
   return ERRORS[error.code].exit
 }

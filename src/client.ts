@@ -52,6 +52,8 @@ export interface Whereabouts {
   origin?: string
   /** Told the version of the daemon with the first answer, when it is another than ours. */
   onOtherVersion?(version: string): void
+  /** Told each request as it goes out; answers whom to tell the status, or what came instead of an answer. */
+  onRequest?(method: string, path: string): (outcome: string) => void
 }
 
 export function controlClient(where: Whereabouts): Client {
@@ -74,6 +76,7 @@ export function controlClient(where: Whereabouts): Client {
     const body = json === undefined ? undefined : JSON.stringify(json)
     const type = body === undefined ? {} : { 'content-type': 'application/json' }
     const timeout = request.timeoutMs ?? TIMEOUT_MS
+    const tell = where.onRequest?.(method, path)
     const sent = http.request({
       method,
       path: `/v1${path}`,
@@ -84,7 +87,11 @@ export function controlClient(where: Whereabouts): Client {
       ...(signal ? { signal } : {}),
     })
     const answer = new Promise<http.IncomingMessage>((resolve, reject) => {
-      sent.on('response', resolve)
+      sent.on('response', response => {
+        tell?.(String(response.statusCode))
+        resolve(response)
+      })
+      sent.on('error', error => tell?.(error.message))
       sent.on('error', error => reject(signal?.aborted ? signal.reason : unreachable(where, error)))
       sent.on('timeout', () => sent.destroy(new Error(`no answer within ${timeout} ms`)))
     })

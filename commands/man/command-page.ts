@@ -11,7 +11,7 @@ const ENVIRONMENT: readonly (readonly [string, string])[] = [
   ['TDF_CONFIG', 'The configuration file.'],
   ['TDF_TABLE__KEY', 'Any key of the configuration, such as TDF_RUNNER__STEP_MAX_RETRIES; see tdf-config(5).'],
   ['TDF_COLOR', 'auto, always or never. --color and --no-color win; NO_COLOR and FORCE_COLOR come behind it.'],
-  ['TDF_DEBUG', 'Shows where in tdf a fault came from.'],
+  ['TDF_DEBUG', 'Shows where in tdf a fault came from; "api" also tells each request to the daemon, as --debug does.'],
   ['VISUAL, EDITOR', 'Where a prompt is written when tdf submit is given none.'],
   ['PAGER', 'Where the dashboard shows a whole log.'],
 ]

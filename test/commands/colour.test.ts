@@ -133,3 +133,20 @@ describe('--host', () => {
     expect(out).toMatch(/completed/)
   })
 })
+
+describe('--debug', () => {
+  const told = /^debug: GET \/tasks\S* → 200 \(\d+ ms\)\n$/
+
+  it('tells each request on stderr and leaves stdout as it is', async () => {
+    const plain = await cliWith(home, {}, 'ls', '--json')
+    const debugged = await cliWith(home, {}, 'ls', '--json', '--debug')
+    expect([debugged.code, debugged.out, plain.err]).toEqual([0, plain.out, ''])
+    expect(debugged.err).toMatch(told)
+    expect((await cliWith(home, { env: { TDF_DEBUG: 'api' } }, 'ls', '-q')).err).toMatch(told)
+  })
+
+  it('tells what came instead of an answer', async () => {
+    const { code, err } = await cliWith(home, {}, '--debug', '--host', '/nowhere/x.sock', 'ls')
+    expect([code, err.split('\n')[0]]).toEqual([69, expect.stringMatching(/^debug: GET \/tasks\S* → connect ENOENT/)])
+  })
+})

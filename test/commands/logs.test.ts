@@ -1,10 +1,11 @@
-/** `logs --since`: from the byte on that was written then, also when the workspace is gone. */
+/** `logs --since` and `--timestamps`: by the bytes that were written then, also when the workspace is gone. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Cli } from '../../commands/cli.ts'
 import { sinceOffset } from '../../commands/log-since.ts'
+import { createStamps } from '../../commands/log-stamps.ts'
 import { openTimes } from '../../src/agent/runner/times.ts'
 import { realWorld } from '../../src/world.ts'
 import { cli } from '../support/cli.ts'
@@ -79,6 +80,49 @@ describe('where a time begins', () => {
   })
 })
 
+describe('the time of a line', () => {
+  const MARKS = '1700000000000 0\n1700000060000 8\n1700000120000 20\n'
+  const AT = ['2023-11-14T22:13:20Z ', '2023-11-14T22:14:20Z ', '2023-11-14T22:15:20Z ']
+
+  function stampsOf(marks: string) {
+    const raw = async () => ({ body: Buffer.from(marks) })
+    const fake = { client: () => ({ raw }) } as unknown as Cli
+    return createStamps(fake, 'abcd', { signal: AbortSignal.timeout(5_000) })
+  }
+  const shown = (lines: readonly { stamp: string; line: Buffer }[]) =>
+    lines.map(({ stamp, line }) => [stamp, `${line}`])
+
+  it('is that of its first byte, in whatever pieces it comes', async () => {
+    const log = Buffer.from('one\ntwo\nthree\nfour\nfünf')
+    const whole = stampsOf(MARKS)
+    const expected = [
+      [AT[0], 'one\n'],
+      [AT[0], 'two\n'],
+      [AT[1], 'three\n'],
+      [AT[1], 'four\n'],
+    ]
+    expect(shown(await whole.split(log, 0))).toEqual(expected)
+    expect(shown(whole.rest())).toEqual([[AT[1], 'fünf']])
+    const pieces = stampsOf(MARKS)
+    const lines = []
+    for (let at = 0; at < log.length; at += 3) lines.push(...(await pieces.split(log.subarray(at, at + 3), at)))
+    expect(shown(lines)).toEqual(expected)
+    expect(shown(pieces.rest())).toEqual([[AT[1], 'fünf']])
+    expect(shown(await stampsOf(MARKS).split(Buffer.from('six\n'), 20))).toEqual([[AT[2], 'six\n']])
+  })
+
+  it('is blank where nobody noted it, and a line without an end is shown in pieces', async () => {
+    const stamps = stampsOf('')
+    const lines = await stamps.split(Buffer.alloc(200_000, 'x'), 0)
+    expect(lines.map(({ stamp, line }) => [stamp.trim(), line.length])).toEqual(Array(3).fill(['', 65_536]))
+    expect(stamps.rest().map(({ line }) => line.length)).toEqual([200_000 - 3 * 65_536])
+  })
+
+  it('is refused when the times cannot be read', async () => {
+    await expect(stampsOf('soon 0\n').split(Buffer.from('x\n'), 0)).rejects.toMatchObject({ code: 'AGENT_PROTOCOL' })
+  })
+})
+
 describe('with a daemon', () => {
   let home: Home
   let repo: ReturnType<typeof makeRepository>
@@ -105,5 +149,11 @@ describe('with a daemon', () => {
     expect(await cli(home, 'logs', id, '--since', '1ms')).toEqual({ ...all, out: '' })
     expect(await cli(home, 'logs', id, '--since', '1h', '--tail', '1')).toEqual({ ...all, out: 'two\n' })
     expect(await cli(home, 'logs', id, '--since', 'noon')).toMatchObject({ code: 2, out: '' })
+    const time = String.raw`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`
+    const stamped = await cli(home, 'logs', id, '--timestamps', '-f')
+    expect(stamped.out).toMatch(new RegExp(`^${time} one\n${time} two\n$`))
+    expect(new Date(stamped.out.slice(0, 20)).getTime()).toBeGreaterThan(
+      Date.parse((await home.task(id)).createdAt) - 1_000,
+    )
   }, 90_000)
 })
