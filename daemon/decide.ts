@@ -70,7 +70,7 @@ function waitFor(task: Task, outcome: Extract<Outcome, { kind: 'wait' }>, rules:
   if (isLate && (outcome.looked || now >= lookUntil)) {
     return late({ ...task, waitingFor: outcome.why }, rules, writesOf(outcome))
   }
-  const wakeAt = earliest(now + Math.max(outcome.ms, 0), isLate ? lookUntil : deadlineAt)
+  const wakeAt = earliest(now + Math.ceil(Math.max(outcome.ms, 0)), isLate ? lookUntil : deadlineAt)
   const next: Task = { ...task, wakeAt, deadlineAt, waitingFor: outcome.why, updatedAt: now }
   return transition(task, next, writesOf(outcome), rules)
 }
@@ -140,7 +140,7 @@ export function backoffMs(
 ): number {
   const { retryBaseDelay, retryMaxDelay } = config.runner
   const ceiling = Math.min(retryBaseDelay * 2 ** Math.min(attempt - 1, 30), retryMaxDelay)
-  return Math.max(Math.round(dice * ceiling), error?.retryAfterMs ?? 0)
+  return Math.max(Math.round(dice * ceiling), Math.ceil(error?.retryAfterMs ?? 0))
 }
 
 const LEARNT = ['parkedUntil', 'facts', 'sessionId', 'result', 'usage', 'verdict'] as const

@@ -399,6 +399,16 @@ describe('backoff', () => {
     )
     expect(backoffMs(3, null, { config, dice: 0.25 })).toBe(5 * SECOND)
   })
+  it.each(['AGENT_BUSY', 'NODE_KEY_MISMATCH'] as const)(
+    'plans whole milliseconds after %s, whatever the other side asked for',
+    code => {
+      const error = new TdfError(code, 'x', { retryAfterMs: 28_285.571 })
+      const { task } = decide(runs({ deadlineAt: NOW + HOUR }), retry(error), rules({ dice: 0 }))
+      expect(task.wakeAt).toBeGreaterThanOrEqual(NOW + 28_285.571)
+      expect(Number.isInteger(task.wakeAt)).toBe(true)
+    },
+  )
+
   it('never comes back before the other side asked for', () => {
     const asked = new TdfError('AGENT_BUSY', 'x', { retryAfterMs: 9 * SECOND })
     expect(backoffMs(1, asked, { config, dice: 0 })).toBe(9 * SECOND)
