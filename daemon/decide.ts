@@ -132,7 +132,7 @@ function tryAgain(task: Task, error: TdfError, rules: Rules): Transition {
   return { ...transition(task, next, [], rules), events: [event], failure: { error, final: false } }
 }
 
-/** Full jitter: uniform up to the doubled delay, and never before what the other side asked for. In ms. */
+/** Full jitter: uniform up to the doubled delay, and never before what the other side asked for. In whole ms. */
 export function backoffMs(
   attempt: number,
   error: TdfError | null,
@@ -140,7 +140,7 @@ export function backoffMs(
 ): number {
   const { retryBaseDelay, retryMaxDelay } = config.runner
   const ceiling = Math.min(retryBaseDelay * 2 ** Math.min(attempt - 1, 30), retryMaxDelay)
-  return Math.max(Math.round(dice * ceiling), Math.ceil(error?.retryAfterMs ?? 0))
+  return Math.ceil(Math.max(dice * ceiling, error?.retryAfterMs ?? 0))
 }
 
 const LEARNT = ['parkedUntil', 'facts', 'sessionId', 'result', 'usage', 'verdict'] as const

@@ -3,7 +3,10 @@
 /** The longer it has been so, the more seldom: a twentieth of that time, at most this, in ms. */
 const PATIENCE_MS_MAX = 60_000
 
-/** At least `askedMs`, which the other side or the caller knows to be right; `sinceMs` is how long it has not answered. */
+/**
+ * Whole ms, at least `askedMs`, which the other side or the caller knows to be right; `sinceMs` is how long it has not
+ * answered.
+ */
 export function patienceMs(askedMs: number, sinceMs: number): number {
-  return Math.max(askedMs, Math.min(Math.round(sinceMs / 20), PATIENCE_MS_MAX))
+  return Math.ceil(Math.max(askedMs, Math.min(sinceMs / 20, PATIENCE_MS_MAX)))
 }

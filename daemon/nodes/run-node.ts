@@ -20,7 +20,7 @@ export async function runNode(engine: Engine, name: string, signal: AbortSignal)
   const outcome = await attempt(engine, node, signal)
   const now = world.clock.now()
   const { ms, ...change } = outcome
-  const wakeAt = ms === null ? null : now + Math.max(ms, 0)
+  const wakeAt = ms === null ? null : now + Math.ceil(Math.max(ms, 0))
   const saved = await store.commit(() => saveNode(engine, node, { ...change, wakeAt }))
   if (!saved) loop.schedule(nodeSubject(name), now)
 }

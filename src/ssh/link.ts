@@ -73,8 +73,7 @@ export function sshLink(options: LinkOptions): SshLink {
   return {
     async line() {
       if (current?.master.isAlive()) return current.line
-      // Whole ms: a clock that never jumps has fractions, and a wake is stored as an integer.
-      const waitMs = failure ? Math.ceil(failure.notBefore - world.clock.mono()) : 0
+      const waitMs = failure ? failure.notBefore - world.clock.mono() : 0
       if (failure && waitMs > 0) {
         throw new TdfError(failure.error.code, failure.error.message, { cause: failure.error, retryAfterMs: waitMs })
       }

@@ -1,5 +1,6 @@
 /** What must hold after every tick, each as a named function that answers what it found; by subject in `invariants/`. */
 import { effectInvariants } from './invariants/effects.ts'
+import { faultInvariants } from './invariants/faults.ts'
 import { nodeInvariants } from './invariants/nodes.ts'
 import { pathInvariants } from './invariants/path.ts'
 import { restInvariants } from './invariants/rest.ts'
@@ -20,6 +21,7 @@ const ALWAYS: Record<string, Check> = {
   ...signalInvariants,
   ...nodeInvariants,
   ...effectInvariants,
+  ...faultInvariants,
 }
 
 export const look = (seen: Seen, tick: number): Finding[] => findings(ALWAYS, seen, tick)

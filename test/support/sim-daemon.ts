@@ -9,7 +9,7 @@ import { checkpoints } from '../../daemon/sweeps/checkpoints.ts'
 import { SWEEPS } from '../../daemon/sweeps/index.ts'
 import { createSweeper } from '../../daemon/sweeps/run.ts'
 import type { Config } from '../../src/config/index.ts'
-import { silentLog } from '../../src/observe/log.ts'
+import { type Fields, silentLog } from '../../src/observe/log.ts'
 import type { ReadTask } from '../../src/store/attempts.ts'
 import { readEvents } from '../../src/store/journal.ts'
 import { openStore } from '../../src/store/store.ts'
@@ -40,6 +40,8 @@ export interface Outside {
   callbacks: { app: Hono | null }
   config: Config
   latency: Latency
+  /** What a daemon logged as a fault of its own. */
+  faults: string[]
   remove(): void
 }
 
@@ -70,11 +72,13 @@ export function outside(options: OutsideOptions = {}): Outside {
   }
 
   const { clock } = nodeWorld
+  const faults: string[] = []
   return {
     ...{ time, dir, agents, callbacks, config, results },
     latency: latency ? latency(clock) : () => {},
     cloud: cloud ? fakeCloud({ clock, deliver, isHome, ...(latency ? { latency: latency(clock) } : {}) }) : null,
     hetzner: hetzner ? hetznerMachines({ clock, deliver, isHome }) : null,
+    faults,
     remove: () => rmSync(root, { recursive: true, force: true }),
   }
 }
@@ -108,16 +112,27 @@ const noObservability = { addErrors() {}, errors: () => [], prune: () => 0, clos
 
 const INSTALL = { id: 'inst0001', key: Buffer.alloc(32, 7) }
 
+/** What fails once the power is off fails by that. */
+const isOurs = (about: Fields, message: string) =>
+  (about.code === 'BUG' || message === 'a decision could not be made') &&
+  !/the power (is off|was cut)/.test(String(about.err))
+
 /** One life of a daemon over an outside. */
 export async function live(out: Outside, options: SimOptions = {}): Promise<Life> {
   const world = simWorld(out.time, { ...options, ...(out.hetzner ? { fetch: out.hetzner.cloud.fetch } : {}) })
   out.dir = copyOf(out.dir)
+  let closed = false
   const store = openStore(out.dir, world)
   const engine = buildEngine({
     world,
     store,
     config: out.config,
-    log: silentLog,
+    log: {
+      ...silentLog,
+      error(about, message) {
+        if (!closed && isOurs(about, message)) out.faults.push(`${message}: ${about.err}`)
+      },
+    },
     install: INSTALL,
     providers: {
       static: standingProvider(out.agents, { slots: out.config.nodes.maxWorkspaces, latency: out.latency }),
@@ -130,7 +145,6 @@ export async function live(out: Outside, options: SimOptions = {}): Promise<Life
     secrets: () => ({}),
   })
   out.callbacks.app = callbackApp(engine, () => [])
-  let closed = false
   const kill = () => {
     if (closed) return
     closed = true
