@@ -21,10 +21,14 @@ export interface RunOptions {
   signal?: AbortSignal
 }
 
-export interface RunResult {
-  /** Null when the program could not be started or was ended by a signal. */
+/** How a program ended. */
+export interface CommandEnd {
+  /** Null when it could not be started or was ended by a signal. */
   exitCode: number | null
   signal: string | null
+}
+
+export interface RunResult extends CommandEnd {
   stdout: string
   stderr: string
   timedOut: boolean

@@ -1,21 +1,12 @@
 /** `@last-failed`, `retry --wait` and `ls --watch`: what one types to stay at a task until it is over. */
 import { spawn } from 'node:child_process'
 import path from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { cli } from '../support/cli.ts'
-import { type Home, makeHome, makeRepository, until } from '../support/home.ts'
+import { until } from '../support/home.ts'
+import { withDaemon } from '../support/with-daemon.ts'
 
-let home: Home
-let repo: ReturnType<typeof makeRepository>
-beforeAll(async () => {
-  home = makeHome()
-  repo = makeRepository()
-  await home.start()
-}, 60_000)
-afterAll(async () => {
-  await home.remove()
-  repo.remove()
-})
+const { home, repo } = withDaemon()
 
 describe('references and waiting', () => {
   it('@last-failed is the newest that failed, and retry --wait tells what came of it', async () => {

@@ -2,14 +2,15 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import type { Cli } from '../../commands/cli.ts'
 import { sinceOffset } from '../../commands/log-since.ts'
 import { createStamps } from '../../commands/log-stamps.ts'
 import { openTimes } from '../../src/agent/runner/times.ts'
 import { realWorld } from '../../src/world.ts'
 import { cli } from '../support/cli.ts'
-import { type Home, makeHome, makeRepository, until } from '../support/home.ts'
+import { until } from '../support/home.ts'
+import { withDaemon } from '../support/with-daemon.ts'
 
 const folder = mkdtempSync(path.join(tmpdir(), 'tdf-times-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -124,17 +125,7 @@ describe('the time of a line', () => {
 })
 
 describe('with a daemon', () => {
-  let home: Home
-  let repo: ReturnType<typeof makeRepository>
-  beforeAll(async () => {
-    home = makeHome()
-    repo = makeRepository()
-    await home.start()
-  }, 60_000)
-  afterAll(async () => {
-    await home.remove()
-    repo.remove()
-  })
+  const { home, repo } = withDaemon()
 
   it('works while the workspace stands and when it is gone', async () => {
     const words = ['submit', '--repo', repo.dir, '-q', '--interactive', '--', 'sh', '-c', 'echo one; echo two']

@@ -4,24 +4,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import net from 'node:net'
 import path from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { TaskJson } from '../../src/protocol/control.ts'
 import { afterFile } from '../support/after-file.ts'
 import { cli, cliWith } from '../support/cli.ts'
 import { runs } from '../support/command-tree.ts'
-import { type Home, makeHome, makeRepository } from '../support/home.ts'
+import { withDaemon } from '../support/with-daemon.ts'
 
-let home: Home
-let repo: ReturnType<typeof makeRepository>
-beforeAll(async () => {
-  home = makeHome()
-  repo = makeRepository()
-  await home.start()
-})
-afterAll(async () => {
-  await home.remove()
-  repo.remove()
-})
+const { home, repo } = withDaemon()
 
 const submitFile = (text: string, ...options: string[]) =>
   cliWith(home, { input: text, cwd: repo.dir }, 'submit', '--file', '-', ...options)

@@ -2,22 +2,12 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import type { TaskJson } from '../../src/protocol/control.ts'
-import { type Home, makeHome, makeRepository, tdf, tdfWith, until } from '../support/home.ts'
+import { makeRepository, tdf, tdfWith, until } from '../support/home.ts'
+import { withDaemon } from '../support/with-daemon.ts'
 
-let home: Home
-let repo: ReturnType<typeof makeRepository>
-
-beforeAll(async () => {
-  home = makeHome()
-  repo = makeRepository()
-  await home.start()
-})
-afterAll(async () => {
-  await home.remove()
-  repo.remove()
-})
+const { home, repo } = withDaemon()
 
 async function submit(script: string, ...options: string[]): Promise<{ code: number | null; task: TaskJson }> {
   const args = ['submit', '--repo', repo.dir, '--wait', '--json', ...options, '--', 'sh', '-c', script]

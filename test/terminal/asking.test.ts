@@ -2,26 +2,17 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { type Home, makeHome, makeRepository, tdfWith, until } from '../support/home.ts'
+import { afterEach, describe, expect, it } from 'vitest'
+import { tdfWith, until } from '../support/home.ts'
 import { openTmux, type Tmux } from '../support/tmux.ts'
+import { withDaemon } from '../support/with-daemon.ts'
 
 const program = path.join(import.meta.dirname, '..', '..', 'dist', 'tdf.js')
 
-let home: Home
-let repo: ReturnType<typeof makeRepository>
+const agent = '[agents.still]\ntype = "command"\ncommand = ["true"]\n'
+const { home, repo } = withDaemon(`[runner]\nagent = "still"\n[nodes]\nmax_workspaces = 4\n${agent}`)
 let terminal: Tmux
 
-beforeAll(async () => {
-  const agent = '[agents.still]\ntype = "command"\ncommand = ["true"]\n'
-  home = makeHome(`[runner]\nagent = "still"\n[nodes]\nmax_workspaces = 4\n${agent}`)
-  repo = makeRepository()
-  await home.start()
-}, 180_000)
-afterAll(async () => {
-  await home.remove()
-  repo.remove()
-}, 60_000)
 afterEach(() => terminal.close())
 
 function open(env: Record<string, string> = {}): Tmux {

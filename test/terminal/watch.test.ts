@@ -1,24 +1,15 @@
 /** Waiting in a real terminal: live lines while it goes on, a clean screen and an exit code when it is over. */
 import path from 'node:path'
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
-import { type Home, makeHome, makeRepository, tdf, tdfWith, until } from '../support/home.ts'
+import { afterEach, expect, it } from 'vitest'
+import { tdf, tdfWith, until } from '../support/home.ts'
 import { openTmux, type Tmux } from '../support/tmux.ts'
+import { withDaemon } from '../support/with-daemon.ts'
 
 const program = path.join(import.meta.dirname, '..', '..', 'dist', 'tdf.js')
 
-let home: Home
-let repo: ReturnType<typeof makeRepository>
+const { home, repo } = withDaemon('[nodes]\nmax_workspaces = 8\n')
 let terminal: Tmux | undefined
 
-beforeAll(async () => {
-  home = makeHome('[nodes]\nmax_workspaces = 8\n')
-  repo = makeRepository()
-  await home.start()
-}, 180_000)
-afterAll(async () => {
-  await home.remove()
-  repo.remove()
-}, 60_000)
 afterEach(() => {
   terminal?.close()
   terminal = undefined

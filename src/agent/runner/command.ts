@@ -1,17 +1,12 @@
 /** The command of a session: started once, ended by a signal to its whole group, waited for. */
 import { closeSync, existsSync, openSync } from 'node:fs'
 import type { Writable } from 'node:stream'
-import { type ChildProcess, identify, sendSignal, startGroup } from '../../process.ts'
+import { type ChildProcess, type CommandEnd, identify, sendSignal, startGroup } from '../../process.ts'
 import type { Cancel, World } from '../../world.ts'
 import { codeOf, messageOf } from '../log.ts'
 import { confine, withSignal } from '../sandbox/bubblewrap.ts'
 import { promptPath, type SessionRequest } from '../sessions/folder.ts'
 import { asSlot, refuseMissing } from '../slots/command.ts'
-
-export interface CommandEnd {
-  exitCode: number | null
-  signal: string | null
-}
 
 export interface RunningCommand {
   leader: { pid: number; startTicks: string | null }

@@ -3,6 +3,7 @@
  * permissions that come meanwhile are passed on. When a turn has ended and nothing more is to be said, its stdin ends.
  */
 import type { Writable } from 'node:stream'
+import type { CommandEnd } from '../../process.ts'
 import { type Account, NOTHING_SAID, take, verdictOf } from '../../transcript/account.ts'
 import type { AgentEvent, Json } from '../../transcript/event.ts'
 import { parseLine, readJsonLine } from '../../transcript/read.ts'
@@ -10,7 +11,6 @@ import type { Cancel, World } from '../../world.ts'
 import type { Adapter, Dialogue, Prompt } from '../adapters/adapter.ts'
 import { listDeliveries, type SessionFacts, storeFacts, uuidOf } from '../sessions/facts.ts'
 import type { SessionRequest } from '../sessions/folder.ts'
-import type { CommandEnd } from './command.ts'
 import { openPermissions, type Permissions } from './permissions.ts'
 import { redactor } from './redact.ts'
 
