@@ -17,8 +17,14 @@ export interface LiveLines {
 }
 
 const COLUMNS = 80
-const BELOW = '\x1b[J'
-const up = (lines: number) => (lines > 0 ? `\r\x1b[${lines}A` : '\r')
+
+/** Rows that these lines take: a window that became narrower has broken them in two, and their colours take no room. */
+export function rowsOf(lines: readonly string[], columns: number): number {
+  return lines.reduce((sum, line) => sum + Math.max(Math.ceil(widthOf(sanitize(line)) / columns), 1), 0)
+}
+
+/** Goes so many rows up, and takes away what stands from there on. */
+export const backOver = (rows: number) => `\r${rows > 0 ? `\x1b[${rows}A` : ''}\x1b[J`
 
 /** Node hears of a new width a moment after the terminal has it, which is enough to miscount broken lines. */
 export function refreshSize(to: NodeJS.WriteStream & { _refreshSize?(): void }): void {
@@ -34,11 +40,10 @@ export function liveLines(to: NodeJS.WriteStream, paint?: Paint): LiveLines {
   function draw(kept = ''): void {
     refreshSize(to)
     const columns = to.columns ?? COLUMNS
-    // A window that became narrower has broken lines in two.
-    const above = drawn.reduce((sum, line) => sum + Math.max(Math.ceil(widthOf(line) / columns), 1), -1)
+    const above = rowsOf(drawn, columns) - 1
     // A line as wide as the terminal would put the cursor below it, and so would the ^C that is echoed behind it.
     drawn = lines.map(line => shorten(sanitize(line).replace(/\s*\n\s*/g, ' '), columns - 3))
-    to.write(`${up(above)}${BELOW}${kept}${drawn.map(line => tinted(line, paint)).join('\n')}`)
+    to.write(`${backOver(above)}${kept}${drawn.map(line => tinted(line, paint)).join('\n')}`)
   }
 
   return {

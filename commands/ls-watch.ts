@@ -1,20 +1,14 @@
 /** `ls --watch`: the list again whenever something changed; in place on a terminal, one below the other in a pipe. */
 import { streamEvents } from '../src/event-stream.ts'
-import { sanitize } from '../src/sanitize.ts'
-import { widthOf } from '../src/width.ts'
 import { realWorld, sleep } from '../src/world.ts'
 import type { Cli } from './cli.ts'
 import { catchInterrupt } from './interrupt.ts'
-import { refreshSize } from './live-lines.ts'
+import { backOver, refreshSize, rowsOf } from './live-lines.ts'
 
 /** A burst of events is one list. */
 const SETTLE_MS = 300
 /** Ages go on without an event. */
 const AGES_MS = 10_000
-const BELOW = '\x1b[J'
-
-/** A window that is too narrow breaks a line; its colours take no room. */
-const heightOf = (line: string, columns: number) => Math.max(Math.ceil(widthOf(sanitize(line)) / columns), 1)
 
 /** `text` is the whole list as it is now. Until somebody has enough: 130. */
 export async function watchList(cli: Cli, text: () => Promise<string>): Promise<void> {
@@ -33,12 +27,12 @@ export async function watchList(cli: Cli, text: () => Promise<string>): Promise<
     if (!isInPlace) return void stdout.write(next)
     // In one write, so that nobody sees a half of it; no more lines than the window has, since what left it stays as it was.
     const columns = stdout.columns ?? 80
-    const above = drawn.reduce((sum, line) => sum + heightOf(line, columns), 0)
+    const above = rowsOf(drawn, columns)
     drawn = next
       .trimEnd()
       .split('\n')
       .slice(0, Math.max((stdout.rows ?? 24) - 2, 1))
-    stdout.write(`${above > 0 ? `\x1b[${above}A\r` : ''}${BELOW}${drawn.join('\n')}\n`)
+    stdout.write(`${backOver(above)}${drawn.join('\n')}\n`)
   }
   const ending = new AbortController()
   const signal = AbortSignal.any([interrupt.signal, ending.signal])
