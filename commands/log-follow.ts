@@ -23,8 +23,8 @@ export interface LogOptions {
 }
 
 export interface FollowedLog {
-  /** Resolves when the task is over and its last byte was shown. */
-  finished(): Promise<void>
+  /** Resolves when the task is over and its last byte was shown, with the number of bytes that there are. */
+  finished(): Promise<number>
 }
 
 export function followLog(cli: Cli, id: string, options: LogOptions): FollowedLog {
@@ -34,7 +34,7 @@ export function followLog(cli: Cli, id: string, options: LogOptions): FollowedLo
   return { finished: () => end }
 }
 
-async function follow(cli: Cli, id: string, options: LogOptions): Promise<void> {
+async function follow(cli: Cli, id: string, options: LogOptions): Promise<number> {
   const { clock } = realWorld()
   let after = options.after ?? 0
   const render = options.render ?? renderer()
@@ -42,14 +42,15 @@ async function follow(cli: Cli, id: string, options: LogOptions): Promise<void> 
     try {
       const task = await cli.client().call<TaskJson>({ path: `/tasks/${id}`, signal: options.signal })
       after = await copyLog(cli, id, { ...options, after, render })
-      if (isOver(task) || task.step === 'awaiting_followup') return
+      if (isOver(task) || task.step === 'awaiting_followup') return after
     } catch (thrown) {
-      if (options.signal.aborted) return
+      if (options.signal.aborted) return after
       // The daemon may be starting anew; the log is not lost by that.
       if (!(thrown instanceof TdfError) || thrown.code !== 'DAEMON_UNREACHABLE') throw thrown
     }
     await sleep(clock, LOOK_MS, options.signal).catch(() => {})
   }
+  return after
 }
 
 /** Everything that there is from `after` on. Answers where to go on. */

@@ -1,4 +1,4 @@
-/** When which byte of a log was written: its node notes it about once a second, by its own clock. */
+/** When which byte of a log was written: its node notes it twice a second, by its own clock. */
 import { TdfError } from '../src/errors.ts'
 import type { Cli } from './cli.ts'
 

@@ -6,7 +6,7 @@ import type { ErrorRowJson, EventJson, TaskJson } from '../src/protocol/control.
 import { oneLine } from '../src/sanitize.ts'
 import { renderer } from '../src/transcript/render.ts'
 import { realWorld } from '../src/world.ts'
-import { type Cli, durationOf, print, printJson, shapeOf } from './cli.ts'
+import { type Cli, durationOf, print, printJson, say, shapeOf } from './cli.ts'
 import type { Shape } from './formats.ts'
 import { catchInterrupt } from './interrupt.ts'
 import { copyLog, followLog, writeStamped } from './log-follow.ts'
@@ -17,6 +17,8 @@ import { type Column, printList } from './output.ts'
 import { since } from './task-text.ts'
 
 const PAGE = 1_000
+/** For somebody who would take silence for a fault; a pipe gets what there is. */
+const NOTHING = 'there is no output'
 
 export interface LogsOptions {
   follow?: boolean
@@ -39,9 +41,10 @@ export async function logs(cli: Cli, reference: string, options: LogsOptions): P
     const render = renderer()
     const stamps = options.timestamps ? createStamps(cli, task.id, place) : undefined
     const log = { ...place, to: cli.stdout, after, render, ...(stamps ? { stamps } : {}) }
-    await (options.follow ? followLog(cli, task.id, log).finished() : copyLog(cli, task.id, log))
+    const end = options.follow ? await followLog(cli, task.id, log).finished() : await copyLog(cli, task.id, log)
     if (stamps) await writeStamped(cli.stdout, stamps.rest(), render)
     if (interrupt.signal.aborted) cli.exitCode = 130
+    else if (cli.stdout.isTTY && after === end) say(cli, NOTHING)
   } finally {
     interrupt.done()
   }

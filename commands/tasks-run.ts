@@ -39,7 +39,7 @@ async function tasksOf(cli: Cli, options: ListOptions, now: number): Promise<Tas
   if (options.all) query.set('all', 'true')
   if (options.since !== undefined) query.set('created_after', String(now - durationOf(options.since, '--since')))
   if (options.limit !== undefined) query.set('limit', String(options.limit))
-  return cli.client().call<TaskJson[]>({ path: `/tasks?${query}` })
+  return cli.client().call<TaskJson[]>({ path: query.size > 0 ? `/tasks?${query}` : '/tasks' })
 }
 
 async function listOnce(cli: Cli, options: ListOptions, command: Command): Promise<void> {

@@ -8,7 +8,7 @@ import { sinceOffset } from '../../commands/log-since.ts'
 import { createStamps } from '../../commands/log-stamps.ts'
 import { openTimes } from '../../src/agent/runner/times.ts'
 import { realWorld } from '../../src/world.ts'
-import { cli } from '../support/cli.ts'
+import { cli, cliWith } from '../support/cli.ts'
 import { until } from '../support/home.ts'
 import { withDaemon } from '../support/with-daemon.ts'
 
@@ -16,7 +16,7 @@ const folder = mkdtempSync(path.join(tmpdir(), 'tdf-times-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 describe('the times of a log', () => {
-  it('are noted once a second, then once in ten, and never without an end', async () => {
+  it('are noted twice a second, then once in ten, and never without an end', async () => {
     const file = path.join(folder, 'output.times')
     const world = realWorld()
     let now = 1_700_000_000_000
@@ -32,7 +32,7 @@ describe('the times of a log', () => {
       now = 1_700_000_000_000 + ms
       await times.mark(offset)
     }
-    expect(readFileSync(file, 'utf8')).toBe('1700000000000 0\n1700000001000 20\n1700000002100 40\n')
+    expect(readFileSync(file, 'utf8')).toBe('1700000000000 0\n1700000001000 20\n1700000001999 30\n')
     for (let at = 0; at < 20_010; at += 1) {
       now += 1_000
       await times.mark(1_000 + at)
@@ -143,6 +143,11 @@ describe('with a daemon', () => {
     const time = String.raw`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`
     const stamped = await cli(home, 'logs', id, '--timestamps', '-f')
     expect(stamped.out).toMatch(new RegExp(`^${time} one\n${time} two\n$`))
+    expect(await cliWith(home, { columns: 100 }, 'logs', id, '--since', '1ms')).toEqual({
+      ...all,
+      out: '',
+      err: 'there is no output\n',
+    })
     expect(new Date(stamped.out.slice(0, 20)).getTime()).toBeGreaterThan(
       Date.parse((await home.task(id)).createdAt) - 1_000,
     )

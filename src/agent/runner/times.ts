@@ -2,8 +2,8 @@
 import { appendFile } from 'node:fs/promises'
 import type { World } from '../../world.ts'
 
-/** Every second for more than five hours, then every ten: all of it is less than a chunk of a log. */
-const OFTEN = { count: 20_000, everyMs: 1_000 }
+/** Twice a second for nearly three hours, then every ten seconds: all of it is less than a chunk of a log. */
+const OFTEN = { count: 20_000, everyMs: 500 }
 const SELDOM = { count: 40_000, everyMs: 10_000 }
 
 export interface Times {
