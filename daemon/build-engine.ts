@@ -34,6 +34,7 @@ export function buildEngine(deps: Deps): RunningEngine {
     metrics,
     watchers: createWatchers(metrics.recorded),
     justWritten: new Map(),
+    notAtOnce: new Set(),
     placementChanged: createPlacement(() => engine),
     loop: createLoop({
       world: deps.world,

@@ -42,4 +42,10 @@ export interface StepContext {
   signal: AbortSignal
 }
 
+/** What a word alone is judged by: what is at hand, and nobody to ask. */
+export type Hearing = Omit<StepContext, 'agent' | 'undo' | 'results' | 'signal'>
+
 export type StepHandler<Next extends Step> = (ctx: StepContext, task: Task) => Promise<Outcome<Next>>
+
+/** Undefined where what was said does not decide by itself what comes next. */
+export type ToldHandler<Next extends Step> = (ctx: Hearing, task: Task) => Outcome<Next> | undefined

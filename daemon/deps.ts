@@ -66,6 +66,8 @@ export interface Engine extends Deps {
   watchers: Watchers
   /** Attempts as they were stored a moment ago, for the run that follows at once; each is taken once. */
   justWritten: Map<Subject, JustWritten>
+  /** Tasks of which what was told could not be acted on at once: the next time it is left to their run. */
+  notAtOnce: Set<Subject>
   /** Something changed that may give a waiting task its slot. Call it inside a write. */
   placementChanged(): void
 }

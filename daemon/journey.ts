@@ -5,20 +5,22 @@
 import type { Config } from '../src/config/schema.ts'
 import type { ErrorCode } from '../src/errors.ts'
 import type { Status, Step, Task, Verdict } from '../src/task.ts'
-import type { StepHandler } from './context.ts'
+import type { StepHandler, ToldHandler } from './context.ts'
 import { agentSession } from './steps/agent-session.ts'
 import { awaitingFollowup } from './steps/awaiting-followup.ts'
 import { cleanup } from './steps/cleanup.ts'
 import { nodeAgentReady } from './steps/node-agent-ready.ts'
 import { nodeProvisioning } from './steps/node-provisioning.ts'
 import { nodeSelection } from './steps/node-selection.ts'
-import { running } from './steps/running.ts'
+import { endTold, running } from './steps/running.ts'
 import { salvage } from './steps/salvage.ts'
 import { workspaceCreation } from './steps/workspace-creation.ts'
-import { workspaceReady } from './steps/workspace-ready.ts'
+import { workspaceReady, workspaceTold } from './steps/workspace-ready.ts'
 
 export interface Leg<Next extends Step = Step> {
   run: StepHandler<Next>
+  /** What `run` would answer to what the task was told, where that takes no look outside: see at-once.ts. */
+  told?: ToldHandler<NoInfer<Next>>
   /** Each edge and the reason for taking it; the text labels the picture in the docs. */
   next: Readonly<Record<NoInfer<Next>, string>>
   /** The status that a live task has from here on; null leaves it as it is. */
@@ -71,6 +73,7 @@ export const journey: Readonly<Record<Step, Leg>> = {
   }),
   workspace_ready: leg({
     run: workspaceReady,
+    told: workspaceTold,
     next: { agent_session: 'the workspace is ready', workspace_creation: 'the acknowledgement is missing (counted)' },
     status: 'delegated',
     deadlineMs: config => config.runner.workspaceReadyTimeout,
@@ -86,6 +89,7 @@ export const journey: Readonly<Record<Step, Leg>> = {
   }),
   running: leg({
     run: running,
+    told: endTold,
     next: {
       salvage: 'the agent ended',
       awaiting_followup: 'the agent waits for you',

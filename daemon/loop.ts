@@ -27,6 +27,8 @@ export interface Loop {
   lagMs(): number
   earliest(): number | null
   busy(): number
+  /** Whether a subject may be moved from outside a run: none is under way, and no jump of the clock is left to take in. */
+  isFree(subject: Subject): boolean
   /** Whether a subject is planned or under way. */
   knows(subject: Subject): boolean
 }
@@ -60,12 +62,11 @@ export function createLoop({ world, log, run, onGap }: LoopParts): Loop {
   let epochAt = clock.now()
   let wall = clock.now()
   let mono = clock.mono()
-  let plannedMono = mono
   let lagMs = 0
   let stopped = true
   let held = false
-  let cancelTimer: Cancel | undefined
-  let turning = false
+  let timer: { cancel: Cancel; dueMono: number } | undefined
+  let planning = false
   let drained: (() => void) | undefined
 
   function tick(): number {
@@ -76,15 +77,19 @@ export function createLoop({ world, log, run, onGap }: LoopParts): Loop {
     return due.length
   }
 
+  /** How far the two clocks have parted since the last round, in ms. */
+  const jump = () => clock.now() - wall - (clock.mono() - mono)
+
   /** A suspended machine or a changed clock parts the two clocks; a stopped process comes late by both. */
   function noticeGap(): void {
     const now = clock.now()
     const monoNow = clock.mono()
-    const jumpMs = now - wall - (monoNow - mono)
-    lagMs = Math.max(monoNow - plannedMono, 0)
+    const jumpMs = jump()
+    lagMs = Math.max(monoNow - (timer?.dueMono ?? monoNow), 0)
+    // It has been heard; what comes next is planned anew.
+    if (lagMs > 0) dropTimer()
     wall = now
     mono = monoNow
-    plannedMono = monoNow
     const gapMs = Math.round(jumpMs + (lagMs >= GAP_MS ? lagMs : 0))
     if (Math.abs(gapMs) < GAP_MS) return
     epochAt = now
@@ -124,21 +129,43 @@ export function createLoop({ world, log, run, onGap }: LoopParts): Loop {
       })
   }
 
-  /** Plans the next round at the end of this turn, so that a burst of changes plans once. */
+  /**
+   * Plans the next round once all of a group of commits were told, and before any of them is answered: what a callback
+   * led to begins a turn of the event loop earlier than its answer is written.
+   */
   function rearm(): void {
-    if (stopped || turning || held) return
-    turning = true
-    clock.turn(() => {
-      turning = false
-      if (stopped) return
-      cancelTimer?.()
-      const now = clock.now()
-      const earliest = busy.size >= BUSY_MAX ? null : schedule.earliest()
-      const sleepMs = Math.min(Math.max((earliest ?? now + SLEEP_MS_MAX) - now, 0), SLEEP_MS_MAX)
-      if (sleepMs === 0) return round()
-      plannedMono = clock.mono() + sleepMs
-      cancelTimer = clock.timer(sleepMs, round)
-    })
+    if (stopped || planning || held) return
+    planning = true
+    queueMicrotask(plan)
+  }
+
+  function plan(): void {
+    planning = false
+    if (stopped || held) return
+    const now = clock.now()
+    const earliest = busy.size >= BUSY_MAX ? null : schedule.earliest()
+    const sleepMs = Math.min(Math.max((earliest ?? now + SLEEP_MS_MAX) - now, 0), SLEEP_MS_MAX)
+    if (sleepMs === 0) round()
+    else sleep(sleepMs)
+  }
+
+  /** A round too early does nothing; a timer made anew for each change costs more. */
+  function sleep(ms: number): void {
+    const dueMono = clock.mono() + ms
+    if (timer && timer.dueMono <= dueMono) return
+    dropTimer()
+    timer = { dueMono, cancel: clock.timer(ms, wake) }
+  }
+
+  function wake(): void {
+    tick()
+    dropTimer()
+    rearm()
+  }
+
+  function dropTimer(): void {
+    timer?.cancel()
+    timer = undefined
   }
 
   function round(): void {
@@ -158,12 +185,11 @@ export function createLoop({ world, log, run, onGap }: LoopParts): Loop {
       epochAt = clock.now()
       wall = epochAt
       mono = clock.mono()
-      plannedMono = mono
       rearm()
     },
     stop() {
       stopped = true
-      cancelTimer?.()
+      dropTimer()
       for (const controller of busy.values()) controller.abort(new Error('the daemon stops'))
       return busy.size === 0 ? Promise.resolve() : new Promise(resolve => (drained = resolve))
     },
@@ -171,6 +197,7 @@ export function createLoop({ world, log, run, onGap }: LoopParts): Loop {
     lagMs: () => lagMs,
     earliest: () => schedule.earliest(),
     busy: () => busy.size,
+    isFree: subject => !busy.has(subject) && !held && Math.abs(jump()) < GAP_MS,
     knows: subject => schedule.at(subject) !== undefined || busy.has(subject),
   }
 }

@@ -38,6 +38,9 @@ export type Outcome<Next extends Step = Step> =
   /** The journey is over: nothing is left to do, or what is left is the sweep's. */
   | { kind: 'finish'; cleanup: 'done' | 'failed' }
 
+/** The signals that led to it, by id. */
+export const usesOf = (outcome: Outcome): readonly number[] => ('uses' in outcome && outcome.uses) || []
+
 export function advance<Next extends Step>(to: Next, learnt: Learnt = {}): Outcome<Next> {
   return { kind: 'advance', to, ...learnt }
 }

@@ -8,12 +8,14 @@ import type { Engine, JustWritten } from './deps.ts'
 import { cancel } from './ending.ts'
 import { journey } from './journey.ts'
 import type { Interruption } from './loop.ts'
-import type { Outcome } from './outcome.ts'
+import { type Outcome, usesOf } from './outcome.ts'
 import { quarantine } from './quarantine.ts'
+import { report } from './report-run.ts'
+import { rulesOf } from './rules.ts'
 import { save } from './save.ts'
 import { stepContext } from './step-context.ts'
 import { taskSubject } from './subjects.ts'
-import type { Rules, Transition } from './transition.ts'
+import type { Transition } from './transition.ts'
 
 /** A task whose step this build does not know waits so long for a build that does, in ms. */
 const UNKNOWN_STEP_MS = 3_600_000
@@ -27,12 +29,10 @@ export async function runTask(engine: Engine, key: AttemptKey, interruption: Int
   const signals = known?.signals ?? openSignals(store.sql, key)
   const startedAt = world.clock.mono()
   const { outcome, decided } = await next(engine, task, signals, interruption)
-  const saved = await commit(engine, task, signals, decided, usesOf(outcome, signals))
+  const uses = outcome.kind === 'cancel' ? cancelsIn(signals) : usesOf(outcome)
+  const saved = await commit(engine, task, signals, decided, uses)
   if (!saved) return loop.schedule(taskSubject(key), world.clock.now())
-  const ms = world.clock.mono() - startedAt
-  const reason = outcome.kind === 'retry' ? outcome.error.code : undefined
-  engine.metrics.ran(task.step, outcome.kind, ms, reason)
-  log(engine, task, decided, outcome, ms)
+  report(engine, task, decided, outcome, world.clock.mono() - startedAt)
 }
 
 /** Undefined when there is no such attempt, and when its row cannot be read: then it is put on record and left alone. */
@@ -57,6 +57,8 @@ function take({ justWritten }: Engine, key: AttemptKey): JustWritten | undefined
   justWritten.delete(subject)
   return known
 }
+
+const cancelsIn = (signals: Signal[]) => signals.flatMap(({ kind, id }) => (kind === 'cancel' ? [id] : []))
 
 interface Next {
   outcome: Outcome | { kind: 'cancel' }
@@ -124,32 +126,4 @@ async function commit(
     const lost = decide(task, { kind: 'advance', to: 'node_selection' }, rulesOf(engine))
     return store.commit(() => save(engine, task, lost, []))
   }
-}
-
-function usesOf(outcome: Next['outcome'], signals: Signal[]): readonly number[] {
-  if (outcome.kind === 'cancel') return signals.filter(({ kind }) => kind === 'cancel').map(({ id }) => id)
-  return 'uses' in outcome ? (outcome.uses ?? []) : []
-}
-
-function rulesOf({ world, config, loop }: Engine): Rules {
-  return { now: world.clock.now(), config, dice: world.random.float(), epochAt: loop.epochAt() }
-}
-
-function log(engine: Engine, before: ReadTask, decided: Transition, outcome: Next['outcome'], ms: number): void {
-  const { task, failure } = decided
-  if (before.step === task.step && before.status === task.status && failure === null) return
-  engine.log.info(
-    {
-      task: task.id,
-      attempt: task.attempt,
-      step: before.step,
-      to: task.step,
-      status: task.status,
-      node: task.nodeName,
-      outcome: outcome.kind,
-      ms: Math.round(ms),
-      ...(failure ? { code: failure.error.code, class: failure.error.class, err: failure.error.message } : {}),
-    },
-    'transition',
-  )
 }

@@ -9,6 +9,7 @@ import { type AttemptKey, readStanding, wakeAttempt } from '../src/store/attempt
 import { addSignal, hasSignal, openBytes, type SignalKind } from '../src/store/inbox.ts'
 import { readWorkspace } from '../src/store/slots.ts'
 import { isTerminal } from '../src/task.ts'
+import { actAtOnce } from './at-once.ts'
 import type { Engine } from './deps.ts'
 import { taskSubject } from './subjects.ts'
 
@@ -53,6 +54,7 @@ export function push(
   const now = world.clock.now()
   const key = { id: task.id, attempt: task.attempt }
   if (!addSignal(store.sql, { ...key, kind, dedupe, payload }, now)) return false
+  if (actAtOnce(engine, key)) return true
   if (wakeAttempt(store.sql, key, now)) {
     store.afterCommit(() => {
       // It was written before this was said.

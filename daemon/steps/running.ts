@@ -5,7 +5,7 @@
 import { TdfError } from '../../src/errors.ts'
 import type { AgentSession } from '../../src/protocol/agent-api.ts'
 import type { ExitFacts, ProgressFacts, Task } from '../../src/task.ts'
-import type { StepContext, StepHandler } from '../context.ts'
+import type { Hearing, StepContext, StepHandler, ToldHandler } from '../context.ts'
 import { advance, fail, type Learnt, type Outcome, wait } from '../outcome.ts'
 import { budgetLeft } from '../usage.ts'
 import { type End, endOf } from './ended.ts'
@@ -16,12 +16,8 @@ import { commandExit, exitOf, exitsTold, exitTold, learntFrom, overBudget } from
 type Next = 'salvage' | 'awaiting_followup' | 'agent_session'
 
 export const running: StepHandler<Next> = async (ctx, task) => {
-  const told = exitTold(ctx, task.sessionId)
-  if (told && task.spec.agent.type === 'command') {
-    const { exitCode, signal } = told
-    const facts = { session: { status: 'exited' as const, exitCode, signal, resumeRef: null } }
-    return settle(ctx, task, commandExit(told), { facts, uses: exitsTold(ctx, task.sessionId) })
-  }
+  const end = endTold(ctx, task)
+  if (end) return end
   if (isLost(ctx, task)) return nodeLost(ctx, task)
   const interval = ctx.config.runner.reconcileInterval
   const lookedAt = task.facts.progress?.lookedAt ?? task.stepEnteredAt
@@ -30,8 +26,18 @@ export const running: StepHandler<Next> = async (ctx, task) => {
   // A look that lies ahead was noted by a clock that has been set back since.
   const isRecent = dueMs > 0 && dueMs <= interval
   const isNews = followups(ctx, task).length > 0 && task.facts.session?.steerable !== false
-  if (!told && !isLate && isRecent && !isNews) return wait(dueMs, whyOf(task.facts.session?.retrying))
+  if (!exitTold(ctx, task.sessionId) && !isLate && isRecent && !isNews)
+    return wait(dueMs, whyOf(task.facts.session?.retrying))
   return look(ctx, task)
+}
+
+/** The exit of a plain command, which says all that there is to know. */
+export const endTold: ToldHandler<Next> = (ctx, task) => {
+  const told = task.spec.agent.type === 'command' ? exitTold(ctx, task.sessionId) : undefined
+  if (!told) return undefined
+  const { exitCode, signal } = told
+  const facts = { session: { status: 'exited' as const, exitCode, signal, resumeRef: null } }
+  return settle(ctx, task, commandExit(told), { facts, uses: exitsTold(ctx, task.sessionId) })
 }
 
 /** How often an attempt may rest, and how often it may be taken up after an interruption. */
@@ -103,7 +109,7 @@ function progressOf(ctx: StepContext, task: Task, session: AgentSession): Progre
 }
 
 /** What the end of the session means. An interactive task keeps its workspace after a good one and waits for its user. */
-function settle(ctx: StepContext, task: Task, exit: ExitFacts, learnt: Learnt): Outcome<Next> {
+function settle(ctx: Hearing, task: Task, exit: ExitFacts, learnt: Learnt): Outcome<Next> {
   const known = { ...learnt, facts: { ...learnt.facts, exit, prompted: [] } }
   const end = endOf(task, exit)
   switch (end.kind) {
@@ -121,12 +127,12 @@ function settle(ctx: StepContext, task: Task, exit: ExitFacts, learnt: Learnt): 
 }
 
 /** Whether there are follow-ups that the session that ended has not had. */
-function isToldMore(ctx: StepContext, { uses = [] }: Learnt): boolean {
+function isToldMore(ctx: Hearing, { uses = [] }: Learnt): boolean {
   return ctx.signals.some(({ id, kind }) => kind === 'followup' && !uses.includes(id))
 }
 
 /** Rests until the limit is lifted. A machine that is paid for is given back when a new one costs less than to wait. */
-function park(ctx: StepContext, task: Task, end: Extract<End, { kind: 'limit' }>, learnt: Learnt): Outcome<Next> {
+function park(ctx: Hearing, task: Task, end: Extract<End, { kind: 'limit' }>, learnt: Learnt): Outcome<Next> {
   const { usageLimitRetry, usageLimitMax } = ctx.config.runner
   const resetAt = Math.max(
     end.resetAt ?? 0,

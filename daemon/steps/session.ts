@@ -3,7 +3,7 @@ import { TdfError } from '../../src/errors.ts'
 import type { AgentSession } from '../../src/protocol/agent-api.ts'
 import { type TaskStatusBody, taskStatus } from '../../src/protocol/callbacks.ts'
 import type { ExitFacts, Task } from '../../src/task.ts'
-import type { StepContext } from '../context.ts'
+import type { Hearing, StepContext } from '../context.ts'
 import { advance, fail, type Learnt, type Outcome } from '../outcome.ts'
 import { budgetLeft, tally, totalOf } from '../usage.ts'
 import { confinement } from './confinement.ts'
@@ -56,7 +56,7 @@ export function conversationOf({ facts }: Pick<Task, 'facts'>): string | null {
 }
 
 /** The exit of session `id` as a callback or the outbox told it. */
-export function exitTold(ctx: StepContext, id: string | null): TaskStatusBody | undefined {
+export function exitTold(ctx: Pick<Hearing, 'signals'>, id: string | null): TaskStatusBody | undefined {
   for (const { kind, payload } of ctx.signals) {
     if (kind !== 'session_exited') continue
     const body = taskStatus.parse(payload)
@@ -66,7 +66,7 @@ export function exitTold(ctx: StepContext, id: string | null): TaskStatusBody | 
 }
 
 /** The signals that told the exit of session `id`: once it is acted on, they are used. */
-export function exitsTold(ctx: StepContext, id: string | null): number[] {
+export function exitsTold(ctx: Pick<Hearing, 'signals'>, id: string | null): number[] {
   return ctx.signals.flatMap(signal =>
     signal.kind === 'session_exited' && signal.payload.sessionId === id ? [signal.id] : [],
   )

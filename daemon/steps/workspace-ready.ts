@@ -5,7 +5,7 @@
 import { TdfError } from '../../src/errors.ts'
 import { provisioningFailed, workspaceReady as readyBody } from '../../src/protocol/callbacks.ts'
 import type { Task } from '../../src/task.ts'
-import type { StepContext, StepHandler } from '../context.ts'
+import type { StepContext, StepHandler, ToldHandler } from '../context.ts'
 import { advance, fail, type Outcome, wait } from '../outcome.ts'
 import { nextSession } from '../sessions.ts'
 import { isLost, nodeLost } from './node-state.ts'
@@ -13,7 +13,7 @@ import { isLost, nodeLost } from './node-state.ts'
 type Next = 'agent_session' | 'workspace_creation'
 
 export const workspaceReady: StepHandler<Next> = async (ctx, task) => {
-  const answer = told(ctx, task)
+  const answer = workspaceTold(ctx, task)
   if (answer) return answer
   if (isLost(ctx, task)) return nodeLost(ctx, task)
   const pollMs = ctx.config.runner.workspaceReadyPollInterval
@@ -25,7 +25,7 @@ export const workspaceReady: StepHandler<Next> = async (ctx, task) => {
 }
 
 /** What the callbacks say; the first word counts. */
-function told(ctx: StepContext, task: Task): Outcome<Next> | undefined {
+export const workspaceTold: ToldHandler<Next> = (ctx, task) => {
   const words = ctx.signals.filter(({ kind }) => kind === 'workspace_ready' || kind === 'provisioning_failed')
   const first = words[0]
   if (!first) return undefined

@@ -5,10 +5,10 @@ import type { Sql } from './sql.ts'
 
 export const BACKUP_DIR = 'backups'
 /**
- * Pages in the write-ahead log after which a commit writes them home (wal_autocheckpoint). Whoever calls meanwhile waits
- * for it, and waits the longer the more pages there are. SQLite's own default.
+ * Pages in the write-ahead log after which a commit writes them home itself (wal_autocheckpoint), where there was no
+ * pause to do it in: see write-home.ts. Whoever calls meanwhile waits for it.
  */
-export const CHECKPOINT_PAGES = 1_000
+export const CHECKPOINT_PAGES = 4_000
 
 /** Writes a consistent copy into the backup folder, in one go. Returns its path. */
 export function backUp(sql: Sql, stateDir: string, name: string): string {

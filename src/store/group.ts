@@ -44,6 +44,8 @@ export interface GroupParts {
   gathered: Gathered
   /** See openStore. */
   onFull(): boolean
+  /** Told of each group that is durable, last of all. */
+  committed?(): void
 }
 
 interface Done {
@@ -51,7 +53,7 @@ interface Done {
   value: unknown
 }
 
-export function createGroup({ sql, world, gathered, onFull }: GroupParts): Group {
+export function createGroup({ sql, world, gathered, onFull, committed }: GroupParts): Group {
   let queue: Member[] = []
   let scheduled = false
   let deferred: (() => void)[] = []
@@ -97,6 +99,7 @@ export function createGroup({ sql, world, gathered, onFull }: GroupParts): Group
     deferred = []
     for (const act of then) act()
     for (const { member, value } of done) member.resolve(value)
+    committed?.()
     return true
   }
 

@@ -4,6 +4,7 @@ import { createGroup, type Group } from './group.ts'
 import { createJournal, type Journal } from './journal.ts'
 import { openDatabase } from './open.ts'
 import type { Sql } from './sql.ts'
+import { createWriteHome } from './write-home.ts'
 
 export interface Store extends Group {
   /** For reading at any time; writes go through `commit`. */
@@ -17,11 +18,13 @@ export interface Store extends Group {
 export function openStore(stateDir: string, world: World, onFull: () => boolean = () => false): Store {
   const sql = openDatabase(stateDir)
   const journal = createJournal(sql)
+  const writeHome = createWriteHome(sql, world)
   return {
-    ...createGroup({ sql, world, gathered: journal, onFull }),
+    ...createGroup({ sql, world, gathered: journal, onFull, committed: writeHome.committed }),
     append: journal.append,
     sql,
     close: () => {
+      writeHome.stop()
       sql.script('pragma wal_checkpoint(truncate)')
       sql.close()
     },
