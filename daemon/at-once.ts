@@ -2,12 +2,12 @@
  * Mostly a call says all that its task waits for: then what follows is decided and stored in the transaction of the call
  * itself. It saves a commit, a wake and a second look at the row; the next step begins as soon as the call is answered.
  */
-import { type AttemptKey, type ReadTask, readAttempt } from '../src/store/attempts.ts'
+import { type AttemptKey, type ReadTask, readAttempt, type Standing } from '../src/store/attempts.ts'
 import { openSignals, type Signal } from '../src/store/inbox.ts'
 import { isTerminal } from '../src/task.ts'
 import { decide } from './decide.ts'
 import type { Engine } from './deps.ts'
-import { journey } from './journey.ts'
+import { journey, type Leg } from './journey.ts'
 import { type Outcome, usesOf } from './outcome.ts'
 import { report } from './report-run.ts'
 import { rulesOf } from './rules.ts'
@@ -24,12 +24,14 @@ const UNINTERRUPTED = new AbortController()
  * changed. When it throws, the whole write is taken back, and answers false when it is run again: what follows from a
  * call never keeps the call itself from being stored.
  */
-export function actAtOnce(engine: Engine, key: AttemptKey): boolean {
+export function actAtOnce(engine: Engine, key: Standing): boolean {
   const { store, world, loop, justWritten, notAtOnce } = engine
+  const told = toldOf(key)
+  if (!told) return false
   const subject = taskSubject(key)
   if (!loop.isFree(subject) || notAtOnce.delete(subject)) return false
   const startedAt = world.clock.mono()
-  const plan = planFor(engine, key)
+  const plan = planFor(engine, key, told)
   if (!plan) return false
   const { task, signals, outcome, decided } = plan
   try {
@@ -44,6 +46,12 @@ export function actAtOnce(engine: Engine, key: AttemptKey): boolean {
   }
 }
 
+type Told = NonNullable<Leg['told']>
+
+function toldOf({ step, status }: Standing): Told | undefined {
+  return step !== null && !isTerminal(status) && Object.hasOwn(journey, step) ? journey[step].told : undefined
+}
+
 interface Plan {
   task: ReadTask
   signals: Signal[]
@@ -52,12 +60,11 @@ interface Plan {
 }
 
 /** Undefined when the word alone does not decide, and when it cannot be read: the run of the step says so. */
-function planFor(engine: Engine, key: AttemptKey): Plan | undefined {
+function planFor(engine: Engine, key: AttemptKey, told: Told): Plan | undefined {
   const { sql } = engine.store
   try {
     const task = readAttempt(sql, key)
-    const told = task?.step && Object.hasOwn(journey, task.step) ? journey[task.step].told : undefined
-    if (!task || !told || isTerminal(task.status)) return undefined
+    if (!task) return undefined
     const signals = openSignals(sql, key)
     if (signals.some(({ kind }) => kind === 'cancel')) return undefined
     const outcome = told(stepContext(engine, task, signals, UNINTERRUPTED), task)

@@ -3,6 +3,7 @@
  * It reads no clock and throws no dice; both are handed in.
  */
 import type { Config } from '../src/config/schema.ts'
+import { changed } from '../src/copy-task.ts'
 import { TdfError } from '../src/errors.ts'
 import { isTerminal, type Step, type Task, workspaceIdOf } from '../src/task.ts'
 import { end, finish, late, toCleanup } from './ending.ts'
@@ -71,7 +72,7 @@ function waitFor(task: Task, outcome: Extract<Outcome, { kind: 'wait' }>, rules:
     return late({ ...task, waitingFor: outcome.why }, rules, writesOf(outcome))
   }
   const wakeAt = earliest(now + Math.ceil(Math.max(outcome.ms, 0)), isLate ? lookUntil : deadlineAt)
-  const next: Task = { ...task, wakeAt, deadlineAt, waitingFor: outcome.why, updatedAt: now }
+  const next = changed(task, { wakeAt, deadlineAt, waitingFor: outcome.why, updatedAt: now })
   return transition(task, next, writesOf(outcome), rules)
 }
 
@@ -146,20 +147,18 @@ export function backoffMs(
 const LEARNT = ['parkedUntil', 'facts', 'sessionId', 'result', 'usage', 'verdict'] as const
 
 /**
- * What an outcome says beside its kind, merged into the task. A verdict that fell stays. Mostly it says nothing, and a
- * copy of thirty properties costs 1 µs.
+ * What an outcome says beside its kind, merged into the task. A verdict that fell stays. Mostly it says nothing.
  */
 function learn(task: Task, learnt: Learnt): Task {
   if (!LEARNT.some(name => learnt[name] !== undefined)) return task
-  return {
-    ...task,
+  return changed(task, {
     parkedUntil: learnt.parkedUntil ?? task.parkedUntil,
     facts: learnt.facts ? { ...task.facts, ...learnt.facts } : task.facts,
     sessionId: learnt.sessionId ?? task.sessionId,
     result: learnt.result ?? task.result,
     usage: learnt.usage ?? task.usage,
     verdict: isTerminal(task.status) ? task.verdict : (learnt.verdict ?? task.verdict),
-  }
+  })
 }
 
 function writesOf(learnt: Learnt): Write[] {

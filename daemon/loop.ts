@@ -115,18 +115,22 @@ export function createLoop({ world, log, run, onGap }: LoopParts): Loop {
     if (busy.has(subject)) return void again.add(subject)
     const controller = new AbortController()
     busy.set(subject, controller)
-    run(subject, controller)
-      .catch(error => {
-        if (stopped) return
+    void runOnce(subject, controller)
+  }
+
+  async function runOnce(subject: Subject, controller: AbortController): Promise<void> {
+    try {
+      await run(subject, controller)
+    } catch (error) {
+      if (!stopped) {
         log.error({ subject, code: asTdfError(error).code, err: String(error) }, 'a run failed; it will be tried again')
         schedule.set(subject, clock.now() + FAILED_RETRY_MS)
-      })
-      .finally(() => {
-        busy.delete(subject)
-        if (again.delete(subject)) schedule.set(subject, clock.now())
-        if (stopped && busy.size === 0) drained?.()
-        rearm()
-      })
+      }
+    }
+    busy.delete(subject)
+    if (again.delete(subject)) schedule.set(subject, clock.now())
+    if (stopped && busy.size === 0) drained?.()
+    rearm()
   }
 
   /**
@@ -136,7 +140,7 @@ export function createLoop({ world, log, run, onGap }: LoopParts): Loop {
   function rearm(): void {
     if (stopped || planning || held) return
     planning = true
-    queueMicrotask(plan)
+    Promise.resolve().then(plan)
   }
 
   function plan(): void {

@@ -7,7 +7,8 @@ export interface Schedule {
   earliest(): number | null
   /** Takes out and answers the subjects that are due, earliest first, at most `max`. */
   take(now: number, max: number): string[]
-  size(): number
+  /** How many entries are kept, stale ones among them: at most twice the subjects and a few. */
+  entries(): number
   at(subject: string): number | undefined
 }
 
@@ -16,8 +17,10 @@ interface Entry {
   subject: string
 }
 
+const SPARE = 256
+
 export function createSchedule(): Schedule {
-  const heap: Entry[] = []
+  let heap: Entry[] = []
   // What counts is `times`; an entry of the heap that differs from it is stale and dropped when it comes up.
   const times = new Map<string, number>()
 
@@ -47,6 +50,12 @@ export function createSchedule(): Schedule {
     }
   }
 
+  /** A wake that was pulled nearer leaves its entry behind, a day or more ahead: without this they would pile up. */
+  function compact(): void {
+    heap = []
+    for (const [subject, at] of times) push({ subject, at })
+  }
+
   const timeAt = (index: number) => heap[index]?.at ?? Number.POSITIVE_INFINITY
 
   function swap(one: number, other: number): void {
@@ -67,6 +76,7 @@ export function createSchedule(): Schedule {
       else if (times.get(subject) !== at) {
         times.set(subject, at)
         push({ subject, at })
+        if (heap.length > 2 * times.size + SPARE) compact()
       }
     },
     earliest() {
@@ -83,7 +93,7 @@ export function createSchedule(): Schedule {
       }
       return taken
     },
-    size: () => times.size,
+    entries: () => heap.length,
     at: subject => times.get(subject),
   }
 }

@@ -5,7 +5,7 @@
 import { asTdfError } from '../src/errors.ts'
 import type { AgentEvent } from '../src/protocol/agent-api.ts'
 import { type CallbackAnswer, provisioningFailed, taskStatus, workspaceReady } from '../src/protocol/callbacks.ts'
-import { type AttemptKey, readStanding, wakeAttempt } from '../src/store/attempts.ts'
+import { readStanding, type Standing, wakeAttempt } from '../src/store/attempts.ts'
 import { addSignal, hasSignal, openBytes, type SignalKind } from '../src/store/inbox.ts'
 import { readWorkspace } from '../src/store/slots.ts'
 import { isTerminal } from '../src/task.ts'
@@ -45,7 +45,7 @@ export function tell(engine: Engine, told: Told): CallbackAnswer {
 /** Inside a write: stores the fact once and makes its task due. */
 export function push(
   engine: Engine,
-  task: AttemptKey,
+  task: Standing,
   kind: SignalKind,
   dedupe: string,
   payload: Record<string, unknown>,
@@ -54,7 +54,7 @@ export function push(
   const now = world.clock.now()
   const key = { id: task.id, attempt: task.attempt }
   if (!addSignal(store.sql, { ...key, kind, dedupe, payload }, now)) return false
-  if (actAtOnce(engine, key)) return true
+  if (actAtOnce(engine, task)) return true
   if (wakeAttempt(store.sql, key, now)) {
     store.afterCommit(() => {
       // It was written before this was said.

@@ -1,5 +1,6 @@
 /** What a decision consists of, and the journal's view of it. Refuses what the tables of edges do not allow. */
 import type { Config } from '../src/config/schema.ts'
+import { changed } from '../src/copy-task.ts'
 import { TdfError } from '../src/errors.ts'
 import type { CleanupKind } from '../src/store/cleanups.ts'
 import type { NewEvent } from '../src/store/journal.ts'
@@ -47,8 +48,7 @@ export function enter(task: Task, to: Step, rules: Rules, writes: Write[]): Tran
       : task.absoluteAt
   const deadlineMs = leg.deadlineMs(config, task)
   const status = isTerminal(task.status) ? task.status : (leg.status ?? task.status)
-  const next: Task = {
-    ...task,
+  const next = changed(task, {
     status,
     parkedUntil: status === 'parked' ? task.parkedUntil : null,
     facts: to === 'running' && task.facts.parkedAt ? { ...task.facts, parkedAt: null } : task.facts,
@@ -61,7 +61,7 @@ export function enter(task: Task, to: Step, rules: Rules, writes: Write[]): Tran
     waitingFor: null,
     startedAt: startsRunning ? now : task.startedAt,
     updatedAt: now,
-  }
+  })
   return transition(task, next, writes, rules)
 }
 

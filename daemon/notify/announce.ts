@@ -35,10 +35,11 @@ interface News {
 }
 
 function tell({ store, config }: Telling, task: Task, { event, id, now, error }: News): void {
-  if (!config.notify.events.includes(event)) return
+  const ways = config.notify.events.includes(event) ? WAYS.filter(one => isSet(config, one)) : []
+  if (ways.length === 0) return
   const about = error ? { ...task, error: { ...error, hint: '', step: null, class: 'permanent' as const } } : task
   const notice = noticeOf(about, event, now, config.notify.includeText)
-  for (const way of WAYS.filter(one => isSet(config, one))) {
+  for (const way of ways) {
     const name = `notify-${way}-${task.id}-${task.attempt}-${id}`
     post(store.sql, { id: name, kind: outboxKind(way), payload: { ...notice }, dueAt: now })
   }

@@ -1,6 +1,17 @@
 /** Attempts: everything about a task that changes, guarded by `rev`, scheduled by `wake_at`. */
 import type { Task, Usage } from '../task.ts'
-import { assignments, columnsOf, type Field, fields, holes, jsonOf, objectOf, readable, valuesOf } from './fields.ts'
+import {
+  assignments,
+  columnsOf,
+  type Field,
+  fields,
+  holes,
+  jsonOf,
+  objectFrom,
+  objectOf,
+  readable,
+  valuesOf,
+} from './fields.ts'
 import type { Row, Sql } from './sql.ts'
 
 export interface AttemptKey {
@@ -29,25 +40,24 @@ export interface ReadTask extends Task {
   wakes: number
 }
 
-export type AttemptState = Omit<Task, 'id' | 'attempt' | 'rev' | 'spec' | 'createdAt'>
-
-const STANDING = [KEY, ...fields(['attempt', 'status', 'workspaceId'])]
+const STANDING = [KEY, ...fields(['attempt', 'status', 'step', 'workspaceId'])]
 
 const SELECT = `select t.id, t.spec, ${columnsOf(WHOLE, 'a.')} from attempts a join tasks t on t.id = a.task_id`
+const SELECT_ONE = `${SELECT} where a.task_id = ? and a.attempt = ?`
 const READ = [...fields(['id']), ...fields([], ['spec']), ...WHOLE]
 
 export function readAttempt(sql: Sql, key: AttemptKey): ReadTask | undefined {
-  const row = sql.one(`${SELECT} where a.task_id = ? and a.attempt = ?`, key.id, key.attempt)
-  return row && toTask(row)
+  const values = sql.values(SELECT_ONE, key.id, key.attempt)
+  return values && objectFrom(values, READ)
 }
 
 /** How an attempt stands, without what it is about: enough to take in a signal. */
-export type Standing = Pick<Task, 'id' | 'attempt' | 'status' | 'workspaceId'>
+export type Standing = Pick<Task, 'id' | 'attempt' | 'status' | 'step' | 'workspaceId'>
 
 /** Of a task's newest attempt. */
 export function readNewestStanding(sql: Sql, id: string): Standing | undefined {
   const row = sql.one(
-    `select a.task_id, a.attempt, a.status, a.workspace_id from tasks t
+    `select a.task_id, a.attempt, a.status, a.step, a.workspace_id from tasks t
      join attempts a on a.task_id = t.id and a.attempt = t.attempt where t.id = ?`,
     id,
   )
@@ -56,7 +66,7 @@ export function readNewestStanding(sql: Sql, id: string): Standing | undefined {
 
 export function readStanding(sql: Sql, key: AttemptKey): Standing | undefined {
   const row = sql.one(
-    'select task_id, attempt, status, workspace_id from attempts where task_id = ? and attempt = ?',
+    'select task_id, attempt, status, step, workspace_id from attempts where task_id = ? and attempt = ?',
     key.id,
     key.attempt,
   )
@@ -97,22 +107,26 @@ export function insertAttempt(sql: Sql, task: Task): boolean {
 
 /**
  * Writes an outcome over what was `seen`. False when somebody moved the attempt since. A wake-up that came in
- * meanwhile is never overwritten by a later one: it makes the next wake now. Answers the attempt as it is stored.
+ * meanwhile is never overwritten by a later one: it makes the next wake now. Answers `outcome`, which has become the
+ * attempt as it is stored: its `rev`, `wakes` and `wakeAt` are set.
  */
-export function updateAttempt(sql: Sql, seen: ReadTask, state: AttemptState, now: number): ReadTask | false {
+export function updateAttempt(sql: Sql, seen: ReadTask, outcome: Task, now: number): ReadTask | false {
   // Mostly nobody called meanwhile, and one guarded statement is all it takes.
-  return write(sql, seen, state, seen.wakes, state.wakeAt) || writeWoken(sql, seen, state, now)
+  return write(sql, seen, outcome, seen.wakes, outcome.wakeAt) || writeWoken(sql, seen, outcome, now)
 }
 
-function writeWoken(sql: Sql, seen: ReadTask, state: AttemptState, now: number): ReadTask | false {
+function writeWoken(sql: Sql, seen: ReadTask, outcome: Task, now: number): ReadTask | false {
   const stored = sql.one('select wakes from attempts where task_id = ? and attempt = ?', seen.id, seen.attempt)
-  return stored !== undefined && write(sql, seen, state, Number(stored.wakes), now)
+  return stored !== undefined && write(sql, seen, outcome, Number(stored.wakes), now)
 }
 
-function write(sql: Sql, seen: ReadTask, state: AttemptState, wakes: number, wakeAt: number | null): ReadTask | false {
-  const { id, attempt, rev, spec, createdAt } = seen
-  const live = state.step !== null
-  const stored = { ...state, id, attempt, rev: rev + 1, spec, createdAt, wakes, wakeAt: live ? wakeAt : null }
+function write(sql: Sql, seen: ReadTask, outcome: Task, wakes: number, wakeAt: number | null): ReadTask | false {
+  const { id, attempt, rev } = seen
+  const live = outcome.step !== null
+  const stored = outcome as ReadTask
+  stored.rev = rev + 1
+  stored.wakes = wakes
+  stored.wakeAt = live ? wakeAt : null
   const { statement, changed } = updateFor(changesBetween(seen, stored), live)
   const rows = sql.run(statement, ...valuesOf(stored, changed), id, attempt, rev, wakes)
   return rows === 1 && stored

@@ -39,6 +39,17 @@ export function objectOf<T>(row: Row, table: readonly Field[]): T {
   return object as T
 }
 
+/** The same from values in the order of the fields: a wide row that is read in every hop is made once, not twice. */
+export function objectFrom<T>(values: readonly Value[], table: readonly Field[]): T {
+  const object: Record<string, unknown> = { ...blankOf(table) }
+  for (let index = 0; index < table.length; index++) {
+    const { property, column, kind } = table[index] as Field
+    const value = values[index] ?? null
+    object[property] = kind === 'plain' ? value : kind === 'flag' ? value === 1 : parsed(value, column, values)
+  }
+  return object as T
+}
+
 const blanks = new WeakMap<readonly Field[], Readonly<Record<string, null>>>()
 
 function blankOf(table: readonly Field[]): Readonly<Record<string, null>> {
@@ -51,7 +62,11 @@ function blankOf(table: readonly Field[]): Readonly<Record<string, null>> {
 
 /** A JSON column. Throws STATE_CORRUPT, with the row by its first column. */
 export function jsonOf(row: Row, column: string): unknown {
-  const text = row[column] ?? null
+  return parsed(row[column] ?? null, column, row)
+}
+
+/** `row` is where it stands. */
+function parsed(text: Value, column: string, row: Row | readonly Value[]): unknown {
   try {
     return text === null ? null : JSON.parse(String(text))
   } catch (error) {
@@ -61,7 +76,7 @@ export function jsonOf(row: Row, column: string): unknown {
 }
 
 /** The rows that can be read. One that is damaged never hides the others; asking for it alone says what it has. */
-export function readable<T>(rows: readonly Row[], read: (row: Row) => T): T[] {
+export function readable<R, T>(rows: readonly R[], read: (row: R) => T): T[] {
   return rows.flatMap(row => {
     try {
       return [read(row)]

@@ -45,18 +45,18 @@ export function addSignal(sql: Sql, signal: NewSignal, now: number): boolean {
 
 /** What the attempt was told and has not used yet, oldest first. */
 export function openSignals(sql: Sql, key: AttemptKey): Signal[] {
-  const rows = sql.all(
-    'select id, kind, payload, at from inbox where task_id = ? and attempt = ? and consumed = 0 order by id',
-    key.id,
-    key.attempt,
-  )
-  return readable(rows, row => ({
-    id: Number(row.id),
-    kind: row.kind as SignalKind,
-    payload: jsonOf(row, 'payload') as Record<string, unknown>,
-    at: Number(row.at),
+  const row = sql.one(OPEN, key.id, key.attempt)
+  // As OPEN puts them together.
+  const rows = JSON.parse(String(row?.rows)) as [number, SignalKind, string, number][]
+  return readable(rows, ([id, kind, payload, at]) => ({
+    ...{ id, kind, at },
+    payload: jsonOf({ id, payload }, 'payload') as Record<string, unknown>,
   }))
 }
+
+/** In one row: the binding makes room for a hundred whenever it is asked for several (libsql 0.5.29), 6 µs of each hop. */
+const OPEN = `select json_group_array(json_array(id, kind, payload, at)) as rows
+  from (select id, kind, payload, at from inbox where task_id = ? and attempt = ? and consumed = 0 order by id)`
 
 export function hasSignal(sql: Sql, dedupe: string): boolean {
   return sql.one('select 1 as known from inbox where dedupe = ?', dedupe) !== undefined

@@ -12,6 +12,8 @@ export type Row = Readonly<Record<string, Value>>
 
 export interface Sql {
   one(sql: string, ...parameters: Value[]): Row | undefined
+  /** The values of one row in the order of its columns. */
+  values(sql: string, ...parameters: Value[]): readonly Value[] | undefined
   all(sql: string, ...parameters: Value[]): Row[]
   /** Returns the number of changed rows. */
   run(sql: string, ...parameters: Value[]): number
@@ -83,6 +85,7 @@ export function openSql(file: string): Sql {
       const row = prepared.statement.get(values) as Value[] | undefined
       return row && toRow(prepared, row)
     },
+    values: (sql, ...values) => bind(sql, values).statement.get(values) as Value[] | undefined,
     all(sql, ...values) {
       const prepared = bind(sql, values)
       return (prepared.statement.all(values) as Value[][]).map(row => toRow(prepared, row))
