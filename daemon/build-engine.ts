@@ -26,13 +26,15 @@ export interface RunningEngine extends Engine, Door {
 
 export function buildEngine(deps: Deps): RunningEngine {
   const metrics = createDaemonMetrics()
+  const watchers = createWatchers(metrics.recorded)
+  deps.store.listen(watchers.tell)
   const engine: Engine = {
     ...deps,
     admission: createAdmission(),
     agents: createAgents(deps),
     queue: createQueue(),
     metrics,
-    watchers: createWatchers(metrics.recorded),
+    watchers,
     justWritten: new Map(),
     notAtOnce: new Set(),
     placementChanged: createPlacement(() => engine),

@@ -2,7 +2,6 @@
 import { pendingOn, setCleanup } from '../src/store/cleanups.ts'
 import { post } from '../src/store/outbox.ts'
 import type { Engine } from './deps.ts'
-import { record } from './record.ts'
 import { settleCleanup } from './undo.ts'
 
 /** Inside a write: the work of every task that is still on the node, with who gave it up and why. Answers how many. */
@@ -14,7 +13,7 @@ export function discardWork(engine: Engine, nodeName: string, reason: string): n
     setCleanup(store.sql, item, 'done', `discarded: ${reason}`)
     settleCleanup(engine, item)
     const about = { taskId: item.id, attempt: item.attempt, nodeName }
-    record(engine, { type: 'task.work_discarded', ...about, data: { reason, workspace: item.subject } }, now)
+    engine.store.append({ type: 'task.work_discarded', ...about, data: { reason, workspace: item.subject } }, now)
     const message = `the work of ${item.id} (attempt ${item.attempt}) on ${nodeName} was given up: ${reason}`
     const row = {
       at: now,

@@ -4,7 +4,6 @@ import { type AttemptKey, readAttempt, updateAttempt } from '../src/store/attemp
 import type { CleanupItem } from '../src/store/cleanups.ts'
 import { readNode } from '../src/store/nodes.ts'
 import type { Engine } from './deps.ts'
-import { record } from './record.ts'
 import { bringHome } from './results/bring-home.ts'
 
 /** Throws while the work is not home. A workspace that is gone for good has nothing left to save. */
@@ -26,7 +25,7 @@ export async function saveLate(engine: Engine, item: CleanupItem, signal: AbortS
 
 /** Inside a write: the attempt is over, and what it did is here now. */
 export function fillIn(
-  engine: Pick<Engine, 'store' | 'world' | 'watchers'>,
+  engine: Pick<Engine, 'store' | 'world'>,
   key: AttemptKey,
   nodeName: string,
   { salvage, result }: Awaited<ReturnType<typeof bringHome>>,
@@ -38,5 +37,5 @@ export function fillIn(
   const facts = { ...seen.facts, salvage, saved: true, held: false }
   updateAttempt(store.sql, seen, { ...seen, facts, result, updatedAt: now }, now)
   const about = { taskId: seen.id, attempt: seen.attempt, nodeName }
-  record(engine, { type: 'task.saved', ...about, data: { commit: salvage.commit, late: true } }, now)
+  engine.store.append({ type: 'task.saved', ...about, data: { commit: salvage.commit, late: true } }, now)
 }

@@ -7,7 +7,6 @@ import { liveWorkspaces } from '../src/store/slots.ts'
 import type { Engine } from './deps.ts'
 import { discardWork } from './discard.ts'
 import { saveNode } from './nodes/save-node.ts'
-import { record } from './record.ts'
 import { nodeSubject } from './subjects.ts'
 
 export function findNode(engine: Pick<Engine, 'store'>, name: string): ReadNode {
@@ -57,7 +56,7 @@ export async function removeNode(
     const forget = standing(engine, node)?.forget
     if (forget) engine.store.afterCommit(forget)
     deleteNode(engine.store.sql, name)
-    record(engine, { type: 'node.removed', nodeName: name, data: {} }, engine.world.clock.now())
+    engine.store.append({ type: 'node.removed', nodeName: name, data: {} }, engine.world.clock.now())
     engine.store.afterCommit(() => engine.loop.schedule(nodeSubject(name), null))
   })
 }

@@ -6,7 +6,6 @@ import type { Facts, Task, TaskSpec } from '../src/task.ts'
 import type { Engine } from './deps.ts'
 import { credentialOf } from './governor.ts'
 import type { Wish } from './place.ts'
-import { record } from './record.ts'
 import { WAITING_FOR_SLOT } from './steps/node-selection.ts'
 import { taskSubject } from './subjects.ts'
 
@@ -26,8 +25,8 @@ export function openAttempt(
   if (!insertAttempt(sql, opened)) return
   if (attempt > 1) raiseAttempt(sql, task.id, attempt)
   const about = { taskId: task.id, attempt, step: 'node_selection' }
-  record(engine, { type: 'task.status', ...about, data: { from: null, to: 'queued', reason: 'submitted' } }, now)
-  record(engine, { type: 'task.step', ...about, data: { from: null, to: 'node_selection', ms: 0 } }, now)
+  engine.store.append({ type: 'task.status', ...about, data: { from: null, to: 'queued', reason: 'submitted' } }, now)
+  engine.store.append({ type: 'task.step', ...about, data: { from: null, to: 'node_selection', ms: 0 } }, now)
   const wish = wishOf(sql, opened)
   engine.store.afterCommit(() => {
     engine.queue.add(wish)

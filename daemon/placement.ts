@@ -12,7 +12,6 @@ import { freshNode } from './nodes/fresh-node.ts'
 import { wishOf } from './open-attempt.ts'
 import { type Offer, type Placements, place, type Room, type Wish } from './place.ts'
 import { inOrder } from './queue.ts'
-import { record } from './record.ts'
 import { nodeSubject, taskSubject } from './subjects.ts'
 
 /** Answers a function that asks for a pass; the pass itself comes with the next group of writes. */
@@ -105,7 +104,10 @@ function apply(engine: Engine, { reservations, orders }: Placements, now: number
   for (const order of orders) {
     const node = freshNode(engine, order, now)
     if (!insertNode(store.sql, node)) continue
-    record(engine, { type: 'node.status', nodeName: node.name, data: { from: null, to: 'ordered', reason: null } }, now)
+    engine.store.append(
+      { type: 'node.status', nodeName: node.name, data: { from: null, to: 'ordered', reason: null } },
+      now,
+    )
     store.afterCommit(() => engine.loop.schedule(nodeSubject(node.name), now))
     for (const wish of order.wishes) giveSlot(engine, wish, node.name, now)
   }

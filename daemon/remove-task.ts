@@ -4,7 +4,6 @@ import { cleanupsOf } from '../src/store/cleanups.ts'
 import { deleteTask } from '../src/store/tasks.ts'
 import { isTerminal, type Task } from '../src/task.ts'
 import type { Engine } from './deps.ts'
-import { record } from './record.ts'
 import type { Repository } from './results/repository.ts'
 import { undo } from './undo.ts'
 
@@ -34,7 +33,7 @@ export async function removeTask(
   }
   await engine.store.commit(() => {
     deleteTask(engine.store.sql, task.id)
-    record(engine, { type: 'task.removed', taskId: task.id, data: {} }, engine.world.clock.now())
+    engine.store.append({ type: 'task.removed', taskId: task.id, data: {} }, engine.world.clock.now())
   })
   await engine.results.logs.remove(task.id)
   await repository.alone(() => dropRefs(repository, task.id))

@@ -10,7 +10,6 @@ import type { Engine } from './deps.ts'
 import { failureReport } from './failure.ts'
 import { announce } from './notify/announce.ts'
 import { wishOf } from './open-attempt.ts'
-import { record } from './record.ts'
 import { taskSubject } from './subjects.ts'
 import type { Transition } from './transition.ts'
 import { applyWrite } from './writes.ts'
@@ -34,7 +33,7 @@ export function save(
   const { task } = decided
   const stored = updateAttempt(store.sql, seen, task, now)
   if (!stored) return false
-  for (const event of decided.events) record(engine, event, now)
+  for (const event of decided.events) engine.store.append(event, now)
   consumeSignals(store.sql, uses)
   for (const write of decided.writes) applyWrite(engine, task, write, now)
   announce(engine, seen, decided, now)

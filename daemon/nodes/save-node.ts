@@ -7,7 +7,6 @@ import { dropReservation, liveWorkspaces, reservedOn } from '../../src/store/slo
 import type { Engine } from '../deps.ts'
 import { wishOf } from '../open-attempt.ts'
 import { SERVING } from '../place.ts'
-import { record } from '../record.ts'
 import { nodeSubject, taskSubject } from '../subjects.ts'
 
 /** Inside a write. False when somebody changed the node since it was read. */
@@ -26,7 +25,7 @@ export function saveNode(engine: Engine, seen: ReadNode, change: Partial<NodeSta
   store.afterCommit(() => loop.schedule(nodeSubject(seen.name), wakeAt))
   if (next.status !== seen.status) {
     const data = { from: seen.status, to: next.status, reason: next.waitingFor }
-    record(engine, { type: 'node.status', nodeName: seen.name, data }, now)
+    engine.store.append({ type: 'node.status', nodeName: seen.name, data }, now)
     wakeTasksOn(engine, seen.name, now)
     if (!SERVING.includes(next.status)) dropReservationsOn(engine, seen.name)
     engine.placementChanged()

@@ -4,7 +4,6 @@ import type { MarkedMachine } from '../../src/providers/provider.ts'
 import { insertNode } from '../../src/store/nodes.ts'
 import type { Engine } from '../deps.ts'
 import { adoptedNode } from '../nodes/fresh-node.ts'
-import { record } from '../record.ts'
 import { nodeSubject } from '../subjects.ts'
 
 /** Answers 1, or 0 when it has a row meanwhile. `keptMs` is for how long it is kept if it is never reached. */
@@ -22,7 +21,7 @@ export async function adopt(
     if (!insertNode(store.sql, node)) return 0
     log.warn({ node: node.name, server: machine.id }, 'a machine of ours without an owner was taken in')
     const data = { from: null, to: node.status, reason: 'adopted' }
-    record(engine, { type: 'node.status', nodeName: node.name, data }, now)
+    engine.store.append({ type: 'node.status', nodeName: node.name, data }, now)
     store.afterCommit(() => loop.schedule(nodeSubject(node.name), node.wakeAt))
     return 1
   })

@@ -17,7 +17,6 @@ import type { Engine } from '../deps.ts'
 import { fillIn } from '../late-salvage.ts'
 import { greet } from '../nodes/greet.ts'
 import { saveNode } from '../nodes/save-node.ts'
-import { record } from '../record.ts'
 import { bringHome } from '../results/bring-home.ts'
 
 /** Answers how many workspaces were saved. Never throws but for `signal`. */
@@ -123,7 +122,7 @@ async function release(engine: Engine, { name }: ReadNode, reason: string): Prom
 /** Inside a write: in the journal, and among the failures that people look at. */
 function tell(engine: Engine, nodeName: string, taskId: string | null, message: string): void {
   const at = engine.world.clock.now()
-  record(engine, { type: 'node.recovered', nodeName, taskId, data: { message } }, at)
+  engine.store.append({ type: 'node.recovered', nodeName, taskId, data: { message } }, at)
   const payload = { at, level: 'warn', source: 'sweep', taskId, step: null, code: 'MACHINE_RECOVERED', message }
   post(engine.store.sql, { id: `recovered-${nodeName}-${taskId ?? ''}`, kind: 'error', payload, dueAt: at })
 }

@@ -32,10 +32,14 @@ export interface Group {
 
 /** What the members of a group gather, to be written in one go: see journal.ts. */
 export interface Gathered {
-  /** Drops what there is: it was undone. */
+  /** Drops what was not written yet: its member was undone. */
   forget(): void
   /** Writes what there is and begins anew. */
   write(): void
+  /** What was written is durable. */
+  stored(): void
+  /** The whole group was undone. */
+  undone(): void
 }
 
 export interface GroupParts {
@@ -97,6 +101,7 @@ export function createGroup({ sql, world, gathered, onFull, committed }: GroupPa
     queue = queue.slice(taken)
     const then = deferred
     deferred = []
+    gathered.stored()
     for (const act of then) act()
     for (const { member, value } of done) member.resolve(value)
     committed?.()
@@ -141,7 +146,7 @@ export function createGroup({ sql, world, gathered, onFull, committed }: GroupPa
 
   function rollBack(): void {
     deferred = []
-    gathered.forget()
+    gathered.undone()
     if (sql.inTransaction()) sql.script('rollback')
   }
 

@@ -24,8 +24,10 @@ export interface JournalEvent {
 }
 
 export interface Journal extends Gathered {
-  /** Inside a write: puts an event on the record. Its number is there once the group is committed. */
-  append(event: NewEvent, now: number): JournalEvent
+  /** Inside a write: puts an event on the record; whoever listens is told of it once it is durable. */
+  append(event: NewEvent, now: number): void
+  /** Who hears of each event right after COMMIT, in order; one at a time. */
+  listen(listener: (event: JournalEvent) => void): void
 }
 
 /** Rows that one statement inserts, most first: each prepared once. A row alone costs 15 µs, one of 32 costs 9. */
@@ -39,6 +41,9 @@ const INSERTS = ROWS.map(
 export function createJournal(sql: Sql): Journal {
   let events: JournalEvent[] = []
   let values: Value[] = []
+  /** Numbered, and told once the group is durable. */
+  let written: JournalEvent[] = []
+  let tell: (event: JournalEvent) => void = () => {}
 
   /** The rows of one statement get numbers that follow each other; the last one is told. */
   function writeRows(insert: string, first: number, count: number): void {
@@ -56,19 +61,30 @@ export function createJournal(sql: Sql): Journal {
 
   return {
     append({ type, taskId = null, attempt = null, nodeName = null, step = null, data }, now) {
-      const event: JournalEvent = { seq: 0, at: now, type, taskId, attempt, nodeName, step, data }
       values.push(now, type, taskId, attempt, nodeName, step, JSON.stringify(data))
-      events.push(event)
-      return event
+      events.push({ seq: 0, at: now, type, taskId, attempt, nodeName, step, data })
+    },
+    listen(listener) {
+      tell = listener
     },
     write() {
-      let written = 0
+      let count = 0
       for (const [index, rows] of ROWS.entries()) {
-        for (; events.length - written >= rows; written += rows) writeRows(INSERTS[index] ?? '', written, rows)
+        for (; events.length - count >= rows; count += rows) writeRows(INSERTS[index] ?? '', count, rows)
       }
+      written = written.length === 0 ? events : [...written, ...events]
       forget()
     },
     forget,
+    stored() {
+      const told = written
+      written = []
+      for (const event of told) tell(event)
+    },
+    undone() {
+      written = []
+      forget()
+    },
   }
 }
 

@@ -11,6 +11,7 @@ export interface Store extends Group {
   sql: Sql
   /** Inside a write: puts an event on the record. */
   append: Journal['append']
+  listen: Journal['listen']
   close(): void
 }
 
@@ -22,6 +23,7 @@ export function openStore(stateDir: string, world: World, onFull: () => boolean 
   return {
     ...createGroup({ sql, world, gathered: journal, onFull, committed: writeHome.committed }),
     append: journal.append,
+    listen: journal.listen,
     sql,
     close: () => {
       writeHome.stop()

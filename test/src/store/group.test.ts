@@ -21,7 +21,13 @@ afterEach(() => {
 })
 
 const groupOf = (parts: Partial<GroupParts> = {}) =>
-  createGroup({ sql, world: realWorld(), gathered: { write() {}, forget() {} }, onFull: () => false, ...parts })
+  createGroup({
+    sql,
+    world: realWorld(),
+    gathered: { write() {}, forget() {}, stored() {}, undone() {} },
+    onFull: () => false,
+    ...parts,
+  })
 const insert = (value: number) => sql.run('insert into t values (?)', value)
 const stored = () => sql.all('select a from t order by a').map(({ a }) => a)
 
