@@ -2,7 +2,7 @@
  * Mostly a call says all that its task waits for: then what follows is decided and stored in the transaction of the call
  * itself. It saves a commit, a wake and a second look at the row; the next step begins as soon as the call is answered.
  */
-import { type AttemptKey, type ReadTask, readAttempt, type Standing } from '../src/store/attempts.ts'
+import type { ReadTask } from '../src/store/attempts.ts'
 import { openSignals, type Signal } from '../src/store/inbox.ts'
 import { isTerminal } from '../src/task.ts'
 import { decide } from './decide.ts'
@@ -20,20 +20,20 @@ import type { Transition } from './transition.ts'
 const UNINTERRUPTED = new AbortController()
 
 /**
- * Inside a write, after a signal was put into the inbox. False when the task has to be run for it: then nothing was
+ * Inside a write, after a signal for the task, as it was just read, was put into the inbox. False when the task has to be run for it: then nothing was
  * changed. When it throws, the whole write is taken back, and answers false when it is run again: what follows from a
  * call never keeps the call itself from being stored.
  */
-export function actAtOnce(engine: Engine, key: Standing): boolean {
+export function actAtOnce(engine: Engine, task: ReadTask): boolean {
   const { store, world, loop, justWritten, notAtOnce } = engine
-  const told = toldOf(key)
+  const told = toldOf(task)
   if (!told) return false
-  const subject = taskSubject(key)
+  const subject = taskSubject(task)
   if (!loop.isFree(subject) || notAtOnce.delete(subject)) return false
   const startedAt = world.clock.mono()
-  const plan = planFor(engine, key, told)
+  const plan = planFor(engine, task, told)
   if (!plan) return false
-  const { task, signals, outcome, decided } = plan
+  const { signals, outcome, decided } = plan
   try {
     store.afterCommit(() => {
       justWritten.delete(subject)
@@ -48,27 +48,23 @@ export function actAtOnce(engine: Engine, key: Standing): boolean {
 
 type Told = NonNullable<Leg['told']>
 
-function toldOf({ step, status }: Standing): Told | undefined {
+function toldOf({ step, status }: ReadTask): Told | undefined {
   return step !== null && !isTerminal(status) && Object.hasOwn(journey, step) ? journey[step].told : undefined
 }
 
 interface Plan {
-  task: ReadTask
   signals: Signal[]
   outcome: Outcome
   decided: Transition
 }
 
 /** Undefined when the word alone does not decide, and when it cannot be read: the run of the step says so. */
-function planFor(engine: Engine, key: AttemptKey, told: Told): Plan | undefined {
-  const { sql } = engine.store
+function planFor(engine: Engine, task: ReadTask, told: Told): Plan | undefined {
   try {
-    const task = readAttempt(sql, key)
-    if (!task) return undefined
-    const signals = openSignals(sql, key)
+    const signals = openSignals(engine.store.sql, task)
     if (signals.some(({ kind }) => kind === 'cancel')) return undefined
     const outcome = told(stepContext(engine, task, signals, UNINTERRUPTED), task)
-    return outcome && { task, signals, outcome, decided: decide(task, outcome, rulesOf(engine)) }
+    return outcome && { signals, outcome, decided: decide(task, outcome, rulesOf(engine)) }
   } catch {
     return undefined
   }

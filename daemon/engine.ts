@@ -4,9 +4,9 @@
  */
 import { TdfError } from '../src/errors.ts'
 import type { CallbackAnswer } from '../src/protocol/callbacks.ts'
-import { type AttemptKey, type ReadTask, readAttempt, readNewestStanding } from '../src/store/attempts.ts'
+import { type AttemptKey, type ReadTask, readAttempt, readNewestAttempt } from '../src/store/attempts.ts'
 import { readNode, suspectNode, writeHeartbeat } from '../src/store/nodes.ts'
-import { insertTask, type NewTask, newestKey, readNewestAttempt } from '../src/store/tasks.ts'
+import { insertTask, type NewTask, newestKey } from '../src/store/tasks.ts'
 import { isTerminal } from '../src/task.ts'
 import type { Engine } from './deps.ts'
 import { openAttempt } from './open-attempt.ts'
@@ -106,7 +106,7 @@ function toLive(
   payload: Record<string, unknown>,
 ): CallbackAnswer {
   const { sql } = engine.store
-  const task = readNewestStanding(sql, taskId)
+  const task = readNewestAttempt(sql, taskId)
   if (!task) return { accepted: false, reason: 'there is no such task' }
   if (isTerminal(task.status)) return { accepted: false, reason: `the task is ${task.status}` }
   push(engine, task, kind, `${dedupe}:${task.attempt}`, payload)

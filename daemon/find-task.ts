@@ -1,8 +1,9 @@
 /** Task references: a full id, a prefix of four or more characters that fits one task, `@last` or `@last-failed`. */
 import { TdfError } from '../src/errors.ts'
 import type { ReadTask } from '../src/store/attempts.ts'
+import { readNewestAttempt } from '../src/store/attempts.ts'
 import type { Sql } from '../src/store/sql.ts'
-import { findByPrefix, lastId, listTasks, readNewestAttempt } from '../src/store/tasks.ts'
+import { findByPrefix, lastId, listTasks } from '../src/store/tasks.ts'
 
 const PREFIX_MIN = 4
 

@@ -5,7 +5,7 @@
 import { asTdfError } from '../src/errors.ts'
 import type { AgentEvent } from '../src/protocol/agent-api.ts'
 import { type CallbackAnswer, provisioningFailed, taskStatus, workspaceReady } from '../src/protocol/callbacks.ts'
-import { readStanding, type Standing, wakeAttempt } from '../src/store/attempts.ts'
+import { type ReadTask, readAttempt, wakeAttempt } from '../src/store/attempts.ts'
 import { addSignal, hasSignal, openBytes, type SignalKind } from '../src/store/inbox.ts'
 import { readWorkspace } from '../src/store/slots.ts'
 import { isTerminal } from '../src/task.ts'
@@ -31,7 +31,7 @@ export function tell(engine: Engine, told: Told): CallbackAnswer {
   const { sql } = engine.store
   const workspace = readWorkspace(sql, told.workspaceId)
   if (!workspace) return refuse('the workspace is not known')
-  const task = readStanding(sql, { id: workspace.taskId, attempt: workspace.attempt })
+  const task = readAttempt(sql, { id: workspace.taskId, attempt: workspace.attempt })
   if (!task || isTerminal(task.status)) return refuse('the run is over')
   if (task.workspaceId !== told.workspaceId) return refuse('a newer placement took over')
   const dedupe = `${told.kind}:${told.workspaceId}:${told.sessionId ?? ''}`
@@ -45,7 +45,7 @@ export function tell(engine: Engine, told: Told): CallbackAnswer {
 /** Inside a write: stores the fact once and makes its task due. */
 export function push(
   engine: Engine,
-  task: Standing,
+  task: ReadTask,
   kind: SignalKind,
   dedupe: string,
   payload: Record<string, unknown>,

@@ -40,10 +40,9 @@ export interface ReadTask extends Task {
   wakes: number
 }
 
-const STANDING = [KEY, ...fields(['attempt', 'status', 'step', 'workspaceId'])]
-
 const SELECT = `select t.id, t.spec, ${columnsOf(WHOLE, 'a.')} from attempts a join tasks t on t.id = a.task_id`
 const SELECT_ONE = `${SELECT} where a.task_id = ? and a.attempt = ?`
+const SELECT_NEWEST = `${SELECT} and a.attempt = t.attempt where t.id = ?`
 const READ = [...fields(['id']), ...fields([], ['spec']), ...WHOLE]
 
 export function readAttempt(sql: Sql, key: AttemptKey): ReadTask | undefined {
@@ -51,26 +50,10 @@ export function readAttempt(sql: Sql, key: AttemptKey): ReadTask | undefined {
   return values && objectFrom(values, READ)
 }
 
-/** How an attempt stands, without what it is about: enough to take in a signal. */
-export type Standing = Pick<Task, 'id' | 'attempt' | 'status' | 'step' | 'workspaceId'>
-
-/** Of a task's newest attempt. */
-export function readNewestStanding(sql: Sql, id: string): Standing | undefined {
-  const row = sql.one(
-    `select a.task_id, a.attempt, a.status, a.step, a.workspace_id from tasks t
-     join attempts a on a.task_id = t.id and a.attempt = t.attempt where t.id = ?`,
-    id,
-  )
-  return row && objectOf(row, STANDING)
-}
-
-export function readStanding(sql: Sql, key: AttemptKey): Standing | undefined {
-  const row = sql.one(
-    'select task_id, attempt, status, step, workspace_id from attempts where task_id = ? and attempt = ?',
-    key.id,
-    key.attempt,
-  )
-  return row && objectOf(row, STANDING)
+/** The newest attempt of a task. */
+export function readNewestAttempt(sql: Sql, id: string): ReadTask | undefined {
+  const values = sql.values(SELECT_NEWEST, id)
+  return values && objectFrom(values, READ)
 }
 
 /** The newest attempts of tasks, newest task first. `where` is ours; its values are bound. */

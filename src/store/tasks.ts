@@ -1,6 +1,6 @@
 /** Tasks: what was asked for, once, and which attempt is the newest. */
 import type { Status, TaskSpec } from '../task.ts'
-import { type AttemptKey, type ReadTask, readAttempt, readNewest } from './attempts.ts'
+import { type AttemptKey, type ReadTask, readNewest } from './attempts.ts'
 import { jsonOf, readable } from './fields.ts'
 import type { Sql } from './sql.ts'
 
@@ -24,11 +24,6 @@ export function insertTask(sql: Sql, task: NewTask): boolean {
     task.createdAt,
   )
   return rows === 1
-}
-
-export function readNewestAttempt(sql: Sql, id: string): ReadTask | undefined {
-  const key = newestKey(sql, id)
-  return key && readAttempt(sql, key)
 }
 
 export function newestKey(sql: Sql, id: string): AttemptKey | undefined {

@@ -4,9 +4,9 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { readNewestAttempt } from '../../src/store/attempts.ts'
 import { readNodes } from '../../src/store/nodes.ts'
 import { openStore, type Store } from '../../src/store/store.ts'
-import { readNewestAttempt } from '../../src/store/tasks.ts'
 import { realWorld, type World } from '../../src/world.ts'
 import { HOUR, type Lives, lives, MIN } from '../support/lives.ts'
 
