@@ -27,7 +27,7 @@ let growth: Point[] = []
 const BENCHES: Record<string, () => Promise<Row[]>> = {
   throughput: () => (SHORT ? throughputRows(1, 1_500) : throughputRows(3, 5_000)),
   replay: async () => [await replayRow(SHORT ? 1 : 3, SHORT ? 1_500 : 5_000)],
-  callbacks: () => (SHORT ? callbackRows(1, 5) : callbackRows(5, 10)),
+  callbacks: () => (SHORT ? callbackRows(1, 5) : callbackRows(3, 20)),
   recovery: async () => [await recoveryRow()],
   parked: async () => [await parkedRow(SHORT ? 10 : 60)],
   placement: async () => [await placementRow(25), tickRow()],
