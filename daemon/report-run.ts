@@ -1,4 +1,5 @@
 /** What is counted and logged of a run once it is stored. */
+import type { TdfError } from '../src/errors.ts'
 import type { ReadTask } from '../src/store/attempts.ts'
 import type { Engine } from './deps.ts'
 import type { Outcome } from './outcome.ts'
@@ -16,18 +17,17 @@ export function report(
   const reason = outcome.kind === 'retry' ? outcome.error.code : undefined
   if (before.step !== null) engine.metrics.ran(before.step, outcome.kind, ms, reason)
   if (before.step === task.step && before.status === task.status && failure === null) return
-  engine.log.info(
-    {
-      task: task.id,
-      attempt: task.attempt,
-      step: before.step,
-      to: task.step,
-      status: task.status,
-      node: task.nodeName,
-      outcome: outcome.kind,
-      ms: Math.round(ms),
-      ...(failure ? { code: failure.error.code, class: failure.error.class, err: failure.error.message } : {}),
-    },
-    'transition',
-  )
+  const about = {
+    task: task.id,
+    attempt: task.attempt,
+    step: before.step,
+    to: task.step,
+    status: task.status,
+    node: task.nodeName,
+    outcome: outcome.kind,
+    ms: Math.round(ms),
+  }
+  engine.log.info(failure ? { ...about, ...reasonOf(failure.error) } : about, 'transition')
 }
+
+const reasonOf = (error: TdfError) => ({ code: error.code, class: error.class, err: error.message })
