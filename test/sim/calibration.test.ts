@@ -135,7 +135,8 @@ vi.mock('../../daemon/signals.ts', async original => {
   const real = await original<typeof import('../../daemon/signals.ts')>()
   const tell: typeof real.tell = (engine, told) => {
     if (!is('a signal is stored and nobody is woken')) return real.tell(engine, told)
-    const deaf = { ...engine, loop: { ...engine.loop, schedule() {} } }
+    // Nor is it acted on at once, which needs no wake.
+    const deaf = { ...engine, loop: { ...engine.loop, schedule() {}, isFree: () => false } }
     return real.tell(deaf, told)
   }
   return { ...real, tell }
@@ -145,7 +146,7 @@ vi.mock('../../daemon/signals.ts', async original => {
 const POLICIES: [policy: string, from: number][] = [
   ['a run is keyed by task alone, so that a retry is no-op', 1],
   ['a cancel does not reach a task that is not placed', 14],
-  ['a signal is stored and nobody is woken', 5],
+  ['a signal is stored and nobody is woken', 7],
   ['cleanup is written down after the verdict, not with it', 139],
   ['a slot is given back only when all goes well', 1],
   ['placement counts workspaces and forgets reservations', 6],
