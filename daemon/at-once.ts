@@ -20,9 +20,9 @@ import type { Transition } from './transition.ts'
 const UNINTERRUPTED = new AbortController()
 
 /**
- * Inside a write, after a signal for the task, as it was just read, was put into the inbox. False when the task has to be run for it: then nothing was
- * changed. When it throws, the whole write is taken back, and answers false when it is run again: what follows from a
- * call never keeps the call itself from being stored.
+ * Inside a write, after a signal was put into the inbox; `task` was read in the same write. False when it has to be run
+ * for it: then nothing was changed. When it throws, the whole write is taken back, and the same call answers false when
+ * the write is run again: what follows from a call never keeps the call itself from being stored.
  */
 export function actAtOnce(engine: Engine, task: ReadTask): boolean {
   const { store, world, loop, justWritten, notAtOnce } = engine

@@ -134,8 +134,8 @@ export function createLoop({ world, log, run, onGap }: LoopParts): Loop {
   }
 
   /**
-   * Plans the next round once all of a group of commits were told, and before any of them is answered: what a callback
-   * led to begins a turn of the event loop earlier than its answer is written.
+   * Plans the next round as a microtask: after all of a group of commits were told, so that a burst plans once, and
+   * before any of them is answered, so that what a callback led to does not wait for its answer to be written.
    */
   function rearm(): void {
     if (stopped || planning || held) return

@@ -11,6 +11,7 @@ export interface Store extends Group {
   sql: Sql
   /** Inside a write: puts an event on the record. */
   append: Journal['append']
+  /** Who hears of each event once it is durable; the engine is the one. */
   listen: Journal['listen']
   close(): void
 }
