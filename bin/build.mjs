@@ -72,16 +72,21 @@ function buildQuick(outdir) {
 
 /** The engine with a journey that does nothing, for measuring; not part of the package. */
 function buildBenchHost(outdir) {
-  return build({ ...shared, entryPoints: { 'bench-host': 'test/bench/host/main.ts' }, outdir, external: ['libsql'] })
+  return build({
+    ...shared,
+    entryPoints: { 'bench-host': 'test/perf/bench/host/main.ts' },
+    outdir,
+    external: ['libsql'],
+  })
 }
 
 /** Programs for developers, built aside: `node bin/build.mjs sim`. */
 const EXTRA = {
   sim: 'test/sim/main.ts',
-  soak: 'test/soak/main.ts',
-  'bench/main': 'test/bench/main.ts',
-  'bench/bare': 'test/bench/bare/main.ts',
-  'demo/main': 'test/demo/main.ts',
+  soak: 'test/perf/soak/main.ts',
+  'bench/main': 'test/perf/bench/main.ts',
+  'bench/bare': 'test/perf/bench/bare/main.ts',
+  'demo/main': 'test/perf/demo/main.ts',
 }
 
 async function buildExtra(name) {

@@ -2,8 +2,8 @@
 import path from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
-import { VERSION } from '../src/version.ts'
-import { begin } from './begin.ts'
+import { VERSION } from '../src/platform/version.ts'
+import { begin } from './run.ts'
 
 const { cli, words } = begin(path.dirname(fileURLToPath(import.meta.url)))
 

@@ -4,10 +4,9 @@
  * beyond Node: 22 modules, each found, read and compiled by itself, were most of that.
  */
 import process from 'node:process'
-import { begin } from './begin.ts'
 import { rootCommand } from './root.ts'
-import { runCli } from './run.ts'
-import { lsCommand, showCommand, whyCommand } from './tasks.ts'
+import { begin, runCli } from './run.ts'
+import { lsCommand, showCommand, whyCommand } from './tasks/list.ts'
 
 const { cli, words } = begin(__dirname)
 runCli(cli, words, () => rootCommand(cli, [lsCommand, showCommand, whyCommand])).then(code => {

@@ -1,9 +1,10 @@
 /** The command that holds the others: what every command takes, and how its errors become ours. */
+
 import { Command, type CommanderError, Option } from 'commander'
-import { VERSION } from '../src/version.ts'
-import { type Cli, usage } from './cli.ts'
-import { COLOUR_WHEN, type ColourWhen } from './colour.ts'
-import { FORMATS } from './formats.ts'
+import { VERSION } from '../src/platform/version.ts'
+import { type Cli, usage } from './cli/cli.ts'
+import { COLOUR_WHEN, type ColourWhen } from './cli/colour.ts'
+import { FORMATS } from './cli/formats.ts'
 
 export type MakeCommand = (cli: Cli) => Command
 

@@ -1,10 +1,10 @@
 /** Arguments → command → exit code, and the only place that prints an error. Tests call it as `bin/tdf` does. */
+import process from 'node:process'
 import { type Command, CommanderError } from 'commander'
-import { asTdfError, ERRORS, type TdfError } from '../src/errors.ts'
-import { sanitize } from '../src/sanitize.ts'
-import type { Cli } from './cli.ts'
-import { type Paint, paintOf } from './colour.ts'
-import { errorText } from './error-text.ts'
+import { asTdfError, ERRORS, shownHint, type TdfError } from '../src/core/errors.ts'
+import { jsonText, sanitize } from '../src/text/sanitize.ts'
+import { type Cli, createCli } from './cli/cli.ts'
+import { type Paint, paintOf } from './cli/colour.ts'
 
 /** Never throws: what went wrong is printed, and the exit code tells it. `build` makes the tree that knows the command. */
 export async function runCli(cli: Cli, argv: readonly string[], build: (cli: Cli) => Command): Promise<number> {
@@ -21,7 +21,7 @@ export async function runCli(cli: Cli, argv: readonly string[], build: (cli: Cli
 
 /** `tdf` alone: what there is, and how the daemon is. */
 async function greet(cli: Cli, program: Command): Promise<void> {
-  const { daemonLine } = await import('./daemon-line.ts')
+  const { daemonLine } = await import('./daemon/status.ts')
   program.outputHelp()
   cli.stdout.write(`\n${await daemonLine(cli)}\n`)
 }
@@ -50,4 +50,31 @@ function wantsJson(argv: readonly string[]): boolean {
       /^(?:-o|--output=)(?:nd)?json$/.test(word) ||
       (/^(?:nd)?json$/.test(word) && ['-o', '--output'].includes(argv[index - 1] ?? '')),
   )
+}
+
+/** Takes the process over: its words, its streams. The same for every way in. */
+
+/** `programDir` is where the built program lies. */
+export function begin(programDir: string): { cli: Cli; words: readonly string[] } {
+  const dashes = process.argv.indexOf('--')
+  const words = dashes < 0 ? process.argv.slice(2) : process.argv.slice(2, dashes)
+  const behind = dashes < 0 ? [] : process.argv.slice(dashes + 1)
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', error => {
+      // Whoever read us has enough: `tdf ls | head` is no failure.
+      if ('code' in error && error.code === 'EPIPE') process.exit(0)
+      throw error
+    })
+  }
+  return { cli: createCli(process, programDir, behind), words }
+}
+
+/** An error as people and scripts see it, on stderr. */
+
+export function errorText(error: TdfError, isJson: boolean, paint: Paint = text => text): string {
+  const { code, message } = error
+  const hint = shownHint(error)
+  if (isJson) return `${jsonText({ error: { code, message, hint } })}\n`
+  const [problem, remedy, name] = [paint('error:', 'bad'), paint('hint:', 'busy'), paint('code:', 'quiet')]
+  return `${problem} ${sanitize(message)}\n  ${remedy} ${sanitize(hint)}\n  ${name} ${code}\n`
 }

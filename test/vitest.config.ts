@@ -5,15 +5,15 @@ const root = path.dirname(import.meta.dirname)
 
 /** What needs minutes or a special machine has a command of its own; `npm test` runs everything else. */
 const APART = [
-  'test/crash/**',
-  'test/long/**',
-  'test/faults/daemon.test.ts',
-  'test/daemon/sweeps/machines.test.ts',
-  'test/hosts/**',
-  'test/agents/**',
-  'test/bench/**',
-  'test/load/**',
-  'test/terminal/**',
+  'test/system/crash/**',
+  'test/system/long/**',
+  'test/system/faults/daemon.test.ts',
+  'test/unit/daemon/sweeps/machines.test.ts',
+  'test/system/hosts/**',
+  'test/system/agents/**',
+  'test/perf/bench/**',
+  'test/system/load/**',
+  'test/system/terminal/**',
   'test/sim/calibration.test.ts',
 ]
 

@@ -1,7 +1,7 @@
 /** What a handler of a node's journey is handed, and what it gives back. */
-import type { Heartbeat } from '../../src/node.ts'
-import type { NodeState, ReadNode } from '../../src/store/nodes.ts'
-import type { Engine } from '../deps.ts'
+import type { Heartbeat } from '../../src/core/node.ts'
+import type { NodeState, ReadNode } from '../../src/store/tables/nodes.ts'
+import type { Engine } from '../services.ts'
 
 export interface NodeContext {
   engine: Engine

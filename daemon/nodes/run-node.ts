@@ -1,17 +1,17 @@
 /** One node, one step of its journey: read it, run the handler of its status, save what it says. */
-import { asTdfError, type TdfError } from '../../src/errors.ts'
-import type { NodeFacts } from '../../src/node.ts'
-import { pendingOn } from '../../src/store/cleanups.ts'
-import { type ReadNode, readHeartbeat, readNode } from '../../src/store/nodes.ts'
-import { liveWorkspaces, reservedOn } from '../../src/store/slots.ts'
-import { alert } from '../alert.ts'
-import { backoffMs } from '../decide.ts'
-import type { Engine } from '../deps.ts'
-import { patienceMs } from '../patience.ts'
-import { nodeSubject } from '../subjects.ts'
+import { asTdfError, type TdfError } from '../../src/core/errors.ts'
+import type { NodeFacts } from '../../src/core/node.ts'
+import { pendingOn } from '../../src/store/tables/cleanups.ts'
+import { type ReadNode, readHeartbeat, readNode } from '../../src/store/tables/nodes.ts'
+import { liveWorkspaces, reservedOn } from '../../src/store/tables/slots.ts'
+import { nodeSubject } from '../engine/loop.ts'
+import { patienceMs } from '../engine/rules/backoff.ts'
+import { backoffMs } from '../engine/rules/decide.ts'
+import { saveNode } from '../engine/save-node.ts'
+import { alert } from '../reporting/failures.ts'
+import type { Engine } from '../services.ts'
 import type { NodeContext, NodeOutcome } from './handler.ts'
 import { nodeJourney } from './journey.ts'
-import { saveNode } from './save-node.ts'
 
 export async function runNode(engine: Engine, name: string, signal: AbortSignal): Promise<void> {
   const { store, world, loop } = engine

@@ -2,13 +2,11 @@
  * A node that serves. It is alive while its heartbeats come, or while it answers when asked; after `heartbeat_stale` it
  * gets no new work, after `lost_after` it is lost. A provisioned machine without work becomes warm, and a warm one ends.
  */
-import { asTdfError, TdfError } from '../../src/errors.ts'
-import type { ReadNode } from '../../src/store/nodes.ts'
-import { keepsMachines } from '../admission.ts'
-import { greet } from './greet.ts'
+import { asTdfError, TdfError } from '../../src/core/errors.ts'
+import type { ReadNode } from '../../src/store/tables/nodes.ts'
+import { keepsMachines } from '../placement/admission.ts'
+import { greet, pull } from './contact.ts'
 import type { NodeContext, NodeHandler, NodeOutcome } from './handler.ts'
-import { lastPaidMoment } from './paid-hour.ts'
-import { pull } from './pull.ts'
 
 export const serving: NodeHandler = async (ctx, node) => {
   const { now, engine } = ctx
@@ -131,4 +129,27 @@ function goesAt({ engine, now }: NodeContext, { facts, provider }: ReadNode): nu
   const at = now + engine.config.nodes.warmTimeout
   const keeps = provider === 'hetzner' && engine.config.providers.hetzner.keepPaidHour
   return keeps && facts.billedFrom !== undefined ? lastPaidMoment(facts.billedFrom, at) : at
+}
+
+/** Takes no new work. When the last of its work is done, a machine of ours is destroyed; yours just stays drained. */
+
+export const draining: NodeHandler = async (ctx, node) => {
+  const mayGo = !node.facts.adopted && !keepsMachines(ctx.engine)
+  const isEmpty = mayGo && ctx.workspaces === 0 && ctx.reservations === 0 && ctx.unsaved === 0
+  if (isEmpty && node.autoProvisioned) return { status: 'destroying', ms: 0, waitingFor: 'the provider to remove it' }
+  const { status, waitingFor, ...outcome } = await serving(ctx, node)
+  if (status === 'lost') return { ...outcome, status, waitingFor: waitingFor ?? null }
+  return { ...outcome, waitingFor: isEmpty ? null : `${ctx.workspaces} workspaces to end` }
+}
+
+/** A started hour is paid for whole: a machine that nobody needs stays until shortly before the next would start. */
+
+const HOUR_MS = 3_600_000
+/** What it takes to see it removed, with room for a slow answer. */
+const MARGIN_MS = 5 * 60_000
+
+/** When a machine whose hours count from `billedFrom` should go that would go at `at`. Never earlier, and never for more. */
+export function lastPaidMoment(billedFrom: number, at: number): number {
+  const hours = Math.ceil((at - billedFrom) / HOUR_MS)
+  return Math.max(at, billedFrom + hours * HOUR_MS - MARGIN_MS)
 }

@@ -1,8 +1,8 @@
 /** From the node to our disk: the agent saves the work, we fetch it, check it and say so. Used by the step and the sweep. */
-import type { AgentClient } from '../../src/agent-client.ts'
-import { TdfError } from '../../src/errors.ts'
+import type { AgentClient } from '../../src/clients/agent.ts'
+import { TdfError } from '../../src/core/errors.ts'
+import { resultRefOf, type Task, type TaskResult } from '../../src/core/task.ts'
 import type { Salvaged } from '../../src/protocol/agent-api.ts'
-import { resultRefOf, type Task, type TaskResult } from '../../src/task.ts'
 import { checkpointRefOf } from './checkpoints.ts'
 import type { Results } from './results.ts'
 

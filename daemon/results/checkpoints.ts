@@ -2,9 +2,9 @@
  * Checkpoints: what a run had done so far, saved while it goes on or rests on a machine that may be lost. They lie beside
  * the results and are none; the newest becomes the attempt's result when nothing better can be had.
  */
-import { TdfError } from '../../src/errors.ts'
+import { TdfError } from '../../src/core/errors.ts'
+import { resultRefOf, type Task } from '../../src/core/task.ts'
 import type { Salvaged } from '../../src/protocol/agent-api.ts'
-import { resultRefOf, type Task } from '../../src/task.ts'
 import type { Repository } from './repository.ts'
 
 const FETCH_TIMEOUT_MS = 600_000

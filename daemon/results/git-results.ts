@@ -1,13 +1,14 @@
 /** Results in git: fetched from the node's bundle, checked object by object, and only then named. */
+
 import { existsSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { TdfError } from '../../src/errors.ts'
+import { TdfError } from '../../src/core/errors.ts'
+import { resultRefOf, type Task, type TaskResult } from '../../src/core/task.ts'
 import type { Salvaged } from '../../src/protocol/agent-api.ts'
-import { resultRefOf, type Task, type TaskResult } from '../../src/task.ts'
+import { pack } from './bundles.ts'
 import { checkpointCommit, checkpointRefOf, keepCheckpoint, takeCheckpoint } from './checkpoints.ts'
 import { logFiles } from './logs.ts'
-import { pack } from './pack.ts'
 import { type Repository, repositories } from './repository.ts'
 import type { Results } from './results.ts'
 

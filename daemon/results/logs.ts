@@ -1,8 +1,11 @@
 /** What sessions printed, as files of ours: copied before a workspace is deleted, and read when it is gone. */
+
 import { mkdir, open, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { LOG_CHUNK_BYTES_MAX, LOG_TAIL_BYTES } from '../../src/protocol/limits.ts'
-import type { Task } from '../../src/task.ts'
+import type { AgentClient } from '../../src/clients/agent.ts'
+import { asTdfError } from '../../src/core/errors.ts'
+import { SETUP_SESSION, sessionsOf, type Task } from '../../src/core/task.ts'
+import { LOG_CHUNK_BYTES_MAX, LOG_TAIL_BYTES } from '../../src/protocol/shapes.ts'
 
 /** What a node adds behind its own bound: a line that says so, and the end of the output. */
 const BEHIND_BYTES_MAX = 2 * LOG_TAIL_BYTES
@@ -62,5 +65,23 @@ export function logFiles(stateDir: string, bytesMax: number): Logs {
       }
     },
     remove: taskId => rm(folderOf(taskId), { recursive: true, force: true }),
+  }
+}
+
+/** Before a workspace is deleted: the output of everything that ran in it. */
+
+/** The name of when a log was written, beside that of the log. No id has a dot in it. */
+export const timesOf = (sessionId: string) => `${sessionId}.times`
+
+/** A log that the agent does not have is no reason to keep a workspace; one that it cannot give now is. */
+export async function keepLogs(logs: Logs, task: Task, workspaceId: string, agent: AgentClient): Promise<void> {
+  for (const sessionId of [SETUP_SESSION, ...sessionsOf(task, workspaceId)]) {
+    try {
+      await logs.keep(task, sessionId, after => agent.logs(workspaceId, sessionId, after))
+      await logs.keep(task, timesOf(sessionId), after => agent.logTimes(workspaceId, sessionId, after))
+    } catch (thrown) {
+      const { code } = asTdfError(thrown)
+      if (code !== 'WORKSPACE_GONE' && code !== 'AGENT_REFUSED') throw thrown
+    }
   }
 }

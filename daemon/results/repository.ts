@@ -1,11 +1,12 @@
 /** One bare repository for each source: made when first needed, written to by one at a time, never with foreign settings. */
+
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { TdfError } from '../../src/errors.ts'
-import { type GitOptions, git } from '../../src/git.ts'
-import type { RunResult } from '../../src/process.ts'
+import { TdfError } from '../../src/core/errors.ts'
+import { type GitOptions, git } from '../../src/platform/git.ts'
+import type { RunResult } from '../../src/platform/process.ts'
 
 /** Old histories are full of these; they are ugly, not dangerous (git-fsck(1), FSCK MESSAGES). */
 const HARMLESS = [

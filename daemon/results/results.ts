@@ -1,7 +1,6 @@
 /** Where the work comes home: a bare repository for each source, in the state folder. */
-
+import type { ResumeFacts, Task, TaskResult } from '../../src/core/task.ts'
 import type { Salvaged } from '../../src/protocol/agent-api.ts'
-import type { ResumeFacts, Task, TaskResult } from '../../src/task.ts'
 import type { Logs } from './logs.ts'
 
 export interface Results {

@@ -1,10 +1,9 @@
 /** Starts the agent with its prompt, or its conversation anew; not before its credential may be used. */
-import type { Task } from '../../src/task.ts'
-import type { StepContext, StepHandler } from '../context.ts'
-import { type Outcome, wait } from '../outcome.ts'
-import { nextSession } from '../sessions.ts'
-import { followups } from './followups.ts'
-import { isLost, nodeLost } from './node-state.ts'
+import { nextSession, type Task } from '../../src/core/task.ts'
+import { type Outcome, wait } from '../engine/rules/outcome.ts'
+import type { StepContext, StepHandler } from '../engine/rules/step.ts'
+import { followups } from './followup.ts'
+import { isLost, nodeLost } from './node.ts'
 import { conversationOf, startSession } from './session.ts'
 
 export const agentSession: StepHandler<'running'> = async (ctx, task) => {

@@ -2,8 +2,8 @@
  * Undoes what the attempt made outside. Each thing is a work item of its own, tried again until it is confirmed; what
  * cannot be confirmed now is left to the sweep, visibly.
  */
-import type { StepHandler } from '../context.ts'
-import { wait } from '../outcome.ts'
+import { wait } from '../engine/rules/outcome.ts'
+import type { StepHandler } from '../engine/rules/step.ts'
 
 const TRIES_MAX = 5
 

@@ -2,16 +2,16 @@
  * Follows the agent to its end: by the exit that was told, else by looking every `reconcile_interval`. Ends a run that
  * is idle (no byte and no processor time); a run at its soft limit goes on while it still writes.
  */
-import { TdfError } from '../../src/errors.ts'
+import { TdfError } from '../../src/core/errors.ts'
+import type { ExitFacts, ProgressFacts, Task } from '../../src/core/task.ts'
 import type { AgentSession } from '../../src/protocol/agent-api.ts'
-import type { ExitFacts, ProgressFacts, Task } from '../../src/task.ts'
-import type { Hearing, StepContext, StepHandler, ToldHandler } from '../context.ts'
-import { advance, fail, type Learnt, type Outcome, wait } from '../outcome.ts'
-import { budgetLeft } from '../usage.ts'
-import { type End, endOf } from './ended.ts'
-import { arrived, followups, give } from './followups.ts'
-import { isLost, nodeLost } from './node-state.ts'
+import { advance, fail, type Learnt, type Outcome, wait } from '../engine/rules/outcome.ts'
+import type { Hearing, StepContext, StepHandler, ToldHandler } from '../engine/rules/step.ts'
+import { budgetLeft } from '../engine/rules/usage.ts'
+import { arrived, followups, give } from './followup.ts'
+import { isLost, nodeLost } from './node.ts'
 import { commandExit, exitOf, exitsTold, exitTold, learntFrom, overBudget } from './session.ts'
+import { type End, endOf } from './verdict.ts'
 
 type Next = 'salvage' | 'awaiting_followup' | 'agent_session'
 

@@ -3,15 +3,14 @@
  * our own repository, and only then lets the verdict of a run that ended well fall. Every try may be repeated, and no
  * failure ends it: at `salvage_timeout` the task goes on and its node is held.
  */
-
-import type { AgentClient } from '../../src/agent-client.ts'
-import { asTdfError, TdfError } from '../../src/errors.ts'
-import { isTerminal, type Task } from '../../src/task.ts'
-import type { StepContext, StepHandler } from '../context.ts'
-import { advance, fail, type Learnt, type Outcome, wait } from '../outcome.ts'
+import type { AgentClient } from '../../src/clients/agent.ts'
+import { asTdfError, TdfError } from '../../src/core/errors.ts'
+import { checkIdOf, isTerminal, type Task } from '../../src/core/task.ts'
+import { advance, fail, type Learnt, type Outcome, wait } from '../engine/rules/outcome.ts'
+import type { StepContext, StepHandler } from '../engine/rules/step.ts'
 import { bringHome } from '../results/bring-home.ts'
-import { judge } from '../verdict.ts'
-import { runCheck } from './check.ts'
+import { confinement, exitTold } from './session.ts'
+import { judge } from './verdict.ts'
 
 const RETRY_MS_MAX = 30_000
 
@@ -78,3 +77,38 @@ async function checkpointed(ctx: StepContext, task: Task): Promise<Learnt> {
     return {}
   }
 }
+
+/** The check that tdf itself runs on the node, after the agent is dead and its work is saved. */
+
+export type Checked = { ended: true; exitCode: number | null } | { ended: false; wait: Outcome<never> }
+
+/** What is added to the check's own limit before salvage counts as late, in ms. */
+const CHECK_GRACE_MS = 60_000
+
+/** Starts the check, or looks how it does. Null as exit code: it was ended by a signal or its time limit. */
+export async function runCheck(ctx: StepContext, task: Task, command: string): Promise<Checked> {
+  const { workspaceId, nodeName, sessionId } = task
+  if (workspaceId === null || nodeName === null || sessionId === null) return { ended: true, exitCode: null }
+  const id = checkIdOf(sessionId)
+  const told = exitTold(ctx, id)
+  if (told) return { ended: true, exitCode: told.exitCode }
+  const agent = await ctx.agent(nodeName)
+  const timeoutMs = ctx.config.runner.checkTimeout
+  if (!task.facts.check) {
+    await agent.startSession(workspaceId, {
+      sessionId: id,
+      agent: { type: 'command', command: ['sh', '-c', command], env: ctx.secrets(task.spec.agent.env) },
+      prompt: '',
+      timeoutMs,
+      resumeRef: null,
+      ...(await confinement(ctx, nodeName, agent)),
+    })
+    const facts = { check: { sessionId: id, exitCode: null, ended: false } }
+    return { ended: false, wait: wait(1_000, WHY, { facts, deadlineMs: timeoutMs + CHECK_GRACE_MS }) }
+  }
+  const session = await agent.session(workspaceId, id)
+  if (session?.status === 'running') return { ended: false, wait: wait(ctx.config.runner.reconcileInterval, WHY) }
+  return { ended: true, exitCode: session?.exitCode ?? null }
+}
+
+const WHY = 'the check to end'

@@ -1,13 +1,13 @@
 /** Sessions of an attempt: how one is started, how its exit is told, and what it has reported. */
-import { TdfError } from '../../src/errors.ts'
-import type { AgentSession } from '../../src/protocol/agent-api.ts'
+import type { AgentClient } from '../../src/clients/agent.ts'
+import { TdfError } from '../../src/core/errors.ts'
+import type { ExitFacts, Task } from '../../src/core/task.ts'
+import type { AgentSession, Sandbox } from '../../src/protocol/agent-api.ts'
 import { type TaskStatusBody, taskStatus } from '../../src/protocol/callbacks.ts'
-import type { ExitFacts, Task } from '../../src/task.ts'
-import type { Hearing, StepContext } from '../context.ts'
-import { advance, fail, type Learnt, type Outcome } from '../outcome.ts'
-import { budgetLeft, tally, totalOf } from '../usage.ts'
-import { confinement } from './confinement.ts'
-import { nodeLost } from './node-state.ts'
+import { advance, fail, type Learnt, type Outcome } from '../engine/rules/outcome.ts'
+import type { Hearing, StepContext } from '../engine/rules/step.ts'
+import { budgetLeft, tally, totalOf } from '../engine/rules/usage.ts'
+import { nodeLost } from './node.ts'
 
 /** Starts a session by one idempotent call; the run counts from the agent's confirmation. */
 export async function startSession(
@@ -107,4 +107,20 @@ export function learntFrom(ctx: StepContext, task: Task, session: AgentSession):
 export function overBudget(task: Task, learnt: Learnt = {}): Outcome<never> {
   const limit = (task.spec.maxCostUsd ?? 0).toFixed(2)
   return fail(new TdfError('BUDGET', `the agent of ${task.id} has cost more than $${limit}`), 'budget', learnt)
+}
+
+/** The sandbox that goes with a command to its node. */
+
+/** Asks first: an agent that knows no sandbox would run the command without one. Throws SANDBOX_UNAVAILABLE. */
+export async function confinement(
+  ctx: StepContext,
+  nodeName: string,
+  agent: AgentClient,
+): Promise<{ sandbox?: Sandbox }> {
+  const sandbox = ctx.sandbox(nodeName)
+  if (sandbox === null) return {}
+  const problem = await agent.sandboxProblem(sandbox.kind)
+  if (problem === null) return { sandbox }
+  const message = `node ${nodeName} cannot confine what tasks run, as [providers.local] sandbox asks: ${problem}`
+  throw new TdfError('SANDBOX_UNAVAILABLE', message)
 }

@@ -2,12 +2,12 @@
  * Saves what runs have done so far, and once what rests on a machine, so that losing a machine loses little. The local
  * machine is left out: its workspaces lie on the disk that a checkpoint would go to.
  */
-import { asTdfError } from '../../src/errors.ts'
-import { type ReadTask, readAttempt } from '../../src/store/attempts.ts'
-import { readNode } from '../../src/store/nodes.ts'
-import { liveWorkspaces } from '../../src/store/slots.ts'
-import type { Engine } from '../deps.ts'
+import { asTdfError } from '../../src/core/errors.ts'
+import { type ReadTask, readAttempt } from '../../src/store/tables/attempts.ts'
+import { readNode } from '../../src/store/tables/nodes.ts'
+import { liveWorkspaces } from '../../src/store/tables/slots.ts'
 import { saveCheckpoint } from '../results/bring-home.ts'
+import type { Engine } from '../services.ts'
 import type { Sweep } from './sweep.ts'
 
 const LOOK_MS_MAX = 60_000

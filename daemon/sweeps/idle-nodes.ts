@@ -1,10 +1,10 @@
 /** Machines of ours that nobody uses: what a warm node's own wake missed, and what has lived too long. */
-import { type ReadNode, readNodes } from '../../src/store/nodes.ts'
-import { slotsInUse } from '../../src/store/slots.ts'
-import { keepsMachines } from '../admission.ts'
-import type { Engine } from '../deps.ts'
-import { saveNode } from '../nodes/save-node.ts'
-import { nodeSubject } from '../subjects.ts'
+import { type ReadNode, readNodes } from '../../src/store/tables/nodes.ts'
+import { slotsInUse } from '../../src/store/tables/slots.ts'
+import { nodeSubject } from '../engine/loop.ts'
+import { saveNode } from '../engine/save-node.ts'
+import { keepsMachines } from '../placement/admission.ts'
+import type { Engine } from '../services.ts'
 import type { Sweep } from './sweep.ts'
 
 /** What a warm node's own wake is given before the sweep steps in, in ms. */

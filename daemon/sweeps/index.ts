@@ -1,15 +1,14 @@
 /** The sweeps by name, and the clock that drives them: cron in UTC, once a second. */
 import cron from 'node-cron'
-import type { Engine } from '../deps.ts'
-import { cleanups } from './cleanups.ts'
+import type { Engine } from '../services.ts'
+import { notify } from './deliveries.ts'
 import { idleNodes } from './idle-nodes.ts'
 import { machines } from './machines.ts'
-import { notify } from './notify.ts'
 import { orphans } from './orphans.ts'
 import { prune } from './prune.ts'
 import { restored } from './restored.ts'
 import { createSweeper } from './run.ts'
-import { stuckTasks } from './stuck-tasks.ts'
+import { cleanups, stuckTasks } from './stuck-tasks.ts'
 import type { Sweep, SweepParts } from './sweep.ts'
 
 /** Failures are copied soon, so that whoever looks finds them. */

@@ -3,16 +3,15 @@
  * gone is removed, a row whose machine is gone is told, and a machine that is in use is spoken for. What is missing in
  * a list proves nothing by itself.
  */
-import { asTdfError } from '../../src/errors.ts'
-import type { ProviderName } from '../../src/node.ts'
-import type { MarkedFleet, MarkedMachine } from '../../src/providers/provider.ts'
-import { isRestored } from '../../src/store/meta.ts'
-import { type ReadNode, readNode, readNodes } from '../../src/store/nodes.ts'
-import type { Engine } from '../deps.ts'
-import { leaseMs } from '../lease.ts'
-import { saveNode } from '../nodes/save-node.ts'
-import { adopt } from './adopt.ts'
-import { recoverAdopted } from './recover.ts'
+import { asTdfError } from '../../src/core/errors.ts'
+import type { ProviderName } from '../../src/core/node.ts'
+import type { MarkedFleet, MarkedMachine } from '../../src/machines/provider.ts'
+import { isRestored } from '../../src/store/tables/meta.ts'
+import { type ReadNode, readNode, readNodes } from '../../src/store/tables/nodes.ts'
+import { saveNode } from '../engine/save-node.ts'
+import { leaseMs } from '../nodes/new-node.ts'
+import type { Engine } from '../services.ts'
+import { adopt, recoverAdopted } from './recover.ts'
 import type { Sweep } from './sweep.ts'
 
 /** A mistake of ours, or of a list, must not cost more than this in one round. */

@@ -2,14 +2,13 @@
  * What stands on a node without an owner: a workspace of a task of ours that is over, superseded or released. A
  * workspace of a task that we do not know belongs to somebody else and is only reported.
  */
-
-import { asTdfError } from '../../src/errors.ts'
+import { asTdfError } from '../../src/core/errors.ts'
 import type { AgentWorkspace } from '../../src/protocol/agent-api.ts'
-import { readAttempt } from '../../src/store/attempts.ts'
-import { type ReadNode, readNodes } from '../../src/store/nodes.ts'
-import { readWorkspace } from '../../src/store/slots.ts'
-import { newestKey } from '../../src/store/tasks.ts'
-import type { Engine } from '../deps.ts'
+import { readAttempt } from '../../src/store/tables/attempts.ts'
+import { type ReadNode, readNodes } from '../../src/store/tables/nodes.ts'
+import { readWorkspace } from '../../src/store/tables/slots.ts'
+import { newestKey } from '../../src/store/tables/tasks.ts'
+import type { Engine } from '../services.ts'
 import type { Sweep } from './sweep.ts'
 
 const NODE_TIMEOUT_MS = 5_000

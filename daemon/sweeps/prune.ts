@@ -1,11 +1,12 @@
 /** What nobody needs any more: old rows, failures and logs, uploads and downloads that were left. */
+
 import { readdir, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { readLive } from '../../src/store/attempts.ts'
-import { forgetBundle, staleBundles } from '../../src/store/bundles.ts'
-import { pruneSignals } from '../../src/store/inbox.ts'
-import { pruneEvents } from '../../src/store/journal.ts'
-import type { Engine } from '../deps.ts'
+import { readLive } from '../../src/store/tables/attempts.ts'
+import { forgetBundle, staleBundles } from '../../src/store/tables/bundles.ts'
+import { pruneSignals } from '../../src/store/tables/inbox.ts'
+import { pruneEvents } from '../../src/store/tables/journal.ts'
+import type { Engine } from '../services.ts'
 import type { Sweep, SweepParts } from './sweep.ts'
 
 const HOUR_MS = 3_600_000

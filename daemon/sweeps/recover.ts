@@ -3,21 +3,26 @@
  * has none becomes its result, every other workspace is saved into a file of its own; then the machine goes, or serves as
  * before where tasks have found their runs on it.
  */
+
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
-import type { AgentClient } from '../../src/agent-client.ts'
-import { asTdfError } from '../../src/errors.ts'
+import type { AgentClient } from '../../src/clients/agent.ts'
+import { asTdfError } from '../../src/core/errors.ts'
+import type { Node, ProviderName } from '../../src/core/node.ts'
+import { resultRefOf, type Task } from '../../src/core/task.ts'
+import type { MarkedMachine } from '../../src/machines/provider.ts'
 import type { AgentWorkspace } from '../../src/protocol/agent-api.ts'
-import { readAttempt } from '../../src/store/attempts.ts'
-import { type ReadNode, readNode } from '../../src/store/nodes.ts'
-import { post } from '../../src/store/outbox.ts'
-import { readWorkspace, reservationOf } from '../../src/store/slots.ts'
-import { resultRefOf, type Task } from '../../src/task.ts'
-import type { Engine } from '../deps.ts'
-import { fillIn } from '../late-salvage.ts'
-import { greet } from '../nodes/greet.ts'
-import { saveNode } from '../nodes/save-node.ts'
+import { readAttempt } from '../../src/store/tables/attempts.ts'
+import { insertNode, type ReadNode, readNode } from '../../src/store/tables/nodes.ts'
+import { post } from '../../src/store/tables/outbox.ts'
+import { readWorkspace, reservationOf } from '../../src/store/tables/slots.ts'
+import { fillIn } from '../engine/cleanup.ts'
+import { nodeSubject } from '../engine/loop.ts'
+import { saveNode } from '../engine/save-node.ts'
+import { greet } from '../nodes/contact.ts'
+import { adoptedNode } from '../nodes/new-node.ts'
 import { bringHome } from '../results/bring-home.ts'
+import type { Engine } from '../services.ts'
 
 /** Answers how many workspaces were saved. Never throws but for `signal`. */
 export async function recoverAdopted(
@@ -125,4 +130,27 @@ function tell(engine: Engine, nodeName: string, taskId: string | null, message: 
   engine.store.append({ type: 'node.recovered', nodeName, taskId, data: { message } }, at)
   const payload = { at, level: 'warn', source: 'sweep', taskId, step: null, code: 'MACHINE_RECOVERED', message }
   post(engine.store.sql, { id: `recovered-${nodeName}-${taskId ?? ''}`, kind: 'error', payload, dueAt: at })
+}
+
+/** A machine that carries our mark and has no row gets one, so that it is looked after from then on. */
+
+/** Answers 1, or 0 when it has a row meanwhile. `keptMs` is for how long it is kept if it is never reached. */
+export async function adopt(
+  engine: Engine,
+  provider: ProviderName,
+  machine: MarkedMachine,
+  keptMs: number,
+): Promise<number> {
+  const { store, loop, log, world, config } = engine
+  const now = world.clock.now()
+  const slots = config.nodes.maxWorkspaces
+  const node: Node = adoptedNode(provider, machine, { now, slots, deadlineAt: now + keptMs })
+  return store.commit(() => {
+    if (!insertNode(store.sql, node)) return 0
+    log.warn({ node: node.name, server: machine.id }, 'a machine of ours without an owner was taken in')
+    const data = { from: null, to: node.status, reason: 'adopted' }
+    engine.store.append({ type: 'node.status', nodeName: node.name, data }, now)
+    store.afterCommit(() => loop.schedule(nodeSubject(node.name), node.wakeAt))
+    return 1
+  })
 }

@@ -2,9 +2,9 @@
  * Runs the sweeps, each by itself: one that fails or hangs never keeps another from running, none overlaps itself, and
  * one that has not succeeded for too long raises an alarm. Called once a second; what is due is begun.
  */
-import { asTdfError } from '../../src/errors.ts'
-import { post } from '../../src/store/outbox.ts'
-import type { Engine } from '../deps.ts'
+import { asTdfError } from '../../src/core/errors.ts'
+import { post } from '../../src/store/tables/outbox.ts'
+import type { Engine } from '../services.ts'
 import type { Report, Sweep, SweepParts } from './sweep.ts'
 
 /** How many rounds may fail or hang before somebody is told. */

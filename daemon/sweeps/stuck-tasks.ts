@@ -3,15 +3,17 @@
  * one that an older program left unmarked gets the earliest step whose facts it lacks. Fails second, and only what is
  * past its own step's deadline by more than anything legal could take, with a full diagnosis on record.
  */
-import { asTdfError, TdfError } from '../../src/errors.ts'
-import { type AttemptKey, type ReadTask, readAttempt, readLive } from '../../src/store/attempts.ts'
-import { liveWorkspaces } from '../../src/store/slots.ts'
-import type { Engine } from '../deps.ts'
-import { late } from '../ending.ts'
-import { ENGINE_VERSION, wishOf } from '../open-attempt.ts'
-import { save } from '../save.ts'
-import { taskSubject } from '../subjects.ts'
-import { enter, type Rules } from '../transition.ts'
+import { asTdfError, TdfError } from '../../src/core/errors.ts'
+import { type AttemptKey, type ReadTask, readAttempt, readLive } from '../../src/store/tables/attempts.ts'
+import { dueCleanups } from '../../src/store/tables/cleanups.ts'
+import { liveWorkspaces } from '../../src/store/tables/slots.ts'
+import { ENGINE_VERSION, wishOf } from '../engine/attempts.ts'
+import { undo } from '../engine/cleanup.ts'
+import { taskSubject } from '../engine/loop.ts'
+import { late } from '../engine/rules/ending.ts'
+import { enter, type Rules } from '../engine/rules/transition.ts'
+import { save } from '../engine/save.ts'
+import type { Engine } from '../services.ts'
 import type { Sweep } from './sweep.ts'
 
 /** Beyond the deadline and the longest wait for a silent node, in ms. */
@@ -86,4 +88,26 @@ function stepFor(engine: Engine, task: ReadTask) {
   if (task.facts.exit) return 'salvage'
   if (task.facts.session) return 'running'
   return task.sessionId === null ? 'workspace_creation' : 'agent_session'
+}
+
+/** What a cleanup step had to leave: tried again, item by item, until it is confirmed. */
+
+const BATCH = 50
+
+export const cleanups: Sweep = {
+  name: 'cleanups',
+  everyMs: config => Math.min(config.sweeps.interval, 30_000),
+  async run(engine, _parts, signal) {
+    const { store, world } = engine
+    const due = dueCleanups(store.sql, world.clock.now(), BATCH)
+    const attempts = new Map(due.map(({ id, attempt }) => [`${id}/${attempt}`, { id, attempt }]))
+    let finished = 0
+    for (const key of attempts.values()) {
+      // A task in its cleanup step does this itself.
+      if (readAttempt(store.sql, key)?.step === 'cleanup') continue
+      const left = await undo(engine, key, signal)
+      if (left.length === 0) finished += 1
+    }
+    return { finished }
+  },
 }

@@ -1,8 +1,8 @@
 /** What a sweep is: slow housekeeping that reports in numbers what it did. */
-import type { Config } from '../../src/config/schema.ts'
+import type { Config } from '../../src/config/schema/schema.ts'
 import type { Observability } from '../../src/store/observability.ts'
-import type { Engine } from '../deps.ts'
-import type { ErrorFlush } from '../flush-errors.ts'
+import type { ErrorFlush } from '../reporting/failures.ts'
+import type { Engine } from '../services.ts'
 
 export interface SweepParts {
   stateDir: string

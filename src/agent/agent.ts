@@ -1,12 +1,10 @@
 /** What every part of the agent is handed. Made once, in `start.ts`. */
-import type { World } from '../world.ts'
-import type { Limits } from './limits.ts'
-import type { Log } from './log.ts'
-import type { Slot } from './slots/slot.ts'
-import type { Identity } from './state/identity.ts'
+import type { World } from '../platform/world.ts'
+import { BUNDLE_WAIT_MS, KILL_GRACE_MS } from '../protocol/shapes.ts'
+import type { Log } from './errors.ts'
+import type { Slot } from './isolation/slot.ts'
+import type { Identity, RegistrationStore, Tombstones } from './state/identity.ts'
 import type { Outbox } from './state/outbox.ts'
-import type { RegistrationStore } from './state/registration.ts'
-import type { Tombstones } from './state/tombstones.ts'
 import type { Workspace } from './workspaces/workspace.ts'
 
 export interface Agent {
@@ -34,3 +32,50 @@ export interface Agent {
   /** Aborted when the agent ends. */
   ending: AbortController
 }
+
+/** Every bound of the agent that is not part of the protocol, with its unit. Some can be set by the environment. */
+
+export interface Limits {
+  /** Output of one session that is kept; beyond it only the tail is. */
+  logBytesMax: number
+  /** Changed and untracked files that one salvage takes along. */
+  salvageBytesMax: number
+  killGraceMs: number
+  bundleWaitMs: number
+  /** How long the start of a session may take before the caller is told to ask again. */
+  startWaitMs: number
+  buildsAtOnceMax: number
+  cloneMs: number
+  /** One git call of a build or a salvage. */
+  gitMs: number
+}
+
+const MIB = 1024 * 1024
+
+export function limitsFrom(env: NodeJS.ProcessEnv): Limits {
+  return {
+    logBytesMax: numberFrom(env, 'TDF_LOG_MAX_BYTES', 64 * MIB),
+    salvageBytesMax: numberFrom(env, 'TDF_SALVAGE_MAX_BYTES', 256 * MIB),
+    killGraceMs: numberFrom(env, 'TDF_KILL_GRACE_MS', KILL_GRACE_MS),
+    bundleWaitMs: BUNDLE_WAIT_MS,
+    startWaitMs: 20_000,
+    buildsAtOnceMax: 2,
+    cloneMs: 30 * 60_000,
+    gitMs: 5 * 60_000,
+  }
+}
+
+function numberFrom(env: NodeJS.ProcessEnv, name: string, fallback: number): number {
+  const text = env[name]
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : fallback
+}
+
+/** Bounds that the daemon has a say in: its own, told at every registration, before those this agent was started with. */
+
+type Told = Pick<Agent, 'limits' | 'registration'>
+
+export const logBytesMax = ({ limits, registration }: Told): number =>
+  registration.current()?.limits?.logMaxBytes ?? limits.logBytesMax
+
+export const salvageBytesMax = ({ limits, registration }: Told): number =>
+  registration.current()?.limits?.salvageMaxBytes ?? limits.salvageBytesMax

@@ -1,12 +1,11 @@
 /** `tdf-agent`: reads the command line, runs the agent or one session, and is the only place that ends the process. */
+
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import process from 'node:process'
-import { realWorld } from '../world.ts'
-import { type Command, HELP, parseArguments, UsageError } from './arguments.ts'
-import { announce, logToStderr, messageOf } from './log.ts'
-import { AddressInUse, Misconfigured, StateInUse } from './stops.ts'
-import { AGENT_VERSION } from './version.ts'
+import { realWorld } from '../platform/world.ts'
+import { AGENT_VERSION, type Command, HELP, parseArguments, UsageError } from './arguments.ts'
+import { AddressInUse, announce, logToStderr, Misconfigured, messageOf, StateInUse } from './errors.ts'
 
 const EXIT = { ok: 0, failed: 1, usage: 2, temporary: 75, configuration: 78 }
 
@@ -21,7 +20,7 @@ async function main(argv: readonly string[]): Promise<number | null> {
       return EXIT.ok
     case 'run-session': {
       // Each part is loaded only where it runs: a session's start waits for its runner, which needs no server.
-      const { runSession } = await import('./runner/run-session.ts')
+      const { runSession } = await import('./sessions/runner/run-session.ts')
       return runSession(realWorld(), resolve(command.folder))
     }
     case 'serve':

@@ -1,4 +1,5 @@
 /** The VM agent's API: daemon → agent. Requests are parsed by the agent, answers by the daemon. */
+
 import { z } from 'zod'
 import { counter, id, nullable, percent, text } from './shapes.ts'
 

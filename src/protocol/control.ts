@@ -1,5 +1,5 @@
 /** What the control API speaks with the CLI and the dashboard. Types only: the CLI loads no parser. */
-import type { Cleanup, Status, Step, Verdict } from '../task.ts'
+import type { Cleanup, Status, Step, Verdict } from '../core/task.ts'
 
 /** A task as `--json` shows it: every key always there, null when empty, times in ISO 8601 UTC. */
 export interface TaskJson {

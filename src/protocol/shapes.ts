@@ -1,6 +1,7 @@
 /** Small pieces that the wire shapes are made of, and the one way in which a bad body is refused. */
+
 import { z } from 'zod'
-import { TdfError } from '../errors.ts'
+import { TdfError } from '../core/errors.ts'
 
 /** Ids become paths, refs and urls; anything else is refused before it is looked up. */
 export const idPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
@@ -18,3 +19,16 @@ export function parseBody<T extends z.ZodType>(schema: T, value: unknown): z.out
   const field = issue?.path.join('.') || 'body'
   throw new TdfError('BAD_REQUEST', `${field}: ${issue?.message ?? 'malformed'}`, { field })
 }
+
+/** Sizes that both ends of a wire agree on, in bytes, counts or ms. */
+export const BODY_BYTES_MAX = 1024 * 1024
+export const LOG_CHUNK_BYTES_MAX = 1024 * 1024
+export const EVENTS_PAGE_MAX = 500
+export const EVENTS_WAIT_S_MAX = 60
+export const BUNDLE_BYTES_MAX = 16 * 1024 ** 3
+/** Between a workspace's 202 and the last byte of its bundle. */
+export const BUNDLE_WAIT_MS = 10 * 60_000
+/** From SIGTERM to SIGKILL. */
+export const KILL_GRACE_MS = 10_000
+/** The end of an output that is too long to keep, which is kept behind a line that says so. */
+export const LOG_TAIL_BYTES = 64 * 1024

@@ -1,4 +1,5 @@
 /** The body of a submit. The CLI bundles local repositories and uploads them first; the daemon never opens one. */
+
 import { z } from 'zod'
 import { counter, id, nullable, text } from './shapes.ts'
 

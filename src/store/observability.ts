@@ -2,12 +2,13 @@
  * The second database: failures and sweep actions, for people to read. It may be lost: a broken one is set aside and
  * never stops the daemon. Rows come from the outbox of the first and are copied by id, so twice is once.
  */
+
 import { existsSync, renameSync } from 'node:fs'
 import path from 'node:path'
-import { TdfError } from '../errors.ts'
+import { TdfError } from '../core/errors.ts'
 import type { ErrorRowJson } from '../protocol/control.ts'
-import { jsonOf, readable } from './fields.ts'
-import { openSql, type Sql } from './sql.ts'
+import { jsonOf, readable } from './sqlite/fields.ts'
+import { openSql, type Sql } from './sqlite/sql.ts'
 
 const SCHEMA = `
   create table if not exists errors (

@@ -1,10 +1,10 @@
 /** The store as the daemon holds it: one connection, one way to write. */
-import type { World } from '../world.ts'
-import { createGroup, type Group } from './group.ts'
-import { createJournal, type Journal } from './journal.ts'
-import { openDatabase } from './open.ts'
-import type { Sql } from './sql.ts'
-import { createWriteHome } from './write-home.ts'
+import type { World } from '../platform/world.ts'
+import { createWriteHome } from './sqlite/checkpointer.ts'
+import { createGroup, type Group } from './sqlite/group-commit.ts'
+import { openDatabase } from './sqlite/open.ts'
+import type { Sql } from './sqlite/sql.ts'
+import { createJournal, type Journal } from './tables/journal.ts'
 
 export interface Store extends Group {
   /** For reading at any time; writes go through `commit`. */

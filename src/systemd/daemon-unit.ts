@@ -1,6 +1,5 @@
 /** `tdfd.service`: the daemon, told to systemd when it is ready and watched by it from then on. */
-import { daemonHardening } from './hardening.ts'
-import { environmentLine, execLine, section, type Unit, type UnitOptions } from './unit.ts'
+import { daemonHardening, environmentLine, execLine, section, type Unit, type UnitOptions } from './unit.ts'
 
 /** Silence of the main loop after which systemd ends the daemon and starts it anew. */
 const WATCHDOG_SECONDS = 60

@@ -1,12 +1,13 @@
 /** The one file that subscribes: draws the frame of the model, and hands on what is pressed. */
+
 import { Box, type Key, Text, useInput } from 'ink'
 import { memo, useState, useSyncExternalStore } from 'react'
-import { frame } from './frame.ts'
-import { kept, type Line, type Span } from './line.ts'
-import type { Model } from './model.ts'
-import type { Painter } from './painter.ts'
-import type { Tone } from './states.ts'
+import type { Model } from './state/model.ts'
+import type { Tone } from './state/states.ts'
 import type { Store } from './store.ts'
+import type { Painter } from './terminal/terminal.ts'
+import { frame } from './view/frame.ts'
+import { kept, type Line, type Span } from './view/line.ts'
 
 /** The sixteen colours that every theme has; the rest of the text has the terminal's own. */
 const COLOURS: Record<Tone, string> = {

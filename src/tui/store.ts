@@ -1,8 +1,8 @@
 /** Holds the model. What changes is there at once; who draws is told at most ten times a second. */
-import type { Clock } from '../world.ts'
-import type { Action } from './actions.ts'
-import type { Model } from './model.ts'
-import { reduce } from './reduce.ts'
+import type { Clock } from '../platform/world.ts'
+import type { Action } from './state/actions.ts'
+import type { Model } from './state/model.ts'
+import { reduce } from './state/reduce.ts'
 
 const PAINT_MS = 100
 

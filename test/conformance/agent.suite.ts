@@ -1,9 +1,9 @@
 /** What the daemon relies on in a VM agent. The real one and the model of it in test/fakes both pass this. */
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { Script } from '../fakes/agent.ts'
-import type { Client } from '../src/agent/support/client.ts'
-import { eventually } from '../src/agent/support/temp.ts'
-import { allEvents, freshId, sessionBody, sessionEnd, statusOf, workspaceBody } from '../src/agent/support/work.ts'
+import type { Client } from '../unit/src/agent/support/client.ts'
+import { eventually } from '../unit/src/agent/support/temp.ts'
+import { allEvents, freshId, sessionBody, sessionEnd, statusOf, workspaceBody } from '../unit/src/agent/support/work.ts'
 
 export interface AgentRig extends Client {
   name: string

@@ -1,9 +1,9 @@
 /** What the daemon relies on in a provider. The real ones and the models of them all pass this. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { agentClient } from '../../src/agent-client.ts'
-import type { Node } from '../../src/node.ts'
-import type { Provider } from '../../src/providers/provider.ts'
-import type { World } from '../../src/world.ts'
+import { agentClient } from '../../src/clients/agent.ts'
+import type { Node } from '../../src/core/node.ts'
+import type { Provider } from '../../src/machines/provider.ts'
+import type { World } from '../../src/platform/world.ts'
 
 export interface ProviderRig {
   provider: Provider

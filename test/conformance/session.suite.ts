@@ -1,8 +1,8 @@
 /** What the daemon relies on in sessions of agents that talk: further prompts, permissions, what they report. */
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { Script } from '../fakes/agent.ts'
-import { eventually } from '../src/agent/support/temp.ts'
-import { freshId, readyWorkspace, sessionBody, sessionEnd } from '../src/agent/support/work.ts'
+import { eventually } from '../unit/src/agent/support/temp.ts'
+import { freshId, readyWorkspace, sessionBody, sessionEnd } from '../unit/src/agent/support/work.ts'
 import type { AgentRig } from './agent.suite.ts'
 
 export interface SessionRig extends AgentRig {

@@ -1,9 +1,9 @@
 /** The model of a VM agent keeps what the real one promises. */
 import { serve } from '@hono/node-server'
-import { realWorld } from '../../src/world.ts'
+import { realWorld } from '../../src/platform/world.ts'
 import { agentConformance } from '../conformance/agent.suite.ts'
 import { sessionConformance } from '../conformance/session.suite.ts'
-import { clientOf } from '../src/agent/support/client.ts'
+import { clientOf } from '../unit/src/agent/support/client.ts'
 import { fakeAgent, type Script } from './agent.ts'
 
 agentConformance('the model', startModel)

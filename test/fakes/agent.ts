@@ -5,13 +5,13 @@
  */
 import { createHash } from 'node:crypto'
 import { type Context, Hono } from 'hono'
+import type { Clock } from '../../src/platform/world.ts'
 import {
   AGENT_PROTOCOL,
   type AgentSession,
   type CreateWorkspace,
   type StartSession,
 } from '../../src/protocol/agent-api.ts'
-import type { Clock } from '../../src/world.ts'
 
 /** What a session of the model does. Times are in ms. */
 export interface Script {

@@ -2,9 +2,9 @@
  * A provider that makes machines, as a model: they take a while to boot, run the model of an agent, cost money until
  * they are gone, and know what was lost with them. Faults are switched on by name.
  */
-import { TdfError } from '../../src/errors.ts'
-import type { Provider } from '../../src/providers/provider.ts'
-import type { Clock } from '../../src/world.ts'
+import { TdfError } from '../../src/core/errors.ts'
+import type { Provider } from '../../src/machines/provider.ts'
+import type { Clock } from '../../src/platform/world.ts'
 import { type FakeAgent, type FakeAgentOptions, fakeAgent } from './agent.ts'
 import { appTransport, delayed, type Latency } from './provider.ts'
 

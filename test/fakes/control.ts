@@ -1,8 +1,8 @@
 /** A daemon as the dashboard sees it: many tasks, a journal that never rests, no engine behind it. On a unix socket. */
 import http from 'node:http'
+import { STEPS } from '../../src/core/task.ts'
+import { API_LEVEL } from '../../src/platform/version.ts'
 import type { EventJson, ScreenTaskJson } from '../../src/protocol/control.ts'
-import { STEPS } from '../../src/task.ts'
-import { API_LEVEL } from '../../src/version.ts'
 
 export interface FakeControl {
   socket: string

@@ -1,6 +1,7 @@
 /** A provider as a model: its machines are fake agents that are simply there. */
-import type { Provider } from '../../src/providers/provider.ts'
-import type { Transport } from '../../src/transport.ts'
+
+import type { Transport } from '../../src/clients/transport.ts'
+import type { Provider } from '../../src/machines/provider.ts'
 import type { FakeAgent } from './agent.ts'
 
 export interface StandingOptions {

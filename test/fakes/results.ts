@@ -1,8 +1,8 @@
 /** The repositories of results as a model that remembers which commit came home for which attempt. */
 import type { Results } from '../../daemon/results/results.ts'
-import { TdfError } from '../../src/errors.ts'
+import { TdfError } from '../../src/core/errors.ts'
+import { resultRefOf } from '../../src/core/task.ts'
 import type { Salvaged } from '../../src/protocol/agent-api.ts'
-import { resultRefOf } from '../../src/task.ts'
 
 export interface FakeResults extends Results {
   /** `refs/tdf/<task>/<attempt>` → commit. */

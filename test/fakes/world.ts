@@ -1,5 +1,5 @@
 /** A simulated world: time stands still until a test moves it, dice come from a seed, and the power can be cut. */
-import type { Clock, World } from '../../src/world.ts'
+import type { Clock, World } from '../../src/platform/world.ts'
 
 export interface SimWorld extends World {
   clock: SimClock

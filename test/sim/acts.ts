@@ -1,10 +1,11 @@
 /** What can happen in a simulation, by weight. Every choice comes from the dice of the seed. */
-import { readNodes } from '../../src/store/nodes.ts'
-import { isTerminal, type TaskSpec } from '../../src/task.ts'
+
+import { isTerminal, type TaskSpec } from '../../src/core/task.ts'
+import { readNodes } from '../../src/store/tables/nodes.ts'
 import type { Script } from '../fakes/agent.ts'
 import type { SimOptions } from '../fakes/world.ts'
 import { aSpec } from '../support/builders.ts'
-import { live } from '../support/sim-daemon.ts'
+import { live } from '../support/daemon/sim-daemon.ts'
 import { agentsOf } from './seen.ts'
 import type { Sim } from './simulation.ts'
 
@@ -237,7 +238,7 @@ export const ACTS: readonly Act[] = [
     name: 'drain',
     weight: 1,
     async run(sim) {
-      const { drainNode } = await import('../../daemon/node-actions.ts')
+      const { drainNode } = await import('../../daemon/nodes/actions.ts')
       const node = oneOf(sim, readNodes(sim.life.engine.store.sql))
       if (!node) return
       await drainNode(sim.life.engine, node.name, { undo: false, dryRun: false }).catch(() => {})

@@ -8,8 +8,8 @@ import { simulate } from './simulation.ts'
 const bad = vi.hoisted(() => ({ policy: '' }))
 const is = vi.hoisted(() => (policy: string) => bad.policy === policy)
 
-vi.mock('../../daemon/open-attempt.ts', async original => {
-  const real = await original<typeof import('../../daemon/open-attempt.ts')>()
+vi.mock('../../daemon/engine/attempts.ts', async original => {
+  const real = await original<typeof import('../../daemon/engine/attempts.ts')>()
   const openAttempt: typeof real.openAttempt = (engine, task, now) => {
     if (is('a run is keyed by task alone, so that a retry is no-op') && task.attempt > 0) return
     real.openAttempt(engine, task, now)
@@ -17,8 +17,8 @@ vi.mock('../../daemon/open-attempt.ts', async original => {
   return { ...real, openAttempt }
 })
 
-vi.mock('../../src/store/inbox.ts', async original => {
-  const real = await original<typeof import('../../src/store/inbox.ts')>()
+vi.mock('../../src/store/tables/inbox.ts', async original => {
+  const real = await original<typeof import('../../src/store/tables/inbox.ts')>()
   const openSignals: typeof real.openSignals = (sql, key) => {
     const signals = real.openSignals(sql, key)
     const isQueued = sql.one(
@@ -34,8 +34,8 @@ vi.mock('../../src/store/inbox.ts', async original => {
   return { ...real, openSignals }
 })
 
-vi.mock('../../daemon/writes.ts', async original => {
-  const real = await original<typeof import('../../daemon/writes.ts')>()
+vi.mock('../../daemon/engine/save.ts', async original => {
+  const real = await original<typeof import('../../daemon/engine/save.ts')>()
   const applyWrite: typeof real.applyWrite = (engine, task, write, now) => {
     if (is('cleanup is written down after the verdict, not with it') && write.kind === 'cleanup') {
       void engine.store.commit(() => real.applyWrite(engine, task, write, now)).catch(() => {})
@@ -47,8 +47,8 @@ vi.mock('../../daemon/writes.ts', async original => {
   return { ...real, applyWrite }
 })
 
-vi.mock('../../src/store/slots.ts', async original => {
-  const real = await original<typeof import('../../src/store/slots.ts')>()
+vi.mock('../../src/store/tables/slots.ts', async original => {
+  const real = await original<typeof import('../../src/store/tables/slots.ts')>()
   const slotsInUse: typeof real.slotsInUse = sql => {
     if (!is('placement counts workspaces and forgets reservations') || new Error().stack?.includes('invariants'))
       return real.slotsInUse(sql)
@@ -58,8 +58,8 @@ vi.mock('../../src/store/slots.ts', async original => {
   return { ...real, slotsInUse }
 })
 
-vi.mock('../../daemon/nodes/creating.ts', async original => {
-  const real = await original<typeof import('../../daemon/nodes/creating.ts')>()
+vi.mock('../../daemon/nodes/coming.ts', async original => {
+  const real = await original<typeof import('../../daemon/nodes/coming.ts')>()
   const creating: typeof real.creating = (ctx, node) => {
     if (!is('a machine gets a new name at every try')) return real.creating(ctx, node)
     return real.creating(ctx, { ...node, name: `${node.name}-${ctx.now}` })
@@ -67,8 +67,8 @@ vi.mock('../../daemon/nodes/creating.ts', async original => {
   return { ...real, creating }
 })
 
-vi.mock('../../src/store/cleanups.ts', async original => {
-  const real = await original<typeof import('../../src/store/cleanups.ts')>()
+vi.mock('../../src/store/tables/cleanups.ts', async original => {
+  const real = await original<typeof import('../../src/store/tables/cleanups.ts')>()
   const cleanupsOf: typeof real.cleanupsOf = (sql, key) => {
     const items = real.cleanupsOf(sql, key)
     return is('a workspace is deleted before its work is saved') ? items.reverse() : items
@@ -76,8 +76,8 @@ vi.mock('../../src/store/cleanups.ts', async original => {
   return { ...real, cleanupsOf }
 })
 
-vi.mock('../../daemon/undo.ts', async original => {
-  const real = await original<typeof import('../../daemon/undo.ts')>()
+vi.mock('../../daemon/engine/cleanup.ts', async original => {
+  const real = await original<typeof import('../../daemon/engine/cleanup.ts')>()
   return {
     ...real,
     undo: async (...args: Parameters<typeof real.undo>) =>
@@ -85,8 +85,8 @@ vi.mock('../../daemon/undo.ts', async original => {
   }
 })
 
-vi.mock('../../daemon/ending.ts', async original => {
-  const real = await original<typeof import('../../daemon/ending.ts')>()
+vi.mock('../../daemon/engine/rules/ending.ts', async original => {
+  const real = await original<typeof import('../../daemon/engine/rules/ending.ts')>()
   const late: typeof real.late = (task, rules, writes) => {
     if (!is('inactivity is success') || task.status !== 'in_progress' || task.step === 'salvage')
       return real.late(task, rules, writes)
@@ -95,8 +95,8 @@ vi.mock('../../daemon/ending.ts', async original => {
   return { ...real, late }
 })
 
-vi.mock('../../daemon/loop.ts', async original => {
-  const real = await original<typeof import('../../daemon/loop.ts')>()
+vi.mock('../../daemon/engine/loop.ts', async original => {
+  const real = await original<typeof import('../../daemon/engine/loop.ts')>()
   let calls = 0
   const createLoop: typeof real.createLoop = parts => {
     const loop = real.createLoop(parts)
@@ -110,8 +110,8 @@ vi.mock('../../daemon/loop.ts', async original => {
   return { ...real, createLoop }
 })
 
-vi.mock('../../daemon/placement.ts', async original => {
-  const real = await original<typeof import('../../daemon/placement.ts')>()
+vi.mock('../../daemon/placement/pass.ts', async original => {
+  const real = await original<typeof import('../../daemon/placement/pass.ts')>()
   const createPlacement: typeof real.createPlacement = engine =>
     real.createPlacement(() => {
       const made = engine()
@@ -121,8 +121,8 @@ vi.mock('../../daemon/placement.ts', async original => {
   return { ...real, createPlacement }
 })
 
-vi.mock('../../daemon/decide.ts', async original => {
-  const real = await original<typeof import('../../daemon/decide.ts')>()
+vi.mock('../../daemon/engine/rules/decide.ts', async original => {
+  const real = await original<typeof import('../../daemon/engine/rules/decide.ts')>()
   const decide: typeof real.decide = (task, outcome, rules) => {
     if (!is('a failing step is tried for ever')) return real.decide(task, outcome, rules)
     const runner = { ...rules.config.runner, stepMaxRetries: 1_000 }
@@ -131,8 +131,8 @@ vi.mock('../../daemon/decide.ts', async original => {
   return { ...real, decide }
 })
 
-vi.mock('../../daemon/signals.ts', async original => {
-  const real = await original<typeof import('../../daemon/signals.ts')>()
+vi.mock('../../daemon/engine/signals.ts', async original => {
+  const real = await original<typeof import('../../daemon/engine/signals.ts')>()
   const tell: typeof real.tell = (engine, told) => {
     if (!is('a signal is stored and nobody is woken')) return real.tell(engine, told)
     // Nor is it acted on at once, which needs no wake.

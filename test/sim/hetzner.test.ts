@@ -3,8 +3,8 @@
  * ordered is one server, and none is left. Here the calls that cost money; `npm run test:crash` has all of them.
  */
 import { expect, it } from 'vitest'
-import { CALLS, STRIKES } from '../support/hetzner-faults.ts'
-import { expectGoodEnd, hetznerJourney } from '../support/hetzner-journey.ts'
+import { CALLS, STRIKES } from '../support/machines/hetzner-faults.ts'
+import { expectGoodEnd, hetznerJourney } from '../support/machines/hetzner-journey.ts'
 
 it('a task on a machine that was ordered for it costs a dozen requests and a few, and leaves nothing', async () => {
   const end = await hetznerJourney([])

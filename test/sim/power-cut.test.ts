@@ -1,10 +1,10 @@
 /** Cuts the power before and after every effect of a whole journey, one run each, and starts again on what was left. */
 import { expect, it } from 'vitest'
-import { readLive } from '../../src/store/attempts.ts'
-import type { TaskSpec } from '../../src/task.ts'
+import type { TaskSpec } from '../../src/core/task.ts'
+import { readLive } from '../../src/store/tables/attempts.ts'
 import type { Script } from '../fakes/agent.ts'
 import { aSpec } from '../support/builders.ts'
-import { live, outside } from '../support/sim-daemon.ts'
+import { live, outside } from '../support/daemon/sim-daemon.ts'
 
 /** A journey with the power cut at effect `nth`; 0 for none. */
 async function journey(when: 'before' | 'after', nth: number, spec: Partial<TaskSpec>, script: Script) {

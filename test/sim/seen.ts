@@ -1,7 +1,8 @@
 /** What the invariants look at, gathered once for all of them: the rows of this moment and the models outside. */
-import { type ReadTask, readAttempt } from '../../src/store/attempts.ts'
-import { type ReadNode, readNodes } from '../../src/store/nodes.ts'
-import type { Sql } from '../../src/store/sql.ts'
+
+import type { Sql } from '../../src/store/sqlite/sql.ts'
+import { type ReadTask, readAttempt } from '../../src/store/tables/attempts.ts'
+import { type ReadNode, readNodes } from '../../src/store/tables/nodes.ts'
 import type { FakeAgent } from '../fakes/agent.ts'
 import type { Sim } from './simulation.ts'
 

@@ -3,14 +3,15 @@
  * callbacks, nodes that go and come, a cloud that refuses, a clock that jumps. After every tick the invariants are
  * looked at; at the end the faults stop and everything must come to rest.
  */
-import { readLive } from '../../src/store/attempts.ts'
-import { cleanupsOf } from '../../src/store/cleanups.ts'
-import { readEvents } from '../../src/store/journal.ts'
-import { readNodes } from '../../src/store/nodes.ts'
-import type { Clock } from '../../src/world.ts'
+
+import type { Clock } from '../../src/platform/world.ts'
+import { readLive } from '../../src/store/tables/attempts.ts'
+import { cleanupsOf } from '../../src/store/tables/cleanups.ts'
+import { readEvents } from '../../src/store/tables/journal.ts'
+import { readNodes } from '../../src/store/tables/nodes.ts'
 import { mulberry32, Spinning } from '../fakes/world.ts'
 import { aConfig } from '../support/builders.ts'
-import { type Life, live, type Outside, outside } from '../support/sim-daemon.ts'
+import { type Life, live, type Outside, outside } from '../support/daemon/sim-daemon.ts'
 import { ACTS, type Act, healAll, restart } from './acts.ts'
 import { freshPath, type Path } from './invariants/path.ts'
 import { type Finding, look, lookAtRest } from './invariants.ts'

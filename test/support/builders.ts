@@ -1,6 +1,6 @@
 /** Values that most tests need, with the parts that matter to them changed. */
 import { type Config, defaultConfig } from '../../src/config/index.ts'
-import type { Task, TaskSpec } from '../../src/task.ts'
+import type { Task, TaskSpec } from '../../src/core/task.ts'
 import type { Script } from '../fakes/agent.ts'
 
 /** The default configuration, some tables changed. */

@@ -1,10 +1,10 @@
 /** The command line in this process: the real tree and the real daemon, without the price of a process each time. */
 import path from 'node:path'
 import { PassThrough, Writable } from 'node:stream'
-import { createCli } from '../../commands/cli.ts'
+import { createCli } from '../../commands/cli/cli.ts'
 import { buildProgram } from '../../commands/program.ts'
 import { runCli } from '../../commands/run.ts'
-import type { Home, Ran, RunOptions } from './home.ts'
+import type { Home, Ran, RunOptions } from './daemon/home.ts'
 
 const dist = path.join(import.meta.dirname, '..', '..', 'dist')
 

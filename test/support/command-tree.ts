@@ -1,7 +1,7 @@
 /** The command tree as users meet it: walked, and parsed against without doing anything. */
 import { Writable } from 'node:stream'
 import type { Command } from 'commander'
-import { createCli } from '../../commands/cli.ts'
+import { createCli } from '../../commands/cli/cli.ts'
 import { buildProgram } from '../../commands/program.ts'
 
 function quietProgram(behind: readonly string[] = []): Command {

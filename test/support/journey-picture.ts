@@ -1,6 +1,6 @@
 /** The journey as a Mermaid diagram, drawn from the table that the engine runs. */
-import { journey } from '../../daemon/journey.ts'
-import { STEPS } from '../../src/task.ts'
+import { journey } from '../../daemon/engine/rules/journey.ts'
+import { STEPS } from '../../src/core/task.ts'
 
 export function journeyPicture(): string {
   const edges = STEPS.flatMap(step =>

@@ -1,12 +1,10 @@
 /** All routes of the agent behind one guard, and every error in one shape. */
-import { Hono } from 'hono'
-import { messageOf } from '../log.ts'
-import { Refusal } from '../refusal.ts'
-import { jsonOnly } from './body.ts'
-import type { Env, Serving } from './context.ts'
-import { guard } from './guard.ts'
+
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { Hono, type MiddlewareHandler } from 'hono'
+import { messageOf, Refusal } from '../errors.ts'
 import { nodeRoutes } from './node-routes.ts'
-import { asRefusal, errorResponse } from './refused.ts'
+import { asRefusal, type Env, errorResponse, jsonOnly, type Serving } from './request.ts'
 import { resultRoutes } from './result-routes.ts'
 import { sessionRoutes } from './session-routes.ts'
 import { workspaceRoutes } from './workspace-routes.ts'
@@ -27,4 +25,36 @@ export function makeApp(serving: Serving, token: string): Hono<Env> {
     return errorResponse(refusal)
   })
   return app
+}
+
+/** What is asked of every request before anything of it is read: no browser behind it, the token, a plain path. */
+
+export function guard(token: string): MiddlewareHandler<Env> {
+  const expected = digest(token)
+  return async (c, next) => {
+    const { headers, url = '', method } = c.env.incoming
+    if (headers.origin !== undefined) throw new Refusal('forbidden', 'requests from browsers are not served')
+    const path = url.split('?', 1)[0] ?? ''
+    const { authorization } = headers
+    if (authorization === undefined && path === '/health' && method === 'GET') return c.json({ status: 'healthy' })
+    if (!timingSafeEqual(digest(bearerOf(authorization)), expected)) {
+      throw new Refusal('unauthorized', 'the bearer token is missing or wrong')
+    }
+    if (!isPlain(path)) throw new Refusal('not_found', 'there is no such path')
+    await next()
+  }
+}
+
+/** Hashed, so that both sides have one length whatever was sent. */
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}
+
+function bearerOf(header: string | undefined): string {
+  return /^Bearer +(\S+) *$/i.exec(header ?? '')?.[1] ?? ''
+}
+
+/** The path as it was sent: no escapes, no dot segments. No id of ours needs either. */
+function isPlain(path: string): boolean {
+  return /^\/[A-Za-z0-9._/-]*$/.test(path) && !path.split('/').some(part => part === '.' || part === '..')
 }

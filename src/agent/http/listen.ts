@@ -1,13 +1,13 @@
 /** The HTTP server and its limits. */
+
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { connect } from 'node:net'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
-import type { World } from '../../world.ts'
-import { sleep } from '../../world.ts'
+import { sleep, type World } from '../../platform/world.ts'
 import type { ListenAddress } from '../arguments.ts'
-import { AddressInUse } from '../stops.ts'
-import { asRefusal, errorResponse } from './refused.ts'
+import { AddressInUse } from '../errors.ts'
+import { asRefusal, errorResponse } from './request.ts'
 
 export interface Listener {
   /** As it is announced: HOST:PORT or unix:/path. */

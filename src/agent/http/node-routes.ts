@@ -1,4 +1,5 @@
 /** The node as a whole: health, registration, the outbox. */
+
 import type { Hono } from 'hono'
 import {
   AGENT_PROTOCOL,
@@ -7,13 +8,11 @@ import {
   registration,
   type SandboxState,
 } from '../../protocol/agent-api.ts'
-import { EVENTS_PAGE_MAX, EVENTS_WAIT_S_MAX } from '../../protocol/limits.ts'
-import { malformed, Refusal } from '../refusal.ts'
-import { bubblewrapProblem } from '../sandbox/bubblewrap.ts'
-import { AGENT_VERSION } from '../version.ts'
-import { readJson } from './body.ts'
-import type { Env, Serving } from './context.ts'
-import { countFrom } from './query.ts'
+import { EVENTS_PAGE_MAX, EVENTS_WAIT_S_MAX } from '../../protocol/shapes.ts'
+import { AGENT_VERSION } from '../arguments.ts'
+import { malformed, Refusal } from '../errors.ts'
+import { bubblewrapProblem } from '../isolation/sandbox.ts'
+import { countFrom, type Env, readJson, type Serving } from './request.ts'
 
 export function nodeRoutes(app: Hono<Env>, { agent, load, events, node }: Serving): void {
   const { identity, outbox, world } = agent

@@ -1,17 +1,17 @@
 /** What a workspace's agent did, brought home. */
+
 import { createReadStream, rmSync, statSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Hono } from 'hono'
 import { salvageRequest } from '../../protocol/agent-api.ts'
-import { malformed } from '../refusal.ts'
+import { salvageBytesMax } from '../agent.ts'
+import { malformed } from '../errors.ts'
 import { writeBundle } from '../salvage/bundle.ts'
 import { checkpoint, salvage } from '../salvage/salvage.ts'
-import { salvageBytesMax } from '../told-limits.ts'
-import { readJson } from './body.ts'
-import { type Env, type Serving, workspaceFrom } from './context.ts'
 import { allowSilence } from './listen.ts'
+import { type Env, readJson, type Serving, workspaceFrom } from './request.ts'
 
 /** A salvage or a bundle of a large tree says nothing for a while. */
 const WORK_MS = 15 * 60_000

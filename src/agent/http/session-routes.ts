@@ -1,19 +1,15 @@
 /** Sessions of a workspace: started, looked at, prompted, cancelled, read. */
+
 import type { Hono } from 'hono'
 import { permissionAnswer, promptDelivery, startSession as startSessionBody } from '../../protocol/agent-api.ts'
 import { idPattern } from '../../protocol/shapes.ts'
-import { messageOf } from '../log.ts'
-import { Refusal } from '../refusal.ts'
+import { messageOf, Refusal } from '../errors.ts'
+import { answerPermission, deliverPrompt } from '../sessions/deliver.ts'
 import { outputPath, timesPath } from '../sessions/folder.ts'
-import { logChunk } from '../sessions/log-chunk.ts'
-import { answerPermission } from '../sessions/permission.ts'
-import { deliverPrompt } from '../sessions/prompt.ts'
-import { endSession } from '../sessions/runner.ts'
+import { endSession } from '../sessions/process.ts'
 import { sessionOf, startSession } from '../sessions/start.ts'
-import { sessionView } from '../sessions/view.ts'
-import { readBody, readJson } from './body.ts'
-import { type Env, idFrom, type Serving, workspaceFrom } from './context.ts'
-import { countFrom } from './query.ts'
+import { logChunk, sessionView } from '../sessions/view.ts'
+import { countFrom, type Env, idFrom, readBody, readJson, type Serving, workspaceFrom } from './request.ts'
 
 const SESSION = '/workspaces/:workspace/agent-sessions/:session'
 

@@ -1,4 +1,5 @@
 /** Workspaces: made, fed, looked at, stopped, deleted. */
+
 import type { Hono } from 'hono'
 import { type AgentWorkspace, createWorkspace } from '../../protocol/agent-api.ts'
 import type { Agent } from '../agent.ts'
@@ -6,8 +7,7 @@ import { create } from '../workspaces/create.ts'
 import { destroy, stop } from '../workspaces/end.ts'
 import { receiveBundle } from '../workspaces/upload.ts'
 import { type Workspace, workTree } from '../workspaces/workspace.ts'
-import { readJson } from './body.ts'
-import { type Env, idFrom, type Serving, workspaceFrom } from './context.ts'
+import { type Env, idFrom, readJson, type Serving, workspaceFrom } from './request.ts'
 
 export function workspaceRoutes(app: Hono<Env>, { agent, events }: Serving): void {
   app.post('/workspaces', async c => {

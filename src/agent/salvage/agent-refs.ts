@@ -1,7 +1,8 @@
 /** HEAD, branches and stashes of the agent's repository, read line by line from its files. */
+
 import { join } from 'node:path'
 import type { GitFolder } from './git-folder.ts'
-import { isObjectId, isRefName } from './names.ts'
+import { isObjectId, isRefName } from './listing.ts'
 import { type Boundary, isPlainFolder, namesInside, readInside } from './untrusted.ts'
 
 export interface AgentRefs {

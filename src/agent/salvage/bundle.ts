@@ -1,8 +1,9 @@
 /** `GET …/bundle`: what was salvaged under a ref, less what the caller has, as a file that is whole before it is sent. */
+
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Agent } from '../agent.ts'
-import { Refusal } from '../refusal.ts'
+import { Refusal } from '../errors.ts'
 import { salvageRepository, scratchFolder, type Workspace } from '../workspaces/workspace.ts'
 import { openKeeper } from './keep.ts'
 import { checkRef } from './salvage.ts'

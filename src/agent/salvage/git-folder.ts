@@ -1,4 +1,5 @@
 /** Where a tree of the agent's has its git data, if it has any that lies within the work tree. */
+
 import { isAbsolute, join } from 'node:path'
 import { type Boundary, isPlainFolder, namesInside, readInside, realInside, statOf } from './untrusted.ts'
 

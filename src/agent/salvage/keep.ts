@@ -2,8 +2,11 @@
  * Taking a result into the salvage repository. By a fetch: it copies what is reachable, computes every id anew, checks
  * every object, and refuses a ref of which something is missing. So what is kept needs nothing of the agent's any more.
  */
-import { git } from '../../git.ts'
-import { headsRefs, stashRefs } from './names.ts'
+
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { git } from '../../platform/git.ts'
+import { headsRefs, stashRefs } from './listing.ts'
 import { GitFailure, type View } from './view.ts'
 
 export interface Keeper {
@@ -68,4 +71,30 @@ export function gitIn(repository: string, timeoutMs: number, signal: AbortSignal
       encoding: 'latin1',
       ...(input === undefined ? {} : { input: Buffer.from(input, 'latin1') }),
     })
+}
+
+/** The repository that results are kept in. Its files lie beside the work tree, so its settings are written anew each time. */
+
+const CONFIG = `[core]
+	repositoryFormatVersion = 1
+	bare = true
+	commitGraph = false
+	fsmonitor = false
+	hooksPath = /dev/null
+	attributesFile = /dev/null
+[gc]
+	auto = 0
+[maintenance]
+	auto = false
+`
+
+/** Made by the build; here too, for a workspace whose agent destroyed it. */
+export function prepareRepository(repository: string, oidLength: number): void {
+  for (const name of ['objects', 'refs']) mkdirSync(join(repository, name), { recursive: true, mode: 0o700 })
+  for (const name of ['hooks', 'objects/info/alternates', 'info']) {
+    rmSync(join(repository, name), { recursive: true, force: true })
+  }
+  const format = oidLength === 64 ? '[extensions]\n\tobjectFormat = sha256\n' : ''
+  writeFileSync(join(repository, 'config'), CONFIG + format)
+  if (!existsSync(join(repository, 'HEAD'))) writeFileSync(join(repository, 'HEAD'), 'ref: refs/heads/none\n')
 }

@@ -1,24 +1,22 @@
 /** One salvage, from the agent's files to refs in the salvage repository. */
+
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { Salvaged } from '../../protocol/agent-api.ts'
 import type { Agent } from '../agent.ts'
-import { messageOf } from '../log.ts'
-import { readJson } from '../state/json-file.ts'
+import { messageOf } from '../errors.ts'
+import { readJson } from '../state/durable.ts'
 import { removeTree } from '../state/remove-tree.ts'
 import { builtRefsPath, salvageRepository, scratchFolder, type Workspace, workTree } from '../workspaces/workspace.ts'
 import { type AgentRefs, readAgentRefs } from './agent-refs.ts'
-import { commitConversation, commitLogs, commitTree } from './commits.ts'
+import { commitConversation, commitLogs, commitTree, writeTree } from './commits.ts'
 import { findGitFolder } from './git-folder.ts'
-import { type Keeper, openKeeper } from './keep.ts'
-import { type BytePath, headsRefs, logRef, sessionRef, shown, stashRefs } from './names.ts'
-import { oddities } from './oddities.ts'
-import { prepareRepository } from './repository.ts'
+import { type Keeper, openKeeper, prepareRepository } from './keep.ts'
+import { type BytePath, headsRefs, logRef, sessionRef, shown, stashRefs } from './listing.ts'
 import { gitlinksOf, isClean, REPOSITORIES_MAX, type ScanContext, scanTree } from './scan.ts'
-import { fitInto } from './select.ts'
+import { fitInto, oddities } from './select.ts'
 import { openView, type View } from './view.ts'
-import { writeTree } from './write-tree.ts'
 
 export interface Salvage {
   agent: Agent

@@ -3,18 +3,18 @@
  * not committed; REF-heads/… and REF-stash/… are the branches and stashes that it made or moved; REF-log is the output.
  * The answer is kept, so that asking again gives the same until there is something new to save.
  */
+
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type Salvaged, salvaged } from '../../protocol/agent-api.ts'
 import type { Agent } from '../agent.ts'
-import { messageOf } from '../log.ts'
-import { malformed, Refusal } from '../refusal.ts'
+import { malformed, messageOf, Refusal } from '../errors.ts'
 import { deliveryCount, isRunning, listSessions } from '../sessions/folder.ts'
-import { settle } from '../sessions/runner.ts'
-import { readJson, writeJson } from '../state/json-file.ts'
+import { settle } from '../sessions/process.ts'
+import { readJson, writeJson } from '../state/durable.ts'
 import { salvageRepository, type Workspace } from '../workspaces/workspace.ts'
 import { gitIn } from './keep.ts'
-import { isRefName } from './names.ts'
+import { isRefName } from './listing.ts'
 import { perform } from './perform.ts'
 
 /** All of one salvage; beyond it something in the tree is made to take for ever. */

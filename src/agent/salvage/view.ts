@@ -3,10 +3,11 @@
  * the pristine copy and from what the agent left. New objects are made here; what is to stay is then fetched into the
  * salvage repository, which checks every object of it. The agent's own configuration is never read.
  */
+
 import { appendFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type GitOptions, git } from '../../git.ts'
-import type { RunResult } from '../../process.ts'
+import { type GitOptions, git } from '../../platform/git.ts'
+import type { RunResult } from '../../platform/process.ts'
 import { type GitFolder, objectFolders, objectParts } from './git-folder.ts'
 import { type Boundary, boundaryOf } from './untrusted.ts'
 

@@ -2,9 +2,8 @@
  * What a command sees of the environment, and how it gets there. The runner is a process of ours, so the command's
  * variables travel in its environment under a prefix: they neither touch the disk nor change how the runner behaves.
  */
-import type { Agent } from '../agent.ts'
-import type { Slot } from '../slots/slot.ts'
-import { logBytesMax } from '../told-limits.ts'
+import { type Agent, logBytesMax } from '../agent.ts'
+import type { Slot } from '../isolation/slot.ts'
 import { promptPath, type SessionRequest } from './folder.ts'
 
 const INHERITED = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LC_ALL', 'TMPDIR']

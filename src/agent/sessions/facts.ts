@@ -1,11 +1,12 @@
 /** What a session's agent has said about itself, kept by the runner for whoever asks. */
+
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { agentSession } from '../../protocol/agent-api.ts'
 import { id } from '../../protocol/shapes.ts'
-import { readJson, writeJson } from '../state/json-file.ts'
+import { readJson, writeJson } from '../state/durable.ts'
 import { deliveriesFolder, type SessionRequest } from './folder.ts'
 
 const view = agentSession.shape

@@ -2,14 +2,15 @@
  * A session is a folder. The agent writes `request.json` and `prompt`; its runner claims the folder, notes the start,
  * and leaves the end. Who reads them in this order knows where the session is, whoever died meanwhile.
  */
+
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { sandbox } from '../../protocol/agent-api.ts'
 import { id, idPattern, nullable } from '../../protocol/shapes.ts'
-import { codeOf } from '../log.ts'
-import { slotUser } from '../slots/slot.ts'
-import { readJson } from '../state/json-file.ts'
+import { codeOf } from '../errors.ts'
+import { slotUser } from '../isolation/slot.ts'
+import { readJson } from '../state/durable.ts'
 import { processIdentity } from '../state/lock.ts'
 import { sessionsFolder, type Workspace } from '../workspaces/workspace.ts'
 

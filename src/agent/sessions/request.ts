@@ -1,12 +1,11 @@
 /** The folder of a session, made in one step and taken away in one step. */
+
 import { renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Sandbox } from '../../protocol/agent-api.ts'
 import type { Agent } from '../agent.ts'
-import { slotOf } from '../slots/assign.ts'
-import { openSessionFolder } from '../slots/hand-over.ts'
-import { makeFolder, syncFolder, writeDurable } from '../state/durable.ts'
-import { writeJson } from '../state/json-file.ts'
+import { openSessionFolder, slotOf } from '../isolation/slots.ts'
+import { makeFolder, syncFolder, writeDurable, writeJson } from '../state/durable.ts'
 import { removeTree } from '../state/remove-tree.ts'
 import { scratchFolder, sessionsFolder, type Workspace } from '../workspaces/workspace.ts'
 import { promptPath, requestPath, type SessionRequest } from './folder.ts'

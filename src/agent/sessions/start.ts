@@ -3,29 +3,31 @@
  * request is on the disk before the runner is born, and the runner claims it before the command is. A repeat finds
  * out how far the first call came and goes on from there.
  */
+import { sleep } from '../../platform/world.ts'
 import type { StartSession } from '../../protocol/agent-api.ts'
-import type { Launch } from '../adapters/adapter.ts'
-import { ADAPTERS } from '../adapters/index.ts'
 import type { Agent } from '../agent.ts'
-import { layBack } from '../conversations/lay-back.ts'
-import { malformed, Refusal } from '../refusal.ts'
+import { malformed, Refusal } from '../errors.ts'
+import { readIfThere } from '../state/durable.ts'
 import { sessionContent } from '../workspaces/content.ts'
-import { report } from '../workspaces/report.ts'
+import { printable, report } from '../workspaces/report.ts'
 import { type Workspace, workTree } from '../workspaces/workspace.ts'
-import { awaitStart } from './await-start.ts'
+import type { Launch } from './adapters/adapter.ts'
+import { layBack } from './adapters/conversations.ts'
+import { ADAPTERS } from './adapters/index.ts'
 import { commandEnvironment } from './environment.ts'
 import { uuidOf } from './facts.ts'
 import {
   isRunning,
   listSessions,
   readSession,
+  runnerLogPath,
   SETUP,
   type SessionRequest,
   type SessionState,
   sessionFolder,
 } from './folder.ts'
+import { type RunnerEnd, revoke, settle, startRunner } from './process.ts'
 import { discardSession, writeRequest } from './request.ts'
-import { revoke, settle } from './runner.ts'
 import { watchSession } from './watch.ts'
 
 export interface SessionStarted {
@@ -140,4 +142,43 @@ export async function sessionOf(agent: Agent, workspace: Workspace, sessionId: s
     throw new Refusal('not_found', `workspace ${workspace.id} has no session ${sessionId}`)
   }
   return readSession(folder) ?? session
+}
+
+/** From a request on the disk to a process, or the reason why there is none. */
+
+const LOOK_MS = 10
+
+/** A runner that somebody sent before us may win the claim; which one does not matter. */
+export async function awaitStart(
+  agent: Agent,
+  folder: string,
+  env: Record<string, string>,
+  secrets: readonly string[] = [],
+): Promise<SessionState> {
+  const { clock } = agent.world
+  const deadline = clock.mono() + agent.limits.startWaitMs
+  const request = readSession(folder)?.request
+  if (!request) throw new Refusal('internal', 'the session was stored but cannot be read')
+  let runnerEnd: RunnerEnd | null = null
+  startRunner(agent, folder, commandEnvironment(agent, folder, request, env), secrets).then(end => {
+    runnerEnd = end
+  })
+  for (;;) {
+    // Asked before the look: what the runner wrote before its end is seen by that look.
+    const ended = runnerEnd as RunnerEnd | null
+    const session = await settle(agent, folder)
+    if (session?.exit?.cannotStart) throw new Refusal('cannot_start', session.exit.cannotStart)
+    if (session?.started || session?.exit) return session
+    if (ended !== null && session?.claim === null) throw notStarted(agent, folder, ended)
+    if (clock.mono() > deadline) throw notStarted(agent, folder, { kind: 'ended', reason: 'it takes too long' })
+    await sleep(clock, LOOK_MS)
+  }
+}
+
+/** The caller may ask again: the same request goes on where this one stopped. */
+function notStarted(agent: Agent, folder: string, { kind, reason }: RunnerEnd): Refusal {
+  const said = printable(readIfThere(runnerLogPath(folder)) ?? '')
+  agent.log('warn', 'session runner did not start', { folder, reason, said })
+  if (kind === 'not-born') return new Refusal('cannot_start', reason)
+  return new Refusal('not_started', `the session's runner did not start: ${reason}${said && `\n${said}`}`)
 }

@@ -1,12 +1,13 @@
 /** Noticing the end of sessions: by a look each second, and at once where the system tells of new files. */
+
 import { watch } from 'node:fs'
 import { basename } from 'node:path'
 import type { Agent } from '../agent.ts'
-import { messageOf } from '../log.ts'
+import { messageOf } from '../errors.ts'
 import { report } from '../workspaces/report.ts'
 import type { Workspace } from '../workspaces/workspace.ts'
 import { exitPath } from './folder.ts'
-import { settle } from './runner.ts'
+import { settle } from './process.ts'
 
 const LOOK_MS = 1_000
 

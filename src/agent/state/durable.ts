@@ -2,6 +2,7 @@
  * Files that are there, whole, after a power cut. Synchronous on purpose: a change of state is then one turn of the
  * event loop, and nothing can come between reading it and writing it.
  */
+
 import {
   closeSync,
   constants,
@@ -16,7 +17,8 @@ import {
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import process from 'node:process'
-import { codeOf } from '../log.ts'
+import type { z } from 'zod'
+import { codeOf } from '../errors.ts'
 
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW
 
@@ -88,4 +90,30 @@ export function readIfThere(path: string): string | null {
     if (codeOf(error) === 'ENOENT') return null
     throw error
   }
+}
+
+/** JSON files of the state folder, checked against their shape when read. */
+
+/** What is in the file; null when it is missing or is not what it should be. */
+export function readJson<T extends z.ZodType>(path: string, shape: T): z.output<T> | null {
+  try {
+    return readJsonStrictly(path, shape)
+  } catch {
+    return null
+  }
+}
+
+/** Null when the file is missing; throws when it is damaged. */
+export function readJsonStrictly<T extends z.ZodType>(path: string, shape: T): z.output<T> | null {
+  const text = readIfThere(path)
+  return text === null ? null : shape.parse(JSON.parse(text))
+}
+
+export function writeJson(path: string, value: unknown): void {
+  writeDurable(path, `${JSON.stringify(value)}\n`)
+}
+
+/** False when the file is there already. */
+export function createJson(path: string, value: unknown): boolean {
+  return createDurable(path, `${JSON.stringify(value)}\n`)
 }

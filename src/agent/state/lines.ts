@@ -1,5 +1,6 @@
 /** Append-only files of one record a line. What is in a line counts only once the line is whole and on the disk. */
-import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync } from 'node:fs'
+
+import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { readIfThere, syncFolder, writeAll, writeDurable } from './durable.ts'
 
@@ -49,4 +50,22 @@ function open(path: string): number {
 function truncate(file: number, size: number): void {
   ftruncateSync(file, size)
   fsyncSync(file)
+}
+
+/** The end of a file, for a message. */
+
+const TAIL_BYTES = 8 * 1024
+
+/** Empty when there is no such file. */
+export function readTail(path: string): string {
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
+  if (size === 0) return ''
+  const buffer = Buffer.alloc(Math.min(size, TAIL_BYTES))
+  const file = openSync(path, 'r')
+  try {
+    readSync(file, buffer, 0, buffer.length, size - buffer.length)
+    return buffer.toString('utf8')
+  } finally {
+    closeSync(file)
+  }
 }

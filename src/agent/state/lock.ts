@@ -3,14 +3,14 @@
  * see each other the one with the smaller name waits for the larger to give up, so that never both go on. A holder
  * that died is told by pid, start time and boot, so its entry counts for nothing and the next holder removes it.
  */
+
 import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { z } from 'zod'
-import { identify, isAlive, type ProcessIdentity } from '../../process.ts'
-import { sleep, type World } from '../../world.ts'
-import { makeFolder } from './durable.ts'
-import { readJson, writeJson } from './json-file.ts'
+import { identify, isAlive, type ProcessIdentity } from '../../platform/process.ts'
+import { sleep, type World } from '../../platform/world.ts'
+import { makeFolder, readJson, writeJson } from './durable.ts'
 
 export const processIdentity = z.object({ pid: z.int().min(1), startTicks: z.string(), bootId: z.string() })
 

@@ -2,8 +2,9 @@
  * Removing what an agent left behind: folders without write permission, paths longer than PATH_MAX. The system's own
  * `rm` walks by file descriptors and so meets neither that limit nor a symlink on the way.
  */
+
 import { lstatSync } from 'node:fs'
-import { systemTool } from '../system-tool.ts'
+import { systemTool } from '../isolation/system-tool.ts'
 
 const OPTIONS = { cwd: '/', timeoutMs: 5 * 60_000, outputBytesMax: 64 * 1024 }
 

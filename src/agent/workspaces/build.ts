@@ -2,25 +2,20 @@
  * From a request to a work tree: fetch, note the base commit, check out, set up. A build that was cut off begins again
  * in a clean folder; git processes that outlived the agent go on writing into the old one, which nobody looks at.
  */
+
 import { mkdirSync, readdirSync, renameSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Agent } from '../agent.ts'
-import { keepConversation } from '../conversations/lay-back.ts'
-import { messageOf } from '../log.ts'
-import { handOver } from '../slots/hand-over.ts'
+import { messageOf } from '../errors.ts'
+import { handOver } from '../isolation/slots.ts'
+import { keepConversation } from '../sessions/adapters/conversations.ts'
 import { syncFolder } from '../state/durable.ts'
 import { removeTree } from '../state/remove-tree.ts'
-import { attributeCommits } from './attribution.ts'
 import { type BuildContext, BuildFailure } from './build-context.ts'
-import { checkOut } from './checkout.ts'
-import { cloneSource } from './clone.ts'
-import { installProgram } from './install.ts'
-import { printable } from './printable.ts'
-import { keepPristine } from './pristine.ts'
-import { repositorySetup } from './project-file.ts'
-import { report } from './report.ts'
-import { endSetup, setUp } from './setup.ts'
-import { unpackSource } from './unbundle.ts'
+import { attributeCommits, checkOut, keepPristine } from './checkout.ts'
+import { printable, report } from './report.ts'
+import { endSetup, installProgram, repositorySetup, setUp } from './setup.ts'
+import { cloneSource, unpackSource } from './source.ts'
 import { bundlePath, updateRecord, type Workspace, type WorkspaceRecord } from './workspace.ts'
 
 const AGAIN_MS = 1_000

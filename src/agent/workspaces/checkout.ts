@@ -1,7 +1,12 @@
 /** The output branch at the base commit, in the name of the author. Nothing of the repository runs here. */
-import { git } from '../../git.ts'
+
+import { copyFileSync, linkSync, lstatSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { git } from '../../platform/git.ts'
+import { BASE_REF } from '../salvage/listing.ts'
+import { writeJson } from '../state/durable.ts'
 import type { BuildContext } from './build-context.ts'
-import { succeed } from './clone.ts'
+import { succeed } from './source.ts'
 
 export async function checkOut(context: BuildContext, commit: string): Promise<void> {
   const { tree, workspace, agent, signal } = context
@@ -33,3 +38,74 @@ export function identityOf(author: { name: string; email: string }): { name: str
   const email = clean(author.email)
   return { name: usable(name) ? name : 'tdf', email: usable(email) ? email : 'tdf@localhost' }
 }
+
+/**
+ * A second hold on what was cloned: a bare repository of our own whose files are hard links to the clone's. Whatever
+ * the agent does to its `.git`, gc included, the base commit stays ours, and salvage can build on it.
+ */
+
+export async function keepPristine(context: BuildContext, repository: string): Promise<void> {
+  const { tree, workspace, agent, signal } = context
+  const commit = workspace.record.baseCommit ?? ''
+  const options = { cwd: tree, timeoutMs: agent.limits.gitMs, signal }
+  const format = commit.length === 64 ? 'sha256' : 'sha1'
+  await succeed(['init', '--quiet', '--bare', '--template=', `--object-format=${format}`, '--', repository], options)
+  const source = join(tree, '.git')
+  linkFiles(join(source, 'objects'), join(repository, 'objects'))
+  if (isFile(join(source, 'shallow'))) copyFileSync(join(source, 'shallow'), join(repository, 'shallow'))
+  await succeed(['update-ref', BASE_REF, commit], { ...options, cwd: repository })
+  const heads = await git(['for-each-ref', '--format=%(refname) %(objectname)', 'refs/heads/'], options)
+  const { outputBranch } = workspace.record.request
+  const refs = Object.fromEntries([
+    ...heads.stdout.split('\n').flatMap(line => (line === '' ? [] : [line.split(' ')])),
+    [`refs/heads/${outputBranch}`, commit],
+  ])
+  writeJson(join(repository, '..', 'built-refs.json'), refs)
+}
+
+/** Called before anything of the repository ran, so what is here is what git made. */
+function linkFiles(from: string, to: string): void {
+  mkdirSync(to, { recursive: true })
+  for (const entry of readdirSync(from, { withFileTypes: true })) {
+    const source = join(from, entry.name)
+    const target = join(to, entry.name)
+    if (entry.isDirectory()) linkFiles(source, target)
+    else if (entry.isFile()) link(source, target)
+  }
+}
+
+function link(source: string, target: string): void {
+  try {
+    linkSync(source, target)
+  } catch {
+    copyFileSync(source, target)
+  }
+}
+
+function isFile(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isFile() ?? false
+}
+
+/**
+ * Commits keep their author, who answers for them; a trailer says what made them. On commits of ours it is written at
+ * once, on those of an agent by a hook of its own clone, which runs as the agent and which it may do without.
+ */
+
+/** git-interpret-trailers(1): a commit that is amended gets it once. */
+export function attributeCommits({ tree, workspace }: BuildContext): void {
+  const { trailer } = workspace.record.request
+  if (!trailer) return
+  const hooks = join(tree, '.git', 'hooks')
+  mkdirSync(hooks, { recursive: true })
+  const add = `git interpret-trailers --in-place --if-exists addIfDifferent --trailer ${quoted(trailer)} "$1"`
+  writeFileSync(join(hooks, 'prepare-commit-msg'), `#!/bin/sh\n# Says which task of tdf made a commit.\n${add}\n`, {
+    mode: 0o755,
+  })
+}
+
+/** The end of a message of ours. */
+export function withTrailer(message: string, trailer: string | undefined): string {
+  return trailer ? `${message}\n${trailer}\n` : message
+}
+
+const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`

@@ -1,10 +1,11 @@
 /** Stopping a workspace, which keeps everything, and deleting it, which keeps nothing but its id. */
+
 import { existsSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Agent } from '../agent.ts'
+import { clearSlot } from '../isolation/slots.ts'
 import { listSessions, readSession, sessionFolder, sessionIds } from '../sessions/folder.ts'
-import { endSession, killSession } from '../sessions/runner.ts'
-import { clearSlot } from '../slots/clear.ts'
+import { endSession, killSession } from '../sessions/process.ts'
 import { makeFolder, syncFolder } from '../state/durable.ts'
 import { removeTree } from '../state/remove-tree.ts'
 import { report } from './report.ts'

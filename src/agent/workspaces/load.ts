@@ -1,14 +1,14 @@
 /** What an earlier run of the agent left: taken up again, or shown as damaged, or cleared away. */
+
 import { existsSync, lstatSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { idPattern } from '../../protocol/shapes.ts'
 import type { Agent } from '../agent.ts'
-import { messageOf } from '../log.ts'
+import { messageOf } from '../errors.ts'
 import { isRunning, listSessions, sessionFolder, sessionIds } from '../sessions/folder.ts'
 import { discardSession } from '../sessions/request.ts'
 import { watchSession } from '../sessions/watch.ts'
-import { makeFolder } from '../state/durable.ts'
-import { readJsonStrictly } from '../state/json-file.ts'
+import { makeFolder, readJsonStrictly } from '../state/durable.ts'
 import { removeTree } from '../state/remove-tree.ts'
 import { beginBuild } from './build.ts'
 import { destroy } from './end.ts'

@@ -2,10 +2,11 @@
  * Events are derived: what the records and session folders say, less what the outbox has. So it does not matter where
  * the power fails, and no event is ever made twice.
  */
+
 import type { z } from 'zod'
 import type { ProvisioningFailed, taskStatus, WorkspaceReady } from '../../protocol/callbacks.ts'
 import type { Agent } from '../agent.ts'
-import { messageOf } from '../log.ts'
+import { messageOf } from '../errors.ts'
 import { listSessions, type SessionState } from '../sessions/folder.ts'
 import type { EventDraft } from '../state/outbox.ts'
 import type { Workspace } from './workspace.ts'
@@ -59,4 +60,26 @@ function sessionDrafts(workspace: Workspace, session: SessionState): EventDraft[
 function draft(workspace: Workspace, type: string, sessionId: string | null, data: Record<string, unknown>) {
   const { taskId, attempt } = workspace.record.request
   return { type, workspaceId: workspace.id, taskId, attempt, sessionId, data }
+}
+
+/** Output of other programs, fit for a message: its end, without control characters and without passwords in urls. */
+const BYTES_MAX = 2048
+// biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with one
+const ESCAPES = /\u001B(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001B]*(?:\u0007|\u001B\\)?|[@-Z\\-_])/g
+const CONTROLS = /[^\P{C}\n\t]/gu
+const CREDENTIALS = /(:\/\/)[^/@\s]+@/g
+
+export function printable(text: string): string {
+  const clean = text
+    .replace(ESCAPES, '')
+    .replace(/\r\n?/g, '\n')
+    .replace(CONTROLS, '')
+    .replace(CREDENTIALS, '$1***@')
+    .trim()
+  const bytes = Buffer.from(clean)
+  if (bytes.length <= BYTES_MAX) return clean
+  return `…${bytes
+    .subarray(-BYTES_MAX + 3)
+    .toString('utf8')
+    .replace(/^�+/, '')}`
 }

@@ -1,8 +1,15 @@
 /** The setup command: a session of the agent's own, so that it has a log, a limit, and leaves nothing running. */
-import { sleep } from '../../world.ts'
+
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { getStaticTOMLValue, parseTOML } from 'toml-eslint-parser'
+import { z } from 'zod'
+import { git } from '../../platform/git.ts'
+import { run } from '../../platform/process.ts'
+import { sleep } from '../../platform/world.ts'
 import type { Agent } from '../agent.ts'
-import { Refusal } from '../refusal.ts'
-import { awaitStart } from '../sessions/await-start.ts'
+import { Refusal } from '../errors.ts'
 import {
   isRunning,
   outputPath,
@@ -12,11 +19,13 @@ import {
   type SessionExit,
   sessionFolder,
 } from '../sessions/folder.ts'
+import { killSession, settle } from '../sessions/process.ts'
 import { discardSession, writeRequest } from '../sessions/request.ts'
-import { killSession, settle } from '../sessions/runner.ts'
-import { readTail } from '../state/tail.ts'
+import { awaitStart } from '../sessions/start.ts'
+import { makeFolder, writeDurable } from '../state/durable.ts'
+import { readTail } from '../state/lines.ts'
 import { type BuildContext, BuildFailure } from './build-context.ts'
-import { printable } from './printable.ts'
+import { printable } from './report.ts'
 import { type Workspace, workTree } from './workspace.ts'
 
 const LOOK_MS = 50
@@ -90,4 +99,122 @@ function howItEnded(exit: SessionExit): string {
   if (exit.errorMessage === 'timeout') return 'ran into its time-out'
   if (exit.errorMessage) return `failed (${exit.errorMessage})`
   return exit.signal ? `was ended by ${exit.signal}` : `failed with exit code ${exit.exitCode}`
+}
+
+/**
+ * `.tdf.toml` of the commit that a workspace begins from: what the repository itself wants done before an agent. It is
+ * read as git has it, so that no link leads elsewhere, and what it asks for runs as the agent of the task would.
+ */
+
+const FILE = '.tdf.toml'
+const FILE_BYTES_MAX = 64 * 1024
+
+const projectFile = z.strictObject({
+  /** A shell command, run in the workspace before the agent. */
+  setup: z.string().min(1).max(FILE_BYTES_MAX).optional(),
+})
+
+/** The command of its `setup`; null without one. Throws when the file is wrong, or asks for what may not run here. */
+export async function repositorySetup(context: BuildContext, commit: string): Promise<string | null> {
+  const { repositorySetup: wish } = context.workspace.record.request
+  if (!wish) return null
+  const text = await readFrom(context, commit)
+  const { setup } = text === null ? {} : parsed(text)
+  if (setup === undefined) return null
+  if (setup.includes('\0')) throw new BuildFailure(`${FILE}: setup must not hold NUL`)
+  if (wish.policy === 'run') return setup
+  throw new BuildFailure(
+    `${FILE} asks to run "${printable(setup)}", and the repository was fetched from elsewhere onto a machine of yours; ` +
+      'submit with --setup to run a command of your choice, with --no-setup to run none, ' +
+      'or set [runner] repository_setup = "always"',
+  )
+}
+
+async function readFrom({ tree, agent, signal }: BuildContext, commit: string): Promise<string | null> {
+  const options = { cwd: tree, timeoutMs: agent.limits.gitMs, signal, outputBytesMax: FILE_BYTES_MAX * 2 }
+  const entry = (await git(['ls-tree', '-l', '-z', commit, '--', FILE], options)).stdout
+  const [, mode, size] = /^(\d{6}) blob [0-9a-f]+ +(\d+)\t/.exec(entry) ?? []
+  if (mode === undefined) return null
+  if (!mode.startsWith('100')) throw new BuildFailure(`${FILE} is no plain file`)
+  if (Number(size) > FILE_BYTES_MAX) throw new BuildFailure(`${FILE} is larger than ${FILE_BYTES_MAX} bytes`)
+  const { exitCode, stdout } = await git(['cat-file', 'blob', `${commit}:${FILE}`], options)
+  if (exitCode !== 0) throw new BuildFailure(`${FILE} cannot be read`)
+  return stdout
+}
+
+function parsed(text: string): z.output<typeof projectFile> {
+  const checked = projectFile.safeParse(tableIn(text))
+  if (checked.success) return checked.data
+  const issue = checked.error.issues[0]
+  const where = issue?.path.join('.') ?? ''
+  throw new BuildFailure(`${FILE}: ${printable(`${where ? `${where}: ` : ''}${issue?.message ?? 'malformed'}`)}`)
+}
+
+function tableIn(text: string): unknown {
+  try {
+    return getStaticTOMLValue(parseTOML(text))
+  } catch (error) {
+    const { lineNumber } = Object(error) as { lineNumber?: number }
+    throw new BuildFailure(`${FILE}${lineNumber === undefined ? '' : `:${lineNumber}`} is no TOML`)
+  }
+}
+
+/**
+ * What an agent's program needs on this node: a command of the daemon's owner, run as we run, once for its text. A new
+ * version of it is another text, and so another run. Workspaces that need the same one wait for the same run.
+ */
+
+const PASSED_ON = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LC_ALL', 'TMPDIR']
+
+/** Runs in this life of ours, by the folder of the command. */
+const running = new WeakMap<Agent, Map<string, Promise<void>>>()
+
+/** Returns when it is there. Throws with the end of its output; the next workspace tries again. */
+export async function installProgram({ agent, workspace }: BuildContext): Promise<void> {
+  const { install } = workspace.record.request
+  if (!install) return
+  const folder = join(agent.state, 'installs', createHash('sha256').update(install.command).digest('hex').slice(0, 16))
+  if (existsSync(donePath(folder))) return
+  const mine = running.get(agent) ?? new Map<string, Promise<void>>()
+  running.set(agent, mine)
+  const known = mine.get(folder) ?? installInto(agent, folder, install).finally(() => mine.delete(folder))
+  mine.set(folder, known)
+  await known
+}
+
+const donePath = (folder: string) => join(folder, 'done')
+
+async function installInto(
+  agent: Agent,
+  folder: string,
+  { command, timeoutMs }: { command: string; timeoutMs: number },
+): Promise<void> {
+  makeFolder(join(agent.state, 'installs'))
+  makeFolder(folder)
+  const log = join(folder, 'output.log')
+  agent.log('info', 'installing', { folder })
+  const passed = PASSED_ON.flatMap(name => (agent.env[name] === undefined ? [] : [[name, agent.env[name]]]))
+  // flock(1): one of an earlier life of ours may still be at it. Closed for the command, so that no child keeps it.
+  const { exitCode, signal, stderr, timedOut } = await run(
+    'flock',
+    ['-o', join(folder, 'lock'), 'sh', '-c', `exec 2>&1; ${command}`],
+    {
+      cwd: folder,
+      env: { ...Object.fromEntries(passed), DEBIAN_FRONTEND: 'noninteractive' },
+      outputFile: log,
+      timeoutMs,
+      signal: agent.ending.signal,
+    },
+  )
+  if (exitCode === 0) {
+    writeDurable(donePath(folder), `${command}\n`)
+    return
+  }
+  const how = timedOut
+    ? 'ran into its time-out'
+    : signal
+      ? `was ended by ${signal}`
+      : `failed with exit code ${exitCode}`
+  const said = printable(`${readTail(log)}\n${stderr}`)
+  throw new BuildFailure(`the install command of the agent ${how}${said && `:\n${said}`}`)
 }

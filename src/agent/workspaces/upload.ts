@@ -1,11 +1,12 @@
 /** `PUT …/bundle`: streamed to a file of its own while it is hashed; it counts only when the hash is the right one. */
+
 import { createHash } from 'node:crypto'
 import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import type { Agent } from '../agent.ts'
-import { Refusal } from '../refusal.ts'
+import { Refusal } from '../errors.ts'
 import { makeFolder, syncFolder } from '../state/durable.ts'
 import { beginBuild } from './build.ts'
 import { bundlePath, scratchFolder, updateRecord, type Workspace } from './workspace.ts'

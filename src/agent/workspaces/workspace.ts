@@ -1,9 +1,10 @@
 /** A workspace in memory: its record, its places on the disk, and the line in which changes to it stand. */
+
 import { join } from 'node:path'
 import { z } from 'zod'
 import { createWorkspace } from '../../protocol/agent-api.ts'
 import { nullable } from '../../protocol/shapes.ts'
-import { writeJson } from '../state/json-file.ts'
+import { writeJson } from '../state/durable.ts'
 
 export const workspaceRecord = z.object({
   format: z.literal(1),

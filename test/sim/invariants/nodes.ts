@@ -1,8 +1,9 @@
 /** Nodes: their slots, their owners and their number. */
-import { readAttempt } from '../../../src/store/attempts.ts'
-import { readNodes } from '../../../src/store/nodes.ts'
-import { liveWorkspaces, reservedOn, slotsInUse } from '../../../src/store/slots.ts'
-import { isTerminal } from '../../../src/task.ts'
+
+import { isTerminal } from '../../../src/core/task.ts'
+import { readAttempt } from '../../../src/store/tables/attempts.ts'
+import { readNodes } from '../../../src/store/tables/nodes.ts'
+import { liveWorkspaces, reservedOn, slotsInUse } from '../../../src/store/tables/slots.ts'
 import type { Check } from '../seen.ts'
 
 export const nodeInvariants: Record<string, Check> = {

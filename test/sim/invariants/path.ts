@@ -1,8 +1,8 @@
 /** The journal, read from where the last look ended: every change of a step, a status and a node is one that the tables have. */
-import { journey } from '../../../daemon/journey.ts'
-import { NODE_EDGES, type NodeStatus } from '../../../src/node.ts'
-import { type JournalEvent, readEvents } from '../../../src/store/journal.ts'
-import { STATUS_EDGES, type Status, type Step } from '../../../src/task.ts'
+import { journey } from '../../../daemon/engine/rules/journey.ts'
+import { NODE_EDGES, type NodeStatus } from '../../../src/core/node.ts'
+import { STATUS_EDGES, type Status, type Step } from '../../../src/core/task.ts'
+import { type JournalEvent, readEvents } from '../../../src/store/tables/journal.ts'
 import type { Check } from '../seen.ts'
 
 /** How far the journal was read, and where each attempt stood there. */

@@ -1,6 +1,7 @@
 /** What must hold once everything has come to rest: all is over, at home, and nothing is left behind. */
-import { slotsInUse } from '../../../src/store/slots.ts'
-import { isTerminal, resultRefOf } from '../../../src/task.ts'
+
+import { isTerminal, resultRefOf } from '../../../src/core/task.ts'
+import { slotsInUse } from '../../../src/store/tables/slots.ts'
 import { type Check, describe } from '../seen.ts'
 
 export const restInvariants: Record<string, Check> = {

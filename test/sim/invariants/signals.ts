@@ -1,6 +1,7 @@
 /** Signals: what a task was told, it has read, or a try that will read it is near. */
-import { openSignals, type Signal, type SignalKind } from '../../../src/store/inbox.ts'
-import type { Step, Task } from '../../../src/task.ts'
+
+import type { Step, Task } from '../../../src/core/task.ts'
+import { openSignals, type Signal, type SignalKind } from '../../../src/store/tables/inbox.ts'
 import { type Check, describe, type Seen } from '../seen.ts'
 
 /** What each step is there to hear. */

@@ -1,6 +1,6 @@
 /** Tasks: none is lost, none sleeps for ever, and what is said of one is true. */
-import { taskSubject } from '../../../daemon/subjects.ts'
-import { isTerminal } from '../../../src/task.ts'
+import { taskSubject } from '../../../daemon/engine/loop.ts'
+import { isTerminal } from '../../../src/core/task.ts'
 import { type Check, describe, type Seen } from '../seen.ts'
 
 export const taskInvariants: Record<string, Check> = {

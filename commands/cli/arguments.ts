@@ -1,0 +1,114 @@
+/** Words that several commands share, and how options of theirs are read. */
+
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { Status } from '../../src/core/task.ts'
+import type { TaskJson } from '../../src/protocol/control.ts'
+import { type Cli, usage } from './cli.ts'
+
+export const TASK = 'an id, four or more of its first characters, @last or @last-failed'
+export const TASKS = 'ids, first characters of them, @last, @last-failed, or - for a list on stdin'
+
+/** For an option that may be given several times. */
+export function collect(text: string, known: string[]): string[] {
+  return [...known, text]
+}
+
+export function collectLabel(text: string, labels: Record<string, string>): Record<string, string> {
+  const equals = text.indexOf('=')
+  if (equals < 1) throw new InvalidArgumentError('it must look like key=value.')
+  return { ...labels, [text.slice(0, equals)]: text.slice(equals + 1) }
+}
+
+export function wholeNumber(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('it must be a whole number.')
+  return Number(text)
+}
+
+export function integer(text: string): number {
+  if (!/^-?\d{1,4}$/.test(text)) throw new InvalidArgumentError('it must be a whole number.')
+  return Number(text)
+}
+
+export function amount(text: string): number {
+  if (!/^\d{1,6}(\.\d{1,4})?$/.test(text) || Number(text) === 0) {
+    throw new InvalidArgumentError('it must be an amount in USD, such as 2.50.')
+  }
+  return Number(text)
+}
+
+/** A word as a shell takes it. */
+export function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
+}
+
+/** The tasks that somebody means: in words, one a line on stdin, or by what they have in common. */
+
+const STDIN_BYTES_MAX = 1024 * 1024
+
+export interface Selection {
+  status: string[]
+  label: Record<string, string>
+}
+
+/** Full ids. Throws NOT_FOUND or AMBIGUOUS for the first that is no task. */
+export async function idsOf(cli: Cli, references: readonly string[]): Promise<string[]> {
+  const ids: string[] = []
+  for (const reference of await expand(cli, references)) {
+    const task = await cli.client().call<TaskJson>({ path: `/tasks/${encodeURIComponent(reference)}` })
+    if (!ids.includes(task.id)) ids.push(task.id)
+  }
+  return ids
+}
+
+/** `-` stands for what is on stdin, so that `tdf ls -q --status failed | tdf retry -` works. */
+export async function expand(cli: Cli, references: readonly string[]): Promise<string[]> {
+  if (!references.includes('-')) return [...references]
+  const text = await readStdin(cli, 'a list of tasks', STDIN_BYTES_MAX, 'tdf ls -q')
+  const named = text.split(/\s+/).filter(Boolean)
+  return references.flatMap(reference => (reference === '-' ? named : [reference]))
+}
+
+/** `--label` and `--status` for commands that change tasks. */
+export function selecting(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--label <key=value>', 'all with this label; may be given several times')
+        .default({}, 'none')
+        .argParser(collectLabel),
+    )
+    .option('--status <status>', 'all in this status; may be given several times', collect, [])
+}
+
+/** Undefined when tasks were named; else the ids that fit, of those in one of `among`. Throws USAGE when neither is. */
+export async function selected(
+  cli: Cli,
+  references: readonly string[],
+  { status, label }: Selection,
+  among: readonly Status[],
+): Promise<string[] | undefined> {
+  const isSelecting = status.length > 0 || Object.keys(label).length > 0
+  if (references.length > 0 && isSelecting) throw usage('name tasks or select them, not both', 'tdf ls')
+  if (references.length > 0) return undefined
+  if (!isSelecting) throw usage('which tasks? name them, or select them by --label or --status', 'tdf ls')
+  const query = new URLSearchParams(
+    (status.length > 0 ? status : among).map((word): [string, string] => ['status', word]),
+  )
+  for (const [key, value] of Object.entries(label)) query.append('label', `${key}=${value}`)
+  const tasks = await cli.client().call<TaskJson[]>({ path: `/tasks?${query}` })
+  return tasks.filter(task => among.includes(task.status)).map(({ id }) => id)
+}
+
+/** What is piped in, whole and bounded. A terminal is never read: nobody would know what it waits for. */
+
+/** Throws USAGE on a terminal, and beyond `bytesMax`. `hint` is the command to paste instead. */
+export async function readStdin(cli: Cli, what: string, bytesMax: number, hint: string): Promise<string> {
+  if (cli.stdin.isTTY) throw usage(`"-" reads ${what} from stdin, and stdin is a terminal`, hint)
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of cli.stdin) {
+    bytes += chunk.length
+    if (bytes > bytesMax) throw usage(`${what} may have ${bytesMax} bytes`, hint)
+    chunks.push(Buffer.from(chunk))
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}

@@ -1,0 +1,123 @@
+/** Questions before something that cannot be taken back. Where nobody can answer, nothing is done. */
+
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import readline from 'node:readline'
+import { createInterface } from 'node:readline/promises'
+import { Writable } from 'node:stream'
+import type { Command } from 'commander'
+import { TdfError } from '../../src/core/errors.ts'
+import { runForeground } from '../../src/platform/process.ts'
+import { quoted, readStdin } from './arguments.ts'
+import { type Cli, type GlobalOptions, usage } from './cli.ts'
+import { plainEnv } from './git.ts'
+
+/** Yes or no. Throws USAGE when there is nobody to ask and no `--yes`. */
+export async function confirmed(cli: Cli, command: Command, question: string): Promise<boolean> {
+  if (command.optsWithGlobals<GlobalOptions>().yes) return true
+  refuseUnasked(cli, command, question, ['--yes'])
+  return /^y(es)?$/i.test(await ask(cli, `${question} [y/N] `))
+}
+
+/** For what loses work: the name has to be typed, or given as `--confirm NAME`; `--yes` answers it as well. */
+export async function confirmedByName(
+  cli: Cli,
+  command: Command,
+  question: string,
+  name: string,
+  given: string | undefined,
+): Promise<boolean> {
+  if (command.optsWithGlobals<GlobalOptions>().yes || given === name) return true
+  if (given !== undefined) throw usage(`--confirm names "${given}", not "${name}"`, `tdf node show ${name}`)
+  refuseUnasked(cli, command, question, ['--confirm', quoted(name)])
+  return (await ask(cli, `${question} Type its name: `)) === name
+}
+
+function refuseUnasked(cli: Cli, command: Command, question: string, options: string[]): void {
+  const { input } = command.optsWithGlobals<GlobalOptions>()
+  if (input !== false && cli.stdin.isTTY && cli.stderr.isTTY) return
+  throw usage(`${question} There is nobody to ask.`, ['tdf', ...cli.words.map(quoted), ...options].join(' '))
+}
+
+/** An input that ends is no answer; throws INTERRUPTED on Ctrl-C. */
+async function ask(cli: Cli, question: string): Promise<string> {
+  const asking = createInterface({ input: cli.stdin, output: cli.stderr })
+  let isInterrupted = false
+  asking.on('SIGINT', () => {
+    isInterrupted = true
+    asking.close()
+  })
+  const ended = new Promise<string>(resolve => asking.on('close', () => resolve('')))
+  try {
+    // A question whose input ends is rejected by some versions of Node, and stays open in others.
+    const answer = await Promise.race([asking.question(question), ended]).catch(() => null)
+    if (!answer) cli.stderr.write('\n')
+    if (isInterrupted) throw new TdfError('INTERRUPTED', 'interrupted; nothing was done')
+    return (answer ?? '').trim()
+  } finally {
+    asking.close()
+  }
+}
+
+/** A question whose answer is not shown while it is typed. */
+
+/** Throws INTERRUPTED at Ctrl-C and at the end of the input. */
+export async function hiddenAnswer(cli: Cli, question: string): Promise<string> {
+  cli.stderr.write(question)
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
+  // With `terminal` it takes the echo from the terminal and does the editing itself, into nowhere.
+  const asking = readline.createInterface({ input: cli.stdin, output: nowhere, terminal: true, historySize: 0 })
+  try {
+    return await new Promise<string>((resolve, reject) => {
+      const giveUp = () => reject(new TdfError('INTERRUPTED', 'nothing was stored'))
+      asking.once('line', resolve).once('SIGINT', giveUp).once('close', giveUp)
+    })
+  } finally {
+    asking.close()
+    cli.stderr.write('\n')
+  }
+}
+
+/** The prompt: from the argument, from stdin, or from an editor when a person sits there and gave none. */
+
+const PROMPT_BYTES_MAX = 512 * 1024
+const WRITE_ONE = 'tdf submit "what to do"'
+/** Below this line nothing counts, so that a prompt may begin lines with #. */
+const SCISSORS = '# ------------------------ >8 ------------------------'
+const TEMPLATE = `\n${SCISSORS}\n# Write above what the agent shall do. Save and leave to submit it; leave it empty to give up.\n`
+
+/** Throws USAGE when there is none and nobody to ask, EMPTY_PROMPT when the editor brought nothing. */
+export async function promptOf(
+  cli: Cli,
+  words: string | undefined,
+  hasCommand: boolean,
+  command: Command,
+): Promise<string> {
+  if (words !== undefined && words !== '-') return words
+  if (hasCommand && words === undefined) return ''
+  const { input } = command.optsWithGlobals<GlobalOptions>()
+  const isPerson = cli.stdin.isTTY && cli.stdout.isTTY && input !== false
+  if (words === undefined && isPerson) return editedPrompt(cli)
+  if (words === undefined && cli.stdin.isTTY) throw usage('there is no prompt', WRITE_ONE)
+  return readStdin(cli, 'a prompt', PROMPT_BYTES_MAX, WRITE_ONE)
+}
+
+async function editedPrompt(cli: Cli): Promise<string> {
+  const editor = cli.env.VISUAL || cli.env.EDITOR
+  if (!editor)
+    throw usage('there is no prompt, and neither VISUAL nor EDITOR names an editor to write it in', WRITE_ONE)
+  const folder = await mkdtemp(path.join(tmpdir(), 'tdf-prompt-'))
+  try {
+    const file = path.join(folder, 'prompt.md')
+    await writeFile(file, TEMPLATE, { mode: 0o600 })
+    // The variable may hold options, so a shell takes it apart, as git and others do.
+    const exit = await runForeground('sh', ['-c', `${editor} "$1"`, 'sh', file], { cwd: cli.cwd, env: plainEnv(cli) })
+    if (exit !== 0) throw usage(`the editor (${editor}) ended with exit code ${exit}; nothing was submitted`, WRITE_ONE)
+    const text = (await readFile(file, 'utf8')).split(SCISSORS)[0]?.trim() ?? ''
+    if (text === '') throw new TdfError('EMPTY_PROMPT', 'the prompt was left empty; nothing was submitted')
+    return text
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}

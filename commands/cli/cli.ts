@@ -1,0 +1,163 @@
+/** What every command is handed: how to talk to the daemon, to the terminal and to the script that may read it. */
+
+import { existsSync } from 'node:fs'
+import { homedir } from 'node:os'
+import path from 'node:path'
+import process from 'node:process'
+import type { Command } from 'commander'
+import { type Client, controlClient } from '../../src/clients/control.ts'
+import { parseDuration } from '../../src/core/duration.ts'
+import { TdfError } from '../../src/core/errors.ts'
+import { findPaths, type Paths } from '../../src/platform/paths.ts'
+import { VERSION } from '../../src/platform/version.ts'
+import { realWorld } from '../../src/platform/world.ts'
+import { jsonText, sanitize } from '../../src/text/sanitize.ts'
+import { type ColourWhen, paintOf } from './colour.ts'
+import type { Format, Shape } from './formats.ts'
+
+export interface Cli {
+  /** The command line up to a `--`, for a hint that repeats it. */
+  words: readonly string[]
+  /** What stands behind `--`: a program and its arguments. */
+  command: readonly string[]
+  /** The folder of the built program. */
+  programDir: string
+  env: NodeJS.ProcessEnv
+  cwd: string
+  stdin: NodeJS.ReadStream
+  stdout: NodeJS.WriteStream
+  stderr: NodeJS.WriteStream
+  paths(): Paths
+  client(): Client
+  /** As `--host` and `--color` have them; undefined when they were not said. */
+  host: string | undefined
+  colour: ColourWhen | undefined
+  /** `--debug`, or `TDF_DEBUG=api`: each request to the daemon is told on stderr. */
+  debug: boolean
+  /** Set by the command that runs; 0 unless it says otherwise. */
+  exitCode: number
+}
+
+/** The options that every command takes, before or behind its name. */
+export interface GlobalOptions {
+  output?: Format
+  json?: boolean
+  quiet?: boolean
+  columns?: string[]
+  /** False for `--no-header`. */
+  header?: boolean
+  /** False for `--no-input`. */
+  input?: boolean
+  yes?: boolean
+}
+
+type Surroundings = Pick<NodeJS.Process, 'env' | 'cwd' | 'stdin' | 'stdout' | 'stderr'>
+
+export function createCli(around: Surroundings, programDir: string, command: readonly string[]): Cli {
+  const { env, stdout, stderr } = around
+  const paths = once(() => findPaths({ env, uid: process.getuid?.(), homeDir: env.HOME || homedir() }))
+  const onOtherVersion = (version: string) => {
+    if (stderr.isTTY) stderr.write(`note: the daemon is ${sanitize(version)}, this is ${VERSION}; restart the daemon\n`)
+  }
+  const client = once(() =>
+    controlClient({ ...socketOf(cli), onOtherVersion, ...(cli.debug ? { onRequest: tellRequests(cli) } : {}) }),
+  )
+  const cli: Cli = {
+    ...{ words: [], command, programDir, env, stdout, stderr, paths, client },
+    ...{ host: undefined, colour: undefined, debug: env.TDF_DEBUG === 'api' },
+    // Opened by whoever reads it: Node loads its file streams for one, and most commands read nothing.
+    get stdin() {
+      return around.stdin
+    },
+    cwd: around.cwd(),
+    exitCode: 0,
+  }
+  return cli
+}
+
+/** A line for each request, with what came of it. The prompt and other contents are not in it. */
+function tellRequests(cli: Cli): (method: string, path: string) => (outcome: string) => void {
+  const { clock } = realWorld()
+  return (method, path) => {
+    const startedAt = clock.mono()
+    return outcome => say(cli, `debug: ${method} ${path} → ${outcome} (${Math.round(clock.mono() - startedAt)} ms)`)
+  }
+}
+
+/** Where the daemon is, and who says so: every failure to reach it names both. */
+function socketOf({ host, env, paths }: Cli): { socket: string; origin: string } {
+  const origin = host ? '--host' : 'TDF_HOST'
+  const named = (host || env.TDF_HOST)?.replace(/^unix:(\/\/)?/, '')
+  if (named && /^[a-z][a-z0-9+.-]*:\/\//i.test(named)) {
+    const message = `${origin}: the daemon listens at a unix socket alone, and "${named}" names none`
+    throw usage(message, 'tdf --host unix:///run/tdf/tdf.sock version')
+  }
+  if (named) return { socket: named, origin }
+  const { socket, systemSocket } = paths()
+  // Its folder is there as long as it runs; what is in it only its group can see.
+  if (systemSocket !== null && !existsSync(socket) && existsSync(path.dirname(systemSocket))) {
+    return { socket: systemSocket, origin: "the machine's own daemon" }
+  }
+  return { socket, origin: env.TDF_HOME ? 'TDF_HOME' : 'the default' }
+}
+
+export function formatOf(command: Command): Format {
+  const { output, json, quiet } = command.optsWithGlobals<GlobalOptions>()
+  if (json) return 'json'
+  return quiet ? 'id' : (output ?? 'table')
+}
+
+export function shapeOf(cli: Cli, command: Command): Shape {
+  const { columns, header = true } = command.optsWithGlobals<GlobalOptions>()
+  const width = cli.stdout.isTTY ? cli.stdout.columns : undefined
+  return { format: formatOf(command), columns, header, width, paint: paintOf(cli, cli.stdout) }
+}
+
+/** Text as data goes to stdout, one write for each piece. Whatever it holds, a terminal is safe from it. */
+export function print(cli: Cli, text: string, paint: (safe: string) => string = safe => safe): void {
+  const safe = paint(sanitize(text))
+  cli.stdout.write(safe.endsWith('\n') ? safe : `${safe}\n`)
+}
+
+/** A value as one line of JSON. */
+export function printJson(cli: Cli, value: unknown, indent?: number): void {
+  cli.stdout.write(`${jsonText(value, indent)}\n`)
+}
+
+/** One thing in the form that was asked for. */
+export function printOne<T>(cli: Cli, format: Format, value: T, forms: Forms<T>): void {
+  if (format === 'json' || format === 'ndjson') return printJson(cli, value)
+  if (format === 'id') print(cli, forms.id)
+  else print(cli, forms.text(value), forms.paint)
+}
+
+interface Forms<T> {
+  id: string
+  text(value: T): string
+  /** Puts colour on the text. */
+  paint?(safe: string): string
+}
+
+/** Talk goes to stderr. */
+export function say(cli: Cli, text: string): void {
+  cli.stderr.write(`${sanitize(text)}\n`)
+}
+
+export function usage(message: string, hint: string): TdfError {
+  return new TdfError('USAGE', message, { hint })
+}
+
+/** Whole ms. Throws USAGE. */
+export function durationOf(text: string, option: string): number {
+  const ms = parseDuration(text)
+  if (ms !== undefined && ms > 0) return ms
+  throw usage(`${option}: "${text}" is no duration; write "90s", "45m" or "2h"`, 'tdf --help')
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined
+  return () => {
+    made ??= { value: make() }
+    return made.value
+  }
+}

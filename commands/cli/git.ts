@@ -1,0 +1,64 @@
+/** Git as the user runs it: their repository, their settings; only never a question, and never a hook of ours. */
+
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { TdfError } from '../../src/core/errors.ts'
+import { hasPassword, isRepositoryUrl } from '../../src/platform/git.ts'
+import { type RunResult, run } from '../../src/platform/process.ts'
+import type { Cli } from './cli.ts'
+
+export type Git = (args: readonly string[], env?: Record<string, string>) => Promise<RunResult>
+
+const TIMEOUT_MS = 600_000
+
+export function userGit(cli: Cli, cwd: string): Git {
+  const inherited = plainEnv(cli)
+  return (args, env = {}) =>
+    run('git', args, {
+      cwd,
+      env: { ...inherited, GIT_TERMINAL_PROMPT: '0', LC_ALL: 'C.UTF-8', ...env },
+      timeoutMs: TIMEOUT_MS,
+    })
+}
+
+export function plainEnv(cli: Cli): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(cli.env).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
+  )
+}
+
+/** Where a branch is pushed to: a remote of the user's repository by its name, or an address. */
+
+const DEFAULT = 'origin'
+
+/**
+ * An address that the daemon can use. Null when nobody named a remote and `repository` has none to speak of.
+ * Throws PUSH_NOWHERE for a name that is not known.
+ */
+export async function remoteOf(cli: Cli, repository: string, wanted: string | undefined): Promise<string | null> {
+  if (wanted !== undefined && isAddress(cli, wanted)) return asUrl(wanted, cli.cwd)
+  const name = wanted ?? DEFAULT
+  const git = userGit(cli, repository)
+  const found = existsSync(repository) ? await git(['remote', 'get-url', '--push', '--', name]) : undefined
+  const url = found?.exitCode === 0 ? found.stdout.trim() : ''
+  if (url !== '') return asUrl(url, repository)
+  if (wanted === undefined) return null
+  throw new TdfError('PUSH_NOWHERE', `${repository} has no remote "${wanted}", and that is no address either`, {
+    hint: 'git remote --verbose',
+  })
+}
+
+/** The same, and null instead of an address that is better not stored; for a push that is only perhaps wanted. */
+export async function knownRemoteOf(cli: Cli, repository: string): Promise<string | null> {
+  const url = await remoteOf(cli, repository, undefined)
+  return url !== null && hasPassword(url) ? null : url
+}
+
+const isAddress = (cli: Cli, text: string) =>
+  isRepositoryUrl(text) || (text.includes('/') && existsSync(path.resolve(cli.cwd, text)))
+
+/** A folder of this machine as the daemon, which stands elsewhere, has to be told it. */
+function asUrl(text: string, from: string): string {
+  return isRepositoryUrl(text) ? text : pathToFileURL(path.resolve(from, text)).href
+}

@@ -1,0 +1,138 @@
+/** Lists in every form: tables for people, JSON for scripts, ids for pipes. */
+import { jsonText, oneLine } from '../../src/text/sanitize.ts'
+import { shorten, widthOf } from '../../src/text/width.ts'
+import type { Tone } from '../../src/tui/state/states.ts'
+import { type Cli, print, usage } from './cli.ts'
+import type { Shape } from './formats.ts'
+
+export interface Column<T> {
+  title: string
+  of(row: T): string
+  /** How a cell looks where there is colour. */
+  tone?(row: T): Tone | undefined
+  /** For `--sort`, where the text of a cell does not have the order of what it means. */
+  sortBy?(row: T): number
+  /** Only in `wide`. */
+  wide?: boolean
+  /** Shortened when the terminal is too narrow; at most one of a table, its last. */
+  flexible?: boolean
+  /** Left out, from the right, when the terminal is too narrow for the flexible one. */
+  spare?: boolean
+}
+
+export interface List<T> {
+  columns: readonly Column<T>[]
+  id(row: T): string
+}
+
+/** What the last column should have before others are left out for it. */
+const FLEXIBLE_WIDTH_MIN = 20
+
+export function printList<T>(cli: Cli, shape: Shape, rows: readonly T[], list: List<T>): void {
+  const text = render(rows, shape, list)
+  const isHarmless = shape.format === 'json' || shape.format === 'ndjson' || shape.paint !== undefined
+  if (isHarmless) cli.stdout.write(text)
+  else if (text !== '') print(cli, text)
+}
+
+/** Rows in any of the forms; a list is always a list, also when it is empty. Throws USAGE for an unknown column. */
+export function render<T>(rows: readonly T[], shape: Shape, { columns, id }: List<T>): string {
+  const { format } = shape
+  const shown = shape.columns
+    ? chosen(columns, shape.columns)
+    : columns.filter(column => format === 'wide' || !column.wide)
+  if (format === 'json') return `${jsonText(rows)}\n`
+  if (format === 'ndjson') return rows.map(row => `${jsonText(row)}\n`).join('')
+  if (format === 'id') return rows.map(row => `${id(row)}\n`).join('')
+  return table(rows, shown, shape)
+}
+
+/** `waiting-for` on the command line, `WAITING FOR` above the column. */
+const keyOf = (title: string) => title.toLowerCase().replaceAll(' ', '-')
+
+function chosen<T>(columns: readonly Column<T>[], names: readonly string[]): Column<T>[] {
+  return names.map(name => {
+    const column = columns.find(({ title }) => keyOf(title) === keyOf(name))
+    if (column) return column
+    const known = columns.map(({ title }) => keyOf(title)).join(', ')
+    throw usage(`there is no column "${name}"; there are: ${known}`, 'tdf ls --columns id,status,title')
+  })
+}
+
+/** Plain columns with two spaces between; the last one is not padded. */
+export function table<T>(
+  rows: readonly T[],
+  columns: readonly Column<T>[],
+  { width, header = true, paint }: Partial<Pick<Shape, 'width' | 'header' | 'paint'>> = {},
+): string {
+  // What is painted is not cleaned any more when it is printed.
+  const cells = columns.map(({ title, of }) => [title, ...rows.map(row => (paint ? oneLine(of(row)) : of(row)))])
+  const widths = cells.map(column => Math.max(...column.map(cell => widthOf(cell))))
+  const kept = fitting(columns, widths, width)
+  const last = kept.at(-1)
+  const used = kept.slice(0, -1).reduce((sum, index) => sum + (widths[index] ?? 0) + 2, 0)
+  const room = last !== undefined && columns[last]?.flexible && width ? Math.max(width - used, 8) : Infinity
+  const lineOf = (row: number) =>
+    kept.map(index => {
+      const cell = cells[index]?.[row] ?? ''
+      const fitted = index === last ? shorten(cell, room) : cell + ' '.repeat((widths[index] ?? 0) - widthOf(cell))
+      return paint ? paint(fitted, row === 0 ? 'bold' : toneOf(columns[index], rows[row - 1])) : fitted
+    })
+  const lines = Array.from({ length: rows.length + 1 }, (_, row) => `${lineOf(row).join('  ').trimEnd()}\n`)
+  return lines.slice(header ? 0 : 1).join('')
+}
+
+function toneOf<T>(column: Column<T> | undefined, row: T | undefined): Tone | undefined {
+  return row === undefined ? undefined : column?.tone?.(row)
+}
+
+/** The columns that a terminal has room for, by index: spare ones go first, the rightmost before the others. */
+function fitting<T>(columns: readonly Column<T>[], widths: readonly number[], width: number | undefined): number[] {
+  const kept = [...columns.keys()]
+  const needed = () =>
+    kept.reduce((sum, index) => {
+      const full = widths[index] ?? 0
+      return sum + 2 + (columns[index]?.flexible ? Math.min(full, FLEXIBLE_WIDTH_MIN) : full)
+    }, -2)
+  while (width !== undefined && needed() > width) {
+    const spare = kept.findLast(index => columns[index]?.spare)
+    if (spare === undefined) break
+    kept.splice(kept.indexOf(spare), 1)
+  }
+  return kept
+}
+
+/** Facts one below the other; those without a value are left out, long ones go on under their beginning. */
+export function pairs(rows: readonly (readonly [string, string | null | undefined])[]): string {
+  const filled = rows.flatMap(([name, value]) => (value ? [[name, value] as const] : []))
+  const width = Math.max(...filled.map(([name]) => name.length)) + 2
+  return filled
+    .map(([name, value]) => `${name.padEnd(width)}${value.replaceAll('\n', `\n${' '.repeat(width)}`)}\n`)
+    .join('')
+}
+
+/** `--sort COLUMN`: by what the column shows, numbers as numbers and times as times. */
+
+/** A stable order; `-COLUMN` turns it round. Throws USAGE for an unknown column. */
+export function sorted<T>(rows: readonly T[], columns: readonly Column<T>[], by: string | undefined): readonly T[] {
+  if (by === undefined) return rows
+  const isReversed = by.startsWith('-')
+  const name = by
+    .slice(isReversed ? 1 : 0)
+    .toLowerCase()
+    .replaceAll('-', ' ')
+  const column = columns.find(({ title }) => title.toLowerCase() === name)
+  if (!column) {
+    const known = columns.map(({ title }) => title.toLowerCase().replaceAll(' ', '-')).join(', ')
+    throw usage(`--sort: there is no column "${by}"; there are: ${known}`, 'tdf ls --sort -age')
+  }
+  const keyOf = column.sortBy ?? column.of
+  const keyed = rows.map(row => ({ row, key: keyOf(row) }))
+  const order = isReversed ? -1 : 1
+  return keyed.sort((a, b) => order * compare(a.key, b.key)).map(({ row }) => row)
+}
+
+function compare(a: string | number, b: string | number): number {
+  if (typeof a === 'number' && typeof b === 'number') return a - b
+  return String(a).localeCompare(String(b), 'en', { numeric: true })
+}

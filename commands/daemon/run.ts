@@ -1,0 +1,45 @@
+/** The daemon as a process: configuration, log, signals. The one crossing from the commands into the daemon. */
+import path from 'node:path'
+import process from 'node:process'
+import { startDaemon } from '../../daemon/main.ts'
+import { loadConfig } from '../../src/config/index.ts'
+import { asTdfError } from '../../src/core/errors.ts'
+import { createLog, detectFormat } from '../../src/platform/log.ts'
+import { realWorld } from '../../src/platform/world.ts'
+import type { Cli } from '../cli/cli.ts'
+
+const STOP_MS_MAX = 9_000
+
+export async function runDaemon(cli: Cli): Promise<void> {
+  const world = realWorld(cli.env)
+  const paths = cli.paths()
+  const loaded = loadConfig({ file: paths.configFile, env: cli.env })
+  // systemd.exec(5): a start that is to be looked into, after one that failed.
+  const level = cli.env.DEBUG_INVOCATION === '1' ? 'debug' : loaded.config.daemon.logLevel
+  const log = createLog({ level, ...detectFormat(), now: world.clock.now })
+  log.debug({ node: process.version }, 'everything is logged')
+  for (const warning of loaded.warnings) log.warn({}, warning)
+  process.umask(0o077)
+  const agentProgram = path.join(cli.programDir, 'tdf-agent.js')
+  const daemon = await startDaemon({ world, paths, loaded, log, env: cli.env, agentProgram })
+  let asked = 0
+  for (const name of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(name, () => {
+      asked += 1
+      // The second time is an order: nothing is lost by ending here, that is what the state is for.
+      if (asked > 1) process.exit(1)
+      daemon.stop()
+      // What is committed is safe and what is not was never promised: nobody waits longer for a slow end.
+      world.clock.timer(STOP_MS_MAX, () => process.exit(0))
+    })
+  }
+  process.on('SIGHUP', () => {
+    try {
+      daemon.reload()
+    } catch (thrown) {
+      log.error({ err: asTdfError(thrown).message }, 'the configuration was not taken over')
+    }
+  })
+  await daemon.ended
+  process.exit(0)
+}

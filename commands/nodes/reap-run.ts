@@ -1,0 +1,65 @@
+/** What `tdf reap` does. It talks to the provider itself, since there may be no daemon any more. */
+
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+import type { Command } from 'commander'
+import { loadConfig } from '../../src/config/index.ts'
+import { TdfError } from '../../src/core/errors.ts'
+import { type Reaped, reap } from '../../src/machines/hetzner/reap.ts'
+import { tokenReader } from '../../src/machines/hetzner/token.ts'
+import { readInstall } from '../../src/platform/install.ts'
+import { realWorld, type World } from '../../src/platform/world.ts'
+import { oneLine } from '../../src/text/sanitize.ts'
+import { type Cli, say, shapeOf, usage } from '../cli/cli.ts'
+import { type Column, printList } from '../cli/table.ts'
+
+export interface ReapFlags {
+  install?: string
+  dryRun?: boolean
+}
+
+export async function reapMachines(cli: Cli, flags: ReapFlags, command: Command): Promise<void> {
+  const world = realWorld(cli.env)
+  const installId = flags.install === undefined ? ownInstall(cli, world) : known(flags.install)
+  const { config } = loadConfig({ file: cli.paths().configFile, env: cli.env })
+  const { hetzner } = config.providers
+  const reaped = await reap(
+    {
+      ...{ world, installId, config: hetzner, dryRun: flags.dryRun === true },
+      token: tokenReader({ tokenFile: hetzner.tokenFile, env: cli.env, stateDir: cli.paths().stateDir }),
+    },
+    new AbortController().signal,
+  )
+  const rows = reaped.map(row => ({ ...row, leaseUntil: isoOf(row.leaseUntil), createdAt: isoOf(row.createdAt) }))
+  printList(cli, shapeOf(cli, command), rows, { columns: COLUMNS, id: ({ nodeName }) => nodeName })
+  if (rows.length === 0) say(cli, `no machine of installation ${installId} is left without a lease`)
+  const failed = reaped.filter(({ outcome }) => outcome === 'failed').length
+  if (failed > 0)
+    throw new TdfError('PROVIDER_REFUSED', `${failed} machines could not be removed`, { hint: 'tdf reap' })
+}
+
+function ownInstall(cli: Cli, world: World): string {
+  const { stateDir } = cli.paths()
+  if (existsSync(path.join(stateDir, 'install.json'))) return readInstall(stateDir, world.random).id
+  throw new TdfError('NOT_FOUND', `there is no installation in ${stateDir}; say whose machines are meant`, {
+    hint: 'tdf reap --install ID --dry-run',
+  })
+}
+
+/** It goes into a selector: anything but an id could select more. */
+function known(id: string): string {
+  if (/^[A-Za-z0-9]{1,63}$/.test(id)) return id
+  throw usage(`"${id}" is no id of an installation; \`tdf daemon status\` says it`, 'tdf reap --help')
+}
+
+const isoOf = (at: number | null) => (at === null ? null : new Date(at).toISOString())
+
+type Row = Omit<Reaped, 'leaseUntil' | 'createdAt'> & { leaseUntil: string | null; createdAt: string | null }
+
+const COLUMNS: readonly Column<Row>[] = [
+  { title: 'NAME', of: ({ nodeName }) => oneLine(nodeName) },
+  { title: 'SERVER', of: ({ id }) => id },
+  { title: 'LEASE', of: ({ leaseUntil }) => leaseUntil ?? '-' },
+  { title: 'PRICE/H', of: ({ pricePerHour }) => (pricePerHour === null ? '-' : `€${pricePerHour.toFixed(4)}`) },
+  { title: 'OUTCOME', of: ({ outcome, reason }) => oneLine(reason === null ? outcome : `${outcome}: ${reason}`) },
+]

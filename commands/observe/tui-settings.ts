@@ -1,0 +1,21 @@
+/** `[tui]` of the configuration, for who opens the dashboard. */
+import { DEFAULT_KEYS, type KeyMap } from '../../src/core/keys.ts'
+import type { Cli } from '../cli/cli.ts'
+
+export interface TuiSettings {
+  keys: KeyMap
+  isReadOnly: boolean
+  /** Said in the dashboard itself, which opens all the same: a wrong line elsewhere is no reason not to look. */
+  complaint: string | null
+}
+
+export async function tuiSettings(cli: Cli): Promise<TuiSettings> {
+  const { loadConfig } = await import('../../src/config/index.ts')
+  try {
+    const { tui } = loadConfig({ file: cli.paths().configFile, env: cli.env }).raw
+    return { keys: tui.keys, isReadOnly: tui.read_only, complaint: null }
+  } catch {
+    const complaint = 'the configuration cannot be used, nor [tui] in it: see tdf config check'
+    return { keys: DEFAULT_KEYS, isReadOnly: false, complaint }
+  }
+}

@@ -1,0 +1,104 @@
+/** `tdf pull`: the commits of a task as a branch, without touching what is checked out. */
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { TdfError } from '../../src/core/errors.ts'
+import { resultRefOf } from '../../src/core/task.ts'
+import { isSafeBranch } from '../../src/platform/git.ts'
+import type { TaskJson } from '../../src/protocol/control.ts'
+import { sanitize } from '../../src/text/sanitize.ts'
+import { resultLine } from '../../src/text/tasks.ts'
+import { type Cli, print, printJson, say } from '../cli/cli.ts'
+import type { Format } from '../cli/formats.ts'
+import { type Git, userGit } from '../cli/git.ts'
+
+/** How many of our own commits the daemon is told of, so that it leaves out what we have. */
+const HAVE_MAX = 50
+const FETCH_MS = 600_000
+
+/** Throws NO_REPOSITORY, NO_RESULT or APPLY_CONFLICT; then no branch was made or moved. */
+export async function pull(cli: Cli, reference: string, wanted: string | undefined, format: Format): Promise<void> {
+  const git = userGit(cli, cli.cwd)
+  if ((await git(['rev-parse', '--git-dir'])).exitCode !== 0) {
+    throw new TdfError('NO_REPOSITORY', `${cli.cwd} is no git repository`)
+  }
+  const task = await cli.client().call<TaskJson>({ path: `/tasks/${encodeURIComponent(reference)}` })
+  const { result } = task
+  if (!result) {
+    throw new TdfError('NO_RESULT', `task ${task.id} has no result: it is ${task.status}`, {
+      hint: `tdf why ${task.id}`,
+    })
+  }
+  const branch = wanted ?? result.branch
+  if (!isSafeBranch(branch)) throw new TdfError('REF_UNSAFE', `"${branch}" cannot be the name of a branch`)
+  await refuseCheckedOut(git, branch, result.commit)
+  await fetchObjects(cli, git, task)
+  await moveBranch(git, task, branch, result.commit)
+  if (format === 'json' || format === 'ndjson') return printJson(cli, { ...task, pulled: { branch } })
+  say(
+    cli,
+    `${resultLine({ ...task, result: { ...result, branch } })}\n  look:  git log ${branch}\n  take:  git merge ${branch}`,
+  )
+  print(cli, branch)
+}
+
+async function refuseCheckedOut(git: Git, branch: string, commit: string): Promise<void> {
+  const ref = `refs/heads/${branch}`
+  const trees = (await git(['worktree', 'list', '--porcelain'])).stdout
+  if (!trees.split('\n').includes(`branch ${ref}`)) return
+  if ((await git(['rev-parse', '--verify', '--quiet', ref])).stdout.trim() === commit) return
+  throw new TdfError('APPLY_CONFLICT', `the branch ${branch} is checked out; it is not moved under your feet`, {
+    hint: 'git switch -',
+  })
+}
+
+async function fetchObjects(cli: Cli, git: Git, task: TaskJson): Promise<void> {
+  const tips = (await git(['rev-list', '--all', `--max-count=${HAVE_MAX}`])).stdout.split('\n').filter(Boolean)
+  const base = task.repo.baseCommit
+  const have = [...new Set([...(base && (await has(git, base)) ? [base] : []), ...tips])]
+  const folder = await mkdtemp(path.join(tmpdir(), 'tdf-pull-'))
+  try {
+    const download = path.join(folder, 'result.bundle')
+    const query = new URLSearchParams(have.map((oid): [string, string] => ['have', oid]))
+    const reply = await cli.client().raw({ path: `/tasks/${task.id}/bundle?${query}`, download, timeoutMs: FETCH_MS })
+    if (reply.status === 204) return
+    const ref = resultRefOf(task.id, task.attempt)
+    const quiet = ['-c', 'gc.auto=0', '-c', 'maintenance.auto=false', '-c', 'fetch.recurseSubmodules=no']
+    const fetched = await git([...quiet, 'fetch', '--quiet', '--no-tags', '--no-write-fetch-head', download, ref])
+    if (fetched.exitCode !== 0) throw broken(fetched.stderr)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function moveBranch(git: Git, task: TaskJson, branch: string, commit: string): Promise<void> {
+  const ref = `refs/heads/${branch}`
+  const before = (await git(['rev-parse', '--verify', '--quiet', ref])).stdout.trim()
+  if (before === commit) return
+  if (before !== '' && (await git(['merge-base', '--is-ancestor', before, commit])).exitCode !== 0) {
+    throw new TdfError('APPLY_CONFLICT', `the branch ${branch} has commits of its own; it was left as it is`, {
+      hint: `tdf pull ${task.id} --branch ${branch}-2`,
+    })
+  }
+  const message = `tdf: task ${task.id}`
+  const moved = await git([
+    'update-ref',
+    '--create-reflog',
+    '-m',
+    message,
+    ref,
+    commit,
+    before || '0'.repeat(commit.length),
+  ])
+  if (moved.exitCode !== 0) throw broken(moved.stderr)
+}
+
+async function has(git: Git, commit: string): Promise<boolean> {
+  return (await git(['cat-file', '-e', `${commit}^{commit}`])).exitCode === 0
+}
+
+function broken(stderr: string): TdfError {
+  const why = sanitize(stderr).trim().split('\n').slice(0, 5).join('\n')
+  return new TdfError('RESULT_BROKEN', `git did not take the result: ${why}`, { hint: 'git fsck' })
+}

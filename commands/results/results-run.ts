@@ -1,0 +1,80 @@
+/** `diff`, `apply` and `shell` at work. */
+
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { TdfError } from '../../src/core/errors.ts'
+import { runForeground } from '../../src/platform/process.ts'
+import type { TaskJson } from '../../src/protocol/control.ts'
+import { sanitize } from '../../src/text/sanitize.ts'
+import { type Cli, print, printJson, say } from '../cli/cli.ts'
+import { paintedDiff, paintOf } from '../cli/colour.ts'
+import type { Format } from '../cli/formats.ts'
+import { plainEnv, userGit } from '../cli/git.ts'
+
+const FETCH_MS = 600_000
+
+export async function diff(cli: Cli, reference: string, stat: boolean): Promise<void> {
+  await withPatch(cli, reference, stat, async file => {
+    const patch = await readFile(file)
+    await new Promise<void>((resolve, reject) => {
+      const paint = paintOf(cli, cli.stdout)
+      const isSeen = cli.stdout.isTTY || paint !== undefined
+      const text = isSeen ? paintedDiff(sanitize(patch.toString('utf8')), paint) : patch
+      cli.stdout.write(text, error => (error ? reject(error) : resolve()))
+    })
+  })
+}
+
+/** All of it or nothing: a patch that does not fit changes no file. Throws APPLY_CONFLICT. */
+export async function apply(cli: Cli, reference: string, format: Format): Promise<void> {
+  const task = await cli.client().call<TaskJson>({ path: `/tasks/${encodeURIComponent(reference)}` })
+  const git = userGit(cli, cli.cwd)
+  const top = await git(['rev-parse', '--show-toplevel'])
+  if (top.exitCode !== 0) throw new TdfError('NO_REPOSITORY', `${cli.cwd} is no work tree of git`)
+  await withPatch(cli, task.id, false, async file => {
+    const inTop = userGit(cli, top.stdout.trimEnd())
+    if ((await readFile(file)).length > 0) {
+      const fits = await inTop(['apply', '--check', file])
+      if (fits.exitCode !== 0) {
+        const why = sanitize(fits.stderr).trim().split('\n').slice(0, 5).join('\n')
+        throw new TdfError('APPLY_CONFLICT', `the changes do not fit here, and nothing was touched:\n${why}`, {
+          hint: `tdf pull ${task.id}`,
+        })
+      }
+      const applied = await inTop(['apply', file])
+      if (applied.exitCode !== 0) throw new TdfError('APPLY_CONFLICT', sanitize(applied.stderr).trim())
+    }
+    if (format === 'json' || format === 'ndjson') return printJson(cli, task)
+    const files = task.result?.filesChanged ?? 0
+    say(cli, files === 0 ? 'there was nothing to apply' : `applied to ${files} files, uncommitted`)
+    print(cli, task.id)
+  })
+}
+
+async function withPatch(
+  cli: Cli,
+  reference: string,
+  stat: boolean,
+  use: (file: string) => Promise<void>,
+): Promise<void> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'tdf-diff-'))
+  try {
+    const download = path.join(folder, 'patch')
+    const query = stat ? '?stat=true' : ''
+    await cli
+      .client()
+      .raw({ path: `/tasks/${encodeURIComponent(reference)}/diff${query}`, download, timeoutMs: FETCH_MS })
+    await use(download)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Runs the command that the daemon names; its exit code is ours. */
+export async function shell(cli: Cli, reference: string): Promise<void> {
+  const path = `/tasks/${encodeURIComponent(reference)}/shell`
+  const { command } = await cli.client().call<{ command: string[] }>({ path })
+  const [file = 'sh', ...args] = command
+  cli.exitCode = await runForeground(file, args, { cwd: cli.cwd, env: plainEnv(cli) })
+}

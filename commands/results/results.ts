@@ -1,0 +1,68 @@
+/** The work of a task, from the daemon's own copy: `diff`, `apply`, `pull`, `push`, `shell`. */
+
+import { Command } from 'commander'
+import { type Cli, formatOf } from '../cli/cli.ts'
+import { examples } from '../cli/examples.ts'
+import type { PushOptions } from './push-run.ts'
+
+const TASK = 'an id, four or more of its first characters, @last or @last-failed'
+
+export function diffCommand(cli: Cli): Command {
+  return new Command('diff')
+    .description('what a task changed')
+    .argument('<task>', TASK)
+    .option('--stat', 'files and counts only')
+    .addHelpText('after', examples('diff'))
+    .action(async (reference: string, options: { stat?: boolean }) => {
+      const { diff } = await import('./results-run.ts')
+      await diff(cli, reference, options.stat === true)
+    })
+}
+
+export function applyCommand(cli: Cli): Command {
+  return new Command('apply')
+    .description("put a task's changes into the work tree of the current repository, uncommitted")
+    .argument('<task>', TASK)
+    .addHelpText('after', examples('apply'))
+    .action(async (reference: string, _options, command: Command) => {
+      const { apply } = await import('./results-run.ts')
+      await apply(cli, reference, formatOf(command))
+    })
+}
+
+export function pullCommand(cli: Cli): Command {
+  return new Command('pull')
+    .description("fetch a task's commits into a branch of the current repository")
+    .argument('<task>', TASK)
+    .option('--branch <name>', "another name than the task's own")
+    .addHelpText('after', examples('pull'))
+    .action(async (reference: string, options: { branch?: string }, command: Command) => {
+      const { pull } = await import('./pull-run.ts')
+      await pull(cli, reference, options.branch, formatOf(command))
+    })
+}
+
+export function pushCommand(cli: Cli): Command {
+  return new Command('push')
+    .description("push a task's branch from the daemon's own copy; a branch that tdf did not make is left alone")
+    .argument('<task>', TASK)
+    .option('--remote <name-or-url>', 'where to (default: as at the last time or at submit, else origin)')
+    .option('--branch <name>', "another name than the task's own")
+    .option('--pr', 'open a pull request too')
+    .addHelpText('after', examples('push'))
+    .action(async (reference: string, options: PushOptions, command: Command) => {
+      const { push } = await import('./push-run.ts')
+      await push(cli, reference, options, formatOf(command))
+    })
+}
+
+export function shellCommand(cli: Cli): Command {
+  return new Command('shell')
+    .description('a shell in the workspace of a task, while it stands')
+    .argument('<task>', TASK)
+    .addHelpText('after', examples('shell'))
+    .action(async (reference: string) => {
+      const { shell } = await import('./results-run.ts')
+      await shell(cli, reference)
+    })
+}

@@ -1,0 +1,141 @@
+/** What `retry`, `cancel`, `send`, `rm` and `prune` do. The daemon alone decides what may be done to a task. */
+
+import type { Command } from 'commander'
+import type { Request } from '../../src/clients/control.ts'
+import { asTdfError, ERRORS } from '../../src/core/errors.ts'
+import type { Status } from '../../src/core/task.ts'
+import { realWorld } from '../../src/platform/world.ts'
+import type { TaskJson } from '../../src/protocol/control.ts'
+import { expand, readStdin, type Selection, selected } from '../cli/arguments.ts'
+import { confirmed } from '../cli/ask.ts'
+import { type Cli, durationOf, formatOf, printJson, printOne, say } from '../cli/cli.ts'
+import { paintOf } from '../cli/colour.ts'
+import type { Format } from '../cli/formats.ts'
+import { errorText } from '../run.ts'
+import { taskLine } from './task-text.ts'
+import { waitForTasks } from './wait-run.ts'
+
+const SEND_BYTES_MAX = 512 * 1024
+const REMOVE_MS = 120_000
+
+/** What can be done to many tasks at once: the request, the statuses it is meant for, and the verb of its question. */
+const CHANGES = {
+  retry: { method: 'POST', path: '/retry', among: ['failed', 'cancelled'], ask: 'try again' },
+  cancel: { method: 'POST', path: '/cancel', among: ['queued', 'delegated', 'in_progress', 'parked'], ask: 'cancel' },
+  rm: { method: 'DELETE', path: '', among: ['completed', 'failed', 'cancelled'], ask: 'forget' },
+} as const satisfies Record<string, { method: Request['method']; path: string; among: readonly Status[]; ask: string }>
+
+export type Change = keyof typeof CHANGES
+
+export interface ChangeOptions {
+  dryRun?: boolean
+  /** Only of `retry`. */
+  resume?: boolean
+  wait?: boolean
+  waitTimeout?: string
+}
+
+export async function changeTasks(
+  cli: Cli,
+  what: Change,
+  references: readonly string[],
+  { dryRun = false, resume = false, wait = false, waitTimeout, ...selection }: Selection & ChangeOptions,
+  command: Command,
+): Promise<void> {
+  const { among, ask } = CHANGES[what]
+  const timeoutMs = waitTimeout === undefined ? null : durationOf(waitTimeout, '--wait-timeout')
+  const found = await selected(cli, references, selection, among)
+  const format = formatOf(command)
+  if (found && !dryRun && found.length > 0) {
+    if (!(await confirmed(cli, command, `${ask} ${counted(found.length)}?`))) return
+  }
+  if (found?.length === 0) say(cli, 'no task fits')
+  const ids = found ?? (await expand(cli, references))
+  const isWaiting = wait && !dryRun
+  const asList = found !== undefined
+  const bulk = { format, dryRun, asList, isQuiet: isWaiting }
+  const done = await each(cli, ids, bulk, id => change(cli, what, id, { dryRun, resume }))
+  if (!isWaiting || done.length === 0) return
+  // What was refused has been said, and decides the code unless something worse comes of the others.
+  const refused = cli.exitCode
+  const progress = format === 'table' ? { progress: 'stderr' as const } : {}
+  await waitForTasks(cli, done, { timeoutMs, format, asList: asList || ids.length > 1, ...progress })
+  cli.exitCode ||= refused
+}
+
+export async function send(
+  cli: Cli,
+  reference: string,
+  words: string,
+  close: boolean,
+  command: Command,
+): Promise<void> {
+  const text = words === '-' ? await readStdin(cli, 'the text', SEND_BYTES_MAX, 'tdf send --help') : words
+  const deliveryId = realWorld().random.bytes(12).toString('hex')
+  const path = `/tasks/${encodeURIComponent(reference)}/send`
+  const task = await cli.client().call<TaskJson>({ method: 'POST', path, json: { text, close, deliveryId } })
+  show(cli, task, formatOf(command))
+}
+
+export async function prune(cli: Cli, olderThan: string, dryRun: boolean, command: Command): Promise<void> {
+  const before = realWorld().clock.now() - durationOf(olderThan, '--older-than')
+  const old = await cli.client().call<TaskJson[]>({ path: `/tasks?all=true&ended_before=${before}` })
+  const format = formatOf(command)
+  if (old.length === 0) say(cli, `no task ended more than ${olderThan} ago`)
+  else if (!dryRun && !(await confirmed(cli, command, `forget ${counted(old.length)} and their results?`))) return
+  const ids = old.map(({ id }) => id)
+  await each(cli, ids, { format, dryRun, asList: true }, id => change(cli, 'rm', id, { dryRun }))
+}
+
+function change(cli: Cli, what: Change, reference: string, options: ChangeOptions): Promise<TaskJson> {
+  const { method, path } = CHANGES[what]
+  const query = new URLSearchParams()
+  if (options.dryRun) query.set('dry_run', 'true')
+  if (options.resume) query.set('resume', 'true')
+  const request = { method, path: `/tasks/${encodeURIComponent(reference)}${path}?${query}`, timeoutMs: REMOVE_MS }
+  return cli.client().call<TaskJson>(request)
+}
+
+interface Bulk {
+  format: Format
+  dryRun: boolean
+  /** Also when it is one task alone. */
+  asList: boolean
+  /** Prints nothing but failures: something else tells of the tasks. */
+  isQuiet?: boolean
+}
+
+/** One after the other; answers those that it was done to. A single failure is the command's; of several, each is said and the first decides the code. */
+async function each(
+  cli: Cli,
+  ids: readonly string[],
+  { format, dryRun, asList, isQuiet = false }: Bulk,
+  act: (id: string) => Promise<TaskJson>,
+): Promise<string[]> {
+  if (dryRun && ids.length > 0) say(cli, 'nothing is changed; this would be done to:')
+  if (!asList && ids.length === 1 && ids[0] !== undefined) {
+    const task = await act(ids[0])
+    if (!isQuiet) show(cli, task, format)
+    return [task.id]
+  }
+  const done: TaskJson[] = []
+  for (const id of ids) {
+    try {
+      const task = await act(id)
+      done.push(task)
+      if (format !== 'json' && !isQuiet) show(cli, task, format)
+    } catch (thrown) {
+      const error = asTdfError(thrown)
+      cli.stderr.write(errorText(error, format === 'json' || format === 'ndjson', paintOf(cli, cli.stderr)))
+      cli.exitCode ||= ERRORS[error.code].exit
+    }
+  }
+  if (format === 'json' && !isQuiet) printJson(cli, done)
+  return done.map(({ id }) => id)
+}
+
+function show(cli: Cli, task: TaskJson, format: Format): void {
+  printOne(cli, format, task, { id: task.id, text: taskLine })
+}
+
+const counted = (count: number) => (count === 1 ? '1 task' : `${count} tasks`)

@@ -1,0 +1,58 @@
+/** Changing tasks: `retry`, `cancel`, `send`, `rm`, `prune`. */
+
+import { Command } from 'commander'
+import { type Selection, selecting, TASK, TASKS } from '../cli/arguments.ts'
+import type { Cli } from '../cli/cli.ts'
+import { examples } from '../cli/examples.ts'
+import type { Change, ChangeOptions } from './change-run.ts'
+
+export function retryCommand(cli: Cli): Command {
+  const command = changing(cli, 'retry', 'open the next attempt of tasks that are over')
+  return command
+    .option('--resume', 'go on with the files and the conversation of the last attempt')
+    .option('-w, --wait', 'wait for the verdict of what was opened; the exit code tells it')
+    .option('--wait-timeout <duration>', 'stop waiting after this time; the tasks go on')
+}
+
+export function cancelCommand(cli: Cli): Command {
+  return changing(cli, 'cancel', 'end tasks; what their agents made is kept')
+}
+
+export function rmCommand(cli: Cli): Command {
+  return changing(cli, 'rm', 'forget tasks that are over, with their results')
+}
+
+function changing(cli: Cli, what: Change, description: string): Command {
+  return selecting(new Command(what).description(description).argument('[task...]', TASKS))
+    .option('-n, --dry-run', 'show what would be done')
+    .addHelpText('after', examples(what))
+    .action(async (references: string[], options: Selection & ChangeOptions, command: Command) => {
+      const { changeTasks } = await import('./change-run.ts')
+      await changeTasks(cli, what, references, options, command)
+    })
+}
+
+export function sendCommand(cli: Cli): Command {
+  return new Command('send')
+    .description('tell the agent of a task something more')
+    .argument('<task>', TASK)
+    .argument('[text]', 'what to do next; "-" reads it from stdin')
+    .option('--close', 'end the session afterwards')
+    .addHelpText('after', examples('send'))
+    .action(async (reference: string, text: string | undefined, options: { close?: boolean }, command: Command) => {
+      const { send } = await import('./change-run.ts')
+      await send(cli, reference, text ?? '', options.close === true, command)
+    })
+}
+
+export function pruneCommand(cli: Cli): Command {
+  return new Command('prune')
+    .description('forget tasks that ended long ago, with their results')
+    .option('--older-than <duration>', 'ended before this much time', '30d')
+    .option('-n, --dry-run', 'show them only')
+    .addHelpText('after', examples('prune'))
+    .action(async (options: { olderThan: string; dryRun?: boolean }, command: Command) => {
+      const { prune } = await import('./change-run.ts')
+      await prune(cli, options.olderThan, options.dryRun === true, command)
+    })
+}

@@ -1,0 +1,52 @@
+/** Looking at tasks: `ls`, `show`, `why`. */
+
+import { Command, Option } from 'commander'
+import { collect, collectLabel, TASK, wholeNumber } from '../cli/arguments.ts'
+import type { Cli } from '../cli/cli.ts'
+import { examples } from '../cli/examples.ts'
+import type { ListOptions } from './list-run.ts'
+
+export function lsCommand(cli: Cli): Command {
+  return new Command('ls')
+    .aliases(['list', 'ps'])
+    .description('live and recent tasks')
+    .option('--all', 'every task, however old')
+    .option('--status <status>', 'only these; may be given several times', collect, [])
+    .addOption(
+      new Option('--label <key=value>', 'only with these; may be given several times')
+        .default({}, 'none')
+        .argParser(collectLabel),
+    )
+    .option('--since <duration>', 'submitted within this time, such as 24h')
+    .option('--limit <number>', 'at most so many, the newest', wholeNumber)
+    .option('--sort <column>', 'by this column; -COLUMN turns the order round (default: the newest first)')
+    .option('-w, --watch', 'show it again whenever something changes')
+    .addHelpText('after', examples('ls'))
+    .action(async (options: ListOptions, command: Command) => {
+      const { list } = await import('./list-run.ts')
+      await list(cli, options, command)
+    })
+}
+
+export function showCommand(cli: Cli): Command {
+  return new Command('show')
+    .alias('status')
+    .description('everything about one task, with its steps and their times')
+    .argument('<task>', TASK)
+    .addHelpText('after', examples('show'))
+    .action(async (reference: string, _options, command: Command) => {
+      const { show } = await import('./list-run.ts')
+      await show(cli, reference, command)
+    })
+}
+
+export function whyCommand(cli: Cli): Command {
+  return new Command('why')
+    .description('what a task waits for, until when, and what would change it')
+    .argument('<task>', TASK)
+    .addHelpText('after', examples('why'))
+    .action(async (reference: string, _options, command: Command) => {
+      const { why } = await import('./list-run.ts')
+      await why(cli, reference, command)
+    })
+}

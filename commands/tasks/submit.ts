@@ -1,0 +1,59 @@
+/** `tdf submit`: words become a request. A local repository is bundled here, as its user; the daemon never opens it. */
+
+import { Command, Option } from 'commander'
+import { amount, collectLabel, integer } from '../cli/arguments.ts'
+import type { Cli } from '../cli/cli.ts'
+import { examples } from '../cli/examples.ts'
+import type { SubmitOptions } from './submit/request.ts'
+
+export function submitCommand(cli: Cli): Command {
+  return new Command('submit')
+    .description('hand a task to the daemon')
+    .argument('[prompt]', 'what to do; "-" reads it from stdin; without one, your editor opens')
+    .option('--repo <path-or-url>', 'the repository (default: that of the current folder)')
+    .option('--ref <ref>', 'branch, tag or commit to start from (default: HEAD)')
+    .option('--dirty', 'take uncommitted changes along')
+    .option('--agent <name>', 'the agent (default: [runner] agent, else claude or codex)')
+    .option('--model <model>', 'passed on to the agent')
+    .option('--setup <command>', 'run in the workspace before the agent (default: setup of .tdf.toml there)')
+    .option('--no-setup', 'run nothing before it, whatever .tdf.toml says')
+    .option('--check <command>', 'run by tdf after the agent; decides whether the work is verified')
+    .option('--node <name>', 'this node and no other')
+    .option('--provider <name>', 'nodes of this provider only')
+    .option('--size <size>', 'at least this size')
+    .option('--location <location>', 'in this location only')
+    .option('--title <title>', 'a name for people (default: the first line of the prompt)')
+    .addOption(
+      new Option('--label <key=value>', 'may be given several times').default({}, 'none').argParser(collectLabel),
+    )
+    .addOption(new Option('--priority <number>', 'the higher goes first').default(0).argParser(integer))
+    .option('--timeout <duration>', 'end the agent after this time, such as 45m')
+    .addOption(
+      new Option('--max-cost <usd>', 'end the agent once the task has cost more, and keep its work').argParser(amount),
+    )
+    .addOption(
+      new Option('--permissions <policy>', "how the agent's questions for permission are answered").choices([
+        'allow',
+        'deny',
+        'ask',
+      ]),
+    )
+    .option('--no-auto-resume', 'end at a usage limit, instead of going on when it is lifted')
+    .option('--output-branch <branch>', 'the branch of the result (default: tdf/<id>-<title>)')
+    .option('--push', 'push the branch once the task is completed; tried again until it is there')
+    .option('--pr', 'push it and open a pull request')
+    .option('--no-push', 'keep it here, whatever [push] default says')
+    .option('--remote <name-or-url>', 'where to (default: origin of the repository, or the URL that was cloned)')
+    .option('--interactive', 'keep the session for follow-ups until it is closed')
+    .option('--idempotency-key <key>', 'the same key again is the same task')
+    .option('-w, --wait', 'wait for the verdict; the exit code tells it')
+    .option('-f, --follow', "show the agent's output while waiting")
+    .option('--wait-timeout <duration>', 'stop waiting after this time; the task goes on')
+    .option('--file <tasks.ndjson>', 'a task a line, with these options as keys; "-" reads them from stdin')
+    .option('-n, --dry-run', 'show what would be done')
+    .addHelpText('after', examples('submit'))
+    .action(async (prompt: string | undefined, options: SubmitOptions, command: Command) => {
+      const { submit } = await import('./submit/run.ts')
+      await submit(cli, prompt, options, command)
+    })
+}

@@ -1,0 +1,131 @@
+/** The options of `tdf submit` as the request that they mean. */
+import { formatDurationShort } from '../../../src/core/duration.ts'
+import type { TaskSpec } from '../../../src/core/task.ts'
+import type { ForecastJson } from '../../../src/protocol/control.ts'
+import type { SubmitBody } from '../../../src/protocol/submit.ts'
+import { oneLine } from '../../../src/text/sanitize.ts'
+import type { Cli } from '../../cli/cli.ts'
+import { pairs } from '../../cli/table.ts'
+
+export interface SubmitOptions {
+  repo?: string
+  ref?: string
+  dirty?: boolean
+  agent?: string
+  model?: string
+  /** False for `--no-setup`. */
+  setup?: string | boolean
+  check?: string
+  node?: string
+  provider?: string
+  size?: string
+  location?: string
+  title?: string
+  label: Record<string, string>
+  priority: number
+  timeout?: string
+  outputBranch?: string
+  interactive?: boolean
+  maxCost?: number
+  permissions?: 'allow' | 'deny' | 'ask'
+  autoResume?: boolean
+  push?: boolean
+  pr?: boolean
+  remote?: string
+  idempotencyKey?: string
+  wait?: boolean
+  follow?: boolean
+  waitTimeout?: string
+  dryRun?: boolean
+  file?: string
+}
+
+export interface Asked extends Pick<SubmitBody, 'prompt' | 'command' | 'repo' | 'author' | 'timeoutMs' | 'remote'> {
+  options: Partial<SubmitOptions>
+}
+
+export function submitBody({ options, ...asked }: Asked): SubmitBody {
+  return {
+    ...asked,
+    title: options.title ?? null,
+    agent: options.agent ?? null,
+    model: options.model ?? null,
+    setup: typeof options.setup === 'string' ? options.setup : null,
+    repositorySetup: options.setup !== false,
+    check: options.check ?? null,
+    node: options.node ?? null,
+    provider: options.provider ?? null,
+    size: options.size ?? null,
+    location: options.location ?? null,
+    labels: options.label ?? {},
+    priority: options.priority ?? 0,
+    outputBranch: options.outputBranch ?? null,
+    interactive: options.interactive === true,
+    maxCostUsd: options.maxCost ?? null,
+    permissions: options.permissions ?? null,
+    autoResume: options.autoResume !== false,
+    push: pushOf(options),
+  }
+}
+
+/** Null leaves it to the configuration. */
+function pushOf({ push, pr }: Partial<SubmitOptions>): SubmitBody['push'] {
+  if (push === false) return 'never'
+  if (pr === true) return 'pr'
+  return push === true ? 'branch' : null
+}
+
+/** Hands a task over, or asks what would become of it. */
+
+export function post<T>(cli: Cli, json: SubmitBody, idempotencyKey: string | null, dryRun: boolean): Promise<T> {
+  const headers = {
+    ...(idempotencyKey === null ? {} : { 'idempotency-key': idempotencyKey }),
+    ...(cli.env.TRACEPARENT ? { traceparent: cli.env.TRACEPARENT } : {}),
+  }
+  return cli.client().call<T>({ method: 'POST', path: dryRun ? '/tasks?dry_run=true' : '/tasks', json, headers })
+}
+
+/** What a submit would do, for people. */
+
+/** The daemon's answer to `--dry-run`: what would be stored, without an id. */
+export type PlannedTask = { id: null; placement: ForecastJson } & TaskSpec
+
+export function plannedText(task: PlannedTask): string {
+  const { repo, agent, timeoutMs, labels } = task
+  const wishes = [task.node, task.provider, task.size, task.location].filter(wish => wish !== null)
+  const facts = pairs([
+    ['title', oneLine(task.title)],
+    ['agent', oneLine(`${agent.name} (${agent.command.join(' ')})`)],
+    ['repository', oneLine(`${repo.url}${repo.ref ? ` at ${repo.ref}` : ''}`)],
+    ['base', repo.baseCommit?.slice(0, 12)],
+    ['branch', oneLine(task.outputBranch)],
+    ['setup', task.setup && oneLine(task.setup.command)],
+    ['then', task.push && oneLine(`${task.push.pr ? 'a pull request' : 'a push'} to ${task.push.remote}`)],
+    ['check', task.check && oneLine(task.check)],
+    ['only on', wishes.length > 0 ? oneLine(wishes.join(', ')) : null],
+    ['ends after', timeoutMs === null ? null : formatDurationShort(timeoutMs)],
+    [
+      'labels',
+      oneLine(
+        Object.entries(labels)
+          .map(entry => entry.join('='))
+          .join(', '),
+      ),
+    ],
+    ['priority', task.priority === 0 ? null : String(task.priority)],
+    ['would run', forecastText(task.placement)],
+  ])
+  return `nothing is submitted; this would be:\n${facts}`
+}
+
+function forecastText({ how, node, provider, size, location, pricePerHour, why }: ForecastJson): string {
+  const price = pricePerHour === null ? '' : ` (€${pricePerHour.toFixed(4)} an hour)`
+  const machine = [provider, size, location].filter(part => part !== null).join(', ')
+  const said = {
+    warm: `at once, on ${node}${price}`,
+    coming: `on ${node}, as soon as it is up${price}`,
+    ordered: `on a new machine: ${machine}${price}`,
+    queued: `later; now it would wait: ${why}`,
+  }
+  return oneLine(said[how])
+}

@@ -1,0 +1,64 @@
+/** What `tdf submit` does: read the prompt, take the repository, hand the task over, and wait if that was asked. */
+
+import type { Command } from 'commander'
+import type { TaskJson } from '../../../src/protocol/control.ts'
+import { oneLine } from '../../../src/text/sanitize.ts'
+import { promptOf } from '../../cli/ask.ts'
+import { type Cli, durationOf, formatOf, print, printJson, printOne, say, usage } from '../../cli/cli.ts'
+import type { Format } from '../../cli/formats.ts'
+import { waitForTasks } from '../wait-run.ts'
+import { takeRepository } from './repository.ts'
+import { type PlannedTask, plannedText, post, type SubmitOptions, submitBody } from './request.ts'
+
+export async function submit(
+  cli: Cli,
+  words: string | undefined,
+  options: SubmitOptions,
+  command: Command,
+): Promise<void> {
+  const format = formatOf(command)
+  if (options.file !== undefined) {
+    if (words !== undefined || cli.command.length > 0)
+      throw usage('--file has the prompts; give no other', 'tdf submit --help')
+    const { submitFile } = await import('./file.ts')
+    return submitFile(cli, options.file, options, format)
+  }
+  const task = cli.command.length > 0 ? [...cli.command] : null
+  const waitMs = options.waitTimeout === undefined ? null : durationOf(options.waitTimeout, '--wait-timeout')
+  const timeoutMs = options.timeout === undefined ? null : durationOf(options.timeout, '--timeout')
+  const prompt = await promptOf(cli, words, task !== null, command)
+  const { repo, author, remote } = await takeRepository(cli, options)
+  const json = submitBody({ prompt, command: task, repo, author, remote, timeoutMs, options })
+  if (options.dryRun) return showPlan(cli, await post<PlannedTask>(cli, json, null, true), format)
+  const submitted = await post<TaskJson>(cli, json, options.idempotencyKey ?? null, false)
+  const isChosen = options.agent !== undefined || task !== null
+  if (!options.wait && !options.follow) return announce(cli, submitted, format, isChosen)
+  if (format === 'table') {
+    say(cli, `${submitted.id} submitted to ${agentText(submitted, isChosen)}: ${oneLine(submitted.title)}`)
+  }
+  await waitForTasks(cli, [submitted.id], {
+    timeoutMs: waitMs,
+    follow: options.follow === true,
+    format,
+    ...(format === 'table' ? { progress: 'stderr' } : {}),
+  })
+}
+
+function showPlan(cli: Cli, plan: PlannedTask, format: Format): void {
+  if (format === 'json') return printJson(cli, plan, 2)
+  printOne(cli, format, plan, { id: '', text: plannedText })
+}
+
+function announce(cli: Cli, task: TaskJson, format: Format, isChosen: boolean): void {
+  if (format === 'json' || format === 'ndjson') return printJson(cli, task)
+  if (format === 'id') return print(cli, task.id)
+  say(
+    cli,
+    `submitted: ${oneLine(task.title)}\n  agent:     ${agentText(task, isChosen)}\n  watch it:  tdf watch ${task.id}`,
+  )
+  print(cli, task.id)
+}
+
+/** Nobody named an agent: which one it became is said. */
+const agentText = ({ agent }: TaskJson, isChosen: boolean) =>
+  isChosen ? oneLine(agent) : `${oneLine(agent)} (the default; --agent names another)`

@@ -1,0 +1,196 @@
+/** Waiting as commands do it: progress as talk, the tasks as data, the verdict as exit code. */
+import process from 'node:process'
+import { streamEvents } from '../../src/clients/events.ts'
+import { TdfError } from '../../src/core/errors.ts'
+import { realWorld } from '../../src/platform/world.ts'
+import type { EventJson, TaskJson } from '../../src/protocol/control.ts'
+import { isOver, isSettled, needsInput } from '../../src/text/tasks.ts'
+import { type Cli, print, printJson, say } from '../cli/cli.ts'
+import type { Format } from '../cli/formats.ts'
+import { type Progress, tellerOf } from '../cli/progress.ts'
+import { followLog } from '../observe/log-follow.ts'
+import { taskLine } from './task-text.ts'
+
+/** Who waited for longer than this may look elsewhere by now: the terminal rings. */
+const BELL_MS = 5_000
+
+export interface WaitOptions {
+  timeoutMs: number | null
+  format: Format
+  /** Shows what the agent prints. */
+  follow?: boolean
+  /** Where the steps are shown as they happen; nowhere unless told. */
+  progress?: Progress
+  isThere?(task: TaskJson): boolean
+  /** Until one of them is there. */
+  isAny?: boolean
+  /** Prints the tasks at the end; one task alone as an object. */
+  asList?: boolean
+}
+
+/** Sets the exit code to what the tasks came to. Ctrl-C leaves them alone: 130. */
+export async function waitForTasks(cli: Cli, ids: readonly string[], options: WaitOptions): Promise<void> {
+  const { format, timeoutMs, isThere = isSettled, isAny = false } = options
+  const { clock } = realWorld()
+  const since = clock.mono()
+  const interrupt = catchInterrupt()
+  const first = ids[0] ?? ''
+  const log =
+    options.follow && ids.length === 1
+      ? followLog(cli, first, { signal: interrupt.signal, to: format === 'table' ? cli.stdout : cli.stderr })
+      : null
+  const teller = tellerOf(cli, ids, { format, progress: options.progress, isShared: log !== null })
+  try {
+    const onAway = () => teller.say('the daemon went away; waiting for it to come back')
+    const tasks = await awaitTasks(cli, { ids, timeoutMs, isThere, isAny, signal: interrupt.signal, onAway, ...teller })
+    teller.end()
+    if (tasks === null) {
+      say(cli, `detached; the task goes on: tdf watch ${ids.join(' ')}`)
+      cli.exitCode = 130
+      return
+    }
+    await log?.finished()
+    show(cli, tasks, options)
+    if (cli.stderr.isTTY && format === 'table' && clock.mono() - since > BELL_MS) cli.stderr.write('\x07')
+    cli.exitCode = tasks.map(task => exitCodeOf(task, isThere)).find(code => code !== 0) ?? 0
+  } finally {
+    teller.end()
+    interrupt.done()
+  }
+}
+
+function show(cli: Cli, tasks: readonly TaskJson[], { format, asList = false }: WaitOptions): void {
+  if (format === 'json') return printJson(cli, asList ? tasks : tasks[0])
+  if (format === 'ndjson') return print(cli, tasks.map(task => JSON.stringify(task)).join('\n'))
+  if (format === 'id') return print(cli, tasks.map(({ id }) => id).join('\n'))
+  for (const task of tasks) {
+    print(cli, taskLine(task))
+    if (needsInput(task)) say(cli, `it waits for you: tdf send ${task.id} "what to do next", or --close to end it`)
+  }
+}
+
+/** What a task came to, or 75 when it needs a person and 0 when somebody asked for less than its end. */
+export function exitCodeOf(task: TaskJson, isThere: (task: TaskJson) => boolean = isSettled): number {
+  if (isOver(task)) {
+    if (task.status === 'completed') return task.push?.state === 'failed' ? 1 : 0
+    if (task.status === 'cancelled') return 11
+    return task.verdict === 'timeout' ? 12 : 10
+  }
+  if (isThere(task)) return 0
+  return needsInput(task) ? 75 : 0
+}
+
+/**
+ * Waits until tasks are where somebody wants them. The journal's stream says when to look; what is decided is decided
+ * by the task itself, read again.
+ */
+
+export interface Wanted {
+  /** Full ids. */
+  ids: readonly string[]
+  isThere(task: TaskJson): boolean
+  /** One of them is enough. */
+  isAny?: boolean
+  /** Also when they are over: `isThere` alone decides. */
+  keepsOn?: boolean
+  timeoutMs: number | null
+  signal: AbortSignal
+  /** Told of everything that happened to the tasks, also before the waiting began; of each event once. */
+  onEvent?(event: EventJson): unknown
+  onTask?(task: TaskJson): void
+  onAway?(): void
+}
+
+/**
+ * The tasks that are there, in the order of `ids`, or null when the signal ended the waiting. Throws WAIT_TIMEOUT; a task
+ * that needs a person (`awaiting_followup`) or is over counts as there.
+ */
+export async function awaitTasks(cli: Cli, wanted: Wanted): Promise<TaskJson[] | null> {
+  const { ids, timeoutMs } = wanted
+  const seen = new Map<string, TaskJson>()
+  const ending = new AbortController()
+  const signal = AbortSignal.any([wanted.signal, ending.signal])
+  let isLate = false
+  const late = () => {
+    isLate = true
+    ending.abort()
+  }
+  const cancel = timeoutMs === null ? () => {} : realWorld().clock.timer(timeoutMs, late)
+
+  const isThere = (task: TaskJson) => wanted.isThere(task) || (!wanted.keepsOn && (isSettled(task) || needsInput(task)))
+  const told = new Map<string, number>()
+  const tell = (event: EventJson) => {
+    const { taskId, seq } = event
+    if (taskId === null || seq <= (told.get(taskId) ?? 0)) return
+    told.set(taskId, seq)
+    wanted.onEvent?.(event)
+  }
+  const look = async (id: string) => {
+    const task = await cli.client().call<TaskJson>({ path: `/tasks/${id}`, signal })
+    seen.set(id, task)
+    wanted.onTask?.(task)
+  }
+  const there = () => ids.flatMap(id => seen.get(id) ?? []).filter(isThere)
+  const left = () => {
+    const done = new Set(there().map(({ id }) => id))
+    return ids.filter(id => !done.has(id))
+  }
+
+  try {
+    for await (const streamed of streamEvents(cli.client(), { after: 'now', signal })) {
+      if (streamed.kind === 'look') {
+        for (const id of left()) {
+          await look(id)
+          if (wanted.onEvent)
+            (await cli.client().call<EventJson[]>({ path: `/tasks/${id}/events`, signal })).forEach(tell)
+        }
+      }
+      if (streamed.kind === 'away') wanted.onAway?.()
+      if (streamed.kind === 'event') {
+        const { event } = streamed
+        if (event.taskId === null || !ids.includes(event.taskId)) continue
+        tell(event)
+        if (left().includes(event.taskId)) await look(event.taskId)
+      }
+      const found = there()
+      if (found.length === ids.length || (wanted.isAny && found.length > 0)) return found
+    }
+  } catch (thrown) {
+    if (!signal.aborted) throw thrown
+  } finally {
+    cancel()
+    ending.abort()
+  }
+  if (isLate) throw tooLong(left(), seen)
+  return null
+}
+
+function tooLong(left: readonly string[], seen: ReadonlyMap<string, TaskJson>): TdfError {
+  const id = left[0] ?? ''
+  const task = seen.get(id)
+  const where = task ? `is ${task.status}${task.step ? `, at ${task.step}` : ''}` : 'was not seen'
+  const more = left.length > 1 ? ` (and ${left.length - 1} more)` : ''
+  return new TdfError('WAIT_TIMEOUT', `the waiting is over, the task goes on: ${id} ${where}${more}`, {
+    hint: `tdf wait ${left.join(' ')}`,
+  })
+}
+
+/** Ctrl-C while waiting: it ends the waiting, never the task. */
+
+export interface Interrupt {
+  signal: AbortSignal
+  done(): void
+}
+
+export function catchInterrupt(): Interrupt {
+  const controller = new AbortController()
+  const onSignal = () => controller.abort(new Error('interrupted'))
+  process.once('SIGINT', onSignal)
+  return {
+    signal: controller.signal,
+    done() {
+      process.off('SIGINT', onSignal)
+      controller.abort()
+    },
+  }
+}

@@ -1,0 +1,62 @@
+/** `wait` and `watch`: until tasks are where somebody wants them. */
+
+import { Command, InvalidArgumentError } from 'commander'
+import { STEPS } from '../../src/core/task.ts'
+import type { TaskJson } from '../../src/protocol/control.ts'
+import { isSettled } from '../../src/text/tasks.ts'
+import { idsOf } from '../cli/arguments.ts'
+import { type Cli, durationOf, formatOf } from '../cli/cli.ts'
+import { examples } from '../cli/examples.ts'
+
+type IsThere = (task: TaskJson) => boolean
+
+export function waitCommand(cli: Cli): Command {
+  return new Command('wait')
+    .description('wait for tasks; the exit code tells how they ended')
+    .argument('<task...>', 'ids, first characters of them, @last or @last-failed')
+    .option('--for <what>', 'done, running, or step=NAME', goalOf, isSettled)
+    .option('--any', 'until one of them is there, and tell of it')
+    .option('--timeout <duration>', 'stop waiting after this time; the tasks go on')
+    .addHelpText('after', examples('wait'))
+    .action(
+      async (references: string[], options: { for: IsThere; any?: boolean; timeout?: string }, command: Command) => {
+        const { waitForTasks } = await import('./wait-run.ts')
+        const ids = await idsOf(cli, references)
+        const timeoutMs = options.timeout === undefined ? null : durationOf(options.timeout, '--timeout')
+        const format = formatOf(command)
+        await waitForTasks(cli, ids, {
+          timeoutMs,
+          format,
+          isThere: options.for,
+          isAny: options.any === true,
+          asList: ids.length > 1,
+        })
+      },
+    )
+}
+
+export function watchCommand(cli: Cli): Command {
+  return new Command('watch')
+    .description('watch tasks until they are over; without one: the dashboard, or events as ndjson in a pipe')
+    .argument('[task...]', 'ids, first characters of them, @last or @last-failed')
+    .option('--read-only', 'the dashboard without the keys that change something')
+    .addHelpText('after', examples('watch'))
+    .action(async (references: string[], { readOnly = false }: { readOnly?: boolean }, command: Command) => {
+      if (references.length === 0) {
+        const { watchAll } = await import('../observe/watch-all.ts')
+        return watchAll(cli, { format: formatOf(command), isReadOnly: readOnly })
+      }
+      const { waitForTasks } = await import('./wait-run.ts')
+      const ids = await idsOf(cli, references)
+      const format = formatOf(command)
+      await waitForTasks(cli, ids, { timeoutMs: null, format, progress: 'stdout', asList: ids.length > 1 })
+    })
+}
+
+function goalOf(text: string): IsThere {
+  if (text === 'done') return isSettled
+  if (text === 'running') return ({ step }) => step === 'running'
+  const step = text.startsWith('step=') ? text.slice('step='.length) : undefined
+  if (STEPS.some(known => known === step)) return task => task.step === step
+  throw new InvalidArgumentError(`it must be done, running, or step= with one of: ${STEPS.join(', ')}.`)
+}

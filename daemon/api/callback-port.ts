@@ -1,0 +1,43 @@
+/** Where nodes call: the address that they are told, and the one by which we reach it ourselves. */
+
+import type { Hono } from 'hono'
+import { parseListen } from '../../src/config/index.ts'
+import type { Config } from '../../src/config/schema/schema.ts'
+import type { Store } from '../../src/store/store.ts'
+import { readMeta, writeMeta } from '../../src/store/tables/meta.ts'
+import { type Listener, listenTcp } from './listen.ts'
+
+export interface CallbackPort {
+  /** Names by which it may be called, beyond loopback. */
+  hosts(): readonly string[]
+  /** What nodes are told; empty before it is open. */
+  url(): string
+  /** Where it is reached from this machine; port 0 before it is open. */
+  local(): { host: string; port: number }
+  /** Throws PORT_TAKEN. */
+  open(app: Hono): Promise<Listener>
+}
+
+const LIMITS = { requestTimeoutMs: 30_000, connectionsMax: 512 }
+
+export function createCallbackPort({ callbacks }: Pick<Config, 'callbacks'>, store: Store): CallbackPort {
+  const { host, port } = parseListen(callbacks.listen) ?? { host: '127.0.0.1', port: 0 }
+  const hosts = [host, ...(callbacks.url ? [new URL(callbacks.url).hostname] : [])]
+  let opened = 0
+  return {
+    hosts: () => hosts,
+    url: () => (opened === 0 ? '' : callbacks.url || `http://${host.includes(':') ? `[${host}]` : host}:${opened}`),
+    local: () => ({ host: loopbackOf(host), port: opened }),
+    async open(app) {
+      // Port 0 is a free port, chosen once and kept: nodes go on calling the same one.
+      const wanted = port === 0 ? Number(readMeta(store.sql, 'callback_port') ?? 0) : port
+      const listener = await listenTcp(app, host, wanted, LIMITS)
+      opened = listener.port ?? 0
+      if (port === 0) await store.commit(() => writeMeta(store.sql, 'callback_port', String(opened)))
+      return listener
+    },
+  }
+}
+
+/** One for every address is there under the loopback too. */
+const loopbackOf = (host: string) => (host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host)

@@ -1,0 +1,26 @@
+/** What the control routes need beside the engine. */
+import type { DaemonStatusJson, ReloadJson } from '../../src/protocol/control.ts'
+import type { Observability } from '../../src/store/observability.ts'
+import type { Backups } from '../host/backups.ts'
+import type { Secrets } from '../host/secrets.ts'
+import type { Boxes } from '../nodes/reach/added-nodes.ts'
+import type { ErrorFlush } from '../reporting/failures.ts'
+import type { Health } from '../reporting/health.ts'
+import type { GitResults } from '../results/git-results.ts'
+import type { Pusher } from '../results/push/pusher.ts'
+
+export interface Control {
+  stateDir: string
+  results: GitResults
+  observability: Observability
+  errors: ErrorFlush
+  backups: Backups
+  health: Health
+  boxes: Boxes
+  pusher: Pusher
+  secrets: Secrets
+  status(): DaemonStatusJson
+  reload(): ReloadJson
+  /** Begins an orderly end; the answer is sent before it happens. */
+  stop(): void
+}

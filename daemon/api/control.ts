@@ -1,0 +1,41 @@
+/** The control API: for the CLI and the dashboard, on a unix socket that only their user can open. */
+
+import { Hono } from 'hono'
+import { TdfError } from '../../src/core/errors.ts'
+import { API_LEVEL, VERSION } from '../../src/platform/version.ts'
+import type { RunningEngine } from '../build.ts'
+import type { Control } from './control-parts.ts'
+import { answerError, guard } from './guard.ts'
+import { bundleRoutes } from './routes/bundles.ts'
+import { backupRoutes, daemonRoutes, secretRoutes } from './routes/daemon.ts'
+import { eventRoutes, screenRoutes } from './routes/events.ts'
+import { logRoutes } from './routes/logs.ts'
+import { nodeRoutes, shellRoutes } from './routes/nodes.ts'
+import { pushRoutes, resultRoutes } from './routes/results.ts'
+import { taskRoutes } from './routes/tasks.ts'
+
+export function controlApp(engine: RunningEngine, parts: Control): Hono {
+  const app = new Hono()
+  app.use(async (c, next) => {
+    await next()
+    c.header('x-tdf-api', API_LEVEL)
+    c.header('x-tdf-version', VERSION)
+  })
+  app.use(guard(() => ['tdf']))
+  app.onError((error, c) => answerError(engine.log, error, c))
+  app.notFound(c => answerError(engine.log, new TdfError('NOT_FOUND', `there is nothing at ${c.req.path}`), c))
+  app.get('/metrics', c => c.text(engine.metrics.registry.text()))
+  app.route('/v1', taskRoutes(engine))
+  app.route('/v1', resultRoutes(engine, parts))
+  app.route('/v1', pushRoutes(engine, parts))
+  app.route('/v1', logRoutes(engine))
+  app.route('/v1', shellRoutes(engine))
+  app.route('/v1', bundleRoutes(engine, parts))
+  app.route('/v1', eventRoutes(engine, parts))
+  app.route('/v1', screenRoutes(engine))
+  app.route('/v1', nodeRoutes(engine, parts))
+  app.route('/v1', daemonRoutes(engine, parts))
+  app.route('/v1', backupRoutes(parts))
+  app.route('/v1', secretRoutes(engine, parts))
+  return app
+}

@@ -1,0 +1,83 @@
+/** The daemon itself: is it well, what does it hold, and its orderly end. */
+
+import { createReadStream } from 'node:fs'
+import { Readable } from 'node:stream'
+import { Hono } from 'hono'
+import { TdfError } from '../../../src/core/errors.ts'
+import type { SecretJson } from '../../../src/protocol/control.ts'
+import type { RunningEngine } from '../../build.ts'
+import { setDraining } from '../../placement/drain.ts'
+import { examine } from '../../reporting/doctor.ts'
+import type { Control } from '../control-parts.ts'
+import { jsonBody } from '../guard.ts'
+import { iso } from '../tasks/json.ts'
+
+export function daemonRoutes(engine: RunningEngine, parts: Control): Hono {
+  const app = new Hono()
+  app.get('/health/live', c => c.text('ok'))
+  app.get('/health/ready', async c => {
+    const checks = await parts.health.look()
+    return c.json({ ok: checks.every(({ ok }) => ok), checks }, checks.every(({ ok }) => ok) ? 200 : 503)
+  })
+  app.get('/metrics', c => c.text(engine.metrics.registry.text()))
+  app.get('/status', c => c.json(parts.status()))
+  app.get('/doctor', async c => c.json(await examine(engine, parts.health, parts.stateDir)))
+  app.post('/reload', c => c.json(parts.reload()))
+  app.post('/drain', async c => {
+    await setDraining(engine, c.req.query('undo') !== 'true')
+    return c.json(parts.status())
+  })
+  app.post('/stop', c => {
+    engine.world.clock.timer(50, parts.stop)
+    return c.json(parts.status())
+  })
+  return app
+}
+
+/** Backups of the database: make one, list them, take one away. */
+
+export function backupRoutes({ backups }: Pick<Control, 'backups'>): Hono {
+  const app = new Hono()
+  app.get('/backups', async c => c.json(await backups.list()))
+  app.post('/backups', async c => c.json(await backups.make(), 201))
+  app.get('/backups/:name', async c => {
+    const name = c.req.param('name')
+    const file = await backups.file(name)
+    if (file === undefined) throw new TdfError('NOT_FOUND', `there is no backup ${name}`, { hint: 'tdf db backup' })
+    // The two declarations of a web stream differ in what this never touches.
+    return c.body(Readable.toWeb(createReadStream(file)) as ReadableStream)
+  })
+  return app
+}
+
+/** Secrets by name. A value comes in and is never given back. */
+
+export function secretRoutes({ config }: RunningEngine, { secrets }: Pick<Control, 'secrets'>): Hono {
+  const app = new Hono()
+  const listed = (): SecretJson[] =>
+    secrets.list().map(({ name, at }) => ({ name, setAt: iso(Math.round(at)), usedBy: usersOf(name) }))
+
+  /** The agents whose tables name it, the hosts whose token it is, and the provider. */
+  function usersOf(name: string): string[] {
+    const agents = Object.entries(config.agents).filter(([, { env }]) => env.includes(name))
+    const hosts = Object.entries(config.push.tokens).filter(([, token]) => token === name)
+    const provider = name === 'HCLOUD_TOKEN' && config.providers.hetzner.enabled ? ['hetzner'] : []
+    return [...agents.map(([user]) => user), ...hosts.map(([user]) => user), ...provider]
+  }
+
+  app.get('/secrets', c => c.json(listed()))
+  app.put('/secrets/:name', async c => {
+    const { value } = Object(await jsonBody(c)) as Record<string, unknown>
+    if (typeof value !== 'string') throw new TdfError('BAD_REQUEST', 'value: must be a string', { field: 'value' })
+    const name = c.req.param('name')
+    secrets.set(name, value)
+    return c.json(listed().find(secret => secret.name === name))
+  })
+  app.delete('/secrets/:name', c => {
+    const name = c.req.param('name')
+    const before = listed().find(secret => secret.name === name)
+    secrets.remove(name)
+    return c.json(before)
+  })
+  return app
+}

@@ -1,0 +1,147 @@
+/** The journal, as a page or as a stream that goes on where it was left; and the failures on record. */
+
+import { type Context, Hono } from 'hono'
+import { streamSSE } from 'hono/streaming'
+import { TdfError } from '../../../src/core/errors.ts'
+import { isTerminal } from '../../../src/core/task.ts'
+import type { ScreenRowJson, ScreenTaskJson, SnapshotJson } from '../../../src/protocol/control.ts'
+import type { Sql } from '../../../src/store/sqlite/sql.ts'
+import { type ReadTask, readNewestAttempt } from '../../../src/store/tables/attempts.ts'
+import { firstSeq, type JournalEvent, lastSeq, readEvents } from '../../../src/store/tables/journal.ts'
+import { readNodes } from '../../../src/store/tables/nodes.ts'
+import { slotsInUse } from '../../../src/store/tables/slots.ts'
+import type { RunningEngine } from '../../build.ts'
+import type { Control } from '../control-parts.ts'
+import { findTask, recentTasks } from '../tasks/find.ts'
+import { eventJson, nodeJson, taskJson } from '../tasks/json.ts'
+import { why } from '../tasks/why.ts'
+
+const PAGE_MAX = 1_000
+const STREAMS_MAX = 32
+/** What a slow reader may be behind before it is told to begin anew. */
+const BEHIND_MAX = 1_000
+const HEARTBEAT_MS = 15_000
+const ERRORS_MAX = 1_000
+
+export function eventRoutes(engine: RunningEngine, parts: Control): Hono {
+  const { store } = engine
+  const app = new Hono()
+
+  app.get('/events', c => {
+    const from = c.req.header('last-event-id') ?? c.req.query('after') ?? '0'
+    const after = from === 'now' ? lastSeq(store.sql) : Number(from)
+    if (!Number.isSafeInteger(after) || after < 0) {
+      throw new TdfError('BAD_REQUEST', 'after: it must be a number, or now', { field: 'after' })
+    }
+    if (c.req.header('accept')?.includes('text/event-stream')) return stream(engine, c, after)
+    return c.json(readEvents(store.sql, { after, limit: PAGE_MAX }).map(eventJson))
+  })
+
+  app.get('/errors', async c => {
+    await parts.errors.flush()
+    const reference = c.req.query('task')
+    const taskId = reference === undefined ? {} : { taskId: findTask(store.sql, reference).id }
+    return c.json(parts.observability.errors({ ...taskId, limit: ERRORS_MAX }))
+  })
+  return app
+}
+
+function stream(engine: RunningEngine, c: Context, after: number): Response {
+  const { store, watchers, world } = engine
+  if (watchers.count() >= STREAMS_MAX) {
+    throw new TdfError('TOO_MANY_REQUESTS', `${STREAMS_MAX} streams are open`, { retryAfterMs: 5_000 })
+  }
+  return streamSSE(c, async sse => {
+    let waiting: JournalEvent[] = []
+    let isBehind = false
+    let wake = () => {}
+    const stopListening = watchers.add(event => {
+      if (waiting.length < BEHIND_MAX) waiting.push(event)
+      else isBehind = true
+      wake()
+    })
+    sse.onAbort(() => {
+      stopListening()
+      wake()
+    })
+    try {
+      let sent = after
+      if (after > 0 && after < firstSeq(store.sql) - 1) isBehind = true
+      const send = async (events: readonly JournalEvent[]) => {
+        const fresh = events.filter(event => event.seq > sent)
+        sent = fresh.at(-1)?.seq ?? sent
+        const text = fresh.map(
+          event => `id: ${event.seq}\nevent: journal\ndata: ${JSON.stringify(eventJson(event))}\n\n`,
+        )
+        if (text.length > 0) await sse.write(text.join(''))
+      }
+      for (let page = readEvents(store.sql, { after: sent, limit: PAGE_MAX }); page.length > 0 && !sse.aborted; ) {
+        await send(page)
+        page = readEvents(store.sql, { after: sent, limit: PAGE_MAX })
+      }
+      while (!sse.aborted) {
+        if (isBehind) {
+          isBehind = false
+          waiting = []
+          sent = lastSeq(store.sql)
+          await sse.write(`id: ${sent}\nevent: resync\ndata: {}\n\n`)
+        }
+        const batch = waiting
+        waiting = []
+        if (batch.length > 0) await send(batch)
+        else {
+          const cancel = await new Promise<() => void>(resolve => {
+            const stop = world.clock.timer(HEARTBEAT_MS, () => {
+              sse.write(': still here\n\n').catch(() => {})
+              resolve(stop)
+            })
+            wake = () => resolve(stop)
+          })
+          cancel()
+        }
+      }
+    } finally {
+      stopListening()
+    }
+  })
+}
+
+/** What a screen shows: everything once, and later the rows that somebody looks at. */
+
+/** More rows than any screen has. */
+const ROWS_MAX = 200
+
+export function screenRoutes(engine: RunningEngine): Hono {
+  const { store } = engine
+  const app = new Hono()
+
+  /** Recent tasks and nodes, and the event behind which to follow them. */
+  app.get('/snapshot', c => {
+    const used = slotsInUse(store.sql)
+    const snapshot: SnapshotJson = {
+      seq: lastSeq(store.sql),
+      tasks: recentTasks(engine).map(task => withoutPrompt(store.sql, task)),
+      nodes: readNodes(store.sql, false).map(node => nodeJson(node, used)),
+    }
+    return c.json(snapshot)
+  })
+
+  /** The named tasks as they are now, each with the sentence of `why` while it is not over; those that are gone are not. */
+  app.get('/screen', c => {
+    const ids = (c.req.queries('task') ?? []).slice(0, ROWS_MAX)
+    const rows = ids.flatMap((id): ScreenRowJson[] => {
+      const task = readNewestAttempt(store.sql, id)
+      if (!task) return []
+      const sentence = isTerminal(task.status) ? null : why(engine, task).sentence
+      return [{ task: withoutPrompt(store.sql, task), why: sentence }]
+    })
+    return c.json(rows)
+  })
+  return app
+}
+
+/** A prompt may have half a megabyte, and a screen of ten thousand tasks shows none of them. */
+function withoutPrompt(sql: Sql, task: ReadTask): ScreenTaskJson {
+  const { prompt: _, ...rest } = taskJson(sql, task)
+  return rest
+}

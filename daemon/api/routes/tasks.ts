@@ -1,0 +1,167 @@
+/** Submit, look, and change tasks. */
+
+import { createHash } from 'node:crypto'
+import { type Context, Hono } from 'hono'
+import { TdfError } from '../../../src/core/errors.ts'
+import { isTerminal, STATUSES, type Status } from '../../../src/core/task.ts'
+import { idPattern, parseBody } from '../../../src/protocol/shapes.ts'
+import { type SubmitRequest, submitRequest } from '../../../src/protocol/submit.ts'
+import { readEvents } from '../../../src/store/tables/journal.ts'
+import { findByIdempotencyKey, listTasks, type TaskFilter } from '../../../src/store/tables/tasks.ts'
+import type { RunningEngine } from '../../build.ts'
+import { forecast } from '../../placement/forecast.ts'
+import { assertRoom, jsonBody } from '../guard.ts'
+import { accept, freshTaskId } from '../tasks/accept.ts'
+import { findTask, recentTasks } from '../tasks/find.ts'
+import { eventJson, taskJson } from '../tasks/json.ts'
+import { why } from '../tasks/why.ts'
+
+const EVENTS_MAX = 10_000
+
+export function taskRoutes(engine: RunningEngine): Hono {
+  const { store, world } = engine
+  const app = new Hono()
+  const shown = (id: string) => taskJson(store.sql, findTask(store.sql, id))
+
+  app.post('/tasks', async c => {
+    const request = parseBody(submitRequest, await jsonBody(c))
+    const key = c.req.header('idempotency-key') ?? null
+    const hash = createHash('sha256').update(JSON.stringify(request)).digest('hex')
+    const known = key === null ? undefined : findByIdempotencyKey(store.sql, key)
+    if (known) return c.json(shown(sameRequest(known, hash, key ?? '')))
+    assertRoom(engine)
+    const id = freshTaskId(world.random)
+    const spec = accept({ ...engine, searchPath: process.env.PATH ?? '' }, id, request)
+    if (isDryRun(c)) return c.json({ id: null, ...spec, placement: forecast(engine, spec) })
+    const stored = {
+      id,
+      spec: { ...spec, ...traceOf(c) },
+      idempotencyKey: key,
+      idempotencyHash: hash,
+      createdAt: world.clock.now(),
+    }
+    await engine.submit(stored)
+    return c.json(shown(id), 201)
+  })
+
+  app.get('/tasks', c => {
+    const filter = taskFilter(c)
+    const tasks = filter ? listTasks(store.sql, filter) : recentTasks(engine)
+    return c.json(tasks.map(task => taskJson(store.sql, task)))
+  })
+
+  app.get('/tasks/:task', c => c.json(shown(c.req.param('task'))))
+  app.get('/tasks/:task/why', c => c.json(why(engine, findTask(store.sql, c.req.param('task')))))
+  app.get('/tasks/:task/events', c => {
+    const { id } = findTask(store.sql, c.req.param('task'))
+    return c.json(readEvents(store.sql, { after: 0, limit: EVENTS_MAX, taskId: id }).map(eventJson))
+  })
+
+  app.post('/tasks/:task/cancel', async c => {
+    const task = findTask(store.sql, c.req.param('task'))
+    if (isDryRun(c)) {
+      if (isTerminal(task.status)) throw wrongState(task.id, 'cancelled', `it is ${task.status}`)
+      return c.json(shown(task.id))
+    }
+    const answer = await engine.signal({ kind: 'cancel', taskId: task.id })
+    if (!answer.accepted) throw wrongState(task.id, 'cancelled', answer.reason)
+    return c.json(shown(task.id))
+  })
+
+  app.post('/tasks/:task/retry', async c => {
+    const task = findTask(store.sql, c.req.param('task'))
+    if (!isTerminal(task.status)) throw wrongState(task.id, 'retried', `it is ${task.status}`, `tdf wait ${task.id}`)
+    if (!isDryRun(c)) {
+      await engine.start(task.id, task.attempt + 1, { resume: c.req.query('resume') === 'true' })
+    }
+    return c.json(shown(task.id))
+  })
+
+  app.post('/tasks/:task/send', async c => {
+    const task = findTask(store.sql, c.req.param('task'))
+    const { text, close, deliveryId } = sendBody(await jsonBody(c))
+    const { id: taskId } = task
+    if (text !== '') {
+      const answer = await engine.signal({ kind: 'followup', taskId, deliveryId, text })
+      if (!answer.accepted) throw wrongState(taskId, 'sent anything', answer.reason)
+    }
+    if (close) await engine.signal({ kind: 'close', taskId })
+    return c.json(shown(taskId))
+  })
+  return app
+}
+
+/** W3C Trace Context; one of another form is not taken up, as it says. */
+function traceOf(c: Context): { traceparent?: string } {
+  const traceparent = c.req.header('traceparent') ?? ''
+  return /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent) ? { traceparent } : {}
+}
+
+function sameRequest(known: { id: string; hash: string }, hash: string, key: string): string {
+  if (known.hash === hash) return known.id
+  throw new TdfError(
+    'IDEMPOTENCY_CONFLICT',
+    `the key "${key}" belongs to task ${known.id}, which asks for something else`,
+    {
+      hint: `tdf show ${known.id}`,
+    },
+  )
+}
+
+function wrongState(id: string, what: string, why: string, hint = `tdf show ${id}`): TdfError {
+  return new TdfError('WRONG_STATE', `task ${id} cannot be ${what}: ${why}`, { hint })
+}
+
+function sendBody(body: unknown): Pick<SubmitRequest, never> & { text: string; close: boolean; deliveryId: string } {
+  const { text = '', close = false, deliveryId } = Object(body) as Record<string, unknown>
+  if (typeof text !== 'string' || typeof close !== 'boolean' || typeof deliveryId !== 'string') {
+    throw new TdfError('BAD_REQUEST', 'body: text, close and deliveryId are wanted', { field: 'body' })
+  }
+  // It names a file on the node.
+  if (!idPattern.test(deliveryId)) {
+    throw new TdfError('BAD_REQUEST', 'deliveryId: must be letters, digits, ".", "_" or "-"', { field: 'deliveryId' })
+  }
+  if (text === '' && !close) throw new TdfError('EMPTY_PROMPT', 'there is nothing to send')
+  return { text, close, deliveryId }
+}
+
+/** Which tasks a request is about, and whether it only asks what would happen. */
+
+const LIST_MAX = 10_000
+
+/** Undefined when nothing narrows the list down and not all are wanted. Throws USAGE. */
+export function taskFilter(c: Context): TaskFilter | undefined {
+  const statuses = (c.req.queries('status') ?? []).map(statusOf)
+  const labels = (c.req.queries('label') ?? []).map(labelOf)
+  const times = {
+    ...numberOf(c, 'ended_before', 'endedBefore'),
+    ...numberOf(c, 'created_after', 'createdAfter'),
+  }
+  const { limit = LIST_MAX } = numberOf(c, 'limit', 'limit')
+  const isNarrowed = [statuses, labels, Object.keys(times)].some(({ length }) => length > 0) || limit < LIST_MAX
+  if (!isNarrowed && c.req.query('all') !== 'true') return undefined
+  return { statuses, labels, ...times, limit: Math.min(limit, LIST_MAX) }
+}
+
+/** Everything is checked as if it were meant, and nothing is changed. */
+export const isDryRun = (c: Context) => c.req.query('dry_run') === 'true'
+
+function statusOf(text: string): Status {
+  const found = STATUSES.find(status => status === text)
+  if (found) return found
+  throw new TdfError('USAGE', `"${text}" is no status; they are: ${STATUSES.join(', ')}`, { hint: 'tdf ls --help' })
+}
+
+function labelOf(text: string): [string, string] {
+  const equals = text.indexOf('=')
+  if (equals > 0) return [text.slice(0, equals), text.slice(equals + 1)]
+  throw new TdfError('BAD_REQUEST', `label: "${text}" does not look like key=value`, { field: 'label' })
+}
+
+function numberOf<Name extends string>(c: Context, field: string, name: Name): { [K in Name]?: number } {
+  const text = c.req.query(field)
+  if (text === undefined) return {}
+  const number = Number(text)
+  if (Number.isSafeInteger(number) && number >= 0) return { [name]: number } as { [K in Name]?: number }
+  throw new TdfError('BAD_REQUEST', `${field}: it must be a whole number`, { field })
+}

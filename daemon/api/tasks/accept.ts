@@ -1,0 +1,168 @@
+/** From what was asked for to what will be done: checks a submit and fills in what it leaves open. Loses nothing: a
+ * submit that is refused was never stored. */
+import { TdfError } from '../../../src/core/errors.ts'
+import type { AgentSpec, Permissions, RepoSource, TaskSpec } from '../../../src/core/task.ts'
+import { isMetadataUrl, isRepositoryUrl, isSafeBranch, isSafeRef } from '../../../src/platform/git.ts'
+import type { Random } from '../../../src/platform/world.ts'
+import type { SubmitRequest } from '../../../src/protocol/submit.ts'
+import { readBundle } from '../../../src/store/tables/bundles.ts'
+import { readNode } from '../../../src/store/tables/nodes.ts'
+import { isOnPath } from '../../host/programs.ts'
+import { pushOf } from '../../results/push/request.ts'
+import type { Engine } from '../../services.ts'
+
+const SETUP_TIMEOUT_MS = 20 * 60_000
+const TITLE_CHARS = 72
+export type Accepting = Pick<Engine, 'config' | 'store' | 'providers'> & { searchPath: string }
+
+/** Throws with what is wrong and the command that mends it. */
+export function accept(engine: Accepting, id: string, request: SubmitRequest): TaskSpec {
+  const agent = agentOf(engine, request)
+  const title = titleOf(request)
+  const repo = repoOf(engine, request)
+  checkWishes(engine, request)
+  if (request.maxCostUsd !== null) checkBudget(engine, agent)
+  return {
+    title,
+    prompt: request.prompt,
+    agent,
+    repo,
+    outputBranch: branchOf(request, id, title, repo),
+    author: request.author ?? { name: 'tdf', email: 'tdf@localhost' },
+    setup: request.setup === null ? null : { command: request.setup, timeoutMs: SETUP_TIMEOUT_MS },
+    repositorySetup: request.repositorySetup,
+    check: request.check,
+    node: request.node,
+    provider: request.provider ?? (engine.config.runner.provider || null),
+    size: request.size,
+    location: request.location,
+    labels: request.labels,
+    priority: request.priority,
+    timeoutMs: request.timeoutMs,
+    interactive: request.interactive,
+    maxCostUsd: request.maxCostUsd,
+    permissions: request.permissions ?? permissionsOf(engine, agent),
+    autoResume: request.autoResume,
+    push: pushOf(engine, request),
+  }
+}
+
+function agentOf({ config, searchPath }: Accepting, request: SubmitRequest): AgentSpec {
+  if (request.command !== null) {
+    if (request.command[0] === '') throw new TdfError('EMPTY_PROMPT', 'the command behind "--" is empty')
+    return { name: 'command', type: 'command', command: request.command, env: [] }
+  }
+  if (request.prompt.trim() === '') throw new TdfError('EMPTY_PROMPT', 'the prompt is empty: there is nothing to do')
+  const name = request.agent ?? (config.runner.agent || firstOnPath(searchPath))
+  const known = Object.hasOwn(config.agents, name) ? config.agents[name] : undefined
+  if (!known) {
+    const names = Object.keys(config.agents).join(', ')
+    throw new TdfError('AGENT_UNKNOWN', `there is no agent "${name}"; known are: ${names}`)
+  }
+  if (known.type === 'command' && request.model !== null) {
+    throw new TdfError('USAGE', 'an agent of type "command" takes no --model; put it into its args')
+  }
+  const { type, command, args, env, install } = known
+  const model = request.model ?? (known.model || null)
+  return { name, type, command, args, model, env, ...(install === '' ? {} : { install }) }
+}
+
+function permissionsOf({ config }: Accepting, { name }: AgentSpec): Permissions {
+  return config.agents[name]?.permissions ?? 'allow'
+}
+
+/** A limit that could never be reached would be a false comfort. */
+function checkBudget({ config }: Accepting, { name, type }: AgentSpec): void {
+  const table = config.agents[name]
+  const isPriced = table !== undefined && table.inputPrice + table.outputPrice > 0
+  if (isPriced || type === 'claude' || type === 'acp') return
+  const why = type === 'command' ? 'nobody knows what a command costs' : `${name} does not tell what it costs`
+  throw new TdfError('USAGE', `--max-cost: ${why}; give [agents.${name}] its input_price and output_price`, {
+    field: 'maxCostUsd',
+    hint: 'tdf config example',
+  })
+}
+
+function firstOnPath(searchPath: string): string {
+  const found = ['claude', 'codex'].find(name => isOnPath(name, searchPath))
+  if (found) return found
+  throw new TdfError('AGENT_UNKNOWN', 'no agent was named, and neither claude nor codex is on the PATH of the daemon', {
+    hint: 'tdf submit --help',
+  })
+}
+
+function repoOf({ store }: Accepting, { repo }: SubmitRequest): RepoSource {
+  if (repo.ref !== null && !isSafeRef(repo.ref)) {
+    throw new TdfError('REF_UNSAFE', `"${repo.ref}" cannot be a branch, tag or commit`, { field: 'repo.ref' })
+  }
+  if (repo.kind === 'git') {
+    if (!isRepositoryUrl(repo.url) || repo.url.startsWith('file:') || isMetadataUrl(repo.url)) {
+      throw new TdfError('NO_REPOSITORY', `"${repo.url}" is no repository that can be cloned`, { field: 'repo.url' })
+    }
+    return { kind: 'git', url: repo.url, ref: repo.ref, baseCommit: null }
+  }
+  const bundle = readBundle(store.sql, repo.sha256)
+  if (bundle) return { ...repo, bytes: bundle.bytes }
+  throw new TdfError('BUNDLE_MISSING', `the repository with the hash ${repo.sha256.slice(0, 12)}… was not uploaded`)
+}
+
+function checkWishes({ config, store, providers }: Accepting, { node, provider, size }: SubmitRequest): void {
+  if (node !== null && !readNode(store.sql, node)) {
+    throw new TdfError('NODE_UNKNOWN', `there is no node "${node}"`, { field: 'node' })
+  }
+  const names = Object.keys(providers)
+  if (provider !== null && !names.includes(provider)) {
+    const known = names.length === 0 ? 'none is enabled' : `enabled: ${names.join(', ')}`
+    throw new TdfError('USAGE', `there is no provider "${provider}"; ${known}`, {
+      field: 'provider',
+      hint: 'tdf config show',
+    })
+  }
+  const sizes = Object.keys(config.providers.hetzner.sizes)
+  if (size !== null && !sizes.includes(size)) {
+    throw new TdfError('USAGE', `there is no size "${size}"; known are: ${sizes.join(', ')}`, {
+      field: 'size',
+      hint: 'tdf config show',
+    })
+  }
+}
+
+function titleOf({ title, prompt, command }: SubmitRequest): string {
+  const text = title ?? (prompt.trim() || (command ?? []).join(' '))
+  const line = text.trim().split('\n')[0]?.replace(/\s+/g, ' ') ?? ''
+  return line.length <= TITLE_CHARS ? line : `${line.slice(0, TITLE_CHARS - 1)}…`
+}
+
+function branchOf({ outputBranch }: SubmitRequest, id: string, title: string, repo: RepoSource): string {
+  const slug = title
+    .toLowerCase()
+    .normalize('NFKD')
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+    .slice(0, 40)
+    .replace(/-+$/, '')
+  const branch = outputBranch ?? `tdf/${id}${slug ? `-${slug}` : ''}`
+  if (!isSafeBranch(branch)) {
+    throw new TdfError('REF_UNSAFE', `"${branch}" cannot be the name of a branch`, { field: 'outputBranch' })
+  }
+  if (branch === repo.ref || ['main', 'master', 'HEAD'].includes(branch)) {
+    throw new TdfError('REF_UNSAFE', `the result would go to "${branch}" itself; choose a branch of its own`, {
+      field: 'outputBranch',
+    })
+  }
+  return branch
+}
+
+/** Ids of tasks: short enough to type, and different from the first characters on. */
+
+/** Crockford's alphabet in small letters: nothing in it is taken for anything else. */
+const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
+const LETTERS = ALPHABET.slice(10)
+const LENGTH = 10
+
+/** Fifty bits of chance; begins with a letter, so that it is never a number or an option. */
+export function freshTaskId(random: Random): string {
+  const bytes = random.bytes(LENGTH)
+  const rest = [...bytes.subarray(1)].map(byte => ALPHABET[byte % ALPHABET.length])
+  return `${LETTERS[(bytes[0] ?? 0) % LETTERS.length]}${rest.join('')}`
+}

@@ -1,0 +1,118 @@
+/** A task as scripts see it: every key always there, null when empty. */
+import type { Task } from '../../../src/core/task.ts'
+import type { EventJson, NodeJson, TaskJson } from '../../../src/protocol/control.ts'
+import type { Sql } from '../../../src/store/sqlite/sql.ts'
+import { usagesBefore } from '../../../src/store/tables/attempts.ts'
+import type { JournalEvent } from '../../../src/store/tables/journal.ts'
+import { type ReadNode, readNode } from '../../../src/store/tables/nodes.ts'
+import { readPush } from '../../../src/store/tables/pushes.ts'
+import { machineCost, readWorkspace } from '../../../src/store/tables/slots.ts'
+import { sum } from '../../engine/rules/usage.ts'
+
+export function taskJson(sql: Sql, task: Task): TaskJson {
+  const { spec } = task
+  return {
+    schema: 'tdf.task.v1',
+    id: task.id,
+    attempt: task.attempt,
+    title: spec.title,
+    prompt: spec.prompt,
+    agent: spec.agent.name,
+    repo: {
+      url: spec.repo.url,
+      ref: spec.repo.ref?.replace(/^refs\/heads\//, '') ?? null,
+      baseCommit: spec.repo.baseCommit ?? task.facts.salvage?.baseCommit ?? null,
+    },
+    outputBranch: spec.outputBranch,
+    labels: spec.labels,
+    priority: spec.priority,
+    status: task.status,
+    step: task.step,
+    stepEnteredAt: iso(task.stepEnteredAt),
+    stepAttempt: task.stepAttempt,
+    wakeAt: iso(task.wakeAt),
+    waitingFor: task.waitingFor,
+    parkedUntil: iso(task.parkedUntil),
+    node: nodeOf(sql, task),
+    workspace: workspaceOf(sql, task),
+    session: sessionOf(task),
+    verdict: task.verdict,
+    result: task.result,
+    usage: task.usage,
+    totalUsage: totalUsage(sql, task),
+    machineCost: task.nodeName === null ? null : machineCost(sql, task.id, task.updatedAt),
+    error: task.error,
+    cleanup: task.cleanup,
+    push: pushOf(sql, task),
+    createdAt: iso(task.createdAt),
+    startedAt: iso(task.startedAt),
+    completedAt: iso(task.completedAt),
+    updatedAt: iso(task.updatedAt),
+  }
+}
+
+function nodeOf(sql: Sql, { nodeName }: Task): TaskJson['node'] {
+  const node = nodeName === null ? undefined : readNode(sql, nodeName)
+  if (!node) return null
+  const { name, provider, size, location, autoProvisioned } = node
+  return { name, provider, size, location, autoProvisioned }
+}
+
+function workspaceOf(sql: Sql, { workspaceId }: Task): TaskJson['workspace'] {
+  const workspace = workspaceId === null ? undefined : readWorkspace(sql, workspaceId)
+  return workspace ? { id: workspace.id, status: workspace.status } : null
+}
+
+function sessionOf({ sessionId, facts }: Task): TaskJson['session'] {
+  if (sessionId === null || !facts.session) return null
+  const { status, exitCode, signal, resumeRef, agentVersion = null, model = null } = facts.session
+  return { id: sessionId, status, exitCode, signal, resumeRef, agentVersion, model }
+}
+
+function pushOf(sql: Sql, { id, attempt }: Task): TaskJson['push'] {
+  const push = readPush(sql, id)
+  if (push?.attempt !== attempt) return null
+  const { state, remote, branch, commitId, pushedCommit, wantsPr, prUrl, tries, dueAt, error, updatedAt } = push
+  return {
+    ...{ state, remote, branch, commit: commitId, pushedCommit, wantsPr, prUrl, tries },
+    nextTryAt: state === 'pending' ? iso(dueAt) : null,
+    error,
+    updatedAt: iso(updatedAt),
+  }
+}
+
+function totalUsage(sql: Sql, task: Task): TaskJson['totalUsage'] {
+  if (task.attempt === 1) return task.usage
+  const all = [...usagesBefore(sql, task), ...(task.usage ? [task.usage] : [])]
+  return all.length === 0 ? null : sum(all)
+}
+
+export function iso(at: number): string
+export function iso(at: number | null): string | null
+export function iso(at: number | null): string | null {
+  return at === null ? null : new Date(at).toISOString()
+}
+
+/** Journal rows and nodes as scripts see them. */
+
+export function eventJson(event: JournalEvent): EventJson {
+  const { seq, at, type, taskId, nodeName, step, attempt, data } = event
+  return { seq, at: iso(at), type, taskId, nodeName, step, attempt, data }
+}
+
+export function nodeJson(node: ReadNode, used: ReadonlyMap<string, number>): NodeJson {
+  return {
+    name: node.name,
+    provider: node.provider,
+    status: node.status,
+    size: node.size,
+    location: node.location,
+    address: node.address,
+    workspaces: used.get(node.name) ?? 0,
+    maxWorkspaces: node.maxWorkspaces,
+    warmUntil: iso(node.warmUntil),
+    createdAt: iso(node.createdAt),
+    pricePerHour: node.pricePerHour,
+    waitingFor: node.waitingFor,
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * The one door of the engine: `start` an attempt, `signal` a fact, `query` how things stand. Routes, sweeps and retry
+ * use nothing else. Each call is one transaction, and answers when it is durable.
+ */
+import { TdfError } from '../../src/core/errors.ts'
+import { isTerminal } from '../../src/core/task.ts'
+import type { CallbackAnswer } from '../../src/protocol/callbacks.ts'
+import { type AttemptKey, type ReadTask, readAttempt, readNewestAttempt } from '../../src/store/tables/attempts.ts'
+import { readNode, suspectNode, writeHeartbeat } from '../../src/store/tables/nodes.ts'
+import { insertTask, type NewTask, newestKey } from '../../src/store/tables/tasks.ts'
+import type { Engine } from '../services.ts'
+import { openAttempt } from './attempts.ts'
+import { nodeSubject, taskSubject } from './loop.ts'
+import { resumeOf } from './rules/transition.ts'
+import { push, type Told, tell } from './signals.ts'
+
+export type Fact =
+  | { kind: 'workspace'; told: Told }
+  | { kind: 'cancel'; taskId: string }
+  | { kind: 'followup'; taskId: string; deliveryId: string; text: string }
+  | { kind: 'close'; taskId: string }
+  | { kind: 'node_ready'; name: string; stateId: string; agentVersion: string }
+  | { kind: 'heartbeat'; name: string; stateId: string; cpuPercent: number; memoryPercent: number; diskPercent: number }
+
+export interface Starting {
+  /** Goes on with the tree and the conversation of the former attempt. Throws NO_RESULT when nothing of it was saved. */
+  resume?: boolean
+}
+
+export interface Door {
+  /** Inserts the task with its first attempt. The same id again changes nothing. */
+  submit(task: NewTask): Promise<AttemptKey>
+  /** Opens attempt `attempt` of a task whose former one is over. Idempotent; throws NOT_FOUND or WRONG_STATE. */
+  start(taskId: string, attempt: number, how?: Starting): Promise<AttemptKey>
+  signal(fact: Fact): Promise<CallbackAnswer>
+  /** The newest attempt, or the one that is named; undefined when there is none. */
+  query(taskId: string, attempt?: number): ReadTask | undefined
+}
+
+export function createDoor(engine: Engine): Door {
+  const { store } = engine
+  return {
+    submit: task => store.commit(() => submit(engine, task)),
+    start: (taskId, attempt, how) => store.commit(() => start(engine, taskId, attempt, how)),
+    signal: fact => store.commit(() => signal(engine, fact)),
+    query: (id, attempt) =>
+      attempt === undefined ? readNewestAttempt(store.sql, id) : readAttempt(store.sql, { id, attempt }),
+  }
+}
+
+function submit(engine: Engine, task: NewTask): AttemptKey {
+  const { sql } = engine.store
+  const first = { id: task.id, attempt: 1 }
+  if (!insertTask(sql, task)) return newestKey(sql, task.id) ?? first
+  openAttempt(engine, { ...first, attempt: 0, spec: task.spec }, engine.world.clock.now())
+  return first
+}
+
+function start(engine: Engine, id: string, attempt: number, how: Starting = {}): AttemptKey {
+  const newest = readNewestAttempt(engine.store.sql, id)
+  if (!newest) throw new TdfError('NOT_FOUND', `there is no task ${id}`)
+  if (attempt <= newest.attempt) return { id, attempt }
+  if (attempt !== newest.attempt + 1 || !isTerminal(newest.status)) {
+    throw new TdfError('WRONG_STATE', `task ${id} is ${newest.status} in attempt ${newest.attempt}`, {
+      hint: `tdf cancel ${id}`,
+    })
+  }
+  openAttempt(engine, newest, engine.world.clock.now(), how.resume ? { resume: resumeOf(newest) } : {})
+  return { id, attempt }
+}
+
+function signal(engine: Engine, fact: Fact): CallbackAnswer {
+  switch (fact.kind) {
+    case 'workspace':
+      return tell(engine, fact.told)
+    case 'cancel':
+      return cancelTask(engine, fact.taskId)
+    case 'followup':
+      return toLive(engine, fact.taskId, 'followup', `followup:${fact.taskId}:${fact.deliveryId}`, {
+        text: fact.text,
+        deliveryId: fact.deliveryId,
+      })
+    case 'close':
+      return toLive(engine, fact.taskId, 'close', `close:${fact.taskId}`, {})
+    case 'node_ready':
+    case 'heartbeat':
+      return hear(engine, fact)
+  }
+}
+
+/** Reaches the task in every step: the inbox has it, and a step that is under way is interrupted. */
+function cancelTask(engine: Engine, taskId: string): CallbackAnswer {
+  const key = newestKey(engine.store.sql, taskId)
+  const answer = toLive(engine, taskId, 'cancel', `cancel:${taskId}:${key?.attempt}`, {})
+  if (answer.accepted && key) {
+    engine.store.afterCommit(() => engine.loop.interrupt(taskSubject(key), new Error('the task was cancelled')))
+  }
+  return answer
+}
+
+function toLive(
+  engine: Engine,
+  taskId: string,
+  kind: 'cancel' | 'followup' | 'close',
+  dedupe: string,
+  payload: Record<string, unknown>,
+): CallbackAnswer {
+  const { sql } = engine.store
+  const task = readNewestAttempt(sql, taskId)
+  if (!task) return { accepted: false, reason: 'there is no such task' }
+  if (isTerminal(task.status)) return { accepted: false, reason: `the task is ${task.status}` }
+  push(engine, task, kind, `${dedupe}:${task.attempt}`, payload)
+  return { accepted: true }
+}
+
+function hear(engine: Engine, fact: Extract<Fact, { kind: 'node_ready' | 'heartbeat' }>): CallbackAnswer {
+  const { store, loop, world } = engine
+  const node = readNode(store.sql, fact.name)
+  if (!node || node.status === 'destroyed') return { accepted: false, reason: 'the node is gone' }
+  const now = world.clock.now()
+  const isKnown = node.stateId === null || node.stateId === fact.stateId
+  if (fact.kind === 'heartbeat' && isKnown) {
+    const { cpuPercent, memoryPercent, diskPercent } = fact
+    writeHeartbeat(store.sql, node.name, { at: now, cpuPercent, memoryPercent, diskPercent })
+  }
+  // Its own word is a reason to look, never proof: the node's journey asks back who it is.
+  const isNews = fact.kind === 'node_ready' || !isKnown || node.status === 'lost'
+  if (isNews && suspectNode(store.sql, node.name, now))
+    store.afterCommit(() => loop.schedule(nodeSubject(node.name), now))
+  return isKnown ? { accepted: true } : { accepted: false, reason: 'another state of this node is in use' }
+}

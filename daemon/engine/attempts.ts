@@ -1,0 +1,144 @@
+/** Opens an attempt: the row from which everything else follows. Opening one that is there changes nothing. */
+import { TdfError } from '../../src/core/errors.ts'
+import { credentialOf, type Facts, isTerminal, type Task, type TaskSpec } from '../../src/core/task.ts'
+import type { Sql } from '../../src/store/sqlite/sql.ts'
+import { insertAttempt } from '../../src/store/tables/attempts.ts'
+import { cleanupsOf } from '../../src/store/tables/cleanups.ts'
+import { deleteTask, raiseAttempt, taskNumber } from '../../src/store/tables/tasks.ts'
+import type { Wish } from '../placement/place.ts'
+import type { Repository } from '../results/repository.ts'
+import type { Engine } from '../services.ts'
+import { WAITING_FOR_SLOT } from '../steps/node.ts'
+import { undo } from './cleanup.ts'
+import { taskSubject } from './loop.ts'
+
+/** Marks the attempts that this engine manages. */
+export const ENGINE_VERSION = 1
+
+/** Inside a write: the attempt after `task`, or attempt 1 of a task that was just inserted. */
+export function openAttempt(
+  engine: Engine,
+  task: { id: string; attempt: number; spec: TaskSpec },
+  now: number,
+  facts: Facts = {},
+): void {
+  const { sql } = engine.store
+  const attempt = task.attempt + 1
+  const opened = { ...freshAttempt(task.id, attempt, task.spec, now, now + engine.config.runner.queueTimeout), facts }
+  if (!insertAttempt(sql, opened)) return
+  if (attempt > 1) raiseAttempt(sql, task.id, attempt)
+  const about = { taskId: task.id, attempt, step: 'node_selection' }
+  engine.store.append({ type: 'task.status', ...about, data: { from: null, to: 'queued', reason: 'submitted' } }, now)
+  engine.store.append({ type: 'task.step', ...about, data: { from: null, to: 'node_selection', ms: 0 } }, now)
+  const wish = wishOf(sql, opened)
+  engine.store.afterCommit(() => {
+    engine.queue.add(wish)
+    engine.loop.schedule(taskSubject(opened), opened.wakeAt)
+  })
+  engine.placementChanged()
+}
+
+export function wishOf(sql: Sql, { id, attempt, spec }: Pick<Task, 'id' | 'attempt' | 'spec'>): Wish {
+  const { priority, node, provider, size, location } = spec
+  return {
+    id,
+    attempt,
+    priority,
+    number: taskNumber(sql, id),
+    node,
+    provider,
+    size,
+    location,
+    credential: credentialOf(spec),
+    reserved: null,
+  }
+}
+
+/** A fresh attempt sleeps to the end of its patience: the placement pass wakes it with a slot. */
+
+function freshAttempt(id: string, attempt: number, spec: TaskSpec, now: number, deadlineAt: number): Task {
+  return {
+    id,
+    attempt,
+    rev: 0,
+    spec,
+    status: 'queued',
+    step: 'node_selection',
+    stepEnteredAt: now,
+    stepAttempt: 1,
+    wakeAt: deadlineAt,
+    deadlineAt,
+    absoluteAt: null,
+    waitingFor: WAITING_FOR_SLOT,
+    parkedUntil: null,
+    placement: 1,
+    nodeName: null,
+    workspaceId: null,
+    sessionId: null,
+    facts: {},
+    verdict: null,
+    result: null,
+    usage: null,
+    error: null,
+    cleanup: null,
+    engineVersion: ENGINE_VERSION,
+    createdAt: now,
+    startedAt: null,
+    completedAt: null,
+    updatedAt: now,
+  }
+}
+
+/** Forgets a task that is over: its rows, its tokens, its result. Refused while anything of it stands outside. */
+
+/** Throws WRONG_STATE. Tries what is left of the cleanup first, so that a forgotten task leaves nothing behind. */
+export async function removeTask(
+  engine: Engine,
+  task: Task,
+  repository: Repository,
+  signal: AbortSignal,
+): Promise<void> {
+  refuseUnfinished(task)
+  for (let attempt = 1; attempt <= task.attempt; attempt++) {
+    const left = await undo(engine, { id: task.id, attempt }, signal)
+    const first =
+      left[0] ?? cleanupsOf(engine.store.sql, { id: task.id, attempt }).find(({ state }) => state === 'pending')
+    if (first) {
+      const what =
+        first.kind === 'salvage' ? 'its work is not saved' : `its workspace on ${first.nodeName} still stands`
+      throw new TdfError(
+        'WRONG_STATE',
+        `task ${task.id} cannot be removed: ${what} (${first.error ?? 'not confirmed'})`,
+        {
+          hint: `tdf node show ${first.nodeName}`,
+        },
+      )
+    }
+  }
+  await engine.store.commit(() => {
+    deleteTask(engine.store.sql, task.id)
+    engine.store.append({ type: 'task.removed', taskId: task.id, data: {} }, engine.world.clock.now())
+  })
+  await engine.results.logs.remove(task.id)
+  await repository.alone(() => dropRefs(repository, task.id))
+}
+
+/** Throws WRONG_STATE while something of the task is still to be done. */
+export function refuseUnfinished(task: Task): void {
+  if (isTerminal(task.status) && task.step === null) return
+  const hint = isTerminal(task.status) ? `tdf why ${task.id}` : `tdf cancel ${task.id}`
+  throw new TdfError('WRONG_STATE', `task ${task.id} is not over: it is ${task.status}, at ${task.step}`, { hint })
+}
+
+/** The objects go with the next collection; what names them goes now. */
+async function dropRefs(repository: Repository, id: string): Promise<void> {
+  const listed = await repository.must([
+    'for-each-ref',
+    '--format=delete %(refname)',
+    `refs/tdf/${id}/**`,
+    `refs/tdf/${id}/*`,
+    `refs/tdf-checkpoint/${id}/*`,
+  ])
+  if (listed.trim() !== '')
+    await repository.must(['update-ref', '--stdin'], { input: [...new Set(listed.split('\n'))].join('\n') })
+}

@@ -1,0 +1,150 @@
+/**
+ * Undoes what an attempt made outside, item by item. Each is confirmed by the node, recorded on its own, and may be
+ * done any number of times: by the cleanup step, by the sweep, by `rm`.
+ */
+import { asTdfError, TdfError } from '../../src/core/errors.ts'
+import { type AttemptKey, readAttempt, updateAttempt } from '../../src/store/tables/attempts.ts'
+import { type CleanupItem, cleanupsOf, delayCleanup, pendingOn, setCleanup } from '../../src/store/tables/cleanups.ts'
+import { readNode, wakeNode } from '../../src/store/tables/nodes.ts'
+import { post } from '../../src/store/tables/outbox.ts'
+import { releaseWorkspace, setWorkspaceStatus } from '../../src/store/tables/slots.ts'
+import { bringHome } from '../results/bring-home.ts'
+import { keepLogs } from '../results/logs.ts'
+import type { Engine } from '../services.ts'
+import { nodeSubject } from './loop.ts'
+import { backoffMs } from './rules/decide.ts'
+
+/** Tries every item of the attempt that is due, in order; answers what is left. */
+export async function undo(engine: Engine, key: AttemptKey, signal: AbortSignal): Promise<CleanupItem[]> {
+  const { store, world } = engine
+  // What comes later in the order needs what comes before: nothing is deleted before it is saved.
+  const blocked = new Set<string>()
+  for (const item of cleanupsOf(store.sql, key)) {
+    if (item.state === 'done' || blocked.has(item.subject)) continue
+    const isDone = item.dueAt <= world.clock.now() && (await undoItem(engine, item, signal))
+    if (!isDone) blocked.add(item.subject)
+  }
+  return cleanupsOf(store.sql, key).filter(item => item.state === 'pending')
+}
+
+/** True when the item is done; a failure is recorded with its next try and never thrown. */
+export async function undoItem(engine: Engine, item: CleanupItem, signal: AbortSignal): Promise<boolean> {
+  const { store, world, config } = engine
+  try {
+    await DO[item.kind](engine, item, signal)
+    await store.commit(() => confirm(engine, item))
+    return true
+  } catch (thrown) {
+    if (signal.aborted) throw thrown
+    const error = asTdfError(thrown)
+    const delayMs = backoffMs(item.tries + 1, error, { config, dice: world.random.float() })
+    await store.commit(() => delayCleanup(store.sql, item, world.clock.now() + delayMs, error.message))
+    return false
+  }
+}
+
+const DO: Record<CleanupItem['kind'], (engine: Engine, item: CleanupItem, signal: AbortSignal) => Promise<void>> = {
+  salvage: saveLate,
+  async stop_workspace(engine, item, signal) {
+    const agent = await agentOf(engine, item, signal)
+    await agent?.stopWorkspace(item.subject)
+  },
+  async delete_workspace(engine, item, signal) {
+    const agent = await agentOf(engine, item, signal)
+    if (!agent) return
+    const task = readAttempt(engine.store.sql, item)
+    if (task) await keepLogs(engine.results.logs, task, item.subject, agent)
+    await agent.deleteWorkspace(item.subject)
+  },
+}
+
+/** Undefined when the machine is gone for good, and what was on it with it. */
+async function agentOf({ store, agents }: Engine, item: CleanupItem, signal: AbortSignal) {
+  const node = readNode(store.sql, item.nodeName)
+  if (!node || node.status === 'destroyed') return undefined
+  return agents.of(node, signal)
+}
+
+/** Inside a write: a cleanup that had failed visibly is done once nothing is left of it, whoever did the rest. */
+export function settleCleanup({ store, world }: Pick<Engine, 'store' | 'world'>, key: AttemptKey): void {
+  const task = readAttempt(store.sql, key)
+  if (task?.cleanup !== 'failed' || task.step !== null) return
+  if (cleanupsOf(store.sql, key).some(item => item.state === 'pending')) return
+  const now = world.clock.now()
+  updateAttempt(store.sql, task, { ...task, cleanup: 'done', updatedAt: now }, now)
+}
+
+/** Inside a write. */
+function confirm(engine: Engine, item: CleanupItem): void {
+  const { store, world, loop } = engine
+  const now = world.clock.now()
+  setCleanup(store.sql, item, 'done')
+  settleCleanup(engine, item)
+  if (item.kind === 'stop_workspace') setWorkspaceStatus(store.sql, item.subject, 'stopped')
+  if (item.kind !== 'delete_workspace' || !releaseWorkspace(store.sql, item.subject, now)) return
+  engine.placementChanged()
+  if (wakeNode(store.sql, item.nodeName, now)) store.afterCommit(() => loop.schedule(nodeSubject(item.nodeName), now))
+}
+
+/** Work that could not be had in time, fetched later: the sweep tries until it is home, then fills the result in. */
+
+/** Throws while the work is not home. A workspace that is gone for good has nothing left to save. */
+export async function saveLate(engine: Engine, item: CleanupItem, signal: AbortSignal): Promise<void> {
+  const { store, agents, results } = engine
+  const task = readAttempt(store.sql, item)
+  const node = readNode(store.sql, item.nodeName)
+  if (!task || !node || node.status === 'destroyed') return
+  const agent = await agents.of(node, signal)
+  if ((await agent.workspace(item.subject)) === null) return
+  const session = task.sessionId === null ? null : await agent.session(item.subject, task.sessionId)
+  if (session?.status === 'running' && task.sessionId !== null) {
+    await agent.cancelSession(item.subject, task.sessionId)
+    throw new TdfError('AGENT_BUSY', 'the agent is being ended', { retryAfterMs: 2_000 })
+  }
+  const saved = await bringHome({ results }, task, agent)
+  await store.commit(() => fillIn(engine, task, node.name, saved))
+}
+
+/** Inside a write: the attempt is over, and what it did is here now. */
+export function fillIn(
+  engine: Pick<Engine, 'store' | 'world'>,
+  key: AttemptKey,
+  nodeName: string,
+  { salvage, result }: Awaited<ReturnType<typeof bringHome>>,
+): void {
+  const { store, world } = engine
+  const now = world.clock.now()
+  const seen = readAttempt(store.sql, key)
+  if (!seen) return
+  const facts = { ...seen.facts, salvage, saved: true, held: false }
+  updateAttempt(store.sql, seen, { ...seen, facts, result, updatedAt: now }, now)
+  const about = { taskId: seen.id, attempt: seen.attempt, nodeName }
+  engine.store.append({ type: 'task.saved', ...about, data: { commit: salvage.commit, late: true } }, now)
+}
+
+/** Gives up work that could not be saved: only when its user says so, or after `held_max`. Always on record. */
+
+/** Inside a write: the work of every task that is still on the node, with who gave it up and why. Answers how many. */
+export function discardWork(engine: Engine, nodeName: string, reason: string): number {
+  const { store, world } = engine
+  const now = world.clock.now()
+  const items = pendingOn(store.sql, nodeName, 'salvage')
+  for (const item of items) {
+    setCleanup(store.sql, item, 'done', `discarded: ${reason}`)
+    settleCleanup(engine, item)
+    const about = { taskId: item.id, attempt: item.attempt, nodeName }
+    engine.store.append({ type: 'task.work_discarded', ...about, data: { reason, workspace: item.subject } }, now)
+    const message = `the work of ${item.id} (attempt ${item.attempt}) on ${nodeName} was given up: ${reason}`
+    const row = {
+      at: now,
+      level: 'error',
+      source: 'salvage',
+      taskId: item.id,
+      step: 'salvage',
+      code: 'WORK_DISCARDED',
+      message,
+    }
+    post(store.sql, { id: `discard-${item.subject}`, kind: 'error', payload: row, dueAt: now })
+  }
+  return items.length
+}

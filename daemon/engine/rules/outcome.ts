@@ -1,0 +1,58 @@
+/** What a step answers. It says what happened; what follows from it is decided elsewhere. */
+import type { TdfError } from '../../../src/core/errors.ts'
+import type { Facts, Step, TaskResult, Usage, Verdict } from '../../../src/core/task.ts'
+
+/** What a step has learnt: merged into the task in the transaction of its outcome. */
+export interface Learnt {
+  facts?: Partial<Facts>
+  sessionId?: string
+  result?: TaskResult
+  usage?: Usage
+  verdict?: Verdict
+  /** The signals that led to this outcome, by id; the others stay for a later step. */
+  uses?: readonly number[]
+  /** A parked task rests until then. */
+  parkedUntil?: number
+  /** The workspace's status as the agent tells it. */
+  workspaceStatus?: string
+}
+
+export type Outcome<Next extends Step = Step> =
+  /** The step is done. */
+  | ({ kind: 'advance'; to: Next } & Learnt)
+  /**
+   * Nothing is wrong: look again after `ms`, or when called. `looked` is false while the outside did not answer;
+   * `deadlineMs` gives the step that much time from now, within the limit that nothing extends.
+   */
+  | ({ kind: 'wait'; ms: number; why: string; looked: boolean; deadlineMs?: number } & Learnt)
+  /** A usage limit is in the way until then: the task rests, and its machine is released when waiting costs more. */
+  | ({ kind: 'park'; resetAt: number; release: boolean; error: TdfError } & Learnt)
+  /** It has rested long enough: back to the queue. */
+  | { kind: 'queue' }
+  /** The reserved slot is to become a workspace; the same step goes on from there. */
+  | { kind: 'place'; nodeName: string }
+  /** This try failed; another may not. Of class *wait* it costs no attempt. */
+  | { kind: 'retry'; error: TdfError }
+  /** No try will help: the attempt ends with this verdict. */
+  | ({ kind: 'fail'; error: TdfError; verdict: Verdict } & Learnt)
+  /** The journey is over: nothing is left to do, or what is left is the sweep's. */
+  | { kind: 'finish'; cleanup: 'done' | 'failed' }
+
+/** The signals that led to it, by id. */
+export const usesOf = (outcome: Outcome): readonly number[] => ('uses' in outcome && outcome.uses) || []
+
+export function advance<Next extends Step>(to: Next, learnt: Learnt = {}): Outcome<Next> {
+  return { kind: 'advance', to, ...learnt }
+}
+
+export function wait(ms: number, why: string, learnt: Learnt & { looked?: boolean; deadlineMs?: number } = {}) {
+  return { kind: 'wait' as const, ms, why, looked: true, ...learnt }
+}
+
+export function fail(error: TdfError, verdict: Verdict, learnt: Learnt = {}): Outcome<never> {
+  return { kind: 'fail', error, verdict, ...learnt }
+}
+
+export function retry(error: TdfError): Outcome<never> {
+  return { kind: 'retry', error }
+}

@@ -1,0 +1,51 @@
+/** What a step is handed: the time, what was said to its task, and the ways to the outside. No store, no clock. */
+import type { AgentClient } from '../../../src/clients/agent.ts'
+import type { Config } from '../../../src/config/schema/schema.ts'
+import type { Node } from '../../../src/core/node.ts'
+import type { Step, Task } from '../../../src/core/task.ts'
+import type { Sandbox } from '../../../src/protocol/agent-api.ts'
+import type { CleanupItem } from '../../../src/store/tables/cleanups.ts'
+import type { Signal } from '../../../src/store/tables/inbox.ts'
+import type { Results } from '../../results/results.ts'
+import type { Outcome } from './outcome.ts'
+
+export interface StepContext {
+  /** Fixed for this run of the step: it cannot watch time pass, only ask to be woken. */
+  now: number
+  config: Config
+  /** What the attempt was told and has not used yet, oldest first. */
+  signals: readonly Signal[]
+  /** The node on which a slot is reserved for this attempt. */
+  reservedNode: string | null
+  /** The status of the attempt's workspace as last told; `lost` when its agent came back without it. */
+  workspaceStatus: string | null
+  node(name: string): Node | undefined
+  /** A client whose agent proved to be the node's own. Throws NODE_UNREACHABLE or NODE_REPLACED. */
+  agent(nodeName: string): Promise<AgentClient>
+  /** The workspace's callback token; it can be made again at any time. */
+  callbackToken(task: Task): string
+  bundleFile(sha256: string): string
+  /** What confines the commands of tasks on this node; null where nothing does. */
+  sandbox(nodeName: string): Sandbox | null
+  /** Values for the named variables, from the daemon's secrets or environment; unknown names are left out. */
+  secrets(names: readonly string[]): Record<string, string>
+  /** Until when the agent's credential has nothing left, Unix ms; null when it has. */
+  limitedUntil: number | null
+  /** What earlier attempts of the task cost, in USD. */
+  spentBefore: number
+  results: Results
+  /** Tries what is left to undo outside and records each success; answers what is still left. */
+  undo(): Promise<CleanupItem[]>
+  /** When we last began to look at the outside: a start, a gap of the clock, or a reconnection. */
+  epochAt: number
+  /** Ends the run of this step: the task was cancelled or the daemon stops. */
+  signal: AbortSignal
+}
+
+/** What a word alone is judged by: what is at hand, and nobody to ask. */
+export type Hearing = Omit<StepContext, 'agent' | 'undo' | 'results' | 'signal'>
+
+export type StepHandler<Next extends Step> = (ctx: StepContext, task: Task) => Promise<Outcome<Next>>
+
+/** Undefined where what was said does not decide by itself what comes next. */
+export type ToldHandler<Next extends Step> = (ctx: Hearing, task: Task) => Outcome<Next> | undefined

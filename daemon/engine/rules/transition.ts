@@ -1,0 +1,143 @@
+/** What a decision consists of, and the journal's view of it. Refuses what the tables of edges do not allow. */
+import type { Config } from '../../../src/config/schema/schema.ts'
+import { changed } from '../../../src/core/copy-task.ts'
+import { TdfError } from '../../../src/core/errors.ts'
+import {
+  type AgentType,
+  isTerminal,
+  type ResumeFacts,
+  resultRefOf,
+  STATUS_EDGES,
+  type Status,
+  type Step,
+  type Task,
+} from '../../../src/core/task.ts'
+import type { CleanupKind } from '../../../src/store/tables/cleanups.ts'
+import type { NewEvent } from '../../../src/store/tables/journal.ts'
+import { journey } from './journey.ts'
+
+/** What a decision is made from besides the task and its outcome. */
+export interface Rules {
+  now: number
+  config: Config
+  /** Uniform in [0, 1): spreads the retries. */
+  dice: number
+  /** When we last began to look at the outside: a start, a gap of the clock, or a reconnection. */
+  epochAt: number
+}
+
+/** What else is written with the task, each by a function of the store. */
+export type Write =
+  | { kind: 'place'; nodeName: string }
+  | { kind: 'workspace_status'; status: string }
+  | { kind: 'cleanup'; items: readonly CleanupKind[]; workspaceId: string; nodeName: string }
+  | { kind: 'drop_reservation' }
+  | { kind: 'hold_node' }
+  | { kind: 'limit'; until: number }
+  | { kind: 'next_attempt' }
+  | { kind: 'push' }
+
+export interface Transition {
+  task: Task
+  events: NewEvent[]
+  writes: Write[]
+  /** A failure to put on record; `final` when the attempt ended by it. */
+  failure: { error: TdfError; final: boolean } | null
+}
+
+/** The task as it enters a step: fresh attempts, a fresh deadline, due at once. */
+export function enter(task: Task, to: Step, rules: Rules, writes: Write[]): Transition {
+  const leg = journey[to]
+  const { now, config } = rules
+  const startsRunning = to === 'running' && task.absoluteAt === null
+  const absoluteAt = startsRunning
+    ? now + (task.spec.timeoutMs ?? config.runner.absoluteExecution)
+    : to === 'running'
+      ? later(task.absoluteAt, restedMs(task, now))
+      : task.absoluteAt
+  const deadlineMs = leg.deadlineMs(config, task)
+  const status = isTerminal(task.status) ? task.status : (leg.status ?? task.status)
+  const next = changed(task, {
+    status,
+    parkedUntil: status === 'parked' ? task.parkedUntil : null,
+    facts: to === 'running' && task.facts.parkedAt ? { ...task.facts, parkedAt: null } : task.facts,
+    step: to,
+    stepEnteredAt: now,
+    stepAttempt: 1,
+    wakeAt: now,
+    deadlineAt: earliest(deadlineMs === null ? null : now + deadlineMs, to === 'running' ? absoluteAt : null),
+    absoluteAt,
+    waitingFor: null,
+    startedAt: startsRunning ? now : task.startedAt,
+    updatedAt: now,
+  })
+  return transition(task, next, writes, rules)
+}
+
+export function transition(before: Task, task: Task, writes: Write[], rules: Rules, reason?: string): Transition {
+  return { task, events: eventsBetween(before, task, rules, reason), writes, failure: null }
+}
+
+export function eventsBetween(before: Task, after: Task, rules: Rules, reason?: string): NewEvent[] {
+  const events: NewEvent[] = []
+  if (before.status !== after.status) {
+    const allowed: readonly Status[] = STATUS_EDGES[before.status]
+    if (!allowed.includes(after.status)) {
+      throw new TdfError('BUG', `${before.status} → ${after.status} is no edge of the status`)
+    }
+    const why = reason ?? (after.step === null ? 'ended' : `entered ${after.step}`)
+    events.push(taskEvent('task.status', after, { from: before.status, to: after.status, reason: why }))
+  }
+  if (before.step !== after.step) {
+    const ms = rules.now - before.stepEnteredAt
+    events.push(taskEvent('task.step', after, { from: before.step, to: after.step, ms }))
+  }
+  return events
+}
+
+export function taskEvent(type: string, task: Task, data: Record<string, unknown>): NewEvent {
+  return { type, taskId: task.id, attempt: task.attempt, nodeName: task.nodeName, step: task.step, data }
+}
+
+/** Things to undo outside, if the task has a workspace at all. */
+export function cleanupOf(task: Task, ...items: CleanupKind[]): Write[] {
+  const { workspaceId, nodeName } = task
+  return workspaceId === null || nodeName === null ? [] : [{ kind: 'cleanup', items, workspaceId, nodeName }]
+}
+
+/** Time in which a task was parked is not part of its run. */
+const restedMs = ({ facts }: Task, now: number) => (facts.parkedAt ? now - facts.parkedAt : 0)
+const later = (at: number | null, ms: number) => (at === null ? null : at + ms)
+
+/** The earlier of two times, of which either may be missing. */
+export function earliest(one: number | null, other: number | null): number | null {
+  if (one === null) return other
+  return other === null ? one : Math.min(one, other)
+}
+
+/** What a task goes on from: the tree that was saved last, and the conversation that made it. */
+
+/** For the next attempt. Throws NO_RESULT when nothing of this one was saved. */
+export function resumeOf(task: Task): ResumeFacts {
+  const { salvage, usages, resume } = task.facts
+  if (!salvage || !task.result) {
+    const why = 'nothing of its last attempt was saved, so there is nothing to go on from'
+    throw new TdfError('NO_RESULT', `task ${task.id} cannot be resumed: ${why}`, { hint: `tdf retry ${task.id}` })
+  }
+  return { ...resumeFrom(task, salvage), usages: { ...resume?.usages, ...usages } }
+}
+
+/** Of whose conversations we know where they lie, so that they come along (src/agent/sessions/adapters/conversations.ts). */
+const CARRIED: readonly AgentType[] = ['claude', 'codex']
+
+/** For the same attempt on another machine. */
+export function resumeFrom(task: Task, salvage: NonNullable<Task['facts']['salvage']>): ResumeFacts {
+  const { commit, baseCommit, salvaged } = salvage
+  const { resume, session } = task.facts
+  return {
+    ref: resultRefOf(task.id, task.attempt),
+    ...{ commit, baseCommit, salvaged },
+    resumeRef: CARRIED.includes(task.spec.agent.type) ? (session?.resumeRef ?? resume?.resumeRef ?? null) : null,
+    ...(resume?.usages ? { usages: resume.usages } : {}),
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * What others tell us, taken in: one transaction puts the fact into the inbox and pulls the wake. The same fact by
+ * push and by pull is one fact. What comes too late or from an older placement is answered, not stored.
+ */
+import { asTdfError } from '../../src/core/errors.ts'
+import { isTerminal } from '../../src/core/task.ts'
+import type { AgentEvent } from '../../src/protocol/agent-api.ts'
+import { type CallbackAnswer, provisioningFailed, taskStatus, workspaceReady } from '../../src/protocol/callbacks.ts'
+import { type ReadTask, readAttempt, wakeAttempt } from '../../src/store/tables/attempts.ts'
+import {
+  addSignal,
+  hasSignal,
+  openBytes,
+  openSignals,
+  type Signal,
+  type SignalKind,
+} from '../../src/store/tables/inbox.ts'
+import { readWorkspace } from '../../src/store/tables/slots.ts'
+import type { Engine } from '../services.ts'
+import { taskSubject } from './loop.ts'
+import { decide } from './rules/decide.ts'
+import { rulesOf } from './rules/input.ts'
+import { journey, type Leg } from './rules/journey.ts'
+import { type Outcome, usesOf } from './rules/outcome.ts'
+import type { Transition } from './rules/transition.ts'
+import { report } from './run-task.ts'
+import { save } from './save.ts'
+import { stepContext } from './step-context.ts'
+
+/**
+ * What an attempt may have been told and not used, in bytes: whoever holds its token can invent sessions, and every look
+ * at the task reads them. An exit that finds no room is seen by the next look at the agent.
+ */
+const OPEN_BYTES_MAX = 1024 * 1024
+
+export interface Told {
+  workspaceId: string
+  kind: Extract<SignalKind, 'workspace_ready' | 'provisioning_failed' | 'session_started' | 'session_exited'>
+  sessionId: string | null
+  payload: Record<string, unknown>
+}
+
+/** Inside a write: a fact about a workspace or a session in it. */
+export function tell(engine: Engine, told: Told): CallbackAnswer {
+  const { sql } = engine.store
+  const workspace = readWorkspace(sql, told.workspaceId)
+  if (!workspace) return refuse('the workspace is not known')
+  const task = readAttempt(sql, { id: workspace.taskId, attempt: workspace.attempt })
+  if (!task || isTerminal(task.status)) return refuse('the run is over')
+  if (task.workspaceId !== told.workspaceId) return refuse('a newer placement took over')
+  const dedupe = `${told.kind}:${told.workspaceId}:${told.sessionId ?? ''}`
+  if (told.sessionId !== null && openBytes(sql, task) > OPEN_BYTES_MAX && !hasSignal(sql, dedupe)) {
+    return refuse('too much of what was told is unread')
+  }
+  push(engine, task, told.kind, dedupe, told.payload)
+  return { accepted: true }
+}
+
+/** Inside a write: stores the fact once and makes its task due. */
+export function push(
+  engine: Engine,
+  task: ReadTask,
+  kind: SignalKind,
+  dedupe: string,
+  payload: Record<string, unknown>,
+): boolean {
+  const { store, loop, world, justWritten } = engine
+  const now = world.clock.now()
+  const key = { id: task.id, attempt: task.attempt }
+  if (!addSignal(store.sql, { ...key, kind, dedupe, payload }, now)) return false
+  if (actAtOnce(engine, task)) return true
+  if (wakeAttempt(store.sql, key, now)) {
+    store.afterCommit(() => {
+      // It was written before this was said.
+      justWritten.delete(taskSubject(key))
+      loop.schedule(taskSubject(key), now)
+    })
+  }
+  return true
+}
+
+/** Inside a write: one row of an agent's outbox. Types that we do not know and bodies that we cannot read are skipped. */
+export function absorb(engine: Engine, event: AgentEvent): void {
+  const row = EVENTS.get(event.type)
+  if (!row || event.workspaceId === null) return
+  const body = row.body.safeParse(event.data)
+  if (!body.success) {
+    engine.log.warn({ seq: event.seq, type: event.type }, 'an agent event could not be read')
+    return
+  }
+  const told = { workspaceId: event.workspaceId, kind: row.kind, sessionId: event.sessionId, payload: body.data }
+  try {
+    tell(engine, told)
+  } catch (thrown) {
+    // One damaged row must not keep what others were told from them: the outbox is read in order.
+    if (asTdfError(thrown).code !== 'STATE_CORRUPT') throw thrown
+    engine.log.error({ seq: event.seq, workspace: event.workspaceId, err: String(thrown) }, 'an event has no reader')
+  }
+}
+
+type Body = typeof workspaceReady | typeof provisioningFailed | typeof taskStatus
+
+const EVENTS = new Map<string, { kind: Told['kind']; body: Body }>([
+  ['workspace.ready', { kind: 'workspace_ready', body: workspaceReady }],
+  ['workspace.provisioning-failed', { kind: 'provisioning_failed', body: provisioningFailed }],
+  ['session.exited', { kind: 'session_exited', body: taskStatus }],
+])
+
+const refuse = (reason: string): CallbackAnswer => ({ accepted: false, reason })
+
+/**
+ * Mostly a call says all that its task waits for: then what follows is decided and stored in the transaction of the call
+ * itself. It saves a commit, a wake and a second look at the row; the next step begins as soon as the call is answered.
+ */
+
+/** Nobody interrupts what has no await. */
+const UNINTERRUPTED = new AbortController()
+
+/**
+ * Inside a write, after a signal was put into the inbox; `task` was read in the same write. False when it has to be run
+ * for it: then nothing was changed. When it throws, the whole write is taken back, and the same call answers false when
+ * the write is run again: what follows from a call never keeps the call itself from being stored.
+ */
+export function actAtOnce(engine: Engine, task: ReadTask): boolean {
+  const { store, world, loop, justWritten, notAtOnce } = engine
+  const told = toldOf(task)
+  if (!told) return false
+  const subject = taskSubject(task)
+  if (!loop.isFree(subject) || notAtOnce.delete(subject)) return false
+  const startedAt = world.clock.mono()
+  const plan = planFor(engine, task, told)
+  if (!plan) return false
+  const { signals, outcome, decided } = plan
+  try {
+    store.afterCommit(() => {
+      justWritten.delete(subject)
+      report(engine, task, decided, outcome, world.clock.mono() - startedAt)
+    })
+    return save(engine, task, decided, usesOf(outcome), signals)
+  } catch (thrown) {
+    notAtOnce.add(subject)
+    throw thrown
+  }
+}
+
+type ToldOf = NonNullable<Leg['told']>
+
+function toldOf({ step, status }: ReadTask): ToldOf | undefined {
+  return step !== null && !isTerminal(status) && Object.hasOwn(journey, step) ? journey[step].told : undefined
+}
+
+interface Plan {
+  signals: Signal[]
+  outcome: Outcome
+  decided: Transition
+}
+
+/** Undefined when the word alone does not decide, and when it cannot be read: the run of the step says so. */
+function planFor(engine: Engine, task: ReadTask, told: ToldOf): Plan | undefined {
+  try {
+    const signals = openSignals(engine.store.sql, task)
+    if (signals.some(({ kind }) => kind === 'cancel')) return undefined
+    const outcome = told(stepContext(engine, task, signals, UNINTERRUPTED), task)
+    return outcome && { signals, outcome, decided: decide(task, outcome, rulesOf(engine)) }
+  } catch {
+    return undefined
+  }
+}

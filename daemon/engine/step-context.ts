@@ -1,0 +1,88 @@
+/** What a step is handed, over the engine. */
+import type { Config } from '../../src/config/schema/schema.ts'
+import { TdfError } from '../../src/core/errors.ts'
+import { credentialOf, type Task } from '../../src/core/task.ts'
+import { callbackToken } from '../../src/platform/tokens.ts'
+import { usagesBefore } from '../../src/store/tables/attempts.ts'
+import type { Signal } from '../../src/store/tables/inbox.ts'
+import { limitOf } from '../../src/store/tables/meta.ts'
+import { readNode } from '../../src/store/tables/nodes.ts'
+import { readWorkspace, reservationOf } from '../../src/store/tables/slots.ts'
+import type { Results } from '../results/results.ts'
+import type { Engine } from '../services.ts'
+import { undo } from './cleanup.ts'
+import type { Interruption } from './loop.ts'
+import type { StepContext } from './rules/step.ts'
+import { sum } from './rules/usage.ts'
+
+export function stepContext(engine: Engine, task: Task, signals: Signal[], interruption: Interruption): StepContext {
+  return new Surroundings(engine, task, signals, interruption)
+}
+
+/**
+ * Everything is read when a step asks: few do. It is a class, the only one beside errors, because one is made in every
+ * hop: an object with as many closures costs 1.2 µs and the garbage of it.
+ */
+class Surroundings implements StepContext {
+  readonly now: number
+  readonly config: Config
+  readonly epochAt: number
+  readonly signals: readonly Signal[]
+  private readonly engine: Engine
+  private readonly task: Task
+  private readonly interruption: Interruption
+
+  constructor(engine: Engine, task: Task, signals: Signal[], interruption: Interruption) {
+    this.now = engine.world.clock.now()
+    this.config = engine.config
+    this.epochAt = engine.loop.epochAt()
+    this.signals = signals
+    this.engine = engine
+    this.task = task
+    this.interruption = interruption
+  }
+
+  get results(): Results {
+    return this.engine.results
+  }
+  get signal(): AbortSignal {
+    return this.interruption.signal
+  }
+  get reservedNode() {
+    return reservationOf(this.engine.store.sql, this.task)?.nodeName ?? null
+  }
+  get workspaceStatus() {
+    const { workspaceId } = this.task
+    return workspaceId === null ? null : (readWorkspace(this.engine.store.sql, workspaceId)?.status ?? null)
+  }
+  get limitedUntil() {
+    return limitOf(this.engine.store.sql, credentialOf(this.task.spec))
+  }
+  get spentBefore() {
+    const { attempt } = this.task
+    return attempt === 1 ? 0 : (sum(usagesBefore(this.engine.store.sql, this.task)).costUsd ?? 0)
+  }
+  node(name: string) {
+    return readNode(this.engine.store.sql, name)
+  }
+  async agent(name: string) {
+    const node = this.node(name)
+    if (!node) throw new TdfError('NODE_LOST', `node ${name} is not known any more`)
+    return this.engine.agents.of(node, this.signal)
+  }
+  callbackToken(of: Task) {
+    return callbackToken(this.engine.install, of)
+  }
+  bundleFile(sha256: string) {
+    return this.engine.bundleFile(sha256)
+  }
+  sandbox(name: string) {
+    return this.node(name)?.provider === 'local' ? (this.engine.localSandbox?.() ?? null) : null
+  }
+  secrets(names: readonly string[]) {
+    return this.engine.secrets(names)
+  }
+  undo() {
+    return undo(this.engine, this.task, this.signal)
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * Room on the daemon's own disk. Below `[disk] low` nothing new is taken in: no task, no result; what runs goes on and
+ * what is known stays safe. A reserve on the disk is given up at the first write that finds no room, so that the state
+ * can still be written.
+ */
+
+import { existsSync, rmSync, statfsSync } from 'node:fs'
+import { open, rename, rm, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { formatSize } from '../../src/core/duration.ts'
+import { TdfError } from '../../src/core/errors.ts'
+import type { RunningEngine } from '../build.ts'
+
+export interface Disk {
+  freeBytes(): number
+  /** Looks, and lets work begin or not. */
+  look(): void
+  /** Throws DISK_LOW while there is no room for what comes home. */
+  assertRoom(): void
+  /** Gives the reserve up at once: the state needs its room. False when there is none left. */
+  giveUpReserve(): boolean
+  /** Puts the reserve back when there is plenty of room. */
+  keepReserve(): Promise<void>
+}
+
+type Parts = Pick<RunningEngine, 'config' | 'admission' | 'placementChanged' | 'log'>
+
+/** Room that has to be there again before work begins again: without it the two would alternate. */
+const RELIEF = 1.1
+const CHUNK_BYTES = 1024 * 1024
+
+export function createDisk(stateDir: string, engine: () => Parts): Disk {
+  const file = path.join(stateDir, 'reserve')
+  const freeBytes = () => {
+    const { bavail, bsize } = statfsSync(stateDir)
+    return bavail * bsize
+  }
+  let isLow = false
+
+  function sentence(free: number): string | null {
+    const { low } = engine().config.disk
+    isLow = free < (isLow ? low * RELIEF : low)
+    return isLow ? `the disk of the daemon is nearly full: ${formatRoom(free)} free, ${formatSize(low)} wanted` : null
+  }
+
+  return {
+    freeBytes,
+    look() {
+      const { admission, placementChanged, log } = engine()
+      const said = sentence(freeBytes())
+      if (!admission.set('disk', said)) return
+      if (said === null) placementChanged()
+      log.warn({}, said ?? 'the disk has room again: work goes on')
+    },
+    assertRoom() {
+      const said = sentence(freeBytes())
+      if (said !== null) throw new TdfError('DISK_LOW', said, { retryAfterMs: 30_000 })
+    },
+    giveUpReserve() {
+      if (!existsSync(file)) return false
+      rmSync(file, { force: true })
+      engine().log.error({}, 'the disk is full: the reserve is given up so that the state can be written')
+      return true
+    },
+    async keepReserve() {
+      const { reserve, low } = engine().config.disk
+      const there = (await stat(file).catch(() => null))?.size ?? 0
+      if (there === reserve) return
+      await rm(file, { force: true })
+      if (reserve > 0 && freeBytes() > low + 2 * reserve) await fill(file, reserve)
+    },
+  }
+}
+
+/** Written out: a file with holes would hold no room. */
+async function fill(file: string, bytes: number): Promise<void> {
+  const handle = await open(`${file}.part`, 'w', 0o600)
+  try {
+    const chunk = Buffer.alloc(CHUNK_BYTES, 'tdf keeps this room for its state; ')
+    for (let at = 0; at < bytes; at += chunk.length) await handle.write(chunk, 0, Math.min(chunk.length, bytes - at))
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  await rename(`${file}.part`, file)
+}
+
+/** In the largest unit that leaves a figure before the point. */
+function formatRoom(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+  const index = Math.min(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), units.length - 1)
+  return `${(bytes / 1024 ** index).toFixed(index > 1 ? 1 : 0)} ${units[index]}`
+}

@@ -1,0 +1,80 @@
+/** The state of the installation, opened for this daemon alone: folders, lock, identity, the two databases. */
+
+import { chmodSync, mkdirSync, statSync } from 'node:fs'
+import path from 'node:path'
+import process from 'node:process'
+import { asTdfError, TdfError } from '../../src/core/errors.ts'
+import { type Install, readInstall } from '../../src/platform/install.ts'
+import { type Observability, openObservability } from '../../src/store/observability.ts'
+import { takeLock } from '../../src/store/sqlite/lock.ts'
+import { openStore, type Store } from '../../src/store/store.ts'
+import type { DaemonOptions } from './options.ts'
+import type { Shutdown } from './shutdown.ts'
+
+export interface StateFolder {
+  install: Install
+  store: Store
+  observability: Observability
+  /** When this daemon took it, as ISO 8601. */
+  startedAt: string
+}
+
+/** `giveUpReserve` makes room for the state on a full disk. Throws STATE_LOCKED and what else is in the way. */
+export function openStateFolder(
+  { world, paths, log }: Pick<DaemonOptions, 'world' | 'paths' | 'log'>,
+  { undoLater }: Pick<Shutdown, 'undoLater'>,
+  giveUpReserve: () => boolean,
+): StateFolder {
+  const { stateDir, runDir } = paths
+  for (const folder of [stateDir, runDir, path.join(stateDir, 'bundles'), path.join(stateDir, 'downloads')]) {
+    makeFolder(folder)
+  }
+  const startedAt = new Date(world.clock.now()).toISOString()
+  const lock = takeLock(stateDir, { pid: process.pid, startedAt })
+  undoLater(() => lock.release())
+  const opened = closeToOthers(stateDir)
+  if (opened.length > 0) log.warn({ opened }, 'the state was open to others, and is not any more')
+  const install = readInstall(stateDir, world.random)
+  const store = openStore(stateDir, world, giveUpReserve)
+  undoLater(() => store.close())
+  const observability = openObservability(stateDir, world.clock.now())
+  undoLater(() => observability.close())
+  return { install, store, observability, startedAt }
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw new TdfError('STATE_UNWRITABLE', `${folder} cannot be made: ${asTdfError(error).message}`, { cause: error })
+  }
+}
+
+/** What only the daemon's user may read: closed at every start, whoever opened it meanwhile. */
+
+const FILES = ['tdf.db', 'tdf.db-wal', 'lock.db', 'observability.db', 'install.json', 'agent-token', 'daemon.json']
+const FOLDERS = ['.', 'backups', 'bundles', 'downloads', 'logs', 'results', 'secrets']
+const OTHERS = 0o077
+
+/** Answers what was open to others before. Throws STATE_UNWRITABLE when something cannot be closed. */
+export function closeToOthers(stateDir: string): string[] {
+  const open = openToOthers(stateDir)
+  for (const name of open) {
+    const file = path.join(stateDir, name)
+    try {
+      chmodSync(file, statSync(file).mode & ~OTHERS & 0o777)
+    } catch (error) {
+      const message = `${file} is open to others and cannot be closed: ${asTdfError(error).message}`
+      throw new TdfError('STATE_UNWRITABLE', message, { cause: error })
+    }
+  }
+  return open
+}
+
+/** Names of files and folders of the state that others may read or change. */
+export function openToOthers(stateDir: string): string[] {
+  return [...FOLDERS, ...FILES].filter(name => {
+    const mode = statSync(path.join(stateDir, name), { throwIfNoEntry: false })?.mode
+    return mode !== undefined && (mode & OTHERS) !== 0
+  })
+}

@@ -1,0 +1,98 @@
+/** What people do to nodes: drain, take back, remove. */
+import { TdfError } from '../../src/core/errors.ts'
+import type { NodeStatus } from '../../src/core/node.ts'
+import { pendingOn } from '../../src/store/tables/cleanups.ts'
+import { deleteNode, type ReadNode, readNode } from '../../src/store/tables/nodes.ts'
+import { liveWorkspaces } from '../../src/store/tables/slots.ts'
+import { discardWork } from '../engine/cleanup.ts'
+import { nodeSubject } from '../engine/loop.ts'
+import { saveNode } from '../engine/save-node.ts'
+import type { Engine } from '../services.ts'
+
+export function findNode(engine: Pick<Engine, 'store'>, name: string): ReadNode {
+  const node = readNode(engine.store.sql, name)
+  if (node) return node
+  throw new TdfError('NOT_FOUND', `there is no node "${name}"`, { hint: 'tdf node ls' })
+}
+
+interface DrainOptions {
+  undo: boolean
+  /** Refuses what it would refuse, and changes nothing. */
+  dryRun: boolean
+}
+
+/** No new work; what runs on it goes on. Drained again, it changes nothing. */
+export async function drainNode(engine: Engine, name: string, { undo, dryRun }: DrainOptions): Promise<void> {
+  const from: readonly NodeStatus[] = undo ? ['draining'] : ['ready', 'warm']
+  const to: NodeStatus = undo ? 'ready' : 'draining'
+  await engine.store.commit(() => {
+    const node = findNode(engine, name)
+    if (node.status === to) return
+    if (!from.includes(node.status)) {
+      throw new TdfError('WRONG_STATE', `node ${name} is ${node.status}`, { hint: `tdf node show ${name}` })
+    }
+    if (dryRun) return
+    saveNode(engine, node, { status: to, waitingFor: null, wakeAt: engine.world.clock.now() })
+  })
+}
+
+/**
+ * A machine of ours is destroyed, a node of yours that is not in the configuration any more is forgotten, a held one is
+ * freed. Refused while work is on it, unless `discardWork` says that it may go.
+ */
+export async function removeNode(
+  engine: Engine,
+  name: string,
+  { discard, dryRun }: { discard: boolean; dryRun: boolean },
+): Promise<void> {
+  await engine.store.commit(() => {
+    const node = findNode(engine, name)
+    refuseWithWork(engine, node, discard)
+    if (!discard && !node.autoProvisioned && isConfigured(engine, node)) throw configured(node)
+    if (dryRun) return
+    if (discard) discardWork(engine, name, `tdf node rm ${name} --discard-work`)
+    if (node.autoProvisioned) return destroy(engine, node)
+    if (isConfigured(engine, node)) return saveNode(engine, node, { wakeAt: engine.world.clock.now() })
+    const forget = standing(engine, node)?.forget
+    if (forget) engine.store.afterCommit(forget)
+    deleteNode(engine.store.sql, name)
+    engine.store.append({ type: 'node.removed', nodeName: name, data: {} }, engine.world.clock.now())
+    engine.store.afterCommit(() => engine.loop.schedule(nodeSubject(name), null))
+  })
+}
+
+function refuseWithWork({ store }: Engine, { name, facts }: ReadNode, discard: boolean): void {
+  const unsaved = pendingOn(store.sql, name, 'salvage').length
+  const working = liveWorkspaces(store.sql, name).length
+  if (discard || (unsaved === 0 && working === 0 && !facts.adopted)) return
+  if (facts.adopted) {
+    const message = `node ${name} was found without an owner, and what is on it is not saved yet`
+    throw new TdfError('WRONG_STATE', message, { hint: `tdf node rm ${name} --discard-work` })
+  }
+  const what = unsaved > 0 ? `the work of ${unsaved} tasks that is not saved` : `${working} workspaces`
+  throw new TdfError('WRONG_STATE', `node ${name} has ${what} on it`, {
+    hint: unsaved > 0 ? `tdf node rm ${name} --discard-work` : `tdf node drain ${name}`,
+  })
+}
+
+function destroy(engine: Engine, node: ReadNode): void {
+  if (node.status === 'destroying' || node.status === 'destroyed') return
+  saveNode(engine, node, {
+    status: 'destroying',
+    waitingFor: 'the provider to remove it',
+    wakeAt: engine.world.clock.now(),
+  })
+}
+
+const standing = ({ providers }: Engine, { provider, name }: ReadNode) =>
+  providers[provider]?.standing().find(one => one.name === name)
+
+const isConfigured = (engine: Engine, node: ReadNode) => {
+  const there = standing(engine, node)
+  return there !== undefined && there.forget === undefined
+}
+
+function configured({ name }: ReadNode): TdfError {
+  const message = `node ${name} is in the configuration; remove it there`
+  return new TdfError('WRONG_STATE', message, { hint: 'tdf config path' })
+}

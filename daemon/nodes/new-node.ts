@@ -1,0 +1,88 @@
+/** A node before anything was asked of its provider: the row that owns the machine. */
+import type { Node, ProviderName } from '../../src/core/node.ts'
+import type { MarkedMachine, StandingNode } from '../../src/machines/provider.ts'
+import type { Engine } from '../services.ts'
+
+const EMPTY = {
+  rev: 0,
+  stateId: null,
+  cursor: 0,
+  deadlineAt: null,
+  waitingFor: null,
+  warmUntil: null,
+  pricePerHour: null,
+  facts: {},
+  readyAt: null,
+}
+
+/** A machine to order. Its name is final: the provider knows it by nothing else. */
+export function freshNode(
+  { install, world, config }: Pick<Engine, 'install' | 'world' | 'config'>,
+  order: { provider: ProviderName; size: string; location: string },
+  now: number,
+): Node {
+  return {
+    ...EMPTY,
+    name: `tdf-${install.id.slice(0, 8)}-${world.random.bytes(6).toString('hex')}`,
+    provider: order.provider,
+    status: 'ordered',
+    size: order.size,
+    location: order.location,
+    address: null,
+    autoProvisioned: true,
+    maxWorkspaces: config.nodes.maxWorkspaces,
+    wakeAt: now,
+    createdAt: now,
+    updatedAt: now,
+  }
+}
+
+/** A node that is simply there, such as this machine or a box from the configuration. */
+export function standingNode(
+  provider: ProviderName,
+  { name, size, location, address, maxWorkspaces }: StandingNode,
+  now: number,
+): Node {
+  return {
+    ...EMPTY,
+    name,
+    provider,
+    status: 'ordered',
+    size,
+    location,
+    address,
+    autoProvisioned: false,
+    maxWorkspaces,
+    wakeAt: now,
+    createdAt: now,
+    updatedAt: now,
+  }
+}
+
+/** A machine that carries our mark and has no row: it takes no work before what is on it is known or saved. */
+export function adoptedNode(
+  provider: ProviderName,
+  { nodeName, id, size, location, address, pricePerHour, createdAt }: MarkedMachine,
+  { now, slots, deadlineAt }: { now: number; slots: number; deadlineAt: number },
+): Node {
+  return {
+    ...EMPTY,
+    ...{ name: nodeName, provider, size, location, address, pricePerHour, createdAt, deadlineAt },
+    status: 'held',
+    waitingFor: 'what is on it to be saved: it was found without an owner',
+    facts: { serverId: id, billedFrom: createdAt, adopted: true },
+    autoProvisioned: true,
+    // As it was prepared, so that it is not prepared anew for a machine without users.
+    maxWorkspaces: slots,
+    wakeAt: now,
+    updatedAt: now,
+  }
+}
+
+/** How long a machine is spoken for beyond now. */
+
+/**
+ * In ms. So much longer than `held_max` that a lease never falls below it between two renewals, and few are needed:
+ * `tdf reap` must never come earlier than the daemon itself would have given a machine up.
+ */
+export const leaseMs = (heldMaxMs: number): number => heldMaxMs + Math.ceil(heldMaxMs / 12)

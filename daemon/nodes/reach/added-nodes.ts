@@ -1,0 +1,86 @@
+/**
+ * Boxes that `tdf node add` brought: kept in a file of the state folder beside those of the configuration, and there at
+ * once, without a restart. The host key that was confirmed is the one that counts from then on.
+ */
+
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import type { StaticNodeConfig } from '../../../src/config/schema/schema.ts'
+import { asTdfError, TdfError } from '../../../src/core/errors.ts'
+import { fingerprint, offeredHostKey, parseHostKey, pinHostKeys } from '../../../src/machines/ssh/host-keys.ts'
+import { sshRun } from '../../../src/machines/ssh/run.ts'
+import type { SshTarget } from '../../../src/machines/ssh/target.ts'
+import type { AddBox, ScannedBoxJson } from '../../../src/protocol/nodes.ts'
+import { insertNode, readNode } from '../../../src/store/tables/nodes.ts'
+import { nodeSubject } from '../../engine/loop.ts'
+import type { Engine } from '../../services.ts'
+import { standingNode } from '../new-node.ts'
+
+export interface Boxes {
+  list(): readonly StaticNodeConfig[]
+  /** Asks the machine for its host key; nothing is sent to it. Throws NODE_UNREACHABLE. */
+  scan(ssh: string): Promise<ScannedBoxJson>
+  /** Throws WRONG_STATE when there is a node of that name. */
+  add(engine: Engine, box: AddBox): Promise<void>
+  /** What takes it off the list; undefined when it is not one of these. */
+  remover(name: string): (() => void) | undefined
+}
+
+/** A machine that we know nothing of refuses nothing: it is never signed in to. */
+const SCAN_MS = 20_000
+
+export function createBoxes(stateDir: string, targetOf: (name: string, ssh: string) => SshTarget): Boxes {
+  const file = path.join(stateDir, 'nodes.json')
+  // We wrote it, whole, by a rename.
+  let boxes: StaticNodeConfig[] = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as StaticNodeConfig[]) : []
+
+  let scans = 0
+
+  function keep(next: StaticNodeConfig[]): void {
+    writeFileSync(`${file}.new`, `${JSON.stringify(next, null, 1)}\n`, { mode: 0o600, flush: true })
+    renameSync(`${file}.new`, file)
+    boxes = next
+  }
+
+  return {
+    list: () => boxes,
+    async scan(ssh) {
+      scans += 1
+      const stranger = targetOf(`.scan-${scans}`, ssh)
+      pinHostKeys(stranger, [])
+      try {
+        const failure = await sshRun(ssh, stranger, { command: 'true', timeoutMs: SCAN_MS }).catch(asTdfError)
+        const hostKey = offeredHostKey(stranger)
+        if (hostKey) return { hostKey, fingerprint: fingerprint(hostKey) }
+        throw failure instanceof TdfError ? failure : new TdfError('NODE_UNREACHABLE', `${ssh} shows no host key`)
+      } finally {
+        rmSync(stranger.folder, { recursive: true, force: true })
+      }
+    },
+    async add(engine, { name, ssh, hostKey, size = '', location = '', maxWorkspaces }) {
+      const { store, world, loop, config } = engine
+      if (readNode(store.sql, name)) {
+        throw new TdfError('WRONG_STATE', `there is a node ${name} already`, { hint: `tdf node show ${name}` })
+      }
+      const key = parseHostKey(hostKey)
+      if (!key) throw new TdfError('BAD_REQUEST', 'hostKey: no key of a kind that ssh uses', { field: 'hostKey' })
+      pinHostKeys(targetOf(name, ssh), [key])
+      keep([...boxes, { name, url: '', ssh, token: '', tokenFile: '', size, location, maxWorkspaces }])
+      const now = world.clock.now()
+      const standing = { name, size: size || null, location: location || null, address: ssh }
+      const slots = maxWorkspaces ?? config.nodes.maxWorkspaces
+      await store.commit(() =>
+        insertNode(store.sql, standingNode('static', { ...standing, maxWorkspaces: slots }, now)),
+      )
+      loop.schedule(nodeSubject(name), now)
+    },
+    remover(name) {
+      const box = boxes.find(one => one.name === name)
+      if (!box) return undefined
+      return () => {
+        keep(boxes.filter(one => one !== box))
+        rmSync(targetOf(name, box.ssh).folder, { recursive: true, force: true })
+      }
+    },
+  }
+}

@@ -1,0 +1,95 @@
+/** The providers that the configuration switches on. */
+import path from 'node:path'
+import type { Heard } from '../../../src/machines/hetzner/client.ts'
+import { directWay, hetznerProvider, type MachineWay } from '../../../src/machines/hetzner/provider.ts'
+import { tokenReader } from '../../../src/machines/hetzner/token.ts'
+import { LOCAL_NODE, type LocalProvider, localProvider, localUnitProvider } from '../../../src/machines/local.ts'
+import type { Provider } from '../../../src/machines/provider.ts'
+import { staticProvider } from '../../../src/machines/static.ts'
+import type { Install } from '../../../src/platform/install.ts'
+import type { Paths } from '../../../src/platform/paths.ts'
+import { agentToken } from '../../../src/platform/tokens.ts'
+import { liveWorkspaces } from '../../../src/store/tables/slots.ts'
+import type { DaemonOptions } from '../../host/options.ts'
+import type { Deps, Engine } from '../../services.ts'
+import { leaseMs } from '../new-node.ts'
+import type { Boxes } from './added-nodes.ts'
+import type { SshWays } from './ssh.ts'
+
+export interface Providers {
+  table: Deps['providers']
+  /** At an orderly end: a local agent on which nothing runs is not left behind. */
+  rest(engine: Engine): void
+}
+
+export interface Ways {
+  ssh: SshWays
+  boxes: Boxes
+  /** Told of every request to Hetzner. */
+  heard: Heard
+}
+
+/** Variables that the local agent may hand on to what it runs; secrets reach a session only by its own table. */
+const PASSED_ON = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LC_ALL', 'TMPDIR', 'TZ', 'SSH_AUTH_SOCK']
+
+export function buildProviders(options: DaemonOptions, install: Install, { ssh, boxes, heard }: Ways): Providers {
+  const { world, paths, loaded, env, agentProgram } = options
+  const { config } = loaded
+  const slots = config.nodes.maxWorkspaces
+  const table: Partial<Record<'local' | 'static' | 'hetzner', Provider>> = {}
+  let local: LocalProvider | undefined
+  if (config.providers.local.enabled && env.TDF_AGENT_SOCKET) {
+    table.local = localUnit(paths, env.TDF_AGENT_SOCKET, env.CREDENTIALS_DIRECTORY, slots)
+  } else if (config.providers.local.enabled) {
+    const passed = Object.fromEntries(PASSED_ON.flatMap(name => (env[name] === undefined ? [] : [[name, env[name]]])))
+    const limits = {
+      TDF_LOG_MAX_BYTES: String(config.results.logMaxBytes),
+      TDF_SALVAGE_MAX_BYTES: String(config.results.salvageMaxBytes),
+    }
+    const { stateDir, runDir } = paths
+    local = localProvider({ world, stateDir, runDir, program: agentProgram, slots, env: { ...passed, ...limits } })
+    table.local = local
+  }
+  const nodes = () => [...config.providers.static.nodes, ...boxes.list()]
+  table.static = staticProvider({ nodes, slots, ssh: ssh.static, forget: boxes.remover })
+  if (config.providers.hetzner.enabled) table.hetzner = ordering(options, install, ssh.ordered, heard)
+  return {
+    table,
+    rest: ({ store }) => {
+      if (liveWorkspaces(store.sql, LOCAL_NODE).length === 0) local?.stop()
+    },
+  }
+}
+
+function ordering(
+  { world, loaded, env, paths }: DaemonOptions,
+  install: Install,
+  bySsh: MachineWay,
+  heard: Heard,
+): Provider {
+  const { providers, nodes } = loaded.config
+  const { transport, tokenFile, setup } = providers.hetzner
+  const direct = directWay({ token: name => agentToken(install.key, name), setup })
+  return hetznerProvider({
+    world,
+    config: providers.hetzner,
+    installId: install.id,
+    token: tokenReader({ tokenFile, env, stateDir: paths.stateDir }),
+    leaseMs: leaseMs(nodes.heldMax),
+    way: transport === 'ssh' ? bySsh : direct,
+    heard,
+  })
+}
+
+/** The agent is a service of its own; for the machine's daemon it is one with another user. */
+function localUnit(
+  { kind, stateDir }: Paths,
+  socket: string,
+  credentials: string | undefined,
+  slots: number,
+): Provider {
+  const isSystem = kind === 'system' && credentials !== undefined
+  const tokenFile = path.join(isSystem ? credentials : stateDir, 'agent-token')
+  const shell = isSystem ? ['sudo', '-u', 'tdf-agent', 'sh', '-c'] : ['sh', '-c']
+  return localUnitProvider({ socket, tokenFile, slots, shell })
+}

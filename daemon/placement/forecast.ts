@@ -1,0 +1,68 @@
+/** Where a task would go if it were submitted now, and what the machine costs: for `submit --dry-run`. */
+import { credentialOf, type Step, type TaskSpec } from '../../src/core/task.ts'
+import type { ForecastJson } from '../../src/protocol/control.ts'
+import type { Sql } from '../../src/store/sqlite/sql.ts'
+import { recentStepMs } from '../../src/store/tables/journal.ts'
+import { readNode, readNodes } from '../../src/store/tables/nodes.ts'
+import type { Engine } from '../services.ts'
+import { counts, offersOf, roomsOf } from './pass.ts'
+import { obstacle, place, type Wish } from './place.ts'
+
+type Forecasting = Pick<Engine, 'store' | 'config' | 'providers' | 'world'>
+
+export function forecast(engine: Forecasting, spec: TaskSpec): ForecastJson {
+  const { store, config, world } = engine
+  const { priority, node, provider, size, location } = spec
+  const wish: Wish = {
+    id: '',
+    attempt: 1,
+    number: Infinity,
+    priority,
+    node,
+    provider,
+    size,
+    location,
+    credential: credentialOf(spec),
+    reserved: null,
+  }
+  const nodes = readNodes(store.sql)
+  const rooms = roomsOf(engine, nodes, world.clock.now())
+  const machines = nodes.filter(counts).length
+  const { reservations, orders } = place([wish], rooms, { config, offers: offersOf(engine), machines })
+  const [given] = reservations
+  if (given) {
+    const found = readNode(store.sql, given.node)
+    const isUp = found?.status === 'ready' || found?.status === 'warm'
+    return { ...NOTHING, how: isUp ? 'warm' : 'coming', node: given.node, pricePerHour: found?.pricePerHour ?? null }
+  }
+  const [order] = orders
+  if (order) {
+    const { provider, size, location } = order
+    const last = readNodes(store.sql, true).findLast(
+      known => known.provider === provider && known.size === size && known.pricePerHour !== null,
+    )
+    return { ...NOTHING, how: 'ordered', provider, size, location, pricePerHour: last?.pricePerHour ?? null }
+  }
+  const reasons = rooms.map(room => `${room.name}: ${obstacle(wish, room, config) ?? 'it is taken'}`)
+  return { ...NOTHING, how: 'queued', why: reasons.join('; ') || 'there is no node' }
+}
+
+const NOTHING = { node: null, provider: null, size: null, location: null, pricePerHour: null, why: null }
+
+/** How long things usually take, from what happened here before. */
+
+const RECENT = 50
+/** Fewer say nothing. */
+const ENOUGH = 3
+
+/** The median time of a step in ms, or null while too little is known. */
+export function usualMs(sql: Sql, step: Step): number | null {
+  const sorted = recentStepMs(sql, step, RECENT).sort((a, b) => a - b)
+  return sorted.length < ENOUGH ? null : (sorted[Math.floor(sorted.length / 2)] ?? null)
+}
+
+/** When the task at this place of the queue probably gets a slot: as many runs later as stand before it. */
+export function queueMs(sql: Sql, position: number, slots: number): number | null {
+  const run = usualMs(sql, 'running')
+  return run === null || slots === 0 ? null : Math.ceil(position / slots) * run
+}

@@ -1,0 +1,132 @@
+/**
+ * Runs the placement pass whenever something changed that may give a waiting task its slot: once a turn, however much
+ * changed. Reservations, ordered nodes and wake-ups are one transaction.
+ */
+import type { ProviderName } from '../../src/core/node.ts'
+import { readAttempt, wakeAttempt } from '../../src/store/tables/attempts.ts'
+import { limitsAt } from '../../src/store/tables/meta.ts'
+import { insertNode, type ReadNode, readHeartbeats, readNodes } from '../../src/store/tables/nodes.ts'
+import { dropReservation, reserve, reservedOnOrders, slotsInUse } from '../../src/store/tables/slots.ts'
+import { wishOf } from '../engine/attempts.ts'
+import { nodeSubject, taskSubject } from '../engine/loop.ts'
+import { freshNode } from '../nodes/new-node.ts'
+import type { Engine } from '../services.ts'
+import { type Offer, type Placements, place, type Room, type Wish } from './place.ts'
+import { inOrder } from './queue.ts'
+
+/** Answers a function that asks for a pass; the pass itself comes with the next group of writes. */
+export function createPlacement(engine: () => Engine): () => void {
+  let asked = false
+  return () => {
+    if (asked) return
+    asked = true
+    const { store, log } = engine()
+    // A rejected pass is asked for again by the next change, at the latest by the sweep.
+    store
+      .commit(() => {
+        asked = false
+        pass(engine())
+      })
+      .catch(error => log.error({ err: String(error) }, 'the placement pass failed'))
+  }
+}
+
+/** Inside a write. */
+function pass(engine: Engine): void {
+  const waiting = withMovable(engine, engine.queue.list())
+  if (waiting.length === 0 || engine.admission.obstacle() !== null) return
+  const now = engine.world.clock.now()
+  const queue = unlimited(waiting, limitsAt(engine.store.sql, now))
+  const nodes = readNodes(engine.store.sql)
+  const placements = place(queue, roomsOf(engine, nodes, now), {
+    config: engine.config,
+    offers: offersOf(engine),
+    machines: nodes.filter(counts).length,
+  })
+  apply(engine, placements, now)
+}
+
+/** Those who wait for a slot, and those whose slot is on a machine that may never be had. */
+function withMovable({ store: { sql } }: Engine, queue: readonly Wish[]): readonly Wish[] {
+  const movable = reservedOnOrders(sql).flatMap(({ nodeName, ...key }) => {
+    const task = readAttempt(sql, key)
+    return task && WAITS.includes(task.step) ? [{ ...wishOf(sql, task), reserved: nodeName }] : []
+  })
+  return movable.length === 0 ? queue : [...movable, ...queue].sort(inOrder)
+}
+
+/** Steps in which a task has no workspace yet. */
+export const WAITS: readonly (string | null)[] = ['node_selection', 'node_provisioning', 'node_agent_ready']
+
+/** A slot is of no use to an agent whose credential has nothing left. */
+function unlimited(waiting: readonly Wish[], limits: ReadonlyMap<string, number>): readonly Wish[] {
+  if (limits.size === 0) return waiting
+  return waiting.filter(({ credential }) => credential === null || !limits.has(credential))
+}
+
+/** Machines that count against `max_nodes`: ours, until they are gone. */
+export const counts = (node: ReadNode) => node.autoProvisioned && node.status !== 'destroyed'
+
+export function roomsOf(engine: Pick<Engine, 'store'>, nodes: readonly ReadNode[], now: number): Room[] {
+  const used = slotsInUse(engine.store.sql)
+  const heartbeats = readHeartbeats(engine.store.sql)
+  return nodes.map(node => {
+    const beat = heartbeats.get(node.name)
+    const inUse = used.get(node.name) ?? 0
+    const speaks = node.status === 'ready' || node.status === 'warm'
+    return {
+      name: node.name,
+      provider: node.provider,
+      status: node.status,
+      size: node.size,
+      location: node.location,
+      used: inUse,
+      // On one that was found without an owner, nobody knows yet what else takes up room.
+      slots: node.facts.adopted ? inUse : node.maxWorkspaces,
+      cpuPercent: beat?.cpuPercent ?? null,
+      memoryPercent: beat?.memoryPercent ?? null,
+      silentMs: speaks && beat ? now - beat.at : null,
+    }
+  })
+}
+
+export function offersOf({ providers, config }: Pick<Engine, 'providers' | 'config'>): Offer[] {
+  return Object.entries(providers).flatMap(([name, provider]) => {
+    const catalogue = provider.catalogue()
+    // The keys of the table are provider names.
+    return catalogue ? [{ provider: name as ProviderName, ...catalogue, slots: config.nodes.maxWorkspaces }] : []
+  })
+}
+
+function apply(engine: Engine, { reservations, orders }: Placements, now: number): void {
+  const { store } = engine
+  for (const { wish, node } of reservations) giveSlot(engine, wish, node, now)
+  for (const order of orders) {
+    const node = freshNode(engine, order, now)
+    if (!insertNode(store.sql, node)) continue
+    engine.store.append(
+      { type: 'node.status', nodeName: node.name, data: { from: null, to: 'ordered', reason: null } },
+      now,
+    )
+    store.afterCommit(() => engine.loop.schedule(nodeSubject(node.name), now))
+    for (const wish of order.wishes) giveSlot(engine, wish, node.name, now)
+  }
+}
+
+/** Inside a write. `wish.reserved` names the node that it leaves for this one. */
+export function giveSlot(engine: Engine, wish: Wish, node: string, now: number): void {
+  const { store, loop, queue } = engine
+  if (wish.reserved !== null) leave(engine, wish, wish.reserved, now)
+  if (!reserve(store.sql, { id: wish.id, attempt: wish.attempt, nodeName: node }, now)) return
+  wakeAttempt(store.sql, wish, now)
+  store.afterCommit(() => {
+    queue.remove(wish)
+    loop.schedule(taskSubject(wish), now)
+  })
+}
+
+/** Nobody may be left who waits for that machine: it looks again whether it is wanted. */
+function leave({ store, loop }: Engine, wish: Wish, node: string, now: number): void {
+  dropReservation(store.sql, wish)
+  store.afterCommit(() => loop.schedule(nodeSubject(node), now))
+}

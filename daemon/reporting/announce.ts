@@ -1,0 +1,62 @@
+/** Puts news into the outbox, a row for each way that is configured: one that is down never holds up another. */
+import type { Config } from '../../src/config/schema/schema.ts'
+import type { NewsEvent } from '../../src/config/schema/tables.ts'
+import { isTerminal, type Task } from '../../src/core/task.ts'
+import { type OutboxKind, post } from '../../src/store/tables/outbox.ts'
+import type { Transition } from '../engine/rules/transition.ts'
+import type { Engine } from '../services.ts'
+import { noticeOf } from './message.ts'
+
+export const WAYS = ['command', 'webhook', 'ntfy'] as const
+export type Way = (typeof WAYS)[number]
+
+export const outboxKind = (way: Way): OutboxKind => `notify-${way}`
+
+/** Inside the write that makes the news. Of one change, one message on each way, however often it is tried. */
+export function announce(engine: Telling, before: Task, decided: Transition, now: number): void {
+  const event = newsOf(before, decided)
+  if (event !== null) tell(engine, decided.task, { event, id: String(before.rev), now })
+}
+
+/** Inside a write: a push was given up, or refused. The task is as good as before. */
+export function announcePush(engine: Telling, task: Task, why: string, now: number): void {
+  tell(engine, task, { event: 'push-failed', id: `push-${now}`, now, error: { code: 'PUSH_FAILED', message: why } })
+}
+
+type Telling = Pick<Engine, 'store' | 'config'>
+
+interface News {
+  event: NewsEvent
+  /** Names it among those of the attempt. */
+  id: string
+  now: number
+  error?: Pick<NonNullable<Task['error']>, 'code' | 'message'>
+}
+
+function tell({ store, config }: Telling, task: Task, { event, id, now, error }: News): void {
+  const ways = config.notify.events.includes(event) ? WAYS.filter(one => isSet(config, one)) : []
+  if (ways.length === 0) return
+  const about = error ? { ...task, error: { ...error, hint: '', step: null, class: 'permanent' as const } } : task
+  const notice = noticeOf(about, event, now, config.notify.includeText)
+  for (const way of ways) {
+    const name = `notify-${way}-${task.id}-${task.attempt}-${id}`
+    post(store.sql, { id: name, kind: outboxKind(way), payload: { ...notice }, dueAt: now })
+  }
+}
+
+function isSet({ notify }: Config, way: Way): boolean {
+  return way === 'command' ? notify.command.length > 0 : notify[way] !== ''
+}
+
+/** What is worth telling somebody who does not look: a task ended, rests until a known time, or needs a person. */
+
+const ENDS = { completed: 'done', failed: 'failed', cancelled: 'cancelled' } as const
+
+/** Of a change that is being saved; an end that opens the next attempt is none yet. */
+export function newsOf(before: Task, { task, writes }: Pick<Transition, 'task' | 'writes'>): NewsEvent | null {
+  if (isTerminal(task.status) && !isTerminal(before.status)) {
+    return writes.some(({ kind }) => kind === 'next_attempt') ? null : ENDS[task.status as keyof typeof ENDS]
+  }
+  if (task.status === 'parked' && before.status !== 'parked') return 'parked'
+  return task.step === 'awaiting_followup' && before.step !== 'awaiting_followup' ? 'needs-you' : null
+}

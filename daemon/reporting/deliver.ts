@@ -1,0 +1,83 @@
+/** The ways to tell somebody. Each answers why it did not work, or null when it did; none throws. */
+import process from 'node:process'
+import { httpTransport } from '../../src/clients/transport.ts'
+import { asTdfError } from '../../src/core/errors.ts'
+import { run } from '../../src/platform/process.ts'
+import type { Engine } from '../services.ts'
+import type { Way } from './announce.ts'
+import { bodyText, headline, type NoticeJson } from './message.ts'
+
+type Deliver = (engine: Engine, notice: NoticeJson, signal: AbortSignal) => Promise<string | null>
+
+const COMMAND_TIMEOUT_MS = 30_000
+const HTTP_TIMEOUT_MS = 10_000
+const OUTPUT_BYTES_MAX = 64 * 1024
+
+export const DELIVER: Record<Way, Deliver> = {
+  /** The message as JSON on stdin, and what a one-line script wants in the environment. */
+  async command({ config }, notice, signal) {
+    const [file, ...args] = config.notify.command
+    if (file === undefined) return null
+    const { exitCode, stderr, timedOut } = await run(file, args, {
+      cwd: '/',
+      env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '/', ...factsOf(notice) },
+      input: JSON.stringify(notice),
+      timeoutMs: COMMAND_TIMEOUT_MS,
+      outputBytesMax: OUTPUT_BYTES_MAX,
+      signal,
+    })
+    if (exitCode === 0) return null
+    return timedOut ? `no end within ${COMMAND_TIMEOUT_MS / 1000} s` : `exit ${exitCode}: ${stderr.slice(0, 500)}`
+  },
+
+  webhook({ config }, notice, signal) {
+    const headers = { 'content-type': 'application/json', 'x-tdf-event': notice.event }
+    return send(config.notify.webhook, headers, JSON.stringify(notice), signal)
+  },
+
+  /** https://docs.ntfy.sh/publish/: the body is what is read, the headers say how it is shown. */
+  ntfy({ config }, notice, signal) {
+    const isUrgent = ['failed', 'needs-you', 'push-failed'].includes(notice.event)
+    const headers = {
+      'content-type': 'text/plain; charset=utf-8',
+      title: headline(notice),
+      tags: TAGS[notice.event],
+      priority: isUrgent ? 'high' : 'default',
+    }
+    return send(config.notify.ntfy, headers, bodyText(notice), signal)
+  },
+}
+
+const TAGS = {
+  done: 'white_check_mark',
+  failed: 'x',
+  cancelled: 'no_entry_sign',
+  parked: 'hourglass',
+  'needs-you': 'wave',
+  'push-failed': 'warning',
+} as const
+
+function factsOf({ event, taskId, status, verdict, text }: NoticeJson): Record<string, string> {
+  return {
+    ...{ TDF_EVENT: event, TDF_TASK_ID: taskId, TDF_STATUS: status, TDF_VERDICT: verdict ?? '' },
+    TDF_TITLE: text?.title ?? '',
+  }
+}
+
+/** An address may hold a secret, so no failure names more of it than its host. */
+async function send(
+  url: string,
+  headers: Record<string, string>,
+  body: string,
+  signal: AbortSignal,
+): Promise<string | null> {
+  if (url === '') return null
+  const { origin, pathname, search, host } = new URL(url)
+  try {
+    const exchange = { method: 'POST', path: pathname + search, headers, body, timeoutMs: HTTP_TIMEOUT_MS }
+    const { status } = await httpTransport({ url: origin })({ ...exchange, bytesMax: OUTPUT_BYTES_MAX, signal })
+    return status >= 200 && status < 300 ? null : `${host} answered ${status}`
+  } catch (thrown) {
+    return `${host}: ${asTdfError(thrown).message}`
+  }
+}

@@ -1,0 +1,109 @@
+/** Each agent: whether its program is there for the local node, in which version, and whether it can log in. */
+
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+import process from 'node:process'
+import { BUILT_IN_AGENTS } from '../../src/config/schema/agents.ts'
+import type { Config } from '../../src/config/schema/schema.ts'
+import type { AgentType } from '../../src/core/task.ts'
+import { run } from '../../src/platform/process.ts'
+import type { FindingJson } from '../../src/protocol/control.ts'
+import { readNodes } from '../../src/store/tables/nodes.ts'
+import { isOnPath } from '../host/programs.ts'
+import type { Engine } from '../services.ts'
+
+type Agent = Config['agents'][string]
+
+const VERSION_MS = 10_000
+/** What starts another program: its version would say nothing about that one. */
+const STARTERS = ['npx', 'bunx', 'uvx', 'node', 'sh', 'bash', 'env', 'docker']
+const INSTALL: Record<string, string> = {
+  claude: 'npm install -g @anthropic-ai/claude-code',
+  codex: 'npm install -g @openai/codex',
+}
+
+export async function checkAgents(engine: Engine): Promise<FindingJson[]> {
+  const { config, providers } = engine
+  // The agents of the machine's service are another user's, whose PATH and home are not ours to see.
+  if (!providers.local || process.env.TDF_AGENT_SOCKET) return []
+  const searchPath = process.env.PATH ?? ''
+  const isThere = ({ command }: Agent) => isOnPath(command[0] ?? '', searchPath)
+  const agents = Object.entries(config.agents).filter(([, { command }]) => command.length > 0)
+  const found = agents.filter(([, agent]) => isThere(agent))
+  // One that nobody has asked for, or that is installed with its first task, may be missing.
+  const missing = agents.filter(([name, agent]) => !isThere(agent) && isWanted(config, name, agent))
+  if (found.length === 0 && missing.length === 0) {
+    const names = agents.map(([name]) => name).join(', ')
+    const message = `none of ${names} is on the PATH of the daemon; any program runs behind "--"`
+    return [{ check: 'agents', state: 'warn', message, hint: 'tdf submit --help' }]
+  }
+  const looked = await Promise.all(found.map(([name, agent]) => present(engine, name, agent)))
+  return [...looked, ...missing.map(([name, agent]) => absent(config, name, agent, searchPath))]
+}
+
+const isWanted = ({ runner }: Config, name: string, { install }: Agent) =>
+  install === '' && (name === runner.agent || !BUILT_IN_AGENTS.includes(name))
+
+function absent({ runner }: Config, name: string, { type, command }: Agent, searchPath: string): FindingJson {
+  const isDefault = name === runner.agent
+  const message = `${command[0]}${isDefault ? ', of the default agent,' : ''} is not on the PATH of the daemon: ${searchPath}`
+  const hint = INSTALL[type] ?? 'tdf config show --origin'
+  return { check: `agent ${name}`, state: isDefault ? 'fail' : 'warn', message, hint }
+}
+
+async function present(engine: Engine, name: string, agent: Agent): Promise<FindingJson> {
+  const check = `agent ${name}`
+  const version = await versionOf(agent)
+  if (version === null) {
+    const message = `${agent.command[0]} --version fails`
+    return { check, state: 'warn', message, hint: 'tdf config show --origin' }
+  }
+  const login = loginOf(engine, agent)
+  const message = [version, login.message].filter(text => text !== '').join(', ')
+  return { check, state: login.hint === null ? 'ok' : 'warn', message, hint: login.hint }
+}
+
+/** Empty where it is better not asked: any program may take `--version` for something else. Null when it fails. */
+async function versionOf({ type, command }: Agent): Promise<string | null> {
+  const [program = '', ...leading] = command
+  if (type === 'command' || STARTERS.includes(program.split('/').at(-1) ?? '')) return 'it is there'
+  const { PATH = '', HOME = '/' } = process.env
+  const quiet = { DISABLE_AUTOUPDATER: '1', OPENCODE_DISABLE_AUTOUPDATE: '1' }
+  const args = type === 'acp' ? ['--version'] : [...leading, '--version']
+  const asked = await run(program, args, { cwd: '/', env: { PATH, HOME, ...quiet }, timeoutMs: VERSION_MS })
+  return asked.exitCode === 0 ? (/\d+\.\d+[\w.+-]*/.exec(asked.stdout)?.[0] ?? 'it is there') : null
+}
+
+/** Whether an agent has something to log in with, as far as can be told without asking its service. */
+
+interface Login {
+  message: string
+  /** A command that gives it one; null when it has what it needs. */
+  hint: string | null
+}
+
+/** What the programs' own logins leave behind, in the home of whoever ran them. */
+const FILES: Partial<Record<AgentType, string>> = {
+  claude: '.claude/.credentials.json',
+  codex: '.codex/auth.json',
+}
+
+export function loginOf(engine: Engine, { type, env }: Config['agents'][string]): Login {
+  if (type === 'command') return { message: '', hint: null }
+  const set = env.filter(name => Object.hasOwn(engine.secrets([name]), name))
+  if (set.length > 0) return { message: `given ${set.join(', ')}`, hint: null }
+  const file = FILES[type]
+  const hint = env[0] === undefined ? 'tdf config show --origin' : `tdf secret set ${env[0]}`
+  const isLoggedIn = file !== undefined && existsSync(path.join(process.env.HOME ?? '/', file))
+  if (isLoggedIn && !hasOthers(engine)) return { message: `logged in by ~/${file}`, hint: null }
+  if (isLoggedIn) return { message: `logged in by ~/${file} here alone; other nodes need ${oneOf(env)}`, hint }
+  if (file === undefined && env.length === 0) return { message: 'how it logs in is its own matter', hint: null }
+  const own = file === undefined ? '' : `, and there is no ~/${file}`
+  return { message: `no login was found: ${oneOf(env)} is not set${own}`, hint }
+}
+
+const oneOf = (names: readonly string[]) => names.join(' or ') || 'a variable that its table names'
+
+function hasOthers({ store, providers }: Engine): boolean {
+  return providers.hetzner !== undefined || readNodes(store.sql).some(({ provider }) => provider !== 'local')
+}

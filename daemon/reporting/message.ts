@@ -1,0 +1,89 @@
+/**
+ * A message about a task. Without `include_text` it holds names, states and numbers of ours and nothing that a person
+ * or an agent wrote: it may go through servers that are not yours.
+ */
+import type { NewsEvent } from '../../src/config/schema/tables.ts'
+import { formatDurationShort } from '../../src/core/duration.ts'
+import type { Status, Task, Verdict } from '../../src/core/task.ts'
+import { iso } from '../api/tasks/json.ts'
+
+export interface NoticeJson {
+  schema: 'tdf.notice.v1'
+  event: NewsEvent
+  at: string | null
+  taskId: string
+  attempt: number
+  status: Status
+  verdict: Verdict | null
+  agent: string
+  node: string | null
+  startedAt: string | null
+  completedAt: string | null
+  parkedUntil: string | null
+  errorCode: string | null
+  result: { commit: string; ahead: number; filesChanged: number; insertions: number; deletions: number } | null
+  /** Null unless `[notify] include_text` is true. */
+  text: {
+    title: string
+    prompt: string
+    labels: Record<string, string>
+    branch: string
+    summary: string | null
+    error: string | null
+  } | null
+}
+
+export function noticeOf(task: Task, event: NewsEvent, now: number, includeText: boolean): NoticeJson {
+  const { spec, result, error } = task
+  return {
+    schema: 'tdf.notice.v1',
+    ...{ event, at: iso(now), taskId: task.id, attempt: task.attempt, status: task.status, verdict: task.verdict },
+    agent: spec.agent.name,
+    node: task.nodeName,
+    startedAt: iso(task.startedAt),
+    completedAt: iso(task.completedAt),
+    parkedUntil: iso(task.parkedUntil),
+    errorCode: error?.code ?? null,
+    result: result && {
+      ...{ commit: result.commit, ahead: result.ahead, filesChanged: result.filesChanged },
+      ...{ insertions: result.insertions, deletions: result.deletions },
+    },
+    text: includeText
+      ? {
+          ...{ title: spec.title, prompt: spec.prompt, labels: spec.labels, branch: spec.outputBranch },
+          ...{ summary: result?.summary ?? null, error: error?.message ?? null },
+        }
+      : null,
+  }
+}
+
+/** `task 7kq2 failed`, for a line on a screen of another. ASCII, since it becomes a header. */
+export function headline({ event, taskId }: NoticeJson): string {
+  return PLAIN[event].replace('TASK', taskId)
+}
+
+const PLAIN: Record<NewsEvent, string> = {
+  done: 'task TASK is done',
+  failed: 'task TASK failed',
+  cancelled: 'task TASK was cancelled',
+  parked: 'task TASK is parked',
+  'needs-you': 'task TASK needs you',
+  'push-failed': 'the branch of task TASK was not pushed',
+}
+
+/** What a person reads below the headline. */
+export function bodyText(notice: NoticeJson): string {
+  const { verdict, startedAt, completedAt, node, parkedUntil, result, text, taskId } = notice
+  const took = startedAt && completedAt && formatDurationShort(Date.parse(completedAt) - Date.parse(startedAt))
+  const changed =
+    result && result.ahead > 0 && `${result.filesChanged} files, +${result.insertions} -${result.deletions}`
+  const facts = [verdict, took && `after ${took}`, node && `on ${node}`, parkedUntil && `until ${parkedUntil}`, changed]
+  const said = text && [text.title, text.error ?? text.summary]
+  const next = NEXT[notice.event] ?? 'tdf show TASK'
+  return [facts.filter(Boolean).join(', '), ...(said ?? []), next.replace('TASK', taskId)].filter(Boolean).join('\n')
+}
+
+const NEXT: Partial<Record<NewsEvent, string>> = {
+  'needs-you': 'tdf send TASK "what to do next"',
+  'push-failed': 'tdf push TASK',
+}

@@ -1,0 +1,71 @@
+/** A bundle from which a workspace can be made: the whole history of a result, with the conversation that led to it. */
+
+import { rename, stat } from 'node:fs/promises'
+import { TdfError } from '../../src/core/errors.ts'
+import { type ResumeFacts, resultRefOf, type Task } from '../../src/core/task.ts'
+import { hashFile } from '../../src/platform/hash-file.ts'
+import type { Repository } from './repository.ts'
+
+const PACK_TIMEOUT_MS = 600_000
+
+/** Throws RESULT_BROKEN when the saved work is not there as it was saved. */
+export async function pack(
+  repository: Repository,
+  { ref, commit }: ResumeFacts,
+  file: string,
+): Promise<{ sha256: string; bytes: number }> {
+  const session = `${ref}-session`
+  const found = await repository.must(['for-each-ref', '--format=%(objectname) %(refname)', ref, session])
+  const refs = new Map(
+    found
+      .split('\n')
+      .filter(Boolean)
+      .map(line => line.split(' ').reverse() as [string, string]),
+  )
+  if (refs.get(ref) !== commit)
+    throw new TdfError('RESULT_BROKEN', `${ref} is ${refs.get(ref)}, and ${commit} was saved`)
+  const fresh = `${file}.new`
+  const args = ['bundle', 'create', '--quiet', fresh, ...[ref, session].filter(name => refs.has(name))]
+  await repository.must(args, { timeoutMs: PACK_TIMEOUT_MS })
+  await rename(fresh, file)
+  return { sha256: await hashFile(file), bytes: (await stat(file)).size }
+}
+
+/** Reading results: the difference, and a bundle for the CLI to fetch. */
+
+/** Writes the result as a patch, or its summary, into `file`. Throws NO_RESULT while nothing came home. */
+export async function writeDiff(repository: Repository, task: Task, stat: boolean, file: string): Promise<void> {
+  const { baseCommit, commit } = savedOf(task)
+  const how = stat ? ['--stat=120'] : ['--binary', '--full-index']
+  const plain = ['--no-ext-diff', '--no-textconv', '--no-color', '--find-renames']
+  await repository.must(['diff', ...plain, ...how, '--end-of-options', baseCommit, commit], { outputFile: file })
+}
+
+/** Writes a bundle of the result into `file`, without what `have` holds. False when there is nothing new in it. */
+export async function bundleResult(
+  repository: Repository,
+  task: Task,
+  have: readonly string[],
+  file: string,
+): Promise<boolean> {
+  const { commit } = savedOf(task)
+  const known: string[] = []
+  for (const oid of have) {
+    if ((await repository.may(['cat-file', '-e', `${oid}^{commit}`])).exitCode === 0) known.push(`^${oid}`)
+  }
+  const ref = resultRefOf(task.id, task.attempt)
+  const isNew = await repository.must(['rev-list', '--max-count=1', commit, ...known])
+  if (isNew.trim() === '') return false
+  await repository.must(['bundle', 'create', '--quiet', file, ref, ...known], { timeoutMs: 600_000 })
+  return true
+}
+
+function savedOf(task: Task): { baseCommit: string; commit: string } {
+  const { salvage } = task.facts
+  if (!task.result || !salvage) {
+    throw new TdfError('NO_RESULT', `task ${task.id} has no result yet: it is ${task.status}`, {
+      hint: `tdf why ${task.id}`,
+    })
+  }
+  return salvage
+}

@@ -1,0 +1,95 @@
+/**
+ * One push of one commit to one branch, from our own repository. It creates the branch, or moves it on from what we
+ * put there before; a branch that holds anything else is left as it is.
+ */
+import type { Config } from '../../../src/config/schema/schema.ts'
+import { ownerGitEnv } from '../../../src/platform/git.ts'
+import { run } from '../../../src/platform/process.ts'
+import type { Push } from '../../../src/store/tables/pushes.ts'
+import type { Repository } from '../repository.ts'
+
+const PUSH_TIMEOUT_MS = 300_000
+const ASK_TIMEOUT_MS = 60_000
+const WORDS_MAX = 1_000
+
+/** *refused*: the other side answered and said no, so that the same push would fail again. */
+export type Pushed = { kind: 'pushed' } | { kind: 'refused' | 'failed'; why: string }
+
+export async function pushBranch(
+  repository: Repository,
+  { remote, branch, commitId, pushedCommit }: Push,
+  token: string | null,
+  signal: AbortSignal,
+): Promise<Pushed> {
+  const ref = `refs/heads/${branch}`
+  const lease = `--force-with-lease=${ref}:${pushedCommit ?? ''}`
+  const plain = ['--no-verify', '--no-follow-tags', '--no-recurse-submodules', '--no-signed']
+  const args = ['push', '--porcelain', ...plain, lease, '--', remote, `${commitId}:${ref}`]
+  // Hooks and helpers of the repository itself there are none: it is ours and bare.
+  const safe = ['-c', 'core.hooksPath=/dev/null', '-c', 'protocol.ext.allow=never', '-c', 'gc.auto=0']
+  const env = ownerGitEnv(headerEnv(remote, token))
+  const { exitCode, stdout, stderr, timedOut } = await run('git', [...safe, '--git-dir', repository.dir, ...args], {
+    ...{ cwd: repository.dir, env, timeoutMs: PUSH_TIMEOUT_MS, signal },
+  })
+  if (exitCode === 0) return { kind: 'pushed' }
+  if (timedOut) return { kind: 'failed', why: `no end within ${PUSH_TIMEOUT_MS / 1000} s` }
+  // git-push(1), OUTPUT: a line of --porcelain that begins with "!" is a ref that the other side did not take.
+  const refusal = stdout.split('\n').find(line => line.startsWith('!\t'))
+  const said = stderr.trim() || `git ended with ${exitCode}`
+  if (refusal === undefined) return { kind: 'failed', why: lastOf(said) }
+  // A push that a dead daemon had begun may have come first.
+  if ((await remoteTip(repository, { remote, branch }, token, signal)) === commitId) return { kind: 'pushed' }
+  const summary = refusal.split('\t')[2] ?? ''
+  return { kind: 'refused', why: lastOf([summary, ...remoteLines(stderr)].join('\n')) }
+}
+
+/** What the server and its hooks say. */
+function remoteLines(stderr: string): string[] {
+  return stderr.split('\n').flatMap(line => (/^remote: \s*\S/.test(line) ? [line.slice('remote: '.length).trim()] : []))
+}
+
+const lastOf = (text: string) => text.slice(-WORDS_MAX)
+
+/** What the remote has on a branch; null when it has none, and also when it cannot be asked. */
+export async function remoteTip(
+  repository: Repository,
+  { remote, branch }: Pick<Push, 'remote' | 'branch'>,
+  token: string | null,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const args = ['ls-remote', '--exit-code', '--heads', '--', remote, `refs/heads/${branch}`]
+  const env = ownerGitEnv(headerEnv(remote, token))
+  const { exitCode, stdout } = await run('git', args, { cwd: repository.dir, env, timeoutMs: ASK_TIMEOUT_MS, signal })
+  return exitCode === 0 ? (stdout.split('\t')[0] ?? null) : null
+}
+
+/** The token for a host: looked up by name when it is used, handed on in the environment, never in an argument. */
+
+/** Null when none is meant for the host of `remote`. Never sent over a line that others can read. */
+export function tokenFor(
+  { tokens }: Config['push'],
+  remote: string,
+  secrets: (names: readonly string[]) => Record<string, string>,
+): string | null {
+  const url = URL.canParse(remote) ? new URL(remote) : null
+  if (!url || !isSafeLine(url)) return null
+  const name = Object.hasOwn(tokens, url.host) ? tokens[url.host] : undefined
+  return name === undefined ? null : (secrets([name])[name] ?? null)
+}
+
+const isSafeLine = ({ protocol, hostname }: URL) =>
+  protocol === 'https:' || (protocol === 'http:' && ['127.0.0.1', '[::1]', 'localhost'].includes(hostname))
+
+/**
+ * git-config(1), GIT_CONFIG_COUNT: configuration by the environment. The user name does not matter to GitHub, GitLab,
+ * Gitea and Forgejo; the header goes to this origin alone.
+ */
+export function headerEnv(remote: string, token: string | null): Record<string, string> {
+  if (token === null) return {}
+  const basic = Buffer.from(`x-access-token:${token}`).toString('base64')
+  return {
+    GIT_CONFIG_COUNT: '1',
+    GIT_CONFIG_KEY_0: `http.${new URL(remote).origin}/.extraHeader`,
+    GIT_CONFIG_VALUE_0: `Authorization: Basic ${basic}`,
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * Does the pushes that were asked for. A try may be cut off anywhere and done again: the branch is there already then,
+ * and so is the pull request. A task is over whatever becomes of its push: the verdict does not wait for a server.
+ */
+import { asTdfError } from '../../../src/core/errors.ts'
+import type { Task } from '../../../src/core/task.ts'
+import { readAttempt } from '../../../src/store/tables/attempts.ts'
+import { post } from '../../../src/store/tables/outbox.ts'
+import { changePush, duePushes, type Push, readPush } from '../../../src/store/tables/pushes.ts'
+import { announcePush } from '../../reporting/announce.ts'
+import type { Engine } from '../../services.ts'
+import type { Sweep } from '../../sweeps/sweep.ts'
+import type { GitResults } from '../git-results.ts'
+import { pushBranch, remoteTip, tokenFor } from './branch.ts'
+import { openPullRequest } from './pull-request.ts'
+
+const AT_ONCE_MAX = 4
+const RETRY_MS_MIN = 5_000
+const RETRY_MS_MAX = 15 * 60_000
+/** What the CLI calls a commit that no branch stands for. */
+const NO_BRANCH = 'tdf-base'
+
+export interface Pusher {
+  /** Tries the push of a task now, or waits for the try that goes on. */
+  now(taskId: string): Promise<void>
+  /** Begins what is due; one that hangs does not hold up the others, nor the sweep. */
+  sweep: Sweep
+  stop(): Promise<void>
+}
+
+type Change = Parameters<typeof changePush>[2]
+
+export function createPusher(engine: Engine, results: GitResults): Pusher {
+  const { store, world, log, config } = engine
+  const going = new Map<string, Promise<void>>()
+  const ending = new AbortController()
+
+  function begin(push: Push): Promise<void> {
+    const trying = attempt(push)
+      .catch(thrown =>
+        ending.signal.aborted ? undefined : again(push, { kind: 'failed', why: asTdfError(thrown).message }),
+      )
+      .finally(() => going.delete(push.taskId))
+    going.set(push.taskId, trying)
+    return trying
+  }
+
+  async function attempt(push: Push): Promise<void> {
+    const task = readAttempt(store.sql, { id: push.taskId, attempt: push.attempt })
+    if (!task) return
+    const repository = await results.of(task)
+    const token = tokenFor(config.push, push.remote, engine.secrets)
+    const { signal } = ending
+    const pushed = await pushBranch(repository, push, token, signal)
+    if (signal.aborted) return
+    if (pushed.kind !== 'pushed') return again(push, pushed)
+    const there = { ...push, pushedCommit: push.commitId }
+    if (!push.wantsPr) return settle(there, { state: 'pushed', error: null })
+    // Known before anything else is tried: the branch is ours to move from now on.
+    await store.commit(() => changePush(store.sql, there, {}, world.clock.now()))
+    const asked = (branch: string) => remoteTip(repository, { remote: push.remote, branch }, token, signal)
+    const base = await baseOf(task, async branch => (await asked(branch)) !== null)
+    const opened = await openPullRequest(config.push, { task, push, token, base }, signal)
+    if (signal.aborted) return
+    if (opened.kind === 'opened') return settle(there, { state: 'pushed', error: null, prUrl: opened.url })
+    const why = `the branch is pushed, and no pull request was opened: ${opened.why}`
+    return again(there, { ...opened, why })
+  }
+
+  function again(push: Push, { kind, why }: { kind: 'refused' | 'failed'; why: string }): Promise<void> {
+    const dueAt = world.clock.now() + Math.min(RETRY_MS_MIN * 2 ** push.tries, RETRY_MS_MAX)
+    const isLast = kind === 'refused' || dueAt > push.until
+    log.warn({ task: push.taskId, tries: push.tries + 1, isLast }, `not pushed: ${why}`)
+    return settle(push, isLast ? { state: 'failed', error: why } : { error: why, dueAt })
+  }
+
+  async function settle(push: Push, change: Change): Promise<void> {
+    await store.commit(() => {
+      const now = world.clock.now()
+      if (!changePush(store.sql, push, { ...change, tries: push.tries + 1 }, now)) return
+      recordPush(engine, push.taskId, now)
+      if (change.state !== 'failed') return
+      const { taskId, attempt, remote, branch } = push
+      const message = `${branch} was not pushed to ${remote}: ${change.error}`
+      const about = { at: now, level: 'error', source: 'push', taskId, step: null, code: 'PUSH_FAILED', message }
+      post(store.sql, { id: `push-${taskId}-${attempt}-${now}`, kind: 'error', payload: about, dueAt: now })
+      const task = readAttempt(store.sql, { id: taskId, attempt })
+      if (task) announcePush(engine, task, message, now)
+    })
+  }
+
+  return {
+    async now(taskId) {
+      // One that goes on may be of an earlier wish.
+      await going.get(taskId)
+      const push = readPush(store.sql, taskId)
+      if (push?.state === 'pending') await (going.get(taskId) ?? begin(push))
+    },
+    sweep: {
+      name: 'push',
+      everyMs: () => 500,
+      async run() {
+        const free = AT_ONCE_MAX - going.size
+        if (free <= 0) return {}
+        const due = duePushes(store.sql, world.clock.now(), AT_ONCE_MAX * 2).filter(({ taskId }) => !going.has(taskId))
+        for (const push of due.slice(0, free)) void begin(push)
+        return {}
+      },
+    },
+    async stop() {
+      ending.abort(new Error('the daemon stops'))
+      await Promise.allSettled(going.values())
+    },
+  }
+}
+
+/** The branch that the task began from, if it was one and is one there; else null, the default. */
+async function baseOf({ spec: { repo } }: Task, isThere: (branch: string) => Promise<boolean>): Promise<string | null> {
+  const branch = repo.ref?.replace(/^refs\/heads\//, '') ?? null
+  return branch !== null && branch !== NO_BRANCH && (await isThere(branch)) ? branch : null
+}
+
+/** How a push stands, on the record: those who wait for it look again. */
+
+/** Inside a write. */
+export function recordPush(engine: Pick<Engine, 'store'>, taskId: string, now: number): void {
+  const push = readPush(engine.store.sql, taskId)
+  if (!push) return
+  const { attempt, state, remote, branch, commitId: commit, prUrl, tries, error } = push
+  engine.store.append(
+    { type: 'task.push', taskId, attempt, data: { state, remote, branch, commit, prUrl, tries, error } },
+    now,
+  )
+}

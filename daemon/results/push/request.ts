@@ -1,0 +1,107 @@
+/** Asking for a push, in the transaction that gives the reason: it is then done, however often we are restarted. */
+import type { Config } from '../../../src/config/schema/schema.ts'
+import { formatDurationShort } from '../../../src/core/duration.ts'
+import { TdfError } from '../../../src/core/errors.ts'
+import type { PushSpec, Task } from '../../../src/core/task.ts'
+import { hasPassword, isMetadataUrl, isRepositoryUrl, isSafeBranch } from '../../../src/platform/git.ts'
+import type { SubmitRequest } from '../../../src/protocol/submit.ts'
+import { askForPush, readPush } from '../../../src/store/tables/pushes.ts'
+import type { Engine } from '../../services.ts'
+import { recordPush } from './pusher.ts'
+
+export interface PushWish {
+  remote: string | null
+  /** Used when neither the wish nor the task says where to. */
+  fallback: string | null
+  branch: string | null
+  pr: boolean
+}
+
+/** Inside a write: what was asked for at submit, now that the task is completed. */
+export function pushAfter(engine: Engine, task: Task, now: number): void {
+  const { push } = task.spec
+  if (!push || !task.result) return
+  const { branch, commit: commitId } = task.result
+  const until = now + engine.config.push.retryFor
+  const about = { taskId: task.id, attempt: task.attempt, ...push, branch, commitId, wantsPr: push.pr, until }
+  askForPush(engine.store.sql, about, now)
+  recordPush(engine, task.id, now)
+}
+
+/**
+ * Inside a write: what somebody wants at once, in one try that tells them how it went. What they leave open is as it was
+ * at the last push, or at submit. Throws NO_RESULT, PUSH_NOWHERE or REF_UNSAFE.
+ */
+export function pushNow(engine: Engine, task: Task, wish: PushWish, now: number): void {
+  const { store } = engine
+  const { result, spec } = task
+  if (!result || result.ahead === 0) {
+    const why = result ? 'it changed nothing' : `it is ${task.status}`
+    throw new TdfError('NO_RESULT', `task ${task.id} has nothing to push: ${why}`, { hint: `tdf why ${task.id}` })
+  }
+  const before = readPush(store.sql, task.id)
+  const known = before?.remote ?? spec.push?.remote ?? (spec.repo.kind === 'git' ? spec.repo.url : null)
+  const remote = wish.remote ?? known ?? wish.fallback
+  if (remote === null) {
+    throw new TdfError('PUSH_NOWHERE', `nobody said where to push ${task.id}; --remote names a repository`)
+  }
+  const branch = wish.branch ?? (remote === before?.remote ? before.branch : result.branch)
+  if (!isSafeBranch(branch)) throw new TdfError('REF_UNSAFE', `"${branch}" cannot be the name of a branch`)
+  const ask = { remote: checkedRemote(remote), branch, commitId: result.commit, wantsPr: wish.pr, until: now }
+  askForPush(store.sql, { taskId: task.id, attempt: task.attempt, ...ask }, now)
+  recordPush(engine, task.id, now)
+}
+
+/** Where the branch of a task may go. Nothing is asked of the remote: that is the push's own matter. */
+
+/** Throws PUSH_NOWHERE when a push is wanted and there is nowhere to push to. */
+export function pushOf(
+  { config }: { config: Config },
+  { push, remote, repo }: Pick<SubmitRequest, 'push' | 'remote' | 'repo'>,
+): PushSpec | null {
+  const wanted = push ?? config.push.default
+  if (wanted === 'never') return null
+  const to = remote ?? (repo.kind === 'git' ? repo.url : null)
+  if (to === null) {
+    throw new TdfError('PUSH_NOWHERE', 'the repository has no remote to push to; name one, or say --no-push', {
+      field: 'remote',
+      hint: 'git remote --verbose',
+    })
+  }
+  return { remote: checkedRemote(to), pr: wanted === 'pr' }
+}
+
+/** Throws PUSH_NOWHERE. */
+export function checkedRemote(remote: string): string {
+  if (!isRepositoryUrl(remote) || isMetadataUrl(remote)) {
+    throw new TdfError('PUSH_NOWHERE', `"${remote}" is no repository that can be pushed to`, { field: 'remote' })
+  }
+  if (hasPassword(remote)) {
+    throw new TdfError('PUSH_NOWHERE', 'the remote has a password in its address; keep it as a secret instead', {
+      field: 'remote',
+      hint: 'tdf secret set --help',
+    })
+  }
+  return remote
+}
+
+/** What a task that is over still waits for on its way to a remote, or did not get there by. */
+
+/** Undefined when nothing was to be pushed, or when it is there. */
+export function whyPush(
+  { store, world }: Pick<Engine, 'store' | 'world'>,
+  task: Task,
+): { sentence: string; command: string } | undefined {
+  const push = task.step === null ? readPush(store.sql, task.id) : undefined
+  if (push?.attempt !== task.attempt || push.state === 'pushed') return undefined
+  const done = `It is ${task.status} (${task.verdict})`
+  const what = push.pushedCommit === null ? push.branch : `the pull request of ${push.branch}`
+  const because = push.error === null ? '' : ` (${push.error})`
+  const command = `tdf push ${task.id}${push.wantsPr ? ' --pr' : ''}`
+  if (push.state === 'failed') {
+    return { sentence: `${done}, and ${what} did not get to ${push.remote}${because}.`, command }
+  }
+  const ms = push.dueAt - world.clock.now()
+  const next = ms > 0 ? `the next try is in ${formatDurationShort(ms)}` : 'it is being tried'
+  return { sentence: `${done}, and ${what} is on its way to ${push.remote}: ${next}${because}.`, command }
+}

@@ -1,0 +1,73 @@
+/** What the daemon is made of. Built once in main.ts; tests build it with models and a simulated clock. */
+import type { AgentClient } from '../src/clients/agent.ts'
+import type { Config } from '../src/config/schema/schema.ts'
+import type { Node } from '../src/core/node.ts'
+import type { Provider } from '../src/machines/provider.ts'
+import type { Install } from '../src/platform/install.ts'
+import type { Log } from '../src/platform/log.ts'
+import type { World } from '../src/platform/world.ts'
+import type { Sandbox } from '../src/protocol/agent-api.ts'
+import type { Store } from '../src/store/store.ts'
+import type { ReadTask } from '../src/store/tables/attempts.ts'
+import type { Signal } from '../src/store/tables/inbox.ts'
+import type { Loop, Subject } from './engine/loop.ts'
+import type { Watchers } from './engine/watchers.ts'
+import type { Admission } from './placement/admission.ts'
+import type { Queue } from './placement/queue.ts'
+import type { DaemonMetrics } from './reporting/metrics.ts'
+import type { Results } from './results/results.ts'
+
+export interface Deps {
+  world: World
+  config: Config
+  log: Log
+  store: Store
+  install: Install
+  providers: Readonly<Partial<Record<Node['provider'], Provider>>>
+  results: Results
+  /** What nodes are told to call. */
+  callbackUrl: () => string
+  bundleFile(sha256: string): string
+  secrets(names: readonly string[]): Record<string, string>
+  /** What confines the commands of tasks on the local node; left out: nothing does. */
+  localSandbox?: () => Sandbox | null
+}
+
+/** Clients of the nodes' agents, each proved to be its node's own before it is handed out. */
+export interface Agents {
+  /** Throws NODE_UNREACHABLE, or NODE_REPLACED when another agent answers in its place. */
+  of(node: Node, signal: AbortSignal, timeoutMs?: number): Promise<AgentClient>
+  /** A client whose agent is not yet proved: for the first words only. */
+  stranger(node: Node, signal: AbortSignal): Promise<AgentClient>
+  /** The next use proves again who answers. */
+  forget(nodeName: string): void
+  /** The way there is gone: it has to be found and greeted anew. */
+  lost(nodeName: string): void
+  /** What the node has to call by the way that is open to it now. */
+  callbackUrl(nodeName: string): string | undefined
+  /** It was told what to call. */
+  greeted(nodeName: string): void
+  /** Whether it was not yet told what to call by the way that is open to it now. */
+  mustGreet(nodeName: string): boolean
+}
+
+export interface JustWritten {
+  task: ReadTask
+  /** What it was told and has not used; undefined when that has to be read. Whoever tells it more drops the entry. */
+  signals: Signal[] | undefined
+}
+
+export interface Engine extends Deps {
+  loop: Loop
+  admission: Admission
+  metrics: DaemonMetrics
+  agents: Agents
+  queue: Queue
+  watchers: Watchers
+  /** Attempts as they were stored a moment ago, for the run that follows at once; each is taken once. */
+  justWritten: Map<Subject, JustWritten>
+  /** Tasks of which what was told could not be acted on at once: the next time it is left to their run. */
+  notAtOnce: Set<Subject>
+  /** Something changed that may give a waiting task its slot. Call it inside a write. */
+  placementChanged(): void
+}

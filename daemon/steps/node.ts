@@ -1,0 +1,68 @@
+/**
+ * Waits for a slot. The placement pass reserves it (daemon/placement/place.ts); this step only learns of it, so ten thousand
+ * waiting tasks cost nothing. Why a task waits is worked out when somebody asks.
+ */
+import { TdfError } from '../../src/core/errors.ts'
+import type { Task } from '../../src/core/task.ts'
+import { advance, fail, wait } from '../engine/rules/outcome.ts'
+import type { StepContext, StepHandler } from '../engine/rules/step.ts'
+
+export const WAITING_FOR_SLOT = 'a slot on a node'
+
+export const nodeSelection: StepHandler<'workspace_creation' | 'node_provisioning'> = async (ctx, task) => {
+  if (task.status === 'parked') {
+    const until = Math.max(task.parkedUntil ?? 0, ctx.limitedUntil ?? 0)
+    const why = `the usage limit of ${task.spec.agent.name} to be lifted`
+    return ctx.now < until ? wait(until - ctx.now, why, { parkedUntil: until }) : { kind: 'queue' }
+  }
+  const node = ctx.reservedNode === null ? undefined : ctx.node(ctx.reservedNode)
+  if (!node) return wait(ctx.config.runner.queueTimeout, WAITING_FOR_SLOT)
+  return advance(node.status === 'ready' || node.status === 'warm' ? 'workspace_creation' : 'node_provisioning')
+}
+
+/** Waits for the machine it is reserved on. The node's own journey talks to the provider and wakes this task. */
+
+const GONE = ['failed', 'lost', 'held', 'draining', 'destroying', 'destroyed']
+
+export const nodeProvisioning: StepHandler<'node_agent_ready' | 'node_selection'> = async (ctx, task) => {
+  const node = ctx.reservedNode === null ? undefined : ctx.node(ctx.reservedNode)
+  if (!node || GONE.includes(node.status)) return advance('node_selection')
+  if (node.status !== 'ordered' && node.status !== 'creating') return advance('node_agent_ready')
+  const { provisionPollInterval, queueTimeout } = ctx.config.runner
+  const why = node.waitingFor ?? `node ${node.name} to be created`
+  // Without a machine there is nothing that could be late: room, quota and tokens are waited for as long as a slot.
+  const queueEndsAt = task.createdAt + queueTimeout
+  if (node.deadlineAt === null && ctx.now >= queueEndsAt) {
+    return fail(new TdfError('QUEUE_TIMEOUT', `no machine was to be had: ${why}`), 'timeout')
+  }
+  return wait(provisionPollInterval, why, { deadlineMs: (node.deadlineAt ?? queueEndsAt) - ctx.now })
+}
+
+/** Waits until the node's agent has proved who it is; the node's journey asks it and wakes this task. */
+
+const SERVES = ['ready', 'warm']
+const COMES = ['booting', 'creating', 'ordered']
+
+export const nodeAgentReady: StepHandler<'workspace_creation' | 'node_selection'> = async ctx => {
+  const node = ctx.reservedNode === null ? undefined : ctx.node(ctx.reservedNode)
+  if (node && SERVES.includes(node.status)) return advance('workspace_creation')
+  if (!node || !COMES.includes(node.status)) return advance('node_selection')
+  return wait(ctx.config.runner.agentPollInterval, node.waitingFor ?? `the agent of ${node.name}`)
+}
+
+/** What a step may read from the state of its node. */
+
+const LOST = ['lost', 'destroying', 'destroyed', 'failed']
+
+/** The node of a placed task is gone: given up by its own journey, removed, or back without what ran on it. */
+export function isLost(ctx: StepContext, task: Task): boolean {
+  const node = task.nodeName === null ? undefined : ctx.node(task.nodeName)
+  return !node || LOST.includes(node.status) || ctx.workspaceStatus === 'lost'
+}
+
+/** The end of an attempt whose machine went away under it. */
+export function nodeLost(ctx: StepContext, task: Task) {
+  const node = task.nodeName === null ? undefined : ctx.node(task.nodeName)
+  const why = node?.facts.error ? `: ${node.facts.error}` : ''
+  return fail(new TdfError('NODE_LOST', `node ${task.nodeName} was lost during ${task.step}${why}`), 'infrastructure')
+}

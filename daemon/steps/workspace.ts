@@ -1,0 +1,156 @@
+/** Places the workspace on the reserved slot, then asks the node's agent to make it. Idempotent by the workspace's id. */
+import { TdfError } from '../../src/core/errors.ts'
+import type { Node } from '../../src/core/node.ts'
+import { nextSession, type Task, type TaskSpec } from '../../src/core/task.ts'
+import type { CreateWorkspace } from '../../src/protocol/agent-api.ts'
+import { provisioningFailed, workspaceReady as readyBody } from '../../src/protocol/callbacks.ts'
+import { advance, fail, type Outcome, wait } from '../engine/rules/outcome.ts'
+import type { StepContext, StepHandler, ToldHandler } from '../engine/rules/step.ts'
+import { isLost, nodeLost } from './node.ts'
+import { confinement } from './session.ts'
+
+const INSTALL_TIMEOUT_MS = 15 * 60_000
+
+export const workspaceCreation: StepHandler<'workspace_ready' | 'node_selection'> = async (ctx, task) => {
+  if (task.workspaceId === null || task.nodeName === null) {
+    const node = ctx.reservedNode === null ? undefined : ctx.node(ctx.reservedNode)
+    if (!node || !['ready', 'warm'].includes(node.status)) return advance('node_selection')
+    return { kind: 'place', nodeName: node.name }
+  }
+  if (isLost(ctx, task)) return advance('node_selection')
+  const { resume } = task.facts
+  if (resume && !resume.source) {
+    const source = await ctx.results.pack(task, resume)
+    return wait(0, 'its saved work to be packed', { facts: { resume: { ...resume, source } } })
+  }
+  const agent = await ctx.agent(task.nodeName)
+  const confined = await confinement(ctx, task.nodeName, agent)
+  const file = fileOf(ctx, task)
+  try {
+    await agent.createWorkspace({ ...requestFor(ctx, task, task.workspaceId), ...confined })
+    if (file !== null) await agent.uploadBundle(task.workspaceId, file)
+  } catch (thrown) {
+    // It was made and deleted there before, and a restored database does not know: under that name there never is another.
+    if (thrown instanceof TdfError && thrown.code === 'WORKSPACE_GONE') return advance('node_selection')
+    throw thrown
+  }
+  return advance('workspace_ready', { workspaceStatus: 'creating' })
+}
+
+function requestFor(ctx: StepContext, task: Task, workspaceId: string): CreateWorkspace {
+  const { outputBranch, author, setup, agent } = task.spec
+  const { config } = ctx
+  const node = task.nodeName === null ? undefined : ctx.node(task.nodeName)
+  const trailer = trailerOf(config.results.trailer, task)
+  return {
+    workspaceId,
+    taskId: task.id,
+    attempt: task.attempt,
+    source: sourceOf(task),
+    outputBranch,
+    author,
+    setup,
+    callback: { token: ctx.callbackToken(task) },
+    ...(agent.install ? { install: { command: agent.install, timeoutMs: INSTALL_TIMEOUT_MS } } : {}),
+    ...repositorySetup(config.runner, task.spec, node),
+    ...(trailer === null ? {} : { trailer }),
+  }
+}
+
+/** What was asked for, or the saved work from which the task goes on. */
+function sourceOf({ spec: { repo }, facts: { resume } }: Task): CreateWorkspace['source'] {
+  if (resume?.source) return { kind: 'bundle', ref: resume.ref, ...resume.source }
+  if (repo.kind === 'git') return { kind: 'git', url: repo.url, ref: repo.ref }
+  return { kind: 'bundle', ref: repo.ref, sha256: repo.sha256, bytes: repo.bytes }
+}
+
+/** The bundle to upload; null when the node fetches by itself. */
+function fileOf(ctx: StepContext, task: Task): string | null {
+  const { repo } = task.spec
+  if (task.facts.resume) return ctx.results.packFile(task)
+  return repo.kind === 'bundle' ? ctx.bundleFile(repo.sha256) : null
+}
+
+/**
+ * Waits for the ready callback. An early one is already in the inbox; a lost one is made up for by asking the agent
+ * every `workspace_ready_poll_interval`, and once more before the deadline counts.
+ */
+
+type Next = 'agent_session' | 'workspace_creation'
+
+export const workspaceReady: StepHandler<Next> = async (ctx, task) => {
+  const answer = workspaceTold(ctx, task)
+  if (answer) return answer
+  if (isLost(ctx, task)) return nodeLost(ctx, task)
+  const pollMs = ctx.config.runner.workspaceReadyPollInterval
+  const waitedMs = ctx.now - task.stepEnteredAt
+  const isLate = task.deadlineAt !== null && ctx.now >= task.deadlineAt
+  const why = `workspace ${task.workspaceId} on ${task.nodeName} to say that it is ready`
+  if (waitedMs < pollMs && !isLate) return wait(pollMs - waitedMs, why)
+  return (await ask(ctx, task)) ?? wait(pollMs, why)
+}
+
+/** What the callbacks say; the first word counts. */
+export const workspaceTold: ToldHandler<Next> = (ctx, task) => {
+  const words = ctx.signals.filter(({ kind }) => kind === 'workspace_ready' || kind === 'provisioning_failed')
+  const first = words[0]
+  if (!first) return undefined
+  const uses = words.map(word => word.id)
+  if (first.kind === 'workspace_ready') return ready(task, readyBody.parse(first.payload).status, uses)
+  return failed(provisioningFailed.parse(first.payload).errorMessage, uses)
+}
+
+async function ask(ctx: StepContext, task: Task): Promise<Outcome<Next> | undefined> {
+  if (task.nodeName === null || task.workspaceId === null) return advance('workspace_creation')
+  const agent = await ctx.agent(task.nodeName)
+  const workspace = await agent.workspace(task.workspaceId)
+  if (workspace === null) return advance('workspace_creation')
+  if (workspace.status === 'ready') return ready(task, 'running')
+  if (workspace.status === 'creating') return undefined
+  return failed(workspace.errorMessage ?? `the agent says that the workspace is ${workspace.status}`)
+}
+
+function ready(task: Task, status: 'running' | 'recovery', uses: number[] = []): Outcome<Next> {
+  const warning = 'the workspace was built with a fallback'
+  return advance('agent_session', {
+    uses,
+    workspaceStatus: 'ready',
+    sessionId: nextSession(task).id,
+    ...(status === 'recovery' ? { facts: { warning } } : {}),
+  })
+}
+
+function failed(message: string, uses: number[] = []): Outcome<Next> {
+  const error = new TdfError('WORKSPACE_FAILED', message || 'the agent could not build the workspace')
+  return fail(error, 'infrastructure', { uses, workspaceStatus: 'failed' })
+}
+
+/** The trailer of commits that come about in a task, from the text of the configuration. */
+
+/** `{agent}` and `{task}` are filled in; null when there shall be none. */
+export function trailerOf(text: string, { id, spec: { agent } }: Pick<Task, 'id' | 'spec'>): string | null {
+  if (text === '') return null
+  // What stands behind `--` has no name but that of its program.
+  const name = agent.name === 'command' ? (agent.command[0]?.split('/').at(-1) ?? '') : agent.name
+  return text.replaceAll('{agent}', name.replace(/[^\w.-]/g, '') || 'command').replaceAll('{task}', id)
+}
+
+/** Whether what a repository asks for in its own file runs before the agent. */
+
+const TIMEOUT_MS = 20 * 60_000
+
+type Wish = Pick<TaskSpec, 'setup' | 'repositorySetup' | 'repo'>
+
+/**
+ * It runs as the agent would, but before anybody has looked. So on a machine of yours it runs from a folder of yours; what
+ * was fetched from elsewhere is refused there, in so many words. A machine that was ordered for tasks has nothing else.
+ */
+export function repositorySetup(
+  { repositorySetup: whose }: StepContext['config']['runner'],
+  spec: Wish,
+  node: Pick<Node, 'autoProvisioned'> | undefined,
+): Pick<CreateWorkspace, 'repositorySetup'> {
+  if (spec.setup !== null || spec.repositorySetup === false || whose === 'never') return {}
+  const isTrusted = whose === 'always' || spec.repo.kind === 'bundle' || node?.autoProvisioned === true
+  return { repositorySetup: { policy: isTrusted ? 'run' : 'refuse', timeoutMs: TIMEOUT_MS } }
+}

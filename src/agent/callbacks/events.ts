@@ -1,0 +1,120 @@
+/** Events on their way to the daemon: one lane for each workspace, in the order of their numbers. */
+
+import { renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import type { Cancel, World } from '../../platform/world.ts'
+import type { AgentEvent, Registration } from '../../protocol/agent-api.ts'
+import { counter } from '../../protocol/shapes.ts'
+import type { Agent } from '../agent.ts'
+import { type Log, messageOf } from '../errors.ts'
+import { readJson } from '../state/durable.ts'
+import { type Lane, type LaneItem, openLane } from './lane.ts'
+
+export interface EventPusher {
+  /** After a registration: everything that waits is tried at once. */
+  afresh(): void
+  /** After a workspace was deleted: nothing more is said about it. */
+  drop(workspaceId: string): void
+  stop(): void
+}
+
+/** The callback of each event; one that has none is for the pull alone. */
+const PATHS: Record<string, (event: AgentEvent) => string> = {
+  'workspace.ready': event => `/workspaces/${event.workspaceId}/ready`,
+  'workspace.provisioning-failed': event => `/workspaces/${event.workspaceId}/provisioning-failed`,
+  'session.exited': event => `/tasks/${event.taskId}/status`,
+}
+
+export function startEventPusher(agent: Agent): EventPusher {
+  const { world, log, outbox, workspaces } = agent
+  const pushed = openPushed(world, log, agent.state)
+  const lanes = new Map<string, Lane>()
+  const present = new Set(outbox.after(0, Number.MAX_SAFE_INTEGER).map(event => event.seq))
+  pushed.keepOnly(seq => present.has(seq))
+
+  const next = (workspaceId: string): LaneItem | null => {
+    const registration = agent.registration.current()
+    const token = workspaces.get(workspaceId)?.record.request.callback.token
+    if (!registration || token === undefined) return null
+    for (const event of outbox.of(workspaceId)) {
+      const path = PATHS[event.type]
+      if (!path || pushed.has(event.seq)) continue
+      const push = { url: callbackUrl(registration, path(event)), token, body: event.data }
+      return { name: `${event.type} ${event.seq}`, push, settled: () => pushed.add(event.seq) }
+    }
+    return null
+  }
+  const wake = (workspaceId: string, afresh: boolean) => {
+    const lane = lanes.get(workspaceId) ?? openLane(world, log, () => next(workspaceId))
+    lanes.set(workspaceId, lane)
+    lane.wake(afresh)
+  }
+  outbox.onEvent(event => {
+    if (event.workspaceId !== null) wake(event.workspaceId, false)
+  })
+  const afresh = () => {
+    for (const workspaceId of workspaces.keys()) wake(workspaceId, true)
+  }
+  afresh()
+  return {
+    afresh,
+    drop: workspaceId => {
+      lanes.get(workspaceId)?.stop()
+      lanes.delete(workspaceId)
+    },
+    stop: () => {
+      for (const lane of lanes.values()) lane.stop()
+      pushed.flush()
+    },
+  }
+}
+
+export function callbackUrl(registration: Registration, path: string): string {
+  return `${registration.callback.url.replace(/\/+$/, '')}${path}`
+}
+
+/** Which events need no push any more. Written lazily: to push one again after a crash does no harm. */
+
+export interface Pushed {
+  has(seq: number): boolean
+  add(seq: number): void
+  /** Drops numbers that are in use no more. */
+  keepOnly(inUse: (seq: number) => boolean): void
+  flush(): void
+}
+
+const LAZY_MS = 1_000
+
+export function openPushed(world: World, log: Log, state: string): Pushed {
+  const path = join(state, 'pushed.json')
+  const done = new Set(readJson(path, z.array(counter)) ?? [])
+  let cancel: Cancel | null = null
+  const flush = () => {
+    cancel?.()
+    cancel = null
+    try {
+      writeFileSync(`${path}.tmp`, JSON.stringify([...done]), { mode: 0o600 })
+      renameSync(`${path}.tmp`, path)
+    } catch (error) {
+      log('warn', 'pushed.json could not be written', { reason: messageOf(error) })
+    }
+  }
+  const changed = () => {
+    cancel ??= world.clock.timer(LAZY_MS, flush)
+  }
+  return {
+    has: seq => done.has(seq),
+    add: seq => {
+      done.add(seq)
+      changed()
+    },
+    keepOnly: inUse => {
+      for (const seq of [...done]) if (!inUse(seq)) done.delete(seq)
+      changed()
+    },
+    flush: () => {
+      if (cancel) flush()
+    },
+  }
+}

@@ -1,0 +1,135 @@
+/** What the agent says about its node: ready after each registration and start, then a heartbeat. */
+
+import { readFileSync, statfsSync } from 'node:fs'
+import type { Cancel, World } from '../../platform/world.ts'
+import type { NodeHeartbeat, NodeReady } from '../../protocol/callbacks.ts'
+import type { Agent } from '../agent.ts'
+import { AGENT_VERSION } from '../arguments.ts'
+import { callbackUrl } from './events.ts'
+import { openLane } from './lane.ts'
+import { post } from './post.ts'
+
+export interface NodePusher {
+  registered(): void
+  stop(): void
+}
+
+export function startNodePusher(agent: Agent, load: () => MachineLoad): NodePusher {
+  const { world, log, identity } = agent
+  const stopped = new AbortController()
+  let readyOwed = true
+  let cancelHeartbeat: Cancel = () => {}
+  const pushTo = (what: string, body: unknown) => {
+    const registration = agent.registration.current()
+    if (!registration) return null
+    const url = callbackUrl(registration, `/nodes/${registration.nodeName}/${what}`)
+    return { url, token: registration.callback.token, body }
+  }
+
+  const lane = openLane(world, log, () => {
+    const body: NodeReady = { agentVersion: AGENT_VERSION, stateId: identity.stateId }
+    const push = readyOwed ? pushTo('ready', body) : null
+    const owed = agent.registration.current()
+    const settled = () => {
+      // A registration that came meanwhile is owed a push of its own.
+      if (agent.registration.current() === owed) readyOwed = false
+    }
+    return push && { name: 'node ready', push, settled }
+  })
+  /** Not tried again: the next one says more. */
+  const heartbeat = async () => {
+    const body: NodeHeartbeat = { stateId: identity.stateId, ...load(), workspaces: agent.workspaces.size }
+    const push = pushTo('heartbeat', body)
+    if (push) await post(world, push, stopped.signal)
+    if (!stopped.signal.aborted) armHeartbeat()
+  }
+  const armHeartbeat = () => {
+    const everyMs = agent.registration.current()?.heartbeatMs
+    cancelHeartbeat()
+    if (everyMs !== undefined) cancelHeartbeat = world.clock.timer(everyMs, () => void heartbeat())
+  }
+  lane.wake()
+  armHeartbeat()
+  return {
+    registered: () => {
+      readyOwed = true
+      lane.wake(true)
+      armHeartbeat()
+    },
+    stop: () => {
+      stopped.abort()
+      cancelHeartbeat()
+      lane.stop()
+    },
+  }
+}
+
+/** How busy the whole machine is, in percent of all of it: cores, memory, and the disk of the state folder. */
+
+export interface MachineLoad {
+  cpuPercent: number
+  memoryPercent: number
+  diskPercent: number
+}
+
+interface CpuTimes {
+  busy: number
+  total: number
+}
+
+/** Shorter spans than this say little about a processor; within one the last answer holds. */
+const SPAN_MS = 500
+
+export function openMachineLoad(world: World, state: string): () => MachineLoad {
+  let last = readCpuTimes()
+  let lastMs = world.clock.mono()
+  let cpuPercent = 0
+  return () => {
+    const nowMs = world.clock.mono()
+    if (nowMs - lastMs >= SPAN_MS) {
+      const now = readCpuTimes()
+      cpuPercent = percentOf(now.busy - last.busy, now.total - last.total)
+      last = now
+      lastMs = nowMs
+    }
+    return { cpuPercent, memoryPercent: memoryPercent(), diskPercent: diskPercent(state) }
+  }
+}
+
+/** First line of /proc/stat: user nice system idle iowait irq softirq steal; guest times are within user (proc(5)). */
+function readCpuTimes(): CpuTimes {
+  try {
+    const line = readFileSync('/proc/stat', 'utf8').split('\n', 1)[0] ?? ''
+    const times = line.trim().split(/\s+/).slice(1, 9).map(Number)
+    const total = times.reduce((sum, time) => sum + time, 0)
+    const idle = (times[3] ?? 0) + (times[4] ?? 0)
+    return { busy: total - idle, total }
+  } catch {
+    return { busy: 0, total: 0 }
+  }
+}
+
+function memoryPercent(): number {
+  try {
+    const text = readFileSync('/proc/meminfo', 'utf8')
+    const kib = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? 0)
+    return percentOf(kib('MemTotal') - kib('MemAvailable'), kib('MemTotal'))
+  } catch {
+    return 0
+  }
+}
+
+/** Blocks kept back for root count as used: the agent may not be root. */
+function diskPercent(state: string): number {
+  try {
+    const { blocks, bavail } = statfsSync(state)
+    return percentOf(blocks - bavail, blocks)
+  } catch {
+    return 0
+  }
+}
+
+function percentOf(part: number, whole: number): number {
+  if (whole <= 0) return 0
+  return Math.round(Math.min(100, Math.max(0, (100 * part) / whole)) * 10) / 10
+}

@@ -1,0 +1,20 @@
+/** The system's own small programs, with an environment that says nothing but where they are. */
+import process from 'node:process'
+import { type RunOptions, type RunResult, run, runSmall } from '../../platform/process.ts'
+
+export function systemTool(
+  file: 'rm' | 'chmod' | 'chown' | 'find',
+  args: readonly string[],
+  options: Omit<RunOptions, 'env'>,
+): Promise<RunResult> {
+  return run(file, args, { ...options, env: plainEnv() })
+}
+
+export function makeFifo(path: string, options: Pick<RunOptions, 'cwd' | 'timeoutMs'>): Promise<RunResult> {
+  return runSmall('mkfifo', ['-m', '600', '--', path], { ...options, env: plainEnv() })
+}
+
+function plainEnv(): Record<string, string> {
+  const { PATH = '/usr/bin:/bin' } = process.env
+  return { PATH, LC_ALL: 'C' }
+}

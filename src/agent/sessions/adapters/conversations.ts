@@ -1,0 +1,188 @@
+/**
+ * A conversation on its way: the runner takes a copy when its session ends, salvage puts it beside the work, and on the
+ * next machine it is laid where the agent looks for it. What lies in a user's home is read and written with care: it is
+ * that user's, and may be a link to anywhere.
+ */
+
+import { closeSync, constants, existsSync, fstatSync, openSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
+import { dirname, join, sep } from 'node:path'
+import { z } from 'zod'
+import { git } from '../../../platform/git.ts'
+import { run } from '../../../platform/process.ts'
+import type { Agent } from '../../agent.ts'
+import { asSlot } from '../../isolation/slot.ts'
+import { makeFolder, writeDurable, writeJson } from '../../state/durable.ts'
+import { bundlePath, salvageRepository, type Workspace } from '../../workspaces/workspace.ts'
+import type { SessionRequest } from '../folder.ts'
+
+export const aboutConversation = z.object({
+  type: z.string(),
+  resumeRef: z.string(),
+  /** Below the agent's folder of conversations. */
+  path: z
+    .string()
+    .max(512)
+    .regex(/^(?!.*(?:^|\/)\.{1,2}(?:\/|$))[A-Za-z0-9._-]+(?:\/[A-Za-z0-9._-]+)*$/),
+})
+
+const CONVERSATION_BYTES_MAX = 64 * 1024 * 1024
+
+export const conversationFolder = (session: string) => join(session, 'conversation')
+export const ABOUT = 'about.json'
+export const CONVERSATION = 'conversation.jsonl'
+
+export interface Ended {
+  type: string
+  resumeRef: string | null
+  env: Record<string, string>
+  workTree: string
+}
+
+/** Into the session's folder; nothing when the agent keeps none, or none that may be taken. */
+export function takeConversation(session: string, { type, resumeRef, env, workTree }: Ended): void {
+  const place = PLACES[type]
+  if (!place || resumeRef === null) return
+  try {
+    const surroundings = { env, workTree: realpathSync(workTree) }
+    const path = place.find(surroundings, resumeRef)
+    if (path === null) return
+    const bytes = readOwn(place.root(surroundings), path)
+    if (bytes === null) return
+    const folder = conversationFolder(session)
+    makeFolder(folder)
+    writeDurable(join(folder, CONVERSATION), bytes)
+    writeJson(join(folder, ABOUT), aboutConversation.parse({ type, resumeRef, path }))
+  } catch {
+    // Without it the work is as safe as with it; only the conversation cannot go on elsewhere.
+  }
+}
+
+/** Null for a link, for what lies outside, and for what is too large. */
+function readOwn(root: string, path: string): string | null {
+  const found = realpathSync(join(root, path))
+  if (!found.startsWith(realpathSync(root) + sep)) return null
+  const file = openSync(found, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  try {
+    const stat = fstatSync(file)
+    if (!stat.isFile() || stat.nlink !== 1 || stat.size > CONVERSATION_BYTES_MAX) return null
+    return readFileSync(file, 'utf8')
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** A conversation that came with the workspace's bundle, laid where its agent looks for it. */
+
+/** Holds it in the salvage repository; no result may have such a name. */
+const KEPT = 'refs/keep/session'
+const WRITE_MS = 60_000
+
+/** From the bundle that holds `ref`, as its `ref`-session. Without one there is nothing to keep. */
+export async function keepConversation(workspace: Workspace, repository: string, ref: string | null): Promise<void> {
+  if (ref === null) return
+  const flags = ['--quiet', '--no-tags', '--no-write-fetch-head']
+  await git(
+    ['-c', 'transfer.fsckObjects=true', 'fetch', ...flags, '--', bundlePath(workspace), `+${ref}-session:${KEPT}`],
+    { cwd: repository, env: { GIT_DIR: repository } },
+  )
+}
+
+/** Written by the user whose it is; one that is there already is left alone. */
+export async function layBack(
+  agent: Agent,
+  workspace: Workspace,
+  request: SessionRequest,
+  env: Record<string, string>,
+): Promise<void> {
+  if (request.resumeRef === null) return
+  const about = parse(await kept(workspace, ABOUT))
+  const place = about && PLACES[about.type]
+  if (!place || about.type !== request.type || about.resumeRef !== request.resumeRef) return
+  const surroundings = { env, workTree: realpathSync(request.workTree) }
+  const path = join(place.root(surroundings), place.placeOf(surroundings, about.path))
+  const script = 'umask 077; mkdir -p -- "$1" && { test -e "$2" || cat > "$2"; }'
+  const command = ['sh', '-c', script, '-', dirname(path), path]
+  const [file = 'sh', ...args] = request.slot ? asSlot(request.slot, command) : command
+  const written = await run(file, args, {
+    cwd: '/',
+    env,
+    timeoutMs: WRITE_MS,
+    input: Buffer.from((await kept(workspace, CONVERSATION)) ?? '', 'latin1'),
+  })
+  if (written.exitCode !== 0) {
+    agent.log('warn', 'a conversation cannot be laid back', { workspace: workspace.id, said: written.stderr.trim() })
+  }
+}
+
+/** A file of it, each byte as one character. */
+async function kept(workspace: Workspace, name: string): Promise<string | null> {
+  const repository = salvageRepository(workspace)
+  const options = { cwd: repository, env: { GIT_DIR: repository }, encoding: 'latin1' } as const
+  const found = await git(['cat-file', 'blob', `${KEPT}:${name}`], { ...options, outputBytesMax: 128 * 1024 * 1024 })
+  return found.exitCode === 0 ? found.stdout : null
+}
+
+function parse(text: string | null) {
+  if (text === null) return null
+  try {
+    return aboutConversation.safeParse(JSON.parse(text)).data ?? null
+  } catch {
+    return null
+  }
+}
+
+/** Where agents keep their conversations: one file each, which is enough to resume it elsewhere (run with both). */
+
+interface Surroundings {
+  env: Record<string, string>
+  /** As the agent sees it: without links. */
+  workTree: string
+}
+
+export interface Place {
+  /** The folder that all its conversations are in. */
+  root(surroundings: Surroundings): string
+  /** The path of a conversation in there; null when there is none of this name. */
+  find(surroundings: Surroundings, resumeRef: string): string | null
+  /** Where one that was found as `path` has to lie to be found here. */
+  placeOf(surroundings: Surroundings, path: string): string
+}
+
+export const PLACES: Partial<Record<string, Place>> = {
+  claude: {
+    root: ({ env }) => join(env.CLAUDE_CONFIG_DIR ?? join(env.HOME ?? '/', '.claude'), 'projects'),
+    find(surroundings, resumeRef) {
+      const path = join(folderOf(surroundings), `${resumeRef}.jsonl`)
+      return existsSync(join(this.root(surroundings), path)) ? path : null
+    },
+    // It resumes only what was begun in the same folder.
+    placeOf: (surroundings, path) => join(folderOf(surroundings), path.split('/').at(-1) ?? ''),
+  },
+  codex: {
+    root: ({ env }) => join(env.CODEX_HOME ?? join(env.HOME ?? '/', '.codex'), 'sessions'),
+    find(surroundings, resumeRef) {
+      const days = foldersUnder(this.root(surroundings), 3)
+      for (const day of days.sort().reverse()) {
+        const found = names(join(this.root(surroundings), day)).find(name => name.endsWith(`-${resumeRef}.jsonl`))
+        if (found !== undefined) return join(day, found)
+      }
+      return null
+    },
+    placeOf: (_, path) => path,
+  },
+}
+
+const folderOf = ({ workTree }: Surroundings) => workTree.replace(/[^A-Za-z0-9]/g, '-')
+
+function foldersUnder(root: string, depth: number): string[] {
+  if (depth === 0) return ['']
+  return names(root).flatMap(name => foldersUnder(join(root, name), depth - 1).map(rest => join(name, rest)))
+}
+
+function names(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
+}

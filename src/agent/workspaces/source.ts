@@ -1,0 +1,121 @@
+/** A git source: a full clone of the url, and the commit that its ref names. */
+import { type GitOptions, git } from '../../platform/git.ts'
+import { type BuildContext, BuildFailure } from './build-context.ts'
+import { printable } from './report.ts'
+import { bundlePath } from './workspace.ts'
+
+/** A dead server is told by its silence; nobody is there to answer a question of ssh. */
+const PATIENCE = ['-c', 'http.lowSpeedLimit=1000', '-c', 'http.lowSpeedTime=60']
+const SSH = { GIT_SSH_COMMAND: 'ssh -o BatchMode=yes -o ConnectTimeout=30' }
+
+export async function cloneSource(context: BuildContext, source: { url: string; ref: string | null }): Promise<string> {
+  const { tree, agent, signal } = context
+  // --no-local packs what the refs reach: no hard links into somebody's repository, no alternates, nothing unreachable.
+  const flags = ['--quiet', '--no-checkout', '--no-recurse-submodules', '--no-local', '--template=']
+  await succeed(['clone', ...flags, '--', source.url, tree], {
+    cwd: context.workspace.folder,
+    timeoutMs: agent.limits.cloneMs,
+    signal,
+  })
+  if (source.ref === null || source.ref === 'HEAD') {
+    const head = await commitOf(context, 'HEAD')
+    if (head) return head
+    const any = await git(['for-each-ref', '--count=1'], { cwd: tree })
+    throw new BuildFailure(
+      any.stdout.trim() === ''
+        ? 'the repository is empty: it has no commit to start from'
+        : "the repository's HEAD names no commit: give a ref",
+    )
+  }
+  for (const name of candidates(source.ref)) {
+    const commit = await commitOf(context, name)
+    if (commit) return commit
+  }
+  return fetchUncloned(context, source.ref)
+}
+
+/** What a ref may stand for in a fresh clone: a full name, a branch, a tag, a commit, in this order. */
+function candidates(ref: string): string[] {
+  if (ref.startsWith('refs/heads/')) return [`refs/remotes/origin/${ref.slice('refs/heads/'.length)}`]
+  if (ref.startsWith('refs/')) return [ref]
+  const names = [`refs/remotes/origin/${ref}`, `refs/tags/${ref}`, `refs/remotes/${ref}`]
+  return /^[0-9a-f]{7,64}$/.test(ref) ? [...names, ref] : names
+}
+
+/** Refs that a clone does not take, such as refs/pull/1/head, and commits that no branch holds. */
+async function fetchUncloned(context: BuildContext, ref: string): Promise<string> {
+  const unknown = new BuildFailure(`the repository has no ref or commit ${ref}`)
+  if (!ref.startsWith('refs/') && !/^[0-9a-f]{40}([0-9a-f]{24})?$/.test(ref)) throw unknown
+  const fetched = await git([...PATIENCE, 'fetch', '--quiet', '--no-tags', '--', 'origin', ref], {
+    cwd: context.tree,
+    env: SSH,
+    timeoutMs: context.agent.limits.cloneMs,
+    signal: context.signal,
+  })
+  const commit = fetched.exitCode === 0 ? await commitOf(context, 'FETCH_HEAD') : null
+  if (!commit) throw unknown
+  return commit
+}
+
+export async function commitOf(context: BuildContext, name: string): Promise<string | null> {
+  const found = await git(['rev-parse', '--quiet', '--verify', '--end-of-options', `${name}^{commit}`], {
+    cwd: context.tree,
+    signal: context.signal,
+  })
+  return found.exitCode === 0 ? found.stdout.trim() : null
+}
+
+/** Runs git and passes on what it says when it fails. */
+export async function succeed(args: readonly string[], options: GitOptions): Promise<void> {
+  const result = await git([...PATIENCE, ...args], { ...options, env: { ...SSH, ...options.env } })
+  if (result.exitCode === 0) return
+  if (result.timedOut) throw new BuildFailure(`git ${args[0]} did not end within ${options.timeoutMs} ms`)
+  throw new BuildFailure(printable(result.stderr) || `git ${args[0]} failed (exit code ${result.exitCode})`)
+}
+
+/** A bundle source: what the CLI packed, checked object by object, and the commit that its ref names. */
+
+export async function unpackSource(context: BuildContext, source: { ref: string | null }): Promise<string> {
+  const { tree, agent, signal } = context
+  const bundle = bundlePath(context.workspace)
+  const options = { cwd: tree, timeoutMs: agent.limits.cloneMs, signal }
+  const heads = await git(['bundle', 'list-heads', bundle], { cwd: context.workspace.folder, signal })
+  if (heads.exitCode !== 0) throw new BuildFailure('the upload is not a git bundle')
+  const refs = heads.stdout.split('\n').flatMap(line => {
+    const [oid = '', name] = line.split(' ')
+    return name ? [{ oid, name }] : []
+  })
+  const chosen = choose(refs, source.ref)
+  if (!chosen) {
+    throw new BuildFailure(source.ref ? `the bundle has no ref ${source.ref}` : 'the bundle has no HEAD: give a ref')
+  }
+  const format = chosen.oid.length === 64 ? 'sha256' : 'sha1'
+  await succeed(['init', '--quiet', '--template=', `--object-format=${format}`, '--', tree], {
+    ...options,
+    cwd: context.workspace.folder,
+  })
+  await succeed(['bundle', 'verify', '--quiet', bundle], options)
+  await succeed(
+    [
+      ...['-c', 'transfer.fsckObjects=true', 'fetch', '--quiet', '--no-tags', '--', bundle],
+      `+${chosen.name}:refs/tdf-source`,
+      ...(refs.some(ref => ref.name.startsWith('refs/heads/')) ? ['+refs/heads/*:refs/remotes/origin/*'] : []),
+      ...(refs.some(ref => ref.name.startsWith('refs/tags/')) ? ['+refs/tags/*:refs/tags/*'] : []),
+    ],
+    options,
+  )
+  const commit = await commitOf(context, 'refs/tdf-source')
+  if (!commit) throw new BuildFailure(`${chosen.name} of the bundle is not a commit`)
+  await succeed(['update-ref', '-d', 'refs/tdf-source'], options)
+  return commit
+}
+
+function choose(refs: readonly { oid: string; name: string }[], wanted: string | null) {
+  if (wanted === null) return refs.find(ref => ref.name === 'HEAD') ?? (refs.length === 1 ? refs[0] : undefined)
+  const names = [wanted, `refs/heads/${wanted}`, `refs/tags/${wanted}`]
+  for (const name of names) {
+    const found = refs.find(ref => ref.name === name)
+    if (found) return found
+  }
+  return refs.find(ref => ref.oid === wanted)
+}

@@ -1,0 +1,77 @@
+/** `[agents.NAME]`: the programs that do the work. */
+
+import { z } from 'zod'
+import { choice, described, list, price, text } from './kinds.ts'
+
+const AGENT_TYPES = ['claude', 'codex', 'acp', 'command'] as const
+
+const PERMISSIONS = ['allow', 'deny', 'ask'] as const
+
+const NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/
+const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/
+
+/** What a type brings along when its table says nothing. A type that is not here has no program of its own. */
+const TYPES: Partial<Record<string, { command: string[]; env: string[] }>> = {
+  claude: { command: ['claude'], env: ['ANTHROPIC_API_KEY', 'CLAUDE_CODE_OAUTH_TOKEN'] },
+  codex: { command: ['codex'], env: ['OPENAI_API_KEY', 'CODEX_API_KEY'] },
+}
+
+/** Agents that exist without a table, named after their type. */
+export const BUILT_IN_AGENTS = Object.keys(TYPES)
+
+const agent = z
+  .strictObject({
+    type: described(z.enum(AGENT_TYPES), 'How tdf talks to it: claude, codex, acp, or command (any program).', {
+      expects: `one of ${AGENT_TYPES.map(type => JSON.stringify(type)).join(', ')}`,
+      choices: AGENT_TYPES,
+      example: 'acp',
+    }),
+    command: list([], 'The program; tdf adds its arguments. claude and codex know theirs.', {
+      example: '["opencode", "acp"]',
+    }),
+    args: list([], 'Further arguments, after those of tdf.'),
+    env: described(
+      z.array(z.string().regex(VARIABLE)).max(100).optional(),
+      'Names of variables that the daemon passes on; no values.',
+      {
+        expects: 'a list of names of environment variables, such as ["ANTHROPIC_API_KEY"]',
+        example: '["ANTHROPIC_API_KEY"]',
+      },
+    ),
+    model: text('', 'The model of a task without --model. Empty: what the agent itself chooses.', {
+      example: 'sonnet',
+    }),
+    permissions: choice(
+      PERMISSIONS,
+      'allow',
+      'How its questions for permission are answered; with "ask" they wait for tdf send.',
+    ),
+    input_price: price('USD for a million tokens that it reads, for an agent that does not tell what it costs.'),
+    output_price: price('USD for a million tokens that it writes.'),
+    install: text('', 'Run once on each node as its admin.', {
+      example: 'npm install -g opencode-ai',
+    }),
+  })
+  .superRefine((table, ctx) => {
+    if (table.command.length > 0 || TYPES[table.type]) return
+    ctx.addIssue({
+      code: 'custom',
+      path: ['command'],
+      params: { says: `an agent of type "${table.type}" needs its command, such as ["opencode", "acp"]` },
+    })
+  })
+  .transform(table => ({
+    ...table,
+    command: table.command.length > 0 ? table.command : (TYPES[table.type]?.command ?? []),
+    env: table.env ?? TYPES[table.type]?.env ?? [],
+  }))
+
+export const agentsTable = z
+  .record(
+    described(z.string().regex(NAME), 'The name of the agent, for --agent.', {
+      expects: 'a name of small letters, digits, "_" and "-"',
+    }),
+    agent,
+  )
+  .prefault({})
+  .meta({ description: 'Agents by name. claude and codex need no table; one is added like this.' })

@@ -1,0 +1,230 @@
+/** What a task is. A *status* says who owns it, a *step* where it is; what changes belongs to one attempt. */
+import type { Facts, Usage } from './facts.ts'
+
+export type {
+  ExitFacts,
+  Facts,
+  ProgressFacts,
+  Question,
+  ResumeFacts,
+  Usage,
+} from './facts.ts'
+
+export const STATUSES = ['queued', 'delegated', 'in_progress', 'parked', 'completed', 'failed', 'cancelled'] as const
+export type Status = (typeof STATUSES)[number]
+
+/** Legal changes of status. A terminal status never changes. */
+export const STATUS_EDGES = {
+  queued: ['delegated', 'failed', 'cancelled'],
+  delegated: ['queued', 'in_progress', 'failed', 'cancelled'],
+  in_progress: ['completed', 'failed', 'cancelled', 'parked'],
+  parked: ['queued', 'in_progress', 'failed', 'cancelled'],
+  completed: [],
+  failed: [],
+  cancelled: [],
+} as const satisfies Record<Status, readonly Status[]>
+
+export const STEPS = [
+  'node_selection',
+  'node_provisioning',
+  'node_agent_ready',
+  'workspace_creation',
+  'workspace_ready',
+  'agent_session',
+  'running',
+  'awaiting_followup',
+  'salvage',
+  'cleanup',
+] as const
+export type Step = (typeof STEPS)[number]
+
+export type Verdict =
+  | 'verified'
+  | 'unverified'
+  | 'no_change'
+  | 'check_failed'
+  | 'permission_denied'
+  | 'agent_error'
+  | 'timeout'
+  | 'budget'
+  | 'infrastructure'
+  | 'cancelled'
+
+export type Cleanup = 'pending' | 'done' | 'failed'
+
+export type AgentType = 'claude' | 'codex' | 'acp' | 'command'
+
+/** Where a task's files come from. A bundle was uploaded by the CLI under its hash; a url is cloned on the node. */
+export type RepoSource =
+  | { kind: 'bundle'; url: string; ref: string; baseCommit: string; sha256: string; bytes: number }
+  | { kind: 'git'; url: string; ref: string | null; baseCommit: null }
+
+/** Which program does the work and how it is called. What may be absent was not known to older versions. */
+export interface AgentSpec {
+  name: string
+  type: AgentType
+  /** The program and its leading arguments; the adapter on the node adds its own, then come `args`. */
+  command: string[]
+  args?: string[]
+  model?: string | null
+  /** Names of the variables that it is given. */
+  env: string[]
+  /** Run once on each node before it. */
+  install?: string
+}
+
+/** How an agent's questions for permission are answered; `ask` asks the task's user. */
+export type Permissions = 'allow' | 'deny' | 'ask'
+
+/** What was asked for. Written once at submit and the same for every attempt. */
+export interface TaskSpec {
+  /** The trace that the task is a part of, by W3C Trace Context; its agent finds it as TRACEPARENT. */
+  traceparent?: string
+  title: string
+  prompt: string
+  agent: AgentSpec
+  repo: RepoSource
+  outputBranch: string
+  author: { name: string; email: string }
+  setup: { command: string; timeoutMs: number } | null
+  /** False: what the repository itself asks for is not run either. */
+  repositorySetup?: boolean
+  check: string | null
+  /** Placement wishes; null means "any". A named node never falls back to another. */
+  node: string | null
+  provider: string | null
+  size: string | null
+  location: string | null
+  labels: Record<string, string>
+  priority: number
+  /** Limit on the agent's run from `--timeout`, in ms; null uses the configured limits. */
+  timeoutMs: number | null
+  interactive: boolean
+  /** The task ends with the verdict `budget` once its agent has cost more, in USD. */
+  maxCostUsd?: number | null
+  permissions?: Permissions
+  /** False: a usage limit ends the attempt instead of parking it. */
+  autoResume?: boolean
+  /** Where its branch goes once it is completed; null keeps it here. */
+  push?: PushSpec | null
+}
+
+export interface PushSpec {
+  remote: string
+  /** Whether a pull request is opened for it. */
+  pr: boolean
+}
+
+export interface TaskResult {
+  branch: string
+  commit: string
+  ahead: number
+  filesChanged: number
+  insertions: number
+  deletions: number
+  summary: string | null
+  salvaged: boolean
+  check: { command: string; exitCode: number | null } | null
+}
+
+export interface TaskError {
+  code: string
+  message: string
+  hint: string
+  step: Step | null
+  class: 'transient' | 'wait' | 'permanent'
+}
+
+/** One attempt of a task, as stored. Times are Unix milliseconds. */
+export interface Task {
+  id: string
+  attempt: number
+  /** Guards status, step and attempt: a writer that saw an older one loses. Signals never raise it. */
+  rev: number
+  spec: TaskSpec
+  status: Status
+  step: Step | null
+  stepEnteredAt: number
+  stepAttempt: number
+  /** The only thing that moves time. Null once nothing is left to do. */
+  wakeAt: number | null
+  /** When the step gives up; moved along with every gap of the clock. */
+  deadlineAt: number | null
+  /** The run's limit that nothing extends. */
+  absoluteAt: number | null
+  waitingFor: string | null
+  parkedUntil: number | null
+  placement: number
+  nodeName: string | null
+  workspaceId: string | null
+  sessionId: string | null
+  facts: Facts
+  verdict: Verdict | null
+  result: TaskResult | null
+  usage: Usage | null
+  error: TaskError | null
+  cleanup: Cleanup | null
+  /** Marks an attempt that this engine manages; null was written before the marker existed. */
+  engineVersion: number | null
+  createdAt: number
+  startedAt: number | null
+  completedAt: number | null
+  updatedAt: number
+}
+
+export function isTerminal(status: Status): boolean {
+  return STATUS_EDGES[status].length === 0
+}
+
+/** The verdicts of a completed task; every other terminal verdict belongs to `failed` or `cancelled`. */
+export function statusOf(verdict: Verdict): 'completed' | 'failed' | 'cancelled' {
+  if (verdict === 'cancelled') return 'cancelled'
+  return verdict === 'verified' || verdict === 'unverified' || verdict === 'no_change' ? 'completed' : 'failed'
+}
+
+/** Names of what an attempt makes outside. They derive from ids, so that doing it again finds what is there. */
+export function workspaceIdOf(taskId: string, attempt: number, placement: number): string {
+  return `${taskId}-${attempt}-${placement}`
+}
+
+export function resultRefOf(taskId: string, attempt: number): string {
+  return `refs/tdf/${taskId}/${attempt}`
+}
+
+/** The sessions of an attempt by name. Names derive from ids, so that asking again finds what is there. */
+
+/** The agent's name for what the setup command printed. */
+export const SETUP_SESSION = 'setup'
+
+/** Names the n-th session of an attempt, from 1. */
+export function sessionIdOf(task: Pick<Task, 'workspaceId'>, number: number): string {
+  return `${task.workspaceId}-s${number}`
+}
+
+/** The session after those that were started in this attempt, and how many came after the first one with it. */
+export function nextSession(task: Task): { id: string; followups: number } {
+  const begun = task.facts.session ? (task.facts.followups ?? 0) + 1 : 0
+  return { id: sessionIdOf(task, begun + 1), followups: begun }
+}
+
+/** The check of a task is a session of its own. */
+export const checkIdOf = (sessionId: string) => `${sessionId}-check`
+
+/** Every session that was or may have been started in one workspace of the attempt, oldest first. */
+export function sessionsOf(task: Task, workspaceId: string | null = task.workspaceId): string[] {
+  if (task.sessionId === null) return []
+  const length = (task.facts.followups ?? 0) + 1
+  const runs = Array.from({ length }, (_, index) => sessionIdOf({ workspaceId }, index + 1))
+  return task.spec.check === null ? runs : [...runs, checkIdOf(task.sessionId)]
+}
+
+/**
+ * One governor for each credential: when one task meets a usage limit, no other runs into it. A credential is known by
+ * the agent's name and the names of its variables, never by a value.
+ */
+
+/** What an agent draws on; null for a plain command, which draws on nothing that we know of. */
+export function credentialOf({ agent }: Pick<TaskSpec, 'agent'>): string | null {
+  if (agent.type === 'command') return null
+  return [agent.name, ...[...agent.env].sort()].join(' ')
+}

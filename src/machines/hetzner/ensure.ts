@@ -1,0 +1,157 @@
+/**
+ * Exactly one server for each node, though the API knows no idempotency: the node's name was final before anything was
+ * sent, names are unique in a project, and every create is preceded by a look.
+ */
+
+import { createHash } from 'node:crypto'
+import { TdfError } from '../../core/errors.ts'
+import type { Node } from '../../core/node.ts'
+import type { Machine, MayVary } from '../provider.ts'
+import type { HetznerApi, Server } from './api.ts'
+import { REQUEST_MS } from './client.ts'
+import { HetznerError } from './errors.ts'
+import { installLabel, labelsOf } from './labels.ts'
+import { describe, type Hetzner } from './machine.ts'
+import type { Offer } from './offers.ts'
+
+/** An account at its limit is asked again after this, or as soon as a machine of ours has gone. */
+const LIMIT_MS = 5 * 60_000
+
+export interface Orders {
+  ensure(node: Node, signal: AbortSignal, mayVary: MayVary): Promise<Machine>
+  /** A machine of ours has gone: there may be room for another. */
+  roomAgain(): void
+}
+
+export function createOrders(hetzner: Hetzner): Orders {
+  const { world, api, fleet, offers, installId, config } = hetzner
+  let limit: { until: number; error: TdfError } | null = null
+  let key: Promise<number> | null = null
+
+  async function order(node: Node, signal: AbortSignal, mayVary: MayVary): Promise<Machine> {
+    waitForLimit()
+    for (const offer of offers.open(node, mayVary)) {
+      const made = offers.take(offer) ? await tryOffer(node, offer, signal) : null
+      if (made) return made
+    }
+    // All of them were refused by now, so this throws; else one has come free meanwhile, and the next look takes it.
+    offers.open(node, mayVary)
+    throw new TdfError('CAPACITY', 'Hetzner had no room until just now', { retryAfterMs: 1_000 })
+  }
+
+  /** Null when this offer cannot be had. */
+  async function tryOffer(node: Node, offer: Offer, signal: AbortSignal): Promise<Machine | null> {
+    try {
+      const { server, action } = await create(node, offer, signal)
+      offers.worked(offer)
+      limit = null
+      fleet.saw(server)
+      const machine = await describe(hetzner, node, server)
+      return { ...machine, facts: { ...machine.facts, actionId: action.id } }
+    } catch (error) {
+      if (!(error instanceof HetznerError)) throw error
+      if (error.apiCode === 'uniqueness_error') return adopt(node, error, signal)
+      if (error.code === 'PROVIDER_LIMIT') startLimit(error)
+      if (error.code !== 'CAPACITY' && error.code !== 'PROVIDER_REFUSED') throw error
+      key = null
+      offers.refused(offer, error)
+      return null
+    }
+  }
+
+  async function create(node: Node, { type, location }: Offer, signal: AbortSignal) {
+    const keyId = await clientKey()
+    signal.throwIfAborted()
+    return api.create(
+      {
+        name: node.name,
+        server_type: type,
+        location,
+        image: config.image,
+        ssh_keys: keyId === null ? [] : [keyId],
+        user_data: hetzner.userData(node),
+        labels: labelsOf(installId, node.name, world.clock.now() + hetzner.leaseMs),
+      },
+      signal,
+    )
+  }
+
+  /** Looked for once, whoever asks first; so it hears no one's signal. */
+  async function clientKey(): Promise<number | null> {
+    const publicKey = hetzner.publicKey()
+    if (publicKey === null) return null
+    key ??= ensureKey(api, installId, publicKey)
+    key.catch(() => {
+      key = null
+    })
+    return key
+  }
+
+  /** An earlier create of ours was done after all. Whether the server really is ours, its labels say. */
+  async function adopt(node: Node, error: HetznerError, signal: AbortSignal): Promise<Machine> {
+    const server = await api.byName(node.name, signal)
+    if (server) return describe(hetzner, node, server)
+    throw new TdfError('PROVIDER_UNAVAILABLE', `${error.message}, and yet no server of that name is listed`)
+  }
+
+  function startLimit(error: HetznerError): never {
+    limit = { until: world.clock.mono() + LIMIT_MS, error }
+    throw new TdfError('PROVIDER_LIMIT', error.message, { cause: error, retryAfterMs: LIMIT_MS })
+  }
+
+  function waitForLimit(): void {
+    if (!limit) return
+    const now = world.clock.mono()
+    const leftMs = limit.until - now
+    if (leftMs > 0) throw new TdfError('PROVIDER_LIMIT', limit.error.message, { retryAfterMs: leftMs })
+    // One finds out for all whether there is room again.
+    limit.until = now + REQUEST_MS
+  }
+
+  return {
+    async ensure(node, signal, mayVary) {
+      const server = await lookFor(hetzner, node, signal)
+      if (server) return describe(hetzner, node, server)
+      // Its number names it for ever, so that this is proof; and a name is never used for a second machine.
+      if (node.facts.serverId !== undefined) return { state: 'failed', why: `server ${node.facts.serverId} is gone` }
+      return order(node, signal, mayVary)
+    },
+    roomAgain() {
+      limit = null
+    },
+  }
+}
+
+/** In the list that all share; what is not there is asked for by itself. Null is proof only when its number is known. */
+export async function lookFor({ fleet, api }: Hetzner, node: Node, signal: AbortSignal): Promise<Server | null> {
+  const { serverId } = node.facts
+  const listed = await fleet.server(node.name)
+  signal.throwIfAborted()
+  if (listed && (serverId === undefined || serverId === String(listed.id))) return listed
+  return serverId === undefined ? api.byName(node.name, signal) : api.get(Number(serverId), signal)
+}
+
+/** One ssh key for each installation, known to the project before a machine is: else its root password goes by mail. */
+
+/** MD5 over the key's bytes, in pairs with colons: how the API names keys (ssh-keygen -E md5). */
+export function fingerprintOf(publicKey: string): string {
+  const bytes = Buffer.from(publicKey.trim().split(/\s+/)[1] ?? '', 'base64')
+  return createHash('md5').update(bytes).digest('hex').match(/../g)?.join(':') ?? ''
+}
+
+/** The id of the key in the project, uploaded when it is not there. Found by its fingerprint, whoever put it there. */
+export async function ensureKey(api: HetznerApi, installId: string, publicKey: string): Promise<number> {
+  const fingerprint = fingerprintOf(publicKey)
+  const there = await api.keyByFingerprint(fingerprint)
+  if (there) return there.id
+  try {
+    const name = `tdf-${installId}-${fingerprint.replaceAll(':', '').slice(0, 8)}`
+    return (await api.addKey(name, publicKey, installLabel(installId))).id
+  } catch (error) {
+    // Somebody was faster, or an answer of ours was lost: it is there now.
+    const isThere = error instanceof HetznerError && error.apiCode === 'uniqueness_error'
+    const found = isThere ? await api.keyByFingerprint(fingerprint) : null
+    if (found) return found.id
+    throw error
+  }
+}

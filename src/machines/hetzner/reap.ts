@@ -1,0 +1,66 @@
+/**
+ * Ends what a dead daemon left: exactly the servers that carry an installation's mark and whose lease has run out. Needs
+ * a token and the installation's id, no daemon and no database.
+ */
+import type { Config } from '../../config/schema/schema.ts'
+import { asTdfError } from '../../core/errors.ts'
+import { sleep, type World } from '../../platform/world.ts'
+import type { MarkedFleet, MarkedMachine } from '../provider.ts'
+import { hetznerApi } from './api.ts'
+import { hetznerClient } from './client.ts'
+import { markedFleet } from './marked.ts'
+
+export interface Reaped extends MarkedMachine {
+  outcome: 'expired' | 'removed' | 'going' | 'kept' | 'failed'
+  /** Why it was kept, or why it could not be removed. */
+  reason: string | null
+}
+
+export interface ReapOptions {
+  world: World
+  config: Config['providers']['hetzner']
+  token(): string
+  installId: string
+  /** Only says which it would be. */
+  dryRun: boolean
+}
+
+const LOOK_MS = 2_000
+/** A deletion takes seconds; whoever calls again sees the rest. */
+const LOOKS_MAX = 30
+
+/** Answers what was expired, and what says nothing of its lease. Throws when they cannot be listed. */
+export async function reap(options: ReapOptions, signal: AbortSignal): Promise<Reaped[]> {
+  const { world, config, token, installId, dryRun } = options
+  const api = hetznerApi(hetznerClient({ world, endpoint: config.endpoint, token }))
+  const fleet = markedFleet({ api, installId, config })
+  const now = world.clock.now()
+  const reaped: Reaped[] = []
+  for (const machine of await fleet.list(signal)) {
+    const { leaseUntil } = machine
+    if (leaseUntil === null) reaped.push({ ...machine, outcome: 'kept', reason: 'it says nothing of its lease' })
+    else if (leaseUntil > now) continue
+    else if (dryRun) reaped.push({ ...machine, outcome: 'expired', reason: null })
+    else reaped.push({ ...machine, ...(await end(world, fleet, machine, signal)) })
+  }
+  return reaped
+}
+
+/** One that cannot be removed keeps no other. */
+async function end(
+  world: World,
+  fleet: MarkedFleet,
+  machine: MarkedMachine,
+  signal: AbortSignal,
+): Promise<Pick<Reaped, 'outcome' | 'reason'>> {
+  try {
+    for (let look = 0; look < LOOKS_MAX; look++) {
+      if (await fleet.remove(machine, signal)) return { outcome: 'removed', reason: null }
+      await sleep(world.clock, LOOK_MS, signal)
+    }
+    return { outcome: 'going', reason: null }
+  } catch (thrown) {
+    signal.throwIfAborted()
+    return { outcome: 'failed', reason: asTdfError(thrown).message }
+  }
+}

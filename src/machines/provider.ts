@@ -1,0 +1,77 @@
+/** The seam behind which machines come from. Everything is keyed by the node's name and safe to ask twice. */
+import type { AgentLine } from '../clients/agent.ts'
+import type { Node, NodeFacts } from '../core/node.ts'
+
+/** A machine as its provider sees it. */
+export type Machine =
+  | { state: 'up'; address: string; facts?: Partial<NodeFacts>; about?: MachineAbout }
+  /** On its way; `why` is a sentence for people. */
+  | { state: 'coming'; why: string; facts?: Partial<NodeFacts>; about?: MachineAbout }
+  /** It will never be one. What there is of it is destroyed, and another is ordered under another name. */
+  | { state: 'failed'; why: string; facts?: Partial<NodeFacts> }
+
+/** What it came to be, where the order left that open. */
+export type MachineAbout = Pick<Node, 'size' | 'location' | 'pricePerHour'>
+
+/** Whether size and place of an order are only defaults, so that others will do when there is no room. */
+export interface MayVary {
+  size: boolean
+  location: boolean
+}
+
+/** A machine that carries the mark of this installation, whether or not we know it. */
+export interface MarkedMachine extends MachineAbout {
+  nodeName: string
+  id: string
+  address: string | null
+  createdAt: number
+  /** Until when it is spoken for; null when it does not say. Unix ms. */
+  leaseUntil: number | null
+}
+
+/** A machine that may be ordered, for placement and `--dry-run`. */
+export interface Catalogue {
+  sizes: readonly string[]
+  locations: readonly string[]
+}
+
+export interface StandingNode {
+  name: string
+  size: string | null
+  location: string | null
+  address: string
+  maxWorkspaces: number
+  /** Takes it off the list; only where that is done while we run, not in the configuration. */
+  forget?: () => void
+}
+
+export interface Provider {
+  /** Nodes that are simply there: configured, or this machine itself. */
+  standing(): readonly StandingNode[]
+  /** What can be ordered; null when nothing can. */
+  catalogue(): Catalogue | null
+  /** Makes the machine, or finds the one that was asked for before. Throws while it cannot be had. */
+  ensure(node: Node, signal: AbortSignal, mayVary: MayVary): Promise<Machine>
+  /** Looks for a machine that was there; `gone` only when it certainly is. Never makes one. */
+  find(node: Node, signal: AbortSignal): Promise<Machine | { state: 'gone' }>
+  /** A way to the node's agent; who answers is not yet proved. */
+  connect(node: Node): Promise<AgentLine>
+  /** The command that runs a command line of `sh` on the node with a terminal; null when there is no such way. */
+  shell(node: Node): readonly string[] | null
+  /** Whether its agent is older than ours; only where tdf installs it. Hanging up makes the next dial replace it. */
+  isOutdated?(node: Node): boolean
+  hangUp?(node: Node): void
+  /** True once the machine is certainly gone. */
+  destroy(node: Node, signal: AbortSignal): Promise<boolean>
+  /** Only where machines cost money by the hour and can be forgotten. */
+  fleet?: MarkedFleet
+}
+
+/** All machines of an installation at once: for whoever looks for those without an owner. */
+export interface MarkedFleet {
+  list(signal: AbortSignal): Promise<MarkedMachine[]>
+  /** Speaks for it until then, in Unix ms; whoever finds it later may end it. */
+  renew(machine: MarkedMachine, leaseUntil: number, signal: AbortSignal): Promise<void>
+  /** Looks once more whose it is, and removes it. True once it is certainly gone. Throws when somebody looks after it. */
+  remove(machine: MarkedMachine, signal: AbortSignal): Promise<boolean>
+}

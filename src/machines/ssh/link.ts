@@ -1,0 +1,102 @@
+/**
+ * The way to the agent of one node by ssh. It is dialled when it is asked for and not there, prepared on the way, and
+ * told from the last one by the callback url that comes with it. Whoever asks too soon after a failure gets that again.
+ */
+
+import { mkdirSync } from 'node:fs'
+import type { AgentLine } from '../../clients/agent.ts'
+import { httpTransport, type Transport } from '../../clients/transport.ts'
+import { asTdfError, TdfError } from '../../core/errors.ts'
+import type { World } from '../../platform/world.ts'
+import { type Preparation, prepareNode } from '../setup/prepare.ts'
+import { endLeftover, type Master, type MasterSockets, openMaster } from './master.ts'
+import { isBornKey, rotateHostKey } from './rotate.ts'
+import { sshRun } from './run.ts'
+import type { SshTarget } from './target.ts'
+
+export interface LinkOptions {
+  world: World
+  /** Signs in to prepare the machine; where it has no user for the tunnel, for that too. */
+  admin: SshTarget
+  tunnel: SshTarget
+  sockets: MasterSockets
+  preparation: Preparation
+  callback(): { host: string; port: number }
+  /** The connection is over and nobody asked for that. */
+  onDown(): void
+}
+
+export interface SshLink {
+  /** Throws NODE_UNREACHABLE, NODE_KEY_MISMATCH, NODE_SETUP_FAILED or SSH_UNUSABLE. */
+  line(): Promise<AgentLine>
+  close(): void
+}
+
+const BACKOFF_MS_FIRST = 500
+const BACKOFF_MS_MAX = 15_000
+
+export function sshLink(options: LinkOptions): SshLink {
+  const { world, admin, tunnel, sockets, preparation } = options
+  const { nodeName, token } = preparation
+  const transport: Transport = httpTransport({ socket: sockets.agent })
+  let current: { master: Master; line: AgentLine } | undefined
+  let dialling: Promise<AgentLine> | undefined
+  let failure: { error: TdfError; count: number; notBefore: number } | undefined
+  for (const { folder } of [admin, tunnel]) mkdirSync(folder, { recursive: true, mode: 0o700 })
+  endLeftover(tunnel)
+
+  async function dial(): Promise<AgentLine> {
+    if (isBornKey(admin)) await rotateHostKey(nodeName, admin)
+    const agentPort = await prepareNode(
+      (command, limits) => sshRun(nodeName, admin, { command, ...limits }),
+      preparation,
+    )
+    const callback = options.callback()
+    const master = await openMaster({ world, nodeName, target: tunnel, sockets, agentPort, callback })
+    const line: AgentLine = { transport, token, callbackUrl: `http://127.0.0.1:${master.callbackPort}` }
+    current = { master, line }
+    master.ended.then(() => {
+      if (current?.master !== master) return
+      current = undefined
+      options.onDown()
+    })
+    return line
+  }
+
+  function noteFailure(thrown: unknown): TdfError {
+    const error = asTdfError(thrown)
+    const count = (failure?.count ?? 0) + 1
+    const waitMs = Math.min(BACKOFF_MS_FIRST * 2 ** (count - 1), BACKOFF_MS_MAX)
+    failure = { error, count, notBefore: world.clock.mono() + Math.max(waitMs, error.retryAfterMs ?? 0) }
+    return error
+  }
+
+  return {
+    async line() {
+      if (current?.master.isAlive()) return current.line
+      const waitMs = failure ? failure.notBefore - world.clock.mono() : 0
+      if (failure && waitMs > 0) {
+        throw new TdfError(failure.error.code, failure.error.message, { cause: failure.error, retryAfterMs: waitMs })
+      }
+      dialling ??= dial()
+        .then(
+          line => {
+            failure = undefined
+            return line
+          },
+          thrown => {
+            throw noteFailure(thrown)
+          },
+        )
+        .finally(() => {
+          dialling = undefined
+        })
+      return dialling
+    },
+    close() {
+      const { master } = current ?? {}
+      current = undefined
+      master?.close()
+    },
+  }
+}

@@ -1,0 +1,101 @@
+/** Your own boxes: an agent reached at a url with its token, or a machine reached by ssh, where tdf brings the agent. */
+
+import { readFileSync, statSync } from 'node:fs'
+import type { AgentLine } from '../clients/agent.ts'
+import { httpTransport } from '../clients/transport.ts'
+import type { StaticNodeConfig } from '../config/schema/schema.ts'
+import { asTdfError, TdfError } from '../core/errors.ts'
+import type { Node } from '../core/node.ts'
+import type { Provider } from './provider.ts'
+
+/** What can be done with a machine that is reached by ssh. */
+export interface SshWay {
+  connect(name: string, destination: string): Promise<AgentLine>
+  shell(name: string, destination: string): readonly string[]
+  isOutdated(node: Node): boolean
+  hangUp(name: string): void
+}
+
+export interface StaticOptions {
+  /** Asked each time: nodes may be added and removed while we run. */
+  nodes(): readonly StaticNodeConfig[]
+  slots: number
+  ssh: SshWay
+  /** Takes a node off the list; undefined for one of the configuration. */
+  forget(name: string): (() => void) | undefined
+}
+
+export function staticProvider({ nodes, slots, ssh, forget }: StaticOptions): Provider {
+  const lines = new Map<string, AgentLine>()
+
+  function configured(name: string): StaticNodeConfig {
+    const node = nodes().find(one => one.name === name)
+    if (node) return node
+    throw new TdfError('NODE_UNREACHABLE', `node ${name} is not in the configuration any more`)
+  }
+
+  function forgetting(name: string) {
+    const remove = forget(name)
+    if (!remove) return {}
+    const forgetNode = () => {
+      ssh.hangUp(name)
+      remove()
+    }
+    return { forget: forgetNode }
+  }
+
+  const addressOf = (name: string) => configured(name).url || configured(name).ssh
+
+  return {
+    standing: () =>
+      nodes().map(node => ({
+        name: node.name,
+        size: node.size || null,
+        location: node.location || null,
+        address: node.url || node.ssh,
+        maxWorkspaces: node.maxWorkspaces ?? slots,
+        ...forgetting(node.name),
+      })),
+    catalogue: () => null,
+    ensure: async ({ name }) => ({ state: 'up', address: addressOf(name) }),
+    find: async ({ name }) => ({ state: 'up', address: addressOf(name) }),
+    connect: async ({ name }: Node) => {
+      const node = configured(name)
+      if (node.ssh) return ssh.connect(name, node.ssh)
+      const line = lines.get(name) ?? { transport: httpTransport({ url: node.url }), token: tokenOf(node) }
+      lines.set(name, line)
+      return line
+    },
+    shell: ({ name }) => {
+      const node = configured(name)
+      return node.ssh ? ssh.shell(name, node.ssh) : null
+    },
+    isOutdated: node => configured(node.name).ssh !== '' && ssh.isOutdated(node),
+    hangUp: ({ name }) => ssh.hangUp(name),
+    // A box of yours is never ours to destroy.
+    destroy: async () => true,
+  }
+}
+
+function tokenOf({ token, tokenFile, name }: StaticNodeConfig): string {
+  if (token) return token
+  try {
+    return readTokenFile(tokenFile)
+  } catch (error) {
+    const why = asTdfError(error).message
+    throw new TdfError('NODE_UNREACHABLE', `the token file of node ${name} is not used: ${why}`, { cause: error })
+  }
+}
+
+/** A file that holds one token. It is read anew each time, so that a replaced one counts at once. */
+
+/** Whoever is neither its owner nor of its group. */
+const OF_EVERYBODY = 0o007
+
+/** Throws when it cannot be read, and when everybody may: then the token is nobody's secret any more. */
+export function readTokenFile(file: string): string {
+  const mode = statSync(file).mode & 0o777
+  if ((mode & OF_EVERYBODY) !== 0)
+    throw new Error(`everybody may open it (mode ${mode.toString(8)}): chmod 600 ${file}`)
+  return readFileSync(file, 'utf8').trim()
+}

@@ -1,0 +1,69 @@
+/**
+ * Who this installation is: an id that marks its machines and a key that makes its tokens. Tied to the machine it was
+ * made on, so that a copied state folder does not take its twin's servers for its own.
+ */
+
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { TdfError } from '../core/errors.ts'
+import type { Random } from './world.ts'
+
+/** Who we are to nodes and providers: made once, kept in the state folder. */
+export interface Install {
+  id: string
+  /** Makes every callback token; never leaves this machine. */
+  key: Buffer
+}
+
+interface Stored {
+  id: string
+  key: string
+  machineId: string
+}
+
+/** Reads the identity or makes it. Throws STATE_FOREIGN on another machine than it was made on. */
+export function readInstall(stateDir: string, random: Random, machineId = readMachineId()): Install {
+  const file = path.join(stateDir, 'install.json')
+  if (!existsSync(file)) {
+    const fresh = { id: random.bytes(8).toString('hex'), key: random.bytes(32).toString('hex'), machineId }
+    writeFileSync(file, `${JSON.stringify(fresh)}\n`, { mode: 0o600, flag: 'wx', flush: true })
+  }
+  const stored = read(file)
+  if (stored.machineId !== machineId) {
+    throw new TdfError('STATE_FOREIGN', `${stateDir} was made on another machine; a copy must not act for the original`)
+  }
+  return { id: stored.id, key: Buffer.from(stored.key, 'hex') }
+}
+
+/**
+ * Ties the identity to this machine: the state was moved here, and the machine it comes from runs no daemon any more.
+ * Answers its id. Throws NOT_FOUND.
+ */
+export function adoptInstall(stateDir: string, machineId = readMachineId()): string {
+  const file = path.join(stateDir, 'install.json')
+  if (!existsSync(file)) throw new TdfError('NOT_FOUND', `there is no ${file} to adopt`, { hint: 'tdf daemon run' })
+  const stored = read(file)
+  writeFileSync(`${file}.part`, `${JSON.stringify({ ...stored, machineId })}\n`, { mode: 0o600, flush: true })
+  renameSync(`${file}.part`, file)
+  return stored.id
+}
+
+/** Written by us, whole or not at all. Throws STATE_CORRUPT when it is not. */
+function read(file: string): Stored {
+  try {
+    const stored = JSON.parse(readFileSync(file, 'utf8'))
+    if (/^[0-9a-f]{16}$/.test(stored.id) && /^[0-9a-f]{64}$/.test(stored.key)) return stored
+  } catch {
+    // Said below: whatever is wrong with it, nobody can be who it named.
+  }
+  throw new TdfError('STATE_CORRUPT', `${file} is damaged: put it back from a copy of the state folder`)
+}
+
+/** machine-id(5); a machine without one is told by nothing. */
+function readMachineId(): string {
+  try {
+    return readFileSync('/etc/machine-id', 'utf8').trim()
+  } catch {
+    return ''
+  }
+}

@@ -1,0 +1,195 @@
+/** Processes: run one to its end, start one that outlives us, and tell whether it is still the same one. */
+
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { constants } from 'node:os'
+import process from 'node:process'
+
+export type { ChildProcess } from 'node:child_process'
+
+export interface RunOptions {
+  cwd: string
+  /** The whole environment of the child: nothing is inherited. */
+  env: Record<string, string>
+  timeoutMs: number
+  input?: string | Uint8Array
+  /** Output beyond this is dropped, in bytes for each stream. */
+  outputBytesMax?: number
+  /** Sends stdout into this file, byte for byte, instead of into the result. */
+  outputFile?: string
+  /** How the output becomes a string; latin1 keeps every byte, for names that are not UTF-8. */
+  encoding?: 'utf8' | 'latin1'
+  signal?: AbortSignal
+}
+
+/** How a program ended. */
+export interface CommandEnd {
+  /** Null when it could not be started or was ended by a signal. */
+  exitCode: number | null
+  signal: string | null
+}
+
+export interface RunResult extends CommandEnd {
+  stdout: string
+  stderr: string
+  timedOut: boolean
+}
+
+/** Runs a program without a shell and waits for its end. Never throws: a program that cannot start has exitCode null. */
+export async function run(file: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
+  // Loaded by the first call: a session's runner starts no such program, and whoever waits for its agent waits for it.
+  const { execa } = await import('execa')
+  const result = await execa(file, args, {
+    cwd: options.cwd,
+    env: options.env,
+    extendEnv: false,
+    timeout: options.timeoutMs,
+    maxBuffer: options.outputBytesMax ?? 16 * 1024 * 1024,
+    reject: false,
+    shell: false,
+    stripFinalNewline: false,
+    encoding: options.encoding ?? 'utf8',
+    forceKillAfterDelay: 2_000,
+    ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
+    ...(options.outputFile === undefined ? {} : { stdout: { file: options.outputFile } }),
+    ...(options.signal ? { cancelSignal: options.signal } : {}),
+  })
+  return {
+    exitCode: result.exitCode ?? null,
+    signal: result.signal ?? null,
+    stdout: String(result.stdout ?? ''),
+    stderr: result.exitCode === undefined && !result.signal ? (result.shortMessage ?? '') : String(result.stderr ?? ''),
+    timedOut: result.timedOut,
+  }
+}
+
+/**
+ * The same for a small program that says little, without execa, whose loading takes longer than such a program: for where
+ * somebody waits who has not loaded it. Output is bounded at 1 MiB.
+ */
+export function runSmall(
+  file: string,
+  args: readonly string[],
+  { cwd, env, timeoutMs }: Pick<RunOptions, 'cwd' | 'env' | 'timeoutMs'>,
+): Promise<RunResult> {
+  return new Promise(resolve => {
+    const child = execFile(file, args, { cwd, env, timeout: timeoutMs }, (error, stdout, stderr) => {
+      const { pid, exitCode, signalCode: signal } = child
+      const timedOut = error?.killed === true
+      if (pid === undefined) resolve({ exitCode: null, signal, stdout, stderr: String(error?.message), timedOut })
+      else resolve({ exitCode, signal, stdout, stderr, timedOut })
+    })
+    child.stdin?.end()
+  })
+}
+
+/** Which process it is: a pid is used again, together with its start time and the boot it is unique. */
+export interface ProcessIdentity {
+  pid: number
+  /** Clock ticks since boot, field 22 of /proc/PID/stat (proc(5)). */
+  startTicks: string
+  bootId: string
+}
+
+export function identify(pid: number): ProcessIdentity | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    if (fields[0] === 'Z' || fields[0] === 'X') return null
+    const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+    return { pid, startTicks: fields[19] ?? '', bootId }
+  } catch {
+    return null
+  }
+}
+
+export function isAlive(identity: ProcessIdentity): boolean {
+  const now = identify(identity.pid)
+  return now !== null && now.startTicks === identity.startTicks && now.bootId === identity.bootId
+}
+
+/** Sends a signal to a process or, with a negative pid, to its group. False when there is none. */
+export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    process.kill(pid, signal)
+    return true
+  } catch {
+    return false
+  }
+}
+
+export interface DetachedOptions {
+  cwd: string
+  env: Record<string, string>
+  /** File descriptors for stdout and stderr. */
+  output: number
+}
+
+/** Starts a program in a session of its own that goes on when we end. */
+export function startDetached(file: string, args: readonly string[], options: DetachedOptions): ChildProcess {
+  const child = spawn(file, args, {
+    cwd: options.cwd,
+    env: options.env,
+    detached: true,
+    stdio: ['ignore', options.output, options.output],
+  })
+  // A program that cannot be started is noticed by whoever looks for the process.
+  child.on('error', () => {})
+  child.unref()
+  return child
+}
+
+export interface ForegroundOptions {
+  cwd: string
+  env: Record<string, string>
+  /**
+   * An open terminal instead of our own streams. Needed where we read from it: a child makes the streams that it inherits
+   * blocking, and they are ours too.
+   */
+  terminal?: number
+}
+
+/** Hands the terminal over until the program ends. Answers its exit code, 128 + n for signal n, 127 when it cannot start. */
+export async function runForeground(
+  file: string,
+  args: readonly string[],
+  { terminal, ...options }: ForegroundOptions,
+): Promise<number> {
+  const child = spawn(file, args, { ...options, stdio: terminal === undefined ? 'inherit' : Array(3).fill(terminal) })
+  const ignore = () => {}
+  // Ctrl-C is for whoever has the terminal.
+  process.on('SIGINT', ignore)
+  try {
+    return await new Promise(resolve => {
+      child.once('error', () => resolve(127))
+      child.once('exit', (code, signal) => resolve(code ?? 128 + (signal ? (constants.signals[signal] ?? 0) : 0)))
+    })
+  } finally {
+    process.off('SIGINT', ignore)
+  }
+}
+
+export interface GroupOptions {
+  cwd: string
+  env: Record<string, string>
+  /** File descriptors; stdout and stderr may be the same, so that their order is kept. */
+  input: number | 'ignore' | 'pipe'
+  stdout: number
+  stderr: number
+}
+
+/** Starts a program at the head of a session and process group of its own, so that the group can be ended as one. */
+export function startGroup(file: string, args: readonly string[], options: GroupOptions): ChildProcess {
+  return spawn(file, args, {
+    cwd: options.cwd,
+    env: options.env,
+    detached: true,
+    shell: false,
+    stdio: [options.input, options.stdout, options.stderr],
+  })
+}
+
+/** Of the machine's present run; another one means that every process from before is gone. */
+export function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+}

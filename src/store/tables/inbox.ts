@@ -1,0 +1,101 @@
+/** The inbox: facts that others told us, appended once each and consumed in the transaction of the outcome they led to. */
+import { jsonOf, readable } from '../sqlite/fields.ts'
+import type { Sql } from '../sqlite/sql.ts'
+import type { AttemptKey } from './attempts.ts'
+
+export const SIGNAL_KINDS = [
+  'workspace_ready',
+  'provisioning_failed',
+  'session_started',
+  'session_exited',
+  'cancel',
+  'followup',
+  'close',
+] as const
+export type SignalKind = (typeof SIGNAL_KINDS)[number]
+
+export interface Signal {
+  id: number
+  kind: SignalKind
+  payload: Record<string, unknown>
+  at: number
+}
+
+export interface NewSignal extends AttemptKey {
+  kind: SignalKind
+  /** The same fact told twice has the same key. */
+  dedupe: string
+  payload: Record<string, unknown>
+}
+
+/** False when the fact is already there. */
+export function addSignal(sql: Sql, signal: NewSignal, now: number): boolean {
+  return (
+    sql.run(
+      `insert into inbox (task_id, attempt, kind, dedupe, payload, at) values (?, ?, ?, ?, ?, ?) on conflict do nothing`,
+      signal.id,
+      signal.attempt,
+      signal.kind,
+      signal.dedupe,
+      JSON.stringify(signal.payload),
+      now,
+    ) === 1
+  )
+}
+
+/** What the attempt was told and has not used yet, oldest first. */
+export function openSignals(sql: Sql, key: AttemptKey): Signal[] {
+  const row = sql.one(OPEN, key.id, key.attempt)
+  // As OPEN puts them together.
+  const rows = JSON.parse(String(row?.rows)) as [number, SignalKind, string, number][]
+  return readable(rows, ([id, kind, payload, at]) => ({
+    ...{ id, kind, at },
+    payload: jsonOf({ id, payload }, 'payload') as Record<string, unknown>,
+  }))
+}
+
+/** In one row: the binding makes room for a hundred whenever it is asked for several (libsql 0.5.29), 6 µs of each hop. */
+const OPEN = `select json_group_array(json_array(id, kind, payload, at)) as rows
+  from (select id, kind, payload, at from inbox where task_id = ? and attempt = ? and consumed = 0 order by id)`
+
+export function hasSignal(sql: Sql, dedupe: string): boolean {
+  return sql.one('select 1 as known from inbox where dedupe = ?', dedupe) !== undefined
+}
+
+/** How much an attempt was told that it has not used, in bytes of JSON. */
+export function openBytes(sql: Sql, key: AttemptKey): number {
+  const row = sql.one(
+    'select coalesce(sum(length(payload)), 0) as bytes from inbox where task_id = ? and attempt = ? and consumed = 0',
+    key.id,
+    key.attempt,
+  )
+  return Number(row?.bytes)
+}
+
+/** Marks these as used. They stay as the proof that a repeat is a repeat. */
+export function consumeSignals(sql: Sql, ids: readonly number[]): void {
+  for (const id of ids) sql.run('update inbox set consumed = 1 where id = ?', id)
+}
+
+/** The last facts of an attempt, used or not, for diagnosis. */
+export function lastSignals(sql: Sql, key: AttemptKey, limit: number): { kind: string; at: number }[] {
+  return sql
+    .all(
+      'select kind, at from inbox where task_id = ? and attempt = ? order by id desc limit ?',
+      key.id,
+      key.attempt,
+      limit,
+    )
+    .map(row => ({ kind: String(row.kind), at: Number(row.at) }))
+}
+
+/** Drops signals older than `before` that were used, or that an attempt which is over will never use. */
+export function pruneSignals(sql: Sql, before: number, rowsMax: number): number {
+  return sql.run(
+    `delete from inbox where id in (
+       select i.id from inbox i left join attempts a on a.task_id = i.task_id and a.attempt = i.attempt
+       where i.at < ? and (i.consumed = 1 or a.live is not 1) limit ?)`,
+    before,
+    rowsMax,
+  )
+}

@@ -1,0 +1,87 @@
+/** Small facts about the installation as a whole. */
+import type { Sql } from '../sqlite/sql.ts'
+
+export function readMeta(sql: Sql, key: string): string | undefined {
+  const row = sql.one('select value from meta where key = ?', key)
+  return row && String(row.value)
+}
+
+export function writeMeta(sql: Sql, key: string, value: string): void {
+  sql.run(
+    'insert into meta (key, value) values (?, ?) on conflict (key) do update set value = excluded.value',
+    key,
+    value,
+  )
+}
+
+const RESTORED = 'restored'
+
+/** The database is a copy from an earlier time: what was done since is not in it. */
+export function markRestored(sql: Sql): void {
+  writeMeta(sql, RESTORED, '1')
+}
+
+export function isRestored(sql: Sql): boolean {
+  return readMeta(sql, RESTORED) === '1'
+}
+
+export function clearRestored(sql: Sql): void {
+  writeMeta(sql, RESTORED, '0')
+}
+
+/** Usage limits: until when a credential has nothing left. One row for each, whoever met the limit. */
+
+export function raiseLimit(sql: Sql, credential: string | null, until: number, now: number): void {
+  if (credential === null) return
+  sql.run(
+    `insert into limits (credential, until, at) values (?, ?, ?)
+     on conflict (credential) do update set until = max(until, excluded.until), at = excluded.at`,
+    credential,
+    until,
+    now,
+  )
+}
+
+export function limitOf(sql: Sql, credential: string | null): number | null {
+  const row = credential === null ? undefined : sql.one('select until from limits where credential = ?', credential)
+  return row ? Number(row.until) : null
+}
+
+/** Credential → until, of those that still hold. */
+export function limitsAt(sql: Sql, now: number): Map<string, number> {
+  const rows = sql.all('select credential, until from limits where until > ?', now)
+  return new Map(rows.map(row => [String(row.credential), Number(row.until)]))
+}
+
+/** Which callback tokens were issued, by hash. They stay known until the task is removed. */
+
+export interface Token {
+  scope: 'workspace' | 'node'
+  /** The workspace's id or the node's name. */
+  subject: string
+  taskId: string | null
+  attempt: number | null
+}
+
+export function issueToken(sql: Sql, hash: string, token: Token): void {
+  sql.run(
+    'insert into tokens (hash, scope, subject, task_id, attempt) values (?, ?, ?, ?, ?) on conflict do nothing',
+    hash,
+    token.scope,
+    token.subject,
+    token.taskId,
+    token.attempt,
+  )
+}
+
+export function readToken(sql: Sql, hash: string): Token | undefined {
+  const row = sql.one('select scope, subject, task_id, attempt from tokens where hash = ?', hash)
+  return (
+    row && {
+      scope: row.scope === 'node' ? 'node' : 'workspace',
+      subject: String(row.subject),
+      taskId: row.task_id === null ? null : String(row.task_id),
+      attempt: row.attempt === null ? null : Number(row.attempt),
+    }
+  )
+}

@@ -1,0 +1,114 @@
+/** Nodes: machines and their journey. What was last heard of one sits on a row of its own. */
+import type { Heartbeat, Node } from '../../core/node.ts'
+import { assignments, columnsOf, fields, holes, objectOf, readable, valuesOf } from '../sqlite/fields.ts'
+import type { Sql } from '../sqlite/sql.ts'
+
+const STATE = fields(
+  [
+    ...['status', 'size', 'location', 'address', 'maxWorkspaces', 'stateId', 'cursor', 'wakeAt', 'deadlineAt'],
+    ...['waitingFor', 'warmUntil', 'pricePerHour', 'readyAt', 'updatedAt'],
+  ],
+  ['facts'],
+)
+const WHOLE = [
+  ...fields(['name', 'provider', 'rev', 'wakes', 'createdAt']),
+  ...fields([], [], ['autoProvisioned']),
+  ...STATE,
+]
+const UPDATE = `update nodes set rev = rev + 1, ${assignments(STATE)} where name = ?`
+
+export interface ReadNode extends Node {
+  wakes: number
+}
+
+export type NodeState = Omit<Node, 'name' | 'provider' | 'rev' | 'autoProvisioned' | 'createdAt'>
+
+export function insertNode(sql: Sql, node: Node): boolean {
+  const row = { ...node, wakes: 0 }
+  return (
+    sql.run(
+      `insert into nodes (${columnsOf(WHOLE)}) values (${holes(WHOLE)}) on conflict do nothing`,
+      ...valuesOf(row, WHOLE),
+    ) === 1
+  )
+}
+
+export function readNode(sql: Sql, name: string): ReadNode | undefined {
+  const row = sql.one('select * from nodes where name = ?', name)
+  return row && objectOf<ReadNode>(row, WHOLE)
+}
+
+/** Every node that is not gone, or every one. */
+export function readNodes(sql: Sql, all = false): ReadNode[] {
+  const where = all ? '1 = 1' : "status not in ('destroyed', 'failed') or wake_at is not null"
+  const rows = sql.all(`select * from nodes where ${where} order by created_at, name`)
+  return readable(rows, row => objectOf<ReadNode>(row, WHOLE))
+}
+
+/** Writes an outcome of the node's journey over what was `seen`; false when somebody was faster. */
+export function updateNode(sql: Sql, seen: ReadNode, state: NodeState, now: number): number | null | false {
+  const stored = sql.one('select rev, wakes from nodes where name = ?', seen.name)
+  if (stored?.rev !== seen.rev) return false
+  const wakeAt = state.wakeAt === null ? null : stored.wakes === seen.wakes ? state.wakeAt : now
+  sql.run(UPDATE, ...valuesOf({ ...state, wakeAt }, STATE), seen.name)
+  return wakeAt
+}
+
+export function wakeNode(sql: Sql, name: string, at: number): boolean {
+  return (
+    sql.run(
+      'update nodes set wakes = wakes + 1, wake_at = min(wake_at, ?) where name = ? and wake_at is not null',
+      at,
+      name,
+    ) === 1
+  )
+}
+
+/** Wakes it, and forgets when it was last asked who it is: it will be asked at once. */
+export function suspectNode(sql: Sql, name: string, at: number): boolean {
+  sql.run("update nodes set facts = json_remove(facts, '$.pulledAt') where name = ?", name)
+  return wakeNode(sql, name, at)
+}
+
+export function deleteNode(sql: Sql, name: string): void {
+  sql.run('delete from nodes where name = ?', name)
+  sql.run('delete from heartbeats where node_name = ?', name)
+}
+
+export function writeHeartbeat(sql: Sql, name: string, beat: Heartbeat): void {
+  sql.run(
+    `insert into heartbeats (node_name, at, cpu_percent, memory_percent, disk_percent) values (?, ?, ?, ?, ?)
+     on conflict (node_name) do update set at = excluded.at, cpu_percent = excluded.cpu_percent,
+       memory_percent = excluded.memory_percent, disk_percent = excluded.disk_percent`,
+    name,
+    beat.at,
+    beat.cpuPercent,
+    beat.memoryPercent,
+    beat.diskPercent,
+  )
+}
+
+export function readHeartbeat(sql: Sql, name: string): Heartbeat | null {
+  return readHeartbeats(sql, name).get(name) ?? null
+}
+
+/** The last that was heard of every node, or of one. */
+export function readHeartbeats(sql: Sql, name?: string): Map<string, Heartbeat> {
+  const number = (value: unknown) => (value === null || value === undefined ? null : Number(value))
+  return new Map(
+    sql.all('select * from heartbeats where ? is null or node_name = ?', name ?? null, name ?? null).map(row => [
+      String(row.node_name),
+      {
+        at: Number(row.at),
+        cpuPercent: number(row.cpu_percent),
+        memoryPercent: number(row.memory_percent),
+        diskPercent: number(row.disk_percent),
+      },
+    ]),
+  )
+}
+
+export function countNodes(sql: Sql): Record<string, number> {
+  const rows = sql.all('select status, count(*) as count from nodes group by 1')
+  return Object.fromEntries(rows.map(row => [String(row.status), Number(row.count)]))
+}

@@ -1,0 +1,149 @@
+/**
+ * Slots: a node's room for workspaces. A reservation holds one from the placement pass until the workspace is placed;
+ * a placed workspace holds it until its cleanup releases it. Placing is guarded: two tasks never share the last slot.
+ */
+import { TdfError } from '../../core/errors.ts'
+import type { Sql } from '../sqlite/sql.ts'
+import type { AttemptKey } from './attempts.ts'
+
+export interface Reservation extends AttemptKey {
+  nodeName: string
+}
+
+export interface Workspace {
+  id: string
+  taskId: string
+  attempt: number
+  placement: number
+  nodeName: string
+  status: string
+}
+
+/** Slots in use on each node. */
+export function slotsInUse(sql: Sql): Map<string, number> {
+  const rows = sql.all(
+    `select node_name, count(*) as used from (
+       select node_name from workspaces where released_at is null
+       union all select node_name from reservations) group by 1`,
+  )
+  return new Map(rows.map(row => [String(row.node_name), Number(row.used)]))
+}
+
+export function reserve(sql: Sql, reservation: Reservation, now: number): boolean {
+  return (
+    sql.run(
+      'insert into reservations (task_id, attempt, node_name, created_at) values (?, ?, ?, ?) on conflict do nothing',
+      reservation.id,
+      reservation.attempt,
+      reservation.nodeName,
+      now,
+    ) === 1
+  )
+}
+
+export function reservationOf(sql: Sql, key: AttemptKey): Reservation | undefined {
+  const row = sql.one('select node_name from reservations where task_id = ? and attempt = ?', key.id, key.attempt)
+  return row && { ...key, nodeName: String(row.node_name) }
+}
+
+export function dropReservation(sql: Sql, key: AttemptKey): boolean {
+  return sql.run('delete from reservations where task_id = ? and attempt = ?', key.id, key.attempt) > 0
+}
+
+/** Attempts that hold a reservation on a node. */
+export function reservedOn(sql: Sql, nodeName: string): AttemptKey[] {
+  return sql
+    .all('select task_id, attempt from reservations where node_name = ?', nodeName)
+    .map(row => ({ id: String(row.task_id), attempt: Number(row.attempt) }))
+}
+
+/** Reservations on nodes of which there is no machine yet, and on boxes that have not answered yet. */
+export function reservedOnOrders(sql: Sql): Reservation[] {
+  return sql
+    .all(
+      `select r.task_id, r.attempt, r.node_name from reservations r join nodes n on n.name = r.node_name
+       where n.status in ('ordered', 'creating') and n.deadline_at is null
+          or n.status = 'booting' and n.auto_provisioned = 0`,
+    )
+    .map(row => ({ id: String(row.task_id), attempt: Number(row.attempt), nodeName: String(row.node_name) }))
+}
+
+/**
+ * Turns a reservation into a placed workspace. Throws PLACEMENT_LOST, undoing the whole outcome, when the node takes
+ * no work any more or the reservation is gone. Placing the same id again changes nothing.
+ */
+export function placeWorkspace(sql: Sql, workspace: Workspace, now: number): void {
+  if (readWorkspace(sql, workspace.id)) return
+  const free = sql.one(
+    `select 1 as free from nodes n join reservations r on r.node_name = n.name and r.task_id = ? and r.attempt = ?
+     where n.name = ? and n.status in ('ready', 'warm')`,
+    workspace.taskId,
+    workspace.attempt,
+    workspace.nodeName,
+  )
+  if (!free) throw new TdfError('PLACEMENT_LOST', `${workspace.nodeName} had no slot left for ${workspace.taskId}`)
+  dropReservation(sql, { id: workspace.taskId, attempt: workspace.attempt })
+  sql.run(
+    `insert into workspaces (id, task_id, attempt, placement, node_name, status, created_at)
+     values (?, ?, ?, ?, ?, ?, ?) on conflict do nothing`,
+    workspace.id,
+    workspace.taskId,
+    workspace.attempt,
+    workspace.placement,
+    workspace.nodeName,
+    workspace.status,
+    now,
+  )
+}
+
+export function setWorkspaceStatus(sql: Sql, id: string, status: string): void {
+  sql.run('update workspaces set status = ? where id = ?', status, id)
+}
+
+/** Frees the slot. The row stays, so that a late call of the workspace is still known. */
+export function releaseWorkspace(sql: Sql, id: string, now: number): boolean {
+  return (
+    sql.run(
+      "update workspaces set released_at = ?, status = 'deleted' where id = ? and released_at is null",
+      now,
+      id,
+    ) === 1
+  )
+}
+
+export function readWorkspace(sql: Sql, id: string): (Workspace & { releasedAt: number | null }) | undefined {
+  const row = sql.one('select * from workspaces where id = ?', id)
+  return (
+    row && {
+      id,
+      taskId: String(row.task_id),
+      attempt: Number(row.attempt),
+      placement: Number(row.placement),
+      nodeName: String(row.node_name),
+      status: String(row.status),
+      releasedAt: row.released_at === null ? null : Number(row.released_at),
+    }
+  )
+}
+
+/**
+ * What the machines cost while workspaces of the task stood on them, up to `until`; null when none has a price. Tasks
+ * that shared a machine each count it.
+ */
+export function machineCost(sql: Sql, taskId: string, until: number): number | null {
+  const row = sql.one(
+    `select sum((coalesce(w.released_at, ?) - w.created_at) * n.price_per_hour) / 3600000.0 as cost
+     from workspaces w join nodes n on n.name = w.node_name where w.task_id = ?`,
+    until,
+    taskId,
+  )
+  return typeof row?.cost === 'number' ? Math.max(row.cost, 0) : null
+}
+
+/** Workspaces that occupy a slot, on one node or on all. */
+export function liveWorkspaces(sql: Sql, nodeName?: string): Workspace[] {
+  const where = nodeName === undefined ? '1 = 1 or ? is null' : 'node_name = ?'
+  return sql
+    .all(`select id from workspaces where released_at is null and (${where})`, nodeName ?? null)
+    .flatMap(row => readWorkspace(sql, String(row.id)) ?? [])
+}

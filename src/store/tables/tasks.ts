@@ -1,0 +1,131 @@
+/** Tasks: what was asked for, once, and which attempt is the newest. */
+import type { Status, TaskSpec } from '../../core/task.ts'
+import { jsonOf, readable } from '../sqlite/fields.ts'
+import type { Sql } from '../sqlite/sql.ts'
+import { type AttemptKey, type ReadTask, readNewest } from './attempts.ts'
+
+export interface NewTask {
+  id: string
+  spec: TaskSpec
+  idempotencyKey: string | null
+  idempotencyHash: string | null
+  createdAt: number
+}
+
+/** False when there is a task of this id; then nothing was changed. */
+export function insertTask(sql: Sql, task: NewTask): boolean {
+  const rows = sql.run(
+    `insert into tasks (id, number, attempt, spec, idempotency_key, idempotency_hash, created_at)
+     values (?, (select coalesce(max(number), 0) + 1 from tasks), 1, ?, ?, ?, ?) on conflict (id) do nothing`,
+    task.id,
+    JSON.stringify(task.spec),
+    task.idempotencyKey,
+    task.idempotencyHash,
+    task.createdAt,
+  )
+  return rows === 1
+}
+
+export function newestKey(sql: Sql, id: string): AttemptKey | undefined {
+  const row = sql.one('select attempt from tasks where id = ?', id)
+  return row && { id, attempt: Number(row.attempt) }
+}
+
+export function raiseAttempt(sql: Sql, id: string, attempt: number): void {
+  sql.run('update tasks set attempt = ? where id = ? and attempt = ? - 1', attempt, id, attempt)
+}
+
+export function findByIdempotencyKey(sql: Sql, key: string): { id: string; hash: string } | undefined {
+  const row = sql.one('select id, idempotency_hash from tasks where idempotency_key = ?', key)
+  return row && { id: String(row.id), hash: String(row.idempotency_hash) }
+}
+
+/** Ids that begin with `prefix`, at most three: enough to tell one from several. */
+export function findByPrefix(sql: Sql, prefix: string): string[] {
+  return sql
+    .all('select id from tasks where id >= ? and id < ? || char(1114111) order by id limit 3', prefix, prefix)
+    .map(row => String(row.id))
+}
+
+export function lastId(sql: Sql): string | undefined {
+  const row = sql.one('select id from tasks order by number desc limit 1')
+  return row && String(row.id)
+}
+
+export interface TaskFilter {
+  statuses?: readonly Status[]
+  labels?: readonly (readonly [key: string, value: string])[]
+  /** Only tasks that are live or ended after this time. */
+  endedAfter?: number
+  /** Only tasks that are over in every way, and ended before this time. */
+  endedBefore?: number
+  createdAfter?: number
+  limit: number
+}
+
+/** The newest first. */
+export function listTasks(sql: Sql, filter: TaskFilter): ReadTask[] {
+  const { statuses = [], labels = [], endedAfter, endedBefore, createdAfter } = filter
+  const conditions: [string, ...(string | number)[]][] = [['1 = 1']]
+  if (statuses.length > 0) conditions.push([`a.status in (${statuses.map(() => '?').join(', ')})`, ...statuses])
+  for (const label of labels) conditions.push([HAS_LABEL, ...label])
+  if (endedAfter !== undefined) conditions.push(['(a.completed_at is null or a.completed_at >= ?)', endedAfter])
+  if (endedBefore !== undefined) conditions.push(['a.step is null and a.completed_at < ?', endedBefore])
+  if (createdAfter !== undefined) conditions.push(['t.created_at >= ?', createdAfter])
+  const where = conditions.map(([text]) => text).join(' and ')
+  return readNewest(
+    sql,
+    where,
+    conditions.flatMap(([, ...values]) => values),
+    filter.limit,
+  )
+}
+
+const HAS_LABEL = `exists (select 1 from json_each(t.spec, '$.labels') l where l.key = ? and l.value = ?)`
+
+export function countByStatus(sql: Sql): Record<string, number> {
+  const rows = sql.all(
+    'select a.status, count(*) as count from tasks t join attempts a on a.task_id = t.id and a.attempt = t.attempt group by 1',
+  )
+  return Object.fromEntries(rows.map(row => [String(row.status), Number(row.count)]))
+}
+
+/** The same for tasks that still have something to do: cheap, however many there have ever been. */
+export function countLive(sql: Sql): Record<string, number> {
+  const rows = sql.all('select status, count(*) as count from attempts where live = 1 group by 1')
+  return Object.fromEntries(rows.map(row => [String(row.status), Number(row.count)]))
+}
+
+/** When the attempt that has waited longest for a slot was queued. */
+export function oldestQueuedAt(sql: Sql): number | null {
+  const row = sql.one("select min(created_at) as at from attempts where live = 1 and step = 'node_selection'")
+  return row?.at == null ? null : Number(row.at)
+}
+
+/** Counts up with every task: the order of age. */
+export function taskNumber(sql: Sql, id: string): number {
+  return Number(sql.one('select number from tasks where id = ?', id)?.number ?? 0)
+}
+
+/** Attempts in the queue: they wait for a slot and hold no reservation. */
+export function readWaiting(sql: Sql): { id: string; attempt: number; spec: TaskSpec }[] {
+  const rows = sql.all(
+    `select a.task_id, a.attempt, t.spec from attempts a join tasks t on t.id = a.task_id
+     left join reservations r on r.task_id = a.task_id and r.attempt = a.attempt
+     where a.live = 1 and a.step = 'node_selection' and a.status = 'queued' and r.task_id is null`,
+  )
+  return readable(rows, row => ({
+    id: String(row.task_id),
+    attempt: Number(row.attempt),
+    // What wrote the row was a TaskSpec.
+    spec: jsonOf(row, 'spec') as TaskSpec,
+  }))
+}
+
+/** Forgets a task and everything that hangs on it but its history in the journal. */
+export function deleteTask(sql: Sql, id: string): void {
+  for (const table of ['workspaces', 'reservations', 'inbox', 'tokens', 'cleanups', 'pushes', 'attempts']) {
+    sql.run(`delete from ${table} where task_id = ?`, id)
+  }
+  sql.run('delete from tasks where id = ?', id)
+}

@@ -1,0 +1,55 @@
+/** Events in words, for people: one line each. */
+import { formatDurationShort } from '../core/duration.ts'
+import type { EventJson } from '../protocol/control.ts'
+import { oneLine } from './sanitize.ts'
+
+type Say = (data: Record<string, unknown>, event: EventJson) => string
+
+const SAY: Record<string, Say> = {
+  'task.step': ({ from, to, ms }) => {
+    const before = typeof ms === 'number' && from ? ` (${word(from)} took ${took(ms)})` : ''
+    return to ? `${word(to)}${before}` : `all done${before}`
+  },
+  'task.status': ({ from, to, reason }) => `${from ? `${word(from)} → ` : ''}${word(to)}${because(reason)}`,
+  'task.saved': ({ commit }) => `the work is home${commit ? `: ${word(commit).slice(0, 12)}` : ''}`,
+  'task.push': ({ state, remote, branch, error }) =>
+    `${state === 'failed' ? 'not pushed' : word(state === 'pending' ? 'pushing' : state)} ${word(branch)} to ${word(remote)}${because(error)}`,
+  'node.status': ({ from, to, reason }) => `${from ? `${word(from)} → ` : ''}${word(to)}${because(reason)}`,
+}
+
+export function eventText(event: EventJson): string {
+  const say = SAY[event.type]
+  if (say) return say(event.data, event)
+  const facts = Object.entries(event.data).map(([key, value]) => `${key}=${word(value)}`)
+  return oneLine([event.type, ...facts].join(' '))
+}
+
+/** `3.4s  running (agent_session took 0.2s)`: the line of a task that somebody watches. */
+export function progressLine(event: EventJson, startedAt: string): string {
+  const after = formatDurationShort(Date.parse(event.at) - Date.parse(startedAt))
+  return `${after.padStart(7)}  ${eventText(event)}`
+}
+
+export const took = (ms: number) => (ms < 1_000 ? `${ms}ms` : formatDurationShort(ms))
+
+function word(value: unknown): string {
+  return oneLine(typeof value === 'string' ? value : (JSON.stringify(value) ?? ''))
+}
+
+const because = (reason: unknown) => (typeof reason === 'string' && reason !== '' ? `: ${oneLine(reason)}` : '')
+
+/** The steps that a task's newest attempt has left, from the journal, with their times. */
+
+export interface StepTime {
+  step: string
+  /** When it was left. */
+  at: string
+  ms: number | null
+}
+
+export function stepTimes(events: readonly EventJson[]): StepTime[] {
+  const attempt = Math.max(1, ...events.map(event => event.attempt ?? 1))
+  return events
+    .filter(event => event.type === 'task.step' && event.attempt === attempt && event.data.from)
+    .map(({ data, at }) => ({ step: String(data.from), at, ms: typeof data.ms === 'number' ? data.ms : null }))
+}

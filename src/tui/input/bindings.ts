@@ -1,0 +1,104 @@
+/** What each key of the table in `key-names.ts` does, and what the footer says of it. */
+import { KEY_NAMES, KEY_TABLE, type KeyName, type Place } from '../../core/keys.ts'
+import type { Model } from '../state/model.ts'
+import {
+  act,
+  ask,
+  back,
+  cancel,
+  clear,
+  copy,
+  type Deed,
+  drain,
+  nextPane,
+  page,
+  retry,
+  send,
+  stream,
+} from './commands.ts'
+
+export interface Doing {
+  does(model: Model): readonly Deed[]
+  /** In the footer, where there is room. */
+  short?: string
+  /** There also where there is hardly any room. */
+  isVital?: boolean
+  /** Changes something outside: not with --read-only. */
+  changes?: boolean
+}
+
+export const DOINGS: Readonly<Record<KeyName, Doing>> = {
+  down: { does: () => act({ kind: 'move', by: 1 }) },
+  up: { does: () => act({ kind: 'move', by: -1 }) },
+  first: { does: () => act({ kind: 'end', which: 'first' }) },
+  last: { does: () => act({ kind: 'end', which: 'last' }) },
+  page_down: { does: () => act({ kind: 'page', by: 1 }) },
+  page_up: { does: () => act({ kind: 'page', by: -1 }) },
+  half_page_down: { does: () => act({ kind: 'page', by: 1, half: true }) },
+  half_page_up: { does: () => act({ kind: 'page', by: -1, half: true }) },
+  open: { short: 'open', does: () => act({ kind: 'open', isOpen: true }) },
+  clear: { does: clear },
+  back: { short: 'back', does: back },
+  pane: { short: 'log/diff/events', does: nextPane },
+  task_above: { does: () => act({ kind: 'step', by: -1 }) },
+  task_below: { does: () => act({ kind: 'step', by: 1 }) },
+  follow: { short: 'follow', does: () => act({ kind: 'follow' }) },
+  wrap: { does: () => act({ kind: 'wrap' }) },
+  search: { short: 'search', does: () => ask({ kind: 'line', label: '/', text: '', for: 'search' }) },
+  next_hit: { does: () => act({ kind: 'hit', by: 1 }) },
+  previous_hit: { does: () => act({ kind: 'hit', by: -1 }) },
+  filter: {
+    short: 'filter',
+    does: ({ list }) => ask({ kind: 'line', label: '/', text: list.filter, for: 'filter' }),
+  },
+  mark: { short: 'mark', does: () => act({ kind: 'mark' }) },
+  retry: { short: 'retry', changes: true, does: retry },
+  cancel: { short: 'cancel', changes: true, does: cancel },
+  send: { short: 'send', changes: true, does: send },
+  drain: { short: 'drain', changes: true, does: drain },
+  sort: { does: () => act({ kind: 'sort' }) },
+  reverse: { does: () => act({ kind: 'reverse' }) },
+  stream: { short: 'stream', does: stream },
+  pager: { does: page },
+  copy: { does: copy },
+  tasks: { does: () => act({ kind: 'view', view: 'tasks' }) },
+  nodes: { does: () => act({ kind: 'view', view: 'nodes' }) },
+  events: { does: () => act({ kind: 'view', view: 'events' }) },
+  help: { short: 'help', isVital: true, does: () => act({ kind: 'help', top: 0 }) },
+  suspend: { does: () => [{ effect: { kind: 'suspend' } }] },
+  quit: { short: 'quit', isVital: true, does: () => [{ effect: { kind: 'quit' } }] },
+}
+
+/** Which keys there are where one is. */
+
+export interface Binding extends Doing {
+  keys: readonly string[]
+  /** The keys as help writes them. */
+  label: string
+  says: string
+}
+
+export function placeOf({ view, isOpen }: Model): Place {
+  return isOpen ? 'task' : view
+}
+
+/** A name without a key does nothing, and is not told of. */
+export function bindingsOf(model: Model): readonly Binding[] {
+  const place = placeOf(model)
+  return KEY_NAMES.flatMap((name): Binding[] => {
+    const { places, says } = KEY_TABLE[name]
+    const doing = DOINGS[name]
+    const keys = model.keys[name]
+    if (keys.length === 0 || !places.includes(place) || (doing.changes && model.isReadOnly)) return []
+    return [{ ...doing, keys, says, label: labelOf(keys) }]
+  })
+}
+
+const ARROWS: Record<string, string> = { up: '↑', down: '↓' }
+const WRITTEN: Record<string, string> = { ...ARROWS, pageup: 'PgUp', pagedown: 'PgDn' }
+
+/** The first of them, and an arrow, which everybody looks for. */
+function labelOf([first = '', ...rest]: readonly string[]): string {
+  const written = WRITTEN[first] ?? first.replace(/^ctrl-/, 'Ctrl-')
+  return [written, ...rest.flatMap(key => ARROWS[key] ?? [])].join(' ')
+}

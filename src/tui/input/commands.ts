@@ -1,0 +1,81 @@
+/** What keys lead to, where it takes more than naming it: who is meant, whether it fits them, and a question first. */
+import type { Status } from '../../core/task.ts'
+import type { ViewAction } from '../state/actions.ts'
+import { chosen, type Effect, type Model, type Pane, type Prompt } from '../state/model.ts'
+import { isEnded } from '../state/states.ts'
+import { PANES } from '../view/pane.ts'
+
+export type Deed = { act: ViewAction } | { effect: Effect }
+
+export const act = (action: ViewAction): Deed[] => [{ act: action }]
+export const ask = (prompt: Prompt): Deed[] => act({ kind: 'prompt', prompt })
+const refuse = (text: string): Deed[] => act({ kind: 'notice', text, isBad: true })
+
+export function copy({ list }: Model): Deed[] {
+  return list.cursor === null ? [] : [{ effect: { kind: 'copy', text: list.cursor } }]
+}
+
+export function clear({ view, list }: Model): Deed[] {
+  if (view === 'events') return act({ kind: 'search', text: '' })
+  return act(list.marked.size > 0 ? { kind: 'unmark' } : { kind: 'filter', text: '' })
+}
+
+export function back({ search }: Model): Deed[] {
+  return act(search.text === '' ? { kind: 'open', isOpen: false } : { kind: 'search', text: '' })
+}
+
+/** What the open task shows; of one in the list, its log. */
+export function page({ list, isOpen, pane }: Model): Deed[] {
+  return list.cursor === null ? [] : [{ effect: { kind: 'page', id: list.cursor, pane: isOpen ? pane : 'log' } }]
+}
+
+export function nextPane({ pane }: Model): Deed[] {
+  const next: Pane = PANES[(PANES.indexOf(pane) + 1) % PANES.length] ?? 'log'
+  return act({ kind: 'pane', pane: next })
+}
+
+export function retry(model: Model): Deed[] {
+  return change(model, 'retry', 'none of them is over yet', task => isEnded(task))
+}
+
+export function cancel(model: Model): Deed[] {
+  return change(model, 'cancel', 'none of them is under way', task => !isEnded(task))
+}
+
+/** Asks about those among the chosen that it fits, and says so when it fits none. */
+function change(
+  model: Model,
+  kind: 'retry' | 'cancel',
+  none: string,
+  fits: (task: { status: Status }) => boolean,
+): Deed[] {
+  const ids = chosen(model).filter(id => {
+    const row = model.rows.get(id)
+    return row !== undefined && fits(row.task)
+  })
+  const [id] = ids
+  if (id === undefined) return refuse(`nothing to ${kind}: ${none}`)
+  const title = model.rows.get(id)?.task.title ?? ''
+  const what = ids.length === 1 ? `${id} "${title.slice(0, 40)}"` : `${ids.length} tasks`
+  return ask({ kind: 'confirm', question: `${kind} ${what}?`, effect: { kind, ids } })
+}
+
+export function send({ list, rows }: Model): Deed[] {
+  const id = list.cursor
+  const row = id === null ? undefined : rows.get(id)
+  if (id === null || !row) return []
+  if (isEnded(row.task)) return refuse(`${id} is over: nobody would read it`)
+  return ask({ kind: 'line', label: `send ${id}:`, text: '', for: 'send', id })
+}
+
+export function stream({ list }: Model): Deed[] {
+  return list.cursor === null ? [] : [{ effect: { kind: 'stream', id: list.cursor } }]
+}
+
+export function drain({ nodes, nodeCursor }: Model): Deed[] {
+  const node = nodes.find(({ name }) => name === nodeCursor) ?? nodes[0]
+  if (!node) return []
+  const isUndo = node.status === 'draining'
+  const question = isUndo ? `take ${node.name} back into work?` : `drain ${node.name}: no new tasks for it?`
+  return ask({ kind: 'confirm', question, effect: { kind: 'drain', node: node.name, isUndo } })
+}

@@ -1,0 +1,42 @@
+/** Everything that changes the model: what the daemon tells, and what a person does. */
+import type { EventJson, NodeJson, ScreenRowJson, SnapshotJson } from '../../protocol/control.ts'
+import type { Detail, Model, Pane, Prompt, Row, View } from './model.ts'
+
+export type FeedAction =
+  | { kind: 'snapshot'; snapshot: SnapshotJson }
+  /** What happened before the snapshot. */
+  | { kind: 'history'; events: readonly EventJson[] }
+  | { kind: 'events'; events: readonly EventJson[] }
+  | { kind: 'rows'; asked: ReadonlyMap<string, Row | undefined>; rows: readonly ScreenRowJson[] }
+  | { kind: 'nodes'; nodes: readonly NodeJson[] }
+  | { kind: 'link'; isOpen: boolean }
+  | { kind: 'tick'; now: number }
+  | { kind: 'focus'; id: string | null }
+  | { kind: 'detail'; id: string; facts: Partial<Omit<Detail, 'id' | 'log'>> }
+  /** `isAnew`: of another session than before. */
+  | { kind: 'log'; id: string; text: string; isAnew: boolean }
+
+export type ViewAction =
+  | { kind: 'size'; size: Model['size'] }
+  | { kind: 'move'; by: number }
+  /** To another task, also while one is open. */
+  | { kind: 'step'; by: -1 | 1 }
+  | { kind: 'page'; by: -1 | 1; half?: boolean }
+  | { kind: 'end'; which: 'first' | 'last' }
+  | { kind: 'view'; view: View }
+  | { kind: 'open'; isOpen: boolean }
+  | { kind: 'help'; top: number | null }
+  | { kind: 'mark' }
+  | { kind: 'unmark' }
+  | { kind: 'sort' }
+  | { kind: 'reverse' }
+  | { kind: 'filter'; text: string }
+  | { kind: 'prompt'; prompt: Prompt | null }
+  | { kind: 'pane'; pane: Pane }
+  | { kind: 'follow' }
+  | { kind: 'wrap' }
+  | { kind: 'search'; text: string }
+  | { kind: 'hit'; by: -1 | 1 }
+  | { kind: 'notice'; text: string; isBad?: boolean }
+
+export type Action = FeedAction | ViewAction

@@ -1,0 +1,119 @@
+/** Which tasks the list shows, in which order, and which part of it is on the screen. */
+import type { ScreenTaskJson } from '../../protocol/control.ts'
+import type { Model, Row, SortKey, TaskList } from './model.ts'
+import { stateOf } from './states.ts'
+
+export const SORTS: readonly SortKey[] = ['activity', 'created', 'title', 'cost']
+
+/** Who needs somebody first, what runs next, what waits then; what is over comes last, newest first. */
+function rank({ status, step }: ScreenTaskJson): number {
+  if (step === 'awaiting_followup') return 0
+  if (status === 'in_progress' || status === 'delegated') return 1
+  if (status === 'parked') return 2
+  return status === 'queued' ? 3 : 4
+}
+
+type Compare = (a: ScreenTaskJson, b: ScreenTaskJson) => number
+const text = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
+const newest: Compare = (a, b) => text(b.createdAt, a.createdAt) || text(a.id, b.id)
+
+/** As the queue has them: by priority, then age. */
+const first: Compare = (a, b) => b.priority - a.priority || newest(b, a)
+const lastEnded: Compare = (a, b) => text(b.completedAt ?? '~', a.completedAt ?? '~') || newest(a, b)
+const WITHIN: readonly Compare[] = [newest, newest, newest, first, lastEnded]
+
+const COMPARE: Record<SortKey, Compare> = {
+  activity: (a, b) => rank(a) - rank(b) || (WITHIN[rank(a)] ?? newest)(a, b),
+  created: newest,
+  title: (a, b) => text(a.title.toLowerCase(), b.title.toLowerCase()) || newest(a, b),
+  cost: (a, b) => (b.usage?.costUsd ?? 0) - (a.usage?.costUsd ?? 0) || newest(a, b),
+}
+
+export function orderOf(rows: ReadonlyMap<string, Row>, list: TaskList): string[] {
+  const passes = filterOf(list.filter)
+  const compare = COMPARE[list.sort]
+  // Sorting what was sorted before costs one comparison a row.
+  const before = list.order.flatMap(id => rows.get(id)?.task ?? [])
+  const known = new Set(list.order)
+  const tasks = [...before, ...[...rows.values()].flatMap(({ task }) => (known.has(task.id) ? [] : [task]))]
+  const order = tasks.filter(passes).sort(list.isReversed ? (a, b) => compare(b, a) : compare)
+  return order.map(({ id }) => id)
+}
+
+/** The list sorted anew. The row under the cursor stays where it is on the screen as far as that is possible. */
+export function reordered(model: Model, change: Partial<TaskList> = {}): Model {
+  const list = { ...model.list, ...change }
+  const order = orderOf(model.rows, list)
+  const was = list.cursor === null ? -1 : list.order.indexOf(list.cursor)
+  const is = list.cursor === null ? -1 : order.indexOf(list.cursor)
+  const cursor = is >= 0 ? list.cursor : (order[Math.min(Math.max(was, 0), order.length - 1)] ?? null)
+  const top = list.top === 0 || is < 0 || was < 0 ? list.top : list.top + is - was
+  const marked = [...list.marked].some(id => !model.rows.has(id))
+    ? new Set([...list.marked].filter(id => model.rows.has(id)))
+    : list.marked
+  return inView({ ...model, list: { ...list, order, cursor, top, marked, sorted: model.rows, orderedAt: model.now } })
+}
+
+/** Moves the part of the list that is on the screen until the cursor is in it. */
+export function inView(model: Model): Model {
+  const { list } = model
+  const index = list.cursor === null ? 0 : Math.max(list.order.indexOf(list.cursor), 0)
+  const top = windowTop(list.top, index, listHeight(model), list.order.length)
+  return top === list.top ? model : { ...model, list: { ...list, top } }
+}
+
+export function windowTop(top: number, index: number, height: number, count: number): number {
+  const lowest = Math.max(count - height, 0)
+  const near = Math.min(Math.max(top, index - height + 1), index)
+  return Math.min(Math.max(near, 0), lowest)
+}
+
+/** Rows of the screen under the list that are about the task under the cursor: none in a small window. */
+export function previewHeight({ size: { rows }, view }: Model): number {
+  if (view !== 'tasks' || rows < 20) return 0
+  return rows < 30 ? 5 : Math.min(Math.floor(rows / 3), 14)
+}
+
+/** Without the header, the titles, the footer and the line that stays free. */
+export function listHeight(model: Model): number {
+  return Math.max(model.size.rows - 4 - previewHeight(model), 1)
+}
+
+/** `/`: words that a row has to have, `key:word` for one of its parts, `!` before a word for rows without it. */
+
+type Part = (task: ScreenTaskJson) => string
+
+const PARTS: Record<string, Part> = {
+  id: ({ id }) => id,
+  title: ({ title }) => title,
+  status: task => `${task.status} ${stateOf(task).word}`,
+  state: task => `${task.status} ${stateOf(task).word}`,
+  step: ({ step }) => step ?? '',
+  verdict: ({ verdict }) => verdict ?? '',
+  node: ({ node }) => node?.name ?? '',
+  agent: ({ agent }) => agent,
+  repo: ({ repo }) => repo.url,
+  label: ({ labels }) =>
+    Object.entries(labels)
+      .map(([key, value]) => `${key}=${value}`)
+      .join(' '),
+}
+
+/** What a bare word is looked for in. */
+const PLAIN: readonly Part[] = ['id', 'title', 'status', 'node', 'agent', 'label'].flatMap(name => PARTS[name] ?? [])
+
+export function filterOf(text: string): (task: ScreenTaskJson) => boolean {
+  const tests = text.trim().toLowerCase().split(/\s+/).filter(Boolean).map(wordTest)
+  return task => tests.every(test => test(task))
+}
+
+function wordTest(word: string): (task: ScreenTaskJson) => boolean {
+  if (word.startsWith('!') && word.length > 1) {
+    const test = wordTest(word.slice(1))
+    return task => !test(task)
+  }
+  const [name = '', ...rest] = word.split(':')
+  const part = rest.length > 0 ? PARTS[name] : undefined
+  const [wanted, parts] = part ? [rest.join(':'), [part]] : [word, PLAIN]
+  return task => parts.some(of => of(task).toLowerCase().includes(wanted))
+}

@@ -1,0 +1,141 @@
+/** What the daemon tells, put into the model. Events change a row at once; the rest of it is read when it is looked at. */
+import { STATUSES, STEPS } from '../../core/task.ts'
+import type { EventJson, ScreenTaskJson } from '../../protocol/control.ts'
+import type { FeedAction } from './actions.ts'
+import { appendLog, EMPTY_LOG } from './log.ts'
+import { EMPTY_TALLY, type Model, type Row, type RowChange, tallied } from './model.ts'
+import { reordered } from './order.ts'
+import { isEnded } from './states.ts'
+
+const EVENTS_MAX = 1_000
+/** How long a busy list holds still before it is sorted anew, in ms. */
+const ORDER_MS = 2_000
+
+type Of<Kind extends FeedAction['kind']> = Extract<FeedAction, { kind: Kind }>
+type Reducers = { [Kind in FeedAction['kind']]: (model: Model, action: Of<Kind>) => Model }
+
+export const feed: Reducers = {
+  snapshot(model, { snapshot }) {
+    const rows = new Map(
+      snapshot.tasks.map(task => [
+        task.id,
+        { task, why: model.rows.get(task.id)?.why ?? null, isStale: !isEnded(task) },
+      ]),
+    )
+    const tally = tallied(
+      EMPTY_TALLY,
+      [...rows.values()].map(row => [undefined, row]),
+    )
+    return reordered({ ...model, rows, tally, nodes: snapshot.nodes, unread: new Set(), awaySince: null })
+  },
+
+  history: (model, { events }) => ({ ...model, events: [...events, ...model.events].slice(-EVENTS_MAX) }),
+
+  events(model, { events }) {
+    const rows = new Map(model.rows)
+    const unread = new Set(model.unread)
+    const changes = events.flatMap(event => hear(rows, unread, event))
+    const { detail } = model
+    const ofDetail = detail ? events.filter(({ taskId }) => taskId === detail.id) : []
+    return settled({
+      ...model,
+      rows,
+      tally: tallied(model.tally, changes),
+      unread,
+      events: [...model.events, ...events].slice(-EVENTS_MAX),
+      // Whoever scrolled up goes on looking at the same lines.
+      back: model.view === 'events' && model.back > 0 ? model.back + events.length : model.back,
+      detail: detail && ofDetail.length > 0 ? { ...detail, events: newer(detail.events, ofDetail) } : detail,
+    })
+  },
+
+  rows(model, { asked, rows: read }) {
+    const rows = new Map(model.rows)
+    const unread = new Set(model.unread)
+    const found = new Map(read.map(row => [row.task.id, row]))
+    const changes: RowChange[] = []
+    for (const [id, before] of asked) {
+      // What was read may be older than an event that came meanwhile: then it is asked for again.
+      if (rows.get(id) !== before) continue
+      unread.delete(id)
+      const read = found.get(id)
+      const row = read && { ...read, isStale: false }
+      changes.push([before, row])
+      if (row) rows.set(id, row)
+      else rows.delete(id)
+    }
+    return settled({ ...model, rows, tally: tallied(model.tally, changes), unread })
+  },
+
+  nodes: (model, { nodes }) => ({ ...model, nodes }),
+  link: (model, { isOpen }) => ({ ...model, awaySince: isOpen ? null : (model.awaySince ?? model.now) }),
+
+  tick(model, { now }) {
+    const notice = model.notice && model.notice.until > now ? model.notice : null
+    return settled({ ...model, now, notice })
+  },
+
+  focus(model, { id }) {
+    const detail = id === null ? null : { id, prompt: null, events: [], why: null, log: EMPTY_LOG, diff: null }
+    return { ...model, detail, back: 0 }
+  },
+
+  detail(model, { id, facts }) {
+    if (model.detail?.id !== id) return model
+    return { ...model, detail: { ...model.detail, ...facts } }
+  },
+
+  log(model, { id, text, isAnew }) {
+    const { detail } = model
+    if (detail?.id !== id) return model
+    const log = appendLog(isAnew ? EMPTY_LOG : detail.log, text)
+    const back = model.back === 0 || model.pane !== 'log' ? model.back : model.back + grown(detail.log.lines, log.lines)
+    return { ...model, detail: { ...detail, log }, back }
+  },
+}
+
+const grown = (before: readonly string[], after: readonly string[]) => Math.max(after.length - before.length, 0)
+
+/** Sorted anew if that was some time ago. A list without a cursor has none of its rows yet. */
+function settled(model: Model): Model {
+  const isDue = model.now - model.list.orderedAt >= ORDER_MS || model.list.cursor === null
+  return isDue && model.rows !== model.list.sorted ? reordered(model) : model
+}
+
+function newer(known: readonly EventJson[], events: readonly EventJson[]): EventJson[] {
+  const last = known.at(-1)?.seq ?? 0
+  return [...known, ...events.filter(({ seq }) => seq > last)]
+}
+
+/** Answers what became of the row, if there is one. */
+function hear(rows: Map<string, Row>, unread: Set<string>, event: EventJson): RowChange[] {
+  const { taskId } = event
+  if (taskId === null) return []
+  const before = rows.get(taskId)
+  if (event.type === 'task.removed') {
+    rows.delete(taskId)
+    unread.delete(taskId)
+    return [[before, undefined]]
+  }
+  if (!before) {
+    unread.add(taskId)
+    return []
+  }
+  const after = { task: applied(before.task, event), why: null, isStale: true }
+  rows.set(taskId, after)
+  return [[before, after]]
+}
+
+/** The parts of a task that an event tells. */
+function applied(task: ScreenTaskJson, { type, attempt, at, data }: EventJson): ScreenTaskJson {
+  const next = { ...task, updatedAt: at, attempt: attempt ?? task.attempt }
+  if (type === 'task.step') {
+    const step = STEPS.find(name => name === data.to) ?? null
+    return { ...next, step, stepEnteredAt: at, waitingFor: null }
+  }
+  if (type !== 'task.status') return next
+  const status = STATUSES.find(name => name === data.to) ?? task.status
+  const completedAt = isEnded({ status }) ? at : null
+  const isAnew = next.attempt > task.attempt
+  return { ...next, status, completedAt, ...(isAnew ? { verdict: null, result: null, error: null, node: null } : {}) }
+}

@@ -1,0 +1,77 @@
+/** What a person does, put into the model. */
+import { paneHeight, paneLength, startsAtTop } from '../view/pane.ts'
+import type { ViewAction } from './actions.ts'
+import { type Model, NO_SEARCH } from './model.ts'
+import { inView, listHeight, reordered, SORTS } from './order.ts'
+import { nextHit, searched } from './search.ts'
+
+const NOTICE_MS = 4_000
+
+type Of<Kind extends ViewAction['kind']> = Extract<ViewAction, { kind: Kind }>
+type Reducers = { [Kind in ViewAction['kind']]: (model: Model, action: Of<Kind>) => Model }
+
+export const view: Reducers = {
+  size: (model, { size }) => inView({ ...model, size }),
+  move: (model, { by }) => moved(model, by),
+  step: (model, { by }) => ({ ...stepTask(model, by), ...anew(model) }),
+  page: (model, { by, half }) => moved(model, by * Math.max(Math.floor(pageOf(model) / (half ? 2 : 1)), 1)),
+  end: (model, { which }) => moved(model, which === 'first' ? -Infinity : Infinity),
+  view: (model, { view: name }) => ({ ...model, view: name, isOpen: false, back: 0, search: NO_SEARCH }),
+  open: (model, { isOpen }) => ({ ...model, isOpen: isOpen && model.list.cursor !== null, back: 0, search: NO_SEARCH }),
+  help: (model, { top }) => ({ ...model, helpTop: top === null ? null : Math.max(top, 0) }),
+  unmark: model => ({ ...model, list: { ...model.list, marked: new Set() } }),
+  sort: model => {
+    const sort = SORTS[(SORTS.indexOf(model.list.sort) + 1) % SORTS.length] ?? 'activity'
+    return reordered(model, { sort })
+  },
+  reverse: model => reordered(model, { isReversed: !model.list.isReversed }),
+  filter: (model, { text }) => reordered(model, { filter: text, top: 0 }),
+  prompt: (model, { prompt }) => ({ ...model, prompt }),
+  pane: (model, { pane }) => ({ ...model, pane, ...anew(model) }),
+  follow: model => ({ ...model, back: model.back === 0 ? 1 : 0 }),
+  search: (model, { text }) => searched(model, text),
+  hit: (model, { by }) => (model.search.text === '' ? model : nextHit(model, by)),
+  wrap: model => ({ ...model, isWrapped: !model.isWrapped }),
+  notice: (model, { text, isBad = false }) => ({ ...model, notice: { text, isBad, until: model.now + NOTICE_MS } }),
+
+  mark(model) {
+    const { cursor, marked } = model.list
+    if (cursor === null) return model
+    const next = new Set(marked)
+    if (!next.delete(cursor)) next.add(cursor)
+    return moved({ ...model, list: { ...model.list, marked: next } }, 1)
+  },
+}
+
+/** Another text: from its own beginning, and with the same word looked for. */
+const anew = ({ search }: Model) => ({ back: 0, search: { ...search, line: null } })
+
+function pageOf(model: Model): number {
+  return model.isOpen ? paneHeight(model) : listHeight(model)
+}
+
+/** Down is positive. In a list the cursor goes, elsewhere what is shown. */
+function moved(model: Model, by: number): Model {
+  if (model.isOpen || model.view === 'events') {
+    const most = Math.max(paneLength(model) - paneHeight(model), 0)
+    const back = model.back + (startsAtTop(model) ? by : -by)
+    return { ...model, back: Math.min(Math.max(back, 0), most) }
+  }
+  if (model.view === 'nodes') {
+    const names = model.nodes.map(({ name }) => name)
+    return { ...model, nodeCursor: stepped(names, model.nodeCursor, by) }
+  }
+  return stepTask(model, by)
+}
+
+function stepTask(model: Model, by: number): Model {
+  const cursor = stepped(model.list.order, model.list.cursor, by)
+  return inView({ ...model, list: { ...model.list, cursor } })
+}
+
+/** The member so many places on, at most the last; the first when there is none yet. */
+export function stepped(members: readonly string[], from: string | null, by: number): string | null {
+  const index = from === null ? 0 : Math.max(members.indexOf(from), 0)
+  const next = Math.min(Math.max(index + by, 0), members.length - 1)
+  return members[next] ?? null
+}

@@ -1,0 +1,60 @@
+/** How a task or a node stands, for eyes: a symbol and a word first, a colour third. */
+import type { NodeJson, ScreenTaskJson } from '../../protocol/control.ts'
+
+export type Tone = 'good' | 'bad' | 'busy' | 'wait' | 'you' | 'quiet'
+
+export interface State {
+  symbol: string
+  word: string
+  tone: Tone
+}
+
+/** The first row that fits a task counts. */
+const STATES: readonly { fits(task: ScreenTaskJson): boolean; symbol: string; tone: Tone; word?: string }[] = [
+  { fits: ({ step }) => step === 'awaiting_followup', symbol: '?', tone: 'you' },
+  { fits: ({ status }) => status === 'parked', symbol: '=', tone: 'wait', word: 'parked' },
+  { fits: ({ step }) => step === 'node_selection', symbol: '○', tone: 'quiet', word: 'queued' },
+  { fits: ({ status }) => status === 'queued', symbol: '○', tone: 'wait' },
+  { fits: ({ status }) => status === 'delegated', symbol: '◐', tone: 'busy' },
+  { fits: ({ status }) => status === 'in_progress', symbol: '●', tone: 'busy' },
+  { fits: ({ verdict }) => verdict === 'no_change', symbol: '✓', tone: 'quiet' },
+  { fits: ({ status }) => status === 'completed', symbol: '✓', tone: 'good' },
+  { fits: ({ status }) => status === 'cancelled', symbol: '-', tone: 'quiet', word: 'cancelled' },
+  { fits: () => true, symbol: '✗', tone: 'bad' },
+]
+
+export function stateOf(task: ScreenTaskJson): State {
+  const isOver = isEnded(task)
+  const row = STATES.find(({ fits }) => fits(task))
+  const word = row?.word ?? (isOver ? (task.verdict ?? task.status) : (task.step ?? task.status))
+  return { symbol: row?.symbol ?? ' ', tone: row?.tone ?? 'quiet', word }
+}
+
+export function isEnded({ status }: Pick<ScreenTaskJson, 'status'>): boolean {
+  return status === 'completed' || status === 'failed' || status === 'cancelled'
+}
+
+/** Groups of the header's summary, most urgent first; a task is in the first that fits it. */
+export const GROUPS: readonly { word: string; tone: Tone; fits(task: ScreenTaskJson): boolean }[] = [
+  { word: 'need you', tone: 'you', fits: ({ step }) => step === 'awaiting_followup' },
+  { word: 'running', tone: 'busy', fits: ({ status }) => status === 'in_progress' },
+  { word: 'starting', tone: 'busy', fits: ({ status }) => status === 'delegated' },
+  { word: 'queued', tone: 'quiet', fits: ({ status }) => status === 'queued' },
+  { word: 'parked', tone: 'wait', fits: ({ status }) => status === 'parked' },
+  { word: 'failed', tone: 'bad', fits: ({ status }) => status === 'failed' },
+  { word: 'done', tone: 'good', fits: ({ status }) => status === 'completed' },
+]
+
+const NODE_STATES: Record<string, { symbol: string; tone: Tone }> = {
+  ready: { symbol: '●', tone: 'good' },
+  warm: { symbol: '○', tone: 'good' },
+  draining: { symbol: '◐', tone: 'wait' },
+  held: { symbol: '!', tone: 'you' },
+  lost: { symbol: '✗', tone: 'bad' },
+  failed: { symbol: '✗', tone: 'bad' },
+  destroyed: { symbol: '-', tone: 'quiet' },
+}
+
+export function nodeStateOf({ status }: NodeJson): State {
+  return { word: status, ...(NODE_STATES[status] ?? { symbol: '◐', tone: 'busy' }) }
+}

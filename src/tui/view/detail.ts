@@ -1,0 +1,150 @@
+/** The upper part of an open task: its title, the facts, and the steps with their times. */
+import { formatDurationShort } from '../../core/duration.ts'
+import type { ScreenTaskJson } from '../../protocol/control.ts'
+import { stepTimes, took } from '../../text/events.ts'
+import { pushText, resultLine } from '../../text/tasks.ts'
+import type { Model, Row } from '../state/model.ts'
+import { isEnded, stateOf } from '../state/states.ts'
+import { joined, type Line, pad, padLine, rule, type Span } from './line.ts'
+
+/** From this width on the steps stand beside the facts. */
+const WIDE = 100
+const STEPS_WIDTH = 32
+const NAME_WIDTH = 8
+
+export function focused({ rows, detail }: Model): Row | undefined {
+  return detail ? rows.get(detail.id) : undefined
+}
+
+export function head(model: Model): readonly Line[] {
+  const { columns, rows } = model.size
+  const row = focused(model)
+  if (!row) return []
+  const most = Math.max(Math.floor(rows / 2) - 3, 1)
+  const title = titleRule(row, columns)
+  if (columns < WIDE) {
+    const facts = factsOf(model, row, columns).slice(0, most - 1)
+    return [title, ...facts, padLine([{ text: ' ' }, ...timeline(model, columns - 1)], columns)]
+  }
+  const left = factsOf(model, row, columns - STEPS_WIDTH - 2)
+  const right = steps(model).slice(-most)
+  const height = Math.min(Math.max(left.length, right.length), most)
+  const lines = Array.from({ length: height }, (_, index) => [
+    ...padLine(left[index] ?? [], columns - STEPS_WIDTH - 2),
+    { text: '  ' },
+    ...padLine(right[index] ?? [], STEPS_WIDTH),
+  ])
+  return [title, ...lines]
+}
+
+export function titleRule({ task }: Row, columns: number): Line {
+  return rule([{ text: task.id, isBold: true }, { text: `  ${pad(task.title, 200).trimEnd()}` }], columns)
+}
+
+/** Facts one below the other; what is not known has no line. */
+function factsOf(model: Model, row: Row, width: number): Line[] {
+  const { task } = row
+  const { result, usage, error, node, push } = task
+  const why = model.detail?.why ?? null
+  const since = isEnded(task) ? task.completedAt : task.stepEnteredAt
+  const state = stateOf(task)
+  const facts: [string, Line | string | null][] = [
+    [
+      'state',
+      [
+        { text: `${state.symbol} ${state.word}`, tone: state.tone, isBold: true },
+        { text: since ? ` ${isEnded(task) ? 'ended' : 'for'} ${ago(since, model.now, isEnded(task))}` : '' },
+        { text: task.attempt > 1 ? `, attempt ${task.attempt}` : '' },
+        { text: task.cleanup === 'failed' ? ', cleanup failed' : '' },
+      ],
+    ],
+    ['why', isEnded(task) ? null : (row.why ?? why?.sentence ?? null)],
+    ['', why?.estimate ?? null],
+    ['do', isEnded(task) && !error ? null : (why?.command ?? null)],
+    ['agent', `${task.agent}${node ? ` on ${node.name}${node.size ? ` (${node.size})` : ''}` : ''}`],
+    ['repo', `${task.repo.url}${task.repo.ref ? ` at ${task.repo.ref}` : ''}`],
+    ['result', result && resultLine(task)],
+    ['', result?.summary ?? null],
+    ['push', push && [{ text: pushText(push), ...(push.state === 'failed' ? { tone: 'bad' as const } : {}) }]],
+    ['check', result?.check ? `${result.check.command} (exit ${result.check.exitCode ?? 'none'})` : null],
+    [
+      'cost',
+      usage &&
+        `${costOf(usage)} ${thousands(usage.inputTokens)} tokens in, ${thousands(usage.outputTokens)} out`.trim(),
+    ],
+    ['error', error && [{ text: error.message, tone: 'bad' }]],
+    ['next', error?.hint ?? (push?.state === 'failed' ? `tdf push ${task.id}` : null)],
+    [
+      'labels',
+      Object.entries(task.labels)
+        .map(([key, value]) => `${key}=${value}`)
+        .join(', '),
+    ],
+  ]
+  return facts.flatMap(([name, value]) => (value ? [fact(name, value, width)] : []))
+}
+
+function fact(name: string, value: Line | string, width: number): Line {
+  const spans = typeof value === 'string' ? [{ text: pad(value, width - NAME_WIDTH - 1) }] : value
+  return padLine([{ text: ` ${name.padEnd(NAME_WIDTH)}`, tone: 'quiet' }, ...spans], width)
+}
+
+/** The steps in one line; what does not fit is left out at its beginning. */
+export function timeline(model: Model, width: number): Line {
+  const legs = legsOf(model).map(({ symbol, step, time, tone }) => ({
+    text: `${symbol} ${step} ${time}`.trimEnd(),
+    tone,
+  }))
+  const shown: Span[] = []
+  let used = 2
+  for (const leg of legs.reverse()) {
+    used += leg.text.length + 2
+    if (used > width) return joined([{ text: '…', tone: 'quiet' }, ...shown], '  ')
+    shown.unshift(leg)
+  }
+  return joined(shown, '  ')
+}
+
+function steps(model: Model): Line[] {
+  return legsOf(model).map(({ symbol, step, time, tone }) => [
+    { text: `${symbol} `, tone },
+    { text: pad(step, 19), tone },
+    { text: time.padStart(8), tone },
+  ])
+}
+
+interface Leg extends Pick<Span, 'tone'> {
+  symbol: string
+  step: string
+  time: string
+  tone: NonNullable<Span['tone']>
+}
+
+function legsOf(model: Model): Leg[] {
+  const row = focused(model)
+  if (!row) return []
+  const past = stepTimes(model.detail?.events ?? []).map(({ step, ms }): Leg => {
+    const isBad = row.task.error?.step === step
+    return { symbol: isBad ? '✗' : '✓', step, time: ms === null ? '' : took(ms), tone: isBad ? 'bad' : 'quiet' }
+  })
+  const { step, stepEnteredAt } = row.task
+  if (step === null) return past
+  const { symbol, tone } = stateOf(row.task)
+  const time = stepEnteredAt === null ? '' : formatDurationShort(model.now - Date.parse(stepEnteredAt))
+  return [...past, { symbol: isEnded(row.task) ? '●' : symbol, step, time, tone: isEnded(row.task) ? 'busy' : tone }]
+}
+
+function ago(at: string, now: number, isPast: boolean): string {
+  const ms = now - Date.parse(at)
+  return `${formatDurationShort(ms < 10_000 ? Math.floor(ms / 1_000) * 1_000 : ms)}${isPast ? ' ago' : ''}`
+}
+
+/** Agents that know no prices tell tokens alone. */
+export function costOf(usage: ScreenTaskJson['usage']): string {
+  return usage === null || usage.costUsd === null ? '' : `$${usage.costUsd.toFixed(2)}`
+}
+
+function thousands(count: number): string {
+  if (count < 1_000) return String(count)
+  return count < 1_000_000 ? `${(count / 1_000).toFixed(1)}k` : `${(count / 1_000_000).toFixed(1)}M`
+}

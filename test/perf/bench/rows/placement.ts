@@ -1,0 +1,45 @@
+/** A slot falls free while ten thousand tasks wait for one. */
+import { type Placing, place, type Room } from '../../../../daemon/placement/place.ts'
+import { createQueue } from '../../../../daemon/placement/queue.ts'
+import { defaultConfig } from '../../../../src/config/index.ts'
+import type { Row } from '../report.ts'
+import { median, rounds, spread } from '../stats.ts'
+import { tickUs } from './growth.ts'
+
+const PLACING: Placing = { config: defaultConfig(), offers: [], machines: 0 }
+
+export async function placementRow(count: number, waiting = 10_000): Promise<Row> {
+  const wishes = { node: null, provider: null, size: null, location: null, credential: null, reserved: null }
+  const queue = createQueue()
+  for (let number = 0; number < waiting; number++) {
+    queue.add({ id: `t${number}`, attempt: 1, priority: number % 3, number, ...wishes })
+  }
+  let given = 0
+  const times = await rounds(count, () => {
+    const { reservations } = place(queue.list(), [aRoom()], PLACING)
+    for (const { wish } of reservations) queue.remove(wish)
+    given += reservations.length
+  })
+  if (given !== count + 1) throw new Error(`${given} tasks got the slot of ${count + 1} passes`)
+  return {
+    what: `${waiting} queued tasks, one slot freed`,
+    bar: 'one pass, ≤ 20 ms',
+    measured: `${spread(times, 2)} ms`,
+    holds: median(times) <= 20,
+  }
+}
+
+export function tickRow(): Row {
+  const [ten, hundred] = [tickUs(10_000), tickUs(100_000)]
+  return {
+    what: 'a round of the loop with 10 000 and 100 000 idle tasks',
+    bar: '',
+    measured: `${ten.toFixed(2)} and ${hundred.toFixed(2)} µs`,
+    holds: null,
+  }
+}
+
+const aRoom = (): Room => ({
+  ...{ name: 'n1', provider: 'static', status: 'ready', size: null, location: null, used: 0, slots: 1 },
+  ...{ cpuPercent: null, memoryPercent: null, silentMs: null },
+})

@@ -1,0 +1,86 @@
+/** One task on real processes with the daemon killed on the way, and what the outside looks like afterwards. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import type { TaskJson } from '../../../src/protocol/control.ts'
+import { type Home, hasEnded, makeHome, makeRepository, tdf, until } from './home.ts'
+
+export interface CrashRun {
+  /** Whether the plan's point was reached; false once a journey has no such point. */
+  crashed: boolean
+  status: string
+  verdict: string | null
+  ahead: number | undefined
+  /** Lines that the agent command wrote: once for each time it ran. */
+  ran: number
+  workspacesLeft: string[]
+  /** Files in the result, from the daemon's own copy. */
+  changed: string[]
+}
+
+const TERMINAL = ['completed', 'failed', 'cancelled']
+
+/** `plan` is a TDF_CRASH_AT of the first daemon; the ones after it run undisturbed. */
+export async function crashRun(plan: string): Promise<CrashRun> {
+  const home = makeHome()
+  const repository = makeRepository()
+  const counter = path.join(home.dir, 'ran')
+  try {
+    let daemon = await home.start({ TDF_CRASH_AT: plan })
+    const command = `echo once >> ${counter}; sleep 0.2; echo hi > NOTES.md; git add -A; git commit -qm notes`
+    const submit = ['submit', '--repo', repository.dir, '--idempotency-key', 'the-one', '-q', '--', 'sh', '-c', command]
+    let submitted = await tdf(home, ...submit)
+    await until(
+      'the task is done or the daemon is dead',
+      async () => hasEnded(daemon) || isDone(await peek(home, submitted.out)),
+    )
+    let crashed = hasEnded(daemon)
+    if (crashed) {
+      daemon = await home.start()
+      // Whoever got no answer sends again; the key makes it the same task.
+      if (submitted.code !== 0) submitted = await tdf(home, ...submit)
+      await until('the task is done after the restart', async () => isDone(await peek(home, submitted.out)), 60_000)
+    }
+    const id = submitted.out.trim()
+    const result = await Promise.all([home.task(id), home.client.raw({ path: `/tasks/${id}/diff?stat=true` })]).catch(
+      async () => {
+        // The point was the last thing that the daemon did: only now is it dead.
+        await until('the daemon is dead', () => hasEnded(daemon))
+        crashed = true
+        await home.start()
+        return Promise.all([home.task(id), home.client.raw({ path: `/tasks/${id}/diff?stat=true` })])
+      },
+    )
+    const [task, diff] = [result[0], result[1].body.toString()]
+    const workspaces = path.join(home.dir, 'state', 'agent', 'workspaces')
+    return {
+      crashed,
+      status: task.status,
+      verdict: task.verdict,
+      ahead: task.result?.ahead,
+      ran: existsSync(counter) ? readFileSync(counter, 'utf8').split('\n').length - 1 : 0,
+      workspacesLeft: existsSync(workspaces) ? readdirSync(workspaces) : [],
+      changed: [...diff.matchAll(/^ (\S+)\s+\|/gm)].map(match => match[1] ?? ''),
+    }
+  } finally {
+    await home.remove()
+    repository.remove()
+  }
+}
+
+async function peek(home: Home, id: string): Promise<TaskJson | null> {
+  return id.trim() === '' ? null : home.task(id.trim()).catch(() => null)
+}
+
+function isDone(task: TaskJson | null): boolean {
+  return task !== null && TERMINAL.includes(task.status) && task.step === null
+}
+
+/** What every run ends in, wherever the power failed. */
+export const THE_SAME_END = {
+  status: 'completed',
+  verdict: 'unverified',
+  ahead: 1,
+  ran: 1,
+  workspacesLeft: [],
+  changed: ['NOTES.md'],
+}

@@ -1,0 +1,142 @@
+/** A home of tdf on this machine with real processes: the built program, real git, a temporary folder. */
+
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { type Client, controlClient } from '../../../src/clients/control.ts'
+import { isAlive, type ProcessIdentity } from '../../../src/platform/process.ts'
+import type { TaskJson } from '../../../src/protocol/control.ts'
+import { afterFile } from '../after-file.ts'
+
+const root = path.join(import.meta.dirname, '..', '..', '..')
+
+export interface Home {
+  dir: string
+  env: Record<string, string>
+  client: Client
+  /** Starts a daemon; resolves when it answers, or when it ended before it did. */
+  start(env?: Record<string, string>): Promise<ChildProcess>
+  kill(daemon: ChildProcess): Promise<void>
+  task(id: string): Promise<TaskJson>
+  /** The local agent as the daemon remembers it. */
+  agent(): ProcessIdentity | null
+  /** Ends what this home started and removes it. */
+  remove(): Promise<void>
+}
+
+export function makeHome(config = ''): Home {
+  const dir = mkdtempSync(path.join(tmpdir(), 'tdf-'))
+  writeFileSync(path.join(dir, 'config.toml'), config, { mode: 0o600 })
+  const env = { PATH: process.env.PATH ?? '', HOME: dir, TDF_HOME: dir, TDF_CALLBACKS__LISTEN: '127.0.0.1:0' }
+  const client = controlClient({ socket: path.join(dir, 'run', 'tdf.sock') })
+  const daemons = new Set<ChildProcess>()
+
+  async function start(more: Record<string, string> = {}): Promise<ChildProcess> {
+    const daemon = spawn(process.execPath, [path.join(root, 'dist/tdf.js'), 'daemon', 'run'], {
+      env: { ...env, ...more },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    daemons.add(daemon)
+    daemon.stdout?.resume()
+    daemon.stderr?.resume()
+    await until('the daemon answers', async () => hasEnded(daemon) || (await answers()))
+    return daemon
+  }
+
+  const answers = () =>
+    client.call({ path: '/status' }).then(
+      () => true,
+      () => false,
+    )
+
+  function agent(): ProcessIdentity | null {
+    const file = path.join(dir, 'state', 'agent-process.json')
+    return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : null
+  }
+
+  return {
+    ...{ dir, env, client, start, agent },
+    kill: daemon => end(daemon, 'SIGKILL'),
+    task: id => client.call({ path: `/tasks/${id}` }),
+    async remove() {
+      for (const daemon of daemons) await end(daemon, 'SIGTERM')
+      const left = agent()
+      if (left && isAlive(left)) process.kill(left.pid, 'SIGKILL')
+      killSessions(dir)
+      rmSync(dir, { recursive: true, force: true, maxRetries: 5 })
+    },
+  }
+}
+
+/** A run outlives everything else, which is the point of it; the runs of this home end with it. */
+function killSessions(dir: string): void {
+  const found = spawnSync('pgrep', ['-f', `run-session ${dir}/`], { encoding: 'utf8' }).stdout
+  for (const pid of found.split('\n').filter(line => line !== '')) {
+    const children = spawnSync('pgrep', ['-P', pid], { encoding: 'utf8' }).stdout
+    spawnSync('kill', ['-KILL', pid, ...children.split('\n').filter(line => line !== '')])
+  }
+}
+
+export const hasEnded = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null
+
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  child.kill(signal)
+  await until('the process ends', () => hasEnded(child))
+}
+
+/** Looks until it holds; a test that waits in vain says for what. */
+export async function until(what: string, holds: () => boolean | Promise<boolean>, withinMs = 60_000): Promise<void> {
+  const limit = performance.now() + withinMs
+  while (!(await holds())) {
+    if (performance.now() > limit) throw new Error(`not within ${withinMs} ms: ${what}`)
+    await pause(20)
+  }
+}
+
+/** A repository with one commit. */
+export function makeRepository(): { dir: string; remove(): void } {
+  const dir = mkdtempSync(path.join(tmpdir(), 'tdf-repo-'))
+  const git = (...args: string[]) =>
+    execFileSync('git', ['-c', 'user.name=you', '-c', 'user.email=you@localhost', ...args], { cwd: dir })
+  git('init', '--quiet', '--initial-branch=main')
+  writeFileSync(path.join(dir, 'README.md'), '# a project\n')
+  git('add', '--all')
+  git('commit', '--quiet', '--message', 'first')
+  const remove = () => rmSync(dir, { recursive: true, force: true })
+  afterFile(remove)
+  return { dir, remove }
+}
+
+export interface Ran {
+  code: number | null
+  out: string
+  err: string
+}
+
+export interface RunOptions {
+  cwd?: string
+  input?: string
+  env?: Record<string, string>
+}
+
+/** Runs `tdf` with this home; never throws. */
+export function tdf(home: Pick<Home, 'env'>, ...args: string[]): Promise<Ran> {
+  return tdfWith(home, {}, ...args)
+}
+
+export function tdfWith(home: Pick<Home, 'env'>, { cwd, input, env }: RunOptions, ...args: string[]): Promise<Ran> {
+  return new Promise(resolve => {
+    const child = spawn(process.execPath, [path.join(root, 'dist/tdf.js'), ...args], {
+      env: { ...home.env, ...env },
+      ...(cwd === undefined ? {} : { cwd }),
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    })
+    let [out, err] = ['', '']
+    child.stdout?.on('data', chunk => (out += chunk))
+    child.stderr?.on('data', chunk => (err += chunk))
+    child.stdin?.end(input)
+    child.on('close', code => resolve({ code, out, err }))
+  })
+}

@@ -1,0 +1,184 @@
+/** A whole daemon over a simulated world: the real engine and store, the real callback routes, models for the rest. */
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import type { Hono } from 'hono'
+import { callbackApp } from '../../../daemon/api/callbacks.ts'
+import { buildEngine, type RunningEngine } from '../../../daemon/build.ts'
+import { checkpoints } from '../../../daemon/sweeps/checkpoints.ts'
+import { SWEEPS } from '../../../daemon/sweeps/index.ts'
+import { createSweeper } from '../../../daemon/sweeps/run.ts'
+import type { Config } from '../../../src/config/index.ts'
+import { resultRefOf, type TaskSpec } from '../../../src/core/task.ts'
+import { type Fields, silentLog } from '../../../src/platform/log.ts'
+import type { Clock } from '../../../src/platform/world.ts'
+import { openStore } from '../../../src/store/store.ts'
+import type { ReadTask } from '../../../src/store/tables/attempts.ts'
+import { readEvents } from '../../../src/store/tables/journal.ts'
+import { type FakeAgent, fakeAgent } from '../../fakes/agent.ts'
+import { type FakeCloud, fakeCloud } from '../../fakes/cloud.ts'
+import { type Latency, standingProvider } from '../../fakes/provider.ts'
+import { type FakeResults, fakeResults } from '../../fakes/results.ts'
+import { type SimOptions, type SimWorld, simWorld, type Timeline, timeline } from '../../fakes/world.ts'
+import { aConfig, aSpec } from '../builders.ts'
+import { type HetznerMachines, hetznerMachines } from '../machines/hetzner-machines.ts'
+
+/** A file system in memory: the files are real, and an fsync costs nothing. */
+const MEMORY = '/dev/shm'
+
+/** What outlives a daemon: time, its state folder, the nodes, the results on disk. */
+export interface Outside {
+  time: Timeline
+  dir: string
+  agents: Map<string, FakeAgent>
+  results: FakeResults
+  /** Where machines are ordered, when the test wants that. */
+  cloud: FakeCloud | null
+  /** The same through the real provider, over a model of Hetzner's API. */
+  hetzner: HetznerMachines | null
+  /** The callback port of the daemon that lives now. */
+  callbacks: { app: Hono | null }
+  config: Config
+  latency: Latency
+  /** What a daemon logged as a fault of its own. */
+  faults: string[]
+  remove(): void
+}
+
+export interface OutsideOptions {
+  latency?: (clock: Clock) => Latency
+  nodes?: string[]
+  config?: Config
+  cloud?: boolean
+  hetzner?: boolean
+}
+
+export function outside(options: OutsideOptions = {}): Outside {
+  const { nodes = ['n1'], config = aConfig(), cloud = false, hetzner = false, latency } = options
+  const time = timeline()
+  const callbacks: Outside['callbacks'] = { app: null }
+  const nodeWorld = simWorld(time, { seed: 99 })
+  const results = fakeResults()
+  const isHome = (taskId: string, attempt: number) => results.refs.has(resultRefOf(taskId, attempt))
+  const agents = new Map(nodes.map(name => [name, fakeAgent({ clock: nodeWorld.clock, name, deliver, isHome })]))
+  const root = mkdtempSync(path.join(existsSync(MEMORY) ? MEMORY : tmpdir(), 'tdf-sim-'))
+  const dir = path.join(root, '0')
+  mkdirSync(dir)
+
+  async function deliver(route: string, token: string, body: unknown): Promise<number> {
+    if (!callbacks.app) throw new Error('connection refused')
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json', host: 'localhost' }
+    return (await callbacks.app.request(route, { method: 'POST', headers, body: JSON.stringify(body) })).status
+  }
+
+  const { clock } = nodeWorld
+  const faults: string[] = []
+  return {
+    ...{ time, dir, agents, callbacks, config, results },
+    latency: latency ? latency(clock) : () => {},
+    cloud: cloud ? fakeCloud({ clock, deliver, isHome, ...(latency ? { latency: latency(clock) } : {}) }) : null,
+    hetzner: hetzner ? hetznerMachines({ clock, deliver, isHome }) : null,
+    faults,
+    remove: () => rmSync(root, { recursive: true, force: true }),
+  }
+}
+
+export interface Life {
+  world: SimWorld
+  engine: RunningEngine
+  submit(change?: Partial<TaskSpec>, script?: Parameters<typeof aSpec>[1], id?: string): Promise<string>
+  task(id: string, attempt?: number): ReadTask
+  steps(id: string): unknown[]
+  statuses(id: string): unknown[]
+  /** Power off: nothing more is written, the file is let go. */
+  kill(): void
+}
+
+/**
+ * The state as the power failure left it on disk. A closed libsql connection keeps its lock until it is collected, so
+ * the next life gets a copy: database and write-ahead log are all there is of a crash.
+ */
+function copyOf(dir: string): string {
+  const copy = path.join(path.dirname(dir), String(Number(path.basename(dir)) + 1))
+  cpSync(dir, copy, { recursive: true })
+  rmSync(dir, { recursive: true, force: true })
+  return copy
+}
+
+/** Real sweeps are looked at once a second; under a simulated clock that would be most of what happens. */
+const SWEEP_TICK_MS = 300_000
+const noErrors = { flush: async () => {} }
+const noObservability = { addErrors() {}, errors: () => [], prune: () => 0, close() {} }
+
+const INSTALL = { id: 'inst0001', key: Buffer.alloc(32, 7) }
+
+/** What fails once the power is off fails by that. */
+const isOurs = (about: Fields, message: string) =>
+  (about.code === 'BUG' || message === 'a decision could not be made') &&
+  !/the power (is off|was cut)/.test(String(about.err))
+
+/** One life of a daemon over an outside. */
+export async function live(out: Outside, options: SimOptions = {}): Promise<Life> {
+  const world = simWorld(out.time, { ...options, ...(out.hetzner ? { fetch: out.hetzner.cloud.fetch } : {}) })
+  out.dir = copyOf(out.dir)
+  let closed = false
+  const store = openStore(out.dir, world)
+  const engine = buildEngine({
+    world,
+    store,
+    config: out.config,
+    log: {
+      ...silentLog,
+      error(about, message) {
+        if (!closed && isOurs(about, message)) out.faults.push(`${message}: ${about.err}`)
+      },
+    },
+    install: INSTALL,
+    providers: {
+      static: standingProvider(out.agents, { slots: out.config.nodes.maxWorkspaces, latency: out.latency }),
+      ...(out.cloud ? { hetzner: out.cloud.provider } : {}),
+      ...(out.hetzner ? { hetzner: out.hetzner.provider(world, out.config, INSTALL.id) } : {}),
+    },
+    results: out.results,
+    callbackUrl: () => 'http://127.0.0.1:7433',
+    bundleFile: sha => path.join(out.dir, `${sha}.bundle`),
+    secrets: () => ({}),
+  })
+  out.callbacks.app = callbackApp(engine, () => [])
+  const kill = () => {
+    if (closed) return
+    closed = true
+    world.die()
+    out.callbacks.app = null
+    store.sql.close()
+  }
+  await engine.takeUp()
+  const sweeper = createSweeper(engine, { stateDir: out.dir, errors: noErrors, observability: noObservability }, [
+    ...SWEEPS,
+    checkpoints(),
+  ])
+  const sweep = () => {
+    sweeper.tick()
+    world.clock.timer(SWEEP_TICK_MS, sweep)
+  }
+  sweep()
+  const events = (id: string, type: string) =>
+    readEvents(store.sql, { after: 0, limit: 10_000, taskId: id }).filter(event => event.type === type)
+  return {
+    world,
+    engine,
+    kill,
+    async submit(change, script, id = `t${Math.floor(world.random.float() * 1e9)}`) {
+      const about = { idempotencyKey: null, idempotencyHash: null, createdAt: world.clock.now() }
+      await engine.submit({ id, spec: aSpec(change, script), ...about })
+      return id
+    },
+    task(id, attempt) {
+      const task = engine.query(id, attempt)
+      if (!task) throw new Error(`no task ${id}`)
+      return task
+    },
+    steps: id => events(id, 'task.step').map(({ data }) => data.to),
+    statuses: id => events(id, 'task.status').map(({ data }) => data.to),
+  }
+}

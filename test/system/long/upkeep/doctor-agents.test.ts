@@ -1,0 +1,94 @@
+/** What `tdf doctor` says of agents: programs that are there, logins that are not. */
+import { spawn } from 'node:child_process'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { expect, it } from 'vitest'
+import { AGENT_VERSION } from '../../../../src/agent/arguments.ts'
+import type { FindingJson } from '../../../../src/protocol/control.ts'
+import { cli, cliWith } from '../../../support/cli.ts'
+import { makeHome, until } from '../../../support/daemon/home.ts'
+
+it('tells of each agent its version and how it logs in, or what is missing and what gives it', async () => {
+  const own = makeHome(`
+[agents.opencode]
+type = "acp"
+command = ["opencode", "acp"]
+env = ["OPENROUTER_API_KEY"]
+
+[agents.lost]
+type = "command"
+command = ["not-there-at-all"]
+`)
+  try {
+    const bin = path.join(own.dir, 'bin')
+    mkdirSync(bin)
+    const program = (name: string, script: string) =>
+      writeFileSync(path.join(bin, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+    program('claude', 'test "$*" = --version && echo "2.1.197 (Claude Code)"')
+    program('codex', 'echo "codex-cli 0.169.0"')
+    program('opencode', 'test "$*" = --version && echo 1.18.33')
+    await own.start({ PATH: `${bin}:${process.env.PATH}` })
+    const agents = async () => {
+      const found: FindingJson[] = JSON.parse((await cli(own, 'doctor', '--json')).out)
+      return Object.fromEntries(
+        found.filter(({ check }) => check.startsWith('agent ')).map(({ check, ...rest }) => [check, rest]),
+      )
+    }
+    const before = await agents()
+    expect(before['agent claude']).toEqual({
+      state: 'warn',
+      message: expect.stringMatching(
+        /^2\.1\.197, no login was found: ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN is not set/,
+      ),
+      hint: 'tdf secret set ANTHROPIC_API_KEY',
+    })
+    expect(before['agent opencode']).toMatchObject({ state: 'warn', hint: 'tdf secret set OPENROUTER_API_KEY' })
+    expect(before['agent lost']).toMatchObject({
+      state: 'warn',
+      message: expect.stringMatching(/^not-there-at-all is not on/),
+    })
+    await cliWith(own, { input: 'key-1' }, 'secret', 'set', 'ANTHROPIC_API_KEY')
+    mkdirSync(path.join(own.dir, '.codex'))
+    writeFileSync(path.join(own.dir, '.codex', 'auth.json'), '{}')
+    program('opencode', 'exit 1')
+    const after = await agents()
+    expect(after['agent claude']).toEqual({ state: 'ok', message: '2.1.197, given ANTHROPIC_API_KEY', hint: null })
+    expect(after['agent codex']).toEqual({
+      state: 'ok',
+      message: '0.169.0, logged in by ~/.codex/auth.json',
+      hint: null,
+    })
+    expect(after['agent opencode']).toMatchObject({ state: 'warn', message: 'opencode --version fails' })
+  } finally {
+    await own.remove()
+  }
+})
+
+it('names an agent of this machine that is still what it was before an upgrade, and how it becomes new', async () => {
+  const own = makeHome()
+  const dist = path.join(import.meta.dirname, '..', '..', '..', '..', 'dist', 'tdf-agent.js')
+  const old = path.join(own.dir, 'tdf-agent.mjs')
+  writeFileSync(old, readFileSync(dist, 'utf8').replaceAll(AGENT_VERSION, '0.0.9'))
+  const [socket, token, state] = ['agent.sock', 'state/agent-token', 'state/agent'].map(name =>
+    path.join(own.dir, name),
+  )
+  mkdirSync(state ?? '', { recursive: true })
+  writeFileSync(token ?? '', 'token-of-the-old-one')
+  const words = ['--listen', `unix:${socket}`, '--state', state ?? '', '--token-file', token ?? '', '--name', 'local']
+  const agent = spawn(process.execPath, [old, ...words], { env: own.env, stdio: 'ignore' })
+  try {
+    await own.start({ TDF_AGENT_SOCKET: socket ?? '' })
+    const found = async () => {
+      const all: FindingJson[] = JSON.parse((await cli(own, 'doctor', '--json')).out)
+      return all.find(({ check }) => check === 'local agent')
+    }
+    await until('the daemon knows it', async () => (await found()) !== undefined)
+    expect(await found()).toEqual({
+      ...{ check: 'local agent', state: 'warn', hint: 'systemctl --user restart tdf-agent' },
+      message: `the tdf-agent of local is 0.0.9 and this is ${AGENT_VERSION}; what runs goes on when it is restarted`,
+    })
+  } finally {
+    agent.kill()
+    await own.remove()
+  }
+})

@@ -1,0 +1,199 @@
+/** The sandbox of the local node, from `tdf submit` to what came home; with the real bwrap. */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { FindingJson, TaskJson } from '../../../../src/protocol/control.ts'
+import { whereConfined } from '../../../support/bubblewrap.ts'
+import { cli } from '../../../support/cli.ts'
+import { type Home, makeHome, makeRepository, until } from '../../../support/daemon/home.ts'
+
+let home: Home
+let repo: ReturnType<typeof makeRepository>
+beforeEach(() => {
+  repo = makeRepository()
+  home = makeHome(
+    '[providers.local]\nsandbox = "bubblewrap"\nsandbox_readable = ["~/notes"]\nsandbox_writable = ["~/shared"]\n',
+  )
+  for (const name of ['notes', 'shared', '.ssh', '.claude', '.codex']) {
+    mkdirSync(path.join(home.dir, name))
+    writeFileSync(path.join(home.dir, name, 'kept'), 'of the user\n')
+  }
+})
+afterEach(async () => {
+  await home.remove()
+  repo.remove()
+})
+
+async function submit(...words: string[]): Promise<{ code: number | null; task: TaskJson }> {
+  const { code, out } = await cli(home, 'submit', '--repo', repo.dir, '--wait', '--json', ...words)
+  return { code, task: JSON.parse(out) }
+}
+
+const sandboxOf = async () => {
+  const found: FindingJson[] = JSON.parse((await cli(home, 'doctor', '--json')).out)
+  return found.find(({ check }) => check === 'sandbox')
+}
+
+describe('where nothing can be confined', () => {
+  const canary = () => path.join(home.dir, 'shared', 'canary')
+  const refused = async (env: Record<string, string>, why: RegExp, hint: RegExp) => {
+    await home.start(env)
+    const { code, task } = await submit('--setup', `touch ${canary()}`, '--', 'sh', '-c', `touch ${canary()}`)
+    expect([code, task.verdict, task.error?.code, task.error?.hint]).toEqual([
+      ...[10, 'infrastructure', 'SANDBOX_UNAVAILABLE', 'tdf doctor'],
+    ])
+    expect(task.error?.message).toMatch(why)
+    expect(existsSync(canary())).toBe(false)
+    expect(await sandboxOf()).toMatchObject({
+      state: 'fail',
+      message: expect.stringMatching(why),
+      hint: expect.stringMatching(hint),
+    })
+  }
+
+  it('a task is refused with the reason, and the doctor says what is missing', async () => {
+    const bin = mkdtempSync(path.join(home.dir, 'bin-'))
+    for (const folder of ['/bin', '/usr/bin', path.dirname(process.execPath)]) {
+      for (const name of readdirSync(folder)) {
+        if (name !== 'bwrap' && !existsSync(path.join(bin, name)))
+          symlinkSync(path.join(folder, name), path.join(bin, name))
+      }
+    }
+    await refused({ PATH: bin }, /bwrap .* is not installed/, /^sudo apt-get install bubblewrap$/)
+  })
+
+  it('a machine that gives no namespace is as good as one without the program', async () => {
+    const bin = mkdtempSync(path.join(home.dir, 'bin-'))
+    const script = '#!/bin/sh\necho "bwrap: No permissions to create new namespace" >&2\nexit 1\n'
+    writeFileSync(path.join(bin, 'bwrap'), script, { mode: 0o755 })
+    await refused({ PATH: `${bin}:${process.env.PATH}` }, /No permissions to create new namespace/, /^bwrap /)
+  })
+})
+
+/** Tells of each path that it is given what a process gets to see there, and whether it can write. */
+const LOOK = `
+import { connect } from 'node:net'
+import { readdirSync, readFileSync, statSync, writeFileSync, appendFileSync } from 'node:fs'
+const [, , folder, socket, pid, ...paths] = process.argv
+const tried = act => { try { return act() } catch (error) { return error.code } }
+const see = path => (statSync(path).isDirectory() ? readdirSync(path).sort() : readFileSync(path).length)
+const write = path => (statSync(path).isDirectory() ? writeFileSync(path + '/fresh', 'x') : appendFileSync(path, '')) ?? 'written'
+const answer = await new Promise(resolve => connect(socket).once('connect', () => resolve('open')).once('error', error => resolve(error.code)))
+console.log(JSON.stringify({
+  socket: answer,
+  daemon: tried(() => process.kill(Number(pid), 0)),
+  ...Object.fromEntries(paths.map(path => [path, [tried(() => see(path)), tried(() => write(path))]])),
+}))
+writeFileSync('made.txt', 'inside\\n')
+`
+
+/** Told apart from what any other run has left. */
+const LONG = `5417.${process.pid}`
+
+function confinedTasks(): void {
+  it('an agent sees and writes its own places, and nothing of tdf, of other tasks or of secrets', async () => {
+    writeFileSync(path.join(repo.dir, 'look.mjs'), LOOK)
+    execFileSync('git', ['add', '-A'], { cwd: repo.dir })
+    execFileSync('git', ['-c', 'user.name=you', '-c', 'user.email=you@localhost', 'commit', '-qm', 'look'], {
+      cwd: repo.dir,
+    })
+    const daemon = await home.start()
+    const other = JSON.parse((await cli(home, 'submit', '--repo', repo.dir, '--json', '--', 'sleep', '600')).out)
+    await cli(home, 'wait', other.id, '--for', 'running')
+    expect(await sandboxOf()).toMatchObject({ state: 'ok' })
+    const { workspace } = await home.task(other.id)
+    const at = (...parts: string[]) => path.join(home.dir, ...parts)
+    const workspaces = at('state', 'agent', 'workspaces')
+    const paths = {
+      database: at('state', 'tdf.db'),
+      token: at('state', 'agent-token'),
+      config: at('config.toml'),
+      state: at('state'),
+      run: at('run'),
+      workspaces,
+      other: path.join(workspaces, workspace?.id ?? '', 'work'),
+      ssh: at('.ssh', 'kept'),
+      login: at('.claude', 'kept'),
+      runtime: '/run',
+      system: '/etc/hostname',
+      readable: at('notes'),
+      writable: at('shared'),
+    }
+    const words = [process.execPath, 'look.mjs', 'here', at('run', 'tdf.sock'), String(daemon.pid)]
+    const { code, task } = await submit('--', ...words, ...Object.values(paths))
+    expect([code, task.verdict, task.result?.filesChanged]).toEqual([0, 'unverified', 1])
+    const seen = JSON.parse((await cli(home, 'logs', task.id)).out)
+    expect([seen.socket, seen.daemon]).toEqual(['ENOENT', 'ESRCH'])
+    const of = Object.fromEntries(Object.entries(paths).map(([name, where]) => [name, seen[where]]))
+    const own = task.workspace?.id ?? ''
+    expect(of).toEqual({
+      database: ['ENOENT', 'ENOENT'],
+      token: ['ENOENT', 'ENOENT'],
+      config: [0, expect.stringMatching(/^E(ROFS|ACCES)$/)],
+      state: [['agent'], 'EROFS'],
+      run: [[], 'EROFS'],
+      workspaces: [[own], 'EROFS'],
+      other: ['ENOENT', 'ENOENT'],
+      ssh: ['ENOENT', 'ENOENT'],
+      login: ['ENOENT', 'ENOENT'],
+      runtime: [expect.any(Array), 'EROFS'],
+      system: [expect.any(Number), 'EROFS'],
+      readable: [['kept'], 'EROFS'],
+      writable: [['kept'], 'written'],
+    })
+    expect(readdirSync(at('shared'))).toEqual(['fresh', 'kept'])
+    expect(readFileSync(at('.ssh', 'kept'), 'utf8')).toBe('of the user\n')
+  })
+
+  it('what prepares a workspace and what checks it are confined too; an agent has its own folder and no other', async () => {
+    await home.start()
+    const hidden = 'test ! -e ~/.ssh/kept && ! touch ~/notes/mark'
+    // A program with the name of an agent, which is how its folders are known.
+    const agent = path.join(home.dir, 'notes', 'codex')
+    writeFileSync(agent, '#!/bin/sh\nls ~/.claude ~/.codex && echo mine > ~/.codex/session\n', { mode: 0o755 })
+    const { code, task } = await submit('--setup', `${hidden} && echo set > up`, '--check', hidden, '--', agent)
+    expect([code, task.verdict, task.error]).toEqual([0, 'verified', null])
+    expect((await cli(home, 'logs', task.id)).out).toMatch(/\.claude:\n\n.*\.codex:\nkept\n/s)
+    expect(readFileSync(path.join(home.dir, '.codex', 'session'), 'utf8')).toBe('mine\n')
+  })
+
+  it('what was asked to end has its time to, what it did comes home, and nothing of it is left', async () => {
+    await home.start()
+    const script = `trap "echo bye > bye.txt; exit 0" TERM; sleep ${LONG} & echo ready > ready.txt; while :; do sleep 0.1; done`
+    const { id } = JSON.parse((await cli(home, 'submit', '--repo', repo.dir, '--json', '--', 'sh', '-c', script)).out)
+    await cli(home, 'wait', id, '--for', 'running')
+    const { workspace } = await home.task(id)
+    const tree = path.join(home.dir, 'state', 'agent', 'workspaces', workspace?.id ?? '', 'work')
+    await until('the agent works', () => existsSync(path.join(tree, 'ready.txt')))
+    await cli(home, 'cancel', id)
+    await until('its work is saved', async () => (await home.task(id)).result !== null)
+    expect((await cli(home, 'diff', id)).out).toContain('+bye')
+    expect(spawnSync('pgrep', ['-f', `^sleep ${LONG}`]).status).toBe(1)
+  })
+
+  it('a command dies with the runner that looks after it', async () => {
+    await home.start()
+    const { id } = JSON.parse((await cli(home, 'submit', '--repo', repo.dir, '--json', '--', 'sleep', LONG)).out)
+    await cli(home, 'wait', id, '--for', 'running')
+    const found = (pattern: string) => spawnSync('pgrep', ['-f', pattern], { encoding: 'utf8' }).stdout.trim()
+    await until('it runs', () => found(`^sleep ${LONG}`) !== '')
+    // Nobody else is there to end it.
+    const agent = home.agent()
+    if (agent) process.kill(agent.pid, 'SIGSTOP')
+    for (const pid of found(`run-session ${home.dir}/`).split('\n')) process.kill(Number(pid), 'SIGKILL')
+    await until('it is gone', () => found(`^sleep ${LONG}`) === '')
+    if (agent) process.kill(agent.pid, 'SIGCONT')
+  })
+
+  it('a program that the sandbox hides is not started as something else', async () => {
+    await home.start()
+    const program = path.join(home.dir, '.ssh', 'program')
+    writeFileSync(program, '#!/bin/sh\nexit 0\n', { mode: 0o755 })
+    const { code, task } = await submit('--', program)
+    expect([code, task.error?.code]).toEqual([10, 'CANNOT_START'])
+    expect(task.error?.message).toContain('hidden by the sandbox')
+  })
+}
+
+whereConfined('tasks in the sandbox', () => describe('in the sandbox', confinedTasks))

@@ -1,0 +1,209 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { obstacle, type Placing, place, type Room, type Wish } from '../../../../daemon/placement/place.ts'
+import { aConfig } from '../../../support/builders.ts'
+
+const wish = (number: number, change: Partial<Wish> = {}): Wish => ({
+  ...{
+    id: `t${number}`,
+    attempt: 1,
+    priority: 0,
+    number,
+    node: null,
+    provider: null,
+    size: null,
+    location: null,
+    credential: null,
+    reserved: null,
+  },
+  ...change,
+})
+const room = (name: string, change: Partial<Room> = {}): Room => ({
+  ...{ name, provider: 'static', status: 'ready', size: null, location: null, used: 0, slots: 3 },
+  ...{ cpuPercent: 10, memoryPercent: 10, silentMs: 1_000 },
+  ...change,
+})
+const placing = (change: Partial<Placing> = {}): Placing => ({ config: aConfig(), offers: [], machines: 0, ...change })
+const hetzner = {
+  provider: 'hetzner',
+  sizes: ['small', 'medium', 'large'],
+  locations: ['fsn1', 'nbg1'],
+  slots: 3,
+} as const
+const given = (wishes: Wish[], rooms: Room[], change?: Partial<Placing>) =>
+  place(wishes, rooms, placing(change)).reservations.map(({ wish: { id }, node }) => `${id}@${node}`)
+
+describe('placement', () => {
+  it('fills the slots that there are, and no more', () => {
+    expect(
+      given(
+        [1, 2, 3, 4, 5].map(n => wish(n)),
+        [room('a', { used: 1 }), room('b', { slots: 1 })],
+      ),
+    ).toHaveLength(3)
+  })
+  it('does not let a task that cannot fit block those behind it', () => {
+    expect(given([wish(1, { node: 'full' }), wish(2)], [room('full', { used: 3 }), room('b')])).toEqual(['t2@b'])
+  })
+  it('never falls back from a node that was asked for', () => {
+    expect(given([wish(1, { node: 'a' })], [room('a', { status: 'lost' }), room('b')])).toEqual([])
+  })
+  it.each([
+    ['a warm node before a ready one', [room('a'), room('b', { status: 'warm' })], {}, 'b'],
+    ['a ready node before one on its way', [room('a', { status: 'booting' }), room('b')], {}, 'b'],
+    [
+      'the location that was asked for',
+      [room('a', { location: null }), room('b', { location: 'nbg1' })],
+      { location: 'nbg1' },
+      'b',
+    ],
+    [
+      'the smallest size that fits',
+      [room('a', { size: 'large' }), room('b', { size: 'medium' })],
+      { size: 'medium' },
+      'b',
+    ],
+    [
+      'the least loaded, memory before processor',
+      [room('a', { cpuPercent: 10, memoryPercent: 40 }), room('b', { cpuPercent: 40, memoryPercent: 10 })],
+      {},
+      'b',
+    ],
+    ['the emptier of two alike', [room('a', { used: 2 }), room('b', { used: 1 })], {}, 'b'],
+  ] as const)('prefers %s', (_, rooms, change, node) => {
+    expect(given([wish(1, change)], [...rooms])).toEqual([`t1@${node}`])
+  })
+
+  it.each([
+    ['another node was asked for', { node: 'z' }, {}, 'the task asked for node z'],
+    ['another provider was asked for', { provider: 'local' }, {}, 'the task asked for provider local'],
+    ['it is elsewhere', { location: 'nbg1' }, { location: 'fsn1' }, 'it is in fsn1, the task asked for nbg1'],
+    ['it is too small', { size: 'large' }, { size: 'small' }, 'its size is small, the task asked for large'],
+    ['it takes no work', {}, { status: 'draining' }, 'it is draining'],
+    ['it has not been heard of', {}, { silentMs: 61_000 }, 'it was last heard of 61 s ago'],
+    ['its processors are busy', {}, { cpuPercent: 50 }, 'its processors are 50 % busy, the limit is 50 %'],
+    ['its memory is full', {}, { memoryPercent: 73 }, 'its memory is 73 % full, the limit is 50 %'],
+    ['its slots are taken', {}, { used: 3 }, '3 of 3 slots are in use'],
+  ] as const)('says that a node does not take a task because %s', (_, change, state, says) => {
+    expect(obstacle(wish(1, change), room('a', state), aConfig())).toBe(says)
+  })
+  it('takes a node that says nothing of its load, and this machine whatever its load', () => {
+    expect(obstacle(wish(1), room('a', { cpuPercent: null, memoryPercent: null }), aConfig())).toBeNull()
+    expect(obstacle(wish(1), room('local', { provider: 'local', cpuPercent: 99 }), aConfig())).toBeNull()
+  })
+
+  it('orders no more machines than a burst needs', () => {
+    const { orders } = place(
+      [1, 2, 3, 4, 5, 6, 7].map(n => wish(n)),
+      [],
+      placing({ offers: [hetzner] }),
+    )
+    expect(orders.map(({ wishes }) => wishes.length)).toEqual([3, 3, 1])
+  })
+  it('orders no more machines than max_nodes allows', () => {
+    const wishes = Array.from({ length: 50 }, (_, n) => wish(n))
+    expect(place(wishes, [], placing({ offers: [hetzner], machines: 8 })).orders).toHaveLength(2)
+    expect(place(wishes, [], placing({ offers: [hetzner], machines: 10 })).orders).toHaveLength(0)
+  })
+  it('orders nothing while a machine on its way has room', () => {
+    const { orders, reservations } = place(
+      [wish(1), wish(2)],
+      [room('new', { status: 'ordered', used: 1, silentMs: null })],
+      placing({ offers: [hetzner] }),
+    )
+    expect([orders.length, reservations.length]).toEqual([0, 2])
+  })
+  it('orders what was asked for, else the first of each', () => {
+    const { orders } = place(
+      [wish(1, { size: 'large', location: 'nbg1' }), wish(2)],
+      [],
+      placing({ offers: [hetzner] }),
+    )
+    expect(orders).toMatchObject([{ size: 'large', location: 'nbg1', wishes: [{ id: 't1' }, { id: 't2' }] }])
+    expect(place([wish(2)], [], placing({ offers: [hetzner] })).orders).toMatchObject([
+      { size: 'small', location: 'fsn1' },
+    ])
+  })
+  it('moves a task from a machine that is to come to a slot that is free, and gives its place there to the next', () => {
+    const coming = room('new', { status: 'creating', used: 1, slots: 1, silentMs: null })
+    const queue = [wish(1, { reserved: 'new' }), wish(2)]
+    expect(given(queue, [coming, room('a', { used: 2 })])).toEqual(['t1@a', 't2@new'])
+  })
+  it('leaves a task where it is reserved while there is no slot that can be used now, and orders nothing for it', () => {
+    const coming = ['new', 'newer'].map(name =>
+      room(name, { status: 'ordered', used: name === 'new' ? 1 : 0, slots: 2, silentMs: null }),
+    )
+    const { reservations, orders } = place([wish(1, { reserved: 'new' })], coming, placing({ offers: [hetzner] }))
+    expect([reservations, orders]).toEqual([[], []])
+  })
+  it('lets the one that comes first in the queue have the free slot, wherever the other is reserved', () => {
+    const coming = room('new', { status: 'creating', used: 1, slots: 1, silentMs: null })
+    expect(given([wish(1), wish(2, { reserved: 'new' })], [coming, room('a', { used: 2 })])).toEqual(['t1@a'])
+  })
+  it('orders nothing for a task that named its node, or a size or place that nobody offers', () => {
+    const wishes = [
+      wish(1, { node: 'a' }),
+      wish(2, { size: 'huge' }),
+      wish(3, { location: 'mars' }),
+      wish(4, { provider: 'static' }),
+    ]
+    expect(place(wishes, [], placing({ offers: [hetzner] })).orders).toEqual([])
+  })
+
+  it('never gives more slots than there are when tasks move, and moves them only to slots that are there', () => {
+    const rooms = fc.array(
+      fc.record({ used: fc.nat(2), slots: fc.nat(3), status: fc.constantFrom('ready', 'warm', 'creating', 'lost') }),
+      { minLength: 1, maxLength: 5 },
+    )
+    fc.assert(
+      fc.property(rooms, fc.array(fc.option(fc.nat(4)), { maxLength: 8 }), (shapes, places) => {
+        const wishes = places.map((at, n) => wish(n, { reserved: at === null ? null : `n${at % shapes.length}` }))
+        const all = shapes.map((shape, index) => {
+          const name = `n${index}`
+          const held = wishes.filter(({ reserved }) => reserved === name).length
+          const status = held > 0 ? 'creating' : (shape.status as Room['status'])
+          return room(name, { status, slots: shape.slots + held, used: shape.used + held, silentMs: null })
+        })
+        const { reservations } = place(wishes, all, placing())
+        for (const { name, used, slots } of all) {
+          const came = reservations.filter(({ node }) => node === name).length
+          const went = reservations.filter(({ wish: { reserved } }) => reserved === name).length
+          expect(used + came - went).toBeLessThanOrEqual(Math.max(slots, used))
+        }
+        for (const { wish: moved, node } of reservations) {
+          const to = all.find(({ name }) => name === node)
+          if (moved.reserved !== null) expect(['ready', 'warm']).toContain(to?.status)
+        }
+        expect(new Set(reservations.map(({ wish: { id } }) => id)).size).toBe(reservations.length)
+      }),
+    )
+  })
+
+  it('never gives more slots than there are, and never leaves a slot and a task that fits it alone', () => {
+    const rooms = fc.array(
+      fc.record({ used: fc.nat(3), slots: fc.nat(3), status: fc.constantFrom('ready', 'warm', 'lost') }),
+      { maxLength: 6 },
+    )
+    fc.assert(
+      fc.property(rooms, fc.nat(12), (shapes, count) => {
+        const all = shapes.map((shape, index) =>
+          room(`n${index}`, { ...shape, status: shape.status as Room['status'] }),
+        )
+        const { reservations } = place(
+          Array.from({ length: count }, (_, n) => wish(n)),
+          all,
+          placing(),
+        )
+        const free = all
+          .filter(({ status }) => status !== 'lost')
+          .reduce((sum, { used, slots }) => sum + Math.max(slots - used, 0), 0)
+        expect(reservations).toHaveLength(Math.min(free, count))
+        for (const { name, used, slots } of all) {
+          const taken = reservations.filter(({ node }) => node === name).length
+          expect(taken).toBeLessThanOrEqual(Math.max(slots - used, 0))
+        }
+        expect(reservations.map(({ wish: { number } }) => number)).toEqual(reservations.map((_, index) => index))
+      }),
+    )
+  })
+})

@@ -1,0 +1,76 @@
+/** What somebody is told of, and that a dead end is given up in the end. */
+import { afterEach, describe, expect, it } from 'vitest'
+import { newsOf } from '../../../../daemon/reporting/announce.ts'
+import { SWEEPS } from '../../../../daemon/sweeps/index.ts'
+import { createSweeper } from '../../../../daemon/sweeps/run.ts'
+import type { Task } from '../../../../src/core/task.ts'
+import { due } from '../../../../src/store/tables/outbox.ts'
+import { type Receiver, receiver } from '../../../fakes/receiver.ts'
+import { aConfig, aTask } from '../../../support/builders.ts'
+import { live, outside } from '../../../support/daemon/sim-daemon.ts'
+
+const runs = aTask({ status: 'in_progress', step: 'running' })
+
+describe('news', () => {
+  it.each<[string, Partial<Task>, Partial<Task>, { kind: 'next_attempt' }[], string | null]>([
+    ['a run that completed', {}, { status: 'completed', step: 'cleanup' }, [], 'done'],
+    ['a run that failed', {}, { status: 'failed', step: 'salvage' }, [], 'failed'],
+    ['a run that was cancelled', {}, { status: 'cancelled', step: 'salvage' }, [], 'cancelled'],
+    ['a run that the engine tries again', {}, { status: 'failed', step: 'salvage' }, [{ kind: 'next_attempt' }], null],
+    ['a run that rests until its limit is lifted', {}, { status: 'parked' }, [], 'parked'],
+    ['a session that waits for a person', {}, { step: 'awaiting_followup' }, [], 'needs-you'],
+    ['a step on the way', { step: 'agent_session' }, { step: 'running' }, [], null],
+    [
+      'an end that was told already',
+      { status: 'failed', step: 'salvage' },
+      { status: 'failed', step: 'cleanup' },
+      [],
+      null,
+    ],
+    ['a rest that was told already', { status: 'parked' }, { status: 'parked', waitingFor: 'more' }, [], null],
+  ])('of %s', (_, before, after, writes, expected) => {
+    expect(newsOf({ ...runs, ...before }, { task: { ...runs, ...before, ...after }, writes })).toBe(expected)
+  })
+})
+
+describe('an endpoint that stays dead', () => {
+  let told: Receiver | undefined
+  afterEach(() => told?.stop())
+
+  it('is tried ever more slowly, then given up and put on record; another way is not held up by it', async () => {
+    told = await receiver()
+    const dead = await receiver()
+    await dead.stop()
+    const config = aConfig()
+    config.notify = { ...config.notify, webhook: dead.url, ntfy: `${told.url}/topic` }
+    const out = outside({ config })
+    const life = await live(out)
+    try {
+      const id = await life.submit({}, { exitCode: 1 })
+      await life.world.run(() => life.task(id).step === null)
+      const { engine, world } = life
+      const parts = { stateDir: out.dir } as Parameters<typeof createSweeper>[1]
+      const sweeper = createSweeper(engine, parts, SWEEPS)
+      await sweeper.run('notify-ntfy')
+      expect(told.got.map(({ path, headers }) => [path, headers.title])).toEqual([['/topic', `task ${id} failed`]])
+      const waits: number[] = []
+      const all = () => due(engine.store.sql, 'notify-webhook', Number.MAX_SAFE_INTEGER, 10)
+      for (let round = 0; round < 50 && all()[0]; round++) {
+        await sweeper.run('notify-webhook')
+        const waitMs = (all()[0]?.dueAt ?? 0) - world.clock.now()
+        if (waitMs < 0) break
+        waits.push(waitMs)
+        await world.clock.advance(waitMs)
+      }
+      expect(all()).toEqual([])
+      expect(waits.slice(0, 4)).toEqual([1_000, 2_000, 4_000, 8_000])
+      expect(waits).toHaveLength(14)
+      expect(Math.max(...waits)).toBe(600_000)
+      const errors = due(engine.store.sql, 'error', Number.MAX_SAFE_INTEGER, 10_000)
+      expect(errors.map(({ payload }) => payload.code)).toContain('NOTIFY_FAILED')
+    } finally {
+      life.kill()
+      out.remove()
+    }
+  })
+})

@@ -1,0 +1,85 @@
+/** A real agent process on loopback, and what tests do with one. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { afterFile } from '../../../../support/after-file.ts'
+import { type Client, clientOf } from './client.ts'
+import { tempFolder } from './temp.ts'
+
+export interface AgentProcess extends Client {
+  url: string
+  token: string
+  state: string
+  pid: number
+  /** Everything that it said on stderr so far. */
+  said(): string
+  kill(signal: NodeJS.Signals): Promise<{ code: number | null; signal: string | null }>
+  ended: Promise<{ code: number | null; signal: string | null }>
+}
+
+export interface AgentOptions {
+  state?: string
+  name?: string
+  env?: Record<string, string>
+}
+
+export const TOKEN = 'a-token-of-the-test'
+/** As it is shipped. */
+const AGENT_SCRIPT = new URL('../../../../../dist/tdf-agent.js', import.meta.url).pathname
+
+function spawnAgent(state: string, options: AgentOptions): ChildProcess {
+  mkdirSync(state, { recursive: true })
+  const tokenFile = join(state, '..', 'token')
+  writeFileSync(tokenFile, `${TOKEN}\n`)
+  const named = options.name === undefined ? [] : ['--name', options.name]
+  const args = [AGENT_SCRIPT, '--listen', '127.0.0.1:0', '--state', state, '--token-file', tokenFile, ...named]
+  const child = spawn(process.execPath, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...options.env },
+  })
+  afterFile(() => {
+    child.kill('SIGKILL')
+    // Its runs outlive it, which is the point of them.
+    spawnSync('pkill', ['-KILL', '-f', `run-session ${state}/`])
+  })
+  return child
+}
+
+export async function startAgentProcess(options: AgentOptions = {}): Promise<AgentProcess> {
+  const state = options.state ?? join(tempFolder(), 'state')
+  const child = spawnAgent(state, options)
+  let said = ''
+  child.stderr?.on('data', chunk => {
+    said += chunk
+  })
+  const ended = new Promise<{ code: number | null; signal: string | null }>(resolve => {
+    child.once('exit', (code, signal) => resolve({ code, signal }))
+  })
+  const address = await Promise.race([
+    firstLine(child),
+    ended.then(end => {
+      throw new Error(`the agent ended at its start: ${JSON.stringify(end)} ${said}`)
+    }),
+  ])
+  const url = `http://${address}`
+  return {
+    ...clientOf({ url, token: TOKEN }),
+    url,
+    token: TOKEN,
+    state,
+    pid: child.pid ?? 0,
+    said: () => said,
+    ended,
+    kill: signal => {
+      child.kill(signal)
+      return ended
+    },
+  }
+}
+
+async function firstLine(child: ChildProcess): Promise<string> {
+  if (!child.stdout) throw new Error('no stdout')
+  for await (const line of createInterface({ input: child.stdout })) return JSON.parse(line).address
+  throw new Error('the agent said nothing')
+}

@@ -1,0 +1,289 @@
+/** The dashboard as a person sees it, at three widths. `npm run golden` writes the frames anew; look at them. */
+import path from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { PushJson, WhyJson } from '../../../../src/protocol/control.ts'
+import { ago, aNode, anEvent, aRow, type Shown, show } from '../../../support/screen/tui.tsx'
+
+const golden = path.join(import.meta.dirname, '..', '..', '..', 'golden', 'frames')
+
+const result = {
+  branch: 'tdf/m4c-update-dependencies',
+  commit: '9e1f0c6b5a4d3e2f1a0b9c8d7e6f5a4b3c2d1e0f',
+  ahead: 2,
+  filesChanged: 3,
+  insertions: 41,
+  deletions: 12,
+  summary: 'Updated eleven packages and the one call that had changed.',
+  salvaged: false,
+  check: { command: 'npm test', exitCode: 0 },
+}
+const node = { name: 'box1', provider: 'static', size: 'medium', location: 'fsn1', autoProvisioned: false }
+const session = {
+  id: 's1',
+  status: 'running',
+  exitCode: null,
+  signal: null,
+  resumeRef: null,
+  agentVersion: null,
+  model: null,
+}
+
+const TASKS = [
+  aRow({
+    id: 'k7f3q2x9ab',
+    status: 'in_progress',
+    step: 'running',
+    node,
+    session,
+    stepEnteredAt: ago(845_000),
+    usage: { inputTokens: 1_204_000, outputTokens: 18_400, costUsd: 0.42 },
+  }),
+  aRow({
+    id: 'q2m8w4r6td',
+    title: 'write the release notes',
+    status: 'in_progress',
+    step: 'awaiting_followup',
+    node,
+    stepEnteredAt: ago(200_000),
+  }),
+  aRow({
+    id: 'b9x4v7n2ce',
+    title: 'split the billing module',
+    agent: 'codex',
+    status: 'delegated',
+    step: 'workspace_creation',
+    node,
+    stepEnteredAt: ago(4_000),
+  }),
+  aRow({ id: 'h5d8s3k1fg', title: 'remove the old feature flags', stepEnteredAt: ago(130_000) }),
+  aRow({
+    id: 'p6t1y9w3hj',
+    title: '日本語の見出しを直す ✨',
+    status: 'queued',
+    step: 'node_provisioning',
+    stepEnteredAt: ago(42_000),
+  }),
+  aRow({
+    id: 'n3r7g5m8kl',
+    title: 'migrate the tests to vitest',
+    status: 'parked',
+    step: 'running',
+    parkedUntil: ago(-3_600_000),
+    stepEnteredAt: ago(7_200_000),
+  }),
+  aRow({
+    id: 'm4c2j8z6pq',
+    title: 'update the dependencies',
+    status: 'completed',
+    step: null,
+    verdict: 'verified',
+    result,
+    completedAt: ago(3_700_000),
+    cleanup: 'done',
+  }),
+  aRow({
+    id: 'w8e5t2b4rs',
+    title: 'make the search faster',
+    status: 'failed',
+    step: null,
+    verdict: 'check_failed',
+    completedAt: ago(90_000_000),
+    error: {
+      code: 'CHECK_FAILED',
+      message: 'the check ended with exit code 1',
+      hint: 'tdf retry w8e5t2b4rs',
+      step: 'salvage',
+      class: 'permanent',
+    },
+  }),
+  aRow({
+    id: 'v1u6i3o9tu',
+    title: 'try another colour',
+    status: 'cancelled',
+    step: null,
+    verdict: 'cancelled',
+    completedAt: ago(172_800_000),
+  }),
+]
+
+const NODES = [
+  aNode({ name: 'box1', provider: 'static', workspaces: 3, size: 'medium', location: 'fsn1' }),
+  aNode({
+    name: 'tdf-3f9a',
+    provider: 'hetzner',
+    status: 'creating',
+    workspaces: 1,
+    size: 'small',
+    location: 'nbg1',
+    pricePerHour: 0.0083,
+    waitingFor: 'the server to start',
+  }),
+  aNode({
+    name: 'tdf-77c1',
+    provider: 'hetzner',
+    status: 'held',
+    workspaces: 0,
+    size: 'small',
+    location: 'hel1',
+    pricePerHour: 0.0083,
+    waitingFor: 'the work of 1 task on it to be saved',
+  }),
+]
+
+const step = (seq: number, secondsAgo: number, from: string, to: string, ms: number) =>
+  anEvent({ seq, at: ago(secondsAgo * 1_000), taskId: 'k7f3q2x9ab', data: { from, to, ms } })
+const EVENTS = [
+  step(1, 905, 'node_selection', 'workspace_creation', 40),
+  step(2, 904, 'workspace_creation', 'workspace_ready', 180),
+  step(3, 846, 'workspace_ready', 'agent_session', 58_000),
+  step(4, 845, 'agent_session', 'running', 900),
+  anEvent({
+    seq: 5,
+    at: ago(60_000),
+    type: 'node.status',
+    nodeName: 'tdf-3f9a',
+    data: { from: 'ordered', to: 'creating', reason: null },
+  }),
+]
+const LOG = Array.from(
+  { length: 30 },
+  (_, index) => `  ✓ test/auth/login-${index + 1}.test.ts (${index + 3} tests)\n`,
+).join('')
+
+const WHY: Record<string, string> = {
+  h5d8s3k1fg: 'It waits for a slot: none of 3 nodes takes it; it is number 1 of 1 in the queue.',
+  p6t1y9w3hj: 'It is at node_provisioning and waits for tdf-3f9a to be up.',
+  k7f3q2x9ab: 'It is at running and waits for the agent to finish.',
+  n3r7g5m8kl: 'It is parked until the usage limit of claude is lifted.',
+}
+
+function filled(columns: number, rows: number, isReadOnly = false): Shown {
+  const shown = show({ columns, rows }, isReadOnly)
+  const { dispatch } = shown.store
+  dispatch({ kind: 'snapshot', snapshot: { seq: 5, tasks: TASKS, nodes: NODES } })
+  dispatch({ kind: 'history', events: EVENTS })
+  const before = shown.store.get().rows
+  const read = TASKS.map(task => ({ task, why: WHY[task.id] ?? null }))
+  dispatch({ kind: 'rows', asked: before, rows: read })
+  return shown
+}
+
+function focus(shown: Shown, id: string): void {
+  shown.store.dispatch({ kind: 'focus', id })
+  const events = EVENTS.filter(({ taskId }) => taskId === id)
+  const why: WhyJson = {
+    taskId: id,
+    status: 'in_progress',
+    step: 'running',
+    sentence: WHY[id] ?? '',
+    since: null,
+    until: null,
+    next: null,
+    nodes: [],
+    estimate: 'about 6m more; running usually takes 20m',
+    command: `tdf logs ${id} -f`,
+  }
+  shown.store.dispatch({
+    kind: 'detail',
+    id,
+    facts: { events, why, prompt: 'Fix the flaky login test.\n\nIt fails about once in ten runs.', diff: DIFF },
+  })
+  shown.store.dispatch({ kind: 'log', id, isAnew: true, text: LOG })
+}
+
+const DIFF =
+  'diff --git a/login.ts b/login.ts\nindex 1..2\n--- a/login.ts\n+++ b/login.ts\n@@ -1 +1 @@\n-wait(10)\n+await settled()\n'
+
+let shown: Shown
+afterEach(() => shown.close())
+
+const SIZES = [
+  [60, 20],
+  [80, 24],
+  [120, 40],
+] as const
+
+describe.each(SIZES)('at %i×%i', (columns, rows) => {
+  const frame = async (name: string) =>
+    expect(`${(await shown.lines()).join('\n')}\n`).toMatchFileSnapshot(path.join(golden, `${name}-${columns}.txt`))
+
+  beforeEach(() => {
+    shown = filled(columns, rows)
+    shown.keys('j')
+    focus(shown, 'k7f3q2x9ab')
+  })
+
+  it('shows tasks', () => frame('tasks'))
+
+  it('shows one of them', async () => {
+    shown.keys('enter')
+    await frame('task')
+  })
+
+  it('shows nodes', async () => {
+    shown.keys('2', 'j')
+    await frame('nodes')
+  })
+
+  it('shows events', async () => {
+    shown.keys('3')
+    await frame('events')
+  })
+
+  it('shows its keys', async () => {
+    shown.keys('?')
+    await frame('help')
+  })
+
+  it('fills every line to the edge and no further', async () => {
+    for (const key of ['1', '2', '3', '1', 'enter']) {
+      shown.keys(key)
+      const lines = await shown.lines()
+      expect([lines.length, lines.at(-1)]).toEqual([rows, ''])
+      expect(lines.at(-2)).toContain('q quit')
+    }
+  })
+})
+
+it('shows the list alone in 50×10, and says so when there is less', async () => {
+  shown = filled(50, 10)
+  expect((await shown.lines()).slice(2, 8).join('\n')).toMatchInlineSnapshot(`
+    "› ? awaiting_foll…  q2m8w4  write the release not…
+      ◐ workspace_cre…  b9x4v7  split the billing mod…
+      ● running         k7f3q2  fix the flaky login t…
+      = parked          n3r7g5  migrate the tests to …
+      ○ node_provisio…  p6t1y9  日本語の見出しを直す …
+      ○ queued          h5d8s3  remove the old featur…"
+  `)
+  shown.screen.resize(40, 6)
+  shown.store.dispatch({ kind: 'size', size: { columns: 40, rows: 6 } })
+  expect((await shown.lines())[0]).toContain('window too small: 40×6')
+})
+
+it('says of a branch that was not pushed why, and what pushes it', async () => {
+  const push: PushJson = {
+    ...{
+      state: 'failed' as const,
+      remote: 'ssh://git.example/site',
+      branch: result.branch,
+      commit: result.commit,
+      prUrl: null,
+      pushedCommit: null,
+    },
+    ...{
+      wantsPr: false,
+      tries: 1,
+      nextTryAt: null,
+      error: 'the remote refused it: signed commits only',
+      updatedAt: ago(9),
+    },
+  }
+  const task = aRow({ status: 'completed', step: null, verdict: 'unverified', result, completedAt: ago(60_000), push })
+  shown = show({ columns: 120, rows: 40 }, false)
+  shown.store.dispatch({ kind: 'snapshot', snapshot: { seq: 5, tasks: [task], nodes: NODES } })
+  shown.store.dispatch({ kind: 'focus', id: task.id })
+  shown.keys('enter')
+  const lines = (await shown.lines()).join('\n')
+  expect(lines).toContain('push    not pushed tdf/m4c-update-dependencies to ssh://git.example/site: the remote')
+  expect(lines).toContain(`next    tdf push ${task.id}`)
+})
