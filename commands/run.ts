@@ -10,7 +10,7 @@ import { type Paint, paintOf } from './cli/colour.ts'
 export async function runCli(cli: Cli, argv: readonly string[], build: (cli: Cli) => Command): Promise<number> {
   cli.words = argv
   try {
-    if (argv.length === 0) await greet(cli, build(cli))
+    if (argv.length === 0) await firstRunHint(cli, build(cli))
     else await build(cli).parseAsync(argv, { from: 'user' })
     return cli.exitCode
   } catch (thrown) {
@@ -20,7 +20,7 @@ export async function runCli(cli: Cli, argv: readonly string[], build: (cli: Cli
 }
 
 /** `tdf` alone: what there is, and how the daemon is. */
-async function greet(cli: Cli, program: Command): Promise<void> {
+async function firstRunHint(cli: Cli, program: Command): Promise<void> {
   const { daemonLine } = await import('./daemon/status.ts')
   program.outputHelp()
   cli.stdout.write(`\n${await daemonLine(cli)}\n`)

@@ -3,8 +3,8 @@ import { readLive } from '../src/store/tables/attempts.ts'
 import { moveTimes } from '../src/store/tables/clock-jump.ts'
 import { insertNode, readNode, readNodes } from '../src/store/tables/nodes.ts'
 import { readWaiting } from '../src/store/tables/tasks.ts'
-import { createDoor, type Door } from './engine/api.ts'
-import { wishOf } from './engine/attempts.ts'
+import { createEngineApi, type EngineApi } from './engine/api.ts'
+import { placementRequest } from './engine/attempts.ts'
 import { createLoop, nodeSubject, parseSubject, taskSubject } from './engine/loop.ts'
 import { runTask } from './engine/run-task.ts'
 import { createWatchers } from './engine/watchers.ts'
@@ -18,7 +18,7 @@ import { createDaemonMetrics } from './reporting/metrics.ts'
 import type { Deps, Engine } from './services.ts'
 import { takeUpRestored } from './sweeps/restored.ts'
 
-export interface RunningEngine extends Engine, Door {
+export interface RunningEngine extends Engine, EngineApi {
   /** Takes up what the database holds and begins to run it. */
   takeUp(): Promise<void>
 }
@@ -35,7 +35,7 @@ export function buildEngine(deps: Deps): RunningEngine {
     metrics,
     watchers,
     justWritten: new Map(),
-    notAtOnce: new Set(),
+    deferred: new Set(),
     placementChanged: createPlacement(() => engine),
     loop: createLoop({
       world: deps.world,
@@ -49,7 +49,7 @@ export function buildEngine(deps: Deps): RunningEngine {
       onGap: gapMs => onGap(engine, gapMs),
     }),
   }
-  return { ...engine, ...createDoor(engine), takeUp: () => takeUp(engine) }
+  return { ...engine, ...createEngineApi(engine), takeUp: () => takeUp(engine) }
 }
 
 async function takeUp(engine: Engine): Promise<void> {
@@ -58,15 +58,15 @@ async function takeUp(engine: Engine): Promise<void> {
   takeUpRestored(engine)
   await store.commit(() => {
     for (const [name, provider] of Object.entries(providers)) {
-      for (const standing of provider.standing()) {
-        if (readNode(store.sql, standing.name)) continue
+      for (const staticNode of provider.staticNodes()) {
+        if (readNode(store.sql, staticNode.name)) continue
         // The keys of the table are provider names.
-        insertNode(store.sql, standingNode(name as keyof typeof providers, standing, now))
+        insertNode(store.sql, standingNode(name as keyof typeof providers, staticNode, now))
       }
     }
   })
   for (const { wakeAt, ...key } of readLive(store.sql)) loop.schedule(taskSubject(key), wakeAt)
-  for (const task of readWaiting(store.sql)) queue.add(wishOf(store.sql, task))
+  for (const task of readWaiting(store.sql)) queue.add(placementRequest(store.sql, task))
   for (const node of readNodes(store.sql)) if (node.wakeAt !== null) loop.schedule(nodeSubject(node.name), now)
   engine.placementChanged()
   loop.start()

@@ -15,7 +15,7 @@ import { controlApp } from './api/control.ts'
 import { listenTcp, listenUnix } from './api/listen.ts'
 import { metricsApp } from './api/metrics.ts'
 import { buildEngine, type RunningEngine } from './build.ts'
-import { wayLost } from './engine/save-node.ts'
+import { connectionLost } from './engine/save-node.ts'
 import { careSweeps, createBackups } from './host/backups.ts'
 import { createDisk } from './host/disk.ts'
 import type { DaemonOptions } from './host/options.ts'
@@ -25,7 +25,7 @@ import { createSecrets } from './host/secrets.ts'
 import { createShutdown, type Shutdown } from './host/shutdown.ts'
 import { openStateFolder } from './host/state-folder.ts'
 import { statusLine, superviseBySystemd } from './host/systemd.ts'
-import { createBoxes } from './nodes/reach/added-nodes.ts'
+import { createAddedNodes } from './nodes/reach/added-nodes.ts'
 import { buildProviders } from './nodes/reach/providers.ts'
 import { createSshWays } from './nodes/reach/ssh.ts'
 import { takeUpDraining } from './placement/drain.ts'
@@ -70,10 +70,10 @@ async function compose(options: DaemonOptions, { undoLater, stop }: Shutdown): P
     logBytesMax: config.results.logMaxBytes,
     assertRoom: disk.assertRoom,
   })
-  const ssh = createSshWays({ ...options, install, callback: port.local, onDown: name => wayLost(engine, name) })
-  const boxes = createBoxes(stateDir, ssh.static.target)
-  const heard = (status: number, left: number) => engine.metrics.hetzner(status, left)
-  const providers = buildProviders(options, install, { ssh, boxes, heard })
+  const ssh = createSshWays({ ...options, install, callback: port.local, onDown: name => connectionLost(engine, name) })
+  const addedNodes = createAddedNodes(stateDir, ssh.static.target)
+  const onResponse = (status: number, left: number) => engine.metrics.hetzner(status, left)
+  const providers = buildProviders(options, install, { ssh, addedNodes, onResponse })
   const secrets = createSecrets(stateDir, env)
   const backups = createBackups({ store, world, stateDir })
   const engine: RunningEngine = buildEngine({
@@ -114,7 +114,7 @@ async function compose(options: DaemonOptions, { undoLater, stop }: Shutdown): P
     errors,
     backups,
     health,
-    boxes,
+    addedNodes,
     pusher,
     secrets,
     status,

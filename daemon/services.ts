@@ -38,17 +38,17 @@ export interface Agents {
   /** Throws NODE_UNREACHABLE, or NODE_REPLACED when another agent answers in its place. */
   of(node: Node, signal: AbortSignal, timeoutMs?: number): Promise<AgentClient>
   /** A client whose agent is not yet proved: for the first words only. */
-  stranger(node: Node, signal: AbortSignal): Promise<AgentClient>
+  unverified(node: Node, signal: AbortSignal): Promise<AgentClient>
   /** The next use proves again who answers. */
   forget(nodeName: string): void
   /** The way there is gone: it has to be found and greeted anew. */
-  lost(nodeName: string): void
+  disconnected(nodeName: string): void
   /** What the node has to call by the way that is open to it now. */
   callbackUrl(nodeName: string): string | undefined
   /** It was told what to call. */
-  greeted(nodeName: string): void
+  handshakeDone(nodeName: string): void
   /** Whether it was not yet told what to call by the way that is open to it now. */
-  mustGreet(nodeName: string): boolean
+  needsHandshake(nodeName: string): boolean
 }
 
 export interface JustWritten {
@@ -67,7 +67,7 @@ export interface Engine extends Deps {
   /** Attempts as they were stored a moment ago, for the run that follows at once; each is taken once. */
   justWritten: Map<Subject, JustWritten>
   /** Tasks of which what was told could not be acted on at once: the next time it is left to their run. */
-  notAtOnce: Set<Subject>
+  deferred: Set<Subject>
   /** Something changed that may give a waiting task its slot. Call it inside a write. */
   placementChanged(): void
 }

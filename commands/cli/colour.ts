@@ -23,24 +23,24 @@ const coloured: Paint = (text, tone) => {
 }
 
 /** What the command line and the environment say about colour. */
-export interface Wishes {
+export interface ColourSettings {
   colour: ColourWhen | undefined
   env: NodeJS.ProcessEnv
 }
 
 /** Undefined where there is none. */
-export function paintOf(cli: Wishes, stream: NodeJS.WriteStream): Paint | undefined {
+export function paintOf(cli: ColourSettings, stream: NodeJS.WriteStream): Paint | undefined {
   return hasColour(cli, stream.isTTY === true) ? coloured : undefined
 }
 
 /** Throws USAGE for a TDF_COLOR that is none. */
-export function hasColour({ colour, env }: Wishes, isTerminal: boolean): boolean {
-  const when = colour ?? wishOf(env)
+export function hasColour({ colour, env }: ColourSettings, isTerminal: boolean): boolean {
+  const when = colour ?? colourSetting(env)
   // A terminal without a name is not known to understand anything.
   return when === 'auto' ? isTerminal && Boolean(env.TERM) && env.TERM !== 'dumb' : when === 'always'
 }
 
-function wishOf({ TDF_COLOR, NO_COLOR, FORCE_COLOR }: NodeJS.ProcessEnv): ColourWhen {
+function colourSetting({ TDF_COLOR, NO_COLOR, FORCE_COLOR }: NodeJS.ProcessEnv): ColourWhen {
   if (TDF_COLOR) {
     const own = COLOUR_WHEN.find(name => name === TDF_COLOR)
     if (own) return own

@@ -11,7 +11,7 @@ import { paintOf } from './colour.ts'
 import type { Format } from './formats.ts'
 import { liveLines } from './live-lines.ts'
 
-export interface Teller {
+export interface Reporter {
   onTask?(task: TaskJson): void
   onEvent?(event: EventJson): void
   /** A word in between. */
@@ -23,11 +23,11 @@ export interface Teller {
 /** On stdout for who asked to watch; on stderr, as talk, for who asked for something else and waits. */
 export type Progress = 'stdout' | 'stderr'
 
-export function tellerOf(
+export function reporterOf(
   cli: Cli,
   ids: readonly string[],
   { format, progress, isShared }: { format: Format; progress: Progress | undefined; isShared: boolean },
-): Teller {
+): Reporter {
   const quiet = { say: (text: string) => say(cli, text), end: () => {} }
   if (progress === undefined) return quiet
   if (format === 'ndjson') return { ...quiet, onEvent: event => printJson(cli, event) }
@@ -40,7 +40,7 @@ export function tellerOf(
 const TOLD = ['task.step', 'task.status', 'task.push']
 
 /** A line for each step, from the beginning of the waiting. */
-function plainTeller(to: NodeJS.WriteStream, ids: readonly string[]): Pick<Teller, 'onTask' | 'onEvent'> {
+function plainTeller(to: NodeJS.WriteStream, ids: readonly string[]): Pick<Reporter, 'onTask' | 'onEvent'> {
   const created = new Map<string, string>()
   let waitingFor: string | null = null
   const tell = (text: string) => void to.write(`${sanitize(text)}\n`)
@@ -67,7 +67,7 @@ const WHY_TICKS = 5
 const TASKS_MAX = 8
 
 /** `isTitled`: nobody has said yet which tasks they are. */
-export function liveTeller(cli: Cli, ids: readonly string[], to: NodeJS.WriteStream, isTitled: boolean): Teller {
+export function liveTeller(cli: Cli, ids: readonly string[], to: NodeJS.WriteStream, isTitled: boolean): Reporter {
   const { clock } = realWorld()
   const ending = new AbortController()
   const lines = liveLines(to, paintOf(cli, to))

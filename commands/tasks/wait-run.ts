@@ -7,7 +7,7 @@ import type { EventJson, TaskJson } from '../../src/protocol/control.ts'
 import { isOver, isSettled, needsInput } from '../../src/text/tasks.ts'
 import { type Cli, print, printJson, say } from '../cli/cli.ts'
 import type { Format } from '../cli/formats.ts'
-import { type Progress, tellerOf } from '../cli/progress.ts'
+import { type Progress, reporterOf } from '../cli/progress.ts'
 import { followLog } from '../observe/log-follow.ts'
 import { taskLine } from './task-text.ts'
 
@@ -39,11 +39,19 @@ export async function waitForTasks(cli: Cli, ids: readonly string[], options: Wa
     options.follow && ids.length === 1
       ? followLog(cli, first, { signal: interrupt.signal, to: format === 'table' ? cli.stdout : cli.stderr })
       : null
-  const teller = tellerOf(cli, ids, { format, progress: options.progress, isShared: log !== null })
+  const reporter = reporterOf(cli, ids, { format, progress: options.progress, isShared: log !== null })
   try {
-    const onAway = () => teller.say('the daemon went away; waiting for it to come back')
-    const tasks = await awaitTasks(cli, { ids, timeoutMs, isThere, isAny, signal: interrupt.signal, onAway, ...teller })
-    teller.end()
+    const onAway = () => reporter.say('the daemon went away; waiting for it to come back')
+    const tasks = await awaitTasks(cli, {
+      ids,
+      timeoutMs,
+      isThere,
+      isAny,
+      signal: interrupt.signal,
+      onAway,
+      ...reporter,
+    })
+    reporter.end()
     if (tasks === null) {
       say(cli, `detached; the task goes on: tdf watch ${ids.join(' ')}`)
       cli.exitCode = 130
@@ -54,7 +62,7 @@ export async function waitForTasks(cli: Cli, ids: readonly string[], options: Wa
     if (cli.stderr.isTTY && format === 'table' && clock.mono() - since > BELL_MS) cli.stderr.write('\x07')
     cli.exitCode = tasks.map(task => exitCodeOf(task, isThere)).find(code => code !== 0) ?? 0
   } finally {
-    teller.end()
+    reporter.end()
     interrupt.done()
   }
 }

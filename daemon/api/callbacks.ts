@@ -30,15 +30,15 @@ export function callbackApp(engine: RunningEngine, hosts: () => readonly string[
   app.post('/workspaces/:id/ready', async c => {
     const workspaceId = workspaceOf(engine, c, rate)
     const payload = await bodyOf(c, callback.workspaceReady)
-    const told = { workspaceId, kind: 'workspace_ready', sessionId: null, payload } as const
-    return c.json(await engine.signal({ kind: 'workspace', told }))
+    const signal = { workspaceId, kind: 'workspace_ready', sessionId: null, payload } as const
+    return c.json(await engine.signal({ kind: 'workspace', signal }))
   })
 
   app.post('/workspaces/:id/provisioning-failed', async c => {
     const workspaceId = workspaceOf(engine, c, rate)
     const payload = await bodyOf(c, callback.provisioningFailed)
-    const told = { workspaceId, kind: 'provisioning_failed', sessionId: null, payload } as const
-    return c.json(await engine.signal({ kind: 'workspace', told }))
+    const signal = { workspaceId, kind: 'provisioning_failed', sessionId: null, payload } as const
+    return c.json(await engine.signal({ kind: 'workspace', signal }))
   })
 
   app.post('/tasks/:id/status', async c => {
@@ -50,8 +50,13 @@ export function callbackApp(engine: RunningEngine, hosts: () => readonly string[
     if (payload.attempt !== token.attempt) {
       throw new TdfError('FORBIDDEN', `not a token of attempt ${payload.attempt}`)
     }
-    const told = { workspaceId: token.subject, kind: 'session_exited', sessionId: payload.sessionId, payload } as const
-    return c.json(await engine.signal({ kind: 'workspace', told }))
+    const signal = {
+      workspaceId: token.subject,
+      kind: 'session_exited',
+      sessionId: payload.sessionId,
+      payload,
+    } as const
+    return c.json(await engine.signal({ kind: 'workspace', signal }))
   })
 
   app.post('/nodes/:name/ready', async c => {

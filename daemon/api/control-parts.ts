@@ -3,7 +3,7 @@ import type { DaemonStatusJson, ReloadJson } from '../../src/protocol/control.ts
 import type { Observability } from '../../src/store/observability.ts'
 import type { Backups } from '../host/backups.ts'
 import type { Secrets } from '../host/secrets.ts'
-import type { Boxes } from '../nodes/reach/added-nodes.ts'
+import type { AddedNodes } from '../nodes/reach/added-nodes.ts'
 import type { ErrorFlush } from '../reporting/failures.ts'
 import type { Health } from '../reporting/health.ts'
 import type { GitResults } from '../results/git-results.ts'
@@ -16,7 +16,7 @@ export interface Control {
   errors: ErrorFlush
   backups: Backups
   health: Health
-  boxes: Boxes
+  addedNodes: AddedNodes
   pusher: Pusher
   secrets: Secrets
   status(): DaemonStatusJson

@@ -12,10 +12,10 @@ import type { Engine } from '../services.ts'
 import { openAttempt } from './attempts.ts'
 import { nodeSubject, taskSubject } from './loop.ts'
 import { resumeOf } from './rules/transition.ts'
-import { push, type Told, tell } from './signals.ts'
+import { enqueueSignal, receiveSignal, type WorkspaceSignal } from './signals.ts'
 
-export type Fact =
-  | { kind: 'workspace'; told: Told }
+export type EngineSignal =
+  | { kind: 'workspace'; signal: WorkspaceSignal }
   | { kind: 'cancel'; taskId: string }
   | { kind: 'followup'; taskId: string; deliveryId: string; text: string }
   | { kind: 'close'; taskId: string }
@@ -27,22 +27,22 @@ export interface Starting {
   resume?: boolean
 }
 
-export interface Door {
+export interface EngineApi {
   /** Inserts the task with its first attempt. The same id again changes nothing. */
   submit(task: NewTask): Promise<AttemptKey>
   /** Opens attempt `attempt` of a task whose former one is over. Idempotent; throws NOT_FOUND or WRONG_STATE. */
   start(taskId: string, attempt: number, how?: Starting): Promise<AttemptKey>
-  signal(fact: Fact): Promise<CallbackAnswer>
+  signal(signal: EngineSignal): Promise<CallbackAnswer>
   /** The newest attempt, or the one that is named; undefined when there is none. */
   query(taskId: string, attempt?: number): ReadTask | undefined
 }
 
-export function createDoor(engine: Engine): Door {
+export function createEngineApi(engine: Engine): EngineApi {
   const { store } = engine
   return {
     submit: task => store.commit(() => submit(engine, task)),
     start: (taskId, attempt, how) => store.commit(() => start(engine, taskId, attempt, how)),
-    signal: fact => store.commit(() => signal(engine, fact)),
+    signal: signal => store.commit(() => receive(engine, signal)),
     query: (id, attempt) =>
       attempt === undefined ? readNewestAttempt(store.sql, id) : readAttempt(store.sql, { id, attempt }),
   }
@@ -69,22 +69,22 @@ function start(engine: Engine, id: string, attempt: number, how: Starting = {}):
   return { id, attempt }
 }
 
-function signal(engine: Engine, fact: Fact): CallbackAnswer {
-  switch (fact.kind) {
+function receive(engine: Engine, signal: EngineSignal): CallbackAnswer {
+  switch (signal.kind) {
     case 'workspace':
-      return tell(engine, fact.told)
+      return receiveSignal(engine, signal.signal)
     case 'cancel':
-      return cancelTask(engine, fact.taskId)
+      return cancelTask(engine, signal.taskId)
     case 'followup':
-      return toLive(engine, fact.taskId, 'followup', `followup:${fact.taskId}:${fact.deliveryId}`, {
-        text: fact.text,
-        deliveryId: fact.deliveryId,
+      return toLive(engine, signal.taskId, 'followup', `followup:${signal.taskId}:${signal.deliveryId}`, {
+        text: signal.text,
+        deliveryId: signal.deliveryId,
       })
     case 'close':
-      return toLive(engine, fact.taskId, 'close', `close:${fact.taskId}`, {})
+      return toLive(engine, signal.taskId, 'close', `close:${signal.taskId}`, {})
     case 'node_ready':
     case 'heartbeat':
-      return hear(engine, fact)
+      return receiveNodeSignal(engine, signal)
   }
 }
 
@@ -109,23 +109,26 @@ function toLive(
   const task = readNewestAttempt(sql, taskId)
   if (!task) return { accepted: false, reason: 'there is no such task' }
   if (isTerminal(task.status)) return { accepted: false, reason: `the task is ${task.status}` }
-  push(engine, task, kind, `${dedupe}:${task.attempt}`, payload)
+  enqueueSignal(engine, task, kind, `${dedupe}:${task.attempt}`, payload)
   return { accepted: true }
 }
 
-function hear(engine: Engine, fact: Extract<Fact, { kind: 'node_ready' | 'heartbeat' }>): CallbackAnswer {
+function receiveNodeSignal(
+  engine: Engine,
+  signal: Extract<EngineSignal, { kind: 'node_ready' | 'heartbeat' }>,
+): CallbackAnswer {
   const { store, loop, world } = engine
-  const node = readNode(store.sql, fact.name)
+  const node = readNode(store.sql, signal.name)
   if (!node || node.status === 'destroyed') return { accepted: false, reason: 'the node is gone' }
   const now = world.clock.now()
-  const isKnown = node.stateId === null || node.stateId === fact.stateId
-  if (fact.kind === 'heartbeat' && isKnown) {
-    const { cpuPercent, memoryPercent, diskPercent } = fact
+  const isKnown = node.stateId === null || node.stateId === signal.stateId
+  if (signal.kind === 'heartbeat' && isKnown) {
+    const { cpuPercent, memoryPercent, diskPercent } = signal
     writeHeartbeat(store.sql, node.name, { at: now, cpuPercent, memoryPercent, diskPercent })
   }
   // Its own word is a reason to look, never proof: the node's journey asks back who it is.
-  const isNews = fact.kind === 'node_ready' || !isKnown || node.status === 'lost'
-  if (isNews && suspectNode(store.sql, node.name, now))
+  const needsLook = signal.kind === 'node_ready' || !isKnown || node.status === 'lost'
+  if (needsLook && suspectNode(store.sql, node.name, now))
     store.afterCommit(() => loop.schedule(nodeSubject(node.name), now))
   return isKnown ? { accepted: true } : { accepted: false, reason: 'another state of this node is in use' }
 }

@@ -5,7 +5,7 @@ import type { Sql } from '../../src/store/sqlite/sql.ts'
 import { insertAttempt } from '../../src/store/tables/attempts.ts'
 import { cleanupsOf } from '../../src/store/tables/cleanups.ts'
 import { deleteTask, raiseAttempt, taskNumber } from '../../src/store/tables/tasks.ts'
-import type { Wish } from '../placement/place.ts'
+import type { PlacementRequest } from '../placement/place.ts'
 import type { Repository } from '../results/repository.ts'
 import type { Engine } from '../services.ts'
 import { WAITING_FOR_SLOT } from '../steps/node.ts'
@@ -30,15 +30,18 @@ export function openAttempt(
   const about = { taskId: task.id, attempt, step: 'node_selection' }
   engine.store.append({ type: 'task.status', ...about, data: { from: null, to: 'queued', reason: 'submitted' } }, now)
   engine.store.append({ type: 'task.step', ...about, data: { from: null, to: 'node_selection', ms: 0 } }, now)
-  const wish = wishOf(sql, opened)
+  const request = placementRequest(sql, opened)
   engine.store.afterCommit(() => {
-    engine.queue.add(wish)
+    engine.queue.add(request)
     engine.loop.schedule(taskSubject(opened), opened.wakeAt)
   })
   engine.placementChanged()
 }
 
-export function wishOf(sql: Sql, { id, attempt, spec }: Pick<Task, 'id' | 'attempt' | 'spec'>): Wish {
+export function placementRequest(
+  sql: Sql,
+  { id, attempt, spec }: Pick<Task, 'id' | 'attempt' | 'spec'>,
+): PlacementRequest {
   const { priority, node, provider, size, location } = spec
   return {
     id,

@@ -37,7 +37,7 @@ export async function undoItem(engine: Engine, item: CleanupItem, signal: AbortS
   } catch (thrown) {
     if (signal.aborted) throw thrown
     const error = asTdfError(thrown)
-    const delayMs = backoffMs(item.tries + 1, error, { config, dice: world.random.float() })
+    const delayMs = backoffMs(item.tries + 1, error, { config, jitter: world.random.float() })
     await store.commit(() => delayCleanup(store.sql, item, world.clock.now() + delayMs, error.message))
     return false
   }

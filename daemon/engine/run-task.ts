@@ -5,15 +5,15 @@ import { type AttemptKey, type ReadTask, readAttempt } from '../../src/store/tab
 import { openSignals, type Signal } from '../../src/store/tables/inbox.ts'
 import { post } from '../../src/store/tables/outbox.ts'
 import type { Engine, JustWritten } from '../services.ts'
+import { handlers } from '../steps/handlers.ts'
 import { type Interruption, taskSubject } from './loop.ts'
 import { decide } from './rules/decide.ts'
 import { cancel } from './rules/ending.ts'
-import { rulesOf } from './rules/input.ts'
-import { journey } from './rules/journey.ts'
+import { isKnownStep } from './rules/journey.ts'
 import { type Outcome, usesOf } from './rules/outcome.ts'
 import type { Transition } from './rules/transition.ts'
 import { save } from './save.ts'
-import { stepContext } from './step-context.ts'
+import { decisionInput, stepContext } from './step-context.ts'
 
 /** A task whose step this build does not know waits so long for a build that does, in ms. */
 const UNKNOWN_STEP_MS = 3_600_000
@@ -65,11 +65,11 @@ interface Next {
 
 async function next(engine: Engine, task: ReadTask, signals: Signal[], interruption: Interruption): Promise<Next> {
   if (!isTerminal(task.status) && signals.some(({ kind }) => kind === 'cancel')) {
-    return { outcome: { kind: 'cancel' }, decided: cancel(task, rulesOf(engine)) }
+    return { outcome: { kind: 'cancel' }, decided: cancel(task, decisionInput(engine)) }
   }
   const outcome = await attempt(engine, task, signals, interruption)
   try {
-    return { outcome, decided: decide(task, outcome, rulesOf(engine)) }
+    return { outcome, decided: decide(task, outcome, decisionInput(engine)) }
   } catch (thrown) {
     const error = asTdfError(thrown)
     engine.log.error({ task: task.id, step: task.step, err: error.stack }, 'a decision could not be made')
@@ -81,7 +81,7 @@ async function next(engine: Engine, task: ReadTask, signals: Signal[], interrupt
     } as const
     return {
       outcome: waiting,
-      decided: { ...decide(task, waiting, rulesOf(engine)), failure: { error, final: false } },
+      decided: { ...decide(task, waiting, decisionInput(engine)), failure: { error, final: false } },
     }
   }
 }
@@ -93,13 +93,13 @@ async function attempt(
   signals: Signal[],
   interruption: Interruption,
 ): Promise<Outcome> {
-  const leg = task.step !== null && Object.hasOwn(journey, task.step) ? journey[task.step] : undefined
-  if (!leg) {
+  const { step } = task
+  if (step === null || !isKnownStep(step)) {
     const why = `a tdf that knows the step "${task.step}"; this one does not`
     return { kind: 'wait', ms: UNKNOWN_STEP_MS, why, looked: false }
   }
   try {
-    return await leg.run(stepContext(engine, task, signals, interruption), task)
+    return await handlers[step].run(stepContext(engine, task, signals, interruption), task)
   } catch (thrown) {
     // A cancelled or stopping run costs nothing: the next look at the row says what comes now.
     if (interruption.signal.aborted)
@@ -121,7 +121,7 @@ async function commit(
     return await store.commit(() => save(engine, task, decided, uses, signals))
   } catch (thrown) {
     if (!(thrown instanceof TdfError) || thrown.code !== 'PLACEMENT_LOST') throw thrown
-    const lost = decide(task, { kind: 'advance', to: 'node_selection' }, rulesOf(engine))
+    const lost = decide(task, { kind: 'advance', to: 'node_selection' }, decisionInput(engine))
     return store.commit(() => save(engine, task, lost, []))
   }
 }

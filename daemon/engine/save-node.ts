@@ -6,7 +6,7 @@ import { type NodeState, type ReadNode, readNode, updateNode } from '../../src/s
 import { dropReservation, liveWorkspaces, reservedOn, setWorkspaceStatus } from '../../src/store/tables/slots.ts'
 import { SERVING } from '../placement/place.ts'
 import type { Engine } from '../services.ts'
-import { wishOf } from './attempts.ts'
+import { placementRequest } from './attempts.ts'
 import { nodeSubject, taskSubject } from './loop.ts'
 
 /** Inside a write. False when somebody changed the node since it was read. */
@@ -39,8 +39,8 @@ function dropReservationsOn({ store, queue }: Engine, name: string): void {
     dropReservation(store.sql, key)
     const task = readAttempt(store.sql, key)
     if (task?.step !== 'node_selection') continue
-    const wish = wishOf(store.sql, task)
-    store.afterCommit(() => queue.add(wish))
+    const request = placementRequest(store.sql, task)
+    store.afterCommit(() => queue.add(request))
   }
 }
 
@@ -80,7 +80,7 @@ export function loseWorkspaces(engine: Engine, nodeName: string): void {
 
 /** The connection to a node is over: it is dialled and greeted anew now, not when its silence is noticed. */
 
-export function wayLost({ agents, loop, world }: Engine, nodeName: string): void {
-  agents.lost(nodeName)
+export function connectionLost({ agents, loop, world }: Engine, nodeName: string): void {
+  agents.disconnected(nodeName)
   loop.schedule(nodeSubject(nodeName), world.clock.now())
 }

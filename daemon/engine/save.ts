@@ -14,7 +14,7 @@ import { announce } from '../reporting/announce.ts'
 import { failureReport } from '../reporting/failures.ts'
 import { pushAfter } from '../results/push/request.ts'
 import type { Engine } from '../services.ts'
-import { openAttempt, wishOf } from './attempts.ts'
+import { openAttempt, placementRequest } from './attempts.ts'
 import { taskSubject } from './loop.ts'
 import type { Transition, Write } from './rules/transition.ts'
 import { holdNode } from './save-node.ts'
@@ -43,8 +43,8 @@ export function save(
   for (const write of decided.writes) applyWrite(engine, task, write, now)
   announce(engine, seen, decided, now)
   if (decided.failure) post(store.sql, failureReport(engine, seen, decided.failure, now))
-  const wish = !isQueued(seen) && isQueued(task) ? wishOf(store.sql, task) : null
-  if (wish) engine.placementChanged()
+  const request = !isQueued(seen) && isQueued(task) ? placementRequest(store.sql, task) : null
+  if (request) engine.placementChanged()
   store.afterCommit(() => {
     const subject = taskSubject(task)
     if (stored.wakeAt !== null && stored.wakeAt <= now) {
@@ -53,7 +53,7 @@ export function save(
       engine.justWritten.set(subject, { task: stored, signals: left })
     }
     loop.schedule(subject, stored.wakeAt)
-    if (wish) queue.add(wish)
+    if (request) queue.add(request)
     else if (isQueued(seen) && !isQueued(task)) queue.remove(task)
   })
   return true

@@ -17,15 +17,15 @@ import {
 } from '../../src/store/tables/inbox.ts'
 import { readWorkspace } from '../../src/store/tables/slots.ts'
 import type { Engine } from '../services.ts'
+import { type Handler, handlers } from '../steps/handlers.ts'
 import { taskSubject } from './loop.ts'
 import { decide } from './rules/decide.ts'
-import { rulesOf } from './rules/input.ts'
-import { journey, type Leg } from './rules/journey.ts'
+import { isKnownStep } from './rules/journey.ts'
 import { type Outcome, usesOf } from './rules/outcome.ts'
 import type { Transition } from './rules/transition.ts'
 import { report } from './run-task.ts'
 import { save } from './save.ts'
-import { stepContext } from './step-context.ts'
+import { decisionInput, stepContext } from './step-context.ts'
 
 /**
  * What an attempt may have been told and not used, in bytes: whoever holds its token can invent sessions, and every look
@@ -33,7 +33,7 @@ import { stepContext } from './step-context.ts'
  */
 const OPEN_BYTES_MAX = 1024 * 1024
 
-export interface Told {
+export interface WorkspaceSignal {
   workspaceId: string
   kind: Extract<SignalKind, 'workspace_ready' | 'provisioning_failed' | 'session_started' | 'session_exited'>
   sessionId: string | null
@@ -41,23 +41,23 @@ export interface Told {
 }
 
 /** Inside a write: a fact about a workspace or a session in it. */
-export function tell(engine: Engine, told: Told): CallbackAnswer {
+export function receiveSignal(engine: Engine, signal: WorkspaceSignal): CallbackAnswer {
   const { sql } = engine.store
-  const workspace = readWorkspace(sql, told.workspaceId)
+  const workspace = readWorkspace(sql, signal.workspaceId)
   if (!workspace) return refuse('the workspace is not known')
   const task = readAttempt(sql, { id: workspace.taskId, attempt: workspace.attempt })
   if (!task || isTerminal(task.status)) return refuse('the run is over')
-  if (task.workspaceId !== told.workspaceId) return refuse('a newer placement took over')
-  const dedupe = `${told.kind}:${told.workspaceId}:${told.sessionId ?? ''}`
-  if (told.sessionId !== null && openBytes(sql, task) > OPEN_BYTES_MAX && !hasSignal(sql, dedupe)) {
+  if (task.workspaceId !== signal.workspaceId) return refuse('a newer placement took over')
+  const dedupe = `${signal.kind}:${signal.workspaceId}:${signal.sessionId ?? ''}`
+  if (signal.sessionId !== null && openBytes(sql, task) > OPEN_BYTES_MAX && !hasSignal(sql, dedupe)) {
     return refuse('too much of what was told is unread')
   }
-  push(engine, task, told.kind, dedupe, told.payload)
+  enqueueSignal(engine, task, signal.kind, dedupe, signal.payload)
   return { accepted: true }
 }
 
 /** Inside a write: stores the fact once and makes its task due. */
-export function push(
+export function enqueueSignal(
   engine: Engine,
   task: ReadTask,
   kind: SignalKind,
@@ -68,7 +68,7 @@ export function push(
   const now = world.clock.now()
   const key = { id: task.id, attempt: task.attempt }
   if (!addSignal(store.sql, { ...key, kind, dedupe, payload }, now)) return false
-  if (actAtOnce(engine, task)) return true
+  if (applyInline(engine, task)) return true
   if (wakeAttempt(store.sql, key, now)) {
     store.afterCommit(() => {
       // It was written before this was said.
@@ -80,7 +80,7 @@ export function push(
 }
 
 /** Inside a write: one row of an agent's outbox. Types that we do not know and bodies that we cannot read are skipped. */
-export function absorb(engine: Engine, event: AgentEvent): void {
+export function ingestEvent(engine: Engine, event: AgentEvent): void {
   const row = EVENTS.get(event.type)
   if (!row || event.workspaceId === null) return
   const body = row.body.safeParse(event.data)
@@ -88,9 +88,9 @@ export function absorb(engine: Engine, event: AgentEvent): void {
     engine.log.warn({ seq: event.seq, type: event.type }, 'an agent event could not be read')
     return
   }
-  const told = { workspaceId: event.workspaceId, kind: row.kind, sessionId: event.sessionId, payload: body.data }
+  const signal = { workspaceId: event.workspaceId, kind: row.kind, sessionId: event.sessionId, payload: body.data }
   try {
-    tell(engine, told)
+    receiveSignal(engine, signal)
   } catch (thrown) {
     // One damaged row must not keep what others were told from them: the outbox is read in order.
     if (asTdfError(thrown).code !== 'STATE_CORRUPT') throw thrown
@@ -100,7 +100,7 @@ export function absorb(engine: Engine, event: AgentEvent): void {
 
 type Body = typeof workspaceReady | typeof provisioningFailed | typeof taskStatus
 
-const EVENTS = new Map<string, { kind: Told['kind']; body: Body }>([
+const EVENTS = new Map<string, { kind: WorkspaceSignal['kind']; body: Body }>([
   ['workspace.ready', { kind: 'workspace_ready', body: workspaceReady }],
   ['workspace.provisioning-failed', { kind: 'provisioning_failed', body: provisioningFailed }],
   ['session.exited', { kind: 'session_exited', body: taskStatus }],
@@ -121,14 +121,14 @@ const UNINTERRUPTED = new AbortController()
  * for it: then nothing was changed. When it throws, the whole write is taken back, and the same call answers false when
  * the write is run again: what follows from a call never keeps the call itself from being stored.
  */
-export function actAtOnce(engine: Engine, task: ReadTask): boolean {
-  const { store, world, loop, justWritten, notAtOnce } = engine
-  const told = toldOf(task)
-  if (!told) return false
+export function applyInline(engine: Engine, task: ReadTask): boolean {
+  const { store, world, loop, justWritten, deferred } = engine
+  const signal = inlineHandlerOf(task)
+  if (!signal) return false
   const subject = taskSubject(task)
-  if (!loop.isFree(subject) || notAtOnce.delete(subject)) return false
+  if (!loop.isFree(subject) || deferred.delete(subject)) return false
   const startedAt = world.clock.mono()
-  const plan = planFor(engine, task, told)
+  const plan = planFor(engine, task, signal)
   if (!plan) return false
   const { signals, outcome, decided } = plan
   try {
@@ -138,15 +138,15 @@ export function actAtOnce(engine: Engine, task: ReadTask): boolean {
     })
     return save(engine, task, decided, usesOf(outcome), signals)
   } catch (thrown) {
-    notAtOnce.add(subject)
+    deferred.add(subject)
     throw thrown
   }
 }
 
-type ToldOf = NonNullable<Leg['told']>
+type InlineHandlerOf = NonNullable<Handler['inline']>
 
-function toldOf({ step, status }: ReadTask): ToldOf | undefined {
-  return step !== null && !isTerminal(status) && Object.hasOwn(journey, step) ? journey[step].told : undefined
+function inlineHandlerOf({ step, status }: ReadTask): InlineHandlerOf | undefined {
+  return step !== null && !isTerminal(status) && isKnownStep(step) ? handlers[step].inline : undefined
 }
 
 interface Plan {
@@ -156,12 +156,12 @@ interface Plan {
 }
 
 /** Undefined when the word alone does not decide, and when it cannot be read: the run of the step says so. */
-function planFor(engine: Engine, task: ReadTask, told: ToldOf): Plan | undefined {
+function planFor(engine: Engine, task: ReadTask, signal: InlineHandlerOf): Plan | undefined {
   try {
     const signals = openSignals(engine.store.sql, task)
     if (signals.some(({ kind }) => kind === 'cancel')) return undefined
-    const outcome = told(stepContext(engine, task, signals, UNINTERRUPTED), task)
-    return outcome && { signals, outcome, decided: decide(task, outcome, rulesOf(engine)) }
+    const outcome = signal(stepContext(engine, task, signals, UNINTERRUPTED), task)
+    return outcome && { signals, outcome, decided: decide(task, outcome, decisionInput(engine)) }
   } catch {
     return undefined
   }

@@ -10,10 +10,16 @@ import { readNode } from '../../src/store/tables/nodes.ts'
 import { readWorkspace, reservationOf } from '../../src/store/tables/slots.ts'
 import type { Results } from '../results/results.ts'
 import type { Engine } from '../services.ts'
+import type { StepContext } from '../steps/step.ts'
 import { undo } from './cleanup.ts'
 import type { Interruption } from './loop.ts'
-import type { StepContext } from './rules/step.ts'
+import type { DecisionInput } from './rules/transition.ts'
 import { sum } from './rules/usage.ts'
+
+/** What a decision is made from, read now: rules read no clock and roll no dice. */
+export function decisionInput({ world, config, loop }: Engine): DecisionInput {
+  return { now: world.clock.now(), config, jitter: world.random.float(), epochAt: loop.epochAt() }
+}
 
 export function stepContext(engine: Engine, task: Task, signals: Signal[], interruption: Interruption): StepContext {
   return new Surroundings(engine, task, signals, interruption)

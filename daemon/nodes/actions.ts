@@ -53,7 +53,7 @@ export async function removeNode(
     if (discard) discardWork(engine, name, `tdf node rm ${name} --discard-work`)
     if (node.autoProvisioned) return destroy(engine, node)
     if (isConfigured(engine, node)) return saveNode(engine, node, { wakeAt: engine.world.clock.now() })
-    const forget = standing(engine, node)?.forget
+    const forget = staticNode(engine, node)?.forget
     if (forget) engine.store.afterCommit(forget)
     deleteNode(engine.store.sql, name)
     engine.store.append({ type: 'node.removed', nodeName: name, data: {} }, engine.world.clock.now())
@@ -84,11 +84,11 @@ function destroy(engine: Engine, node: ReadNode): void {
   })
 }
 
-const standing = ({ providers }: Engine, { provider, name }: ReadNode) =>
-  providers[provider]?.standing().find(one => one.name === name)
+const staticNode = ({ providers }: Engine, { provider, name }: ReadNode) =>
+  providers[provider]?.staticNodes().find(one => one.name === name)
 
 const isConfigured = (engine: Engine, node: ReadNode) => {
-  const there = standing(engine, node)
+  const there = staticNode(engine, node)
   return there !== undefined && there.forget === undefined
 }
 

@@ -4,7 +4,7 @@ import { readAttempt } from '../../src/store/tables/attempts.ts'
 import { reservedOn } from '../../src/store/tables/slots.ts'
 import { keepsMachines } from '../placement/admission.ts'
 import type { Engine } from '../services.ts'
-import { greet } from './contact.ts'
+import { handshake } from './contact.ts'
 import type { NodeHandler } from './handler.ts'
 
 export const creating: NodeHandler = async ({ engine, now, signal, reservations }, node) => {
@@ -58,9 +58,9 @@ function mayVary({ store }: Engine, nodeName: string): { size: boolean; location
 export const booting: NodeHandler = async (ctx, node) => {
   const { engine, now } = ctx
   try {
-    const greeted = await greet(ctx, node)
+    const handshaken = await handshake(ctx, node)
     return {
-      ...greeted,
+      ...handshaken,
       status: 'ready',
       readyAt: node.readyAt ?? now,
       deadlineAt: null,

@@ -6,17 +6,17 @@ import { EVENTS_PAGE_MAX } from '../../src/protocol/shapes.ts'
 import { issueToken } from '../../src/store/tables/meta.ts'
 import { type NodeState, type ReadNode, writeHeartbeat } from '../../src/store/tables/nodes.ts'
 import { loseWorkspaces } from '../engine/save-node.ts'
-import { absorb } from '../engine/signals.ts'
+import { ingestEvent } from '../engine/signals.ts'
 import type { NodeContext } from './handler.ts'
 import { unreachable } from './reach/agents.ts'
 
 const NEWER_AGAIN_MS = 60_000
 
 /** Throws while the agent does not answer, or answers as another node. */
-export async function greet({ engine, signal }: NodeContext, node: ReadNode): Promise<Partial<NodeState>> {
+export async function handshake({ engine, signal }: NodeContext, node: ReadNode): Promise<Partial<NodeState>> {
   const { agents, install, store, world, config } = engine
   agents.forget(node.name)
-  const client = await agents.stranger(node, signal)
+  const client = await agents.unverified(node, signal)
   const token = nodeToken(install, node.name)
   await store.commit(() => {
     issueToken(store.sql, hashToken(token), { scope: 'node', subject: node.name, taskId: null, attempt: null })
@@ -36,7 +36,7 @@ export async function greet({ engine, signal }: NodeContext, node: ReadNode): Pr
     const message = `node ${node.name}: its agent ${health.version} speaks protocol ${health.protocol}, and this daemon ${AGENT_PROTOCOL}`
     throw new TdfError('AGENT_NEWER', message, { retryAfterMs: NEWER_AGAIN_MS })
   }
-  agents.greeted(node.name)
+  agents.handshakeDone(node.name)
   signal.throwIfAborted()
   const { cpuPercent, memoryPercent, diskPercent, stateId, version } = health
   await store.commit(() => {
@@ -72,7 +72,7 @@ export async function pull({ engine, signal, heartbeat }: NodeContext, node: Rea
       const at = world.clock.now()
       const { cpuPercent = null, memoryPercent = null, diskPercent = null } = heartbeat ?? {}
       writeHeartbeat(store.sql, node.name, { at, cpuPercent, memoryPercent, diskPercent })
-      for (const event of events) absorb(engine, event)
+      for (const event of events) ingestEvent(engine, event)
     })
     if (events.length < EVENTS_PAGE_MAX) return cursor
   }

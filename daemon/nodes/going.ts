@@ -4,7 +4,7 @@ import { unsavedAttemptsOn } from '../../src/store/tables/attempts.ts'
 import type { ReadNode } from '../../src/store/tables/nodes.ts'
 import { discardWork } from '../engine/cleanup.ts'
 import { keepsMachines } from '../placement/admission.ts'
-import { greet } from './contact.ts'
+import { handshake } from './contact.ts'
 import type { NodeContext, NodeHandler, NodeOutcome } from './handler.ts'
 
 const LOOK_MS = 30_000
@@ -14,7 +14,7 @@ export const held: NodeHandler = async (ctx, node) => {
   const isLate = node.deadlineAt !== null && now >= node.deadlineAt
   const isReplaced = unsaved > 0 && (await engine.agents.of(node, signal).then(never, wasReplaced))
   // It came back without its state: what was to be saved is gone, and the greeting says so to everybody.
-  if (isReplaced) return { ...(await greet(ctx, node)), ms: 0 }
+  if (isReplaced) return { ...(await handshake(ctx, node)), ms: 0 }
   if (unsaved > 0 && !isLate) {
     const ms = Math.min(LOOK_MS, (node.deadlineAt ?? Infinity) - now)
     return { ms, waitingFor: `the work of ${unsaved} tasks on it to be saved` }
@@ -53,17 +53,17 @@ export const lost: NodeHandler = async (ctx, node) => {
     return { status: 'destroying', ms: 0, waitingFor: 'the provider to remove it' }
   }
   try {
-    return comeBack(ctx, await greet(ctx, node))
+    return comeBack(ctx, await handshake(ctx, node))
   } catch (thrown) {
     if (!node.autoProvisioned || !(thrown instanceof TdfError)) throw thrown
     return stillLost(ctx, node, thrown)
   }
 }
 
-function comeBack({ engine, unsaved, now }: NodeContext, greeted: Partial<NodeOutcome>): NodeOutcome {
+function comeBack({ engine, unsaved, now }: NodeContext, handshaken: Partial<NodeOutcome>): NodeOutcome {
   const { heldMax, heartbeatInterval } = engine.config.nodes
   const [status, deadlineAt] = unsaved > 0 ? (['held', now + heldMax] as const) : (['ready', null] as const)
-  return { ...greeted, status, deadlineAt, waitingFor: null, ms: heartbeatInterval }
+  return { ...handshaken, status, deadlineAt, waitingFor: null, ms: heartbeatInterval }
 }
 
 /** Beyond the time that a task gives its work to come home, in ms. */

@@ -1,6 +1,6 @@
 /** A node before anything was asked of its provider: the row that owns the machine. */
 import type { Node, ProviderName } from '../../src/core/node.ts'
-import type { MarkedMachine, StandingNode } from '../../src/machines/provider.ts'
+import type { MarkedMachine, StaticNode } from '../../src/machines/provider.ts'
 import type { Engine } from '../services.ts'
 
 const EMPTY = {
@@ -40,7 +40,7 @@ export function freshNode(
 /** A node that is simply there, such as this machine or a box from the configuration. */
 export function standingNode(
   provider: ProviderName,
-  { name, size, location, address, maxWorkspaces }: StandingNode,
+  { name, size, location, address, maxWorkspaces }: StaticNode,
   now: number,
 ): Node {
   return {

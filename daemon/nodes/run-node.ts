@@ -5,7 +5,7 @@ import { pendingOn } from '../../src/store/tables/cleanups.ts'
 import { type ReadNode, readHeartbeat, readNode } from '../../src/store/tables/nodes.ts'
 import { liveWorkspaces, reservedOn } from '../../src/store/tables/slots.ts'
 import { nodeSubject } from '../engine/loop.ts'
-import { patienceMs } from '../engine/rules/backoff.ts'
+import { pollBackoffMs } from '../engine/rules/backoff.ts'
 import { backoffMs } from '../engine/rules/decide.ts'
 import { saveNode } from '../engine/save-node.ts'
 import { alert } from '../reporting/failures.ts'
@@ -59,13 +59,13 @@ async function waitOut(ctx: NodeContext, node: ReadNode, error: TdfError): Promi
   if (error.code === 'BUG') log.error(about, 'a node could not be run')
   if (!isOfProvider(error)) {
     const heardAt = Math.max(heartbeat?.at ?? 0, node.createdAt)
-    const ms = patienceMs(error.retryAfterMs ?? provisionPollInterval, now - heardAt)
+    const ms = pollBackoffMs(error.retryAfterMs ?? provisionPollInterval, now - heardAt)
     return { ms: Math.min(ms, untilDeadline(node, now)), waitingFor: error.message }
   }
   const tries = (node.facts.tries ?? 0) + 1
   if (tries === 1) log.warn(about, 'the provider could not do it yet')
   if (error.code === 'PROVIDER_AUTH') await alert(engine, { source: 'provider', subject: node.provider }, error)
-  const delayMs = backoffMs(tries, error, { config, dice: world.random.float() })
+  const delayMs = backoffMs(tries, error, { config, jitter: world.random.float() })
   const ms = Math.max(delayMs, provisionPollInterval)
   return { ms, waitingFor: error.message, facts: { ...node.facts, tries } }
 }

@@ -5,19 +5,19 @@
 import { asTdfError, TdfError } from '../../src/core/errors.ts'
 import type { ReadNode } from '../../src/store/tables/nodes.ts'
 import { keepsMachines } from '../placement/admission.ts'
-import { greet, pull } from './contact.ts'
+import { handshake, pull } from './contact.ts'
 import type { NodeContext, NodeHandler, NodeOutcome } from './handler.ts'
 
 export const serving: NodeHandler = async (ctx, node) => {
   const { now, engine } = ctx
   try {
-    if (engine.agents.mustGreet(node.name)) return await reconnect(ctx, node)
+    if (engine.agents.needsHandshake(node.name)) return await reconnect(ctx, node)
     if (isOutdated(ctx, node)) return await upgrade(ctx, node)
     if (!isDueForPull(ctx, node)) return { ...temperature(ctx, node), ms: untilNext(ctx, node) }
     const cursor = await pull(ctx, node)
     const facts = { ...node.facts, pulledAt: now }
     // Asking may have opened a new way there, by which the node does not know yet what to call.
-    const ms = engine.agents.mustGreet(node.name) ? 0 : untilNext(ctx, node)
+    const ms = engine.agents.needsHandshake(node.name) ? 0 : untilNext(ctx, node)
     return { ...temperature(ctx, node), cursor, facts, ms }
   } catch (thrown) {
     const error = asTdfError(thrown)
@@ -70,7 +70,7 @@ async function reconnect(ctx: NodeContext, node: ReadNode): Promise<NodeOutcome>
   if (machine?.state !== 'up') {
     throw new TdfError('NODE_UNREACHABLE', `node ${node.name}: ${machine?.why ?? 'no provider'}`)
   }
-  return { ...(await greet(ctx, node)), waitingFor: null, ms: GREETED_MS }
+  return { ...(await handshake(ctx, node)), waitingFor: null, ms: GREETED_MS }
 }
 
 /** Between two tasks, a node that tdf installs its agent on gets the one that belongs to this daemon. */

@@ -6,14 +6,14 @@ import { recentStepMs } from '../../src/store/tables/journal.ts'
 import { readNode, readNodes } from '../../src/store/tables/nodes.ts'
 import type { Engine } from '../services.ts'
 import { counts, offersOf, roomsOf } from './pass.ts'
-import { obstacle, place, type Wish } from './place.ts'
+import { assign, type PlacementRequest, rejection } from './place.ts'
 
 type Forecasting = Pick<Engine, 'store' | 'config' | 'providers' | 'world'>
 
 export function forecast(engine: Forecasting, spec: TaskSpec): ForecastJson {
   const { store, config, world } = engine
   const { priority, node, provider, size, location } = spec
-  const wish: Wish = {
+  const request: PlacementRequest = {
     id: '',
     attempt: 1,
     number: Infinity,
@@ -26,9 +26,9 @@ export function forecast(engine: Forecasting, spec: TaskSpec): ForecastJson {
     reserved: null,
   }
   const nodes = readNodes(store.sql)
-  const rooms = roomsOf(engine, nodes, world.clock.now())
+  const capacities = roomsOf(engine, nodes, world.clock.now())
   const machines = nodes.filter(counts).length
-  const { reservations, orders } = place([wish], rooms, { config, offers: offersOf(engine), machines })
+  const { reservations, orders } = assign([request], capacities, { config, offers: offersOf(engine), machines })
   const [given] = reservations
   if (given) {
     const found = readNode(store.sql, given.node)
@@ -43,7 +43,9 @@ export function forecast(engine: Forecasting, spec: TaskSpec): ForecastJson {
     )
     return { ...NOTHING, how: 'ordered', provider, size, location, pricePerHour: last?.pricePerHour ?? null }
   }
-  const reasons = rooms.map(room => `${room.name}: ${obstacle(wish, room, config) ?? 'it is taken'}`)
+  const reasons = capacities.map(
+    capacity => `${capacity.name}: ${rejection(request, capacity, config) ?? 'it is taken'}`,
+  )
   return { ...NOTHING, how: 'queued', why: reasons.join('; ') || 'there is no node' }
 }
 

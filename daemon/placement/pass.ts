@@ -7,11 +7,11 @@ import { readAttempt, wakeAttempt } from '../../src/store/tables/attempts.ts'
 import { limitsAt } from '../../src/store/tables/meta.ts'
 import { insertNode, type ReadNode, readHeartbeats, readNodes } from '../../src/store/tables/nodes.ts'
 import { dropReservation, reserve, reservedOnOrders, slotsInUse } from '../../src/store/tables/slots.ts'
-import { wishOf } from '../engine/attempts.ts'
+import { placementRequest } from '../engine/attempts.ts'
 import { nodeSubject, taskSubject } from '../engine/loop.ts'
 import { freshNode } from '../nodes/new-node.ts'
 import type { Engine } from '../services.ts'
-import { type Offer, type Placements, place, type Room, type Wish } from './place.ts'
+import { assign, type NodeCapacity, type Offer, type PlacementRequest, type Placements } from './place.ts'
 import { inOrder } from './queue.ts'
 
 /** Answers a function that asks for a pass; the pass itself comes with the next group of writes. */
@@ -38,7 +38,7 @@ function pass(engine: Engine): void {
   const now = engine.world.clock.now()
   const queue = unlimited(waiting, limitsAt(engine.store.sql, now))
   const nodes = readNodes(engine.store.sql)
-  const placements = place(queue, roomsOf(engine, nodes, now), {
+  const placements = assign(queue, roomsOf(engine, nodes, now), {
     config: engine.config,
     offers: offersOf(engine),
     machines: nodes.filter(counts).length,
@@ -47,10 +47,10 @@ function pass(engine: Engine): void {
 }
 
 /** Those who wait for a slot, and those whose slot is on a machine that may never be had. */
-function withMovable({ store: { sql } }: Engine, queue: readonly Wish[]): readonly Wish[] {
+function withMovable({ store: { sql } }: Engine, queue: readonly PlacementRequest[]): readonly PlacementRequest[] {
   const movable = reservedOnOrders(sql).flatMap(({ nodeName, ...key }) => {
     const task = readAttempt(sql, key)
-    return task && WAITS.includes(task.step) ? [{ ...wishOf(sql, task), reserved: nodeName }] : []
+    return task && WAITS.includes(task.step) ? [{ ...placementRequest(sql, task), reserved: nodeName }] : []
   })
   return movable.length === 0 ? queue : [...movable, ...queue].sort(inOrder)
 }
@@ -59,7 +59,10 @@ function withMovable({ store: { sql } }: Engine, queue: readonly Wish[]): readon
 export const WAITS: readonly (string | null)[] = ['node_selection', 'node_provisioning', 'node_agent_ready']
 
 /** A slot is of no use to an agent whose credential has nothing left. */
-function unlimited(waiting: readonly Wish[], limits: ReadonlyMap<string, number>): readonly Wish[] {
+function unlimited(
+  waiting: readonly PlacementRequest[],
+  limits: ReadonlyMap<string, number>,
+): readonly PlacementRequest[] {
   if (limits.size === 0) return waiting
   return waiting.filter(({ credential }) => credential === null || !limits.has(credential))
 }
@@ -67,7 +70,7 @@ function unlimited(waiting: readonly Wish[], limits: ReadonlyMap<string, number>
 /** Machines that count against `max_nodes`: ours, until they are gone. */
 export const counts = (node: ReadNode) => node.autoProvisioned && node.status !== 'destroyed'
 
-export function roomsOf(engine: Pick<Engine, 'store'>, nodes: readonly ReadNode[], now: number): Room[] {
+export function roomsOf(engine: Pick<Engine, 'store'>, nodes: readonly ReadNode[], now: number): NodeCapacity[] {
   const used = slotsInUse(engine.store.sql)
   const heartbeats = readHeartbeats(engine.store.sql)
   return nodes.map(node => {
@@ -100,7 +103,7 @@ export function offersOf({ providers, config }: Pick<Engine, 'providers' | 'conf
 
 function apply(engine: Engine, { reservations, orders }: Placements, now: number): void {
   const { store } = engine
-  for (const { wish, node } of reservations) giveSlot(engine, wish, node, now)
+  for (const { request, node } of reservations) giveSlot(engine, request, node, now)
   for (const order of orders) {
     const node = freshNode(engine, order, now)
     if (!insertNode(store.sql, node)) continue
@@ -109,24 +112,24 @@ function apply(engine: Engine, { reservations, orders }: Placements, now: number
       now,
     )
     store.afterCommit(() => engine.loop.schedule(nodeSubject(node.name), now))
-    for (const wish of order.wishes) giveSlot(engine, wish, node.name, now)
+    for (const request of order.requests) giveSlot(engine, request, node.name, now)
   }
 }
 
 /** Inside a write. `wish.reserved` names the node that it leaves for this one. */
-export function giveSlot(engine: Engine, wish: Wish, node: string, now: number): void {
+export function giveSlot(engine: Engine, request: PlacementRequest, node: string, now: number): void {
   const { store, loop, queue } = engine
-  if (wish.reserved !== null) leave(engine, wish, wish.reserved, now)
-  if (!reserve(store.sql, { id: wish.id, attempt: wish.attempt, nodeName: node }, now)) return
-  wakeAttempt(store.sql, wish, now)
+  if (request.reserved !== null) leave(engine, request, request.reserved, now)
+  if (!reserve(store.sql, { id: request.id, attempt: request.attempt, nodeName: node }, now)) return
+  wakeAttempt(store.sql, request, now)
   store.afterCommit(() => {
-    queue.remove(wish)
-    loop.schedule(taskSubject(wish), now)
+    queue.remove(request)
+    loop.schedule(taskSubject(request), now)
   })
 }
 
 /** Nobody may be left who waits for that machine: it looks again whether it is wanted. */
-function leave({ store, loop }: Engine, wish: Wish, node: string, now: number): void {
-  dropReservation(store.sql, wish)
+function leave({ store, loop }: Engine, request: PlacementRequest, node: string, now: number): void {
+  dropReservation(store.sql, request)
   store.afterCommit(() => loop.schedule(nodeSubject(node), now))
 }

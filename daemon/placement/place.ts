@@ -7,7 +7,7 @@
 import type { Config } from '../../src/config/schema/schema.ts'
 import type { NodeStatus, ProviderName } from '../../src/core/node.ts'
 
-export interface Wish {
+export interface PlacementRequest {
   id: string
   attempt: number
   priority: number
@@ -23,7 +23,7 @@ export interface Wish {
   reserved: string | null
 }
 
-export interface Room {
+export interface NodeCapacity {
   name: string
   provider: ProviderName
   status: NodeStatus
@@ -46,7 +46,7 @@ export interface Offer {
   slots: number
 }
 
-export interface Placing {
+export interface PlacementLimits {
   config: Config
   offers: readonly Offer[]
   /** Machines that count against `max_nodes`. */
@@ -54,83 +54,88 @@ export interface Placing {
 }
 
 export interface Placements {
-  reservations: { wish: Wish; node: string }[]
-  orders: { provider: ProviderName; size: string; location: string; slots: number; wishes: Wish[] }[]
+  reservations: { request: PlacementRequest; node: string }[]
+  orders: { provider: ProviderName; size: string; location: string; slots: number; requests: PlacementRequest[] }[]
 }
 
 /** Sizes from small to large: a wish for one is met by it and by every larger one. */
 const SIZES = ['small', 'medium', 'large']
 
-export function place(queue: readonly Wish[], rooms: readonly Room[], placing: Placing): Placements {
-  const free = rooms.map(room => ({ ...room }))
+export function assign(
+  queue: readonly PlacementRequest[],
+  capacities: readonly NodeCapacity[],
+  placing: PlacementLimits,
+): Placements {
+  const free = capacities.map(capacity => ({ ...capacity }))
   const placements: Placements = { reservations: [], orders: [] }
   const mayOrder = () => placing.machines + placements.orders.length < placing.config.nodes.maxNodes
-  for (const wish of queue) {
+  for (const request of queue) {
     if (
-      !free.some(room => room.used < room.slots) &&
+      !free.some(capacity => capacity.used < capacity.slots) &&
       !hasOrderRoom(placements) &&
       !(placing.offers.length && mayOrder())
     ) {
       break
     }
-    const room = best(wish, wish.reserved === null ? free : free.filter(isThere), placing.config)
-    if (room) {
-      const left = free.find(({ name }) => name === wish.reserved)
+    const capacity = best(request, request.reserved === null ? free : free.filter(isThere), placing.config)
+    if (capacity) {
+      const left = free.find(({ name }) => name === request.reserved)
       if (left) left.used -= 1
-      room.used += 1
-      placements.reservations.push({ wish, node: room.name })
+      capacity.used += 1
+      placements.reservations.push({ request, node: capacity.name })
       continue
     }
-    if (wish.reserved === null) order(wish, placements, placing, mayOrder)
+    if (request.reserved === null) order(request, placements, placing, mayOrder)
   }
   return placements
 }
 
 /** Why a node does not take a task; null when it does. `slots` are looked at last: everything else would stay. */
-export function obstacle(wish: Wish, room: Room, config: Config): string | null {
+export function rejection(request: PlacementRequest, capacity: NodeCapacity, config: Config): string | null {
   const { nodes } = config
-  if (wish.node !== null && wish.node !== room.name) return `the task asked for node ${wish.node}`
-  if (wish.provider !== null && wish.provider !== room.provider) return `the task asked for provider ${wish.provider}`
-  if (wish.location !== null && room.location !== null && wish.location !== room.location) {
-    return `it is in ${room.location}, the task asked for ${wish.location}`
+  if (request.node !== null && request.node !== capacity.name) return `the task asked for node ${request.node}`
+  if (request.provider !== null && request.provider !== capacity.provider)
+    return `the task asked for provider ${request.provider}`
+  if (request.location !== null && capacity.location !== null && request.location !== capacity.location) {
+    return `it is in ${capacity.location}, the task asked for ${request.location}`
   }
-  if (wish.size !== null && rank(room.size) < rank(wish.size))
-    return `its size is ${room.size ?? 'not known'}, the task asked for ${wish.size}`
-  if (!SERVING.includes(room.status)) return `it is ${room.status}`
-  if (room.silentMs !== null && room.silentMs > nodes.heartbeatStale) {
-    return `it was last heard of ${Math.round(room.silentMs / 1000)} s ago`
+  if (request.size !== null && rank(capacity.size) < rank(request.size))
+    return `its size is ${capacity.size ?? 'not known'}, the task asked for ${request.size}`
+  if (!SERVING.includes(capacity.status)) return `it is ${capacity.status}`
+  if (capacity.silentMs !== null && capacity.silentMs > nodes.heartbeatStale) {
+    return `it was last heard of ${Math.round(capacity.silentMs / 1000)} s ago`
   }
   // The load of the machine that tdf runs on is mostly its user's own; slots bound it.
-  if (room.provider !== 'local') {
-    if (exceeds(room.cpuPercent, nodes.cpuThresholdPercent)) {
-      return `its processors are ${room.cpuPercent} % busy, the limit is ${nodes.cpuThresholdPercent} %`
+  if (capacity.provider !== 'local') {
+    if (exceeds(capacity.cpuPercent, nodes.cpuThresholdPercent)) {
+      return `its processors are ${capacity.cpuPercent} % busy, the limit is ${nodes.cpuThresholdPercent} %`
     }
-    if (exceeds(room.memoryPercent, nodes.memoryThresholdPercent)) {
-      return `its memory is ${room.memoryPercent} % full, the limit is ${nodes.memoryThresholdPercent} %`
+    if (exceeds(capacity.memoryPercent, nodes.memoryThresholdPercent)) {
+      return `its memory is ${capacity.memoryPercent} % full, the limit is ${nodes.memoryThresholdPercent} %`
     }
   }
-  return room.used >= room.slots ? `${room.used} of ${room.slots} slots are in use` : null
+  return capacity.used >= capacity.slots ? `${capacity.used} of ${capacity.slots} slots are in use` : null
 }
 
 /** Statuses in which a slot can be reserved: there already, or on its way. */
 export const SERVING: readonly NodeStatus[] = ['ready', 'warm', 'booting', 'creating', 'ordered']
 
 /** A slot that can be used now: worth more than one on a machine that is still to come. */
-const isThere = ({ status }: Room) => status === 'ready' || status === 'warm'
+const isThere = ({ status }: NodeCapacity) => status === 'ready' || status === 'warm'
 
 /** Location first, then warm before ready before ordered, the smallest size that fits, the least loaded. */
-function best<T extends Room>(wish: Wish, rooms: T[], config: Config): T | undefined {
+function best<T extends NodeCapacity>(request: PlacementRequest, capacities: T[], config: Config): T | undefined {
   let found: T | undefined
-  for (const room of rooms) {
-    if (obstacle(wish, room, config) !== null) continue
-    if (!found || compare(room, found, wish) < 0) found = room
+  for (const capacity of capacities) {
+    if (rejection(request, capacity, config) !== null) continue
+    if (!found || compare(capacity, found, request) < 0) found = capacity
   }
   return found
 }
 
-function compare(a: Room, b: Room, wish: Wish): number {
-  const away = (room: Room) => (wish.location !== null && room.location !== wish.location ? 1 : 0)
-  const coming = (room: Room) => (room.status === 'warm' ? 0 : room.status === 'ready' ? 1 : 2)
+function compare(a: NodeCapacity, b: NodeCapacity, request: PlacementRequest): number {
+  const away = (capacity: NodeCapacity) => (request.location !== null && capacity.location !== request.location ? 1 : 0)
+  const coming = (capacity: NodeCapacity) => (capacity.status === 'warm' ? 0 : capacity.status === 'ready' ? 1 : 2)
   return (
     away(a) - away(b) ||
     coming(a) - coming(b) ||
@@ -142,7 +147,7 @@ function compare(a: Room, b: Room, wish: Wish): number {
 }
 
 /** The less the better: 0.4 processor + 0.6 memory; a node that says nothing counts as full. */
-const load = (room: Room) => 0.4 * (room.cpuPercent ?? 100) + 0.6 * (room.memoryPercent ?? 100)
+const load = (capacity: NodeCapacity) => 0.4 * (capacity.cpuPercent ?? 100) + 0.6 * (capacity.memoryPercent ?? 100)
 const exceeds = (percent: number | null, limit: number) => percent !== null && limit < 100 && percent >= limit
 
 /** An unnamed or unknown size fits what asks for none, and counts as the smallest. */
@@ -151,27 +156,32 @@ function rank(size: string | null): number {
 }
 
 function hasOrderRoom({ orders }: Placements): boolean {
-  return orders.some(({ wishes, slots }) => wishes.length < slots)
+  return orders.some(({ requests, slots }) => requests.length < slots)
 }
 
-function order(wish: Wish, placements: Placements, placing: Placing, mayOrder: () => boolean): void {
-  if (wish.node !== null) return
+function order(
+  request: PlacementRequest,
+  placements: Placements,
+  placing: PlacementLimits,
+  mayOrder: () => boolean,
+): void {
+  if (request.node !== null) return
   for (const offer of placing.offers) {
-    if (wish.provider !== null && wish.provider !== offer.provider) continue
-    const size = wish.size ?? offer.sizes[0]
-    const location = wish.location ?? offer.locations[0]
+    if (request.provider !== null && request.provider !== offer.provider) continue
+    const size = request.size ?? offer.sizes[0]
+    const location = request.location ?? offer.locations[0]
     if (size === undefined || location === undefined || !offer.sizes.includes(size)) continue
     if (!offer.locations.includes(location)) continue
     const open = placements.orders.find(
       one =>
         one.provider === offer.provider &&
-        one.wishes.length < one.slots &&
+        one.requests.length < one.slots &&
         rank(one.size) >= rank(size) &&
-        (wish.location === null || one.location === wish.location),
+        (request.location === null || one.location === request.location),
     )
-    if (open) open.wishes.push(wish)
+    if (open) open.requests.push(request)
     else if (mayOrder())
-      placements.orders.push({ provider: offer.provider, size, location, slots: offer.slots, wishes: [wish] })
+      placements.orders.push({ provider: offer.provider, size, location, slots: offer.slots, requests: [request] })
     else continue
     return
   }

@@ -1,28 +1,28 @@
 /** The tasks that wait for a slot, in the order in which they get one: by priority, then age. Rebuilt at start. */
 import type { AttemptKey } from '../../src/store/tables/attempts.ts'
 import { taskSubject } from '../engine/loop.ts'
-import type { Wish } from './place.ts'
+import type { PlacementRequest } from './place.ts'
 
 export interface Queue {
-  add(wish: Wish): void
+  add(request: PlacementRequest): void
   remove(key: AttemptKey): void
   /** In order; do not change it. */
-  list(): readonly Wish[]
+  list(): readonly PlacementRequest[]
   has(key: AttemptKey): boolean
 }
 
 export function createQueue(): Queue {
-  const members = new Map<string, Wish>()
-  let sorted: Wish[] | null = []
+  const members = new Map<string, PlacementRequest>()
+  let sorted: PlacementRequest[] | null = []
 
   return {
-    add(wish) {
-      const before = members.has(taskSubject(wish))
-      members.set(taskSubject(wish), wish)
+    add(request) {
+      const before = members.has(taskSubject(request))
+      members.set(taskSubject(request), request)
       const last = sorted?.at(-1)
       // The usual newcomer goes to the end; anything else sorts again when somebody reads.
-      if (before || !sorted || (last && inOrder(last, wish) > 0)) sorted = null
-      else sorted.push(wish)
+      if (before || !sorted || (last && inOrder(last, request) > 0)) sorted = null
+      else sorted.push(request)
     },
     remove(key) {
       if (!members.delete(taskSubject(key))) return
@@ -38,6 +38,6 @@ export function createQueue(): Queue {
 }
 
 /** The order in which tasks get their slots. */
-export function inOrder(a: Wish, b: Wish): number {
+export function inOrder(a: PlacementRequest, b: PlacementRequest): number {
   return b.priority - a.priority || a.number - b.number || a.attempt - b.attempt
 }

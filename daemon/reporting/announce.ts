@@ -7,25 +7,30 @@ import type { Transition } from '../engine/rules/transition.ts'
 import type { Engine } from '../services.ts'
 import { noticeOf } from './message.ts'
 
-export const WAYS = ['command', 'webhook', 'ntfy'] as const
-export type Way = (typeof WAYS)[number]
+export const CHANNELS = ['command', 'webhook', 'ntfy'] as const
+export type Channel = (typeof CHANNELS)[number]
 
-export const outboxKind = (way: Way): OutboxKind => `notify-${way}`
+export const outboxKind = (channel: Channel): OutboxKind => `notify-${channel}`
 
 /** Inside the write that makes the news. Of one change, one message on each way, however often it is tried. */
 export function announce(engine: Telling, before: Task, decided: Transition, now: number): void {
   const event = newsOf(before, decided)
-  if (event !== null) tell(engine, decided.task, { event, id: String(before.rev), now })
+  if (event !== null) enqueueNotice(engine, decided.task, { event, id: String(before.rev), now })
 }
 
 /** Inside a write: a push was given up, or refused. The task is as good as before. */
 export function announcePush(engine: Telling, task: Task, why: string, now: number): void {
-  tell(engine, task, { event: 'push-failed', id: `push-${now}`, now, error: { code: 'PUSH_FAILED', message: why } })
+  enqueueNotice(engine, task, {
+    event: 'push-failed',
+    id: `push-${now}`,
+    now,
+    error: { code: 'PUSH_FAILED', message: why },
+  })
 }
 
 type Telling = Pick<Engine, 'store' | 'config'>
 
-interface News {
+interface Notice {
   event: NewsEvent
   /** Names it among those of the attempt. */
   id: string
@@ -33,19 +38,19 @@ interface News {
   error?: Pick<NonNullable<Task['error']>, 'code' | 'message'>
 }
 
-function tell({ store, config }: Telling, task: Task, { event, id, now, error }: News): void {
-  const ways = config.notify.events.includes(event) ? WAYS.filter(one => isSet(config, one)) : []
-  if (ways.length === 0) return
+function enqueueNotice({ store, config }: Telling, task: Task, { event, id, now, error }: Notice): void {
+  const channels = config.notify.events.includes(event) ? CHANNELS.filter(one => isSet(config, one)) : []
+  if (channels.length === 0) return
   const about = error ? { ...task, error: { ...error, hint: '', step: null, class: 'permanent' as const } } : task
   const notice = noticeOf(about, event, now, config.notify.includeText)
-  for (const way of ways) {
-    const name = `notify-${way}-${task.id}-${task.attempt}-${id}`
-    post(store.sql, { id: name, kind: outboxKind(way), payload: { ...notice }, dueAt: now })
+  for (const channel of channels) {
+    const name = `notify-${channel}-${task.id}-${task.attempt}-${id}`
+    post(store.sql, { id: name, kind: outboxKind(channel), payload: { ...notice }, dueAt: now })
   }
 }
 
-function isSet({ notify }: Config, way: Way): boolean {
-  return way === 'command' ? notify.command.length > 0 : notify[way] !== ''
+function isSet({ notify }: Config, channel: Channel): boolean {
+  return channel === 'command' ? notify.command.length > 0 : notify[channel] !== ''
 }
 
 /** What is worth telling somebody who does not look: a task ended, rests until a known time, or needs a person. */

@@ -4,7 +4,7 @@ import { httpTransport } from '../../src/clients/transport.ts'
 import { asTdfError } from '../../src/core/errors.ts'
 import { run } from '../../src/platform/process.ts'
 import type { Engine } from '../services.ts'
-import type { Way } from './announce.ts'
+import type { Channel } from './announce.ts'
 import { bodyText, headline, type NoticeJson } from './message.ts'
 
 type Deliver = (engine: Engine, notice: NoticeJson, signal: AbortSignal) => Promise<string | null>
@@ -13,7 +13,7 @@ const COMMAND_TIMEOUT_MS = 30_000
 const HTTP_TIMEOUT_MS = 10_000
 const OUTPUT_BYTES_MAX = 64 * 1024
 
-export const DELIVER: Record<Way, Deliver> = {
+export const DELIVER: Record<Channel, Deliver> = {
   /** The message as JSON on stdin, and what a one-line script wants in the environment. */
   async command({ config }, notice, signal) {
     const [file, ...args] = config.notify.command

@@ -1,10 +1,10 @@
 /** Starts the agent with its prompt, or its conversation anew; not before its credential may be used. */
 import { nextSession, type Task } from '../../src/core/task.ts'
 import { type Outcome, wait } from '../engine/rules/outcome.ts'
-import type { StepContext, StepHandler } from '../engine/rules/step.ts'
 import { followups } from './followup.ts'
 import { isLost, nodeLost } from './node.ts'
 import { conversationOf, startSession } from './session.ts'
+import type { StepContext, StepHandler } from './step.ts'
 
 export const agentSession: StepHandler<'running'> = async (ctx, task) => {
   if (isLost(ctx, task)) return nodeLost(ctx, task)

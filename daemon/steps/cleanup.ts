@@ -3,7 +3,7 @@
  * cannot be confirmed now is left to the sweep, visibly.
  */
 import { wait } from '../engine/rules/outcome.ts'
-import type { StepHandler } from '../engine/rules/step.ts'
+import type { StepHandler } from './step.ts'
 
 const TRIES_MAX = 5
 

@@ -7,9 +7,9 @@ import { TdfError } from '../../src/core/errors.ts'
 import { nextSession, type Question, type Task } from '../../src/core/task.ts'
 import type { AgentSession } from '../../src/protocol/agent-api.ts'
 import { advance, fail, type Outcome, wait } from '../engine/rules/outcome.ts'
-import type { StepContext, StepHandler } from '../engine/rules/step.ts'
 import { isLost, nodeLost } from './node.ts'
 import { startSession } from './session.ts'
+import type { StepContext, StepHandler } from './step.ts'
 
 export const awaitingFollowup: StepHandler<'running' | 'salvage'> = async (ctx, task) => {
   if (isLost(ctx, task)) return nodeLost(ctx, task)

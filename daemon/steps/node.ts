@@ -5,7 +5,7 @@
 import { TdfError } from '../../src/core/errors.ts'
 import type { Task } from '../../src/core/task.ts'
 import { advance, fail, wait } from '../engine/rules/outcome.ts'
-import type { StepContext, StepHandler } from '../engine/rules/step.ts'
+import type { StepContext, StepHandler } from './step.ts'
 
 export const WAITING_FOR_SLOT = 'a slot on a node'
 

@@ -5,12 +5,12 @@
 import { TdfError } from '../../src/core/errors.ts'
 import type { ExitFacts, ProgressFacts, Task } from '../../src/core/task.ts'
 import type { AgentSession } from '../../src/protocol/agent-api.ts'
-import { advance, fail, type Learnt, type Outcome, wait } from '../engine/rules/outcome.ts'
-import type { Hearing, StepContext, StepHandler, ToldHandler } from '../engine/rules/step.ts'
+import { advance, fail, type Outcome, type StepPatch, wait } from '../engine/rules/outcome.ts'
 import { budgetLeft } from '../engine/rules/usage.ts'
 import { arrived, followups, give } from './followup.ts'
 import { isLost, nodeLost } from './node.ts'
-import { commandExit, exitOf, exitsTold, exitTold, learntFrom, overBudget } from './session.ts'
+import { commandExit, exitOf, exitsTold, exitTold, overBudget, patchFrom } from './session.ts'
+import type { InlineContext, InlineHandler, StepContext, StepHandler } from './step.ts'
 import { type End, endOf } from './verdict.ts'
 
 type Next = 'salvage' | 'awaiting_followup' | 'agent_session'
@@ -32,7 +32,7 @@ export const running: StepHandler<Next> = async (ctx, task) => {
 }
 
 /** The exit of a plain command, which says all that there is to know. */
-export const endTold: ToldHandler<Next> = (ctx, task) => {
+export const endTold: InlineHandler<Next> = (ctx, task) => {
   const told = task.spec.agent.type === 'command' ? exitTold(ctx, task.sessionId) : undefined
   if (!told) return undefined
   const { exitCode, signal } = told
@@ -66,7 +66,7 @@ async function look(ctx: StepContext, task: Task): Promise<Outcome<Next>> {
   const given = await give(ctx, task, agent, session)
   if (session.status === 'exited') {
     const uses = [...arrived(ctx, given, session.undelivered), ...exitsTold(ctx, task.sessionId)]
-    return settle(ctx, task, exitOf(session), { ...learntFrom(ctx, task, session), uses })
+    return settle(ctx, task, exitOf(session), { ...patchFrom(ctx, task, session), uses })
   }
   return goOn(ctx, task, session, given)
 }
@@ -80,19 +80,19 @@ function goOn(ctx: StepContext, task: Task, session: AgentSession, prompted: num
     const error = new TdfError('IDLE_TIMEOUT', `the agent wrote nothing and used no processor for ${minutes} min`)
     return fail(error, 'timeout', { facts: { progress } })
   }
-  const learnt = learntFrom(ctx, task, session)
-  const facts = { ...learnt.facts, progress, prompted }
-  const left = budgetLeft(task, ctx.spentBefore, learnt.usage ?? task.usage)
-  if (left !== null && left <= 0) return overBudget(task, { ...learnt, facts })
+  const patch = patchFrom(ctx, task, session)
+  const facts = { ...patch.facts, progress, prompted }
+  const left = budgetLeft(task, ctx.spentBefore, patch.usage ?? task.usage)
+  if (left !== null && left <= 0) return overBudget(task, { ...patch, facts })
   const { pendingPermission } = session
   if (pendingPermission) {
     const { requestId, tool, detail } = pendingPermission
-    return advance('awaiting_followup', { ...learnt, facts: { ...facts, question: { requestId, tool, detail } } })
+    return advance('awaiting_followup', { ...patch, facts: { ...facts, question: { requestId, tool, detail } } })
   }
   const isLate = task.deadlineAt !== null && ctx.now >= task.deadlineAt
   const stillWrites = ctx.now - progress.outputAt < idleTimeout
   const more = isLate && stillWrites ? { deadlineMs: idleTimeout } : {}
-  return wait(Math.min(reconcileInterval, idleTimeout - idleMs), whyOf(session.retrying), { ...learnt, facts, ...more })
+  return wait(Math.min(reconcileInterval, idleTimeout - idleMs), whyOf(session.retrying), { ...patch, facts, ...more })
 }
 
 function progressOf(ctx: StepContext, task: Task, session: AgentSession): ProgressFacts {
@@ -109,12 +109,12 @@ function progressOf(ctx: StepContext, task: Task, session: AgentSession): Progre
 }
 
 /** What the end of the session means. An interactive task keeps its workspace after a good one and waits for its user. */
-function settle(ctx: Hearing, task: Task, exit: ExitFacts, learnt: Learnt): Outcome<Next> {
-  const known = { ...learnt, facts: { ...learnt.facts, exit, prompted: [] } }
+function settle(ctx: InlineContext, task: Task, exit: ExitFacts, patch: StepPatch): Outcome<Next> {
+  const known = { ...patch, facts: { ...patch.facts, exit, prompted: [] } }
   const end = endOf(task, exit)
   switch (end.kind) {
     case 'well':
-      if (isToldMore(ctx, learnt))
+      if (isToldMore(ctx, patch))
         return advance('agent_session', { ...known, facts: { ...known.facts, next: 'followup' } })
       return advance(task.spec.interactive ? 'awaiting_followup' : 'salvage', known)
     case 'limit':
@@ -127,12 +127,12 @@ function settle(ctx: Hearing, task: Task, exit: ExitFacts, learnt: Learnt): Outc
 }
 
 /** Whether there are follow-ups that the session that ended has not had. */
-function isToldMore(ctx: Hearing, { uses = [] }: Learnt): boolean {
+function isToldMore(ctx: InlineContext, { uses = [] }: StepPatch): boolean {
   return ctx.signals.some(({ id, kind }) => kind === 'followup' && !uses.includes(id))
 }
 
 /** Rests until the limit is lifted. A machine that is paid for is given back when a new one costs less than to wait. */
-function park(ctx: Hearing, task: Task, end: Extract<End, { kind: 'limit' }>, learnt: Learnt): Outcome<Next> {
+function park(ctx: InlineContext, task: Task, end: Extract<End, { kind: 'limit' }>, patch: StepPatch): Outcome<Next> {
   const { usageLimitRetry, usageLimitMax } = ctx.config.runner
   const resetAt = Math.max(
     end.resetAt ?? 0,
@@ -141,17 +141,17 @@ function park(ctx: Hearing, task: Task, end: Extract<End, { kind: 'limit' }>, le
   )
   const isTooFar = resetAt - ctx.now > usageLimitMax
   if (task.spec.autoResume === false || isTooFar || (task.facts.parks ?? 0) >= PARKS_MAX) {
-    return fail(end.error, 'agent_error', learnt)
+    return fail(end.error, 'agent_error', patch)
   }
   const node = task.nodeName === null ? undefined : ctx.node(task.nodeName)
   const release = node?.autoProvisioned === true && resetAt - ctx.now > BOOT_MS
-  return { kind: 'park', resetAt, release, error: end.error, ...learnt }
+  return { kind: 'park', resetAt, release, error: end.error, ...patch }
 }
 
 /** The machine or its supervisor was ended under the agent: its conversation goes on, where there is one. */
-function goOnAnew(task: Task, error: TdfError, learnt: Learnt): Outcome<Next> {
+function goOnAnew(task: Task, error: TdfError, patch: StepPatch): Outcome<Next> {
   const resumes = (task.facts.resumes ?? 0) + 1
-  const isResumable = Boolean(learnt.facts?.session?.resumeRef) && resumes <= RESUMES_MAX
-  if (!isResumable) return fail(error, 'agent_error', learnt)
-  return advance('agent_session', { ...learnt, facts: { ...learnt.facts, resumes } })
+  const isResumable = Boolean(patch.facts?.session?.resumeRef) && resumes <= RESUMES_MAX
+  if (!isResumable) return fail(error, 'agent_error', patch)
+  return advance('agent_session', { ...patch, facts: { ...patch.facts, resumes } })
 }

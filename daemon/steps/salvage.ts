@@ -6,10 +6,10 @@
 import type { AgentClient } from '../../src/clients/agent.ts'
 import { asTdfError, TdfError } from '../../src/core/errors.ts'
 import { checkIdOf, isTerminal, type Task } from '../../src/core/task.ts'
-import { advance, fail, type Learnt, type Outcome, wait } from '../engine/rules/outcome.ts'
-import type { StepContext, StepHandler } from '../engine/rules/step.ts'
+import { advance, fail, type Outcome, type StepPatch, wait } from '../engine/rules/outcome.ts'
 import { bringHome } from '../results/bring-home.ts'
 import { confinement, exitTold } from './session.ts'
+import type { StepContext, StepHandler } from './step.ts'
 import { judge } from './verdict.ts'
 
 const RETRY_MS_MAX = 30_000
@@ -60,14 +60,14 @@ async function settle(ctx: StepContext, task: Task): Promise<Outcome<Next>> {
 }
 
 async function nothingToSave(ctx: StepContext, task: Task): Promise<Outcome<'cleanup'>> {
-  const learnt = await checkpointed(ctx, task)
-  if (isTerminal(task.status)) return advance('cleanup', learnt)
+  const patch = await checkpointed(ctx, task)
+  if (isTerminal(task.status)) return advance('cleanup', patch)
   const error = new TdfError('WORKSPACE_GONE', `the workspace of ${task.id} is gone with what the agent did in it`)
-  return fail(error, 'infrastructure', learnt)
+  return fail(error, 'infrastructure', patch)
 }
 
 /** What was saved while the agent still ran is the result, for as long as there is no better one. */
-async function checkpointed(ctx: StepContext, task: Task): Promise<Learnt> {
+async function checkpointed(ctx: StepContext, task: Task): Promise<StepPatch> {
   if (task.result || task.sessionId === null) return {}
   try {
     const salvage = await ctx.results.takeCheckpoint(task)

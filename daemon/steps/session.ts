@@ -4,17 +4,17 @@ import { TdfError } from '../../src/core/errors.ts'
 import type { ExitFacts, Task } from '../../src/core/task.ts'
 import type { AgentSession, Sandbox } from '../../src/protocol/agent-api.ts'
 import { type TaskStatusBody, taskStatus } from '../../src/protocol/callbacks.ts'
-import { advance, fail, type Learnt, type Outcome } from '../engine/rules/outcome.ts'
-import type { Hearing, StepContext } from '../engine/rules/step.ts'
+import { advance, fail, type Outcome, type StepPatch } from '../engine/rules/outcome.ts'
 import { budgetLeft, tally, totalOf } from '../engine/rules/usage.ts'
 import { nodeLost } from './node.ts'
+import type { InlineContext, StepContext } from './step.ts'
 
 /** Starts a session by one idempotent call; the run counts from the agent's confirmation. */
 export async function startSession(
   ctx: StepContext,
   task: Task,
   session: { id: string; prompt: string; followups: number },
-  learnt: Learnt = {},
+  patch: StepPatch = {},
 ): Promise<Outcome<'running'>> {
   if (task.nodeName === null || task.workspaceId === null) return nodeLost(ctx, task)
   const left = budgetLeft(task, ctx.spentBefore, task.usage)
@@ -39,7 +39,7 @@ export async function startSession(
     })
     const begun = { status, exitCode: null, signal: null, resumeRef }
     const facts = { followups: session.followups, session: begun, prompted: [], next: null }
-    return advance('running', { ...learnt, sessionId: session.id, facts })
+    return advance('running', { ...patch, sessionId: session.id, facts })
   } catch (error) {
     if (error instanceof TdfError && error.code === 'CANNOT_START') return fail(error, 'agent_error')
     throw error
@@ -56,7 +56,7 @@ export function conversationOf({ facts }: Pick<Task, 'facts'>): string | null {
 }
 
 /** The exit of session `id` as a callback or the outbox told it. */
-export function exitTold(ctx: Pick<Hearing, 'signals'>, id: string | null): TaskStatusBody | undefined {
+export function exitTold(ctx: Pick<InlineContext, 'signals'>, id: string | null): TaskStatusBody | undefined {
   for (const { kind, payload } of ctx.signals) {
     if (kind !== 'session_exited') continue
     const body = taskStatus.parse(payload)
@@ -66,7 +66,7 @@ export function exitTold(ctx: Pick<Hearing, 'signals'>, id: string | null): Task
 }
 
 /** The signals that told the exit of session `id`: once it is acted on, they are used. */
-export function exitsTold(ctx: Pick<Hearing, 'signals'>, id: string | null): number[] {
+export function exitsTold(ctx: Pick<InlineContext, 'signals'>, id: string | null): number[] {
   return ctx.signals.flatMap(signal =>
     signal.kind === 'session_exited' && signal.payload.sessionId === id ? [signal.id] : [],
   )
@@ -84,7 +84,7 @@ export function exitOf(session: AgentSession): ExitFacts {
 }
 
 /** What a look at a session teaches. A conversation that was once known is not forgotten. */
-export function learntFrom(ctx: StepContext, task: Task, session: AgentSession): Learnt {
+export function patchFrom(ctx: StepContext, task: Task, session: AgentSession): StepPatch {
   const usages = tally(task, session, ctx.config.agents[task.spec.agent.name])
   const usage = totalOf(task, usages)
   const { status, exitCode, signal } = session
@@ -104,9 +104,9 @@ export function learntFrom(ctx: StepContext, task: Task, session: AgentSession):
   }
 }
 
-export function overBudget(task: Task, learnt: Learnt = {}): Outcome<never> {
+export function overBudget(task: Task, patch: StepPatch = {}): Outcome<never> {
   const limit = (task.spec.maxCostUsd ?? 0).toFixed(2)
-  return fail(new TdfError('BUDGET', `the agent of ${task.id} has cost more than $${limit}`), 'budget', learnt)
+  return fail(new TdfError('BUDGET', `the agent of ${task.id} has cost more than $${limit}`), 'budget', patch)
 }
 
 /** The sandbox that goes with a command to its node. */

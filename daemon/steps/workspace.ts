@@ -5,9 +5,9 @@ import { nextSession, type Task, type TaskSpec } from '../../src/core/task.ts'
 import type { CreateWorkspace } from '../../src/protocol/agent-api.ts'
 import { provisioningFailed, workspaceReady as readyBody } from '../../src/protocol/callbacks.ts'
 import { advance, fail, type Outcome, wait } from '../engine/rules/outcome.ts'
-import type { StepContext, StepHandler, ToldHandler } from '../engine/rules/step.ts'
 import { isLost, nodeLost } from './node.ts'
 import { confinement } from './session.ts'
+import type { InlineHandler, StepContext, StepHandler } from './step.ts'
 
 const INSTALL_TIMEOUT_MS = 15 * 60_000
 
@@ -91,7 +91,7 @@ export const workspaceReady: StepHandler<Next> = async (ctx, task) => {
 }
 
 /** What the callbacks say; the first word counts. */
-export const workspaceTold: ToldHandler<Next> = (ctx, task) => {
+export const workspaceTold: InlineHandler<Next> = (ctx, task) => {
   const words = ctx.signals.filter(({ kind }) => kind === 'workspace_ready' || kind === 'provisioning_failed')
   const first = words[0]
   if (!first) return undefined

@@ -19,7 +19,7 @@ import { readWorkspace, reservationOf } from '../../src/store/tables/slots.ts'
 import { fillIn } from '../engine/cleanup.ts'
 import { nodeSubject } from '../engine/loop.ts'
 import { saveNode } from '../engine/save-node.ts'
-import { greet } from '../nodes/contact.ts'
+import { handshake } from '../nodes/contact.ts'
 import { adoptedNode } from '../nodes/new-node.ts'
 import { bringHome } from '../results/bring-home.ts'
 import type { Engine } from '../services.ts'
@@ -62,12 +62,12 @@ export async function reach(engine: Engine, node: ReadNode, signal: AbortSignal)
     unsaved: 0,
     signal,
   }
-  const greeted = await greet(context, node)
+  const handshaken = await handshake(context, node)
   const deadlineAt = engine.world.clock.now() + engine.config.nodes.heldMax
   await engine.store.commit(() =>
-    saveNode(engine, node, { ...greeted, facts: { ...node.facts, ...greeted.facts }, deadlineAt }),
+    saveNode(engine, node, { ...handshaken, facts: { ...node.facts, ...handshaken.facts }, deadlineAt }),
   )
-  return engine.agents.of({ ...node, ...greeted }, signal)
+  return engine.agents.of({ ...node, ...handshaken }, signal)
 }
 
 /** A task has it, or is about to. */
@@ -100,7 +100,7 @@ async function save(
   const { commit } = await client.salvage(workspaceId, ref)
   if (!(await client.bundle(workspaceId, ref, [], file))) return false
   const message = `the work of ${taskId} on ${node.name} is at ${commit} in ${file}: git fetch ${file} ${ref}`
-  await engine.store.commit(() => tell(engine, node.name, taskId, message))
+  await engine.store.commit(() => recordFailure(engine, node.name, taskId, message))
   return true
 }
 
@@ -115,17 +115,17 @@ async function release(engine: Engine, { name }: ReadNode, reason: string): Prom
     const wakeAt = world.clock.now()
     if (node.status === 'held') {
       saveNode(engine, node, { status: 'destroying', wakeAt, waitingFor: 'the provider to remove it' })
-      return tell(engine, name, null, `machine ${name} had no owner and is removed: ${reason}`)
+      return recordFailure(engine, name, null, `machine ${name} had no owner and is removed: ${reason}`)
     }
     const { adopted: _, ...facts } = node.facts
     saveNode(engine, node, { facts, wakeAt })
     engine.placementChanged()
-    tell(engine, name, null, `machine ${name} had no owner and serves again: ${reason}`)
+    recordFailure(engine, name, null, `machine ${name} had no owner and serves again: ${reason}`)
   })
 }
 
 /** Inside a write: in the journal, and among the failures that people look at. */
-function tell(engine: Engine, nodeName: string, taskId: string | null, message: string): void {
+function recordFailure(engine: Engine, nodeName: string, taskId: string | null, message: string): void {
   const at = engine.world.clock.now()
   engine.store.append({ type: 'node.recovered', nodeName, taskId, data: { message } }, at)
   const payload = { at, level: 'warn', source: 'sweep', taskId, step: null, code: 'MACHINE_RECOVERED', message }

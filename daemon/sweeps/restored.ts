@@ -12,7 +12,7 @@ import { readAttempt } from '../../src/store/tables/attempts.ts'
 import { clearRestored, isRestored } from '../../src/store/tables/meta.ts'
 import { type ReadNode, readNode, readNodes } from '../../src/store/tables/nodes.ts'
 import { readWorkspace, reservationOf } from '../../src/store/tables/slots.ts'
-import { wishOf } from '../engine/attempts.ts'
+import { placementRequest } from '../engine/attempts.ts'
 import { saveNode } from '../engine/save-node.ts'
 import { giveSlot, WAITS } from '../placement/pass.ts'
 import type { Engine } from '../services.ts'
@@ -134,7 +134,7 @@ function keep(engine: Engine, name: string, workspaces: readonly AgentWorkspace[
   }
   for (const task of tasks) {
     const reserved = reservationOf(store.sql, task)?.nodeName ?? null
-    if (reserved !== name) giveSlot(engine, { ...wishOf(store.sql, task), reserved }, name, now)
+    if (reserved !== name) giveSlot(engine, { ...placementRequest(store.sql, task), reserved }, name, now)
   }
   return tasks.length
 }

@@ -7,12 +7,13 @@ import { asTdfError, TdfError } from '../../src/core/errors.ts'
 import { type AttemptKey, type ReadTask, readAttempt, readLive } from '../../src/store/tables/attempts.ts'
 import { dueCleanups } from '../../src/store/tables/cleanups.ts'
 import { liveWorkspaces } from '../../src/store/tables/slots.ts'
-import { ENGINE_VERSION, wishOf } from '../engine/attempts.ts'
+import { ENGINE_VERSION, placementRequest } from '../engine/attempts.ts'
 import { undo } from '../engine/cleanup.ts'
 import { taskSubject } from '../engine/loop.ts'
 import { late } from '../engine/rules/ending.ts'
-import { enter, type Rules } from '../engine/rules/transition.ts'
+import { enter } from '../engine/rules/transition.ts'
 import { save } from '../engine/save.ts'
+import { decisionInput } from '../engine/step-context.ts'
 import type { Engine } from '../services.ts'
 import type { Sweep } from './sweep.ts'
 
@@ -49,18 +50,14 @@ function readOrNone({ store }: Engine, key: AttemptKey): ReadTask | undefined {
   }
 }
 
-function rulesOf({ world, config, loop }: Engine): Rules {
-  return { now: world.clock.now(), config, dice: world.random.float(), epochAt: loop.epochAt() }
-}
-
 function isPastEverything(engine: Engine, task: ReadTask): boolean {
-  const { now, config, epochAt } = rulesOf(engine)
+  const { now, config, epochAt } = decisionInput(engine)
   if (task.deadlineAt === null || task.step === 'salvage' || task.step === 'cleanup') return false
   return now > Math.max(task.deadlineAt, epochAt) + config.nodes.lostAfter + GRACE_MS
 }
 
 async function endLate(engine: Engine, task: ReadTask): Promise<number> {
-  const ended = late(task, rulesOf(engine), [])
+  const ended = late(task, decisionInput(engine), [])
   return (await engine.store.commit(() => save(engine, task, ended, []))) ? 1 : 0
 }
 
@@ -68,15 +65,15 @@ async function endLate(engine: Engine, task: ReadTask): Promise<number> {
 async function adopt(engine: Engine, task: ReadTask): Promise<number> {
   const { store, queue } = engine
   const marked = { ...task, engineVersion: ENGINE_VERSION }
-  const rules = rulesOf(engine)
-  const adopted = enter(marked, stepFor(engine, task), rules, [])
+  const input = decisionInput(engine)
+  const adopted = enter(marked, stepFor(engine, task), input, [])
   const error = new TdfError(
     'STEP_UNKNOWN',
     `task ${task.id} was not managed by any engine; it goes on at ${adopted.task.step}`,
   )
   const transition = { ...adopted, failure: { error, final: false } }
   const saved = await store.commit(() => save(engine, task, transition, []))
-  if (saved && adopted.task.step === 'node_selection') queue.add(wishOf(store.sql, adopted.task))
+  if (saved && adopted.task.step === 'node_selection') queue.add(placementRequest(store.sql, adopted.task))
   engine.placementChanged()
   return saved ? 1 : 0
 }

@@ -72,10 +72,10 @@ function numberFrom(env: NodeJS.ProcessEnv, name: string, fallback: number): num
 
 /** Bounds that the daemon has a say in: its own, told at every registration, before those this agent was started with. */
 
-type Told = Pick<Agent, 'limits' | 'registration'>
+type Reported = Pick<Agent, 'limits' | 'registration'>
 
-export const logBytesMax = ({ limits, registration }: Told): number =>
+export const logBytesMax = ({ limits, registration }: Reported): number =>
   registration.current()?.limits?.logMaxBytes ?? limits.logBytesMax
 
-export const salvageBytesMax = ({ limits, registration }: Told): number =>
+export const salvageBytesMax = ({ limits, registration }: Reported): number =>
   registration.current()?.limits?.salvageMaxBytes ?? limits.salvageBytesMax

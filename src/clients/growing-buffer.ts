@@ -1,6 +1,6 @@
 /** Bytes gathered in memory that is used again and again: in however small bites they come, nothing piles up. */
 
-export interface Room {
+export interface GrowingBuffer {
   add(bytes: Buffer): void
   size(): number
   /** What was gathered; it lies where the next ones will. */
@@ -10,7 +10,7 @@ export interface Room {
 const EXPECTED_BYTES = 64 * 1024
 
 /** `expected` bytes are made room for at once; more are taken too. */
-export function openRoom(expected = EXPECTED_BYTES): Room {
+export function openRoom(expected = EXPECTED_BYTES): GrowingBuffer {
   let memory = Buffer.alloc(0)
   let size = 0
   return {

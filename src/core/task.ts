@@ -52,6 +52,10 @@ export type Verdict =
 
 export type Cleanup = 'pending' | 'done' | 'failed'
 
+/** What has to be undone outside after an attempt, in the order in which it is done. */
+export const CLEANUP_KINDS = ['salvage', 'stop_workspace', 'delete_workspace'] as const
+export type CleanupKind = (typeof CLEANUP_KINDS)[number]
+
 export type AgentType = 'claude' | 'codex' | 'acp' | 'command'
 
 /** Where a task's files come from. A bundle was uploaded by the CLI under its hash; a url is cloned on the node. */

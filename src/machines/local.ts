@@ -80,7 +80,7 @@ export function localProvider(options: LocalOptions): LocalProvider {
   }
 
   return {
-    standing: () => [{ name: LOCAL_NODE, size: null, location: null, address: socket, maxWorkspaces: slots }],
+    staticNodes: () => [{ name: LOCAL_NODE, size: null, location: null, address: socket, maxWorkspaces: slots }],
     catalogue: () => null,
     ensure,
     find: ensure,
@@ -133,7 +133,7 @@ export function localUnitProvider({ socket, tokenFile, slots, shell }: LocalUnit
       : { state: 'coming', why: `tdf-agent.service does not listen at ${socket} yet` }
 
   return {
-    standing: () => [{ name: LOCAL_NODE, size: null, location: null, address: socket, maxWorkspaces: slots }],
+    staticNodes: () => [{ name: LOCAL_NODE, size: null, location: null, address: socket, maxWorkspaces: slots }],
     catalogue: () => null,
     ensure: look,
     find: look,

@@ -35,7 +35,7 @@ export interface Catalogue {
   locations: readonly string[]
 }
 
-export interface StandingNode {
+export interface StaticNode {
   name: string
   size: string | null
   location: string | null
@@ -47,7 +47,7 @@ export interface StandingNode {
 
 export interface Provider {
   /** Nodes that are simply there: configured, or this machine itself. */
-  standing(): readonly StandingNode[]
+  staticNodes(): readonly StaticNode[]
   /** What can be ordered; null when nothing can. */
   catalogue(): Catalogue | null
   /** Makes the machine, or finds the one that was asked for before. Throws while it cannot be had. */

@@ -47,7 +47,7 @@ export function staticProvider({ nodes, slots, ssh, forget }: StaticOptions): Pr
   const addressOf = (name: string) => configured(name).url || configured(name).ssh
 
   return {
-    standing: () =>
+    staticNodes: () =>
       nodes().map(node => ({
         name: node.name,
         size: node.size || null,

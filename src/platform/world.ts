@@ -24,12 +24,12 @@ export interface Random {
 }
 
 /** Called before and after each outside effect, by name. Tests let it cut the power there; else it does nothing. */
-export type Power = (when: 'before' | 'after', effect: string) => void
+export type Failpoint = (when: 'before' | 'after', effect: string) => void
 
 export interface World {
   clock: Clock
   random: Random
-  power: Power
+  failpoint: Failpoint
   /** HTTP to services that are not ours. */
   fetch: typeof globalThis.fetch
 }
@@ -56,12 +56,12 @@ export function realWorld(env: NodeJS.ProcessEnv = process.env): World {
   return {
     clock: realClock,
     random: realRandom,
-    power: crashSwitch(env.TDF_CRASH_AT),
+    failpoint: failpointFrom(env.TDF_CRASH_AT),
     fetch: (input, init) => globalThis.fetch(input, init),
   }
 }
 
-function crashSwitch(plan: string | undefined): Power {
+function failpointFrom(plan: string | undefined): Failpoint {
   if (!plan) return () => {}
   const [when, name, nth] = plan.split(':')
   let seen = 0
@@ -74,12 +74,12 @@ function crashSwitch(plan: string | undefined): Power {
 
 /** One outside effect, named for the power switch. */
 export async function effect<T>(world: World, name: string, act: () => Promise<T>): Promise<T> {
-  world.power('before', name)
+  world.failpoint('before', name)
   try {
     return await act()
   } finally {
     // A call that failed may have been done all the same.
-    world.power('after', name)
+    world.failpoint('after', name)
   }
 }
 

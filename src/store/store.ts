@@ -1,6 +1,6 @@
 /** The store as the daemon holds it: one connection, one way to write. */
 import type { World } from '../platform/world.ts'
-import { createWriteHome } from './sqlite/checkpointer.ts'
+import { createCheckpointer } from './sqlite/checkpointer.ts'
 import { createGroup, type Group } from './sqlite/group-commit.ts'
 import { openDatabase } from './sqlite/open.ts'
 import type { Sql } from './sqlite/sql.ts'
@@ -20,14 +20,14 @@ export interface Store extends Group {
 export function openStore(stateDir: string, world: World, onFull: () => boolean = () => false): Store {
   const sql = openDatabase(stateDir)
   const journal = createJournal(sql)
-  const writeHome = createWriteHome(sql, world)
+  const checkpoint = createCheckpointer(sql, world)
   return {
-    ...createGroup({ sql, world, gathered: journal, onFull, committed: writeHome.committed }),
+    ...createGroup({ sql, world, participant: journal, onFull, committed: checkpoint.committed }),
     append: journal.append,
     listen: journal.listen,
     sql,
     close: () => {
-      writeHome.stop()
+      checkpoint.stop()
       sql.script('pragma wal_checkpoint(truncate)')
       sql.close()
     },

@@ -96,7 +96,7 @@ export async function openDashboard(options: DashboardOptions): Promise<number> 
 
   /** Stops like any job of a shell. SIGTSTP, since the kernel drops it where no shell is there to wake us. */
   const suspend = () => aside(async () => void process.kill(process.pid, 'SIGTSTP'))
-  const outside = {
+  const actions = {
     random,
     quit: () => leave(0),
     suspend: () => void suspend(),
@@ -106,9 +106,9 @@ export async function openDashboard(options: DashboardOptions): Promise<number> 
   }
 
   function onKey(key: string): void {
-    for (const deed of press(store.get(), key)) {
-      if ('act' in deed) store.dispatch(deed.act)
-      else perform(parts, outside, deed.effect)
+    for (const command of press(store.get(), key)) {
+      if ('act' in command) store.dispatch(command.act)
+      else perform(parts, actions, command.effect)
     }
     store.flush()
   }

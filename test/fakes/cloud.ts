@@ -62,7 +62,7 @@ export function fakeCloud({
   const failing = () => new TdfError('AGENT_BUSY', 'the cloud answered 503')
 
   const provider: Provider = {
-    standing: () => [],
+    staticNodes: () => [],
     shell: () => null,
     catalogue: () => ({ sizes: ['small', 'medium', 'large'], locations: ['fsn1', 'nbg1'] }),
     async ensure({ name }) {

@@ -15,7 +15,7 @@ export function standingProvider(
   { slots = 3, latency = instant }: StandingOptions = {},
 ): Provider {
   return {
-    standing: () =>
+    staticNodes: () =>
       [...agents.keys()].map(name => ({ name, size: null, location: null, address: 'model', maxWorkspaces: slots })),
     shell: () => null,
     catalogue: () => null,

@@ -99,7 +99,7 @@ export function simWorld(time: Timeline, { seed = 1, cut, onCut, fetch = noNetwo
       float: random,
       bytes: count => Buffer.from(Array.from({ length: count }, () => Math.floor(random() * 256))),
     },
-    power(when, effect) {
+    failpoint(when, effect) {
       if (dead) throw new PowerCut('the power is off')
       if (cut?.of && !cut.of.test(effect)) return
       effects[when] += 1

@@ -17,8 +17,8 @@ export interface Act {
 
 const MIN = 60_000
 
-const upTo = ({ dice }: Sim, most: number) => Math.floor(dice() * most)
-const chance = ({ dice }: Sim, share: number) => dice() < share
+const upTo = ({ jitter }: Sim, most: number) => Math.floor(jitter() * most)
+const chance = ({ jitter }: Sim, share: number) => jitter() < share
 
 function oneOf<T>(sim: Sim, things: readonly T[]): T | undefined {
   return things[upTo(sim, things.length)]
@@ -42,7 +42,7 @@ function anAgent(sim: Sim): { agent?: TaskSpec['agent']; script: Script } {
   if (chance(sim, 0.6)) return { script }
   const name = oneOf(sim, ['claude', 'codex'] as const) ?? 'claude'
   const resumeRef = chance(sim, 0.8) ? 'a-conversation' : null
-  const usage = { inputTokens: 10, outputTokens: 1, costUsd: sim.dice() }
+  const usage = { inputTokens: 10, outputTokens: 1, costUsd: sim.jitter() }
   const well: Script = { ...script, exitCode: 0, says: { outcome: 'success', resumeRef, usage } }
   const cut = { outcome: 'error', failure: 'interrupted', resumeRef, usage } as const
   const limit: Script = {
@@ -200,15 +200,15 @@ export const ACTS: readonly Act[] = [
   {
     name: 'the cloud has a bad day',
     weight: 5,
-    run({ out: { cloud }, dice }) {
+    run({ out: { cloud }, jitter }) {
       if (!cloud) return
-      const some = () => Math.floor(dice() * 4)
+      const some = () => Math.floor(jitter() * 4)
       Object.assign(cloud.faults, {
         refuse: some(),
         loseAnswer: some(),
         full: some(),
         locked: some(),
-        neverBoot: dice() < 0.2,
+        neverBoot: jitter() < 0.2,
       })
     },
   },

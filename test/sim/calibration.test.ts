@@ -133,13 +133,13 @@ vi.mock('../../daemon/engine/rules/decide.ts', async original => {
 
 vi.mock('../../daemon/engine/signals.ts', async original => {
   const real = await original<typeof import('../../daemon/engine/signals.ts')>()
-  const tell: typeof real.tell = (engine, told) => {
-    if (!is('a signal is stored and nobody is woken')) return real.tell(engine, told)
+  const receiveSignal: typeof real.receiveSignal = (engine, signal) => {
+    if (!is('a signal is stored and nobody is woken')) return real.receiveSignal(engine, signal)
     // Nor is it acted on at once, which needs no wake.
     const deaf = { ...engine, loop: { ...engine.loop, schedule() {}, isFree: () => false } }
-    return real.tell(deaf, told)
+    return real.receiveSignal(deaf, signal)
   }
-  return { ...real, tell }
+  return { ...real, receiveSignal }
 })
 
 /** Each with the seed from which to look: the first that is known to catch it, so that the test is short. */

@@ -36,7 +36,7 @@ export interface SimEnd {
 export interface Sim {
   out: Outside
   life: Life
-  dice: () => number
+  jitter: () => number
   /** Tasks whose submit was acknowledged. */
   acknowledged: Set<string>
   /** Terminal attempts as first seen: `id/attempt` → status and verdict. */
@@ -58,14 +58,14 @@ const MIN = 60_000
 const HOUR = 60 * MIN
 
 export async function simulate({ seed, ticks }: SimPlan): Promise<SimEnd> {
-  const dice = mulberry32(seed)
-  const nodes = ['n1', 'n2', 'n3'].slice(0, Math.floor(dice() * 3) + 1)
-  const config = simConfig(dice)
-  const out = outside({ nodes, config, cloud: true, latency: clock => network(clock, dice) })
+  const jitter = mulberry32(seed)
+  const nodes = ['n1', 'n2', 'n3'].slice(0, Math.floor(jitter() * 3) + 1)
+  const config = simConfig(jitter)
+  const out = outside({ nodes, config, cloud: true, latency: clock => network(clock, jitter) })
   const sim: Sim = {
     ...{
       out,
-      dice,
+      jitter,
       acknowledged: new Set(),
       ended: new Map(),
       cancelled: new Set(),
@@ -79,7 +79,7 @@ export async function simulate({ seed, ticks }: SimPlan): Promise<SimEnd> {
   }
   const findings: Finding[] = []
   for (let tick = 0; tick < ticks && findings.length === 0; tick++) {
-    const act = pick(dice)
+    const act = pick(jitter)
     sim.story.push(`${tick} ${act.name}`)
     findings.push(...(await play(sim, act).then(() => look(see(sim, sim.memory), tick), spinning(tick))))
   }
@@ -113,23 +113,23 @@ async function play(sim: Sim, act: Act): Promise<void> {
 }
 
 /** Most of the time the network is instant; sometimes it takes long enough for everything else to happen first. */
-function network(clock: Clock, dice: () => number) {
+function network(clock: Clock, jitter: () => number) {
   return () => {
-    if (dice() < 0.85) return
-    return new Promise<void>(resolve => void clock.timer(Math.floor(dice() * 20_000), resolve))
+    if (jitter() < 0.85) return
+    return new Promise<void>(resolve => void clock.timer(Math.floor(jitter() * 20_000), resolve))
   }
 }
 
 /** The defaults, with fewer looks at what does not change: what a simulated hour costs is its wake-ups. */
-function simConfig(dice: () => number) {
+function simConfig(jitter: () => number) {
   return aConfig({
     runner: {
-      ...{ maxAttempts: 1 + Math.floor(dice() * 3), queueTimeout: 8 * HOUR, followupTimeout: 2 * HOUR },
+      ...{ maxAttempts: 1 + Math.floor(jitter() * 3), queueTimeout: 8 * HOUR, followupTimeout: 2 * HOUR },
       ...{ reconcileInterval: 10 * MIN, agentPollInterval: MIN, provisionPollInterval: MIN, maxExecution: 2 * HOUR },
       absoluteExecution: 4 * HOUR,
     },
     nodes: {
-      ...{ maxNodes: Math.floor(dice() * 4), maxWorkspaces: 1 + Math.floor(dice() * 3), heldMax: 4 * HOUR },
+      ...{ maxNodes: Math.floor(jitter() * 4), maxWorkspaces: 1 + Math.floor(jitter() * 3), heldMax: 4 * HOUR },
       ...{ heartbeatInterval: 10 * MIN, heartbeatStale: 20 * MIN, lostAfter: 40 * MIN, maxLifetime: 6 * HOUR },
     },
     sweeps: { interval: 15 * MIN },
@@ -201,9 +201,9 @@ function journalOf({ life, out }: Sim, findings: readonly Finding[]): string[] {
   return lines
 }
 
-function pick(dice: () => number): Act {
+function pick(jitter: () => number): Act {
   const total = ACTS.reduce((sum, { weight }) => sum + weight, 0)
-  let at = dice() * total
+  let at = jitter() * total
   for (const act of ACTS) {
     at -= act.weight
     if (at < 0) return act

@@ -14,7 +14,7 @@ import { findTask } from '../tasks/find.ts'
 import { nodeJson } from '../tasks/json.ts'
 import { isDryRun } from './tasks.ts'
 
-export function nodeRoutes(engine: RunningEngine, { boxes }: Pick<Control, 'boxes'>): Hono {
+export function nodeRoutes(engine: RunningEngine, { addedNodes }: Pick<Control, 'addedNodes'>): Hono {
   const { store } = engine
   const app = new Hono()
   const shown = (name: string) => nodeJson(findNode(engine, name), slotsInUse(store.sql))
@@ -24,10 +24,10 @@ export function nodeRoutes(engine: RunningEngine, { boxes }: Pick<Control, 'boxe
     return c.json(readNodes(store.sql, c.req.query('all') === 'true').map(node => nodeJson(node, used)))
   })
   app.get('/nodes/:name', c => c.json(shown(c.req.param('name'))))
-  app.post('/nodes/scan', async c => c.json(await boxes.scan(parseBody(scanBox, await jsonBody(c)).ssh)))
+  app.post('/nodes/scan', async c => c.json(await addedNodes.scan(parseBody(scanBox, await jsonBody(c)).ssh)))
   app.post('/nodes', async c => {
     const box = parseBody(addBox, await jsonBody(c))
-    await boxes.add(engine, box)
+    await addedNodes.add(engine, box)
     return c.json(shown(box.name), 201)
   })
   app.post('/nodes/:name/drain', async c => {

@@ -69,8 +69,8 @@ export function pushRoutes(engine: RunningEngine, { pusher }: Pick<Control, 'pus
   const app = new Hono()
   app.post('/tasks/:task/push', async c => {
     const task = findTask(store.sql, c.req.param('task'))
-    const wish = parseBody(pushBody, await jsonBody(c))
-    await store.commit(() => pushNow(engine, task, wish, world.clock.now()))
+    const request = parseBody(pushBody, await jsonBody(c))
+    await store.commit(() => pushNow(engine, task, request, world.clock.now()))
     await pusher.now(task.id)
     return c.json(taskJson(store.sql, findTask(store.sql, task.id)))
   })

@@ -5,10 +5,10 @@ import type { WhyJson } from '../../../src/protocol/control.ts'
 import { type CleanupItem, cleanupsOf } from '../../../src/store/tables/cleanups.ts'
 import { limitOf } from '../../../src/store/tables/meta.ts'
 import { readNode, readNodes } from '../../../src/store/tables/nodes.ts'
-import { wishOf } from '../../engine/attempts.ts'
+import { placementRequest } from '../../engine/attempts.ts'
 import { queueMs, usualMs } from '../../placement/forecast.ts'
 import { roomsOf } from '../../placement/pass.ts'
-import { obstacle } from '../../placement/place.ts'
+import { rejection } from '../../placement/place.ts'
 import { whyPush } from '../../results/push/request.ts'
 import type { Engine } from '../../services.ts'
 import { asText } from '../../steps/followup.ts'
@@ -71,16 +71,19 @@ function whyOver(task: Task): Pick<Said, 'sentence' | 'command'> {
 
 function whyQueued(engine: Engine, task: Task): Said {
   const { store, world, config, queue } = engine
-  const wish = wishOf(store.sql, task)
-  const rooms = roomsOf(engine, readNodes(store.sql), world.clock.now())
-  const nodes = rooms.map(room => ({ name: room.name, reason: obstacle(wish, room, config) ?? 'it has room' }))
+  const request = placementRequest(store.sql, task)
+  const capacities = roomsOf(engine, readNodes(store.sql), world.clock.now())
+  const nodes = capacities.map(capacity => ({
+    name: capacity.name,
+    reason: rejection(request, capacity, config) ?? 'it has room',
+  }))
   const position = queue.list().findIndex(({ id, attempt }) => id === task.id && attempt === task.attempt) + 1
   const place = position > 0 ? `; it is number ${position} of ${queue.list().length} in the queue` : ''
   const stop = engine.admission.obstacle()
   if (stop !== null)
     return { sentence: `It waits: ${stop}${place}.`, nodes, estimate: null, command: 'tdf daemon status' }
   const first = nodes[0]
-  const slots = rooms.reduce((sum, room) => sum + room.slots, 0)
+  const slots = capacities.reduce((sum, capacity) => sum + capacity.slots, 0)
   const ms = queueMs(store.sql, Math.max(position, 1), slots)
   const command = slots === 0 ? 'tdf node ls' : `tdf cancel ${task.id}`
   const estimate = ms === null || slots === 0 ? null : `about ${formatDurationShort(ms)}, by what runs took before`

@@ -13,16 +13,16 @@ import {
   type Task,
   workspaceIdOf,
 } from '../../../src/core/task.ts'
-import { patienceMs } from './backoff.ts'
+import { pollBackoffMs } from './backoff.ts'
 import { end, finish, late, toCleanup } from './ending.ts'
-import { journey } from './journey.ts'
-import type { Learnt, Outcome } from './outcome.ts'
+import { isEdge } from './journey.ts'
+import type { Outcome, StepPatch } from './outcome.ts'
 import {
   cleanupOf,
+  type DecisionInput,
   earliest,
   enter,
   eventsBetween,
-  type Rules,
   resumeFrom,
   type Transition,
   taskEvent,
@@ -34,101 +34,101 @@ import {
 export const LOSSES_MAX = 5
 
 /** Throws BUG when the outcome takes an edge that the tables do not have. */
-export function decide(task: Task, outcome: Outcome, rules: Rules): Transition {
+export function decide(task: Task, outcome: Outcome, input: DecisionInput): Transition {
   switch (outcome.kind) {
     case 'advance':
-      return advanceTo(learn(task, outcome), outcome.to, rules, writesOf(outcome))
+      return advanceTo(applyPatch(task, outcome), outcome.to, input, writesOf(outcome))
     case 'wait':
-      return waitFor(learn(task, outcome), outcome, rules)
+      return waitFor(applyPatch(task, outcome), outcome, input)
     case 'park':
-      return park(learn(task, outcome), outcome, rules)
+      return park(applyPatch(task, outcome), outcome, input)
     case 'queue':
-      return backToQueue(task, rules)
+      return backToQueue(task, input)
     case 'place':
-      return place(task, outcome.nodeName, rules)
+      return place(task, outcome.nodeName, input)
     case 'retry':
-      return tryAgain(task, outcome.error, rules)
+      return tryAgain(task, outcome.error, input)
     case 'fail':
-      return end(learn(task, outcome), outcome.verdict, outcome.error, rules, writesOf(outcome))
+      return end(applyPatch(task, outcome), outcome.verdict, outcome.error, input, writesOf(outcome))
     case 'finish':
-      return finish(task, outcome.cleanup, rules)
+      return finish(task, outcome.cleanup, input)
   }
 }
 
-function advanceTo(task: Task, to: Step, rules: Rules, writes: Write[]): Transition {
-  if (task.step === null || !Object.hasOwn(journey[task.step].next, to)) {
+function advanceTo(task: Task, to: Step, input: DecisionInput, writes: Write[]): Transition {
+  if (task.step === null || !isEdge(task.step, to)) {
     throw new TdfError('BUG', `${task.step} → ${to} is no edge of the journey`)
   }
-  if (task.step === 'salvage' && to === 'node_selection') return releaseMachine(task, rules, writes)
-  if (to === 'node_selection') return loseSlot(task, rules)
-  if (to === 'cleanup') return toCleanup(task, rules, writes)
-  if (task.step === 'workspace_ready' && to === 'workspace_creation') return dispatchAgain(task, rules, writes)
-  return enter(task, to, rules, writes)
+  if (task.step === 'salvage' && to === 'node_selection') return releaseMachine(task, input, writes)
+  if (to === 'node_selection') return loseSlot(task, input)
+  if (to === 'cleanup') return toCleanup(task, input, writes)
+  if (task.step === 'workspace_ready' && to === 'workspace_creation') return dispatchAgain(task, input, writes)
+  return enter(task, to, input, writes)
 }
 
-function waitFor(task: Task, outcome: Extract<Outcome, { kind: 'wait' }>, rules: Rules): Transition {
-  const { now } = rules
+function waitFor(task: Task, outcome: Extract<Outcome, { kind: 'wait' }>, input: DecisionInput): Transition {
+  const { now } = input
   const deadlineAt =
     outcome.deadlineMs === undefined
       ? task.deadlineAt
       : earliest(now + outcome.deadlineMs, task.step === 'running' ? task.absoluteAt : null)
   const isLate = deadlineAt !== null && now >= deadlineAt
   // No deadline ends a step before a look at the outside; a silent node ends by its own journey, at `lost_after`.
-  const lookUntil = Math.max(rules.epochAt, deadlineAt ?? 0) + rules.config.nodes.lostAfter
+  const lookUntil = Math.max(input.epochAt, deadlineAt ?? 0) + input.config.nodes.lostAfter
   if (isLate && (outcome.looked || now >= lookUntil)) {
-    return late({ ...task, waitingFor: outcome.why }, rules, writesOf(outcome))
+    return late({ ...task, waitingFor: outcome.why }, input, writesOf(outcome))
   }
   const wakeAt = earliest(now + Math.ceil(Math.max(outcome.ms, 0)), isLate ? lookUntil : deadlineAt)
   const next = changed(task, { wakeAt, deadlineAt, waitingFor: outcome.why, updatedAt: now })
-  return transition(task, next, writesOf(outcome), rules)
+  return transition(task, next, writesOf(outcome), input)
 }
 
-function place(task: Task, nodeName: string, rules: Rules): Transition {
+function place(task: Task, nodeName: string, input: DecisionInput): Transition {
   const next: Task = {
     ...task,
     status: 'delegated',
     nodeName,
     workspaceId: workspaceIdOf(task.id, task.attempt, task.placement),
-    wakeAt: rules.now,
-    updatedAt: rules.now,
+    wakeAt: input.now,
+    updatedAt: input.now,
   }
-  return transition(task, next, [{ kind: 'place', nodeName }], rules, `placed on ${nodeName}`)
+  return transition(task, next, [{ kind: 'place', nodeName }], input, `placed on ${nodeName}`)
 }
 
 /** Back to the queue under a new placement, so that the old one never speaks for the new. */
-function loseSlot(task: Task, rules: Rules): Transition {
+function loseSlot(task: Task, input: DecisionInput): Transition {
   const lostSlots = (task.facts.lostSlots ?? 0) + 1
   const counted = { ...task, facts: { ...task.facts, lostSlots } }
   if (lostSlots > LOSSES_MAX) {
-    return end(counted, 'infrastructure', new TdfError('PLACEMENT_LOST', `the slot was lost ${lostSlots} times`), rules)
+    return end(counted, 'infrastructure', new TdfError('PLACEMENT_LOST', `the slot was lost ${lostSlots} times`), input)
   }
   const writes: Write[] = [...cleanupOf(task, 'delete_workspace'), { kind: 'drop_reservation' }]
   const free = { ...counted, placement: task.placement + 1, nodeName: null, workspaceId: null }
-  const entered = enter(free, 'node_selection', rules, writes)
-  return { ...entered, events: eventsBetween(task, entered.task, rules, 'the slot was lost') }
+  const entered = enter(free, 'node_selection', input, writes)
+  return { ...entered, events: eventsBetween(task, entered.task, input, 'the slot was lost') }
 }
 
-function dispatchAgain(task: Task, rules: Rules, writes: Write[]): Transition {
+function dispatchAgain(task: Task, input: DecisionInput, writes: Write[]): Transition {
   const redispatches = (task.facts.redispatches ?? 0) + 1
   const counted = { ...task, facts: { ...task.facts, redispatches } }
-  if (redispatches <= LOSSES_MAX) return enter(counted, 'workspace_creation', rules, writes)
+  if (redispatches <= LOSSES_MAX) return enter(counted, 'workspace_creation', input, writes)
   const error = new TdfError('WORKSPACE_GONE', `${task.nodeName} lost the workspace ${redispatches} times`)
-  return end(counted, 'infrastructure', error, rules, writes)
+  return end(counted, 'infrastructure', error, input, writes)
 }
 
-function tryAgain(task: Task, error: TdfError, rules: Rules): Transition {
-  const { now, config } = rules
+function tryAgain(task: Task, error: TdfError, input: DecisionInput): Transition {
+  const { now, config } = input
   // Neither the way home of the work nor what comes after a verdict may end by a failed try.
   const neverEnds = task.step === 'salvage' || isTerminal(task.status)
   if (error.class === 'wait' || neverEnds) {
-    const ms = patienceMs(error.retryAfterMs ?? config.runner.retryMaxDelay, now - task.stepEnteredAt)
-    return waitFor(task, { kind: 'wait', ms, why: `another try, since ${error.message}`, looked: false }, rules)
+    const ms = pollBackoffMs(error.retryAfterMs ?? config.runner.retryMaxDelay, now - task.stepEnteredAt)
+    return waitFor(task, { kind: 'wait', ms, why: `another try, since ${error.message}`, looked: false }, input)
   }
   const isLate = task.deadlineAt !== null && now >= task.deadlineAt
   if (error.class === 'permanent' || isLate || task.stepAttempt > config.runner.stepMaxRetries) {
-    return end(task, 'infrastructure', error, rules)
+    return end(task, 'infrastructure', error, input)
   }
-  const wakeAt = earliest(now + backoffMs(task.stepAttempt, error, rules), task.deadlineAt)
+  const wakeAt = earliest(now + backoffMs(task.stepAttempt, error, input), task.deadlineAt)
   const next: Task = {
     ...task,
     stepAttempt: task.stepAttempt + 1,
@@ -137,39 +137,39 @@ function tryAgain(task: Task, error: TdfError, rules: Rules): Transition {
     updatedAt: now,
   }
   const event = taskEvent('task.retry', task, { code: error.code, message: error.message, wakeAt })
-  return { ...transition(task, next, [], rules), events: [event], failure: { error, final: false } }
+  return { ...transition(task, next, [], input), events: [event], failure: { error, final: false } }
 }
 
 /** Full jitter: uniform up to the doubled delay, and never before what the other side asked for. In whole ms. */
 export function backoffMs(
   attempt: number,
   error: TdfError | null,
-  { config, dice }: { config: Config; dice: number },
+  { config, jitter }: { config: Config; jitter: number },
 ): number {
   const { retryBaseDelay, retryMaxDelay } = config.runner
   const ceiling = Math.min(retryBaseDelay * 2 ** Math.min(attempt - 1, 30), retryMaxDelay)
-  return Math.ceil(Math.max(dice * ceiling, error?.retryAfterMs ?? 0))
+  return Math.ceil(Math.max(jitter * ceiling, error?.retryAfterMs ?? 0))
 }
 
-const LEARNT = ['parkedUntil', 'facts', 'sessionId', 'result', 'usage', 'verdict'] as const
+const PATCHED = ['parkedUntil', 'facts', 'sessionId', 'result', 'usage', 'verdict'] as const
 
 /**
  * What an outcome says beside its kind, merged into the task. A verdict that fell stays. Mostly it says nothing.
  */
-function learn(task: Task, learnt: Learnt): Task {
-  if (!LEARNT.some(name => learnt[name] !== undefined)) return task
+function applyPatch(task: Task, patch: StepPatch): Task {
+  if (!PATCHED.some(name => patch[name] !== undefined)) return task
   return changed(task, {
-    parkedUntil: learnt.parkedUntil ?? task.parkedUntil,
-    facts: learnt.facts ? { ...task.facts, ...learnt.facts } : task.facts,
-    sessionId: learnt.sessionId ?? task.sessionId,
-    result: learnt.result ?? task.result,
-    usage: learnt.usage ?? task.usage,
-    verdict: isTerminal(task.status) ? task.verdict : (learnt.verdict ?? task.verdict),
+    parkedUntil: patch.parkedUntil ?? task.parkedUntil,
+    facts: patch.facts ? { ...task.facts, ...patch.facts } : task.facts,
+    sessionId: patch.sessionId ?? task.sessionId,
+    result: patch.result ?? task.result,
+    usage: patch.usage ?? task.usage,
+    verdict: isTerminal(task.status) ? task.verdict : (patch.verdict ?? task.verdict),
   })
 }
 
-function writesOf(learnt: Learnt): Write[] {
-  return learnt.workspaceStatus ? [{ kind: 'workspace_status', status: learnt.workspaceStatus }] : []
+function writesOf(patch: StepPatch): Write[] {
+  return patch.workspaceStatus ? [{ kind: 'workspace_status', status: patch.workspaceStatus }] : []
 }
 
 /**
@@ -180,22 +180,22 @@ function writesOf(learnt: Learnt): Write[] {
 /** Tasks that rest for the same limit come back one after the other, within a tenth of the rest, at most this. */
 const SPREAD_MS_MAX = 120_000
 
-export function park(task: Task, outcome: Extract<Outcome, { kind: 'park' }>, rules: Rules): Transition {
+export function park(task: Task, outcome: Extract<Outcome, { kind: 'park' }>, input: DecisionInput): Transition {
   const { resetAt, release, error } = outcome
-  const spreadMs = Math.min(SPREAD_MS_MAX, Math.max(resetAt - rules.now, 0) / 10)
-  const parkedUntil = resetAt + Math.round(rules.dice * spreadMs)
-  const facts = { ...task.facts, parkedAt: rules.now, parks: (task.facts.parks ?? 0) + 1 }
+  const spreadMs = Math.min(SPREAD_MS_MAX, Math.max(resetAt - input.now, 0) / 10)
+  const parkedUntil = resetAt + Math.round(input.jitter * spreadMs)
+  const facts = { ...task.facts, parkedAt: input.now, parks: (task.facts.parks ?? 0) + 1 }
   const resting: Task = { ...task, status: 'parked', parkedUntil, facts }
   const limit: Write = { kind: 'limit', until: resetAt }
-  const after = enter(resting, release ? 'salvage' : 'agent_session', rules, [limit])
+  const after = enter(resting, release ? 'salvage' : 'agent_session', input, [limit])
   const next = release ? after.task : { ...after.task, wakeAt: parkedUntil }
-  return { ...after, task: next, events: eventsBetween(task, next, rules, error.message) }
+  return { ...after, task: next, events: eventsBetween(task, next, input, error.message) }
 }
 
 /** The work is at home: the machine is given back, and what comes next starts from our copy of the work. */
-export function releaseMachine(task: Task, rules: Rules, writes: Write[]): Transition {
+export function releaseMachine(task: Task, input: DecisionInput, writes: Write[]): Transition {
   const { facts } = task
-  const parkedUntil = task.parkedUntil ?? rules.now
+  const parkedUntil = task.parkedUntil ?? input.now
   const resting: Task = {
     ...task,
     status: 'parked',
@@ -205,9 +205,9 @@ export function releaseMachine(task: Task, rules: Rules, writes: Write[]): Trans
     facts: { ...facts, saved: false, ...(facts.salvage ? movedTo(task, resumeFrom(task, facts.salvage)) : {}) },
   }
   const undoing = [...cleanupOf(task, 'stop_workspace', 'delete_workspace'), { kind: 'drop_reservation' } as const]
-  const after = enter(resting, 'node_selection', rules, [...writes, ...undoing])
+  const after = enter(resting, 'node_selection', input, [...writes, ...undoing])
   const next: Task = { ...after.task, status: 'parked', parkedUntil, wakeAt: parkedUntil, deadlineAt: null }
-  return { ...after, task: next, events: eventsBetween(task, next, rules, 'its machine was released') }
+  return { ...after, task: next, events: eventsBetween(task, next, input, 'its machine was released') }
 }
 
 /** A conversation that stays behind is over. */
@@ -215,7 +215,7 @@ function movedTo({ facts: { session } }: Task, resume: ResumeFacts): Facts {
   return { resume, ...(session ? { session: { ...session, resumeRef: resume.resumeRef } } : {}) }
 }
 
-export function backToQueue(task: Task, rules: Rules): Transition {
-  const after = enter(task, 'node_selection', rules, [])
-  return { ...after, events: eventsBetween(task, after.task, rules, 'it may go on') }
+export function backToQueue(task: Task, input: DecisionInput): Transition {
+  const after = enter(task, 'node_selection', input, [])
+  return { ...after, events: eventsBetween(task, after.task, input, 'it may go on') }
 }

@@ -2,50 +2,64 @@
 import { TdfError } from '../../../src/core/errors.ts'
 import { isTerminal, statusOf, type Task, type Verdict } from '../../../src/core/task.ts'
 import { journey } from './journey.ts'
-import { cleanupOf, enter, eventsBetween, type Rules, type Transition, transition, type Write } from './transition.ts'
+import {
+  cleanupOf,
+  type DecisionInput,
+  enter,
+  eventsBetween,
+  type Transition,
+  transition,
+  type Write,
+} from './transition.ts'
 
 /** Steps in which the agent may have begun to work, so that there may be work to save. */
 const MAY_HAVE_WORKED: readonly (string | null)[] = ['agent_session', 'running', 'awaiting_followup']
 
 /** Ends a live task with a verdict that is not the agent's success. */
-export function end(task: Task, verdict: Verdict, error: TdfError, rules: Rules, writes: Write[] = []): Transition {
-  const judged = judge(task, verdict, error, rules)
-  const all = [...writes, ...consequences(task, judged, rules)]
-  const after = MAY_HAVE_WORKED.includes(task.step) ? enter(judged, 'salvage', rules, all) : undo(judged, rules, all)
-  const events = eventsBetween(task, after.task, rules, error.message)
+export function end(
+  task: Task,
+  verdict: Verdict,
+  error: TdfError,
+  input: DecisionInput,
+  writes: Write[] = [],
+): Transition {
+  const judged = judge(task, verdict, error, input)
+  const all = [...writes, ...consequences(task, judged, input)]
+  const after = MAY_HAVE_WORKED.includes(task.step) ? enter(judged, 'salvage', input, all) : undo(judged, input, all)
+  const events = eventsBetween(task, after.task, input, error.message)
   return { ...after, events, failure: { error, final: true } }
 }
 
 /** Ends a live task because its user said so. In salvage the work is still brought home first. */
-export function cancel(task: Task, rules: Rules): Transition {
+export function cancel(task: Task, input: DecisionInput): Transition {
   const error = new TdfError('CANCELLED', `task ${task.id} was cancelled`)
-  if (task.step !== 'salvage') return { ...end(task, 'cancelled', error, rules), failure: null }
-  const judged = judge(task, 'cancelled', error, rules)
-  return transition(task, { ...judged, wakeAt: rules.now }, consequences(task, judged, rules), rules, error.message)
+  if (task.step !== 'salvage') return { ...end(task, 'cancelled', error, input), failure: null }
+  const judged = judge(task, 'cancelled', error, input)
+  return transition(task, { ...judged, wakeAt: input.now }, consequences(task, judged, input), input, error.message)
 }
 
 /** Leaves salvage: a task without a verdict gets the one that it brings along. */
-export function toCleanup(task: Task, rules: Rules, writes: Write[]): Transition {
-  if (isTerminal(task.status)) return undo(task, rules, writes)
+export function toCleanup(task: Task, input: DecisionInput, writes: Write[]): Transition {
+  if (isTerminal(task.status)) return undo(task, input, writes)
   if (task.verdict === null) throw new TdfError('BUG', `task ${task.id} left salvage without a verdict`)
-  const judged = judge(task, task.verdict, null, rules)
-  const after = undo(judged, rules, [...writes, ...consequences(task, judged, rules)])
-  return { ...after, events: eventsBetween(task, after.task, rules, `verdict ${task.verdict}`) }
+  const judged = judge(task, task.verdict, null, input)
+  const after = undo(judged, input, [...writes, ...consequences(task, judged, input)])
+  return { ...after, events: eventsBetween(task, after.task, input, `verdict ${task.verdict}`) }
 }
 
 /** A step ran out of time. */
-export function late(task: Task, rules: Rules, writes: Write[]): Transition {
+export function late(task: Task, input: DecisionInput, writes: Write[]): Transition {
   const { step } = task
   if (step === null) throw new TdfError('BUG', `task ${task.id} is late without a step`)
-  if (step === 'salvage') return giveUpSalvage(task, rules, writes)
+  if (step === 'salvage') return giveUpSalvage(task, input, writes)
   const { code, verdict } = journey[step].late
-  const seconds = Math.round((rules.now - task.stepEnteredAt) / 1000)
+  const seconds = Math.round((input.now - task.stepEnteredAt) / 1000)
   const waiting = task.waitingFor ? `; it was waiting for: ${task.waitingFor}` : ''
-  return end(task, verdict, new TdfError(code, `${step} was not done after ${seconds} s${waiting}`), rules, writes)
+  return end(task, verdict, new TdfError(code, `${step} was not done after ${seconds} s${waiting}`), input, writes)
 }
 
 /** Nothing is left to do, or what is left is the sweep's. */
-export function finish(task: Task, cleanup: 'done' | 'failed', rules: Rules): Transition {
+export function finish(task: Task, cleanup: 'done' | 'failed', input: DecisionInput): Transition {
   const next: Task = {
     ...task,
     step: null,
@@ -53,32 +67,32 @@ export function finish(task: Task, cleanup: 'done' | 'failed', rules: Rules): Tr
     deadlineAt: null,
     waitingFor: null,
     cleanup,
-    updatedAt: rules.now,
+    updatedAt: input.now,
   }
-  return transition(task, next, [], rules)
+  return transition(task, next, [], input)
 }
 
 /** The work cannot be had now: the task goes on, its workspace stays, and its node is held until it can be. */
-function giveUpSalvage(task: Task, rules: Rules, writes: Write[]): Transition {
+function giveUpSalvage(task: Task, input: DecisionInput, writes: Write[]): Transition {
   const why = task.waitingFor ?? 'it did not answer'
   const error = new TdfError('SALVAGE_FAILED', `the work of ${task.id} is still on ${task.nodeName}: ${why}`)
-  const judged = isTerminal(task.status) ? task : judge(task, 'infrastructure', error, rules)
+  const judged = isTerminal(task.status) ? task : judge(task, 'infrastructure', error, input)
   const held: Task = { ...judged, cleanup: 'pending', facts: { ...judged.facts, held: true } }
-  const after = enter(held, 'cleanup', rules, [
+  const after = enter(held, 'cleanup', input, [
     ...writes,
-    ...consequences(task, judged, rules),
+    ...consequences(task, judged, input),
     ...cleanupOf(task, 'salvage', 'stop_workspace', 'delete_workspace'),
     { kind: 'hold_node' },
   ])
-  return { ...after, events: eventsBetween(task, after.task, rules, error.message), failure: { error, final: true } }
+  return { ...after, events: eventsBetween(task, after.task, input, error.message), failure: { error, final: true } }
 }
 
-function undo(task: Task, rules: Rules, writes: Write[]): Transition {
+function undo(task: Task, input: DecisionInput, writes: Write[]): Transition {
   const undoing = cleanupOf(task, 'stop_workspace', 'delete_workspace')
-  return enter({ ...task, cleanup: 'pending' }, 'cleanup', rules, [...writes, ...undoing, { kind: 'drop_reservation' }])
+  return enter({ ...task, cleanup: 'pending' }, 'cleanup', input, [...writes, ...undoing, { kind: 'drop_reservation' }])
 }
 
-function judge(task: Task, verdict: Verdict, error: TdfError | null, rules: Rules): Task {
+function judge(task: Task, verdict: Verdict, error: TdfError | null, input: DecisionInput): Task {
   const recorded = error && {
     code: error.code,
     message: error.message,
@@ -86,19 +100,19 @@ function judge(task: Task, verdict: Verdict, error: TdfError | null, rules: Rule
     step: task.step,
     class: error.class,
   }
-  return { ...task, status: statusOf(verdict), verdict, completedAt: rules.now, error: recorded }
+  return { ...task, status: statusOf(verdict), verdict, completedAt: input.now, error: recorded }
 }
 
 /** Another attempt would meet them too. */
 const SAME_AGAIN = ['WORKSPACE_FAILED', 'SANDBOX_UNAVAILABLE']
 
 /** What a fallen verdict sets in motion: the next attempt after a machine's fault, while there may be one; the push. */
-function consequences(before: Task, judged: Task, rules: Rules): Write[] {
+function consequences(before: Task, judged: Task, input: DecisionInput): Write[] {
   if (isTerminal(before.status)) return []
   const again =
     judged.verdict === 'infrastructure' &&
     !SAME_AGAIN.includes(judged.error?.code ?? '') &&
-    judged.attempt < rules.config.runner.maxAttempts
+    judged.attempt < input.config.runner.maxAttempts
   if (again) return [{ kind: 'next_attempt' }]
   const isWanted = judged.status === 'completed' && judged.spec.push && (judged.result?.ahead ?? 0) > 0
   return isWanted ? [{ kind: 'push' }] : []

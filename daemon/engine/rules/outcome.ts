@@ -3,7 +3,7 @@ import type { TdfError } from '../../../src/core/errors.ts'
 import type { Facts, Step, TaskResult, Usage, Verdict } from '../../../src/core/task.ts'
 
 /** What a step has learnt: merged into the task in the transaction of its outcome. */
-export interface Learnt {
+export interface StepPatch {
   facts?: Partial<Facts>
   sessionId?: string
   result?: TaskResult
@@ -19,14 +19,14 @@ export interface Learnt {
 
 export type Outcome<Next extends Step = Step> =
   /** The step is done. */
-  | ({ kind: 'advance'; to: Next } & Learnt)
+  | ({ kind: 'advance'; to: Next } & StepPatch)
   /**
    * Nothing is wrong: look again after `ms`, or when called. `looked` is false while the outside did not answer;
    * `deadlineMs` gives the step that much time from now, within the limit that nothing extends.
    */
-  | ({ kind: 'wait'; ms: number; why: string; looked: boolean; deadlineMs?: number } & Learnt)
+  | ({ kind: 'wait'; ms: number; why: string; looked: boolean; deadlineMs?: number } & StepPatch)
   /** A usage limit is in the way until then: the task rests, and its machine is released when waiting costs more. */
-  | ({ kind: 'park'; resetAt: number; release: boolean; error: TdfError } & Learnt)
+  | ({ kind: 'park'; resetAt: number; release: boolean; error: TdfError } & StepPatch)
   /** It has rested long enough: back to the queue. */
   | { kind: 'queue' }
   /** The reserved slot is to become a workspace; the same step goes on from there. */
@@ -34,23 +34,23 @@ export type Outcome<Next extends Step = Step> =
   /** This try failed; another may not. Of class *wait* it costs no attempt. */
   | { kind: 'retry'; error: TdfError }
   /** No try will help: the attempt ends with this verdict. */
-  | ({ kind: 'fail'; error: TdfError; verdict: Verdict } & Learnt)
+  | ({ kind: 'fail'; error: TdfError; verdict: Verdict } & StepPatch)
   /** The journey is over: nothing is left to do, or what is left is the sweep's. */
   | { kind: 'finish'; cleanup: 'done' | 'failed' }
 
 /** The signals that led to it, by id. */
 export const usesOf = (outcome: Outcome): readonly number[] => ('uses' in outcome && outcome.uses) || []
 
-export function advance<Next extends Step>(to: Next, learnt: Learnt = {}): Outcome<Next> {
-  return { kind: 'advance', to, ...learnt }
+export function advance<Next extends Step>(to: Next, patch: StepPatch = {}): Outcome<Next> {
+  return { kind: 'advance', to, ...patch }
 }
 
-export function wait(ms: number, why: string, learnt: Learnt & { looked?: boolean; deadlineMs?: number } = {}) {
-  return { kind: 'wait' as const, ms, why, looked: true, ...learnt }
+export function wait(ms: number, why: string, patch: StepPatch & { looked?: boolean; deadlineMs?: number } = {}) {
+  return { kind: 'wait' as const, ms, why, looked: true, ...patch }
 }
 
-export function fail(error: TdfError, verdict: Verdict, learnt: Learnt = {}): Outcome<never> {
-  return { kind: 'fail', error, verdict, ...learnt }
+export function fail(error: TdfError, verdict: Verdict, patch: StepPatch = {}): Outcome<never> {
+  return { kind: 'fail', error, verdict, ...patch }
 }
 
 export function retry(error: TdfError): Outcome<never> {

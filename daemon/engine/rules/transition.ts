@@ -2,8 +2,10 @@
 import type { Config } from '../../../src/config/schema/schema.ts'
 import { changed } from '../../../src/core/copy-task.ts'
 import { TdfError } from '../../../src/core/errors.ts'
+import type { NewEvent } from '../../../src/core/event.ts'
 import {
   type AgentType,
+  type CleanupKind,
   isTerminal,
   type ResumeFacts,
   resultRefOf,
@@ -12,16 +14,14 @@ import {
   type Step,
   type Task,
 } from '../../../src/core/task.ts'
-import type { CleanupKind } from '../../../src/store/tables/cleanups.ts'
-import type { NewEvent } from '../../../src/store/tables/journal.ts'
-import { journey } from './journey.ts'
+import { rowOf } from './journey.ts'
 
 /** What a decision is made from besides the task and its outcome. */
-export interface Rules {
+export interface DecisionInput {
   now: number
   config: Config
   /** Uniform in [0, 1): spreads the retries. */
-  dice: number
+  jitter: number
   /** When we last began to look at the outside: a start, a gap of the clock, or a reconnection. */
   epochAt: number
 }
@@ -46,17 +46,17 @@ export interface Transition {
 }
 
 /** The task as it enters a step: fresh attempts, a fresh deadline, due at once. */
-export function enter(task: Task, to: Step, rules: Rules, writes: Write[]): Transition {
-  const leg = journey[to]
-  const { now, config } = rules
+export function enter(task: Task, to: Step, input: DecisionInput, writes: Write[]): Transition {
+  const row = rowOf(to)
+  const { now, config } = input
   const startsRunning = to === 'running' && task.absoluteAt === null
   const absoluteAt = startsRunning
     ? now + (task.spec.timeoutMs ?? config.runner.absoluteExecution)
     : to === 'running'
       ? later(task.absoluteAt, restedMs(task, now))
       : task.absoluteAt
-  const deadlineMs = leg.deadlineMs(config, task)
-  const status = isTerminal(task.status) ? task.status : (leg.status ?? task.status)
+  const deadlineMs = row.deadlineMs(config, task)
+  const status = isTerminal(task.status) ? task.status : (row.status ?? task.status)
   const next = changed(task, {
     status,
     parkedUntil: status === 'parked' ? task.parkedUntil : null,
@@ -71,14 +71,20 @@ export function enter(task: Task, to: Step, rules: Rules, writes: Write[]): Tran
     startedAt: startsRunning ? now : task.startedAt,
     updatedAt: now,
   })
-  return transition(task, next, writes, rules)
+  return transition(task, next, writes, input)
 }
 
-export function transition(before: Task, task: Task, writes: Write[], rules: Rules, reason?: string): Transition {
-  return { task, events: eventsBetween(before, task, rules, reason), writes, failure: null }
+export function transition(
+  before: Task,
+  task: Task,
+  writes: Write[],
+  input: DecisionInput,
+  reason?: string,
+): Transition {
+  return { task, events: eventsBetween(before, task, input, reason), writes, failure: null }
 }
 
-export function eventsBetween(before: Task, after: Task, rules: Rules, reason?: string): NewEvent[] {
+export function eventsBetween(before: Task, after: Task, input: DecisionInput, reason?: string): NewEvent[] {
   const events: NewEvent[] = []
   if (before.status !== after.status) {
     const allowed: readonly Status[] = STATUS_EDGES[before.status]
@@ -89,7 +95,7 @@ export function eventsBetween(before: Task, after: Task, rules: Rules, reason?: 
     events.push(taskEvent('task.status', after, { from: before.status, to: after.status, reason: why }))
   }
   if (before.step !== after.step) {
-    const ms = rules.now - before.stepEnteredAt
+    const ms = input.now - before.stepEnteredAt
     events.push(taskEvent('task.step', after, { from: before.step, to: after.step, ms }))
   }
   return events

@@ -16,7 +16,7 @@ import { nodeSubject } from '../../engine/loop.ts'
 import type { Engine } from '../../services.ts'
 import { standingNode } from '../new-node.ts'
 
-export interface Boxes {
+export interface AddedNodes {
   list(): readonly StaticNodeConfig[]
   /** Asks the machine for its host key; nothing is sent to it. Throws NODE_UNREACHABLE. */
   scan(ssh: string): Promise<ScannedBoxJson>
@@ -29,32 +29,34 @@ export interface Boxes {
 /** A machine that we know nothing of refuses nothing: it is never signed in to. */
 const SCAN_MS = 20_000
 
-export function createBoxes(stateDir: string, targetOf: (name: string, ssh: string) => SshTarget): Boxes {
+export function createAddedNodes(stateDir: string, targetOf: (name: string, ssh: string) => SshTarget): AddedNodes {
   const file = path.join(stateDir, 'nodes.json')
   // We wrote it, whole, by a rename.
-  let boxes: StaticNodeConfig[] = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as StaticNodeConfig[]) : []
+  let addedNodes: StaticNodeConfig[] = existsSync(file)
+    ? (JSON.parse(readFileSync(file, 'utf8')) as StaticNodeConfig[])
+    : []
 
   let scans = 0
 
   function keep(next: StaticNodeConfig[]): void {
     writeFileSync(`${file}.new`, `${JSON.stringify(next, null, 1)}\n`, { mode: 0o600, flush: true })
     renameSync(`${file}.new`, file)
-    boxes = next
+    addedNodes = next
   }
 
   return {
-    list: () => boxes,
+    list: () => addedNodes,
     async scan(ssh) {
       scans += 1
-      const stranger = targetOf(`.scan-${scans}`, ssh)
-      pinHostKeys(stranger, [])
+      const unverified = targetOf(`.scan-${scans}`, ssh)
+      pinHostKeys(unverified, [])
       try {
-        const failure = await sshRun(ssh, stranger, { command: 'true', timeoutMs: SCAN_MS }).catch(asTdfError)
-        const hostKey = offeredHostKey(stranger)
+        const failure = await sshRun(ssh, unverified, { command: 'true', timeoutMs: SCAN_MS }).catch(asTdfError)
+        const hostKey = offeredHostKey(unverified)
         if (hostKey) return { hostKey, fingerprint: fingerprint(hostKey) }
         throw failure instanceof TdfError ? failure : new TdfError('NODE_UNREACHABLE', `${ssh} shows no host key`)
       } finally {
-        rmSync(stranger.folder, { recursive: true, force: true })
+        rmSync(unverified.folder, { recursive: true, force: true })
       }
     },
     async add(engine, { name, ssh, hostKey, size = '', location = '', maxWorkspaces }) {
@@ -65,20 +67,20 @@ export function createBoxes(stateDir: string, targetOf: (name: string, ssh: stri
       const key = parseHostKey(hostKey)
       if (!key) throw new TdfError('BAD_REQUEST', 'hostKey: no key of a kind that ssh uses', { field: 'hostKey' })
       pinHostKeys(targetOf(name, ssh), [key])
-      keep([...boxes, { name, url: '', ssh, token: '', tokenFile: '', size, location, maxWorkspaces }])
+      keep([...addedNodes, { name, url: '', ssh, token: '', tokenFile: '', size, location, maxWorkspaces }])
       const now = world.clock.now()
-      const standing = { name, size: size || null, location: location || null, address: ssh }
+      const staticNode = { name, size: size || null, location: location || null, address: ssh }
       const slots = maxWorkspaces ?? config.nodes.maxWorkspaces
       await store.commit(() =>
-        insertNode(store.sql, standingNode('static', { ...standing, maxWorkspaces: slots }, now)),
+        insertNode(store.sql, standingNode('static', { ...staticNode, maxWorkspaces: slots }, now)),
       )
       loop.schedule(nodeSubject(name), now)
     },
     remover(name) {
-      const box = boxes.find(one => one.name === name)
+      const box = addedNodes.find(one => one.name === name)
       if (!box) return undefined
       return () => {
-        keep(boxes.filter(one => one !== box))
+        keep(addedNodes.filter(one => one !== box))
         rmSync(targetOf(name, box.ssh).folder, { recursive: true, force: true })
       }
     },

@@ -23,7 +23,7 @@ export function createAgents(deps: Pick<Deps, 'providers' | 'world' | 'store'>):
   const cutOff = new Set<string>()
 
   async function of(node: Node, signal: AbortSignal, timeoutMs?: number): Promise<AgentClient> {
-    const client = await stranger(node, signal, timeoutMs)
+    const client = await unverified(node, signal, timeoutMs)
     const before = known.get(node.name)
     if (before?.provedAt != null && world.clock.mono() - before.provedAt < PROOF_MS) return client
     await prove(node, client)
@@ -31,7 +31,7 @@ export function createAgents(deps: Pick<Deps, 'providers' | 'world' | 'store'>):
     return client
   }
 
-  async function stranger(node: Node, signal: AbortSignal, timeoutMs?: number): Promise<AgentClient> {
+  async function unverified(node: Node, signal: AbortSignal, timeoutMs?: number): Promise<AgentClient> {
     const line = known.get(node.name)?.line ?? (await connect(node))
     if (!known.has(node.name)) known.set(node.name, { line, provedAt: null })
     return agentClient({
@@ -70,18 +70,18 @@ export function createAgents(deps: Pick<Deps, 'providers' | 'world' | 'store'>):
 
   return {
     of,
-    stranger,
+    unverified,
     callbackUrl,
     forget: name => void known.delete(name),
-    lost(name) {
+    disconnected(name) {
       known.delete(name)
       cutOff.add(name)
     },
-    greeted(name) {
+    handshakeDone(name) {
       told.set(name, callbackUrl(name))
       cutOff.delete(name)
     },
-    mustGreet(name) {
+    needsHandshake(name) {
       const url = callbackUrl(name)
       return cutOff.has(name) || (url !== undefined && told.get(name) !== url)
     },

@@ -1,7 +1,7 @@
 /** The providers that the configuration switches on. */
 import path from 'node:path'
-import type { Heard } from '../../../src/machines/hetzner/client.ts'
-import { directWay, hetznerProvider, type MachineWay } from '../../../src/machines/hetzner/provider.ts'
+import type { OnResponse } from '../../../src/machines/hetzner/client.ts'
+import { directWay, hetznerProvider, type MachineTransport } from '../../../src/machines/hetzner/provider.ts'
 import { tokenReader } from '../../../src/machines/hetzner/token.ts'
 import { LOCAL_NODE, type LocalProvider, localProvider, localUnitProvider } from '../../../src/machines/local.ts'
 import type { Provider } from '../../../src/machines/provider.ts'
@@ -13,8 +13,8 @@ import { liveWorkspaces } from '../../../src/store/tables/slots.ts'
 import type { DaemonOptions } from '../../host/options.ts'
 import type { Deps, Engine } from '../../services.ts'
 import { leaseMs } from '../new-node.ts'
-import type { Boxes } from './added-nodes.ts'
-import type { SshWays } from './ssh.ts'
+import type { AddedNodes } from './added-nodes.ts'
+import type { SshConnections } from './ssh.ts'
 
 export interface Providers {
   table: Deps['providers']
@@ -22,17 +22,21 @@ export interface Providers {
   rest(engine: Engine): void
 }
 
-export interface Ways {
-  ssh: SshWays
-  boxes: Boxes
+export interface Connections {
+  ssh: SshConnections
+  addedNodes: AddedNodes
   /** Told of every request to Hetzner. */
-  heard: Heard
+  onResponse: OnResponse
 }
 
 /** Variables that the local agent may hand on to what it runs; secrets reach a session only by its own table. */
 const PASSED_ON = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LC_ALL', 'TMPDIR', 'TZ', 'SSH_AUTH_SOCK']
 
-export function buildProviders(options: DaemonOptions, install: Install, { ssh, boxes, heard }: Ways): Providers {
+export function buildProviders(
+  options: DaemonOptions,
+  install: Install,
+  { ssh, addedNodes, onResponse }: Connections,
+): Providers {
   const { world, paths, loaded, env, agentProgram } = options
   const { config } = loaded
   const slots = config.nodes.maxWorkspaces
@@ -50,9 +54,9 @@ export function buildProviders(options: DaemonOptions, install: Install, { ssh, 
     local = localProvider({ world, stateDir, runDir, program: agentProgram, slots, env: { ...passed, ...limits } })
     table.local = local
   }
-  const nodes = () => [...config.providers.static.nodes, ...boxes.list()]
-  table.static = staticProvider({ nodes, slots, ssh: ssh.static, forget: boxes.remover })
-  if (config.providers.hetzner.enabled) table.hetzner = ordering(options, install, ssh.ordered, heard)
+  const nodes = () => [...config.providers.static.nodes, ...addedNodes.list()]
+  table.static = staticProvider({ nodes, slots, ssh: ssh.static, forget: addedNodes.remover })
+  if (config.providers.hetzner.enabled) table.hetzner = ordering(options, install, ssh.ordered, onResponse)
   return {
     table,
     rest: ({ store }) => {
@@ -64,8 +68,8 @@ export function buildProviders(options: DaemonOptions, install: Install, { ssh, 
 function ordering(
   { world, loaded, env, paths }: DaemonOptions,
   install: Install,
-  bySsh: MachineWay,
-  heard: Heard,
+  bySsh: MachineTransport,
+  onResponse: OnResponse,
 ): Provider {
   const { providers, nodes } = loaded.config
   const { transport, tokenFile, setup } = providers.hetzner
@@ -76,8 +80,8 @@ function ordering(
     installId: install.id,
     token: tokenReader({ tokenFile, env, stateDir: paths.stateDir }),
     leaseMs: leaseMs(nodes.heldMax),
-    way: transport === 'ssh' ? bySsh : direct,
-    heard,
+    transport: transport === 'ssh' ? bySsh : direct,
+    onResponse,
   })
 }
 

@@ -23,7 +23,7 @@ import { agentToken } from '../../../src/platform/tokens.ts'
 import { VERSION } from '../../../src/platform/version.ts'
 import type { DaemonOptions } from '../../host/options.ts'
 
-export interface SshWays {
+export interface SshConnections {
   /** For boxes of yours, reached as your own ssh configuration says. */
   static: SshWay & { target(name: string, destination: string): SshTarget }
   /** For machines that tdf orders, reached with keys of its own. */
@@ -51,7 +51,7 @@ export interface SshWaysOptions extends DaemonOptions {
   onDown(nodeName: string): void
 }
 
-export function createSshWays(options: SshWaysOptions): SshWays {
+export function createSshWays(options: SshWaysOptions): SshConnections {
   const { world, paths, install } = options
   const { config } = options.loaded
   const keys = path.join(paths.stateDir, 'ssh')

@@ -32,7 +32,7 @@ export function pushAfter(engine: Engine, task: Task, now: number): void {
  * Inside a write: what somebody wants at once, in one try that tells them how it went. What they leave open is as it was
  * at the last push, or at submit. Throws NO_RESULT, PUSH_NOWHERE or REF_UNSAFE.
  */
-export function pushNow(engine: Engine, task: Task, wish: PushWish, now: number): void {
+export function pushNow(engine: Engine, task: Task, request: PushWish, now: number): void {
   const { store } = engine
   const { result, spec } = task
   if (!result || result.ahead === 0) {
@@ -41,13 +41,13 @@ export function pushNow(engine: Engine, task: Task, wish: PushWish, now: number)
   }
   const before = readPush(store.sql, task.id)
   const known = before?.remote ?? spec.push?.remote ?? (spec.repo.kind === 'git' ? spec.repo.url : null)
-  const remote = wish.remote ?? known ?? wish.fallback
+  const remote = request.remote ?? known ?? request.fallback
   if (remote === null) {
     throw new TdfError('PUSH_NOWHERE', `nobody said where to push ${task.id}; --remote names a repository`)
   }
-  const branch = wish.branch ?? (remote === before?.remote ? before.branch : result.branch)
+  const branch = request.branch ?? (remote === before?.remote ? before.branch : result.branch)
   if (!isSafeBranch(branch)) throw new TdfError('REF_UNSAFE', `"${branch}" cannot be the name of a branch`)
-  const ask = { remote: checkedRemote(remote), branch, commitId: result.commit, wantsPr: wish.pr, until: now }
+  const ask = { remote: checkedRemote(remote), branch, commitId: result.commit, wantsPr: request.pr, until: now }
   askForPush(store.sql, { taskId: task.id, attempt: task.attempt, ...ask }, now)
   recordPush(engine, task.id, now)
 }

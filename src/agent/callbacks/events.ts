@@ -9,7 +9,7 @@ import { counter } from '../../protocol/shapes.ts'
 import type { Agent } from '../agent.ts'
 import { type Log, messageOf } from '../errors.ts'
 import { readJson } from '../state/durable.ts'
-import { type Lane, type LaneItem, openLane } from './lane.ts'
+import { type DeliveryQueue, type LaneItem, openDeliveryQueue } from './lane.ts'
 
 export interface EventPusher {
   /** After a registration: everything that waits is tried at once. */
@@ -28,10 +28,10 @@ const PATHS: Record<string, (event: AgentEvent) => string> = {
 
 export function startEventPusher(agent: Agent): EventPusher {
   const { world, log, outbox, workspaces } = agent
-  const pushed = openPushed(world, log, agent.state)
-  const lanes = new Map<string, Lane>()
+  const delivered = openDelivered(world, log, agent.state)
+  const queues = new Map<string, DeliveryQueue>()
   const present = new Set(outbox.after(0, Number.MAX_SAFE_INTEGER).map(event => event.seq))
-  pushed.keepOnly(seq => present.has(seq))
+  delivered.keepOnly(seq => present.has(seq))
 
   const next = (workspaceId: string): LaneItem | null => {
     const registration = agent.registration.current()
@@ -39,16 +39,16 @@ export function startEventPusher(agent: Agent): EventPusher {
     if (!registration || token === undefined) return null
     for (const event of outbox.of(workspaceId)) {
       const path = PATHS[event.type]
-      if (!path || pushed.has(event.seq)) continue
+      if (!path || delivered.has(event.seq)) continue
       const push = { url: callbackUrl(registration, path(event)), token, body: event.data }
-      return { name: `${event.type} ${event.seq}`, push, settled: () => pushed.add(event.seq) }
+      return { name: `${event.type} ${event.seq}`, push, settled: () => delivered.add(event.seq) }
     }
     return null
   }
   const wake = (workspaceId: string, afresh: boolean) => {
-    const lane = lanes.get(workspaceId) ?? openLane(world, log, () => next(workspaceId))
-    lanes.set(workspaceId, lane)
-    lane.wake(afresh)
+    const queue = queues.get(workspaceId) ?? openDeliveryQueue(world, log, () => next(workspaceId))
+    queues.set(workspaceId, queue)
+    queue.wake(afresh)
   }
   outbox.onEvent(event => {
     if (event.workspaceId !== null) wake(event.workspaceId, false)
@@ -60,12 +60,12 @@ export function startEventPusher(agent: Agent): EventPusher {
   return {
     afresh,
     drop: workspaceId => {
-      lanes.get(workspaceId)?.stop()
-      lanes.delete(workspaceId)
+      queues.get(workspaceId)?.stop()
+      queues.delete(workspaceId)
     },
     stop: () => {
-      for (const lane of lanes.values()) lane.stop()
-      pushed.flush()
+      for (const queue of queues.values()) queue.stop()
+      delivered.flush()
     },
   }
 }
@@ -86,7 +86,7 @@ export interface Pushed {
 
 const LAZY_MS = 1_000
 
-export function openPushed(world: World, log: Log, state: string): Pushed {
+export function openDelivered(world: World, log: Log, state: string): Pushed {
   const path = join(state, 'pushed.json')
   const done = new Set(readJson(path, z.array(counter)) ?? [])
   let cancel: Cancel | null = null

@@ -10,13 +10,13 @@ export interface LaneItem {
   settled(): void
 }
 
-export interface Lane {
+export interface DeliveryQueue {
   /** There may be something to push now. With `afresh` the waits and counts of earlier failures are forgotten. */
   wake(afresh?: boolean): void
   stop(): void
 }
 
-export function openLane(world: World, log: Log, next: () => LaneItem | null): Lane {
+export function openDeliveryQueue(world: World, log: Log, next: () => LaneItem | null): DeliveryQueue {
   const stopped = new AbortController()
   let state: 'idle' | 'busy' | 'waiting' = 'idle'
   let cancelWait: Cancel = () => {}

@@ -6,7 +6,7 @@ import type { NodeHeartbeat, NodeReady } from '../../protocol/callbacks.ts'
 import type { Agent } from '../agent.ts'
 import { AGENT_VERSION } from '../arguments.ts'
 import { callbackUrl } from './events.ts'
-import { openLane } from './lane.ts'
+import { openDeliveryQueue } from './lane.ts'
 import { post } from './post.ts'
 
 export interface NodePusher {
@@ -26,7 +26,7 @@ export function startNodePusher(agent: Agent, load: () => MachineLoad): NodePush
     return { url, token: registration.callback.token, body }
   }
 
-  const lane = openLane(world, log, () => {
+  const queue = openDeliveryQueue(world, log, () => {
     const body: NodeReady = { agentVersion: AGENT_VERSION, stateId: identity.stateId }
     const push = readyOwed ? pushTo('ready', body) : null
     const owed = agent.registration.current()
@@ -48,18 +48,18 @@ export function startNodePusher(agent: Agent, load: () => MachineLoad): NodePush
     cancelHeartbeat()
     if (everyMs !== undefined) cancelHeartbeat = world.clock.timer(everyMs, () => void heartbeat())
   }
-  lane.wake()
+  queue.wake()
   armHeartbeat()
   return {
     registered: () => {
       readyOwed = true
-      lane.wake(true)
+      queue.wake(true)
       armHeartbeat()
     },
     stop: () => {
       stopped.abort()
       cancelHeartbeat()
-      lane.stop()
+      queue.stop()
     },
   }
 }

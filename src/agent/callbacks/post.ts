@@ -75,7 +75,7 @@ const REFUSED = new Set([401, 403, 404])
 const REFUSED_MS = 60 * 60_000
 
 /** `tries` so far, this one included; `refusedForMs` since the first 401, 403 or 404 of this event. */
-export function judge(result: PushResult, tries: number, refusedForMs: number, dice: number): Verdict {
+export function judge(result: PushResult, tries: number, refusedForMs: number, jitter: number): Verdict {
   if (result.kind === 'answered') {
     const { status } = result
     if (status >= 200 && status < 300) return { kind: 'done' }
@@ -83,7 +83,7 @@ export function judge(result: PushResult, tries: number, refusedForMs: number, d
     if (REFUSED.has(status) && refusedForMs >= REFUSED_MS) return { kind: 'final', status }
   }
   const fullMs = Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(tries - 1, 10))
-  return { kind: 'again', afterMs: Math.round(fullMs * (1 - JITTER * dice)) }
+  return { kind: 'again', afterMs: Math.round(fullMs * (1 - JITTER * jitter)) }
 }
 
 export function isRefusal(result: PushResult): boolean {

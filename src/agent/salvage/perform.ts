@@ -15,7 +15,7 @@ import { findGitFolder } from './git-folder.ts'
 import { type Keeper, openKeeper, prepareRepository } from './keep.ts'
 import { type BytePath, headsRefs, logRef, sessionRef, shown, stashRefs } from './listing.ts'
 import { gitlinksOf, isClean, REPOSITORIES_MAX, type ScanContext, scanTree } from './scan.ts'
-import { fitInto, oddities } from './select.ts'
+import { fitInto, unsupported } from './select.ts'
 import { openView, type View } from './view.ts'
 
 export interface Salvage {
@@ -48,19 +48,26 @@ async function performIn(salvage: Salvage, folder: string): Promise<Salvaged> {
   const { agent, workspace, ref, signal } = salvage
   const baseCommit = workspace.record.baseCommit ?? ''
   const { gitMs: timeoutMs } = agent.limits
-  const pristine = salvageRepository(workspace)
-  await prepareRepository(pristine, baseCommit.length)
-  const keeper = openKeeper(pristine, timeoutMs, signal)
+  const mirror = salvageRepository(workspace)
+  await prepareRepository(mirror, baseCommit.length)
+  const keeper = openKeeper(mirror, timeoutMs, signal)
   await keeper.drop(await keeper.refsOf(ref))
 
   const tree = workTree(workspace)
   // Without a work tree there is nothing to compare: an empty one would read as "everything was deleted".
   const isGone = !existsSync(tree)
-  const place = { folder, workTree: isGone ? folder : tree, pristine, oidLength: baseCommit.length, timeoutMs, signal }
+  const place = {
+    folder,
+    workTree: isGone ? folder : tree,
+    mirror,
+    oidLength: baseCommit.length,
+    timeoutMs,
+    signal,
+  }
   const view = openView(place)
   const gitFolder = isGone ? null : findGitFolder(view.boundary, tree)
   const refs = gitFolder ? readAgentRefs(view.boundary, gitFolder, baseCommit.length) : null
-  if (gitFolder) view.borrow(gitFolder)
+  if (gitFolder) view.addAlternates(gitFolder)
   const leftOut = new Set<BytePath>()
   if (!refs) leftOut.add('.git')
   else if (refs.head === null && !refs.isUnborn) leftOut.add('HEAD')
@@ -131,7 +138,7 @@ async function saveOn(saving: Saving, start: string | null): Promise<{ commit: s
       leaveOut: path => own.add(path),
       budget: { repositories: REPOSITORIES_MAX },
     }
-    for (const path of await oddities(view, tree)) own.add(path)
+    for (const path of await unsupported(view, tree)) own.add(path)
     const scan = await scanTree(context, tree, '', start)
     for (const path of fitInto(scan, bytesMax)) own.add(path)
     if (!isClean(scan) || start === null) {

@@ -27,7 +27,7 @@ const answersPath = (workspace: Workspace) => join(workspace.folder, 'salvage.js
 
 export function salvage(agent: Agent, workspace: Workspace, ref: string, bytesMax: number): Promise<Salvaged> {
   checkRef(ref)
-  return workspace.inLine(async () => {
+  return workspace.serialize(async () => {
     await refuseWhileRunning(agent, workspace)
     const state = stateOf(workspace)
     const known = readJson(answersPath(workspace), answers)
@@ -45,7 +45,7 @@ export function salvage(agent: Agent, workspace: Workspace, ref: string, bytesMa
 /** The same while a session runs, for whoever cannot wait for its end. What it finds may be half written. */
 export function checkpoint(agent: Agent, workspace: Workspace, ref: string, bytesMax: number): Promise<Salvaged> {
   checkRef(ref)
-  return workspace.inLine(async () => {
+  return workspace.serialize(async () => {
     refuseUnbuilt(workspace)
     return limited(agent, workspace, CHECKPOINT_MS, signal =>
       perform({ agent, workspace, ref, bytesMax, isLive: true, signal }),

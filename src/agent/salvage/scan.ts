@@ -151,7 +151,7 @@ export async function isUntouched(context: ScanContext, scan: TreeScan, entry: I
   if (!repository) return isEmpty(folder)
   const { head } = readAgentRefs(view.boundary, repository, view.oidLength)
   if (head !== entry.oid) return false
-  view.borrow(repository)
+  view.addAlternates(repository)
   const isPublished = context.baseGitlinks.get(path) === head || (await remoteHas(context, repository, head))
   if (!isPublished || context.budget.repositories-- <= 0) return false
   try {

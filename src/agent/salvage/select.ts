@@ -37,7 +37,7 @@ const FIND_MS = 60_000
 const FOUND_BYTES_MAX = 1024 * 1024
 
 /** Full paths; folders end with a slash. What the ignore rules name is not missed. */
-export async function oddities(view: View, tree: string): Promise<BytePath[]> {
+export async function unsupported(view: View, tree: string): Promise<BytePath[]> {
   const special = ['-type', 'p', '-o', '-type', 's', '-o', '-type', 'b', '-o', '-type', 'c']
   const shut = ['-type', 'd', '(', '!', '-readable', '-o', '!', '-executable', ')']
   const found = await systemTool(

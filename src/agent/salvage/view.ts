@@ -19,7 +19,7 @@ export interface View {
   /** The same, but throws when git fails. */
   must(args: readonly string[], options?: ViewOptions): Promise<string>
   /** Lets git find the objects of a repository within the work tree. */
-  borrow(folder: GitFolder): void
+  addAlternates(folder: GitFolder): void
   /** A path in UTF-8 for a folder whose name may not be, since neither arguments nor variables can hold that. */
   linkTo(folder: Buffer): string
   newIndex(): string
@@ -57,7 +57,7 @@ const CONFIG = `[core]
 export interface ViewPlace {
   folder: string
   workTree: string
-  pristine: string
+  mirror: string
   oidLength: number
   timeoutMs: number
   signal: AbortSignal
@@ -71,7 +71,7 @@ export function openView(place: ViewPlace): View {
   const format = oidLength === 64 ? '[extensions]\n\tobjectFormat = sha256\n' : ''
   writeFileSync(join(repository, 'config'), CONFIG + format)
   const alternates = join(repository, 'objects', 'info', 'alternates')
-  writeFileSync(alternates, `${join(place.pristine, 'objects')}\n`)
+  writeFileSync(alternates, `${join(place.mirror, 'objects')}\n`)
 
   const boundary = boundaryOf(place.workTree)
   let count = 0
@@ -88,7 +88,7 @@ export function openView(place: ViewPlace): View {
       const why = result.timedOut ? 'timed out' : result.stderr.trim().slice(-500)
       throw new GitFailure(`git ${args[0]} failed: ${why}`)
     },
-    borrow: gitFolder => {
+    addAlternates: gitFolder => {
       for (const objects of objectFolders(boundary, gitFolder)) {
         const borrowed = next('objects')
         mkdirSync(borrowed, { mode: 0o700 })

@@ -17,7 +17,8 @@ export function deliverPrompt(session: SessionState, delivery: z.output<typeof p
   const path = join(folder, `${delivery.deliveryId}.json`)
   if (existsSync(path)) return false
   if (session.exit) throw new Refusal('session_exited', `session ${sessionId} has ended`)
-  if (!adapterOf(type)?.talk) throw new Refusal('not_steerable', `a session of type ${type} takes no further prompt`)
+  if (!adapterOf(type)?.openProtocol)
+    throw new Refusal('not_steerable', `a session of type ${type} takes no further prompt`)
   makeFolder(folder)
   return createJson(path, { ...delivery, number: deliveryCount(session) + 1 })
 }

@@ -36,9 +36,9 @@ export async function startRunner(
   try {
     const [file, ...args] = agent.program
     const options = { cwd: folder, env: runnerEnvironment(agent, env, secrets), output }
-    agent.world.power('before', 'runner')
+    agent.world.failpoint('before', 'runner')
     const child = startDetached(file, [...args, 'run-session', folder], options)
-    agent.world.power('after', 'runner')
+    agent.world.failpoint('after', 'runner')
     return await new Promise(resolve => {
       child.once('error', error => resolve({ kind: 'not-born', reason: error.message }))
       child.once('exit', (code, signal) => resolve({ kind: 'ended', reason: signal ?? `exit code ${code}` }))

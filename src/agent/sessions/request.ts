@@ -20,14 +20,14 @@ export function writeRequest(
   const parent = sessionsFolder(workspace)
   const draft = join(parent, `.new-${request.sessionId}`)
   rmSync(draft, { recursive: true, force: true })
-  agent.world.power('before', 'request')
+  agent.world.failpoint('before', 'request')
   makeFolder(draft)
   writeDurable(promptPath(draft), prompt)
   openSessionFolder(agent, workspace, draft, promptPath(draft))
   writeJson(requestPath(draft), { ...request, sandbox, slot: slotOf(agent, workspace) })
   renameSync(draft, join(parent, request.sessionId))
   syncFolder(parent)
-  agent.world.power('after', 'request')
+  agent.world.failpoint('after', 'request')
 }
 
 /** What is ours is hidden whatever was asked for; what agents' install commands left beside it is not. */

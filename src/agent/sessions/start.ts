@@ -12,7 +12,7 @@ import { sessionContent } from '../workspaces/content.ts'
 import { printable, report } from '../workspaces/report.ts'
 import { type Workspace, workTree } from '../workspaces/workspace.ts'
 import type { Launch } from './adapters/adapter.ts'
-import { layBack } from './adapters/conversations.ts'
+import { restoreConversation } from './adapters/conversations.ts'
 import { ADAPTERS } from './adapters/index.ts'
 import { commandEnvironment } from './environment.ts'
 import { uuidOf } from './facts.ts'
@@ -42,7 +42,7 @@ export function startSession(agent: Agent, workspace: Workspace, body: StartSess
   for (const [name, value] of Object.entries(body.agent.env)) {
     if (value.includes('\0')) throw malformed(`agent.env.${name}`, 'must not hold NUL')
   }
-  return workspace.inLine(() => start(agent, workspace, body))
+  return workspace.serialize(() => start(agent, workspace, body))
 }
 
 async function start(agent: Agent, workspace: Workspace, body: StartSession): Promise<SessionStarted> {
@@ -60,7 +60,7 @@ async function start(agent: Agent, workspace: Workspace, body: StartSession): Pr
   const request = known?.request ?? requestOf(agent, workspace, body, launch)
   if (!known) writeRequest(agent, workspace, request, body.prompt)
   const stored = readSession(folder)?.request
-  if (stored) await layBack(agent, workspace, stored, commandEnvironment(agent, folder, stored, launch.env))
+  if (stored) await restoreConversation(agent, workspace, stored, commandEnvironment(agent, folder, stored, launch.env))
   const session = await awaitStart(agent, folder, launch.env, Object.keys(body.agent.env)).catch(async error => {
     const isFinal = error instanceof Refusal && error.code === 'cannot_start'
     if (isFinal) await discardSession(agent, workspace, folder)

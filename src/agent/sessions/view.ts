@@ -32,7 +32,7 @@ export function sessionView(session: SessionState): AgentSession {
     retrying: exit ? null : told.retrying,
     ...outcomeOf(session, verdict, adapter?.reader === null),
     errorMessage: exit?.errorMessage ?? null,
-    steerable: adapter?.talk !== null && exit === null,
+    steerable: adapter?.openProtocol !== null && exit === null,
     undelivered: exit ? undelivered(folder, accepted) : [],
   }
 }

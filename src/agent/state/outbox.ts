@@ -44,9 +44,9 @@ export function openOutbox(world: World, state: string): Outbox {
     add: draft => {
       const seq = last + 1
       const event = { seq, at: new Date(world.clock.now()).toISOString(), ...draft, data: { seq, ...draft.data } }
-      world.power('before', 'outbox')
+      world.failpoint('before', 'outbox')
       lines.append([JSON.stringify(event)])
-      world.power('after', 'outbox')
+      world.failpoint('after', 'outbox')
       last = seq
       events.push(event)
       keys.add(keyOf(event.type, event.workspaceId, event.sessionId))

@@ -30,7 +30,7 @@ export function beginBuild(agent: Agent, workspace: Workspace): void {
     awaitBundle(agent, workspace)
     return
   }
-  const done = inTurn(agent, () => build(agent, workspace, signal)).finally(() => {
+  const done = serialize(agent, () => build(agent, workspace, signal)).finally(() => {
     workspace.build = null
   })
   workspace.build = { abort, done }
@@ -110,7 +110,7 @@ async function freshFolder(agent: Agent, workspace: Workspace): Promise<string> 
 /** Clones are heavy on disk and network: a few at once, the others in the order of their requests. */
 const lines = new WeakMap<Agent, { running: number; waiting: (() => void)[] }>()
 
-async function inTurn(agent: Agent, act: () => Promise<void>): Promise<void> {
+async function serialize(agent: Agent, act: () => Promise<void>): Promise<void> {
   const line = lines.get(agent) ?? { running: 0, waiting: [] }
   lines.set(agent, line)
   if (line.running >= agent.limits.buildsAtOnceMax) await new Promise<void>(resolve => line.waiting.push(resolve))

@@ -16,7 +16,7 @@ export async function stop(agent: Agent, workspaceId: string): Promise<void> {
   const workspace = agent.workspaces.get(workspaceId)
   if (!workspace) return
   workspace.build?.abort.abort()
-  await workspace.inLine(async () => {
+  await workspace.serialize(async () => {
     if (workspace.deleted) return
     await workspace.build?.done
     if (workspace.record.status !== 'stopped') updateRecord(workspace, { status: 'stopped' })
@@ -30,15 +30,15 @@ export async function stop(agent: Agent, workspaceId: string): Promise<void> {
  * removed at the next start. An id that was never here gets one too, since its creation may still be on the way.
  */
 export async function destroy(agent: Agent, workspaceId: string): Promise<void> {
-  agent.world.power('before', 'tombstone')
+  agent.world.failpoint('before', 'tombstone')
   agent.tombstones.add(workspaceId)
-  agent.world.power('after', 'tombstone')
+  agent.world.failpoint('after', 'tombstone')
   const workspace = agent.workspaces.get(workspaceId)
   const folder = join(agent.state, 'workspaces', workspaceId)
   if (workspace) {
     workspace.deleted = true
     workspace.leaving.abort()
-    await workspace.inLine(async () => {
+    await workspace.serialize(async () => {
       await workspace.build?.done
       await killSessions(agent, folder)
     })

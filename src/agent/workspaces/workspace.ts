@@ -28,7 +28,7 @@ export interface Workspace {
   readonly folder: string
   record: WorkspaceRecord
   /** Start, stop, deletion and salvage of one workspace happen one after the other. */
-  readonly inLine: <T>(act: () => Promise<T>) => Promise<T>
+  readonly serialize: <T>(act: () => Promise<T>) => Promise<T>
   /** Aborted when the workspace is deleted or the agent ends: whatever works on it gives up. */
   readonly leaving: AbortController
   /** The build that is going on, if any. */
@@ -42,7 +42,7 @@ export function makeWorkspace(id: string, folder: string, record: WorkspaceRecor
     id,
     folder,
     record,
-    inLine: act => {
+    serialize: act => {
       const turn = last.then(act, act)
       last = turn.catch(() => {})
       return turn

@@ -24,10 +24,10 @@ export interface ClientOptions {
   /** Read for every request, so that a new token counts at once. Throws PROVIDER_AUTH when there is none. */
   token(): string
   /** Told of every request with its answer, 0 when none came, and how many more are allowed now. */
-  heard?: Heard | undefined
+  onResponse?: OnResponse | undefined
 }
 
-export type Heard = (status: number, left: number) => void
+export type OnResponse = (status: number, left: number) => void
 
 /** Longer than a create takes; the API's own gateway gives up before. */
 export const REQUEST_MS = 30_000
@@ -36,7 +36,7 @@ const MESSAGE_CHARS_MAX = 500
 /** A refused token is tried again after this, in case it was the project that was repaired. */
 const AUTH_PAUSE_MS = 5 * 60_000
 
-export function hetznerClient({ world, endpoint, token, heard }: ClientOptions): HetznerClient {
+export function hetznerClient({ world, endpoint, token, onResponse }: ClientOptions): HetznerClient {
   const budget = createBudget(world.clock)
   let refusal: { token: string; until: number; error: HetznerError } | null = null
 
@@ -55,13 +55,13 @@ export function hetznerClient({ world, endpoint, token, heard }: ClientOptions):
       const name = `${request.method} ${request.path.replace(/\?.*/, '')}`
       const answer = await effect(world, `hetzner ${name}`, () => send(world, endpoint, present, request, name)).catch(
         error => {
-          heard?.(0, budget.left())
+          onResponse?.(0, budget.left())
           throw error
         },
       )
-      budget.learn(answer.headers)
+      budget.update(answer.headers)
       if (answer.status === 429) budget.refused()
-      heard?.(answer.status, budget.left())
+      onResponse?.(answer.status, budget.left())
       if (answer.status === 404) return null
       const json = parseJson(answer.text)
       if (answer.status < 400) {
@@ -149,7 +149,7 @@ export interface Budget {
   /** Counts a request before it is sent. Throws PROVIDER_UNAVAILABLE when it has to wait. */
   take(kind: 'look' | 'change'): void
   /** Takes over what an answer says of the bucket. */
-  learn(headers: Headers): void
+  update(headers: Headers): void
   /** The API refused for too many requests: nothing is sent for a while. */
   refused(): void
   /** What is left of it now. */
@@ -190,7 +190,7 @@ export function createBudget(clock: Clock): Budget {
       }
       remaining -= 1
     },
-    learn(headers) {
+    update(headers) {
       refill()
       const [max, left] = [Number(headers.get('ratelimit-limit')), Number(headers.get('ratelimit-remaining') ?? NaN)]
       if (max > 0) limit = max

@@ -7,7 +7,7 @@ import type { Node } from '../../core/node.ts'
 import type { World } from '../../platform/world.ts'
 import type { Machine, Provider } from '../provider.ts'
 import { hetznerApi } from './api.ts'
-import { type Heard, hetznerClient } from './client.ts'
+import { hetznerClient, type OnResponse } from './client.ts'
 import { createOrders, lookFor } from './ensure.ts'
 import { createFleet } from './fleet.ts'
 import { isOurs } from './labels.ts'
@@ -16,7 +16,7 @@ import { markedFleet } from './marked.ts'
 import { createOffers } from './offers.ts'
 
 /** How a machine that was ordered is set up and reached. */
-export interface MachineWay extends Pick<Hetzner, 'userData' | 'publicKey'> {
+export interface MachineTransport extends Pick<Hetzner, 'userData' | 'publicKey'> {
   connect(node: Node): Promise<AgentLine>
   shell(node: Node): readonly string[] | null
   isOutdated(node: Node): boolean
@@ -34,21 +34,21 @@ export interface HetznerOptions {
   token(): string
   /** How long a new machine is spoken for beyond now, in ms: as long as one may be held. */
   leaseMs: number
-  way: MachineWay
+  transport: MachineTransport
   /** Told of every request to the API. */
-  heard?: Heard
+  onResponse?: OnResponse
 }
 
 /** A server without a known number is believed to be gone when it was not listed for so long. More than two time-outs. */
 const ABSENT_MS = 65_000
 
 export function hetznerProvider(options: HetznerOptions): Provider {
-  const { world, config, installId, way } = options
+  const { world, config, installId, transport } = options
   const api = hetznerApi(
-    hetznerClient({ world, endpoint: config.endpoint, token: options.token, heard: options.heard }),
+    hetznerClient({ world, endpoint: config.endpoint, token: options.token, onResponse: options.onResponse }),
   )
   const fleet = createFleet(api, world.clock, installId)
-  const hetzner: Hetzner = { ...options, ...way, api, fleet, offers: createOffers(world.clock, config) }
+  const hetzner: Hetzner = { ...options, ...transport, api, fleet, offers: createOffers(world.clock, config) }
   const orders = createOrders(hetzner)
   const absentSince = new Map<string, number>()
 
@@ -84,20 +84,20 @@ export function hetznerProvider(options: HetznerOptions): Provider {
   }
 
   return {
-    standing: () => [],
+    staticNodes: () => [],
     catalogue: () => ({ sizes: Object.keys(config.sizes), locations: config.locations }),
     ensure: orders.ensure,
     find,
-    connect: way.connect,
-    shell: way.shell,
-    isOutdated: way.isOutdated,
-    hangUp: way.hangUp,
+    connect: transport.connect,
+    shell: transport.shell,
+    isOutdated: transport.isOutdated,
+    hangUp: transport.hangUp,
     async destroy(node, signal) {
-      way.hangUp(node)
+      transport.hangUp(node)
       const isGone = await destroy(node, signal)
       if (isGone) {
         absentSince.delete(node.name)
-        way.forget(node)
+        transport.forget(node)
         orders.roomAgain()
       }
       return isGone
@@ -121,7 +121,7 @@ export interface DirectOptions {
   setup: string
 }
 
-export function directWay({ token, setup }: DirectOptions): MachineWay {
+export function directWay({ token, setup }: DirectOptions): MachineTransport {
   const file = (path: string, permissions: string, content: string) => ({ path, permissions, content })
   return {
     // JSON is YAML, and quotes whatever is in it.

@@ -16,7 +16,7 @@ export interface WriteHome {
   stop(): void
 }
 
-export function createWriteHome(sql: Sql, { clock }: Pick<World, 'clock'>): WriteHome {
+export function createCheckpointer(sql: Sql, { clock }: Pick<World, 'clock'>): WriteHome {
   let commits = 0
   let lastAt = 0
   let cancel: (() => void) | undefined
@@ -25,11 +25,11 @@ export function createWriteHome(sql: Sql, { clock }: Pick<World, 'clock'>): Writ
     cancel = clock.timer(PAUSE_MS, () => {
       cancel = undefined
       if (clock.mono() - lastAt < PAUSE_MS) plan()
-      else writeHome()
+      else checkpoint()
     })
   }
 
-  function writeHome(): void {
+  function checkpoint(): void {
     commits = 0
     // A backup copies the file: until it is done, the file stays as it is.
     if (sql.one('pragma wal_autocheckpoint')?.wal_autocheckpoint === 0) return

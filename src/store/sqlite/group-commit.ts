@@ -31,21 +31,21 @@ export interface Group {
 }
 
 /** What the members of a group gather, to be written in one go: see journal.ts. */
-export interface Gathered {
+export interface GroupParticipant {
   /** Drops what was not written yet: its member was undone. */
-  forget(): void
+  rollback(): void
   /** Writes what there is and begins anew. */
   write(): void
   /** What was written is durable. */
-  stored(): void
+  committed(): void
   /** The whole group was undone. */
-  undone(): void
+  rollbackAll(): void
 }
 
 export interface GroupParts {
   sql: Sql
   world: World
-  gathered: Gathered
+  participant: GroupParticipant
   /** See openStore. */
   onFull(): boolean
   /** Told of each group that is durable, last of all. */
@@ -57,7 +57,7 @@ interface Done {
   value: unknown
 }
 
-export function createGroup({ sql, world, gathered, onFull, committed }: GroupParts): Group {
+export function createGroup({ sql, world, participant, onFull, committed }: GroupParts): Group {
   let queue: Member[] = []
   let scheduled = false
   let deferred: (() => void)[] = []
@@ -86,11 +86,11 @@ export function createGroup({ sql, world, gathered, onFull, committed }: GroupPa
         runMember(member, done)
         if (world.clock.mono() - started > GROUP_MS_MAX) break
       }
-      gathered.write()
+      participant.write()
       isComplete = true
-      world.power('before', 'commit')
+      world.failpoint('before', 'commit')
       sql.script('commit')
-      world.power('after', 'commit')
+      world.failpoint('after', 'commit')
     } catch (error) {
       const isMembers = taken > 0 && !isComplete && runMember === runTogether && sql.inTransaction()
       rollBack()
@@ -101,7 +101,7 @@ export function createGroup({ sql, world, gathered, onFull, committed }: GroupPa
     queue = queue.slice(taken)
     const then = deferred
     deferred = []
-    gathered.stored()
+    participant.committed()
     for (const act of then) act()
     for (const { member, value } of done) member.resolve(value)
     committed?.()
@@ -128,7 +128,7 @@ export function createGroup({ sql, world, gathered, onFull, committed }: GroupPa
     sql.script('savepoint member')
     try {
       const value = valueFrom(member)
-      gathered.write()
+      participant.write()
       sql.script('release member')
       done.push({ member, value })
     } catch (error) {
@@ -139,14 +139,14 @@ export function createGroup({ sql, world, gathered, onFull, committed }: GroupPa
       }
       sql.script('rollback to member; release member')
       deferred.length = mark
-      gathered.forget()
+      participant.rollback()
       member.reject(error)
     }
   }
 
   function rollBack(): void {
     deferred = []
-    gathered.undone()
+    participant.rollbackAll()
     if (sql.inTransaction()) sql.script('rollback')
   }
 

@@ -1,10 +1,7 @@
 /** Cleanup work: one row for each thing to undo outside, retried on its own until it is confirmed. */
+import { CLEANUP_KINDS, type CleanupKind } from '../../core/task.ts'
 import type { Sql } from '../sqlite/sql.ts'
 import type { AttemptKey } from './attempts.ts'
-
-/** In the order in which they are done. */
-export const CLEANUP_KINDS = ['salvage', 'stop_workspace', 'delete_workspace'] as const
-export type CleanupKind = (typeof CLEANUP_KINDS)[number]
 
 export interface CleanupItem extends AttemptKey {
   kind: CleanupKind

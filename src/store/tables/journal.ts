@@ -1,16 +1,8 @@
 /** The journal: what happened, numbered, written in the transaction that made it happen. */
+import type { NewEvent } from '../../core/event.ts'
 import { jsonOf, readable } from '../sqlite/fields.ts'
-import type { Gathered } from '../sqlite/group-commit.ts'
+import type { GroupParticipant } from '../sqlite/group-commit.ts'
 import type { Sql, Value } from '../sqlite/sql.ts'
-
-export interface NewEvent {
-  type: string
-  taskId?: string | null
-  attempt?: number | null
-  nodeName?: string | null
-  step?: string | null
-  data: Record<string, unknown>
-}
 
 export interface JournalEvent {
   seq: number
@@ -23,7 +15,7 @@ export interface JournalEvent {
   data: Record<string, unknown>
 }
 
-export interface Journal extends Gathered {
+export interface Journal extends GroupParticipant {
   /** Inside a write: puts an event on the record; whoever listens is told of it once it is durable. */
   append(event: NewEvent, now: number): void
   /** Who hears of each event right after COMMIT, in order; one at a time. */
@@ -43,7 +35,7 @@ export function createJournal(sql: Sql): Journal {
   let values: Value[] = []
   /** Numbered, and told once the group is durable. */
   let written: JournalEvent[] = []
-  let tell: (event: JournalEvent) => void = () => {}
+  let notify: (event: JournalEvent) => void = () => {}
 
   /** The rows of one statement get numbers that follow each other; the last one is told. */
   function writeRows(insert: string, first: number, count: number): void {
@@ -54,7 +46,7 @@ export function createJournal(sql: Sql): Journal {
     }
   }
 
-  function forget(): void {
+  function rollback(): void {
     events = []
     values = []
   }
@@ -65,7 +57,7 @@ export function createJournal(sql: Sql): Journal {
       events.push({ seq: 0, at: now, type, taskId, attempt, nodeName, step, data })
     },
     listen(listener) {
-      tell = listener
+      notify = listener
     },
     write() {
       let count = 0
@@ -73,17 +65,17 @@ export function createJournal(sql: Sql): Journal {
         for (; events.length - count >= rows; count += rows) writeRows(INSERTS[index] ?? '', count, rows)
       }
       written = written.length === 0 ? events : [...written, ...events]
-      forget()
+      rollback()
     },
-    forget,
-    stored() {
-      const told = written
+    rollback,
+    committed() {
+      const events = written
       written = []
-      for (const event of told) tell(event)
+      for (const event of events) notify(event)
     },
-    undone() {
+    rollbackAll() {
       written = []
-      forget()
+      rollback()
     },
   }
 }

@@ -5,10 +5,10 @@ import {
   act,
   ask,
   back,
+  type Command,
   cancel,
   clear,
   copy,
-  type Deed,
   drain,
   nextPane,
   page,
@@ -18,7 +18,7 @@ import {
 } from './commands.ts'
 
 export interface Doing {
-  does(model: Model): readonly Deed[]
+  does(model: Model): readonly Command[]
   /** In the footer, where there is room. */
   short?: string
   /** There also where there is hardly any room. */

@@ -5,40 +5,40 @@ import { chosen, type Effect, type Model, type Pane, type Prompt } from '../stat
 import { isEnded } from '../state/states.ts'
 import { PANES } from '../view/pane.ts'
 
-export type Deed = { act: ViewAction } | { effect: Effect }
+export type Command = { act: ViewAction } | { effect: Effect }
 
-export const act = (action: ViewAction): Deed[] => [{ act: action }]
-export const ask = (prompt: Prompt): Deed[] => act({ kind: 'prompt', prompt })
-const refuse = (text: string): Deed[] => act({ kind: 'notice', text, isBad: true })
+export const act = (action: ViewAction): Command[] => [{ act: action }]
+export const ask = (prompt: Prompt): Command[] => act({ kind: 'prompt', prompt })
+const refuse = (text: string): Command[] => act({ kind: 'notice', text, isBad: true })
 
-export function copy({ list }: Model): Deed[] {
+export function copy({ list }: Model): Command[] {
   return list.cursor === null ? [] : [{ effect: { kind: 'copy', text: list.cursor } }]
 }
 
-export function clear({ view, list }: Model): Deed[] {
+export function clear({ view, list }: Model): Command[] {
   if (view === 'events') return act({ kind: 'search', text: '' })
   return act(list.marked.size > 0 ? { kind: 'unmark' } : { kind: 'filter', text: '' })
 }
 
-export function back({ search }: Model): Deed[] {
+export function back({ search }: Model): Command[] {
   return act(search.text === '' ? { kind: 'open', isOpen: false } : { kind: 'search', text: '' })
 }
 
 /** What the open task shows; of one in the list, its log. */
-export function page({ list, isOpen, pane }: Model): Deed[] {
+export function page({ list, isOpen, pane }: Model): Command[] {
   return list.cursor === null ? [] : [{ effect: { kind: 'page', id: list.cursor, pane: isOpen ? pane : 'log' } }]
 }
 
-export function nextPane({ pane }: Model): Deed[] {
+export function nextPane({ pane }: Model): Command[] {
   const next: Pane = PANES[(PANES.indexOf(pane) + 1) % PANES.length] ?? 'log'
   return act({ kind: 'pane', pane: next })
 }
 
-export function retry(model: Model): Deed[] {
+export function retry(model: Model): Command[] {
   return change(model, 'retry', 'none of them is over yet', task => isEnded(task))
 }
 
-export function cancel(model: Model): Deed[] {
+export function cancel(model: Model): Command[] {
   return change(model, 'cancel', 'none of them is under way', task => !isEnded(task))
 }
 
@@ -48,7 +48,7 @@ function change(
   kind: 'retry' | 'cancel',
   none: string,
   fits: (task: { status: Status }) => boolean,
-): Deed[] {
+): Command[] {
   const ids = chosen(model).filter(id => {
     const row = model.rows.get(id)
     return row !== undefined && fits(row.task)
@@ -60,7 +60,7 @@ function change(
   return ask({ kind: 'confirm', question: `${kind} ${what}?`, effect: { kind, ids } })
 }
 
-export function send({ list, rows }: Model): Deed[] {
+export function send({ list, rows }: Model): Command[] {
   const id = list.cursor
   const row = id === null ? undefined : rows.get(id)
   if (id === null || !row) return []
@@ -68,11 +68,11 @@ export function send({ list, rows }: Model): Deed[] {
   return ask({ kind: 'line', label: `send ${id}:`, text: '', for: 'send', id })
 }
 
-export function stream({ list }: Model): Deed[] {
+export function stream({ list }: Model): Command[] {
   return list.cursor === null ? [] : [{ effect: { kind: 'stream', id: list.cursor } }]
 }
 
-export function drain({ nodes, nodeCursor }: Model): Deed[] {
+export function drain({ nodes, nodeCursor }: Model): Command[] {
   const node = nodes.find(({ name }) => name === nodeCursor) ?? nodes[0]
   if (!node) return []
   const isUndo = node.status === 'draining'

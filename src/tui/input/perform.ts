@@ -4,7 +4,7 @@ import type { Random } from '../../platform/world.ts'
 import type { Parts } from '../data/remote.ts'
 import type { Effect, Pane } from '../state/model.ts'
 
-export interface Outside {
+export interface Actions {
   quit(): void
   suspend(): void
   /** Leaves the screen for a plain log until `s` is pressed. */
@@ -18,26 +18,26 @@ export interface Outside {
 
 type Change = Extract<Effect, { kind: 'cancel' | 'retry' | 'send' | 'drain' }>
 
-export function perform(parts: Parts, outside: Outside, effect: Effect): void {
+export function perform(parts: Parts, actions: Actions, effect: Effect): void {
   switch (effect.kind) {
     case 'quit':
-      return outside.quit()
+      return actions.quit()
     case 'suspend':
-      return outside.suspend()
+      return actions.suspend()
     case 'stream':
-      return outside.stream(effect.id)
+      return actions.stream(effect.id)
     case 'page':
-      return outside.page(effect.id, effect.pane)
+      return actions.page(effect.id, effect.pane)
     case 'copy':
       // OSC 52, which most terminals and tmux pass on to the clipboard.
-      outside.write(`\x1b]52;c;${Buffer.from(effect.text).toString('base64')}\x07`)
+      actions.write(`\x1b]52;c;${Buffer.from(effect.text).toString('base64')}\x07`)
       return parts.store.dispatch({ kind: 'notice', text: `copied ${effect.text}` })
     default:
-      void change(parts, outside, effect)
+      void change(parts, actions, effect)
   }
 }
 
-async function change({ store, remote, signal }: Parts, { random }: Outside, effect: Change): Promise<void> {
+async function change({ store, remote, signal }: Parts, { random }: Actions, effect: Change): Promise<void> {
   const failed: string[] = []
   const requests = requestsOf(effect, random)
   for (const { path, json } of requests) {

@@ -34,7 +34,7 @@ export const feed: Reducers = {
   events(model, { events }) {
     const rows = new Map(model.rows)
     const unread = new Set(model.unread)
-    const changes = events.flatMap(event => hear(rows, unread, event))
+    const changes = events.flatMap(event => applyEvent(rows, unread, event))
     const { detail } = model
     const ofDetail = detail ? events.filter(({ taskId }) => taskId === detail.id) : []
     return settled({
@@ -108,7 +108,7 @@ function newer(known: readonly EventJson[], events: readonly EventJson[]): Event
 }
 
 /** Answers what became of the row, if there is one. */
-function hear(rows: Map<string, Row>, unread: Set<string>, event: EventJson): RowChange[] {
+function applyEvent(rows: Map<string, Row>, unread: Set<string>, event: EventJson): RowChange[] {
   const { taskId } = event
   if (taskId === null) return []
   const before = rows.get(taskId)

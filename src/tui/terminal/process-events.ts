@@ -6,7 +6,7 @@ import type { Cancel, Clock } from '../../platform/world.ts'
 const RESIZE_MS = 50
 const ENDING = { SIGTERM: 143, SIGHUP: 129 } as const
 
-export interface Told {
+export interface ProcessEvents {
   stdout: NodeJS.WriteStream
   clock: Clock
   /** Another size, or awake after a stop: nothing on the screen can be trusted. */
@@ -16,7 +16,7 @@ export interface Told {
 }
 
 /** Answers how to stop listening. */
-export function listen({ stdout, clock, redraw, leave, fail }: Told): Cancel {
+export function listen({ stdout, clock, redraw, leave, fail }: ProcessEvents): Cancel {
   let cancel: Cancel = () => {}
   const resized = () => {
     cancel()

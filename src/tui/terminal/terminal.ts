@@ -59,8 +59,8 @@ function canvasOf(stdout: NodeJS.WriteStream, painter: Painter): NodeJS.WriteStr
     write: {
       value: (text: string, ...rest: unknown[]) => {
         // Beside frames, Ink writes modes of the terminal, and nothing at all to hear when it was written.
-        const heard = rest.find(isCallback)
-        if (heard || text.startsWith('\x1b[?')) return stdout.write(text, heard)
+        const callback = rest.find(isCallback)
+        if (callback || text.startsWith('\x1b[?')) return stdout.write(text, callback)
         painter.paint(text)
         return true
       },

@@ -91,39 +91,39 @@ function fact(name: string, value: Line | string, width: number): Line {
 
 /** The steps in one line; what does not fit is left out at its beginning. */
 export function timeline(model: Model, width: number): Line {
-  const legs = legsOf(model).map(({ symbol, step, time, tone }) => ({
+  const spans = stepRows(model).map(({ symbol, step, time, tone }) => ({
     text: `${symbol} ${step} ${time}`.trimEnd(),
     tone,
   }))
   const shown: Span[] = []
   let used = 2
-  for (const leg of legs.reverse()) {
-    used += leg.text.length + 2
+  for (const span of spans.reverse()) {
+    used += span.text.length + 2
     if (used > width) return joined([{ text: '…', tone: 'quiet' }, ...shown], '  ')
-    shown.unshift(leg)
+    shown.unshift(span)
   }
   return joined(shown, '  ')
 }
 
 function steps(model: Model): Line[] {
-  return legsOf(model).map(({ symbol, step, time, tone }) => [
+  return stepRows(model).map(({ symbol, step, time, tone }) => [
     { text: `${symbol} `, tone },
     { text: pad(step, 19), tone },
     { text: time.padStart(8), tone },
   ])
 }
 
-interface Leg extends Pick<Span, 'tone'> {
+interface StepRow extends Pick<Span, 'tone'> {
   symbol: string
   step: string
   time: string
   tone: NonNullable<Span['tone']>
 }
 
-function legsOf(model: Model): Leg[] {
+function stepRows(model: Model): StepRow[] {
   const row = focused(model)
   if (!row) return []
-  const past = stepTimes(model.detail?.events ?? []).map(({ step, ms }): Leg => {
+  const past = stepTimes(model.detail?.events ?? []).map(({ step, ms }): StepRow => {
     const isBad = row.task.error?.step === step
     return { symbol: isBad ? '✗' : '✓', step, time: ms === null ? '' : took(ms), tone: isBad ? 'bad' : 'quiet' }
   })

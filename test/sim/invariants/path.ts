@@ -1,5 +1,5 @@
 /** The journal, read from where the last look ended: every change of a step, a status and a node is one that the tables have. */
-import { journey } from '../../../daemon/engine/rules/journey.ts'
+import { isEdge } from '../../../daemon/engine/rules/journey.ts'
 import { NODE_EDGES, type NodeStatus } from '../../../src/core/node.ts'
 import { STATUS_EDGES, type Status, type Step } from '../../../src/core/task.ts'
 import { type JournalEvent, readEvents } from '../../../src/store/tables/journal.ts'
@@ -48,7 +48,7 @@ function brokenPath(path: Path, { type, taskId, attempt, data }: JournalEvent): 
 
 /** Any step may end in salvage or cleanup: that is what a failure or a cancel does. */
 const isStep = (from: Step | null, to: Step | null) =>
-  from === null || to === null || Object.hasOwn(journey[from].next, to) || to === 'salvage' || to === 'cleanup'
+  from === null || to === null || isEdge(from, to) || to === 'salvage' || to === 'cleanup'
 
 function isStatus(from: Status | null, to: Status): boolean {
   const allowed: readonly Status[] = from === null ? ['queued'] : STATUS_EDGES[from]

@@ -1,5 +1,5 @@
 /** What a step is handed, over the model of an agent: each test changes the part that it is about. */
-import type { StepContext } from '../../../daemon/engine/rules/step.ts'
+import type { StepContext } from '../../../daemon/steps/step.ts'
 import { agentClient } from '../../../src/clients/agent.ts'
 import type { Node } from '../../../src/core/node.ts'
 import type { Task } from '../../../src/core/task.ts'

@@ -55,7 +55,7 @@ export function hetznerMachines({ clock, deliver, isHome }: HetznerMachinesOptio
       hetznerProvider({
         ...{ world, installId, config: config.providers.hetzner, leaseMs: leaseMs(config.nodes.heldMax) },
         token: () => CLOUD_TOKEN,
-        way: {
+        transport: {
           userData: ({ name }) => `#cloud-config\nhostname: ${name}\n`,
           publicKey: () => CLIENT_KEY,
           ...{ shell: () => null, isOutdated: () => false, hangUp: () => {}, forget: () => {} },

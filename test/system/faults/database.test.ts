@@ -39,9 +39,9 @@ function closed(): void {
 it('16 disk-full: whichever write finds no room, nothing is lost or done twice, and it goes on with room', async () => {
   for (let nth = 1; nth <= 24; nth++) {
     const all = await lives()
-    const { power } = all.life.world
+    const { failpoint: power } = all.life.world
     let commits = 0
-    all.life.world.power = (when, effect) => {
+    all.life.world.failpoint = (when, effect) => {
       power(when, effect)
       if (when === 'before' && effect === 'commit') commits += 1
       if (when === 'before' && effect === 'commit' && commits === nth) {

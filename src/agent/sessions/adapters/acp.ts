@@ -5,12 +5,12 @@
 import { acp as reader } from '../../../transcript/acp.ts'
 import type { Json } from '../../../transcript/event.ts'
 import { isObject, listAt, objectAt, textAt } from '../../../transcript/fields.ts'
-import type { Adapter, Dialogue, Opening, Prompt } from './adapter.ts'
+import type { Adapter, Opening, Prompt, Protocol } from './adapter.ts'
 
 export const acp: Adapter = {
   reader,
   confirmsPrompts: false,
-  talk,
+  openProtocol,
   prepare: ({ agent }) => ({
     command: [...agent.command, ...(agent.args ?? [])],
     stdin: 'dialogue',
@@ -23,7 +23,7 @@ const OPTIONS = {
   deny: ['reject_once', 'reject_always'],
 }
 
-function talk({ workTree, prompt, resumeRef, model }: Opening): Dialogue {
+function openProtocol({ workTree, prompt, resumeRef, model }: Opening): Protocol {
   let session = resumeRef
   let isOpen = false
   /** The options of each question that waits. */
@@ -64,7 +64,7 @@ function talk({ workTree, prompt, resumeRef, model }: Opening): Dialogue {
         clientInfo: { name: 'tdf', version: '0' },
       }),
     ],
-    hear: message => {
+    receive: message => {
       if (message.id === 'hello' && 'result' in message) return [open(objectAt(message, 'result', 'agentCapabilities'))]
       if (message.id === 'open' && 'result' in message) return opened(objectAt(message, 'result'))
       if (textAt(message, 'method') === null || message.id === undefined) return []

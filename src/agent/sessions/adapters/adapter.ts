@@ -21,7 +21,7 @@ export interface Adapter {
   /** Whether an `accepted` event tells of each prompt; else it has arrived when it is written. */
   confirmsPrompts: boolean
   /** Null: it takes nothing once it runs. */
-  talk: ((opening: Opening) => Dialogue) | null
+  openProtocol: ((opening: Opening) => Protocol) | null
 }
 
 export interface Opening {
@@ -40,10 +40,10 @@ export interface Prompt {
 }
 
 /** One conversation in one process. Each function gives the messages to write, in order; each becomes a line. */
-export interface Dialogue {
+export interface Protocol {
   begin(): Json[]
   /** What to answer to a message of the agent's, beside the answers to its questions for permission. */
-  hear(message: Json): Json[]
+  receive(message: Json): Json[]
   /** Null while it cannot take one; it is offered again. `isIdle`: no turn is under way. */
   prompt(prompt: Prompt, isIdle: boolean): Json[] | null
   /** `request` as the permission event named it. */

@@ -5,7 +5,7 @@
 import { claude as reader } from '../../../transcript/claude.ts'
 import type { Json } from '../../../transcript/event.ts'
 import { objectAt, textAt } from '../../../transcript/fields.ts'
-import type { Adapter, Dialogue, Opening } from './adapter.ts'
+import type { Adapter, Opening, Protocol } from './adapter.ts'
 
 const STREAM = [
   ...['-p', '--input-format', 'stream-json', '--output-format', 'stream-json', '--verbose'],
@@ -16,7 +16,7 @@ const STREAM = [
 export const claude: Adapter = {
   reader,
   confirmsPrompts: true,
-  talk,
+  openProtocol,
   prepare({ agent, resumeRef, model, maxCostUsd, permissions = 'allow' }, conversation) {
     const mode = permissions === 'allow' ? 'bypassPermissions' : 'acceptEdits'
     const args = [
@@ -41,7 +41,7 @@ const SETTINGS = {
   IS_SANDBOX: '1',
 }
 
-function talk({ prompt }: Opening): Dialogue {
+function openProtocol({ prompt }: Opening): Protocol {
   /** What was asked for, by request id: an answer that allows has to give it back. */
   const asked = new Map<string, Json>()
   const said = (id: string, text: string): Json => ({
@@ -54,7 +54,7 @@ function talk({ prompt }: Opening): Dialogue {
       { type: 'control_request', request_id: 'hello', request: { subtype: 'initialize', hooks: null } },
       said(prompt.id, prompt.text),
     ],
-    hear: message => {
+    receive: message => {
       const id = textAt(message, 'request_id')
       if (textAt(message, 'type') !== 'control_request' || id === null) return []
       if (textAt(message, 'request', 'subtype') === 'can_use_tool') {

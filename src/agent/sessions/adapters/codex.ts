@@ -5,12 +5,12 @@
 import { codex as reader } from '../../../transcript/codex.ts'
 import type { Json } from '../../../transcript/event.ts'
 import { textAt } from '../../../transcript/fields.ts'
-import type { Adapter, Dialogue, Opening, Prompt } from './adapter.ts'
+import type { Adapter, Opening, Prompt, Protocol } from './adapter.ts'
 
 export const codex: Adapter = {
   reader,
   confirmsPrompts: true,
-  talk,
+  openProtocol,
   prepare: ({ agent }) => ({
     command: [...agent.command, 'app-server', ...(agent.args ?? [])],
     stdin: 'dialogue',
@@ -24,7 +24,7 @@ const POLICIES = {
   ask: { approvalPolicy: 'untrusted', sandbox: 'workspace-write' },
 }
 
-function talk({ workTree, prompt, resumeRef, model, permissions }: Opening): Dialogue {
+function openProtocol({ workTree, prompt, resumeRef, model, permissions }: Opening): Protocol {
   let thread: string | null = null
   let turn: string | null = null
   const input = (text: string) => [{ type: 'text', text }]
@@ -46,7 +46,7 @@ function talk({ workTree, prompt, resumeRef, model, permissions }: Opening): Dia
     begin: () => [
       { id: 'hello', method: 'initialize', params: { clientInfo: { name: 'tdf', title: 'tdf', version: '0' } } },
     ],
-    hear: message => {
+    receive: message => {
       if (message.id === 'hello' && 'result' in message) return [{ method: 'initialized' }, open]
       if (message.id === 'open' && 'result' in message) {
         thread = textAt(message, 'result', 'thread', 'id')

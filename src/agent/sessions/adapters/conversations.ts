@@ -88,7 +88,7 @@ export async function keepConversation(workspace: Workspace, repository: string,
 }
 
 /** Written by the user whose it is; one that is there already is left alone. */
-export async function layBack(
+export async function restoreConversation(
   agent: Agent,
   workspace: Workspace,
   request: SessionRequest,

@@ -8,7 +8,7 @@ import { codex } from './codex.ts'
 export const command: Adapter = {
   reader: null,
   confirmsPrompts: false,
-  talk: null,
+  openProtocol: null,
   prepare: ({ agent, prompt }) => ({
     command: [...agent.command, ...(agent.args ?? [])],
     stdin: prompt === '' ? 'nothing' : 'prompt',

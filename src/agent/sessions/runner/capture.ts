@@ -16,7 +16,7 @@ export interface Capture {
   stderr: number
   closeWriteEnds(): void
   /** From now on each line of stdout goes to `hear` too. */
-  listen(hear: (text: string) => void): void
+  listen(receive: (text: string) => void): void
   /** On the monotonic clock; -Infinity before the first byte. */
   lastByteMs(): number
   /** All that was written is in the log. A process that got away must not keep it open for ever. */
@@ -36,14 +36,14 @@ export async function openCapture(world: World, options: CaptureOptions): Promis
   const pipes = [await openPipe(options.folder, 'stdout')]
   if (options.inLines) pipes.push(await openPipe(options.folder, 'stderr'))
   let lastByteMs = Number.NEGATIVE_INFINITY
-  let hear = (_text: string) => {}
+  let receive = (_text: string) => {}
   const seen = () => {
     lastByteMs = world.clock.mono()
   }
   const captured = pipes.map(({ pieces }, at) => {
     const clean = redactor(options.secrets)
     if (!options.inLines) return copy(pieces, log, clean, seen)
-    return copyLines(pieces, log, clean, text => at === 0 && hear(text), seen)
+    return copyLines(pieces, log, clean, text => at === 0 && receive(text), seen)
   })
   const [out] = pipes
   const errors = pipes.at(-1)
@@ -54,7 +54,7 @@ export async function openCapture(world: World, options: CaptureOptions): Promis
       for (const pipe of pipes) pipe.closeWriteEnd()
     },
     listen: listener => {
-      hear = listener
+      receive = listener
     },
     lastByteMs: () => lastByteMs,
     finish: async () => {

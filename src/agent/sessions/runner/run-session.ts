@@ -34,7 +34,7 @@ import {
 } from '../folder.ts'
 import { type Capture, openCapture } from './capture.ts'
 import { type RunningCommand, startCommand } from './command.ts'
-import { startTalk, type Talk } from './talk.ts'
+import { type Conversation, startConversation } from './talk.ts'
 import { startCpuMeter, startWatchdog } from './watchdog.ts'
 
 /** How long an agent that was asked to stop its turn has until the signal. */
@@ -53,9 +53,9 @@ export async function runSession(world: World, folder: string): Promise<number> 
   process.on('SIGHUP', () => {})
 
   const runner = identify(process.pid)
-  world.power('before', 'claim')
+  world.failpoint('before', 'claim')
   if (!runner || !createJson(claimPath(folder), { kind: 'runner', runner })) return 0
-  world.power('after', 'claim')
+  world.failpoint('after', 'claim')
   // Read after the claim: what is claimed is what is run.
   const request = readJson(requestPath(folder), sessionRequest)
   if (!request) return 1
@@ -67,9 +67,9 @@ export async function runSession(world: World, folder: string): Promise<number> 
   terminate = started.terminate
   if (terminateEarly) terminate()
   const exit = await follow(world, folder, request, started)
-  world.power('before', 'exit')
+  world.failpoint('before', 'exit')
   await store(world, exitPath(folder), exit)
-  world.power('after', 'exit')
+  world.failpoint('after', 'exit')
   return 0
 }
 
@@ -78,7 +78,7 @@ interface Started {
   command: RunningCommand
   startedAt: string
   capture: Capture
-  talk: Talk | null
+  conversation: Conversation | null
   /** Ends the command, once; one that can be talked to is asked first. */
   terminate(): void
 }
@@ -100,15 +100,16 @@ async function start(
     })
     const { stdout, stderr } = capture
     const options = { folder, env: unpackEnvironment(process.env), stdout, stderr, killGraceMs }
-    world.power('before', 'command')
+    world.failpoint('before', 'command')
     const command = await startCommand(world, request, options).finally(capture.closeWriteEnds)
-    world.power('after', 'command')
-    const talk = adapter.reader === null ? null : openTalk(world, folder, { request, adapter, command, capture })
+    world.failpoint('after', 'command')
+    const conversation =
+      adapter.reader === null ? null : openConversation(world, folder, { request, adapter, command, capture })
     const terminate = () => {
-      if (!talk?.interrupt()) return command.terminate()
+      if (!conversation?.interrupt()) return command.terminate()
       world.clock.timer(INTERRUPT_MS, command.terminate)
     }
-    return { kind: 'started', command, startedAt: isoNow(world), capture, talk, terminate }
+    return { kind: 'started', command, startedAt: isoNow(world), capture, conversation, terminate }
   } catch (error) {
     const reason = messageOf(error)
     const ended = { exitCode: null, signal: null, errorMessage: reason, startedAt: null, endedAt: isoNow(world) }
@@ -116,7 +117,7 @@ async function start(
   }
 }
 
-function openTalk(
+function openConversation(
   world: World,
   folder: string,
   {
@@ -125,24 +126,24 @@ function openTalk(
     command,
     capture,
   }: { request: SessionRequest; adapter: Adapter; command: RunningCommand; capture: Capture },
-): Talk {
+): Conversation {
   const firstPrompt = readFileSync(promptPath(folder), 'utf8')
   const { input, terminate } = command
   const secrets = secretsIn(process.env)
-  const talk = startTalk({ world, folder, request, adapter, firstPrompt, input, terminate, secrets })
-  capture.listen(talk.hear)
-  return talk
+  const conversation = startConversation({ world, folder, request, adapter, firstPrompt, input, terminate, secrets })
+  capture.listen(conversation.receive)
+  return conversation
 }
 
 async function follow(world: World, folder: string, request: SessionRequest, started: Started): Promise<SessionExit> {
-  const { command, startedAt, capture, talk } = started
+  const { command, startedAt, capture, conversation } = started
   const { sessionId, workspaceId, timeoutMs, idleMs } = request
   const noted = store(world, startedPath(folder), { startedAt, leader: command.leader })
-  world.power('after', 'started')
+  world.failpoint('after', 'started')
   const { leader } = command
   const find = memberFinder({ sessionId, workspaceId, promptFile: promptPath(folder), leader, slot: request.slot })
   const meter = startCpuMeter(world, find, cpuPath(folder))
-  const isAsking = () => talk?.isAsking() ?? false
+  const isAsking = () => conversation?.isAsking() ?? false
   const limits = { timeoutMs, idleMs, isAsking, lastByteMs: capture.lastByteMs, cpuMs: meter.totalMs }
   const watchdog = startWatchdog(world, { ...limits, terminate: started.terminate })
   const end = await command.end
@@ -151,10 +152,10 @@ async function follow(world: World, folder: string, request: SessionRequest, sta
   meter.sample()
   await killLeftovers(world, find)
   await capture.finish()
-  const resumeRef = talk?.finish(end) ?? null
+  const resumeRef = conversation?.finish(end) ?? null
   takeConversation(folder, { ...request, resumeRef, env: unpackEnvironment(process.env) })
   await noted
-  const how = talk?.hasLingered() ? { exitCode: 0, signal: null } : end
+  const how = conversation?.hasLingered() ? { exitCode: 0, signal: null } : end
   return { ...how, errorMessage: watchdog.reason(), startedAt, endedAt: isoNow(world), cannotStart: null }
 }
 

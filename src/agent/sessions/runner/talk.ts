@@ -9,7 +9,7 @@ import type { Cancel, World } from '../../../platform/world.ts'
 import { type Account, NOTHING_SAID, take, verdictOf } from '../../../transcript/account.ts'
 import type { AgentEvent, Json } from '../../../transcript/event.ts'
 import { parseLine, readJsonLine } from '../../../transcript/read.ts'
-import type { Adapter, Dialogue, Prompt } from '../adapters/adapter.ts'
+import type { Adapter, Prompt, Protocol } from '../adapters/adapter.ts'
 import { listDeliveries, type SessionFacts, storeFacts, uuidOf } from '../facts.ts'
 import type { SessionRequest } from '../folder.ts'
 import { openPermissions, type Permissions } from './permissions.ts'
@@ -22,9 +22,9 @@ const CONFIRM_MS = 10_000
 /** An agent that has said its end and got no more stdin has this long to go. */
 const LINGER_MS = 60_000
 
-export interface Talk {
+export interface Conversation {
   /** One line of the agent's stdout. */
-  hear(text: string): void
+  receive(text: string): void
   /** Whether a question of its waits for a person. */
   isAsking(): boolean
   /** Asks it to stop its turn; false when it cannot be asked. */
@@ -48,11 +48,11 @@ export interface TalkOptions {
   terminate(): void
 }
 
-export function startTalk(options: TalkOptions): Talk {
+export function startConversation(options: TalkOptions): Conversation {
   const { world, folder, request, adapter, input } = options
   const isoNow = () => new Date(world.clock.now()).toISOString()
   const first: Prompt = { id: uuidOf(request, ''), text: options.firstPrompt }
-  const dialogue = adapter.talk?.({ ...request, prompt: first }) ?? null
+  const protocol = adapter.openProtocol?.({ ...request, prompt: first }) ?? null
   const permissions: Permissions = openPermissions(folder, request.permissions, isoNow)
   /** Prompt id → delivery id, of what was written and not yet confirmed. */
   const underWay = new Map<string, string>()
@@ -89,7 +89,7 @@ export function startTalk(options: TalkOptions): Talk {
     account = take(account, event, isoNow())
     if (event.kind === 'accepted') confirm(event.prompt)
     else if (event.kind === 'rejected') underWay.delete(event.prompt)
-    else if (event.kind === 'permission' && dialogue) settle(dialogue, event)
+    else if (event.kind === 'permission' && protocol) settle(protocol, event)
     if (before.resumeRef !== account.resumeRef) store(true)
     const spent = account.usage?.costUsd ?? 0
     if (request.maxCostUsd !== null && spent > request.maxCostUsd && !isOverBudget) {
@@ -104,7 +104,7 @@ export function startTalk(options: TalkOptions): Talk {
     accepted.push(deliveryId)
     store(true)
   }
-  const settle = (to: Dialogue, event: Extract<AgentEvent, { kind: 'permission' }>) => {
+  const settle = (to: Protocol, event: Extract<AgentEvent, { kind: 'permission' }>) => {
     const decision = permissions.ask(event)
     if (decision === null) return store(true)
     write(to.answer(event.request, decision, ''))
@@ -113,11 +113,11 @@ export function startTalk(options: TalkOptions): Talk {
 
   const isIdle = () => account.terminal !== null && underWay.size === 0
   const offer = () => {
-    if (dialogue === null || isClosed || (account.terminal && account.terminal.outcome !== 'success')) return
+    if (protocol === null || isClosed || (account.terminal && account.terminal.outcome !== 'success')) return
     for (const { deliveryId, text } of listDeliveries(folder)) {
       const id = uuidOf(request, deliveryId)
       if (underWay.has(id) || accepted.includes(deliveryId)) continue
-      const messages = dialogue.prompt({ id, text }, isIdle())
+      const messages = protocol.prompt({ id, text }, isIdle())
       if (messages === null) return
       underWay.set(id, deliveryId)
       write(messages)
@@ -138,7 +138,7 @@ export function startTalk(options: TalkOptions): Talk {
   }
   const look = () => {
     for (const { request: asked, decision, message } of permissions.answers()) {
-      if (dialogue) write(dialogue.answer(asked, decision, message))
+      if (protocol) write(protocol.answer(asked, decision, message))
       store(true)
     }
     offer()
@@ -151,20 +151,20 @@ export function startTalk(options: TalkOptions): Talk {
   }
 
   input?.on('error', () => {})
-  if (dialogue) write(dialogue.begin())
+  if (protocol) write(protocol.begin())
   cancelLook = world.clock.timer(LOOK_MS, look)
 
   return {
-    hear: text => {
+    receive: text => {
       const message = parseLine(text)
       for (const event of message === null ? [] : readJsonLine(message, adapter.reader)) observe(event)
-      if (message !== null && dialogue) write(dialogue.hear(message))
+      if (message !== null && protocol) write(protocol.receive(message))
       store(false)
     },
     isAsking: () => permissions.pending() !== null,
     interrupt: () => {
-      if (dialogue === null || isClosed) return false
-      write(dialogue.interrupt())
+      if (protocol === null || isClosed) return false
+      write(protocol.interrupt())
       return true
     },
     finish: end => {

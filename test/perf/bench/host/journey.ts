@@ -3,9 +3,10 @@
  * names of a real task on a warm node, so that every rule and every write between them is the real one.
  */
 
-import { journey, type Leg } from '../../../../daemon/engine/rules/journey.ts'
+import { type JourneyRow, journey } from '../../../../daemon/engine/rules/journey.ts'
 import { advance, wait } from '../../../../daemon/engine/rules/outcome.ts'
-import type { StepHandler, ToldHandler } from '../../../../daemon/engine/rules/step.ts'
+import { type Handler, handlers } from '../../../../daemon/steps/handlers.ts'
+import type { InlineHandler, StepHandler } from '../../../../daemon/steps/step.ts'
 import type { Step } from '../../../../src/core/task.ts'
 import type { Probe } from './probe.ts'
 
@@ -22,7 +23,7 @@ export function replaceBodies(probe: Probe, waiting: Set<string>): void {
       return handler(ctx, task)
     }
   }
-  const called: ToldHandler<'salvage'> = (ctx, task) => {
+  const called: InlineHandler<'salvage'> = (ctx, task) => {
     const callback = ctx.signals.find(({ kind }) => kind === 'followup')
     if (!callback) return undefined
     waiting.delete(task.id)
@@ -43,9 +44,11 @@ export function replaceBodies(probe: Probe, waiting: Set<string>): void {
     cleanup: body(7, async () => ({ kind: 'finish', cleanup: 'done' })),
   }
   for (const [step, run] of Object.entries(bodies)) {
-    // The table is read-only for the engine; here its bodies are exchanged before anything runs.
-    const table = journey as Record<Step, Leg>
-    const told = step === WAITING_STEP ? { told: called } : {}
-    table[step as Step] = { ...journey[step as Step], run, ...told, deadlineMs: () => null }
+    // The tables are read-only for the engine; here their rows are exchanged before anything runs.
+    const rows = journey as Record<Step, JourneyRow>
+    rows[step as Step] = { ...rows[step as Step], deadlineMs: () => null }
+    const inline = step === WAITING_STEP ? { inline: called } : {}
+    const bodies: Record<Step, Handler> = handlers
+    bodies[step as Step] = { run, ...inline }
   }
 }

@@ -1,12 +1,12 @@
 /** A slot falls free while ten thousand tasks wait for one. */
-import { type Placing, place, type Room } from '../../../../daemon/placement/place.ts'
+import { assign, type NodeCapacity, type PlacementLimits } from '../../../../daemon/placement/place.ts'
 import { createQueue } from '../../../../daemon/placement/queue.ts'
 import { defaultConfig } from '../../../../src/config/index.ts'
 import type { Row } from '../report.ts'
 import { median, rounds, spread } from '../stats.ts'
 import { tickUs } from './growth.ts'
 
-const PLACING: Placing = { config: defaultConfig(), offers: [], machines: 0 }
+const PLACING: PlacementLimits = { config: defaultConfig(), offers: [], machines: 0 }
 
 export async function placementRow(count: number, waiting = 10_000): Promise<Row> {
   const wishes = { node: null, provider: null, size: null, location: null, credential: null, reserved: null }
@@ -16,8 +16,8 @@ export async function placementRow(count: number, waiting = 10_000): Promise<Row
   }
   let given = 0
   const times = await rounds(count, () => {
-    const { reservations } = place(queue.list(), [aRoom()], PLACING)
-    for (const { wish } of reservations) queue.remove(wish)
+    const { reservations } = assign(queue.list(), [aRoom()], PLACING)
+    for (const { request: wish } of reservations) queue.remove(wish)
     given += reservations.length
   })
   if (given !== count + 1) throw new Error(`${given} tasks got the slot of ${count + 1} passes`)
@@ -39,7 +39,7 @@ export function tickRow(): Row {
   }
 }
 
-const aRoom = (): Room => ({
+const aRoom = (): NodeCapacity => ({
   ...{ name: 'n1', provider: 'static', status: 'ready', size: null, location: null, used: 0, slots: 1 },
   ...{ cpuPercent: null, memoryPercent: null, silentMs: null },
 })

@@ -30,7 +30,7 @@ async function waiting(): Promise<string> {
 const ready = (id: string) =>
   life.engine.signal({
     kind: 'workspace',
-    told: {
+    signal: {
       ...{ workspaceId: `${id}-1-1`, kind: 'workspace_ready' as const, sessionId: null },
       payload: { seq: 1, status: 'running' },
     },

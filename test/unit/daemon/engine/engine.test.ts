@@ -16,7 +16,7 @@ afterEach(() => {
 
 const ready = (workspaceId: string) => ({
   kind: 'workspace' as const,
-  told: { workspaceId, kind: 'workspace_ready' as const, sessionId: null, payload: { seq: 1, status: 'running' } },
+  signal: { workspaceId, kind: 'workspace_ready' as const, sessionId: null, payload: { seq: 1, status: 'running' } },
 })
 const about = { idempotencyKey: null, idempotencyHash: null, createdAt: 0 }
 
@@ -108,7 +108,7 @@ describe('the door of the engine', () => {
     await life.world.run(() => life.task(id).step === 'running')
     const { rev } = life.task(id)
     const told = { workspaceId: `${id}-1-1`, kind: 'session_exited', sessionId: 'another', payload: {} } as const
-    await life.engine.signal({ kind: 'workspace', told })
+    await life.engine.signal({ kind: 'workspace', signal: told })
     expect(life.task(id).rev).toBe(rev)
   })
 

@@ -1,9 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { obstacle, type Placing, place, type Room, type Wish } from '../../../../daemon/placement/place.ts'
+import {
+  assign,
+  type NodeCapacity,
+  type PlacementLimits,
+  type PlacementRequest,
+  rejection,
+} from '../../../../daemon/placement/place.ts'
 import { aConfig } from '../../../support/builders.ts'
 
-const wish = (number: number, change: Partial<Wish> = {}): Wish => ({
+const request = (number: number, change: Partial<PlacementRequest> = {}): PlacementRequest => ({
   ...{
     id: `t${number}`,
     attempt: 1,
@@ -18,35 +24,40 @@ const wish = (number: number, change: Partial<Wish> = {}): Wish => ({
   },
   ...change,
 })
-const room = (name: string, change: Partial<Room> = {}): Room => ({
+const room = (name: string, change: Partial<NodeCapacity> = {}): NodeCapacity => ({
   ...{ name, provider: 'static', status: 'ready', size: null, location: null, used: 0, slots: 3 },
   ...{ cpuPercent: 10, memoryPercent: 10, silentMs: 1_000 },
   ...change,
 })
-const placing = (change: Partial<Placing> = {}): Placing => ({ config: aConfig(), offers: [], machines: 0, ...change })
+const placing = (change: Partial<PlacementLimits> = {}): PlacementLimits => ({
+  config: aConfig(),
+  offers: [],
+  machines: 0,
+  ...change,
+})
 const hetzner = {
   provider: 'hetzner',
   sizes: ['small', 'medium', 'large'],
   locations: ['fsn1', 'nbg1'],
   slots: 3,
 } as const
-const given = (wishes: Wish[], rooms: Room[], change?: Partial<Placing>) =>
-  place(wishes, rooms, placing(change)).reservations.map(({ wish: { id }, node }) => `${id}@${node}`)
+const given = (wishes: PlacementRequest[], rooms: NodeCapacity[], change?: Partial<PlacementLimits>) =>
+  assign(wishes, rooms, placing(change)).reservations.map(({ request: { id }, node }) => `${id}@${node}`)
 
 describe('placement', () => {
   it('fills the slots that there are, and no more', () => {
     expect(
       given(
-        [1, 2, 3, 4, 5].map(n => wish(n)),
+        [1, 2, 3, 4, 5].map(n => request(n)),
         [room('a', { used: 1 }), room('b', { slots: 1 })],
       ),
     ).toHaveLength(3)
   })
   it('does not let a task that cannot fit block those behind it', () => {
-    expect(given([wish(1, { node: 'full' }), wish(2)], [room('full', { used: 3 }), room('b')])).toEqual(['t2@b'])
+    expect(given([request(1, { node: 'full' }), request(2)], [room('full', { used: 3 }), room('b')])).toEqual(['t2@b'])
   })
   it('never falls back from a node that was asked for', () => {
-    expect(given([wish(1, { node: 'a' })], [room('a', { status: 'lost' }), room('b')])).toEqual([])
+    expect(given([request(1, { node: 'a' })], [room('a', { status: 'lost' }), room('b')])).toEqual([])
   })
   it.each([
     ['a warm node before a ready one', [room('a'), room('b', { status: 'warm' })], {}, 'b'],
@@ -71,7 +82,7 @@ describe('placement', () => {
     ],
     ['the emptier of two alike', [room('a', { used: 2 }), room('b', { used: 1 })], {}, 'b'],
   ] as const)('prefers %s', (_, rooms, change, node) => {
-    expect(given([wish(1, change)], [...rooms])).toEqual([`t1@${node}`])
+    expect(given([request(1, change)], [...rooms])).toEqual([`t1@${node}`])
   })
 
   it.each([
@@ -85,69 +96,69 @@ describe('placement', () => {
     ['its memory is full', {}, { memoryPercent: 73 }, 'its memory is 73 % full, the limit is 50 %'],
     ['its slots are taken', {}, { used: 3 }, '3 of 3 slots are in use'],
   ] as const)('says that a node does not take a task because %s', (_, change, state, says) => {
-    expect(obstacle(wish(1, change), room('a', state), aConfig())).toBe(says)
+    expect(rejection(request(1, change), room('a', state), aConfig())).toBe(says)
   })
   it('takes a node that says nothing of its load, and this machine whatever its load', () => {
-    expect(obstacle(wish(1), room('a', { cpuPercent: null, memoryPercent: null }), aConfig())).toBeNull()
-    expect(obstacle(wish(1), room('local', { provider: 'local', cpuPercent: 99 }), aConfig())).toBeNull()
+    expect(rejection(request(1), room('a', { cpuPercent: null, memoryPercent: null }), aConfig())).toBeNull()
+    expect(rejection(request(1), room('local', { provider: 'local', cpuPercent: 99 }), aConfig())).toBeNull()
   })
 
   it('orders no more machines than a burst needs', () => {
-    const { orders } = place(
-      [1, 2, 3, 4, 5, 6, 7].map(n => wish(n)),
+    const { orders } = assign(
+      [1, 2, 3, 4, 5, 6, 7].map(n => request(n)),
       [],
       placing({ offers: [hetzner] }),
     )
-    expect(orders.map(({ wishes }) => wishes.length)).toEqual([3, 3, 1])
+    expect(orders.map(({ requests: wishes }) => wishes.length)).toEqual([3, 3, 1])
   })
   it('orders no more machines than max_nodes allows', () => {
-    const wishes = Array.from({ length: 50 }, (_, n) => wish(n))
-    expect(place(wishes, [], placing({ offers: [hetzner], machines: 8 })).orders).toHaveLength(2)
-    expect(place(wishes, [], placing({ offers: [hetzner], machines: 10 })).orders).toHaveLength(0)
+    const wishes = Array.from({ length: 50 }, (_, n) => request(n))
+    expect(assign(wishes, [], placing({ offers: [hetzner], machines: 8 })).orders).toHaveLength(2)
+    expect(assign(wishes, [], placing({ offers: [hetzner], machines: 10 })).orders).toHaveLength(0)
   })
   it('orders nothing while a machine on its way has room', () => {
-    const { orders, reservations } = place(
-      [wish(1), wish(2)],
+    const { orders, reservations } = assign(
+      [request(1), request(2)],
       [room('new', { status: 'ordered', used: 1, silentMs: null })],
       placing({ offers: [hetzner] }),
     )
     expect([orders.length, reservations.length]).toEqual([0, 2])
   })
   it('orders what was asked for, else the first of each', () => {
-    const { orders } = place(
-      [wish(1, { size: 'large', location: 'nbg1' }), wish(2)],
+    const { orders } = assign(
+      [request(1, { size: 'large', location: 'nbg1' }), request(2)],
       [],
       placing({ offers: [hetzner] }),
     )
     expect(orders).toMatchObject([{ size: 'large', location: 'nbg1', wishes: [{ id: 't1' }, { id: 't2' }] }])
-    expect(place([wish(2)], [], placing({ offers: [hetzner] })).orders).toMatchObject([
+    expect(assign([request(2)], [], placing({ offers: [hetzner] })).orders).toMatchObject([
       { size: 'small', location: 'fsn1' },
     ])
   })
   it('moves a task from a machine that is to come to a slot that is free, and gives its place there to the next', () => {
     const coming = room('new', { status: 'creating', used: 1, slots: 1, silentMs: null })
-    const queue = [wish(1, { reserved: 'new' }), wish(2)]
+    const queue = [request(1, { reserved: 'new' }), request(2)]
     expect(given(queue, [coming, room('a', { used: 2 })])).toEqual(['t1@a', 't2@new'])
   })
   it('leaves a task where it is reserved while there is no slot that can be used now, and orders nothing for it', () => {
     const coming = ['new', 'newer'].map(name =>
       room(name, { status: 'ordered', used: name === 'new' ? 1 : 0, slots: 2, silentMs: null }),
     )
-    const { reservations, orders } = place([wish(1, { reserved: 'new' })], coming, placing({ offers: [hetzner] }))
+    const { reservations, orders } = assign([request(1, { reserved: 'new' })], coming, placing({ offers: [hetzner] }))
     expect([reservations, orders]).toEqual([[], []])
   })
   it('lets the one that comes first in the queue have the free slot, wherever the other is reserved', () => {
     const coming = room('new', { status: 'creating', used: 1, slots: 1, silentMs: null })
-    expect(given([wish(1), wish(2, { reserved: 'new' })], [coming, room('a', { used: 2 })])).toEqual(['t1@a'])
+    expect(given([request(1), request(2, { reserved: 'new' })], [coming, room('a', { used: 2 })])).toEqual(['t1@a'])
   })
   it('orders nothing for a task that named its node, or a size or place that nobody offers', () => {
     const wishes = [
-      wish(1, { node: 'a' }),
-      wish(2, { size: 'huge' }),
-      wish(3, { location: 'mars' }),
-      wish(4, { provider: 'static' }),
+      request(1, { node: 'a' }),
+      request(2, { size: 'huge' }),
+      request(3, { location: 'mars' }),
+      request(4, { provider: 'static' }),
     ]
-    expect(place(wishes, [], placing({ offers: [hetzner] })).orders).toEqual([])
+    expect(assign(wishes, [], placing({ offers: [hetzner] })).orders).toEqual([])
   })
 
   it('never gives more slots than there are when tasks move, and moves them only to slots that are there', () => {
@@ -157,24 +168,24 @@ describe('placement', () => {
     )
     fc.assert(
       fc.property(rooms, fc.array(fc.option(fc.nat(4)), { maxLength: 8 }), (shapes, places) => {
-        const wishes = places.map((at, n) => wish(n, { reserved: at === null ? null : `n${at % shapes.length}` }))
+        const wishes = places.map((at, n) => request(n, { reserved: at === null ? null : `n${at % shapes.length}` }))
         const all = shapes.map((shape, index) => {
           const name = `n${index}`
           const held = wishes.filter(({ reserved }) => reserved === name).length
-          const status = held > 0 ? 'creating' : (shape.status as Room['status'])
+          const status = held > 0 ? 'creating' : (shape.status as NodeCapacity['status'])
           return room(name, { status, slots: shape.slots + held, used: shape.used + held, silentMs: null })
         })
-        const { reservations } = place(wishes, all, placing())
+        const { reservations } = assign(wishes, all, placing())
         for (const { name, used, slots } of all) {
           const came = reservations.filter(({ node }) => node === name).length
-          const went = reservations.filter(({ wish: { reserved } }) => reserved === name).length
+          const went = reservations.filter(({ request: { reserved } }) => reserved === name).length
           expect(used + came - went).toBeLessThanOrEqual(Math.max(slots, used))
         }
-        for (const { wish: moved, node } of reservations) {
+        for (const { request: moved, node } of reservations) {
           const to = all.find(({ name }) => name === node)
           if (moved.reserved !== null) expect(['ready', 'warm']).toContain(to?.status)
         }
-        expect(new Set(reservations.map(({ wish: { id } }) => id)).size).toBe(reservations.length)
+        expect(new Set(reservations.map(({ request: { id } }) => id)).size).toBe(reservations.length)
       }),
     )
   })
@@ -187,10 +198,10 @@ describe('placement', () => {
     fc.assert(
       fc.property(rooms, fc.nat(12), (shapes, count) => {
         const all = shapes.map((shape, index) =>
-          room(`n${index}`, { ...shape, status: shape.status as Room['status'] }),
+          room(`n${index}`, { ...shape, status: shape.status as NodeCapacity['status'] }),
         )
-        const { reservations } = place(
-          Array.from({ length: count }, (_, n) => wish(n)),
+        const { reservations } = assign(
+          Array.from({ length: count }, (_, n) => request(n)),
           all,
           placing(),
         )
@@ -202,7 +213,7 @@ describe('placement', () => {
           const taken = reservations.filter(({ node }) => node === name).length
           expect(taken).toBeLessThanOrEqual(Math.max(slots - used, 0))
         }
-        expect(reservations.map(({ wish: { number } }) => number)).toEqual(reservations.map((_, index) => index))
+        expect(reservations.map(({ request: { number } }) => number)).toEqual(reservations.map((_, index) => index))
       }),
     )
   })

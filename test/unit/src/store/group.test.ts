@@ -24,7 +24,7 @@ const groupOf = (parts: Partial<GroupParts> = {}) =>
   createGroup({
     sql,
     world: realWorld(),
-    gathered: { write() {}, forget() {}, stored() {}, undone() {} },
+    participant: { write() {}, rollback() {}, committed() {}, rollbackAll() {} },
     onFull: () => false,
     ...parts,
   })

@@ -16,7 +16,7 @@ beforeEach(() => {
   isCut = false
   store = openStore(folder, {
     ...realWorld(),
-    power(when, effect) {
+    failpoint(when, effect) {
       if (isCut && when === 'before' && effect === 'commit')
         throw Object.assign(new Error('full'), { code: 'SQLITE_FULL' })
     },

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { backoffMs, decide, LOSSES_MAX } from '../../../../../daemon/engine/rules/decide.ts'
 import { cancel } from '../../../../../daemon/engine/rules/ending.ts'
 import { advance, fail, type Outcome, retry, wait } from '../../../../../daemon/engine/rules/outcome.ts'
-import type { Rules } from '../../../../../daemon/engine/rules/transition.ts'
+import type { DecisionInput } from '../../../../../daemon/engine/rules/transition.ts'
 import { TdfError } from '../../../../../src/core/errors.ts'
 import type { Task } from '../../../../../src/core/task.ts'
 import { aConfig, aPlacedTask, aSpec, aTask } from '../../../../support/builders.ts'
@@ -13,7 +13,13 @@ const MIN = 60 * SECOND
 const HOUR = 60 * MIN
 const NOW = 1_000 * HOUR
 
-const rules = (change: Partial<Rules> = {}): Rules => ({ now: NOW, config: aConfig(), dice: 1, epochAt: 0, ...change })
+const input = (change: Partial<DecisionInput> = {}): DecisionInput => ({
+  now: NOW,
+  config: aConfig(),
+  jitter: 1,
+  epochAt: 0,
+  ...change,
+})
 const busy = new TdfError('AGENT_BUSY', 'node n1 answered 503')
 const refused = new TdfError('AGENT_REFUSED', 'node n1 refused')
 const silent = new TdfError('NODE_UNREACHABLE', 'node n1 does not answer', { retryAfterMs: 5 * SECOND })
@@ -32,7 +38,7 @@ interface Case {
   name: string
   task: Task
   outcome: Outcome
-  rules?: Partial<Rules>
+  input?: Partial<DecisionInput>
   is: Partial<Task>
   writes?: object[]
   final?: boolean
@@ -121,7 +127,7 @@ const cases: Case[] = [
     name: 'after a start, a late step is given a look first',
     task: ready(lateBy(9 * HOUR)),
     outcome: retry(silent),
-    rules: { epochAt: NOW - MIN },
+    input: { epochAt: NOW - MIN },
     is: { status: 'delegated' },
   },
   {
@@ -338,8 +344,8 @@ const cases: Case[] = [
 ]
 
 describe('decide', () => {
-  it.each(cases)('$name', ({ task, outcome, rules: change, is, writes, final }) => {
-    const decided = decide(task, outcome, rules(change))
+  it.each(cases)('$name', ({ task, outcome, input: change, is, writes, final }) => {
+    const decided = decide(task, outcome, input(change))
     expect(decided.task).toMatchObject(is)
     if (writes) expect(decided.writes).toEqual(writes)
     expect(decided.failure?.final).toBe(final)
@@ -349,7 +355,7 @@ describe('decide', () => {
     const { events } = decide(
       aPlacedTask({ step: 'agent_session', stepEnteredAt: NOW - 5 }),
       advance('running'),
-      rules(),
+      input(),
     )
     expect(events.map(({ type, data }) => [type, data])).toEqual([
       ['task.status', { from: 'delegated', to: 'in_progress', reason: 'entered running' }],
@@ -357,11 +363,11 @@ describe('decide', () => {
     ])
   })
   it('records a try that failed, and no step', () => {
-    const { events } = decide(ready(), retry(busy), rules())
+    const { events } = decide(ready(), retry(busy), input())
     expect(events).toMatchObject([{ type: 'task.retry', data: { code: 'AGENT_BUSY', wakeAt: NOW + 5 * SECOND } }])
   })
   it('opens the next attempt after a machine’s fault, while there may be one', () => {
-    const twice = rules({ config: aConfig({ runner: { maxAttempts: 2 } }) })
+    const twice = input({ config: aConfig({ runner: { maxAttempts: 2 } }) })
     const opens = (task: Task, code: 'NODE_LOST' | 'WORKSPACE_FAILED', verdict: 'infrastructure' | 'agent_error') =>
       decide(task, fail(new TdfError(code, 'x'), verdict), twice).writes.some(({ kind }) => kind === 'next_attempt')
     expect(opens(runs(), 'NODE_LOST', 'infrastructure')).toBe(true)
@@ -370,10 +376,10 @@ describe('decide', () => {
     expect(opens(ready(), 'WORKSPACE_FAILED', 'infrastructure')).toBe(false)
   })
   it('refuses an edge that the journey does not have', () => {
-    expect(() => decide(runs(), advance('workspace_ready'), rules())).toThrow(/running → workspace_ready is no edge/)
+    expect(() => decide(runs(), advance('workspace_ready'), input())).toThrow(/running → workspace_ready is no edge/)
   })
   it('refuses to leave salvage without a verdict', () => {
-    expect(() => decide(salvages(), advance('cleanup'), rules())).toThrow(/without a verdict/)
+    expect(() => decide(salvages(), advance('cleanup'), input())).toThrow(/without a verdict/)
   })
 })
 
@@ -384,7 +390,7 @@ describe('cancel', () => {
     ['a task whose agent runs', runs(), 'salvage'],
     ['a task whose work is being saved', salvages(), 'salvage'],
   ])('ends %s, and saves what there is', (_, task, step) => {
-    const decided = cancel(task, rules())
+    const decided = cancel(task, input())
     expect(decided.task).toMatchObject({ status: 'cancelled', verdict: 'cancelled', step, completedAt: NOW })
     expect(decided.task.error?.code).toBe('CANCELLED')
     expect(decided.failure).toBeNull()
@@ -394,16 +400,16 @@ describe('cancel', () => {
 describe('backoff', () => {
   const config = aConfig()
   it('doubles up to its limit, and is spread by the dice', () => {
-    expect([1, 2, 3, 4, 5, 40].map(attempt => backoffMs(attempt, null, { config, dice: 1 }))).toEqual(
+    expect([1, 2, 3, 4, 5, 40].map(attempt => backoffMs(attempt, null, { config, jitter: 1 }))).toEqual(
       [5, 10, 20, 40, 60, 60].map(s => s * SECOND),
     )
-    expect(backoffMs(3, null, { config, dice: 0.25 })).toBe(5 * SECOND)
+    expect(backoffMs(3, null, { config, jitter: 0.25 })).toBe(5 * SECOND)
   })
   it.each(['AGENT_BUSY', 'NODE_KEY_MISMATCH'] as const)(
     'plans whole milliseconds after %s, whatever the other side asked for',
     code => {
       const error = new TdfError(code, 'x', { retryAfterMs: 28_285.571 })
-      const { task } = decide(runs({ deadlineAt: NOW + HOUR }), retry(error), rules({ dice: 0 }))
+      const { task } = decide(runs({ deadlineAt: NOW + HOUR }), retry(error), input({ jitter: 0 }))
       expect(task.wakeAt).toBeGreaterThanOrEqual(NOW + 28_285.571)
       expect(Number.isInteger(task.wakeAt)).toBe(true)
     },
@@ -411,12 +417,12 @@ describe('backoff', () => {
 
   it('never comes back before the other side asked for', () => {
     const asked = new TdfError('AGENT_BUSY', 'x', { retryAfterMs: 9 * SECOND })
-    expect(backoffMs(1, asked, { config, dice: 0 })).toBe(9 * SECOND)
+    expect(backoffMs(1, asked, { config, jitter: 0 })).toBe(9 * SECOND)
   })
   it('is never negative and never over its limit', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 1_000 }), fc.double({ min: 0, max: 1, noNaN: true }), (attempt, dice) => {
-        const ms = backoffMs(attempt, null, { config, dice })
+      fc.property(fc.integer({ min: 1, max: 1_000 }), fc.double({ min: 0, max: 1, noNaN: true }), (attempt, jitter) => {
+        const ms = backoffMs(attempt, null, { config, jitter })
         return ms >= 0 && ms <= MIN
       }),
     )

@@ -127,7 +127,9 @@ describe('how it bears itself', () => {
 
   it('tells the metrics of every request and of what it may still ask', async () => {
     const { registry, hetzner } = createDaemonMetrics()
-    const asking = hetznerApi(hetznerClient({ world: realWorld({}), endpoint, token: () => TOKEN, heard: hetzner }))
+    const asking = hetznerApi(
+      hetznerClient({ world: realWorld({}), endpoint, token: () => TOKEN, onResponse: hetzner }),
+    )
     expect(registry.text()).not.toMatch(/^tdf_hcloud_ratelimit_remaining/m)
     await asking.get(1)
     cloud.faults.push({ on: /GET/, strike: { kind: 'cut', done: false }, times: 1 })

@@ -1,13 +1,13 @@
 /** What a step is handed: the time, what was said to its task, and the ways to the outside. No store, no clock. */
-import type { AgentClient } from '../../../src/clients/agent.ts'
-import type { Config } from '../../../src/config/schema/schema.ts'
-import type { Node } from '../../../src/core/node.ts'
-import type { Step, Task } from '../../../src/core/task.ts'
-import type { Sandbox } from '../../../src/protocol/agent-api.ts'
-import type { CleanupItem } from '../../../src/store/tables/cleanups.ts'
-import type { Signal } from '../../../src/store/tables/inbox.ts'
-import type { Results } from '../../results/results.ts'
-import type { Outcome } from './outcome.ts'
+import type { AgentClient } from '../../src/clients/agent.ts'
+import type { Config } from '../../src/config/schema/schema.ts'
+import type { Node } from '../../src/core/node.ts'
+import type { Step, Task } from '../../src/core/task.ts'
+import type { Sandbox } from '../../src/protocol/agent-api.ts'
+import type { CleanupItem } from '../../src/store/tables/cleanups.ts'
+import type { Signal } from '../../src/store/tables/inbox.ts'
+import type { Outcome } from '../engine/rules/outcome.ts'
+import type { Results } from '../results/results.ts'
 
 export interface StepContext {
   /** Fixed for this run of the step: it cannot watch time pass, only ask to be woken. */
@@ -43,9 +43,9 @@ export interface StepContext {
 }
 
 /** What a word alone is judged by: what is at hand, and nobody to ask. */
-export type Hearing = Omit<StepContext, 'agent' | 'undo' | 'results' | 'signal'>
+export type InlineContext = Omit<StepContext, 'agent' | 'undo' | 'results' | 'signal'>
 
 export type StepHandler<Next extends Step> = (ctx: StepContext, task: Task) => Promise<Outcome<Next>>
 
 /** Undefined where what was said does not decide by itself what comes next. */
-export type ToldHandler<Next extends Step> = (ctx: Hearing, task: Task) => Outcome<Next> | undefined
+export type InlineHandler<Next extends Step> = (ctx: InlineContext, task: Task) => Outcome<Next> | undefined
