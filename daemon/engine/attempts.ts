@@ -5,10 +5,10 @@ import type { Sql } from '../../src/store/sqlite/sql.ts'
 import { insertAttempt } from '../../src/store/tables/attempts.ts'
 import { cleanupsOf } from '../../src/store/tables/cleanups.ts'
 import { deleteTask, raiseAttempt, taskNumber } from '../../src/store/tables/tasks.ts'
+import { taskWaits } from '../../src/text/waiting.ts'
 import type { PlacementRequest } from '../placement/place.ts'
 import type { Repository } from '../results/repository.ts'
 import type { Engine } from '../services.ts'
-import { WAITING_FOR_SLOT } from '../steps/node.ts'
 import { undo } from './cleanup.ts'
 import { taskSubject } from './loop.ts'
 
@@ -72,7 +72,7 @@ function freshAttempt(id: string, attempt: number, spec: TaskSpec, now: number, 
     wakeAt: deadlineAt,
     deadlineAt,
     absoluteAt: null,
-    waitingFor: WAITING_FOR_SLOT,
+    waitingFor: taskWaits.slot(),
     parkedUntil: null,
     placement: 1,
     nodeName: null,

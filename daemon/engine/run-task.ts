@@ -4,6 +4,7 @@ import { isTerminal } from '../../src/core/task.ts'
 import { type AttemptKey, type ReadTask, readAttempt } from '../../src/store/tables/attempts.ts'
 import { openSignals, type Signal } from '../../src/store/tables/inbox.ts'
 import { post } from '../../src/store/tables/outbox.ts'
+import { taskWaits } from '../../src/text/waiting.ts'
 import type { Engine, JustWritten } from '../services.ts'
 import { handlers } from '../steps/handlers.ts'
 import { type Interruption, taskSubject } from './loop.ts'
@@ -76,7 +77,7 @@ async function next(engine: Engine, task: ReadTask, signals: Signal[], interrupt
     const waiting = {
       kind: 'wait',
       ms: BUG_RETRY_MS,
-      why: `an internal error: ${error.message}`,
+      why: taskWaits.internalError(error.message),
       looked: false,
     } as const
     return {
@@ -95,7 +96,7 @@ async function attempt(
 ): Promise<Outcome> {
   const { step } = task
   if (step === null || !isKnownStep(step)) {
-    const why = `a tdf that knows the step "${task.step}"; this one does not`
+    const why = taskWaits.unknownStep(task.step)
     return { kind: 'wait', ms: UNKNOWN_STEP_MS, why, looked: false }
   }
   try {
@@ -103,7 +104,7 @@ async function attempt(
   } catch (thrown) {
     // A cancelled or stopping run costs nothing: the next look at the row says what comes now.
     if (interruption.signal.aborted)
-      return { kind: 'wait', ms: 0, why: task.waitingFor ?? 'the next look', looked: false }
+      return { kind: 'wait', ms: 0, why: task.waitingFor ?? taskWaits.nextLook(), looked: false }
     return { kind: 'retry', error: asTdfError(thrown) }
   }
 }

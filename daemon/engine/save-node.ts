@@ -4,6 +4,7 @@ import { NODE_EDGES, type NodeStatus } from '../../src/core/node.ts'
 import { readAttempt, wakeAttempt } from '../../src/store/tables/attempts.ts'
 import { type NodeState, type ReadNode, readNode, updateNode } from '../../src/store/tables/nodes.ts'
 import { dropReservation, liveWorkspaces, reservedOn, setWorkspaceStatus } from '../../src/store/tables/slots.ts'
+import { nodeWaits } from '../../src/text/waiting.ts'
 import { SERVING } from '../placement/place.ts'
 import type { Engine } from '../services.ts'
 import { placementRequest } from './attempts.ts'
@@ -65,7 +66,7 @@ export function holdNode(engine: Engine, name: string | null, now: number): void
     status: 'held',
     wakeAt: now,
     deadlineAt: now + heldMax,
-    waitingFor: 'the work on it to be saved',
+    waitingFor: nodeWaits.work(),
   })
 }
 

@@ -9,6 +9,7 @@ import { open, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { formatSize } from '../../src/core/duration.ts'
 import { TdfError } from '../../src/core/errors.ts'
+import { obstacles } from '../../src/text/waiting.ts'
 import type { RunningEngine } from '../build.ts'
 
 export interface Disk {
@@ -40,7 +41,7 @@ export function createDisk(stateDir: string, engine: () => Parts): Disk {
   function sentence(free: number): string | null {
     const { low } = engine().config.disk
     isLow = free < (isLow ? low * RELIEF : low)
-    return isLow ? `the disk of the daemon is nearly full: ${formatRoom(free)} free, ${formatSize(low)} wanted` : null
+    return isLow ? obstacles.disk(formatRoom(free), formatSize(low)) : null
   }
 
   return {

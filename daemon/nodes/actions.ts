@@ -4,6 +4,7 @@ import type { NodeStatus } from '../../src/core/node.ts'
 import { pendingOn } from '../../src/store/tables/cleanups.ts'
 import { deleteNode, type ReadNode, readNode } from '../../src/store/tables/nodes.ts'
 import { liveWorkspaces } from '../../src/store/tables/slots.ts'
+import { nodeWaits } from '../../src/text/waiting.ts'
 import { discardWork } from '../engine/cleanup.ts'
 import { nodeSubject } from '../engine/loop.ts'
 import { saveNode } from '../engine/save-node.ts'
@@ -79,7 +80,7 @@ function destroy(engine: Engine, node: ReadNode): void {
   if (node.status === 'destroying' || node.status === 'destroyed') return
   saveNode(engine, node, {
     status: 'destroying',
-    waitingFor: 'the provider to remove it',
+    waitingFor: nodeWaits.removal(),
     wakeAt: engine.world.clock.now(),
   })
 }

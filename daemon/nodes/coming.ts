@@ -2,6 +2,7 @@
 import { TdfError } from '../../src/core/errors.ts'
 import { readAttempt } from '../../src/store/tables/attempts.ts'
 import { reservedOn } from '../../src/store/tables/slots.ts'
+import { nodeWaits } from '../../src/text/waiting.ts'
 import { keepsMachines } from '../placement/admission.ts'
 import type { Engine } from '../services.ts'
 import { handshake } from './contact.ts'
@@ -14,12 +15,11 @@ export const creating: NodeHandler = async ({ engine, now, signal, reservations 
     return {
       status: 'destroying',
       ms: 0,
-      waitingFor: 'the provider to confirm that there is none: nobody waits for it any more',
+      waitingFor: nodeWaits.absence(),
     }
   }
   const provider = providers[node.provider]
-  if (!provider)
-    return { ms: config.runner.provisionPollInterval, waitingFor: `provider ${node.provider} to be enabled` }
+  if (!provider) return { ms: config.runner.provisionPollInterval, waitingFor: nodeWaits.provider(node.provider) }
   const machine = await provider.ensure(node, signal, mayVary(engine, node.name))
   const facts = { ...node.facts, ...machine.facts }
   if (machine.state === 'failed') return giveUp(facts, machine.why)
@@ -33,7 +33,7 @@ export const creating: NodeHandler = async ({ engine, now, signal, reservations 
       facts,
       address: machine.address,
       deadlineAt,
-      waitingFor: `the agent of ${node.name}`,
+      waitingFor: nodeWaits.agent(node.name),
     }
   }
   // Its time runs from when there is a machine: waiting for room is not the machine's fault.

@@ -2,6 +2,7 @@
 import { asTdfError, TdfError } from '../../src/core/errors.ts'
 import { unsavedAttemptsOn } from '../../src/store/tables/attempts.ts'
 import type { ReadNode } from '../../src/store/tables/nodes.ts'
+import { nodeWaits } from '../../src/text/waiting.ts'
 import { discardWork } from '../engine/cleanup.ts'
 import { keepsMachines } from '../placement/admission.ts'
 import { handshake } from './contact.ts'
@@ -17,7 +18,7 @@ export const held: NodeHandler = async (ctx, node) => {
   if (isReplaced) return { ...(await handshake(ctx, node)), ms: 0 }
   if (unsaved > 0 && !isLate) {
     const ms = Math.min(LOOK_MS, (node.deadlineAt ?? Infinity) - now)
-    return { ms, waitingFor: `the work of ${unsaved} tasks on it to be saved` }
+    return { ms, waitingFor: nodeWaits.workOf(unsaved) }
   }
   if (unsaved > 0) {
     const hours = Math.round(engine.config.nodes.heldMax / 3_600_000)
@@ -26,13 +27,13 @@ export const held: NodeHandler = async (ctx, node) => {
     )
   }
   // Found without a row of ours: the sweep looks what is on it, and lets it go.
-  if (node.facts.adopted) return { ms: LOOK_MS, waitingFor: 'what is on it to be saved: it was found without an owner' }
+  if (node.facts.adopted) return { ms: LOOK_MS, waitingFor: nodeWaits.adoptedWork() }
   if (!node.autoProvisioned) return { status: 'ready', ms: 0, deadlineAt: null, waitingFor: null }
   // Nobody is left to tidy up on it, nothing that lives has work there, and its time is over.
   if (isLate && isSilent(ctx, node) && unsavedAttemptsOn(engine.store.sql, node.name) === 0) {
-    return { status: 'destroying', ms: 0, deadlineAt: null, waitingFor: 'the provider to remove it' }
+    return { status: 'destroying', ms: 0, deadlineAt: null, waitingFor: nodeWaits.removal() }
   }
-  const waitingFor = workspaces > 0 ? `${workspaces} workspaces to be removed` : null
+  const waitingFor = workspaces > 0 ? nodeWaits.workspacesRemoved(workspaces) : null
   return { status: 'draining', ms: 0, deadlineAt: null, waitingFor }
 }
 
@@ -50,7 +51,7 @@ export const lost: NodeHandler = async (ctx, node) => {
   const machine = await engine.providers[node.provider]?.find(node, signal)
   if (machine?.state === 'gone') {
     if (unsaved > 0) await engine.store.commit(() => discardWork(engine, node.name, 'its machine is gone'))
-    return { status: 'destroying', ms: 0, waitingFor: 'the provider to remove it' }
+    return { status: 'destroying', ms: 0, waitingFor: nodeWaits.removal() }
   }
   try {
     return comeBack(ctx, await handshake(ctx, node))
@@ -76,7 +77,7 @@ const GRACE_MS = 60_000
 function stillLost({ engine, unsaved, now }: NodeContext, node: ReadNode, error: TdfError): NodeOutcome {
   const { provisionPollInterval, salvageTimeout } = engine.config.runner
   if (node.facts.adopted) {
-    const waitingFor = 'what is on it to be saved: it was found without an owner'
+    const waitingFor = nodeWaits.adoptedWork()
     return { status: 'held', ms: provisionPollInterval, deadlineAt: now + engine.config.nodes.heldMax, waitingFor }
   }
   const deadlineAt = node.deadlineAt ?? now + salvageTimeout + GRACE_MS
@@ -86,10 +87,10 @@ function stillLost({ engine, unsaved, now }: NodeContext, node: ReadNode, error:
     unsaved === 0 &&
     unsavedAttemptsOn(engine.store.sql, node.name) === 0
   ) {
-    return { status: 'destroying', ms: 0, waitingFor: 'the provider to remove it' }
+    return { status: 'destroying', ms: 0, waitingFor: nodeWaits.removal() }
   }
   const ms = Math.max(error.retryAfterMs ?? 0, provisionPollInterval)
-  return { ms, deadlineAt, waitingFor: `it to answer again: ${error.message}` }
+  return { ms, deadlineAt, waitingFor: nodeWaits.return(error.message) }
 }
 
 /** On its way out. It is gone only when the provider says so, and never while work on it is not saved. */
@@ -97,10 +98,10 @@ function stillLost({ engine, unsaved, now }: NodeContext, node: ReadNode, error:
 export const destroying: NodeHandler = async ({ engine, unsaved, now, signal }, node) => {
   const { providers, config } = engine
   if (unsaved > 0) {
-    return { status: 'held', ms: 0, deadlineAt: now + config.nodes.heldMax, waitingFor: 'the work on it to be saved' }
+    return { status: 'held', ms: 0, deadlineAt: now + config.nodes.heldMax, waitingFor: nodeWaits.work() }
   }
   const isGone = (await providers[node.provider]?.destroy(node, signal)) ?? true
   engine.agents.forget(node.name)
   if (isGone) return { status: 'destroyed', ms: null, waitingFor: null, warmUntil: null }
-  return { ms: config.runner.provisionPollInterval, waitingFor: 'the provider to remove it' }
+  return { ms: config.runner.provisionPollInterval, waitingFor: nodeWaits.removal() }
 }

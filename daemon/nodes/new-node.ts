@@ -1,6 +1,7 @@
 /** A node before anything was asked of its provider: the row that owns the machine. */
 import type { Node, ProviderName } from '../../src/core/node.ts'
 import type { MarkedMachine, StaticNode } from '../../src/machines/provider.ts'
+import { nodeWaits } from '../../src/text/waiting.ts'
 import type { Engine } from '../services.ts'
 
 const EMPTY = {
@@ -69,7 +70,7 @@ export function adoptedNode(
     ...EMPTY,
     ...{ name: nodeName, provider, size, location, address, pricePerHour, createdAt, deadlineAt },
     status: 'held',
-    waitingFor: 'what is on it to be saved: it was found without an owner',
+    waitingFor: nodeWaits.adoptedWork(),
     facts: { serverId: id, billedFrom: createdAt, adopted: true },
     autoProvisioned: true,
     // As it was prepared, so that it is not prepared anew for a machine without users.

@@ -4,6 +4,7 @@
  */
 import { asTdfError, TdfError } from '../../src/core/errors.ts'
 import type { ReadNode } from '../../src/store/tables/nodes.ts'
+import { nodeWaits } from '../../src/text/waiting.ts'
 import { keepsMachines } from '../placement/admission.ts'
 import { handshake, pull } from './contact.ts'
 import type { NodeContext, NodeHandler, NodeOutcome } from './handler.ts'
@@ -95,7 +96,7 @@ const isAboutNode = ({ code }: TdfError) => /^(NODE|AGENT)_/.test(code)
 /** The provider says that there is no such machine: nothing will ever answer for it. */
 function gone(node: ReadNode): NodeOutcome {
   const facts = { ...node.facts, error: 'its machine is gone' }
-  return { status: 'lost', ms: 0, facts, waitingFor: 'the provider to confirm that its machine is gone' }
+  return { status: 'lost', ms: 0, facts, waitingFor: nodeWaits.disappearance() }
 }
 
 function silent(ctx: NodeContext, node: ReadNode, error: TdfError): NodeOutcome {
@@ -104,9 +105,9 @@ function silent(ctx: NodeContext, node: ReadNode, error: TdfError): NodeOutcome 
   const silentMs = now - Math.max(heardAtOf(ctx, node), engine.loop.epochAt())
   if (silentMs >= lostAfter) {
     const facts = { ...node.facts, error: error.message }
-    return { status: 'lost', ms: 0, facts, waitingFor: `it to answer again: ${error.message}` }
+    return { status: 'lost', ms: 0, facts, waitingFor: nodeWaits.return(error.message) }
   }
-  const waitingFor = `it to answer (silent for ${Math.round(silentMs / 1000)} s): ${error.message}`
+  const waitingFor = nodeWaits.answer(silentMs, error.message)
   return { ms: Math.min(heartbeatInterval, lostAfter - silentMs), waitingFor }
 }
 
@@ -120,7 +121,7 @@ function temperature(ctx: NodeContext, node: ReadNode): Partial<NodeOutcome> {
   }
   if (node.status === 'warm' && !isIdle) return { status: 'ready', warmUntil: null, waitingFor: null }
   if (node.status === 'warm' && node.warmUntil !== null && now >= node.warmUntil) {
-    return { status: 'destroying', waitingFor: 'the provider to remove it' }
+    return { status: 'destroying', waitingFor: nodeWaits.removal() }
   }
   return { waitingFor: null }
 }
@@ -136,10 +137,10 @@ function goesAt({ engine, now }: NodeContext, { facts, provider }: ReadNode): nu
 export const draining: NodeHandler = async (ctx, node) => {
   const mayGo = !node.facts.adopted && !keepsMachines(ctx.engine)
   const isEmpty = mayGo && ctx.workspaces === 0 && ctx.reservations === 0 && ctx.unsaved === 0
-  if (isEmpty && node.autoProvisioned) return { status: 'destroying', ms: 0, waitingFor: 'the provider to remove it' }
+  if (isEmpty && node.autoProvisioned) return { status: 'destroying', ms: 0, waitingFor: nodeWaits.removal() }
   const { status, waitingFor, ...outcome } = await serving(ctx, node)
   if (status === 'lost') return { ...outcome, status, waitingFor: waitingFor ?? null }
-  return { ...outcome, waitingFor: isEmpty ? null : `${ctx.workspaces} workspaces to end` }
+  return { ...outcome, waitingFor: isEmpty ? null : nodeWaits.workspacesEnded(ctx.workspaces) }
 }
 
 /** A started hour is paid for whole: a machine that nobody needs stays until shortly before the next would start. */

@@ -1,11 +1,11 @@
 /** No task is begun while the daemon is drained: what runs goes on to its end. It holds over restarts, until undone. */
 import { readMeta, writeMeta } from '../../src/store/tables/meta.ts'
+import { obstacles } from '../../src/text/waiting.ts'
 import type { Engine } from '../services.ts'
 
 type Parts = Pick<Engine, 'store' | 'admission' | 'placementChanged' | 'log'>
 
 const KEY = 'draining'
-const SENTENCE = 'the daemon is being drained and begins nothing until `tdf daemon drain --undo`'
 
 export async function setDraining(engine: Parts, isDraining: boolean): Promise<void> {
   await engine.store.commit(() => writeMeta(engine.store.sql, KEY, isDraining ? '1' : '0'))
@@ -16,7 +16,7 @@ export async function setDraining(engine: Parts, isDraining: boolean): Promise<v
 export function takeUpDraining(engine: Parts): void {
   const { store, admission, placementChanged, log } = engine
   const isDraining = readMeta(store.sql, KEY) === '1'
-  if (!admission.set('drain', isDraining ? SENTENCE : null)) return
+  if (!admission.set('drain', isDraining ? obstacles.drain() : null)) return
   if (!isDraining) placementChanged()
-  log.info({}, isDraining ? SENTENCE : 'tasks are begun again')
+  log.info({}, isDraining ? obstacles.drain() : 'tasks are begun again')
 }

@@ -4,6 +4,7 @@ import type { ForecastJson } from '../../src/protocol/control.ts'
 import type { Sql } from '../../src/store/sqlite/sql.ts'
 import { recentStepMs } from '../../src/store/tables/journal.ts'
 import { readNode, readNodes } from '../../src/store/tables/nodes.ts'
+import { rejections } from '../../src/text/waiting.ts'
 import type { Engine } from '../services.ts'
 import { counts, offersOf, roomsOf } from './pass.ts'
 import { assign, type PlacementRequest, rejection } from './place.ts'
@@ -44,9 +45,9 @@ export function forecast(engine: Forecasting, spec: TaskSpec): ForecastJson {
     return { ...NOTHING, how: 'ordered', provider, size, location, pricePerHour: last?.pricePerHour ?? null }
   }
   const reasons = capacities.map(
-    capacity => `${capacity.name}: ${rejection(request, capacity, config) ?? 'it is taken'}`,
+    capacity => `${capacity.name}: ${rejection(request, capacity, config) ?? rejections.taken()}`,
   )
-  return { ...NOTHING, how: 'queued', why: reasons.join('; ') || 'there is no node' }
+  return { ...NOTHING, how: 'queued', why: reasons.join('; ') || rejections.noNode() }
 }
 
 const NOTHING = { node: null, provider: null, size: null, location: null, pricePerHour: null, why: null }

@@ -6,6 +6,7 @@
  */
 import type { Config } from '../../src/config/schema/schema.ts'
 import type { NodeStatus, ProviderName } from '../../src/core/node.ts'
+import { rejections } from '../../src/text/waiting.ts'
 
 export interface PlacementRequest {
   id: string
@@ -93,28 +94,28 @@ export function assign(
 /** Why a node does not take a task; null when it does. `slots` are looked at last: everything else would stay. */
 export function rejection(request: PlacementRequest, capacity: NodeCapacity, config: Config): string | null {
   const { nodes } = config
-  if (request.node !== null && request.node !== capacity.name) return `the task asked for node ${request.node}`
+  if (request.node !== null && request.node !== capacity.name) return rejections.otherNode(request.node)
   if (request.provider !== null && request.provider !== capacity.provider)
-    return `the task asked for provider ${request.provider}`
+    return rejections.otherProvider(request.provider)
   if (request.location !== null && capacity.location !== null && request.location !== capacity.location) {
-    return `it is in ${capacity.location}, the task asked for ${request.location}`
+    return rejections.location(capacity.location, request.location)
   }
   if (request.size !== null && rank(capacity.size) < rank(request.size))
-    return `its size is ${capacity.size ?? 'not known'}, the task asked for ${request.size}`
-  if (!SERVING.includes(capacity.status)) return `it is ${capacity.status}`
+    return rejections.size(capacity.size, request.size)
+  if (!SERVING.includes(capacity.status)) return rejections.status(capacity.status)
   if (capacity.silentMs !== null && capacity.silentMs > nodes.heartbeatStale) {
-    return `it was last heard of ${Math.round(capacity.silentMs / 1000)} s ago`
+    return rejections.silence(capacity.silentMs)
   }
   // The load of the machine that tdf runs on is mostly its user's own; slots bound it.
   if (capacity.provider !== 'local') {
     if (exceeds(capacity.cpuPercent, nodes.cpuThresholdPercent)) {
-      return `its processors are ${capacity.cpuPercent} % busy, the limit is ${nodes.cpuThresholdPercent} %`
+      return rejections.processor(capacity.cpuPercent, nodes.cpuThresholdPercent)
     }
     if (exceeds(capacity.memoryPercent, nodes.memoryThresholdPercent)) {
-      return `its memory is ${capacity.memoryPercent} % full, the limit is ${nodes.memoryThresholdPercent} %`
+      return rejections.memory(capacity.memoryPercent, nodes.memoryThresholdPercent)
     }
   }
-  return capacity.used >= capacity.slots ? `${capacity.used} of ${capacity.slots} slots are in use` : null
+  return capacity.used >= capacity.slots ? rejections.slots(capacity.used, capacity.slots) : null
 }
 
 /** Statuses in which a slot can be reserved: there already, or on its way. */

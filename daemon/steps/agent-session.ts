@@ -1,5 +1,6 @@
 /** Starts the agent with its prompt, or its conversation anew; not before its credential may be used. */
 import { nextSession, type Task } from '../../src/core/task.ts'
+import { taskWaits } from '../../src/text/waiting.ts'
 import { type Outcome, wait } from '../engine/rules/outcome.ts'
 import { followups } from './followup.ts'
 import { isLost, nodeLost } from './node.ts'
@@ -39,7 +40,7 @@ function restUntil(ctx: StepContext, task: Task): number | null {
 }
 
 function waitFor(ctx: StepContext, task: Task, until: number): Outcome<never> {
-  const why = `the usage limit of ${task.spec.agent.name} to be lifted`
+  const why = taskWaits.usageLimit(task.spec.agent.name)
   if (task.status === 'parked') return wait(until - ctx.now, why, { parkedUntil: until })
   return wait(until - ctx.now, why, { deadlineMs: until - ctx.now + ctx.config.runner.dispatchTimeout })
 }

@@ -2,6 +2,8 @@
  * Undoes what the attempt made outside. Each thing is a work item of its own, tried again until it is confirmed; what
  * cannot be confirmed now is left to the sweep, visibly.
  */
+
+import { taskWaits } from '../../src/text/waiting.ts'
 import { wait } from '../engine/rules/outcome.ts'
 import type { StepHandler } from './step.ts'
 
@@ -15,8 +17,5 @@ export const cleanup: StepHandler<never> = async (ctx, _task) => {
   // Of each workspace only the first can be tried; the others wait for it.
   const first = left.filter((item, index) => left.findIndex(({ subject }) => subject === item.subject) === index)
   const item = first.reduce((soonest, other) => (other.dueAt < soonest.dueAt ? other : soonest))
-  return wait(
-    item.dueAt - ctx.now,
-    `${item.kind.replace('_', ' ')} on ${item.nodeName}: ${item.error ?? 'not confirmed'}`,
-  )
+  return wait(item.dueAt - ctx.now, taskWaits.cleanup(item.kind, item.nodeName, item.error))
 }

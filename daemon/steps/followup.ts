@@ -6,6 +6,7 @@ import type { AgentClient } from '../../src/clients/agent.ts'
 import { TdfError } from '../../src/core/errors.ts'
 import { nextSession, type Question, type Task } from '../../src/core/task.ts'
 import type { AgentSession } from '../../src/protocol/agent-api.ts'
+import { questionText, taskWaits } from '../../src/text/waiting.ts'
 import { advance, fail, type Outcome, wait } from '../engine/rules/outcome.ts'
 import { isLost, nodeLost } from './node.ts'
 import { startSession } from './session.ts'
@@ -19,7 +20,7 @@ export const awaitingFollowup: StepHandler<'running' | 'salvage'> = async (ctx, 
   const close = ctx.signals.find(signal => signal.kind === 'close')
   if (close) return advance('salvage', { uses: [close.id] })
   if (task.deadlineAt !== null && ctx.now >= task.deadlineAt) return advance('salvage')
-  return wait(ctx.config.runner.followupTimeout, 'your follow-up')
+  return wait(ctx.config.runner.followupTimeout, taskWaits.followup())
 }
 
 /**
@@ -89,18 +90,16 @@ export async function answerQuestion(ctx: StepContext, task: Task, question: Que
   const close = ctx.signals.find(signal => signal.kind === 'close')
   const isLate = task.deadlineAt !== null && ctx.now >= task.deadlineAt
   if (close || isLate) {
-    const error = new TdfError('AGENT_FAILED', `nobody allowed what the agent asked for: ${asText(question)}`)
+    const error = new TdfError('AGENT_FAILED', `nobody allowed what the agent asked for: ${questionText(question)}`)
     return fail(error, 'permission_denied', close ? { uses: [close.id] } : {})
   }
   const agent = await ctx.agent(nodeName)
   const session = await agent.session(workspaceId, sessionId)
   const asks = session?.status === 'running' && session.pendingPermission?.requestId === question.requestId
   return asks
-    ? wait(ctx.config.runner.reconcileInterval, `your answer: ${asText(question)}`)
+    ? wait(ctx.config.runner.reconcileInterval, taskWaits.permission(questionText(question)))
     : advance('running', answered)
 }
-
-export const asText = ({ tool, detail }: Question) => `may it use ${tool}${detail ? ` (${detail})` : ''}?`
 
 /** A word decides; anything else is a no that says why, for the agent to read. */
 function decisionOf(text: string): { decision: 'allow' | 'deny'; message?: string } {

@@ -4,19 +4,18 @@
  */
 import { TdfError } from '../../src/core/errors.ts'
 import type { Task } from '../../src/core/task.ts'
+import { taskWaits } from '../../src/text/waiting.ts'
 import { advance, fail, wait } from '../engine/rules/outcome.ts'
 import type { StepContext, StepHandler } from './step.ts'
-
-export const WAITING_FOR_SLOT = 'a slot on a node'
 
 export const nodeSelection: StepHandler<'workspace_creation' | 'node_provisioning'> = async (ctx, task) => {
   if (task.status === 'parked') {
     const until = Math.max(task.parkedUntil ?? 0, ctx.limitedUntil ?? 0)
-    const why = `the usage limit of ${task.spec.agent.name} to be lifted`
+    const why = taskWaits.usageLimit(task.spec.agent.name)
     return ctx.now < until ? wait(until - ctx.now, why, { parkedUntil: until }) : { kind: 'queue' }
   }
   const node = ctx.reservedNode === null ? undefined : ctx.node(ctx.reservedNode)
-  if (!node) return wait(ctx.config.runner.queueTimeout, WAITING_FOR_SLOT)
+  if (!node) return wait(ctx.config.runner.queueTimeout, taskWaits.slot())
   return advance(node.status === 'ready' || node.status === 'warm' ? 'workspace_creation' : 'node_provisioning')
 }
 
@@ -29,7 +28,7 @@ export const nodeProvisioning: StepHandler<'node_agent_ready' | 'node_selection'
   if (!node || GONE.includes(node.status)) return advance('node_selection')
   if (node.status !== 'ordered' && node.status !== 'creating') return advance('node_agent_ready')
   const { provisionPollInterval, queueTimeout } = ctx.config.runner
-  const why = node.waitingFor ?? `node ${node.name} to be created`
+  const why = node.waitingFor ?? taskWaits.nodeCreated(node.name)
   // Without a machine there is nothing that could be late: room, quota and tokens are waited for as long as a slot.
   const queueEndsAt = task.createdAt + queueTimeout
   if (node.deadlineAt === null && ctx.now >= queueEndsAt) {
@@ -47,7 +46,7 @@ export const nodeAgentReady: StepHandler<'workspace_creation' | 'node_selection'
   const node = ctx.reservedNode === null ? undefined : ctx.node(ctx.reservedNode)
   if (node && SERVES.includes(node.status)) return advance('workspace_creation')
   if (!node || !COMES.includes(node.status)) return advance('node_selection')
-  return wait(ctx.config.runner.agentPollInterval, node.waitingFor ?? `the agent of ${node.name}`)
+  return wait(ctx.config.runner.agentPollInterval, node.waitingFor ?? taskWaits.nodeAgent(node.name))
 }
 
 /** What a step may read from the state of its node. */

@@ -5,6 +5,7 @@
 import { TdfError } from '../../src/core/errors.ts'
 import type { ExitFacts, ProgressFacts, Task } from '../../src/core/task.ts'
 import type { AgentSession } from '../../src/protocol/agent-api.ts'
+import { taskWaits } from '../../src/text/waiting.ts'
 import { advance, fail, type Outcome, type StepPatch, wait } from '../engine/rules/outcome.ts'
 import { budgetLeft } from '../engine/rules/usage.ts'
 import { arrived, followups, give } from './followup.ts'
@@ -50,9 +51,9 @@ const REASON_MAX = 200
 
 /** What an agent tries again by itself looks like work from outside. */
 function whyOf(retrying: AgentSession['retrying'] | undefined): string {
-  if (!retrying) return 'the agent to finish'
+  if (!retrying) return taskWaits.agentExit()
   const { attempt, reason, since } = retrying
-  return `the agent, which does not get through to its model (try ${attempt}, since ${since}): ${reason.slice(0, REASON_MAX)}`
+  return taskWaits.agentRetrying(attempt, since, reason.slice(0, REASON_MAX))
 }
 
 async function look(ctx: StepContext, task: Task): Promise<Outcome<Next>> {

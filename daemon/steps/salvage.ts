@@ -6,6 +6,7 @@
 import type { AgentClient } from '../../src/clients/agent.ts'
 import { asTdfError, TdfError } from '../../src/core/errors.ts'
 import { checkIdOf, isTerminal, type Task } from '../../src/core/task.ts'
+import { taskWaits } from '../../src/text/waiting.ts'
 import { advance, fail, type Outcome, type StepPatch, wait } from '../engine/rules/outcome.ts'
 import { bringHome } from '../results/bring-home.ts'
 import { confinement, exitTold } from './session.ts'
@@ -23,7 +24,7 @@ export const salvage: StepHandler<Next> = async (ctx, task) => {
     if (ctx.signal.aborted) throw thrown
     const error = asTdfError(thrown)
     const sinceMs = ctx.now - task.stepEnteredAt
-    const why = `the work to be saved, which failed: ${error.message}`
+    const why = taskWaits.anotherSave(error.message)
     return wait(Math.min(1_000 + sinceMs / 2, RETRY_MS_MAX), why, await checkpointed(ctx, task))
   }
 }
@@ -37,9 +38,9 @@ async function bring(ctx: StepContext, task: Task): Promise<Outcome<Next>> {
   const agent = await ctx.agent(node.name)
   if ((await agent.workspace(workspaceId)) === null) return nothingToSave(ctx, task)
   const isRunning = await endSession(agent, workspaceId, sessionId)
-  if (isRunning) return wait(1_000, 'the agent to end')
+  if (isRunning) return wait(1_000, taskWaits.agentToStop())
   const { salvage: saved, result } = await bringHome(ctx, task, agent)
-  return wait(0, 'the check', { facts: { salvage: saved, saved: true }, result })
+  return wait(0, taskWaits.check(), { facts: { salvage: saved, saved: true }, result })
 }
 
 /** Asks a session that still runs to end; true while it has not. */
@@ -104,11 +105,10 @@ export async function runCheck(ctx: StepContext, task: Task, command: string): P
       ...(await confinement(ctx, nodeName, agent)),
     })
     const facts = { check: { sessionId: id, exitCode: null, ended: false } }
-    return { ended: false, wait: wait(1_000, WHY, { facts, deadlineMs: timeoutMs + CHECK_GRACE_MS }) }
+    return { ended: false, wait: wait(1_000, taskWaits.checkExit(), { facts, deadlineMs: timeoutMs + CHECK_GRACE_MS }) }
   }
   const session = await agent.session(workspaceId, id)
-  if (session?.status === 'running') return { ended: false, wait: wait(ctx.config.runner.reconcileInterval, WHY) }
+  if (session?.status === 'running')
+    return { ended: false, wait: wait(ctx.config.runner.reconcileInterval, taskWaits.checkExit()) }
   return { ended: true, exitCode: session?.exitCode ?? null }
 }
-
-const WHY = 'the check to end'

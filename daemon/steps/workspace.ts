@@ -4,6 +4,7 @@ import type { Node } from '../../src/core/node.ts'
 import { nextSession, type Task, type TaskSpec } from '../../src/core/task.ts'
 import type { CreateWorkspace } from '../../src/protocol/agent-api.ts'
 import { provisioningFailed, workspaceReady as readyBody } from '../../src/protocol/callbacks.ts'
+import { taskWaits } from '../../src/text/waiting.ts'
 import { advance, fail, type Outcome, wait } from '../engine/rules/outcome.ts'
 import { isLost, nodeLost } from './node.ts'
 import { confinement } from './session.ts'
@@ -21,7 +22,7 @@ export const workspaceCreation: StepHandler<'workspace_ready' | 'node_selection'
   const { resume } = task.facts
   if (resume && !resume.source) {
     const source = await ctx.results.pack(task, resume)
-    return wait(0, 'its saved work to be packed', { facts: { resume: { ...resume, source } } })
+    return wait(0, taskWaits.packing(), { facts: { resume: { ...resume, source } } })
   }
   const agent = await ctx.agent(task.nodeName)
   const confined = await confinement(ctx, task.nodeName, agent)
@@ -85,7 +86,7 @@ export const workspaceReady: StepHandler<Next> = async (ctx, task) => {
   const pollMs = ctx.config.runner.workspaceReadyPollInterval
   const waitedMs = ctx.now - task.stepEnteredAt
   const isLate = task.deadlineAt !== null && ctx.now >= task.deadlineAt
-  const why = `workspace ${task.workspaceId} on ${task.nodeName} to say that it is ready`
+  const why = taskWaits.workspaceReady(task.workspaceId, task.nodeName)
   if (waitedMs < pollMs && !isLate) return wait(pollMs - waitedMs, why)
   return (await ask(ctx, task)) ?? wait(pollMs, why)
 }

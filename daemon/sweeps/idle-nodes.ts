@@ -1,6 +1,7 @@
 /** Machines of ours that nobody uses: what a warm node's own wake missed, and what has lived too long. */
 import { type ReadNode, readNodes } from '../../src/store/tables/nodes.ts'
 import { slotsInUse } from '../../src/store/tables/slots.ts'
+import { nodeWaits } from '../../src/text/waiting.ts'
 import { nodeSubject } from '../engine/loop.ts'
 import { saveNode } from '../engine/save-node.ts'
 import { keepsMachines } from '../placement/admission.ts'
@@ -23,10 +24,9 @@ export const idleNodes: Sweep = {
         report.rescheduled += 1
       }
       if (keepsMachines(engine)) continue
-      if (isExpired(engine, node, now))
-        report.expired += await change(engine, node, 'destroying', 'the provider to remove it')
+      if (isExpired(engine, node, now)) report.expired += await change(engine, node, 'destroying', nodeWaits.removal())
       else if (isTooOld(engine, node, now)) {
-        report.drained += await change(engine, node, 'draining', 'its work to end: it has reached max_lifetime')
+        report.drained += await change(engine, node, 'draining', nodeWaits.maxLifetime())
       }
     }
     return report

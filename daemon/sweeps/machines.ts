@@ -8,6 +8,7 @@ import type { ProviderName } from '../../src/core/node.ts'
 import type { MarkedFleet, MarkedMachine } from '../../src/machines/provider.ts'
 import { isRestored } from '../../src/store/tables/meta.ts'
 import { type ReadNode, readNode, readNodes } from '../../src/store/tables/nodes.ts'
+import { nodeWaits } from '../../src/text/waiting.ts'
 import { saveNode } from '../engine/save-node.ts'
 import { leaseMs } from '../nodes/new-node.ts'
 import type { Engine } from '../services.ts'
@@ -99,7 +100,7 @@ async function lookFor({ engine, signal, report }: Round, node: ReadNode): Promi
     status: 'lost' as const,
     facts,
     wakeAt,
-    waitingFor: 'the provider to confirm that its machine is gone',
+    waitingFor: nodeWaits.disappearance(),
   }
   if (await engine.store.commit(() => saveNode(engine, node, change))) report.vanished += 1
 }

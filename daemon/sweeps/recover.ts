@@ -16,6 +16,7 @@ import { readAttempt } from '../../src/store/tables/attempts.ts'
 import { insertNode, type ReadNode, readNode } from '../../src/store/tables/nodes.ts'
 import { post } from '../../src/store/tables/outbox.ts'
 import { readWorkspace, reservationOf } from '../../src/store/tables/slots.ts'
+import { nodeWaits } from '../../src/text/waiting.ts'
 import { fillIn } from '../engine/cleanup.ts'
 import { nodeSubject } from '../engine/loop.ts'
 import { saveNode } from '../engine/save-node.ts'
@@ -114,7 +115,7 @@ async function release(engine: Engine, { name }: ReadNode, reason: string): Prom
     if (!node?.facts.adopted) return
     const wakeAt = world.clock.now()
     if (node.status === 'held') {
-      saveNode(engine, node, { status: 'destroying', wakeAt, waitingFor: 'the provider to remove it' })
+      saveNode(engine, node, { status: 'destroying', wakeAt, waitingFor: nodeWaits.removal() })
       return recordFailure(engine, name, null, `machine ${name} had no owner and is removed: ${reason}`)
     }
     const { adopted: _, ...facts } = node.facts

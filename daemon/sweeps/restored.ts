@@ -12,6 +12,7 @@ import { readAttempt } from '../../src/store/tables/attempts.ts'
 import { clearRestored, isRestored } from '../../src/store/tables/meta.ts'
 import { type ReadNode, readNode, readNodes } from '../../src/store/tables/nodes.ts'
 import { readWorkspace, reservationOf } from '../../src/store/tables/slots.ts'
+import { obstacles } from '../../src/text/waiting.ts'
 import { placementRequest } from '../engine/attempts.ts'
 import { saveNode } from '../engine/save-node.ts'
 import { giveSlot, WAITS } from '../placement/pass.ts'
@@ -19,7 +20,6 @@ import type { Engine } from '../services.ts'
 import { adopt, reach } from './recover.ts'
 import type { Report, Sweep } from './sweep.ts'
 
-const SENTENCE = 'the database was restored, and every machine is first asked what runs on it'
 const LOOK_MS = 5_000
 /** After this nobody waits any longer for a machine that does not answer; what is on it is saved when it does. */
 const LOOK_MS_MAX = 10 * 60_000
@@ -29,8 +29,8 @@ const ASK_MS_MAX = 30_000
 /** At start: nothing is placed before the sweep has asked. */
 export function takeUpRestored({ store, admission, log }: Engine): void {
   if (!isRestored(store.sql)) return
-  admission.set('restore', SENTENCE)
-  log.info({}, SENTENCE)
+  admission.set('restore', obstacles.restore())
+  log.info({}, obstacles.restore())
 }
 
 interface Round {

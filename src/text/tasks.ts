@@ -23,12 +23,6 @@ export function resultLine({ result }: Pick<TaskJson, 'result'>): string {
   return `${commits} on ${oneLine(result.branch)}: ${files}, +${result.insertions} -${result.deletions}${saved}`
 }
 
-/** Why a task waits, for a line that already says where it is. Imports nothing. */
-
-/** `It is at salvage and waits for X.` → `waits for X`. */
-export const reasonText = (sentence: string) =>
-  sentence.replace(/^It (?:waits for a slot(?:: |, and )|is at \w+ and )?/, '').replace(/\.$/, '')
-
 /** Whether anybody still has to wait for a task. Apart, since the command tree needs it before anything is loaded. */
 
 /** The verdict is final: what came home is known. Cleaning up may go on. */

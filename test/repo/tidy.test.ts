@@ -72,8 +72,9 @@ const MAY_IMPORT: Arrow[] = [
       ...['hono', '@hono/node-server', 'zod', 'toml-eslint-parser'],
     ],
   },
-  // The pure core: what a task becomes after an outcome. No step, no client, no HTTP, no SQL, no clock.
-  { from: 'daemon/engine/rules/', may: ['daemon/engine/rules/', ...CORE] },
+  // The pure core: what a task becomes after an outcome. No step, no client, no HTTP, no SQL, no clock; the wording of a
+  // wait is text, and stands where people look for texts.
+  { from: 'daemon/engine/rules/', may: ['daemon/engine/rules/', 'src/text/waiting.ts', ...CORE] },
   {
     from: 'daemon/steps/',
     may: [
@@ -82,6 +83,7 @@ const MAY_IMPORT: Arrow[] = [
       'daemon/results/results.ts',
       'daemon/results/bring-home.ts',
       ...CORE,
+      'src/text/waiting.ts',
       'src/clients/agent.ts',
       'src/store/tables/',
     ],

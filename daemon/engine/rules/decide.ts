@@ -13,6 +13,7 @@ import {
   type Task,
   workspaceIdOf,
 } from '../../../src/core/task.ts'
+import { taskWaits } from '../../../src/text/waiting.ts'
 import { pollBackoffMs } from './backoff.ts'
 import { end, finish, late, toCleanup } from './ending.ts'
 import { isEdge } from './journey.ts'
@@ -122,7 +123,7 @@ function tryAgain(task: Task, error: TdfError, input: DecisionInput): Transition
   const neverEnds = task.step === 'salvage' || isTerminal(task.status)
   if (error.class === 'wait' || neverEnds) {
     const ms = pollBackoffMs(error.retryAfterMs ?? config.runner.retryMaxDelay, now - task.stepEnteredAt)
-    return waitFor(task, { kind: 'wait', ms, why: `another try, since ${error.message}`, looked: false }, input)
+    return waitFor(task, { kind: 'wait', ms, why: taskWaits.anotherTry(error.message), looked: false }, input)
   }
   const isLate = task.deadlineAt !== null && now >= task.deadlineAt
   if (error.class === 'permanent' || isLate || task.stepAttempt > config.runner.stepMaxRetries) {
@@ -133,7 +134,7 @@ function tryAgain(task: Task, error: TdfError, input: DecisionInput): Transition
     ...task,
     stepAttempt: task.stepAttempt + 1,
     wakeAt,
-    waitingFor: `try ${task.stepAttempt + 1} of ${config.runner.stepMaxRetries + 1}, since ${error.message}`,
+    waitingFor: taskWaits.retry(task.stepAttempt + 1, config.runner.stepMaxRetries + 1, error.message),
     updatedAt: now,
   }
   const event = taskEvent('task.retry', task, { code: error.code, message: error.message, wakeAt })

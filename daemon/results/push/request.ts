@@ -1,11 +1,11 @@
 /** Asking for a push, in the transaction that gives the reason: it is then done, however often we are restarted. */
 import type { Config } from '../../../src/config/schema/schema.ts'
-import { formatDurationShort } from '../../../src/core/duration.ts'
 import { TdfError } from '../../../src/core/errors.ts'
 import type { PushSpec, Task } from '../../../src/core/task.ts'
 import { hasPassword, isMetadataUrl, isRepositoryUrl, isSafeBranch } from '../../../src/platform/git.ts'
 import type { SubmitRequest } from '../../../src/protocol/submit.ts'
 import { askForPush, readPush } from '../../../src/store/tables/pushes.ts'
+import { sentences } from '../../../src/text/waiting.ts'
 import type { Engine } from '../../services.ts'
 import { recordPush } from './pusher.ts'
 
@@ -94,14 +94,10 @@ export function whyPush(
 ): { sentence: string; command: string } | undefined {
   const push = task.step === null ? readPush(store.sql, task.id) : undefined
   if (push?.attempt !== task.attempt || push.state === 'pushed') return undefined
-  const done = `It is ${task.status} (${task.verdict})`
+  const state = sentences.state(task.status, task.verdict)
   const what = push.pushedCommit === null ? push.branch : `the pull request of ${push.branch}`
-  const because = push.error === null ? '' : ` (${push.error})`
   const command = `tdf push ${task.id}${push.wantsPr ? ' --pr' : ''}`
-  if (push.state === 'failed') {
-    return { sentence: `${done}, and ${what} did not get to ${push.remote}${because}.`, command }
-  }
-  const ms = push.dueAt - world.clock.now()
-  const next = ms > 0 ? `the next try is in ${formatDurationShort(ms)}` : 'it is being tried'
-  return { sentence: `${done}, and ${what} is on its way to ${push.remote}: ${next}${because}.`, command }
+  if (push.state === 'failed') return { sentence: sentences.notPushed(state, what, push.remote, push.error), command }
+  const nextMs = push.dueAt - world.clock.now()
+  return { sentence: sentences.pushing(state, what, push.remote, nextMs, push.error), command }
 }

@@ -1,5 +1,6 @@
 /** The list of tasks: a row each, with what matters about it now at its end, and a preview of the one under the cursor. */
-import { reasonText, resultLine } from '../../text/tasks.ts'
+import { resultLine } from '../../text/tasks.ts'
+import { reasonText } from '../../text/waiting.ts'
 import { linesOf } from '../state/log.ts'
 import type { Model, Row } from '../state/model.ts'
 import { listHeight, previewHeight } from '../state/order.ts'

@@ -25,7 +25,7 @@ describe('an engine', () => {
     await running()
     all.agent().faults.down = true
     await all.until(() => false, 5 * MIN)
-    expect(readNode(all.life.engine.store.sql, 'n1')?.waitingFor).toMatch(/silent for \d+ s/)
+    expect(readNode(all.life.engine.store.sql, 'n1')?.waitingFor).toMatch(/no heartbeat for \d+ s/)
     expect(task()).toMatchObject({ status: 'in_progress' })
     expect(await all.until(() => task().status === 'failed', HOUR)).toBe(true)
     expect(task()).toMatchObject({ verdict: 'infrastructure', error: { code: 'NODE_LOST' } })

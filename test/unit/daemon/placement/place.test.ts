@@ -91,7 +91,7 @@ describe('placement', () => {
     ['it is elsewhere', { location: 'nbg1' }, { location: 'fsn1' }, 'it is in fsn1, the task asked for nbg1'],
     ['it is too small', { size: 'large' }, { size: 'small' }, 'its size is small, the task asked for large'],
     ['it takes no work', {}, { status: 'draining' }, 'it is draining'],
-    ['it has not been heard of', {}, { silentMs: 61_000 }, 'it was last heard of 61 s ago'],
+    ['it has not been heard of', {}, { silentMs: 61_000 }, 'its last heartbeat was 61 s ago'],
     ['its processors are busy', {}, { cpuPercent: 50 }, 'its processors are 50 % busy, the limit is 50 %'],
     ['its memory is full', {}, { memoryPercent: 73 }, 'its memory is 73 % full, the limit is 50 %'],
     ['its slots are taken', {}, { used: 3 }, '3 of 3 slots are in use'],

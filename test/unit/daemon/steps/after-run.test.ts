@@ -61,7 +61,7 @@ describe('salvage', () => {
     fault(made)
     expect(await salvage(made.ctx, made.ran)).toMatchObject({
       kind: 'wait',
-      why: expect.stringContaining('the work to be saved'),
+      why: expect.stringContaining('another try to save the work'),
     })
   })
   it('has nothing to save where the machine is gone for good, and then does not call that success', async () => {

@@ -105,11 +105,11 @@ describe('running', () => {
     expect(agent.requests).toEqual([])
   })
 
-  it('says of an agent that does not get through to its model that this is what it waits for, also between two looks', async () => {
+  it('says of an agent that cannot reach its model that this is what it waits for, also between two looks', async () => {
     const retrying = { attempt: 4, reason: '529 overloaded', since: '2026-01-01T00:00:00Z' }
     const says = { retrying, agentVersion: '2.1.0', model: 'm1' }
     const outcome = await looked({ ms: 3_600_000, says })
-    const why = 'the agent, which does not get through to its model (try 4, since 2026-01-01T00:00:00Z): 529 overloaded'
+    const why = 'the agent, which cannot reach its model (try 4, since 2026-01-01T00:00:00Z): 529 overloaded'
     expect(outcome).toMatchObject({ kind: 'wait', why, facts: { session: { agentVersion: '2.1.0', model: 'm1' } } })
     const { ctx } = bench()
     const session = { status: 'running' as const, exitCode: null, signal: null, resumeRef: null, retrying }

@@ -190,7 +190,7 @@ const cases: Case[] = [
     name: 'an error of class wait costs no attempt',
     task: ready({ stepAttempt: 4 }),
     outcome: retry(full),
-    is: { stepAttempt: 4, wakeAt: NOW + MIN, waitingFor: 'another try, since no room' },
+    is: { stepAttempt: 4, wakeAt: NOW + MIN, waitingFor: 'another try; the last one failed: no room' },
   },
   {
     name: 'no failure ends salvage',

@@ -1,0 +1,128 @@
+/**
+ * The wording of every wait, one function each: what a task or a node waits for, why a node does not take a task, and
+ * the sentences of `tdf why`. Pure; whoever waits passes the facts.
+ */
+import { formatDuration, formatDurationShort } from '../core/duration.ts'
+
+/** What a task waits for: completes `It is at STEP and waits for …`. */
+export const taskWaits = {
+  slot: () => 'a slot on a node',
+  usageLimit: (agent: string) => `the usage limit of ${agent} to be lifted`,
+  nodeCreated: (node: string) => `node ${node} to be created`,
+  nodeAgent: (node: string) => `the agent of ${node}`,
+  packing: () => 'its saved work to be packed',
+  workspaceReady: (workspaceId: string | null, node: string | null) =>
+    `workspace ${workspaceId} on ${node} to report that it is ready`,
+  agentExit: () => 'the agent to finish',
+  /** `since` is ISO 8601. */
+  agentRetrying: (attempt: number, since: string, reason: string) =>
+    `the agent, which cannot reach its model (try ${attempt}, since ${since}): ${reason}`,
+  followup: () => 'your follow-up',
+  permission: (question: string) => `your answer: ${question}`,
+  agentToStop: () => 'the agent to end',
+  check: () => 'the check to start',
+  checkExit: () => 'the check to end',
+  anotherSave: (error: string) => `another try to save the work; the last one failed: ${error}`,
+  cleanup: (kind: string, node: string, error: string | null) =>
+    `${kind.replace('_', ' ')} on ${node}: ${error ?? 'not confirmed'}`,
+  retry: (attempt: number, attemptsMax: number, error: string) =>
+    `try ${attempt} of ${attemptsMax}; the last one failed: ${error}`,
+  anotherTry: (error: string) => `another try; the last one failed: ${error}`,
+  internalError: (error: string) => `another try after an internal error: ${error}`,
+  unknownStep: (step: string | null) => `a version of tdf that knows the step "${step}"; this one does not`,
+  nextLook: () => 'the next look',
+  nextStep: () => 'its next step',
+}
+
+/** What a node waits for: completes `NODE is STATUS and waits for …`. */
+export const nodeWaits = {
+  agent: taskWaits.nodeAgent,
+  provider: (provider: string) => `provider ${provider} to be enabled`,
+  removal: () => 'the provider to remove it',
+  absence: () => 'the provider to confirm that it does not exist: no task needs it any more',
+  disappearance: () => 'the provider to confirm that its machine is gone',
+  work: () => 'the work on it to be saved',
+  workOf: (tasks: number) => `the work of ${counted(tasks, 'task')} on it to be saved`,
+  adoptedWork: () => 'what is on it to be saved: it was found without an owner',
+  workspacesRemoved: (workspaces: number) => `${counted(workspaces, 'workspace')} to be removed`,
+  workspacesEnded: (workspaces: number) => `${counted(workspaces, 'workspace')} to end`,
+  maxLifetime: () => 'its work to end: it has reached max_lifetime',
+  answer: (silentMs: number, error: string) =>
+    `it to answer (no heartbeat for ${Math.round(silentMs / 1_000)} s): ${error}`,
+  return: (error: string) => `it to answer again: ${error}`,
+}
+
+/** Why a node does not take a task: completes `NODE: …`. */
+export const rejections = {
+  otherNode: (node: string) => `the task asked for node ${node}`,
+  otherProvider: (provider: string) => `the task asked for provider ${provider}`,
+  location: (location: string, wanted: string) => `it is in ${location}, the task asked for ${wanted}`,
+  size: (size: string | null, wanted: string) => `its size is ${size ?? 'not known'}, the task asked for ${wanted}`,
+  status: (status: string) => `it is ${status}`,
+  silence: (silentMs: number) => `its last heartbeat was ${Math.round(silentMs / 1_000)} s ago`,
+  processor: (percent: number | null, limit: number) => `its processors are ${percent} % busy, the limit is ${limit} %`,
+  memory: (percent: number | null, limit: number) => `its memory is ${percent} % full, the limit is ${limit} %`,
+  slots: (used: number, slots: number) => `${used} of ${slots} slots are in use`,
+  none: () => 'it has room',
+  taken: () => 'its last slot is taken',
+  noNode: () => 'there is no node',
+}
+
+/** Why no task is started at all: completes `It waits: …`. */
+export const obstacles = {
+  drain: () => 'the daemon is being drained and starts no task until `tdf daemon drain --undo`',
+  disk: (free: string, wanted: string) => `the disk of the daemon is nearly full: ${free} free, ${wanted} wanted`,
+  restore: () => 'the database was restored: the nodes are asked what is on them before new tasks start',
+}
+
+/** What an agent asks before it uses a tool. */
+export const questionText = ({ tool, detail }: { tool: string; detail: string }): string =>
+  `may it use ${tool}${detail ? ` (${detail})` : ''}?`
+
+/** Whole sentences of `tdf why`. Times are ISO 8601. */
+export const sentences = {
+  step: (step: string, waiting: string) => `It is at ${step} and waits for ${waiting}.`,
+  cleanup: (state: string, step: string, waiting: string) => `${state}; ${step} waits for ${waiting}.`,
+  state: (status: string, verdict: string | null) => `It is ${status} (${verdict})`,
+  over: (state: string, error: string | null) => `${state}${error === null ? '' : `: ${error}`}.`,
+  question: (question: string) => `Its agent waits for your answer: ${question}`,
+  followup: () => 'Its agent has answered and waits for you.',
+  obstacle: (obstacle: string, place: string) => `It waits: ${obstacle}${place}.`,
+  queued: (reason: string, place: string) => `It waits for a slot: ${reason}${place}.`,
+  noSlot: (reason: string, place: string) => `It waits for a slot, and ${reason}${place}.`,
+  place: (position: number, length: number) => `; it is number ${position} of ${length} in the queue`,
+  noNodeTakesIt: (nodes: number) => `none of ${nodes} nodes takes it`,
+  maxNodes: (maxNodes: number) => `${maxNodes} machines are all that [nodes] max_nodes allows`,
+  parked: (agent: string, until: string, continuation: string) =>
+    `It is parked until ${until}: ${agent} has reached its usage limit. Then ${continuation}.`,
+  limited: (agent: string, until: string | null) =>
+    `It waits for the usage limit of ${agent}, which another task has reached, until ${until}; a task for another agent would not.`,
+  held: (state: string, node: string, cost: string, heldMaxMs: number, tries: string) =>
+    `${state}, and its work is not home: ${node} is held for it${cost}, for at most ${formatDuration(heldMaxMs)}; ${tries}.`,
+  left: (state: string, node: string, thing: string, tries: string) =>
+    `${state}, and its workspace on ${node} is not ${thing} yet; ${tries}.`,
+  notPushed: (state: string, what: string, remote: string, error: string | null) =>
+    `${state}, and ${what} did not get to ${remote}${inBrackets(error)}.`,
+  pushing: (state: string, what: string, remote: string, nextMs: number, error: string | null) =>
+    `${state}, and ${what} is on its way to ${remote}: ${nextMs > 0 ? `the next try is in ${formatDurationShort(nextMs)}` : 'it is being tried'}${inBrackets(error)}.`,
+}
+
+/** Where a parked task goes on, by the step in which it rests. */
+export const parkedPlaces: Record<string, string> = {
+  agent_session: ', in the workspace that is kept for it',
+  salvage: ', on another machine; this one is released as soon as the work is saved',
+  node_selection: ', on another machine; the work is saved and the old one was released',
+}
+
+/** How often a removal failed and when it is tried again. */
+export function triesText(tries: number, nextMs: number, error: string | null): string {
+  const next = nextMs > 0 ? `in ${formatDurationShort(nextMs)}` : 'now'
+  return `${tries === 1 ? '1 try' : `${tries} tries`} failed, the next is ${next}${inBrackets(error)}`
+}
+
+/** The sentence shortened for a line that already says where the task is: `It is at salvage and waits for X.` → `waits for X`. */
+export const reasonText = (sentence: string): string =>
+  sentence.replace(/^It (?:waits for a slot(?:: |, and )|is at \w+ and )?/, '').replace(/\.$/, '')
+
+const counted = (count: number, thing: string) => `${count} ${thing}${count === 1 ? '' : 's'}`
+const inBrackets = (error: string | null) => (error ? ` (${error})` : '')
