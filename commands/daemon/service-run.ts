@@ -1,9 +1,10 @@
 /** Writes the units, makes what they need, and starts them. Doing it again changes nothing. */
 
-import { constants, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { constants, existsSync, mkdirSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
 import { TdfError } from '../../src/core/errors.ts'
+import { createDurable, writeDurable } from '../../src/platform/files.ts'
 import { runForeground } from '../../src/platform/process.ts'
 import { realWorld } from '../../src/platform/world.ts'
 import type { Unit } from '../../src/systemd/unit.ts'
@@ -24,8 +25,7 @@ export async function install(cli: Cli, chosen: ScopeOptions): Promise<void> {
   if (place.scope === 'system') await prepareSystem(cli, place)
   else writeToken(place.options.agentToken)
   mkdirSync(place.unitDir, { recursive: true })
-  for (const { name, text } of missing)
-    writeFileSync(path.join(place.unitDir, name), text, { mode: 0o644, flush: true })
+  for (const { name, text } of missing) writeDurable(path.join(place.unitDir, name), text, 0o644)
   await must('systemd did not take the units', systemctl(cli, place.scope, 'daemon-reload'), 'systemctl status')
   const started = STARTED.filter(name => units.some(unit => unit.name === name))
   const user = place.scope === 'user' ? ' --user' : ''
@@ -104,7 +104,7 @@ function writeToken(file: string): void {
   if (existsSync(file)) return
   mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
   const secret = realWorld().random.bytes(32).toString('base64url')
-  writeFileSync(file, `${secret}\n`, { mode: 0o600, flag: 'wx', flush: true })
+  createDurable(file, `${secret}\n`)
 }
 
 /** Stops the service and takes its units away. State, results, secrets and users stay: they may hold what you want. */

@@ -3,9 +3,10 @@
  * meanwhile, so its file is frozen and copied by a process of its own.
  */
 
-import { chmod, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { chmod, mkdir, readdir, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { TdfError } from '../../src/core/errors.ts'
+import { publishFile } from '../../src/platform/files.ts'
 import { run } from '../../src/platform/process.ts'
 import type { World } from '../../src/platform/world.ts'
 import type { BackupJson } from '../../src/protocol/control.ts'
@@ -100,23 +101,12 @@ async function copyAside({ sql }: Store, source: string, target: string): Promis
     })
     if (exitCode !== 0) throw new TdfError('BACKUP_FAILED', `the database could not be copied: ${stderr.trim()}`)
     await chmod(part, 0o600)
-    await syncFile(part)
-    await rename(part, target)
-    await syncFile(path.dirname(target))
+    await publishFile(part, target)
   } catch (error) {
     await rm(part, { force: true })
     throw error
   } finally {
     thawFile(sql)
-  }
-}
-
-async function syncFile(fileOrFolder: string): Promise<void> {
-  const handle = await open(fileOrFolder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
   }
 }
 

@@ -5,10 +5,11 @@
  */
 
 import { existsSync, rmSync, statfsSync } from 'node:fs'
-import { open, rename, rm, stat } from 'node:fs/promises'
+import { open, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { formatSize } from '../../src/core/duration.ts'
 import { TdfError } from '../../src/core/errors.ts'
+import { publishFile } from '../../src/platform/files.ts'
 import { obstacles } from '../../src/text/waiting.ts'
 import type { RunningEngine } from '../build.ts'
 
@@ -79,11 +80,10 @@ async function fill(file: string, bytes: number): Promise<void> {
   try {
     const chunk = Buffer.alloc(CHUNK_BYTES, 'tdf keeps this room for its state; ')
     for (let at = 0; at < bytes; at += chunk.length) await handle.write(chunk, 0, Math.min(chunk.length, bytes - at))
-    await handle.sync()
   } finally {
     await handle.close()
   }
-  await rename(`${file}.part`, file)
+  await publishFile(`${file}.part`, file)
 }
 
 /** In the largest unit that leaves a figure before the point. */

@@ -3,21 +3,10 @@
  * used. What is not there is looked up in the daemon's environment.
  */
 
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { TdfError } from '../../src/core/errors.ts'
+import { makeFolder, removeDurable, writeDurable } from '../../src/platform/files.ts'
 import { registerSecret } from '../../src/platform/log.ts'
 
 export interface Secrets {
@@ -37,7 +26,7 @@ const VALUE_BYTES_MAX = 64 * 1024
 
 export function createSecrets(stateDir: string, env: Readonly<Record<string, string | undefined>>): Secrets {
   const folder = path.join(stateDir, 'secrets')
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  makeFolder(folder)
   const fileOf = (name: string) => path.join(folder, checkedName(name))
   const find = (name: string) => {
     const file = NAME.test(name) ? fileOf(name) : undefined
@@ -61,16 +50,12 @@ export function createSecrets(stateDir: string, env: Readonly<Record<string, str
       const file = fileOf(name)
       checkValue(value)
       registerSecret(value)
-      const fresh = path.join(folder, `.${name}.new`)
-      writeFileSync(fresh, value, { mode: 0o600, flush: true })
-      renameSync(fresh, file)
-      syncFolder(folder)
+      writeDurable(file, value)
     },
     remove(name) {
       const file = fileOf(name)
       if (!existsSync(file)) throw new TdfError('NOT_FOUND', `there is no secret ${name}`, { hint: 'tdf secret ls' })
-      rmSync(file)
-      syncFolder(folder)
+      removeDurable(file)
     },
   }
 }
@@ -87,14 +72,5 @@ function checkValue(value: string): void {
     throw new TdfError('SECRET_INVALID', 'the value has a NUL in it, which no variable can hold')
   if (Buffer.byteLength(value) > VALUE_BYTES_MAX) {
     throw new TdfError('SECRET_INVALID', `the value is larger than ${VALUE_BYTES_MAX} bytes`)
-  }
-}
-
-function syncFolder(folder: string): void {
-  const handle = openSync(folder, 'r')
-  try {
-    fsyncSync(handle)
-  } finally {
-    closeSync(handle)
   }
 }

@@ -1,9 +1,9 @@
 /** A bundle from which a workspace can be made: the whole history of a result, with the conversation that led to it. */
 
-import { rename, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { TdfError } from '../../src/core/errors.ts'
 import { type ResumeFacts, resultRefOf, type Task } from '../../src/core/task.ts'
-import { hashFile } from '../../src/platform/hash-file.ts'
+import { hashFile, publishFile } from '../../src/platform/files.ts'
 import type { Repository } from './repository.ts'
 
 const PACK_TIMEOUT_MS = 600_000
@@ -27,7 +27,7 @@ export async function pack(
   const fresh = `${file}.new`
   const args = ['bundle', 'create', '--quiet', fresh, ...[ref, session].filter(name => refs.has(name))]
   await repository.must(args, { timeoutMs: PACK_TIMEOUT_MS })
-  await rename(fresh, file)
+  await publishFile(fresh, file)
   return { sha256: await hashFile(file), bytes: (await stat(file)).size }
 }
 

@@ -5,6 +5,7 @@ import path from 'node:path'
 import type { AgentClient } from '../../src/clients/agent.ts'
 import { asTdfError } from '../../src/core/errors.ts'
 import { SETUP_SESSION, sessionsOf, type Task } from '../../src/core/task.ts'
+import { flush } from '../../src/platform/files.ts'
 import { LOG_CHUNK_BYTES_MAX, LOG_TAIL_BYTES } from '../../src/protocol/shapes.ts'
 
 /** What a node adds behind its own bound: a line that says so, and the end of the output. */
@@ -36,6 +37,7 @@ export function logFiles(stateDir: string, bytesMax: number): Logs {
     async keep(task, sessionId, read) {
       const file = fileOf(task, sessionId)
       let after = (await stat(file).catch(() => null))?.size ?? 0
+      const isNew = after === 0
       if (after > limit) return
       let first = await read(after)
       if (first.bytes.length === 0) return
@@ -51,6 +53,7 @@ export function logFiles(stateDir: string, bytesMax: number): Logs {
       } finally {
         await handle.close()
       }
+      if (isNew) for (const folder of [folderOf(task.id), path.join(stateDir, 'logs')]) await flush(folder)
     },
     async read(task, sessionId, after) {
       const handle = await open(fileOf(task, sessionId), 'r').catch(() => null)

@@ -2,9 +2,10 @@
 
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, rename, rm } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { TdfError } from '../../src/core/errors.ts'
+import { flush, moveDurable } from '../../src/platform/files.ts'
 import { type GitOptions, git } from '../../src/platform/git.ts'
 import type { RunResult } from '../../src/platform/process.ts'
 
@@ -74,5 +75,6 @@ async function create(dir: string): Promise<void> {
   await mkdir(path.dirname(dir), { recursive: true, mode: 0o700 })
   const made = await git(['init', '--quiet', '--bare', '--template=', fresh], { cwd: path.dirname(dir) })
   if (made.exitCode !== 0) throw new TdfError('RESULT_BROKEN', `git init failed: ${made.stderr.trim().slice(-500)}`)
-  await rename(fresh, dir)
+  for (const name of ['config', 'HEAD', '']) await flush(path.join(fresh, name))
+  moveDurable(fresh, dir)
 }

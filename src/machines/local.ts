@@ -10,6 +10,7 @@ import type { AgentLine } from '../clients/agent.ts'
 import { httpTransport } from '../clients/transport.ts'
 import { TdfError } from '../core/errors.ts'
 import type { Node } from '../core/node.ts'
+import { writeDurable } from '../platform/files.ts'
 import { identify, isAlive, type ProcessIdentity, sendSignal, startDetached } from '../platform/process.ts'
 import { sleep, type World } from '../platform/world.ts'
 import type { Machine, Provider } from './provider.ts'
@@ -46,7 +47,7 @@ export function localProvider(options: LocalOptions): LocalProvider {
     const folder = path.join(stateDir, 'agent')
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     if (!existsSync(tokenFile)) {
-      writeFileSync(tokenFile, `${world.random.bytes(32).toString('base64url')}\n`, { mode: 0o600 })
+      writeDurable(tokenFile, `${world.random.bytes(32).toString('base64url')}\n`)
     }
     rmSync(socket, { force: true })
     const output = openSync(path.join(stateDir, 'agent.log'), 'a', 0o600)

@@ -3,9 +3,10 @@
  * made on, so that a copied state folder does not take its twin's servers for its own.
  */
 
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { TdfError } from '../core/errors.ts'
+import { createDurable, writeDurable } from './files.ts'
 import type { Random } from './world.ts'
 
 /** Who we are to nodes and providers: made once, kept in the state folder. */
@@ -26,7 +27,7 @@ export function readInstall(stateDir: string, random: Random, machineId = readMa
   const file = path.join(stateDir, 'install.json')
   if (!existsSync(file)) {
     const fresh = { id: random.bytes(8).toString('hex'), key: random.bytes(32).toString('hex'), machineId }
-    writeFileSync(file, `${JSON.stringify(fresh)}\n`, { mode: 0o600, flag: 'wx', flush: true })
+    createDurable(file, `${JSON.stringify(fresh)}\n`)
   }
   const stored = read(file)
   if (stored.machineId !== machineId) {
@@ -43,8 +44,7 @@ export function adoptInstall(stateDir: string, machineId = readMachineId()): str
   const file = path.join(stateDir, 'install.json')
   if (!existsSync(file)) throw new TdfError('NOT_FOUND', `there is no ${file} to adopt`, { hint: 'tdf daemon run' })
   const stored = read(file)
-  writeFileSync(`${file}.part`, `${JSON.stringify({ ...stored, machineId })}\n`, { mode: 0o600, flush: true })
-  renameSync(`${file}.part`, file)
+  writeDurable(file, `${JSON.stringify({ ...stored, machineId })}\n`)
   return stored.id
 }
 

@@ -3,9 +3,10 @@
  * never stops the daemon. Rows come from the outbox of the first and are copied by id, so twice is once.
  */
 
-import { existsSync, renameSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { TdfError } from '../core/errors.ts'
+import { moveDurable } from '../platform/files.ts'
 import type { ErrorRowJson } from '../protocol/control.ts'
 import { jsonOf, readable } from './sqlite/fields.ts'
 import { openSql, type Sql } from './sqlite/sql.ts'
@@ -60,7 +61,7 @@ function openOrSetAside(file: string, now: number): Sql {
     return open(file)
   } catch {
     for (const suffix of ['', '-wal', '-shm']) {
-      if (existsSync(file + suffix)) renameSync(file + suffix, `${file}.broken-${now}${suffix}`)
+      if (existsSync(file + suffix)) moveDurable(file + suffix, `${file}.broken-${now}${suffix}`)
     }
     return open(file)
   }

@@ -122,6 +122,12 @@ const PLACES: { what: string; pattern: RegExp; only: RegExp; instead: string }[]
     instead: 'use src/platform/process.ts',
   },
   {
+    what: 'a rename',
+    pattern: /\brename(?:Sync)?\(/,
+    only: /^src\/platform\/files\.ts$/,
+    instead: 'use what src/platform/files.ts has: a rename alone is not there after a power cut',
+  },
+  {
     what: 'SQL',
     pattern: /['"`]\s*(?:select\s.+\sfrom|insert (?:or \w+ )?into|update \w+ set|delete from|create table|pragma)\b/i,
     only: /^src\/store\//,

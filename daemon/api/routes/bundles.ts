@@ -2,12 +2,13 @@
 
 import { createHash } from 'node:crypto'
 import { createWriteStream, existsSync } from 'node:fs'
-import { mkdir, rename, rm } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { Hono } from 'hono'
 import { TdfError } from '../../../src/core/errors.ts'
+import { publishFile } from '../../../src/platform/files.ts'
 import { isSafeRef } from '../../../src/platform/git.ts'
 import { BUNDLE_BYTES_MAX } from '../../../src/protocol/shapes.ts'
 import { addBundle, findBundle } from '../../../src/store/tables/bundles.ts'
@@ -63,9 +64,9 @@ async function take(body: ReadableStream | null, sha256: string, stateDir: strin
         yield chunk
       }
     }
-    await pipeline(source, counted, createWriteStream(part, { mode: 0o600, flush: true }))
+    await pipeline(source, counted, createWriteStream(part, { mode: 0o600 }))
     if (hash.digest('hex') !== sha256) throw new TdfError('BUNDLE_MISMATCH', 'the bundle is not what its hash says')
-    await rename(part, target)
+    await publishFile(part, target)
     return bytes
   } catch (error) {
     await rm(part, { force: true })

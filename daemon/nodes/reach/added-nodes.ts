@@ -3,13 +3,14 @@
  * once, without a restart. The host key that was confirmed is the one that counts from then on.
  */
 
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import type { StaticNodeConfig } from '../../../src/config/schema/schema.ts'
 import { asTdfError, TdfError } from '../../../src/core/errors.ts'
 import { fingerprint, offeredHostKey, parseHostKey, pinHostKeys } from '../../../src/machines/ssh/host-keys.ts'
 import { sshRun } from '../../../src/machines/ssh/run.ts'
 import type { SshTarget } from '../../../src/machines/ssh/target.ts'
+import { writeDurable } from '../../../src/platform/files.ts'
 import type { AddBox, ScannedBoxJson } from '../../../src/protocol/nodes.ts'
 import { insertNode, readNode } from '../../../src/store/tables/nodes.ts'
 import { nodeSubject } from '../../engine/loop.ts'
@@ -31,7 +32,7 @@ const SCAN_MS = 20_000
 
 export function createAddedNodes(stateDir: string, targetOf: (name: string, ssh: string) => SshTarget): AddedNodes {
   const file = path.join(stateDir, 'nodes.json')
-  // We wrote it, whole, by a rename.
+  // We wrote it, whole.
   let addedNodes: StaticNodeConfig[] = existsSync(file)
     ? (JSON.parse(readFileSync(file, 'utf8')) as StaticNodeConfig[])
     : []
@@ -39,8 +40,7 @@ export function createAddedNodes(stateDir: string, targetOf: (name: string, ssh:
   let scans = 0
 
   function keep(next: StaticNodeConfig[]): void {
-    writeFileSync(`${file}.new`, `${JSON.stringify(next, null, 1)}\n`, { mode: 0o600, flush: true })
-    renameSync(`${file}.new`, file)
+    writeDurable(file, `${JSON.stringify(next, null, 1)}\n`)
     addedNodes = next
   }
 

@@ -1,8 +1,8 @@
 /** Events on their way to the daemon: one lane for each workspace, in the order of their numbers. */
 
-import { renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { replaceFile } from '../../platform/files.ts'
 import type { Cancel, World } from '../../platform/world.ts'
 import type { AgentEvent, Registration } from '../../protocol/agent-api.ts'
 import { counter } from '../../protocol/shapes.ts'
@@ -94,8 +94,7 @@ export function openDelivered(world: World, log: Log, state: string): Pushed {
     cancel?.()
     cancel = null
     try {
-      writeFileSync(`${path}.tmp`, JSON.stringify([...done]), { mode: 0o600 })
-      renameSync(`${path}.tmp`, path)
+      replaceFile(path, JSON.stringify([...done]))
     } catch (error) {
       log('warn', 'pushed.json could not be written', { reason: messageOf(error) })
     }

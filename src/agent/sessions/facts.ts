@@ -1,9 +1,10 @@
 /** What a session's agent has said about itself, kept by the runner for whoever asks. */
 
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { replaceFile } from '../../platform/files.ts'
 import { agentSession } from '../../protocol/agent-api.ts'
 import { id } from '../../protocol/shapes.ts'
 import { readJson, writeJson } from '../state/durable.ts'
@@ -37,8 +38,7 @@ export function storeFacts(folder: string, facts: SessionFacts, isFirm: boolean)
   const path = factsPath(folder)
   if (isFirm) return writeJson(path, facts)
   try {
-    writeFileSync(`${path}.tmp`, JSON.stringify(facts), { mode: 0o600 })
-    renameSync(`${path}.tmp`, path)
+    replaceFile(path, JSON.stringify(facts))
   } catch {
     // A full disk: the next ones may have room, and the last ones are waited for.
   }

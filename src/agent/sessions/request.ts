@@ -1,11 +1,12 @@
 /** The folder of a session, made in one step and taken away in one step. */
 
-import { renameSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolder, moveDurable, writeDurable } from '../../platform/files.ts'
 import type { Sandbox } from '../../protocol/agent-api.ts'
 import type { Agent } from '../agent.ts'
 import { openSessionFolder, slotOf } from '../isolation/slots.ts'
-import { makeFolder, syncFolder, writeDurable, writeJson } from '../state/durable.ts'
+import { writeJson } from '../state/durable.ts'
 import { removeTree } from '../state/remove-tree.ts'
 import { scratchFolder, sessionsFolder, type Workspace } from '../workspaces/workspace.ts'
 import { promptPath, requestPath, type SessionRequest } from './folder.ts'
@@ -25,8 +26,7 @@ export function writeRequest(
   writeDurable(promptPath(draft), prompt)
   openSessionFolder(agent, workspace, draft, promptPath(draft))
   writeJson(requestPath(draft), { ...request, sandbox, slot: slotOf(agent, workspace) })
-  renameSync(draft, join(parent, request.sessionId))
-  syncFolder(parent)
+  moveDurable(draft, join(parent, request.sessionId))
   agent.world.failpoint('after', 'request')
 }
 
@@ -44,7 +44,6 @@ export async function discardSession(agent: Agent, workspace: Workspace, folder:
   const scratch = scratchFolder(workspace)
   makeFolder(scratch)
   const gone = join(scratch, `session-${agent.world.random.bytes(6).toString('hex')}`)
-  renameSync(folder, gone)
-  syncFolder(sessionsFolder(workspace))
+  moveDurable(folder, gone)
   await removeTree(gone)
 }

@@ -3,11 +3,12 @@
  * request is on the disk before the runner is born, and the runner claims it before the command is. A repeat finds
  * out how far the first call came and goes on from there.
  */
+
+import { readIfThere } from '../../platform/files.ts'
 import { sleep } from '../../platform/world.ts'
 import type { StartSession } from '../../protocol/agent-api.ts'
 import type { Agent } from '../agent.ts'
 import { malformed, Refusal } from '../errors.ts'
-import { readIfThere } from '../state/durable.ts'
 import { sessionContent } from '../workspaces/content.ts'
 import { printable, report } from '../workspaces/report.ts'
 import { type Workspace, workTree } from '../workspaces/workspace.ts'

@@ -2,7 +2,7 @@
 
 import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { readIfThere, syncFolder, writeAll, writeDurable } from './durable.ts'
+import { readIfThere, syncPath, writeAll, writeDurable } from '../../platform/files.ts'
 
 export interface Lines {
   /** Throws when the line could not be stored; the file is then as it was. */
@@ -43,7 +43,7 @@ export function openLines(path: string): { lines: Lines; found: string[] } {
 
 function open(path: string): number {
   const file = openSync(path, APPEND, 0o600)
-  syncFolder(dirname(path))
+  syncPath(dirname(path))
   return file
 }
 

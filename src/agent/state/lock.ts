@@ -8,9 +8,10 @@ import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { z } from 'zod'
+import { makeFolder } from '../../platform/files.ts'
 import { identify, isAlive, type ProcessIdentity } from '../../platform/process.ts'
 import { sleep, type World } from '../../platform/world.ts'
-import { makeFolder, readJson, writeJson } from './durable.ts'
+import { readJson, writeJson } from './durable.ts'
 
 export const processIdentity = z.object({ pid: z.int().min(1), startTicks: z.string(), bootId: z.string() })
 

@@ -3,13 +3,13 @@
  * in a clean folder; git processes that outlived the agent go on writing into the old one, which nobody looks at.
  */
 
-import { mkdirSync, readdirSync, renameSync, rmdirSync } from 'node:fs'
+import { mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { moveContent } from '../../platform/files.ts'
 import type { Agent } from '../agent.ts'
 import { messageOf } from '../errors.ts'
 import { handOver } from '../isolation/slots.ts'
 import { keepConversation } from '../sessions/adapters/conversations.ts'
-import { syncFolder } from '../state/durable.ts'
 import { removeTree } from '../state/remove-tree.ts'
 import { type BuildContext, BuildFailure } from './build-context.ts'
 import { attributeCommits, checkOut, keepPristine } from './checkout.ts'
@@ -61,9 +61,7 @@ async function build(agent: Agent, workspace: Workspace, signal: AbortSignal): P
     const own = await repositorySetup(context, commit)
     await checkOut(context, commit)
     attributeCommits(context)
-    for (const part of readdirSync(folder)) renameSync(join(folder, part), join(workspace.folder, part))
-    rmdirSync(folder)
-    syncFolder(workspace.folder)
+    moveContent(folder, workspace.folder)
     await handOver(agent, workspace)
     await setUp(context, own)
     if (signal.aborted) return

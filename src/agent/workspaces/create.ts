@@ -1,14 +1,14 @@
 /** `POST /workspaces`: idempotent by id and content. The build goes on behind the answer. */
 
-import { renameSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
+import { makeFolder, moveDurable } from '../../platform/files.ts'
 import { isRepositoryUrl, isSafeBranch, isSafeRef } from '../../platform/git.ts'
 import type { CreateWorkspace } from '../../protocol/agent-api.ts'
 import { BUNDLE_BYTES_MAX } from '../../protocol/shapes.ts'
 import type { Agent } from '../agent.ts'
 import { malformed, Refusal } from '../errors.ts'
 import { takeSlot } from '../isolation/slots.ts'
-import { makeFolder, syncFolder, writeJson } from '../state/durable.ts'
+import { writeJson } from '../state/durable.ts'
 import { removeTree } from '../state/remove-tree.ts'
 import { beginBuild } from './build.ts'
 import { workspaceContent } from './content.ts'
@@ -40,8 +40,7 @@ export async function create(agent: Agent, body: CreateWorkspace): Promise<Creat
   agent.world.failpoint('before', 'workspace')
   makeFolder(draft)
   writeJson(recordPath(draft), record)
-  renameSync(draft, folder)
-  syncFolder(parent)
+  moveDurable(draft, folder)
   agent.world.failpoint('after', 'workspace')
   const workspace = makeWorkspace(id, folder, record)
   agent.workspaces.set(id, workspace)

@@ -1,12 +1,12 @@
 /** Stopping a workspace, which keeps everything, and deleting it, which keeps nothing but its id. */
 
-import { existsSync, renameSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolder, moveDurable } from '../../platform/files.ts'
 import type { Agent } from '../agent.ts'
 import { clearSlot } from '../isolation/slots.ts'
 import { listSessions, readSession, sessionFolder, sessionIds } from '../sessions/folder.ts'
 import { endSession, killSession } from '../sessions/process.ts'
-import { makeFolder, syncFolder } from '../state/durable.ts'
 import { removeTree } from '../state/remove-tree.ts'
 import { report } from './report.ts'
 import { updateRecord } from './workspace.ts'
@@ -65,7 +65,6 @@ async function sweepAway(agent: Agent, folder: string): Promise<void> {
   const trash = join(agent.state, 'trash')
   makeFolder(trash)
   const gone = join(trash, agent.world.random.bytes(8).toString('hex'))
-  renameSync(folder, gone)
-  syncFolder(join(agent.state, 'workspaces'))
+  moveDurable(folder, gone)
   if (!(await removeTree(gone))) agent.log('warn', 'not all of a deleted workspace could be removed', { folder: gone })
 }

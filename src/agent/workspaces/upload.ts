@@ -1,13 +1,13 @@
 /** `PUT …/bundle`: streamed to a file of its own while it is hashed; it counts only when the hash is the right one. */
 
 import { createHash } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
+import { makeFolder, moveDurable, syncPath } from '../../platform/files.ts'
 import type { Agent } from '../agent.ts'
 import { Refusal } from '../errors.ts'
-import { makeFolder, syncFolder } from '../state/durable.ts'
 import { beginBuild } from './build.ts'
 import { bundlePath, scratchFolder, updateRecord, type Workspace } from './workspace.ts'
 
@@ -34,9 +34,8 @@ export async function receiveBundle(agent: Agent, workspace: Workspace, body: In
     if (workspace.deleted) throw new Refusal('not_found', `workspace ${workspace.id} was deleted`)
     refuseWhenOver(workspace)
     if (workspace.record.bundleReceived) return
-    sync(path)
-    renameSync(path, bundlePath(workspace))
-    syncFolder(workspace.folder)
+    syncPath(path)
+    moveDurable(path, bundlePath(workspace))
     updateRecord(workspace, { bundleReceived: true })
     beginBuild(agent, workspace)
   } finally {
@@ -81,14 +80,5 @@ async function store(
     cancelSilence()
     signal.removeEventListener('abort', giveUp)
     await file.close()
-  }
-}
-
-function sync(path: string): void {
-  const file = openSync(path, 'r')
-  try {
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
   }
 }

@@ -1,8 +1,9 @@
 /** The host keys that we know a machine by, and the one that it showed. */
 
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { TdfError } from '../../core/errors.ts'
+import { makeFolder, writeDurable } from '../../platform/files.ts'
 import { knownHostsFile, offeredFile, type SshTarget } from './target.ts'
 
 /** `ssh-ed25519 AAAA…`, without a comment. */
@@ -24,10 +25,8 @@ export function fingerprint(key: HostKey): string {
 
 /** Replaces what is pinned, in one step. */
 export function pinHostKeys({ folder, hostKeyAlias }: SshTarget, keys: readonly HostKey[]): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const file = knownHostsFile(folder)
-  writeFileSync(`${file}.new`, keys.map(key => `${hostKeyAlias} ${key}\n`).join(''), { mode: 0o600, flush: true })
-  renameSync(`${file}.new`, file)
+  makeFolder(folder)
+  writeDurable(knownHostsFile(folder), keys.map(key => `${hostKeyAlias} ${key}\n`).join(''))
 }
 
 export function pinnedHostKeys({ folder, hostKeyAlias }: SshTarget): HostKey[] {

@@ -1,8 +1,9 @@
 /** Key pairs of ours (ed25519), made once and kept as files in the form that ssh reads. */
 
 import { createPrivateKey, createPublicKey } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
+import { makeFolder, writeDurable } from '../../platform/files.ts'
 import type { Random } from '../../platform/world.ts'
 
 export interface KeyPair {
@@ -21,17 +22,12 @@ const BLOCK_BYTES = 8
 /** The pair at `file`, made when it is not there. The public half comes last, so a pair that has it is whole. */
 export function ensureKeyPair(random: Random, file: string, comment: string): KeyPair {
   if (!existsSync(`${file}.pub`)) {
-    mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
+    makeFolder(path.dirname(file))
     const made = makeKeyPair(random, comment)
-    place(file, made.privateKey)
-    place(`${file}.pub`, `${made.publicKey}\n`)
+    writeDurable(file, made.privateKey)
+    writeDurable(`${file}.pub`, `${made.publicKey}\n`)
   }
   return { file, privateKey: readFileSync(file, 'utf8'), publicKey: readFileSync(`${file}.pub`, 'utf8').trim() }
-}
-
-function place(file: string, text: string): void {
-  writeFileSync(`${file}.new`, text, { mode: 0o600, flush: true })
-  renameSync(`${file}.new`, file)
 }
 
 /** The private half as in PROTOCOL.key of the OpenSSH sources, without a passphrase. */

@@ -1,18 +1,9 @@
 /** A database as a file that nobody has open: is it whole, and how it is put in place of another. */
 
-import {
-  chmodSync,
-  closeSync,
-  copyFileSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-} from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { asTdfError, TdfError } from '../../core/errors.ts'
+import { makeFolder, moveDurable, syncPath } from '../../platform/files.ts'
 import { markRestored } from '../tables/meta.ts'
 import { MIGRATIONS } from './migrations.ts'
 import { openSql, type Sql } from './sql.ts'
@@ -89,15 +80,14 @@ export function putBack(stateDir: string, source: string, now: number): string |
   copyFileSync(source, part)
   chmodSync(part, 0o600)
   mark(part)
-  syncFile(part)
+  syncPath(part)
   const aside = `${file}.before-restore-${now}`
   const wasThere = existsSync(file)
   // The log goes with its database: beside another one it would be taken for that one's.
   for (const suffix of ['-wal', '-shm', '']) {
-    if (existsSync(file + suffix)) renameSync(file + suffix, aside + suffix)
+    if (existsSync(file + suffix)) moveDurable(file + suffix, aside + suffix)
   }
-  renameSync(part, file)
-  syncFile(stateDir)
+  moveDurable(part, file)
   return wasThere ? aside : null
 }
 
@@ -121,7 +111,7 @@ export const CHECKPOINT_PAGES = 4_000
 /** Writes a consistent copy into the backup folder, in one go. Returns its path. */
 export function backUp(sql: Sql, stateDir: string, name: string): string {
   const folder = path.join(stateDir, BACKUP_DIR)
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  makeFolder(folder)
   const target = path.join(folder, name)
   writeCopy(sql, target)
   return target
@@ -131,16 +121,8 @@ export function writeCopy(sql: Sql, target: string): void {
   rmSync(`${target}.part`, { force: true })
   sql.run('vacuum into ?', `${target}.part`)
   chmodSync(`${target}.part`, 0o600)
-  syncFile(`${target}.part`)
-  renameSync(`${target}.part`, target)
-  syncFile(path.dirname(target))
-}
-
-/** Blocks until it is on the disk. */
-export function syncFile(fileOrFolder: string): void {
-  const descriptor = openSync(fileOrFolder, 'r')
-  fsyncSync(descriptor)
-  closeSync(descriptor)
+  syncPath(`${target}.part`)
+  moveDurable(`${target}.part`, target)
 }
 
 export function databaseBytes(sql: Sql): number {

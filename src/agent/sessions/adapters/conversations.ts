@@ -7,11 +7,12 @@
 import { closeSync, constants, existsSync, fstatSync, openSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
 import { dirname, join, sep } from 'node:path'
 import { z } from 'zod'
+import { makeFolder, writeDurable } from '../../../platform/files.ts'
 import { git } from '../../../platform/git.ts'
 import { run } from '../../../platform/process.ts'
 import type { Agent } from '../../agent.ts'
 import { asSlot } from '../../isolation/slot.ts'
-import { makeFolder, writeDurable, writeJson } from '../../state/durable.ts'
+import { writeJson } from '../../state/durable.ts'
 import { bundlePath, salvageRepository, type Workspace } from '../../workspaces/workspace.ts'
 import type { SessionRequest } from '../folder.ts'
 

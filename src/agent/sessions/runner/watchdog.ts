@@ -1,6 +1,6 @@
 /** Ends a command at its time limit, or when it neither wrote a byte nor used the processor for too long. */
 
-import { renameSync, writeFileSync } from 'node:fs'
+import { replaceFile } from '../../../platform/files.ts'
 import type { Cancel, World } from '../../../platform/world.ts'
 import { MS_PER_TICK, type ProcessRow, readProcess } from '../../isolation/processes.ts'
 
@@ -99,8 +99,7 @@ export function startCpuMeter(world: World, find: () => ProcessRow[], path: stri
 /** Not synced: after a power cut nobody asks for it. */
 function store(path: string, cpuMs: number): void {
   try {
-    writeFileSync(`${path}.tmp`, JSON.stringify({ cpuMs }), { mode: 0o600 })
-    renameSync(`${path}.tmp`, path)
+    replaceFile(path, JSON.stringify({ cpuMs }))
   } catch {
     // A full disk loses this number and nothing else.
   }

@@ -1,0 +1,150 @@
+/**
+ * Files that are there, whole, after a power cut: a new file, its fsync, a rename, the fsync of the folder. Every rename
+ * of the product is here. Synchronous where a change of state is one turn of the event loop, so that nothing comes
+ * between reading it and writing it; what may be large is awaited.
+ */
+import { createHash } from 'node:crypto'
+import {
+  closeSync,
+  constants,
+  createReadStream,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { open, rename } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import process from 'node:process'
+
+const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW
+
+/** Replaces `file` in one step. */
+export function writeDurable(file: string, data: string | Uint8Array, mode = 0o600): void {
+  const draft = writeDraft(file, data, mode)
+  try {
+    renameSync(draft, file)
+  } catch (error) {
+    rmSync(draft, { force: true })
+    throw error
+  }
+  syncPath(dirname(file))
+}
+
+/** Creates `file` with its whole content, or answers false when it is there already. */
+export function createDurable(file: string, data: string, mode = 0o600): boolean {
+  const draft = writeDraft(file, data, mode)
+  try {
+    linkSync(draft, file)
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return false
+    throw error
+  } finally {
+    rmSync(draft, { force: true })
+  }
+  syncPath(dirname(file))
+  return true
+}
+
+/** Replaces `file` in one step, without waiting for the disk: after a power cut it may be the old one, or empty. */
+export function replaceFile(file: string, data: string): void {
+  writeFileSync(draftOf(file), data, { mode: 0o600 })
+  renameSync(draftOf(file), file)
+}
+
+/** Renames a folder, or a file whose content is on the disk. */
+export function moveDurable(from: string, to: string): void {
+  renameSync(from, to)
+  for (const folder of new Set([dirname(to), dirname(from)])) syncPath(folder)
+}
+
+/** Moves everything that is in the folder `from` into the folder `to`, and removes `from`. */
+export function moveContent(from: string, to: string): void {
+  for (const name of readdirSync(from)) renameSync(join(from, name), join(to, name))
+  rmdirSync(from)
+  syncPath(to)
+}
+
+/** Gives a file that is written its name. */
+export async function publishFile(from: string, to: string): Promise<void> {
+  await flush(from)
+  await rename(from, to)
+  await flush(dirname(to))
+}
+
+export function removeDurable(file: string): void {
+  rmSync(file)
+  syncPath(dirname(file))
+}
+
+/** Blocks until a file's content, or a folder's names, are on the disk. */
+export function syncPath(path: string): void {
+  const opened = openSync(path, constants.O_RDONLY)
+  try {
+    fsyncSync(opened)
+  } finally {
+    closeSync(opened)
+  }
+}
+
+/** As `syncPath`, without blocking. */
+export async function flush(path: string): Promise<void> {
+  const opened = await open(path, constants.O_RDONLY)
+  try {
+    await opened.sync()
+  } finally {
+    await opened.close()
+  }
+}
+
+export function writeAll(file: number, data: Uint8Array): void {
+  for (let at = 0; at < data.length; ) at += writeSync(file, data, at)
+}
+
+export function makeFolder(path: string): void {
+  mkdirSync(path, { recursive: true, mode: 0o700 })
+}
+
+/** Null when there is no such file. */
+export function readIfThere(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return null
+    throw error
+  }
+}
+
+/** The SHA-256 of a file in hex, read in pieces. */
+export async function hashFile(file: string): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const chunk of createReadStream(file)) hash.update(chunk)
+  return hash.digest('hex')
+}
+
+function writeDraft(file: string, data: string | Uint8Array, mode: number): string {
+  const draft = draftOf(file)
+  const opened = openSync(draft, NEW_FILE, mode)
+  try {
+    writeAll(opened, Buffer.from(data))
+    fsyncSync(opened)
+  } catch (error) {
+    rmSync(draft, { force: true })
+    throw error
+  } finally {
+    closeSync(opened)
+  }
+  return draft
+}
+
+/** The pid keeps apart two processes that write the same file. */
+const draftOf = (file: string) => join(dirname(file), `.${basename(file)}.${process.pid}.tmp`)
+
+const hasCode = (error: unknown, code: string) => error instanceof Error && 'code' in error && error.code === code
