@@ -94,11 +94,12 @@ describe('after a power cut', () => {
   })
 
   it('a folder that was moved is in its new place alone, and a file is not moved before its bytes are there', async () => {
-    mkdirSync(at('one', 'inner'), { recursive: true })
-    moveDurable(at('one'), at('two'))
+    mkdirSync(at('from', 'one', 'inner'), { recursive: true })
+    moveDurable(at('from', 'one'), at('two'))
+    expect(disk.synced()).toEqual([folder, at('from')])
     mkdirSync(at('three'))
     moveContent(at('two'), at('three'))
-    expect([readdirSync(folder), readdirSync(at('three')), disk.lost()]).toEqual([['three'], ['inner'], []])
+    expect([readdirSync(folder), readdirSync(at('three')), disk.lost()]).toEqual([['from', 'three'], ['inner'], []])
     writeFileSync(at('draft'), 'x')
     await publishFile(at('draft'), at('three', 'file'))
     expect([existsSync(at('draft')), disk.lost()]).toEqual([false, []])
