@@ -87,11 +87,18 @@ const EXTRA = {
   'bench/main': 'test/perf/bench/main.ts',
   'bench/bare': 'test/perf/bench/bare/main.ts',
   'demo/main': 'test/perf/demo/main.ts',
+  'mutate/main': 'test/mutate/main.ts',
+  'mutate/worker': 'test/mutate/worker.ts',
 }
 
 async function buildExtra(name) {
   const outfile = path.join('.cache', `${name}.js`)
-  await build({ ...shared, entryPoints: [EXTRA[name]], outfile, external: ['libsql', 'vitest'] })
+  await build({
+    ...shared,
+    entryPoints: [EXTRA[name]],
+    outfile,
+    external: ['libsql', 'vitest', '@stryker-mutator/instrumenter'],
+  })
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -1,0 +1,43 @@
+/** Which suites judge which room. The first row that fits a file counts. */
+
+export interface Row {
+  room: string
+  /** Folders or files of tests, run by `npm run test:mutate` for the mutants that they reach. */
+  suites: readonly string[]
+}
+
+const UNIT = 'test/unit'
+
+export const ROWS: readonly Row[] = [
+  {
+    room: 'daemon/engine/rules',
+    suites: [`${UNIT}/daemon/engine`, `${UNIT}/daemon/steps`, 'test/sim/simulation.test.ts'],
+  },
+  {
+    room: 'daemon/engine',
+    suites: [`${UNIT}/daemon`, 'test/system/faults', 'test/sim/simulation.test.ts', 'test/sim/power-cut.test.ts'],
+  },
+  { room: 'daemon/placement', suites: [`${UNIT}/daemon/placement`, `${UNIT}/daemon`, 'test/sim/simulation.test.ts'] },
+  {
+    room: 'daemon/nodes',
+    suites: [`${UNIT}/daemon`, 'test/sim/simulation.test.ts', 'test/sim/hetzner.test.ts', 'test/system/faults'],
+  },
+  {
+    room: 'daemon/sweeps',
+    suites: [`${UNIT}/daemon/sweeps`, 'test/sim/simulation.test.ts', 'test/sim/hetzner.test.ts', 'test/system/faults'],
+  },
+  { room: 'daemon/results', suites: [`${UNIT}/daemon`, 'test/system/faults', 'test/system/durability.test.ts'] },
+  {
+    room: 'src/store',
+    suites: [`${UNIT}/src/store`, `${UNIT}/daemon`, 'test/repo/upgrade.test.ts', 'test/sim/simulation.test.ts'],
+  },
+  {
+    room: 'src/machines/hetzner',
+    suites: [`${UNIT}/src/machines`, 'test/sim/hetzner.test.ts', `${UNIT}/daemon/sweeps`],
+  },
+  { room: 'src/agent/sessions', suites: [`${UNIT}/src/agent`, 'test/conformance'] },
+  { room: 'src/agent/salvage', suites: [`${UNIT}/src/agent`] },
+]
+
+/** The room of a file; undefined when no row is about it. */
+export const rowOf = (file: string): Row | undefined => ROWS.find(({ room }) => file.startsWith(`${room}/`))
