@@ -5,9 +5,10 @@
 import { TdfError } from '../../src/core/errors.ts'
 import { isTerminal } from '../../src/core/task.ts'
 import type { CallbackAnswer } from '../../src/protocol/callbacks.ts'
+import type { Sql } from '../../src/store/sqlite/sql.ts'
 import { type AttemptKey, type ReadTask, readAttempt, readNewestAttempt } from '../../src/store/tables/attempts.ts'
 import { readNode, suspectNode, writeHeartbeat } from '../../src/store/tables/nodes.ts'
-import { insertTask, type NewTask, newestKey } from '../../src/store/tables/tasks.ts'
+import { findByIdempotencyKey, insertTask, type NewTask, newestKey } from '../../src/store/tables/tasks.ts'
 import type { Engine } from '../services.ts'
 import { openAttempt } from './attempts.ts'
 import { nodeSubject, taskSubject } from './loop.ts'
@@ -28,7 +29,10 @@ export interface Starting {
 }
 
 export interface EngineApi {
-  /** Inserts the task with its first attempt. The same id again changes nothing. */
+  /**
+   * Inserts the task with its first attempt. The same id again changes nothing, and neither does the same idempotency
+   * key: the answer is the task that has it. Throws IDEMPOTENCY_CONFLICT when that one asks for something else.
+   */
   submit(task: NewTask): Promise<AttemptKey>
   /** Opens attempt `attempt` of a task whose former one is over. Idempotent; throws NOT_FOUND or WRONG_STATE. */
   start(taskId: string, attempt: number, how?: Starting): Promise<AttemptKey>
@@ -51,9 +55,20 @@ export function createEngineApi(engine: Engine): EngineApi {
 function submit(engine: Engine, task: NewTask): AttemptKey {
   const { sql } = engine.store
   const first = { id: task.id, attempt: 1 }
+  // Asked inside the write: of several submits with one key at the same moment, all but the first find it.
+  const known = taskOfKey(sql, task.idempotencyKey, task.idempotencyHash)
+  if (known !== undefined) return newestKey(sql, known) ?? first
   if (!insertTask(sql, task)) return newestKey(sql, task.id) ?? first
   openAttempt(engine, { ...first, attempt: 0, spec: task.spec }, engine.world.clock.now())
   return first
+}
+
+/** The id of the task that was submitted with the key. Throws IDEMPOTENCY_CONFLICT when `hash` is not of its content. */
+export function taskOfKey(sql: Sql, key: string | null, hash: string | null): string | undefined {
+  const known = key === null ? undefined : findByIdempotencyKey(sql, key)
+  if (!known || known.hash === hash) return known?.id
+  const message = `the key "${key}" belongs to task ${known.id}, which asks for something else`
+  throw new TdfError('IDEMPOTENCY_CONFLICT', message, { hint: `tdf show ${known.id}` })
 }
 
 function start(engine: Engine, id: string, attempt: number, how: Starting = {}): AttemptKey {

@@ -7,8 +7,9 @@ import { isTerminal, STATUSES, type Status } from '../../../src/core/task.ts'
 import { idPattern, parseBody } from '../../../src/protocol/shapes.ts'
 import { type SubmitRequest, submitRequest } from '../../../src/protocol/submit.ts'
 import { readEvents } from '../../../src/store/tables/journal.ts'
-import { findByIdempotencyKey, listTasks, type TaskFilter } from '../../../src/store/tables/tasks.ts'
+import { listTasks, type TaskFilter } from '../../../src/store/tables/tasks.ts'
 import type { RunningEngine } from '../../build.ts'
+import { taskOfKey } from '../../engine/api.ts'
 import { forecast } from '../../placement/forecast.ts'
 import { assertRoom, jsonBody } from '../guard.ts'
 import { accept, freshTaskId } from '../tasks/accept.ts'
@@ -27,8 +28,8 @@ export function taskRoutes(engine: RunningEngine): Hono {
     const request = parseBody(submitRequest, await jsonBody(c))
     const key = c.req.header('idempotency-key') ?? null
     const hash = createHash('sha256').update(JSON.stringify(request)).digest('hex')
-    const known = key === null ? undefined : findByIdempotencyKey(store.sql, key)
-    if (known) return c.json(shown(sameRequest(known, hash, key ?? '')))
+    const known = taskOfKey(store.sql, key, hash)
+    if (known !== undefined) return c.json(shown(known))
     assertRoom(engine)
     const id = freshTaskId(world.random)
     const spec = accept({ ...engine, searchPath: process.env.PATH ?? '' }, id, request)
@@ -40,8 +41,8 @@ export function taskRoutes(engine: RunningEngine): Hono {
       idempotencyHash: hash,
       createdAt: world.clock.now(),
     }
-    await engine.submit(stored)
-    return c.json(shown(id), 201)
+    const submitted = await engine.submit(stored)
+    return c.json(shown(submitted.id), submitted.id === id ? 201 : 200)
   })
 
   app.get('/tasks', c => {
@@ -95,17 +96,6 @@ export function taskRoutes(engine: RunningEngine): Hono {
 function traceOf(c: Context): { traceparent?: string } {
   const traceparent = c.req.header('traceparent') ?? ''
   return /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent) ? { traceparent } : {}
-}
-
-function sameRequest(known: { id: string; hash: string }, hash: string, key: string): string {
-  if (known.hash === hash) return known.id
-  throw new TdfError(
-    'IDEMPOTENCY_CONFLICT',
-    `the key "${key}" belongs to task ${known.id}, which asks for something else`,
-    {
-      hint: `tdf show ${known.id}`,
-    },
-  )
 }
 
 function wrongState(id: string, what: string, why: string, hint = `tdf show ${id}`): TdfError {

@@ -1,0 +1,36 @@
+/** Submits with an idempotency key over the control socket: one key is one task, whoever comes first. */
+import { expect, it } from 'vitest'
+import type { TaskJson } from '../../../../src/protocol/control.ts'
+import { withDaemon } from '../../../support/daemon/with-daemon.ts'
+
+const { home } = withDaemon()
+const repo = { kind: 'git', url: 'https://example.org/repo.git', ref: null }
+// No node is of this provider: the task stays in the queue.
+const submit = (key: string, prompt = 'say hi') =>
+  home.client.raw({
+    method: 'POST',
+    path: '/tasks',
+    json: { prompt, command: ['true'], repo, size: 'small', provider: 'static' },
+    headers: { 'idempotency-key': key },
+  })
+const tasks = () => home.client.call<TaskJson[]>({ path: '/tasks' })
+const idOf = ({ body }: { body: Buffer }) => (JSON.parse(body.toString('utf8')) as TaskJson).id
+
+it('gives eight submits of one key at the same moment the same task', async () => {
+  for (let round = 1; round <= 20; round++) {
+    const replies = await Promise.all(Array.from({ length: 8 }, () => submit(`deploy-${round}`)))
+    expect(new Set(replies.map(idOf)).size).toBe(1)
+    expect(replies.map(({ status }) => status).sort()).toEqual([...Array(7).fill(200), 201])
+    expect(await tasks()).toHaveLength(round)
+  }
+})
+
+it('refuses all but the first content when several come with one key at the same moment', async () => {
+  const before = (await tasks()).length
+  const prompts = ['one', 'two', 'three', 'four']
+  const settled = await Promise.allSettled(prompts.map(prompt => submit('release', prompt)))
+  const refused = settled.flatMap(result => (result.status === 'rejected' ? [result.reason] : []))
+  expect(refused).toHaveLength(3)
+  for (const error of refused) expect(error).toMatchObject({ code: 'IDEMPOTENCY_CONFLICT' })
+  expect(await tasks()).toHaveLength(before + 1)
+})
