@@ -53,6 +53,8 @@ export interface Faults {
   refuse: { match: RegExp; status: number; retryAfterS?: number }[]
   /** Each does what one request asks and then loses the answer. */
   loseAnswer: RegExp[]
+  /** Such a request is taken and never answered. */
+  hangs: RegExp | null
   buildFails: string | null
   /** Builds that are begun and never end. */
   buildHangs: boolean
@@ -148,6 +150,7 @@ export function fakeAgent({
     delayPushesMs: 0,
     refuse: [],
     loseAnswer: [],
+    hangs: null,
     buildFails: null,
     buildHangs: false,
     salvageFails: false,
@@ -319,6 +322,7 @@ export function fakeAgent({
     const line = `${c.req.method} ${c.req.path}`
     if (faults.down) throw new Error('connection refused')
     agent.requests.push(line)
+    if (faults.hangs?.test(line)) await new Promise(() => {})
     const refused = faults.refuse.findIndex(({ match }) => match.test(line))
     if (refused >= 0) {
       const [{ status, retryAfterS }] = faults.refuse.splice(refused, 1) as [Faults['refuse'][number]]
