@@ -11,10 +11,10 @@ import type { Store } from '../src/store/store.ts'
 import type { ReadTask } from '../src/store/tables/attempts.ts'
 import type { Signal } from '../src/store/tables/inbox.ts'
 import type { Loop, Subject } from './engine/loop.ts'
-import type { Watchers } from './engine/watchers.ts'
 import type { Admission } from './placement/admission.ts'
 import type { Queue } from './placement/queue.ts'
 import type { DaemonMetrics } from './reporting/metrics.ts'
+import type { Watchers } from './reporting/watchers.ts'
 import type { Results } from './results/results.ts'
 
 export interface Deps {

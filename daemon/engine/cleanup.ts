@@ -6,13 +6,13 @@ import { asTdfError, TdfError } from '../../src/core/errors.ts'
 import { type AttemptKey, readAttempt, updateAttempt } from '../../src/store/tables/attempts.ts'
 import { type CleanupItem, cleanupsOf, delayCleanup, pendingOn, setCleanup } from '../../src/store/tables/cleanups.ts'
 import { readNode, wakeNode } from '../../src/store/tables/nodes.ts'
-import { post } from '../../src/store/tables/outbox.ts'
 import { releaseWorkspace, setWorkspaceStatus } from '../../src/store/tables/slots.ts'
+import { recordFailure } from '../reporting/failures.ts'
 import { bringHome } from '../results/bring-home.ts'
 import { keepLogs } from '../results/logs.ts'
 import type { Engine } from '../services.ts'
 import { nodeSubject } from './loop.ts'
-import { backoffMs } from './rules/decide.ts'
+import { retryDelayMs } from './rules/decide.ts'
 
 /** Tries every item of the attempt that is due, in order; answers what is left. */
 export async function undo(engine: Engine, key: AttemptKey, signal: AbortSignal): Promise<CleanupItem[]> {
@@ -37,7 +37,7 @@ export async function undoItem(engine: Engine, item: CleanupItem, signal: AbortS
   } catch (thrown) {
     if (signal.aborted) throw thrown
     const error = asTdfError(thrown)
-    const delayMs = backoffMs(item.tries + 1, error, { config, jitter: world.random.float() })
+    const delayMs = retryDelayMs(item.tries + 1, error, { config, jitter: world.random.float() })
     await store.commit(() => delayCleanup(store.sql, item, world.clock.now() + delayMs, error.message))
     return false
   }
@@ -135,16 +135,8 @@ export function discardWork(engine: Engine, nodeName: string, reason: string): n
     const about = { taskId: item.id, attempt: item.attempt, nodeName }
     engine.store.append({ type: 'task.work_discarded', ...about, data: { reason, workspace: item.subject } }, now)
     const message = `the work of ${item.id} (attempt ${item.attempt}) on ${nodeName} was given up: ${reason}`
-    const row = {
-      at: now,
-      level: 'error',
-      source: 'salvage',
-      taskId: item.id,
-      step: 'salvage',
-      code: 'WORK_DISCARDED',
-      message,
-    }
-    post(store.sql, { id: `discard-${item.subject}`, kind: 'error', payload: row, dueAt: now })
+    const failure = { source: 'salvage', taskId: item.id, step: 'salvage', code: 'WORK_DISCARDED', message } as const
+    recordFailure(engine, { id: `discard-${item.subject}`, ...failure })
   }
   return items.length
 }

@@ -1,43 +1,58 @@
-/** One task, one step: read it, run its handler, decide, save. The middle of the corridor. */
+/**
+ * The life of a hop, one step of one attempt: read the row and its signals → run the step → decide what follows → save it
+ * in one transaction → report it. Waits and further hops are the loop's: what is saved names the next wake.
+ */
 import { asTdfError, TdfError } from '../../src/core/errors.ts'
 import { isTerminal } from '../../src/core/task.ts'
 import { type AttemptKey, type ReadTask, readAttempt } from '../../src/store/tables/attempts.ts'
 import { openSignals, type Signal } from '../../src/store/tables/inbox.ts'
-import { post } from '../../src/store/tables/outbox.ts'
 import { taskWaits } from '../../src/text/waiting.ts'
+import { recordFailure } from '../reporting/failures.ts'
 import type { Engine, JustWritten } from '../services.ts'
 import { handlers } from '../steps/handlers.ts'
 import { type Interruption, taskSubject } from './loop.ts'
 import { decide } from './rules/decide.ts'
-import { cancel } from './rules/ending.ts'
-import { isKnownStep } from './rules/journey.ts'
+import { isKnownStep, rowOf } from './rules/journey.ts'
 import { type Outcome, usesOf } from './rules/outcome.ts'
 import type { Transition } from './rules/transition.ts'
 import { save } from './save.ts'
 import { decisionInput, stepContext } from './step-context.ts'
 
-/** A task whose step this build does not know waits so long for a build that does, in ms. */
+/** A task at a step that only a newer build knows is looked at again after this time, in ms. */
 const UNKNOWN_STEP_MS = 3_600_000
 const BUG_RETRY_MS = 60_000
 
-export async function runTask(engine: Engine, key: AttemptKey, interruption: Interruption): Promise<void> {
-  const { store, world, loop } = engine
-  const known = take(engine, key)
-  const task = known?.task ?? (await readable(engine, key))
-  if (!task || task.step === null) return
-  const signals = known?.signals ?? openSignals(store.sql, key)
-  const startedAt = world.clock.mono()
-  const { outcome, decided } = await next(engine, task, signals, interruption)
-  const uses = outcome.kind === 'cancel' ? cancelsIn(signals) : usesOf(outcome)
-  const saved = await commit(engine, task, signals, decided, uses)
-  if (!saved) return loop.schedule(taskSubject(key), world.clock.now())
-  report(engine, task, decided, outcome, world.clock.mono() - startedAt)
+/** An attempt as it was read, with the signals that it has not used. */
+interface Seen {
+  task: ReadTask
+  signals: Signal[]
 }
 
-/** Undefined when there is no such attempt, and when its row cannot be read: then it is put on record and left alone. */
-async function readable(engine: Engine, key: AttemptKey): Promise<ReadTask | undefined> {
+/** Runs the step at which the attempt is. Nothing happens when there is no such attempt or when it is over. */
+export async function runTask(engine: Engine, key: AttemptKey, interruption: Interruption): Promise<void> {
+  const seen = await read(engine, key)
+  if (!seen) return
+  const { clock } = engine.world
+  const startedAt = clock.mono()
+  const outcome = await runStep(engine, seen, interruption)
+  const decided = decideNext(engine, seen.task, outcome)
+  const isSaved = await saveOutcome(engine, seen, outcome, decided)
+  // Another writer moved the attempt meanwhile: the hop counts for nothing, and what is stored now is run.
+  if (!isSaved) return engine.loop.schedule(taskSubject(key), clock.now())
+  report(engine, seen.task, decided, outcome, clock.mono() - startedAt)
+}
+
+/**
+ * The row and its open signals, from the hop before where that was a moment ago, else from the database. A row that is
+ * damaged is put on record and left as it is: nothing of it is run, changed or removed, and `tdf db check` names it.
+ */
+async function read(engine: Engine, key: AttemptKey): Promise<Seen | undefined> {
+  const { sql } = engine.store
+  const known = takeJustWritten(engine, key)
   try {
-    return readAttempt(engine.store.sql, key)
+    const task = known?.task ?? readAttempt(sql, key)
+    if (!task || task.step === null) return undefined
+    return { task, signals: known?.signals ?? openSignals(sql, key) }
   } catch (thrown) {
     const error = asTdfError(thrown)
     if (error.code !== 'STATE_CORRUPT') throw thrown
@@ -47,79 +62,73 @@ async function readable(engine: Engine, key: AttemptKey): Promise<ReadTask | und
 }
 
 /**
- * What the outcome before this one stored, if it was a moment ago: two of three reads of a row and of its JSON fall away,
- * and most looks into the inbox. `rev` and the count of wakes guard what is written.
+ * What the hop before this one stored, if it was a moment ago: two of three reads of a row and of its JSON fall away, and
+ * most looks into the inbox. `rev` and the count of wakes guard what is written.
  */
-function take({ justWritten }: Engine, key: AttemptKey): JustWritten | undefined {
+function takeJustWritten({ justWritten }: Pick<Engine, 'justWritten'>, key: AttemptKey): JustWritten | undefined {
   const subject = taskSubject(key)
   const known = justWritten.get(subject)
   justWritten.delete(subject)
   return known
 }
 
-const cancelsIn = (signals: Signal[]) => signals.flatMap(({ kind, id }) => (kind === 'cancel' ? [id] : []))
-
-interface Next {
-  outcome: Outcome | { kind: 'cancel' }
-  decided: Transition
+async function quarantine(engine: Engine, { id, attempt }: AttemptKey, { code, message }: TdfError): Promise<void> {
+  engine.log.error({ task: id, attempt, code, err: message }, 'a task cannot be read and is left alone')
+  const at = engine.world.clock.now()
+  const failure = {
+    id: `corrupt-${id}-${attempt}-${at}`,
+    source: 'store',
+    taskId: id,
+    code,
+    message,
+    context: { attempt },
+  }
+  await engine.store.commit(() => recordFailure(engine, failure))
 }
 
-async function next(engine: Engine, task: ReadTask, signals: Signal[], interruption: Interruption): Promise<Next> {
-  if (!isTerminal(task.status) && signals.some(({ kind }) => kind === 'cancel')) {
-    return { outcome: { kind: 'cancel' }, decided: cancel(task, decisionInput(engine)) }
+/** What the handler of the step answers; what it throws, as an outcome. A cancel comes before every step. */
+async function runStep(engine: Engine, { task, signals }: Seen, interruption: Interruption): Promise<Outcome> {
+  const { step } = task
+  const cancels = signals.filter(({ kind }) => kind === 'cancel')
+  if (!isTerminal(task.status) && cancels.length > 0) return { kind: 'cancel', uses: cancels.map(({ id }) => id) }
+  if (step === null || !isKnownStep(step)) {
+    return { kind: 'wait', ms: UNKNOWN_STEP_MS, why: taskWaits.unknownStep(step), looked: false }
   }
-  const outcome = await attempt(engine, task, signals, interruption)
+  const context = stepContext(engine, task, signals, interruption)
   try {
-    return { outcome, decided: decide(task, outcome, decisionInput(engine)) }
+    return await handlers[step].run(context, task)
   } catch (thrown) {
-    const error = asTdfError(thrown)
-    engine.log.error({ task: task.id, step: task.step, err: error.stack }, 'a decision could not be made')
-    const waiting = {
-      kind: 'wait',
-      ms: BUG_RETRY_MS,
-      why: taskWaits.internalError(error.message),
-      looked: false,
-    } as const
+    if (interruption.signal.aborted) {
+      // Cancelled, or the daemon stops: this run costs nothing, and the next one reads what is stored then.
+      return { kind: 'wait', ms: 0, why: task.waitingFor ?? taskWaits.nextLook(), looked: false }
+    }
     return {
-      outcome: waiting,
-      decided: { ...decide(task, waiting, decisionInput(engine)), failure: { error, final: false } },
+      kind: 'retry',
+      error: asTdfError(thrown),
+      looked: Boolean(rowOf(step).isOneCall) && context.hasReachedAgent,
     }
   }
 }
 
-/** The handler's answer, or what it threw as one. */
-async function attempt(
-  engine: Engine,
-  task: ReadTask,
-  signals: Signal[],
-  interruption: Interruption,
-): Promise<Outcome> {
-  const { step } = task
-  if (step === null || !isKnownStep(step)) {
-    const why = taskWaits.unknownStep(task.step)
-    return { kind: 'wait', ms: UNKNOWN_STEP_MS, why, looked: false }
-  }
+/** What the task becomes. An outcome that the rules refuse is a bug of ours: the task waits, with the bug on record. */
+function decideNext(engine: Engine, task: ReadTask, outcome: Outcome): Transition {
   try {
-    return await handlers[step].run(stepContext(engine, task, signals, interruption), task)
+    return decide(task, outcome, decisionInput(engine))
   } catch (thrown) {
-    // A cancelled or stopping run costs nothing: the next look at the row says what comes now.
-    if (interruption.signal.aborted)
-      return { kind: 'wait', ms: 0, why: task.waitingFor ?? taskWaits.nextLook(), looked: false }
-    return { kind: 'retry', error: asTdfError(thrown) }
+    const error = asTdfError(thrown)
+    engine.log.error({ task: task.id, step: task.step, err: error.stack }, 'a decision could not be made')
+    const why = taskWaits.internalError(error.message)
+    const waiting = decide(task, { kind: 'wait', ms: BUG_RETRY_MS, why, looked: false }, decisionInput(engine))
+    return { ...waiting, failure: { error, final: false } }
   }
 }
 
-/** Saves the decision. A slot that was gone meanwhile is one more outcome, decided and saved in its turn. */
-async function commit(
-  engine: Engine,
-  task: ReadTask,
-  signals: Signal[],
-  decided: Transition,
-  uses: readonly number[],
-): Promise<boolean> {
+/** False when the attempt was moved since it was read. A slot that was gone meanwhile is one more outcome, saved instead. */
+async function saveOutcome(engine: Engine, seen: Seen, outcome: Outcome, decided: Transition): Promise<boolean> {
   const { store } = engine
+  const { task, signals } = seen
   try {
-    return await store.commit(() => save(engine, task, decided, uses, signals))
+    return await store.commit(() => save(engine, task, decided, usesOf(outcome), signals))
   } catch (thrown) {
     if (!(thrown instanceof TdfError) || thrown.code !== 'PLACEMENT_LOST') throw thrown
     const lost = decide(task, { kind: 'advance', to: 'node_selection' }, decisionInput(engine))
@@ -127,33 +136,11 @@ async function commit(
   }
 }
 
-/**
- * A task whose row cannot be read is left as it is: nothing of it is run, changed or removed, and everything else goes
- * on. It is put on record at each start, and `tdf db check` names it.
- */
-
-export async function quarantine(engine: Engine, { id, attempt }: AttemptKey, error: TdfError): Promise<void> {
-  const { store, log, world } = engine
-  const at = world.clock.now()
-  const { code, message } = error
-  log.error({ task: id, attempt, code, err: message }, 'a task cannot be read and is left alone')
-  const payload = { at, level: 'error', source: 'store', taskId: id, step: null, code, message, context: { attempt } }
-  await store.commit(() => post(store.sql, { id: `corrupt-${id}-${attempt}-${at}`, kind: 'error', payload, dueAt: at }))
-}
-
-/** What is counted and logged of a run once it is stored. */
-
-/** `outcome` led from `before` to what was decided, in `ms`. */
-export function report(
-  engine: Engine,
-  before: ReadTask,
-  decided: Transition,
-  outcome: Outcome | { kind: 'cancel' },
-  ms: number,
-): void {
+/** Counts and logs an outcome that is stored. `runMs` is how long the handler took; the line has the time in the step. */
+export function report(engine: Engine, before: ReadTask, decided: Transition, outcome: Outcome, runMs: number): void {
   const { task, failure } = decided
   const reason = outcome.kind === 'retry' ? outcome.error.code : undefined
-  if (before.step !== null) engine.metrics.ran(before.step, outcome.kind, ms, reason)
+  if (before.step !== null) engine.metrics.ran(before.step, outcome.kind, runMs, reason)
   if (before.step === task.step && before.status === task.status && failure === null) return
   const about = {
     task: task.id,
@@ -163,7 +150,7 @@ export function report(
     status: task.status,
     node: task.nodeName,
     outcome: outcome.kind,
-    ms: Math.round(ms),
+    ms: task.updatedAt - before.stepEnteredAt,
   }
   engine.log.info(failure ? { ...about, ...reasonOf(failure.error) } : about, 'transition')
 }

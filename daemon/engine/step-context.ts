@@ -13,15 +13,26 @@ import type { Engine } from '../services.ts'
 import type { StepContext } from '../steps/step.ts'
 import { undo } from './cleanup.ts'
 import type { Interruption } from './loop.ts'
+import { rowOf } from './rules/journey.ts'
 import type { DecisionInput } from './rules/transition.ts'
 import { sum } from './rules/usage.ts'
+
+/** The longest limit that the client has for one call of such a step, and the shortest that is given to any, in ms. */
+const CALL_MS_MAX = 45_000
+const CALL_MS_MIN = 1_000
 
 /** What a decision is made from, read now: rules read no clock and roll no dice. */
 export function decisionInput({ world, config, loop }: Engine): DecisionInput {
   return { now: world.clock.now(), config, jitter: world.random.float(), epochAt: loop.epochAt() }
 }
 
-export function stepContext(engine: Engine, task: Task, signals: Signal[], interruption: Interruption): StepContext {
+/** What a step is handed, and what its run did with it. */
+export interface HopContext extends StepContext {
+  /** Whether an agent proved in this run that it is the node's own. */
+  hasReachedAgent: boolean
+}
+
+export function stepContext(engine: Engine, task: Task, signals: Signal[], interruption: Interruption): HopContext {
   return new Surroundings(engine, task, signals, interruption)
 }
 
@@ -29,7 +40,8 @@ export function stepContext(engine: Engine, task: Task, signals: Signal[], inter
  * Everything is read when a step asks: few do. It is a class, the only one beside errors, because one is made in every
  * hop: an object with as many closures costs 1.2 µs and the garbage of it.
  */
-class Surroundings implements StepContext {
+class Surroundings implements HopContext {
+  hasReachedAgent = false
   readonly now: number
   readonly config: Config
   readonly epochAt: number
@@ -74,7 +86,16 @@ class Surroundings implements StepContext {
   async agent(name: string) {
     const node = this.node(name)
     if (!node) throw new TdfError('NODE_LOST', `node ${name} is not known any more`)
-    return this.engine.agents.of(node, this.signal)
+    const agent = await this.engine.agents.of(node, this.signal, this.callMs())
+    this.hasReachedAgent = true
+    return agent
+  }
+  /** What is left for a call of a step that is one call; undefined where the limits of the client are the nearer ones. */
+  private callMs(): number | undefined {
+    const { step, deadlineAt } = this.task
+    if (step === null || deadlineAt === null || !rowOf(step).isOneCall) return undefined
+    const leftMs = deadlineAt - this.now
+    return leftMs < CALL_MS_MAX ? Math.max(leftMs, CALL_MS_MIN) : undefined
   }
   callbackToken(of: Task) {
     return callbackToken(this.engine.install, of)

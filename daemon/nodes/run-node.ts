@@ -1,12 +1,12 @@
 /** One node, one step of its journey: read it, run the handler of its status, save what it says. */
+import { pollBackoffMs } from '../../src/core/backoff.ts'
 import { asTdfError, type TdfError } from '../../src/core/errors.ts'
 import type { NodeFacts } from '../../src/core/node.ts'
 import { pendingOn } from '../../src/store/tables/cleanups.ts'
 import { type ReadNode, readHeartbeat, readNode } from '../../src/store/tables/nodes.ts'
 import { liveWorkspaces, reservedOn } from '../../src/store/tables/slots.ts'
 import { nodeSubject } from '../engine/loop.ts'
-import { pollBackoffMs } from '../engine/rules/backoff.ts'
-import { backoffMs } from '../engine/rules/decide.ts'
+import { retryDelayMs } from '../engine/rules/decide.ts'
 import { saveNode } from '../engine/save-node.ts'
 import { alert } from '../reporting/failures.ts'
 import type { Engine } from '../services.ts'
@@ -65,7 +65,7 @@ async function waitOut(ctx: NodeContext, node: ReadNode, error: TdfError): Promi
   const tries = (node.facts.tries ?? 0) + 1
   if (tries === 1) log.warn(about, 'the provider could not do it yet')
   if (error.code === 'PROVIDER_AUTH') await alert(engine, { source: 'provider', subject: node.provider }, error)
-  const delayMs = backoffMs(tries, error, { config, jitter: world.random.float() })
+  const delayMs = retryDelayMs(tries, error, { config, jitter: world.random.float() })
   const ms = Math.max(delayMs, provisionPollInterval)
   return { ms, waitingFor: error.message, facts: { ...node.facts, tries } }
 }

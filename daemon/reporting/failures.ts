@@ -1,82 +1,101 @@
-/** A failure as it is put on record: what happened, where, and how everything around it stood. Never a prompt or a token. */
+/**
+ * Failures on record: what happened, where, and how everything around it stood; never a prompt or a token. A failure is an
+ * outbox row, born in the transaction that it is about, and copied to the observability database soon after.
+ */
 import type { TdfError } from '../../src/core/errors.ts'
-import type { Task } from '../../src/core/task.ts'
+import type { Step, Task } from '../../src/core/task.ts'
 import type { Observability } from '../../src/store/observability.ts'
 import { lastSignals } from '../../src/store/tables/inbox.ts'
 import { readNode } from '../../src/store/tables/nodes.ts'
-import { delivered, due, type OutboxItem, post, postpone } from '../../src/store/tables/outbox.ts'
+import { delivered, due, post, postpone } from '../../src/store/tables/outbox.ts'
 import { readWorkspace } from '../../src/store/tables/slots.ts'
-import type { Deps, Engine } from '../services.ts'
+import type { Engine } from '../services.ts'
 
 const LAST_SIGNALS = 5
+const DAY_MS = 24 * 3_600_000
+const BATCH = 500
+const RETRY_MS = 60_000
 
-/** An outbox row that becomes a row of the observability database; its id makes a second copy the same row. */
-export function failureReport(
-  { store }: Pick<Engine, 'store'>,
-  task: Task,
-  failure: { error: TdfError; final: boolean },
-  now: number,
-): Omit<OutboxItem, 'tries'> {
-  const { error, final } = failure
-  const node = task.nodeName === null ? undefined : readNode(store.sql, task.nodeName)
-  const workspace = task.workspaceId === null ? undefined : readWorkspace(store.sql, task.workspaceId)
-  const signals = lastSignals(store.sql, task, LAST_SIGNALS)
-  return {
-    id: `err-${task.id}-${task.attempt}-${task.rev}`,
-    kind: 'error',
-    dueAt: now,
-    payload: {
-      at: now,
-      level: final ? 'error' : 'warn',
-      source: 'engine',
-      taskId: task.id,
-      step: task.step,
-      code: error.code,
-      message: error.message,
-      context: {
-        attempt: task.attempt,
-        stepAttempt: task.stepAttempt,
-        status: task.status,
-        inStepMs: now - task.stepEnteredAt,
-        class: error.class,
-        final,
-        node: node && { name: node.name, status: node.status, waitingFor: node.waitingFor },
-        workspace: workspace && { id: workspace.id, status: workspace.status },
-        session: task.facts.session ?? null,
-        lastCallbacks: signals.map(({ kind, at }) => ({ kind, at: new Date(at).toISOString() })),
-        ...(error.code === 'BUG' ? { stack: error.stack?.slice(0, 4000) } : {}),
-      },
-    },
-  }
+export interface Failure {
+  /** A second failure of the same id is the first one. */
+  id: string
+  /** Error unless it is said otherwise. */
+  level?: 'error' | 'warn'
+  /** The part of the product that met it. */
+  source: string
+  taskId?: string | null
+  step?: Step | null
+  code: string
+  message: string
+  context?: Record<string, unknown>
 }
 
-/** What nothing helps but its user, among the failures that people look at: once a day, however often it is met. */
+/** Inside a write: puts a failure on record. */
+export function recordFailure({ store, world }: Pick<Engine, 'store' | 'world'>, failure: Failure): void {
+  const { id, level = 'error', source, taskId = null, step = null, code, message, context = {} } = failure
+  const at = world.clock.now()
+  post(store.sql, {
+    id,
+    kind: 'error',
+    payload: { at, level, source, taskId, step, code, message, context },
+    dueAt: at,
+  })
+}
 
-const DAY_MS = 24 * 3_600_000
+/** Inside a write: the failure of a step, with the state of the task, its node and its workspace. `final`: it ended the attempt. */
+export function recordStepFailure(
+  engine: Pick<Engine, 'store' | 'world'>,
+  task: Task,
+  { error, final }: { error: TdfError; final: boolean },
+): void {
+  const { sql } = engine.store
+  const node = task.nodeName === null ? undefined : readNode(sql, task.nodeName)
+  const workspace = task.workspaceId === null ? undefined : readWorkspace(sql, task.workspaceId)
+  const signals = lastSignals(sql, task, LAST_SIGNALS)
+  recordFailure(engine, {
+    id: `err-${task.id}-${task.attempt}-${task.rev}`,
+    level: final ? 'error' : 'warn',
+    source: 'engine',
+    taskId: task.id,
+    step: task.step,
+    code: error.code,
+    message: error.message,
+    context: {
+      attempt: task.attempt,
+      stepAttempt: task.stepAttempt,
+      status: task.status,
+      inStepMs: engine.world.clock.now() - task.stepEnteredAt,
+      class: error.class,
+      final,
+      node: node && { name: node.name, status: node.status, waitingFor: node.waitingFor },
+      workspace: workspace && { id: workspace.id, status: workspace.status },
+      session: task.facts.session ?? null,
+      lastCallbacks: signals.map(({ kind, at }) => ({ kind, at: new Date(at).toISOString() })),
+      ...(error.code === 'BUG' ? { stack: error.stack?.slice(0, 4000) } : {}),
+    },
+  })
+}
 
-/** `subject` names what it is about: a provider, or a node. */
+/** Puts on record what only people can mend: once a day, however often it is met. `subject` is a provider or a node. */
 export async function alert(
-  { store, world }: Pick<Deps, 'store' | 'world'>,
+  engine: Pick<Engine, 'store' | 'world'>,
   { source, subject }: { source: 'provider' | 'node'; subject: string },
   { code, message }: TdfError,
 ): Promise<void> {
-  const at = world.clock.now()
-  const id = `${source}-${subject}-${code}-${Math.floor(at / DAY_MS)}`
-  const payload = { at, level: 'error', source, taskId: null, step: null, code, message }
-  await store.commit(() => post(store.sql, { id, kind: 'error', payload, dueAt: at }))
+  const id = `${source}-${subject}-${code}-${Math.floor(engine.world.clock.now() / DAY_MS)}`
+  await engine.store.commit(() => recordFailure(engine, { id, source, code, message }))
 }
-
-/** Carries failures from the outbox to the observability database: soon after each, and before anybody reads. */
-
-const BATCH = 500
-const RETRY_MS = 60_000
 
 export interface ErrorFlush {
   /** Copies everything that is due; a database that cannot take it is tried again later. */
   flush(): Promise<void>
 }
 
-export function createErrorFlush(engine: Engine, observability: Observability): ErrorFlush {
+/** Carries failures from the outbox to the observability database: soon after each, and before they are read. */
+export function createErrorFlush(
+  engine: Pick<Engine, 'store' | 'world' | 'log'>,
+  observability: Observability,
+): ErrorFlush {
   const { store, world, log } = engine
   let running: Promise<void> | null = null
 

@@ -1,15 +1,16 @@
 /** Sends what is in the outbox, each way by itself: at least once, ever more slowly, and given up after an hour or so. */
-import { delivered, due, type OutboxItem, post, postpone } from '../../src/store/tables/outbox.ts'
+import { backoffMs } from '../../src/core/backoff.ts'
+import { delivered, due, type OutboxItem, postpone } from '../../src/store/tables/outbox.ts'
 import { CHANNELS, type Channel, outboxKind } from '../reporting/announce.ts'
 import { DELIVER } from '../reporting/deliver.ts'
+import { recordFailure } from '../reporting/failures.ts'
 import type { NoticeJson } from '../reporting/message.ts'
 import type { Engine } from '../services.ts'
 import type { Sweep } from './sweep.ts'
 
 const BATCH = 20
 const TRIES_MAX = 15
-const RETRY_MS_MIN = 1_000
-const RETRY_MS_MAX = 10 * 60_000
+const BACKOFF = { baseMs: 1_000, maxMs: 10 * 60_000 }
 
 export const notify: readonly Sweep[] = CHANNELS.map(channel => ({
   name: `notify-${channel}`,
@@ -29,24 +30,26 @@ export const notify: readonly Sweep[] = CHANNELS.map(channel => ({
   },
 }))
 
-async function settle(
-  { store, world, log }: Engine,
-  channel: Channel,
-  item: OutboxItem,
-  failure: string | null,
-): Promise<void> {
+async function settle(engine: Engine, channel: Channel, item: OutboxItem, failure: string | null): Promise<void> {
+  const { store, world, log } = engine
   const now = world.clock.now()
   const taskId = String(item.payload.taskId)
   const isLast = item.tries + 1 >= TRIES_MAX
   if (failure !== null) log.warn({ task: taskId, way: channel, tries: item.tries + 1, isLast }, `not told: ${failure}`)
   await store.commit(() => {
     if (failure !== null && !isLast) {
-      return postpone(store.sql, item.id, now + Math.min(RETRY_MS_MIN * 2 ** item.tries, RETRY_MS_MAX))
+      return postpone(store.sql, item.id, now + backoffMs(item.tries + 1, BACKOFF))
     }
     delivered(store.sql, item.id)
     if (failure === null) return
     const message = `the ${channel} of [notify] was tried ${TRIES_MAX} times for task ${taskId} and given up: ${failure}`
-    const about = { at: now, level: 'warn', source: 'notify', taskId, step: null, code: 'NOTIFY_FAILED', message }
-    post(store.sql, { id: `err-${item.id}`, kind: 'error', payload: about, dueAt: now })
+    recordFailure(engine, {
+      id: `err-${item.id}`,
+      level: 'warn',
+      source: 'notify',
+      taskId,
+      code: 'NOTIFY_FAILED',
+      message,
+    })
   })
 }

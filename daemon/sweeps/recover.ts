@@ -14,7 +14,6 @@ import type { MarkedMachine } from '../../src/machines/provider.ts'
 import type { AgentWorkspace } from '../../src/protocol/agent-api.ts'
 import { readAttempt } from '../../src/store/tables/attempts.ts'
 import { insertNode, type ReadNode, readNode } from '../../src/store/tables/nodes.ts'
-import { post } from '../../src/store/tables/outbox.ts'
 import { readWorkspace, reservationOf } from '../../src/store/tables/slots.ts'
 import { nodeWaits } from '../../src/text/waiting.ts'
 import { fillIn } from '../engine/cleanup.ts'
@@ -22,6 +21,7 @@ import { nodeSubject } from '../engine/loop.ts'
 import { saveNode } from '../engine/save-node.ts'
 import { handshake } from '../nodes/contact.ts'
 import { adoptedNode } from '../nodes/new-node.ts'
+import { recordFailure } from '../reporting/failures.ts'
 import { bringHome } from '../results/bring-home.ts'
 import type { Engine } from '../services.ts'
 
@@ -101,7 +101,7 @@ async function save(
   const { commit } = await client.salvage(workspaceId, ref)
   if (!(await client.bundle(workspaceId, ref, [], file))) return false
   const message = `the work of ${taskId} on ${node.name} is at ${commit} in ${file}: git fetch ${file} ${ref}`
-  await engine.store.commit(() => recordFailure(engine, node.name, taskId, message))
+  await engine.store.commit(() => recordRecovery(engine, node.name, taskId, message))
   return true
 }
 
@@ -116,21 +116,21 @@ async function release(engine: Engine, { name }: ReadNode, reason: string): Prom
     const wakeAt = world.clock.now()
     if (node.status === 'held') {
       saveNode(engine, node, { status: 'destroying', wakeAt, waitingFor: nodeWaits.removal() })
-      return recordFailure(engine, name, null, `machine ${name} had no owner and is removed: ${reason}`)
+      return recordRecovery(engine, name, null, `machine ${name} had no owner and is removed: ${reason}`)
     }
     const { adopted: _, ...facts } = node.facts
     saveNode(engine, node, { facts, wakeAt })
     engine.placementChanged()
-    recordFailure(engine, name, null, `machine ${name} had no owner and serves again: ${reason}`)
+    recordRecovery(engine, name, null, `machine ${name} had no owner and serves again: ${reason}`)
   })
 }
 
 /** Inside a write: in the journal, and among the failures that people look at. */
-function recordFailure(engine: Engine, nodeName: string, taskId: string | null, message: string): void {
+function recordRecovery(engine: Engine, nodeName: string, taskId: string | null, message: string): void {
   const at = engine.world.clock.now()
   engine.store.append({ type: 'node.recovered', nodeName, taskId, data: { message } }, at)
-  const payload = { at, level: 'warn', source: 'sweep', taskId, step: null, code: 'MACHINE_RECOVERED', message }
-  post(engine.store.sql, { id: `recovered-${nodeName}-${taskId ?? ''}`, kind: 'error', payload, dueAt: at })
+  const id = `recovered-${nodeName}-${taskId ?? ''}`
+  recordFailure(engine, { id, level: 'warn', source: 'sweep', taskId, code: 'MACHINE_RECOVERED', message })
 }
 
 /** A machine that carries our mark and has no row gets one, so that it is looked after from then on. */

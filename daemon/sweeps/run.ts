@@ -3,7 +3,7 @@
  * one that has not succeeded for too long raises an alarm. Called once a second; what is due is begun.
  */
 import { asTdfError } from '../../src/core/errors.ts'
-import { post } from '../../src/store/tables/outbox.ts'
+import { recordFailure } from '../reporting/failures.ts'
 import type { Engine } from '../services.ts'
 import type { Report, Sweep, SweepParts } from './sweep.ts'
 
@@ -76,10 +76,9 @@ export function createSweeper(engine: Engine, parts: SweepParts, sweeps: readonl
     state.alarmed = true
     const message = `the sweep "${sweep.name}" has not succeeded for ${Math.round(silentMs / 1000)} s`
     log.error({ sweep: sweep.name, silentMs }, message)
-    const at = world.clock.now()
-    const about = { at, level: 'error', source: 'sweep', taskId: null, step: null, code: 'SWEEP_SILENT', message }
+    const id = `sweep-${sweep.name}-${world.clock.now()}`
     store
-      .commit(() => post(store.sql, { id: `sweep-${sweep.name}-${at}`, kind: 'error', payload: about, dueAt: at }))
+      .commit(() => recordFailure(engine, { id, source: 'sweep', code: 'SWEEP_SILENT', message }))
       .catch(error => log.error({ err: String(error) }, 'the alarm could not be stored'))
   }
 

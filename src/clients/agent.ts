@@ -55,7 +55,7 @@ export interface AgentLine {
 export interface AgentClientOptions extends AgentLine {
   world: World
   nodeName: string
-  /** For calls that have no longer limit of their own, in ms. */
+  /** Instead of the limits of all calls but those that move the work of a task, in ms. */
   timeoutMs?: number
   signal?: AbortSignal
 }
@@ -67,14 +67,7 @@ const SALVAGE_TIMEOUT_MS = 300_000
 /** How often an agent that does not answer is asked again, in ms. */
 const UNREACHABLE_RETRY_MS = 5_000
 
-export function agentClient({
-  world,
-  nodeName,
-  token,
-  transport,
-  signal,
-  timeoutMs = TIMEOUT_MS,
-}: AgentClientOptions): AgentClient {
+export function agentClient({ world, nodeName, token, transport, signal, timeoutMs }: AgentClientOptions): AgentClient {
   const headers = { authorization: `Bearer ${token}` }
 
   async function call(
@@ -88,7 +81,7 @@ export function agentClient({
       path,
       headers: json === undefined ? headers : { ...headers, 'content-type': 'application/json' },
       ...(json === undefined ? {} : { body: JSON.stringify(json) }),
-      timeoutMs,
+      timeoutMs: timeoutMs ?? TIMEOUT_MS,
       bytesMax: 4 * BODY_BYTES_MAX,
       ...(signal ? { signal } : {}),
       ...rest,
@@ -139,7 +132,7 @@ export function agentClient({
     workspaces: async () => (await ask(api.agentWorkspaces, 'GET', '/workspaces', {})).workspaces,
     workspace: id => orNull(ask(api.agentWorkspace, 'GET', at(id))),
     startSession: (id, json) =>
-      ask(api.sessionAck, 'POST', `${at(id)}/agent-sessions`, { json, timeoutMs: START_TIMEOUT_MS }),
+      ask(api.sessionAck, 'POST', `${at(id)}/agent-sessions`, { json, timeoutMs: timeoutMs ?? START_TIMEOUT_MS }),
     session: (id, sessionId) => orNull(ask(api.agentSession, 'GET', session(id, sessionId))),
     prompt: async (id, sessionId, deliveryId, text) =>
       void (await call('POST', `${session(id, sessionId)}/prompt`, { json: { deliveryId, text } })),

@@ -2,7 +2,7 @@
  * Every rule about attempts, backoff, deadlines and edges, as one pure function: what a task becomes after an outcome.
  * It reads no clock and throws no dice; both are handed in.
  */
-import type { Config } from '../../../src/config/schema/schema.ts'
+import { backoffMs, pollBackoffMs } from '../../../src/core/backoff.ts'
 import { changed } from '../../../src/core/copy-task.ts'
 import { TdfError } from '../../../src/core/errors.ts'
 import {
@@ -14,8 +14,7 @@ import {
   workspaceIdOf,
 } from '../../../src/core/task.ts'
 import { taskWaits } from '../../../src/text/waiting.ts'
-import { pollBackoffMs } from './backoff.ts'
-import { end, finish, late, toCleanup } from './ending.ts'
+import { cancel, end, finish, late, toCleanup } from './ending.ts'
 import { isEdge } from './journey.ts'
 import type { Outcome, StepPatch } from './outcome.ts'
 import {
@@ -48,9 +47,11 @@ export function decide(task: Task, outcome: Outcome, input: DecisionInput): Tran
     case 'place':
       return place(task, outcome.nodeName, input)
     case 'retry':
-      return tryAgain(task, outcome.error, input)
+      return tryAgain(task, outcome, input)
     case 'fail':
       return end(applyPatch(task, outcome), outcome.verdict, outcome.error, input, writesOf(outcome))
+    case 'cancel':
+      return cancel(task, input)
     case 'finish':
       return finish(task, outcome.cleanup, input)
   }
@@ -117,19 +118,20 @@ function dispatchAgain(task: Task, input: DecisionInput, writes: Write[]): Trans
   return end(counted, 'infrastructure', error, input, writes)
 }
 
-function tryAgain(task: Task, error: TdfError, input: DecisionInput): Transition {
+function tryAgain(task: Task, outcome: Extract<Outcome, { kind: 'retry' }>, input: DecisionInput): Transition {
+  const { error, looked = false } = outcome
   const { now, config } = input
   // Neither the way home of the work nor what comes after a verdict may end by a failed try.
   const neverEnds = task.step === 'salvage' || isTerminal(task.status)
   if (error.class === 'wait' || neverEnds) {
     const ms = pollBackoffMs(error.retryAfterMs ?? config.runner.retryMaxDelay, now - task.stepEnteredAt)
-    return waitFor(task, { kind: 'wait', ms, why: taskWaits.anotherTry(error.message), looked: false }, input)
+    return waitFor(task, { kind: 'wait', ms, why: taskWaits.anotherTry(error.message), looked }, input)
   }
   const isLate = task.deadlineAt !== null && now >= task.deadlineAt
   if (error.class === 'permanent' || isLate || task.stepAttempt > config.runner.stepMaxRetries) {
     return end(task, 'infrastructure', error, input)
   }
-  const wakeAt = earliest(now + backoffMs(task.stepAttempt, error, input), task.deadlineAt)
+  const wakeAt = earliest(now + retryDelayMs(task.stepAttempt, error, input), task.deadlineAt)
   const next: Task = {
     ...task,
     stepAttempt: task.stepAttempt + 1,
@@ -141,15 +143,14 @@ function tryAgain(task: Task, error: TdfError, input: DecisionInput): Transition
   return { ...transition(task, next, [], input), events: [event], failure: { error, final: false } }
 }
 
-/** Full jitter: uniform up to the doubled delay, and never before what the other side asked for. In whole ms. */
-export function backoffMs(
-  attempt: number,
+/** The delay before the next try, with full jitter and never before what the other side asked for. In whole ms. */
+export function retryDelayMs(
+  tries: number,
   error: TdfError | null,
-  { config, jitter }: { config: Config; jitter: number },
+  { config, jitter }: Pick<DecisionInput, 'config' | 'jitter'>,
 ): number {
-  const { retryBaseDelay, retryMaxDelay } = config.runner
-  const ceiling = Math.min(retryBaseDelay * 2 ** Math.min(attempt - 1, 30), retryMaxDelay)
-  return Math.ceil(Math.max(jitter * ceiling, error?.retryAfterMs ?? 0))
+  const { retryBaseDelay: baseMs, retryMaxDelay: maxMs } = config.runner
+  return Math.max(backoffMs(tries, { baseMs, maxMs, jitter }), Math.ceil(error?.retryAfterMs ?? 0))
 }
 
 const PATCHED = ['parkedUntil', 'facts', 'sessionId', 'result', 'usage', 'verdict'] as const

@@ -16,6 +16,11 @@ export interface JourneyRow {
   deadlineMs(config: Config, task: Task): number | null
   /** What the task becomes when the step is out of time. */
   late: { code: ErrorCode; verdict: Verdict }
+  /**
+   * The step is one call to the node agent. A call that hangs is cut at the deadline, and the step is late then: an agent
+   * that has proved who it is and does not answer the call has been looked at.
+   */
+  isOneCall?: true
 }
 
 const infrastructure = { code: 'STEP_DEADLINE', verdict: 'infrastructure' } as const
@@ -48,6 +53,7 @@ export const journey = {
     status: null,
     deadlineMs: config => config.runner.dispatchTimeout,
     late: infrastructure,
+    isOneCall: true,
   },
   workspace_ready: {
     next: { agent_session: 'the workspace is ready', workspace_creation: 'the acknowledgement is missing (counted)' },
@@ -61,6 +67,7 @@ export const journey = {
     // A task that is parked here rests until its usage limit is lifted.
     deadlineMs: (config, task) => (task.status === 'parked' ? null : config.runner.dispatchTimeout),
     late: infrastructure,
+    isOneCall: true,
   },
   running: {
     next: {

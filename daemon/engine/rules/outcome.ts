@@ -31,8 +31,10 @@ export type Outcome<Next extends Step = Step> =
   | { kind: 'queue' }
   /** The reserved slot is to become a workspace; the same step goes on from there. */
   | { kind: 'place'; nodeName: string }
-  /** This try failed; another may not. Of class *wait* it costs no attempt. */
-  | { kind: 'retry'; error: TdfError }
+  /** This try failed; another may not. Of class *wait* it costs no attempt. `looked`: the outside was there all the same. */
+  | { kind: 'retry'; error: TdfError; looked?: boolean }
+  /** The task was cancelled; made before the step is run. */
+  | { kind: 'cancel'; uses: readonly number[] }
   /** No try will help: the attempt ends with this verdict. */
   | ({ kind: 'fail'; error: TdfError; verdict: Verdict } & StepPatch)
   /** The journey is over: nothing is left to do, or what is left is the sweep's. */

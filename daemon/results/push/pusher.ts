@@ -2,12 +2,13 @@
  * Does the pushes that were asked for. A try may be cut off anywhere and done again: the branch is there already then,
  * and so is the pull request. A task is over whatever becomes of its push: the verdict does not wait for a server.
  */
+import { backoffMs } from '../../../src/core/backoff.ts'
 import { asTdfError } from '../../../src/core/errors.ts'
 import type { Task } from '../../../src/core/task.ts'
 import { readAttempt } from '../../../src/store/tables/attempts.ts'
-import { post } from '../../../src/store/tables/outbox.ts'
 import { changePush, duePushes, type Push, readPush } from '../../../src/store/tables/pushes.ts'
 import { announcePush } from '../../reporting/announce.ts'
+import { recordFailure } from '../../reporting/failures.ts'
 import type { Engine } from '../../services.ts'
 import type { Sweep } from '../../sweeps/sweep.ts'
 import type { GitResults } from '../git-results.ts'
@@ -15,8 +16,7 @@ import { pushBranch, remoteTip, tokenFor } from './branch.ts'
 import { openPullRequest } from './pull-request.ts'
 
 const AT_ONCE_MAX = 4
-const RETRY_MS_MIN = 5_000
-const RETRY_MS_MAX = 15 * 60_000
+const BACKOFF = { baseMs: 5_000, maxMs: 15 * 60_000 }
 /** What the CLI calls a commit that no branch stands for. */
 const NO_BRANCH = 'tdf-base'
 
@@ -68,7 +68,7 @@ export function createPusher(engine: Engine, results: GitResults): Pusher {
   }
 
   function again(push: Push, { kind, why }: { kind: 'refused' | 'failed'; why: string }): Promise<void> {
-    const dueAt = world.clock.now() + Math.min(RETRY_MS_MIN * 2 ** push.tries, RETRY_MS_MAX)
+    const dueAt = world.clock.now() + backoffMs(push.tries + 1, BACKOFF)
     const isLast = kind === 'refused' || dueAt > push.until
     log.warn({ task: push.taskId, tries: push.tries + 1, isLast }, `not pushed: ${why}`)
     return settle(push, isLast ? { state: 'failed', error: why } : { error: why, dueAt })
@@ -82,8 +82,8 @@ export function createPusher(engine: Engine, results: GitResults): Pusher {
       if (change.state !== 'failed') return
       const { taskId, attempt, remote, branch } = push
       const message = `${branch} was not pushed to ${remote}: ${change.error}`
-      const about = { at: now, level: 'error', source: 'push', taskId, step: null, code: 'PUSH_FAILED', message }
-      post(store.sql, { id: `push-${taskId}-${attempt}-${now}`, kind: 'error', payload: about, dueAt: now })
+      const id = `push-${taskId}-${attempt}-${now}`
+      recordFailure(engine, { id, source: 'push', taskId, code: 'PUSH_FAILED', message })
       const task = readAttempt(store.sql, { id: taskId, attempt })
       if (task) announcePush(engine, task, message, now)
     })

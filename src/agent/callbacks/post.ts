@@ -2,6 +2,7 @@
 
 import { request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
+import { backoffMs } from '../../core/backoff.ts'
 import type { World } from '../../platform/world.ts'
 
 export interface Push {
@@ -65,10 +66,8 @@ export type PushResult =
 
 export type Verdict = { kind: 'done' } | { kind: 'final'; status: number } | { kind: 'again'; afterMs: number }
 
-const FIRST_MS = 1_000
-const LONGEST_MS = 30_000
-/** Of the delay, at most: many nodes that lost the same daemon do not come back in the same moment. */
-const JITTER = 0.25
+/** Spread by a quarter: many nodes that lost the same daemon do not come back in the same moment. */
+const BACKOFF = { baseMs: 1_000, maxMs: 30_000, spread: 0.25 }
 const FINAL = new Set([400, 413, 415])
 const REFUSED = new Set([401, 403, 404])
 /** A daemon that was set up anew may come to know us; after this the event waits for its pull. */
@@ -82,8 +81,7 @@ export function judge(result: PushResult, tries: number, refusedForMs: number, j
     if (FINAL.has(status)) return { kind: 'final', status }
     if (REFUSED.has(status) && refusedForMs >= REFUSED_MS) return { kind: 'final', status }
   }
-  const fullMs = Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(tries - 1, 10))
-  return { kind: 'again', afterMs: Math.round(fullMs * (1 - JITTER * jitter)) }
+  return { kind: 'again', afterMs: backoffMs(tries, { ...BACKOFF, jitter }) }
 }
 
 export function isRefusal(result: PushResult): boolean {

@@ -6,6 +6,7 @@
 import { mkdirSync } from 'node:fs'
 import type { AgentLine } from '../../clients/agent.ts'
 import { httpTransport, type Transport } from '../../clients/transport.ts'
+import { backoffMs } from '../../core/backoff.ts'
 import { asTdfError, TdfError } from '../../core/errors.ts'
 import type { World } from '../../platform/world.ts'
 import { type Preparation, prepareNode } from '../setup/prepare.ts'
@@ -32,8 +33,7 @@ export interface SshLink {
   close(): void
 }
 
-const BACKOFF_MS_FIRST = 500
-const BACKOFF_MS_MAX = 15_000
+const BACKOFF = { baseMs: 500, maxMs: 15_000 }
 
 export function sshLink(options: LinkOptions): SshLink {
   const { world, admin, tunnel, sockets, preparation } = options
@@ -66,7 +66,7 @@ export function sshLink(options: LinkOptions): SshLink {
   function noteFailure(thrown: unknown): TdfError {
     const error = asTdfError(thrown)
     const count = (failure?.count ?? 0) + 1
-    const waitMs = Math.min(BACKOFF_MS_FIRST * 2 ** (count - 1), BACKOFF_MS_MAX)
+    const waitMs = backoffMs(count, BACKOFF)
     failure = { error, count, notBefore: world.clock.mono() + Math.max(waitMs, error.retryAfterMs ?? 0) }
     return error
   }

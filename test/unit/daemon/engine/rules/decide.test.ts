@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { backoffMs, decide, LOSSES_MAX } from '../../../../../daemon/engine/rules/decide.ts'
+import { decide, LOSSES_MAX, retryDelayMs } from '../../../../../daemon/engine/rules/decide.ts'
 import { cancel } from '../../../../../daemon/engine/rules/ending.ts'
 import { advance, fail, type Outcome, retry, wait } from '../../../../../daemon/engine/rules/outcome.ts'
 import type { DecisionInput } from '../../../../../daemon/engine/rules/transition.ts'
@@ -400,10 +400,10 @@ describe('cancel', () => {
 describe('backoff', () => {
   const config = aConfig()
   it('doubles up to its limit, and is spread by the dice', () => {
-    expect([1, 2, 3, 4, 5, 40].map(attempt => backoffMs(attempt, null, { config, jitter: 1 }))).toEqual(
+    expect([1, 2, 3, 4, 5, 40].map(attempt => retryDelayMs(attempt, null, { config, jitter: 1 }))).toEqual(
       [5, 10, 20, 40, 60, 60].map(s => s * SECOND),
     )
-    expect(backoffMs(3, null, { config, jitter: 0.25 })).toBe(5 * SECOND)
+    expect(retryDelayMs(3, null, { config, jitter: 0.25 })).toBe(5 * SECOND)
   })
   it.each(['AGENT_BUSY', 'NODE_KEY_MISMATCH'] as const)(
     'plans whole milliseconds after %s, whatever the other side asked for',
@@ -417,12 +417,12 @@ describe('backoff', () => {
 
   it('never comes back before the other side asked for', () => {
     const asked = new TdfError('AGENT_BUSY', 'x', { retryAfterMs: 9 * SECOND })
-    expect(backoffMs(1, asked, { config, jitter: 0 })).toBe(9 * SECOND)
+    expect(retryDelayMs(1, asked, { config, jitter: 0 })).toBe(9 * SECOND)
   })
   it('is never negative and never over its limit', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 1_000 }), fc.double({ min: 0, max: 1, noNaN: true }), (attempt, jitter) => {
-        const ms = backoffMs(attempt, null, { config, jitter })
+        const ms = retryDelayMs(attempt, null, { config, jitter })
         return ms >= 0 && ms <= MIN
       }),
     )

@@ -1,0 +1,29 @@
+/** How long to wait before something is tried again. Pure; times are in ms. */
+
+export interface Backoff {
+  /** The delay before the second try; it doubles with each further one. */
+  baseMs: number
+  maxMs: number
+  /** Uniform in [0, 1); left out: the whole delay. */
+  jitter?: number
+  /** The share of the delay that `jitter` decides; 1 is full jitter. */
+  spread?: number
+}
+
+/** The longest doubling that is reckoned: beyond it every delay is `maxMs`. */
+const DOUBLINGS_MAX = 30
+const POLL_BACKOFF_MS_MAX = 60_000
+
+/** The delay after `tries` failed tries, from 1. Whole ms. */
+export function backoffMs(tries: number, { baseMs, maxMs, jitter = 1, spread = 1 }: Backoff): number {
+  const fullMs = Math.min(baseMs * 2 ** Math.min(tries - 1, DOUBLINGS_MAX), maxMs)
+  return Math.ceil(fullMs * (1 - spread + spread * jitter))
+}
+
+/**
+ * The delay before something that does not answer is asked again: a twentieth of the time since when it has not, at most
+ * a minute, and at least `askedMs`, which the other side or the caller knows to be right. Whole ms.
+ */
+export function pollBackoffMs(askedMs: number, sinceMs: number): number {
+  return Math.ceil(Math.max(askedMs, Math.min(sinceMs / 20, POLL_BACKOFF_MS_MAX)))
+}
