@@ -4,7 +4,9 @@
  */
 import path from 'node:path'
 import process from 'node:process'
+import { getRequestListener } from '@hono/node-server'
 import { parseListen } from '../src/config/index.ts'
+import { listen } from '../src/platform/listen.ts'
 import { VERSION } from '../src/platform/version.ts'
 import type { DaemonStatusJson } from '../src/protocol/control.ts'
 import { countNodes } from '../src/store/tables/nodes.ts'
@@ -12,7 +14,6 @@ import { countByStatus } from '../src/store/tables/tasks.ts'
 import { createCallbackPort } from './api/callback-port.ts'
 import { callbackApp } from './api/callbacks.ts'
 import { controlApp } from './api/control.ts'
-import { listenTcp, listenUnix } from './api/listen.ts'
 import { metricsApp } from './api/metrics.ts'
 import { buildEngine, type RunningEngine } from './build.ts'
 import { connectionLost } from './engine/save-node.ts'
@@ -62,7 +63,7 @@ async function compose(options: DaemonOptions, { undoLater, stop }: Shutdown): P
   const disk = createDisk(stateDir, () => engine)
   const state = openStateFolder(options, { undoLater }, disk.giveUpReserve)
   const { install, store, observability } = state
-  const port = createCallbackPort(config, store)
+  const port = createCallbackPort(config, store, world.clock)
   const bundleFile = (sha256: string) => path.join(stateDir, 'bundles', `${sha256}.bundle`)
   const results = gitResults({
     stateDir,
@@ -121,13 +122,15 @@ async function compose(options: DaemonOptions, { undoLater, stop }: Shutdown): P
     reload,
     stop,
   })
-  const socketMode = paths.kind === 'system' ? 0o660 : 0o600
-  const socket = await listenUnix(control, paths.socket, socketMode, { requestTimeoutMs: 0, connectionsMax: 128 })
+  const address = { kind: 'unix', path: paths.socket, mode: paths.kind === 'system' ? 0o660 : 0o600 } as const
+  const limits = { clock: world.clock, requestTimeoutMs: 0, connectionsMax: 128 }
+  const socket = await listen(getRequestListener(control.fetch), address, limits)
   undoLater(() => socket.stop())
   const metricsAt = parseListen(config.daemon.metricsListen)
   if (metricsAt) {
-    const limits = { requestTimeoutMs: 10_000, connectionsMax: 16 }
-    const metrics = await listenTcp(metricsApp(engine, health), metricsAt.host, metricsAt.port, limits)
+    const few = { clock: world.clock, requestTimeoutMs: 10_000, connectionsMax: 16 }
+    const handler = getRequestListener(metricsApp(engine, health).fetch)
+    const metrics = await listen(handler, { kind: 'tcp', ...metricsAt }, few)
     undoLater(() => metrics.stop())
   }
 

@@ -1,11 +1,13 @@
 /** Where nodes call: the address that they are told, and the one by which we reach it ourselves. */
 
+import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
 import { parseListen } from '../../src/config/index.ts'
 import type { Config } from '../../src/config/schema/schema.ts'
+import { type Listener, listen } from '../../src/platform/listen.ts'
+import type { Clock } from '../../src/platform/world.ts'
 import type { Store } from '../../src/store/store.ts'
 import { readMeta, writeMeta } from '../../src/store/tables/meta.ts'
-import { type Listener, listenTcp } from './listen.ts'
 
 export interface CallbackPort {
   /** Names by which it may be called, beyond loopback. */
@@ -20,7 +22,7 @@ export interface CallbackPort {
 
 const LIMITS = { requestTimeoutMs: 30_000, connectionsMax: 512 }
 
-export function createCallbackPort({ callbacks }: Pick<Config, 'callbacks'>, store: Store): CallbackPort {
+export function createCallbackPort({ callbacks }: Pick<Config, 'callbacks'>, store: Store, clock: Clock): CallbackPort {
   const { host, port } = parseListen(callbacks.listen) ?? { host: '127.0.0.1', port: 0 }
   const hosts = [host, ...(callbacks.url ? [new URL(callbacks.url).hostname] : [])]
   let opened = 0
@@ -31,8 +33,11 @@ export function createCallbackPort({ callbacks }: Pick<Config, 'callbacks'>, sto
     async open(app) {
       // Port 0 is a free port, chosen once and kept: nodes go on calling the same one.
       const wanted = port === 0 ? Number(readMeta(store.sql, 'callback_port') ?? 0) : port
-      const listener = await listenTcp(app, host, wanted, LIMITS)
-      opened = listener.port ?? 0
+      const address = { kind: 'tcp', host, port: wanted } as const
+      // That the adapter puts a lighter Request and Response in the place of the global ones saves 0.07 ms of processor
+      // time a call (of 0.2).
+      const listener = await listen(getRequestListener(app.fetch), address, { ...LIMITS, clock })
+      opened = listener.port
       if (port === 0) await store.commit(() => writeMeta(store.sql, 'callback_port', String(opened)))
       return listener
     },

@@ -1,4 +1,5 @@
 /** The command line of `tdf-agent`. */
+import type { ListenAddress } from '../platform/listen.ts'
 import { idPattern } from '../protocol/shapes.ts'
 
 export const HELP = `tdf-agent runs workspaces and agent sessions on this machine for a tdf daemon.
@@ -16,8 +17,6 @@ Options:
   --version           print the version
   --help              print this
 `
-
-export type ListenAddress = { kind: 'tcp'; host: string; port: number } | { kind: 'unix'; path: string; mode: number }
 
 export type Command =
   | { kind: 'help' }

@@ -3,9 +3,10 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import process from 'node:process'
+import { TdfError } from '../core/errors.ts'
 import { realWorld } from '../platform/world.ts'
 import { AGENT_VERSION, type Command, HELP, parseArguments, UsageError } from './arguments.ts'
-import { AddressInUse, announce, logToStderr, Misconfigured, messageOf, StateInUse } from './errors.ts'
+import { announce, logToStderr, Misconfigured, messageOf, StateInUse } from './errors.ts'
 
 const EXIT = { ok: 0, failed: 1, usage: 2, temporary: 75, configuration: 78 }
 
@@ -76,10 +77,12 @@ function fail(error: unknown): void {
 
 function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return EXIT.usage
-  if (error instanceof StateInUse || error instanceof AddressInUse) return EXIT.temporary
+  if (error instanceof StateInUse || isPortTaken(error)) return EXIT.temporary
   if (error instanceof Misconfigured) return EXIT.configuration
   return EXIT.failed
 }
+
+const isPortTaken = (error: unknown) => error instanceof TdfError && error.code === 'PORT_TAKEN'
 
 main(process.argv.slice(2)).then(code => {
   if (code !== null) process.exit(code)

@@ -2,15 +2,16 @@
 
 import { join } from 'node:path'
 import process from 'node:process'
+import { getRequestListener } from '@hono/node-server'
 import { makeFolder } from '../platform/files.ts'
+import { type ListenAddress, listen } from '../platform/listen.ts'
 import type { World } from '../platform/world.ts'
 import { type Agent, limitsFrom } from './agent.ts'
-import type { ListenAddress } from './arguments.ts'
 import { startEventPusher } from './callbacks/events.ts'
 import { openMachineLoad, startNodePusher } from './callbacks/node.ts'
 import { type Log, StateInUse } from './errors.ts'
 import { makeApp } from './http/app.ts'
-import { listen } from './http/listen.ts'
+import { asRefusal, errorResponse } from './http/request.ts'
 import { readSlots } from './isolation/slot.ts'
 import { clearFreeSlots } from './isolation/slots.ts'
 import { writeJson } from './state/durable.ts'
@@ -29,6 +30,9 @@ export interface StartOptions {
   program: readonly [string, ...string[]]
   env: NodeJS.ProcessEnv
 }
+
+/** No limit for a whole request: a bundle may take long. Bodies have limits of their own; no poll is as long as the silence. */
+const LISTEN_LIMITS = { requestTimeoutMs: 0, connectionsMax: 256, silenceMs: 120_000 }
 
 export interface RunningAgent {
   address: string
@@ -49,14 +53,18 @@ export async function startAgent(world: World, log: Log, options: StartOptions):
     const node = startNodePusher(agent, load)
     takeUp(agent)
     const app = makeApp({ agent, load, events, node }, options.token)
-    const listener = await listen(world, options.listen, (request, env) => app.fetch(request, env))
+    const handler = getRequestListener(app.fetch, {
+      overrideGlobalObjects: false,
+      errorHandler: error => errorResponse(asRefusal(error)),
+    })
+    const listener = await listen(handler, options.listen, { ...LISTEN_LIMITS, clock: world.clock })
     writeJson(join(state, 'listen.json'), { address: listener.address, pid: process.pid })
     const stop = async () => {
       agent.ending.abort()
       for (const workspace of agent.workspaces.values()) workspace.leaving.abort()
       events.stop()
       node.stop()
-      await listener.close()
+      await listener.stop()
       for (const unwatch of [...agent.watched.values()]) unwatch()
       await Promise.all([...agent.workspaces.values()].map(workspace => workspace.build?.done))
       agent.outbox.close()

@@ -119,3 +119,8 @@ export function errorResponse({ code, message, field, status }: Refusal): Respon
   const error = field === undefined ? { code, message } : { code, message, field }
   return Response.json({ error }, { status })
 }
+
+/** For this request and no other: the next one on the connection has the server's limit again. */
+export function allowSilence(incoming: IncomingMessage, ms: number): void {
+  incoming.socket.setTimeout(ms)
+}

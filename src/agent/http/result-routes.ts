@@ -10,8 +10,7 @@ import { salvageBytesMax } from '../agent.ts'
 import { malformed } from '../errors.ts'
 import { writeBundle } from '../salvage/bundle.ts'
 import { checkpoint, salvage } from '../salvage/salvage.ts'
-import { allowSilence } from './listen.ts'
-import { type Env, readJson, type Serving, workspaceFrom } from './request.ts'
+import { allowSilence, type Env, readJson, type Serving, workspaceFrom } from './request.ts'
 
 /** A salvage or a bundle of a large tree says nothing for a while. */
 const WORK_MS = 15 * 60_000

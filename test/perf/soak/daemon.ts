@@ -2,15 +2,17 @@
  * A daemon that is told to work without a pause: the real engine, store, listener and sweeps over files on a disk, with
  * real time. The nodes are models in the same process, whose pushes go over the real callback port.
  */
+
 import http from 'node:http'
+import { getRequestListener } from '@hono/node-server'
 import { callbackApp } from '../../../daemon/api/callbacks.ts'
-import { listenTcp } from '../../../daemon/api/listen.ts'
 import { buildEngine, type RunningEngine } from '../../../daemon/build.ts'
 import { careSweeps, createBackups } from '../../../daemon/host/backups.ts'
 import { createDisk } from '../../../daemon/host/disk.ts'
 import { createErrorFlush } from '../../../daemon/reporting/failures.ts'
 import type { Results } from '../../../daemon/results/results.ts'
 import { startSweeps } from '../../../daemon/sweeps/index.ts'
+import { listen } from '../../../src/platform/listen.ts'
 import { silentLog } from '../../../src/platform/log.ts'
 import { realWorld } from '../../../src/platform/world.ts'
 import { openObservability } from '../../../src/store/observability.ts'
@@ -60,14 +62,10 @@ export async function startSoakDaemon(stateDir: string): Promise<SoakDaemon> {
     bundleFile: () => '',
     secrets: () => ({}),
   })
-  const limits = { requestTimeoutMs: 30_000, connectionsMax: 512 }
-  const listener = await listenTcp(
-    callbackApp(engine, () => []),
-    '127.0.0.1',
-    0,
-    limits,
-  )
-  told.port = listener.port ?? 0
+  const limits = { clock: world.clock, requestTimeoutMs: 30_000, connectionsMax: 512 }
+  const handler = getRequestListener(callbackApp(engine, () => []).fetch)
+  const listener = await listen(handler, { kind: 'tcp', host: '127.0.0.1', port: 0 }, limits)
+  told.port = listener.port
   await engine.takeUp()
   const errors = createErrorFlush(engine, observability)
   const backups = createBackups({ store, world, stateDir })

@@ -4,15 +4,17 @@
  * happened when, `RECORD_FILE` at the end every statement. `GET /` answers once it is ready; `POST /tasks/:id` 201 once the task is durable;
  * `POST /tasks/:id/callback` 200, or 409 while the task has not reached its fifth step. A restart goes on.
  */
+
 import { mkdirSync } from 'node:fs'
 import process from 'node:process'
+import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
 import { answerError, guard } from '../../../../daemon/api/guard.ts'
-import { listenTcp } from '../../../../daemon/api/listen.ts'
 import { buildEngine } from '../../../../daemon/build.ts'
 import { parseSubject, taskSubject } from '../../../../daemon/engine/loop.ts'
 import { defaultConfig } from '../../../../src/config/index.ts'
 import { isTerminal } from '../../../../src/core/task.ts'
+import { listen } from '../../../../src/platform/listen.ts'
 import { silentLog } from '../../../../src/platform/log.ts'
 import { realWorld } from '../../../../src/platform/world.ts'
 import { takeLock } from '../../../../src/store/sqlite/lock.ts'
@@ -52,7 +54,9 @@ const engine = buildEngine({
 await engine.takeUp()
 const { schedule } = engine.loop
 engine.loop.schedule = scheduled
-const listener = await listenTcp(routes(), '127.0.0.1', Number(PORT), { requestTimeoutMs: 30_000, connectionsMax: 512 })
+const limits = { clock: world.clock, requestTimeoutMs: 30_000, connectionsMax: 512 }
+const address = { kind: 'tcp', host: '127.0.0.1', port: Number(PORT) } as const
+const listener = await listen(getRequestListener(routes().fetch), address, limits)
 process.stdout.write(`${listener.port}\n`)
 process.once('SIGTERM', async () => {
   await listener.stop()
