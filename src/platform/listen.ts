@@ -83,18 +83,14 @@ async function bind(server: Server, address: ListenAddress): Promise<number> {
   return bound !== null && typeof bound === 'object' ? bound.port : 0
 }
 
-/** A socket file that nobody listens on was left by a process that died; one with a listener belongs to another. */
+/** Removes a socket file that a dead process left. Where another process listens, it stays: listen(2) says so itself. */
 function clearSocket(path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const probe = connect({ path })
-    probe.once('connect', () => {
-      probe.destroy()
-      reject(new Error('another process listens there'))
-    })
+  return new Promise(resolve => {
+    const probe = connect({ path }, () => probe.destroy())
     probe.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'ECONNREFUSED') rmSync(path, { force: true })
-      resolve()
     })
+    probe.once('close', () => resolve())
   })
 }
 
