@@ -2,6 +2,7 @@
 
 import { Command, type CommanderError, Option } from 'commander'
 import { VERSION } from '../src/platform/version.ts'
+import { quoted } from './cli/arguments.ts'
 import { type Cli, usage } from './cli/cli.ts'
 import { COLOUR_WHEN, type ColourWhen } from './cli/colour.ts'
 import { FORMATS } from './cli/formats.ts'
@@ -69,6 +70,8 @@ function adopt(cli: Cli, command: Command, path: string): void {
 function refuse(error: CommanderError, path: string): never {
   if (error.exitCode === 0 || error.code === 'commander.help') throw error
   const [message = '', suggestion = ''] = error.message.replace(/^error: /, '').split('\n')
+  const prompt = path === 'tdf submit' ? /unknown option '(-\S*\s.*)'/s.exec(error.message)?.[1] : undefined
+  if (prompt !== undefined) throw usage(message, `tdf submit --prompt ${quoted(prompt)}`)
   const meant = /^\(Did you mean (?:one of )?([^,?]+)/.exec(suggestion)?.[1]
   if (meant === undefined) throw usage(message, `${path} --help`)
   const isOption = error.code === 'commander.unknownOption'

@@ -8,15 +8,32 @@ import { type Paint, paintOf } from './cli/colour.ts'
 
 /** Never throws: what went wrong is printed, and the exit code tells it. `build` makes the tree that knows the command. */
 export async function runCli(cli: Cli, argv: readonly string[], build: (cli: Cli) => Command): Promise<number> {
-  cli.words = argv
+  const program = build(cli)
+  const { words, command } = splitAgentCommand(program, argv)
+  cli.words = words
+  cli.command = command
   try {
-    if (argv.length === 0) await firstRunHint(cli, build(cli))
-    else await build(cli).parseAsync(argv, { from: 'user' })
+    if (argv.length === 0) await firstRunHint(cli, program)
+    else await program.parseAsync(words, { from: 'user' })
     return cli.exitCode
   } catch (thrown) {
     // Help and version have been printed; anything else of the parser is thrown as one of ours.
-    return thrown instanceof CommanderError ? 0 : report(cli, asTdfError(thrown), argv)
+    return thrown instanceof CommanderError ? 0 : report(cli, asTdfError(thrown), words)
   }
+}
+
+/** `--` ends the options of every command; only in `submit` does it begin the agent's command. */
+export function splitAgentCommand(
+  program: Command,
+  argv: readonly string[],
+): { words: readonly string[]; command: readonly string[] } {
+  const dashes = argv.indexOf('--')
+  const valued = program.options.filter(({ required }) => required).flatMap(({ short, long }) => [short, long])
+  const name = argv
+    .slice(0, dashes)
+    .find((word, index) => !word.startsWith('-') && !valued.includes(argv[index - 1] ?? ''))
+  if (dashes < 0 || name !== 'submit') return { words: argv, command: [] }
+  return { words: argv.slice(0, dashes), command: argv.slice(dashes + 1) }
 }
 
 /** `tdf` alone: what there is, and how the daemon is. */
@@ -56,9 +73,6 @@ function wantsJson(argv: readonly string[]): boolean {
 
 /** `programDir` is where the built program lies. */
 export function begin(programDir: string): { cli: Cli; words: readonly string[] } {
-  const dashes = process.argv.indexOf('--')
-  const words = dashes < 0 ? process.argv.slice(2) : process.argv.slice(2, dashes)
-  const behind = dashes < 0 ? [] : process.argv.slice(dashes + 1)
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', error => {
       // Whoever read us has enough: `tdf ls | head` is no failure.
@@ -66,7 +80,7 @@ export function begin(programDir: string): { cli: Cli; words: readonly string[] 
       throw error
     })
   }
-  return { cli: createCli(process, programDir, behind), words }
+  return { cli: createCli(process, programDir), words: process.argv.slice(2) }
 }
 
 /** An error as people and scripts see it, on stderr. */

@@ -30,14 +30,16 @@ export async function confirmedByName(
 ): Promise<boolean> {
   if (command.optsWithGlobals<GlobalOptions>().yes || given === name) return true
   if (given !== undefined) throw usage(`--confirm names "${given}", not "${name}"`, `tdf node show ${name}`)
-  refuseUnasked(cli, command, question, ['--confirm', quoted(name)])
+  refuseUnasked(cli, command, question, ['--confirm', name])
   return (await ask(cli, `${question} Type its name: `)) === name
 }
 
 function refuseUnasked(cli: Cli, command: Command, question: string, options: string[]): void {
   const { input } = command.optsWithGlobals<GlobalOptions>()
   if (input !== false && cli.stdin.isTTY && cli.stderr.isTTY) return
-  throw usage(`${question} There is nobody to ask.`, ['tdf', ...cli.words.map(quoted), ...options].join(' '))
+  const dashes = cli.words.indexOf('--')
+  const words = cli.words.toSpliced(dashes < 0 ? cli.words.length : dashes, 0, ...options)
+  throw usage(`${question} There is nobody to ask.`, ['tdf', ...words.map(quoted)].join(' '))
 }
 
 /** An input that ends is no answer; throws INTERRUPTED on Ctrl-C. */

@@ -16,9 +16,9 @@ import { type ColourWhen, paintOf } from './colour.ts'
 import type { Format, Shape } from './formats.ts'
 
 export interface Cli {
-  /** The command line up to a `--`, for a hint that repeats it. */
+  /** The command line without the agent's command, for a hint that repeats it. */
   words: readonly string[]
-  /** What stands behind `--`: a program and its arguments. */
+  /** What follows `--` in `submit`: the agent's command and its arguments. */
   command: readonly string[]
   /** The folder of the built program. */
   programDir: string
@@ -53,7 +53,7 @@ export interface GlobalOptions {
 
 type Surroundings = Pick<NodeJS.Process, 'env' | 'cwd' | 'stdin' | 'stdout' | 'stderr'>
 
-export function createCli(around: Surroundings, programDir: string, command: readonly string[]): Cli {
+export function createCli(around: Surroundings, programDir: string): Cli {
   const { env, stdout, stderr } = around
   const paths = once(() => findPaths({ env, uid: process.getuid?.(), homeDir: env.HOME || homedir() }))
   const onOtherVersion = (version: string) => {
@@ -63,7 +63,7 @@ export function createCli(around: Surroundings, programDir: string, command: rea
     controlClient({ ...socketOf(cli), onOtherVersion, ...(cli.debug ? { onRequest: tellRequests(cli) } : {}) }),
   )
   const cli: Cli = {
-    ...{ words: [], command, programDir, env, stdout, stderr, paths, client },
+    ...{ words: [], command: [], programDir, env, stdout, stderr, paths, client },
     ...{ host: undefined, colour: undefined, debug: env.TDF_DEBUG === 'api' },
     // Opened by whoever reads it: Node loads its file streams for one, and most commands read nothing.
     get stdin() {

@@ -22,10 +22,33 @@ export function userGit(cli: Cli, cwd: string): Git {
     })
 }
 
+/**
+ * What `git rev-parse --local-env-vars` lists: variables that name one repository, as a hook has them. They would win over
+ * the folder that is meant. Settings (GIT_CONFIG_PARAMETERS, GIT_CONFIG_COUNT) are the user's, as git sees it for submodules.
+ */
+const REPOSITORY_VARIABLES = [
+  'GIT_ALTERNATE_OBJECT_DIRECTORIES',
+  'GIT_COMMON_DIR',
+  'GIT_CONFIG',
+  'GIT_DIR',
+  'GIT_GRAFT_FILE',
+  'GIT_IMPLICIT_WORK_TREE',
+  'GIT_INDEX_FILE',
+  'GIT_INTERNAL_SUPER_PREFIX',
+  'GIT_NO_REPLACE_OBJECTS',
+  'GIT_OBJECT_DIRECTORY',
+  'GIT_PREFIX',
+  'GIT_REPLACE_REF_BASE',
+  'GIT_SHALLOW_FILE',
+  'GIT_WORK_TREE',
+]
+
+/** The user's environment for a program that works in a folder of its own. */
 export function plainEnv(cli: Cli): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(cli.env).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
+  const entries = Object.entries(cli.env).flatMap(([key, value]): [string, string][] =>
+    value === undefined || REPOSITORY_VARIABLES.includes(key) ? [] : [[key, value]],
   )
+  return Object.fromEntries(entries)
 }
 
 /** Where a branch is pushed to: a remote of the user's repository by its name, or an address. */

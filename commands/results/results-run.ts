@@ -13,6 +13,8 @@ import type { Format } from '../cli/formats.ts'
 import { plainEnv, userGit } from '../cli/git.ts'
 
 const FETCH_MS = 600_000
+/** Bytes as the task wrote them, whatever the user's `apply.whitespace` says. */
+const APPLY = ['apply', '--whitespace=nowarn']
 
 export async function diff(cli: Cli, reference: string, stat: boolean): Promise<void> {
   await withPatch(cli, reference, stat, async file => {
@@ -35,14 +37,14 @@ export async function apply(cli: Cli, reference: string, format: Format): Promis
   await withPatch(cli, task.id, false, async file => {
     const inTop = userGit(cli, top.stdout.trimEnd())
     if ((await readFile(file)).length > 0) {
-      const fits = await inTop(['apply', '--check', file])
+      const fits = await inTop([...APPLY, '--check', file])
       if (fits.exitCode !== 0) {
         const why = sanitize(fits.stderr).trim().split('\n').slice(0, 5).join('\n')
         throw new TdfError('APPLY_CONFLICT', `the changes do not fit here, and nothing was touched:\n${why}`, {
           hint: `tdf pull ${task.id}`,
         })
       }
-      const applied = await inTop(['apply', file])
+      const applied = await inTop([...APPLY, file])
       if (applied.exitCode !== 0) throw new TdfError('APPLY_CONFLICT', sanitize(applied.stderr).trim())
     }
     if (format === 'json' || format === 'ndjson') return printJson(cli, task)

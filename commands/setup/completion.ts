@@ -22,10 +22,11 @@ export function completionCommand(cli: Cli): Command {
 export function completeCommand(cli: Cli): Command {
   return new Command('complete')
     .description('candidates for the last of the words behind --, one a line')
+    .argument('[word...]', 'the words of the command line')
     .addHelpText('after', examples('complete'))
-    .action(async (_options, command: Command) => {
+    .action(async (words: string[], _options, command: Command) => {
       const { candidates } = await import('./completion-run.ts')
-      const found = await candidates(cli, command.parent ?? command, cli.command)
+      const found = await candidates(cli, command.parent ?? command, words)
       if (found.length > 0) print(cli, found.join('\n'))
     })
 }

@@ -10,6 +10,7 @@ export function submitCommand(cli: Cli): Command {
   return new Command('submit')
     .description('hand a task to the daemon')
     .argument('[prompt]', 'what to do; "-" reads it from stdin; without one, your editor opens')
+    .option('--prompt <prompt>', 'the same, for one that begins with a dash')
     .option('--repo <path-or-url>', 'the repository (default: that of the current folder)')
     .option('--ref <ref>', 'branch, tag or commit to start from (default: HEAD)')
     .option('--dirty', 'take uncommitted changes along')

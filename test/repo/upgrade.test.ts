@@ -8,7 +8,7 @@ import { MIGRATIONS } from '../../src/store/sqlite/migrations.ts'
 import { type Home, makeHome, tdf, until } from '../support/daemon/home.ts'
 import { dumpState, layDown, OLD_STEP } from '../support/daemon/old-state.ts'
 
-const folder = path.join(import.meta.dirname, 'fixtures', 'schemas')
+const folder = path.join(import.meta.dirname, '..', 'fixtures', 'schemas')
 const newest = path.join(folder, `schema-${MIGRATIONS.length}.sql`)
 if (process.env.TDF_GOLDEN && !existsSync(newest)) writeFileSync(newest, dumpState(MIGRATIONS.length))
 const kept = readdirSync(folder)

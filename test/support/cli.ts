@@ -23,11 +23,9 @@ export async function cliWith(home: Pick<Home, 'env'>, terminal: Terminal, ...ar
   const [out, err] = [collector(columns), collector(columns)]
   const stdin = new PassThrough()
   stdin.end(input)
-  const dashes = args.indexOf('--')
-  const [words, behind] = dashes < 0 ? [args, []] : [args.slice(0, dashes), args.slice(dashes + 1)]
   const around = { env: { ...home.env, ...env }, cwd: () => cwd, stdin, stdout: out.stream, stderr: err.stream }
   // A stream with isTTY and columns is all that commands look at.
-  const code = await runCli(createCli(around as unknown as NodeJS.Process, dist, behind), words, buildProgram)
+  const code = await runCli(createCli(around as unknown as NodeJS.Process, dist), args, buildProgram)
   return { code, out: out.text(), err: err.text() }
 }
 

@@ -3,12 +3,13 @@ import { Writable } from 'node:stream'
 import type { Command } from 'commander'
 import { createCli } from '../../commands/cli/cli.ts'
 import { buildProgram } from '../../commands/program.ts'
+import { splitAgentCommand } from '../../commands/run.ts'
 
-function quietProgram(behind: readonly string[] = []): Command {
+function quietProgram(): Command {
   const stream = new Writable({ write: (_chunk, _encoding, done) => done() })
   const around = { env: {}, cwd: () => '/', stdin: process.stdin, stdout: stream, stderr: stream }
   // Nothing of the terminal is looked at before a command runs, and none does.
-  return buildProgram(createCli(around as unknown as NodeJS.Process, '/nowhere', behind))
+  return buildProgram(createCli(around as unknown as NodeJS.Process, '/nowhere'))
 }
 
 /** `node ls`, `show`, … : every command that does something, by its words. */
@@ -22,15 +23,14 @@ export function commandPaths(): string[] {
 
 /** Parses a command line without running it. Rejects with what the parser says. */
 export async function parses(words: readonly string[]): Promise<void> {
-  const dashes = words.indexOf('--')
-  const program = quietProgram(dashes < 0 ? [] : words.slice(dashes + 1))
+  const program = quietProgram()
   const still = (command: Command) => {
     if (command.commands.length === 0) command.action(() => {})
     command.commands.forEach(still)
   }
   still(program)
   try {
-    await program.parseAsync(dashes < 0 ? [...words] : words.slice(0, dashes), { from: 'user' })
+    await program.parseAsync(splitAgentCommand(program, words).words, { from: 'user' })
   } catch (thrown) {
     // Asking for help is a right thing to do.
     if ((thrown as { code?: string }).code !== 'commander.helpDisplayed') throw thrown

@@ -30,7 +30,7 @@ export async function takeRepository(
   cli: Cli,
   options: { repo?: string; ref?: string; dirty?: boolean; push?: boolean; pr?: boolean; remote?: string },
 ): Promise<Taken> {
-  const { repo = '.', ref } = options
+  const { repo = await defaultRepository(cli), ref } = options
   if (ref !== undefined && !isSafeRef(ref))
     throw new TdfError('REF_UNSAFE', `"${ref}" cannot be a branch, tag or commit`)
   const local = repo.startsWith('file://') ? repo.slice('file://'.length) : path.resolve(cli.cwd, repo)
@@ -53,6 +53,15 @@ export async function takeRepository(
   return { repo: { kind: 'bundle', url: top, ref: name, baseCommit: based, ...bundle }, author, remote }
 }
 
+/** Without `--repo` git's own rule holds: GIT_DIR names the repository, else the current folder does. */
+async function defaultRepository(cli: Cli): Promise<string> {
+  if (!cli.env.GIT_DIR) return cli.cwd
+  const here = await userGit(cli, cli.cwd)(['rev-parse', '--absolute-git-dir'])
+  const named = path.resolve(cli.cwd, cli.env.GIT_DIR)
+  if (here.stdout.trim() === named) return cli.cwd
+  return path.basename(named) === '.git' ? path.dirname(named) : named
+}
+
 /** Without a word about pushing it is only perhaps wanted, and a remote that cannot be used is no failure. */
 function remoteFor(cli: Cli, top: string, { push, pr, remote }: { push?: boolean; pr?: boolean; remote?: string }) {
   return push || pr || remote !== undefined ? remoteOf(cli, top, remote) : knownRemoteOf(cli, top)
@@ -72,7 +81,7 @@ async function topOf(git: Git, local: string, given: string): Promise<string> {
   }
   if (top) return top
   const why = existsSync(local) ? (found?.stderr.trim().split('\n')[0] ?? '') : 'there is no such folder'
-  throw new TdfError('NO_REPOSITORY', `${given === '.' ? local : given} is no git repository (${why})`, {
+  throw new TdfError('NO_REPOSITORY', `${given} is no git repository (${why})`, {
     hint: existsSync(local) ? `git -C ${quoted(local)} init` : 'tdf submit --help',
   })
 }
@@ -167,7 +176,7 @@ async function writeBundle(cli: Cli, top: string, commit: string, name: string, 
   const git = userGit(cli, folder)
   const file = path.join(folder, 'repository.bundle')
   const env = { GIT_DIR: path.join(folder, 'git') }
-  await must(await git(['init', '--quiet', '--bare', '--template=', 'git'], { GIT_DIR: '' }), 'init')
+  await must(await git(['init', '--quiet', '--bare', '--template=', 'git']), 'init')
   await writeFile(path.join(folder, 'git', 'objects', 'info', 'alternates'), `${borrowed}\n`)
   await must(await git(['update-ref', name, commit], env), 'update-ref')
   await must(await git(['symbolic-ref', 'HEAD', name], env), 'symbolic-ref')

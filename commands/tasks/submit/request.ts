@@ -8,6 +8,7 @@ import type { Cli } from '../../cli/cli.ts'
 import { pairs } from '../../cli/table.ts'
 
 export interface SubmitOptions {
+  prompt?: string
   repo?: string
   ref?: string
   dirty?: boolean

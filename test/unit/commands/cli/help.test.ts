@@ -6,7 +6,7 @@ import { createCli } from '../../../../commands/cli/cli.ts'
 import { buildProgram } from '../../../../commands/program.ts'
 
 const golden = path.join(import.meta.dirname, '..', '..', '..', 'golden', 'help')
-const program = buildProgram(createCli(process, '/nowhere', []))
+const program = buildProgram(createCli(process, '/nowhere'))
 
 type Program = typeof program
 function all(command: Program, name: string): [string, Program][] {

@@ -1,0 +1,85 @@
+/** What stands around a command, such as the user's git configuration or the variables of a hook, changes no result. */
+import { execFileSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { describe, expect, it } from 'vitest'
+import type { TaskJson } from '../../../../src/protocol/control.ts'
+import { makeRepository, tdf, tdfWith } from '../../../support/daemon/home.ts'
+import { withDaemon } from '../../../support/daemon/with-daemon.ts'
+
+const { home, repo } = withDaemon()
+
+const git = (dir: string, ...args: string[]) => execFileSync('git', args, { cwd: dir, encoding: 'utf8' }).trim()
+const headOf = (dir: string) => git(dir, 'rev-parse', 'HEAD')
+
+/** Another repository, whose README has other content. */
+function stranger(): string {
+  const { dir } = makeRepository()
+  writeFileSync(path.join(dir, 'README.md'), 'another project\n')
+  git(dir, '-c', 'user.name=you', '-c', 'user.email=you@localhost', 'commit', '-qam', 'another')
+  return dir
+}
+
+describe('tdf apply', () => {
+  it.each(['fix', 'error-all'])('writes what the task wrote, also when apply.whitespace is %s', async value => {
+    const { dir } = makeRepository()
+    const script = String.raw`printf 'trailing  \n\ttab \n\n\n' > SPACES.md; printf 'indent:\n \t  x  \n' >> README.md`
+    const submitted = await tdf(home, 'submit', '--repo', dir, '-q', '--wait', '--', 'sh', '-c', script)
+    git(dir, 'config', 'apply.whitespace', value)
+    const applied = await tdfWith(home, { cwd: dir }, 'apply', submitted.out.trim())
+    expect(applied).toMatchObject({ code: 0 })
+    expect(readFileSync(path.join(dir, 'SPACES.md'), 'utf8')).toBe('trailing  \n\ttab \n\n\n')
+    expect(readFileSync(path.join(dir, 'README.md'), 'utf8')).toBe('# a project\nindent:\n \t  x  \n')
+  })
+})
+
+describe('git’s variables of another repository', () => {
+  const variables = (dir: string): [string, Record<string, string>][] => [
+    ['GIT_DIR', { GIT_DIR: path.join(dir, '.git') }],
+    ['GIT_DIR and GIT_WORK_TREE', { GIT_DIR: path.join(dir, '.git'), GIT_WORK_TREE: dir }],
+    ['GIT_INDEX_FILE', { GIT_INDEX_FILE: path.join(dir, '.git', 'index') }],
+    ['GIT_COMMON_DIR', { GIT_COMMON_DIR: path.join(dir, '.git') }],
+    ['GIT_OBJECT_DIRECTORY', { GIT_OBJECT_DIRECTORY: path.join(dir, '.git', 'objects') }],
+  ]
+
+  it.each(variables(stranger()))('%s: the repository that is named is the one that is bundled', async (_, env) => {
+    const words = ['submit', '--repo', repo.dir, '--wait', '--json', '--', 'cat', 'README.md']
+    const { out, err } = await tdfWith(home, { env }, ...words)
+    expect(err).not.toContain('error')
+    const task: TaskJson = JSON.parse(out)
+    expect(task.repo).toMatchObject({ url: repo.dir, baseCommit: headOf(repo.dir) })
+    expect((await tdf(home, 'logs', task.id)).out).toBe('# a project\n')
+  })
+
+  it('GIT_DIR without --repo: name and content are both of the repository that it names', async () => {
+    const other = stranger()
+    const place = { cwd: repo.dir, env: { GIT_DIR: path.join(other, '.git') } }
+    const { out } = await tdfWith(home, place, 'submit', '--wait', '--json', '--', 'cat', 'README.md')
+    const task: TaskJson = JSON.parse(out)
+    expect(task.repo).toMatchObject({ url: other, baseCommit: headOf(other) })
+  })
+
+  it('in a hook of a linked work tree: its own repository', async () => {
+    const { dir } = makeRepository()
+    const linked = path.join(dir, 'linked')
+    git(dir, 'worktree', 'add', '-q', linked)
+    const env = { GIT_DIR: path.join(dir, '.git', 'worktrees', 'linked'), GIT_INDEX_FILE: 'index' }
+    const { out } = await tdfWith(home, { cwd: linked, env }, 'submit', '--json', '--', 'true')
+    expect(JSON.parse(out).repo).toMatchObject({ url: linked, baseCommit: headOf(dir) })
+  })
+
+  it('do not follow into the daemon and its agent', async () => {
+    const other = stranger()
+    const hooked = { GIT_DIR: path.join(other, '.git'), GIT_WORK_TREE: other, GIT_INDEX_FILE: 'nowhere' }
+    const before = headOf(other)
+    await tdf(home, 'daemon', 'stop')
+    await home.start(hooked)
+    const script = 'echo more >> README.md; git commit -qam more'
+    const { out } = await tdf(home, 'submit', '--repo', repo.dir, '--wait', '--json', '--', 'sh', '-c', script)
+    const task: TaskJson = JSON.parse(out)
+    expect(task).toMatchObject({ verdict: 'unverified', result: { ahead: 1, filesChanged: 1 } })
+    await tdfWith(home, { cwd: repo.dir, env: hooked }, 'pull', task.id)
+    expect(git(repo.dir, 'show', `${task.result?.branch}:README.md`)).toBe('# a project\nmore')
+    expect(headOf(other)).toBe(before)
+  })
+})
