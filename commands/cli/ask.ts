@@ -34,9 +34,14 @@ export async function confirmedByName(
   return (await ask(cli, `${question} Type its name: `)) === name
 }
 
-function refuseUnasked(cli: Cli, command: Command, question: string, options: string[]): void {
+/** Whether a person sits at the terminal and may be asked. */
+export function canAsk(cli: Cli, command: Command): boolean {
   const { input } = command.optsWithGlobals<GlobalOptions>()
-  if (input !== false && cli.stdin.isTTY && cli.stderr.isTTY) return
+  return input !== false && cli.stdin.isTTY && cli.stderr.isTTY
+}
+
+function refuseUnasked(cli: Cli, command: Command, question: string, options: string[]): void {
+  if (canAsk(cli, command)) return
   const dashes = cli.words.indexOf('--')
   const words = cli.words.toSpliced(dashes < 0 ? cli.words.length : dashes, 0, ...options)
   throw usage(`${question} There is nobody to ask.`, ['tdf', ...words.map(quoted)].join(' '))

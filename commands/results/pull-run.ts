@@ -12,6 +12,7 @@ import { resultLine } from '../../src/text/tasks.ts'
 import { type Cli, print, printJson, say } from '../cli/cli.ts'
 import type { Format } from '../cli/formats.ts'
 import { type Git, userGit } from '../cli/git.ts'
+import { noteTaken } from './taken.ts'
 
 /** How many of our own commits the daemon is told of, so that it leaves out what we have. */
 const HAVE_MAX = 50
@@ -35,6 +36,7 @@ export async function pull(cli: Cli, reference: string, wanted: string | undefin
   await refuseCheckedOut(git, branch, result.commit)
   await fetchObjects(cli, git, task)
   await moveBranch(git, task, branch, result.commit)
+  await noteTaken(cli, task.id, 'pulled')
   if (format === 'json' || format === 'ndjson') return printJson(cli, { ...task, pulled: { branch } })
   say(
     cli,

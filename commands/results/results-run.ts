@@ -11,6 +11,7 @@ import { type Cli, print, printJson, say } from '../cli/cli.ts'
 import { paintedDiff, paintOf } from '../cli/colour.ts'
 import type { Format } from '../cli/formats.ts'
 import { plainEnv, userGit } from '../cli/git.ts'
+import { noteTaken } from './taken.ts'
 
 const FETCH_MS = 600_000
 /** Bytes as the task wrote them, whatever the user's `apply.whitespace` says. */
@@ -47,6 +48,7 @@ export async function apply(cli: Cli, reference: string, format: Format): Promis
       const applied = await inTop([...APPLY, file])
       if (applied.exitCode !== 0) throw new TdfError('APPLY_CONFLICT', sanitize(applied.stderr).trim())
     }
+    await noteTaken(cli, task.id, 'applied')
     if (format === 'json' || format === 'ndjson') return printJson(cli, task)
     const files = task.result?.filesChanged ?? 0
     say(cli, files === 0 ? 'there was nothing to apply' : `applied to ${files} files, uncommitted`)

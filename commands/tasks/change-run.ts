@@ -6,11 +6,13 @@ import { asTdfError, ERRORS } from '../../src/core/errors.ts'
 import type { Status } from '../../src/core/task.ts'
 import { realWorld } from '../../src/platform/world.ts'
 import type { TaskJson } from '../../src/protocol/control.ts'
+import { resultLine } from '../../src/text/tasks.ts'
 import { expand, readStdin, type Selection, selected } from '../cli/arguments.ts'
-import { confirmed } from '../cli/ask.ts'
+import { canAsk, confirmed } from '../cli/ask.ts'
 import { type Cli, durationOf, formatOf, printJson, printOne, say } from '../cli/cli.ts'
 import { paintOf } from '../cli/colour.ts'
 import type { Format } from '../cli/formats.ts'
+import { isOnlyCopy } from '../results/taken.ts'
 import { errorText } from '../run.ts'
 import { taskLine } from './task-text.ts'
 import { waitForTasks } from './wait-run.ts'
@@ -54,7 +56,9 @@ export async function changeTasks(
   const isWaiting = wait && !dryRun
   const asList = found !== undefined
   const bulk = { format, dryRun, asList, isQuiet: isWaiting }
-  const done = await each(cli, ids, bulk, id => change(cli, what, id, { dryRun, resume }))
+  const isAsking = what === 'rm' && !found && !dryRun && canAsk(cli, command)
+  const wanted = isAsking ? await filtered(ids, id => mayForget(cli, command, id)) : ids
+  const done = await each(cli, what, wanted, bulk, id => change(cli, what, id, { dryRun, resume }))
   if (!isWaiting || done.length === 0) return
   // What was refused has been said, and decides the code unless something worse comes of the others.
   const refused = cli.exitCode
@@ -74,7 +78,7 @@ export async function send(
   const deliveryId = realWorld().random.bytes(12).toString('hex')
   const path = `/tasks/${encodeURIComponent(reference)}/send`
   const task = await cli.client().call<TaskJson>({ method: 'POST', path, json: { text, close, deliveryId } })
-  show(cli, task, formatOf(command))
+  printOne(cli, formatOf(command), task, { id: task.id, text: taskLine })
 }
 
 export async function prune(cli: Cli, olderThan: string, dryRun: boolean, command: Command): Promise<void> {
@@ -84,7 +88,7 @@ export async function prune(cli: Cli, olderThan: string, dryRun: boolean, comman
   if (old.length === 0) say(cli, `no task ended more than ${olderThan} ago`)
   else if (!dryRun && !(await confirmed(cli, command, `forget ${counted(old.length)} and their results?`))) return
   const ids = old.map(({ id }) => id)
-  await each(cli, ids, { format, dryRun, asList: true }, id => change(cli, 'rm', id, { dryRun }))
+  await each(cli, 'rm', ids, { format, dryRun, asList: true }, id => change(cli, 'rm', id, { dryRun }))
 }
 
 function change(cli: Cli, what: Change, reference: string, options: ChangeOptions): Promise<TaskJson> {
@@ -108,14 +112,17 @@ interface Bulk {
 /** One after the other; answers those that it was done to. A single failure is the command's; of several, each is said and the first decides the code. */
 async function each(
   cli: Cli,
+  what: Change,
   ids: readonly string[],
   { format, dryRun, asList, isQuiet = false }: Bulk,
   act: (id: string) => Promise<TaskJson>,
 ): Promise<string[]> {
+  const text = dryRun ? taskLine : DONE[what]
+  const show = (task: TaskJson) => printOne(cli, format, task, { id: task.id, text })
   if (dryRun && ids.length > 0) say(cli, 'nothing is changed; this would be done to:')
   if (!asList && ids.length === 1 && ids[0] !== undefined) {
     const task = await act(ids[0])
-    if (!isQuiet) show(cli, task, format)
+    if (!isQuiet) show(task)
     return [task.id]
   }
   const done: TaskJson[] = []
@@ -123,7 +130,7 @@ async function each(
     try {
       const task = await act(id)
       done.push(task)
-      if (format !== 'json' && !isQuiet) show(cli, task, format)
+      if (format !== 'json' && !isQuiet) show(task)
     } catch (thrown) {
       const error = asTdfError(thrown)
       cli.stderr.write(errorText(error, format === 'json' || format === 'ndjson', paintOf(cli, cli.stderr)))
@@ -134,8 +141,31 @@ async function each(
   return done.map(({ id }) => id)
 }
 
-function show(cli: Cli, task: TaskJson, format: Format): void {
-  printOne(cli, format, task, { id: task.id, text: taskLine })
+/** What is said of a task to which it was done. */
+const DONE: Record<Change, (task: TaskJson) => string> = {
+  retry: taskLine,
+  cancel: ({ id, status }) => `${id} is ${status === 'cancelled' ? '' : 'being '}cancelled`,
+  rm: ({ id, result }) => `forgot ${id}${result && result.ahead > 0 ? ' and its result' : ''}`,
+}
+
+/** A result that is nowhere else is forgotten only when its user says so. */
+async function mayForget(cli: Cli, command: Command, reference: string): Promise<boolean> {
+  const path = `/tasks/${encodeURIComponent(reference)}`
+  // One that cannot be read is refused by the removal itself.
+  const task = await cli
+    .client()
+    .call<TaskJson>({ path })
+    .catch(() => null)
+  if (task === null || !(await isOnlyCopy(cli, task))) return true
+  const question = `the result of ${task.id} was never pulled, pushed or applied (${resultLine(task)}). Forget it?`
+  return confirmed(cli, command, question)
+}
+
+/** One after the other. */
+async function filtered(ids: readonly string[], holds: (id: string) => Promise<boolean>): Promise<string[]> {
+  const kept: string[] = []
+  for (const id of ids) if (await holds(id)) kept.push(id)
+  return kept
 }
 
 const counted = (count: number) => (count === 1 ? '1 task' : `${count} tasks`)

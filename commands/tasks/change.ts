@@ -19,7 +19,11 @@ export function cancelCommand(cli: Cli): Command {
 }
 
 export function rmCommand(cli: Cli): Command {
-  return changing(cli, 'rm', 'forget tasks that are over, with their results')
+  return changing(
+    cli,
+    'rm',
+    'forget tasks that are over, with their results; asks on a terminal when a result was never taken',
+  )
 }
 
 function changing(cli: Cli, what: Change, description: string): Command {

@@ -12,6 +12,7 @@ const SAY: Record<string, Say> = {
   },
   'task.status': ({ from, to, reason }) => `${from ? `${word(from)} → ` : ''}${word(to)}${because(reason)}`,
   'task.saved': ({ commit }) => `the work is home${commit ? `: ${word(commit).slice(0, 12)}` : ''}`,
+  'task.taken': ({ how }) => `the result was ${word(how)}`,
   'task.push': ({ state, remote, branch, error }) =>
     `${state === 'failed' ? 'not pushed' : word(state === 'pending' ? 'pushing' : state)} ${word(branch)} to ${word(remote)}${because(error)}`,
   'node.status': ({ from, to, reason }) => `${from ? `${word(from)} → ` : ''}${word(to)}${because(reason)}`,

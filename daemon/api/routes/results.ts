@@ -1,4 +1,4 @@
-/** Results, from our own copy: the difference, and a bundle to fetch; and forgetting them. */
+/** Results, from the daemon's own copy: the difference, a bundle to fetch, a push; and forgetting them. */
 
 import { createReadStream } from 'node:fs'
 import { rm } from 'node:fs/promises'
@@ -38,6 +38,13 @@ export function resultRoutes(engine: RunningEngine, parts: Control): Hono {
     return isNew ? sendFile(file, 'application/octet-stream') : c.body(null, 204)
   })
 
+  app.post('/tasks/:task/taken', async c => {
+    const { id: taskId, attempt } = findTask(store.sql, c.req.param('task'))
+    const data = parseBody(takenBody, await jsonBody(c))
+    await store.commit(() => store.append({ type: 'task.taken', taskId, attempt, data }, world.clock.now()))
+    return c.body(null, 204)
+  })
+
   app.delete('/tasks/:task', async c => {
     const task = findTask(store.sql, c.req.param('task'))
     if (isDryRun(c)) refuseUnfinished(task)
@@ -54,7 +61,8 @@ function sendFile(file: string, type: string): Response {
   return new Response(Readable.toWeb(source) as ReadableStream, { headers: { 'content-type': type } })
 }
 
-/** Pushing a result because somebody says so, in one try: the answer is how it went. */
+/** What the command line did with a result: from then on it is not the daemon's copy alone. */
+const takenBody = z.object({ how: z.enum(['pulled', 'applied']) })
 
 const pushBody = z.object({
   remote: nullable(text(4096).min(1)),
@@ -64,6 +72,7 @@ const pushBody = z.object({
   pr: z.boolean().default(false),
 })
 
+/** Pushes a result on request, in one try: the answer is how it went. */
 export function pushRoutes(engine: RunningEngine, { pusher }: Pick<Control, 'pusher'>): Hono {
   const { store, world } = engine
   const app = new Hono()

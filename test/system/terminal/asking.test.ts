@@ -108,6 +108,42 @@ describe('a question', () => {
   }, 180_000)
 })
 
+describe('tdf rm of a result that was never taken', () => {
+  async function done(): Promise<string> {
+    const script = 'echo more > MORE.md; git add -A; git commit -qm more'
+    const ran = await tdfWith(home, { cwd: repo.dir }, 'submit', '-q', '--wait', '--', 'sh', '-c', script)
+    const id = ran.out.trim()
+    await until('it is over', async () => (await home.task(id)).step === null, 120_000)
+    return id
+  }
+  const isKnown = async (id: string) => (await tdfWith(home, {}, 'show', id)).code === 0
+
+  it('asks, and forgets nothing unless told to', async () => {
+    const id = await done()
+    const { type, sees } = open()
+    type(`tdf rm ${id}`)
+    await sees(`the result of ${id} was never pulled, pushed or applied (1 commit`)
+    terminal.keys('Enter')
+    await sees('left with 0')
+    expect(await isKnown(id)).toBe(true)
+    type(`clear; tdf rm ${id} --yes`)
+    await sees(new RegExp(`^forgot ${id} and its result$[\\s\\S]*left with 0`, 'm'))
+    expect(await isKnown(id)).toBe(false)
+  }, 180_000)
+
+  it.each(['pull', 'apply'])(
+    'does not ask after tdf %s',
+    async how => {
+      const id = await done()
+      expect((await tdfWith(home, { cwd: repo.dir }, how, id)).code).toBe(0)
+      const { type, sees } = open()
+      type(`tdf rm ${id}`)
+      await sees(new RegExp(`^forgot ${id} and its result$[\\s\\S]*left with 0`, 'm'))
+    },
+    180_000,
+  )
+})
+
 describe('the bell', () => {
   it('rings after a long wait, and not after a short one', async () => {
     const id = (await tdfWith(home, { cwd: repo.dir }, 'submit', '-q', '--', 'true')).out.trim()

@@ -9,6 +9,7 @@ import type { TaskJson } from '../../../../src/protocol/control.ts'
 import { afterFile } from '../../../support/after-file.ts'
 import { cli, cliWith } from '../../../support/cli.ts'
 import { runs } from '../../../support/command-tree.ts'
+import { until } from '../../../support/daemon/home.ts'
 import { withDaemon } from '../../../support/daemon/with-daemon.ts'
 
 const { home, repo } = withDaemon()
@@ -69,6 +70,26 @@ describe('a file of tasks', () => {
     const { out } = await cli(home, ...words)
     expect(out.split('\n')[0]).toMatch(/^n2 +(from=file,batch=two|batch=two,from=file)$/)
     expect(out.trim().split('\n')).toHaveLength(3)
+  })
+})
+
+describe('what was done to a task is said in words', () => {
+  const submit = async (...words: string[]) =>
+    (await cliWith(home, { cwd: repo.dir }, 'submit', '-q', ...words)).out.trim()
+  const over = (id: string) => until('it is over', async () => (await home.task(id)).step === null)
+
+  it('by cancel', async () => {
+    const id = await submit('--', 'sleep', '600')
+    await until('it runs', async () => (await home.task(id)).step === 'running')
+    expect(await cli(home, 'cancel', id)).toMatchObject({ code: 0, out: `${id} is being cancelled\n` })
+    await over(id)
+    expect(await cli(home, 'rm', id)).toMatchObject({ code: 0, out: `forgot ${id}\n` })
+  })
+
+  it('by rm, which has nobody to ask in a script and does what it is told', async () => {
+    const id = await submit('--wait', '--', 'sh', '-c', 'echo more > MORE.md')
+    await over(id)
+    expect(await cli(home, 'rm', id)).toMatchObject({ code: 0, out: `forgot ${id} and its result\n` })
   })
 })
 
