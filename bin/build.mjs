@@ -8,6 +8,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { build } from 'esbuild'
+import { billOfMaterials, bundledPackages, notices } from './notices.mjs'
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'))
@@ -29,7 +30,8 @@ const shared = {
   format: 'esm',
   minifySyntax: true,
   minifyWhitespace: true,
-  legalComments: 'linked',
+  legalComments: 'none',
+  metafile: true,
   plugins: [englishOnly],
   logLevel: 'warning',
   define: { TDF_VERSION: JSON.stringify(version), 'process.env.NODE_ENV': '"production"' },
@@ -41,7 +43,7 @@ export async function buildAll() {
   // Built aside and put in place by a rename, so that two builds at once never mix.
   const out = path.join(root, '.cache', `dist-${process.pid}`)
   mkdirSync(out, { recursive: true })
-  await Promise.all([
+  const [program, quick, agent] = await Promise.all([
     build({
       ...shared,
       entryPoints: { tdf: 'commands/main.ts' },
@@ -55,6 +57,12 @@ export async function buildAll() {
     build({ ...shared, entryPoints: { 'tdf-agent': 'src/agent/main.ts' }, outdir: out }),
     buildBenchHost(out),
   ])
+  const metafiles = [program, quick, agent].map(({ metafile }) => metafile)
+  const packages = bundledPackages(root, metafiles)
+  writeFileSync(path.join(out, 'THIRD_PARTY_NOTICES.txt'), notices(packages))
+  writeFileSync(path.join(out, 'sbom.cdx.json'), billOfMaterials(version, packages))
+  // What the two are compared with; not part of the package.
+  writeFileSync(path.join(out, 'metafiles.json'), JSON.stringify(metafiles))
   // The manual is written by the program itself, from its own tree of commands.
   await promisify(execFile)(process.execPath, [path.join(out, 'tdf.js'), 'man', '--to', path.join(out, 'man')])
   writeFileSync(path.join(out, 'built'), `${version}\n`)

@@ -95,6 +95,3 @@ function parseListen(text: string, mode: number): ListenAddress {
   if (!match || port > 65_535) throw new UsageError(`--listen ${text}: must be HOST:PORT or unix:/path`)
   return { kind: 'tcp', host: match[1] ?? match[2] ?? '', port }
 }
-
-/** The agent ships alone, so it carries its own copy; a test holds it equal to package.json. */
-export const AGENT_VERSION = '0.1.0'

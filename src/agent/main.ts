@@ -4,8 +4,9 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import process from 'node:process'
 import { TdfError } from '../core/errors.ts'
+import { VERSION } from '../platform/version.ts'
 import { realWorld } from '../platform/world.ts'
-import { AGENT_VERSION, type Command, HELP, parseArguments, UsageError } from './arguments.ts'
+import { type Command, HELP, parseArguments, UsageError } from './arguments.ts'
 import { announce, logToStderr, Misconfigured, messageOf, StateInUse } from './errors.ts'
 
 const EXIT = { ok: 0, failed: 1, usage: 2, temporary: 75, configuration: 78 }
@@ -17,7 +18,7 @@ async function main(argv: readonly string[]): Promise<number | null> {
       process.stdout.write(HELP)
       return EXIT.ok
     case 'version':
-      process.stdout.write(`tdf-agent ${AGENT_VERSION}\n`)
+      process.stdout.write(`tdf-agent ${VERSION}\n`)
       return EXIT.ok
     case 'run-session': {
       // Each part is loaded only where it runs: a session's start waits for its runner, which needs no server.

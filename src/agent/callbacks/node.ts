@@ -1,10 +1,10 @@
 /** What the agent says about its node: ready after each registration and start, then a heartbeat. */
 
 import { readFileSync, statfsSync } from 'node:fs'
+import { VERSION } from '../../platform/version.ts'
 import type { Cancel, World } from '../../platform/world.ts'
 import type { NodeHeartbeat, NodeReady } from '../../protocol/callbacks.ts'
 import type { Agent } from '../agent.ts'
-import { AGENT_VERSION } from '../arguments.ts'
 import { callbackUrl } from './events.ts'
 import { openDeliveryQueue } from './lane.ts'
 import { post } from './post.ts'
@@ -27,7 +27,7 @@ export function startNodePusher(agent: Agent, load: () => MachineLoad): NodePush
   }
 
   const queue = openDeliveryQueue(world, log, () => {
-    const body: NodeReady = { agentVersion: AGENT_VERSION, stateId: identity.stateId }
+    const body: NodeReady = { agentVersion: VERSION, stateId: identity.stateId }
     const push = readyOwed ? pushTo('ready', body) : null
     const owed = agent.registration.current()
     const settled = () => {

@@ -1,6 +1,7 @@
 /** The node as a whole: health, registration, the outbox. */
 
 import type { Hono } from 'hono'
+import { VERSION } from '../../platform/version.ts'
 import {
   AGENT_PROTOCOL,
   type AgentEvents,
@@ -9,7 +10,6 @@ import {
   type SandboxState,
 } from '../../protocol/agent-api.ts'
 import { EVENTS_PAGE_MAX, EVENTS_WAIT_S_MAX } from '../../protocol/shapes.ts'
-import { AGENT_VERSION } from '../arguments.ts'
 import { malformed, Refusal } from '../errors.ts'
 import { bubblewrapProblem } from '../isolation/sandbox.ts'
 import { countFrom, type Env, readJson, type Serving } from './request.ts'
@@ -22,7 +22,7 @@ export function nodeRoutes(app: Hono<Env>, { agent, load, events, node }: Servin
       status: 'healthy',
       nodeName: identity.nodeName(),
       stateId: identity.stateId,
-      version: AGENT_VERSION,
+      version: VERSION,
       protocol: AGENT_PROTOCOL,
       ...load(),
       workspaces: agent.workspaces.size + agent.damaged.size,

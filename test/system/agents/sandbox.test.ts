@@ -2,7 +2,7 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { whereConfined } from '../../support/bubblewrap.ts'
+import { whereConfined } from '../../support/where.ts'
 import { sceneOf } from './scene.ts'
 
 const LONG_MS = 200_000

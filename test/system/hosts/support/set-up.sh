@@ -3,7 +3,21 @@
 # Prints the folder of the root file system as its last line.
 set -euo pipefail
 cache=${TDF_TEST_CACHE:-${XDG_CACHE_HOME:-/var/cache}/tdf-test}
-mirror=${TDF_TEST_MIRROR:-http://deb.debian.org/debian}
+apt=${TDF_TEST_APT:-/etc/apt}
+
+# The first archive of Debian among apt's own sources, in either of their formats (sources.list(5)).
+mirror_of_apt() {
+  { cat "$apt"/sources.list "$apt"/sources.list.d/*.list | sed -nE 's/^deb +(\[[^]]*\] +)?([^ ]+) .*/\2/p'
+    cat "$apt"/sources.list.d/*.sources | sed -nE 's/^URIs: *([^ ]+).*/\1/p'
+  } 2>/dev/null | grep -m 1 -E '/debian/?$' || true
+}
+mirror=${TDF_TEST_MIRROR:-$(mirror_of_apt)}
+if [ -z "$mirror" ]; then
+  echo "no archive of Debian among the sources in $apt: set TDF_TEST_MIRROR to the address of one" >&2
+  exit 1
+fi
+if [ "${1:-}" = --mirror ]; then echo "$mirror"; exit 0; fi
+
 # Changes with the list below, so that an old cache is not taken for a new one.
 root=$cache/debian-13-v1
 

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Home, hasEnded, makeHome, makeRepository, tdf, tdfWith, until } from '../../../support/daemon/home.ts'
+import { whereRoot } from '../../../support/where.ts'
 
 let home: Home
 let repository: ReturnType<typeof makeRepository>
@@ -44,8 +45,8 @@ describe('a disk with little room', () => {
 })
 
 // Only root may make a disk that is full.
-describe.runIf(process.getuid?.() === 0)('a disk that is full', () => {
-  it('gets the reserve, so that what was accepted is kept', async () => {
+whereRoot('a disk that is full', () => {
+  it('a disk that is full gets the reserve, so that what was accepted is kept', async () => {
     configure('[disk]\nlow = "0B"\nreserve = "4MiB"\n')
     const state = path.join(home.dir, 'state')
     const reserve = path.join(state, 'reserve')

@@ -3,10 +3,11 @@ import { spawn } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { expect, it } from 'vitest'
-import { AGENT_VERSION } from '../../../../src/agent/arguments.ts'
 import type { FindingJson } from '../../../../src/protocol/control.ts'
 import { cli, cliWith } from '../../../support/cli.ts'
 import { makeHome, until } from '../../../support/daemon/home.ts'
+
+const VERSION: string = JSON.parse(readFileSync('package.json', 'utf8')).version
 
 it('tells of each agent its version and how it logs in, or what is missing and what gives it', async () => {
   const own = makeHome(`
@@ -68,7 +69,7 @@ it('names an agent of this machine that is still what it was before an upgrade, 
   const own = makeHome()
   const dist = path.join(import.meta.dirname, '..', '..', '..', '..', 'dist', 'tdf-agent.js')
   const old = path.join(own.dir, 'tdf-agent.mjs')
-  writeFileSync(old, readFileSync(dist, 'utf8').replaceAll(AGENT_VERSION, '0.0.9'))
+  writeFileSync(old, readFileSync(dist, 'utf8').replaceAll(VERSION, '0.0.9'))
   const [socket, token, state] = ['agent.sock', 'state/agent-token', 'state/agent'].map(name =>
     path.join(own.dir, name),
   )
@@ -85,7 +86,7 @@ it('names an agent of this machine that is still what it was before an upgrade, 
     await until('the daemon knows it', async () => (await found()) !== undefined)
     expect(await found()).toEqual({
       ...{ check: 'local agent', state: 'warn', hint: 'systemctl --user restart tdf-agent' },
-      message: `the tdf-agent of local is 0.0.9 and this is ${AGENT_VERSION}; what runs goes on when it is restarted`,
+      message: `the tdf-agent of local is 0.0.9 and this is ${VERSION}; what runs goes on when it is restarted`,
     })
   } finally {
     agent.kill()

@@ -4,9 +4,9 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkS
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { FindingJson, TaskJson } from '../../../../src/protocol/control.ts'
-import { whereConfined } from '../../../support/bubblewrap.ts'
 import { cli } from '../../../support/cli.ts'
 import { type Home, makeHome, makeRepository, until } from '../../../support/daemon/home.ts'
+import { whereConfined } from '../../../support/where.ts'
 
 let home: Home
 let repo: ReturnType<typeof makeRepository>

@@ -4,6 +4,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync 
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type Home, hasEnded, makeHome, makeRepository, tdf, tdfWith, until } from '../../../support/daemon/home.ts'
+import { whereRoot } from '../../../support/where.ts'
 
 let repo: ReturnType<typeof makeRepository>
 beforeAll(() => {
@@ -164,39 +165,40 @@ describe('a daemon', () => {
   })
 
   // Only root may make a disk that is full.
-  if (process.getuid?.() !== 0) return
-  it('on a full disk says so, accepts nothing it cannot keep, and goes on with room', async () => {
-    const home = newHome('[disk]\nlow = "0B"\nreserve = "0B"\n')
-    const state = path.join(home.dir, 'state')
-    mkdirSync(state)
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', state])
-    try {
-      const daemon = await home.start()
-      chmodSync(state, 0o700)
-      const submit = () => tdf(home, 'submit', '--repo', repo.dir, '--json', '--node', 'local', '--', 'true')
-      const before = JSON.parse((await submit()).out)
-      await until('the first is over', async () => (await home.task(before.id)).step === null)
-      const ballast = path.join(state, 'ballast')
+  whereRoot('a full disk', () => {
+    it('on a full disk says so, accepts nothing it cannot keep, and goes on with room', async () => {
+      const home = newHome('[disk]\nlow = "0B"\nreserve = "0B"\n')
+      const state = path.join(home.dir, 'state')
+      mkdirSync(state)
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', state])
       try {
-        writeFileSync(ballast, Buffer.alloc(64 * 1024 * 1024))
-      } catch {
-        // It is full now.
+        const daemon = await home.start()
+        chmodSync(state, 0o700)
+        const submit = () => tdf(home, 'submit', '--repo', repo.dir, '--json', '--node', 'local', '--', 'true')
+        const before = JSON.parse((await submit()).out)
+        await until('the first is over', async () => (await home.task(before.id)).step === null)
+        const ballast = path.join(state, 'ballast')
+        try {
+          writeFileSync(ballast, Buffer.alloc(64 * 1024 * 1024))
+        } catch {
+          // It is full now.
+        }
+        const refused = await submit()
+        expect(refused.out).toBe('')
+        expect([1, 75]).toContain(refused.code)
+        expect(errorOf(refused.err).code).toBe('DISK_FULL')
+        rmSync(ballast)
+        const after = await submit()
+        expect(after.code).toBe(0)
+        expect((await home.task(before.id)).status).toBe('completed')
+        daemon.kill('SIGTERM')
+        await until('it ended', () => hasEnded(daemon))
+      } finally {
+        const agent = home.agent()
+        if (agent) process.kill(agent.pid, 'SIGKILL')
+        execFileSync('umount', ['-l', state])
       }
-      const refused = await submit()
-      expect(refused.out).toBe('')
-      expect([1, 75]).toContain(refused.code)
-      expect(errorOf(refused.err).code).toBe('DISK_FULL')
-      rmSync(ballast)
-      const after = await submit()
-      expect(after.code).toBe(0)
-      expect((await home.task(before.id)).status).toBe('completed')
-      daemon.kill('SIGTERM')
-      await until('it ended', () => hasEnded(daemon))
-    } finally {
-      const agent = home.agent()
-      if (agent) process.kill(agent.pid, 'SIGKILL')
-      execFileSync('umount', ['-l', state])
-    }
+    })
   })
 })
 
