@@ -15,7 +15,10 @@ afterAll(() => rmSync(folder, { recursive: true }))
 function ci(stages: string) {
   const file = path.join(folder, 'stages')
   writeFileSync(file, stages)
-  const { status, stdout } = spawnSync('.ci/run', { env: { ...process.env, TDF_CI_STAGES: file }, encoding: 'utf8' })
+  const { status, stdout } = spawnSync(path.resolve('.ci/run'), {
+    env: { ...process.env, TDF_CI_STAGES: file },
+    encoding: 'utf8',
+  })
   return { status, total: stdout.trim().split('\n').at(-1), said: stdout }
 }
 
@@ -90,6 +93,6 @@ describe('the tests on real machines take their mirror from the sources of apt',
 
   function setUp(apt: string) {
     const env = { PATH: process.env.PATH ?? '', TDF_TEST_APT: apt }
-    return spawnSync('test/system/hosts/support/set-up.sh', ['--mirror'], { env, encoding: 'utf8' })
+    return spawnSync(path.resolve('test/system/hosts/support/set-up.sh'), ['--mirror'], { env, encoding: 'utf8' })
   }
 })
