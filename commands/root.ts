@@ -3,9 +3,8 @@
 import { Command, type CommanderError, Option } from 'commander'
 import { VERSION } from '../src/platform/version.ts'
 import { quoted } from './cli/arguments.ts'
-import { type Cli, usage } from './cli/cli.ts'
+import { type Cli, FORMATS, usage } from './cli/cli.ts'
 import { COLOUR_WHEN, type ColourWhen } from './cli/colour.ts'
-import { FORMATS } from './cli/formats.ts'
 
 export type MakeCommand = (cli: Cli) => Command
 

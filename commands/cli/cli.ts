@@ -12,8 +12,7 @@ import { findPaths, type Paths } from '../../src/platform/paths.ts'
 import { VERSION } from '../../src/platform/version.ts'
 import { realWorld } from '../../src/platform/world.ts'
 import { jsonText, sanitize } from '../../src/text/sanitize.ts'
-import { type ColourWhen, paintOf } from './colour.ts'
-import type { Format, Shape } from './formats.ts'
+import { type ColourWhen, type Paint, paintOf } from './colour.ts'
 
 export interface Cli {
   /** The command line without the agent's command, for a hint that repeats it. */
@@ -36,6 +35,21 @@ export interface Cli {
   debug: boolean
   /** Set by the command that runs; 0 unless it says otherwise. */
   exitCode: number
+}
+
+export const FORMATS = ['table', 'wide', 'json', 'ndjson', 'id'] as const
+export type Format = (typeof FORMATS)[number]
+
+/** What a list looks like. */
+export interface Shape {
+  format: Format
+  /** Titles of the columns in this order; undefined for those of the format. */
+  columns: readonly string[] | undefined
+  header: boolean
+  /** Columns of the terminal; undefined in a pipe, where nothing is shortened. */
+  width: number | undefined
+  /** Undefined where there is no colour. */
+  paint?: Paint | undefined
 }
 
 /** The options that every command takes, before or behind its name. */

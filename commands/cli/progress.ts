@@ -7,9 +7,8 @@ import { eventText, progressLine, took } from '../../src/text/events.ts'
 import { oneLine, sanitize } from '../../src/text/sanitize.ts'
 import { isOver, isSettled } from '../../src/text/tasks.ts'
 import { reasonText } from '../../src/text/waiting.ts'
-import { type Cli, printJson, say } from './cli.ts'
+import { type Cli, type Format, printJson, say } from './cli.ts'
 import { paintOf } from './colour.ts'
-import type { Format } from './formats.ts'
 import { liveLines } from './live-lines.ts'
 
 export interface Reporter {

@@ -2,8 +2,7 @@
 import { jsonText, oneLine } from '../../src/text/sanitize.ts'
 import { shorten, widthOf } from '../../src/text/width.ts'
 import type { Tone } from '../../src/tui/state/states.ts'
-import { type Cli, print, usage } from './cli.ts'
-import type { Shape } from './formats.ts'
+import { type Cli, print, type Shape, usage } from './cli.ts'
 
 export interface Column<T> {
   title: string

@@ -1,7 +1,6 @@
 /** `tdf watch` without a task: the dashboard on a terminal, else events as they happen, one object a line. */
-import type { Cli } from '../cli/cli.ts'
+import type { Cli, Format } from '../cli/cli.ts'
 import { hasColour } from '../cli/colour.ts'
-import type { Format } from '../cli/formats.ts'
 import { followEvents } from './observe-run.ts'
 
 export interface WatchAllOptions {

@@ -4,8 +4,7 @@ import { existsSync } from 'node:fs'
 import { TdfError } from '../../src/core/errors.ts'
 import type { PushJson, TaskJson } from '../../src/protocol/control.ts'
 import { pushText } from '../../src/text/tasks.ts'
-import { type Cli, print, printJson, say } from '../cli/cli.ts'
-import type { Format } from '../cli/formats.ts'
+import { type Cli, type Format, print, printJson, say } from '../cli/cli.ts'
 import { remoteOf } from '../cli/git.ts'
 
 export interface PushOptions {

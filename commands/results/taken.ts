@@ -2,6 +2,9 @@
 import type { EventJson, TaskJson } from '../../src/protocol/control.ts'
 import type { Cli } from '../cli/cli.ts'
 
+/** Noted in the journal by the daemon. */
+const EVENT = 'task.taken'
+
 /** Best effort: a result that was taken and not noted costs one question. */
 export async function noteTaken(cli: Cli, id: string, how: 'pulled' | 'applied'): Promise<void> {
   await cli
@@ -14,5 +17,5 @@ export async function noteTaken(cli: Cli, id: string, how: 'pulled' | 'applied')
 export async function isOnlyCopy(cli: Cli, { id, attempt, result, push }: TaskJson): Promise<boolean> {
   if (!result || result.ahead === 0 || push?.state === 'pushed') return false
   const events = await cli.client().call<EventJson[]>({ path: `/tasks/${id}/events` })
-  return !events.some(event => event.type === 'task.taken' && event.attempt === attempt)
+  return !events.some(event => event.type === EVENT && event.attempt === attempt)
 }

@@ -1,4 +1,4 @@
-/** `tdf watch`: puts the parts together, and takes them apart on every way out. Loaded only when it is wanted. */
+/** `tdf watch`: puts the parts of the dashboard together, and takes them apart on every way out. Loaded on demand. */
 import process from 'node:process'
 import { type Instance, render } from 'ink'
 import { createElement } from 'react'
@@ -16,7 +16,7 @@ import { press } from './input/press.ts'
 import { firstModel, type Pane } from './state/model.ts'
 import { createStore } from './store.ts'
 import { listen } from './terminal/process-events.ts'
-import { openTerminal, type Streams } from './terminal/terminal.ts'
+import { openTerminal, type Streams, type Terminal } from './terminal/terminal.ts'
 
 const TICK_MS = 1_000
 
@@ -24,13 +24,13 @@ export interface DashboardOptions extends Streams {
   client: Client
   isReadOnly: boolean
   keys: KeyMap
-  /** Said in the last line, first of all. */
+  /** Shown first in the last line. */
   complaint: string | null
-  /** Shows a text until somebody has read it. */
+  /** Shows a text until its reader leaves it. */
   pager(pieces: AsyncIterable<string>): Promise<void>
 }
 
-/** Until somebody leaves. Answers the exit code; throws what went wrong, with the terminal as it was. */
+/** Runs until its user leaves. Answers the exit code; throws what went wrong, with the terminal as it was. */
 export async function openDashboard(options: DashboardOptions): Promise<number> {
   const { client, stdin, stdout } = options
   const { clock, random } = realWorld()
@@ -40,20 +40,73 @@ export async function openDashboard(options: DashboardOptions): Promise<number> 
   const parts: Parts = { store, remote: remoteOf(client), clock, signal: leaving.signal }
   const seq = await readSnapshot(parts)
 
-  let app: Instance | null = null
   let leave: (exitCode: number) => void = () => {}
   let fail: (error: unknown) => void = () => {}
   const left = new Promise<number>((resolve, reject) => {
     leave = resolve
     fail = reject
   })
+  const screen = createScreen(parts, terminal, { stdin, onKey, fail })
+  const actions = {
+    random,
+    quit: () => leave(0),
+    // Stops like any job of a shell. SIGTSTP, since the kernel drops it where no shell is there to continue it.
+    suspend: () => void screen.lend(async () => void process.kill(process.pid, 'SIGTSTP')),
+    stream: (id: string) => void screen.lend(() => streamLog({ ...parts, stdin, stdout }, id)),
+    page: (id: string, pane: Pane) => void screen.lend(() => showInPager(parts, options, id, pane)),
+    write: (text: string) => void stdout.write(text),
+  }
+
+  function onKey(key: string): void {
+    for (const command of press(store.get(), key)) {
+      if ('act' in command) store.dispatch(command.act)
+      else perform(parts, actions, command.effect)
+    }
+    store.flush()
+  }
+
+  const undo = listen({ stdout, clock, redraw: screen.redraw, leave, fail })
+  try {
+    screen.show()
+    tick(parts)
+    if (options.complaint !== null) store.dispatch({ kind: 'notice', isBad: true, text: options.complaint })
+    followFocus(parts)
+    for (const running of [followJournal(parts, seq), keepFresh(parts), readHistory(parts, seq)]) running.catch(fail)
+    return await left
+  } finally {
+    leaving.abort()
+    undo()
+    screen.hide()
+    terminal.leave()
+    stdin.pause()
+  }
+}
+
+interface Screen {
+  show(): void
+  hide(): void
+  /** After another size, or when nothing on the terminal can be trusted. */
+  redraw(): void
+  /** Gives the terminal to something else until `use` is done. */
+  lend(use: () => Promise<void>): Promise<void>
+}
+
+interface ScreenOptions {
+  stdin: NodeJS.ReadStream
+  onKey(key: string): void
+  fail(error: unknown): void
+}
+
+/** What Ink draws, on the alternate screen of the terminal. */
+function createScreen({ store, signal }: Parts, terminal: Terminal, { stdin, onKey, fail }: ScreenOptions): Screen {
+  let app: Instance | null = null
 
   function show(): void {
     terminal.enter()
     app = render(createElement(Dashboard, { store, changed: terminal.changed, onKey }), {
       stdin,
       stdout: terminal.canvas,
-      // Whatever is drawn is handed over at once; the painter knows where it belongs.
+      // Every frame is written at once; the painter knows where it belongs.
       debug: true,
       patchConsole: false,
       exitOnCtrlC: false,
@@ -66,72 +119,40 @@ export async function openDashboard(options: DashboardOptions): Promise<number> 
     app = null
   }
 
-  function redraw(): void {
-    if (!app) return
-    terminal.enter()
-    store.dispatch({ kind: 'size', size: { ...terminal.size() } })
-    store.flush()
-  }
-
   function complain(error: unknown): void {
-    if (!leaving.signal.aborted) store.dispatch({ kind: 'notice', isBad: true, text: asTdfError(error).message })
+    if (!signal.aborted) store.dispatch({ kind: 'notice', isBad: true, text: asTdfError(error).message })
   }
 
-  async function page(id: string, pane: Pane): Promise<void> {
-    // What is typed now is for the pager. A stream that Ink has just left can only be stopped in the next turn.
-    await new Promise<void>(resolve => clock.turn(resolve))
-    stdin.pause()
-    await options.pager(fullText(parts, id, pane))
+  return {
+    show,
+    hide,
+    redraw() {
+      if (!app) return
+      terminal.enter()
+      store.dispatch({ kind: 'size', size: { ...terminal.size() } })
+      store.flush()
+    },
+    async lend(use) {
+      hide()
+      terminal.leave()
+      await use().catch(complain)
+      if (signal.aborted) return
+      store.dispatch({ kind: 'size', size: terminal.size() })
+      show()
+    },
   }
+}
 
-  /** Gives the terminal to something else for a while. */
-  async function aside(act: () => Promise<void>): Promise<void> {
-    hide()
-    terminal.leave()
-    await act().catch(complain)
-    if (leaving.signal.aborted) return
-    store.dispatch({ kind: 'size', size: terminal.size() })
-    show()
-  }
+async function showInPager(parts: Parts, { stdin, pager }: DashboardOptions, id: string, pane: Pane): Promise<void> {
+  // The keys belong to the pager now. A stream that Ink has just left can only be stopped in the next turn.
+  await new Promise<void>(resolve => parts.clock.turn(resolve))
+  stdin.pause()
+  await pager(fullText(parts, id, pane))
+}
 
-  /** Stops like any job of a shell. SIGTSTP, since the kernel drops it where no shell is there to wake us. */
-  const suspend = () => aside(async () => void process.kill(process.pid, 'SIGTSTP'))
-  const actions = {
-    random,
-    quit: () => leave(0),
-    suspend: () => void suspend(),
-    stream: (id: string) => void aside(() => streamLog({ ...parts, stdin, stdout }, id)),
-    page: (id: string, pane: Pane) => void aside(() => page(id, pane)),
-    write: (text: string) => void stdout.write(text),
-  }
-
-  function onKey(key: string): void {
-    for (const command of press(store.get(), key)) {
-      if ('act' in command) store.dispatch(command.act)
-      else perform(parts, actions, command.effect)
-    }
-    store.flush()
-  }
-
-  function tick(): void {
-    if (leaving.signal.aborted) return
-    store.dispatch({ kind: 'tick', now: clock.now() })
-    clock.timer(TICK_MS, tick)
-  }
-
-  const undo = listen({ stdout, clock, redraw, leave, fail })
-  try {
-    show()
-    tick()
-    if (options.complaint !== null) store.dispatch({ kind: 'notice', isBad: true, text: options.complaint })
-    followFocus(parts)
-    for (const running of [followJournal(parts, seq), keepFresh(parts), readHistory(parts, seq)]) running.catch(fail)
-    return await left
-  } finally {
-    leaving.abort()
-    undo()
-    hide()
-    terminal.leave()
-    stdin.pause()
-  }
+function tick(parts: Parts): void {
+  const { store, clock, signal } = parts
+  if (signal.aborted) return
+  store.dispatch({ kind: 'tick', now: clock.now() })
+  clock.timer(TICK_MS, () => tick(parts))
 }

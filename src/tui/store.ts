@@ -1,15 +1,16 @@
-/** Holds the model. What changes is there at once; who draws is told at most ten times a second. */
+/** Holds the model of the dashboard. Changes are there at once; listeners are called at most ten times a second. */
 import type { Clock } from '../platform/world.ts'
-import type { Action } from './state/actions.ts'
+import type { Action, FeedAction, ViewAction } from './state/actions.ts'
 import type { Model } from './state/model.ts'
-import { reduce } from './state/reduce.ts'
+import { feed } from './state/reduce-feed.ts'
+import { view } from './state/reduce-view.ts'
 
 const PAINT_MS = 100
 
 export interface Store {
   get(): Model
   dispatch(action: Action): void
-  /** Tells who draws now: somebody pressed a key. */
+  /** Calls the listeners now, since a key was pressed. */
   flush(): void
   subscribe(listener: () => void): () => void
 }
@@ -46,4 +47,13 @@ export function createStore(first: Model, clock: Clock): Store {
       return () => void listeners.delete(listener)
     },
   }
+}
+
+type Reducer<A> = (model: Model, action: A) => Model
+
+/** The next model, from the one before and what happened. Pure. */
+export function reduce(model: Model, action: Action): Model {
+  // Each row of a table takes the action of its own kind, which the compiler cannot see from here.
+  if (action.kind in feed) return (feed[action.kind as FeedAction['kind']] as Reducer<Action>)(model, action)
+  return (view[action.kind as ViewAction['kind']] as Reducer<Action>)(model, action)
 }

@@ -20,30 +20,11 @@ import { why } from '../tasks/why.ts'
 const EVENTS_MAX = 10_000
 
 export function taskRoutes(engine: RunningEngine): Hono {
-  const { store, world } = engine
+  const { store } = engine
   const app = new Hono()
   const shown = (id: string) => taskJson(store.sql, findTask(store.sql, id))
 
-  app.post('/tasks', async c => {
-    const request = parseBody(submitRequest, await jsonBody(c))
-    const key = c.req.header('idempotency-key') ?? null
-    const hash = createHash('sha256').update(JSON.stringify(request)).digest('hex')
-    const known = taskOfKey(store.sql, key, hash)
-    if (known !== undefined) return c.json(shown(known))
-    assertRoom(engine)
-    const id = freshTaskId(world.random)
-    const spec = accept({ ...engine, searchPath: process.env.PATH ?? '' }, id, request)
-    if (isDryRun(c)) return c.json({ id: null, ...spec, placement: forecast(engine, spec) })
-    const stored = {
-      id,
-      spec: { ...spec, ...traceOf(c) },
-      idempotencyKey: key,
-      idempotencyHash: hash,
-      createdAt: world.clock.now(),
-    }
-    const submitted = await engine.submit(stored)
-    return c.json(shown(submitted.id), submitted.id === id ? 201 : 200)
-  })
+  app.post('/tasks', c => submit(engine, c))
 
   app.get('/tasks', c => {
     const filter = taskFilter(c)
@@ -90,6 +71,25 @@ export function taskRoutes(engine: RunningEngine): Hono {
     return c.json(shown(taskId))
   })
   return app
+}
+
+/** A repeated idempotency key is answered with its task; a dry run, with what would be stored. */
+async function submit(engine: RunningEngine, c: Context): Promise<Response> {
+  const { store, world } = engine
+  const shown = (id: string) => taskJson(store.sql, findTask(store.sql, id))
+  const request = parseBody(submitRequest, await jsonBody(c))
+  const idempotencyKey = c.req.header('idempotency-key') ?? null
+  const idempotencyHash = createHash('sha256').update(JSON.stringify(request)).digest('hex')
+  const known = taskOfKey(store.sql, idempotencyKey, idempotencyHash)
+  if (known !== undefined) return c.json(shown(known))
+  assertRoom(engine)
+  const id = freshTaskId(world.random)
+  const spec = accept({ ...engine, searchPath: process.env.PATH ?? '' }, id, request)
+  if (isDryRun(c)) return c.json({ id: null, ...spec, placement: forecast(engine, spec) })
+  const createdAt = world.clock.now()
+  const stored = { id, spec: { ...spec, ...traceOf(c) }, idempotencyKey, idempotencyHash, createdAt }
+  const submitted = await engine.submit(stored)
+  return c.json(shown(submitted.id), submitted.id === id ? 201 : 200)
 }
 
 /** W3C Trace Context; one of another form is not taken up, as it says. */

@@ -1,4 +1,4 @@
-/** What the dashboard knows and shows, as one value. Views draw it, `reduce.ts` makes the next one, nothing else. */
+/** What the dashboard knows and shows, as one value. Views draw it; `store.ts` makes the next one from an action. */
 import { DEFAULT_KEYS, type KeyMap } from '../../core/keys.ts'
 import type { EventJson, NodeJson, ScreenTaskJson, WhyJson } from '../../protocol/control.ts'
 import type { Log } from './log.ts'
