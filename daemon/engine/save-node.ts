@@ -1,41 +1,46 @@
-/** Writes an outcome of a node's journey, with its event and with a wake-up for every task that it concerns. */
-import { TdfError } from '../../src/core/errors.ts'
-import { NODE_EDGES, type NodeStatus } from '../../src/core/node.ts'
+/** Writes a change of a node with its event and with a wake-up for every task that it concerns. All inside a write. */
+import { canBeHeld } from '../../src/core/node.ts'
 import { readAttempt, wakeAttempt } from '../../src/store/tables/attempts.ts'
-import { type NodeState, type ReadNode, readNode, updateNode } from '../../src/store/tables/nodes.ts'
+import { type ReadNode, readNode, updateNode } from '../../src/store/tables/nodes.ts'
 import { dropReservation, liveWorkspaces, reservedOn, setWorkspaceStatus } from '../../src/store/tables/slots.ts'
 import { nodeWaits } from '../../src/text/waiting.ts'
-import { SERVING } from '../placement/place.ts'
+import { type NodeChange, type NodeTransition, type NodeWrite, nodeTransition } from '../nodes/rules/transition.ts'
 import type { Engine } from '../services.ts'
 import { placementRequest } from './attempts.ts'
+import { discardWork } from './cleanup.ts'
 import { nodeSubject, taskSubject } from './loop.ts'
 
-/** Inside a write. False when somebody changed the node since it was read. */
-export function saveNode(engine: Engine, seen: ReadNode, change: Partial<NodeState>): boolean {
-  const { store, loop, world } = engine
-  const now = world.clock.now()
-  const next = { ...seen, ...change, updatedAt: now }
-  if (next.status !== seen.status) {
-    const allowed: readonly NodeStatus[] = NODE_EDGES[seen.status]
-    if (!allowed.includes(next.status)) {
-      throw new TdfError('BUG', `node ${seen.name}: ${seen.status} → ${next.status} is no edge of its journey`)
-    }
-  }
-  const wakeAt = updateNode(store.sql, seen, next, now)
+/** False when the node was changed since it was read. Throws BUG when its status may not change so. */
+export function saveNode(engine: Engine, seen: ReadNode, change: NodeChange): boolean {
+  return writeNode(engine, seen, nodeTransition(seen, change, engine.world.clock.now()))
+}
+
+/** False when the node was changed since it was read: then nothing was written. */
+export function writeNode(engine: Engine, seen: ReadNode, { node, events, writes }: NodeTransition): boolean {
+  const { store, loop } = engine
+  const wakeAt = updateNode(store.sql, seen, node, node.updatedAt)
   if (wakeAt === false) return false
   store.afterCommit(() => loop.schedule(nodeSubject(seen.name), wakeAt))
-  if (next.status !== seen.status) {
-    const data = { from: seen.status, to: next.status, reason: next.waitingFor }
-    engine.store.append({ type: 'node.status', nodeName: seen.name, data }, now)
-    wakeTasksOn(engine, seen.name, now)
-    if (!SERVING.includes(next.status)) dropReservationsOn(engine, seen.name)
-    engine.placementChanged()
-  }
+  for (const event of events) store.append(event, node.updatedAt)
+  for (const write of writes) apply(engine, seen.name, write, node.updatedAt)
   return true
 }
 
-/** A node that will not serve gives its reservations back: whoever still waits for a slot waits in the queue again. */
-function dropReservationsOn({ store, queue }: Engine, name: string): void {
+function apply(engine: Engine, name: string, write: NodeWrite, now: number): void {
+  switch (write.kind) {
+    case 'wake_tasks':
+      return wakeTasksOn(engine, name, now)
+    case 'drop_reservations':
+      return dropReservationsOn(engine, name)
+    case 'discard_work':
+      return void discardWork(engine, name, write.reason)
+    case 'place':
+      return engine.placementChanged()
+  }
+}
+
+/** A task that still waits for a slot waits in the queue again. */
+function dropReservationsOn({ store, queue }: Pick<Engine, 'store' | 'queue'>, name: string): void {
   for (const key of reservedOn(store.sql, name)) {
     dropReservation(store.sql, key)
     const task = readAttempt(store.sql, key)
@@ -45,43 +50,29 @@ function dropReservationsOn({ store, queue }: Engine, name: string): void {
   }
 }
 
-/** Inside a write: every task that waits for the node or is placed on it looks again now. */
-export function wakeTasksOn({ store, loop }: Engine, name: string, now: number): void {
+/** Every task that waits for the node or is placed on it looks again now. */
+function wakeTasksOn({ store, loop }: Pick<Engine, 'store' | 'loop'>, name: string, now: number): void {
   const placed = liveWorkspaces(store.sql, name).map(({ taskId, attempt }) => ({ id: taskId, attempt }))
   for (const key of [...reservedOn(store.sql, name), ...placed]) {
     if (wakeAttempt(store.sql, key, now)) store.afterCommit(() => loop.schedule(taskSubject(key), now))
   }
 }
 
-/** A held node takes no work and is not destroyed: somebody's work is still on it. */
-
-const HOLDABLE = ['ready', 'warm', 'draining', 'lost', 'destroying']
-
-/** Inside a write: the node waits for the work to be saved, at most `held_max`. */
+/** A held node takes no work and is not destroyed until the work on it is saved, at most for `held_max`. */
 export function holdNode(engine: Engine, name: string | null, now: number): void {
   const node = name === null ? undefined : readNode(engine.store.sql, name)
-  if (!node || !HOLDABLE.includes(node.status)) return
-  const { heldMax } = engine.config.nodes
+  if (!node || !canBeHeld(node)) return
   saveNode(engine, node, {
     status: 'held',
     wakeAt: now,
-    deadlineAt: now + heldMax,
+    deadlineAt: now + engine.config.nodes.heldMax,
     waitingFor: nodeWaits.work(),
   })
 }
 
-/** The agent came back with an empty state folder: what ran on it is gone, and whoever waits for it must know. */
-
-/** Inside a write. */
-export function loseWorkspaces(engine: Engine, nodeName: string): void {
+/** The agent came back with an empty state folder: what ran on it is gone, and every task there must know. */
+export function loseWorkspaces(engine: Pick<Engine, 'store' | 'loop' | 'world'>, nodeName: string): void {
   const { store, world } = engine
   for (const { id } of liveWorkspaces(store.sql, nodeName)) setWorkspaceStatus(store.sql, id, 'lost')
   wakeTasksOn(engine, nodeName, world.clock.now())
-}
-
-/** The connection to a node is over: it is dialled and greeted anew now, not when its silence is noticed. */
-
-export function connectionLost({ agents, loop, world }: Engine, nodeName: string): void {
-  agents.disconnected(nodeName)
-  loop.schedule(nodeSubject(nodeName), world.clock.now())
 }

@@ -1,19 +1,27 @@
-/** The first words at every (re)connection: who we are, where to call, and who answers. */
+/**
+ * What the daemon and a node's agent tell each other. The handshake at every (re)connection: who we are, where to call,
+ * and who answers. The pull: the agent's outbox from our cursor on, which makes up for lost pushes and counts as a
+ * heartbeat; the cursor moves in the transaction that stores what was read.
+ */
 import { TdfError } from '../../src/core/errors.ts'
+import type { Node } from '../../src/core/node.ts'
 import { hashToken, nodeToken } from '../../src/platform/tokens.ts'
 import { AGENT_PROTOCOL } from '../../src/protocol/agent-api.ts'
 import { EVENTS_PAGE_MAX } from '../../src/protocol/shapes.ts'
 import { issueToken } from '../../src/store/tables/meta.ts'
-import { type NodeState, type ReadNode, writeHeartbeat } from '../../src/store/tables/nodes.ts'
+import { readHeartbeat, writeHeartbeat } from '../../src/store/tables/nodes.ts'
+import { nodeSubject } from '../engine/loop.ts'
 import { loseWorkspaces } from '../engine/save-node.ts'
 import { ingestEvent } from '../engine/signals.ts'
-import type { NodeContext } from './handler.ts'
+import type { Engine } from '../services.ts'
 import { unreachable } from './reach/agents.ts'
+import type { Handshake } from './rules/outcome.ts'
 
 const NEWER_AGAIN_MS = 60_000
+const PAGES_MAX = 20
 
 /** Throws while the agent does not answer, or answers as another node. */
-export async function handshake({ engine, signal }: NodeContext, node: ReadNode): Promise<Partial<NodeState>> {
+export async function handshake(engine: Engine, node: Node, signal: AbortSignal): Promise<Handshake> {
   const { agents, install, store, world, config } = engine
   agents.forget(node.name)
   const client = await agents.unverified(node, signal)
@@ -26,7 +34,7 @@ export async function handshake({ engine, signal }: NodeContext, node: ReadNode)
   const { logMaxBytes, salvageMaxBytes } = config.results
   const limits = { logMaxBytes, salvageMaxBytes }
   await client.register({ nodeName: node.name, installId: install.id, heartbeatMs, callback, limits }).catch(error => {
-    // The way is open and nobody is at its end: the next one is dialled anew, and looks after the agent as it goes.
+    // The connection is open and no agent answers: the next one is dialled anew, and starts the agent on the way.
     engine.providers[node.provider]?.hangUp?.(node)
     throw error
   })
@@ -46,21 +54,15 @@ export async function handshake({ engine, signal }: NodeContext, node: ReadNode)
   return {
     stateId,
     cursor: node.stateId === stateId ? node.cursor : 0,
-    facts: { ...node.facts, agentVersion: version },
+    facts: { agentVersion: version },
   }
 }
 
-/**
- * Reads the agent's outbox from our cursor: whatever a push lost is made up for here, and an agent that pushes nothing
- * still counts as alive. The cursor moves in the transaction that stores what was read.
- */
-
-const PAGES_MAX = 20
-
 /** Answers the new cursor. Throws NODE_UNREACHABLE or NODE_REPLACED. */
-export async function pull({ engine, signal, heartbeat }: NodeContext, node: ReadNode): Promise<number> {
+export async function pull(engine: Engine, node: Node, signal: AbortSignal): Promise<number> {
   const { agents, store, world } = engine
   const agent = await agents.of(node, signal)
+  const { cpuPercent = null, memoryPercent = null, diskPercent = null } = readHeartbeat(store.sql, node.name) ?? {}
   let cursor = node.cursor
   for (let page = 0; page < PAGES_MAX; page++) {
     const { stateId, events } = await agent.events(cursor, 0)
@@ -70,11 +72,16 @@ export async function pull({ engine, signal, heartbeat }: NodeContext, node: Rea
     cursor = events.at(-1)?.seq ?? cursor
     await store.commit(() => {
       const at = world.clock.now()
-      const { cpuPercent = null, memoryPercent = null, diskPercent = null } = heartbeat ?? {}
       writeHeartbeat(store.sql, node.name, { at, cpuPercent, memoryPercent, diskPercent })
       for (const event of events) ingestEvent(engine, event)
     })
     if (events.length < EVENTS_PAGE_MAX) return cursor
   }
   return cursor
+}
+
+/** The connection to a node is over: it is dialled and its agent given the handshake now, not when the silence is noticed. */
+export function connectionLost({ agents, loop, world }: Pick<Engine, 'agents' | 'loop' | 'world'>, name: string): void {
+  agents.disconnected(name)
+  loop.schedule(nodeSubject(name), world.clock.now())
 }

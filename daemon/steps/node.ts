@@ -3,6 +3,7 @@
  * waiting tasks cost nothing. Why a task waits is worked out when somebody asks.
  */
 import { TdfError } from '../../src/core/errors.ts'
+import { canPlace, hasMachine, isOrdered, isServing } from '../../src/core/node.ts'
 import type { Task } from '../../src/core/task.ts'
 import { taskWaits } from '../../src/text/waiting.ts'
 import { advance, fail, wait } from '../engine/rules/outcome.ts'
@@ -16,17 +17,15 @@ export const nodeSelection: StepHandler<'workspace_creation' | 'node_provisionin
   }
   const node = ctx.reservedNode === null ? undefined : ctx.node(ctx.reservedNode)
   if (!node) return wait(ctx.config.runner.queueTimeout, taskWaits.slot())
-  return advance(node.status === 'ready' || node.status === 'warm' ? 'workspace_creation' : 'node_provisioning')
+  return advance(isServing(node) ? 'workspace_creation' : 'node_provisioning')
 }
 
 /** Waits for the machine it is reserved on. The node's own journey talks to the provider and wakes this task. */
 
-const GONE = ['failed', 'lost', 'held', 'draining', 'destroying', 'destroyed']
-
 export const nodeProvisioning: StepHandler<'node_agent_ready' | 'node_selection'> = async (ctx, task) => {
   const node = ctx.reservedNode === null ? undefined : ctx.node(ctx.reservedNode)
-  if (!node || GONE.includes(node.status)) return advance('node_selection')
-  if (node.status !== 'ordered' && node.status !== 'creating') return advance('node_agent_ready')
+  if (!node || !canPlace(node)) return advance('node_selection')
+  if (!isOrdered(node)) return advance('node_agent_ready')
   const { provisionPollInterval, queueTimeout } = ctx.config.runner
   const why = node.waitingFor ?? taskWaits.nodeCreated(node.name)
   // Without a machine there is nothing that could be late: room, quota and tokens are waited for as long as a slot.
@@ -39,24 +38,19 @@ export const nodeProvisioning: StepHandler<'node_agent_ready' | 'node_selection'
 
 /** Waits until the node's agent has proved who it is; the node's journey asks it and wakes this task. */
 
-const SERVES = ['ready', 'warm']
-const COMES = ['booting', 'creating', 'ordered']
-
 export const nodeAgentReady: StepHandler<'workspace_creation' | 'node_selection'> = async ctx => {
   const node = ctx.reservedNode === null ? undefined : ctx.node(ctx.reservedNode)
-  if (node && SERVES.includes(node.status)) return advance('workspace_creation')
-  if (!node || !COMES.includes(node.status)) return advance('node_selection')
+  if (node && isServing(node)) return advance('workspace_creation')
+  if (!node || !canPlace(node)) return advance('node_selection')
   return wait(ctx.config.runner.agentPollInterval, node.waitingFor ?? taskWaits.nodeAgent(node.name))
 }
 
 /** What a step may read from the state of its node. */
 
-const LOST = ['lost', 'destroying', 'destroyed', 'failed']
-
 /** The node of a placed task is gone: given up by its own journey, removed, or back without what ran on it. */
 export function isLost(ctx: StepContext, task: Task): boolean {
   const node = task.nodeName === null ? undefined : ctx.node(task.nodeName)
-  return !node || LOST.includes(node.status) || ctx.workspaceStatus === 'lost'
+  return !node || !hasMachine(node) || ctx.workspaceStatus === 'lost'
 }
 
 /** The end of an attempt whose machine went away under it. */

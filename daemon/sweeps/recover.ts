@@ -54,16 +54,7 @@ export async function recoverAdopted(
 /** The first time that it answers, it has as long as any machine with work on it. */
 export async function reach(engine: Engine, node: ReadNode, signal: AbortSignal): Promise<AgentClient> {
   if (node.stateId !== null) return engine.agents.of(node, signal)
-  const context = {
-    engine,
-    now: engine.world.clock.now(),
-    heartbeat: null,
-    workspaces: 0,
-    reservations: 0,
-    unsaved: 0,
-    signal,
-  }
-  const handshaken = await handshake(context, node)
+  const handshaken = await handshake(engine, node, signal)
   const deadlineAt = engine.world.clock.now() + engine.config.nodes.heldMax
   await engine.store.commit(() =>
     saveNode(engine, node, { ...handshaken, facts: { ...node.facts, ...handshaken.facts }, deadlineAt }),

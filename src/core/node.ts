@@ -30,6 +30,27 @@ export const NODE_EDGES = {
   destroyed: [],
 } as const satisfies Record<NodeStatus, readonly NodeStatus[]>
 
+type HasStatus = { status: NodeStatus }
+
+/** Takes new work now. */
+export const isServing = ({ status }: HasStatus): boolean => status === 'ready' || status === 'warm'
+/** There is no machine yet. */
+export const isOrdered = ({ status }: HasStatus): boolean => status === 'ordered' || status === 'creating'
+/** A slot can be reserved on it: it serves, or it is on its way there. */
+export const canPlace = (node: HasStatus): boolean => isServing(node) || isOrdered(node) || node.status === 'booting'
+/** Work runs on it, or may. */
+export const isInUse = (node: HasStatus): boolean => isServing(node) || node.status === 'draining'
+/** A machine must be there; when its provider does not list it, something is wrong. */
+export const hasMachine = (node: HasStatus): boolean =>
+  isInUse(node) || node.status === 'booting' || node.status === 'held'
+/** Unsaved work may be on it, so that it can be held. */
+export const canBeHeld = (node: HasStatus): boolean =>
+  isInUse(node) || node.status === 'lost' || node.status === 'destroying'
+/** Its provider confirmed that there is no machine any more. */
+export const isGone = ({ status }: HasStatus): boolean => status === 'destroyed'
+/** Its journey is over; a machine of that name should not exist. */
+export const isOver = (node: HasStatus): boolean => isGone(node) || node.status === 'failed'
+
 export const PROVIDERS = ['local', 'static', 'hetzner'] as const
 export type ProviderName = (typeof PROVIDERS)[number]
 
@@ -86,3 +107,14 @@ export interface Heartbeat {
   memoryPercent: number | null
   diskPercent: number | null
 }
+
+/** A machine as its provider sees it. `facts` and `about` are merged into its node. */
+export type Machine =
+  | { state: 'up'; address: string; facts?: Partial<NodeFacts>; about?: MachineAbout }
+  /** On its way; `why` is a sentence for people. */
+  | { state: 'coming'; why: string; facts?: Partial<NodeFacts>; about?: MachineAbout }
+  /** It cannot be made. What exists of it is destroyed, and another is ordered under another name. */
+  | { state: 'failed'; why: string; facts?: Partial<NodeFacts> }
+
+/** What the provider chose, where the order left that open. `pricePerHour` is gross, in the currency of the provider. */
+export type MachineAbout = Pick<Node, 'size' | 'location' | 'pricePerHour'>

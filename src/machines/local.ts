@@ -9,11 +9,11 @@ import process from 'node:process'
 import type { AgentLine } from '../clients/agent.ts'
 import { httpTransport } from '../clients/transport.ts'
 import { TdfError } from '../core/errors.ts'
-import type { Node } from '../core/node.ts'
+import type { Machine, Node } from '../core/node.ts'
 import { writeDurable } from '../platform/files.ts'
 import { identify, isAlive, type ProcessIdentity, sendSignal, startDetached } from '../platform/process.ts'
 import { sleep, type World } from '../platform/world.ts'
-import type { Machine, Provider } from './provider.ts'
+import type { Provider } from './provider.ts'
 
 export const LOCAL_NODE = 'local'
 

@@ -1,17 +1,6 @@
 /** The seam behind which machines come from. Everything is keyed by the node's name and safe to ask twice. */
 import type { AgentLine } from '../clients/agent.ts'
-import type { Node, NodeFacts } from '../core/node.ts'
-
-/** A machine as its provider sees it. */
-export type Machine =
-  | { state: 'up'; address: string; facts?: Partial<NodeFacts>; about?: MachineAbout }
-  /** On its way; `why` is a sentence for people. */
-  | { state: 'coming'; why: string; facts?: Partial<NodeFacts>; about?: MachineAbout }
-  /** It will never be one. What there is of it is destroyed, and another is ordered under another name. */
-  | { state: 'failed'; why: string; facts?: Partial<NodeFacts> }
-
-/** What it came to be, where the order left that open. */
-export type MachineAbout = Pick<Node, 'size' | 'location' | 'pricePerHour'>
+import type { Machine, MachineAbout, Node } from '../core/node.ts'
 
 /** Whether size and place of an order are only defaults, so that others will do when there is no room. */
 export interface MayVary {

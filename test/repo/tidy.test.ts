@@ -75,6 +75,11 @@ const MAY_IMPORT: Arrow[] = [
   // The pure core: what a task becomes after an outcome. No step, no client, no HTTP, no SQL, no clock; the wording of a
   // wait is text, and stands where people look for texts.
   { from: 'daemon/engine/rules/', may: ['daemon/engine/rules/', 'src/text/waiting.ts', ...CORE] },
+  // The same for what a node becomes.
+  {
+    from: 'daemon/nodes/rules/',
+    may: ['daemon/nodes/rules/', 'src/text/waiting.ts', 'src/core/', 'src/config/schema/'],
+  },
   {
     from: 'daemon/steps/',
     may: [

@@ -58,13 +58,13 @@ vi.mock('../../src/store/tables/slots.ts', async original => {
   return { ...real, slotsInUse }
 })
 
-vi.mock('../../daemon/nodes/coming.ts', async original => {
-  const real = await original<typeof import('../../daemon/nodes/coming.ts')>()
+vi.mock('../../daemon/nodes/journey.ts', async original => {
+  const { nodeJourney: real } = await original<typeof import('../../daemon/nodes/journey.ts')>()
   const creating: typeof real.creating = (ctx, node) => {
     if (!is('a machine gets a new name at every try')) return real.creating(ctx, node)
     return real.creating(ctx, { ...node, name: `${node.name}-${ctx.now}` })
   }
-  return { ...real, creating }
+  return { nodeJourney: { ...real, creating } }
 })
 
 vi.mock('../../src/store/tables/cleanups.ts', async original => {

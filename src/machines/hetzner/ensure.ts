@@ -5,8 +5,8 @@
 
 import { createHash } from 'node:crypto'
 import { TdfError } from '../../core/errors.ts'
-import type { Node } from '../../core/node.ts'
-import type { Machine, MayVary } from '../provider.ts'
+import type { Machine, Node } from '../../core/node.ts'
+import type { MayVary } from '../provider.ts'
 import type { HetznerApi, Server } from './api.ts'
 import { REQUEST_MS } from './client.ts'
 import { HetznerError } from './errors.ts'

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { lastPaidMoment } from '../../../../daemon/nodes/serving.ts'
+import { lastPaidMoment } from '../../../../daemon/nodes/rules/serving.ts'
 
 const MIN = 60_000
 const born = Date.UTC(2026, 0, 1, 9, 17)
