@@ -3,6 +3,7 @@
  * use nothing else. Each call is one transaction, and answers when it is durable.
  */
 import { TdfError } from '../../src/core/errors.ts'
+import { isGone } from '../../src/core/node.ts'
 import { isTerminal } from '../../src/core/task.ts'
 import type { CallbackAnswer } from '../../src/protocol/callbacks.ts'
 import type { Sql } from '../../src/store/sqlite/sql.ts'
@@ -134,7 +135,7 @@ function receiveNodeSignal(
 ): CallbackAnswer {
   const { store, loop, world } = engine
   const node = readNode(store.sql, signal.name)
-  if (!node || node.status === 'destroyed') return { accepted: false, reason: 'the node is gone' }
+  if (!node || isGone(node)) return { accepted: false, reason: 'the node is gone' }
   const now = world.clock.now()
   const isKnown = node.stateId === null || node.stateId === signal.stateId
   if (signal.kind === 'heartbeat' && isKnown) {

@@ -3,6 +3,7 @@
  * done any number of times: by the cleanup step, by the sweep, by `rm`.
  */
 import { asTdfError, TdfError } from '../../src/core/errors.ts'
+import { isGone } from '../../src/core/node.ts'
 import { type AttemptKey, readAttempt, updateAttempt } from '../../src/store/tables/attempts.ts'
 import { type CleanupItem, cleanupsOf, delayCleanup, pendingOn, setCleanup } from '../../src/store/tables/cleanups.ts'
 import { readNode, wakeNode } from '../../src/store/tables/nodes.ts'
@@ -61,7 +62,7 @@ const DO: Record<CleanupItem['kind'], (engine: Engine, item: CleanupItem, signal
 /** Undefined when the machine is gone for good, and what was on it with it. */
 async function agentOf({ store, agents }: Engine, item: CleanupItem, signal: AbortSignal) {
   const node = readNode(store.sql, item.nodeName)
-  if (!node || node.status === 'destroyed') return undefined
+  if (!node || isGone(node)) return undefined
   return agents.of(node, signal)
 }
 
@@ -93,7 +94,7 @@ export async function saveLate(engine: Engine, item: CleanupItem, signal: AbortS
   const { store, agents, results } = engine
   const task = readAttempt(store.sql, item)
   const node = readNode(store.sql, item.nodeName)
-  if (!task || !node || node.status === 'destroyed') return
+  if (!task || !node || isGone(node)) return
   const agent = await agents.of(node, signal)
   if ((await agent.workspace(item.subject)) === null) return
   const session = task.sessionId === null ? null : await agent.session(item.subject, task.sessionId)

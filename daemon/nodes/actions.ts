@@ -1,6 +1,6 @@
 /** What people do to nodes: drain, take back, remove. */
 import { TdfError } from '../../src/core/errors.ts'
-import type { NodeStatus } from '../../src/core/node.ts'
+import { isGone, isServing, type NodeStatus } from '../../src/core/node.ts'
 import { pendingOn } from '../../src/store/tables/cleanups.ts'
 import { deleteNode, type ReadNode, readNode } from '../../src/store/tables/nodes.ts'
 import { liveWorkspaces } from '../../src/store/tables/slots.ts'
@@ -24,12 +24,11 @@ interface DrainOptions {
 
 /** No new work; what runs on it goes on. Drained again, it changes nothing. */
 export async function drainNode(engine: Engine, name: string, { undo, dryRun }: DrainOptions): Promise<void> {
-  const from: readonly NodeStatus[] = undo ? ['draining'] : ['ready', 'warm']
   const to: NodeStatus = undo ? 'ready' : 'draining'
   await engine.store.commit(() => {
     const node = findNode(engine, name)
     if (node.status === to) return
-    if (!from.includes(node.status)) {
+    if (undo ? node.status !== 'draining' : !isServing(node)) {
       throw new TdfError('WRONG_STATE', `node ${name} is ${node.status}`, { hint: `tdf node show ${name}` })
     }
     if (dryRun) return
@@ -77,7 +76,7 @@ function refuseWithWork({ store }: Engine, { name, facts }: ReadNode, discard: b
 }
 
 function destroy(engine: Engine, node: ReadNode): void {
-  if (node.status === 'destroying' || node.status === 'destroyed') return
+  if (node.status === 'destroying' || isGone(node)) return
   saveNode(engine, node, {
     status: 'destroying',
     waitingFor: nodeWaits.removal(),

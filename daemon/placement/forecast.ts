@@ -1,4 +1,5 @@
 /** Where a task would go if it were submitted now, and what the machine costs: for `submit --dry-run`. */
+import { isServing } from '../../src/core/node.ts'
 import { credentialOf, type Step, type TaskSpec } from '../../src/core/task.ts'
 import type { ForecastJson } from '../../src/protocol/control.ts'
 import type { Sql } from '../../src/store/sqlite/sql.ts'
@@ -33,8 +34,12 @@ export function forecast(engine: Forecasting, spec: TaskSpec): ForecastJson {
   const [given] = reservations
   if (given) {
     const found = readNode(store.sql, given.node)
-    const isUp = found?.status === 'ready' || found?.status === 'warm'
-    return { ...NOTHING, how: isUp ? 'warm' : 'coming', node: given.node, pricePerHour: found?.pricePerHour ?? null }
+    return {
+      ...NOTHING,
+      how: found && isServing(found) ? 'warm' : 'coming',
+      node: given.node,
+      pricePerHour: found?.pricePerHour ?? null,
+    }
   }
   const [order] = orders
   if (order) {

@@ -2,7 +2,7 @@
  * Runs the placement pass whenever something changed that may give a waiting task its slot: once a turn, however much
  * changed. Reservations, ordered nodes and wake-ups are one transaction.
  */
-import type { ProviderName } from '../../src/core/node.ts'
+import { isGone, isServing, type ProviderName } from '../../src/core/node.ts'
 import { readAttempt, wakeAttempt } from '../../src/store/tables/attempts.ts'
 import { limitsAt } from '../../src/store/tables/meta.ts'
 import { insertNode, type ReadNode, readHeartbeats, readNodes } from '../../src/store/tables/nodes.ts'
@@ -68,7 +68,7 @@ function unlimited(
 }
 
 /** Machines that count against `max_nodes`: ours, until they are gone. */
-export const counts = (node: ReadNode) => node.autoProvisioned && node.status !== 'destroyed'
+export const counts = (node: ReadNode) => node.autoProvisioned && !isGone(node)
 
 export function roomsOf(engine: Pick<Engine, 'store'>, nodes: readonly ReadNode[], now: number): NodeCapacity[] {
   const used = slotsInUse(engine.store.sql)
@@ -76,7 +76,6 @@ export function roomsOf(engine: Pick<Engine, 'store'>, nodes: readonly ReadNode[
   return nodes.map(node => {
     const beat = heartbeats.get(node.name)
     const inUse = used.get(node.name) ?? 0
-    const speaks = node.status === 'ready' || node.status === 'warm'
     return {
       name: node.name,
       provider: node.provider,
@@ -88,7 +87,7 @@ export function roomsOf(engine: Pick<Engine, 'store'>, nodes: readonly ReadNode[
       slots: node.facts.adopted ? inUse : node.maxWorkspaces,
       cpuPercent: beat?.cpuPercent ?? null,
       memoryPercent: beat?.memoryPercent ?? null,
-      silentMs: speaks && beat ? now - beat.at : null,
+      silentMs: isServing(node) && beat ? now - beat.at : null,
     }
   })
 }

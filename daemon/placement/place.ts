@@ -5,7 +5,7 @@
  * that comes free elsewhere, and leaves its own to those behind it.
  */
 import type { Config } from '../../src/config/schema/schema.ts'
-import type { NodeStatus, ProviderName } from '../../src/core/node.ts'
+import { canPlace, isServing, type NodeStatus, type ProviderName } from '../../src/core/node.ts'
 import { rejections } from '../../src/text/waiting.ts'
 
 export interface PlacementRequest {
@@ -78,7 +78,7 @@ export function assign(
     ) {
       break
     }
-    const capacity = best(request, request.reserved === null ? free : free.filter(isThere), placing.config)
+    const capacity = best(request, request.reserved === null ? free : free.filter(isServing), placing.config)
     if (capacity) {
       const left = free.find(({ name }) => name === request.reserved)
       if (left) left.used -= 1
@@ -102,7 +102,7 @@ export function rejection(request: PlacementRequest, capacity: NodeCapacity, con
   }
   if (request.size !== null && rank(capacity.size) < rank(request.size))
     return rejections.size(capacity.size, request.size)
-  if (!SERVING.includes(capacity.status)) return rejections.status(capacity.status)
+  if (!canPlace(capacity)) return rejections.status(capacity.status)
   if (capacity.silentMs !== null && capacity.silentMs > nodes.heartbeatStale) {
     return rejections.silence(capacity.silentMs)
   }
@@ -117,12 +117,6 @@ export function rejection(request: PlacementRequest, capacity: NodeCapacity, con
   }
   return capacity.used >= capacity.slots ? rejections.slots(capacity.used, capacity.slots) : null
 }
-
-/** Statuses in which a slot can be reserved: there already, or on its way. */
-export const SERVING: readonly NodeStatus[] = ['ready', 'warm', 'booting', 'creating', 'ordered']
-
-/** A slot that can be used now: worth more than one on a machine that is still to come. */
-const isThere = ({ status }: NodeCapacity) => status === 'ready' || status === 'warm'
 
 /** Location first, then warm before ready before ordered, the smallest size that fits, the least loaded. */
 function best<T extends NodeCapacity>(request: PlacementRequest, capacities: T[], config: Config): T | undefined {

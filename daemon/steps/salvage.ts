@@ -5,6 +5,7 @@
  */
 import type { AgentClient } from '../../src/clients/agent.ts'
 import { asTdfError, TdfError } from '../../src/core/errors.ts'
+import { isGone } from '../../src/core/node.ts'
 import { checkIdOf, isTerminal, type Task } from '../../src/core/task.ts'
 import { taskWaits } from '../../src/text/waiting.ts'
 import { advance, fail, type Outcome, type StepPatch, wait } from '../engine/rules/outcome.ts'
@@ -32,8 +33,7 @@ export const salvage: StepHandler<Next> = async (ctx, task) => {
 async function bring(ctx: StepContext, task: Task): Promise<Outcome<Next>> {
   const { workspaceId, sessionId } = task
   const node = task.nodeName === null ? undefined : ctx.node(task.nodeName)
-  if (!node || node.status === 'destroyed' || workspaceId === null || sessionId === null)
-    return nothingToSave(ctx, task)
+  if (!node || isGone(node) || workspaceId === null || sessionId === null) return nothingToSave(ctx, task)
   if (task.facts.saved) return settle(ctx, task)
   const agent = await ctx.agent(node.name)
   if ((await agent.workspace(workspaceId)) === null) return nothingToSave(ctx, task)

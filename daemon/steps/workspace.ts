@@ -1,6 +1,7 @@
 /** Places the workspace on the reserved slot, then asks the node's agent to make it. Idempotent by the workspace's id. */
 import { TdfError } from '../../src/core/errors.ts'
 import type { Node } from '../../src/core/node.ts'
+import { isServing } from '../../src/core/node.ts'
 import { nextSession, type Task, type TaskSpec } from '../../src/core/task.ts'
 import type { CreateWorkspace } from '../../src/protocol/agent-api.ts'
 import { provisioningFailed, workspaceReady as readyBody } from '../../src/protocol/callbacks.ts'
@@ -15,7 +16,7 @@ const INSTALL_TIMEOUT_MS = 15 * 60_000
 export const workspaceCreation: StepHandler<'workspace_ready' | 'node_selection'> = async (ctx, task) => {
   if (task.workspaceId === null || task.nodeName === null) {
     const node = ctx.reservedNode === null ? undefined : ctx.node(ctx.reservedNode)
-    if (!node || !['ready', 'warm'].includes(node.status)) return advance('node_selection')
+    if (!node || !isServing(node)) return advance('node_selection')
     return { kind: 'place', nodeName: node.name }
   }
   if (isLost(ctx, task)) return advance('node_selection')

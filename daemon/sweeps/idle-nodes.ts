@@ -1,4 +1,5 @@
-/** Machines of ours that nobody uses: what a warm node's own wake missed, and what has lived too long. */
+/** Idle machines of ours: what a warm node's own wake missed, and what has lived too long. */
+import { isServing } from '../../src/core/node.ts'
 import { type ReadNode, readNodes } from '../../src/store/tables/nodes.ts'
 import { slotsInUse } from '../../src/store/tables/slots.ts'
 import { nodeWaits } from '../../src/text/waiting.ts'
@@ -39,8 +40,7 @@ function isExpired({ store }: Engine, node: ReadNode, now: number): boolean {
 }
 
 function isTooOld({ config }: Engine, node: ReadNode, now: number): boolean {
-  const serves = node.status === 'ready' || node.status === 'warm'
-  return node.autoProvisioned && serves && now - node.createdAt > config.nodes.maxLifetime
+  return node.autoProvisioned && isServing(node) && now - node.createdAt > config.nodes.maxLifetime
 }
 
 async function change(

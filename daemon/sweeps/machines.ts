@@ -4,7 +4,7 @@
  * a list proves nothing by itself.
  */
 import { asTdfError } from '../../src/core/errors.ts'
-import type { ProviderName } from '../../src/core/node.ts'
+import { hasMachine, isInUse, isOver, type ProviderName } from '../../src/core/node.ts'
 import type { MarkedFleet, MarkedMachine } from '../../src/machines/provider.ts'
 import { isRestored } from '../../src/store/tables/meta.ts'
 import { type ReadNode, readNode, readNodes } from '../../src/store/tables/nodes.ts'
@@ -42,8 +42,7 @@ export const machines: Sweep = {
   },
 }
 
-const RECOVERABLE: readonly string[] = ['held', 'ready', 'warm', 'draining']
-const isToRecover = ({ facts, status }: ReadNode) => facts.adopted === true && RECOVERABLE.includes(status)
+const isToRecover = (node: ReadNode) => node.facts.adopted === true && (isInUse(node) || node.status === 'held')
 
 interface Round {
   engine: Engine
@@ -76,7 +75,7 @@ async function lookAt(round: Round, machine: MarkedMachine): Promise<void> {
     if (isYoung || report.adopted >= REMOVED_MAX || isRestored(store.sql)) return
     // Time for two looks at it: whoever is never reached in it has never been of use.
     report.adopted += await adopt(engine, round.provider, machine, 2 * config.sweeps.interval)
-  } else if (node.status === 'destroyed' || node.status === 'failed') {
+  } else if (isOver(node)) {
     if (isYoung || report.removed >= REMOVED_MAX) return
     engine.log.warn({ node: node.name, server: machine.id }, 'a machine that should be gone is still there')
     await fleet.remove(machine, signal)
@@ -87,11 +86,9 @@ async function lookAt(round: Round, machine: MarkedMachine): Promise<void> {
   }
 }
 
-const MUST_HAVE_ONE: readonly string[] = ['booting', 'ready', 'warm', 'draining', 'held']
-
 /** It was not listed: only an answer about it alone says that it is gone. */
 async function lookFor({ engine, signal, report }: Round, node: ReadNode): Promise<void> {
-  if (!MUST_HAVE_ONE.includes(node.status)) return
+  if (!hasMachine(node)) return
   const machine = await engine.providers[node.provider]?.find(node, signal)
   if (machine?.state !== 'gone') return
   const facts = { ...node.facts, error: 'its machine is gone' }

@@ -3,6 +3,7 @@
  * workspace of a task that we do not know belongs to somebody else and is only reported.
  */
 import { asTdfError } from '../../src/core/errors.ts'
+import { isInUse } from '../../src/core/node.ts'
 import type { AgentWorkspace } from '../../src/protocol/agent-api.ts'
 import { readAttempt } from '../../src/store/tables/attempts.ts'
 import { type ReadNode, readNodes } from '../../src/store/tables/nodes.ts'
@@ -20,7 +21,7 @@ export const orphans: Sweep = {
   async run(engine, _parts, signal) {
     const report = { removed: 0, foreign: 0, unreachable: 0 }
     for (const node of readNodes(engine.store.sql)) {
-      if (node.status !== 'ready' && node.status !== 'warm' && node.status !== 'draining') continue
+      if (!isInUse(node)) continue
       try {
         await sweepNode(engine, node, report, signal)
       } catch (thrown) {

@@ -4,7 +4,7 @@
  * slot where its run already is: ids are the same, so that its journey finds what it would have begun.
  */
 import { asTdfError, TdfError } from '../../src/core/errors.ts'
-import type { ProviderName } from '../../src/core/node.ts'
+import { isInUse, type ProviderName } from '../../src/core/node.ts'
 import { type Task, workspaceIdOf } from '../../src/core/task.ts'
 import { sleep } from '../../src/platform/world.ts'
 import type { AgentWorkspace } from '../../src/protocol/agent-api.ts'
@@ -59,8 +59,7 @@ export const restored: Sweep = {
   },
 }
 
-const mayHaveRuns = ({ status, facts }: ReadNode) =>
-  status === 'ready' || status === 'warm' || status === 'draining' || (status === 'held' && facts.adopted === true)
+const mayHaveRuns = (node: ReadNode) => isInUse(node) || (node.status === 'held' && node.facts.adopted === true)
 
 /** Answers the nodes that their provider does not list. */
 async function takeIn(round: Round): Promise<ReadonlySet<string>> {

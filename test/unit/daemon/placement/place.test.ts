@@ -41,8 +41,8 @@ const hetzner = {
   locations: ['fsn1', 'nbg1'],
   slots: 3,
 } as const
-const given = (wishes: PlacementRequest[], rooms: NodeCapacity[], change?: Partial<PlacementLimits>) =>
-  assign(wishes, rooms, placing(change)).reservations.map(({ request: { id }, node }) => `${id}@${node}`)
+const given = (requests: PlacementRequest[], rooms: NodeCapacity[], change?: Partial<PlacementLimits>) =>
+  assign(requests, rooms, placing(change)).reservations.map(({ request: { id }, node }) => `${id}@${node}`)
 
 describe('placement', () => {
   it('fills the slots that there are, and no more', () => {
@@ -130,7 +130,7 @@ describe('placement', () => {
       [],
       placing({ offers: [hetzner] }),
     )
-    expect(orders).toMatchObject([{ size: 'large', location: 'nbg1', wishes: [{ id: 't1' }, { id: 't2' }] }])
+    expect(orders).toMatchObject([{ size: 'large', location: 'nbg1', requests: [{ id: 't1' }, { id: 't2' }] }])
     expect(assign([request(2)], [], placing({ offers: [hetzner] })).orders).toMatchObject([
       { size: 'small', location: 'fsn1' },
     ])
