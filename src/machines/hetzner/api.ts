@@ -15,9 +15,12 @@ export interface NewServer {
 }
 
 export interface HetznerApi {
-  /** Null when there is none. An empty answer of a list is no proof; one of `get` is. */
+  /** Before a create, and for a server without a number. Null is no proof: a list may lack what is there. */
   byName(name: string, signal?: AbortSignal): Promise<Server | null>
+  /** Null when it certainly is gone. */
   get(id: number, signal?: AbortSignal): Promise<Server | null>
+  /** The same before and after a change, from the reserve of the rate limit. */
+  getForChange(id: number, signal?: AbortSignal): Promise<Server | null>
   /** Every server with these labels, whatever number of pages. */
   list(selector: string, signal?: AbortSignal): Promise<Server[]>
   create(body: NewServer, signal?: AbortSignal): Promise<{ server: Server; action: Action }>
@@ -35,14 +38,18 @@ const PAGES_MAX = 100
 
 export function hetznerApi(client: HetznerClient): HetznerApi {
   const get = (path: string, signal?: AbortSignal) => ({ method: 'GET' as const, path, signal })
+  const forChange = (path: string, signal?: AbortSignal) => ({ ...get(path, signal), isPartOfChange: true })
 
   return {
     async byName(name, signal) {
-      const found = await client.call(get(`/servers?name=${encodeURIComponent(name)}`, signal), manyServers)
+      const found = await client.call(forChange(`/servers?name=${encodeURIComponent(name)}`, signal), manyServers)
       return found?.servers.find(server => server.name === name) ?? null
     },
     async get(id, signal) {
       return (await client.call(get(`/servers/${id}`, signal), oneServer))?.server ?? null
+    },
+    async getForChange(id, signal) {
+      return (await client.call(forChange(`/servers/${id}`, signal), oneServer))?.server ?? null
     },
     async list(selector, signal) {
       const servers: Server[] = []
@@ -73,7 +80,7 @@ export function hetznerApi(client: HetznerClient): HetznerApi {
     },
     async keyByFingerprint(fingerprint, signal) {
       const path = `/ssh_keys?fingerprint=${encodeURIComponent(fingerprint)}`
-      const answer = await client.call(get(path, signal), manyKeys)
+      const answer = await client.call(forChange(path, signal), manyKeys)
       return answer?.ssh_keys.find(key => key.fingerprint === fingerprint) ?? null
     },
     async addKey(name, publicKey, labels, signal) {

@@ -12,6 +12,8 @@ export interface HetznerClient {
 
 interface Request_ {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  /** A look that is part of a create or a delete: like these it may use the reserve of the rate limit. */
+  isPartOfChange?: boolean
   /** With its query, beginning with a slash. */
   path: string
   body?: unknown
@@ -51,7 +53,7 @@ export function hetznerClient({ world, endpoint, token, onResponse }: ClientOpti
   return {
     async call(request, schema) {
       const present = usableToken()
-      budget.take(request.method === 'GET' ? 'look' : 'change')
+      budget.take(request.method === 'GET' && !request.isPartOfChange ? 'look' : 'change')
       const name = `${request.method} ${request.path.replace(/\?.*/, '')}`
       const answer = await effect(world, `hetzner ${name}`, () => send(world, endpoint, present, request, name)).catch(
         error => {
@@ -142,7 +144,8 @@ function parseJson(text: string): unknown {
 
 /**
  * The rate limit of a project: 3 600 requests an hour, a bucket that refills by one a second. Once it runs low, looks
- * wait so that creates and deletes still get through; once it is empty, nothing is sent that would be refused.
+ * wait so that creates and deletes still get through, with the looks that belong to them; once it is empty, nothing is
+ * sent that would be refused.
  */
 
 export interface Budget {

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto'
 import { TdfError } from '../../core/errors.ts'
 import type { Machine, Node } from '../../core/node.ts'
+import type { Clock } from '../../platform/world.ts'
 import type { MayVary } from '../provider.ts'
 import type { HetznerApi, Server } from './api.ts'
 import { REQUEST_MS } from './client.ts'
@@ -25,16 +26,16 @@ export interface Orders {
 
 export function createOrders(hetzner: Hetzner): Orders {
   const { world, api, fleet, offers, installId, config } = hetzner
-  let limit: { until: number; error: TdfError } | null = null
-  let key: Promise<number> | null = null
+  const limit = createAccountLimit(world.clock)
+  const clientKey = createClientKey(hetzner)
 
   async function order(node: Node, signal: AbortSignal, mayVary: MayVary): Promise<Machine> {
-    waitForLimit()
+    limit.check()
     for (const offer of offers.open(node, mayVary)) {
       const made = offers.take(offer) ? await tryOffer(node, offer, signal) : null
       if (made) return made
     }
-    // All of them were refused by now, so this throws; else one has come free meanwhile, and the next look takes it.
+    // Mostly every offer is refused by now, so that this throws; one that has become free is taken by the next look.
     offers.open(node, mayVary)
     throw new TdfError('CAPACITY', 'Hetzner had no room until just now', { retryAfterMs: 1_000 })
   }
@@ -44,47 +45,34 @@ export function createOrders(hetzner: Hetzner): Orders {
     try {
       const { server, action } = await create(node, offer, signal)
       offers.worked(offer)
-      limit = null
+      limit.lift()
       fleet.saw(server)
       const machine = await describe(hetzner, node, server)
       return { ...machine, facts: { ...machine.facts, actionId: action.id } }
     } catch (error) {
       if (!(error instanceof HetznerError)) throw error
       if (error.apiCode === 'uniqueness_error') return adopt(node, error, signal)
-      if (error.code === 'PROVIDER_LIMIT') startLimit(error)
+      if (error.code === 'PROVIDER_LIMIT') throw limit.reached(error)
       if (error.code !== 'CAPACITY' && error.code !== 'PROVIDER_REFUSED') throw error
-      key = null
+      clientKey.forget()
       offers.refused(offer, error)
       return null
     }
   }
 
   async function create(node: Node, { type, location }: Offer, signal: AbortSignal) {
-    const keyId = await clientKey()
+    const keyId = await clientKey.id()
     signal.throwIfAborted()
-    return api.create(
-      {
-        name: node.name,
-        server_type: type,
-        location,
-        image: config.image,
-        ssh_keys: keyId === null ? [] : [keyId],
-        user_data: hetzner.userData(node),
-        labels: labelsOf(installId, node.name, world.clock.now() + hetzner.leaseMs),
-      },
-      signal,
-    )
-  }
-
-  /** Looked for once, whoever asks first; so it hears no one's signal. */
-  async function clientKey(): Promise<number | null> {
-    const publicKey = hetzner.publicKey()
-    if (publicKey === null) return null
-    key ??= ensureKey(api, installId, publicKey)
-    key.catch(() => {
-      key = null
-    })
-    return key
+    const body = {
+      name: node.name,
+      server_type: type,
+      location,
+      image: config.image,
+      ssh_keys: keyId === null ? [] : [keyId],
+      user_data: hetzner.userData(node),
+      labels: labelsOf(installId, node.name, world.clock.now() + hetzner.leaseMs),
+    }
+    return api.create(body, signal)
   }
 
   /** An earlier create of ours was done after all. Whether the server really is ours, its labels say. */
@@ -92,20 +80,6 @@ export function createOrders(hetzner: Hetzner): Orders {
     const server = await api.byName(node.name, signal)
     if (server) return describe(hetzner, node, server)
     throw new TdfError('PROVIDER_UNAVAILABLE', `${error.message}, and yet no server of that name is listed`)
-  }
-
-  function startLimit(error: HetznerError): never {
-    limit = { until: world.clock.mono() + LIMIT_MS, error }
-    throw new TdfError('PROVIDER_LIMIT', error.message, { cause: error, retryAfterMs: LIMIT_MS })
-  }
-
-  function waitForLimit(): void {
-    if (!limit) return
-    const now = world.clock.mono()
-    const leftMs = limit.until - now
-    if (leftMs > 0) throw new TdfError('PROVIDER_LIMIT', limit.error.message, { retryAfterMs: leftMs })
-    // One finds out for all whether there is room again.
-    limit.until = now + REQUEST_MS
   }
 
   return {
@@ -116,22 +90,62 @@ export function createOrders(hetzner: Hetzner): Orders {
       if (node.facts.serverId !== undefined) return { state: 'failed', why: `server ${node.facts.serverId} is gone` }
       return order(node, signal, mayVary)
     },
-    roomAgain() {
+    roomAgain: limit.lift,
+  }
+}
+
+/** The account has as many machines as it may: one node finds out for all when there is room again. */
+function createAccountLimit(clock: Clock) {
+  let limit: { until: number; error: TdfError } | null = null
+  return {
+    /** Throws PROVIDER_LIMIT while nothing is to be asked. */
+    check() {
+      if (!limit) return
+      const now = clock.mono()
+      const leftMs = limit.until - now
+      if (leftMs > 0) throw new TdfError('PROVIDER_LIMIT', limit.error.message, { retryAfterMs: leftMs })
+      limit.until = now + REQUEST_MS
+    },
+    reached(error: HetznerError): TdfError {
+      limit = { until: clock.mono() + LIMIT_MS, error }
+      return new TdfError('PROVIDER_LIMIT', error.message, { cause: error, retryAfterMs: LIMIT_MS })
+    },
+    lift() {
       limit = null
     },
   }
 }
 
-/** In the list that all share; what is not there is asked for by itself. Null is proof only when its number is known. */
-export async function lookFor({ fleet, api }: Hetzner, node: Node, signal: AbortSignal): Promise<Server | null> {
-  const { serverId } = node.facts
-  const listed = await fleet.server(node.name)
-  signal.throwIfAborted()
-  if (listed && (serverId === undefined || serverId === String(listed.id))) return listed
-  return serverId === undefined ? api.byName(node.name, signal) : api.get(Number(serverId), signal)
+/** The id of our ssh key in the project, looked up once for all nodes; so it follows no one's signal. */
+function createClientKey({ api, installId, publicKey }: Hetzner) {
+  let key: Promise<number> | null = null
+  const forget = () => {
+    key = null
+  }
+  return {
+    forget,
+    /** Null when machines are not reached by ssh. */
+    async id(): Promise<number | null> {
+      const line = publicKey()
+      if (line === null) return null
+      key ??= ensureKey(api, installId, line)
+      key.catch(forget)
+      return key
+    },
+  }
 }
 
-/** One ssh key for each installation, known to the project before a machine is: else its root password goes by mail. */
+/**
+ * A server without a number is asked for by its name; the others are found in the list that all nodes share, or by their
+ * number. Null is proof only where the number is known.
+ */
+export async function lookFor({ fleet, api }: Hetzner, node: Node, signal: AbortSignal): Promise<Server | null> {
+  const { serverId } = node.facts
+  if (serverId === undefined) return api.byName(node.name, signal)
+  const listed = await fleet.server(node.name)
+  signal.throwIfAborted()
+  return listed && serverId === String(listed.id) ? listed : api.get(Number(serverId), signal)
+}
 
 /** MD5 over the key's bytes, in pairs with colons: how the API names keys (ssh-keygen -E md5). */
 export function fingerprintOf(publicKey: string): string {
@@ -139,7 +153,10 @@ export function fingerprintOf(publicKey: string): string {
   return createHash('md5').update(bytes).digest('hex').match(/../g)?.join(':') ?? ''
 }
 
-/** The id of the key in the project, uploaded when it is not there. Found by its fingerprint, whoever put it there. */
+/**
+ * The id of the key in the project, found by its fingerprint or uploaded. Each installation has one, and the project knows
+ * it before a machine is made: else Hetzner sends a root password by mail.
+ */
 export async function ensureKey(api: HetznerApi, installId: string, publicKey: string): Promise<number> {
   const fingerprint = fingerprintOf(publicKey)
   const there = await api.keyByFingerprint(fingerprint)
@@ -148,7 +165,7 @@ export async function ensureKey(api: HetznerApi, installId: string, publicKey: s
     const name = `tdf-${installId}-${fingerprint.replaceAll(':', '').slice(0, 8)}`
     return (await api.addKey(name, publicKey, installLabel(installId))).id
   } catch (error) {
-    // Somebody was faster, or an answer of ours was lost: it is there now.
+    // Another request was faster, or an answer of ours was lost: it is there now.
     const isThere = error instanceof HetznerError && error.apiCode === 'uniqueness_error'
     const found = isThere ? await api.keyByFingerprint(fingerprint) : null
     if (found) return found.id

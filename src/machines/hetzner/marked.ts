@@ -21,20 +21,20 @@ export function markedFleet({ api, installId, config }: Pick<Hetzner, 'api' | 'i
     },
     async renew({ id, nodeName }, leaseUntil, signal) {
       // Labels are written as a whole: from what is there now, not from what was there when it was listed.
-      const server = await api.get(Number(id), signal)
+      const server = await api.getForChange(Number(id), signal)
       if (server && isOurs(server, installId, nodeName)) {
         await api.setLabels(server.id, withLease(server, leaseUntil), signal)
       }
     },
     async remove({ id, nodeName, leaseUntil }, signal) {
-      const server = await api.get(Number(id), signal)
+      const server = await api.getForChange(Number(id), signal)
       if (!server) return true
       // Relabelled or spoken for since it was listed: then somebody looks after it.
       if (!isOurs(server, installId, nodeName) || leaseOf(server) !== leaseUntil) {
         throw new TdfError('PROVIDER_REFUSED', `server ${id} was spoken for anew since it was listed`)
       }
       if (server.status !== 'deleting') await api.remove(server.id, signal)
-      return (await api.get(server.id, signal)) === null
+      return (await api.getForChange(server.id, signal)) === null
     },
   }
 }

@@ -71,7 +71,7 @@ export function hetznerProvider(options: HetznerOptions): Provider {
     const { serverId } = node.facts
     fleet.forget(node.name)
     const server =
-      serverId === undefined ? await api.byName(node.name, signal) : await api.get(Number(serverId), signal)
+      serverId === undefined ? await api.byName(node.name, signal) : await api.getForChange(Number(serverId), signal)
     if (!server) return serverId !== undefined || isCertainlyAbsent(node)
     if (!isOurs(server, installId, node.name)) {
       // Its name is somebody else's, so that there never was one of ours.
@@ -80,7 +80,7 @@ export function hetznerProvider(options: HetznerOptions): Provider {
       throw new TdfError('PROVIDER_REFUSED', message)
     }
     if (server.status !== 'deleting') await api.remove(server.id, signal)
-    return (await api.get(server.id, signal)) === null
+    return (await api.getForChange(server.id, signal)) === null
   }
 
   return {

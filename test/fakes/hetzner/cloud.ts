@@ -21,6 +21,8 @@ export interface FakeHetzner {
   isUp(server: FakeServer): boolean
   /** Servers that still cost money, with what they say of their owner. */
   leaks(): string[]
+  /** Other users of the project leave only so many requests. */
+  leave(requests: number): void
   /** Somebody deleted it behind our back. */
   vanish(name: string): void
 }
@@ -128,6 +130,10 @@ export function fakeHetzner({
     leaks: () => {
       for (const server of settle(model)) died(server)
       return [...model.servers.values()].map(({ name, labels }) => `${name} ${JSON.stringify(labels)}`)
+    },
+    leave(requests) {
+      bucket = requests
+      bucketAt = now()
     },
     vanish(name) {
       const server = [...model.servers.values()].find(one => one.name === name)
