@@ -5,6 +5,9 @@ import { nodeWaits } from '../../../src/text/waiting.ts'
 import { destroying, isLate, type Next, retry } from './next.ts'
 import type { NodeInput } from './outcome.ts'
 
+/** Tasks that wait for the agent give up first, with the reason; a machine that went before would be ordered anew. */
+const AGENT_GRACE_MS = 5_000
+
 /** No task waits for it, and its provider has not answered yet. What was asked for is looked for as it is destroyed. */
 export const isUnwanted = (node: Node, { reservations }: Pick<NodeInput, 'reservations'>): boolean =>
   node.autoProvisioned && reservations === 0 && node.deadlineAt === null
@@ -26,7 +29,7 @@ export function created(node: Node, machine: Machine, input: NodeInput): Next {
       ms: 0,
       facts,
       address: machine.address,
-      deadlineAt: node.autoProvisioned ? now + agentReadyTimeout : null,
+      deadlineAt: node.autoProvisioned ? now + agentReadyTimeout + AGENT_GRACE_MS : null,
       waitingFor: nodeWaits.agent(node.name),
     }
   }

@@ -97,7 +97,7 @@ const cases: Case[] = [
     is: { status: 'creating', wakeAt: poll, waitingFor: 'provider hetzner to be enabled', deadlineAt: null },
   },
   {
-    name: 'a machine that is up boots, with a deadline for its agent',
+    name: 'a machine that is up boots, and its agent has longer than the tasks that wait for it',
     node: machine('creating', soon),
     outcome: up,
     is: {
@@ -107,7 +107,7 @@ const cases: Case[] = [
       size: 'medium',
       location: 'nbg1',
       pricePerHour: 0.01,
-      deadlineAt: NOW + runner.agentReadyTimeout,
+      deadlineAt: NOW + runner.agentReadyTimeout + 5 * SECOND,
       facts: { serverId: '4711' },
     },
   },
