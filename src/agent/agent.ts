@@ -1,4 +1,4 @@
-/** What every part of the agent is handed. Made once, in `start.ts`. */
+/** What every part of the agent is handed, made once in `start.ts`, and the agent's own limits. */
 import type { World } from '../platform/world.ts'
 import { BUNDLE_WAIT_MS, KILL_GRACE_MS } from '../protocol/shapes.ts'
 import type { Log } from './errors.ts'
@@ -16,16 +16,16 @@ export interface Agent {
   /** How this program is started, to start session runners: Node and the script. */
   program: readonly [string, ...string[]]
   env: NodeJS.ProcessEnv
-  /** Users that run sessions, one workspace each; none: sessions run as we do. */
+  /** Users that run sessions, one workspace each; without any, sessions run as the agent's own user. */
   slots: readonly Slot[]
-  /** Slots that are being cleaned, or cannot be. */
+  /** Slots that are being emptied, or could not be. */
   slotsInCare: Set<string>
   identity: Identity
   registration: RegistrationStore
   outbox: Outbox
   tombstones: Tombstones
   workspaces: Map<string, Workspace>
-  /** Folders whose record cannot be read: id → what is wrong. Shown as failed, never touched but by DELETE. */
+  /** Workspace folders whose record cannot be read: id → reason. Shown as failed, removed only by DELETE. */
   damaged: Map<string, string>
   /** Sessions whose end has not been seen yet, by folder. */
   watched: Map<string, () => void>
@@ -33,8 +33,7 @@ export interface Agent {
   ending: AbortController
 }
 
-/** Every bound of the agent that is not part of the protocol, with its unit. Some can be set by the environment. */
-
+/** Every limit of the agent that is not part of the protocol. Some can be set by the environment. */
 export interface Limits {
   /** Output of one session that is kept; beyond it only the tail is. */
   logBytesMax: number
@@ -70,8 +69,7 @@ function numberFrom(env: NodeJS.ProcessEnv, name: string, fallback: number): num
   return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : fallback
 }
 
-/** Bounds that the daemon has a say in: its own, told at every registration, before those this agent was started with. */
-
+/** The daemon sends its limits with every registration: they come before those that the agent was started with. */
 type Reported = Pick<Agent, 'limits' | 'registration'>
 
 export const logBytesMax = ({ limits, registration }: Reported): number =>

@@ -1,4 +1,4 @@
-/** What the agent says no with. A code always has the same status; both are part of the agent's API. */
+/** Refusals of the agent's API, reasons not to start, and the agent's log. A code always has the same HTTP status. */
 import process from 'node:process'
 
 const STATUS = {
@@ -44,11 +44,10 @@ export function malformed(field: string, message: string): Refusal {
   return new Refusal('bad_request', `${field}: ${message}`, field)
 }
 
-/** One JSON line an event. stdout has only what a starter waits for; everything else goes to stderr. */
-
 export type Facts = Record<string, string | number | boolean | null>
 export type Log = (level: 'info' | 'warn' | 'error', msg: string, facts?: Facts) => void
 
+/** One JSON line per event, on stderr: stdout only holds what the starting program waits for. */
 export const logToStderr: Log = (level, msg, facts = {}) => {
   process.stderr.write(`${JSON.stringify({ level, msg, ...facts })}\n`)
 }
@@ -66,6 +65,6 @@ export function codeOf(thrown: unknown): string | null {
   return thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : null
 }
 
-/** Why the agent does not start; each has an exit code of its own. */
+/** Reasons why the agent does not start; each has an exit code of its own. */
 export class StateInUse extends Error {}
 export class Misconfigured extends Error {}

@@ -1,5 +1,4 @@
-/** Events on their way to the daemon: one lane for each workspace, in the order of their numbers. */
-
+/** Pushes the events of the outbox to the daemon: one delivery queue per workspace, in the order of their numbers. */
 import { join } from 'node:path'
 import { z } from 'zod'
 import { replaceFile } from '../../platform/files.ts'
@@ -9,17 +8,17 @@ import { counter } from '../../protocol/shapes.ts'
 import type { Agent } from '../agent.ts'
 import { type Log, messageOf } from '../errors.ts'
 import { readJson } from '../state/durable.ts'
-import { type DeliveryQueue, type LaneItem, openDeliveryQueue } from './lane.ts'
+import { type Delivery, type DeliveryQueue, openDeliveryQueue } from './queue.ts'
 
 export interface EventPusher {
-  /** After a registration: everything that waits is tried at once. */
+  /** After a registration: every event that waits is tried at once. */
   afresh(): void
-  /** After a workspace was deleted: nothing more is said about it. */
+  /** After a workspace was deleted: none of its events is pushed any more. */
   drop(workspaceId: string): void
   stop(): void
 }
 
-/** The callback of each event; one that has none is for the pull alone. */
+/** The callback of each event type; a type without one is only pulled. */
 const PATHS: Record<string, (event: AgentEvent) => string> = {
   'workspace.ready': event => `/workspaces/${event.workspaceId}/ready`,
   'workspace.provisioning-failed': event => `/workspaces/${event.workspaceId}/provisioning-failed`,
@@ -33,7 +32,7 @@ export function startEventPusher(agent: Agent): EventPusher {
   const present = new Set(outbox.after(0, Number.MAX_SAFE_INTEGER).map(event => event.seq))
   delivered.keepOnly(seq => present.has(seq))
 
-  const next = (workspaceId: string): LaneItem | null => {
+  const next = (workspaceId: string): Delivery | null => {
     const registration = agent.registration.current()
     const token = workspaces.get(workspaceId)?.record.request.callback.token
     if (!registration || token === undefined) return null
@@ -74,19 +73,18 @@ export function callbackUrl(registration: Registration, path: string): string {
   return `${registration.callback.url.replace(/\/+$/, '')}${path}`
 }
 
-/** Which events need no push any more. Written lazily: to push one again after a crash does no harm. */
-
-export interface Pushed {
+/** Events that need no push any more. Written lazily: pushing an event again after a crash changes nothing. */
+interface Delivered {
   has(seq: number): boolean
   add(seq: number): void
-  /** Drops numbers that are in use no more. */
+  /** Drops the numbers that are not in use. */
   keepOnly(inUse: (seq: number) => boolean): void
   flush(): void
 }
 
 const LAZY_MS = 1_000
 
-export function openDelivered(world: World, log: Log, state: string): Pushed {
+function openDelivered(world: World, log: Log, state: string): Delivered {
   const path = join(state, 'pushed.json')
   const done = new Set(readJson(path, z.array(counter)) ?? [])
   let cancel: Cancel | null = null

@@ -1,13 +1,12 @@
-/** What the agent says about its node: ready after each registration and start, then a heartbeat. */
-
+/** Pushes about the node itself: `ready` after each registration and start, then heartbeats with the machine's load. */
 import { readFileSync, statfsSync } from 'node:fs'
 import { VERSION } from '../../platform/version.ts'
 import type { Cancel, World } from '../../platform/world.ts'
 import type { NodeHeartbeat, NodeReady } from '../../protocol/callbacks.ts'
 import type { Agent } from '../agent.ts'
 import { callbackUrl } from './events.ts'
-import { openDeliveryQueue } from './lane.ts'
 import { post } from './post.ts'
+import { openDeliveryQueue } from './queue.ts'
 
 export interface NodePusher {
   registered(): void
@@ -31,12 +30,12 @@ export function startNodePusher(agent: Agent, load: () => MachineLoad): NodePush
     const push = readyOwed ? pushTo('ready', body) : null
     const owed = agent.registration.current()
     const settled = () => {
-      // A registration that came meanwhile is owed a push of its own.
+      // A registration that arrived meanwhile needs a push of its own.
       if (agent.registration.current() === owed) readyOwed = false
     }
     return push && { name: 'node ready', push, settled }
   })
-  /** Not tried again: the next one says more. */
+  /** Not retried: the next heartbeat is newer. */
   const heartbeat = async () => {
     const body: NodeHeartbeat = { stateId: identity.stateId, ...load(), workspaces: agent.workspaces.size }
     const push = pushTo('heartbeat', body)
@@ -64,8 +63,7 @@ export function startNodePusher(agent: Agent, load: () => MachineLoad): NodePush
   }
 }
 
-/** How busy the whole machine is, in percent of all of it: cores, memory, and the disk of the state folder. */
-
+/** Load of the whole machine, 0 to 100 %: all cores, all memory, and the disk of the state folder. */
 export interface MachineLoad {
   cpuPercent: number
   memoryPercent: number
@@ -77,7 +75,7 @@ interface CpuTimes {
   total: number
 }
 
-/** Shorter spans than this say little about a processor; within one the last answer holds. */
+/** A shorter span says little about a processor: within it the last value holds. */
 const SPAN_MS = 500
 
 export function openMachineLoad(world: World, state: string): () => MachineLoad {
@@ -119,7 +117,7 @@ function memoryPercent(): number {
   }
 }
 
-/** Blocks kept back for root count as used: the agent may not be root. */
+/** Blocks reserved for root count as used: the agent may not be root. */
 function diskPercent(state: string): number {
   try {
     const { blocks, bavail } = statfsSync(state)

@@ -1,5 +1,4 @@
-/** One POST to the daemon. Bounded in time; of the answer only the status matters. */
-
+/** One POST to the daemon, bounded in time, and the pure rule for when it is repeated. Only the status of the answer counts. */
 import { request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { backoffMs } from '../../core/backoff.ts'
@@ -24,7 +23,7 @@ export function post(world: World, push: Push, signal: AbortSignal): Promise<Pus
       'content-type': 'application/json',
       'content-length': body.length,
     }
-    const call = begin(() => request(push.url, { method: 'POST', headers, agent: false }))
+    const call = orNull(() => request(push.url, { method: 'POST', headers, agent: false }))
     if (!call) return resolve({ kind: 'failed', reason: 'the callback url cannot be used' })
     const stop = () => void call.destroy(new Error('given up'))
     const cancel = world.clock.timer(PUSH_MS, () => call.destroy(new Error(`no answer within ${PUSH_MS} ms`)))
@@ -50,7 +49,7 @@ export function post(world: World, push: Push, signal: AbortSignal): Promise<Pus
 }
 
 /** Node throws on urls and header values that it cannot send. */
-function begin<T>(act: () => T): T | null {
+function orNull<T>(act: () => T): T | null {
   try {
     return act()
   } catch {
@@ -58,19 +57,18 @@ function begin<T>(act: () => T): T | null {
   }
 }
 
-/** When a push is tried again, and when no more. Pure. */
 export type PushResult =
   | { kind: 'answered'; status: number }
-  /** No answer: refused, reset, timed out, nonsense. */
+  /** No HTTP answer: connection refused or reset, time-out, or bytes that are not HTTP. */
   | { kind: 'failed'; reason: string }
 
 export type Verdict = { kind: 'done' } | { kind: 'final'; status: number } | { kind: 'again'; afterMs: number }
 
-/** Spread by a quarter: many nodes that lost the same daemon do not come back in the same moment. */
+/** Spread by a quarter: nodes that lost the same daemon do not retry in the same moment. */
 const BACKOFF = { baseMs: 1_000, maxMs: 30_000, spread: 0.25 }
 const FINAL = new Set([400, 413, 415])
 const REFUSED = new Set([401, 403, 404])
-/** A daemon that was set up anew may come to know us; after this the event waits for its pull. */
+/** A daemon that was set up anew may yet issue the token; after this the event waits for the pull. */
 const REFUSED_MS = 60 * 60_000
 
 /** `tries` so far, this one included; `refusedForMs` since the first 401, 403 or 404 of this event. */

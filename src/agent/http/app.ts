@@ -27,8 +27,7 @@ export function makeApp(serving: Serving, token: string): Hono<Env> {
   return app
 }
 
-/** What is asked of every request before anything of it is read: no browser behind it, the token, a plain path. */
-
+/** Checks every request before its body is read: no browser behind it, the bearer token, a plain path. */
 export function guard(token: string): MiddlewareHandler<Env> {
   const expected = digest(token)
   return async (c, next) => {
@@ -54,7 +53,7 @@ function bearerOf(header: string | undefined): string {
   return /^Bearer +(\S+) *$/i.exec(header ?? '')?.[1] ?? ''
 }
 
-/** The path as it was sent: no escapes, no dot segments. No id of ours needs either. */
+/** Whether the path as it was sent has neither escapes nor dot segments: no id of the API needs them. */
 function isPlain(path: string): boolean {
   return /^\/[A-Za-z0-9._/-]*$/.test(path) && !path.split('/').some(part => part === '.' || part === '..')
 }

@@ -1,4 +1,4 @@
-/** JSON bodies: bounded in size and time, and really JSON. */
+/** What the routes take from a request (body, query, ids), each bounded and checked, and the one shape of an error. */
 
 import type { IncomingMessage } from 'node:http'
 import type { HttpBindings } from '@hono/node-server'
@@ -66,8 +66,6 @@ function tooLarge(): Refusal {
   return new Refusal('too_large', `the body is over ${BODY_BYTES_MAX} bytes`)
 }
 
-/** Numbers in query strings. */
-
 /** A whole number from 0, or the fallback when it is not given. */
 export function countFrom(c: Context<Env>, name: string, fallback: number): number {
   const text = c.req.query(name)
@@ -76,12 +74,11 @@ export function countFrom(c: Context<Env>, name: string, fallback: number): numb
   return Number(text)
 }
 
-/** What routes are handed. */
-
 export interface Env {
   Bindings: HttpBindings
 }
 
+/** What the routes are handed. */
 export interface Serving {
   agent: Agent
   load: () => MachineLoad
@@ -105,9 +102,7 @@ export function workspaceFrom(agent: Agent, c: Context<Env>): Workspace {
   throw new Refusal('not_found', `there is no workspace ${id}`)
 }
 
-/** Every error in one shape: {error: {code, message, field?}}. */
-
-/** A body that does not parse is the caller's mistake; what has no code is ours. */
+/** A body that does not parse is the caller's mistake; an error without a code is a bug of the agent. */
 export function asRefusal(error: unknown): Refusal {
   if (error instanceof Refusal) return error
   const known = asTdfError(error)
@@ -115,6 +110,7 @@ export function asRefusal(error: unknown): Refusal {
   return new Refusal('internal', known.message)
 }
 
+/** `{error: {code, message, field?}}` */
 export function errorResponse({ code, message, field, status }: Refusal): Response {
   const error = field === undefined ? { code, message } : { code, message, field }
   return Response.json({ error }, { status })
