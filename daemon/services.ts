@@ -1,10 +1,13 @@
 /** What the daemon is made of. Built once in main.ts; tests build it with models and a simulated clock. */
+
 import type { AgentClient } from '../src/clients/agent.ts'
+import type { LoadedConfig } from '../src/config/load/load.ts'
 import type { Config } from '../src/config/schema/schema.ts'
 import type { Node } from '../src/core/node.ts'
 import type { Provider } from '../src/machines/provider.ts'
 import type { Install } from '../src/platform/install.ts'
-import type { Log } from '../src/platform/log.ts'
+import type { Log, RootLog } from '../src/platform/log.ts'
+import type { Paths } from '../src/platform/paths.ts'
 import type { World } from '../src/platform/world.ts'
 import type { Sandbox } from '../src/protocol/agent-api.ts'
 import type { Store } from '../src/store/store.ts'
@@ -70,4 +73,15 @@ export interface Engine extends Deps {
   deferred: Set<Subject>
   /** Something changed that may give a waiting task its slot. Call it inside a write. */
   placementChanged(): void
+}
+
+/** What a daemon is started with. */
+export interface DaemonOptions {
+  world: World
+  paths: Paths
+  loaded: LoadedConfig
+  log: RootLog
+  env: NodeJS.ProcessEnv
+  /** The agent program, one file. */
+  agentProgram: string
 }

@@ -2,7 +2,7 @@
 import path from 'node:path'
 import process from 'node:process'
 import { startDaemon } from '../../daemon/main.ts'
-import { loadConfig } from '../../src/config/index.ts'
+import { loadConfig } from '../../src/config/load/load.ts'
 import { asTdfError } from '../../src/core/errors.ts'
 import { createLog, detectFormat } from '../../src/platform/log.ts'
 import { realWorld } from '../../src/platform/world.ts'

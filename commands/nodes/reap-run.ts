@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import type { Command } from 'commander'
-import { loadConfig } from '../../src/config/index.ts'
+import { loadConfig } from '../../src/config/load/load.ts'
 import { TdfError } from '../../src/core/errors.ts'
 import { type Reaped, reap } from '../../src/machines/hetzner/reap.ts'
 import { tokenReader } from '../../src/machines/hetzner/token.ts'

@@ -10,7 +10,7 @@ export interface TuiSettings {
 }
 
 export async function tuiSettings(cli: Cli): Promise<TuiSettings> {
-  const { loadConfig } = await import('../../src/config/index.ts')
+  const { loadConfig } = await import('../../src/config/load/load.ts')
   try {
     const { tui } = loadConfig({ file: cli.paths().configFile, env: cli.env }).raw
     return { keys: tui.keys, isReadOnly: tui.read_only, complaint: null }

@@ -15,7 +15,7 @@ interface Row {
 export function configCommand(cli: Cli): Command {
   const config = new Command('config').description('the configuration')
   const load = async () => {
-    const { loadConfig } = await import('../../src/config/index.ts')
+    const { loadConfig } = await import('../../src/config/load/load.ts')
     return loadConfig({ file: cli.paths().configFile, env: cli.env })
   }
   config
@@ -36,7 +36,7 @@ export function configCommand(cli: Cli): Command {
     .addHelpText('after', examples('config show'))
     .action(async (options: { origin?: boolean }, command: Command) => {
       const [{ describeConfig }, { printList }] = await Promise.all([
-        import('../../src/config/index.ts'),
+        import('../../src/config/show/describe.ts'),
         import('../cli/table.ts'),
       ])
       const rows = describeConfig(await load())
@@ -48,7 +48,7 @@ export function configCommand(cli: Cli): Command {
     .description('a file with every key, its meaning and its default')
     .addHelpText('after', examples('config example'))
     .action(async () => {
-      const { exampleToml } = await import('../../src/config/index.ts')
+      const { exampleToml } = await import('../../src/config/show/example.ts')
       print(cli, exampleToml())
     })
   config
@@ -64,7 +64,7 @@ export function configCommand(cli: Cli): Command {
     .description('a JSON Schema of the file, for editors')
     .addHelpText('after', examples('config schema'))
     .action(async () => {
-      const { configJsonSchema } = await import('../../src/config/index.ts')
+      const { configJsonSchema } = await import('../../src/config/show/manual.ts')
       printJson(cli, configJsonSchema(), 2)
     })
   return config

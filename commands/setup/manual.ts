@@ -3,7 +3,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Command } from 'commander'
-import { configTables } from '../../src/config/index.ts'
+import { configTables } from '../../src/config/show/manual.ts'
 import { VERSION } from '../../src/platform/version.ts'
 import { EXAMPLES, type ExampleOf } from '../cli/examples.ts'
 import { EXIT_CODES } from '../cli/exit-codes.ts'

@@ -2,7 +2,7 @@
 
 import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
-import { parseListen } from '../../src/config/index.ts'
+import { parseListen } from '../../src/config/schema/kinds.ts'
 import type { Config } from '../../src/config/schema/schema.ts'
 import { type Listener, listen } from '../../src/platform/listen.ts'
 import type { Clock } from '../../src/platform/world.ts'

@@ -2,7 +2,8 @@
  * Takes over a changed configuration, all of it or nothing: a file that is wrong, or a change that needs a new daemon,
  * is refused with what it is about. Deadlines that are set stay as they are.
  */
-import { type ConfigChange, changesOf, type LoadedConfig, loadConfig } from '../../src/config/index.ts'
+import { type LoadedConfig, loadConfig } from '../../src/config/load/load.ts'
+import { type ConfigChange, changesOf } from '../../src/config/show/describe.ts'
 import { TdfError } from '../../src/core/errors.ts'
 import type { RootLog } from '../../src/platform/log.ts'
 import type { ReloadJson } from '../../src/protocol/control.ts'

@@ -8,7 +8,7 @@ import { type Install, readInstall } from '../../src/platform/install.ts'
 import { type Observability, openObservability } from '../../src/store/observability.ts'
 import { takeLock } from '../../src/store/sqlite/lock.ts'
 import { openStore, type Store } from '../../src/store/store.ts'
-import type { DaemonOptions } from './options.ts'
+import type { DaemonOptions } from '../services.ts'
 import type { Shutdown } from './shutdown.ts'
 
 export interface StateFolder {

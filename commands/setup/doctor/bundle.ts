@@ -194,7 +194,8 @@ const PLAIN = /^(\d+(\.\d+)?|true|false|""|"\d+(\.\d+)?[a-zA-Z]+")$/
 
 /** Every key that is not at its default; of a text only that it is set. */
 export async function configPart(cli: Cli): Promise<Row[]> {
-  const { describeConfig, loadConfig } = await import('../../../src/config/index.ts')
+  const { loadConfig } = await import('../../../src/config/load/load.ts')
+  const { describeConfig } = await import('../../../src/config/show/describe.ts')
   const loaded = loadConfig({ file: cli.paths().configFile, env: cli.env })
   return describeConfig(loaded)
     .filter(({ origin }) => origin !== 'default')

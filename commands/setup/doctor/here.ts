@@ -34,7 +34,7 @@ export async function checkGit(cli: Cli): Promise<FindingJson[]> {
 }
 
 export async function checkConfig(cli: Cli): Promise<FindingJson[]> {
-  const { loadConfig } = await import('../../../src/config/index.ts')
+  const { loadConfig } = await import('../../../src/config/load/load.ts')
   const file = cli.paths().configFile
   const { warnings } = loadConfig({ file, env: cli.env })
   const mode = modeOf(file)
@@ -57,7 +57,7 @@ export function checkFolders(cli: Cli): FindingJson[] {
 export async function checkDisk(cli: Cli): Promise<FindingJson[]> {
   const { stateDir } = cli.paths()
   if (modeOf(stateDir) === null) return []
-  const { loadConfig } = await import('../../../src/config/index.ts')
+  const { loadConfig } = await import('../../../src/config/load/load.ts')
   const { low } = loadConfig({ file: cli.paths().configFile, env: cli.env }).config.disk
   const { bavail, bsize } = statfsSync(stateDir)
   const free = bavail * bsize

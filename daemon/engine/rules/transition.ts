@@ -2,7 +2,7 @@
 import type { Config } from '../../../src/config/schema/schema.ts'
 import { changed } from '../../../src/core/copy-task.ts'
 import { TdfError } from '../../../src/core/errors.ts'
-import type { NewEvent } from '../../../src/core/event.ts'
+import type { NewEvent } from '../../../src/core/facts.ts'
 import {
   type AgentType,
   type CleanupKind,

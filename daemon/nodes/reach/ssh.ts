@@ -21,7 +21,7 @@ import type { SshWay } from '../../../src/machines/static.ts'
 import type { Install } from '../../../src/platform/install.ts'
 import { agentToken } from '../../../src/platform/tokens.ts'
 import { VERSION } from '../../../src/platform/version.ts'
-import type { DaemonOptions } from '../../host/options.ts'
+import type { DaemonOptions } from '../../services.ts'
 
 export interface SshConnections {
   /** For boxes of yours, reached as your own ssh configuration says. */

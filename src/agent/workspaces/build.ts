@@ -11,12 +11,18 @@ import { messageOf } from '../errors.ts'
 import { handOver } from '../isolation/slots.ts'
 import { keepConversation } from '../sessions/adapters/conversations.ts'
 import { removeTree } from '../state/remove-tree.ts'
-import { type BuildContext, BuildFailure } from './build-context.ts'
 import { attributeCommits, checkOut, keepPristine } from './checkout.ts'
 import { printable, report } from './report.ts'
 import { endSetup, installProgram, repositorySetup, setUp } from './setup.ts'
 import { cloneSource, unpackSource } from './source.ts'
-import { bundlePath, updateRecord, type Workspace, type WorkspaceRecord } from './workspace.ts'
+import {
+  type BuildContext,
+  BuildFailure,
+  bundlePath,
+  updateRecord,
+  type Workspace,
+  type WorkspaceRecord,
+} from './workspace.ts'
 
 const AGAIN_MS = 1_000
 

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { git } from '../../platform/git.ts'
 import { BASE_REF } from '../salvage/listing.ts'
 import { writeJson } from '../state/durable.ts'
-import type { BuildContext } from './build-context.ts'
 import { succeed } from './source.ts'
+import type { BuildContext } from './workspace.ts'
 
 export async function checkOut(context: BuildContext, commit: string): Promise<void> {
   const { tree, workspace, agent, signal } = context

@@ -24,9 +24,8 @@ import { killSession, settle } from '../sessions/process.ts'
 import { discardSession, writeRequest } from '../sessions/request.ts'
 import { awaitStart } from '../sessions/start.ts'
 import { readTail } from '../state/lines.ts'
-import { type BuildContext, BuildFailure } from './build-context.ts'
 import { printable } from './report.ts'
-import { type Workspace, workTree } from './workspace.ts'
+import { type BuildContext, BuildFailure, type Workspace, workTree } from './workspace.ts'
 
 const LOOK_MS = 50
 

@@ -1,8 +1,7 @@
 /** A git source: a full clone of the url, and the commit that its ref names. */
 import { type GitOptions, git } from '../../platform/git.ts'
-import { type BuildContext, BuildFailure } from './build-context.ts'
 import { printable } from './report.ts'
-import { bundlePath } from './workspace.ts'
+import { type BuildContext, BuildFailure, bundlePath } from './workspace.ts'
 
 /** A dead server is told by its silence; nobody is there to answer a question of ssh. */
 const PATIENCE = ['-c', 'http.lowSpeedLimit=1000', '-c', 'http.lowSpeedTime=60']

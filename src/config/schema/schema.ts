@@ -3,8 +3,7 @@
 import { z } from 'zod'
 import { emptyTable, isTable, type Table } from '../load/tree.ts'
 import { agentsTable, BUILT_IN_AGENTS } from './agents.ts'
-import { choice, duration, form, HTTP_URL, size } from './kinds.ts'
-import { parseListen } from './listen.ts'
+import { choice, duration, form, HTTP_URL, parseListen, size } from './kinds.ts'
 import { hetznerTable, localTable, staticTable } from './providers.ts'
 import { type Camelized, camelized } from './shape.ts'
 import {

@@ -1,7 +1,7 @@
 /** A slot falls free while ten thousand tasks wait for one. */
 import { assign, type NodeCapacity, type PlacementLimits } from '../../../../daemon/placement/place.ts'
 import { createQueue } from '../../../../daemon/placement/queue.ts'
-import { defaultConfig } from '../../../../src/config/index.ts'
+import { defaultConfig } from '../../../../src/config/schema/schema.ts'
 import type { Row } from '../report.ts'
 import { median, rounds, spread } from '../stats.ts'
 import { tickUs } from './growth.ts'

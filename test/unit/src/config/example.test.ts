@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { configJsonSchema, defaultConfig, describeConfig, exampleToml } from '../../../../src/config/index.ts'
-import { configSchema } from '../../../../src/config/schema/schema.ts'
+import { configSchema, defaultConfig } from '../../../../src/config/schema/schema.ts'
 import { descriptionOf, keysOf, keyText, shapeOf } from '../../../../src/config/schema/shape.ts'
+import { describeConfig } from '../../../../src/config/show/describe.ts'
+import { exampleToml } from '../../../../src/config/show/example.ts'
+import { configJsonSchema } from '../../../../src/config/show/manual.ts'
 import { load } from './support.ts'
 
 const keys = [...keysOf(configSchema)]

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { defaultConfig, loadConfig } from '../../../../src/config/index.ts'
+import { loadConfig } from '../../../../src/config/load/load.ts'
+import { defaultConfig } from '../../../../src/config/schema/schema.ts'
 import { afterFile } from '../../../support/after-file.ts'
 import { load, refusal } from './support.ts'
 
@@ -124,7 +125,7 @@ describe('the environment', () => {
       env: ['ANTHROPIC_API_KEY', 'CLAUDE_CODE_OAUTH_TOKEN'],
     })
     expect(agents['my-agent']).toMatchObject({ command: ['a', 'acp'], args: ['-v'] })
-    expect(agents.fake).toMatchObject({ type: 'command', command: ['../../../src/config/fake'], env: [] })
+    expect(agents.fake).toMatchObject({ type: 'command', command: ['./fake'], env: [] })
   })
 
   test('sets a key over a whole table, whatever their order', () => {

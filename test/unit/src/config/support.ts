@@ -1,5 +1,5 @@
 /** Loads a configuration from text, as if it stood in /etc/tdf/config.toml. */
-import { loadConfig } from '../../../../src/config/index.ts'
+import { loadConfig } from '../../../../src/config/load/load.ts'
 import { TdfError } from '../../../../src/core/errors.ts'
 
 export const FILE = '/etc/tdf/config.toml'
