@@ -1,12 +1,79 @@
+/** What the pages say of the repository is true: the tree of folders, the paths that they name, the picture of the journey. */
+import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { expect, it } from 'vitest'
+import path from 'node:path'
+import { describe, expect, it } from 'vitest'
 import { journeyPicture } from '../support/journey-picture.ts'
 
-it('the architecture shows the journey as the engine runs it', () => {
-  const file = 'docs/architecture.md'
-  const text = readFileSync(file, 'utf8')
-  const [before, after] = [text.split('<!-- journey -->')[0], text.split('<!-- /journey -->')[1]]
-  const drawn = `${before}<!-- journey -->\n${journeyPicture()}\n<!-- /journey -->${after}`
-  if (process.env.TDF_GOLDEN) writeFileSync(file, drawn)
-  expect(text).toBe(drawn)
+const ARCHITECTURE = 'docs/architecture.md'
+const TREE_LINES_MAX = 50
+const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { encoding: 'utf8' })
+  .split('\n')
+  .filter(Boolean)
+const folders = new Set(files.flatMap(parents))
+const names = new Set(files.map(file => path.basename(file)))
+
+function parents(file: string): string[] {
+  const folder = path.dirname(file)
+  return folder === '.' ? [] : [...parents(folder), folder]
+}
+
+describe('the architecture', () => {
+  const text = readFileSync(ARCHITECTURE, 'utf8')
+
+  it('begins with a tree of every folder and what it is for', () => {
+    const lines = /```\n([\s\S]*?)\n```/.exec(text)?.[1]?.split('\n') ?? []
+    expect(lines.length).toBeLessThanOrEqual(TREE_LINES_MAX)
+    expect(lines.filter(line => !/^ *(?:[\w-]+\/ )+ *[A-Za-z]/.test(line))).toEqual([])
+    // Tests mirror what they test; of them the tree has the first level.
+    const wanted = [...folders].filter(folder => /^(?:commands|daemon|src)\b|^test(?:\/[\w-]+)?$/.test(folder))
+    expect(foldersOf(lines).sort()).toEqual(wanted.sort())
+  })
+
+  it('shows the journey as the engine runs it', () => {
+    const [before, after] = [text.split('<!-- journey -->')[0], text.split('<!-- /journey -->')[1]]
+    const drawn = `${before}<!-- journey -->\n${journeyPicture()}\n<!-- /journey -->${after}`
+    if (process.env.TDF_GOLDEN) writeFileSync(ARCHITECTURE, drawn)
+    expect(text).toBe(drawn)
+  })
+})
+
+/** `name/ inner/ other/  what for`: a folder by its indentation, with folders in it on the same line. */
+function foldersOf(lines: readonly string[]): string[] {
+  const open: string[] = []
+  return lines.flatMap(line => {
+    const depth = line.search(/\S/) / 2
+    const [first = '', ...inner] = /^ *((?:[\w-]+\/ )+)/.exec(line)?.[1]?.trim().split('/ ') ?? []
+    const folder = [...open.slice(0, depth), first.replace('/', '')].join('/')
+    open.splice(depth, Infinity, first.replace('/', ''))
+    return [folder, ...inner.map(name => `${folder}/${name.replace('/', '')}`)]
+  })
+}
+
+describe('every path that is named exists', () => {
+  const PATH = /(?<![\w/.@-])(?:commands|daemon|src|test|docs|bin)\/[\w./*<>-]*[\w*>/]/g
+  const NAME = /`([\w-]+\.tsx?)`/g
+
+  function missing(text: string): string[] {
+    const paths = (text.match(PATH) ?? []).map(found => found.replace(/[/.]+$/, ''))
+    const bare = [...text.matchAll(NAME)].map(([, name = '']) => name)
+    return [
+      ...paths.filter(name => !/[*<]/.test(name) && !files.includes(name) && !folders.has(name)),
+      ...bare.filter(name => !names.has(name)),
+    ]
+  }
+
+  it('in the pages', () => {
+    const pages = files.filter(file => /^docs\/.*\.md$|^README\.md$/.test(file))
+    expect(pages.flatMap(file => missing(readFileSync(file, 'utf8')).map(name => `${file}: ${name}`))).toEqual([])
+  })
+
+  it('in comments', () => {
+    const sources = files.filter(file => /^(?:commands|daemon|src|test|bin)\/.*\.(?:tsx?|mjs)$/.test(file))
+    const comments = (text: string) => text.match(/\/\*\*[\s\S]*?\*\/|^\s*\/\/.*$/gm)?.join('\n') ?? ''
+    const strays = sources.flatMap(file =>
+      missing(comments(readFileSync(file, 'utf8'))).map(name => `${file}: ${name}`),
+    )
+    expect(strays).toEqual([])
+  })
 })

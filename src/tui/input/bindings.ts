@@ -1,4 +1,4 @@
-/** What each key of the table in `key-names.ts` does, and what the footer says of it. */
+/** What each key of the table in `src/core/keys.ts` does, and what the footer says of it. */
 import { KEY_NAMES, KEY_TABLE, type KeyName, type Place } from '../../core/keys.ts'
 import type { Model } from '../state/model.ts'
 import {

@@ -1,4 +1,4 @@
-/** Units as systemd reads them, and as people do. What systemd thinks of them is asked in test/hosts. */
+/** Units as systemd reads them, and as people do. What systemd thinks of them is asked in test/system/hosts. */
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { execLine, type Scope, type UnitOptions } from '../../../../src/systemd/unit.ts'
