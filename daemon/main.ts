@@ -27,7 +27,7 @@ import { statusLine, superviseBySystemd } from './host/systemd.ts'
 import { connectionLost } from './nodes/contact.ts'
 import { createAddedNodes } from './nodes/reach/added-nodes.ts'
 import { buildProviders } from './nodes/reach/providers.ts'
-import { createSshWays } from './nodes/reach/ssh.ts'
+import { createSshConnections } from './nodes/reach/ssh.ts'
 import { takeUpDraining } from './placement/drain.ts'
 import { createErrorFlush } from './reporting/failures.ts'
 import { registerGauges } from './reporting/gauges.ts'
@@ -71,7 +71,12 @@ async function compose(options: DaemonOptions, { undoLater, stop }: Shutdown): P
     logBytesMax: config.results.logMaxBytes,
     assertRoom: disk.assertRoom,
   })
-  const ssh = createSshWays({ ...options, install, callback: port.local, onDown: name => connectionLost(engine, name) })
+  const ssh = createSshConnections({
+    ...options,
+    install,
+    callback: port.local,
+    onDown: name => connectionLost(engine, name),
+  })
   const addedNodes = createAddedNodes(stateDir, ssh.static.target)
   const onResponse = (status: number, left: number) => engine.metrics.hetzner(status, left)
   const providers = buildProviders(options, install, { ssh, addedNodes, onResponse })

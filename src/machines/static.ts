@@ -1,4 +1,4 @@
-/** Your own boxes: an agent reached at a url with its token, or a machine reached by ssh, where tdf brings the agent. */
+/** Static nodes: an agent reached at a url with its token, or a machine reached by ssh, where tdf brings the agent. */
 
 import { readFileSync, statSync } from 'node:fs'
 import type { AgentLine } from '../clients/agent.ts'
@@ -9,7 +9,7 @@ import type { Node } from '../core/node.ts'
 import type { Provider } from './provider.ts'
 
 /** What can be done with a machine that is reached by ssh. */
-export interface SshWay {
+export interface SshTransport {
   connect(name: string, destination: string): Promise<AgentLine>
   shell(name: string, destination: string): readonly string[]
   isOutdated(node: Node): boolean
@@ -20,7 +20,7 @@ export interface StaticOptions {
   /** Asked each time: nodes may be added and removed while we run. */
   nodes(): readonly StaticNodeConfig[]
   slots: number
-  ssh: SshWay
+  ssh: SshTransport
   /** Takes a node off the list; undefined for one of the configuration. */
   forget(name: string): (() => void) | undefined
 }
@@ -72,7 +72,7 @@ export function staticProvider({ nodes, slots, ssh, forget }: StaticOptions): Pr
     },
     isOutdated: node => configured(node.name).ssh !== '' && ssh.isOutdated(node),
     hangUp: ({ name }) => ssh.hangUp(name),
-    // A box of yours is never ours to destroy.
+    // A static node is its user's: tdf never destroys it.
     destroy: async () => true,
   }
 }
@@ -87,15 +87,15 @@ function tokenOf({ token, tokenFile, name }: StaticNodeConfig): string {
   }
 }
 
-/** A file that holds one token. It is read anew each time, so that a replaced one counts at once. */
+/** Permissions of users that are neither the owner nor in the group. */
+const OF_OTHERS = 0o007
 
-/** Whoever is neither its owner nor of its group. */
-const OF_EVERYBODY = 0o007
-
-/** Throws when it cannot be read, and when everybody may: then the token is nobody's secret any more. */
+/**
+ * The token in a file; it is read anew each time, so that a replaced one counts at once. Throws when the file cannot be
+ * read, and when every user may read it: then the token is no secret any more.
+ */
 export function readTokenFile(file: string): string {
   const mode = statSync(file).mode & 0o777
-  if ((mode & OF_EVERYBODY) !== 0)
-    throw new Error(`everybody may open it (mode ${mode.toString(8)}): chmod 600 ${file}`)
+  if ((mode & OF_OTHERS) !== 0) throw new Error(`every user may open it (mode ${mode.toString(8)}): chmod 600 ${file}`)
   return readFileSync(file, 'utf8').trim()
 }

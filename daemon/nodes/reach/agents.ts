@@ -1,6 +1,6 @@
 /**
- * The way to each node's agent. Before a client is handed out, the agent behind it says who it is: another node name
- * or another state folder means that it knows nothing of our runs, whatever it answers.
+ * The connection to each node's agent. Before a client is handed out, the agent behind it says who it is: another node
+ * name or another state folder means that it knows nothing of our runs, whatever it answers.
  */
 import { type AgentClient, type AgentLine, agentClient } from '../../../src/clients/agent.ts'
 import { TdfError } from '../../../src/core/errors.ts'
@@ -11,36 +11,32 @@ import type { Agents, Deps } from '../../services.ts'
 /** A proof of identity is good for one step, not for a life: an agent can be replaced between two calls. */
 const PROOF_MS = 1_000
 
-interface Known {
+interface Connection {
   line: AgentLine
   provedAt: number | null
 }
 
 export function createAgents(deps: Pick<Deps, 'providers' | 'world' | 'store'>): Agents {
   const { providers, world } = deps
-  const known = new Map<string, Known>()
-  const told = new Map<string, string | undefined>()
+  const connections = new Map<string, Connection>()
+  /** The callback url that each agent was given by its last handshake. */
+  const registered = new Map<string, string | undefined>()
   const cutOff = new Set<string>()
 
   async function of(node: Node, signal: AbortSignal, timeoutMs?: number): Promise<AgentClient> {
     const client = await unverified(node, signal, timeoutMs)
-    const before = known.get(node.name)
-    if (before?.provedAt != null && world.clock.mono() - before.provedAt < PROOF_MS) return client
+    const connection = connections.get(node.name)
+    if (connection?.provedAt != null && world.clock.mono() - connection.provedAt < PROOF_MS) return client
     await prove(node, client)
-    if (before) before.provedAt = world.clock.mono()
+    if (connection) connection.provedAt = world.clock.mono()
     return client
   }
 
   async function unverified(node: Node, signal: AbortSignal, timeoutMs?: number): Promise<AgentClient> {
-    const line = known.get(node.name)?.line ?? (await connect(node))
-    if (!known.has(node.name)) known.set(node.name, { line, provedAt: null })
-    return agentClient({
-      ...line,
-      world,
-      nodeName: node.name,
-      signal,
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    })
+    const line = connections.get(node.name)?.line ?? (await connect(node))
+    if (!connections.has(node.name)) connections.set(node.name, { line, provedAt: null })
+    const limits = timeoutMs === undefined ? {} : { timeoutMs }
+    return agentClient({ ...line, ...limits, world, nodeName: node.name, signal })
   }
 
   async function connect(node: Node): Promise<AgentLine> {
@@ -57,33 +53,33 @@ export function createAgents(deps: Pick<Deps, 'providers' | 'world' | 'store'>):
   async function prove(node: Node, client: AgentClient): Promise<void> {
     const health = await client.health()
     if (health.nodeName !== node.name) {
-      known.delete(node.name)
+      connections.delete(node.name)
       throw unreachable(node, `its address answers as node ${health.nodeName}`)
     }
     if (node.stateId !== null && health.stateId !== node.stateId) {
-      known.delete(node.name)
+      connections.delete(node.name)
       throw new TdfError('NODE_REPLACED', `${node.name} came back with another state (${health.stateId})`)
     }
   }
 
-  const callbackUrl = (name: string) => known.get(name)?.line.callbackUrl
+  const callbackUrl = (name: string) => connections.get(name)?.line.callbackUrl
 
   return {
     of,
     unverified,
     callbackUrl,
-    forget: name => void known.delete(name),
+    forget: name => void connections.delete(name),
     disconnected(name) {
-      known.delete(name)
+      connections.delete(name)
       cutOff.add(name)
     },
     handshakeDone(name) {
-      told.set(name, callbackUrl(name))
+      registered.set(name, callbackUrl(name))
       cutOff.delete(name)
     },
     needsHandshake(name) {
       const url = callbackUrl(name)
-      return cutOff.has(name) || (url !== undefined && told.get(name) !== url)
+      return cutOff.has(name) || (url !== undefined && registered.get(name) !== url)
     },
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The ways to machines by ssh: one link a node, made when it is first asked for. Keys and pinned host keys lie in the
+ * Connections to machines by ssh: one link a node, made when it is first asked for. Keys and pinned host keys lie in the
  * state folder, sockets in the run folder; both are named after the node, so that a new daemon takes up the same.
  */
 
@@ -17,25 +17,25 @@ import { ensureKeyPair } from '../../../src/machines/ssh/keys.ts'
 import { type SshLink, sshLink } from '../../../src/machines/ssh/link.ts'
 import { bootstrapKey } from '../../../src/machines/ssh/rotate.ts'
 import { type SshTarget, sshOptions } from '../../../src/machines/ssh/target.ts'
-import type { SshWay } from '../../../src/machines/static.ts'
+import type { SshTransport } from '../../../src/machines/static.ts'
 import type { Install } from '../../../src/platform/install.ts'
 import { agentToken } from '../../../src/platform/tokens.ts'
 import { VERSION } from '../../../src/platform/version.ts'
 import type { DaemonOptions } from '../../services.ts'
 
 export interface SshConnections {
-  /** For boxes of yours, reached as your own ssh configuration says. */
-  static: SshWay & { target(name: string, destination: string): SshTarget }
+  /** For static nodes, reached as the ssh configuration of the daemon's user says. */
+  static: SshTransport & { target(name: string, destination: string): SshTarget }
   /** For machines that tdf orders, reached with keys of its own. */
-  ordered: OrderedWay
+  ordered: OrderedTransport
   closeAll(): void
 }
 
-export interface OrderedWay {
+export interface OrderedTransport {
   /** The first-boot document of a machine that is about to be ordered. */
-  userData(node: Node): string
+  userData(node: Node): Promise<string>
   /** Who may sign in as root. */
-  publicKey(): string
+  publicKey(): Promise<string>
   connect(node: Node): Promise<AgentLine>
   shell(node: Node): readonly string[]
   isOutdated(node: Node): boolean
@@ -44,90 +44,101 @@ export interface OrderedWay {
   forget(node: Node): void
 }
 
-export interface SshWaysOptions extends DaemonOptions {
+export interface SshOptions extends DaemonOptions {
   install: Install
   /** Where nodes reach our callback listener from here. */
   callback(): { host: string; port: number }
   onDown(nodeName: string): void
 }
 
-export function createSshWays(options: SshWaysOptions): SshConnections {
-  const { world, paths, install } = options
-  const { config } = options.loaded
+export function createSshConnections(options: SshOptions): SshConnections {
+  const { paths, install } = options
   const keys = path.join(paths.stateDir, 'ssh')
-  const links = new Map<string, { destination: string; link: SshLink }>()
-  const adminKey = () => ensureKeyPair(world.random, path.join(keys, 'admin'), `tdf-${install.id}`)
-  const tunnelKey = () => ensureKeyPair(world.random, path.join(keys, 'tunnel'), `tdf-tunnel-${install.id}`)
-
-  /** Addresses are used again, names are not: a link to another address is another link. */
-  function linkTo(name: string, admin: SshTarget, tunnel: SshTarget, more: Partial<Preparation>): SshLink {
-    const known = links.get(name)
-    if (known?.destination === admin.destination) return known.link
-    known?.link.close()
-    const link = sshLink({
-      ...{ world, admin, tunnel, sockets: socketsOf(paths.runDir, name), callback: options.callback },
-      preparation: { ...preparationOf(options, name), ...more },
-      onDown: () => options.onDown(name),
-    })
-    links.set(name, { destination: admin.destination, link })
-    return link
-  }
-
-  function hangUp(name: string): void {
-    links.get(name)?.link.close()
-  }
-
-  const target = (name: string, destination: string, identity: string | null): SshTarget => ({
+  const links = createLinks(options)
+  const adminFile = path.join(keys, 'admin')
+  const adminKey = () => ensureKeyPair(adminFile, `tdf-${install.id}`)
+  const tunnelKey = () => ensureKeyPair(path.join(keys, 'tunnel'), `tdf-tunnel-${install.id}`)
+  const target = (name: string, destination: string, identity: string | null = null): SshTarget => ({
     destination,
     identity,
     hostKeyAlias: `tdf-${name}`,
     folder: path.join(keys, 'nodes', name),
   })
-  const rootOf = (node: Node) => target(node.name, `root@${node.address ?? ''}`, adminKey().file)
+  const rootOf = ({ name, address }: Node) => target(name, `root@${address ?? ''}`, adminFile)
 
   return {
     static: {
-      target: (name, destination) => target(name, destination, null),
+      target,
       async connect(name, destination) {
-        const box = target(name, destination, null)
-        return linkTo(name, box, box, {}).line()
+        const box = target(name, destination)
+        return links.to(name, box, box, {}).line()
       },
-      shell: (name, destination) => shellOn(target(name, destination, null)),
+      shell: (name, destination) => shellOn(target(name, destination)),
       isOutdated,
-      hangUp,
+      hangUp: links.close,
     },
     ordered: {
-      userData: node =>
+      userData: async ({ name, maxWorkspaces }) =>
         cloudInit({
-          hostKey: bootstrapKey(world.random, target(node.name, '', null)),
-          tunnelKey: tunnelKey().publicKey,
-          slots: slotUsers(node.maxWorkspaces),
+          hostKey: await bootstrapKey(target(name, '')),
+          tunnelKey: (await tunnelKey()).publicKey,
+          slots: slotUsers(maxWorkspaces),
         }),
-      publicKey: () => adminKey().publicKey,
+      publicKey: async () => (await adminKey()).publicKey,
       async connect(node) {
-        const tunnel = target(node.name, `${TUNNEL_USER}@${node.address ?? ''}`, tunnelKey().file)
-        const files = [sshdConfiguration, tunnelKeys(tunnelKey().publicKey), noUpgrades]
-        const { setup } = config.providers.hetzner
-        const own = setup === '' ? [] : [{ name: 'setup', script: setup }]
-        const once = [...own, ...installsOf(config)]
-        const slots = slotUsers(node.maxWorkspaces)
-        return linkTo(node.name, rootOf(node), tunnel, { files, hasTunnel: true, once, slots }).line()
+        await adminKey()
+        const { file, publicKey } = await tunnelKey()
+        const tunnel = target(node.name, `${TUNNEL_USER}@${node.address ?? ''}`, file)
+        return links.to(node.name, rootOf(node), tunnel, orderedPreparation(options, node, publicKey)).line()
       },
       shell: node => shellOn(rootOf(node)),
       isOutdated,
-      hangUp: ({ name }) => hangUp(name),
+      hangUp: ({ name }) => links.close(name),
       forget({ name }) {
-        links.delete(name)
-        rmSync(target(name, '', null).folder, { recursive: true, force: true })
+        links.forget(name)
+        rmSync(target(name, '').folder, { recursive: true, force: true })
       },
     },
+    closeAll: links.closeAll,
+  }
+}
+
+/** One link a node. Addresses are used again, names are not: a link to another address is another link. */
+function createLinks(options: SshOptions) {
+  const { world, paths, callback, onDown } = options
+  const links = new Map<string, { destination: string; link: SshLink }>()
+  return {
+    to(name: string, admin: SshTarget, tunnel: SshTarget, more: Partial<Preparation>): SshLink {
+      const known = links.get(name)
+      if (known?.destination === admin.destination) return known.link
+      known?.link.close()
+      const sockets = socketsOf(paths.runDir, name)
+      const preparation = { ...preparationOf(options, name), ...more }
+      const link = sshLink({ world, admin, tunnel, sockets, callback, preparation, onDown: () => onDown(name) })
+      links.set(name, { destination: admin.destination, link })
+      return link
+    },
+    close: (name: string) => links.get(name)?.link.close(),
+    forget: (name: string) => void links.delete(name),
     closeAll() {
       for (const { link } of links.values()) link.close()
     },
   }
 }
 
-function preparationOf({ loaded, install, agentProgram }: SshWaysOptions, nodeName: string): Preparation {
+/** What a machine that tdf ordered has beyond a static node: slots with users, a user for the tunnel, `setup`. */
+function orderedPreparation({ loaded }: SshOptions, node: Node, tunnelKey: string): Partial<Preparation> {
+  const { setup } = loaded.config.providers.hetzner
+  const own = setup === '' ? [] : [{ name: 'setup', script: setup }]
+  return {
+    files: [sshdConfiguration, tunnelKeys(tunnelKey), noUpgrades],
+    hasTunnel: true,
+    once: [...own, ...installsOf(loaded.config)],
+    slots: slotUsers(node.maxWorkspaces),
+  }
+}
+
+function preparationOf({ loaded, install, agentProgram }: SshOptions, nodeName: string): Preparation {
   const { config } = loaded
   const { logMaxBytes, salvageMaxBytes } = config.results
   return {

@@ -21,14 +21,14 @@ export interface HetznerApi {
   get(id: number, signal?: AbortSignal): Promise<Server | null>
   /** The same before and after a change, from the reserve of the rate limit. */
   getForChange(id: number, signal?: AbortSignal): Promise<Server | null>
-  /** Every server with these labels, whatever number of pages. */
-  list(selector: string, signal?: AbortSignal): Promise<Server[]>
+  /** Every server with these labels, whatever number of pages. `isPartOfChange` as in `client.call`. */
+  list(selector: string, signal?: AbortSignal, isPartOfChange?: boolean): Promise<Server[]>
   create(body: NewServer, signal?: AbortSignal): Promise<{ server: Server; action: Action }>
   /** Replaces the whole set. */
   setLabels(id: number, labels: Record<string, string>, signal?: AbortSignal): Promise<void>
   /** Begins it; it is done when `get` answers null. */
   remove(id: number, signal?: AbortSignal): Promise<void>
-  actions(ids: readonly number[], signal?: AbortSignal): Promise<Action[]>
+  actions(ids: readonly number[], isPartOfChange?: boolean): Promise<Action[]>
   keyByFingerprint(fingerprint: string, signal?: AbortSignal): Promise<{ id: number } | null>
   addKey(name: string, publicKey: string, labels: Record<string, string>, signal?: AbortSignal): Promise<{ id: number }>
 }
@@ -37,8 +37,9 @@ const PAGE = 50
 const PAGES_MAX = 100
 
 export function hetznerApi(client: HetznerClient): HetznerApi {
-  const get = (path: string, signal?: AbortSignal) => ({ method: 'GET' as const, path, signal })
-  const forChange = (path: string, signal?: AbortSignal) => ({ ...get(path, signal), isPartOfChange: true })
+  const get = (path: string, signal?: AbortSignal, isPartOfChange = false) =>
+    ({ method: 'GET', path, signal, isPartOfChange }) as const
+  const forChange = (path: string, signal?: AbortSignal) => get(path, signal, true)
 
   return {
     async byName(name, signal) {
@@ -51,12 +52,12 @@ export function hetznerApi(client: HetznerClient): HetznerApi {
     async getForChange(id, signal) {
       return (await client.call(forChange(`/servers/${id}`, signal), oneServer))?.server ?? null
     },
-    async list(selector, signal) {
+    async list(selector, signal, isPartOfChange) {
       const servers: Server[] = []
       let page: number | null = 1
       for (let pages = 0; page !== null && pages < PAGES_MAX; pages++) {
         const path: string = `/servers?label_selector=${encodeURIComponent(selector)}&per_page=${PAGE}&page=${page}`
-        const answer: ServerPage | null = await client.call(get(path, signal), manyServers)
+        const answer: ServerPage | null = await client.call(get(path, signal, isPartOfChange), manyServers)
         servers.push(...(answer?.servers ?? []))
         page = answer?.meta?.pagination.next_page ?? null
       }
@@ -73,9 +74,12 @@ export function hetznerApi(client: HetznerClient): HetznerApi {
     async remove(id, signal) {
       await client.call({ method: 'DELETE', path: `/servers/${id}`, signal }, anything)
     },
-    async actions(ids, signal) {
+    async actions(ids, isPartOfChange) {
       const query = ids.map(id => `id=${id}`).join('&')
-      const answer = await client.call(get(`/actions?${query}&per_page=${PAGE}`, signal), manyActions)
+      const answer = await client.call(
+        get(`/actions?${query}&per_page=${PAGE}`, undefined, isPartOfChange),
+        manyActions,
+      )
       return answer?.actions ?? []
     },
     async keyByFingerprint(fingerprint, signal) {

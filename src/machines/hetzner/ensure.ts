@@ -61,17 +61,16 @@ export function createOrders(hetzner: Hetzner): Orders {
   }
 
   async function create(node: Node, { type, location }: Offer, signal: AbortSignal) {
-    const keyId = await clientKey.id()
-    signal.throwIfAborted()
     const body = {
       name: node.name,
       server_type: type,
       location,
       image: config.image,
-      ssh_keys: keyId === null ? [] : [keyId],
-      user_data: hetzner.userData(node),
+      ssh_keys: await clientKey.ids(),
+      user_data: await hetzner.userData(node),
       labels: labelsOf(installId, node.name, world.clock.now() + hetzner.leaseMs),
     }
+    signal.throwIfAborted()
     return api.create(body, signal)
   }
 
@@ -124,27 +123,27 @@ function createClientKey({ api, installId, publicKey }: Hetzner) {
   }
   return {
     forget,
-    /** Null when machines are not reached by ssh. */
-    async id(): Promise<number | null> {
-      const line = publicKey()
-      if (line === null) return null
+    /** None when machines are not reached by ssh. */
+    async ids(): Promise<number[]> {
+      const line = await publicKey()
+      if (line === null) return []
       key ??= ensureKey(api, installId, line)
       key.catch(forget)
-      return key
+      return [await key]
     },
   }
 }
 
 /**
- * A server without a number is asked for by its name; the others are found in the list that all nodes share, or by their
- * number. Null is proof only where the number is known.
+ * Looks in the list that all nodes share; what is not there is asked for by itself. Null is proof only where the number
+ * is known; where it is not, a create may follow, so that the look may use the reserve of the rate limit.
  */
 export async function lookFor({ fleet, api }: Hetzner, node: Node, signal: AbortSignal): Promise<Server | null> {
   const { serverId } = node.facts
-  if (serverId === undefined) return api.byName(node.name, signal)
-  const listed = await fleet.server(node.name)
+  const listed = await fleet.server(node.name, serverId === undefined)
   signal.throwIfAborted()
-  return listed && serverId === String(listed.id) ? listed : api.get(Number(serverId), signal)
+  if (listed && (serverId === undefined || serverId === String(listed.id))) return listed
+  return serverId === undefined ? api.byName(node.name, signal) : api.get(Number(serverId), signal)
 }
 
 /** MD5 over the key's bytes, in pairs with colons: how the API names keys (ssh-keygen -E md5). */

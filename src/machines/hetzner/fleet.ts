@@ -8,7 +8,7 @@ import { nodeOf, ofInstall } from './labels.ts'
 
 export interface Fleet {
   /** The node's server as lately seen; undefined when it was not in the list. */
-  server(nodeName: string): Promise<Server | undefined>
+  server(nodeName: string, isPartOfChange?: boolean): Promise<Server | undefined>
   /** The action's state as lately seen, watched from the first question on. */
   action(id: number): Promise<Action | undefined>
   /** What was learnt outside of the list. */
@@ -24,26 +24,26 @@ export function createFleet(api: HetznerApi, clock: Clock, installId: string): F
   let readAt: number | null = null
   let reading: Promise<void> | null = null
 
-  async function read(): Promise<void> {
-    const listed = await api.list(ofInstall(installId))
+  async function read(isPartOfChange: boolean): Promise<void> {
+    const listed = await api.list(ofInstall(installId), undefined, isPartOfChange)
     servers = new Map(listed.map(server => [nodeOf(server) ?? '', server]))
     const open = [...watched].flatMap(([id, action]) => (isOver(action) ? [] : [id])).slice(0, 50)
-    if (open.length > 0) for (const action of await api.actions(open)) watched.set(action.id, action)
+    if (open.length > 0) for (const action of await api.actions(open, isPartOfChange)) watched.set(action.id, action)
     readAt = clock.mono()
   }
 
-  /** Shared by all who wait, so it hears no one's signal; the client bounds it. */
-  async function refresh(): Promise<void> {
+  /** Shared by all nodes that wait, so it follows no one's signal; the client bounds it. */
+  async function refresh(isPartOfChange = false): Promise<void> {
     if (readAt !== null && clock.mono() - readAt < FRESH_MS) return
-    reading ??= read().finally(() => {
+    reading ??= read(isPartOfChange).finally(() => {
       reading = null
     })
     await reading
   }
 
   return {
-    async server(nodeName) {
-      await refresh()
+    async server(nodeName, isPartOfChange) {
+      await refresh(isPartOfChange)
       return servers.get(nodeName)
     },
     async action(id) {

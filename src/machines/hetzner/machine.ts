@@ -17,9 +17,9 @@ export interface Hetzner {
   /** How long a machine is spoken for beyond now, in ms. */
   leaseMs: number
   /** The first-boot document. It is readable on the machine for ever, so it must hold nothing that stays secret. */
-  userData(node: Node): string
+  userData(node: Node): Promise<string>
   /** In the form of authorized_keys(5); null when machines are not reached by ssh. */
-  publicKey(): string | null
+  publicKey(): Promise<string | null>
 }
 
 /** What it is by now. */

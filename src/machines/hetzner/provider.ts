@@ -125,7 +125,7 @@ export function directWay({ token, setup }: DirectOptions): MachineTransport {
   const file = (path: string, permissions: string, content: string) => ({ path, permissions, content })
   return {
     // JSON is YAML, and quotes whatever is in it.
-    userData: ({ name }) =>
+    userData: async ({ name }) =>
       `#cloud-config\n${JSON.stringify({
         write_files: [
           file(`${FOLDER}/name`, '0644', `${name}\n`),
@@ -134,7 +134,7 @@ export function directWay({ token, setup }: DirectOptions): MachineTransport {
         ],
         runcmd: [...(setup === '' ? [] : [[`${FOLDER}/setup`]]), ['systemctl', 'restart', 'tdf-agent']],
       })}\n`,
-    publicKey: () => null,
+    publicKey: async () => null,
     connect: async ({ name, address }) => {
       const host = address?.includes(':') ? `[${address}]` : address
       return { transport: httpTransport({ url: `http://${host}:${AGENT_PORT}` }), token: token(name) }

@@ -7,7 +7,6 @@
 import { existsSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { TdfError } from '../../core/errors.ts'
-import type { Random } from '../../platform/world.ts'
 import { parseHostKey, pinHostKeys, pinnedHostKeys } from './host-keys.ts'
 import { ensureKeyPair, type KeyPair } from './keys.ts'
 import { sshRun } from './run.ts'
@@ -35,9 +34,9 @@ rm -f /var/lib/cloud/instances/*/user-data.txt* /var/lib/cloud/instances/*/cloud
 
 const bootstrapFile = (folder: string) => path.join(folder, 'bootstrap')
 
-/** The key that a new machine is born with; pinned until it has its own. */
-export function bootstrapKey(random: Random, target: SshTarget): KeyPair {
-  const pair = ensureKeyPair(random, bootstrapFile(target.folder), 'tdf-bootstrap')
+/** The host key that a new machine is given in its user_data; pinned until the machine has its own. */
+export async function bootstrapKey(target: SshTarget): Promise<KeyPair> {
+  const pair = await ensureKeyPair(bootstrapFile(target.folder), 'tdf-bootstrap')
   const key = parseHostKey(pair.publicKey)
   if (key && pinnedHostKeys(target).length === 0) pinHostKeys(target, [key])
   return pair

@@ -56,8 +56,8 @@ export function hetznerMachines({ clock, deliver, isHome }: HetznerMachinesOptio
         ...{ world, installId, config: config.providers.hetzner, leaseMs: leaseMs(config.nodes.heldMax) },
         token: () => CLOUD_TOKEN,
         transport: {
-          userData: ({ name }) => `#cloud-config\nhostname: ${name}\n`,
-          publicKey: () => CLIENT_KEY,
+          userData: async ({ name }) => `#cloud-config\nhostname: ${name}\n`,
+          publicKey: async () => CLIENT_KEY,
           ...{ shell: () => null, isOutdated: () => false, hangUp: () => {}, forget: () => {} },
           connect: async ({ name }) => ({
             token: 'agent-token',

@@ -4,7 +4,6 @@ import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ensureKeyPair } from '../../../src/machines/ssh/keys.ts'
-import { realWorld } from '../../../src/platform/world.ts'
 import type { NodeJson } from '../../../src/protocol/control.ts'
 import { type Home, makeHome, makeRepository, tdf, until } from '../../support/daemon/home.ts'
 import type { Machine } from './support/machine.ts'
@@ -47,7 +46,7 @@ const nodeOf = (name: string) => home.client.call<NodeJson>({ path: `/nodes/${na
 beforeAll(async () => {
   site = openSite()
   home = makeHome(CONFIG)
-  const key = ensureKeyPair(realWorld({}).random, path.join(home.dir, 'key'), 'you')
+  const key = await ensureKeyPair(path.join(home.dir, 'key'), 'you')
   machine = site.machine({ name: 'box', userData: USER_DATA, publicKeys: [key.publicKey] })
   const socket = path.join(home.dir, 'key-agent')
   keyAgent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' })

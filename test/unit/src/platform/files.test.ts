@@ -56,7 +56,7 @@ const PLACED: [string, () => unknown][] = [
   ['an uploaded bundle', upload],
   ['a secret', () => createSecrets(folder, {}).set('API_KEY', 'value')],
   ['the identity of the installation', () => readInstall(folder, random, 'machine')],
-  ['an ssh key', () => ensureKeyPair(random, at('ssh', 'key'), 'tdf')],
+  ['an ssh key', () => ensureKeyPair(at('ssh', 'key'), 'tdf')],
   ['a pinned host key', () => pinHostKeys({ folder: at('node'), hostKeyAlias: 'box' } as never, [])],
   ['the repository of results', () => repositories(at('results'))('source')],
   ['a backup', () => writeCopy(openSql(at('tdf.db')), at('copy.db'))],
