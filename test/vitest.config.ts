@@ -9,6 +9,7 @@ const APART = [
   'test/system/long/**',
   'test/system/faults/daemon.test.ts',
   'test/unit/daemon/sweeps/machines.test.ts',
+  'test/hostile/**',
   'test/system/hosts/**',
   'test/system/agents/**',
   'test/perf/bench/**',

@@ -6,11 +6,12 @@ import { asTdfError } from '../../src/core/errors.ts'
 import { isTerminal } from '../../src/core/task.ts'
 import type { AgentEvent } from '../../src/protocol/agent-api.ts'
 import { type CallbackAnswer, provisioningFailed, taskStatus, workspaceReady } from '../../src/protocol/callbacks.ts'
+import type { Sql } from '../../src/store/sqlite/sql.ts'
 import { type ReadTask, readAttempt, wakeAttempt } from '../../src/store/tables/attempts.ts'
 import {
   addSignal,
   hasSignal,
-  openBytes,
+  openAmount,
   openSignals,
   type Signal,
   type SignalKind,
@@ -28,10 +29,11 @@ import { save } from './save.ts'
 import { decisionInput, stepContext } from './step-context.ts'
 
 /**
- * What an attempt may have been told and not used, in bytes: whoever holds its token can invent sessions, and every look
- * at the task reads them. An exit that finds no room is seen by the next look at the agent.
+ * What an attempt may have been told and not used, in characters and rows: the holder of its token can invent sessions,
+ * and every look at the task reads them. An exit that finds no room is seen by the next look at the agent.
  */
-const OPEN_BYTES_MAX = 1024 * 1024
+const OPEN_CHARACTERS_MAX = 1024 * 1024
+const OPEN_ROWS_MAX = 256
 
 export interface WorkspaceSignal {
   workspaceId: string
@@ -49,11 +51,16 @@ export function receiveSignal(engine: Engine, signal: WorkspaceSignal): Callback
   if (!task || isTerminal(task.status)) return refuse('the run is over')
   if (task.workspaceId !== signal.workspaceId) return refuse('a newer placement took over')
   const dedupe = `${signal.kind}:${signal.workspaceId}:${signal.sessionId ?? ''}`
-  if (signal.sessionId !== null && openBytes(sql, task) > OPEN_BYTES_MAX && !hasSignal(sql, dedupe)) {
+  if (signal.sessionId !== null && isFull(sql, task) && !hasSignal(sql, dedupe)) {
     return refuse('too much of what was told is unread')
   }
   enqueueSignal(engine, task, signal.kind, dedupe, signal.payload)
   return { accepted: true }
+}
+
+function isFull(sql: Sql, task: ReadTask): boolean {
+  const { rows, characters } = openAmount(sql, task, OPEN_ROWS_MAX)
+  return rows >= OPEN_ROWS_MAX || characters > OPEN_CHARACTERS_MAX
 }
 
 /** Inside a write: stores the fact once and makes its task due. */
@@ -79,22 +86,32 @@ export function enqueueSignal(
   return true
 }
 
-/** Inside a write: one row of an agent's outbox. Types that we do not know and bodies that we cannot read are skipped. */
-export function ingestEvent(engine: Engine, event: AgentEvent): void {
+/** What became of a row of an outbox. `foreign`: it is about a workspace that is not on the node that tells it. */
+export type Ingested = 'taken' | 'skipped' | 'unreadable' | 'foreign'
+
+/**
+ * Inside a write: one row of the outbox of `nodeName`. It counts for workspaces that are on that node by our own rows,
+ * whatever it says about others. Types and workspaces that we do not know are skipped.
+ */
+export function ingestEvent(engine: Engine, nodeName: string, event: AgentEvent): Ingested {
   const row = EVENTS.get(event.type)
-  if (!row || event.workspaceId === null) return
+  if (!row || event.workspaceId === null) return 'skipped'
+  const workspace = readWorkspace(engine.store.sql, event.workspaceId)
+  if (!workspace) return 'skipped'
+  if (workspace.nodeName !== nodeName) return 'foreign'
   const body = row.body.safeParse(event.data)
-  if (!body.success) {
-    engine.log.warn({ seq: event.seq, type: event.type }, 'an agent event could not be read')
-    return
-  }
-  const signal = { workspaceId: event.workspaceId, kind: row.kind, sessionId: event.sessionId, payload: body.data }
+  if (!body.success) return 'unreadable'
+  const payload = body.data
+  if ('attempt' in payload && payload.attempt !== workspace.attempt) return 'foreign'
+  const sessionId = 'sessionId' in payload ? payload.sessionId : null
   try {
-    receiveSignal(engine, signal)
+    receiveSignal(engine, { workspaceId: event.workspaceId, kind: row.kind, sessionId, payload })
+    return 'taken'
   } catch (thrown) {
     // One damaged row must not keep what others were told from them: the outbox is read in order.
     if (asTdfError(thrown).code !== 'STATE_CORRUPT') throw thrown
     engine.log.error({ seq: event.seq, workspace: event.workspaceId, err: String(thrown) }, 'an event has no reader')
+    return 'skipped'
   }
 }
 

@@ -1,24 +1,17 @@
-/**
- * What the daemon and a node's agent tell each other. The handshake at every (re)connection: who we are, where to call,
- * and who answers. The pull: the agent's outbox from our cursor on, which makes up for lost pushes and counts as a
- * heartbeat; the cursor moves in the transaction that stores what was read.
- */
+/** The handshake with a node's agent at every (re)connection: who we are, where to call, and who answers. */
 import { TdfError } from '../../src/core/errors.ts'
 import type { Node } from '../../src/core/node.ts'
 import { hashToken, nodeToken } from '../../src/platform/tokens.ts'
 import { AGENT_PROTOCOL } from '../../src/protocol/agent-api.ts'
-import { EVENTS_PAGE_MAX } from '../../src/protocol/shapes.ts'
 import { issueToken } from '../../src/store/tables/meta.ts'
-import { readHeartbeat, writeHeartbeat } from '../../src/store/tables/nodes.ts'
+import { writeHeartbeat } from '../../src/store/tables/nodes.ts'
 import { nodeSubject } from '../engine/loop.ts'
 import { loseWorkspaces } from '../engine/save-node.ts'
-import { ingestEvent } from '../engine/signals.ts'
 import type { Engine } from '../services.ts'
 import { unreachable } from './reach/agents.ts'
 import type { Handshake } from './rules/outcome.ts'
 
 const NEWER_AGAIN_MS = 60_000
-const PAGES_MAX = 20
 
 /** Throws while the agent does not answer, or answers as another node. */
 export async function handshake(engine: Engine, node: Node, signal: AbortSignal): Promise<Handshake> {
@@ -56,28 +49,6 @@ export async function handshake(engine: Engine, node: Node, signal: AbortSignal)
     cursor: node.stateId === stateId ? node.cursor : 0,
     facts: { agentVersion: version },
   }
-}
-
-/** Answers the new cursor. Throws NODE_UNREACHABLE or NODE_REPLACED. */
-export async function pull(engine: Engine, node: Node, signal: AbortSignal): Promise<number> {
-  const { agents, store, world } = engine
-  const agent = await agents.of(node, signal)
-  const { cpuPercent = null, memoryPercent = null, diskPercent = null } = readHeartbeat(store.sql, node.name) ?? {}
-  let cursor = node.cursor
-  for (let page = 0; page < PAGES_MAX; page++) {
-    const { stateId, events } = await agent.events(cursor, 0)
-    if (node.stateId !== null && stateId !== node.stateId) {
-      throw new TdfError('NODE_REPLACED', `${node.name} came back with another state (${stateId})`)
-    }
-    cursor = events.at(-1)?.seq ?? cursor
-    await store.commit(() => {
-      const at = world.clock.now()
-      writeHeartbeat(store.sql, node.name, { at, cpuPercent, memoryPercent, diskPercent })
-      for (const event of events) ingestEvent(engine, event)
-    })
-    if (events.length < EVENTS_PAGE_MAX) return cursor
-  }
-  return cursor
 }
 
 /** The connection to a node is over: it is dialled and its agent given the handshake now, not when the silence is noticed. */

@@ -7,7 +7,8 @@ import { type ReadNode, readHeartbeat } from '../../src/store/tables/nodes.ts'
 import { liveWorkspaces, reservedOn } from '../../src/store/tables/slots.ts'
 import { keepsMachines } from '../placement/admission.ts'
 import type { Agents, Engine } from '../services.ts'
-import { handshake, pull } from './contact.ts'
+import { handshake } from './contact.ts'
+import { pull } from './pull.ts'
 import type { NodeInput, NodeOutcome } from './rules/outcome.ts'
 
 export interface NodeContext extends NodeInput {

@@ -38,6 +38,7 @@ async function look(engine: Engine, node: ReadNode, signal: AbortSignal): Promis
 async function report(engine: Engine, { name, provider, facts }: Node, error: TdfError): Promise<void> {
   const about = { node: name, code: error.code, err: error.code === 'BUG' ? error.stack : error.message }
   if (error.code === 'BUG') engine.log.error(about, 'a node could not be run')
+  if (error.code === 'AGENT_PROTOCOL') await alert(engine, { source: 'node', subject: name }, error)
   if (!isOfProvider(error)) return
   if (facts.tries === undefined) engine.log.warn(about, 'the provider could not do it yet')
   if (error.code === 'PROVIDER_AUTH') await alert(engine, { source: 'provider', subject: provider }, error)

@@ -88,6 +88,7 @@ export function roomsOf(engine: Pick<Engine, 'store'>, nodes: readonly ReadNode[
       cpuPercent: beat?.cpuPercent ?? null,
       memoryPercent: beat?.memoryPercent ?? null,
       silentMs: isServing(node) && beat ? now - beat.at : null,
+      suspect: node.facts.suspect,
     }
   })
 }

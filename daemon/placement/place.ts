@@ -37,6 +37,8 @@ export interface NodeCapacity {
   memoryPercent: number | null
   /** Milliseconds since the node was last heard of; null when it does not have to speak yet. */
   silentMs: number | null
+  /** What its agent said that is not taken; undefined when there is nothing. */
+  suspect?: string | undefined
 }
 
 /** A provider that can make a machine now. */
@@ -106,6 +108,7 @@ export function rejection(request: PlacementRequest, capacity: NodeCapacity, con
   if (capacity.silentMs !== null && capacity.silentMs > nodes.heartbeatStale) {
     return rejections.silence(capacity.silentMs)
   }
+  if (capacity.suspect !== undefined) return rejections.suspect(capacity.suspect)
   // The load of the machine that tdf runs on is mostly its user's own; slots bound it.
   if (capacity.provider !== 'local') {
     if (exceeds(capacity.cpuPercent, nodes.cpuThresholdPercent)) {

@@ -10,7 +10,7 @@ import { checkIdOf, isTerminal, type Task } from '../../src/core/task.ts'
 import { taskWaits } from '../../src/text/waiting.ts'
 import { advance, fail, type Outcome, type StepPatch, wait } from '../engine/rules/outcome.ts'
 import { bringHome } from '../results/bring-home.ts'
-import { confinement, exitTold } from './session.ts'
+import { confinement } from './session.ts'
 import type { StepContext, StepHandler } from './step.ts'
 import { judge } from './verdict.ts'
 
@@ -86,13 +86,14 @@ export type Checked = { ended: true; exitCode: number | null } | { ended: false;
 /** What is added to the check's own limit before salvage counts as late, in ms. */
 const CHECK_GRACE_MS = 60_000
 
-/** Starts the check, or looks how it does. Null as exit code: it was ended by a signal or its time limit. */
+/**
+ * Starts the check, or looks how it does: a callback about its end only wakes the task, and what counts is the answer of
+ * the node that holds it. Null as exit code: it was ended by a signal or its time limit.
+ */
 export async function runCheck(ctx: StepContext, task: Task, command: string): Promise<Checked> {
   const { workspaceId, nodeName, sessionId } = task
   if (workspaceId === null || nodeName === null || sessionId === null) return { ended: true, exitCode: null }
   const id = checkIdOf(sessionId)
-  const told = exitTold(ctx, id)
-  if (told) return { ended: true, exitCode: told.exitCode }
   const agent = await ctx.agent(nodeName)
   const timeoutMs = ctx.config.runner.checkTimeout
   if (!task.facts.check) {

@@ -7,7 +7,7 @@ import type { z } from 'zod'
 import { asTdfError, type ErrorCode, TdfError } from '../core/errors.ts'
 import { effect, type World } from '../platform/world.ts'
 import * as api from '../protocol/agent-api.ts'
-import { BODY_BYTES_MAX, BUNDLE_BYTES_MAX, LOG_CHUNK_BYTES_MAX } from '../protocol/shapes.ts'
+import { BODY_BYTES_MAX, BUNDLE_BYTES_MAX, EVENTS_PAGE_BYTES_MAX, LOG_CHUNK_BYTES_MAX } from '../protocol/shapes.ts'
 import type { Answer, Exchange, Transport } from './transport.ts'
 
 export interface LogPiece {
@@ -21,7 +21,7 @@ export interface AgentClient {
   health(): Promise<api.Health>
   /** What keeps its machine from confining a command; null when nothing does. Throws NODE… while it does not answer. */
   sandboxProblem(kind: api.Sandbox['kind']): Promise<string | null>
-  /** The outbox after `seq`; waits up to `waitS` seconds for the first. */
+  /** The outbox after `seq`; waits up to `waitS` seconds for the first. Throws AGENT_PROTOCOL for a page too large. */
   events(afterSeq: number, waitS: number): Promise<api.AgentEvents>
   createWorkspace(body: api.CreateWorkspace): Promise<{ status: string }>
   uploadBundle(workspaceId: string, file: string): Promise<void>
@@ -119,11 +119,13 @@ export function agentClient({ world, nodeName, token, transport, signal, timeout
       const answer = await orNull(ask(api.sandboxState, 'GET', `/sandboxes/${kind}`))
       return answer === null ? 'its tdf-agent is of an older version, which knows no sandbox' : answer.problem
     },
-    events: (after, waitS) =>
-      ask(api.agentEvents, 'GET', `/events?after=${after}&wait=${waitS}`, {
-        timeoutMs: TIMEOUT_MS + waitS * 1000,
-        bytesMax: 64 * BODY_BYTES_MAX,
-      }),
+    events: async (after, waitS) => {
+      const limits = { timeoutMs: TIMEOUT_MS + waitS * 1000, bytesMax: EVENTS_PAGE_BYTES_MAX }
+      const page = await ask(api.agentEvents, 'GET', `/events?after=${after}&wait=${waitS}`, limits)
+      const falls = page.events.findIndex(({ seq }, index) => seq <= (page.events[index - 1]?.seq ?? after))
+      if (falls >= 0) throw unreadable(nodeName, `events.${falls}.seq does not rise`)
+      return page
+    },
     createWorkspace: json => ask(api.workspaceAck, 'POST', '/workspaces', { json }),
     uploadBundle: async (id, file) => {
       const type = { ...headers, 'content-type': 'application/octet-stream' }
@@ -160,8 +162,11 @@ function read<T extends z.ZodType>(nodeName: string, schema: T, answer: Answer):
   const parsed = schema.safeParse(json(answer.body))
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]
-  const field = issue?.path.join('.') || 'the body'
-  throw new TdfError('AGENT_PROTOCOL', `the agent of ${nodeName} gave an answer that cannot be read: ${field}`)
+  throw unreadable(nodeName, issue?.path.join('.') || 'the body')
+}
+
+function unreadable(nodeName: string, what: string): TdfError {
+  return new TdfError('AGENT_PROTOCOL', `the agent of ${nodeName} gave an answer that cannot be read: ${what}`)
 }
 
 function json(body: Buffer): unknown {
@@ -200,6 +205,7 @@ function byStatus(status: number): ErrorCode {
 }
 
 function noAnswer(nodeName: string, thrown: unknown, signal: AbortSignal | undefined): unknown {
+  if (thrown instanceof TdfError && thrown.code === 'TOO_LARGE') return unreadable(nodeName, thrown.message)
   if (signal?.aborted || thrown instanceof TdfError) return thrown
   const why = asTdfError(thrown).message || 'no connection'
   return new TdfError('NODE_UNREACHABLE', `node ${nodeName} does not answer: ${why}`, {

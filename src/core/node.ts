@@ -96,6 +96,8 @@ export interface NodeFacts {
   billedFrom?: number
   /** How often in a row its provider could not do what it was asked. */
   tries?: number
+  /** Why it gets no new work: its agent gave an answer that is not taken. */
+  suspect?: string
   /** Found at the provider without a row of ours. */
   adopted?: boolean
 }

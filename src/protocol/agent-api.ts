@@ -1,7 +1,7 @@
 /** The VM agent's API: daemon → agent. Requests are parsed by the agent, answers by the daemon. */
 
 import { z } from 'zod'
-import { counter, id, nullable, percent, text } from './shapes.ts'
+import { counter, EVENTS_PAGE_MAX, id, nullable, percent, text } from './shapes.ts'
 
 const url = text(4096)
 const ref = text(1024)
@@ -226,8 +226,8 @@ export type Health = z.output<typeof health>
 /** One row of the agent's outbox. Types that a newer agent adds are kept as they are and skipped by the daemon. */
 export const agentEvent = z.object({
   seq: counter,
-  at: z.string(),
-  type: z.string(),
+  at: text(64),
+  type: text(128),
   workspaceId: nullable(id),
   taskId: nullable(id),
   attempt: nullable(counter),
@@ -235,7 +235,13 @@ export const agentEvent = z.object({
   data: z.record(z.string(), z.unknown()),
 })
 export type AgentEvent = z.output<typeof agentEvent>
-export const agentEvents = z.object({ stateId: id, events: z.array(agentEvent) })
+export const agentEvents = z.object({
+  stateId: id,
+  /** In the order of their numbers, which rise. */
+  events: z.array(agentEvent).max(EVENTS_PAGE_MAX),
+  /** There are more: the page was full by its bytes. A page that is full by its rows needs no such word. */
+  more: z.boolean().optional(),
+})
 export type AgentEvents = z.output<typeof agentEvents>
 
 /** Every refusal of the agent has this shape. */

@@ -23,7 +23,9 @@ export function parseBody<T extends z.ZodType>(schema: T, value: unknown): z.out
 /** Sizes that both ends of a wire agree on, in bytes, counts or ms. */
 export const BODY_BYTES_MAX = 1024 * 1024
 export const LOG_CHUNK_BYTES_MAX = 1024 * 1024
+/** Rows of a page of events, and its bytes. */
 export const EVENTS_PAGE_MAX = 500
+export const EVENTS_PAGE_BYTES_MAX = 2 * 1024 * 1024
 export const EVENTS_WAIT_S_MAX = 60
 export const BUNDLE_BYTES_MAX = 16 * 1024 ** 3
 /** Between a workspace's 202 and the last byte of its bundle. */

@@ -50,10 +50,12 @@ export const nodeWaits = {
   answer: (silentMs: number, error: string) =>
     `it to answer (no heartbeat for ${Math.round(silentMs / 1_000)} s): ${error}`,
   return: (error: string) => `it to answer again: ${error}`,
+  soundAnswer: (error: string) => `an answer of its agent that can be read: ${error}`,
 }
 
 /** Why a node does not take a task: completes `NODE: …`. */
 export const rejections = {
+  suspect: (error: string) => `its answers are not taken: ${error}`,
   otherNode: (node: string) => `the task asked for node ${node}`,
   otherProvider: (provider: string) => `the task asked for provider ${provider}`,
   location: (location: string, wanted: string) => `it is in ${location}, the task asked for ${wanted}`,

@@ -21,10 +21,14 @@ export function decideNode(node: Node, outcome: NodeOutcome, input: NodeInput): 
   const rule = (RULES[node.status][outcome.kind] ?? ALWAYS[outcome.kind]) as Rule<Kind> | undefined
   if (!rule) throw new TdfError('BUG', `node ${node.name} is ${node.status}: "${outcome.kind}" is no outcome of that`)
   const { ms, discard, facts, ...change } = rule(node, outcome, input)
-  // Counted anew: whatever is not one more failure of the provider ends the row of them.
-  const { tries: _, ...known } = node.facts
+  // Counted anew: whatever is not one more failure of the provider ends the row of them. So does a sound answer.
+  const { tries: _, suspect, ...known } = node.facts
   const wakeAt = ms === null ? null : input.now + Math.ceil(Math.max(ms, 0))
-  const writes: NodeWrite[] = discard === undefined ? [] : [{ kind: 'discard_work', reason: discard }]
+  const isSound = suspect !== undefined && facts?.suspect === undefined
+  const writes: NodeWrite[] = [
+    ...(discard === undefined ? [] : [{ kind: 'discard_work', reason: discard } as const]),
+    ...(isSound ? [{ kind: 'place' } as const] : []),
+  ]
   return nodeTransition(node, { ...change, facts: { ...known, ...facts }, wakeAt }, input.now, writes)
 }
 

@@ -31,7 +31,7 @@ export function isDueForPull(node: Node, input: NodeInput): boolean {
   const { now, config, workspaces, epochAt } = input
   const heardAt = heardAtOf(node, input)
   const pulledAt = node.facts.pulledAt ?? 0
-  if (Math.max(heardAt, pulledAt) > now) return true
+  if (node.facts.suspect !== undefined || Math.max(heardAt, pulledAt) > now) return true
   const isQuiet = now - heardAt > config.nodes.heartbeatInterval * 1.5
   const isBehind = workspaces > 0 && now - pulledAt >= config.runner.reconcileInterval
   return isQuiet || isBehind || pulledAt < epochAt
@@ -69,8 +69,16 @@ export function notAnswering(node: Node, error: TdfError, input: NodeInput): Nex
     const { message } = error
     return { status: 'lost', ms: 0, facts: { error: message }, waitingFor: nodeWaits.return(message) }
   }
-  const waitingFor = nodeWaits.answer(silentMs, error.message)
-  return { ms: Math.min(heartbeatInterval, lostAfter - silentMs), waitingFor }
+  const ms = Math.min(heartbeatInterval, lostAfter - silentMs)
+  if (error.code === 'AGENT_PROTOCOL') return suspected(node, error, input, ms)
+  return { ms, waitingFor: nodeWaits.answer(silentMs, error.message) }
+}
+
+/** The answer is not taken: no new work until one is. What runs on the node goes on, and its time may be over. */
+function suspected(node: Node, { message }: TdfError, input: NodeInput, ms: number): Next {
+  const next = node.status === 'draining' ? drain(node, input) : serve(node, input)
+  if (next.status === 'destroying') return next
+  return { ...next, ms, waitingFor: nodeWaits.soundAnswer(message), facts: { suspect: message } }
 }
 
 function warmUntil({ facts, provider }: Node, { now, config }: NodeInput): number {

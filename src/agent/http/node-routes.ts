@@ -4,12 +4,13 @@ import type { Hono } from 'hono'
 import { VERSION } from '../../platform/version.ts'
 import {
   AGENT_PROTOCOL,
+  type AgentEvent,
   type AgentEvents,
   type Health,
   registration,
   type SandboxState,
 } from '../../protocol/agent-api.ts'
-import { EVENTS_PAGE_MAX, EVENTS_WAIT_S_MAX } from '../../protocol/shapes.ts'
+import { EVENTS_PAGE_BYTES_MAX, EVENTS_PAGE_MAX, EVENTS_WAIT_S_MAX } from '../../protocol/shapes.ts'
 import { malformed, Refusal } from '../errors.ts'
 import { bubblewrapProblem } from '../isolation/sandbox.ts'
 import { countFrom, type Env, readJson, type Serving } from './request.ts'
@@ -57,7 +58,22 @@ export function nodeRoutes(app: Hono<Env>, { agent, load, events, node }: Servin
     c.env.outgoing.once('close', () => gone.abort())
     const signal = AbortSignal.any([gone.signal, agent.ending.signal])
     const found = await outbox.waitAfter(after, EVENTS_PAGE_MAX, waitMs, signal)
-    const answer: AgentEvents = { stateId: identity.stateId, events: found }
+    const page = cutToBytes(found)
+    const more = page.length < found.length ? { more: true } : {}
+    const answer: AgentEvents = { stateId: identity.stateId, events: page, ...more }
     return c.json(answer)
   })
+}
+
+/** Room for what stands around the events of a page, in bytes. */
+const AROUND_BYTES = 1024
+
+/** The first events that fit into a page; the first one always does. */
+function cutToBytes(found: AgentEvent[]): AgentEvent[] {
+  let room = EVENTS_PAGE_BYTES_MAX - AROUND_BYTES
+  const end = found.findIndex((event, index) => {
+    room -= Buffer.byteLength(JSON.stringify(event)) + 1
+    return room < 0 && index > 0
+  })
+  return end < 0 ? found : found.slice(0, end)
 }

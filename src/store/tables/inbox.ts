@@ -62,14 +62,19 @@ export function hasSignal(sql: Sql, dedupe: string): boolean {
   return sql.one('select 1 as known from inbox where dedupe = ?', dedupe) !== undefined
 }
 
-/** How much an attempt was told that it has not used, in bytes of JSON. */
-export function openBytes(sql: Sql, key: AttemptKey): number {
+/**
+ * How much an attempt was told that it has not used: rows, and characters of their JSON. Counts no further than
+ * `rowsMax`, so that the answer costs the same however much there is.
+ */
+export function openAmount(sql: Sql, key: AttemptKey, rowsMax: number): { rows: number; characters: number } {
   const row = sql.one(
-    'select coalesce(sum(length(payload)), 0) as bytes from inbox where task_id = ? and attempt = ? and consumed = 0',
+    `select count(*) as rows, coalesce(sum(characters), 0) as characters from (
+       select length(payload) as characters from inbox where task_id = ? and attempt = ? and consumed = 0 limit ?)`,
     key.id,
     key.attempt,
+    rowsMax,
   )
-  return Number(row?.bytes)
+  return { rows: Number(row?.rows), characters: Number(row?.characters) }
 }
 
 /** Marks these as used. They stay as the proof that a repeat is a repeat. */

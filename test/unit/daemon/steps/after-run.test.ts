@@ -99,14 +99,18 @@ describe('salvage', () => {
       timeoutMs: 30 * 60_000,
     })
   })
-  it.each([
-    [0, { kind: 'advance', verdict: 'verified', result: { check: { command: 'npm test', exitCode: 0 } } }],
-    [1, { kind: 'fail', verdict: 'check_failed', error: { code: 'CHECK_FAILED' } }],
-  ])('takes the exit code %s of the check as told', async (exitCode, outcome) => {
-    const body = { seq: 9, attempt: 1, sessionId: 't1-1-1-s1-check', status: 'completed', exitCode, signal: null }
-    const { ctx } = bench({ signals: [aSignal('session_exited', body)] })
+  it('that was told to have ended takes its exit code from the node that holds it', async () => {
+    const { ctx, world, workspace } = bench()
+    const checked = saved({ spec: aSpec({ check: 'npm test' }) })
+    workspace(checked)
+    await salvage(ctx, checked)
+    const body = { seq: 9, attempt: 1, sessionId: 't1-1-1-s1-check', status: 'completed', exitCode: 1, signal: null }
+    const told = { ...ctx, signals: [aSignal('session_exited', body)] }
     const facts = { saved: true, check: { sessionId: 't1-1-1-s1-check', exitCode: null, ended: false } }
-    expect(await salvage(ctx, saved({ spec: aSpec({ check: 'npm test' }), facts }))).toMatchObject(outcome)
+    expect(await salvage(told, { ...checked, facts })).toMatchObject({ kind: 'wait' })
+    await world.clock.advance(1_000)
+    const check = { command: 'npm test', exitCode: 0 }
+    expect(await salvage(told, { ...checked, facts })).toMatchObject({ verdict: 'verified', result: { check } })
   })
   it('asks for the end of the check when nobody tells', async () => {
     const { ctx, world, workspace } = bench()
