@@ -95,8 +95,8 @@ const EXTRA = {
   'bench/main': 'test/perf/bench/main.ts',
   'bench/bare': 'test/perf/bench/bare/main.ts',
   'demo/main': 'test/perf/demo/main.ts',
-  'mutate/main': 'test/mutate/main.ts',
-  'mutate/worker': 'test/mutate/worker.ts',
+  'mutate/main': 'test/repo/mutate/main.ts',
+  'mutate/worker': 'test/repo/mutate/worker.ts',
 }
 
 async function buildExtra(name) {

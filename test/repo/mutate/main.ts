@@ -33,7 +33,7 @@ const paths = positionals.length > 0 ? positionals : ROWS.map(({ room }) => room
 const files = [...new Set(paths.flatMap(filesIn))].filter(file => /\.tsx?$/.test(file))
 const homeless = files.filter(file => !rowOf(file))
 if (homeless.length > 0) {
-  console.error(`error: no row of test/mutate/suites.ts is about ${homeless[0]}`)
+  console.error(`error: no row of test/repo/mutate/suites.ts is about ${homeless[0]}`)
   process.exit(2)
 }
 

@@ -28,7 +28,7 @@ async function open(): Promise<Vitest> {
     bail: 1,
     maxWorkers: 1,
     reporters: [{}],
-    setupFiles: ['test/support/each-file.ts', 'test/mutate/each-file.ts'],
+    setupFiles: ['test/support/each-file.ts', 'test/repo/mutate/each-file.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
   })
