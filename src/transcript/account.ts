@@ -1,28 +1,52 @@
 /** What a run has said so far, added up; and what it was worth, once it is over. Pure. */
 import type { AgentSession } from '../protocol/agent-api.ts'
 import type { AgentEvent, Failure, Outcome } from './event.ts'
+import { failureNamed, failureSaid, type Named } from './failure-words.ts'
 
 export interface Account {
   resumeRef: string | null
   agentVersion: string | null
   model: string | null
   usage: NonNullable<AgentSession['usage']> | null
+  /** When the limit that was last told is lifted. */
   resetAt: string | null
+  /** The last statement was that a limit is reached, and nothing was done since. */
+  isLimited: boolean
   retrying: { attempt: number; reason: string; since: string } | null
   /** The last thing that the agent said, which is its summary when it says no other. */
   said: string
   /** Tools that were not allowed. */
   denied: string[]
+  /** The last failure that was told, until the agent goes on. */
+  problem: (Named & { text: string }) | null
+  /** Work beside the turns that is not over. */
+  background: readonly string[]
   /** Null while a turn is under way. */
-  terminal: { outcome: Outcome; failure: Failure | null; summary: string } | null
+  terminal: Ending | null
+}
+
+export interface Ending {
+  outcome: Outcome
+  failure: Failure | null
+  summary: string
 }
 
 const SUMMARY_LENGTH_MAX = 4_000
 const DENIED_MAX = 20
 
 export const NOTHING_SAID: Account = {
-  ...{ resumeRef: null, agentVersion: null, model: null, usage: null, resetAt: null, retrying: null },
-  ...{ said: '', denied: [], terminal: null },
+  resumeRef: null,
+  agentVersion: null,
+  model: null,
+  usage: null,
+  resetAt: null,
+  isLimited: false,
+  retrying: null,
+  said: '',
+  denied: [],
+  problem: null,
+  background: [],
+  terminal: null,
 }
 
 export function take(account: Account, event: AgentEvent, at: string): Account {
@@ -35,15 +59,17 @@ export function take(account: Account, event: AgentEvent, at: string): Account {
         model: event.model ?? account.model,
       }
     case 'message': {
-      if (event.from === 'user') return begun(account)
+      if (event.from === 'user') return goneOn(account)
       const said = event.isPart ? account.said + event.text : event.text
-      return { ...begun(account), said: said.slice(-SUMMARY_LENGTH_MAX) }
+      const after = event.text.trim() === '' ? begun(account) : goneOn(account)
+      return { ...after, said: said.slice(-SUMMARY_LENGTH_MAX) }
     }
     case 'tool':
       // What it says after its last tool is its summary.
-      return { ...begun(account), said: event.state === 'started' ? '' : account.said }
+      return { ...goneOn(account), said: event.state === 'started' ? '' : account.said }
     case 'thought':
     case 'turn':
+      return goneOn(account)
     case 'accepted':
     case 'permission':
       return begun(account)
@@ -52,7 +78,13 @@ export function take(account: Account, event: AgentEvent, at: string): Account {
     case 'usage':
       return { ...account, usage: addUsage(account.usage, event) }
     case 'limit':
-      return { ...account, resetAt: event.resetAt }
+      return { ...account, isLimited: event.isReached, resetAt: event.resetAt }
+    case 'problem': {
+      const { outcome, failure, text } = event
+      return { ...account, problem: { outcome, failure, text: text.slice(0, SUMMARY_LENGTH_MAX) } }
+    }
+    case 'background':
+      return { ...account, background: event.open }
     case 'retrying': {
       const since = account.retrying?.since ?? at
       return { ...begun(account), retrying: { attempt: event.attempt, reason: event.reason.slice(0, 500), since } }
@@ -62,6 +94,7 @@ export function take(account: Account, event: AgentEvent, at: string): Account {
       const summary = (event.summary || account.said).slice(0, SUMMARY_LENGTH_MAX)
       return { ...account, retrying: null, terminal: { outcome, failure, summary } }
     }
+    case 'nested':
     case 'rejected':
     case 'raw':
       return account
@@ -70,6 +103,26 @@ export function take(account: Account, event: AgentEvent, at: string): Account {
 
 function begun(account: Account): Account {
   return { ...account, terminal: null, retrying: null }
+}
+
+/** The model has answered, so no limit and no failure that was told before was the end. */
+function goneOn(account: Account): Account {
+  return { ...begun(account), problem: null, isLimited: false }
+}
+
+/**
+ * How the last turn ended, by everything that was told; null while one is under way. An end that is called good is not
+ * when the last thing before or after it was a failure, in the agent's own terms or, where it has none, in words.
+ */
+export function endingOf({ terminal, problem }: Account): Ending | null {
+  if (terminal === null) return null
+  const { outcome, failure, summary } = terminal
+  if (outcome === 'success') {
+    const named = problem ?? failureSaid(summary)
+    return named === null ? terminal : { ...named, summary: summary || (problem?.text ?? '') }
+  }
+  if (failure !== 'other') return terminal
+  return { ...(problem ?? failureNamed(summary)), summary: summary || (problem?.text ?? '') }
 }
 
 function addUsage(before: Account['usage'], event: Extract<AgentEvent, { kind: 'usage' }>): Account['usage'] {
@@ -96,25 +149,38 @@ export interface Verdict {
  * an error, and pass over what was denied to them.
  */
 export function verdictOf(account: Account, exit: { exitCode: number | null; signal: string | null }): Verdict {
-  const { terminal, denied, said } = account
-  const summary = terminal?.summary || said || null
-  if (terminal === null) {
+  const { denied, said, background } = account
+  const ending = endingOf(account)
+  const summary = ending?.summary || said || null
+  if (ending === null) {
     // An agent that was denied what it needed may just stop.
     return denied.length > 0 ? deniedVerdict(denied, summary) : unfinished(account, exit, summary)
   }
-  if (terminal.outcome !== 'success') return { outcome: terminal.outcome, failure: terminal.failure, summary }
+  if (ending.outcome !== 'success') return { outcome: ending.outcome, failure: ending.failure, summary }
   if (exit.exitCode !== 0) return { outcome: 'error', failure: exit.signal === null ? 'other' : 'interrupted', summary }
+  if (background.length > 0) return cutOff(background, summary)
   return denied.length > 0 ? deniedVerdict(denied, summary) : { outcome: 'success', failure: null, summary }
 }
 
 function unfinished(
-  { resetAt, retrying }: Account,
+  { isLimited, retrying, problem }: Account,
   exit: { exitCode: number | null; signal: string | null },
   summary: string | null,
 ): Verdict {
-  if (resetAt !== null) return { outcome: 'usage_limit', failure: 'usage_limit', summary }
+  if (isLimited) return { outcome: 'usage_limit', failure: 'usage_limit', summary }
   if (retrying !== null) return { outcome: 'error', failure: 'network', summary: summary ?? retrying.reason }
+  if (problem !== null) return { outcome: problem.outcome, failure: problem.failure, summary: summary ?? problem.text }
   return { outcome: 'error', failure: exit.exitCode === null ? 'interrupted' : 'unfinished', summary }
+}
+
+function cutOff(background: readonly string[], summary: string | null): Verdict {
+  const open = background.join(', ').slice(0, 500)
+  const said = summary ? `. It said: ${summary}` : ''
+  return {
+    outcome: 'error',
+    failure: 'unfinished',
+    summary: `it ended while this went on in the background: ${open}${said}`,
+  }
 }
 
 function deniedVerdict(denied: readonly string[], summary: string | null): Verdict {

@@ -1,6 +1,7 @@
 /**
  * Claude Code's `--output-format stream-json`, one object a line. Facts: 2.1.197 and 2.1.331, run against a scripted
- * model. A `result` of subtype `success` may be an error all the same (`is_error`), or hide what was denied.
+ * model. A `result` of subtype `success` may be an error all the same (`is_error`), or hide what was denied; and one of
+ * `is_error: false` may follow an `assistant` line whose `error` says what went wrong.
  */
 import type { AgentEvent, Failure, Json, Outcome, Reader } from './event.ts'
 import {
@@ -17,21 +18,21 @@ import {
 
 export const claude: Reader = line => {
   const type = textAt(line, 'type')
-  return type === null ? null : (LINES[type]?.(line) ?? null)
+  const events = type === null ? null : (LINES[type]?.(line) ?? null)
+  // Lines of subagents name the call that began them.
+  if (events === null || textAt(line, 'parent_tool_use_id') === null) return events
+  return events.map((event): AgentEvent => ({ kind: 'nested', event }))
 }
 
 const LINES: Record<string, (line: Json) => AgentEvent[]> = {
   system: line => SYSTEM[textAt(line, 'subtype') ?? '']?.(line) ?? [],
-  assistant: line => listAt(line, 'message', 'content').flatMap(part => assistantPart(part)),
+  assistant: line => [...listAt(line, 'message', 'content').flatMap(part => assistantPart(part)), ...problemOf(line)],
   user: line => (line.isReplay === true ? replayed(line) : toolResults(line)),
   command_lifecycle: line => {
     const prompt = textAt(line, 'command_uuid')
     return textAt(line, 'state') === 'started' && prompt !== null ? [{ kind: 'accepted', prompt }] : []
   },
-  rate_limit_event: line => {
-    if (textAt(line, 'rate_limit_info', 'status') !== 'rejected') return []
-    return [{ kind: 'limit', resetAt: isoFromSeconds(numberAt(line, 'rate_limit_info', 'resetsAt')) }]
-  },
+  rate_limit_event: line => limitOf(objectAt(line, 'rate_limit_info')),
   control_request: line => {
     const request = textAt(line, 'request_id')
     if (textAt(line, 'request', 'subtype') !== 'can_use_tool' || request === null) return []
@@ -57,6 +58,45 @@ const SYSTEM: Record<string, (line: Json) => AgentEvent[]> = {
     const reason = [status, textAt(line, 'error')].filter(part => part !== null).join(' ')
     return [{ kind: 'retrying', attempt: countAt(line, 'attempt'), reason }]
   },
+  // Tasks that are only watchers are no activity, as the type of this message says.
+  background_tasks_changed: line => {
+    const open = listAt(line, 'tasks').filter(task => !isObject(task) || (task.ambient !== true && isOpen(task)))
+    return [{ kind: 'background', open: open.map(task => textAt(task, 'description') ?? 'a task') }]
+  },
+  task_notification: line => {
+    if (!['stopped', 'killed'].includes(textAt(line, 'status') ?? '')) return []
+    const text = `work in the background was stopped: ${textAt(line, 'summary') ?? ''}`
+    return [{ kind: 'problem', outcome: 'error', failure: 'unfinished', text }]
+  },
+}
+
+const ENDED = ['completed', 'failed', 'stopped', 'killed']
+const isOpen = (task: Json) => !ENDED.includes(textAt(task, 'status') ?? '')
+
+/** `rate_limit_info`, which the ACP bridge of Claude passes on as it is. Beyond a limit the account may pay for more. */
+export function limitOf(info: Json): AgentEvent[] {
+  const status = textAt(info, 'status')
+  if (status === null) return []
+  const isPaid = info.isUsingOverage === true || (textAt(info, 'overageStatus') ?? 'rejected') !== 'rejected'
+  const isReached = status === 'rejected' && !isPaid
+  return [{ kind: 'limit', isReached, resetAt: isReached ? isoFromSeconds(numberAt(info, 'resetsAt')) : null }]
+}
+
+/** By the types of the agent's SDK, 0.3.185. */
+const PROBLEMS: Record<string, { outcome: Outcome; failure: Failure }> = {
+  authentication_failed: { outcome: 'error', failure: 'auth' },
+  oauth_org_not_allowed: { outcome: 'error', failure: 'auth' },
+  rate_limit: { outcome: 'usage_limit', failure: 'usage_limit' },
+  server_error: { outcome: 'error', failure: 'overloaded' },
+  overloaded: { outcome: 'error', failure: 'overloaded' },
+  max_output_tokens: { outcome: 'error', failure: 'turns' },
+}
+
+function problemOf(line: Json): AgentEvent[] {
+  const error = textAt(line, 'error')
+  if (error === null) return []
+  const text = contentText(objectAt(line, 'message').content) || error
+  return [{ kind: 'problem', ...(PROBLEMS[error] ?? { outcome: 'error', failure: 'other' }), text }]
 }
 
 function assistantPart(part: unknown): AgentEvent[] {

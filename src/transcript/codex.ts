@@ -10,7 +10,8 @@ export const codex: Reader = line => {
   if (method !== null) return METHODS[method]?.(objectAt(line, 'params'), line) ?? (isCodex(method) ? [] : null)
   const steered = /^steer:(.+)$/.exec(textAt(line, 'id') ?? '')?.[1]
   if (steered !== undefined) return [{ kind: isObject(line.error) ? 'rejected' : 'accepted', prompt: steered }]
-  if (isObject(line.error) && line.id !== 'stop') {
+  // An error without the id of a request answers none: its turn goes on.
+  if (isObject(line.error) && line.id !== 'stop' && (line.id ?? null) !== null) {
     const summary = textAt(line.error, 'message') ?? 'codex gave an error'
     return [{ kind: 'terminal', outcome: 'error', failure: 'other', summary }]
   }
@@ -41,10 +42,17 @@ const METHODS: Record<string, (params: Json, line: Json) => AgentEvent[]> = {
     return [{ kind: 'usage', ...tokens, costUsd: null, counts: 'conversation' }]
   },
   'account/rateLimits/updated': params => {
-    const windows = ['primary', 'secondary'].map(name => objectAt(params, 'rateLimits', name))
-    const full = windows.filter(window => (numberAt(window, 'usedPercent') ?? 0) >= 100)
+    const limits = objectAt(params, 'rateLimits')
+    const windows = ['primary', 'secondary'].map(name => objectAt(limits, name))
+    const known = windows.filter(window => numberAt(window, 'usedPercent') !== null)
+    if (known.length === 0) return []
+    const full = known.filter(window => (numberAt(window, 'usedPercent') ?? 0) >= 100)
+    const credits = objectAt(limits, 'credits')
+    // Beyond a full window the account may have credits to go on with.
+    const isReached = full.length > 0 && credits.hasCredits !== true && credits.unlimited !== true
     const resets = full.flatMap(window => numberAt(window, 'resetsAt') ?? [])
-    return resets.length > 0 ? [{ kind: 'limit', resetAt: isoFromSeconds(Math.max(...resets)) }] : []
+    const resetAt = isReached && resets.length > 0 ? isoFromSeconds(Math.max(...resets)) : null
+    return [{ kind: 'limit', isReached, resetAt }]
   },
   error: params => {
     if (params.willRetry !== true) return []
@@ -78,13 +86,13 @@ function itemEvents(item: unknown, at: 'started' | 'completed'): AgentEvent[] {
     case 'commandExecution': {
       const state = toolState(textAt(item, 'status'))
       const tool = { id, name: 'command', detail: textAt(item, 'command') ?? '', state } as const
-      const declined: AgentEvent[] = textAt(item, 'status') === 'declined' ? [{ kind: 'denied', tool: 'command' }] : []
-      return [{ kind: 'tool', ...tool, output: textAt(item, 'aggregatedOutput') ?? '' }, ...declined]
+      return [{ kind: 'tool', ...tool, output: textAt(item, 'aggregatedOutput') ?? '' }, ...declined(item, 'command')]
     }
     case 'fileChange': {
       const state = toolState(textAt(item, 'status'))
       const paths = listAt(item, 'changes').flatMap(change => textAt(change, 'path') ?? [])
-      return [{ kind: 'tool', id, name: 'change', detail: paths.join(', '), state, output: '' }]
+      const tool = { id, name: 'change', detail: paths.join(', '), state } as const
+      return [{ kind: 'tool', ...tool, output: '' }, ...declined(item, 'change')]
     }
     case 'mcpToolCall':
       return [toolEvent(id, textAt(item, 'tool') ?? 'mcp', textAt(item, 'status'))]
@@ -102,6 +110,10 @@ function itemEvents(item: unknown, at: 'started' | 'completed'): AgentEvent[] {
     default:
       return []
   }
+}
+
+function declined(item: unknown, tool: string): AgentEvent[] {
+  return textAt(item, 'status') === 'declined' ? [{ kind: 'denied', tool }] : []
 }
 
 function toolEvent(id: string, name: string, status: string | null): AgentEvent {
@@ -131,7 +143,7 @@ const NETWORK = [
 
 function verdictOf(turn: Json): { outcome: Outcome; failure: Failure | null } {
   const status = textAt(turn, 'status')
-  if (status === 'completed') return { outcome: 'success', failure: null }
+  if (status === 'completed' && !isObject(turn.error)) return { outcome: 'success', failure: null }
   if (status === 'interrupted') return { outcome: 'error', failure: 'interrupted' }
   const info = objectAt(turn, 'error').codexErrorInfo
   const known = typeof info === 'string' ? KINDS[info] : undefined

@@ -18,8 +18,14 @@ export type AgentEvent =
   /** Something that the agent wanted and was not allowed. */
   | { kind: 'denied'; tool: string }
   | { kind: 'usage'; inputTokens: number; outputTokens: number; costUsd: number | null; counts: UsageCounts }
-  /** A usage limit is reached, until then. */
-  | { kind: 'limit'; resetAt: string | null }
+  /** Where a usage limit stands, the last statement counts: reached, until then, or open again. */
+  | { kind: 'limit'; isReached: boolean; resetAt: string | null }
+  /** A failure that was told and ends nothing: what the agent does after it is its answer, else it is how the run ended. */
+  | { kind: 'problem'; outcome: Outcome; failure: Failure; text: string }
+  /** All of the work that goes on beside the turns, by what it is called; each statement replaces the one before. */
+  | { kind: 'background'; open: string[] }
+  /** What a subagent said or did: work, but no part of the conversation. */
+  | { kind: 'nested'; event: AgentEvent }
   | { kind: 'retrying'; attempt: number; reason: string }
   /** A prompt, by the id that it was sent with, has reached the agent. */
   | { kind: 'accepted'; prompt: string }

@@ -1,4 +1,5 @@
 /** A line of whatever agent's stream; each reader knows its own lines by their shape. */
+import { sanitize } from '../text/sanitize.ts'
 import { acp } from './acp.ts'
 import { claude } from './claude.ts'
 import { codex } from './codex.ts'
@@ -24,12 +25,31 @@ export function readJsonLine(line: Json, reader: Reader | null): AgentEvent[] {
   return reader?.(line) ?? []
 }
 
+/** The object of a line, whatever is around it; null when there is none. */
 export function parseLine(text: string): Json | null {
-  if (!text.startsWith('{')) return null
+  const clean = unwrapped(text)
+  if (clean === null) return null
   try {
-    const value: unknown = JSON.parse(text)
+    const value: unknown = JSON.parse(clean)
     return isObject(value) ? value : null
   } catch {
     return null
   }
 }
+
+const BEFORE_MAX = 2_000
+
+/**
+ * The text from the first to the last brace, when what is around it is nothing to read: a byte order mark, colours, NUL,
+ * what a progress bar wrote before its last carriage return.
+ */
+function unwrapped(text: string): string | null {
+  if (text.startsWith('{') && text.endsWith('}')) return text
+  const from = text.indexOf('{')
+  const to = text.lastIndexOf('}') + 1
+  if (from < 0 || from > BEFORE_MAX || to <= from) return null
+  const before = text.slice(text.lastIndexOf('\r', from) + 1, from)
+  return isBlank(before) && isBlank(text.slice(to)) ? text.slice(from, to) : null
+}
+
+const isBlank = (text: string) => text === '' || sanitize(text).replaceAll('\uFEFF', '').trim() === ''

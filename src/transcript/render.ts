@@ -44,15 +44,16 @@ export function renderer(): Renderer {
 /** Remembers whether a message is half said, and which tool was told of last: some streams say it several times. */
 function shower(): (event: AgentEvent) => string {
   let isHalfSaid = false
-  let told = ''
-  return event => {
+  let shownTool = ''
+  return happened => {
+    const event = happened.kind === 'nested' ? happened.event : happened
     if (event.kind === 'raw') return `${event.text}\n`
-    const isTold = event.kind === 'tool' && told === key(event)
+    const isShown = event.kind === 'tool' && shownTool === key(event)
     // Some streams tell of a tool only when it is done.
-    const head = event.kind === 'tool' && event.detail && !isTold ? `$ ${event.detail}` : ''
+    const head = event.kind === 'tool' && event.detail && !isShown ? `$ ${event.detail}` : ''
     const body = event.kind === 'tool' && event.state === 'started' ? '' : textOf(event)
     const text = [head, body].filter(Boolean).join('\n')
-    if (event.kind === 'tool' && event.detail) told = key(event)
+    if (event.kind === 'tool' && event.detail) shownTool = key(event)
     if (text === '') return ''
     const isPart = (event.kind === 'message' || event.kind === 'thought') && event.isPart
     const before = isHalfSaid && !isPart ? '\n' : ''
@@ -78,7 +79,7 @@ function textOf(event: AgentEvent): string {
     case 'denied':
       return `! was not allowed to use ${event.tool}`
     case 'limit':
-      return `! usage limit${event.resetAt === null ? '' : ` until ${event.resetAt}`}`
+      return event.isReached ? `! usage limit${event.resetAt === null ? '' : ` until ${event.resetAt}`}` : ''
     case 'retrying':
       return `… tries again: ${event.reason}`
     case 'terminal':

@@ -33,7 +33,8 @@ const MAY_IMPORT: Arrow[] = [
   { from: 'src/platform/', may: ['src/platform/', 'src/core/', 'src/text/', 'pino'] },
   { from: 'src/protocol/', may: ['src/protocol/', 'src/core/', 'zod'] },
   { from: 'src/text/', may: ['src/text/', 'src/core/', 'src/protocol/control.ts', 'string-width'] },
-  { from: 'src/transcript/', may: ['src/transcript/', 'src/protocol/'] },
+  // An agent's line may be wrapped in what a terminal would obey.
+  { from: 'src/transcript/', may: ['src/transcript/', 'src/protocol/', 'src/text/sanitize.ts'] },
   { from: 'src/config/', may: ['src/config/', 'src/core/', 'zod', 'toml-eslint-parser'] },
   {
     from: 'src/clients/',

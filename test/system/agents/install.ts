@@ -8,6 +8,11 @@ const PINNED = {
   '@openai/codex': '0.169.0',
   '@anthropic-ai/claude-code': '2.1.331',
   'opencode-ai': '1.18.33',
+  '@google/gemini-cli': '0.61.0',
+  // The last versions that run on Node 20.
+  '@qwen-code/qwen-code': '0.15.10',
+  '@agentclientprotocol/claude-agent-acp': '0.49.0',
+  '@github/copilot': '1.0.102',
 }
 
 /** The folder with their programs. `TDF_AGENTS_CACHE` says where the cache is. */

@@ -1,7 +1,7 @@
 /**
  * How one type of agent is driven. A new type is a new adapter, a reader in src/transcript, and a row in `index.ts`.
  * An adapter says how its program is started (`prepare`), which reader understands it (`reader`), and, when it can be
- * talked to, what is said (`talk`). What a run was worth is the same for all (`verdictOf` in src/transcript/account.ts).
+ * talked to, what is said (`openProtocol`). What a run was worth is the same for all (`verdictOf` in src/transcript/account.ts).
  */
 import type { StartSession } from '../../../protocol/agent-api.ts'
 import type { Json, Reader } from '../../../transcript/event.ts'
@@ -42,12 +42,21 @@ export interface Prompt {
 /** One conversation in one process. Each function gives the messages to write, in order; each becomes a line. */
 export interface Protocol {
   begin(): Json[]
-  /** What to answer to a message of the agent's, beside the answers to its questions for permission. */
+  /**
+   * What to answer to a message of the agent's, beside the answers to its questions for permission. It is called before
+   * the events of the message are acted on.
+   */
   receive(message: Json): Json[]
   /** Null while it cannot take one; it is offered again. `isIdle`: no turn is under way. */
   prompt(prompt: Prompt, isIdle: boolean): Json[] | null
   /** `request` as the permission event named it. */
-  answer(request: string, decision: 'allow' | 'deny', message: string): Json[]
+  answer(request: string, decision: 'allow' | 'deny', message: string): Answer
   /** Asks for an end of the turn; a signal follows. */
   interrupt(): Json[]
+}
+
+export interface Answer {
+  messages: Json[]
+  /** False also when the question had no way to be allowed. */
+  isAllowed: boolean
 }

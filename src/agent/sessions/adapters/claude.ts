@@ -71,7 +71,8 @@ function openProtocol({ prompt }: Opening): Protocol {
           ? { behavior: 'allow', updatedInput: asked.get(request) ?? {} }
           : { behavior: 'deny', message: message || 'this is not allowed here' }
       asked.delete(request)
-      return [{ type: 'control_response', response: { subtype: 'success', request_id: request, response } }]
+      const answer = { type: 'control_response', response: { subtype: 'success', request_id: request, response } }
+      return { messages: [answer], isAllowed: decision === 'allow' }
     },
     interrupt: () => [{ type: 'control_request', request_id: 'stop', request: { subtype: 'interrupt' } }],
   }

@@ -64,9 +64,10 @@ function openProtocol({ workTree, prompt, resumeRef, model, permissions }: Openi
       const params = { threadId: thread, expectedTurnId: turn, input: input(given.text) }
       return [{ id: `steer:${given.id}`, method: 'turn/steer', params }]
     },
-    answer: (request, decision) => [
-      { id: JSON.parse(request), result: { decision: decision === 'allow' ? 'accept' : 'decline' } },
-    ],
+    answer: (request, decision) => ({
+      messages: [{ id: JSON.parse(request), result: { decision: decision === 'allow' ? 'accept' : 'decline' } }],
+      isAllowed: decision === 'allow',
+    }),
     interrupt: () =>
       turn === null ? [] : [{ id: 'stop', method: 'turn/interrupt', params: { threadId: thread, turnId: turn } }],
   }

@@ -34,7 +34,7 @@ import {
 } from '../folder.ts'
 import { type Capture, openCapture } from './capture.ts'
 import { type RunningCommand, startCommand } from './command.ts'
-import { type Conversation, startConversation } from './talk.ts'
+import { type Conversation, startConversation } from './conversation.ts'
 import { startCpuMeter, startWatchdog } from './watchdog.ts'
 
 /** How long an agent that was asked to stop its turn has until the signal. */

@@ -38,7 +38,7 @@ describe('slots', () => {
   it('tell a missing program from one that ends with 127', () => {
     expect(() => refuseMissing('sh', '/nowhere:/bin', '/')).not.toThrow()
     expect(() => refuseMissing('no-such-program', '/usr/bin:/bin', '/')).toThrow('no no-such-program')
-    expect(() => refuseMissing('../../../src/agent/sh', '/bin', '/bin')).not.toThrow()
-    expect(() => refuseMissing('../../../src/agent/sh', '/bin', '/usr')).toThrow('no ./sh')
+    expect(() => refuseMissing('./sh', '/bin', '/bin')).not.toThrow()
+    expect(() => refuseMissing('./sh', '/bin', '/usr')).toThrow('no ./sh')
   })
 })

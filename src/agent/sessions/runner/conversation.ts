@@ -1,0 +1,219 @@
+/**
+ * A session's conversation with its agent: every line of the agent's is read, answered and added up; prompts and
+ * permissions that come meanwhile are passed on. When nothing is open and nothing more is to be said, its stdin ends.
+ */
+
+import type { Writable } from 'node:stream'
+import type { CommandEnd } from '../../../platform/process.ts'
+import type { Cancel, World } from '../../../platform/world.ts'
+import { type Account, endingOf, NOTHING_SAID, take, verdictOf } from '../../../transcript/account.ts'
+import type { AgentEvent, Json } from '../../../transcript/event.ts'
+import { parseLine, readJsonLine } from '../../../transcript/read.ts'
+import type { Adapter, Prompt, Protocol } from '../adapters/adapter.ts'
+import { type SessionFacts, storeFacts, uuidOf } from '../facts.ts'
+import type { SessionRequest } from '../folder.ts'
+import { type Farewell, openFarewell } from './farewell.ts'
+import { openPermissions, type Permissions } from './permissions.ts'
+import { openPrompts, type Prompts } from './prompts.ts'
+import { redactor } from './redact.ts'
+
+const LOOK_MS = 200
+const STORE_MS = 500
+
+export interface Conversation {
+  /** One line of the agent's stdout. */
+  receive(text: string): void
+  /** Whether a question of its waits for a person. */
+  isAsking(): boolean
+  /** Asks it to stop its turn; false when it cannot be asked. */
+  interrupt(): boolean
+  /** The process has ended: what the run was worth is written down firmly. Gives the conversation's name. */
+  finish(end: CommandEnd): string | null
+  /** It had said its end, and was ended by us because it stayed. */
+  hasLingered(): boolean
+}
+
+export interface ConversationOptions {
+  world: World
+  folder: string
+  request: SessionRequest
+  adapter: Adapter
+  firstPrompt: string
+  input: Writable | null
+  /** Name → value of what is in no fact. */
+  secrets: Record<string, string>
+  /** Ends the command. */
+  terminate(): void
+}
+
+/** What a conversation is made of. An agent without a protocol is only listened to. */
+interface Parts extends ConversationOptions {
+  protocol: Protocol | null
+  prompts: Prompts | null
+  permissions: Permissions
+  farewell: Farewell
+  account: Account
+  isOverBudget: boolean
+  storeAgain: Cancel | null
+}
+
+export function startConversation(options: ConversationOptions): Conversation {
+  const parts = open(options)
+  const { world, protocol, permissions, farewell, input } = parts
+  let cancelLook: Cancel = () => {}
+  const lookAgain = () => {
+    cancelLook = world.clock.timer(LOOK_MS, () => {
+      look(parts)
+      lookAgain()
+    })
+  }
+  input?.on('error', () => {})
+  if (protocol) write(parts, protocol.begin())
+  lookAgain()
+  return {
+    receive: text => receive(parts, text),
+    isAsking: () => permissions.pending() !== null,
+    interrupt: () => {
+      if (protocol === null || farewell.isClosed()) return false
+      write(parts, protocol.interrupt())
+      return true
+    },
+    finish: end => {
+      cancelLook()
+      return finish(parts, end)
+    },
+    hasLingered: farewell.hasLingered,
+  }
+}
+
+function open(options: ConversationOptions): Parts {
+  const { world, folder, request, adapter, input, firstPrompt } = options
+  const first: Prompt = { id: uuidOf(request, ''), text: firstPrompt }
+  const protocol = adapter.openProtocol?.({ ...request, prompt: first }) ?? null
+  return {
+    ...options,
+    protocol,
+    prompts: protocol && openPrompts(folder, request, protocol, adapter),
+    permissions: openPermissions(folder, request.permissions, () => isoNow(options)),
+    farewell: openFarewell(world.clock, input, options.terminate),
+    account: { ...NOTHING_SAID, resumeRef: request.resumeRef },
+    isOverBudget: false,
+    storeAgain: null,
+  }
+}
+
+const isoNow = ({ world }: Pick<Parts, 'world'>) => new Date(world.clock.now()).toISOString()
+
+function write({ farewell, input }: Parts, messages: readonly Json[]): void {
+  if (farewell.isClosed() || input === null) return
+  for (const message of messages) input.write(`${JSON.stringify(message)}\n`)
+}
+
+function receive(parts: Parts, text: string): void {
+  const message = parseLine(text)
+  if (message !== null) {
+    // The protocol is first: an event of a message may need what the protocol keeps of it, as a question its options.
+    const replies = parts.protocol?.receive(message) ?? []
+    for (const event of readJsonLine(message, parts.adapter.reader)) observe(parts, event)
+    write(parts, replies)
+  }
+  store(parts, false)
+}
+
+function observe(parts: Parts, event: AgentEvent): void {
+  const { request, prompts } = parts
+  // A person said no, and the agent went on with that.
+  if (event.kind === 'denied' && request.permissions === 'ask') return
+  const { resumeRef } = parts.account
+  parts.account = take(parts.account, event, isoNow(parts))
+  if (event.kind === 'accepted' && prompts?.confirm(event.prompt)) store(parts, true)
+  else if (event.kind === 'rejected') prompts?.reject(event.prompt)
+  else if (event.kind === 'permission') settle(parts, event)
+  if (resumeRef !== parts.account.resumeRef) store(parts, true)
+  const spent = parts.account.usage?.costUsd ?? 0
+  if (request.maxCostUsd !== null && spent > request.maxCostUsd && !parts.isOverBudget) {
+    parts.isOverBudget = true
+    parts.terminate()
+  }
+}
+
+/** Answers a question by policy, or keeps it until a person's answer is there. */
+function settle(parts: Parts, event: Extract<AgentEvent, { kind: 'permission' }>): void {
+  if (parts.protocol === null) return
+  const decision = parts.permissions.ask(event)
+  if (decision === null) return store(parts, true)
+  const { messages, isAllowed } = parts.protocol.answer(event.request, decision, '')
+  write(parts, messages)
+  if (!isAllowed) parts.account = take(parts.account, { kind: 'denied', tool: event.tool }, isoNow(parts))
+}
+
+function look(parts: Parts): void {
+  const { protocol, permissions, farewell } = parts
+  for (const { request: asked, decision, message } of permissions.answers()) {
+    if (protocol) write(parts, protocol.answer(asked, decision, message).messages)
+    store(parts, true)
+  }
+  offer(parts)
+  farewell.look({
+    turn: parts.account.terminal === null,
+    background: parts.account.background.length > 0,
+    prompt: parts.prompts?.areUnderWay() ?? false,
+  })
+}
+
+/** Gives the agent the prompts that it takes now. One whose turn failed gets no more. */
+function offer(parts: Parts): void {
+  const { prompts, farewell } = parts
+  const ending = endingOf(parts.account)
+  if (prompts === null || farewell.isClosed() || (ending && ending.outcome !== 'success')) return
+  const before = prompts.accepted().length
+  let messages = prompts.next(parts.account.terminal !== null)
+  while (messages !== null) {
+    write(parts, messages)
+    parts.account = take(parts.account, { kind: 'turn' }, isoNow(parts))
+    messages = prompts.next(false)
+  }
+  if (prompts.accepted().length > before) store(parts, true)
+}
+
+function factsOf(parts: Parts, verdict: SessionFacts['verdict']): SessionFacts {
+  const { resumeRef, agentVersion, model, usage, resetAt, retrying } = parts.account
+  const pendingPermission = parts.permissions.pending()
+  const accepted = parts.prompts?.accepted() ?? []
+  const facts = { resumeRef, agentVersion, model, usage, resetAt, retrying, pendingPermission, accepted, verdict }
+  return withoutSecrets(facts, parts.secrets)
+}
+
+/** `isFirm`: now and durably; else soon, and at the latest with the next. */
+function store(parts: Parts, isFirm: boolean): void {
+  const { world, folder } = parts
+  if (isFirm) return storeFacts(folder, factsOf(parts, null), true)
+  parts.storeAgain ??= world.clock.timer(STORE_MS, () => {
+    parts.storeAgain = null
+    storeFacts(folder, factsOf(parts, null), false)
+  })
+}
+
+function finish(parts: Parts, end: CommandEnd): string | null {
+  const { folder, permissions, farewell, account } = parts
+  parts.storeAgain?.()
+  permissions.close()
+  const verdict = parts.isOverBudget
+    ? overBudget(account)
+    : verdictOf(account, farewell.hasLingered() ? { exitCode: 0, signal: null } : end)
+  // A window that is full says when it empties, also when nothing was refused.
+  if (verdict?.outcome !== 'usage_limit') parts.account = { ...account, resetAt: null }
+  storeFacts(folder, { ...factsOf(parts, verdict), retrying: null }, true)
+  return account.resumeRef
+}
+
+function withoutSecrets(facts: SessionFacts, secrets: Record<string, string>): SessionFacts {
+  const text = redactor(secrets)
+  const bytes = [text.push(Buffer.from(JSON.stringify(facts))), text.rest()]
+  return JSON.parse(Buffer.concat(bytes).toString('utf8'))
+}
+
+function overBudget({ usage, said }: Account): SessionFacts['verdict'] {
+  const summary = `it had cost $${(usage?.costUsd ?? 0).toFixed(2)} when it was ended${said ? `. It said: ${said}` : ''}`
+  return { outcome: 'budget', failure: 'budget', summary }
+}

@@ -1,0 +1,25 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import { adapterConformance } from './adapter.suite.ts'
+import { ACP_REFUSALS, acp } from './dialects.ts'
+import { openStage, type Stage } from './stage.ts'
+
+adapterConformance('acp', acp)
+
+describe('the adapter of acp', () => {
+  let stage: Stage
+  beforeAll(async () => {
+    stage = await openStage('acp')
+  })
+
+  it.each(Object.entries(ACP_REFUSALS))('knows a refusal of %s', async (_, line) => {
+    expect(await stage.run([line, ...acp.done('Done')])).toMatchObject({ outcome: 'permission_denied' })
+  })
+
+  it('takes no answer for the end that answers none of its requests', async () => {
+    const stray = (id: unknown) => JSON.stringify({ jsonrpc: '2.0', id, error: { code: -32601, message: 'what?' } })
+    const result = JSON.stringify({ jsonrpc: '2.0', id: 41, result: { stopReason: 'end_turn' } })
+    const end = await stage.run([stray(null), stray(7), stray('x'), result, '@write late.txt', ...acp.done('Done')])
+    expect(end).toMatchObject({ outcome: 'success', summary: 'Done' })
+    expect(stage.read('late.txt')).toBe('x\n')
+  })
+})

@@ -1,0 +1,4 @@
+import { adapterConformance } from './adapter.suite.ts'
+import { codex } from './dialects.ts'
+
+adapterConformance('codex', codex)
