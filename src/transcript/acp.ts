@@ -88,19 +88,41 @@ function failed(error: Json): Named & { text: string } {
 const LIMIT_KIND = /rate_?limit|usage_?limit|too_?many_?requests/i
 const isStatus = (code: number | null): code is number => code !== null && code >= 400 && code < 600
 
+/** Of a turn: in the protocol's own field, or in `_meta` (Gemini CLI 0.61). */
 function usageOf(result: Json): AgentEvent[] {
   const used = objectAt(result, 'usage')
-  if (!('inputTokens' in used)) return []
-  const inputTokens =
-    countAt(used, 'inputTokens') + countAt(used, 'cachedReadTokens') + countAt(used, 'cachedWriteTokens')
-  return [{ kind: 'usage', inputTokens, outputTokens: countAt(used, 'outputTokens'), costUsd: null, counts: 'step' }]
+  if ('inputTokens' in used) {
+    const inputTokens =
+      countAt(used, 'inputTokens') + countAt(used, 'cachedReadTokens') + countAt(used, 'cachedWriteTokens')
+    return [tokens(inputTokens, countAt(used, 'outputTokens'))]
+  }
+  const counted = objectAt(result, '_meta', 'quota', 'token_count')
+  return 'input_tokens' in counted ? [tokens(countAt(counted, 'input_tokens'), countAt(counted, 'output_tokens'))] : []
 }
+
+/** Of one answer of the model, told beside a piece of it (Qwen Code 0.15); its input holds what was cached. */
+function usageBeside(update: Json): AgentEvent[] {
+  const used = objectAt(update, '_meta', 'usage')
+  return 'inputTokens' in used ? [tokens(countAt(used, 'inputTokens'), countAt(used, 'outputTokens'))] : []
+}
+
+const tokens = (inputTokens: number, outputTokens: number): AgentEvent => ({
+  kind: 'usage',
+  inputTokens,
+  outputTokens,
+  costUsd: null,
+  counts: 'step',
+})
 
 function updateEvents(update: Json): AgentEvent[] {
   const said = contentText(update.content)
   switch (textAt(update, 'sessionUpdate')) {
     case 'agent_message_chunk':
-      return [{ kind: 'message', from: 'agent', text: said, isPart: true }, ...problemSaid(said)]
+      return [
+        { kind: 'message', from: 'agent', text: said, isPart: true },
+        ...problemSaid(said),
+        ...usageBeside(update),
+      ]
     case 'user_message_chunk':
       return [{ kind: 'message', from: 'user', text: said, isPart: true }]
     case 'agent_thought_chunk':

@@ -18,7 +18,15 @@ describe('the adapter of acp', () => {
   it('takes no answer for the end that answers none of its requests', async () => {
     const stray = (id: unknown) => JSON.stringify({ jsonrpc: '2.0', id, error: { code: -32601, message: 'what?' } })
     const result = JSON.stringify({ jsonrpc: '2.0', id: 41, result: { stopReason: 'end_turn' } })
-    const end = await stage.run([stray(null), stray(7), stray('x'), result, '@write late.txt', ...acp.done('Done')])
+    const end = await stage.run([
+      stray(null),
+      stray(7),
+      stray('x'),
+      result,
+      '@sleep 700',
+      '@write late.txt',
+      ...acp.done('Done'),
+    ])
     expect(end).toMatchObject({ outcome: 'success', summary: 'Done' })
     expect(stage.read('late.txt')).toBe('x\n')
   })

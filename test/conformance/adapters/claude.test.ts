@@ -25,6 +25,8 @@ describe('the adapter of claude, while work goes on in the background', () => {
       tasks(task),
       ...claude.done('I wait for it'),
       '@until go',
+      // As the real one does: what goes on in the background is stopped once nothing more can come.
+      '@open',
       nested,
       '@write background.txt',
       tasks(),

@@ -65,5 +65,38 @@ export function kindsOf(bin: string, modelUrl: string): Record<string, Kind> {
       ...{ joinsTurns: false, knowsLimits: false, knowsCost: true, givesUp: false },
       conversations: null,
     },
+    ...bridges(program, modelUrl),
+  }
+}
+
+/** Agents that are reached by ACP alone, each as it is installed: with its own default permissions. */
+function bridges(program: (name: string) => string, modelUrl: string): Record<string, Kind> {
+  const like = { joinsTurns: false, knowsLimits: false, knowsCost: false, givesUp: true, conversations: null }
+  return {
+    gemini: {
+      table: `type = "acp"\ncommand = [${program('gemini')}, "--acp", "--model", "gemini-2.5-flash"]\nenv = ["GEMINI_API_KEY", "GOOGLE_GEMINI_BASE_URL"]`,
+      env: { GEMINI_API_KEY: KEY, GOOGLE_GEMINI_BASE_URL: modelUrl },
+      ...like,
+    },
+    qwen: {
+      table: `type = "acp"\ncommand = [${program('qwen')}, "--acp"]\nenv = ["OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL"]`,
+      env: { OPENAI_API_KEY: KEY, OPENAI_BASE_URL: `${modelUrl}/v1`, OPENAI_MODEL: 'm1' },
+      ...like,
+    },
+    copilot: {
+      table: `type = "acp"\ncommand = [${program('copilot')}, "--acp"]\nenv = ["COPILOT_OFFLINE", "COPILOT_MODEL", "COPILOT_PROVIDER_BASE_URL", "COPILOT_PROVIDER_API_KEY"]`,
+      env: {
+        COPILOT_OFFLINE: 'true',
+        COPILOT_MODEL: 'm1',
+        COPILOT_PROVIDER_BASE_URL: `${modelUrl}/v1`,
+        COPILOT_PROVIDER_API_KEY: KEY,
+      },
+      ...like,
+    },
+    'claude-agent-acp': {
+      table: `type = "acp"\ncommand = [${program('claude-agent-acp')}]\nenv = ["ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "CLAUDE_CODE_MAX_RETRIES", "IS_SANDBOX"]`,
+      env: { ANTHROPIC_API_KEY: KEY, ANTHROPIC_BASE_URL: modelUrl, CLAUDE_CODE_MAX_RETRIES: '1', IS_SANDBOX: '1' },
+      ...{ ...like, knowsCost: true },
+    },
   }
 }

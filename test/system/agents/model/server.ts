@@ -1,8 +1,9 @@
-/** A model on loopback that says what its scenario says, by whichever of the three APIs it is asked. */
+/** A model on loopback that says what its scenario says, by whichever of the four APIs it is asked. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { anthropic } from './anthropic.ts'
 import { chat } from './chat.ts'
+import { gemini } from './gemini.ts'
 import { responses } from './responses.ts'
 import { replyTo, type Turn } from './scenario.ts'
 import type { Api, Body } from './wire.ts'
@@ -12,6 +13,9 @@ const APIS: Record<string, Api> = {
   '/v1/responses': responses,
   '/v1/chat/completions': chat,
 }
+
+/** The path of the fourth names the model and the call. */
+const GEMINI = /^\/v1beta\/models\/[^/]+:(?:g|streamG)enerateContent$/
 
 export interface ModelServer {
   url: string
@@ -40,8 +44,9 @@ async function answer(asked: ModelServer['asked'], request: IncomingMessage, res
   const { pathname } = new URL(request.url ?? '/', 'http://model')
   const json = (status: number, body: unknown, headers = {}) =>
     response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body))
-  const api = APIS[pathname]
+  const api = APIS[pathname] ?? (GEMINI.test(pathname) ? gemini : undefined)
   if (pathname.endsWith('/count_tokens')) return void json(200, { input_tokens: 100 })
+  if (pathname.endsWith(':countTokens')) return void json(200, { totalTokens: 100 })
   if (pathname.endsWith('/models')) return void json(200, { object: 'list', data: [], models: [] })
   if (request.method !== 'POST' || !api) return void json(404, { error: { message: `no ${pathname}` } })
 
@@ -52,7 +57,7 @@ async function answer(asked: ModelServer['asked'], request: IncomingMessage, res
   if (api.shell(body) !== null) asked.push({ path: pathname, headers: request.headers, turns })
   if (reply.kind === 'hang') return
   if (reply.kind === 'status') return void json(reply.status, api.failure(reply), reply.headers)
-  if (!body.stream) return void json(200, api.whole(body, reply))
+  if (!body.stream && !pathname.endsWith(':streamGenerateContent')) return void json(200, api.whole(body, reply))
   response.writeHead(200, { 'content-type': 'text/event-stream' })
   for (const { event, data } of api.stream(body, reply)) {
     const name = event === undefined ? '' : `event: ${event}\n`

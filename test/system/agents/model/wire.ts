@@ -1,4 +1,4 @@
-/** What the three model APIs have in common: a request becomes turns, a reply becomes a body or server-sent events. */
+/** What the four model APIs have in common: a request becomes turns, a reply becomes a body or server-sent events. */
 import type { Reply, Turn } from './scenario.ts'
 
 /** A request body as it was sent; each API looks into its own fields. */
@@ -29,6 +29,7 @@ export const freshId = (kind: string) => `${kind}_${process.pid}${++count}`
 const SHELLS: Record<string, (command: string) => Record<string, unknown>> = {
   Bash: command => ({ command, description: 'work' }),
   bash: command => ({ command, description: 'work' }),
+  run_shell_command: command => ({ command, description: 'work', is_background: false }),
   exec_command: cmd => ({ cmd }),
   shell_command: command => ({ command }),
   shell: command => ({ command: ['bash', '-lc', command] }),
