@@ -3,7 +3,8 @@
  * then plays the lines of FILE as they are. A line that begins with @ is a deed:
  *
  *   @write F · @sleep MS · @exit N · @die · @waiteof · @until F (the file is there) · @stderr TEXT
- *   @open (its stdin is, else it ends) · @bytes BASE64 (and no newline) · @big N LINE (BIG in it becomes N letters) · @ask LINE (waits for the answer, which
+ *   @open (its stdin is, else it ends) · @bytes BASE64 (and no newline) · @big N LINE (BIG in it becomes N letters)
+ *   @ask LINE (waits for the answer, which
  *   goes into answer.json) · @allowed LINE · @denied LINE (printed after such an answer)
  *
  * @IN1H, @IN5D, @PAST are Unix seconds, @PROMPT the id of an ACP prompt. A FILE of `.json` is a list of ACP steps.
