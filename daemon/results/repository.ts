@@ -6,7 +6,7 @@ import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { TdfError } from '../../src/core/errors.ts'
 import { flush, moveDurable } from '../../src/platform/files.ts'
-import { type GitOptions, git } from '../../src/platform/git.ts'
+import { type GitOptions, git, gitOutput } from '../../src/platform/git.ts'
 import type { RunResult } from '../../src/platform/process.ts'
 
 /** Old histories are full of these; they are ugly, not dangerous (git-fsck(1), FSCK MESSAGES). */
@@ -55,10 +55,7 @@ async function openRepository(dir: string): Promise<Repository> {
     dir,
     may,
     async must(args, options) {
-      const result = await may(args, options)
-      if (result.exitCode === 0) return result.stdout
-      const said = result.timedOut ? 'it took too long' : result.stderr.trim().slice(-2_000)
-      throw new TdfError('RESULT_BROKEN', `git ${args[0]} failed in the repository of results: ${said}`)
+      return gitOutput(`${args[0]} in the repository of results`, await may(args, options), broken)
     },
     alone(act) {
       const mine = turn.then(act, act)
@@ -68,13 +65,15 @@ async function openRepository(dir: string): Promise<Repository> {
   }
 }
 
+const broken = (message: string) => new TdfError('RESULT_BROKEN', message)
+
 /** Whole or not at all: a half-made repository never gets its name. */
 async function create(dir: string): Promise<void> {
   const fresh = `${dir}.new`
   await rm(fresh, { recursive: true, force: true })
   await mkdir(path.dirname(dir), { recursive: true, mode: 0o700 })
-  const made = await git(['init', '--quiet', '--bare', '--template=', fresh], { cwd: path.dirname(dir) })
-  if (made.exitCode !== 0) throw new TdfError('RESULT_BROKEN', `git init failed: ${made.stderr.trim().slice(-500)}`)
+  const init = ['init', '--quiet', '--bare', '--template=', fresh]
+  gitOutput('init', await git(init, { cwd: path.dirname(dir) }), broken)
   for (const name of ['config', 'HEAD', '']) await flush(path.join(fresh, name))
   moveDurable(fresh, dir)
 }

@@ -56,7 +56,8 @@ export type Cleanup = 'pending' | 'done' | 'failed'
 export const CLEANUP_KINDS = ['salvage', 'stop_workspace', 'delete_workspace'] as const
 export type CleanupKind = (typeof CLEANUP_KINDS)[number]
 
-export type AgentType = 'claude' | 'codex' | 'acp' | 'command'
+export const AGENT_TYPES = ['claude', 'codex', 'acp', 'command'] as const
+export type AgentType = (typeof AGENT_TYPES)[number]
 
 /** Where a task's files come from. A bundle was uploaded by the CLI under its hash; a url is cloned on the node. */
 export type RepoSource =

@@ -18,6 +18,8 @@ export interface GitOptions {
 }
 
 const GIT_TIMEOUT_MS = 120_000
+/** Of what git says of a failure, in a message. */
+const SAID_CHARACTERS_MAX = 2_000
 
 const SAFE_CONFIG = [
   'core.fsmonitor=false',
@@ -80,6 +82,17 @@ export function git(args: readonly string[], options: GitOptions): Promise<RunRe
     ...(options.encoding === undefined ? {} : { encoding: options.encoding }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   })
+}
+
+/** What git printed. Throws what `failure` makes of git's last words when the call failed. */
+export function gitOutput(
+  command: string,
+  { exitCode, timedOut, stdout, stderr }: RunResult,
+  failure: (message: string) => Error,
+): string {
+  if (exitCode === 0) return stdout
+  const why = timedOut ? 'it took too long' : stderr.trim().slice(-SAID_CHARACTERS_MAX) || `exit code ${exitCode}`
+  throw failure(`git ${command} failed: ${why}`)
 }
 
 /** A branch name that git takes and that cannot be read as an option, a path trick or a refspec. */

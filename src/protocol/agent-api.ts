@@ -1,6 +1,7 @@
 /** The VM agent's API: daemon → agent. Requests are parsed by the agent, answers by the daemon. */
 
 import { z } from 'zod'
+import { AGENT_TYPES } from '../core/task.ts'
 import { counter, EVENTS_PAGE_MAX, id, nullable, percent, text } from './shapes.ts'
 
 const url = text(4096)
@@ -84,7 +85,7 @@ export const workspaceAck = z.object({ workspaceId: id, status: z.string() })
 export const startSession = z.object({
   sessionId: id,
   agent: z.object({
-    type: z.enum(['claude', 'codex', 'acp', 'command']),
+    type: z.enum(AGENT_TYPES),
     command: z
       .array(text(128 * 1024))
       .min(1)

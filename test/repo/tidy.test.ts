@@ -67,6 +67,8 @@ const MAY_IMPORT: Arrow[] = [
         'src/transcript/',
         'src/core/',
         'src/platform/',
+        // What programs of the repository print goes into messages that end up on a terminal.
+        'src/text/sanitize.ts',
         'src/clients/growing-buffer.ts',
       ],
       // The repository's own .tdf.toml is read where it runs.

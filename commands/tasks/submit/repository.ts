@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { TdfError } from '../../../src/core/errors.ts'
 import { hashFile } from '../../../src/platform/files.ts'
-import { isRepositoryUrl, isSafeRef } from '../../../src/platform/git.ts'
+import { gitOutput, isRepositoryUrl, isSafeRef } from '../../../src/platform/git.ts'
 import type { RunResult } from '../../../src/platform/process.ts'
 import type { SubmitBody } from '../../../src/protocol/submit.ts'
 import { quoted } from '../../cli/arguments.ts'
@@ -176,17 +176,16 @@ async function writeBundle(cli: Cli, top: string, commit: string, name: string, 
   const git = userGit(cli, folder)
   const file = path.join(folder, 'repository.bundle')
   const env = { GIT_DIR: path.join(folder, 'git') }
-  await must(await git(['init', '--quiet', '--bare', '--template=', 'git']), 'init')
+  must(await git(['init', '--quiet', '--bare', '--template=', 'git']), 'init')
   await writeFile(path.join(folder, 'git', 'objects', 'info', 'alternates'), `${borrowed}\n`)
-  await must(await git(['update-ref', name, commit], env), 'update-ref')
-  await must(await git(['symbolic-ref', 'HEAD', name], env), 'symbolic-ref')
-  await must(await git(['bundle', 'create', '--quiet', file, name, 'HEAD'], env), 'bundle create')
+  must(await git(['update-ref', name, commit], env), 'update-ref')
+  must(await git(['symbolic-ref', 'HEAD', name], env), 'symbolic-ref')
+  must(await git(['bundle', 'create', '--quiet', file, name, 'HEAD'], env), 'bundle create')
   return file
 }
 
-async function must({ exitCode, stderr }: RunResult, what: string): Promise<void> {
-  if (exitCode !== 0) throw new TdfError('REPOSITORY_UNREADABLE', `git ${what} failed: ${stderr.trim().slice(-500)}`)
-}
+const must = (result: RunResult, what: string) =>
+  gitOutput(what, result, message => new TdfError('REPOSITORY_UNREADABLE', message))
 
 /** git refuses to guess who somebody is; for a commit of ours it need not. */
 function identityEnv(author: Taken['author']): Record<string, string> {

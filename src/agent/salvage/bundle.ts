@@ -2,6 +2,7 @@
 
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { gitOutput } from '../../platform/git.ts'
 import type { Agent } from '../agent.ts'
 import { Refusal } from '../errors.ts'
 import { salvageRepository, scratchFolder, type Workspace } from '../workspaces/workspace.ts'
@@ -28,7 +29,7 @@ export async function writeBundle(
   const file = join(folder, `bundle-${agent.world.random.bytes(6).toString('hex')}`)
   const input = [...(await refsOf(ref)), ...known.map(oid => `^${oid}`)].join('\n')
   const made = await run(['bundle', 'create', '--quiet', file, '--stdin'], `${input}\n`)
-  if (made.exitCode !== 0) throw new Refusal('internal', `git bundle failed: ${made.stderr.trim().slice(-500)}`)
+  gitOutput('bundle', made, message => new Refusal('internal', message))
   return file
 }
 

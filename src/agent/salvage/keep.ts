@@ -5,7 +5,7 @@
 
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { git } from '../../platform/git.ts'
+import { git, gitOutput } from '../../platform/git.ts'
 import { headsRefs, stashRefs } from './listing.ts'
 import { GitFailure, type View } from './view.ts'
 
@@ -31,7 +31,7 @@ export function openKeeper(repository: string, timeoutMs: number, signal: AbortS
       [...['-c', 'transfer.fsckObjects=true', 'fetch', ...flags, '--stdin', '--', view.repository]],
       `${specs.join('\n')}\n`,
     )
-    if (fetched.exitCode !== 0) throw new GitFailure(`git fetch failed: ${fetched.stderr.trim().slice(-500)}`)
+    gitOutput('fetch', fetched, message => new GitFailure(message))
   }
   return {
     run,

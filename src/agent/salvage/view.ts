@@ -6,7 +6,7 @@
 
 import { appendFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type GitOptions, git } from '../../platform/git.ts'
+import { type GitOptions, git, gitOutput } from '../../platform/git.ts'
 import type { RunResult } from '../../platform/process.ts'
 import { type GitFolder, objectFolders, objectParts } from './git-folder.ts'
 import { type Boundary, boundaryOf } from './untrusted.ts'
@@ -82,12 +82,8 @@ export function openView(place: ViewPlace): View {
     boundary,
     oidLength,
     run,
-    must: async (args, options) => {
-      const result = await run(args, options)
-      if (result.exitCode === 0) return result.stdout
-      const why = result.timedOut ? 'timed out' : result.stderr.trim().slice(-500)
-      throw new GitFailure(`git ${args[0]} failed: ${why}`)
-    },
+    must: async (args, options) =>
+      gitOutput(args[0] ?? '', await run(args, options), message => new GitFailure(message)),
     addAlternates: gitFolder => {
       for (const objects of objectFolders(boundary, gitFolder)) {
         const borrowed = next('objects')

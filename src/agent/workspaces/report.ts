@@ -5,6 +5,7 @@
 
 import type { z } from 'zod'
 import type { ProvisioningFailed, taskStatus, WorkspaceReady } from '../../protocol/callbacks.ts'
+import { sanitize } from '../../text/sanitize.ts'
 import type { Agent } from '../agent.ts'
 import { messageOf } from '../errors.ts'
 import { listSessions, type SessionState } from '../sessions/folder.ts'
@@ -62,20 +63,12 @@ function draft(workspace: Workspace, type: string, sessionId: string | null, dat
   return { type, workspaceId: workspace.id, taskId, attempt, sessionId, data }
 }
 
-/** Output of other programs, fit for a message: its end, without control characters and without passwords in urls. */
 const BYTES_MAX = 2048
-// biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with one
-const ESCAPES = /\u001B(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001B]*(?:\u0007|\u001B\\)?|[@-Z\\-_])/g
-const CONTROLS = /[^\P{C}\n\t]/gu
 const CREDENTIALS = /(:\/\/)[^/@\s]+@/g
 
+/** Output of other programs, fit for a message: its end, harmless for a terminal and without passwords in urls. */
 export function printable(text: string): string {
-  const clean = text
-    .replace(ESCAPES, '')
-    .replace(/\r\n?/g, '\n')
-    .replace(CONTROLS, '')
-    .replace(CREDENTIALS, '$1***@')
-    .trim()
+  const clean = sanitize(text).replace(CREDENTIALS, '$1***@').trim()
   const bytes = Buffer.from(clean)
   if (bytes.length <= BYTES_MAX) return clean
   return `…${bytes

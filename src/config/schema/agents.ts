@@ -1,9 +1,8 @@
 /** `[agents.NAME]`: the programs that do the work. */
 
 import { z } from 'zod'
+import { AGENT_TYPES } from '../../core/task.ts'
 import { choice, described, list, price, text } from './kinds.ts'
-
-const AGENT_TYPES = ['claude', 'codex', 'acp', 'command'] as const
 
 const PERMISSIONS = ['allow', 'deny', 'ask'] as const
 
