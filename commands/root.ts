@@ -24,7 +24,7 @@ export function rootCommand(cli: Cli, shown: readonly MakeCommand[], hidden: rea
     .option('--no-input', 'never ask')
     .option('--yes', 'answer every question with yes')
     .option('--host <socket>', "the daemon's socket, before TDF_HOST", socket => {
-      // Known as soon as it is read: whatever goes wrong behind it says so.
+      // Known as soon as it is parsed, so that every later error names it.
       cli.host = socket
       return socket
     })
@@ -36,7 +36,7 @@ export function rootCommand(cli: Cli, shown: readonly MakeCommand[], hidden: rea
     .on('option:no-color', () => {
       cli.colour = 'never'
     })
-    .option('--debug', 'tell on stderr what the daemon is asked, and what comes of it')
+    .option('--debug', 'print each request to the daemon and its result on stderr')
     .on('option:debug', () => {
       cli.debug = true
     })

@@ -6,7 +6,7 @@ import { jsonText, sanitize } from '../src/text/sanitize.ts'
 import { type Cli, createCli } from './cli/cli.ts'
 import { type Paint, paintOf } from './cli/colour.ts'
 
-/** Never throws: what went wrong is printed, and the exit code tells it. `build` makes the tree that knows the command. */
+/** Never throws: an error is printed and becomes the exit code. `build` makes the command tree. */
 export async function runCli(cli: Cli, argv: readonly string[], build: (cli: Cli) => Command): Promise<number> {
   const program = build(cli)
   const { words, command } = splitAgentCommand(program, argv)
@@ -50,7 +50,7 @@ function report(cli: Cli, error: TdfError, argv: readonly string[]): number {
   return ERRORS[error.code].exit
 }
 
-/** A wish that cannot be understood is what the error is about: then there is no colour. */
+/** No colour when the colour setting itself is what the error is about. */
 function paintFor(cli: Cli): Paint | undefined {
   try {
     return paintOf(cli, cli.stderr)
@@ -59,7 +59,7 @@ function paintFor(cli: Cli): Paint | undefined {
   }
 }
 
-/** Looked up in the words themselves, since the command line may be what is wrong. */
+/** Looked up in the arguments themselves, since parsing them may be what failed. */
 function wantsJson(argv: readonly string[]): boolean {
   return argv.some(
     (word, index) =>
@@ -69,13 +69,11 @@ function wantsJson(argv: readonly string[]): boolean {
   )
 }
 
-/** Takes the process over: its words, its streams. The same for every way in. */
-
-/** `programDir` is where the built program lies. */
+/** Takes the arguments and streams of the process. `programDir` is where the built program lies. */
 export function begin(programDir: string): { cli: Cli; words: readonly string[] } {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', error => {
-      // Whoever read us has enough: `tdf ls | head` is no failure.
+      // The reader has closed the pipe: `tdf ls | head` is not a failure.
       if ('code' in error && error.code === 'EPIPE') process.exit(0)
       throw error
     })
@@ -83,8 +81,7 @@ export function begin(programDir: string): { cli: Cli; words: readonly string[] 
   return { cli: createCli(process, programDir), words: process.argv.slice(2) }
 }
 
-/** An error as people and scripts see it, on stderr. */
-
+/** An error as people and scripts see it on stderr. */
 export function errorText(error: TdfError, isJson: boolean, paint: Paint = text => text): string {
   const { code, message } = error
   const hint = shownHint(error)

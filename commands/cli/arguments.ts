@@ -1,4 +1,4 @@
-/** Words that several commands share, and how options of theirs are read. */
+/** Arguments and options that several commands share: how they are read, and which tasks they name. */
 
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Status } from '../../src/core/task.ts'
@@ -36,12 +36,10 @@ export function amount(text: string): number {
   return Number(text)
 }
 
-/** A word as a shell takes it. */
+/** An argument quoted for a shell. */
 export function quoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }
-
-/** The tasks that somebody means: in words, one a line on stdin, or by what they have in common. */
 
 const STDIN_BYTES_MAX = 1024 * 1024
 
@@ -50,7 +48,7 @@ export interface Selection {
   label: Record<string, string>
 }
 
-/** Full ids. Throws NOT_FOUND or AMBIGUOUS for the first that is no task. */
+/** Full ids. Throws NOT_FOUND or AMBIGUOUS for the first that names no task. */
 export async function idsOf(cli: Cli, references: readonly string[]): Promise<string[]> {
   const ids: string[] = []
   for (const reference of await expand(cli, references)) {
@@ -98,9 +96,10 @@ export async function selected(
   return tasks.filter(task => among.includes(task.status)).map(({ id }) => id)
 }
 
-/** What is piped in, whole and bounded. A terminal is never read: nobody would know what it waits for. */
-
-/** Throws USAGE on a terminal, and beyond `bytesMax`. `hint` is the command to paste instead. */
+/**
+ * What is piped in, whole and bounded. Throws USAGE on a terminal, and beyond `bytesMax`. `hint` is the command to
+ * paste instead.
+ */
 export async function readStdin(cli: Cli, what: string, bytesMax: number, hint: string): Promise<string> {
   if (cli.stdin.isTTY) throw usage(`"-" reads ${what} from stdin, and stdin is a terminal`, hint)
   const chunks: Buffer[] = []

@@ -1,4 +1,6 @@
-/** Questions before something that cannot be taken back. Where nobody can answer, nothing is done. */
+/**
+ * Questions to a person: confirmations, hidden values, the prompt of a task. Without a terminal nothing is confirmed.
+ */
 
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -13,7 +15,7 @@ import { quoted, readStdin } from './arguments.ts'
 import { type Cli, type GlobalOptions, usage } from './cli.ts'
 import { plainEnv } from './git.ts'
 
-/** Yes or no. Throws USAGE when there is nobody to ask and no `--yes`. */
+/** Yes or no. Throws USAGE when there is no terminal to ask on and no `--yes`. */
 export async function confirmed(cli: Cli, command: Command, question: string): Promise<boolean> {
   if (command.optsWithGlobals<GlobalOptions>().yes) return true
   refuseUnasked(cli, command, question, ['--yes'])
@@ -44,7 +46,7 @@ function refuseUnasked(cli: Cli, command: Command, question: string, options: st
   if (canAsk(cli, command)) return
   const dashes = cli.words.indexOf('--')
   const words = cli.words.toSpliced(dashes < 0 ? cli.words.length : dashes, 0, ...options)
-  throw usage(`${question} There is nobody to ask.`, ['tdf', ...words.map(quoted)].join(' '))
+  throw usage(`${question} There is no terminal to ask on.`, ['tdf', ...words.map(quoted)].join(' '))
 }
 
 /** An input that ends is no answer; throws INTERRUPTED on Ctrl-C. */
@@ -67,9 +69,7 @@ async function ask(cli: Cli, question: string): Promise<string> {
   }
 }
 
-/** A question whose answer is not shown while it is typed. */
-
-/** Throws INTERRUPTED at Ctrl-C and at the end of the input. */
+/** Asks without showing what is typed. Throws INTERRUPTED at Ctrl-C and at the end of the input. */
 export async function hiddenAnswer(cli: Cli, question: string): Promise<string> {
   cli.stderr.write(question)
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
@@ -86,15 +86,16 @@ export async function hiddenAnswer(cli: Cli, question: string): Promise<string> 
   }
 }
 
-/** The prompt: from the argument, from stdin, or from an editor when a person sits there and gave none. */
-
 const PROMPT_BYTES_MAX = 512 * 1024
 const WRITE_ONE = 'tdf submit "what to do"'
 /** Below this line nothing counts, so that a prompt may begin lines with #. */
 const SCISSORS = '# ------------------------ >8 ------------------------'
-const TEMPLATE = `\n${SCISSORS}\n# Write above what the agent shall do. Save and leave to submit it; leave it empty to give up.\n`
+const TEMPLATE = `\n${SCISSORS}\n# Write above what the agent should do. Save and leave to submit it; leave it empty to give up.\n`
 
-/** Throws USAGE when there is none and nobody to ask, EMPTY_PROMPT when the editor brought nothing. */
+/**
+ * The prompt: from the argument, from stdin, or from an editor when a person is at the terminal and gave none. Throws USAGE
+ * when there is none and no terminal, EMPTY_PROMPT when the editor left it empty.
+ */
 export async function promptOf(
   cli: Cli,
   words: string | undefined,

@@ -1,4 +1,4 @@
-/** What every command is handed: how to talk to the daemon, to the terminal and to the script that may read it. */
+/** What every command is handed: the daemon, the terminal, the output forms, and how errors of usage are made. */
 
 import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
@@ -28,10 +28,10 @@ export interface Cli {
   stderr: NodeJS.WriteStream
   paths(): Paths
   client(): Client
-  /** As `--host` and `--color` have them; undefined when they were not said. */
+  /** As `--host` and `--color` have them; undefined when they were not given. */
   host: string | undefined
   colour: ColourWhen | undefined
-  /** `--debug`, or `TDF_DEBUG=api`: each request to the daemon is told on stderr. */
+  /** `--debug`, or `TDF_DEBUG=api`: each request to the daemon is printed on stderr. */
   debug: boolean
   /** Set by the command that runs; 0 unless it says otherwise. */
   exitCode: number
@@ -79,7 +79,7 @@ export function createCli(around: Surroundings, programDir: string): Cli {
   const cli: Cli = {
     ...{ words: [], command: [], programDir, env, stdout, stderr, paths, client },
     ...{ host: undefined, colour: undefined, debug: env.TDF_DEBUG === 'api' },
-    // Opened by whoever reads it: Node loads its file streams for one, and most commands read nothing.
+    // Opened on first use: Node loads its file streams for it, and most commands read nothing.
     get stdin() {
       return around.stdin
     },
@@ -98,7 +98,7 @@ function tellRequests(cli: Cli): (method: string, path: string) => (outcome: str
   }
 }
 
-/** Where the daemon is, and who says so: every failure to reach it names both. */
+/** The socket of the daemon and where that comes from: every failure to reach it names both. */
 function socketOf({ host, env, paths }: Cli): { socket: string; origin: string } {
   const origin = host ? '--host' : 'TDF_HOST'
   const named = (host || env.TDF_HOST)?.replace(/^unix:(\/\/)?/, '')
@@ -152,7 +152,7 @@ interface Forms<T> {
   paint?(safe: string): string
 }
 
-/** Talk goes to stderr. */
+/** A message for people, on stderr. */
 export function say(cli: Cli, text: string): void {
   cli.stderr.write(`${sanitize(text)}\n`)
 }
@@ -165,7 +165,7 @@ export function usage(message: string, hint: string): TdfError {
 export function durationOf(text: string, option: string): number {
   const ms = parseDuration(text)
   if (ms !== undefined && ms > 0) return ms
-  throw usage(`${option}: "${text}" is no duration; write "90s", "45m" or "2h"`, 'tdf --help')
+  throw usage(`${option}: "${text}" is not a valid duration; write "90s", "45m" or "2h"`, 'tdf --help')
 }
 
 function once<T>(make: () => T): () => T {

@@ -1,5 +1,5 @@
 /**
- * Colour, the third cue behind words and symbols. Decided once for a stream: by `--color`, else by TDF_COLOR, NO_COLOR,
+ * Colour, the third cue after words and symbols. Decided once for a stream: by `--color`, else by TDF_COLOR, NO_COLOR,
  * FORCE_COLOR, and at last by what the stream is. Put on text that is harmless already, since cleaning takes it away.
  */
 import { TdfError } from '../../src/core/errors.ts'
@@ -8,7 +8,7 @@ import type { Tone } from '../../src/tui/state/states.ts'
 export const COLOUR_WHEN = ['auto', 'always', 'never'] as const
 export type ColourWhen = (typeof COLOUR_WHEN)[number]
 
-/** How a piece of text looks; as it is where there is no colour. */
+/** Colours a piece of text; returns it unchanged where colour is off. */
 export type Paint = (text: string, tone: Tone | 'bold' | undefined) => string
 
 /** The sixteen colours that every theme has. */
@@ -52,7 +52,7 @@ function colourSetting({ TDF_COLOR, NO_COLOR, FORCE_COLOR }: NodeJS.ProcessEnv):
   return FORCE_COLOR === '0' || FORCE_COLOR === 'false' ? 'never' : 'always'
 }
 
-/** A line whose symbol, at its beginning or behind an id, says how things are. */
+/** A line that is coloured by its symbol, at its beginning or after an id. */
 export function tinted(line: string, paint: Paint | undefined): string {
   if (!paint) return line
   return line.replace(

@@ -7,7 +7,7 @@ import { examples } from './examples.ts'
 export const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] = [
   [0, 'done; when waiting: the task completed'],
   [1, 'refused or failed'],
-  [2, 'wrong usage, or nobody there to confirm it'],
+  [2, 'wrong usage, or no terminal to confirm on'],
   [3, 'not found, or several fit'],
   [4, 'not permitted'],
   [5, 'wrong state, or a conflict'],
@@ -16,7 +16,7 @@ export const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] =
   [12, 'the task ran out of time'],
   [69, 'the daemon cannot be reached'],
   [70, 'a fault of tdf itself'],
-  [75, 'not now: it runs already, the queue is full, or the task needs somebody'],
+  [75, 'not now: it runs already, the queue is full, or the task needs input'],
   [78, 'the configuration is not usable'],
   [124, 'the waiting is over, the task goes on'],
   [130, 'interrupted; the task goes on'],
@@ -27,7 +27,7 @@ const text = () => EXIT_CODES.map(([code, meaning]) => `${String(code).padStart(
 /** Not in the list of commands: `tdf help exit-codes` is how one asks. */
 export function exitCodesCommand(cli: Cli): Command {
   return new Command('exit-codes')
-    .description('what the exit code of a command says')
+    .description('what the exit codes of commands mean')
     .addHelpText('after', `\nExit codes:\n${text()}${examples('exit-codes')}`)
     .action((_options, command: Command) => {
       const format = formatOf(command)

@@ -1,4 +1,4 @@
-/** Git as the user runs it: their repository, their settings; only never a question, and never a hook of ours. */
+/** Git as its user runs it: their repository and settings, never a question; and where their remotes are. */
 
 import { existsSync } from 'node:fs'
 import path from 'node:path'
@@ -51,12 +51,10 @@ export function plainEnv(cli: Cli): Record<string, string> {
   return Object.fromEntries(entries)
 }
 
-/** Where a branch is pushed to: a remote of the user's repository by its name, or an address. */
-
 const DEFAULT = 'origin'
 
 /**
- * An address that the daemon can use. Null when nobody named a remote and `repository` has none to speak of.
+ * An address that the daemon can use. Null when no remote was named and `repository` has none.
  * Throws PUSH_NOWHERE for a name that is not known.
  */
 export async function remoteOf(cli: Cli, repository: string, wanted: string | undefined): Promise<string | null> {
@@ -67,7 +65,7 @@ export async function remoteOf(cli: Cli, repository: string, wanted: string | un
   const url = found?.exitCode === 0 ? found.stdout.trim() : ''
   if (url !== '') return asUrl(url, repository)
   if (wanted === undefined) return null
-  throw new TdfError('PUSH_NOWHERE', `${repository} has no remote "${wanted}", and that is no address either`, {
+  throw new TdfError('PUSH_NOWHERE', `${repository} has no remote "${wanted}", and it is not a valid address`, {
     hint: 'git remote --verbose',
   })
 }
@@ -81,7 +79,7 @@ export async function knownRemoteOf(cli: Cli, repository: string): Promise<strin
 const isAddress = (cli: Cli, text: string) =>
   isRepositoryUrl(text) || (text.includes('/') && existsSync(path.resolve(cli.cwd, text)))
 
-/** A folder of this machine as the daemon, which stands elsewhere, has to be told it. */
+/** A folder of this machine as a URL, since the daemon has another working folder. */
 function asUrl(text: string, from: string): string {
   return isRepositoryUrl(text) ? text : pathToFileURL(path.resolve(from, text)).href
 }

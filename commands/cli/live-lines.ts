@@ -1,6 +1,6 @@
 /**
  * Lines at the bottom of a terminal that are written over as things change, with lines above them that stay. Inline: the
- * scrollback is the shell's, and whatever ends us leaves a terminal as it should be.
+ * scrollback is the shell's, and every end of the process leaves the terminal as it was.
  */
 import { sanitize } from '../../src/text/sanitize.ts'
 import { shorten, widthOf } from '../../src/text/width.ts'
@@ -9,7 +9,7 @@ import { type Paint, tinted } from './colour.ts'
 export interface LiveLines {
   /** A line that stays, above those that change. */
   print(text: string): void
-  /** What is shown from now on, whatever the lines hold; long ones are shortened to the width of the terminal. */
+  /** What is shown from now on; long lines are shortened to the width of the terminal. */
   show(lines: readonly string[]): void
   /** Takes the changing lines away. */
   end(): void
@@ -35,7 +35,7 @@ export function liveLines(to: NodeJS.WriteStream, paint?: Paint): LiveLines {
   /** As they stand on the terminal. */
   let drawn: readonly string[] = []
 
-  /** In one write, so that nobody sees a half of it. */
+  /** In one write, so that no half of it is seen. */
   function draw(kept = ''): void {
     refreshSize(to)
     const columns = to.columns ?? COLUMNS

@@ -1,4 +1,4 @@
-/** A long text in the pager that somebody likes. */
+/** A long text in the user's pager. */
 
 import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -10,7 +10,10 @@ import { plainEnv } from './git.ts'
 
 const NOT_FOUND = 127
 
-/** Until it is left. The text is in a file of its own, so that a pager can go to its end at once. Throws when there is none. */
+/**
+ * Until it is left. The text is in a file of its own, so that a pager can go to its end at once. Throws when there is
+ * none.
+ */
 export async function showInPager(cli: Cli, pieces: AsyncIterable<string>): Promise<void> {
   const pager = cli.env.PAGER || 'less'
   const folder = await mkdtemp(path.join(tmpdir(), 'tdf-text-'))
@@ -28,7 +31,9 @@ export async function showInPager(cli: Cli, pieces: AsyncIterable<string>): Prom
     const options = { cwd: cli.cwd, env: plainEnv(cli), terminal: terminal.fd }
     const exit = await runForeground('sh', words, options).finally(() => terminal.close())
     if (exit === NOT_FOUND) {
-      throw new TdfError('USAGE', `there is no pager "${pager}"; PAGER names another`, { hint: 'export PAGER=more' })
+      throw new TdfError('USAGE', `the pager "${pager}" was not found; PAGER names another`, {
+        hint: 'export PAGER=more',
+      })
     }
   } finally {
     await rm(folder, { recursive: true, force: true })

@@ -1,4 +1,4 @@
-/** How a waiting command tells what happens: live on a terminal, a line for each step in a pipe, or an object. */
+/** How a waiting command shows progress: live on a terminal, a line for each step in a pipe, or JSON. */
 import { formatDurationShort } from '../../src/core/duration.ts'
 import { STEPS } from '../../src/core/task.ts'
 import { realWorld, sleep } from '../../src/platform/world.ts'
@@ -14,13 +14,13 @@ import { liveLines } from './live-lines.ts'
 export interface Reporter {
   onTask?(task: TaskJson): void
   onEvent?(event: EventJson): void
-  /** A word in between. */
+  /** A message in between. */
   say(text: string): void
-  /** What follows is somebody else's. */
+  /** What follows is written by another part. */
   end(): void
 }
 
-/** On stdout for who asked to watch; on stderr, as talk, for who asked for something else and waits. */
+/** stdout for `watch`; stderr for commands that only wait. */
 export type Progress = 'stdout' | 'stderr'
 
 export function reporterOf(
@@ -59,14 +59,15 @@ function plainTeller(to: NodeJS.WriteStream, ids: readonly string[]): Pick<Repor
   }
 }
 
-/** What somebody sees who waits at a terminal: steps that are done as lines that stay, and where each task is now. */
-
 const TICK_MS = 1_000
 /** Why a task waits changes without an event: as its place in the queue does. */
 const WHY_TICKS = 5
 const TASKS_MAX = 8
 
-/** `isTitled`: nobody has said yet which tasks they are. */
+/**
+ * On a terminal: finished steps as lines that stay, and below them where each task is now. `isTitled`: the tasks have
+ * no line yet.
+ */
 export function liveTeller(cli: Cli, ids: readonly string[], to: NodeJS.WriteStream, isTitled: boolean): Reporter {
   const { clock } = realWorld()
   const ending = new AbortController()
@@ -149,7 +150,7 @@ function nowText(task: TaskJson, reason: string, now: number): string {
   return `${column(isParked ? '=' : '●', word, formatDurationShort(seconds * 1_000))}  ${oneLine(why)}`
 }
 
-/** A step that was left, or a turn that nobody expects; null for what other lines say. Earlier attempts are no news. */
+/** A step that was left, or an unexpected turn; null for what other lines show, and for earlier attempts. */
 function pastText(event: EventJson, task: TaskJson | undefined): string | null {
   const { type, attempt, data } = event
   if (task && attempt !== null && attempt < task.attempt) return null

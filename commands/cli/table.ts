@@ -54,7 +54,7 @@ function chosen<T>(columns: readonly Column<T>[], names: readonly string[]): Col
     const column = columns.find(({ title }) => keyOf(title) === keyOf(name))
     if (column) return column
     const known = columns.map(({ title }) => keyOf(title)).join(', ')
-    throw usage(`there is no column "${name}"; there are: ${known}`, 'tdf ls --columns id,status,title')
+    throw usage(`unknown column "${name}"; valid are: ${known}`, 'tdf ls --columns id,status,title')
   })
 }
 
@@ -110,9 +110,10 @@ export function pairs(rows: readonly (readonly [string, string | null | undefine
     .join('')
 }
 
-/** `--sort COLUMN`: by what the column shows, numbers as numbers and times as times. */
-
-/** A stable order; `-COLUMN` turns it round. Throws USAGE for an unknown column. */
+/**
+ * `--sort COLUMN` in a stable order, numbers as numbers and times as times; `-COLUMN` reverses it. Throws USAGE for an unknown
+ * column.
+ */
 export function sorted<T>(rows: readonly T[], columns: readonly Column<T>[], by: string | undefined): readonly T[] {
   if (by === undefined) return rows
   const isReversed = by.startsWith('-')
@@ -123,7 +124,7 @@ export function sorted<T>(rows: readonly T[], columns: readonly Column<T>[], by:
   const column = columns.find(({ title }) => title.toLowerCase() === name)
   if (!column) {
     const known = columns.map(({ title }) => title.toLowerCase().replaceAll(' ', '-')).join(', ')
-    throw usage(`--sort: there is no column "${by}"; there are: ${known}`, 'tdf ls --sort -age')
+    throw usage(`--sort: unknown column "${by}"; valid are: ${known}`, 'tdf ls --sort -age')
   }
   const keyOf = column.sortBy ?? column.of
   const keyed = rows.map(row => ({ row, key: keyOf(row) }))

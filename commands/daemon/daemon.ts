@@ -60,8 +60,6 @@ export function daemonCommand(cli: Cli): Command {
   return daemon
 }
 
-/** `tdf daemon adopt`: says that a state folder from another machine lives here from now on. */
-
 const QUESTION =
   'this state was made on another machine, and two daemons with one identity remove each other’s machines. ' +
   'Is the other one stopped for good?'
@@ -82,8 +80,6 @@ export function adoptCommand(cli: Cli): Command {
     })
 }
 
-/** `tdf daemon drain`: begin nothing more and wait until nothing runs, for work on the machine. */
-
 interface DrainOptions {
   undo?: boolean
   wait: boolean
@@ -93,6 +89,7 @@ interface DrainOptions {
 const LOOK_MS = 500
 const FOREVER_MS = Number.POSITIVE_INFINITY
 
+/** `tdf daemon drain`: begin nothing more and wait until nothing runs, for work on the machine. */
 export function drainCommand(cli: Cli): Command {
   return new Command('drain')
     .description('begin no more tasks and wait until none runs; holds over restarts')

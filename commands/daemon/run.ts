@@ -29,7 +29,7 @@ export async function runDaemon(cli: Cli): Promise<void> {
       // The second time is an order: nothing is lost by ending here, that is what the state is for.
       if (asked > 1) process.exit(1)
       daemon.stop()
-      // What is committed is safe and what is not was never promised: nobody waits longer for a slow end.
+      // What is committed is safe and what is not was never promised: a slow end is cut.
       world.clock.timer(STOP_MS_MAX, () => process.exit(0))
     })
   }

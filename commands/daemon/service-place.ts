@@ -61,7 +61,7 @@ export function tool(env: NodeJS.ProcessEnv, file: string, ...words: string[]): 
   return run(file, words, { cwd: '/', env: kept, timeoutMs: TOOL_TIMEOUT_MS })
 }
 
-/** Throws with what the program said. */
+/** Throws with what the program printed. */
 export async function must(what: string, ran: Promise<RunResult>, hint: string): Promise<void> {
   const { exitCode, stderr } = await ran
   if (exitCode === 0) return

@@ -57,7 +57,7 @@ function needsWriting({ unitDir }: Place, { name, text }: Unit): boolean {
   const found = textOf(file)
   if (found === null) return true
   if (found === text) return false
-  throw new TdfError('WRONG_STATE', `${file} is there and says something else; it was left as it is`, {
+  throw new TdfError('WRONG_STATE', `${file} exists with other content; it was left as it is`, {
     hint: 'tdf daemon uninstall',
   })
 }
@@ -107,8 +107,9 @@ function writeToken(file: string): void {
   createDurable(file, `${secret}\n`)
 }
 
-/** Stops the service and takes its units away. State, results, secrets and users stay: they may hold what you want. */
-
+/**
+ * Stops the service and removes its units. State, results, secrets and users stay: they may hold what the user wants.
+ */
 export async function uninstall(cli: Cli, chosen: ScopeOptions): Promise<void> {
   const { scope, unitDir, options } = placeOf(cli, chosen)
   const files = unitsOf(options).map(({ name }) => path.join(unitDir, name))
@@ -124,8 +125,6 @@ export async function uninstall(cli: Cli, chosen: ScopeOptions): Promise<void> {
   const state = scope === 'system' ? '/var/lib/tdf, /var/lib/tdf-agent and /etc/tdf' : cli.paths().stateDir
   say(cli, `the service is gone; what it knew stays in ${state}`)
 }
-
-/** Starts the service anew, and reads what it wrote. */
 
 const NOT_FOUND = 127
 
@@ -149,7 +148,7 @@ export async function readJournal(
   ]
   const exit = await runForeground('journalctl', words, { cwd: cli.cwd, env: plainEnv(cli) })
   if (exit === NOT_FOUND) {
-    const message = 'there is no journalctl here; a daemon without systemd writes to where it was started'
+    const message = 'journalctl was not found; without systemd the daemon logs to where it was started'
     throw new TdfError('SERVICE_FAILED', message, { hint: 'tdf daemon status' })
   }
   cli.exitCode = exit

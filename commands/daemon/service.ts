@@ -39,8 +39,6 @@ function logsCommand(cli: Cli): Command {
     })
 }
 
-/** `tdf daemon install|uninstall`: the daemon as a service of systemd, for the machine or for one user. */
-
 export function installCommand(cli: Cli): Command {
   return scoped(new Command('install'))
     .description('make it a service of systemd that starts at boot, and start it')

@@ -1,4 +1,7 @@
-/** The daemon in words: one line below the help, a fact a line for `daemon status`. */
+/**
+ * The state of the daemon as text: one line below the help, a line for each fact in `daemon status`; and waiting for
+ * its end.
+ */
 import { asTdfError, TdfError } from '../../src/core/errors.ts'
 import { identify, isAlive } from '../../src/platform/process.ts'
 import { realWorld, sleep } from '../../src/platform/world.ts'
@@ -8,7 +11,7 @@ import type { Cli } from '../cli/cli.ts'
 import { pairs } from '../cli/table.ts'
 import { since } from '../tasks/task-text.ts'
 
-/** For whoever only wants to look: a daemon that does not answer soon is left alone. */
+/** Only a look: a daemon that does not answer soon is left alone. */
 const LINE_MS = 500
 
 /** Never throws: that there is none is an answer. */
@@ -44,11 +47,10 @@ function counts(table: Record<string, number>): string {
   )
 }
 
-/** The end of a daemon: not of one that comes back at once, and only when its process is gone. */
-
 const WAIT_MS_MAX = 15_000
 const LOOK_MS = 50
 
+/** Until the process of the daemon has ended. Throws when it takes too long. */
 export async function waitForEnd(pid: number): Promise<void> {
   const identity = identify(pid)
   if (!identity) return

@@ -96,8 +96,6 @@ function nodeDetails(node: NodeJson): string {
   ])
 }
 
-/** What `tdf node add` does: the machine's host key is shown or compared, and from then on it is the one that counts. */
-
 export interface AddOptions {
   name?: string
   hostKey?: string

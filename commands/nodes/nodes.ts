@@ -25,7 +25,7 @@ export function nodeCommand(cli: Cli): Command {
   node
     .command('add')
     .description('a machine of yours, reached by ssh; tdf brings its agent there')
-    .argument('<user@host>', 'reached as the ssh configuration of the daemon says')
+    .argument('<user@host>', 'reached with the ssh configuration of the daemon')
     .option('--name <name>', 'what it is called; else its host name')
     .option('--host-key <key>', 'its host key or the fingerprint of that, instead of the question')
     .option('--size <size>', 'what --size of a task it matches')

@@ -41,7 +41,7 @@ export async function reapMachines(cli: Cli, flags: ReapFlags, command: Command)
 function ownInstall(cli: Cli, world: World): string {
   const { stateDir } = cli.paths()
   if (existsSync(path.join(stateDir, 'install.json'))) return readInstall(stateDir, world.random).id
-  throw new TdfError('NOT_FOUND', `there is no installation in ${stateDir}; say whose machines are meant`, {
+  throw new TdfError('NOT_FOUND', `no installation was found in ${stateDir}; name the one whose machines are meant`, {
     hint: 'tdf reap --install ID --dry-run',
   })
 }
@@ -49,7 +49,7 @@ function ownInstall(cli: Cli, world: World): string {
 /** It goes into a selector: anything but an id could select more. */
 function known(id: string): string {
   if (/^[A-Za-z0-9]{1,63}$/.test(id)) return id
-  throw usage(`"${id}" is no id of an installation; \`tdf daemon status\` says it`, 'tdf reap --help')
+  throw usage(`"${id}" is not a valid installation id; \`tdf daemon status\` shows it`, 'tdf reap --help')
 }
 
 const isoOf = (at: number | null) => (at === null ? null : new Date(at).toISOString())

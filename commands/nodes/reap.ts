@@ -7,8 +7,8 @@ import type { ReapFlags } from './reap-run.ts'
 
 export function reapCommand(cli: Cli): Command {
   return new Command('reap')
-    .description('remove paid machines that nobody leases any more; needs no daemon')
-    .option('--install <id>', 'of this installation, as `tdf daemon status` says it; default: the one of this machine')
+    .description('remove paid machines that no daemon uses any more; works without a daemon')
+    .option('--install <id>', 'of this installation, as `tdf daemon status` shows it; default: the one of this machine')
     .option('-n, --dry-run', 'show them only')
     .addHelpText('after', examples('reap'))
     .action(async (options: ReapFlags, command: Command) => {

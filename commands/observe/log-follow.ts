@@ -29,7 +29,7 @@ export interface FollowedLog {
 
 export function followLog(cli: Cli, id: string, options: LogOptions): FollowedLog {
   const end = follow(cli, id, options)
-  // Whoever waits for the end hears of the failure; nobody else has to.
+  // The failure reaches the caller that waits for the end, and no other.
   end.catch(() => {})
   return { finished: () => end }
 }

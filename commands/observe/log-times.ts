@@ -4,7 +4,7 @@ import { realWorld } from '../../src/platform/world.ts'
 import { type Cli, say } from '../cli/cli.ts'
 
 export interface StampedLine {
-  /** Such as `2026-11-24T18:04:05Z `; blank where nobody noted times. */
+  /** Such as `2026-11-24T18:04:05Z `; blank where no times were noted. */
   stamp: string
   /** With its newline, unless the log ends without one. */
   line: Buffer
@@ -64,8 +64,6 @@ function stampOf(marks: readonly Mark[], offset: number): string {
   return mark ? `${new Date(mark.at).toISOString().slice(0, 19)}Z ` : NO_TIME
 }
 
-/** When which byte of a log was written: its node notes it twice a second, by its own clock. */
-
 export interface Mark {
   /** Unix ms. */
   at: number
@@ -78,7 +76,7 @@ export interface LogPlace {
   session?: string
 }
 
-/** In the order of the log; empty where nobody noted times. Throws AGENT_PROTOCOL when they cannot be read. */
+/** In the order of the log; empty where no times were noted. Throws AGENT_PROTOCOL when they cannot be read. */
 export async function logMarks(cli: Cli, id: string, { signal, session }: LogPlace): Promise<Mark[]> {
   const which = session === undefined ? '' : `?session=${encodeURIComponent(session)}`
   const { body } = await cli.client().raw({ path: `/tasks/${id}/log-times${which}`, signal })
@@ -91,24 +89,23 @@ export async function logMarks(cli: Cli, id: string, { signal, session }: LogPla
   })
 }
 
-/** Where in a log a time begins. */
-
-/** The first byte that was written within the last `ms`. Everything, and a word about it, where nobody noted times. */
+/** The first byte that was written within the last `ms`; 0, with a message, for a log without times. */
 export async function sinceOffset(cli: Cli, id: string, ms: number, place: LogPlace): Promise<number> {
   const from = realWorld().clock.now() - ms
   const marks = await logMarks(cli, id, place)
   const end = await tailOffset(cli, id, 0, place)
   if (marks.length === 0) {
-    if (end > 0) say(cli, 'nobody noted when this log was written; all of it follows')
+    if (end > 0) say(cli, 'the times of this log are not known; all of it follows')
     return 0
   }
   const mark = marks.find(({ at }) => at >= from)
   return mark === undefined ? end : Math.min(mark.offset, end)
 }
 
-/** Where the last lines of a log begin. The daemon knows bytes; lines are counted here. */
-
-/** The offset in bytes behind which there are `lines` lines, or as many as there are. */
+/**
+ * The offset in bytes behind which there are `lines` lines, or as many as there are. The daemon knows bytes; lines are counted
+ * here.
+ */
 export async function tailOffset(
   cli: Cli,
   id: string,

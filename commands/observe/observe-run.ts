@@ -15,7 +15,7 @@ import { copyLog, followLog, writeStamped } from './log-follow.ts'
 import { createStamps, sinceOffset, tailOffset } from './log-times.ts'
 
 const PAGE = 1_000
-/** For somebody who would take silence for a fault; a pipe gets what there is. */
+/** Shown on a terminal, where silence looks like a fault; a pipe gets what there is. */
 const NOTHING = 'there is no output'
 
 export interface LogsOptions {
@@ -61,7 +61,7 @@ export async function events(cli: Cli, options: { follow?: boolean; since: numbe
   printList(cli, shape, found, { columns, id: ({ seq }) => String(seq) })
 }
 
-/** One line each, until somebody has enough: words on a terminal, else an object. */
+/** One line each, until the reader ends it: text on a terminal, else JSON. */
 export async function followEvents(cli: Cli, after: number | 'now', shape?: Shape): Promise<void> {
   const interrupt = catchInterrupt()
   const isText = cli.stdout.isTTY && (shape?.format === 'table' || shape?.format === 'wide')

@@ -5,7 +5,7 @@ import type { Cli } from '../cli/cli.ts'
 export interface TuiSettings {
   keys: KeyMap
   isReadOnly: boolean
-  /** Said in the dashboard itself, which opens all the same: a wrong line elsewhere is no reason not to look. */
+  /** Shown in the dashboard, which opens all the same: a wrong setting elsewhere does not keep it closed. */
   complaint: string | null
 }
 

@@ -13,7 +13,7 @@ import { type Cli, type Format, print, printJson, say } from '../cli/cli.ts'
 import { type Git, userGit } from '../cli/git.ts'
 import { noteTaken } from './taken.ts'
 
-/** How many of our own commits the daemon is told of, so that it leaves out what we have. */
+/** How many commits of the user's repository are named to the daemon, so that it leaves out what is there already. */
 const HAVE_MAX = 50
 const FETCH_MS = 600_000
 
@@ -21,7 +21,7 @@ const FETCH_MS = 600_000
 export async function pull(cli: Cli, reference: string, wanted: string | undefined, format: Format): Promise<void> {
   const git = userGit(cli, cli.cwd)
   if ((await git(['rev-parse', '--git-dir'])).exitCode !== 0) {
-    throw new TdfError('NO_REPOSITORY', `${cli.cwd} is no git repository`)
+    throw new TdfError('NO_REPOSITORY', `${cli.cwd} is not a git repository`)
   }
   const task = await cli.client().call<TaskJson>({ path: `/tasks/${encodeURIComponent(reference)}` })
   const { result } = task

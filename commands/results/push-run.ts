@@ -1,4 +1,4 @@
-/** `tdf push`: the daemon pushes, in one try, and says how it went. */
+/** `tdf push`: the daemon pushes, in one try, and answers how it went. */
 
 import { existsSync } from 'node:fs'
 import { TdfError } from '../../src/core/errors.ts'

@@ -33,7 +33,7 @@ export async function apply(cli: Cli, reference: string, format: Format): Promis
   const task = await cli.client().call<TaskJson>({ path: `/tasks/${encodeURIComponent(reference)}` })
   const git = userGit(cli, cli.cwd)
   const top = await git(['rev-parse', '--show-toplevel'])
-  if (top.exitCode !== 0) throw new TdfError('NO_REPOSITORY', `${cli.cwd} is no work tree of git`)
+  if (top.exitCode !== 0) throw new TdfError('NO_REPOSITORY', `${cli.cwd} is not a git work tree`)
   await withPatch(cli, task.id, false, async file => {
     const inTop = userGit(cli, top.stdout.trimEnd())
     if ((await readFile(file)).length > 0) {

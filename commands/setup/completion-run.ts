@@ -6,9 +6,9 @@ import type { NodeJson, TaskJson } from '../../src/protocol/control.ts'
 import { oneLine } from '../../src/text/sanitize.ts'
 import type { Cli } from '../cli/cli.ts'
 
-/** Tells the script to offer files instead. */
+/** Makes the script offer files instead. */
 const FILES = ':files'
-/** Nobody waits longer for a TAB, in ms. */
+/** The longest wait for a TAB. */
 const DAEMON_MS = 250
 const TASKS_MAX = 100
 const DESCRIPTION_CHARS = 60

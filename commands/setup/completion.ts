@@ -18,10 +18,10 @@ export function completionCommand(cli: Cli): Command {
     })
 }
 
-/** Not for people: `tdf complete -- WORD…`, the last word being the one under the cursor, maybe empty. */
+/** Not for people: `tdf complete -- WORD…`, the last word is the one under the cursor, maybe empty. */
 export function completeCommand(cli: Cli): Command {
   return new Command('complete')
-    .description('candidates for the last of the words behind --, one a line')
+    .description('candidates for the last word after --, one a line')
     .argument('[word...]', 'the words of the command line')
     .addHelpText('after', examples('complete'))
     .action(async (words: string[], _options, command: Command) => {

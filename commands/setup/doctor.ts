@@ -1,4 +1,4 @@
-/** `tdf doctor`: looks at everything that tdf needs, and says what mends what is wrong. */
+/** `tdf doctor`: checks everything that tdf needs, and names what mends each finding. */
 
 import { Command } from 'commander'
 import type { Cli } from '../cli/cli.ts'

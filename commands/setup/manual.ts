@@ -21,9 +21,7 @@ export async function writeManual(folder: string, pages: readonly Page[], progra
   for (const page of pages) await writeFile(path.join(folder, page), manualPage(page, program))
 }
 
-/** Text as troff takes it, in the macros of man(7). */
-
-/** No text of ours is taken for a request, and a minus stays one that can be pasted. */
+/** Text in the macros of man(7): no line is taken for a request, and a minus stays one that can be pasted. */
 export function roff(text: string): string {
   return text
     .replaceAll('\\', '\\e')
@@ -48,14 +46,13 @@ function quoted(text: string): string {
   return `"${roff(text).replaceAll('"', '\\(dq')}"`
 }
 
-/** tdf-config(5): every table and key of the configuration. */
-
 const APPLIES = {
   reload: 'tdf daemon reload takes it over',
   restart: 'the daemon reads it when it starts',
   watch: 'tdf watch reads it when it opens',
 }
 
+/** tdf-config(5): every table and key of the configuration. */
 export function configPage(): string {
   const tables = configTables().map(({ name, description, keys }) =>
     subsection(
@@ -85,15 +82,13 @@ export function configPage(): string {
   ].join('')
 }
 
-/** tdf(1): every command with its arguments, options and examples. */
-
 const ENVIRONMENT: readonly (readonly [string, string])[] = [
   ['TDF_HOME', 'A folder that holds everything: configuration, state and socket.'],
   ['TDF_HOST', 'The socket of the daemon, as a path or as unix:///PATH. --host wins.'],
   ['TDF_CONFIG', 'The configuration file.'],
   ['TDF_TABLE__KEY', 'Any key of the configuration, such as TDF_RUNNER__STEP_MAX_RETRIES; see tdf-config(5).'],
   ['TDF_COLOR', 'auto, always or never. --color and --no-color win; NO_COLOR and FORCE_COLOR come behind it.'],
-  ['TDF_DEBUG', 'Shows where in tdf a fault came from; "api" also tells each request to the daemon, as --debug does.'],
+  ['TDF_DEBUG', 'Shows where in tdf a fault came from; "api" also prints each request to the daemon, as --debug does.'],
   ['VISUAL, EDITOR', 'Where a prompt is written when tdf submit is given none.'],
   ['PAGER', 'Where the dashboard shows a whole log.'],
 ]
@@ -106,6 +101,7 @@ const FILES: readonly (readonly [string, string])[] = [
 
 const items = (rows: readonly (readonly [string, string])[]) => rows.map(([term, text]) => item(term, text)).join('')
 
+/** tdf(1): every command with its arguments, options and examples. */
 export function commandPage(program: Command): string {
   const help = program.createHelp()
   const shown = help.visibleCommands(program).filter(command => command.name() !== 'help')
@@ -117,7 +113,7 @@ export function commandPage(program: Command): string {
       'description',
       paragraph(
         'A daemon picks a machine or orders one, makes a workspace from your repository, runs an agent in it, and brings the ' +
-          'work home as a git branch. Data goes to stdout, talk to stderr.',
+          'work home as a git branch. Data goes to stdout, messages to stderr.',
       ),
       paragraph(
         'A task is named by its id, by four or more of its first characters, as @last, which is the newest one, or as ' +

@@ -12,7 +12,7 @@ import { since } from '../tasks/task-text.ts'
 
 const VALUE_BYTES_MAX = 64 * 1024
 
-/** Throws USAGE when there is neither a pipe nor somebody to ask. */
+/** Throws USAGE when there is neither a pipe nor a terminal to ask on. */
 export async function setSecret(cli: Cli, command: Command, name: string): Promise<void> {
   const value = await askedValue(cli, command, name)
   const json = { value }
@@ -47,7 +47,7 @@ async function askedValue(cli: Cli, command: Command, name: string): Promise<str
   if (cli.stdin.isTTY) {
     const { input } = command.optsWithGlobals<GlobalOptions>()
     const paste = `tdf secret set ${quoted(name)} < file`
-    if (input === false || !cli.stderr.isTTY) throw usage('there is nobody to ask for the value', paste)
+    if (input === false || !cli.stderr.isTTY) throw usage('there is no terminal to ask for the value on', paste)
     return hiddenAnswer(cli, `${name}: `)
   }
   const text = await readStdin(cli, 'a secret', VALUE_BYTES_MAX, 'tdf secret set --help')

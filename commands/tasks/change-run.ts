@@ -50,7 +50,7 @@ export async function changeTasks(
   if (found && !dryRun && found.length > 0) {
     if (!(await confirmed(cli, command, `${ask} ${counted(found.length)}?`))) return
   }
-  if (found?.length === 0) say(cli, 'no task fits')
+  if (found?.length === 0) say(cli, 'no task matches')
   const ids = found ?? (await expand(cli, references))
   const isWaiting = wait && !dryRun
   const asList = found !== undefined
@@ -59,7 +59,7 @@ export async function changeTasks(
   const wanted = isAsking ? await filtered(ids, id => mayForget(cli, command, id)) : ids
   const done = await each(cli, what, wanted, bulk, id => change(cli, what, id, { dryRun, resume }))
   if (!isWaiting || done.length === 0) return
-  // What was refused has been said, and decides the code unless something worse comes of the others.
+  // The refusals are printed; they decide the exit code unless the others end worse.
   const refused = cli.exitCode
   const progress = format === 'table' ? { progress: 'stderr' as const } : {}
   await waitForTasks(cli, done, { timeoutMs, format, asList: asList || ids.length > 1, ...progress })
@@ -104,11 +104,14 @@ interface Bulk {
   dryRun: boolean
   /** Also when it is one task alone. */
   asList: boolean
-  /** Prints nothing but failures: something else tells of the tasks. */
+  /** Prints nothing but failures: the tasks are shown elsewhere. */
   isQuiet?: boolean
 }
 
-/** One after the other; answers those that it was done to. A single failure is the command's; of several, each is said and the first decides the code. */
+/**
+ * One after the other; returns the ids that it was done to. One failure alone is thrown; of several, each is printed
+ * and the first decides the code.
+ */
 async function each(
   cli: Cli,
   what: Change,
@@ -140,7 +143,7 @@ async function each(
   return done.map(({ id }) => id)
 }
 
-/** What is said of a task to which it was done. */
+/** The answer for a task to which it was done. */
 const DONE: Record<Change, (task: TaskJson) => string> = {
   retry: taskLine,
   cancel: ({ id, status }) => `${id} is ${status === 'cancelled' ? '' : 'being '}cancelled`,

@@ -10,7 +10,7 @@ export function retryCommand(cli: Cli): Command {
   const command = changing(cli, 'retry', 'open the next attempt of tasks that are over')
   return command
     .option('--resume', 'go on with the files and the conversation of the last attempt')
-    .option('-w, --wait', 'wait for the verdict of what was opened; the exit code tells it')
+    .option('-w, --wait', 'wait for the verdict of what was opened; the exit code shows it')
     .option('--wait-timeout <duration>', 'stop waiting after this time; the tasks go on')
 }
 
@@ -38,7 +38,7 @@ function changing(cli: Cli, what: Change, description: string): Command {
 
 export function sendCommand(cli: Cli): Command {
   return new Command('send')
-    .description('tell the agent of a task something more')
+    .description('send a message to the agent of a task')
     .argument('<task>', TASK)
     .argument('[text]', 'what to do next; "-" reads it from stdin')
     .option('--close', 'end the session afterwards')

@@ -78,7 +78,6 @@ export async function why(cli: Cli, reference: string, command: Command): Promis
 }
 
 /** The answer of `tdf why`, for people. */
-
 export function whyText(why: WhyJson, now: number): string {
   const facts = pairs([
     ['since', why.since && `${since(why.since, now)} ago`],
@@ -102,7 +101,6 @@ function away(at: string, now: number): string {
 }
 
 /** The steps of a task's newest attempt with their times, from the journal. */
-
 export function timelineText(events: readonly EventJson[]): string {
   const steps = stepTimes(events)
   if (steps.length === 0) return ''

@@ -47,7 +47,7 @@ export function submitCommand(cli: Cli): Command {
     .option('--remote <name-or-url>', 'where to (default: origin of the repository, or the URL that was cloned)')
     .option('--interactive', 'keep the session for follow-ups until it is closed')
     .option('--idempotency-key <key>', 'the same key again is the same task')
-    .option('-w, --wait', 'wait for the verdict; the exit code tells it')
+    .option('-w, --wait', 'wait for the verdict; the exit code shows it')
     .option('-f, --follow', "show the agent's output while waiting")
     .option('--wait-timeout <duration>', 'stop waiting after this time; the task goes on')
     .option('--file <tasks.ndjson>', 'a task a line, with these options as keys; "-" reads them from stdin')

@@ -1,4 +1,7 @@
-/** Waiting as commands do it: progress as talk, the tasks as data, the verdict as exit code. */
+/**
+ * Waits until tasks are where the user wants them: progress on stderr, the tasks as data, the verdict as exit code. The
+ * journal's stream says when to look; the task itself, read again, decides.
+ */
 import process from 'node:process'
 import { streamEvents } from '../../src/clients/events.ts'
 import { TdfError } from '../../src/core/errors.ts'
@@ -10,7 +13,7 @@ import { type Progress, reporterOf } from '../cli/progress.ts'
 import { followLog } from '../observe/log-follow.ts'
 import { taskLine } from './task-text.ts'
 
-/** Who waited for longer than this may look elsewhere by now: the terminal rings. */
+/** After a wait of this length the user may look elsewhere: the terminal rings. */
 const BELL_MS = 5_000
 
 export interface WaitOptions {
@@ -18,7 +21,7 @@ export interface WaitOptions {
   format: Format
   /** Shows what the agent prints. */
   follow?: boolean
-  /** Where the steps are shown as they happen; nowhere unless told. */
+  /** Where the steps are shown as they happen; default: nowhere. */
   progress?: Progress
   isThere?(task: TaskJson): boolean
   /** Until one of them is there. */
@@ -76,7 +79,7 @@ function show(cli: Cli, tasks: readonly TaskJson[], { format, asList = false }: 
   }
 }
 
-/** What a task came to, or 75 when it needs a person and 0 when somebody asked for less than its end. */
+/** What a task came to, or 75 when it needs a person and 0 when less than its end was asked for. */
 export function exitCodeOf(task: TaskJson, isThere: (task: TaskJson) => boolean = isSettled): number {
   if (isOver(task)) {
     if (task.status === 'completed') return task.push?.state === 'failed' ? 1 : 0
@@ -86,11 +89,6 @@ export function exitCodeOf(task: TaskJson, isThere: (task: TaskJson) => boolean 
   if (isThere(task)) return 0
   return needsInput(task) ? 75 : 0
 }
-
-/**
- * Waits until tasks are where somebody wants them. The journal's stream says when to look; what is decided is decided
- * by the task itself, read again.
- */
 
 export interface Wanted {
   /** Full ids. */
@@ -102,7 +100,7 @@ export interface Wanted {
   keepsOn?: boolean
   timeoutMs: number | null
   signal: AbortSignal
-  /** Told of everything that happened to the tasks, also before the waiting began; of each event once. */
+  /** Called for every event of the tasks, also of those before the waiting began; once each. */
   onEvent?(event: EventJson): unknown
   onTask?(task: TaskJson): void
   onAway?(): void
@@ -183,7 +181,6 @@ function tooLong(left: readonly string[], seen: ReadonlyMap<string, TaskJson>): 
 }
 
 /** Ctrl-C while waiting: it ends the waiting, never the task. */
-
 export interface Interrupt {
   signal: AbortSignal
   done(): void

@@ -12,10 +12,10 @@ type IsThere = (task: TaskJson) => boolean
 
 export function waitCommand(cli: Cli): Command {
   return new Command('wait')
-    .description('wait for tasks; the exit code tells how they ended')
+    .description('wait for tasks; the exit code shows how they ended')
     .argument('<task...>', 'ids, first characters of them, @last or @last-failed')
     .option('--for <what>', 'done, running, or step=NAME', goalOf, isSettled)
-    .option('--any', 'until one of them is there, and tell of it')
+    .option('--any', 'until one of them is there')
     .option('--timeout <duration>', 'stop waiting after this time; the tasks go on')
     .addHelpText('after', examples('wait'))
     .action(

@@ -1,4 +1,4 @@
-/** Where nodes call: the address that they are told, and the one by which we reach it ourselves. */
+/** Where nodes call: the address that they are given, and the one by which the daemon reaches it itself. */
 
 import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
@@ -12,7 +12,7 @@ import { readMeta, writeMeta } from '../../src/store/tables/meta.ts'
 export interface CallbackPort {
   /** Names by which it may be called, beyond loopback. */
   hosts(): readonly string[]
-  /** What nodes are told; empty before it is open. */
+  /** The URL that nodes are given; empty before it is open. */
   url(): string
   /** Where it is reached from this machine; port 0 before it is open. */
   local(): { host: string; port: number }

@@ -1,6 +1,6 @@
 /**
- * Callbacks: VM agent → daemon, on a port and a router of their own. Who calls is settled before the body is read; what
- * is said is stored before it is answered. The engine does the rest at its own pace.
+ * Callbacks: VM agent → daemon, on a port and a router of their own. The caller is authenticated before the body is read;
+ * what it reports is stored before it is answered. The engine does the rest at its own pace.
  */
 
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
@@ -72,7 +72,7 @@ export function callbackApp(engine: RunningEngine, hosts: () => readonly string[
   return app
 }
 
-/** By the kind of fact, with ids left out, and by what was answered. */
+/** By the kind of call, with ids left out, and by the status of the answer. */
 function counted({ metrics }: RunningEngine): MiddlewareHandler {
   return async (c, next) => {
     await next()
@@ -127,8 +127,7 @@ function nodeOf(engine: RunningEngine, c: Context, rate: Rate): string {
   return name
 }
 
-/** How often one caller may call: a bucket of tokens for each, filled at a steady rate. */
-
+/** How often one caller may call: a token bucket for each. */
 export interface Rate {
   /** 0 when the call may go on, else the ms after which the next one may. */
   take(caller: string): number
@@ -140,7 +139,7 @@ export interface RateOptions {
   callersMax?: number
 }
 
-/** A node tells a few facts a minute; this is far beyond, and far below what a busy loop of calls would make. */
+/** A node calls a few times a minute; this is far beyond, and far below what a busy loop of calls would make. */
 export const CALLBACK_RATE: RateOptions = { perSecond: 50, burst: 200 }
 
 export function createRate(clock: Clock, { perSecond, burst, callersMax = 10_000 }: RateOptions): Rate {

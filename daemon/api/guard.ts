@@ -1,4 +1,7 @@
-/** What every listener refuses before it looks at a request: browsers, foreign hosts, bodies that are not ours. */
+/**
+ * What every listener refuses before it looks at a request (browsers, foreign hosts, other bodies), and its error
+ * answers.
+ */
 
 import type { Context, MiddlewareHandler } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
@@ -71,8 +74,7 @@ async function readBody(c: Context, bytesMax: number): Promise<Uint8Array> {
   return Buffer.concat(chunks)
 }
 
-/** Errors as HTTP answers, in one place. */
-
+/** Answers an error as JSON, with the status that its code has. */
 export function answerError(log: Log, thrown: Error, c: Context): Response {
   const error = asTdfError(thrown)
   const { status } = ERRORS[error.code]

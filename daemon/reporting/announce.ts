@@ -1,4 +1,4 @@
-/** Puts news into the outbox, a row for each way that is configured: one that is down never holds up another. */
+/** Puts notices into the outbox, a row for each configured channel: one that is down never holds up another. */
 import type { Config } from '../../src/config/schema/schema.ts'
 import type { NewsEvent } from '../../src/config/schema/tables.ts'
 import { isTerminal, type Task } from '../../src/core/task.ts'
@@ -12,7 +12,7 @@ export type Channel = (typeof CHANNELS)[number]
 
 export const outboxKind = (channel: Channel): OutboxKind => `notify-${channel}`
 
-/** Inside the write that makes the news. Of one change, one message on each way, however often it is tried. */
+/** Inside the write of the change. One change is one message on each channel, however often it is tried. */
 export function announce(engine: Telling, before: Task, decided: Transition, now: number): void {
   const event = newsOf(before, decided)
   if (event !== null) enqueueNotice(engine, decided.task, { event, id: String(before.rev), now })
@@ -53,11 +53,12 @@ function isSet({ notify }: Config, channel: Channel): boolean {
   return channel === 'command' ? notify.command.length > 0 : notify[channel] !== ''
 }
 
-/** What is worth telling somebody who does not look: a task ended, rests until a known time, or needs a person. */
-
 const ENDS = { completed: 'done', failed: 'failed', cancelled: 'cancelled' } as const
 
-/** Of a change that is being saved; an end that opens the next attempt is none yet. */
+/**
+ * What a change that is being saved is worth announcing: a task ended, rests until a known time, or needs a person. An end
+ * that opens the next attempt is none yet.
+ */
 export function newsOf(before: Task, { task, writes }: Pick<Transition, 'task' | 'writes'>): NewsEvent | null {
   if (isTerminal(task.status) && !isTerminal(before.status)) {
     return writes.some(({ kind }) => kind === 'next_attempt') ? null : ENDS[task.status as keyof typeof ENDS]

@@ -1,4 +1,4 @@
-/** The ways to tell somebody. Each answers why it did not work, or null when it did; none throws. */
+/** The channels of notices. Each returns why it did not work, or null when it did; none throws. */
 import process from 'node:process'
 import { httpTransport } from '../../src/clients/transport.ts'
 import { asTdfError } from '../../src/core/errors.ts'

@@ -30,7 +30,7 @@ export async function checkAgents(engine: Engine): Promise<FindingJson[]> {
   const isThere = ({ command }: Agent) => isOnPath(command[0] ?? '', searchPath)
   const agents = Object.entries(config.agents).filter(([, { command }]) => command.length > 0)
   const found = agents.filter(([, agent]) => isThere(agent))
-  // One that nobody has asked for, or that is installed with its first task, may be missing.
+  // An agent that is not configured, or that is installed with its first task, may be missing.
   const missing = agents.filter(([name, agent]) => !isThere(agent) && isWanted(config, name, agent))
   if (found.length === 0 && missing.length === 0) {
     const names = agents.map(([name]) => name).join(', ')
@@ -74,15 +74,13 @@ async function versionOf({ type, command }: Agent): Promise<string | null> {
   return asked.exitCode === 0 ? (/\d+\.\d+[\w.+-]*/.exec(asked.stdout)?.[0] ?? 'it is there') : null
 }
 
-/** Whether an agent has something to log in with, as far as can be told without asking its service. */
-
 interface Login {
   message: string
   /** A command that gives it one; null when it has what it needs. */
   hint: string | null
 }
 
-/** What the programs' own logins leave behind, in the home of whoever ran them. */
+/** What the programs' own logins leave in the home of their user. */
 const FILES: Partial<Record<AgentType, string>> = {
   claude: '.claude/.credentials.json',
   codex: '.codex/auth.json',

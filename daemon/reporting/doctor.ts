@@ -29,12 +29,11 @@ function checkAdmission({ admission }: Engine): FindingJson[] {
   return [{ check: 'new work', state: 'warn', message: obstacle, hint: 'tdf daemon status' }]
 }
 
-/** The local node: whether its agent is of this version, and whether it can confine what tasks run. */
-
 const LOOK_MS = 15_000
-/** bwrap itself says best what it is missing. */
+/** The message of bwrap itself names best what is missing. */
 const TRY_IT = 'bwrap --unshare-user --unshare-pid --ro-bind / / --proc /proc true'
 
+/** The local node: whether its agent is of this version, and whether it can confine what tasks run. */
 export async function checkLocal(engine: Engine): Promise<FindingJson[]> {
   const node = engine.providers.local && readNode(engine.store.sql, LOCAL_NODE)
   if (!node) return []
@@ -66,15 +65,14 @@ async function checkSandbox({ localSandbox, agents }: Engine, node: ReadNode): P
     const hint = /not installed/.test(problem) ? 'sudo apt-get install bubblewrap' : TRY_IT
     return [{ check, state: 'fail', message, hint }]
   } catch (thrown) {
-    const message = `whether tasks can be confined cannot be told: ${asTdfError(thrown).message}`
+    const message = `it is not known whether tasks can be confined: ${asTdfError(thrown).message}`
     return [{ check, state: 'warn', message, hint: `tdf node show ${node.name}` }]
   }
 }
 
-/** Whether there are nodes, and whether one of them needs somebody. */
-
 const NEEDS_SOMEBODY = ['held', 'lost', 'failed']
 
+/** Whether there are nodes, and whether one of them needs a person. */
 export function checkNodes({ store, providers }: Engine): FindingJson[] {
   const nodes = readNodes(store.sql)
   const canOrder = Object.values(providers).some(provider => provider?.catalogue())
@@ -99,11 +97,11 @@ function named(nodes: readonly ReadNode[]): string {
   return nodes.length > 5 ? `${shown.join(', ')} and ${nodes.length - 5} more` : shown.join(', ')
 }
 
-/** Whether somebody else may look into the state: its folder, its databases, its keys. */
-
+/** Whether other users may read the state: its folder, its databases, its keys. */
 export function checkModes(stateDir: string): FindingJson[] {
   const open = openToOthers(stateDir)
-  if (open.length === 0) return [{ check: 'modes', state: 'ok', message: 'nobody else may read the state', hint: null }]
+  if (open.length === 0)
+    return [{ check: 'modes', state: 'ok', message: 'no other user may read the state', hint: null }]
   return open.map(name => {
     const file = path.join(stateDir, name)
     const message = `others may look into ${file}`

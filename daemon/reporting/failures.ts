@@ -19,7 +19,7 @@ const RETRY_MS = 60_000
 export interface Failure {
   /** A second failure of the same id is the first one. */
   id: string
-  /** Error unless it is said otherwise. */
+  /** Default: error. */
   level?: 'error' | 'warn'
   /** The part of the product that met it. */
   source: string
@@ -42,7 +42,10 @@ export function recordFailure({ store, world }: Pick<Engine, 'store' | 'world'>,
   })
 }
 
-/** Inside a write: the failure of a step, with the state of the task, its node and its workspace. `final`: it ended the attempt. */
+/**
+ * Inside a write: the failure of a step, with the state of the task, its node and its workspace. `final`: it ended
+ * the attempt.
+ */
 export function recordStepFailure(
   engine: Pick<Engine, 'store' | 'world'>,
   task: Task,

@@ -1,4 +1,4 @@
-/** What is read only when somebody looks: counts, delays, sizes. */
+/** Gauges: read only when the metrics are asked for (counts, delays, sizes). */
 import process from 'node:process'
 import { VERSION } from '../../src/platform/version.ts'
 import { databaseBytes } from '../../src/store/sqlite/backup.ts'

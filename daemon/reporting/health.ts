@@ -51,7 +51,7 @@ function turns(delayMs: number): Check {
   return { name: 'event loop', ok: delayMs < DELAY_MS_MAX, vital: true, detail }
 }
 
-/** Whoever is due and not taken for minutes waits for a timer that was lost. */
+/** A task that is due and not run for minutes waits for a timer that was lost. */
 function schedules({ loop, world }: Engine): Check {
   const overdueMs = Math.max(world.clock.now() - (loop.earliest() ?? Number.POSITIVE_INFINITY), 0)
   const detail =

@@ -1,4 +1,4 @@
-/** Who wants to hear of the journal as it grows. Listeners never block: each keeps its own bounded queue. */
+/** Listeners of the journal as it grows. They never block: each keeps its own bounded queue. */
 import type { JournalEvent } from '../../src/store/tables/journal.ts'
 
 export interface Watchers {

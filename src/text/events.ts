@@ -1,4 +1,4 @@
-/** Events in words, for people: one line each. */
+/** Events as text for people: one line each. */
 import { formatDurationShort } from '../core/duration.ts'
 import type { EventJson } from '../protocol/control.ts'
 import { oneLine } from './sanitize.ts'
@@ -25,7 +25,7 @@ export function eventText(event: EventJson): string {
   return oneLine([event.type, ...facts].join(' '))
 }
 
-/** `3.4s  running (agent_session took 0.2s)`: the line of a task that somebody watches. */
+/** `3.4s  running (agent_session took 0.2s)`: a line of `tdf watch`. */
 export function progressLine(event: EventJson, startedAt: string): string {
   const after = formatDurationShort(Date.parse(event.at) - Date.parse(startedAt))
   return `${after.padStart(7)}  ${eventText(event)}`
@@ -39,8 +39,7 @@ function word(value: unknown): string {
 
 const because = (reason: unknown) => (typeof reason === 'string' && reason !== '' ? `: ${oneLine(reason)}` : '')
 
-/** The steps that a task's newest attempt has left, from the journal, with their times. */
-
+/** A step that the newest attempt of a task has left, from the journal. */
 export interface StepTime {
   step: string
   /** When it was left. */

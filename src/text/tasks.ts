@@ -1,4 +1,4 @@
-/** What a run brought home, in words. */
+/** Text about a task: its push, its result, whether it is over. */
 import type { TaskJson } from '../protocol/control.ts'
 import { oneLine } from './sanitize.ts'
 
@@ -22,8 +22,6 @@ export function resultLine({ result }: Pick<TaskJson, 'result'>): string {
   const saved = result.salvaged ? ', the last made by tdf from uncommitted work' : ''
   return `${commits} on ${oneLine(result.branch)}: ${files}, +${result.insertions} -${result.deletions}${saved}`
 }
-
-/** Whether anybody still has to wait for a task. Apart, since the command tree needs it before anything is loaded. */
 
 /** The verdict is final: what came home is known. Cleaning up may go on. */
 export function isOver({ status, step }: TaskJson): boolean {

@@ -1,6 +1,6 @@
 /**
  * The wording of every wait, one function each: what a task or a node waits for, why a node does not take a task, and
- * the sentences of `tdf why`. Pure; whoever waits passes the facts.
+ * the sentences of `tdf why`. Pure; the caller passes the facts.
  */
 import { formatDuration, formatDurationShort } from '../core/duration.ts'
 
@@ -122,7 +122,10 @@ export function triesText(tries: number, nextMs: number, error: string | null): 
   return `${tries === 1 ? '1 try' : `${tries} tries`} failed, the next is ${next}${inBrackets(error)}`
 }
 
-/** The sentence shortened for a line that already says where the task is: `It is at salvage and waits for X.` → `waits for X`. */
+/**
+ * The sentence shortened for a line that already says where the task is: `It is at salvage and waits for X.` → `waits
+ * for X`.
+ */
 export const reasonText = (sentence: string): string =>
   sentence.replace(/^It (?:waits for a slot(?:: |, and )|is at \w+ and )?/, '').replace(/\.$/, '')
 

@@ -15,9 +15,7 @@ export function widthOf(text: string): number {
   return measure(text)
 }
 
-/** Text in a room of so many columns. */
-
-/** To at most `room` columns, with an ellipsis where something is missing. */
+/** The text in at most `room` columns, with an ellipsis where something is missing. */
 export function shorten(text: string, room: number): string {
   if (widthOf(text) <= room) return text
   let kept = ''

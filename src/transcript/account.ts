@@ -1,4 +1,4 @@
-/** What a run has said so far, added up; and what it was worth, once it is over. Pure. */
+/** What a run has reported so far, added up; and what it was worth, once it is over. Pure. */
 import type { AgentSession } from '../protocol/agent-api.ts'
 import type { AgentEvent, Failure, Outcome } from './event.ts'
 import { failureNamed, failureSaid, type Named } from './failure-words.ts'
@@ -13,7 +13,7 @@ export interface Account {
   /** The last statement was that a limit is reached, and nothing was done since. */
   isLimited: boolean
   retrying: { attempt: number; reason: string; since: string } | null
-  /** The last thing that the agent said, which is its summary when it says no other. */
+  /** The agent's last message, which is its summary when it reports no other. */
   said: string
   /** Tools that were not allowed. */
   denied: string[]
@@ -65,7 +65,7 @@ export function take(account: Account, event: AgentEvent, at: string): Account {
       return { ...after, said: said.slice(-SUMMARY_LENGTH_MAX) }
     }
     case 'tool':
-      // What it says after its last tool is its summary.
+      // The message after its last tool is its summary.
       return { ...goneOn(account), said: event.state === 'started' ? '' : account.said }
     case 'thought':
     case 'turn':

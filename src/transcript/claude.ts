@@ -73,7 +73,9 @@ const SYSTEM: Record<string, (line: Json) => AgentEvent[]> = {
 const ENDED = ['completed', 'failed', 'stopped', 'killed']
 const isOpen = (task: Json) => !ENDED.includes(textAt(task, 'status') ?? '')
 
-/** `rate_limit_info`, which the ACP bridge of Claude passes on as it is. Beyond a limit the account may pay for more. */
+/**
+ * `rate_limit_info`, which the ACP bridge of Claude passes on as it is. Beyond a limit the account may pay for more.
+ */
 export function limitOf(info: Json): AgentEvent[] {
   const status = textAt(info, 'status')
   if (status === null) return []

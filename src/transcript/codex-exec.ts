@@ -1,4 +1,7 @@
-/** `codex exec --json` (0.169, run): what people have who start it as a command. Only `turn.failed` is an end in failure. */
+/**
+ * `codex exec --json` (0.169, run): what people have who start it as a command. Only `turn.failed` is an end in
+ * failure.
+ */
 import type { AgentEvent, Json, Reader } from './event.ts'
 import { countAt, objectAt, textAt } from './fields.ts'
 

@@ -8,7 +8,7 @@ export type Failure = NonNullable<AgentSession['failure']>
 export type Outcome = Exclude<NonNullable<AgentSession['outcome']>, 'none'>
 
 export type AgentEvent =
-  /** The conversation's name, by which it can be resumed; fields that the line did not tell are null. */
+  /** The conversation's name, by which it can be resumed; fields that the line does not have are null. */
   | { kind: 'session'; resumeRef: string | null; version: string | null; model: string | null }
   | { kind: 'message'; from: 'agent' | 'user'; text: string; isPart: boolean }
   | { kind: 'thought'; text: string; isPart: boolean }
@@ -20,7 +20,10 @@ export type AgentEvent =
   | { kind: 'usage'; inputTokens: number; outputTokens: number; costUsd: number | null; counts: UsageCounts }
   /** Where a usage limit stands, the last statement counts: reached, until then, or open again. */
   | { kind: 'limit'; isReached: boolean; resetAt: string | null }
-  /** A failure that was told and ends nothing: what the agent does after it is its answer, else it is how the run ended. */
+  /**
+   * A failure that was told and ends nothing: what the agent does after it is its answer, else it is how the run
+   * ended.
+   */
   | { kind: 'problem'; outcome: Outcome; failure: Failure; text: string }
   /** All of the work that goes on beside the turns, by what it is called; each statement replaces the one before. */
   | { kind: 'background'; open: string[] }

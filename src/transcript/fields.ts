@@ -38,7 +38,7 @@ export function contentText(content: unknown): string {
   return textAt(content, 'text') ?? (isObject(content) && 'content' in content ? contentText(content.content) : '')
 }
 
-/** Seconds since 1970 as ISO 8601; null for what is no such time. */
+/** Seconds since 1970 as ISO 8601; null for anything else. */
 export function isoFromSeconds(seconds: number | null): string | null {
   if (seconds === null || seconds <= 0 || seconds > 8e12 / 1000) return null
   return new Date(seconds * 1000).toISOString()

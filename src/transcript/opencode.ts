@@ -1,5 +1,5 @@
 /**
- * `opencode run --format json` (1.18.33, run): what people have who start it as a command. There is no last event: a
+ * `opencode run --format json` (1.18.33, run): for users who start it as a command. There is no last event: a
  * run is over when a step has ended for the reason "stop". A tool that was not allowed is a tool that failed.
  */
 import type { AgentEvent, Json, Reader } from './event.ts'
@@ -23,7 +23,7 @@ const LINES: Record<string, (part: Json, line: Json) => AgentEvent[]> = {
     const detail = toolDetail(objectAt(part, 'state', 'input'))
     const tool = { id: textAt(part, 'callID') ?? '', name, detail, state: error === null ? 'done' : 'failed' } as const
     const output = error ?? textAt(part, 'state', 'output') ?? ''
-    // Only these words tell a refusal from another failure.
+    // Only this text distinguishes a refusal from another failure.
     const isDenied = error?.includes('rejected permission') === true
     return [{ kind: 'tool', ...tool, output }, ...(isDenied ? [{ kind: 'denied', tool: name } as const] : [])]
   },

@@ -10,7 +10,7 @@ import { opencode } from './opencode.ts'
 
 const READERS: readonly Reader[] = [acp, opencode, codexExec, claude, codex]
 
-/** A line that nobody knows is `raw`: kept and passed over. */
+/** An unknown line is `raw`: kept and passed over. */
 export function readLine(text: string): AgentEvent[] {
   const line = parseLine(text)
   for (const reader of line === null ? [] : READERS) {

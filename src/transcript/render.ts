@@ -1,4 +1,4 @@
-/** An agent's stream for people: what it said and did, a few lines each. Lines that are no agent's stay as they are. */
+/** An agent's stream for people: its messages and tools, a few lines each. Other lines stay as they are. */
 import type { AgentEvent } from './event.ts'
 import { readLine } from './read.ts'
 
@@ -26,7 +26,7 @@ export function renderer(): Renderer {
         shown += line(text)
         isInRaw = false
       }
-      // A line that is no agent's may be half of a progress bar: it is shown as it comes.
+      // A line of another program may be half of a progress bar: it is shown as it comes.
       if (held === '' || (held.startsWith('{') && !isInRaw)) return shown
       isInRaw = true
       const half = held
@@ -41,7 +41,7 @@ export function renderer(): Renderer {
   }
 }
 
-/** Remembers whether a message is half said, and which tool was told of last: some streams say it several times. */
+/** Remembers whether a message is incomplete, and which tool was shown last: some streams report it several times. */
 function shower(): (event: AgentEvent) => string {
   let isHalfSaid = false
   let shownTool = ''
@@ -49,7 +49,7 @@ function shower(): (event: AgentEvent) => string {
     const event = happened.kind === 'nested' ? happened.event : happened
     if (event.kind === 'raw') return `${event.text}\n`
     const isShown = event.kind === 'tool' && shownTool === key(event)
-    // Some streams tell of a tool only when it is done.
+    // Some streams report a tool only when it is done.
     const head = event.kind === 'tool' && event.detail && !isShown ? `$ ${event.detail}` : ''
     const body = event.kind === 'tool' && event.state === 'started' ? '' : textOf(event)
     const text = [head, body].filter(Boolean).join('\n')

@@ -43,7 +43,7 @@ export function Dashboard({ store, changed, onKey }: DashboardProps) {
   )
 }
 
-/** Most of what happens is about rows that nobody sees: then the frame is the one before, and nothing is drawn. */
+/** Most events are about rows off the screen: then the frame is the one before, and nothing is drawn. */
 function frames(store: Store): () => readonly Line[] {
   let drawn: Model | null = null
   let lines: readonly Line[] = []

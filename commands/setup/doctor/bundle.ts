@@ -1,6 +1,6 @@
 /**
  * `tdf doctor --bundle`: what a bug report needs, in one archive that can be shown to others. It holds what tdf itself
- * counted and decided; no word of yours and nothing that an agent said is in it.
+ * counted and decided, and no text that a user or an agent wrote.
  */
 
 import {
@@ -29,7 +29,7 @@ const TAR_MS = 60_000
 
 type Part = (cli: Cli, found: readonly FindingJson[]) => Promise<unknown> | unknown
 
-/** File name → what stands in it. A part that cannot be had says why and keeps no other from being there. */
+/** File name → what stands in it. A part that cannot be read says why and does not hold up the others. */
 const PARTS: Record<string, Part> = {
   'about.json': () => ({
     version: VERSION,
@@ -80,7 +80,7 @@ async function partOf(part: Part, cli: Cli, found: readonly FindingJson[]): Prom
   try {
     return await part(cli, found)
   } catch (thrown) {
-    // The code alone: a message may hold what somebody wrote.
+    // The code alone: a message may hold what a user wrote.
     return { missing: thrown instanceof TdfError ? thrown.code : 'BUG' }
   }
 }
@@ -97,9 +97,7 @@ async function newestEvents(cli: Cli): Promise<Record<string, unknown>[]> {
   return rows(cli, `/events?after=${Math.max(0, seq - ROWS)}`)
 }
 
-/** What must not leave this machine whatever stands beside it: values known to be secret, and who you are. */
-
-/** What stands there → what is shown in its place. */
+/** What must not leave this machine (secrets, names of its user) → what is shown in its place. */
 export type Masks = readonly (readonly [string, string])[]
 
 const SECRET_NAME = /(TOKEN|SECRET|PASSWORD|PASSPHRASE|CREDENTIAL|KEY|AUTH)/i
@@ -141,8 +139,6 @@ function secretsIn(file: string): string[] {
   }
 }
 
-/** What a bundle takes of each thing: names of ours, numbers and times. Texts that others wrote stay behind. */
-
 type Row = Record<string, unknown>
 
 const only = (names: readonly string[]) => (row: Row) =>
@@ -175,7 +171,7 @@ export const nodePart = only([
   ...['name', 'provider', 'status', 'size', 'location', 'workspaces', 'maxWorkspaces', 'warmUntil', 'createdAt'],
 ])
 
-/** Of what an event tells, the names of steps and statuses and how long it took. */
+/** Of an event, the names of steps and statuses and how long it took. */
 export function eventPart({ data, ...event }: Row): Row {
   return {
     ...only(['seq', 'at', 'type', 'taskId', 'nodeName', 'step', 'attempt'])(event),
@@ -183,7 +179,7 @@ export function eventPart({ data, ...event }: Row): Row {
   }
 }
 
-/** A message may quote what an agent or a repository said; one of a bug is ours. */
+/** A message may quote an agent or a repository; the one of a bug is tdf's own. */
 export function errorPart(error: Row): Row {
   const names = ['id', 'at', 'level', 'source', 'taskId', 'step', 'code']
   return only(error.code === 'BUG' ? [...names, 'message'] : names)(error)

@@ -1,4 +1,4 @@
-/** The checks in their order, as a table. One that fails says so and never keeps the others from looking. */
+/** The checks in their order, as a table. A check that fails is a finding and does not hold up the others. */
 
 import type { Command } from 'commander'
 import { asTdfError, shownHint } from '../../../src/core/errors.ts'
@@ -46,7 +46,7 @@ async function bundled(cli: Cli, found: FindingJson[], wanted: string | true, co
   printOne(cli, formatOf(command), { file }, { id: file, text })
 }
 
-/** What is wrong in the configuration is said with a line of it. */
+/** A problem of the configuration names its line. */
 const withoutQuotes = (one: FindingJson): FindingJson =>
   one.check === 'config' && one.state === 'fail' ? { ...one, message: 'it is not right' } : one
 
@@ -59,7 +59,7 @@ async function looked(cli: Cli, name: string, check: Check): Promise<FindingJson
   }
 }
 
-/** Words before symbols: nothing here needs a colour to be read. */
+/** Text before symbols: nothing here needs a colour to be read. */
 const WORDS = { ok: 'ok', warn: 'WARNING', fail: 'FAILED' } as const
 
 const TONES = { ok: 'good', warn: 'wait', fail: 'bad' } as const

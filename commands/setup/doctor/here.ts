@@ -74,13 +74,14 @@ function isAtLeast(version: string, [major, minor]: readonly [number, number]): 
   return ours > major || (ours === major && less >= minor)
 }
 
-/** The daemon: whether it answers, whether nodes could reach it, and what it sees of itself. */
-
 const STATUS_MS = 5_000
 /** It looks at its database before it answers. */
 const EXAMINE_MS = 20_000
 
-/** Throws when there is none: its error says why and what to do. */
+/**
+ * Whether the daemon answers, whether nodes could reach it, and its own findings. Throws when there is none, with its
+ * hint.
+ */
 export async function checkDaemon(cli: Cli): Promise<FindingJson[]> {
   const client = cli.client()
   const status = await client.call<DaemonStatusJson>({ path: '/status', timeoutMs: STATUS_MS })
@@ -106,12 +107,10 @@ async function checkCallbacks({ callbacksUrl }: DaemonStatusJson): Promise<Findi
     if (status === 200 && body.toString('utf8') === 'ok') return ok('callbacks', callbacksUrl)
     return finding('callbacks', 'fail', `${callbacksUrl}/healthz answered ${status}`, 'tdf config show --origin')
   } catch (thrown) {
-    const message = `nobody answers at ${callbacksUrl}: ${asTdfError(thrown).message}`
+    const message = `no answer from ${callbacksUrl}: ${asTdfError(thrown).message}`
     return finding('callbacks', 'fail', message, 'tdf config show --origin')
   }
 }
-
-/** How a check says what it saw. */
 
 export const ok = (check: string, message: string): FindingJson => ({ check, state: 'ok', message, hint: null })
 

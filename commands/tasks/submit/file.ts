@@ -77,8 +77,7 @@ function announce(cli: Cli, task: TaskJson | PlannedTask, format: Format): void 
   print(cli, task.id)
 }
 
-/** The lines of a file of tasks, checked as a whole before the first is submitted. */
-
+/** One line of the file; all of them are checked before the first is submitted. */
 export interface Line {
   /** Counted from 1, as editors do. */
   number: number

@@ -81,7 +81,7 @@ async function topOf(git: Git, local: string, given: string): Promise<string> {
   }
   if (top) return top
   const why = existsSync(local) ? (found?.stderr.trim().split('\n')[0] ?? '') : 'there is no such folder'
-  throw new TdfError('NO_REPOSITORY', `${given} is no git repository (${why})`, {
+  throw new TdfError('NO_REPOSITORY', `${given} is not a git repository (${why})`, {
     hint: existsSync(local) ? `git -C ${quoted(local)} init` : 'tdf submit --help',
   })
 }

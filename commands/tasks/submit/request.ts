@@ -76,8 +76,7 @@ function pushOf({ push, pr }: Partial<SubmitOptions>): SubmitBody['push'] {
   return push === true ? 'branch' : null
 }
 
-/** Hands a task over, or asks what would become of it. */
-
+/** Submits a task, or asks what would become of it. */
 export function post<T>(cli: Cli, json: SubmitBody, idempotencyKey: string | null, dryRun: boolean): Promise<T> {
   const headers = {
     ...(idempotencyKey === null ? {} : { 'idempotency-key': idempotencyKey }),
@@ -85,8 +84,6 @@ export function post<T>(cli: Cli, json: SubmitBody, idempotencyKey: string | nul
   }
   return cli.client().call<T>({ method: 'POST', path: dryRun ? '/tasks?dry_run=true' : '/tasks', json, headers })
 }
-
-/** What a submit would do, for people. */
 
 /** The daemon's answer to `--dry-run`: what would be stored, without an id. */
 export type PlannedTask = { id: null; placement: ForecastJson } & TaskSpec

@@ -65,7 +65,7 @@ async function take(body: ReadableStream | null, sha256: string, stateDir: strin
       }
     }
     await pipeline(source, counted, createWriteStream(part, { mode: 0o600 }))
-    if (hash.digest('hex') !== sha256) throw new TdfError('BUNDLE_MISMATCH', 'the bundle is not what its hash says')
+    if (hash.digest('hex') !== sha256) throw new TdfError('BUNDLE_MISMATCH', 'the bundle does not match its hash')
     await publishFile(part, target)
     return bytes
   } catch (error) {

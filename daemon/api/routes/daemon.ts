@@ -34,8 +34,7 @@ export function daemonRoutes(engine: RunningEngine, parts: Control): Hono {
   return app
 }
 
-/** Backups of the database: make one, list them, take one away. */
-
+/** Backups of the database: make one, list them, download one. */
 export function backupRoutes({ backups }: Pick<Control, 'backups'>): Hono {
   const app = new Hono()
   app.get('/backups', async c => c.json(await backups.list()))
@@ -50,8 +49,7 @@ export function backupRoutes({ backups }: Pick<Control, 'backups'>): Hono {
   return app
 }
 
-/** Secrets by name. A value comes in and is never given back. */
-
+/** Secrets by name. A value is stored and never returned. */
 export function secretRoutes({ config }: RunningEngine, { secrets }: Pick<Control, 'secrets'>): Hono {
   const app = new Hono()
   const listed = (): SecretJson[] =>

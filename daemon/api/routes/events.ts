@@ -18,7 +18,7 @@ import { why } from '../tasks/why.ts'
 
 const PAGE_MAX = 1_000
 const STREAMS_MAX = 32
-/** What a slow reader may be behind before it is told to begin anew. */
+/** How far a slow reader may be behind before it has to start over. */
 const BEHIND_MAX = 1_000
 const HEARTBEAT_MS = 15_000
 const ERRORS_MAX = 1_000
@@ -106,11 +106,10 @@ function stream(engine: RunningEngine, c: Context, after: number): Response {
   })
 }
 
-/** What a screen shows: everything once, and later the rows that somebody looks at. */
-
 /** More rows than any screen has. */
 const ROWS_MAX = 200
 
+/** What the dashboard shows: everything once, later the rows that are on the screen. */
 export function screenRoutes(engine: RunningEngine): Hono {
   const { store } = engine
   const app = new Hono()
@@ -126,7 +125,10 @@ export function screenRoutes(engine: RunningEngine): Hono {
     return c.json(snapshot)
   })
 
-  /** The named tasks as they are now, each with the sentence of `why` while it is not over; those that are gone are not. */
+  /**
+   * The named tasks as they are now, each with the sentence of `why` while it is not over; those that are gone are
+   * not.
+   */
   app.get('/screen', c => {
     const ids = (c.req.queries('task') ?? []).slice(0, ROWS_MAX)
     const rows = ids.flatMap((id): ScreenRowJson[] => {

@@ -17,7 +17,7 @@ export function logRoutes(engine: RunningEngine): Hono {
   const { store } = engine
   const app = new Hono()
 
-  /** When which byte of it was written, as lines `MS OFFSET`; empty where nobody noted it. */
+  /** When which byte of it was written, as lines `MS OFFSET`; empty where it was not noted. */
   app.get('/tasks/:task/log-times', async c => {
     const task = findTask(store.sql, c.req.param('task'))
     const bytes = await timesOfLog(engine, task, sessionOf(task, c.req.query('session')), c.req.raw.signal)

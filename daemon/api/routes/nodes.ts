@@ -43,10 +43,9 @@ export function nodeRoutes(engine: RunningEngine, { addedNodes }: Pick<Control, 
   return app
 }
 
-/** The way into a workspace, for people. */
-
 const LOOK_MS = 10_000
 
+/** The command that opens a shell in a workspace. */
 export function shellRoutes(engine: RunningEngine): Hono {
   const { store, agents, providers } = engine
   const app = new Hono()
@@ -73,7 +72,7 @@ export function shellRoutes(engine: RunningEngine): Hono {
   return app
 }
 
-/** Whoever comes in as root becomes the owner of the work tree, at home where that user is. */
+/** A login as root becomes the owner of the work tree, with that user's home. */
 function shellIn(path: string): string {
   const asOwner = `u=$(stat -c %U .) && exec runuser -u "$u" -- env HOME="$(getent passwd "$u" | cut -d: -f6)" "\${SHELL:-sh}"`
   return `cd ${quoted(path)} && if [ "$(id -u)" = 0 ]; then ${asOwner}; else exec "\${SHELL:-sh}"; fi`

@@ -92,7 +92,7 @@ async function submit(engine: RunningEngine, c: Context): Promise<Response> {
   return c.json(shown(submitted.id), submitted.id === id ? 201 : 200)
 }
 
-/** W3C Trace Context; one of another form is not taken up, as it says. */
+/** W3C Trace Context; one of another form is ignored, as the standard asks. */
 function traceOf(c: Context): { traceparent?: string } {
   const traceparent = c.req.header('traceparent') ?? ''
   return /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent) ? { traceparent } : {}
@@ -114,8 +114,6 @@ function sendBody(body: unknown): Pick<SubmitRequest, never> & { text: string; c
   if (text === '' && !close) throw new TdfError('EMPTY_PROMPT', 'there is nothing to send')
   return { text, close, deliveryId }
 }
-
-/** Which tasks a request is about, and whether it only asks what would happen. */
 
 const LIST_MAX = 10_000
 
@@ -139,7 +137,9 @@ export const isDryRun = (c: Context) => c.req.query('dry_run') === 'true'
 function statusOf(text: string): Status {
   const found = STATUSES.find(status => status === text)
   if (found) return found
-  throw new TdfError('USAGE', `"${text}" is no status; they are: ${STATUSES.join(', ')}`, { hint: 'tdf ls --help' })
+  throw new TdfError('USAGE', `"${text}" is not a valid status; valid are: ${STATUSES.join(', ')}`, {
+    hint: 'tdf ls --help',
+  })
 }
 
 function labelOf(text: string): [string, string] {

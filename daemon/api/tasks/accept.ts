@@ -57,7 +57,7 @@ function agentOf({ config, searchPath }: Accepting, request: SubmitRequest): Age
   const known = Object.hasOwn(config.agents, name) ? config.agents[name] : undefined
   if (!known) {
     const names = Object.keys(config.agents).join(', ')
-    throw new TdfError('AGENT_UNKNOWN', `there is no agent "${name}"; known are: ${names}`)
+    throw new TdfError('AGENT_UNKNOWN', `unknown agent "${name}"; known are: ${names}`)
   }
   if (known.type === 'command' && request.model !== null) {
     throw new TdfError('USAGE', 'an agent of type "command" takes no --model; put it into its args')
@@ -76,7 +76,7 @@ function checkBudget({ config }: Accepting, { name, type }: AgentSpec): void {
   const table = config.agents[name]
   const isPriced = table !== undefined && table.inputPrice + table.outputPrice > 0
   if (isPriced || type === 'claude' || type === 'acp') return
-  const why = type === 'command' ? 'nobody knows what a command costs' : `${name} does not tell what it costs`
+  const why = type === 'command' ? 'the cost of a command is not known' : `${name} does not report what it costs`
   throw new TdfError('USAGE', `--max-cost: ${why}; give [agents.${name}] its input_price and output_price`, {
     field: 'maxCostUsd',
     hint: 'tdf config example',
@@ -97,7 +97,7 @@ function repoOf({ store }: Accepting, { repo }: SubmitRequest): RepoSource {
   }
   if (repo.kind === 'git') {
     if (!isRepositoryUrl(repo.url) || repo.url.startsWith('file:') || isMetadataUrl(repo.url)) {
-      throw new TdfError('NO_REPOSITORY', `"${repo.url}" is no repository that can be cloned`, { field: 'repo.url' })
+      throw new TdfError('NO_REPOSITORY', `"${repo.url}" is not a repository that can be cloned`, { field: 'repo.url' })
     }
     return { kind: 'git', url: repo.url, ref: repo.ref, baseCommit: null }
   }
@@ -153,14 +153,15 @@ function branchOf({ outputBranch }: SubmitRequest, id: string, title: string, re
   return branch
 }
 
-/** Ids of tasks: short enough to type, and different from the first characters on. */
-
 /** Crockford's alphabet in small letters: nothing in it is taken for anything else. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
 const LETTERS = ALPHABET.slice(10)
 const LENGTH = 10
 
-/** Fifty bits of chance; begins with a letter, so that it is never a number or an option. */
+/**
+ * Ids of tasks: short enough to type, and different from the first characters on. Fifty bits of chance; begins with a
+ * letter, so that it is never a number or an option.
+ */
 export function freshTaskId(random: Random): string {
   const bytes = random.bytes(LENGTH)
   const rest = [...bytes.subarray(1)].map(byte => ALPHABET[byte % ALPHABET.length])

@@ -34,12 +34,11 @@ function resolve(sql: Sql, reference: string): string {
   return found[0] ?? reference
 }
 
-/** The short list: what is live, and what ended not long ago. */
-
 /** How long an ended task stays in it, in ms. */
 const RECENT_MS = 24 * 3_600_000
 const LIST_MAX = 10_000
 
+/** The short list: what is live, and what ended not long ago. */
 export function recentTasks({ store, world }: Pick<Engine, 'store' | 'world'>): ReadTask[] {
   return listTasks(store.sql, { endedAfter: world.clock.now() - RECENT_MS, limit: LIST_MAX })
 }

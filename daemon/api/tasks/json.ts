@@ -93,8 +93,6 @@ export function iso(at: number | null): string | null {
   return at === null ? null : new Date(at).toISOString()
 }
 
-/** Journal rows and nodes as scripts see them. */
-
 export function eventJson(event: JournalEvent): EventJson {
   const { seq, at, type, taskId, nodeName, step, attempt, data } = event
   return { seq, at: iso(at), type, taskId, nodeName, step, attempt, data }

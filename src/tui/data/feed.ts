@@ -1,4 +1,4 @@
-/** Keeps the model true: a snapshot, the journal behind it, and the rows that somebody looks at. */
+/** Keeps the model true: a snapshot, the journal behind it, and the rows on the screen. */
 import { sleep } from '../../platform/world.ts'
 import type { EventJson, NodeJson, ScreenRowJson, SnapshotJson } from '../../protocol/control.ts'
 import type { Model, Row } from '../state/model.ts'
@@ -56,7 +56,7 @@ export async function followJournal(parts: Parts, after: number): Promise<void> 
   }
 }
 
-/** Reads the rows on the screen that are old, those that nobody has read yet, and the nodes. */
+/** Reads the rows on the screen that are old, those that are not read yet, and the nodes. */
 export async function keepFresh({ store, remote, clock, signal }: Parts): Promise<void> {
   let waitingAt = clock.mono()
   let nodesAt = Number.NEGATIVE_INFINITY

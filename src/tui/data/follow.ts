@@ -104,7 +104,7 @@ function logReader({ store, remote, signal }: Parts, id: string) {
     }
     if (signal.aborted || (tail.length === 0 && !isAnew)) return
     const text = decoder.decode(Buffer.concat(tail), { stream: true })
-    // Of a stream that is read from its middle, half a line says nothing.
+    // A stream that is read from its middle begins with half a line, which is dropped.
     if (isCut) render = renderer()
     const whole = isCut ? text.slice(text.indexOf('\n') + 1) : text
     store.dispatch({ kind: 'log', id, isAnew, text: render.push(whole) })

@@ -43,8 +43,7 @@ function clean(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [clean(key), clean(inner)]))
 }
 
-/** What every moving part of the dashboard is handed. */
-
+/** What every part of the dashboard is handed. */
 export interface Parts {
   store: Store
   remote: Remote

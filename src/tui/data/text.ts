@@ -48,12 +48,14 @@ async function* wholeLog({ remote, signal }: Source, id: string): AsyncGenerator
   yield sanitize(held + render.rest())
 }
 
-/** `s`: the plain log of a task on the ordinary screen, where one can scroll and copy, until `s` or `q` is pressed. */
-
 const LOOK_MS = 500
 /** Also Ctrl-C and escape. */
 const BACK = ['s', 'q', '\x03', '\x1b']
 
+/**
+ * `s`: the plain log of a task on the ordinary screen, where the terminal scrolls and copies, until one of `BACK` is
+ * pressed.
+ */
 export async function streamLog(parts: Parts & Streams, id: string): Promise<void> {
   const { remote, clock, stdin, stdout } = parts
   const stopped = new AbortController()

@@ -1,4 +1,4 @@
-/** What each key of the table in `src/core/keys.ts` does, and what the footer says of it. */
+/** What each key of the table in `src/core/keys.ts` does, and its label in the footer. */
 import { KEY_NAMES, KEY_TABLE, type KeyName, type Place } from '../../core/keys.ts'
 import type { Model } from '../state/model.ts'
 import {
@@ -69,8 +69,6 @@ export const DOINGS: Readonly<Record<KeyName, Doing>> = {
   quit: { short: 'quit', isVital: true, does: () => [{ effect: { kind: 'quit' } }] },
 }
 
-/** Which keys there are where one is. */
-
 export interface Binding extends Doing {
   keys: readonly string[]
   /** The keys as help writes them. */
@@ -82,7 +80,7 @@ export function placeOf({ view, isOpen }: Model): Place {
   return isOpen ? 'task' : view
 }
 
-/** A name without a key does nothing, and is not told of. */
+/** A name without a key does nothing and is not shown. */
 export function bindingsOf(model: Model): readonly Binding[] {
   const place = placeOf(model)
   return KEY_NAMES.flatMap((name): Binding[] => {

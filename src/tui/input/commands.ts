@@ -42,7 +42,7 @@ export function cancel(model: Model): Command[] {
   return change(model, 'cancel', 'none of them is under way', task => !isEnded(task))
 }
 
-/** Asks about those among the chosen that it fits, and says so when it fits none. */
+/** Asks about those of the chosen tasks that it fits; a notice when it fits none. */
 function change(
   model: Model,
   kind: 'retry' | 'cancel',
@@ -64,7 +64,7 @@ export function send({ list, rows }: Model): Command[] {
   const id = list.cursor
   const row = id === null ? undefined : rows.get(id)
   if (id === null || !row) return []
-  if (isEnded(row.task)) return refuse(`${id} is over: nobody would read it`)
+  if (isEnded(row.task)) return refuse(`${id} is over: its agent has ended`)
   return ask({ kind: 'line', label: `send ${id}:`, text: '', for: 'send', id })
 }
 

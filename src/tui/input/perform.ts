@@ -1,4 +1,4 @@
-/** Does what a key asked for, and says how it went in the last line. */
+/** Does what a key asked for, and shows how it went in the last line. */
 import { asTdfError } from '../../core/errors.ts'
 import type { Random } from '../../platform/world.ts'
 import type { Parts } from '../data/remote.ts'
@@ -61,7 +61,7 @@ async function change({ store, remote, signal }: Parts, { random }: Actions, eff
 
 const many = ({ ids = [] }: { ids?: readonly string[] }) => (ids.length === 1 ? ids[0] : `${ids.length} tasks`)
 const DONE: { [Kind in Change['kind']]: (effect: Change) => string } = {
-  cancel: effect => `cancel: ${'ids' in effect ? many(effect) : ''} told to end`,
+  cancel: effect => `cancel: ${'ids' in effect ? many(effect) : ''} being cancelled`,
   retry: effect => `retry: next attempt of ${'ids' in effect ? many(effect) : ''} opened`,
   send: effect => `sent to ${'id' in effect ? effect.id : ''}`,
   drain: effect => ('isUndo' in effect && effect.isUndo ? 'it takes tasks again' : 'it takes no new tasks'),

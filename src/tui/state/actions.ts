@@ -1,4 +1,4 @@
-/** Everything that changes the model: what the daemon tells, and what a person does. */
+/** Everything that changes the model: what the daemon reports, and what the user does. */
 import type { EventJson, NodeJson, ScreenRowJson, SnapshotJson } from '../../protocol/control.ts'
 import type { Detail, Model, Pane, Prompt, Row, View } from './model.ts'
 

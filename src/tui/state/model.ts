@@ -6,9 +6,9 @@ import { GROUPS } from './states.ts'
 
 export interface Row {
   task: ScreenTaskJson
-  /** Why it waits, in a sentence; null when it is over or when nobody has asked yet. */
+  /** Why it waits, in a sentence; null when it is over or not asked for yet. */
   why: string | null
-  /** Something happened to it since it was read: what events do not tell is old. */
+  /** Something happened to it since it was read: what events do not carry is old. */
   isStale: boolean
 }
 
@@ -16,7 +16,7 @@ export type View = 'tasks' | 'nodes' | 'events'
 export type Pane = 'log' | 'diff' | 'events' | 'prompt'
 export type SortKey = 'activity' | 'created' | 'title' | 'cost'
 
-/** A word that one looks for in a text. */
+/** A search in a text. */
 export interface Search {
   /** Empty: none. */
   text: string
@@ -49,7 +49,7 @@ export interface Detail {
   events: readonly EventJson[]
   why: WhyJson | null
   log: Log
-  /** Null until somebody wants to see it. */
+  /** Null until it is shown. */
   diff: string | null
 }
 
@@ -63,7 +63,7 @@ export interface Model {
   rows: ReadonlyMap<string, Row>
   /** Of the rows. */
   tally: Tally
-  /** Tasks that events speak of and nobody has read yet. */
+  /** Tasks that events name and that are not read yet. */
   unread: ReadonlySet<string>
   nodes: readonly NodeJson[]
   events: readonly EventJson[]
@@ -131,9 +131,7 @@ export function chosen({ list }: Model): string[] {
   return list.cursor === null ? [] : [list.cursor]
 }
 
-/** How many tasks there are of each group of the header, counted on as rows change: a busy list has thousands. */
-
-/** In the order of `GROUPS`. */
+/** How many tasks each group of the header has, in the order of `GROUPS`. */
 export type Tally = readonly number[]
 
 export const EMPTY_TALLY: Tally = GROUPS.map(() => 0)
@@ -155,8 +153,7 @@ export function tallied(tally: Tally, changes: readonly RowChange[]): Tally {
   return next
 }
 
-/** What a key may do to the world, as a value: `perform.ts` does it. */
-
+/** What a key does outside the model, as a value; `perform.ts` does it. */
 export type Effect =
   | { kind: 'quit' }
   | { kind: 'suspend' }
@@ -168,7 +165,6 @@ export type Effect =
   | { kind: 'page'; id: string; pane: Pane }
 
 /** The line at the bottom that asks: a question answered by a letter, or a line to type. */
-
 export type Prompt =
   | { kind: 'confirm'; question: string; effect: Effect }
   | { kind: 'line'; label: string; text: string; for: 'filter' | 'search' }

@@ -5,7 +5,7 @@ import { stateOf } from './states.ts'
 
 export const SORTS: readonly SortKey[] = ['activity', 'created', 'title', 'cost']
 
-/** Who needs somebody first, what runs next, what waits then; what is over comes last, newest first. */
+/** Tasks that need a person first, then running, then waiting ones; ended ones come last, newest first. */
 function rank({ status, step }: ScreenTaskJson): number {
   if (step === 'awaiting_followup') return 0
   if (status === 'in_progress' || status === 'delegated') return 1
@@ -79,8 +79,6 @@ export function listHeight(model: Model): number {
   return Math.max(model.size.rows - 4 - previewHeight(model), 1)
 }
 
-/** `/`: words that a row has to have, `key:word` for one of its parts, `!` before a word for rows without it. */
-
 type Part = (task: ScreenTaskJson) => string
 
 const PARTS: Record<string, Part> = {
@@ -99,9 +97,10 @@ const PARTS: Record<string, Part> = {
       .join(' '),
 }
 
-/** What a bare word is looked for in. */
+/** Where a word without a key is searched. */
 const PLAIN: readonly Part[] = ['id', 'title', 'status', 'node', 'agent', 'label'].flatMap(name => PARTS[name] ?? [])
 
+/** `/`: words that a row must have, `key:word` for one of its parts, `!` before a word for rows without it. */
 export function filterOf(text: string): (task: ScreenTaskJson) => boolean {
   const tests = text.trim().toLowerCase().split(/\s+/).filter(Boolean).map(wordTest)
   return task => tests.every(test => test(task))

@@ -1,4 +1,6 @@
-/** What the daemon tells, put into the model. Events change a row at once; the rest of it is read when it is looked at. */
+/**
+ * What the daemon reports, put into the model. Events change a row at once; the rest of it is read when it is shown.
+ */
 import { STATUSES, STEPS } from '../../core/task.ts'
 import type { EventJson, ScreenTaskJson } from '../../protocol/control.ts'
 import type { FeedAction } from './actions.ts'
@@ -43,7 +45,7 @@ export const feed: Reducers = {
       tally: tallied(model.tally, changes),
       unread,
       events: [...model.events, ...events].slice(-EVENTS_MAX),
-      // Whoever scrolled up goes on looking at the same lines.
+      // A view that is scrolled up keeps its lines.
       back: model.view === 'events' && model.back > 0 ? model.back + events.length : model.back,
       detail: detail && ofDetail.length > 0 ? { ...detail, events: newer(detail.events, ofDetail) } : detail,
     })
@@ -126,7 +128,7 @@ function applyEvent(rows: Map<string, Row>, unread: Set<string>, event: EventJso
   return [[before, after]]
 }
 
-/** The parts of a task that an event tells. */
+/** The parts of a task that an event carries. */
 function applied(task: ScreenTaskJson, { type, attempt, at, data }: EventJson): ScreenTaskJson {
   const next = { ...task, updatedAt: at, attempt: attempt ?? task.attempt }
   if (type === 'task.step') {

@@ -1,4 +1,4 @@
-/** What a person does, put into the model. */
+/** What the user does, put into the model. */
 import { paneHeight, paneLength, startsAtTop } from '../view/pane.ts'
 import type { ViewAction } from './actions.ts'
 import { type Model, NO_SEARCH } from './model.ts'
@@ -43,7 +43,7 @@ export const view: Reducers = {
   },
 }
 
-/** Another text: from its own beginning, and with the same word looked for. */
+/** Another text: from its own beginning, with the same search. */
 const anew = ({ search }: Model) => ({ back: 0, search: { ...search, line: null } })
 
 function pageOf(model: Model): number {

@@ -1,4 +1,4 @@
-/** `/` in a text: where a word stands in what a pane holds, and the view put there. */
+/** `/` in a text: the hits of a search in a pane, and the view moved to them. */
 import { paneHeight, paneLines, startsAtTop } from '../view/pane.ts'
 import { type Model, NO_SEARCH } from './model.ts'
 

@@ -1,4 +1,4 @@
-/** How a task or a node stands, for eyes: a symbol and a word first, a colour third. */
+/** The state of a task or a node on the screen: a symbol and a word first, a colour third. */
 import type { NodeJson, ScreenTaskJson } from '../../protocol/control.ts'
 
 export type Tone = 'good' | 'bad' | 'busy' | 'wait' | 'you' | 'quiet'

@@ -1,4 +1,4 @@
-/** What the world does to a dashboard by itself: signals, another size, a failure that nobody caught. */
+/** What happens to the dashboard's process: signals, another size, an uncaught failure. */
 import process from 'node:process'
 import type { Cancel, Clock } from '../../platform/world.ts'
 

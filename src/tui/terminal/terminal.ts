@@ -1,4 +1,7 @@
-/** The terminal itself: the alternate screen, left clean on every way out, and a stdout for Ink that takes whole frames. */
+/**
+ * The terminal itself: the alternate screen, left clean on every way out, and a stdout for Ink that takes whole
+ * frames.
+ */
 import process from 'node:process'
 import stringWidth from 'string-width'
 import type { Line } from '../view/line.ts'
@@ -52,13 +55,13 @@ export function openTerminal({ stdin, stdout }: Streams): Terminal {
   }
 }
 
-/** A stdout without a size of its own: who draws is told of another one by the model, and by nobody else. */
+/** A stdout without a size of its own: Ink learns of another size from the model alone. */
 function canvasOf(stdout: NodeJS.WriteStream, painter: Painter): NodeJS.WriteStream {
   const canvas = Object.create(stdout, {
     columns: { get: () => stdout.columns || 80 },
     write: {
       value: (text: string, ...rest: unknown[]) => {
-        // Beside frames, Ink writes modes of the terminal, and nothing at all to hear when it was written.
+        // Beside frames, Ink writes modes of the terminal, and empty texts whose callback says that all is written.
         const callback = rest.find(isCallback)
         if (callback || text.startsWith('\x1b[?')) return stdout.write(text, callback)
         painter.paint(text)
@@ -74,13 +77,6 @@ function canvasOf(stdout: NodeJS.WriteStream, painter: Painter): NodeJS.WriteStr
 
 const isCallback = (value: unknown): value is () => void => typeof value === 'function'
 
-/**
- * Puts frames on the terminal: only lines that changed, each at its place, all of a frame in one write. Ink 6.8 draws a
- * frame as a whole, which costs with every cell of the window; so it is asked for the lines that changed and nothing
- * else. Its own incremental mode is one line off below the full height of the terminal, and at the full height it
- * clears screen and scrollback with every frame.
- */
-
 /** Mode 2026: the terminal shows what is between as one picture. Terminals that do not know it ignore it. */
 const BEGIN = '\x1b[?2026h'
 const END = '\x1b[?2026l'
@@ -95,6 +91,12 @@ export interface Painter {
   reset(): void
 }
 
+/**
+ * Puts frames on the terminal: only lines that changed, each at its place, all of a frame in one write. Ink 6.8 draws a
+ * frame as a whole, which costs with every cell of the window; so it is asked for the lines that changed and nothing
+ * else. Its own incremental mode is one line off below the full height of the terminal, and at the full height it
+ * clears screen and scrollback with every frame.
+ */
 export function createPainter(write: (text: string) => void, columns: () => number): Painter {
   let shown: readonly Line[] = []
   let next: readonly Line[] = []
@@ -112,7 +114,7 @@ export function createPainter(write: (text: string) => void, columns: () => numb
       const changes = places.map((place, index) => {
         const line = lines[index] ?? ''
         if (line === '' && isCleared) return ''
-        // Behind a line as wide as the terminal there is no rest: erasing it would take the last letter.
+        // After a line as wide as the terminal there is no rest: erasing it would take the last letter.
         return `\x1b[${place + 1}H${line}${stringWidth(line) < wide && !isCleared ? REST : ''}`
       })
       shown = next

@@ -1,4 +1,7 @@
-/** The list of tasks: a row each, with what matters about it now at its end, and a preview of the one under the cursor. */
+/**
+ * The list of tasks: a row each, with what matters about it now at its end, and a preview of the one under the
+ * cursor.
+ */
 import { resultLine } from '../../text/tasks.ts'
 import { reasonText } from '../../text/waiting.ts'
 import { linesOf } from '../state/log.ts'

@@ -139,7 +139,7 @@ function ago(at: string, now: number, isPast: boolean): string {
   return `${formatDurationShort(ms < 10_000 ? Math.floor(ms / 1_000) * 1_000 : ms)}${isPast ? ' ago' : ''}`
 }
 
-/** Agents that know no prices tell tokens alone. */
+/** Agents without prices report tokens alone. */
 export function costOf(usage: ScreenTaskJson['usage']): string {
   return usage === null || usage.costUsd === null ? '' : `$${usage.costUsd.toFixed(2)}`
 }

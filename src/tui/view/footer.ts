@@ -58,8 +58,6 @@ function place(model: Model): Line {
   return [{ text: `${parts.filter(Boolean).join('  ')} `, tone: 'quiet' }]
 }
 
-/** The keys of this place, from the table that binds them. What does not fit is scrolled. */
-
 /** From this width on there are two columns. */
 const WIDE = 76
 const PLACES = { task: 'an open task', tasks: 'the tasks', nodes: 'the nodes', events: 'the events' }

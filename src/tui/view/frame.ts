@@ -21,7 +21,7 @@ export function frame(model: Model): Line[] {
   return [...filled(lines, height - 1), footer(model)]
 }
 
-/** What was so when the daemon was last heard of. */
+/** The state when the daemon last answered. */
 function dimmed(line: Line): Line {
   return line.map(span => ({ ...span, tone: 'quiet' as const, isBold: false }))
 }

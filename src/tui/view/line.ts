@@ -1,4 +1,4 @@
-/** Lines of the screen as values: pieces of text with a tone, each as wide as it says. */
+/** Lines of the screen as values: pieces of text with a tone and a width. */
 import stringWidth from 'string-width'
 import { shorten } from '../../text/width.ts'
 import type { Tone } from '../state/states.ts'

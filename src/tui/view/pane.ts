@@ -47,7 +47,7 @@ function eventLine(event: EventJson): string {
   return `${clock(event.at)}  ${event.type.padEnd(12)}  ${eventText(event)}`
 }
 
-/** In a narrow window the words say what kind of event it is. */
+/** In a narrow window the text shows what kind of event it is. */
 function journalLine(event: EventJson, columns: number): string {
   const about = event.taskId ?? event.nodeName ?? ''
   const type = columns < WIDE ? '' : `${event.type.padEnd(12)}  `

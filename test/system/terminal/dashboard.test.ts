@@ -152,7 +152,7 @@ it('asks before it cancels, says so, and never does it with --read-only', async 
   await sees('y/N')
   expect((await home.task(id)).status).toBe('in_progress')
   keys('y')
-  await sees('told to end')
+  await sees('being cancelled')
   await until('it is cancelled', async () => (await home.task(id)).status === 'cancelled', 120_000)
   keys('q')
   await isClean(0)

@@ -120,12 +120,12 @@ describe('with a wrong flag', () => {
   })
 
   it.each([
-    ['ls', ['ls', '--status', 'sleeping'], /no status/],
-    ['a time without a unit', ['wait', 'DONE', '--timeout', '5'], /no duration/],
+    ['ls', ['ls', '--status', 'sleeping'], /is not a valid status/],
+    ['a time without a unit', ['wait', 'DONE', '--timeout', '5'], /is not a valid duration/],
     ['a goal', ['wait', 'DONE', '--for', 'lunch'], /done, running/],
     ['a form', ['ls', '-o', 'xml'], /xml/],
-    ['a column', ['ls', '--columns', 'id,colour'], /no column "colour"; there are: id, status/],
-    ['an order', ['ls', '--sort', 'colour'], /no column "colour"/],
+    ['a column', ['ls', '--columns', 'id,colour'], /unknown column "colour"; valid are: id, status/],
+    ['an order', ['ls', '--sort', 'colour'], /unknown column "colour"/],
     ['a command', ['lst'], /'lst' \(did you mean list\?\)/],
     ['a command of a command', ['node', 'sho'], /'sho' \(did you mean show\?\)/],
     ['an option', ['ls', '--al'], /'--al' \(did you mean --all\?\)/],

@@ -24,7 +24,7 @@ describe('submit', () => {
 
   it.each([
     ['a folder that is not there', ['--repo', '/nowhere/at/all', 'x'], 1, 'NO_REPOSITORY', /no such folder/],
-    ['a folder that is no repository', ['--repo', '/proc', 'x'], 1, 'NO_REPOSITORY', /no git repository/],
+    ['a folder that is no repository', ['--repo', '/proc', 'x'], 1, 'NO_REPOSITORY', /is not a git repository/],
     ['an unknown ref', ['--ref', 'no-such-branch', 'x'], 1, 'REF_UNKNOWN', /no-such-branch/],
     ['a ref that is an option', ['--ref=--upload-pack=touch /tmp/x', 'x'], 2, 'REF_UNSAFE', /upload-pack/],
     [

@@ -72,9 +72,9 @@ describe('where a time begins', () => {
     expect(await asked(AGES).since(ms)).toBe(offset)
   })
 
-  it('is the beginning where nobody noted it, and that is said', async () => {
+  it('is the beginning where no times were noted, with a message', async () => {
     const { since, said } = asked([])
-    expect([await since(1_000), said.join('')]).toEqual([0, expect.stringContaining('nobody noted')])
+    expect([await since(1_000), said.join('')]).toEqual([0, expect.stringContaining('are not known')])
     const empty = asked([], '')
     expect([await empty.since(1_000), empty.said]).toEqual([0, []])
   })
