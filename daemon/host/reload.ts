@@ -27,7 +27,7 @@ export function createReload({ file, env, log, loaded, taken }: ReloadParts): ()
     refuseRestart(changes, file)
     replace(loaded.config, next.config)
     inForce = next
-    log.setLevel(loaded.config.daemon.logLevel)
+    log.level = loaded.config.daemon.logLevel
     const changed = changes.map(({ key, from, to }) => ({ key, from, to }))
     log.info({ file, changed: changed.map(({ key }) => key) }, 'the configuration was taken over')
     for (const warning of next.warnings) log.warn({}, warning)

@@ -35,3 +35,10 @@ export function jsonText(value: unknown, indent?: number): string {
   const text = JSON.stringify(value, null, indent) ?? 'null'
   return text.replace(BEYOND_C0, char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
+
+/** Everything that would end a line, move a cursor or turn the reading direction, as an escape of JSON. */
+export function visible(text: string): string {
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_C}]/gu, hidden => {
+    return `\\u${hidden.charCodeAt(0).toString(16).padStart(4, '0')}`
+  })
+}
