@@ -8,6 +8,7 @@ import { isTerminal } from '../../src/core/task.ts'
 import type { CallbackAnswer } from '../../src/protocol/callbacks.ts'
 import type { Sql } from '../../src/store/sqlite/sql.ts'
 import { type AttemptKey, type ReadTask, readAttempt, readNewestAttempt } from '../../src/store/tables/attempts.ts'
+import { hasSignal, openSignals } from '../../src/store/tables/inbox.ts'
 import { readNode, suspectNode, writeHeartbeat } from '../../src/store/tables/nodes.ts'
 import { findByIdempotencyKey, insertTask, type NewTask, newestKey } from '../../src/store/tables/tasks.ts'
 import type { Engine } from '../services.ts'
@@ -125,8 +126,23 @@ function toLive(
   const task = readNewestAttempt(sql, taskId)
   if (!task) return { accepted: false, reason: 'there is no such task' }
   if (isTerminal(task.status)) return { accepted: false, reason: `the task is ${task.status}` }
+  const isRepeat = hasSignal(sql, `${dedupe}:${task.attempt}`)
+  if (kind === 'followup' && !isRepeat && hasEnded(sql, task)) {
+    return { accepted: false, reason: 'its agent has ended and takes no more' }
+  }
   enqueueSignal(engine, task, kind, `${dedupe}:${task.attempt}`, payload)
   return { accepted: true }
+}
+
+/** No session of the attempt will come that could be given a follow-up: the work is on its way home, or is about to be. */
+function hasEnded(sql: Sql, task: ReadTask): boolean {
+  if (task.status === 'parked') return false
+  if (task.step === 'salvage' || task.step === 'cleanup') return true
+  // After an answer an interactive session waits, so what is sent now is for then.
+  if (task.step !== 'running' || task.spec.interactive) return false
+  return openSignals(sql, task).some(
+    ({ kind, payload }) => kind === 'session_exited' && payload.sessionId === task.sessionId,
+  )
 }
 
 function receiveNodeSignal(

@@ -4,6 +4,7 @@ import { credentialOf, type Facts, isTerminal, type Task, type TaskSpec } from '
 import type { Sql } from '../../src/store/sqlite/sql.ts'
 import { insertAttempt } from '../../src/store/tables/attempts.ts'
 import { cleanupsOf } from '../../src/store/tables/cleanups.ts'
+import { addSignal, openSignals } from '../../src/store/tables/inbox.ts'
 import { deleteTask, raiseAttempt, taskNumber } from '../../src/store/tables/tasks.ts'
 import { taskWaits } from '../../src/text/waiting.ts'
 import type { PlacementRequest } from '../placement/place.ts'
@@ -26,7 +27,10 @@ export function openAttempt(
   const attempt = task.attempt + 1
   const opened = { ...freshAttempt(task.id, attempt, task.spec, now, now + engine.config.runner.queueTimeout), facts }
   if (!insertAttempt(sql, opened)) return
-  if (attempt > 1) raiseAttempt(sql, task.id, attempt)
+  if (attempt > 1) {
+    raiseAttempt(sql, task.id, attempt)
+    carryFollowups(sql, task, now)
+  }
   const about = { taskId: task.id, attempt, step: 'node_selection' }
   engine.store.append({ type: 'task.status', ...about, data: { from: null, to: 'queued', reason: 'submitted' } }, now)
   engine.store.append({ type: 'task.step', ...about, data: { from: null, to: 'node_selection', ms: 0 } }, now)
@@ -36,6 +40,16 @@ export function openAttempt(
     engine.loop.schedule(taskSubject(opened), opened.wakeAt)
   })
   engine.placementChanged()
+}
+
+/** What the task was told and no agent of the former attempt got is for this one's. */
+function carryFollowups(sql: Sql, former: { id: string; attempt: number }, now: number): void {
+  const { id } = former
+  const attempt = former.attempt + 1
+  for (const { kind, payload } of openSignals(sql, former)) {
+    if (kind !== 'followup') continue
+    addSignal(sql, { id, attempt, kind, dedupe: `followup:${id}:${payload.deliveryId}:${attempt}`, payload }, now)
+  }
 }
 
 export function placementRequest(

@@ -7,7 +7,7 @@ import { usagesBefore } from '../../src/store/tables/attempts.ts'
 import type { Signal } from '../../src/store/tables/inbox.ts'
 import { limitOf } from '../../src/store/tables/meta.ts'
 import { readNode } from '../../src/store/tables/nodes.ts'
-import { readWorkspace, reservationOf } from '../../src/store/tables/slots.ts'
+import { readWorkspace, reservationOf, slotsAtWork } from '../../src/store/tables/slots.ts'
 import type { Results } from '../results/results.ts'
 import type { Engine } from '../services.ts'
 import type { StepContext } from '../steps/step.ts'
@@ -105,6 +105,10 @@ class Surroundings implements HopContext {
   }
   sandbox(name: string) {
     return this.node(name)?.provider === 'local' ? (this.engine.localSandbox?.() ?? null) : null
+  }
+  hasRoom(name: string) {
+    const node = this.node(name)
+    return node?.provider !== 'local' || slotsAtWork(this.engine.store.sql, name) < node.maxWorkspaces
   }
   secrets(names: readonly string[]) {
     return this.engine.secrets(names)

@@ -6,7 +6,13 @@ import { isGone, isServing, type ProviderName } from '../../src/core/node.ts'
 import { readAttempt, wakeAttempt } from '../../src/store/tables/attempts.ts'
 import { limitsAt } from '../../src/store/tables/meta.ts'
 import { insertNode, type ReadNode, readHeartbeats, readNodes } from '../../src/store/tables/nodes.ts'
-import { dropReservation, reserve, reservedOnOrders, slotsInUse } from '../../src/store/tables/slots.ts'
+import {
+  dropReservation,
+  reserve,
+  reservedOnOrders,
+  restingWorkspaces,
+  slotsInUse,
+} from '../../src/store/tables/slots.ts'
 import { placementRequest } from '../engine/attempts.ts'
 import { nodeSubject, taskSubject } from '../engine/loop.ts'
 import { freshNode } from '../nodes/new-node.ts'
@@ -72,6 +78,7 @@ export const counts = (node: ReadNode) => node.autoProvisioned && !isGone(node)
 
 export function roomsOf(engine: Pick<Engine, 'store'>, nodes: readonly ReadNode[], now: number): NodeCapacity[] {
   const used = slotsInUse(engine.store.sql)
+  const resting = restingWorkspaces(engine.store.sql, now)
   const heartbeats = readHeartbeats(engine.store.sql)
   return nodes.map(node => {
     const beat = heartbeats.get(node.name)
@@ -82,7 +89,8 @@ export function roomsOf(engine: Pick<Engine, 'store'>, nodes: readonly ReadNode[
       status: node.status,
       size: node.size,
       location: node.location,
-      used: inUse,
+      // A local node has no slots but this count: a task that rests on it takes nothing, until it wants to go on.
+      used: node.provider === 'local' ? inUse - (resting.get(node.name) ?? 0) : inUse,
       // On one that was found without an owner, nobody knows yet what else takes up room.
       slots: node.facts.adopted ? inUse : node.maxWorkspaces,
       cpuPercent: beat?.cpuPercent ?? null,

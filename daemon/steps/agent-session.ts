@@ -4,17 +4,22 @@ import { taskWaits } from '../../src/text/waiting.ts'
 import { type Outcome, wait } from '../engine/rules/outcome.ts'
 import { followups } from './followup.ts'
 import { isLost, nodeLost } from './node.ts'
-import { conversationOf, startSession } from './session.ts'
+import { conversationOf, paceUntil, startSession } from './session.ts'
 import type { StepContext, StepHandler } from './step.ts'
 
 export const agentSession: StepHandler<'running'> = async (ctx, task) => {
   if (isLost(ctx, task)) return nodeLost(ctx, task)
   const rest = restUntil(ctx, task)
-  if (rest !== null) return waitFor(ctx, task, rest)
+  if (rest !== null) return waitFor(ctx, task, rest, taskWaits.usageLimit(task.spec.agent.name))
+  if (task.status === 'parked' && !ctx.hasRoom(task.nodeName ?? '')) {
+    return wait(ctx.config.runner.agentPollInterval, taskWaits.slotOn(task.nodeName ?? ''))
+  }
   const [followup] = task.facts.next === 'followup' ? followups(ctx, task) : []
   if (followup) {
     return startSession(ctx, task, { ...nextSession(task), prompt: followup.text }, { uses: [followup.id] })
   }
+  const pace = paceUntil(ctx, task)
+  if (pace !== null) return waitFor(ctx, task, pace, taskWaits.pace())
   return startSession(ctx, task, { ...nextSession(task), prompt: promptOf(task) })
 }
 
@@ -39,8 +44,7 @@ function restUntil(ctx: StepContext, task: Task): number | null {
   return until > ctx.now ? until : null
 }
 
-function waitFor(ctx: StepContext, task: Task, until: number): Outcome<never> {
-  const why = taskWaits.usageLimit(task.spec.agent.name)
+function waitFor(ctx: StepContext, task: Task, until: number, why: string): Outcome<never> {
   if (task.status === 'parked') return wait(until - ctx.now, why, { parkedUntil: until })
   return wait(until - ctx.now, why, { deadlineMs: until - ctx.now + ctx.config.runner.dispatchTimeout })
 }

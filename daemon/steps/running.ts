@@ -121,7 +121,7 @@ function settle(ctx: InlineContext, task: Task, exit: ExitFacts, patch: StepPatc
     case 'limit':
       return park(ctx, task, end, known)
     case 'interrupted':
-      return goOnAnew(task, end.error, known)
+      return goOnAnew(task, end, known)
     case 'ill':
       return fail(end.error, end.verdict, known)
   }
@@ -135,11 +135,9 @@ function isToldMore(ctx: InlineContext, { uses = [] }: StepPatch): boolean {
 /** Rests until the limit is lifted. A machine that is paid for is given back when a new one costs less than to wait. */
 function park(ctx: InlineContext, task: Task, end: Extract<End, { kind: 'limit' }>, patch: StepPatch): Outcome<Next> {
   const { usageLimitRetry, usageLimitMax } = ctx.config.runner
-  const resetAt = Math.max(
-    end.resetAt ?? 0,
-    ctx.limitedUntil ?? 0,
-    end.resetAt === null ? ctx.now + usageLimitRetry : 0,
-  )
+  // A time that has passed says nothing about when it may be tried again.
+  const isKnown = end.resetAt !== null && end.resetAt > ctx.now
+  const resetAt = Math.max(isKnown ? (end.resetAt ?? 0) : ctx.now + usageLimitRetry, ctx.limitedUntil ?? 0)
   const isTooFar = resetAt - ctx.now > usageLimitMax
   if (task.spec.autoResume === false || isTooFar || (task.facts.parks ?? 0) >= PARKS_MAX) {
     return fail(end.error, 'agent_error', patch)
@@ -150,9 +148,9 @@ function park(ctx: InlineContext, task: Task, end: Extract<End, { kind: 'limit' 
 }
 
 /** The machine or its supervisor was ended under the agent: its conversation goes on, where there is one. */
-function goOnAnew(task: Task, error: TdfError, patch: StepPatch): Outcome<Next> {
+function goOnAnew(task: Task, end: Extract<End, { kind: 'interrupted' }>, patch: StepPatch): Outcome<Next> {
   const resumes = (task.facts.resumes ?? 0) + 1
   const isResumable = Boolean(patch.facts?.session?.resumeRef) && resumes <= RESUMES_MAX
-  if (!isResumable) return fail(error, 'agent_error', patch)
+  if (!isResumable) return fail(end.error, end.verdict, patch)
   return advance('agent_session', { ...patch, facts: { ...patch.facts, resumes } })
 }

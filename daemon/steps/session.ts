@@ -38,12 +38,23 @@ export async function startSession(
       ...confined,
     })
     const begun = { status, exitCode: null, signal: null, resumeRef }
-    const facts = { followups: session.followups, session: begun, prompted: [], next: null }
+    const starts = [...(task.facts.starts ?? []), ctx.now].slice(-STARTS_MAX)
+    const facts = { followups: session.followups, session: begun, prompted: [], next: null, starts }
     return advance('running', { ...patch, sessionId: session.id, facts })
   } catch (error) {
     if (error instanceof TdfError && error.code === 'CANNOT_START') return fail(error, 'agent_error')
     throw error
   }
+}
+
+/** How many sessions a task may be given by itself in how many ms, whatever its agent says of limits and ends. */
+const STARTS_MAX = 3
+const STARTS_MS = 60_000
+
+/** Until when the next session has to wait, Unix ms; null when it may start now. A start in the future was another clock's. */
+export function paceUntil(ctx: Pick<InlineContext, 'now'>, { facts }: Task): number | null {
+  const recent = (facts.starts ?? []).filter(at => at <= ctx.now && at > ctx.now - STARTS_MS)
+  return recent.length < STARTS_MAX ? null : (recent[0] ?? 0) + STARTS_MS
 }
 
 function traceOf({ spec }: Task): Record<string, string> {

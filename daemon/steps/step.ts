@@ -22,6 +22,8 @@ export interface StepContext {
   node(name: string): Node | undefined
   /** A client whose agent proved to be the node's own. Throws NODE_UNREACHABLE or NODE_REPLACED. */
   agent(nodeName: string): Promise<AgentClient>
+  /** Whether a task that rested may go on there: a local node has its slots for those that work. */
+  hasRoom(nodeName: string): boolean
   /** The workspace's callback token; it can be made again at any time. */
   callbackToken(task: Task): string
   bundleFile(sha256: string): string

@@ -4,6 +4,7 @@
  */
 import { type ErrorCode, TdfError } from '../../src/core/errors.ts'
 import type { ExitFacts, Task, TaskResult, Verdict } from '../../src/core/task.ts'
+import { LOST_UNDER_RUN } from '../../src/protocol/agent-api.ts'
 import { advance, fail, type Outcome } from '../engine/rules/outcome.ts'
 
 export type End =
@@ -11,7 +12,7 @@ export type End =
   /** The agent's credential has used what it may until `resetAt`; null when the agent did not say when. */
   | { kind: 'limit'; resetAt: number | null; error: TdfError }
   /** It was ended from outside, with its machine or its supervisor: its conversation can go on. */
-  | { kind: 'interrupted'; error: TdfError }
+  | { kind: 'interrupted'; verdict: Verdict; error: TdfError }
   | { kind: 'ill'; verdict: Verdict; error: TdfError }
 
 interface Row {
@@ -22,7 +23,11 @@ interface Row {
   what: string
 }
 
+const WITH_ITS_MACHINE: readonly (string | null)[] = Object.values(LOST_UNDER_RUN)
+
 const ROWS: readonly Row[] = [
+  // Not the agent's doing: another attempt may have more luck.
+  row('infrastructure', 'NODE_LOST', 'ended', exit => WITH_ITS_MACHINE.includes(exit.errorMessage)),
   row('timeout', 'EXECUTION_TIMEOUT', 'was ended by its time limit', exit => exit.errorMessage === 'timeout'),
   row('timeout', 'IDLE_TIMEOUT', 'did nothing for too long and was ended', exit => exit.errorMessage === 'idle'),
   row('budget', 'BUDGET', 'has cost what it may', exit => exit.outcome === 'budget' || exit.failure === 'budget'),
@@ -60,7 +65,7 @@ export function endOf(task: Task, exit: ExitFacts): End {
   if (found.code === 'USAGE_LIMIT') return { kind: 'limit', resetAt: exit.resetAt ?? null, error }
   // Its time and its money are over whoever ended it; everything else may have been cut off.
   const isOver = found.verdict === 'timeout' || found.verdict === 'budget'
-  if (exit.failure === 'interrupted' && !isOver) return { kind: 'interrupted', error }
+  if (exit.failure === 'interrupted' && !isOver) return { kind: 'interrupted', verdict: found.verdict, error }
   return { kind: 'ill', verdict: found.verdict, error }
 }
 

@@ -9,6 +9,8 @@ export interface Facts {
   followups?: number
   progress?: ProgressFacts
   exit?: ExitFacts
+  /** When the last sessions were started, Unix ms, the oldest first. */
+  starts?: number[]
   /** What was used, by session, or by conversation where an agent counts from its beginning. */
   usages?: Record<string, Usage>
   resume?: ResumeFacts

@@ -7,6 +7,8 @@ import { formatDuration, formatDurationShort } from '../core/duration.ts'
 /** What a task waits for: completes `It is at STEP and waits for …`. */
 export const taskWaits = {
   slot: () => 'a slot on a node',
+  slotOn: (node: string) => `a slot on ${node} to go on`,
+  pace: () => 'its next session: a task starts at most three in a minute by itself',
   usageLimit: (agent: string) => `the usage limit of ${agent} to be lifted`,
   nodeCreated: (node: string) => `node ${node} to be created`,
   nodeAgent: (node: string) => `the agent of ${node}`,
@@ -64,7 +66,8 @@ export const rejections = {
   silence: (silentMs: number) => `its last heartbeat was ${Math.round(silentMs / 1_000)} s ago`,
   processor: (percent: number | null, limit: number) => `its processors are ${percent} % busy, the limit is ${limit} %`,
   memory: (percent: number | null, limit: number) => `its memory is ${percent} % full, the limit is ${limit} %`,
-  slots: (used: number, slots: number) => `${used} of ${slots} slots are in use`,
+  slots: (used: number, slots: number, holders = '') =>
+    `${used} of ${slots} slots are in use${holders === '' ? '' : `: ${holders}`}`,
   none: () => 'it has room',
   taken: () => 'its last slot is taken',
   noNode: () => 'there is no node',
@@ -95,6 +98,9 @@ export const sentences = {
   place: (position: number, length: number) => `; it is number ${position} of ${length} in the queue`,
   noNodeTakesIt: (nodes: number) => `none of ${nodes} nodes takes it`,
   maxNodes: (maxNodes: number) => `${maxNodes} machines are all that [nodes] max_nodes allows`,
+  /** `holders`: as `holdersText` has them. */
+  rested: (agent: string, node: string, holders: string) =>
+    `It waits for a slot on ${node} to go on: the usage limit of ${agent} is lifted, and the slots are in use: ${holders}.`,
   parked: (agent: string, until: string, continuation: string) =>
     `It is parked until ${until}: ${agent} has reached its usage limit. Then ${continuation}.`,
   limited: (agent: string, until: string | null) =>
@@ -107,6 +113,18 @@ export const sentences = {
     `${state}, and ${what} did not get to ${remote}${inBrackets(error)}.`,
   pushing: (state: string, what: string, remote: string, nextMs: number, error: string | null) =>
     `${state}, and ${what} is on its way to ${remote}: ${nextMs > 0 ? `the next try is in ${formatDurationShort(nextMs)}` : 'it is being tried'}${inBrackets(error)}.`,
+}
+
+const HOLDERS_MAX = 5
+
+/** Who holds the slots of a node: `a1b2 (running), c3d4 (waits for you), and 3 more`. */
+export function holdersText(holders: readonly { taskId: string; status: string; step: string | null }[]): string {
+  const named = holders.slice(0, HOLDERS_MAX).map(({ taskId, status, step }) => {
+    const state = status === 'parked' ? 'parked' : step === 'awaiting_followup' ? 'waits for you' : (step ?? status)
+    return `${taskId} (${state})`
+  })
+  const more = holders.length - named.length
+  return [...named, ...(more > 0 ? [`and ${more} more`] : [])].join(', ')
 }
 
 /** Where a parked task goes on, by the step in which it rests. */

@@ -31,6 +31,8 @@ export interface Script {
       'outcome' | 'summary' | 'failure' | 'resetAt' | 'resumeRef' | 'usage' | 'agentVersion' | 'model' | 'retrying'
     >
   >
+  /** What ran it is ended under it, in the words of `LOST_UNDER_RUN`. */
+  lost?: string
   /** Ends at a usage limit that is lifted so long after its end. */
   limitMs?: number
   /** What the sessions do that come after it, or continue its conversation elsewhere. */
@@ -249,7 +251,11 @@ export function fakeAgent({
     emit(workspace, 'session.started', body.sessionId, { attempt: workspace.body.attempt, sessionId: body.sessionId })
     const born = generation
     if (!script.hangs && permission?.decision !== null) {
-      clock.timer(script.ms ?? 1_000, () => born === generation && end(workspace, session, script.exitCode ?? 0, null))
+      clock.timer(script.ms ?? 1_000, () => {
+        if (born !== generation) return
+        if (script.lost === undefined) end(workspace, session, script.exitCode ?? 0, null)
+        else end(workspace, session, null, 'SIGKILL', script.lost)
+      })
     }
     if (body.timeoutMs !== null) {
       clock.timer(body.timeoutMs, () => born === generation && end(workspace, session, null, 'SIGTERM', 'timeout'))

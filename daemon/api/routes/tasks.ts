@@ -65,7 +65,7 @@ export function taskRoutes(engine: RunningEngine): Hono {
     const { id: taskId } = task
     if (text !== '') {
       const answer = await engine.signal({ kind: 'followup', taskId, deliveryId, text })
-      if (!answer.accepted) throw wrongState(taskId, 'sent anything', answer.reason)
+      if (!answer.accepted) throw wrongState(taskId, 'sent anything', answer.reason, `tdf retry ${taskId} --resume`)
     }
     if (close) await engine.signal({ kind: 'close', taskId })
     return c.json(shown(taskId))

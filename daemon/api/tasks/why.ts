@@ -8,11 +8,20 @@ import type { WhyJson } from '../../../src/protocol/control.ts'
 import { type CleanupItem, cleanupsOf } from '../../../src/store/tables/cleanups.ts'
 import { limitOf } from '../../../src/store/tables/meta.ts'
 import { readNode, readNodes } from '../../../src/store/tables/nodes.ts'
-import { parkedPlaces, questionText, rejections, sentences, taskWaits, triesText } from '../../../src/text/waiting.ts'
+import { slotHolders } from '../../../src/store/tables/slots.ts'
+import {
+  holdersText,
+  parkedPlaces,
+  questionText,
+  rejections,
+  sentences,
+  taskWaits,
+  triesText,
+} from '../../../src/text/waiting.ts'
 import { placementRequest } from '../../engine/attempts.ts'
 import { queueMs, usualMs } from '../../placement/forecast.ts'
 import { roomsOf } from '../../placement/pass.ts'
-import { rejection } from '../../placement/place.ts'
+import { type NodeCapacity, type PlacementRequest, rejection } from '../../placement/place.ts'
 import { whyPush } from '../../results/push/request.ts'
 import type { Engine } from '../../services.ts'
 import { iso } from './json.ts'
@@ -34,7 +43,7 @@ export function why(engine: Engine, task: Task): WhyJson {
 
 function explain(engine: Engine, task: Task): Explanation {
   const { step } = task
-  const alone = whyLeft(engine, task) ?? whyPush(engine, task) ?? whyParked(task) ?? whyLimited(engine, task)
+  const alone = whyLeft(engine, task) ?? whyPush(engine, task) ?? whyParked(engine, task) ?? whyLimited(engine, task)
   if (alone) return { ...alone, nodes: [], estimate: null }
   if (step === null) return { ...whyOver(task), nodes: [], estimate: null }
   if (step === 'node_selection') return whyQueued(engine, task)
@@ -72,8 +81,14 @@ export function whyLeft(engine: Pick<Engine, 'store' | 'config' | 'world'>, task
 const discardCommand = ({ nodeName }: CleanupItem) => `tdf node rm ${nodeName} --discard-work`
 
 /** A usage limit that the task's own agent has reached. */
-function whyParked(task: Task): Explained | undefined {
+function whyParked({ store, world }: Pick<Engine, 'store' | 'world'>, task: Task): Explained | undefined {
   if (task.status !== 'parked') return undefined
+  const { nodeName } = task
+  if (task.step === 'agent_session' && nodeName !== null && (task.parkedUntil ?? 0) <= world.clock.now()) {
+    const holders = slotHolders(store.sql, nodeName).filter(({ taskId }) => taskId !== task.id)
+    const sentence = sentences.rested(task.spec.agent.name, nodeName, holdersText(holders))
+    return { sentence, command: `tdf cancel ${task.id}` }
+  }
   const until = iso(task.parkedUntil) ?? 'its usage limit is lifted'
   const goesOn = task.facts.session?.resumeRef ? 'the same conversation goes on' : 'its prompt is given again'
   const continuation = `${goesOn}${parkedPlaces[task.step ?? ''] ?? ''}`
@@ -99,13 +114,21 @@ function whyAwaiting({ id, facts: { question } }: Task): Explained {
   return { sentence: sentences.followup(), command: `tdf send ${id} "what to do next"` }
 }
 
+/** Who holds the slots is named where they are what is missing. */
+function reasonFor({ store, config }: Engine, request: PlacementRequest, capacity: NodeCapacity): string {
+  const { name, used, slots } = capacity
+  const reason = rejection(request, capacity, config) ?? rejections.none()
+  if (reason !== rejections.slots(used, slots)) return reason
+  return rejections.slots(used, slots, holdersText(slotHolders(store.sql, name)))
+}
+
 function whyQueued(engine: Engine, task: Task): Explanation {
   const { store, world, config, queue, providers } = engine
   const request = placementRequest(store.sql, task)
   const capacities = roomsOf(engine, readNodes(store.sql), world.clock.now())
   const nodes = capacities.map(capacity => ({
     name: capacity.name,
-    reason: rejection(request, capacity, config) ?? rejections.none(),
+    reason: reasonFor(engine, request, capacity),
   }))
   const waiting = queue.list()
   const position = waiting.findIndex(({ id, attempt }) => id === task.id && attempt === task.attempt) + 1

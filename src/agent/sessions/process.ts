@@ -3,6 +3,7 @@
 import { closeSync, openSync } from 'node:fs'
 import { bootId, isAlive, sendSignal, startDetached } from '../../platform/process.ts'
 import { sleep } from '../../platform/world.ts'
+import { LOST_UNDER_RUN } from '../../protocol/agent-api.ts'
 import type { Agent } from '../agent.ts'
 import { messageOf } from '../errors.ts'
 import { killLeftovers, memberFinder } from '../isolation/processes.ts'
@@ -65,7 +66,7 @@ export async function settle(agent: Agent, folder: string): Promise<SessionState
 function endOfDeadRunner(agent: Agent, session: SessionState): SessionExit {
   const claimed = session.claim?.kind === 'runner' ? session.claim.runner : null
   const rebooted = claimed !== null && claimed.bootId !== bootId()
-  const errorMessage = rebooted ? 'the machine was restarted' : "the session's runner died"
+  const errorMessage = rebooted ? LOST_UNDER_RUN.machine : LOST_UNDER_RUN.runner
   return {
     exitCode: null,
     signal: 'SIGKILL',

@@ -29,6 +29,54 @@ export function slotsInUse(sql: Sql): Map<string, number> {
   return new Map(rows.map(row => [String(row.node_name), Number(row.used)]))
 }
 
+/** Slots of a node that a reservation or a task that is not parked holds. */
+export function slotsAtWork(sql: Sql, nodeName: string): number {
+  const row = sql.one(
+    `select (select count(*) from workspaces w left join attempts a on a.task_id = w.task_id and a.attempt = w.attempt
+       where w.released_at is null and w.node_name = ? and a.status is not 'parked')
+     + (select count(*) from reservations where node_name = ?) as used`,
+    nodeName,
+    nodeName,
+  )
+  return Number(row?.used)
+}
+
+/** Workspaces whose tasks are parked in them beyond `now` (Unix ms), by node. */
+export function restingWorkspaces(sql: Sql, now: number): Map<string, number> {
+  const rows = sql.all(
+    `select w.node_name, count(*) as resting from workspaces w
+     join attempts a on a.task_id = w.task_id and a.attempt = w.attempt
+     where w.released_at is null and a.status = 'parked' and a.step = 'agent_session' and a.parked_until > ?
+     group by 1`,
+    now,
+  )
+  return new Map(rows.map(row => [String(row.node_name), Number(row.resting)]))
+}
+
+export interface SlotHolder {
+  taskId: string
+  status: string
+  step: string | null
+}
+
+/** The tasks that hold the slots of a node, the oldest first. */
+export function slotHolders(sql: Sql, nodeName: string): SlotHolder[] {
+  return sql
+    .all(
+      `select a.task_id, a.status, a.step from attempts a join (
+         select task_id, attempt, created_at from workspaces where released_at is null and node_name = ?
+         union all select task_id, attempt, created_at from reservations where node_name = ?) s
+       on s.task_id = a.task_id and s.attempt = a.attempt order by s.created_at, a.task_id`,
+      nodeName,
+      nodeName,
+    )
+    .map(row => ({
+      taskId: String(row.task_id),
+      status: String(row.status),
+      step: row.step === null ? null : String(row.step),
+    }))
+}
+
 export function reserve(sql: Sql, reservation: Reservation, now: number): boolean {
   return (
     sql.run(

@@ -39,6 +39,7 @@ export interface Outside {
   /** The callback port of the daemon that lives now. */
   callbacks: { app: Hono | null }
   config: Config
+  local: boolean
   latency: Latency
   /** What a daemon logged as a fault of its own. */
   faults: string[]
@@ -51,10 +52,12 @@ export interface OutsideOptions {
   config?: Config
   cloud?: boolean
   hetzner?: boolean
+  /** The first node is the daemon's own machine, instead of a box. */
+  local?: boolean
 }
 
 export function outside(options: OutsideOptions = {}): Outside {
-  const { nodes = ['n1'], config = aConfig(), cloud = false, hetzner = false, latency } = options
+  const { nodes = ['n1'], config = aConfig(), cloud = false, hetzner = false, local = false, latency } = options
   const time = timeline()
   const callbacks: Outside['callbacks'] = { app: null }
   const nodeWorld = simWorld(time, { seed: 99 })
@@ -74,7 +77,7 @@ export function outside(options: OutsideOptions = {}): Outside {
   const { clock } = nodeWorld
   const faults: string[] = []
   return {
-    ...{ time, dir, agents, callbacks, config, results },
+    ...{ time, dir, agents, callbacks, config, results, local },
     latency: latency ? latency(clock) : () => {},
     cloud: cloud ? fakeCloud({ clock, deliver, isHome, ...(latency ? { latency: latency(clock) } : {}) }) : null,
     hetzner: hetzner ? hetznerMachines({ clock, deliver, isHome }) : null,
@@ -135,7 +138,10 @@ export async function live(out: Outside, options: SimOptions = {}): Promise<Life
     },
     install: INSTALL,
     providers: {
-      static: standingProvider(out.agents, { slots: out.config.nodes.maxWorkspaces, latency: out.latency }),
+      [out.local ? 'local' : 'static']: standingProvider(out.agents, {
+        slots: out.config.nodes.maxWorkspaces,
+        latency: out.latency,
+      }),
       ...(out.cloud ? { hetzner: out.cloud.provider } : {}),
       ...(out.hetzner ? { hetzner: out.hetzner.provider(world, out.config, INSTALL.id) } : {}),
     },

@@ -65,6 +65,7 @@ export function bench(change: Partial<StepContext> & { nodeState?: Node | null }
     callbackToken: () => 'callback-token',
     bundleFile: sha256 => `/bundles/${sha256}`,
     sandbox: () => null,
+    hasRoom: () => true,
     secrets: () => ({ KEY: 'value' }),
     limitedUntil: null,
     spentBefore: 0,

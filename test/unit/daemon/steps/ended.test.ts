@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { endOf } from '../../../../daemon/steps/verdict.ts'
 import type { AgentType, ExitFacts } from '../../../../src/core/task.ts'
+import { LOST_UNDER_RUN } from '../../../../src/protocol/agent-api.ts'
 import { aPlacedTask, aSpec } from '../../../support/builders.ts'
 
 const of = (type: AgentType) =>
@@ -78,8 +79,25 @@ const CASES: { name: string; type?: AgentType; exit: Partial<ExitFacts>; is: obj
   },
   {
     name: 'a machine that was restarted under it',
+    exit: { outcome: 'error', failure: 'interrupted', errorMessage: LOST_UNDER_RUN.machine, ...killed },
+    is: { kind: 'interrupted', verdict: 'infrastructure', error: { message: expect.stringContaining('restarted') } },
+  },
+  {
+    name: 'a command whose machine was restarted under it',
+    type: 'command',
+    exit: { outcome: 'none', errorMessage: LOST_UNDER_RUN.machine, ...killed },
+    is: { kind: 'ill', verdict: 'infrastructure' },
+  },
+  {
+    name: 'a command whose supervisor died',
+    type: 'command',
+    exit: { outcome: 'none', errorMessage: LOST_UNDER_RUN.runner, ...killed },
+    is: { kind: 'ill', verdict: 'infrastructure' },
+  },
+  {
+    name: 'a signal of somebody else',
     exit: { outcome: 'error', failure: 'interrupted', exitCode: null, signal: 'SIGKILL' },
-    is: { kind: 'interrupted', error: { message: expect.stringContaining('SIGKILL') } },
+    is: { kind: 'interrupted', verdict: 'agent_error', error: { message: expect.stringContaining('SIGKILL') } },
   },
 ]
 

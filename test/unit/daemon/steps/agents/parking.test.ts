@@ -1,6 +1,8 @@
 /** Usage limits over the whole engine: who rests, for how long, on which machine, and what goes on afterwards. */
 import { afterEach, describe, expect, it } from 'vitest'
+import { why } from '../../../../../daemon/api/tasks/why.ts'
 import type { TaskSpec } from '../../../../../src/core/task.ts'
+import { LOST_UNDER_RUN } from '../../../../../src/protocol/agent-api.ts'
 import { readNodes } from '../../../../../src/store/tables/nodes.ts'
 import type { FakeAgent, Script } from '../../../../fakes/agent.ts'
 import { aConfig, aSpec } from '../../../../support/builders.ts'
@@ -145,6 +147,49 @@ describe('a usage limit', () => {
     expect(life.task(id).error?.code).toBe('USAGE_LIMIT')
   })
 
+  it('is tried again after usage_limit_retry when the time that was told has passed', async () => {
+    await begin()
+    const id = await submit({ ...LIMITED, limitMs: -HOUR })
+    expect(await until(id, 'parked')).toBe(true)
+    const { parkedUntil } = life.task(id)
+    const { usageLimitRetry } = out.config.runner
+    expect((parkedUntil ?? 0) - life.world.clock.now()).toBeGreaterThan(usageLimitRetry - MIN)
+    expect(await until(id, 'completed')).toBe(true)
+    expect(started()).toHaveLength(2)
+  })
+
+  it('never makes a burst of sessions, however soon its end is told', async () => {
+    await begin()
+    const again: Script = { ...LIMITED, ms: 100, limitMs: 200 }
+    const id = await submit({ ...again, resumed: again })
+    const seen: number[] = []
+    await life.world.run(() => {
+      if (started().length > seen.length) seen.push(life.world.clock.now())
+      return life.task(id).status === 'failed'
+    })
+    expect(seen.length).toBe(21)
+    for (let at = 3; at < seen.length; at++) expect((seen[at] ?? 0) - (seen[at - 3] ?? 0)).toBeGreaterThan(59_000)
+  })
+
+  it('gives the slots of the own machine to tasks that can work, and takes one back when it is over', async () => {
+    await begin({ local: true, config: sparse({}, { maxWorkspaces: 2 }) })
+    const resting = [await submit(LIMITED), await submit(LIMITED)]
+    for (const id of resting) expect(await until(id, 'parked')).toBe(true)
+    const others = [1, 2, 3].map(() => life.submit({ agent: agent({ ...DONE, ms: 4 * HOUR, busy: true }, 'codex') }))
+    const [one = '', two = '', three = ''] = await Promise.all(others)
+    expect(await life.world.run(() => [one, two].every(id => life.task(id).status === 'in_progress'), HOUR)).toBe(true)
+    const said = why(life.engine, life.task(three)).sentence
+    expect(said).toContain(`${one} (running)`)
+    expect(said).toContain(`${resting[0]} (parked)`)
+    // Its time has come: it waits for a slot, and is the next to get one.
+    await life.world.run(() => (life.task(resting[0] ?? '').parkedUntil ?? 0) + 5 * MIN < life.world.clock.now())
+    expect(life.task(resting[0] ?? '').status).toBe('parked')
+    expect(why(life.engine, life.task(resting[0] ?? '')).sentence).toContain(`slots are in use: `)
+    await life.world.run(() => resting.every(id => life.task(id).status === 'completed'), 30 * HOUR)
+    expect(resting.map(id => life.task(id).status)).toEqual(['completed', 'completed'])
+    expect(await until(three, 'completed')).toBe(true)
+  })
+
   it('can be cancelled while it is waited out, and the work is kept', async () => {
     await begin({ nodes: [], cloud: true })
     const id = await submit(LIMITED)
@@ -189,6 +234,15 @@ describe('an agent that was interrupted from outside', () => {
     expect(await until(id, 'failed')).toBe(true)
     await life.world.run(() => life.task(id).step === null)
     expect(life.task(id)).toMatchObject({ verdict: 'agent_error', result: { ahead: 1 } })
+  })
+  it('is an attempt for the next one when its machine was restarted and it has no conversation', async () => {
+    await begin({ config: sparse({ maxAttempts: 2 }) })
+    const id = await submit({ lost: LOST_UNDER_RUN.machine, commits: 1, says: { ...cut, resumeRef: null } })
+    await life.world.run(() => life.task(id).attempt === 2 && life.task(id).step === null)
+    expect(life.task(id)).toMatchObject({ verdict: 'infrastructure', error: { code: 'NODE_LOST' } })
+    const command = await life.submit({ agent: aSpec({}, { lost: LOST_UNDER_RUN.runner }).agent })
+    await life.world.run(() => life.task(command).attempt === 2 && life.task(command).step === null)
+    expect(life.task(command)).toMatchObject({ verdict: 'infrastructure' })
   })
   it('is not taken up for ever', async () => {
     await begin()

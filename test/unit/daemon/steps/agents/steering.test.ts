@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { whyText } from '../../../../../commands/tasks/list-run.ts'
 import { why } from '../../../../../daemon/api/tasks/why.ts'
 import type { TaskSpec } from '../../../../../src/core/task.ts'
+import { addSignal } from '../../../../../src/store/tables/inbox.ts'
 import type { Script } from '../../../../fakes/agent.ts'
 import { aSpec } from '../../../../support/builders.ts'
 import { type Life, live, type Outside, outside } from '../../../../support/daemon/sim-daemon.ts'
@@ -25,17 +26,19 @@ const submit = (script: Script, change: Partial<TaskSpec> = {}) =>
 const send = (taskId: string, text: string) =>
   life.engine.signal({ kind: 'followup', taskId, deliveryId: text.replaceAll(' ', '-'), text })
 const at = (id: string, step: string | null) => life.world.run(() => life.task(id).step === step, 24 * 60 * MIN)
-const sessions = (id: string) => [...(agent().workspaces.get(`${id}-1-1`)?.sessions.values() ?? [])]
+const sessions = (id: string, attempt = 1) => [
+  ...(agent().workspaces.get(`${id}-${attempt}-1`)?.sessions.values() ?? []),
+]
 const agent = () => {
   const found = out.agents.get('n1')
   if (!found) throw new Error('no agent')
   return found
 }
 /** Every prompt that an agent of the task was given, by whichever way, before its workspace went. */
-function heard(id: string): () => string[] {
+function heard(id: string, attempt = 1): () => string[] {
   const seen = new Map<string, string[]>()
   const look = () => {
-    for (const { body, prompts, script } of sessions(id)) {
+    for (const { body, prompts, script } of sessions(id, attempt)) {
       seen.set(body.sessionId, [body.prompt, ...(script.ignoresPrompts ? [] : prompts.values())])
     }
   }
@@ -82,6 +85,47 @@ describe('tdf send to a running agent', () => {
     await send(id, 'also the docs')
     await at(id, null)
     expect(prompts()).toEqual(['say hi', 'also the docs'])
+  })
+
+  it('is refused once the agent has ended, and says so', async () => {
+    const id = await submit({ ...success, ms: MIN, commits: 1 }, { check: 'make test' })
+    agent().faults.salvageFails = true
+    await at(id, 'salvage')
+    expect(await send(id, 'also the docs')).toEqual({ accepted: false, reason: expect.stringContaining('has ended') })
+    agent().faults.salvageFails = false
+    await at(id, null)
+  })
+
+  it('is refused between the word of the end and its consequences', async () => {
+    const id = await submit({ ...success, ms: MIN, commits: 1 })
+    await at(id, 'running')
+    expect(await send(id, 'in time')).toEqual({ accepted: true })
+    await life.world.run(() => life.task(id).facts.followups === 1 && life.task(id).step === 'running')
+    const sessionId = life.task(id).sessionId ?? ''
+    const told = { seq: 1, attempt: 1, sessionId, status: 'completed', exitCode: 0, signal: null, errorMessage: null }
+    const workspaceId = `${id}-1-1`
+    await life.engine.store.commit(() => {
+      const { sql } = life.engine.store
+      const dedupe = `session_exited:${workspaceId}:${sessionId}`
+      addSignal(sql, { id, attempt: 1, kind: 'session_exited', dedupe, payload: told }, life.world.clock.now())
+    })
+    expect(await send(id, 'too late')).toMatchObject({ accepted: false })
+    // The repeat of a call whose answer was lost is no new one.
+    expect(await send(id, 'in time')).toEqual({ accepted: true })
+  })
+
+  it('is for the next attempt when this one ends without having taken it', async () => {
+    const says = { outcome: 'error', resumeRef: 'c1' } as const
+    const id = await submit({ ...WORKS, ms: MIN, exitCode: 1, dirty: true, says, resumed: { ...success, ms: MIN } })
+    const prompts = heard(id, 2)
+    await at(id, 'running')
+    expect(await send(id, 'also the docs')).toEqual({ accepted: true })
+    await at(id, null)
+    expect(life.task(id).status).toBe('failed')
+    await life.engine.start(id, 2, { resume: true })
+    await at(id, null)
+    expect(life.task(id)).toMatchObject({ attempt: 2, status: 'completed' })
+    expect(prompts()).toEqual([expect.stringMatching(/interrupted/), 'also the docs'])
   })
 
   it('is not given twice when the daemon dies between the prompt and its record', async () => {
