@@ -61,7 +61,7 @@ describe('a hop that lost the race for its row', () => {
     const id = await life.submit()
     let moves = 0
     meanwhile = () => {
-      if (moves === 3 || life.engine.query(id)?.step !== 'workspace_creation') return
+      if (moves === 3 || life.engine.query(id)?.step !== 'salvage') return
       moves += 1
       sql().run('update attempts set rev = rev + 1 where task_id = ?', id)
     }
