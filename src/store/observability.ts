@@ -1,5 +1,5 @@
 /**
- * The second database: failures and sweep actions, for people to read. It may be lost: a broken one is set aside and
+ * The second database: failures and sweep actions, for people to read. How long steps took is in the journal. It may be lost: a broken one is set aside and
  * never stops the daemon. Rows come from the outbox of the first and are copied by id, so twice is once.
  */
 
@@ -24,15 +24,8 @@ const SCHEMA = `
     context text not null
   ) strict;
   create index if not exists errors_at on errors (at);
-  create table if not exists timings (
-    seq integer primary key,
-    at integer not null,
-    task_id text not null,
-    attempt integer not null,
-    step text not null,
-    ms integer not null
-  ) strict;
-  create index if not exists timings_step on timings (step, at);
+  -- Of earlier versions, which never wrote it.
+  drop table if exists timings;
 `
 
 export interface Observability {

@@ -3,7 +3,6 @@
  * It reads no clock and throws no dice; both are handed in.
  */
 import { backoffMs, pollBackoffMs } from '../../../src/core/backoff.ts'
-import { changed } from '../../../src/core/copy-task.ts'
 import { TdfError } from '../../../src/core/errors.ts'
 import {
   type Facts,
@@ -81,7 +80,7 @@ function waitFor(task: Task, outcome: Extract<Outcome, { kind: 'wait' }>, input:
     return late({ ...task, waitingFor: outcome.why }, input, writesOf(outcome))
   }
   const wakeAt = earliest(now + Math.ceil(Math.max(outcome.ms, 0)), isLate ? lookUntil : deadlineAt)
-  const next = changed(task, { wakeAt, deadlineAt, waitingFor: outcome.why, updatedAt: now })
+  const next: Task = { ...task, wakeAt, deadlineAt, waitingFor: outcome.why, updatedAt: now }
   return transition(task, next, writesOf(outcome), input)
 }
 
@@ -153,21 +152,17 @@ export function retryDelayMs(
   return Math.max(backoffMs(tries, { baseMs, maxMs, jitter }), Math.ceil(error?.retryAfterMs ?? 0))
 }
 
-const PATCHED = ['parkedUntil', 'facts', 'sessionId', 'result', 'usage', 'verdict'] as const
-
-/**
- * What an outcome says beside its kind, merged into the task. A verdict that fell stays. Mostly it says nothing.
- */
+/** The task with what the outcome says beside its kind. A verdict that fell stays. */
 function applyPatch(task: Task, patch: StepPatch): Task {
-  if (!PATCHED.some(name => patch[name] !== undefined)) return task
-  return changed(task, {
+  return {
+    ...task,
     parkedUntil: patch.parkedUntil ?? task.parkedUntil,
     facts: patch.facts ? { ...task.facts, ...patch.facts } : task.facts,
     sessionId: patch.sessionId ?? task.sessionId,
     result: patch.result ?? task.result,
     usage: patch.usage ?? task.usage,
     verdict: isTerminal(task.status) ? task.verdict : (patch.verdict ?? task.verdict),
-  })
+  }
 }
 
 function writesOf(patch: StepPatch): Write[] {

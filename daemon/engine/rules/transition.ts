@@ -1,6 +1,5 @@
 /** What a decision consists of, and the journal's view of it. Refuses what the tables of edges do not allow. */
 import type { Config } from '../../../src/config/schema/schema.ts'
-import { changed } from '../../../src/core/copy-task.ts'
 import { TdfError } from '../../../src/core/errors.ts'
 import type { NewEvent } from '../../../src/core/facts.ts'
 import {
@@ -57,7 +56,8 @@ export function enter(task: Task, to: Step, input: DecisionInput, writes: Write[
       : task.absoluteAt
   const deadlineMs = row.deadlineMs(config, task)
   const status = isTerminal(task.status) ? task.status : (row.status ?? task.status)
-  const next = changed(task, {
+  const next: Task = {
+    ...task,
     status,
     parkedUntil: status === 'parked' ? task.parkedUntil : null,
     facts: to === 'running' && task.facts.parkedAt ? { ...task.facts, parkedAt: null } : task.facts,
@@ -70,7 +70,7 @@ export function enter(task: Task, to: Step, input: DecisionInput, writes: Write[
     waitingFor: null,
     startedAt: startsRunning ? now : task.startedAt,
     updatedAt: now,
-  })
+  }
   return transition(task, next, writes, input)
 }
 

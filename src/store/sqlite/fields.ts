@@ -1,6 +1,6 @@
 /** Tables as data: which property sits in which column and how. Rows and objects are made from it in one place. */
 import { TdfError } from '../../core/errors.ts'
-import { blank, type Row, type Value } from './sql.ts'
+import type { Row, Value } from './sql.ts'
 
 type Kind = 'plain' | 'json' | 'flag'
 
@@ -11,9 +11,11 @@ export interface Field {
   kind: Kind
 }
 
-export function fields(plain: readonly string[], json: readonly string[] = [], flags: readonly string[] = []): Field[] {
-  const of = (kind: Kind) => (property: string) => ({ property, column: snake(property), kind })
-  return [...plain.map(of('plain')), ...json.map(of('json')), ...flags.map(of('flag'))]
+/** Each argument names properties, separated by white space: plain values, JSON, and booleans that are stored as 0 or 1. */
+export function fields(plain: string, json = '', flags = ''): Field[] {
+  const of = (kind: Kind, properties: string) =>
+    properties.split(/\s+/).flatMap(property => (property === '' ? [] : [{ property, column: snake(property), kind }]))
+  return [...of('plain', plain), ...of('json', json), ...of('flag', flags)]
 }
 
 /** The values of an object in the order of its fields, ready to be bound. */
@@ -29,7 +31,7 @@ export function valuesOf(object: object, table: readonly Field[]): Value[] {
 
 /** An object from a row. Throws STATE_CORRUPT when a JSON column is broken. */
 export function objectOf<T>(row: Row, table: readonly Field[]): T {
-  const object: Record<string, unknown> = { ...blankOf(table) }
+  const object: Record<string, unknown> = {}
   for (const { property, column, kind } of table) {
     const value = row[column] ?? null
     object[property] = kind === 'json' ? jsonOf(row, column) : kind === 'flag' ? value === 1 : value
@@ -38,34 +40,9 @@ export function objectOf<T>(row: Row, table: readonly Field[]): T {
   return object as T
 }
 
-/** The same from values in the order of the fields: a wide row that is read in every hop is made once, not twice. */
-export function objectFrom<T>(values: readonly Value[], table: readonly Field[]): T {
-  const object: Record<string, unknown> = { ...blankOf(table) }
-  for (let index = 0; index < table.length; index++) {
-    const { property, column, kind } = table[index] as Field
-    const value = values[index] ?? null
-    object[property] = kind === 'plain' ? value : kind === 'flag' ? value === 1 : parsed(value, column, values)
-  }
-  return object as T
-}
-
-const blanks = new WeakMap<readonly Field[], Readonly<Record<string, null>>>()
-
-function blankOf(table: readonly Field[]): Readonly<Record<string, null>> {
-  const known = blanks.get(table)
-  if (known) return known
-  const fresh = blank(table.map(({ property }) => property))
-  blanks.set(table, fresh)
-  return fresh
-}
-
 /** A JSON column. Throws STATE_CORRUPT, with the row by its first column. */
 export function jsonOf(row: Row, column: string): unknown {
-  return parsed(row[column] ?? null, column, row)
-}
-
-/** `row` is where it stands. */
-function parsed(text: Value, column: string, row: Row | readonly Value[]): unknown {
+  const text = row[column] ?? null
   try {
     return text === null ? null : JSON.parse(String(text))
   } catch (error) {

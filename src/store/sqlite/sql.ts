@@ -12,8 +12,6 @@ export type Row = Readonly<Record<string, Value>>
 
 export interface Sql {
   one(sql: string, ...parameters: Value[]): Row | undefined
-  /** The values of one row in the order of its columns. */
-  values(sql: string, ...parameters: Value[]): readonly Value[] | undefined
   all(sql: string, ...parameters: Value[]): Row[]
   /** Returns the number of changed rows. */
   run(sql: string, ...parameters: Value[]): number
@@ -28,7 +26,6 @@ export interface Sql {
 interface Prepared {
   statement: Database.Statement
   columns: string[]
-  blank: Row
   parameterCount: number
 }
 
@@ -53,7 +50,7 @@ export function openSql(file: string): Sql {
     const statement = database.prepare(sql)
     const columns = statement.reader ? statement.columns().map(column => column.name) : []
     if (statement.reader) statement.raw(true)
-    const fresh = { statement, columns, blank: blank(columns), parameterCount: countPlaceholders(sql) }
+    const fresh = { statement, columns, parameterCount: countPlaceholders(sql) }
     prepared.set(sql, fresh)
     return fresh
   }
@@ -85,7 +82,6 @@ export function openSql(file: string): Sql {
       const row = prepared.statement.get(values) as Value[] | undefined
       return row && toRow(prepared, row)
     },
-    values: (sql, ...values) => bind(sql, values).statement.get(values) as Value[] | undefined,
     all(sql, ...values) {
       const prepared = bind(sql, values)
       return (prepared.statement.all(values) as Value[][]).map(row => toRow(prepared, row))
@@ -101,11 +97,8 @@ export function openSql(file: string): Sql {
   }
 }
 
-function toRow({ columns, blank }: Prepared, values: Value[]): Row {
-  const row: Record<string, Value> = { ...blank }
-  for (let index = 0; index < columns.length; index++) row[columns[index] ?? ''] = values[index] ?? null
-  return row
-}
+const toRow = ({ columns }: Prepared, values: Value[]): Row =>
+  Object.fromEntries(columns.map((column, index) => [column, values[index] ?? null]))
 
 /**
  * `run` of INSERT … RETURNING neither commits nor frees its lock (libsql-js#238), and a prepared BEGIN that meets a lock
@@ -137,13 +130,4 @@ const countPlaceholders = (sql: string) => withoutQuotes(sql).split('?').length 
 /** A statement without its strings, quoted names and comments. */
 function withoutQuotes(sql: string): string {
   return sql.replace(/'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|--[^\n]*|\/\*[\s\S]*?\*\//g, ' ')
-}
-
-/**
- * An object with these names, all null, of one fixed shape; `{ ...blank(names) }` keeps it, and so does filling it. For
- * wide objects that are made in a loop: V8 turns one that grows by computed names into a hash table after a dozen of
- * them, and each spread of that takes 4 µs where a shape takes 0.3.
- */
-export function blank(names: readonly string[]): Readonly<Record<string, null>> {
-  return JSON.parse(JSON.stringify(Object.fromEntries(names.map(name => [name, null]))))
 }

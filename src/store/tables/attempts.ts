@@ -7,7 +7,6 @@ import {
   fields,
   holes,
   jsonOf,
-  objectFrom,
   objectOf,
   readable,
   valuesOf,
@@ -21,19 +20,15 @@ export interface AttemptKey {
 
 /** What an outcome writes. */
 const STATE = fields(
-  [
-    ...['status', 'step', 'stepEnteredAt', 'stepAttempt', 'wakeAt', 'deadlineAt', 'absoluteAt', 'waitingFor'],
-    ...['parkedUntil', 'placement', 'nodeName', 'workspaceId', 'sessionId', 'verdict', 'cleanup'],
-    ...['startedAt', 'completedAt', 'updatedAt', 'engineVersion'],
-  ],
-  ['facts', 'result', 'usage', 'error'],
+  `status step stepEnteredAt stepAttempt wakeAt deadlineAt absoluteAt waitingFor parkedUntil placement nodeName
+   workspaceId sessionId verdict cleanup startedAt completedAt updatedAt engineVersion`,
+  'facts result usage error',
 )
-const PROPERTIES = STATE.map(({ property }) => property)
-const WAKE_BIT = 1 << PROPERTIES.indexOf('wakeAt')
-const WHOLE = [...fields(['attempt', 'rev', 'wakes', 'createdAt']), ...STATE]
 const KEY: Field = { property: 'id', column: 'task_id', kind: 'plain' }
-const INSERT = [KEY, ...fields(['attempt', 'rev', 'createdAt']), ...STATE]
+const INSERT = [KEY, ...fields('attempt rev createdAt'), ...STATE]
 const INSERTION = `insert into attempts (${columnsOf(INSERT)}, wakes, live) values (${holes(INSERT)}, 0, 1) on conflict do nothing`
+const WHOLE = [...fields('attempt rev wakes createdAt'), ...STATE]
+const READ = [...fields('id', 'spec'), ...WHOLE]
 
 /** A task as read, with the count of wake-ups that its writer must still find. */
 export interface ReadTask extends Task {
@@ -43,17 +38,16 @@ export interface ReadTask extends Task {
 const SELECT = `select t.id, t.spec, ${columnsOf(WHOLE, 'a.')} from attempts a join tasks t on t.id = a.task_id`
 const SELECT_ONE = `${SELECT} where a.task_id = ? and a.attempt = ?`
 const SELECT_NEWEST = `${SELECT} and a.attempt = t.attempt where t.id = ?`
-const READ = [...fields(['id']), ...fields([], ['spec']), ...WHOLE]
 
 export function readAttempt(sql: Sql, key: AttemptKey): ReadTask | undefined {
-  const values = sql.values(SELECT_ONE, key.id, key.attempt)
-  return values && objectFrom(values, READ)
+  const row = sql.one(SELECT_ONE, key.id, key.attempt)
+  return row && toTask(row)
 }
 
 /** The newest attempt of a task. */
 export function readNewestAttempt(sql: Sql, id: string): ReadTask | undefined {
-  const values = sql.values(SELECT_NEWEST, id)
-  return values && objectFrom(values, READ)
+  const row = sql.one(SELECT_NEWEST, id)
+  return row && toTask(row)
 }
 
 /** The newest attempts of tasks, newest task first. `where` is ours; its values are bound. */
@@ -89,9 +83,8 @@ export function insertAttempt(sql: Sql, task: Task): boolean {
 }
 
 /**
- * Writes an outcome over what was `seen`. False when somebody moved the attempt since. A wake-up that came in
- * meanwhile is never overwritten by a later one: it makes the next wake now. Answers `outcome`, which has become the
- * attempt as it is stored: its `rev`, `wakes` and `wakeAt` are set.
+ * Writes an outcome over what was `seen` and answers the attempt as it is stored. False when somebody moved the attempt
+ * since. A wake-up that came in meanwhile is never overwritten by a later one: it makes the next wake now.
  */
 export function updateAttempt(sql: Sql, seen: ReadTask, outcome: Task, now: number): ReadTask | false {
   // Mostly nobody called meanwhile, and one guarded statement is all it takes.
@@ -106,45 +99,15 @@ function writeWoken(sql: Sql, seen: ReadTask, outcome: Task, now: number): ReadT
 function write(sql: Sql, seen: ReadTask, outcome: Task, wakes: number, wakeAt: number | null): ReadTask | false {
   const { id, attempt, rev } = seen
   const live = outcome.step !== null
-  const stored = outcome as ReadTask
-  stored.rev = rev + 1
-  stored.wakes = wakes
-  stored.wakeAt = live ? wakeAt : null
-  const { statement, changed } = updateFor(changesBetween(seen, stored), live)
-  const rows = sql.run(statement, ...valuesOf(stored, changed), id, attempt, rev, wakes)
+  const stored: ReadTask = { ...outcome, rev: rev + 1, wakes, wakeAt: live ? wakeAt : null }
+  const rows = sql.run(live ? UPDATE : UPDATE_LAST, ...valuesOf(stored, STATE), id, attempt, rev, wakes)
   return rows === 1 && stored
 }
 
-/** Each column that is bound costs 1 µs; an outcome changes seven of twenty-three, and mostly no JSON. A bit for each. */
-function changesBetween(seen: object, stored: object): number {
-  const [before, after] = [seen as Record<string, unknown>, stored as Record<string, unknown>]
-  let bits = WAKE_BIT
-  for (let index = 0; index < PROPERTIES.length; index++) {
-    const property = PROPERTIES[index] as string
-    if (before[property] !== after[property]) bits |= 1 << index
-  }
-  return bits
-}
-
-interface Update {
-  statement: string
-  changed: readonly Field[]
-}
-
-/** A statement for each set of columns that ever changed together: some dozens of them. */
-const [goingOn, ending] = [new Map<number, Update>(), new Map<number, Update>()]
-
-function updateFor(bits: number, live: boolean): Update {
-  const known = (live ? goingOn : ending).get(bits)
-  if (known) return known
-  const changed = STATE.filter((_, index) => bits & (1 << index))
-  // Naming `live` rewrites its index entry, whatever its value.
-  const statement = `update attempts set rev = rev + 1${live ? '' : ', live = 0'}, ${assignments(changed)}
-    where task_id = ? and attempt = ? and rev = ? and wakes = ?`
-  const update = { statement, changed }
-  ;(live ? goingOn : ending).set(bits, update)
-  return update
-}
+const GUARD = 'where task_id = ? and attempt = ? and rev = ? and wakes = ?'
+const UPDATE = `update attempts set rev = rev + 1, ${assignments(STATE)} ${GUARD}`
+// Naming `live` rewrites its index entry, whatever its value.
+const UPDATE_LAST = `update attempts set rev = rev + 1, live = 0, ${assignments(STATE)} ${GUARD}`
 
 /** Pulls the wake of a live attempt to `at`. Never touches `rev`: a signal is no change of state. */
 export function wakeAttempt(sql: Sql, key: AttemptKey, at: number): boolean {

@@ -4,17 +4,11 @@ import { assignments, columnsOf, fields, holes, objectOf, readable, valuesOf } f
 import type { Sql } from '../sqlite/sql.ts'
 
 const STATE = fields(
-  [
-    ...['status', 'size', 'location', 'address', 'maxWorkspaces', 'stateId', 'cursor', 'wakeAt', 'deadlineAt'],
-    ...['waitingFor', 'warmUntil', 'pricePerHour', 'readyAt', 'updatedAt'],
-  ],
-  ['facts'],
+  `status size location address maxWorkspaces stateId cursor wakeAt deadlineAt waitingFor warmUntil pricePerHour readyAt
+   updatedAt`,
+  'facts',
 )
-const WHOLE = [
-  ...fields(['name', 'provider', 'rev', 'wakes', 'createdAt']),
-  ...fields([], [], ['autoProvisioned']),
-  ...STATE,
-]
+const WHOLE = [...fields('name provider rev wakes createdAt', '', 'autoProvisioned'), ...STATE]
 const UPDATE = `update nodes set rev = rev + 1, ${assignments(STATE)} where name = ?`
 
 export interface ReadNode extends Node {

@@ -22,12 +22,9 @@ export interface Push {
 }
 
 const TABLE = fields(
-  [
-    ...['taskId', 'attempt', 'remote', 'branch', 'commitId', 'state', 'pushedCommit', 'prUrl', 'tries', 'dueAt'],
-    ...['until', 'error', 'updatedAt'],
-  ],
-  [],
-  ['wantsPr'],
+  'taskId attempt remote branch commitId state pushedCommit prUrl tries dueAt until error updatedAt',
+  '',
+  'wantsPr',
 )
 
 const read = (row: Row) => objectOf<Push>(row, TABLE)

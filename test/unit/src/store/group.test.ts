@@ -39,7 +39,7 @@ describe('a group', () => {
     const world = {
       ...real,
       clock,
-      power: (when: string, effect: string) => void (when === 'after' && effect === 'commit' && commits++),
+      failpoint: (when: string, effect: string) => void (when === 'after' && effect === 'commit' && commits++),
     }
     const group = groupOf({ world: world as ReturnType<typeof realWorld> })
     await Promise.all([1, 2, 3].map(value => group.commit(() => insert(value))))
@@ -86,7 +86,7 @@ describe('a group', () => {
   it('tells nobody that something was stored when the commit fails', async () => {
     const world = {
       ...realWorld(),
-      power(when: string) {
+      failpoint(when: string) {
         if (when === 'before') throw Object.assign(new Error('disk full'), { code: 'SQLITE_FULL' })
       },
     }
