@@ -3,11 +3,11 @@
  * subject at most once at a time. Everything it knows comes from the rows at start and from what was committed since;
  * it never scans the database.
  */
-import { asTdfError } from '../../src/core/errors.ts'
+import { asTdfError, type TdfError } from '../../src/core/errors.ts'
 import type { Log } from '../../src/platform/log.ts'
-import type { Cancel, World } from '../../src/platform/world.ts'
+import type { Clock, World } from '../../src/platform/world.ts'
 import type { AttemptKey } from '../../src/store/tables/attempts.ts'
-import { createSchedule } from './schedule.ts'
+import { createAlarm, createSchedule } from './schedule.ts'
 
 /** `task:<id>/<attempt>` or `node:<name>`. */
 export type Subject = string
@@ -58,79 +58,34 @@ const FAILED_RETRY_MS = 5_000
 export function createLoop({ world, log, run, onGap }: LoopParts): Loop {
   const { clock } = world
   const schedule = createSchedule()
-  const busy = new Map<Subject, AbortController>()
-  const again = new Set<Subject>()
-  let epochAt = clock.now()
-  let wall = clock.now()
-  let mono = clock.mono()
+  const runs = createRuns(run, ended)
+  const alarm = createAlarm(clock, () => {
+    tick()
+    alarm.drop()
+    rearm()
+  })
+  const guard = createClockGuard({ clock, log, onGap }, rearm)
   let lagMs = 0
   let stopped = true
-  let held = false
-  let timer: { cancel: Cancel; dueMono: number } | undefined
   let planning = false
-  let drained: (() => void) | undefined
 
   function tick(): number {
-    noticeGap()
-    if (held) return 0
-    const due = schedule.take(clock.now(), BUSY_MAX - busy.size)
-    for (const subject of due) start(subject)
+    lagMs = alarm.lateMs()
+    // The timer fired: re-arm.
+    if (lagMs > 0) alarm.drop()
+    guard.look(lagMs)
+    if (guard.isHeld()) return 0
+    const due = schedule.take(clock.now(), BUSY_MAX - runs.count())
+    for (const subject of due) runs.start(subject)
     return due.length
   }
 
-  /** How far the two clocks have parted since the last round, in ms. */
-  const jump = () => clock.now() - wall - (clock.mono() - mono)
-
-  /** A suspended machine or a changed clock parts the two clocks; a stopped process comes late by both. */
-  function noticeGap(): void {
-    const now = clock.now()
-    const monoNow = clock.mono()
-    const jumpMs = jump()
-    lagMs = Math.max(monoNow - (timer?.dueMono ?? monoNow), 0)
-    // It has been heard; what comes next is planned anew.
-    if (lagMs > 0) dropTimer()
-    wall = now
-    mono = monoNow
-    const gapMs = Math.round(jumpMs + (lagMs >= GAP_MS ? lagMs : 0))
-    if (Math.abs(gapMs) < GAP_MS) return
-    epochAt = now
-    log.warn({ gapMs }, 'the clock jumped: deadlines move along')
-    held = true
-    moveDeadlines(gapMs)
-  }
-
-  function moveDeadlines(gapMs: number): void {
-    onGap(gapMs).then(
-      () => {
-        held = false
-        rearm()
-      },
-      error => {
-        log.error({ err: String(error) }, 'the deadlines could not be moved; it will be tried again')
-        if (!stopped) clock.timer(FAILED_RETRY_MS, () => moveDeadlines(gapMs))
-      },
-    )
-  }
-
-  function start(subject: Subject): void {
-    if (busy.has(subject)) return void again.add(subject)
-    const controller = new AbortController()
-    busy.set(subject, controller)
-    void runOnce(subject, controller)
-  }
-
-  async function runOnce(subject: Subject, controller: AbortController): Promise<void> {
-    try {
-      await run(subject, controller)
-    } catch (error) {
-      if (!stopped) {
-        log.error({ subject, code: asTdfError(error).code, err: String(error) }, 'a run failed; it will be tried again')
-        schedule.set(subject, clock.now() + FAILED_RETRY_MS)
-      }
+  function ended(subject: Subject, failure: TdfError | null, isWokenAgain: boolean): void {
+    if (failure && !stopped) {
+      log.error({ subject, code: failure.code, err: String(failure) }, 'a run failed; it will be tried again')
+      schedule.set(subject, clock.now() + FAILED_RETRY_MS)
     }
-    busy.delete(subject)
-    if (again.delete(subject)) schedule.set(subject, clock.now())
-    if (stopped && busy.size === 0) drained?.()
+    if (isWokenAgain) schedule.set(subject, clock.now())
     rearm()
   }
 
@@ -139,41 +94,18 @@ export function createLoop({ world, log, run, onGap }: LoopParts): Loop {
    * before any of them is answered, so that what a callback led to does not wait for its answer to be written.
    */
   function rearm(): void {
-    if (stopped || planning || held) return
+    if (stopped || planning || guard.isHeld()) return
     planning = true
     Promise.resolve().then(plan)
   }
 
   function plan(): void {
     planning = false
-    if (stopped || held) return
+    if (stopped || guard.isHeld()) return
     const now = clock.now()
-    const earliest = busy.size >= BUSY_MAX ? null : schedule.earliest()
+    const earliest = runs.count() >= BUSY_MAX ? null : schedule.earliest()
     const sleepMs = Math.min(Math.max((earliest ?? now + SLEEP_MS_MAX) - now, 0), SLEEP_MS_MAX)
-    if (sleepMs === 0) round()
-    else sleep(sleepMs)
-  }
-
-  /** A round too early does nothing; a timer made anew for each change costs more. */
-  function sleep(ms: number): void {
-    const dueMono = clock.mono() + ms
-    if (timer && timer.dueMono <= dueMono) return
-    dropTimer()
-    timer = { dueMono, cancel: clock.timer(ms, wake) }
-  }
-
-  function wake(): void {
-    tick()
-    dropTimer()
-    rearm()
-  }
-
-  function dropTimer(): void {
-    timer?.cancel()
-    timer = undefined
-  }
-
-  function round(): void {
+    if (sleepMs > 0) return alarm.set(sleepMs)
     tick()
     rearm()
   }
@@ -183,31 +115,119 @@ export function createLoop({ world, log, run, onGap }: LoopParts): Loop {
       schedule.set(subject, at)
       rearm()
     },
-    interrupt: (subject, reason) => busy.get(subject)?.abort(reason),
     tick,
     start() {
       stopped = false
-      epochAt = clock.now()
-      wall = epochAt
-      mono = clock.mono()
+      guard.start()
       rearm()
     },
     stop() {
       stopped = true
-      dropTimer()
-      for (const controller of busy.values()) controller.abort(new Error('the daemon stops'))
-      return busy.size === 0 ? Promise.resolve() : new Promise(resolve => (drained = resolve))
+      guard.stop()
+      alarm.drop()
+      return runs.end()
     },
-    epochAt: () => epochAt,
+    interrupt: runs.interrupt,
+    epochAt: guard.epochAt,
     lagMs: () => lagMs,
-    earliest: () => schedule.earliest(),
-    busy: () => busy.size,
-    isFree: subject => !busy.has(subject) && !held && Math.abs(jump()) < GAP_MS,
-    knows: subject => schedule.at(subject) !== undefined || busy.has(subject),
+    earliest: schedule.earliest,
+    busy: runs.count,
+    isFree: subject => !runs.has(subject) && guard.isOpen(),
+    knows: subject => schedule.at(subject) !== undefined || runs.has(subject),
   }
 }
 
-/** Names of what the loop runs. */
+/** What is under way: each subject once at a time. One that is woken during its run is named as such when the run ends. */
+function createRuns(
+  run: LoopParts['run'],
+  ended: (subject: Subject, failure: TdfError | null, isWokenAgain: boolean) => void,
+) {
+  const controllers = new Map<Subject, AbortController>()
+  const woken = new Set<Subject>()
+  let drained: (() => void) | undefined
+
+  async function runOnce(subject: Subject, controller: AbortController): Promise<void> {
+    const failure = await run(subject, controller).then(() => null, asTdfError)
+    controllers.delete(subject)
+    ended(subject, failure, woken.delete(subject))
+    if (controllers.size === 0) drained?.()
+  }
+
+  return {
+    start(subject: Subject): void {
+      if (controllers.has(subject)) return void woken.add(subject)
+      const controller = new AbortController()
+      controllers.set(subject, controller)
+      void runOnce(subject, controller)
+    },
+    interrupt: (subject: Subject, reason: Error) => controllers.get(subject)?.abort(reason),
+    has: (subject: Subject) => controllers.has(subject),
+    count: () => controllers.size,
+    /** Interrupts everything, and resolves when the last run has ended. */
+    end(): Promise<void> {
+      for (const controller of controllers.values()) controller.abort(new Error('the daemon stops'))
+      return controllers.size === 0 ? Promise.resolve() : new Promise(resolve => (drained = resolve))
+    },
+  }
+}
+
+/** Sees the clock jump, and holds the loop until every deadline has moved along. */
+function createClockGuard(
+  { clock, log, onGap }: Pick<LoopParts, 'log' | 'onGap'> & { clock: Clock },
+  moved: () => void,
+) {
+  let epochAt = clock.now()
+  let wall = clock.now()
+  let mono = clock.mono()
+  let held = false
+  let stopped = true
+
+  /** How far the two clocks have parted since the last look, in ms. */
+  const jumpMs = () => clock.now() - wall - (clock.mono() - mono)
+
+  function mark(): void {
+    wall = clock.now()
+    mono = clock.mono()
+  }
+
+  function move(gapMs: number): void {
+    onGap(gapMs).then(
+      () => {
+        held = false
+        moved()
+      },
+      error => {
+        log.error({ err: String(error) }, 'the deadlines could not be moved; it will be tried again')
+        if (!stopped) clock.timer(FAILED_RETRY_MS, () => move(gapMs))
+      },
+    )
+  }
+
+  return {
+    /** A suspended machine or a changed clock parts the two clocks; a stopped process comes late by both. */
+    look(lagMs: number): void {
+      const gapMs = Math.round(jumpMs() + (lagMs >= GAP_MS ? lagMs : 0))
+      mark()
+      if (Math.abs(gapMs) < GAP_MS) return
+      epochAt = clock.now()
+      log.warn({ gapMs }, 'the clock jumped: deadlines move along')
+      held = true
+      move(gapMs)
+    },
+    start(): void {
+      stopped = false
+      epochAt = clock.now()
+      mark()
+    },
+    stop(): void {
+      stopped = true
+    },
+    epochAt: () => epochAt,
+    isHeld: () => held,
+    /** Whether no jump is left to take in. */
+    isOpen: () => !held && Math.abs(jumpMs()) < GAP_MS,
+  }
+}
 
 export const taskSubject = ({ id, attempt }: AttemptKey) => `task:${id}/${attempt}`
 export const nodeSubject = (name: string) => `node:${name}`

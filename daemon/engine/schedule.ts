@@ -1,4 +1,5 @@
-/** The times at which subjects are due, as a binary heap: the earliest in O(1), a change in O(log n). */
+/** The times at which subjects are due, as a binary heap: the earliest in O(1), a change in O(log n); and the one timer. */
+import type { Cancel, Clock } from '../../src/platform/world.ts'
 
 export interface Schedule {
   /** Sets when a subject is due; null takes it out. */
@@ -17,57 +18,22 @@ interface Entry {
   subject: string
 }
 
+/** So many stale entries are kept before the heap is made anew. */
 const SPARE = 256
 
 export function createSchedule(): Schedule {
-  let heap: Entry[] = []
+  let heap = createHeap()
   // What counts is `times`; an entry of the heap that differs from it is stale and dropped when it comes up.
   const times = new Map<string, number>()
 
-  function push(entry: Entry): void {
-    let index = heap.push(entry) - 1
-    while (index > 0) {
-      const parent = (index - 1) >> 1
-      if (timeAt(parent) <= entry.at) break
-      swap(index, parent)
-      index = parent
-    }
-  }
-
-  function pop(): Entry | undefined {
-    const top = heap[0]
-    const last = heap.pop()
-    if (top === undefined || last === undefined || heap.length === 0) return top
-    heap[0] = last
-    let index = 0
-    for (;;) {
-      const left = 2 * index + 1
-      if (left >= heap.length) return top
-      const child = left + 1 < heap.length && timeAt(left + 1) < timeAt(left) ? left + 1 : left
-      if (timeAt(index) <= timeAt(child)) return top
-      swap(index, child)
-      index = child
-    }
-  }
-
   /** A wake that was pulled nearer leaves its entry behind, a day or more ahead: without this they would pile up. */
   function compact(): void {
-    heap = []
-    for (const [subject, at] of times) push({ subject, at })
-  }
-
-  const timeAt = (index: number) => heap[index]?.at ?? Number.POSITIVE_INFINITY
-
-  function swap(one: number, other: number): void {
-    const first = heap[one]
-    const second = heap[other]
-    if (!first || !second) return
-    heap[one] = second
-    heap[other] = first
+    heap = createHeap()
+    for (const [subject, at] of times) heap.push({ subject, at })
   }
 
   function dropStale(): void {
-    for (let top = heap[0]; top && times.get(top.subject) !== top.at; top = heap[0]) pop()
+    for (let top = heap.top(); top && times.get(top.subject) !== top.at; top = heap.top()) heap.pop()
   }
 
   return {
@@ -75,25 +41,93 @@ export function createSchedule(): Schedule {
       if (at === null) times.delete(subject)
       else if (times.get(subject) !== at) {
         times.set(subject, at)
-        push({ subject, at })
-        if (heap.length > 2 * times.size + SPARE) compact()
+        heap.push({ subject, at })
+        if (heap.size() > 2 * times.size + SPARE) compact()
       }
     },
     earliest() {
       dropStale()
-      return heap[0]?.at ?? null
+      return heap.top()?.at ?? null
     },
     take(now, max) {
       const taken: string[] = []
-      for (dropStale(); taken.length < max && heap[0] && heap[0].at <= now; dropStale()) {
-        const top = pop()
-        if (!top) break
+      dropStale()
+      for (let top = heap.top(); top && top.at <= now && taken.length < max; top = heap.top()) {
+        heap.pop()
         times.delete(top.subject)
         taken.push(top.subject)
+        dropStale()
       }
       return taken
     },
-    entries: () => heap.length,
+    entries: () => heap.size(),
     at: subject => times.get(subject),
+  }
+}
+
+/** A binary heap of entries, the earliest on top. */
+function createHeap() {
+  const entries: Entry[] = []
+  const timeAt = (index: number) => entries[index]?.at ?? Number.POSITIVE_INFINITY
+
+  function swap(one: number, other: number): void {
+    const first = entries[one]
+    const second = entries[other]
+    if (!first || !second) return
+    entries[one] = second
+    entries[other] = first
+  }
+
+  function sink(from: number): void {
+    let index = from
+    for (;;) {
+      const left = 2 * index + 1
+      const child = timeAt(left + 1) < timeAt(left) ? left + 1 : left
+      if (timeAt(index) <= timeAt(child)) return
+      swap(index, child)
+      index = child
+    }
+  }
+
+  return {
+    size: () => entries.length,
+    top: () => entries[0],
+    push(entry: Entry): void {
+      let index = entries.push(entry) - 1
+      while (index > 0) {
+        const parent = (index - 1) >> 1
+        if (timeAt(parent) <= entry.at) break
+        swap(index, parent)
+        index = parent
+      }
+    },
+    /** Takes the top out. */
+    pop(): void {
+      const last = entries.pop()
+      if (!last || entries.length === 0) return
+      entries[0] = last
+      sink(0)
+    },
+  }
+}
+
+/** One timer, set to the earliest time that is asked for: a round too early does nothing, a timer for each change costs more. */
+export function createAlarm(clock: Clock, ring: () => void) {
+  let timer: { cancel: Cancel; dueMono: number } | undefined
+
+  function drop(): void {
+    timer?.cancel()
+    timer = undefined
+  }
+
+  return {
+    drop,
+    set(ms: number): void {
+      const dueMono = clock.mono() + ms
+      if (timer && timer.dueMono <= dueMono) return
+      drop()
+      timer = { dueMono, cancel: clock.timer(ms, ring) }
+    },
+    lateMs: () => (timer ? Math.max(clock.mono() - timer.dueMono, 0) : 0),
   }
 }

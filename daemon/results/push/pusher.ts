@@ -31,62 +31,18 @@ export interface Pusher {
 type Change = Parameters<typeof changePush>[2]
 
 export function createPusher(engine: Engine, results: GitResults): Pusher {
-  const { store, world, log, config } = engine
+  const { store, world } = engine
   const going = new Map<string, Promise<void>>()
   const ending = new AbortController()
 
   function begin(push: Push): Promise<void> {
-    const trying = attempt(push)
+    const trying = attempt(engine, results, push, ending.signal)
       .catch(thrown =>
-        ending.signal.aborted ? undefined : again(push, { kind: 'failed', why: asTdfError(thrown).message }),
+        ending.signal.aborted ? undefined : again(engine, push, { kind: 'failed', why: asTdfError(thrown).message }),
       )
       .finally(() => going.delete(push.taskId))
     going.set(push.taskId, trying)
     return trying
-  }
-
-  async function attempt(push: Push): Promise<void> {
-    const task = readAttempt(store.sql, { id: push.taskId, attempt: push.attempt })
-    if (!task) return
-    const repository = await results.of(task)
-    const token = tokenFor(config.push, push.remote, engine.secrets)
-    const { signal } = ending
-    const pushed = await pushBranch(repository, push, token, signal)
-    if (signal.aborted) return
-    if (pushed.kind !== 'pushed') return again(push, pushed)
-    const there = { ...push, pushedCommit: push.commitId }
-    if (!push.wantsPr) return settle(there, { state: 'pushed', error: null })
-    // Known before anything else is tried: the branch is ours to move from now on.
-    await store.commit(() => changePush(store.sql, there, {}, world.clock.now()))
-    const asked = (branch: string) => remoteTip(repository, { remote: push.remote, branch }, token, signal)
-    const base = await baseOf(task, async branch => (await asked(branch)) !== null)
-    const opened = await openPullRequest(config.push, { task, push, token, base }, signal)
-    if (signal.aborted) return
-    if (opened.kind === 'opened') return settle(there, { state: 'pushed', error: null, prUrl: opened.url })
-    const why = `the branch is pushed, and no pull request was opened: ${opened.why}`
-    return again(there, { ...opened, why })
-  }
-
-  function again(push: Push, { kind, why }: { kind: 'refused' | 'failed'; why: string }): Promise<void> {
-    const dueAt = world.clock.now() + backoffMs(push.tries + 1, BACKOFF)
-    const isLast = kind === 'refused' || dueAt > push.until
-    log.warn({ task: push.taskId, tries: push.tries + 1, isLast }, `not pushed: ${why}`)
-    return settle(push, isLast ? { state: 'failed', error: why } : { error: why, dueAt })
-  }
-
-  async function settle(push: Push, change: Change): Promise<void> {
-    await store.commit(() => {
-      const now = world.clock.now()
-      if (!changePush(store.sql, push, { ...change, tries: push.tries + 1 }, now)) return
-      recordPush(engine, push.taskId, now)
-      if (change.state !== 'failed') return
-      const { taskId, attempt, remote, branch } = push
-      const message = `${branch} was not pushed to ${remote}: ${change.error}`
-      const id = `push-${taskId}-${attempt}-${now}`
-      recordFailure(engine, { id, source: 'push', taskId, code: 'PUSH_FAILED', message })
-      const task = readAttempt(store.sql, { id: taskId, attempt })
-      if (task) announcePush(engine, task, message, now)
-    })
   }
 
   return {
@@ -114,15 +70,60 @@ export function createPusher(engine: Engine, results: GitResults): Pusher {
   }
 }
 
+/** One try: the branch, then the pull request. Nothing is written once the signal is aborted. */
+async function attempt(engine: Engine, results: GitResults, push: Push, signal: AbortSignal): Promise<void> {
+  const { store, world, config } = engine
+  const task = readAttempt(store.sql, { id: push.taskId, attempt: push.attempt })
+  if (!task) return
+  const repository = await results.of(task)
+  const token = tokenFor(config.push, push.remote, engine.secrets)
+  const pushed = await pushBranch(repository, push, token, signal)
+  if (signal.aborted) return
+  if (pushed.kind !== 'pushed') return again(engine, push, pushed)
+  const there = { ...push, pushedCommit: push.commitId }
+  if (!push.wantsPr) return settle(engine, there, { state: 'pushed', error: null })
+  // Known before anything else is tried: the branch is ours to move from now on.
+  await store.commit(() => changePush(store.sql, there, {}, world.clock.now()))
+  const asked = (branch: string) => remoteTip(repository, { remote: push.remote, branch }, token, signal)
+  const base = await baseOf(task, async branch => (await asked(branch)) !== null)
+  const opened = await openPullRequest(config.push, { task, push, token, base }, signal)
+  if (signal.aborted) return
+  if (opened.kind === 'opened') return settle(engine, there, { state: 'pushed', error: null, prUrl: opened.url })
+  const why = `the branch is pushed, and no pull request was opened: ${opened.why}`
+  return again(engine, there, { ...opened, why })
+}
+
+function again(engine: Engine, push: Push, { kind, why }: { kind: 'refused' | 'failed'; why: string }): Promise<void> {
+  const dueAt = engine.world.clock.now() + backoffMs(push.tries + 1, BACKOFF)
+  const isLast = kind === 'refused' || dueAt > push.until
+  engine.log.warn({ task: push.taskId, tries: push.tries + 1, isLast }, `not pushed: ${why}`)
+  return settle(engine, push, isLast ? { state: 'failed', error: why } : { error: why, dueAt })
+}
+
+/** Writes what became of a try; a push that has failed for good is on record and announced. */
+async function settle(engine: Engine, push: Push, change: Change): Promise<void> {
+  const { store, world } = engine
+  await store.commit(() => {
+    const now = world.clock.now()
+    if (!changePush(store.sql, push, { ...change, tries: push.tries + 1 }, now)) return
+    recordPush(engine, push.taskId, now)
+    if (change.state !== 'failed') return
+    const { taskId, attempt, remote, branch } = push
+    const message = `${branch} was not pushed to ${remote}: ${change.error}`
+    const id = `push-${taskId}-${attempt}-${now}`
+    recordFailure(engine, { id, source: 'push', taskId, code: 'PUSH_FAILED', message })
+    const task = readAttempt(store.sql, { id: taskId, attempt })
+    if (task) announcePush(engine, task, message, now)
+  })
+}
+
 /** The branch that the task began from, if it was one and is one there; else null, the default. */
 async function baseOf({ spec: { repo } }: Task, isThere: (branch: string) => Promise<boolean>): Promise<string | null> {
   const branch = repo.ref?.replace(/^refs\/heads\//, '') ?? null
   return branch !== null && branch !== NO_BRANCH && (await isThere(branch)) ? branch : null
 }
 
-/** How a push stands, on the record: those who wait for it look again. */
-
-/** Inside a write. */
+/** Inside a write: how a push stands, in the journal; who waits for the push looks again. */
 export function recordPush(engine: Pick<Engine, 'store'>, taskId: string, now: number): void {
   const push = readPush(engine.store.sql, taskId)
   if (!push) return

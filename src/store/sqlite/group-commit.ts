@@ -57,10 +57,18 @@ interface Done {
   value: unknown
 }
 
-export function createGroup({ sql, world, participant, onFull, committed }: GroupParts): Group {
+type Result =
+  | { kind: 'committed'; taken: number; done: Done[]; then: (() => void)[] }
+  /** A member threw and took the others back with it. */
+  | { kind: 'undone' }
+  /** Nothing was stored; `done` are the members that had run, of the `taken` that were begun. */
+  | { kind: 'refused'; taken: number; done: Done[]; error: unknown }
+
+export function createGroup(parts: GroupParts): Group {
+  const { world, participant, onFull, committed } = parts
+  const transactions = createTransactions(parts)
   let queue: Member[] = []
   let scheduled = false
-  let deferred: (() => void)[] = []
 
   function schedule(): void {
     if (scheduled) return
@@ -68,13 +76,48 @@ export function createGroup({ sql, world, participant, onFull, committed }: Grou
     world.clock.turn(() => {
       scheduled = false
       const group = queue.slice(0, MEMBERS_MAX)
-      if (!run(group, runTogether)) run(group, runApart)
+      const together = transactions.run(group, 'together')
+      settle(group, together.kind === 'undone' ? transactions.run(group, 'apart') : together)
       if (queue.length > 0) schedule()
     })
   }
 
-  /** False when a member threw and took the others back with it: then they are to be run again, each apart. */
-  function run(group: readonly Member[], runMember: (member: Member, done: Done[]) => void): boolean {
+  function settle(group: readonly Member[], result: Result): void {
+    if (result.kind === 'undone') return
+    if (result.kind === 'refused') return refuse(group, result)
+    queue = queue.slice(result.taken)
+    participant.committed()
+    for (const act of result.then) act()
+    for (const { member, value } of result.done) member.resolve(value)
+    committed?.()
+  }
+
+  function refuse(group: readonly Member[], { taken, done, error }: Extract<Result, { kind: 'refused' }>): void {
+    const refused = storageError(error)
+    if (refused.code === 'DISK_FULL' && onFull()) return
+    queue = queue.slice(taken || group.length)
+    for (const { member } of done) member.reject(refused)
+    if (taken === 0) for (const member of group) member.reject(refused)
+  }
+
+  return {
+    commit<T>(write: () => T) {
+      return new Promise<T>((resolve, reject) => {
+        // The value that comes back is what `write` returned.
+        queue.push({ write, resolve: resolve as (value: unknown) => void, reject })
+        schedule()
+      })
+    },
+    afterCommit: transactions.afterCommit,
+  }
+}
+
+/** Runs members in one transaction: together as they are, or apart, each in a savepoint that undoes it alone. */
+function createTransactions({ sql, world, participant }: Pick<GroupParts, 'sql' | 'world' | 'participant'>) {
+  let deferred: (() => void)[] = []
+
+  function run(group: readonly Member[], how: 'together' | 'apart'): Result {
+    const runMember = how === 'together' ? runTogether : runApart
     const started = world.clock.mono()
     const done: Done[] = []
     let taken = 0
@@ -92,32 +135,17 @@ export function createGroup({ sql, world, participant, onFull, committed }: Grou
       sql.script('commit')
       world.failpoint('after', 'commit')
     } catch (error) {
-      const isMembers = taken > 0 && !isComplete && runMember === runTogether && sql.inTransaction()
+      const isMembers = taken > 0 && !isComplete && how === 'together' && sql.inTransaction()
       rollBack()
-      if (isMembers) return false
-      refuse(group, taken, done, error)
-      return true
+      return isMembers ? { kind: 'undone' } : { kind: 'refused', taken, done, error }
     }
-    queue = queue.slice(taken)
     const then = deferred
     deferred = []
-    participant.committed()
-    for (const act of then) act()
-    for (const { member, value } of done) member.resolve(value)
-    committed?.()
-    return true
-  }
-
-  function refuse(group: readonly Member[], taken: number, done: readonly Done[], error: unknown): void {
-    const refused = storageError(error)
-    if (refused.code === 'DISK_FULL' && onFull()) return
-    queue = queue.slice(taken || group.length)
-    for (const { member } of done) member.reject(refused)
-    if (taken === 0) for (const member of group) member.reject(refused)
+    return { kind: 'committed', taken, done, then }
   }
 
   function runTogether(member: Member, done: Done[]): void {
-    // Told with the others when the disk gives out in the middle of it.
+    // Refused with the others when the disk gives out in the middle of it.
     const entry: Done = { member, value: undefined }
     done.push(entry)
     entry.value = valueFrom(member)
@@ -150,16 +178,7 @@ export function createGroup({ sql, world, participant, onFull, committed }: Grou
     if (sql.inTransaction()) sql.script('rollback')
   }
 
-  return {
-    commit<T>(write: () => T) {
-      return new Promise<T>((resolve, reject) => {
-        // The value that comes back is what `write` returned.
-        queue.push({ write, resolve: resolve as (value: unknown) => void, reject })
-        schedule()
-      })
-    },
-    afterCommit: then => void deferred.push(then),
-  }
+  return { run, afterCommit: (then: () => void) => void deferred.push(then) }
 }
 
 function valueFrom({ write }: Member): unknown {
