@@ -59,15 +59,16 @@ export function createLoop({ world, log, run, onGap }: LoopParts): Loop {
   const { clock } = world
   const schedule = createSchedule()
   const runs = createRuns(run, ended)
-  const alarm = createAlarm(clock, () => {
-    tick()
-    alarm.drop()
-    rearm()
-  })
+  const alarm = createAlarm(clock, round)
+  const rearm = oncePerTurn(plan)
   const guard = createClockGuard({ clock, log, onGap }, rearm)
   let lagMs = 0
   let stopped = true
-  let planning = false
+
+  function round(): void {
+    tick()
+    rearm()
+  }
 
   function tick(): number {
     lagMs = alarm.lateMs()
@@ -89,25 +90,13 @@ export function createLoop({ world, log, run, onGap }: LoopParts): Loop {
     rearm()
   }
 
-  /**
-   * Plans the next round as a microtask: after all of a group of commits were told, so that a burst plans once, and
-   * before any of them is answered, so that what a callback led to does not wait for its answer to be written.
-   */
-  function rearm(): void {
-    if (stopped || planning || guard.isHeld()) return
-    planning = true
-    Promise.resolve().then(plan)
-  }
-
   function plan(): void {
-    planning = false
     if (stopped || guard.isHeld()) return
     const now = clock.now()
     const earliest = runs.count() >= BUSY_MAX ? null : schedule.earliest()
     const sleepMs = Math.min(Math.max((earliest ?? now + SLEEP_MS_MAX) - now, 0), SLEEP_MS_MAX)
-    if (sleepMs > 0) return alarm.set(sleepMs)
-    tick()
-    rearm()
+    if (sleepMs > 0) alarm.set(sleepMs)
+    else round()
   }
 
   return {
@@ -134,6 +123,23 @@ export function createLoop({ world, log, run, onGap }: LoopParts): Loop {
     busy: runs.count,
     isFree: subject => !runs.has(subject) && guard.isOpen(),
     knows: subject => schedule.at(subject) !== undefined || runs.has(subject),
+  }
+}
+
+/**
+ * Calls `act` as a microtask, once however often it is asked for: after all of a group of commits were told, so that a
+ * burst plans once, and before any of them is answered, so that what a callback led to does not wait for its answer to be
+ * written.
+ */
+function oncePerTurn(act: () => void): () => void {
+  let isAsked = false
+  return () => {
+    if (isAsked) return
+    isAsked = true
+    Promise.resolve().then(() => {
+      isAsked = false
+      act()
+    })
   }
 }
 

@@ -126,7 +126,12 @@ export function createAlarm(clock: Clock, ring: () => void) {
       const dueMono = clock.mono() + ms
       if (timer && timer.dueMono <= dueMono) return
       drop()
-      timer = { dueMono, cancel: clock.timer(ms, ring) }
+      const cancel = clock.timer(ms, () => {
+        // It is asked there how late it is.
+        ring()
+        drop()
+      })
+      timer = { dueMono, cancel }
     },
     lateMs: () => (timer ? Math.max(clock.mono() - timer.dueMono, 0) : 0),
   }
