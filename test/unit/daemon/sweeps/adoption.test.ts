@@ -1,0 +1,30 @@
+/** Attempts that no engine manages: as an older program, or one that was half undone, has left them. */
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { due } from '../../../../src/store/tables/outbox.ts'
+import { HOUR, type Lives, lives } from '../../../support/daemon/lives.ts'
+
+let all: Lives
+beforeEach(async () => {
+  all = await lives()
+})
+afterEach(() => all.end())
+
+const said = () =>
+  due(all.life.engine.store.sql, 'error', Number.MAX_SAFE_INTEGER, 100).map(({ payload }) => String(payload.message))
+
+const STEPS = ['node_selection', 'running', 'awaiting_followup'] as const
+
+it.each(STEPS)('an attempt that was at %s goes on where its facts say, and nothing is begun twice', async step => {
+  if (step === 'node_selection') all.life.engine.admission.set('drain', 'nothing begins')
+  const id = await all.submit({ interactive: step === 'awaiting_followup' }, { commits: 1, ms: HOUR / 2, busy: true })
+  await all.until(() => all.life.task(id).step === step, HOUR)
+  all.life.engine.store.sql.run("update attempts set engine_version = null, step = 'waiting_for_vm', wake_at = 9e12")
+  await all.die()
+  await all.begin()
+  await all.until(() => all.life.task(id).engineVersion === 1, HOUR)
+  expect(said().join('\n')).toContain(`task ${id} was not managed by any engine`)
+  if (step === 'awaiting_followup') await all.life.engine.signal({ kind: 'close', taskId: id })
+  expect(await all.rest(id)).toBe(true)
+  expect(all.life.task(id)).toMatchObject({ status: 'completed', attempt: 1, placement: 1 })
+  expect([...all.agent().starts.values()]).toEqual([1])
+})
