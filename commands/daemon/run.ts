@@ -5,12 +5,14 @@ import { startDaemon } from '../../daemon/main.ts'
 import { loadConfig } from '../../src/config/load/load.ts'
 import { asTdfError } from '../../src/core/errors.ts'
 import { createLog, detectFormat } from '../../src/platform/log.ts'
+import { closeInheritedFiles } from '../../src/platform/process.ts'
 import { realWorld } from '../../src/platform/world.ts'
 import type { Cli } from '../cli/cli.ts'
 
 const STOP_MS_MAX = 9_000
 
 export async function runDaemon(cli: Cli): Promise<void> {
+  closeInheritedFiles()
   const world = realWorld(cli.env)
   const paths = cli.paths()
   const loaded = loadConfig({ file: paths.configFile, env: cli.env })

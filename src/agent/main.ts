@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import process from 'node:process'
 import { TdfError } from '../core/errors.ts'
+import { closeInheritedFiles } from '../platform/process.ts'
 import { VERSION } from '../platform/version.ts'
 import { realWorld } from '../platform/world.ts'
 import { type Command, HELP, parseArguments, UsageError } from './arguments.ts'
@@ -85,6 +86,7 @@ function exitCodeOf(error: unknown): number {
 
 const isPortTaken = (error: unknown) => error instanceof TdfError && error.code === 'PORT_TAKEN'
 
+closeInheritedFiles()
 main(process.argv.slice(2)).then(code => {
   if (code !== null) process.exit(code)
 }, fail)

@@ -108,6 +108,26 @@ export function writeAll(file: number, data: Uint8Array): void {
   for (let at = 0; at < data.length; ) at += writeSync(file, data, at)
 }
 
+/**
+ * Opens a file to read, by the names on the way to it from a folder that is trusted. Each is opened in the folder before it,
+ * as openat(2) does, and no link is followed. Throws ELOOP or ENOTDIR at a link.
+ */
+export function openBelow(root: string, names: readonly string[]): number {
+  let folder = openSync(root, constants.O_RDONLY | constants.O_DIRECTORY)
+  for (const [index, name] of names.entries()) {
+    const isLast = index === names.length - 1
+    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | (isLast ? constants.O_NONBLOCK : constants.O_DIRECTORY)
+    const above = folder
+    try {
+      if (['', '.', '..'].includes(name) || name.includes('/')) throw new Error(`"${name}" is no name of a file`)
+      folder = openSync(`/proc/self/fd/${above}/${name}`, flags)
+    } finally {
+      closeSync(above)
+    }
+  }
+  return folder
+}
+
 export function makeFolder(path: string): void {
   mkdirSync(path, { recursive: true, mode: 0o700 })
 }

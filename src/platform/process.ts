@@ -1,7 +1,7 @@
 /** Processes: run one to its end, start one that outlives us, and tell whether it is still the same one. */
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { closeSync, readdirSync, readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import process from 'node:process'
 
@@ -192,4 +192,36 @@ export function startGroup(file: string, args: readonly string[], options: Group
 /** Of the machine's present run; another one means that every process from before is gone. */
 export function bootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+}
+
+/** O_CLOEXEC of open(2) on Linux, as fdinfo shows it (proc(5)). */
+const CLOSED_ON_EXEC = 0o2000000
+
+/**
+ * Closes what another program left open when it started this one, so that nothing that is started here inherits it. Node
+ * does so for the first sixteen and those that follow without a gap (uv_disable_stdio_inheritance); files that it opens
+ * itself are closed on exec, and so can be told apart.
+ */
+export function closeInheritedFiles(): void {
+  for (const name of descriptors()) {
+    const descriptor = Number(name)
+    if (descriptor > 2 && isInherited(name)) closeSync(descriptor)
+  }
+}
+
+function descriptors(): string[] {
+  try {
+    return readdirSync('/proc/self/fd')
+  } catch {
+    return []
+  }
+}
+
+function isInherited(descriptor: string): boolean {
+  try {
+    const [, flags] = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, 'utf8')) ?? []
+    return flags !== undefined && (Number.parseInt(flags, 8) & CLOSED_ON_EXEC) === 0
+  } catch {
+    return false
+  }
 }

@@ -47,7 +47,7 @@ export function nodeRoutes(app: Hono<Env>, { agent, load, events, node }: Servin
 
   app.get('/sandboxes/:kind', async c => {
     if (c.req.param('kind') !== 'bubblewrap') throw new Refusal('not_found', 'there is no such sandbox')
-    const answer: SandboxState = { problem: await bubblewrapProblem(agent.env.PATH ?? '') }
+    const answer: SandboxState = { problem: await bubblewrapProblem(agent) }
     return c.json(answer)
   })
 

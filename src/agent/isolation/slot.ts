@@ -6,7 +6,14 @@ import { accessSync, constants, readFileSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import { z } from 'zod'
 
-export const slotUser = z.object({ name: z.string(), uid: z.int().min(1), gid: z.int().min(1), home: z.string() })
+export const slotUser = z.object({
+  name: z.string(),
+  uid: z.int().min(1),
+  gid: z.int().min(1),
+  home: z.string(),
+  /** Not in passwd(5): a number that is a user in the sandbox alone. Its home is gone with each command. */
+  isVirtual: z.boolean().optional(),
+})
 export type Slot = z.output<typeof slotUser>
 
 /** Looks the names up in passwd(5). Throws when one is missing, is root, or has no home of its own. */
@@ -28,9 +35,10 @@ export function readSlots(names: readonly string[], file = '/etc/passwd'): Slot[
 /** Running a command as a slot's user: with its groups, without any privilege of ours, and no way to gain one. */
 
 /** setpriv(1) of util-linux clears what an ambient capability would hand on; a uid alone keeps it. */
-export function asSlot(slot: Slot, command: readonly string[]): string[] {
+export function asSlot({ uid, gid, isVirtual }: Slot, command: readonly string[]): string[] {
+  const groups = isVirtual ? '--clear-groups' : '--init-groups'
   return [
-    ...['setpriv', `--reuid=${slot.uid}`, `--regid=${slot.gid}`, '--init-groups', '--no-new-privs'],
+    ...['setpriv', `--reuid=${uid}`, `--regid=${gid}`, groups, '--no-new-privs'],
     ...['--inh-caps=-all', '--ambient-caps=-all', '--', ...command],
   ]
 }

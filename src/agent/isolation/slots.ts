@@ -1,8 +1,11 @@
 /** Which slot a workspace has: given at its creation, kept in its record, free again when the workspace is deleted. */
 
+import { createHash } from 'node:crypto'
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import process from 'node:process'
 import type { World } from '../../platform/world.ts'
+import type { CreateWorkspace } from '../../protocol/agent-api.ts'
 import type { Agent } from '../agent.ts'
 import { messageOf, Refusal } from '../errors.ts'
 import { removeTree } from '../state/remove-tree.ts'
@@ -11,20 +14,43 @@ import { killLeftovers, processesOf } from './processes.ts'
 import type { Slot } from './slot.ts'
 import { systemTool } from './system-tool.ts'
 
-/** A free slot's name; null on a machine without slots. Throws `not_started`: it may be asked again. */
-export function takeSlot(agent: Agent): string | null {
-  if (agent.slots.length === 0) return null
+/**
+ * A free slot's name; null where sessions run as we do. What root confines gets a slot too: in a sandbox root would be
+ * root of the machine. Throws `not_started`: it may be asked again.
+ */
+export function takeSlot(agent: Agent, { sandbox }: Pick<CreateWorkspace, 'sandbox'>): string | null {
+  const isRoot = process.getuid?.() === 0
+  const slots = agent.slots.length === 0 && sandbox && isRoot ? virtualSlots(agent) : agent.slots
+  if (slots.length === 0) return null
   const taken = new Set([...agent.workspaces.values()].map(({ record }) => record.slot))
-  const free = agent.slots.find(({ name }) => !taken.has(name) && !agent.slotsInCare.has(name))
+  const free = slots.find(({ name }) => !taken.has(name) && !agent.slotsInCare.has(name))
   if (free) return free.name
-  throw new Refusal('not_started', `all ${agent.slots.length} slots of this node are taken`)
+  throw new Refusal('not_started', `all ${slots.length} slots of this node are taken`)
+}
+
+/** Above what systemd and subuid(5) give out; a block of its own for each installation on the machine. */
+const VIRTUAL_UID_MIN = 1_900_000_000
+const VIRTUAL_BLOCKS = 1 << 20
+const VIRTUAL_SLOTS = 64
+
+export function virtualSlots({ identity, env }: Pick<Agent, 'identity' | 'env'>): Slot[] {
+  const block = createHash('sha256').update(identity.stateId).digest().readUInt32BE() % VIRTUAL_BLOCKS
+  return Array.from({ length: VIRTUAL_SLOTS }, (_, index) => {
+    const uid = VIRTUAL_UID_MIN + block * VIRTUAL_SLOTS + index
+    return { name: `virtual-${index + 1}`, uid, gid: uid, home: env.HOME || '/', isVirtual: true }
+  })
+}
+
+function findSlot(agent: Agent, name: string | null): Slot | undefined {
+  const virtual = name?.startsWith('virtual-') ? virtualSlots(agent) : []
+  return [...agent.slots, ...virtual].find(one => one.name === name)
 }
 
 /** Who runs the sessions of a workspace, in a home of its own; null: we do. Throws when the slot's user is not among ours any more: its files cannot be given to another. */
 export function slotOf(agent: Agent, workspace: Workspace): Slot | null {
   const { slot: name } = workspace.record
   if (name === null) return null
-  const slot = agent.slots.find(one => one.name === name)
+  const slot = findSlot(agent, name)
   if (!slot) throw new Refusal('internal', `slot ${name} of workspace ${workspace.id} is not there any more`)
   return slot
 }
@@ -41,12 +67,12 @@ export function endSlot(world: World, slot: Slot): Promise<boolean> {
 
 /** After its workspace is gone. It serves again when it is clean; one that cannot be cleaned serves no more. */
 export async function clearSlot(agent: Agent, name: string | null): Promise<void> {
-  const slot = agent.slots.find(one => one.name === name)
+  const slot = findSlot(agent, name)
   if (!slot || agent.slotsInCare.has(slot.name)) return
   agent.slotsInCare.add(slot.name)
   try {
     if (!(await endSlot(agent.world, slot))) throw new Error('processes of its user cannot be ended')
-    await emptyHome(slot)
+    if (!slot.isVirtual) await emptyHome(slot)
     for (const folder of SHARED_FOLDERS.filter(existsSync)) {
       await systemTool('find', [folder, '-xdev', '-depth', '-user', String(slot.uid), '-delete'], LIMITS)
     }
@@ -90,9 +116,11 @@ export async function handOver(agent: Agent, workspace: Workspace): Promise<void
   const slot = slotOf(agent, workspace)
   if (!slot) return
   // Who may pass through a folder may not list it; the workspace's own is closed to every other slot.
-  for (const folder of [agent.state, join(agent.state, 'workspaces')]) chmodSync(folder, 0o711)
-  chownSync(workspace.folder, -1, slot.gid)
-  chmodSync(workspace.folder, 0o710)
+  if (!slot.isVirtual) {
+    for (const folder of [agent.state, join(agent.state, 'workspaces')]) chmodSync(folder, 0o711)
+    chownSync(workspace.folder, -1, slot.gid)
+    chmodSync(workspace.folder, 0o710)
+  }
   const owner = `${slot.uid}:${slot.gid}`
   const tree = workTree(workspace)
   const given = await systemTool('chown', ['-R', '-h', '--', owner, tree], { cwd: '/', timeoutMs: CHOWN_MS })
@@ -101,7 +129,9 @@ export async function handOver(agent: Agent, workspace: Workspace): Promise<void
 
 /** The slot's user reads its prompt by path; nobody else gets as far as this folder. */
 export function openSessionFolder(agent: Agent, workspace: Workspace, draft: string, prompt: string): void {
-  if (!slotOf(agent, workspace)) return
-  for (const folder of [join(draft, '..'), draft]) if (existsSync(folder)) chmodSync(folder, 0o711)
+  const slot = slotOf(agent, workspace)
+  if (!slot) return
+  const way = slot.isVirtual ? [] : [join(draft, '..'), draft]
+  for (const folder of way) if (existsSync(folder)) chmodSync(folder, 0o711)
   chmodSync(prompt, 0o644)
 }

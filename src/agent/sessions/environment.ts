@@ -28,7 +28,9 @@ export function commandEnvironment(
   }
 }
 
-function ownEnvironment({ name, home }: Slot): Record<string, string> {
+function ownEnvironment({ name, home, isVirtual }: Slot): Record<string, string> {
+  // A virtual user stands in no passwd(5), where a shell would be looked up.
+  if (isVirtual) return { USER: name, LOGNAME: name }
   return { HOME: home, USER: name, LOGNAME: name, SHELL: '/bin/bash' }
 }
 

@@ -25,7 +25,9 @@ export function writeRequest(
   makeFolder(draft)
   writeDurable(promptPath(draft), prompt)
   openSessionFolder(agent, workspace, draft, promptPath(draft))
-  writeJson(requestPath(draft), { ...request, sandbox, slot: slotOf(agent, workspace) })
+  const slot = slotOf(agent, workspace)
+  // A virtual user is one in a sandbox only; the sandbox may have been turned off meanwhile.
+  writeJson(requestPath(draft), { ...request, sandbox, slot: slot?.isVirtual && !sandbox ? null : slot })
   moveDurable(draft, join(parent, request.sessionId))
   agent.world.failpoint('after', 'request')
 }

@@ -60,8 +60,11 @@ async function start(agent: Agent, workspace: Workspace, body: StartSession): Pr
   const launch = ADAPTERS[body.agent.type].prepare(body, conversationOf(workspace, body))
   const request = known?.request ?? requestOf(agent, workspace, body, launch)
   if (!known) writeRequest(agent, workspace, request, body.prompt)
-  const stored = readSession(folder)?.request
-  if (stored) await restoreConversation(agent, workspace, stored, commandEnvironment(agent, folder, stored, launch.env))
+  const stored = readSession(folder)
+  if (stored) {
+    const env = commandEnvironment(agent, folder, stored.request, launch.env)
+    await restoreConversation(agent, workspace, stored, env)
+  }
   const session = await awaitStart(agent, folder, launch.env, Object.keys(body.agent.env)).catch(async error => {
     const isFinal = error instanceof Refusal && error.code === 'cannot_start'
     if (isFinal) await discardSession(agent, workspace, folder)

@@ -72,7 +72,7 @@ function firstRecord(agent: Agent, body: CreateWorkspace): WorkspaceRecord {
     errorMessage: null,
     baseCommit: null,
     bundleReceived: false,
-    slot: takeSlot(agent),
+    slot: takeSlot(agent, body),
   }
 }
 

@@ -25,10 +25,8 @@ export const localTable = z
       'off',
       'Confines what tasks run here to their workspace. Where bwrap cannot do it, they are refused.',
     ),
-    sandbox_hidden: fullPaths(
-      'In the sandbox this is hidden too, like the state of tdf, ~/.ssh and other places of secrets.',
-    ),
-    sandbox_readable: fullPaths('In the sandbox this is shown although it would be hidden.'),
+    sandbox_hidden: fullPaths('In the sandbox this is not shown, though it lies in a place that is.'),
+    sandbox_readable: fullPaths('In the sandbox this can be read, beside programs of the system and toolchains.'),
     sandbox_writable: fullPaths(
       'In the sandbox this may be written, like the workspace and the folders of the agent itself.',
     ),

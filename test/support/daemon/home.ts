@@ -1,7 +1,7 @@
 /** A home of tdf on this machine with real processes: the built program, real git, a temporary folder. */
 
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chownSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -15,6 +15,8 @@ const root = path.join(import.meta.dirname, '..', '..', '..')
 export interface Home {
   dir: string
   env: Record<string, string>
+  /** Who runs what this home starts; undefined: who runs the test. */
+  uid: number | undefined
   client: Client
   /** Starts a daemon; resolves when it answers, or when it ended before it did. */
   start(env?: Record<string, string>): Promise<ChildProcess>
@@ -26,16 +28,25 @@ export interface Home {
   remove(): Promise<void>
 }
 
-export function makeHome(config = ''): Home {
+export interface HomeOptions {
+  uid?: number
+  /** Words before those that start the daemon, such as a shell that opens a file for it. */
+  through?: readonly string[]
+}
+
+export function makeHome(config = '', { uid, through = [] }: HomeOptions = {}): Home {
   const dir = mkdtempSync(path.join(tmpdir(), 'tdf-'))
   writeFileSync(path.join(dir, 'config.toml'), config, { mode: 0o600 })
+  if (uid !== undefined) for (const place of [dir, path.join(dir, 'config.toml')]) chownSync(place, uid, uid)
   const env = { PATH: process.env.PATH ?? '', HOME: dir, TDF_HOME: dir, TDF_CALLBACKS__LISTEN: '127.0.0.1:0' }
   const client = controlClient({ socket: path.join(dir, 'run', 'tdf.sock') })
   const daemons = new Set<ChildProcess>()
 
   async function start(more: Record<string, string> = {}): Promise<ChildProcess> {
-    const daemon = spawn(process.execPath, [path.join(root, 'dist/tdf.js'), 'daemon', 'run'], {
+    const words = [...through, process.execPath, path.join(root, 'dist/tdf.js'), 'daemon', 'run']
+    const daemon = spawn(words[0] ?? '', words.slice(1), {
       env: { ...env, ...more },
+      ...asUser(uid),
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     daemons.add(daemon)
@@ -57,7 +68,7 @@ export function makeHome(config = ''): Home {
   }
 
   return {
-    ...{ dir, env, client, start, agent },
+    ...{ dir, env, uid, client, start, agent },
     kill: daemon => end(daemon, 'SIGKILL'),
     task: id => client.call({ path: `/tasks/${id}` }),
     async remove() {
@@ -95,8 +106,10 @@ export async function until(what: string, holds: () => boolean | Promise<boolean
   }
 }
 
+const asUser = (uid: number | undefined) => (uid === undefined ? {} : { uid, gid: uid })
+
 /** A repository with one commit. */
-export function makeRepository(): { dir: string; remove(): void } {
+export function makeRepository(uid?: number): { dir: string; remove(): void } {
   const dir = mkdtempSync(path.join(tmpdir(), 'tdf-repo-'))
   const git = (...args: string[]) =>
     execFileSync('git', ['-c', 'user.name=you', '-c', 'user.email=you@localhost', ...args], { cwd: dir })
@@ -104,6 +117,7 @@ export function makeRepository(): { dir: string; remove(): void } {
   writeFileSync(path.join(dir, 'README.md'), '# a project\n')
   git('add', '--all')
   git('commit', '--quiet', '--message', 'first')
+  if (uid !== undefined) execFileSync('chown', ['-R', `${uid}:${uid}`, dir])
   const remove = () => rmSync(dir, { recursive: true, force: true })
   afterFile(remove)
   return { dir, remove }
@@ -122,14 +136,19 @@ export interface RunOptions {
 }
 
 /** Runs `tdf` with this home; never throws. */
-export function tdf(home: Pick<Home, 'env'>, ...args: string[]): Promise<Ran> {
+export function tdf(home: Pick<Home, 'env'> & Partial<Pick<Home, 'uid'>>, ...args: string[]): Promise<Ran> {
   return tdfWith(home, {}, ...args)
 }
 
-export function tdfWith(home: Pick<Home, 'env'>, { cwd, input, env }: RunOptions, ...args: string[]): Promise<Ran> {
+export function tdfWith(
+  home: Pick<Home, 'env'> & Partial<Pick<Home, 'uid'>>,
+  { cwd, input, env }: RunOptions,
+  ...args: string[]
+): Promise<Ran> {
   return new Promise(resolve => {
     const child = spawn(process.execPath, [path.join(root, 'dist/tdf.js'), ...args], {
       env: { ...home.env, ...env },
+      ...asUser(home.uid),
       ...(cwd === undefined ? {} : { cwd }),
       stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     })

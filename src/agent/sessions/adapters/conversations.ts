@@ -1,20 +1,22 @@
 /**
  * A conversation on its way: the runner takes a copy when its session ends, salvage puts it beside the work, and on the
- * next machine it is laid where the agent looks for it. What lies in a user's home is read and written with care: it is
- * that user's, and may be a link to anywhere.
+ * next machine it is restored to where the agent looks for it. An agent has shaped the folders on the way: any of them may
+ * be a link to anywhere, and none is followed.
  */
 
-import { closeSync, constants, existsSync, fstatSync, openSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
-import { dirname, join, sep } from 'node:path'
+import { closeSync, existsSync, fstatSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
+import { basename, dirname, join, sep } from 'node:path'
 import { z } from 'zod'
-import { makeFolder, writeDurable } from '../../../platform/files.ts'
+import { makeFolder, openBelow, writeDurable } from '../../../platform/files.ts'
 import { git } from '../../../platform/git.ts'
 import { run } from '../../../platform/process.ts'
 import type { Agent } from '../../agent.ts'
-import { asSlot } from '../../isolation/slot.ts'
+import { messageOf } from '../../errors.ts'
+import { confine } from '../../isolation/sandbox.ts'
+import { asSlot, type Slot } from '../../isolation/slot.ts'
 import { writeJson } from '../../state/durable.ts'
 import { bundlePath, salvageRepository, type Workspace } from '../../workspaces/workspace.ts'
-import type { SessionRequest } from '../folder.ts'
+import { promptPath, type SessionRequest, type SessionState } from '../folder.ts'
 
 export const aboutConversation = z.object({
   type: z.string(),
@@ -37,17 +39,19 @@ export interface Ended {
   resumeRef: string | null
   env: Record<string, string>
   workTree: string
+  /** Whose home it is, when it is not ours. */
+  slot?: Slot | null
 }
 
 /** Into the session's folder; nothing when the agent keeps none, or none that may be taken. */
-export function takeConversation(session: string, { type, resumeRef, env, workTree }: Ended): void {
+export function takeConversation(session: string, { type, resumeRef, env, workTree, slot = null }: Ended): void {
   const place = PLACES[type]
   if (!place || resumeRef === null) return
   try {
     const surroundings = { env, workTree: realpathSync(workTree) }
     const path = place.find(surroundings, resumeRef)
     if (path === null) return
-    const bytes = readOwn(place.root(surroundings), path)
+    const bytes = readOwn(slot?.home ?? null, place.root(surroundings), path)
     if (bytes === null) return
     const folder = conversationFolder(session)
     makeFolder(folder)
@@ -58,11 +62,14 @@ export function takeConversation(session: string, { type, resumeRef, env, workTr
   }
 }
 
-/** Null for a link, for what lies outside, and for what is too large. */
-function readOwn(root: string, path: string): string | null {
-  const found = realpathSync(join(root, path))
-  if (!found.startsWith(realpathSync(root) + sep)) return null
-  const file = openSync(found, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+/**
+ * Null for a link, for what lies outside, and for what is too large. A home of another user is one that an agent has
+ * shaped as a whole; in ours only what lies in the agent's own folder, which may itself be a link of the user's.
+ */
+function readOwn(home: string | null, root: string, path: string): string | null {
+  const start = home !== null && root.startsWith(home + sep) ? home : realpathSync(root)
+  const below = start === home ? join(root.slice(home.length + 1), path) : path
+  const file = openBelow(start, below.split(sep))
   try {
     const stat = fstatSync(file)
     if (!stat.isFile() || stat.nlink !== 1 || stat.size > CONVERSATION_BYTES_MAX) return null
@@ -71,8 +78,6 @@ function readOwn(root: string, path: string): string | null {
     closeSync(file)
   }
 }
-
-/** A conversation that came with the workspace's bundle, laid where its agent looks for it. */
 
 /** Holds it in the salvage repository; no result may have such a name. */
 const KEPT = 'refs/keep/session'
@@ -88,11 +93,32 @@ export async function keepConversation(workspace: Workspace, repository: string,
   )
 }
 
-/** Written by the user whose it is; one that is there already is left alone. */
+/**
+ * Goes down folder by folder and makes sure after each step that it is where it means to be; the file itself is made, never
+ * opened. A link ends it with 3, a file that is there already with 0.
+ */
+const WRITE = `
+umask 077
+mkdir -p -- "$1" && cd -P -- "$1" || exit 1
+here=$(pwd -P) name=$2
+shift 2
+for part in "$@"; do
+  [ -d "$part" ] || mkdir -- "$part" || exit 1
+  cd -P -- "$part" || exit 1
+  here=$here/$part
+  [ "$(pwd -P)" = "$here" ] || { echo "$here is a link" >&2; exit 3; }
+done
+[ ! -h "./$name" ] || { echo "$here/$name is a link" >&2; exit 3; }
+[ ! -e "./$name" ] || exit 0
+set -C
+cat > "./$name"
+`
+
+/** Written as its command would write it: by its user, confined as it is. One that is there already is left alone. */
 export async function restoreConversation(
   agent: Agent,
   workspace: Workspace,
-  request: SessionRequest,
+  { folder, request }: Pick<SessionState, 'folder' | 'request'>,
   env: Record<string, string>,
 ): Promise<void> {
   if (request.resumeRef === null) return
@@ -100,19 +126,26 @@ export async function restoreConversation(
   const place = about && PLACES[about.type]
   if (!place || about.type !== request.type || about.resumeRef !== request.resumeRef) return
   const surroundings = { env, workTree: realpathSync(request.workTree) }
-  const path = join(place.root(surroundings), place.placeOf(surroundings, about.path))
-  const script = 'umask 077; mkdir -p -- "$1" && { test -e "$2" || cat > "$2"; }'
-  const command = ['sh', '-c', script, '-', dirname(path), path]
-  const [file = 'sh', ...args] = request.slot ? asSlot(request.slot, command) : command
-  const written = await run(file, args, {
-    cwd: '/',
-    env,
-    timeoutMs: WRITE_MS,
-    input: Buffer.from((await kept(workspace, CONVERSATION)) ?? '', 'latin1'),
-  })
-  if (written.exitCode !== 0) {
-    agent.log('warn', 'a conversation cannot be laid back', { workspace: workspace.id, said: written.stderr.trim() })
+  const path = join(basename(place.root(surroundings)), place.placeOf(surroundings, about.path))
+  const words = [dirname(place.root(surroundings)), basename(path), ...dirname(path).split(sep)]
+  try {
+    const [file = 'sh', ...args] = await asItsCommand(
+      { ...request, command: ['sh', '-c', WRITE, '-', ...words] },
+      folder,
+      env,
+    )
+    const input = Buffer.from((await kept(workspace, CONVERSATION)) ?? '', 'latin1')
+    const written = await run(file, args, { cwd: '/', env, timeoutMs: WRITE_MS, input })
+    if (written.exitCode !== 0) throw new Error(written.stderr.trim())
+  } catch (error) {
+    agent.log('warn', 'a conversation cannot be restored', { workspace: workspace.id, said: messageOf(error) })
   }
+}
+
+async function asItsCommand(request: SessionRequest, folder: string, env: Record<string, string>): Promise<string[]> {
+  // Its own folders are shown by the name of its type.
+  if (request.sandbox) return confine({ request, promptFile: promptPath(folder), env }, folder)
+  return request.slot ? asSlot(request.slot, request.command) : request.command
 }
 
 /** A file of it, each byte as one character. */
