@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { VERSION } from '../src/platform/version.ts'
 import { begin } from './run.ts'
 
-const { cli, words } = begin(path.dirname(fileURLToPath(import.meta.url)))
+const { cli, args: words } = begin(path.dirname(fileURLToPath(import.meta.url)))
 
 // Asked for by scripts at every turn: answered before the command tree is loaded.
 if (words.length === 1 && words[0] === '--version') process.stdout.write(`${VERSION}\n`)

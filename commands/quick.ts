@@ -8,7 +8,7 @@ import { rootCommand } from './root.ts'
 import { begin, runCli } from './run.ts'
 import { lsCommand, showCommand, whyCommand } from './tasks/list.ts'
 
-const { cli, words } = begin(__dirname)
+const { cli, args: words } = begin(__dirname)
 runCli(cli, words, () => rootCommand(cli, [lsCommand, showCommand, whyCommand])).then(code => {
   process.exitCode = code
 })

@@ -9,16 +9,16 @@ import { type Paint, paintOf } from './cli/colour.ts'
 /** Never throws: an error is printed and becomes the exit code. `build` makes the command tree. */
 export async function runCli(cli: Cli, argv: readonly string[], build: (cli: Cli) => Command): Promise<number> {
   const program = build(cli)
-  const { words, command } = splitAgentCommand(program, argv)
-  cli.words = words
+  const { args, command } = splitAgentCommand(program, argv)
+  cli.args = args
   cli.command = command
   try {
     if (argv.length === 0) await firstRunHint(cli, program)
-    else await program.parseAsync(words, { from: 'user' })
+    else await program.parseAsync(args, { from: 'user' })
     return cli.exitCode
   } catch (thrown) {
     // Help and version have been printed; anything else of the parser is thrown as one of ours.
-    return thrown instanceof CommanderError ? 0 : report(cli, asTdfError(thrown), words)
+    return thrown instanceof CommanderError ? 0 : report(cli, asTdfError(thrown), args)
   }
 }
 
@@ -26,14 +26,14 @@ export async function runCli(cli: Cli, argv: readonly string[], build: (cli: Cli
 export function splitAgentCommand(
   program: Command,
   argv: readonly string[],
-): { words: readonly string[]; command: readonly string[] } {
+): { args: readonly string[]; command: readonly string[] } {
   const dashes = argv.indexOf('--')
   const valued = program.options.filter(({ required }) => required).flatMap(({ short, long }) => [short, long])
   const name = argv
     .slice(0, dashes)
     .find((word, index) => !word.startsWith('-') && !valued.includes(argv[index - 1] ?? ''))
-  if (dashes < 0 || name !== 'submit') return { words: argv, command: [] }
-  return { words: argv.slice(0, dashes), command: argv.slice(dashes + 1) }
+  if (dashes < 0 || name !== 'submit') return { args: argv, command: [] }
+  return { args: argv.slice(0, dashes), command: argv.slice(dashes + 1) }
 }
 
 /** `tdf` alone: what there is, and how the daemon is. */
@@ -70,7 +70,7 @@ function wantsJson(argv: readonly string[]): boolean {
 }
 
 /** Takes the arguments and streams of the process. `programDir` is where the built program lies. */
-export function begin(programDir: string): { cli: Cli; words: readonly string[] } {
+export function begin(programDir: string): { cli: Cli; args: readonly string[] } {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', error => {
       // The reader has closed the pipe: `tdf ls | head` is not a failure.
@@ -78,7 +78,7 @@ export function begin(programDir: string): { cli: Cli; words: readonly string[] 
       throw error
     })
   }
-  return { cli: createCli(process, programDir), words: process.argv.slice(2) }
+  return { cli: createCli(process, programDir), args: process.argv.slice(2) }
 }
 
 /** An error as people and scripts see it on stderr. */

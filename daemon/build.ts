@@ -26,7 +26,7 @@ export interface RunningEngine extends Engine, EngineApi {
 export function buildEngine(deps: Deps): RunningEngine {
   const metrics = createDaemonMetrics()
   const watchers = createWatchers(metrics.recorded)
-  deps.store.listen(watchers.tell)
+  deps.store.listen(watchers.publish)
   const engine: Engine = {
     ...deps,
     admission: createAdmission(),

@@ -44,9 +44,9 @@ export function canAsk(cli: Cli, command: Command): boolean {
 
 function refuseUnasked(cli: Cli, command: Command, question: string, options: string[]): void {
   if (canAsk(cli, command)) return
-  const dashes = cli.words.indexOf('--')
-  const words = cli.words.toSpliced(dashes < 0 ? cli.words.length : dashes, 0, ...options)
-  throw usage(`${question} There is no terminal to ask on.`, ['tdf', ...words.map(quoted)].join(' '))
+  const dashes = cli.args.indexOf('--')
+  const args = cli.args.toSpliced(dashes < 0 ? cli.args.length : dashes, 0, ...options)
+  throw usage(`${question} There is no terminal to ask on.`, ['tdf', ...args.map(quoted)].join(' '))
 }
 
 /** An input that ends is no answer; throws INTERRUPTED on Ctrl-C. */
@@ -98,16 +98,16 @@ const TEMPLATE = `\n${SCISSORS}\n# Write above what the agent should do. Save an
  */
 export async function promptOf(
   cli: Cli,
-  words: string | undefined,
+  argument: string | undefined,
   hasCommand: boolean,
   command: Command,
 ): Promise<string> {
-  if (words !== undefined && words !== '-') return words
-  if (hasCommand && words === undefined) return ''
+  if (argument !== undefined && argument !== '-') return argument
+  if (hasCommand && argument === undefined) return ''
   const { input } = command.optsWithGlobals<GlobalOptions>()
   const isPerson = cli.stdin.isTTY && cli.stdout.isTTY && input !== false
-  if (words === undefined && isPerson) return editedPrompt(cli)
-  if (words === undefined && cli.stdin.isTTY) throw usage('there is no prompt', WRITE_ONE)
+  if (argument === undefined && isPerson) return editedPrompt(cli)
+  if (argument === undefined && cli.stdin.isTTY) throw usage('there is no prompt', WRITE_ONE)
   return readStdin(cli, 'a prompt', PROMPT_BYTES_MAX, WRITE_ONE)
 }
 

@@ -16,7 +16,7 @@ import { type ColourWhen, type Paint, paintOf } from './colour.ts'
 
 export interface Cli {
   /** The command line without the agent's command, for a hint that repeats it. */
-  words: readonly string[]
+  args: readonly string[]
   /** What follows `--` in `submit`: the agent's command and its arguments. */
   command: readonly string[]
   /** The folder of the built program. */
@@ -74,10 +74,10 @@ export function createCli(around: Surroundings, programDir: string): Cli {
     if (stderr.isTTY) stderr.write(`note: the daemon is ${sanitize(version)}, this is ${VERSION}; restart the daemon\n`)
   }
   const client = once(() =>
-    controlClient({ ...socketOf(cli), onOtherVersion, ...(cli.debug ? { onRequest: tellRequests(cli) } : {}) }),
+    controlClient({ ...socketOf(cli), onOtherVersion, ...(cli.debug ? { onRequest: logRequests(cli) } : {}) }),
   )
   const cli: Cli = {
-    ...{ words: [], command: [], programDir, env, stdout, stderr, paths, client },
+    ...{ args: [], command: [], programDir, env, stdout, stderr, paths, client },
     ...{ host: undefined, colour: undefined, debug: env.TDF_DEBUG === 'api' },
     // Opened on first use: Node loads its file streams for it, and most commands read nothing.
     get stdin() {
@@ -90,7 +90,7 @@ export function createCli(around: Surroundings, programDir: string): Cli {
 }
 
 /** A line for each request, with what came of it. The prompt and other contents are not in it. */
-function tellRequests(cli: Cli): (method: string, path: string) => (outcome: string) => void {
+function logRequests(cli: Cli): (method: string, path: string) => (outcome: string) => void {
   const { clock } = realWorld()
   return (method, path) => {
     const startedAt = clock.mono()

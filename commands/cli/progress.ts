@@ -34,27 +34,27 @@ export function reporterOf(
   if (format !== 'table' && format !== 'wide') return quiet
   const to = cli[progress]
   const isLive = to.isTTY && cli.env.TERM !== 'dumb' && !isShared
-  return isLive ? liveTeller(cli, ids, to, progress === 'stdout') : { ...quiet, ...plainTeller(to, ids) }
+  return isLive ? liveReporter(cli, ids, to, progress === 'stdout') : { ...quiet, ...plainReporter(to, ids) }
 }
 
 const TOLD = ['task.step', 'task.status', 'task.push']
 
 /** A line for each step, from the beginning of the waiting. */
-function plainTeller(to: NodeJS.WriteStream, ids: readonly string[]): Pick<Reporter, 'onTask' | 'onEvent'> {
+function plainReporter(to: NodeJS.WriteStream, ids: readonly string[]): Pick<Reporter, 'onTask' | 'onEvent'> {
   const created = new Map<string, string>()
   let waitingFor: string | null = null
-  const tell = (text: string) => void to.write(`${sanitize(text)}\n`)
+  const write = (text: string) => void to.write(`${sanitize(text)}\n`)
   return {
     onTask(task) {
       created.set(task.id, task.createdAt)
       if (task.waitingFor === waitingFor || isOver(task)) return
       waitingFor = task.waitingFor
-      if (waitingFor && task.step === 'node_selection') tell(`         waiting for ${waitingFor}`)
+      if (waitingFor && task.step === 'node_selection') write(`         waiting for ${waitingFor}`)
     },
     onEvent(event) {
       if (!TOLD.includes(event.type)) return
       const startedAt = created.get(event.taskId ?? '') ?? event.at
-      tell(`${ids.length > 1 ? `${event.taskId} ` : ''}${progressLine(event, startedAt)}`)
+      write(`${ids.length > 1 ? `${event.taskId} ` : ''}${progressLine(event, startedAt)}`)
     },
   }
 }
@@ -68,7 +68,7 @@ const TASKS_MAX = 8
  * On a terminal: finished steps as lines that stay, and below them where each task is now. `isTitled`: the tasks have
  * no line yet.
  */
-export function liveTeller(cli: Cli, ids: readonly string[], to: NodeJS.WriteStream, isTitled: boolean): Reporter {
+export function liveReporter(cli: Cli, ids: readonly string[], to: NodeJS.WriteStream, isTitled: boolean): Reporter {
   const { clock } = realWorld()
   const ending = new AbortController()
   const lines = liveLines(to, paintOf(cli, to))

@@ -110,13 +110,13 @@ export function drainCommand(cli: Cli): Command {
 async function waitForNone(cli: Cli, timeoutMs: number): Promise<DaemonStatusJson> {
   const { clock } = realWorld()
   const limit = clock.mono() + timeoutMs
-  let told = -1
+  let shown = -1
   for (;;) {
     const status = await cli.client().call<DaemonStatusJson>({ path: '/status' })
     const count = running(status)
     if (count === 0) return status
-    if (count !== told) say(cli, `waiting for ${count} ${count === 1 ? 'task' : 'tasks'} to end`)
-    told = count
+    if (count !== shown) say(cli, `waiting for ${count} ${count === 1 ? 'task' : 'tasks'} to end`)
+    shown = count
     if (clock.mono() > limit) {
       throw new TdfError('WAIT_TIMEOUT', `${count} still run; nothing more is begun`, { hint: 'tdf ls' })
     }

@@ -35,13 +35,15 @@ export function placeOf(cli: Cli, chosen: ScopeOptions): Place {
     agentProgram: path.join(cli.programDir, 'tdf-agent.js'),
     agentState: path.join(stateDir, 'agent'),
     agentToken: path.join(stateDir, 'agent-token'),
-    environment: Object.fromEntries(kept.flatMap(name => (cli.env[name] ? [[name, said(name, cli.env[name])]] : []))),
+    environment: Object.fromEntries(
+      kept.flatMap(name => (cli.env[name] ? [[name, resolved(name, cli.env[name])]] : [])),
+    ),
   }
   return { scope, unitDir: scope === 'system' ? SYSTEM_UNITS : userUnits(cli), options }
 }
 
 /** A path is meant from the folder of who installs; a search path is taken as it is. */
-const said = (name: string, value: string) => (name === 'PATH' ? value : path.resolve(value))
+const resolved = (name: string, value: string) => (name === 'PATH' ? value : path.resolve(value))
 
 function userUnits({ env }: Cli): string {
   const config = env.XDG_CONFIG_HOME?.startsWith('/') ? env.XDG_CONFIG_HOME : path.join(env.HOME ?? '/', '.config')

@@ -90,7 +90,7 @@ export function exitCodeOf(task: TaskJson, isThere: (task: TaskJson) => boolean 
   return needsInput(task) ? 75 : 0
 }
 
-export interface Wanted {
+export interface WaitRequest {
   /** Full ids. */
   ids: readonly string[]
   isThere(task: TaskJson): boolean
@@ -110,11 +110,11 @@ export interface Wanted {
  * The tasks that are there, in the order of `ids`, or null when the signal ended the waiting. Throws WAIT_TIMEOUT; a task
  * that needs a person (`awaiting_followup`) or is over counts as there.
  */
-export async function awaitTasks(cli: Cli, wanted: Wanted): Promise<TaskJson[] | null> {
-  const { ids, timeoutMs } = wanted
+export async function awaitTasks(cli: Cli, request: WaitRequest): Promise<TaskJson[] | null> {
+  const { ids, timeoutMs } = request
   const seen = new Map<string, TaskJson>()
   const ending = new AbortController()
-  const signal = AbortSignal.any([wanted.signal, ending.signal])
+  const signal = AbortSignal.any([request.signal, ending.signal])
   let isLate = false
   const late = () => {
     isLate = true
@@ -122,18 +122,19 @@ export async function awaitTasks(cli: Cli, wanted: Wanted): Promise<TaskJson[] |
   }
   const cancel = timeoutMs === null ? () => {} : realWorld().clock.timer(timeoutMs, late)
 
-  const isThere = (task: TaskJson) => wanted.isThere(task) || (!wanted.keepsOn && (isSettled(task) || needsInput(task)))
-  const told = new Map<string, number>()
-  const tell = (event: EventJson) => {
+  const isThere = (task: TaskJson) =>
+    request.isThere(task) || (!request.keepsOn && (isSettled(task) || needsInput(task)))
+  const notified = new Map<string, number>()
+  const notify = (event: EventJson) => {
     const { taskId, seq } = event
-    if (taskId === null || seq <= (told.get(taskId) ?? 0)) return
-    told.set(taskId, seq)
-    wanted.onEvent?.(event)
+    if (taskId === null || seq <= (notified.get(taskId) ?? 0)) return
+    notified.set(taskId, seq)
+    request.onEvent?.(event)
   }
   const look = async (id: string) => {
     const task = await cli.client().call<TaskJson>({ path: `/tasks/${id}`, signal })
     seen.set(id, task)
-    wanted.onTask?.(task)
+    request.onTask?.(task)
   }
   const there = () => ids.flatMap(id => seen.get(id) ?? []).filter(isThere)
   const left = () => {
@@ -146,19 +147,19 @@ export async function awaitTasks(cli: Cli, wanted: Wanted): Promise<TaskJson[] |
       if (streamed.kind === 'look') {
         for (const id of left()) {
           await look(id)
-          if (wanted.onEvent)
-            (await cli.client().call<EventJson[]>({ path: `/tasks/${id}/events`, signal })).forEach(tell)
+          if (request.onEvent)
+            (await cli.client().call<EventJson[]>({ path: `/tasks/${id}/events`, signal })).forEach(notify)
         }
       }
-      if (streamed.kind === 'away') wanted.onAway?.()
+      if (streamed.kind === 'away') request.onAway?.()
       if (streamed.kind === 'event') {
         const { event } = streamed
         if (event.taskId === null || !ids.includes(event.taskId)) continue
-        tell(event)
+        notify(event)
         if (left().includes(event.taskId)) await look(event.taskId)
       }
       const found = there()
-      if (found.length === ids.length || (wanted.isAny && found.length > 0)) return found
+      if (found.length === ids.length || (request.isAny && found.length > 0)) return found
     }
   } catch (thrown) {
     if (!signal.aborted) throw thrown

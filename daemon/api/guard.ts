@@ -42,7 +42,7 @@ export function isAllowedHost(host: string, more: readonly string[]): boolean {
 
 /** Throws DISK_LOW when what is sent would have no room. */
 export function assertRoom({ admission }: Pick<Engine, 'admission'>): void {
-  const full = admission.said('disk')
+  const full = admission.reasonOf('disk')
   if (full !== null) throw new TdfError('DISK_LOW', full, { retryAfterMs: 30_000 })
 }
 

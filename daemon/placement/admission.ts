@@ -6,7 +6,7 @@ export interface Admission {
   /** A sentence about why nothing is begun; null when nothing stands against it. */
   obstacle(): string | null
   /** What this cause says; null when it does not stand against anything. */
-  said(cause: Cause): string | null
+  reasonOf(cause: Cause): string | null
   /** True when this changed whether work may begin. */
   set(cause: Cause, sentence: string | null): boolean
 }
@@ -15,7 +15,7 @@ export function createAdmission(): Admission {
   const obstacles = new Map<Cause, string>()
   return {
     obstacle: () => obstacles.values().next().value ?? null,
-    said: cause => obstacles.get(cause) ?? null,
+    reasonOf: cause => obstacles.get(cause) ?? null,
     set(cause, sentence) {
       const before = obstacles.size === 0
       if (sentence === null) obstacles.delete(cause)
@@ -26,4 +26,5 @@ export function createAdmission(): Admission {
 }
 
 /** After a restored database no machine goes before each was asked what is on it: what is known of them is old. */
-export const keepsMachines = ({ admission }: { admission: Admission }): boolean => admission.said('restore') !== null
+export const keepsMachines = ({ admission }: { admission: Admission }): boolean =>
+  admission.reasonOf('restore') !== null

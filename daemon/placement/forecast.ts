@@ -7,7 +7,7 @@ import { recentStepMs } from '../../src/store/tables/journal.ts'
 import { readNode, readNodes } from '../../src/store/tables/nodes.ts'
 import { rejections } from '../../src/text/waiting.ts'
 import type { Engine } from '../services.ts'
-import { counts, offersOf, roomsOf } from './pass.ts'
+import { capacitiesOf, counts, offersOf } from './pass.ts'
 import { assign, type PlacementRequest, rejection } from './place.ts'
 
 type Forecasting = Pick<Engine, 'store' | 'config' | 'providers' | 'world'>
@@ -28,7 +28,7 @@ export function forecast(engine: Forecasting, spec: TaskSpec): ForecastJson {
     reserved: null,
   }
   const nodes = readNodes(store.sql)
-  const capacities = roomsOf(engine, nodes, world.clock.now())
+  const capacities = capacitiesOf(engine, nodes, world.clock.now())
   const machines = nodes.filter(counts).length
   const { reservations, orders } = assign([request], capacities, { config, offers: offersOf(engine), machines })
   const [given] = reservations

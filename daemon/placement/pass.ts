@@ -44,7 +44,7 @@ function pass(engine: Engine): void {
   const now = engine.world.clock.now()
   const queue = unlimited(waiting, limitsAt(engine.store.sql, now))
   const nodes = readNodes(engine.store.sql)
-  const placements = assign(queue, roomsOf(engine, nodes, now), {
+  const placements = assign(queue, capacitiesOf(engine, nodes, now), {
     config: engine.config,
     offers: offersOf(engine),
     machines: nodes.filter(counts).length,
@@ -76,7 +76,7 @@ function unlimited(
 /** Machines that count against `max_nodes`: ours, until they are gone. */
 export const counts = (node: ReadNode) => node.autoProvisioned && !isGone(node)
 
-export function roomsOf(engine: Pick<Engine, 'store'>, nodes: readonly ReadNode[], now: number): NodeCapacity[] {
+export function capacitiesOf(engine: Pick<Engine, 'store'>, nodes: readonly ReadNode[], now: number): NodeCapacity[] {
   const used = slotsInUse(engine.store.sql)
   const resting = restingWorkspaces(engine.store.sql, now)
   const heartbeats = readHeartbeats(engine.store.sql)

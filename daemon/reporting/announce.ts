@@ -1,6 +1,6 @@
 /** Puts notices into the outbox, a row for each configured channel: one that is down never holds up another. */
 import type { Config } from '../../src/config/schema/schema.ts'
-import type { NewsEvent } from '../../src/config/schema/tables.ts'
+import type { NoticeEvent } from '../../src/config/schema/tables.ts'
 import { isTerminal, type Task } from '../../src/core/task.ts'
 import { type OutboxKind, post } from '../../src/store/tables/outbox.ts'
 import type { Transition } from '../engine/rules/transition.ts'
@@ -13,13 +13,13 @@ export type Channel = (typeof CHANNELS)[number]
 export const outboxKind = (channel: Channel): OutboxKind => `notify-${channel}`
 
 /** Inside the write of the change. One change is one message on each channel, however often it is tried. */
-export function announce(engine: Telling, before: Task, decided: Transition, now: number): void {
-  const event = newsOf(before, decided)
+export function announce(engine: AnnouncingEngine, before: Task, decided: Transition, now: number): void {
+  const event = noticeEventOf(before, decided)
   if (event !== null) enqueueNotice(engine, decided.task, { event, id: String(before.rev), now })
 }
 
 /** Inside a write: a push was given up, or refused. The task is as good as before. */
-export function announcePush(engine: Telling, task: Task, why: string, now: number): void {
+export function announcePush(engine: AnnouncingEngine, task: Task, why: string, now: number): void {
   enqueueNotice(engine, task, {
     event: 'push-failed',
     id: `push-${now}`,
@@ -28,17 +28,17 @@ export function announcePush(engine: Telling, task: Task, why: string, now: numb
   })
 }
 
-type Telling = Pick<Engine, 'store' | 'config'>
+type AnnouncingEngine = Pick<Engine, 'store' | 'config'>
 
 interface Notice {
-  event: NewsEvent
+  event: NoticeEvent
   /** Names it among those of the attempt. */
   id: string
   now: number
   error?: Pick<NonNullable<Task['error']>, 'code' | 'message'>
 }
 
-function enqueueNotice({ store, config }: Telling, task: Task, { event, id, now, error }: Notice): void {
+function enqueueNotice({ store, config }: AnnouncingEngine, task: Task, { event, id, now, error }: Notice): void {
   const channels = config.notify.events.includes(event) ? CHANNELS.filter(one => isSet(config, one)) : []
   if (channels.length === 0) return
   const about = error ? { ...task, error: { ...error, hint: '', step: null, class: 'permanent' as const } } : task
@@ -59,7 +59,7 @@ const ENDS = { completed: 'done', failed: 'failed', cancelled: 'cancelled' } as 
  * What a change that is being saved is worth announcing: a task ended, rests until a known time, or needs a person. An end
  * that opens the next attempt is none yet.
  */
-export function newsOf(before: Task, { task, writes }: Pick<Transition, 'task' | 'writes'>): NewsEvent | null {
+export function noticeEventOf(before: Task, { task, writes }: Pick<Transition, 'task' | 'writes'>): NoticeEvent | null {
   if (isTerminal(task.status) && !isTerminal(before.status)) {
     return writes.some(({ kind }) => kind === 'next_attempt') ? null : ENDS[task.status as keyof typeof ENDS]
   }

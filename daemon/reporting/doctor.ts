@@ -70,7 +70,7 @@ async function checkSandbox({ localSandbox, agents }: Engine, node: ReadNode): P
   }
 }
 
-const NEEDS_SOMEBODY = ['held', 'lost', 'failed']
+const NEEDS_PERSON = ['held', 'lost', 'failed']
 
 /** Whether there are nodes, and whether one of them needs a person. */
 export function checkNodes({ store, providers }: Engine): FindingJson[] {
@@ -80,7 +80,7 @@ export function checkNodes({ store, providers }: Engine): FindingJson[] {
     const message = 'there is no node, and no provider that could order one'
     return [{ check: 'nodes', state: 'fail', message, hint: 'tdf config show --origin' }]
   }
-  const bad = nodes.filter(({ status }) => NEEDS_SOMEBODY.includes(status))
+  const bad = nodes.filter(({ status }) => NEEDS_PERSON.includes(status))
   if (bad.length > 0) return bad.map(badNode)
   const more = canOrder ? ', and more can be ordered' : ''
   const message = nodes.length === 0 ? 'none is up; one is ordered when a task comes' : `${named(nodes)}${more}`

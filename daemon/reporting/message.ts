@@ -2,14 +2,14 @@
  * A message about a task. Without `include_text` it holds names, states and numbers of ours and nothing that a person
  * or an agent wrote: it may go through servers that are not yours.
  */
-import type { NewsEvent } from '../../src/config/schema/tables.ts'
+import type { NoticeEvent } from '../../src/config/schema/tables.ts'
 import { formatDurationShort } from '../../src/core/duration.ts'
 import type { Status, Task, Verdict } from '../../src/core/task.ts'
 import { iso } from '../api/tasks/json.ts'
 
 export interface NoticeJson {
   schema: 'tdf.notice.v1'
-  event: NewsEvent
+  event: NoticeEvent
   at: string | null
   taskId: string
   attempt: number
@@ -33,7 +33,7 @@ export interface NoticeJson {
   } | null
 }
 
-export function noticeOf(task: Task, event: NewsEvent, now: number, includeText: boolean): NoticeJson {
+export function noticeOf(task: Task, event: NoticeEvent, now: number, includeText: boolean): NoticeJson {
   const { spec, result, error } = task
   return {
     schema: 'tdf.notice.v1',
@@ -62,7 +62,7 @@ export function headline({ event, taskId }: NoticeJson): string {
   return PLAIN[event].replace('TASK', taskId)
 }
 
-const PLAIN: Record<NewsEvent, string> = {
+const PLAIN: Record<NoticeEvent, string> = {
   done: 'task TASK is done',
   failed: 'task TASK failed',
   cancelled: 'task TASK was cancelled',
@@ -83,7 +83,7 @@ export function bodyText(notice: NoticeJson): string {
   return [facts.filter(Boolean).join(', '), ...(said ?? []), next.replace('TASK', taskId)].filter(Boolean).join('\n')
 }
 
-const NEXT: Partial<Record<NewsEvent, string>> = {
+const NEXT: Partial<Record<NoticeEvent, string>> = {
   'needs-you': 'tdf send TASK "what to do next"',
   'push-failed': 'tdf push TASK',
 }

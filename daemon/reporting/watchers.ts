@@ -2,7 +2,7 @@
 import type { JournalEvent } from '../../src/store/tables/journal.ts'
 
 export interface Watchers {
-  tell(event: JournalEvent): void
+  publish(event: JournalEvent): void
   /** Answers how to stop listening. */
   add(listener: (event: JournalEvent) => void): () => void
   count(): number
@@ -12,7 +12,7 @@ export interface Watchers {
 export function createWatchers(first: (event: JournalEvent) => void = () => {}): Watchers {
   const listeners = new Set<(event: JournalEvent) => void>()
   return {
-    tell: event => {
+    publish: event => {
       first(event)
       for (const listener of listeners) listener(event)
     },

@@ -3,25 +3,25 @@ import { formatDurationShort } from '../core/duration.ts'
 import type { EventJson } from '../protocol/control.ts'
 import { oneLine } from './sanitize.ts'
 
-type Say = (data: Record<string, unknown>, event: EventJson) => string
+type TextOf = (data: Record<string, unknown>, event: EventJson) => string
 
-const SAY: Record<string, Say> = {
+const TEXTS: Record<string, TextOf> = {
   'task.step': ({ from, to, ms }) => {
-    const before = typeof ms === 'number' && from ? ` (${word(from)} took ${took(ms)})` : ''
-    return to ? `${word(to)}${before}` : `all done${before}`
+    const before = typeof ms === 'number' && from ? ` (${plain(from)} took ${took(ms)})` : ''
+    return to ? `${plain(to)}${before}` : `all done${before}`
   },
-  'task.status': ({ from, to, reason }) => `${from ? `${word(from)} → ` : ''}${word(to)}${because(reason)}`,
-  'task.saved': ({ commit }) => `the work is home${commit ? `: ${word(commit).slice(0, 12)}` : ''}`,
-  'task.taken': ({ how }) => `the result was ${word(how)}`,
+  'task.status': ({ from, to, reason }) => `${from ? `${plain(from)} → ` : ''}${plain(to)}${because(reason)}`,
+  'task.saved': ({ commit }) => `the work is home${commit ? `: ${plain(commit).slice(0, 12)}` : ''}`,
+  'task.taken': ({ how }) => `the result was ${plain(how)}`,
   'task.push': ({ state, remote, branch, error }) =>
-    `${state === 'failed' ? 'not pushed' : word(state === 'pending' ? 'pushing' : state)} ${word(branch)} to ${word(remote)}${because(error)}`,
-  'node.status': ({ from, to, reason }) => `${from ? `${word(from)} → ` : ''}${word(to)}${because(reason)}`,
+    `${state === 'failed' ? 'not pushed' : plain(state === 'pending' ? 'pushing' : state)} ${plain(branch)} to ${plain(remote)}${because(error)}`,
+  'node.status': ({ from, to, reason }) => `${from ? `${plain(from)} → ` : ''}${plain(to)}${because(reason)}`,
 }
 
 export function eventText(event: EventJson): string {
-  const say = SAY[event.type]
-  if (say) return say(event.data, event)
-  const facts = Object.entries(event.data).map(([key, value]) => `${key}=${word(value)}`)
+  const text = TEXTS[event.type]
+  if (text) return text(event.data, event)
+  const facts = Object.entries(event.data).map(([key, value]) => `${key}=${plain(value)}`)
   return oneLine([event.type, ...facts].join(' '))
 }
 
@@ -33,7 +33,7 @@ export function progressLine(event: EventJson, startedAt: string): string {
 
 export const took = (ms: number) => (ms < 1_000 ? `${ms}ms` : formatDurationShort(ms))
 
-function word(value: unknown): string {
+function plain(value: unknown): string {
   return oneLine(typeof value === 'string' ? value : (JSON.stringify(value) ?? ''))
 }
 

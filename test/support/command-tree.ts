@@ -30,7 +30,7 @@ export async function parses(words: readonly string[]): Promise<void> {
   }
   still(program)
   try {
-    await program.parseAsync(splitAgentCommand(program, words).words, { from: 'user' })
+    await program.parseAsync(splitAgentCommand(program, words).args, { from: 'user' })
   } catch (thrown) {
     // Asking for help is a right thing to do.
     if ((thrown as { code?: string }).code !== 'commander.helpDisplayed') throw thrown

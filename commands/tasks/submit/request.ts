@@ -90,7 +90,7 @@ export type PlannedTask = { id: null; placement: ForecastJson } & TaskSpec
 
 export function plannedText(task: PlannedTask): string {
   const { repo, agent, timeoutMs, labels } = task
-  const wishes = [task.node, task.provider, task.size, task.location].filter(wish => wish !== null)
+  const constraints = [task.node, task.provider, task.size, task.location].filter(wish => wish !== null)
   const facts = pairs([
     ['title', oneLine(task.title)],
     ['agent', oneLine(`${agent.name} (${agent.command.join(' ')})`)],
@@ -100,7 +100,7 @@ export function plannedText(task: PlannedTask): string {
     ['setup', task.setup && oneLine(task.setup.command)],
     ['then', task.push && oneLine(`${task.push.pr ? 'a pull request' : 'a push'} to ${task.push.remote}`)],
     ['check', task.check && oneLine(task.check)],
-    ['only on', wishes.length > 0 ? oneLine(wishes.join(', ')) : null],
+    ['only on', constraints.length > 0 ? oneLine(constraints.join(', ')) : null],
     ['ends after', timeoutMs === null ? null : formatDurationShort(timeoutMs)],
     [
       'labels',

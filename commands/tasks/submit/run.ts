@@ -11,23 +11,23 @@ import { type PlannedTask, plannedText, post, type SubmitOptions, submitBody } f
 
 export async function submit(
   cli: Cli,
-  words: string | undefined,
+  argument: string | undefined,
   options: SubmitOptions,
   command: Command,
 ): Promise<void> {
   const format = formatOf(command)
   if (options.file !== undefined) {
-    if (words !== undefined || options.prompt !== undefined || cli.command.length > 0)
+    if (argument !== undefined || options.prompt !== undefined || cli.command.length > 0)
       throw usage('--file has the prompts; give no other', 'tdf submit --help')
     const { submitFile } = await import('./file.ts')
     return submitFile(cli, options.file, options, format)
   }
-  if (words !== undefined && options.prompt !== undefined)
+  if (argument !== undefined && options.prompt !== undefined)
     throw usage('a prompt is an argument or --prompt, not both', 'tdf submit --help')
   const task = cli.command.length > 0 ? [...cli.command] : null
   const waitMs = options.waitTimeout === undefined ? null : durationOf(options.waitTimeout, '--wait-timeout')
   const timeoutMs = options.timeout === undefined ? null : durationOf(options.timeout, '--timeout')
-  const prompt = await promptOf(cli, words ?? options.prompt, task !== null, command)
+  const prompt = await promptOf(cli, argument ?? options.prompt, task !== null, command)
   const { repo, author, remote } = await takeRepository(cli, options)
   const json = submitBody({ prompt, command: task, repo, author, remote, timeoutMs, options })
   if (options.dryRun) return showPlan(cli, await post<PlannedTask>(cli, json, null, true), format)

@@ -20,7 +20,7 @@ import {
 } from '../../../src/text/waiting.ts'
 import { placementRequest } from '../../engine/attempts.ts'
 import { queueMs, usualMs } from '../../placement/forecast.ts'
-import { roomsOf } from '../../placement/pass.ts'
+import { capacitiesOf } from '../../placement/pass.ts'
 import { type NodeCapacity, type PlacementRequest, rejection } from '../../placement/place.ts'
 import { whyPush } from '../../results/push/request.ts'
 import type { Engine } from '../../services.ts'
@@ -125,7 +125,7 @@ function reasonFor({ store, config }: Engine, request: PlacementRequest, capacit
 function whyQueued(engine: Engine, task: Task): Explanation {
   const { store, world, config, queue, providers } = engine
   const request = placementRequest(store.sql, task)
-  const capacities = roomsOf(engine, readNodes(store.sql), world.clock.now())
+  const capacities = capacitiesOf(engine, readNodes(store.sql), world.clock.now())
   const nodes = capacities.map(capacity => ({
     name: capacity.name,
     reason: reasonFor(engine, request, capacity),

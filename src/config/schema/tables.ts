@@ -137,8 +137,8 @@ export const retentionTable = z
 
 /** `[notify]`: who is told, of what, and how much. */
 
-const NEWS_EVENTS = ['done', 'failed', 'cancelled', 'parked', 'needs-you', 'push-failed'] as const
-export type NewsEvent = (typeof NEWS_EVENTS)[number]
+const NOTICE_EVENTS = ['done', 'failed', 'cancelled', 'parked', 'needs-you', 'push-failed'] as const
+export type NoticeEvent = (typeof NOTICE_EVENTS)[number]
 
 /** With a query, which often holds a token; without a user or a fragment. */
 const URL_FORM = /^https?:\/\/[^\s/?#@]+(\/[^\s#]*)?$/
@@ -154,7 +154,7 @@ export const notifyTable = z
       expects: 'a URL such as "https://ntfy.sh/my-topic"',
       secret: true,
     }),
-    events: choices(NEWS_EVENTS, ['done', 'failed', 'parked', 'needs-you', 'push-failed'], 'What you are told of.'),
+    events: choices(NOTICE_EVENTS, ['done', 'failed', 'parked', 'needs-you', 'push-failed'], 'What you are told of.'),
     include_text: flag(
       false,
       'Send title, prompt, labels, summary and error text too. They may pass servers that are not yours.',
@@ -206,7 +206,7 @@ function keys(initial: readonly string[], description: string) {
 }
 
 const sentence = (text: string) => `${text[0]?.toUpperCase()}${text.slice(1)}.`
-const rows = KEY_NAMES.map(name => [name, keys(KEY_TABLE[name].keys, sentence(KEY_TABLE[name].says))] as const)
+const rows = KEY_NAMES.map(name => [name, keys(KEY_TABLE[name].keys, sentence(KEY_TABLE[name].help))] as const)
 
 const keysTable = z
   // A key for every row of the table, which `fromEntries` forgets.

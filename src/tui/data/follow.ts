@@ -39,12 +39,12 @@ async function followTask(parts: Parts, id: string): Promise<void> {
   const log = logReader(parts, id)
   let seenRow: Row | undefined
   let whyAt = Number.NEGATIVE_INFINITY
-  const tell = (facts: Facts) => {
+  const update = (facts: Facts) => {
     if (!signal.aborted) store.dispatch({ kind: 'detail', id, facts })
   }
   await sleep(clock, SETTLE_MS, signal).catch(() => {})
   const events = await remote.call<EventJson[]>({ path: `/tasks/${id}/events`, signal }).catch(() => [])
-  tell({ events })
+  update({ events })
   while (!signal.aborted) {
     const model = store.get()
     const row = model.rows.get(id)
@@ -52,18 +52,18 @@ async function followTask(parts: Parts, id: string): Promise<void> {
       const isDue = row !== seenRow || clock.mono() - whyAt > WHY_MS
       if (isDue) {
         const why = await remote.call<WhyJson>({ path: `/tasks/${id}/why`, signal }).catch(() => null)
-        tell({ why })
+        update({ why })
         whyAt = clock.mono()
         await log.read(row.task.session?.id ?? null)
       } else if (!isEnded(row.task) || !log.isRead()) await log.read(row.task.session?.id ?? null)
       seenRow = row
       if (model.isOpen && model.pane === 'prompt' && model.detail?.prompt === null) {
         const task = await remote.call<TaskJson>({ path: `/tasks/${id}`, signal }).catch(() => null)
-        tell({ prompt: task?.prompt ?? '' })
+        update({ prompt: task?.prompt ?? '' })
       }
       if (model.isOpen && model.pane === 'diff' && model.detail?.diff === null && row.task.result) {
         const diff = await remote.text({ path: `/tasks/${id}/diff`, signal }).catch((error: Error) => error.message)
-        tell({ diff: diff.slice(0, DIFF_CHARS_MAX) })
+        update({ diff: diff.slice(0, DIFF_CHARS_MAX) })
       }
     }
     await sleep(clock, LOOK_MS, signal).catch(() => {})

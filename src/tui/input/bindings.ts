@@ -73,7 +73,7 @@ export interface Binding extends Doing {
   keys: readonly string[]
   /** The keys as help writes them. */
   label: string
-  says: string
+  help: string
 }
 
 export function placeOf({ view, isOpen }: Model): Place {
@@ -84,11 +84,11 @@ export function placeOf({ view, isOpen }: Model): Place {
 export function bindingsOf(model: Model): readonly Binding[] {
   const place = placeOf(model)
   return KEY_NAMES.flatMap((name): Binding[] => {
-    const { places, says } = KEY_TABLE[name]
+    const { places, help } = KEY_TABLE[name]
     const doing = DOINGS[name]
     const keys = model.keys[name]
     if (keys.length === 0 || !places.includes(place) || (doing.changes && model.isReadOnly)) return []
-    return [{ ...doing, keys, says, label: labelOf(keys) }]
+    return [{ ...doing, keys, help, label: labelOf(keys) }]
   })
 }
 

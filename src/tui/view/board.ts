@@ -121,7 +121,7 @@ function preview(model: Model): Line[] {
   const row = focused(model)
   if (!row) return Array.from({ length: height }, () => [])
   const lines = [titleRule(row, columns), padLine([{ text: ' ' }, ...timeline(model, columns - 1)], columns)]
-  const said = sayings(model, row).map(span => padLine([{ ...span, text: ` ${span.text}` }], columns))
+  const said = previewSpans(model, row).map(span => padLine([{ ...span, text: ` ${span.text}` }], columns))
   lines.push(...said.slice(0, height - 2))
   const room = height - lines.length
   const log = room > 0 ? linesOf(model.detail?.log ?? { lines: [], rest: '' }).slice(-room) : []
@@ -130,7 +130,7 @@ function preview(model: Model): Line[] {
   return lines
 }
 
-function sayings(model: Model, { task, why }: Row): Span[] {
+function previewSpans(model: Model, { task, why }: Row): Span[] {
   const { detail } = model
   if (task.error)
     return [

@@ -83,5 +83,5 @@ export function helpLines(model: Model): Line[] {
 
 function cell(binding: Binding | undefined, width: number): Line {
   if (!binding) return padLine([], width)
-  return padLine([{ text: `  ${pad(binding.label, 7)}`, isBold: true }, { text: binding.says }], width)
+  return padLine([{ text: `  ${pad(binding.label, 7)}`, isBold: true }, { text: binding.help }], width)
 }

@@ -1,6 +1,6 @@
 /** What somebody is told of, and that a dead end is given up in the end. */
 import { afterEach, describe, expect, it } from 'vitest'
-import { newsOf } from '../../../../daemon/reporting/announce.ts'
+import { noticeEventOf } from '../../../../daemon/reporting/announce.ts'
 import { SWEEPS } from '../../../../daemon/sweeps/index.ts'
 import { createSweeper } from '../../../../daemon/sweeps/run.ts'
 import type { Task } from '../../../../src/core/task.ts'
@@ -29,7 +29,7 @@ describe('news', () => {
     ],
     ['a rest that was told already', { status: 'parked' }, { status: 'parked', waitingFor: 'more' }, [], null],
   ])('of %s', (_, before, after, writes, expected) => {
-    expect(newsOf({ ...runs, ...before }, { task: { ...runs, ...before, ...after }, writes })).toBe(expected)
+    expect(noticeEventOf({ ...runs, ...before }, { task: { ...runs, ...before, ...after }, writes })).toBe(expected)
   })
 })
 
