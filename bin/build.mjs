@@ -13,7 +13,7 @@ import { billOfMaterials, bundledPackages, notices } from './notices.mjs'
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8'))
 
-/** zod brings its messages in fifty languages, 300 kB in front of every process; nobody here reads any but English. */
+/** zod brings its messages in fifty languages, 300 kB in front of every process; tdf shows English alone. */
 const englishOnly = {
   name: 'english-only',
   setup: ({ onResolve }) =>

@@ -110,7 +110,7 @@ async function copyAside({ sql }: Store, source: string, target: string): Promis
   }
 }
 
-/** The sweeps that look after the disk: room, reserve, backups. */
+// --- The sweeps that look after the disk: room, reserve, backups ---
 
 const LOOK_MS = 10_000
 const BACKUP_LOOK_MS = 600_000

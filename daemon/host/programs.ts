@@ -29,7 +29,7 @@ function ours(
   return [stateDir, runDir, isOurs ? folder : configFile, ...tokens]
 }
 
-/** Whether a program is there for the daemon: its PATH is not that of your shell. */
+// --- Whether a program is there for the daemon: its PATH is not that of your shell ---
 
 /** A name is looked up in `searchPath`; a path is looked at as it is. */
 export function isOnPath(program: string, searchPath: string): boolean {

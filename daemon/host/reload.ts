@@ -42,7 +42,7 @@ function refuseRestart(changes: readonly ConfigChange[], file: string): void {
   throw new TdfError('CONFIG_NEEDS_RESTART', `${file}: ${keys.join(', ')} takes a restart; nothing was taken over`)
 }
 
-/** Table by table, so that whoever holds one sees the new values. */
+/** Table by table: a part that holds one sees the new values. */
 function replace(target: object, source: object): void {
   const [old, fresh] = [target as Record<string, unknown>, source as Record<string, unknown>]
   for (const key of Object.keys(old)) if (!Object.hasOwn(fresh, key)) delete old[key]

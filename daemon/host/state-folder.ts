@@ -50,8 +50,7 @@ function makeFolder(folder: string): void {
   }
 }
 
-/** What only the daemon's user may read: closed at every start, whoever opened it meanwhile. */
-
+/** What only the daemon's user may read: closed again at every start. */
 const FILES = ['tdf.db', 'tdf.db-wal', 'lock.db', 'observability.db', 'install.json', 'agent-token', 'daemon.json']
 const FOLDERS = ['.', 'backups', 'bundles', 'downloads', 'logs', 'results', 'secrets']
 const OTHERS = 0o077

@@ -1,5 +1,5 @@
 /**
- * What systemd is told, through `systemd-notify`: ready, stopping, a line of counts, and a sign of life that is given
+ * Notifications for systemd, through `systemd-notify`: ready, stopping, a line of counts, and a keep-alive that is sent
  * only while the main loop, the scheduler and the database are well (sd_notify(3)).
  */
 import type { Log } from '../../src/platform/log.ts'
@@ -20,7 +20,7 @@ export interface SupervisionParts {
 }
 
 export interface Supervision {
-  /** Whether somebody supervises us. */
+  /** Whether systemd supervises this process. */
   isThere: boolean
   ready(): Promise<void>
   stopping(): Promise<void>
@@ -38,10 +38,10 @@ export function superviseBySystemd(parts: SupervisionParts): Supervision {
   const pingMs = watchdogMs > 0 ? watchdogMs / 3 : Number.POSITIVE_INFINITY
   let cancel: Cancel = () => {}
   let stopped = false
-  let told = ''
+  let sent = ''
   let pingedAt = clock.mono()
 
-  async function tell(...words: string[]): Promise<void> {
+  async function notify(...words: string[]): Promise<void> {
     const { exitCode, stderr } = await run('systemd-notify', words, {
       cwd: '/',
       env: { PATH: env.PATH ?? '/usr/bin:/bin', NOTIFY_SOCKET: socket ?? '' },
@@ -52,10 +52,10 @@ export function superviseBySystemd(parts: SupervisionParts): Supervision {
 
   async function look(): Promise<void> {
     const words = [...(await ping()), ...line()]
-    if (words.length > 0) await tell(...words)
+    if (words.length > 0) await notify(...words)
   }
 
-  /** The sign of life, when it is time for one and we are well. */
+  /** The keep-alive, when one is due and the daemon is healthy. */
   async function ping(): Promise<string[]> {
     if (clock.mono() - pingedAt < pingMs) return []
     const failed = (await health.look()).filter(({ ok, vital }) => vital && !ok)
@@ -67,8 +67,8 @@ export function superviseBySystemd(parts: SupervisionParts): Supervision {
 
   function line(): string[] {
     const text = status()
-    if (text === told) return []
-    told = text
+    if (text === sent) return []
+    sent = text
     return [`--status=${text}`]
   }
 
@@ -84,10 +84,10 @@ export function superviseBySystemd(parts: SupervisionParts): Supervision {
   return {
     isThere: true,
     async ready() {
-      await tell('--ready', ...line())
+      await notify('--ready', ...line())
       next()
     },
-    stopping: () => tell('STOPPING=1', '--status=stopping'),
+    stopping: () => notify('STOPPING=1', '--status=stopping'),
     stop() {
       stopped = true
       cancel()
@@ -96,7 +96,6 @@ export function superviseBySystemd(parts: SupervisionParts): Supervision {
 }
 
 /** The counts of a daemon in one line, for `systemctl status`. */
-
 export function statusLine({ store, admission }: Pick<Engine, 'store' | 'admission'>): string {
   const tasks = countLive(store.sql)
   const nodes = Object.values(countNodes(store.sql)).reduce((sum, count) => sum + count, 0)

@@ -44,7 +44,7 @@ export interface AgentClient {
   deleteWorkspace(workspaceId: string): Promise<void>
 }
 
-/** A way to an agent: how to reach it and what to say at the door. Who answers is another matter. */
+/** A connection to an agent: transport and token. Which agent answers is checked by the caller. */
 export interface AgentLine {
   transport: Transport
   token: string

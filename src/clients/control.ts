@@ -53,7 +53,7 @@ export interface Whereabouts {
   origin?: string
   /** Told the version of the daemon with the first answer, when it is another than ours. */
   onOtherVersion?(version: string): void
-  /** Told each request as it goes out; answers whom to tell the status, or what came instead of an answer. */
+  /** Called with each request as it goes out; returns the callback for its status, or for what came instead of an answer. */
   onRequest?(method: string, path: string): (outcome: string) => void
 }
 
@@ -77,7 +77,7 @@ export function controlClient(where: Whereabouts): Client {
     const body = json === undefined ? undefined : JSON.stringify(json)
     const type = body === undefined ? {} : { 'content-type': 'application/json' }
     const timeout = request.timeoutMs ?? TIMEOUT_MS
-    const tell = where.onRequest?.(method, path)
+    const onAnswer = where.onRequest?.(method, path)
     const sent = http.request({
       method,
       path: `/v1${path}`,
@@ -89,10 +89,10 @@ export function controlClient(where: Whereabouts): Client {
     })
     const answer = new Promise<http.IncomingMessage>((resolve, reject) => {
       sent.on('response', response => {
-        tell?.(String(response.statusCode))
+        onAnswer?.(String(response.statusCode))
         resolve(response)
       })
-      sent.on('error', error => tell?.(error.message))
+      sent.on('error', error => onAnswer?.(error.message))
       sent.on('error', error => reject(signal?.aborted ? signal.reason : unreachable(where, error)))
       sent.on('timeout', () => sent.destroy(new Error(`no answer within ${timeout} ms`)))
     })
@@ -153,7 +153,7 @@ function readError(body: Buffer): ErrorJson {
   return { error: { code: 'BUG', message, hint: 'tdf version' } }
 }
 
-/** Four causes, four remedies: not started, gone without a word, not ours to open, and too slow. */
+/** Four causes, four remedies: not started, crashed, not ours to open, and too slow. */
 function unreachable({ socket, origin }: Whereabouts, error: NodeJS.ErrnoException): TdfError {
   const details = { cause: error }
   const from = origin ? ` (from ${origin})` : ''

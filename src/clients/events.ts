@@ -1,6 +1,6 @@
 /**
  * The journal as it happens. A stream that breaks is taken up where it was; losing it says nothing about a task, so
- * whoever decides something asks for the task itself after every `look`.
+ * a caller that decides something reads the task itself after every `look`.
  */
 
 import type { IncomingMessage } from 'node:http'
@@ -26,7 +26,7 @@ export interface StreamOptions {
   after: number | 'now'
   signal: AbortSignal
   /**
-   * How long a daemon may be away, as for a restart, before the stream gives up, in ms. A minute unless told; for ever,
+   * How long a daemon may be away, as for a restart, before the stream gives up, in ms. A minute by default; for ever,
    * it may also be away at first.
    */
   awayMsMax?: number

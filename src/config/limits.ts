@@ -53,7 +53,7 @@ export const ORDERS: readonly Order[] = [
 
 export const LIMIT_KEYS: readonly LimitKey[] = [...new Set(ORDERS.flatMap(({ lower, upper }) => [lower, upper]))]
 
-/** Holds the limits against each other: defaults give way (fit.ts), contradictions become problems. */
+// --- Holds the limits against each other: defaults give way, contradictions become problems ---
 
 /** Changes `raw` and `origins` where a default had to give way. */
 export function orderLimits(raw: RawConfig, origins: Origins, file: string, problems: Problem[]): void {
@@ -90,8 +90,7 @@ function isLater(a: Origin, b: Origin): boolean {
   return a.kind === 'env' && b.kind !== 'env'
 }
 
-/** Brings limits into an order that makes sense: see limits.ts. Pure. */
-
+/** Brings limits into an order that makes sense. Pure. */
 export type Limits = Record<LimitKey, number>
 
 /** Two limits that were set and contradict each other, perhaps by way of defaults between them. */

@@ -57,8 +57,8 @@ export function gitEnv(more: Record<string, string> = {}): Record<string, string
 }
 
 /**
- * The environment of a git that speaks with a server in the name of whoever runs us: with their configuration, and so
- * with their credential helpers, rewritten addresses and ssh command, but with nobody to answer a question.
+ * The environment of a git that talks to a server as the user that runs the daemon: with that user's configuration, and
+ * so with its credential helpers, rewritten addresses and ssh command, but without a terminal for questions.
  */
 export function ownerGitEnv(more: Record<string, string> = {}): Record<string, string> {
   const { GIT_CONFIG_GLOBAL: _, GIT_CONFIG_NOSYSTEM: __, ...env } = gitEnv()
@@ -122,7 +122,7 @@ export function isRepositoryUrl(url: string): boolean {
   return SCP_PATTERN.test(url)
 }
 
-/** A password in an address would be seen by whoever sees the task. */
+/** A password in an address would be seen by everybody who may list tasks. */
 export function hasPassword(url: string): boolean {
   return /^[a-z]+:\/\/[^/@]*:[^/@]*@/i.test(url)
 }

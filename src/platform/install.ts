@@ -1,6 +1,6 @@
 /**
  * Who this installation is: an id that marks its machines and a key that makes its tokens. Tied to the machine it was
- * made on, so that a copied state folder does not take its twin's servers for its own.
+ * made on, so that a copied state folder does not take the servers of the original for its own.
  */
 
 import { existsSync, readFileSync } from 'node:fs'
@@ -54,12 +54,12 @@ function read(file: string): Stored {
     const stored = JSON.parse(readFileSync(file, 'utf8'))
     if (/^[0-9a-f]{16}$/.test(stored.id) && /^[0-9a-f]{64}$/.test(stored.key)) return stored
   } catch {
-    // Said below: whatever is wrong with it, nobody can be who it named.
+    // Every kind of damage has the same remedy, below.
   }
   throw new TdfError('STATE_CORRUPT', `${file} is damaged: put it back from a copy of the state folder`)
 }
 
-/** machine-id(5); a machine without one is told by nothing. */
+/** machine-id(5); a machine without one has no identity to compare. */
 function readMachineId(): string {
   try {
     return readFileSync('/etc/machine-id', 'utf8').trim()

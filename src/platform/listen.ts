@@ -1,6 +1,6 @@
 /**
- * The HTTP listener of daemon and agent: how long a caller may take, how many there may be, and an end that cuts nobody
- * off in the middle. What answers is the caller's.
+ * The HTTP listener of daemon and agent: how long a caller may take, how many there may be, and an end that cuts no
+ * answer off in the middle. What answers is the caller's.
  */
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
@@ -112,7 +112,7 @@ function trackConnections(server: Server, max: number): { finish(): void } {
     })
     if (idle.size + busy.size <= max) return
     const oldest = idle.values().next().value ?? socket
-    // Out of the count at once: its end is only told later.
+    // Out of the count at once: its `close` comes only later.
     idle.delete(oldest)
     oldest.destroy()
   })

@@ -14,7 +14,7 @@ export interface Metrics {
   counter(name: string, help: string): Counter
   /** Seconds in buckets from 10 ms to a day. */
   histogram(name: string, help: string): Histogram
-  /** Asked whenever somebody looks. */
+  /** Read at each scrape. */
   gauge(name: string, help: string, read: () => readonly (readonly [Labels, number])[]): void
   /** Everything, as `text/plain; version=0.0.4`. */
   text(): string

@@ -14,10 +14,10 @@ export interface Paths {
   home: string
   configFile: string
   stateDir: string
-  /** Made by the daemon, 0700 (0750 for a system service): whoever may enter it may talk to the daemon. */
+  /** Made by the daemon, 0700 (0750 for a system service): a user who may enter it may call the daemon. */
   runDir: string
   socket: string
-  /** The machine's own daemon, worth a try when nobody answers at `socket`; null when that is not wanted. */
+  /** The machine's own daemon, tried when no daemon answers at `socket`; null when that is not wanted. */
   systemSocket: string | null
 }
 

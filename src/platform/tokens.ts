@@ -20,7 +20,7 @@ export function makeToken(key: Buffer, grant: Grant): string {
   return `tdfcb_${createHmac('sha256', key).update(text).digest('base64url')}`
 }
 
-/** What the daemon says at the door of an agent that it installed. Derived, so that it can be told again at any time. */
+/** The bearer token for an agent that the daemon installed. Derived, so that it can be made again at any time. */
 export function agentToken(key: Buffer, nodeName: string): string {
   return `tdfag_${createHmac('sha256', key).update(`agent\n${nodeName}`).digest('base64url')}`
 }
@@ -30,7 +30,6 @@ export function hashToken(token: string): string {
 }
 
 /** The tokens that nodes call us with. */
-
 export function callbackToken(install: Install, task: Task): string {
   const { attempt, placement } = task
   return makeToken(install.key, { scope: 'workspace', subject: task.workspaceId ?? '', attempt, placement })

@@ -1,5 +1,5 @@
 /**
- * Everything that is not ours: time, dice, processes, the network, and the moment at which the power fails. The only
+ * The outside of the program: time, randomness, processes, the network, and the moment at which the power fails. The only
  * file that may touch them, so that the whole daemon also runs under a simulated clock with seeded faults.
  */
 import process from 'node:process'

@@ -1,4 +1,4 @@
-/** What zod found, in our words and at its place. */
+/** zod's issues as problems with a place in the file. */
 
 import type { z } from 'zod'
 import { formatSize } from '../../core/duration.ts'

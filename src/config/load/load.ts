@@ -84,7 +84,7 @@ function warningsOf(
   return warnings
 }
 
-/** Holds a draft against the schema. */
+// --- Holds a draft against the schema ---
 
 /** What is wrong is taken out and replaced by its default, so that limits can be checked in the same go. */
 export function checkDraft(draft: Draft, file: string, problems: Problem[]): RawConfig | undefined {

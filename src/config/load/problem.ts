@@ -12,7 +12,7 @@ export interface Problem {
 
 const SHOWN_MAX = 50
 
-/** At the key, or at its value. What nobody set can only be wrong in the file, by not being there. */
+/** At the key, or at its value. A key that is not set can only be wrong by its absence. */
 export function problemAt(
   origin: Origin,
   at: 'key' | 'value',

@@ -19,7 +19,7 @@ export function foldedName(name: string): string {
   return name.toLowerCase().replaceAll('-', '_')
 }
 
-/** "Did you mean …?" */
+// --- "Did you mean …?" ---
 
 /** The candidate that few typing errors turn into `word`, or undefined when none is near. Case does not count. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {

@@ -87,7 +87,7 @@ function originOf(file: string, key: AST.TOMLNode, value: AST.TOMLNode): Origin 
   }
 }
 
-/** The syntax of a TOML file, and the first place that breaks it. */
+// --- The syntax of a TOML file, and the first place that breaks it ---
 
 export interface Source {
   program: AST.TOMLProgram

@@ -180,7 +180,7 @@ interface ListenAddress {
 
 const LISTEN = /^(?<name>[A-Za-z0-9.-]*|\[(?<ipv6>[0-9A-Fa-f:.]+)\]):(?<port>\d{1,5})$/
 
-/** `host:port`, `[ipv6]:port` or `:port`, which is loopback only: nobody opens a port to the world by leaving a word out. */
+/** `host:port`, `[ipv6]:port` or `:port`, which is loopback only: an omitted host opens no port to the world. */
 export function parseListen(text: string): ListenAddress | undefined {
   const { name, ipv6, port } = LISTEN.exec(text)?.groups ?? {}
   if (port === undefined || Number(port) > 65_535) return undefined

@@ -134,7 +134,7 @@ export const hetznerTable = z
   .prefault({})
   .meta({ description: 'Machines ordered at Hetzner Cloud when no other node has room.' })
 
-/** What cannot be said of one value alone: rules over a list of nodes. Limits against each other are in limits.ts. */
+// --- What cannot be said of one value alone: rules over a list of nodes. Limits against each other are in limits.ts ---
 
 interface StaticNode {
   name: string

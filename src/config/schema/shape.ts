@@ -76,7 +76,7 @@ function bare(schema: Schema): Schema {
   return schema instanceof z.ZodPipe ? bare(schema.in) : schema
 }
 
-/** From the snake_case of files to the camelCase of code. Names that people choose (of agents, of sizes) stay as they are. */
+// --- From the snake_case of files to the camelCase of code. Names that people choose (of agents, of sizes) stay as they are ---
 
 type Camel<S extends string> = S extends `${infer Head}_${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}` : S
 

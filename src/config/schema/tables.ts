@@ -68,7 +68,7 @@ export const runnerTable = z
   .prefault({})
   .meta({ description: 'How long a task may take at each step, and how often it is tried.' })
 
-/** `[nodes]` and `[sweeps]`: the life of a machine, and who looks for those that nobody owns. */
+// --- `[nodes]` and `[sweeps]`: the life of a machine, and the sweeps that find machines without an owner ---
 
 export const nodesTable = z
   .strictObject({
@@ -98,7 +98,7 @@ export const sweepsTable = z
   .prefault({})
   .meta({ description: 'The safety net: what was missed is found here.' })
 
-/** `[disk]`, `[backups]` and `[retention]`: how the daemon keeps its own state safe and small. */
+// --- `[disk]`, `[backups]` and `[retention]`: how the daemon keeps its own state safe and small ---
 
 export const diskTable = z
   .strictObject({
@@ -135,7 +135,7 @@ export const retentionTable = z
   .prefault({})
   .meta({ description: 'How long history is kept.' })
 
-/** `[notify]`: who is told, of what, and how much. */
+// --- `[notify]`: the channels, their events and their limits ---
 
 const NOTICE_EVENTS = ['done', 'failed', 'cancelled', 'parked', 'needs-you', 'push-failed'] as const
 export type NoticeEvent = (typeof NOTICE_EVENTS)[number]
@@ -163,7 +163,7 @@ export const notifyTable = z
   .prefault({})
   .meta({ description: 'How you are told when a task needs you or has ended.' })
 
-/** `[push]`: what becomes of the branch of a completed task. */
+// --- `[push]`: what becomes of the branch of a completed task ---
 
 const HOST = /^[A-Za-z0-9][A-Za-z0-9.-]{0,252}(:\d{1,5})?$/
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/
@@ -191,7 +191,7 @@ export const pushTable = z
   .prefault({})
   .meta({ description: 'Pushing the branch of a completed task.' })
 
-/** `[tui]`: the dashboard, as `tdf watch` opens it. */
+// --- `[tui]`: the dashboard, as `tdf watch` opens it ---
 
 const apply = 'watch'
 const KEYS_MAX = 8

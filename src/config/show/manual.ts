@@ -1,4 +1,4 @@
-/** Every table and key of the schema in plain values, for whoever writes a manual of them. */
+/** Every table and key of the schema in plain values, for the writers of manuals. */
 
 import { z } from 'zod'
 import { variableOf } from '../load/environment.ts'
@@ -21,7 +21,7 @@ interface ManualKey {
   expects: string
   /** As a file has it; undefined where there is none. */
   initial: string | undefined
-  /** Undefined in tables that have no place before somebody makes them. */
+  /** Undefined in tables that do not exist until a file names them. */
   variable: string | undefined
   apply: Apply
 }
@@ -56,7 +56,7 @@ function keyOf(name: string, schema: Schema, path: Path | undefined): ManualKey 
   }
 }
 
-/** The schema for editors that complete and check TOML: `tdf config schema`. */
+// --- The schema for editors that complete and check TOML: `tdf config schema` ---
 
 /** Draft 7, which is what editors understand. Describes a file: durations and sizes are strings. */
 export function configJsonSchema(): Record<string, unknown> {
