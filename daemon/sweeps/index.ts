@@ -1,5 +1,5 @@
-/** The sweeps by name, and the clock that drives them: cron in UTC, once a second. */
-import cron from 'node-cron'
+/** The sweeps by name, and the timer that drives them (docs/adr/0013). */
+import type { Cancel } from '../../src/platform/world.ts'
 import type { Engine } from '../services.ts'
 import { notify } from './deliveries.ts'
 import { idleNodes } from './idle-nodes.ts'
@@ -11,7 +11,7 @@ import { createSweeper } from './run.ts'
 import { cleanups, stuckTasks } from './stuck-tasks.ts'
 import type { Sweep, SweepParts } from './sweep.ts'
 
-/** Failures are copied soon, so that whoever looks finds them. */
+/** Failures are copied soon, so that `tdf errors` finds them. */
 const errors: Sweep = {
   name: 'errors',
   everyMs: () => 500,
@@ -21,7 +21,7 @@ const errors: Sweep = {
   },
 }
 
-/** A slot that nobody was told of is found here at the latest. */
+/** A slot that became free without a pass is found here at the latest. */
 const placement: Sweep = {
   name: 'placement',
   everyMs: config => Math.min(config.sweeps.interval, 60_000),
@@ -44,13 +44,20 @@ export const SWEEPS: readonly Sweep[] = [
   prune,
 ]
 
+const TICK_MS = 1_000
+
 /** `more` are those of the machine itself, which no simulation has. */
 export function startSweeps(engine: Engine, parts: SweepParts, more: readonly Sweep[]): { stop(): Promise<void> } {
   const sweeper = createSweeper(engine, parts, [...SWEEPS, ...more])
-  const job = cron.schedule('* * * * * *', () => sweeper.tick(), { timezone: 'UTC', name: 'sweeps' })
+  let cancel: Cancel
+  const tick = () => {
+    sweeper.tick()
+    cancel = engine.world.clock.timer(TICK_MS, tick)
+  }
+  tick()
   return {
     async stop() {
-      await job.destroy()
+      cancel()
       await sweeper.stop()
     },
   }

@@ -3,16 +3,17 @@
  * one that has not succeeded for too long raises an alarm. Called once a second; what is due is begun.
  */
 import { asTdfError } from '../../src/core/errors.ts'
+import type { Clock } from '../../src/platform/world.ts'
 import { recordFailure } from '../reporting/failures.ts'
 import type { Engine } from '../services.ts'
 import type { Report, Sweep, SweepParts } from './sweep.ts'
 
-/** How many rounds may fail or hang before somebody is told. */
+/** How many rounds may fail or hang before the alarm. */
 const ROUNDS_BEFORE_ALARM = 3
 /** The least time before an alarm, in ms, so that a short interval does not cry at once. */
 const ALARM_MS_MIN = 60_000
-/** Looks so far apart, in ms, mean that nobody could sweep meanwhile: a machine that slept is no sweep that hangs. */
-const LOOK_GAP_MS = 30_000
+/** Ticks so far apart, in ms, mean that the process was stopped: that is no sweep that hangs. */
+const TICK_GAP_MS = 30_000
 
 export interface Sweeper {
   /** Begins what is due. */
@@ -24,84 +25,93 @@ export interface Sweeper {
   stop(): Promise<void>
 }
 
-interface State {
+/** A sweep, and how its rounds went. */
+interface Row {
+  sweep: Sweep
   running: Promise<void> | null
-  endedAt: number
+  /** By the clock that never jumps: one that is set back must not keep a sweep waiting. */
+  endedMono: number
+  succeededMono: number
+  /** Unix ms. */
   succeededAt: number
   alarmed: boolean
 }
 
 export function createSweeper(engine: Engine, parts: SweepParts, sweeps: readonly Sweep[]): Sweeper {
-  const { world, config, log, store } = engine
+  const { clock } = engine.world
   const controller = new AbortController()
-  const startedAt = world.clock.now()
-  let lookedAt = startedAt
-  let awakeSince = startedAt
-  const states = new Map(
-    sweeps.map(({ name, atStart }) => [name, { ...fresh(startedAt), ...(atStart ? { endedAt: 0 } : {}) }]),
-  )
-  const stateOf = (name: string) => states.get(name) ?? fresh(startedAt)
+  const rows = sweeps.map(sweep => newRow(sweep, clock))
+  let tickedMono = clock.mono()
+  let awakeMono = tickedMono
 
-  async function round(sweep: Sweep): Promise<Report> {
-    const state = stateOf(sweep.name)
+  async function round(row: Row): Promise<Report> {
+    const { name } = row.sweep
     try {
-      const report = await sweep.run(engine, parts, controller.signal)
-      state.succeededAt = world.clock.now()
-      state.alarmed = false
-      if (Object.values(report).some(count => count > 0)) log.info({ sweep: sweep.name, ...report }, 'sweep')
+      const report = await row.sweep.run(engine, parts, controller.signal)
+      row.succeededAt = clock.now()
+      row.succeededMono = clock.mono()
+      row.alarmed = false
+      if (Object.values(report).some(count => count > 0)) engine.log.info({ sweep: name, ...report }, 'sweep')
       return report
     } catch (thrown) {
       if (controller.signal.aborted) return {}
-      log.error({ sweep: sweep.name, err: asTdfError(thrown).message }, 'a sweep failed')
+      engine.log.error({ sweep: name, err: asTdfError(thrown).message }, 'a sweep failed')
       return {}
     } finally {
-      state.endedAt = world.clock.now()
+      row.endedMono = clock.mono()
     }
   }
 
-  function begin(sweep: Sweep): void {
-    const state = stateOf(sweep.name)
-    const isDue = world.clock.now() - state.endedAt >= sweep.everyMs(config)
-    if (state.running || !isDue) return
-    state.running = round(sweep).then(() => {
-      state.running = null
+  function begin(row: Row): void {
+    if (row.running || clock.mono() - row.endedMono < row.sweep.everyMs(engine.config)) return
+    row.running = round(row).then(() => {
+      row.running = null
     })
   }
 
   /** The absence of success is the alarm: a sweep that hangs says nothing by itself. */
-  function watch(sweep: Sweep): void {
-    const state = stateOf(sweep.name)
-    const silentMs = world.clock.now() - Math.max(state.succeededAt, awakeSince)
-    if (state.alarmed || silentMs < Math.max(sweep.everyMs(config) * ROUNDS_BEFORE_ALARM, ALARM_MS_MIN)) return
-    state.alarmed = true
-    const message = `the sweep "${sweep.name}" has not succeeded for ${Math.round(silentMs / 1000)} s`
-    log.error({ sweep: sweep.name, silentMs }, message)
-    const id = `sweep-${sweep.name}-${world.clock.now()}`
-    store
-      .commit(() => recordFailure(engine, { id, source: 'sweep', code: 'SWEEP_SILENT', message }))
-      .catch(error => log.error({ err: String(error) }, 'the alarm could not be stored'))
+  function watch(row: Row): void {
+    const silentMs = clock.mono() - Math.max(row.succeededMono, awakeMono)
+    const alarmMs = Math.max(row.sweep.everyMs(engine.config) * ROUNDS_BEFORE_ALARM, ALARM_MS_MIN)
+    if (row.alarmed || silentMs < alarmMs) return
+    row.alarmed = true
+    raiseAlarm(engine, row.sweep.name, silentMs)
   }
 
   return {
     tick() {
-      const now = world.clock.now()
-      if (now - lookedAt > LOOK_GAP_MS) awakeSince = now
-      lookedAt = now
-      for (const sweep of sweeps) {
-        begin(sweep)
-        watch(sweep)
+      const now = clock.mono()
+      if (now - tickedMono > TICK_GAP_MS) awakeMono = now
+      tickedMono = now
+      for (const row of rows) {
+        begin(row)
+        watch(row)
       }
     },
     async run(name) {
-      const sweep = sweeps.find(one => one.name === name)
-      return sweep ? round(sweep) : {}
+      const row = rows.find(({ sweep }) => sweep.name === name)
+      return row ? round(row) : {}
     },
-    beacons: () => Object.fromEntries([...states].map(([name, { succeededAt }]) => [name, succeededAt])),
+    beacons: () => Object.fromEntries(rows.map(({ sweep, succeededAt }) => [sweep.name, succeededAt])),
     async stop() {
       controller.abort(new Error('the daemon stops'))
-      await Promise.allSettled([...states.values()].map(({ running }) => running))
+      await Promise.allSettled(rows.map(({ running }) => running))
     },
   }
 }
 
-const fresh = (at: number): State => ({ running: null, endedAt: at, succeededAt: at, alarmed: false })
+function newRow(sweep: Sweep, clock: Clock): Row {
+  const mono = clock.mono()
+  const endedMono = sweep.atStart ? Number.NEGATIVE_INFINITY : mono
+  return { sweep, running: null, endedMono, succeededMono: mono, succeededAt: clock.now(), alarmed: false }
+}
+
+function raiseAlarm(engine: Engine, name: string, silentMs: number): void {
+  const { store, log, world } = engine
+  const message = `the sweep "${name}" has not succeeded for ${Math.round(silentMs / 1000)} s`
+  log.error({ sweep: name, silentMs }, message)
+  const id = `sweep-${name}-${world.clock.now()}`
+  store
+    .commit(() => recordFailure(engine, { id, source: 'sweep', code: 'SWEEP_SILENT', message }))
+    .catch(error => log.error({ err: String(error) }, 'the alarm could not be stored'))
+}

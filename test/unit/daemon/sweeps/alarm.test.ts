@@ -1,5 +1,6 @@
 /** A sweep that stops succeeding is told of; a machine that slept is not. */
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { startSweeps } from '../../../../daemon/sweeps/index.ts'
 import { createSweeper, type Sweeper } from '../../../../daemon/sweeps/run.ts'
 import { due } from '../../../../src/store/tables/outbox.ts'
 import { HOUR, type Lives, lives, MIN } from '../../../support/daemon/lives.ts'
@@ -70,4 +71,29 @@ it('that hangs is begun once, raises its alarm, and keeps no other from its roun
   await pass(20 * MIN)
   expect([begun.mine, alarms()]).toEqual([1, 1])
   expect(begun.other).toBeGreaterThanOrEqual(17)
+})
+
+it('goes on in its rhythm when the clock is set back by hours', async () => {
+  await pass(5 * MIN)
+  const before = begun.mine
+  all.life.world.clock.jump(-9 * HOUR)
+  await pass(5 * MIN)
+  expect(begun.mine - before).toBeGreaterThanOrEqual(4)
+})
+
+it('is driven by the clock of the world, once a second, and not after the end', async () => {
+  const { engine, world } = all.life
+  const times: number[] = []
+  const run = async () => {
+    times.push(world.clock.mono())
+    return {}
+  }
+  const sweeps = startSweeps(engine, { errors: { flush: async () => {} } } as never, [
+    { name: 'seconds', everyMs: () => 500, run },
+  ])
+  await world.clock.advance(10_000)
+  expect(times).toHaveLength(10)
+  await sweeps.stop()
+  await world.clock.advance(10_000)
+  expect(times).toHaveLength(10)
 })
