@@ -8,7 +8,7 @@ import { resultRefOf } from '../../src/core/task.ts'
 import { isSafeBranch } from '../../src/platform/git.ts'
 import type { TaskJson } from '../../src/protocol/control.ts'
 import { sanitize } from '../../src/text/sanitize.ts'
-import { resultLine } from '../../src/text/tasks.ts'
+import { resultLine, savedText } from '../../src/text/tasks.ts'
 import { type Cli, type Format, print, printJson, say } from '../cli/cli.ts'
 import { type Git, userGit } from '../cli/git.ts'
 import { noteTaken } from './taken.ts'
@@ -17,8 +17,20 @@ import { noteTaken } from './taken.ts'
 const HAVE_MAX = 50
 const FETCH_MS = 600_000
 
+export interface PullOptions {
+  branch?: string
+  all?: boolean
+}
+
+/** A commit to fetch, and the branch of the user's repository that is to name it. */
+interface Pick {
+  branch: string
+  commit: string
+  ref: string
+}
+
 /** Throws NO_REPOSITORY, NO_RESULT or APPLY_CONFLICT; then no branch was made or moved. */
-export async function pull(cli: Cli, reference: string, wanted: string | undefined, format: Format): Promise<void> {
+export async function pull(cli: Cli, reference: string, options: PullOptions, format: Format): Promise<void> {
   const git = userGit(cli, cli.cwd)
   if ((await git(['rev-parse', '--git-dir'])).exitCode !== 0) {
     throw new TdfError('NO_REPOSITORY', `${cli.cwd} is not a git repository`)
@@ -30,19 +42,40 @@ export async function pull(cli: Cli, reference: string, wanted: string | undefin
       hint: `tdf why ${task.id}`,
     })
   }
-  const branch = wanted ?? result.branch
-  if (!isSafeBranch(branch)) throw new TdfError('REF_UNSAFE', `"${branch}" cannot be the name of a branch`)
-  await refuseCheckedOut(git, branch, result.commit)
-  await fetchObjects(cli, git, task)
-  await moveBranch(git, task, branch, result.commit)
+  const picks = picksOf(task, result, options)
+  for (const { branch, commit } of picks) {
+    if (!isSafeBranch(branch)) throw new TdfError('REF_UNSAFE', `"${branch}" cannot be the name of a branch`)
+    await refuseCheckedOut(git, branch, commit)
+  }
+  await fetchObjects(cli, git, task, picks)
+  for (const pick of picks) await moveBranch(git, task, pick.branch, pick.commit)
   await noteTaken(cli, task.id, 'pulled')
-  if (format === 'json' || format === 'ndjson') return printJson(cli, { ...task, pulled: { branch } })
-  say(
-    cli,
-    `${resultLine({ ...task, result: { ...result, branch } })}\n  look:  git log ${branch}\n  take:  git merge ${branch}`,
-  )
-  print(cli, branch)
+  const [first] = picks
+  const branch = first?.branch ?? result.branch
+  const branches = picks.map(pick => pick.branch)
+  if (format === 'json' || format === 'ndjson') return printJson(cli, { ...task, pulled: { branch, branches } })
+  const isResult = first?.commit === result.commit
+  const what = isResult ? resultLine({ ...task, result: { ...result, branch } }) : `came home beside ${result.branch}`
+  say(cli, `${what}\n  look:  git log ${branch}\n  take:  git merge ${branch}`)
+  const saved = options.all || !isResult ? null : savedText(task)
+  if (saved) say(cli, `  beside it: ${saved}`)
+  for (const name of branches) print(cli, name)
 }
+
+/** The result; with `--all` what is beside it too; or the one beside it that is asked for by name. */
+function picksOf(task: TaskJson, result: NonNullable<TaskJson['result']>, { branch, all }: PullOptions): Pick[] {
+  const named = task.saved.find(({ name }) => name === branch)
+  if (named && branch !== undefined && !all) {
+    const local = isSafeBranch(branch) ? branch : besideName(result.branch, named.name)
+    return [{ branch: local, commit: named.commit, ref: named.ref }]
+  }
+  const main = branch ?? result.branch
+  const beside = all ? task.saved.map(one => ({ ...one, branch: besideName(main, one.name) })) : []
+  return [{ branch: main, commit: result.commit, ref: resultRefOf(task.id, task.attempt) }, ...beside]
+}
+
+const besideName = (branch: string, name: string) =>
+  `${branch}-${name.replace(/[^\p{L}\p{N}_]+/gu, '-').replace(/^-+|-+$/g, '')}`
 
 async function refuseCheckedOut(git: Git, branch: string, commit: string): Promise<void> {
   const ref = `refs/heads/${branch}`
@@ -54,19 +87,24 @@ async function refuseCheckedOut(git: Git, branch: string, commit: string): Promi
   })
 }
 
-async function fetchObjects(cli: Cli, git: Git, task: TaskJson): Promise<void> {
+async function fetchObjects(cli: Cli, git: Git, task: TaskJson, picks: readonly Pick[]): Promise<void> {
   const tips = (await git(['rev-list', '--all', `--max-count=${HAVE_MAX}`])).stdout.split('\n').filter(Boolean)
   const base = task.repo.baseCommit
   const have = [...new Set([...(base && (await has(git, base)) ? [base] : []), ...tips])]
   const folder = await mkdtemp(path.join(tmpdir(), 'tdf-pull-'))
   try {
     const download = path.join(folder, 'result.bundle')
-    const query = new URLSearchParams(have.map((oid): [string, string] => ['have', oid]))
+    const query = new URLSearchParams([
+      ...have.map((oid): [string, string] => ['have', oid]),
+      ...picks.map(({ ref }): [string, string] => ['ref', ref]),
+    ])
     const reply = await cli.client().raw({ path: `/tasks/${task.id}/bundle?${query}`, download, timeoutMs: FETCH_MS })
     if (reply.status === 204) return
-    const ref = resultRefOf(task.id, task.attempt)
+    // git leaves a ref out of a bundle when its objects are here already.
+    const heads = (await git(['bundle', 'list-heads', download])).stdout.split('\n')
+    const refs = heads.flatMap(line => picks.flatMap(({ ref }) => (line.endsWith(` ${ref}`) ? [ref] : [])))
     const quiet = ['-c', 'gc.auto=0', '-c', 'maintenance.auto=false', '-c', 'fetch.recurseSubmodules=no']
-    const fetched = await git([...quiet, 'fetch', '--quiet', '--no-tags', '--no-write-fetch-head', download, ref])
+    const fetched = await git([...quiet, 'fetch', '--quiet', '--no-tags', '--no-write-fetch-head', download, ...refs])
     if (fetched.exitCode !== 0) throw broken(fetched.stderr)
   } finally {
     await rm(folder, { recursive: true, force: true })

@@ -3,6 +3,7 @@
 import { Command } from 'commander'
 import { type Cli, formatOf } from '../cli/cli.ts'
 import { examples } from '../cli/examples.ts'
+import type { PullOptions } from './pull-run.ts'
 import type { PushOptions } from './push-run.ts'
 
 const TASK = 'an id, four or more of its first characters, @last or @last-failed'
@@ -34,11 +35,12 @@ export function pullCommand(cli: Cli): Command {
   return new Command('pull')
     .description("fetch a task's commits into a branch of the current repository")
     .argument('<task>', TASK)
-    .option('--branch <name>', "another name than the task's own")
+    .option('--branch <name>', "another name than the task's own, or the name of one that came home beside it")
+    .option('--all', 'also the branches, stashes and work trees that came home beside it, as branches of their own')
     .addHelpText('after', examples('pull'))
-    .action(async (reference: string, options: { branch?: string }, command: Command) => {
+    .action(async (reference: string, options: PullOptions, command: Command) => {
       const { pull } = await import('./pull-run.ts')
-      await pull(cli, reference, options.branch, formatOf(command))
+      await pull(cli, reference, options, formatOf(command))
     })
 }
 

@@ -2,7 +2,7 @@
 import { formatDurationShort } from '../../src/core/duration.ts'
 import type { TaskJson } from '../../src/protocol/control.ts'
 import { oneLine, sanitize } from '../../src/text/sanitize.ts'
-import { pushText, resultLine } from '../../src/text/tasks.ts'
+import { ignoredText, leftOutLines, pushText, resultLine, savedText } from '../../src/text/tasks.ts'
 import { stateOf as lookOf, type Tone } from '../../src/tui/state/states.ts'
 import { type Column, pairs } from '../cli/table.ts'
 
@@ -12,7 +12,14 @@ export function taskLine(task: TaskJson): string {
   // Cleaning up goes on by itself: it is news when it failed.
   const cleanup = task.cleanup === 'failed' ? ', cleanup failed' : ''
   const parts = [`${task.id} ${verdictOf(task)}${took}${cleanup}: ${oneLine(task.title)}`]
-  if (task.result && task.result.ahead > 0) parts.push(`  ${resultLine(task)}`, `  see it:   tdf diff ${task.id}`)
+  const { result, verdict } = task
+  if (result && (result.ahead > 0 || (verdict !== null && verdict !== 'no_change'))) parts.push(`  ${resultLine(task)}`)
+  if (result && result.ahead > 0) parts.push(`  see it:   tdf diff ${task.id}`)
+  const saved = savedText(task)
+  if (saved) parts.push(`  beside:   ${saved}`)
+  for (const line of leftOutLines(task)) parts.push(`  left out: ${line}`)
+  const ignored = ignoredText(task)
+  if (ignored) parts.push(`  note:     ${ignored}`)
   if (task.push) parts.push(`  branch:   ${pushText(task.push)}`)
   if (task.push?.state === 'failed') parts.push(`  next:     tdf push ${task.id}`)
   if (task.error) parts.push(`  because:  ${oneLine(task.error.message)}`, `  next:     ${oneLine(task.error.hint)}`)
@@ -89,6 +96,9 @@ export function taskDetails(task: TaskJson, now: number): string {
         .join(', '),
     ],
     ['result', result && resultLine(task)],
+    ['beside it', savedText(task)],
+    ['left out', leftOutLines(task).join('\n') || null],
+    ['ignored', ignoredText(task)],
     ['push', task.push && pushText(task.push)],
     ['check', result?.check && `${oneLine(result.check.command)} (exit ${result.check.exitCode ?? 'none'})`],
     ['usage', usage && usageText(usage)],

@@ -4,15 +4,15 @@
  */
 import { asTdfError, TdfError } from '../../src/core/errors.ts'
 import { isGone } from '../../src/core/node.ts'
-import { type AttemptKey, readAttempt, updateAttempt } from '../../src/store/tables/attempts.ts'
+import { type AttemptKey, readAttempt, updateAttempt, wakeAttempt } from '../../src/store/tables/attempts.ts'
 import { type CleanupItem, cleanupsOf, delayCleanup, pendingOn, setCleanup } from '../../src/store/tables/cleanups.ts'
 import { readNode, wakeNode } from '../../src/store/tables/nodes.ts'
 import { releaseWorkspace, setWorkspaceStatus } from '../../src/store/tables/slots.ts'
 import { recordFailure } from '../reporting/failures.ts'
-import { bringHome } from '../results/bring-home.ts'
+import { type BroughtHome, bringHome } from '../results/bring-home.ts'
 import { keepLogs } from '../results/logs.ts'
 import type { Engine } from '../services.ts'
-import { nodeSubject } from './loop.ts'
+import { nodeSubject, taskSubject } from './loop.ts'
 import { retryDelayMs } from './rules/decide.ts'
 
 /** Tries every item of the attempt that is due, in order; answers what is left. */
@@ -102,23 +102,36 @@ export async function saveLate(engine: Engine, item: CleanupItem, signal: AbortS
     await agent.cancelSession(item.subject, task.sessionId)
     throw new TdfError('AGENT_BUSY', 'the agent is being ended', { retryAfterMs: 2_000 })
   }
-  const saved = await bringHome({ results }, task, agent)
+  const saved = await bringHome({ results }, { ...task, workspaceId: item.subject }, agent)
   await store.commit(() => fillIn(engine, task, node.name, saved))
+  const { missing } = saved
+  if (missing.length === 0) return
+  const what = missing.slice(0, NAMED_MAX).join(', ') + (missing.length > NAMED_MAX ? ', …' : '')
+  const endsAt = (task.completedAt ?? Number.POSITIVE_INFINITY) + engine.config.nodes.heldMax
+  if (engine.world.clock.now() < endsAt) {
+    throw new TdfError('SALVAGE_FAILED', `not all of it can be read: ${what}`)
+  }
+  await store.commit(() => recordDiscard(engine, item, `it could not be read within held_max: ${what}`))
 }
+
+const NAMED_MAX = 5
 
 /** Inside a write: the attempt is over, and what it did is here now. */
 export function fillIn(
   engine: Pick<Engine, 'store' | 'world'>,
   key: AttemptKey,
   nodeName: string,
-  { salvage, result }: Awaited<ReturnType<typeof bringHome>>,
+  { salvage, result, missing }: BroughtHome,
 ): void {
   const { store, world } = engine
   const now = world.clock.now()
   const seen = readAttempt(store.sql, key)
   if (!seen) return
-  const facts = { ...seen.facts, salvage, saved: true, held: false }
-  updateAttempt(store.sql, seen, { ...seen, facts, result, updatedAt: now }, now)
+  const facts = { ...seen.facts, salvage, saved: true, held: false, kept: missing.length > 0 }
+  // What was judged stays as it was judged: what could be read since then stands beside it.
+  const shown = seen.facts.kept && seen.result ? seen.result : result
+  updateAttempt(store.sql, seen, { ...seen, facts, result: shown, updatedAt: now }, now)
+  if (missing.length > 0) return
   const about = { taskId: seen.id, attempt: seen.attempt, nodeName }
   engine.store.append({ type: 'task.saved', ...about, data: { commit: salvage.commit, late: true } }, now)
 }
@@ -127,17 +140,25 @@ export function fillIn(
 
 /** Inside a write: the work of every task that is still on the node, with who gave it up and why. Answers how many. */
 export function discardWork(engine: Engine, nodeName: string, reason: string): number {
-  const { store, world } = engine
+  const { store, world, loop } = engine
   const now = world.clock.now()
   const items = pendingOn(store.sql, nodeName, 'salvage')
   for (const item of items) {
     setCleanup(store.sql, item, 'done', `discarded: ${reason}`)
     settleCleanup(engine, item)
-    const about = { taskId: item.id, attempt: item.attempt, nodeName }
-    engine.store.append({ type: 'task.work_discarded', ...about, data: { reason, workspace: item.subject } }, now)
-    const message = `the work of ${item.id} (attempt ${item.attempt}) on ${nodeName} was given up: ${reason}`
-    const failure = { source: 'salvage', taskId: item.id, step: 'salvage', code: 'WORK_DISCARDED', message } as const
-    recordFailure(engine, { id: `discard-${item.subject}`, ...failure })
+    recordDiscard(engine, item, reason)
+    // A task that waits for its work with its verdict learns of it now.
+    if (wakeAttempt(store.sql, item, now)) store.afterCommit(() => loop.schedule(taskSubject(item), now))
   }
   return items.length
+}
+
+/** Inside a write: in the journal, and among the failures that people look at. */
+function recordDiscard(engine: Engine, { id, attempt, nodeName, subject }: CleanupItem, reason: string): void {
+  const about = { taskId: id, attempt, nodeName }
+  const data = { reason, workspace: subject }
+  engine.store.append({ type: 'task.work_discarded', ...about, data }, engine.world.clock.now())
+  const message = `the work of ${id} (attempt ${attempt}) on ${nodeName} was given up: ${reason}`
+  const failure = { source: 'salvage', taskId: id, step: 'salvage', code: 'WORK_DISCARDED', message } as const
+  recordFailure(engine, { id: `discard-${subject}`, ...failure })
 }

@@ -2,27 +2,35 @@
 import type { AgentClient } from '../../src/clients/agent.ts'
 import { TdfError } from '../../src/core/errors.ts'
 import { resultRefOf, type Task, type TaskResult } from '../../src/core/task.ts'
-import type { Salvaged } from '../../src/protocol/agent-api.ts'
+import type { Salvaged } from '../../src/protocol/salvage.ts'
 import { checkpointRefOf } from './checkpoints.ts'
 import type { Results } from './results.ts'
 
-/** Everything in it may be done again. Throws while the work is not safe on our disk. */
+/** Everything in it may be done again. Throws while the work is not safe on our disk. `missing` names what the node could not give. */
 export async function bringHome(
   { results }: { results: Results },
   task: Task,
   agent: AgentClient,
-): Promise<{ salvage: Salvaged; result: TaskResult }> {
+): Promise<BroughtHome> {
   if (task.workspaceId === null) throw new TdfError('BUG', `task ${task.id} has no workspace to save`)
   const ref = resultRefOf(task.id, task.attempt)
-  const salvage = wholeOf(task, await agent.salvage(task.workspaceId, ref))
+  const answer = wholeOf(task, await agent.salvage(task.workspaceId, ref))
   const file = results.downloadFile(task)
   try {
     const came = await agent.bundle(task.workspaceId, ref, await results.have(task), file)
-    await results.receive(task, salvage, came ? file : null)
+    const salvage = await results.receive(task, answer, came ? file : null)
+    const missing = await results.missing(task, salvage)
+    return { salvage, result: await results.describe(task, salvage), missing }
   } finally {
     await results.discard(file)
   }
-  return { salvage, result: await results.describe(task, salvage) }
+}
+
+export interface BroughtHome {
+  salvage: Salvaged
+  result: TaskResult
+  /** What is still only in the workspace, by name: it may not go before. */
+  missing: string[]
 }
 
 /** The same while the run goes on or rests; what comes home then is no result yet. */

@@ -41,26 +41,31 @@ export async function writeDiff(repository: Repository, task: Task, stat: boolea
   await repository.must(['diff', ...plain, ...how, '--end-of-options', baseCommit, commit], { outputFile: file })
 }
 
-/** Writes a bundle of the result into `file`, without what `have` holds. False when there is nothing new in it. */
+/**
+ * Writes a bundle of the result, or of those of its refs that are `wanted`, into `file`, without what `have` holds. False
+ * when there is nothing new in it.
+ */
 export async function bundleResult(
   repository: Repository,
   task: Task,
-  have: readonly string[],
+  { have, wanted }: { have: readonly string[]; wanted: readonly string[] },
   file: string,
 ): Promise<boolean> {
-  const { commit } = savedOf(task)
+  const { saved } = savedOf(task)
   const known: string[] = []
   for (const oid of have) {
     if ((await repository.may(['cat-file', '-e', `${oid}^{commit}`])).exitCode === 0) known.push(`^${oid}`)
   }
   const ref = resultRefOf(task.id, task.attempt)
-  const isNew = await repository.must(['rev-list', '--max-count=1', commit, ...known])
+  const refs = [ref, ...(saved ?? []).map(one => one.ref)].filter(name => wanted.includes(name))
+  const asked = refs.length > 0 ? refs : [ref]
+  const isNew = await repository.must(['rev-list', '--max-count=1', ...asked, ...known])
   if (isNew.trim() === '') return false
-  await repository.must(['bundle', 'create', '--quiet', file, ref, ...known], { timeoutMs: 600_000 })
+  await repository.must(['bundle', 'create', '--quiet', file, ...asked, ...known], { timeoutMs: 600_000 })
   return true
 }
 
-function savedOf(task: Task): { baseCommit: string; commit: string } {
+function savedOf(task: Task): NonNullable<Task['facts']['salvage']> {
   const { salvage } = task.facts
   if (!task.result || !salvage) {
     throw new TdfError('NO_RESULT', `task ${task.id} has no result yet: it is ${task.status}`, {

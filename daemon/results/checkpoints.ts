@@ -4,18 +4,26 @@
  */
 import { TdfError } from '../../src/core/errors.ts'
 import { resultRefOf, type Task } from '../../src/core/task.ts'
-import type { Salvaged } from '../../src/protocol/agent-api.ts'
+import { type Salvaged, salvaged } from '../../src/protocol/salvage.ts'
+import { receiveRefs, refsUnder } from './receive.ts'
 import type { Repository } from './repository.ts'
 
-const FETCH_TIMEOUT_MS = 600_000
-
-/** The node uses the same name. Beside it stand `-base`, where the work began, and `-salvaged` when we made the commit. */
+/** The node uses the same name. Beside it stand `-base`, where the work began, and `-answer`, all that the node said of it. */
 export const checkpointRefOf = ({ id, attempt }: Pick<Task, 'id' | 'attempt'>) => `refs/tdf-checkpoint/${id}/${attempt}`
+
+const answerRef = (ref: string) => `${ref}-answer`
 
 /** Null when there is none. */
 export async function checkpointCommit(repository: Repository, ref: string): Promise<string | null> {
   const found = await repository.may(['rev-parse', '--quiet', '--verify', '--end-of-options', `${ref}^{commit}`])
   return found.exitCode === 0 ? found.stdout.trim() : null
+}
+
+/** What the node said of the newest one; null when there is none. */
+export async function checkpointAnswer(repository: Repository, ref: string): Promise<Salvaged | null> {
+  const found = await repository.may(['cat-file', 'blob', answerRef(ref)])
+  const read = found.exitCode === 0 ? salvaged.safeParse(parsed(found.stdout)) : undefined
+  return read?.data ?? null
 }
 
 /** `file` is null when nothing new has to come. Throws RESULT_BROKEN. */
@@ -26,35 +34,44 @@ export async function keepCheckpoint(
   file: string | null,
 ): Promise<void> {
   const ref = checkpointRefOf(task)
-  const quiet = ['--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-maintenance', '--no-recurse-submodules']
-  const wanted = [`+${ref}:${ref}-incoming`]
-  if (file !== null) {
-    await repository.must(['fetch', ...quiet, '--end-of-options', file, ...wanted], { timeoutMs: FETCH_TIMEOUT_MS })
-  }
-  for (const oid of [saved.commit, saved.baseCommit]) {
-    if ((await checkpointCommit(repository, oid)) === null) {
-      throw new TdfError('RESULT_BROKEN', `commit ${oid} of a checkpoint did not come home`)
-    }
-  }
-  const ours = `${ref}-salvaged`
-  const isMarked = (await checkpointCommit(repository, ours)) !== null
-  const lines = [
-    `update ${ref} ${saved.commit}`,
-    `update ${ref}-base ${saved.baseCommit}`,
-    ...(saved.salvaged ? [`update ${ours} ${saved.commit}`] : isMarked ? [`delete ${ours}`] : []),
-    ...(file === null ? [] : [`delete ${ref}-incoming`]),
-  ]
+  const before = await checkpointAnswer(repository, ref)
+  const beside = await receiveRefs(repository, ref, saved, file, before?.saved)
+  const answer = JSON.stringify({ ...saved, saved: beside } satisfies Salvaged)
+  const blob = (await repository.must(['hash-object', '-w', '--stdin'], { input: answer })).trim()
+  const lines = [`update ${ref}-base ${saved.baseCommit}`, `update ${answerRef(ref)} ${blob}`]
   await repository.must(['update-ref', '--stdin'], { input: `${lines.join('\n')}\n` })
 }
 
-/** Makes the newest one the attempt's result; null when there is none. */
+/** Makes the newest one the attempt's result, with all that was saved beside it; null when there is none. */
 export async function takeCheckpoint(repository: Repository, task: Task): Promise<Salvaged | null> {
   const ref = checkpointRefOf(task)
-  const commit = await checkpointCommit(repository, ref)
+  const [commit, answer] = [await checkpointCommit(repository, ref), await checkpointAnswer(repository, ref)]
+  if (commit === null) return null
+  if (answer === null || answer.commit !== commit) return takeOld(repository, task, commit)
+  const result = resultRefOf(task.id, task.attempt)
+  const refs = [...(await refsUnder(repository, ref))].filter(([name]) => name !== `${ref}-base`)
+  const lines = refs
+    .filter(([name]) => name !== answerRef(ref))
+    .map(([name, oid]) => `update ${result}${name.slice(ref.length)} ${oid}`)
+  await repository.must(['update-ref', '--stdin'], { input: `${lines.join('\n')}\n` })
+  return { ...answer, saved: answer.saved.map(one => ({ ...one, ref: result + one.ref.slice(ref.length) })) }
+}
+
+/** One of an older version: its commit, and a mark when tdf made it. */
+async function takeOld(repository: Repository, task: Task, commit: string): Promise<Salvaged | null> {
+  const ref = checkpointRefOf(task)
   const baseCommit = await checkpointCommit(repository, `${ref}-base`)
-  if (commit === null || baseCommit === null) return null
-  const salvaged = (await checkpointCommit(repository, `${ref}-salvaged`)) !== null
+  if (baseCommit === null) return null
+  const isOurs = (await checkpointCommit(repository, `${ref}-salvaged`)) !== null
   const counted = await repository.must(['rev-list', '--count', '--end-of-options', `${baseCommit}..${commit}`])
   await repository.must(['update-ref', resultRefOf(task.id, task.attempt), commit])
-  return { commit, baseCommit, ahead: Number(counted), salvaged, leftOut: [] }
+  return { commit, baseCommit, ahead: Number(counted), salvaged: isOurs, saved: [], leftOut: [] }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new TdfError('RESULT_BROKEN', 'what a node said of a checkpoint cannot be read')
+  }
 }

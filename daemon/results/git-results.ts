@@ -3,17 +3,16 @@
 import { existsSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { TdfError } from '../../src/core/errors.ts'
 import { resultRefOf, type Task, type TaskResult } from '../../src/core/task.ts'
-import type { Salvaged } from '../../src/protocol/agent-api.ts'
+import type { Salvaged } from '../../src/protocol/salvage.ts'
 import { pack } from './bundles.ts'
-import { checkpointCommit, checkpointRefOf, keepCheckpoint, takeCheckpoint } from './checkpoints.ts'
+import { checkpointAnswer, checkpointRefOf, keepCheckpoint, takeCheckpoint } from './checkpoints.ts'
 import { logFiles } from './logs.ts'
+import { missingFrom, QUIET, receiveRefs } from './receive.ts'
 import { type Repository, repositories } from './repository.ts'
 import type { Results } from './results.ts'
 
 const BASES = 'refs/tdf-base'
-const INCOMING = 'refs/tdf-incoming'
 const HAVE_MAX = 50
 const FETCH_TIMEOUT_MS = 600_000
 
@@ -52,15 +51,18 @@ export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: Gi
     },
     async receive(task, saved, file) {
       const repository = await of(task)
-      await repository.alone(() => receive(repository, task, saved, file))
+      return repository.alone(() => receive(repository, task, saved, file))
+    },
+    async missing(task, saved) {
+      return missingFrom(await of(task), resultRefOf(task.id, task.attempt), saved)
     },
     async keepCheckpoint(task, saved, fetch) {
       const repository = await of(task)
-      const before = await checkpointCommit(repository, checkpointRefOf(task))
-      if (before === saved.commit) return
+      const before = await checkpointAnswer(repository, checkpointRefOf(task))
+      if (JSON.stringify(before) === JSON.stringify(saved)) return
       const file = `${results.downloadFile(task)}.checkpoint`
       try {
-        const have = [...(await results.have(task)), ...(before === null ? [] : [before])]
+        const have = [...(await results.have(task)), ...(before === null ? [] : tipsOf(before))]
         const came = await fetch(have, file)
         await repository.alone(() => keepCheckpoint(repository, task, saved, came ? file : null))
       } finally {
@@ -99,46 +101,26 @@ async function takeBase(repository: Repository, { spec }: Task, bundleFile: (sha
   await repository.must(['fetch', ...QUIET, '--end-of-options', file, target], { timeoutMs: FETCH_TIMEOUT_MS })
 }
 
-const QUIET = ['--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-maintenance', '--no-recurse-submodules']
+const tipsOf = ({ commit, saved }: Salvaged) => [commit, ...saved.map(one => one.commit)].slice(0, HAVE_MAX)
 
-async function receive(repository: Repository, task: Task, saved: Salvaged, file: string | null): Promise<void> {
+async function receive(repository: Repository, task: Task, saved: Salvaged, file: string | null): Promise<Salvaged> {
   const ref = resultRefOf(task.id, task.attempt)
-  const incoming = `${INCOMING}/${task.id}/${task.attempt}`
-  if (file !== null) {
-    const wanted = `+${ref}*:${incoming}*`
-    await repository.must(['fetch', ...QUIET, '--end-of-options', file, wanted], { timeoutMs: FETCH_TIMEOUT_MS })
+  const beside = await receiveRefs(repository, ref, saved, file, task.facts.salvage?.saved)
+  await repository.must(['update-ref', `${BASES}/${saved.baseCommit}`, saved.baseCommit])
+  const judged = task.facts.kept ? task.result?.commit : undefined
+  if (judged === undefined || judged === saved.commit) return { ...saved, saved: beside }
+  // A verdict was given on the commit of then: the newer one stands beside it.
+  const late = {
+    ref: `${ref}-others/late`,
+    name: 'late',
+    kind: 'branch' as const,
+    commit: saved.commit,
+    ahead: saved.ahead,
   }
-  const [came] = await Promise.all([
-    refsUnder(repository, incoming),
-    assertCommit(repository, saved.commit),
-    assertCommit(repository, saved.baseCommit),
-  ])
-  if (file !== null && came.get(incoming) !== saved.commit) {
-    throw new TdfError('RESULT_BROKEN', `the bundle holds ${came.get(incoming)}, the agent spoke of ${saved.commit}`)
-  }
-  const moves = [...came].flatMap(([name, oid]) => [
-    `update ${ref}${name.slice(incoming.length)} ${oid}`,
-    `delete ${name}`,
-  ])
-  const named = [`update ${ref} ${saved.commit}`, `update ${BASES}/${saved.baseCommit} ${saved.baseCommit}`]
-  const extra = moves.filter(line => !line.startsWith(`update ${ref} `))
-  await repository.must(['update-ref', '--stdin'], { input: `${[...named, ...extra].join('\n')}\n` })
-}
-
-async function assertCommit(repository: Repository, oid: string): Promise<void> {
-  const found = await repository.may(['cat-file', '-e', `${oid}^{commit}`])
-  if (found.exitCode !== 0) throw new TdfError('RESULT_BROKEN', `commit ${oid} did not come home`)
-}
-
-async function refsUnder(repository: Repository, prefix: string): Promise<Map<string, string>> {
-  const listed = await repository.must([
-    'for-each-ref',
-    '--format=%(refname) %(objectname)',
-    `${prefix}*`,
-    `${prefix}*/**`,
-  ])
-  const lines = listed.split('\n').filter(Boolean)
-  return new Map(lines.map(line => line.split(' ') as [string, string]))
+  await repository.must(['update-ref', '--stdin'], {
+    input: `update ${ref} ${judged}\nupdate ${late.ref} ${late.commit}\n`,
+  })
+  return { ...saved, commit: judged, saved: [...beside.filter(one => one.ref !== late.ref), late] }
 }
 
 async function describe(repository: Repository, task: Task, saved: Salvaged): Promise<TaskResult> {

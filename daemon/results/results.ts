@@ -1,6 +1,6 @@
 /** Where the work comes home: a bare repository for each source, in the state folder. */
 import type { ResumeFacts, Task, TaskResult } from '../../src/core/task.ts'
-import type { Salvaged } from '../../src/protocol/agent-api.ts'
+import type { Salvaged } from '../../src/protocol/salvage.ts'
 import type { Logs } from './logs.ts'
 
 export interface Results {
@@ -8,10 +8,13 @@ export interface Results {
   /** Commits that are already here, newest first: the agent leaves them out of its bundle. */
   have(task: Task): Promise<string[]>
   /**
-   * Takes the bundle in, checks every object, and only then moves `refs/tdf/<task>/<attempt>`. `file` is null when
-   * the agent said that nothing new has to come. Doing it again changes nothing. Throws RESULT_BROKEN.
+   * Takes the bundle in, checks every object, and only then moves `refs/tdf/<task>/<attempt>` and the refs beside it.
+   * `file` is null when the agent said that nothing new has to come. Doing it again changes nothing. Answers the same with
+   * all that is at home beside the result, also from before. Throws RESULT_BROKEN.
    */
-  receive(task: Task, saved: Salvaged, file: string | null): Promise<void>
+  receive(task: Task, saved: Salvaged, file: string | null): Promise<Salvaged>
+  /** What is still only in the workspace, by name: while there is any, it stays. */
+  missing(task: Task, saved: Salvaged): Promise<string[]>
   /**
    * Takes what a run has done so far, beside any result: `fetch` brings what is not here yet into a file, and says
    * whether anything came. Throws RESULT_BROKEN.

@@ -1,7 +1,7 @@
 /**
  * Brings the work home before anything is undone: ends what still runs, lets the node's agent save it, fetches it into
  * our own repository, and only then lets the verdict of a run that ended well fall. Every try may be repeated, and no
- * failure ends it: at `salvage_timeout` the task goes on and its node is held.
+ * failure ends it: at `salvage_timeout` the node is held, a task with its verdict goes on, and one without waits for it.
  */
 import type { AgentClient } from '../../src/clients/agent.ts'
 import { asTdfError, TdfError } from '../../src/core/errors.ts'
@@ -31,16 +31,36 @@ export const salvage: StepHandler<Next> = async (ctx, task) => {
 }
 
 async function bring(ctx: StepContext, task: Task): Promise<Outcome<Next>> {
-  const { workspaceId, sessionId } = task
-  const node = task.nodeName === null ? undefined : ctx.node(task.nodeName)
-  if (!node || isGone(node) || workspaceId === null || sessionId === null) return nothingToSave(ctx, task)
   if (task.facts.saved) return settle(ctx, task)
+  if (task.facts.held && !isTerminal(task.status)) return whileHeld(ctx, task)
+  const { workspaceId, sessionId } = task
+  const node = nodeOf(ctx, task)
+  if (!node || workspaceId === null || sessionId === null) return nothingToSave(ctx, task)
   const agent = await ctx.agent(node.name)
   if ((await agent.workspace(workspaceId)) === null) return nothingToSave(ctx, task)
   const isRunning = await endSession(agent, workspaceId, sessionId)
   if (isRunning) return wait(1_000, taskWaits.agentToStop())
-  const { salvage: saved, result } = await bringHome(ctx, task, agent)
-  return wait(0, taskWaits.check(), { facts: { salvage: saved, saved: true }, result })
+  const { salvage: saved, result, missing } = await bringHome(ctx, task, agent)
+  const facts = { salvage: saved, saved: true, kept: missing.length > 0 }
+  return wait(0, taskWaits.check(), { facts, result })
+}
+
+/** Undefined when its machine is gone for good. */
+function nodeOf(ctx: StepContext, { nodeName }: Task) {
+  const node = nodeName === null ? undefined : ctx.node(nodeName)
+  return node && !isGone(node) ? node : undefined
+}
+
+/**
+ * The work is a cleanup item now, which ends by being home, by being discarded, or with its workspace. Once it is home the
+ * task says so: that write overtakes what is answered here.
+ */
+async function whileHeld(ctx: StepContext, task: Task): Promise<Outcome<Next>> {
+  const left = await ctx.undo()
+  const item = left.find(({ kind, subject }) => kind === 'salvage' && subject === task.workspaceId)
+  if (!item) return nothingToSave(ctx, task)
+  const why = taskWaits.anotherSave(item.error ?? 'its node does not answer')
+  return wait(Math.max(item.dueAt - ctx.now, 1_000), why, await checkpointed(ctx, task))
 }
 
 /** Asks a session that still runs to end; true while it has not. */
@@ -56,6 +76,10 @@ async function settle(ctx: StepContext, task: Task): Promise<Outcome<Next>> {
   if (isTerminal(task.status)) return advance('cleanup')
   if (task.status === 'parked') return advance('node_selection')
   if (task.spec.check === null) return judge(task, null)
+  if (!nodeOf(ctx, task)) {
+    const message = `the work of ${task.id} is saved, but the workspace for its check is gone`
+    return fail(new TdfError('WORKSPACE_GONE', message), 'infrastructure')
+  }
   const checked = await runCheck(ctx, task, task.spec.check)
   return checked.ended ? judge(task, checked.exitCode) : checked.wait
 }

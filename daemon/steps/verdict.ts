@@ -3,6 +3,7 @@
  * succeeded; a plain command has when its exit code is 0. What comes after a good end are git facts and the check.
  */
 import { type ErrorCode, TdfError } from '../../src/core/errors.ts'
+import { hasMade, savedOf } from '../../src/core/saved.ts'
 import type { ExitFacts, Task, TaskResult, Verdict } from '../../src/core/task.ts'
 import { LOST_UNDER_RUN } from '../../src/protocol/agent-api.ts'
 import { advance, fail, type Outcome } from '../engine/rules/outcome.ts'
@@ -76,6 +77,13 @@ function messageOf(task: Task, exit: ExitFacts, { what }: Row): string {
   return `the agent of ${task.id} ${what === 'ended' ? `ended ${how}` : what}${said ? `: ${said}` : ''}`
 }
 
+/** Not only in commits ahead: HEAD may have moved back, and what was made may lie beside it or be left out. */
+function changedAnything({ result, facts }: Task): boolean {
+  if (result === null) return false
+  const work = savedOf(facts.salvage)
+  return result.ahead > 0 || result.salvaged || (work !== null && hasMade(work))
+}
+
 /** The verdict of a run that ended well: git facts and the check, never the agent's word alone. */
 
 /** `checkExitCode` is null when no check was asked for, or when the check did not end by itself. */
@@ -87,7 +95,6 @@ export function judge(task: Task, checkExitCode: number | null): Outcome<'cleanu
     const how = check.exitCode === null ? 'did not end' : `ended with exit code ${check.exitCode}`
     return fail(new TdfError('CHECK_FAILED', `the check "${check.command}" ${how}`), 'check_failed', checked)
   }
-  const changed = result !== null && (result.ahead > 0 || result.salvaged)
-  if (!changed) return advance('cleanup', { ...checked, verdict: 'no_change' })
+  if (!changedAnything(task)) return advance('cleanup', { ...checked, verdict: 'no_change' })
   return advance('cleanup', { ...checked, verdict: check ? 'verified' : 'unverified' })
 }

@@ -100,8 +100,9 @@ export const cleanups: Sweep = {
     const attempts = new Map(due.map(({ id, attempt }) => [`${id}/${attempt}`, { id, attempt }]))
     let finished = 0
     for (const key of attempts.values()) {
-      // A task in its cleanup step does this itself.
-      if (readAttempt(store.sql, key)?.step === 'cleanup') continue
+      // A task in its cleanup step does this itself, and so does one that waits for its work.
+      const task = readAttempt(store.sql, key)
+      if (task?.step === 'cleanup' || (task?.step === 'salvage' && task.facts.held)) continue
       const left = await undo(engine, key, signal)
       if (left.length === 0) finished += 1
     }

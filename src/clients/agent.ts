@@ -7,6 +7,7 @@ import type { z } from 'zod'
 import { asTdfError, type ErrorCode, TdfError } from '../core/errors.ts'
 import { effect, type World } from '../platform/world.ts'
 import * as api from '../protocol/agent-api.ts'
+import { type Salvaged, salvaged } from '../protocol/salvage.ts'
 import { BODY_BYTES_MAX, BUNDLE_BYTES_MAX, EVENTS_PAGE_BYTES_MAX, LOG_CHUNK_BYTES_MAX } from '../protocol/shapes.ts'
 import type { Answer, Exchange, Transport } from './transport.ts'
 
@@ -37,7 +38,7 @@ export interface AgentClient {
   /** When which byte of it was written: lines `MS OFFSET`. Refused by agents that are older than this. */
   logTimes(workspaceId: string, sessionId: string | null, afterByte: number): Promise<LogPiece>
   /** `isLive`: also while a session runs, without its output and conversation. */
-  salvage(workspaceId: string, ref: string, isLive?: boolean): Promise<api.Salvaged>
+  salvage(workspaceId: string, ref: string, isLive?: boolean): Promise<Salvaged>
   /** Writes the bundle of `ref` into `file`; false when the agent says that `have` already holds it. */
   bundle(workspaceId: string, ref: string, have: readonly string[], file: string): Promise<boolean>
   stopWorkspace(workspaceId: string): Promise<void>
@@ -145,7 +146,7 @@ export function agentClient({ world, nodeName, token, transport, signal, timeout
     logTimes: (id, sessionId, after) => piece(`${at(id)}/log-times`, sessionId, after),
     salvage: (id, ref, isLive = false) => {
       const json = { ref, ...(isLive ? { live: true } : {}) }
-      return ask(api.salvaged, 'POST', `${at(id)}/salvage`, { json, timeoutMs: SALVAGE_TIMEOUT_MS })
+      return ask(salvaged, 'POST', `${at(id)}/salvage`, { json, timeoutMs: SALVAGE_TIMEOUT_MS })
     },
     async bundle(id, ref, have, file) {
       const query = new URLSearchParams({ ref })

@@ -1,4 +1,5 @@
 /** What is learnt about a task while it runs: a column of JSON that only grows. */
+import type { SalvageFacts } from './saved.ts'
 
 /** What the engine has learnt during an attempt. Every key is absent until it is known. */
 export interface Facts {
@@ -25,9 +26,12 @@ export interface Facts {
   /** How often it was parked, and how often its conversation went on after an interruption. */
   parks?: number
   resumes?: number
-  salvage?: { commit: string; baseCommit: string; ahead: number; salvaged: boolean; leftOut: string[] }
+  salvage?: SalvageFacts
   saved?: boolean
+  /** Its node is held for its work, which did not come home in time. */
   held?: boolean
+  /** Not all of it could be read: its workspace stays. */
+  kept?: boolean
   check?: { sessionId: string; exitCode: number | null; ended: boolean }
   warning?: string
 }

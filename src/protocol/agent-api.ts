@@ -6,7 +6,6 @@ import { counter, EVENTS_PAGE_MAX, id, nullable, percent, text } from './shapes.
 
 const url = text(4096)
 const ref = text(1024)
-const oid = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, 'must be a git object id')
 
 export const registration = z.object({
   nodeName: id,
@@ -197,24 +196,8 @@ export const permissionAnswer = z.object({
 })
 export type PermissionAnswer = z.output<typeof permissionAnswer>
 
-export const salvageRequest = z.object({
-  ref: ref.min(1),
-  maxBytes: z.int().min(0).optional(),
-  /** Also while a session runs: the files as they are now, without output and conversation. */
-  live: z.boolean().optional(),
-})
-
-export const salvaged = z.object({
-  commit: oid,
-  baseCommit: oid,
-  ahead: counter,
-  salvaged: z.boolean(),
-  leftOut: z.array(z.string()).default([]),
-})
-export type Salvaged = z.output<typeof salvaged>
-
-/** Counts changes that an older daemon could not deal with. */
-export const AGENT_PROTOCOL = 1
+/** Counts changes that an older daemon could not deal with. 2: `leftOut` holds objects. */
+export const AGENT_PROTOCOL = 2
 
 export const health = z.object({
   status: z.string(),

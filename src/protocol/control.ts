@@ -1,4 +1,5 @@
 /** What the control API speaks with the CLI and the dashboard. Types only: the CLI loads no parser. */
+import type { SavedRef } from '../core/saved.ts'
 import type { Cleanup, Status, Step, Verdict } from '../core/task.ts'
 
 /** A task as `--json` shows it: every key always there, null when empty, times in ISO 8601 UTC. */
@@ -50,6 +51,10 @@ export interface TaskJson {
     salvaged: boolean
     check: { command: string; exitCode: number | null } | null
   } | null
+  /** What came home beside the result's branch. */
+  saved: SavedRef[]
+  /** What was in the workspace and did not come home, or not as it was. */
+  leftOut: { path: string; bytes: number | null; reason: string }[]
   /** Of this attempt. A cost of null is not known. */
   usage: { inputTokens: number; outputTokens: number; costUsd: number | null } | null
   /** Of all attempts together. */

@@ -1,4 +1,5 @@
 /** Text about a task: its push, its result, whether it is over. */
+import { LEFT_OUT } from '../core/saved.ts'
 import type { TaskJson } from '../protocol/control.ts'
 import { oneLine } from './sanitize.ts'
 
@@ -14,13 +15,56 @@ export function pushText(push: TaskJson['push']): string {
     : `not pushed ${what}${why}`
 }
 
-export function resultLine({ result }: Pick<TaskJson, 'result'>): string {
+export function resultLine({ result, repo }: Pick<TaskJson, 'result' | 'repo'>): string {
   if (!result) return '-'
-  if (result.ahead === 0) return 'no commits'
+  if (result.ahead === 0) {
+    const isMoved = repo.baseCommit !== null && repo.baseCommit !== result.commit
+    return isMoved ? `no commits; ${oneLine(result.branch)} moved back to ${result.commit.slice(0, 12)}` : 'no commits'
+  }
   const commits = result.ahead === 1 ? '1 commit' : `${result.ahead} commits`
   const files = result.filesChanged === 1 ? '1 file' : `${result.filesChanged} files`
   const saved = result.salvaged ? ', the last made by tdf from uncommitted work' : ''
   return `${commits} on ${oneLine(result.branch)}: ${files}, +${result.insertions} -${result.deletions}${saved}`
+}
+
+type Beside = Pick<TaskJson, 'id' | 'saved' | 'leftOut'>
+
+const SHOWN_MAX = 5
+
+/** What came home beside the branch, and the command that fetches it; null when nothing did. */
+export function savedText({ id, saved }: Beside): string | null {
+  if (saved.length === 0) return null
+  const names = saved.slice(0, SHOWN_MAX).map(({ name, ahead }) => `${oneLine(name)} (${counted(ahead, 'commit')})`)
+  return `${names.join(', ')}${more(saved.length)}: tdf pull ${id} --all`
+}
+
+/** What did not come home, or not as it was, each with its reason. */
+export function leftOutLines({ leftOut }: Beside): string[] {
+  const worth = leftOut.filter(({ reason }) => reason !== LEFT_OUT.ignored.reason)
+  const lines = worth.slice(0, SHOWN_MAX).map(({ path, bytes, reason }) => {
+    const size = bytes === null ? '' : ` (${sizeText(bytes)})`
+    return `${oneLine(path)}${size}: ${oneLine(reason)}`
+  })
+  return worth.length > SHOWN_MAX ? [...lines, `and ${worth.length - SHOWN_MAX} more`] : lines
+}
+
+/** A hint; null when nothing that is ignored was made. */
+export function ignoredText({ leftOut }: Beside): string | null {
+  const ignored = leftOut.filter(({ reason }) => reason === LEFT_OUT.ignored.reason)
+  const folders = ignored.filter(({ path }) => path.endsWith('/')).length
+  const files = ignored.length - folders
+  const what = [files > 0 && counted(files, 'ignored file'), folders > 0 && counted(folders, 'ignored folder')]
+  if (ignored.length === 0) return null
+  return `${what.filter(Boolean).join(' and ')} ${ignored.length === 1 ? 'was' : 'were'} not saved`
+}
+
+const more = (count: number) => (count > SHOWN_MAX ? ` and ${count - SHOWN_MAX} more` : '')
+const counted = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`
+
+function sizeText(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB']
+  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length - 1)
+  return power === 0 ? `${bytes} B` : `${(bytes / 1000 ** power).toFixed(1)} ${units[power]}`
 }
 
 /** The verdict is final: what came home is known. Cleaning up may go on. */

@@ -88,7 +88,7 @@ export const questionText = ({ tool, detail }: { tool: string; detail: string })
 export const sentences = {
   step: (step: string, waiting: string) => `It is at ${step} and waits for ${waiting}.`,
   cleanup: (state: string, step: string, waiting: string) => `${state}; ${step} waits for ${waiting}.`,
-  state: (status: string, verdict: string | null) => `It is ${status} (${verdict})`,
+  state: (status: string, verdict: string | null) => `It is ${status}${inBrackets(verdict)}`,
   over: (state: string, error: string | null) => `${state}${error === null ? '' : `: ${error}`}.`,
   question: (question: string) => `Its agent waits for your answer: ${question}`,
   followup: () => 'Its agent has answered and waits for you.',
@@ -105,6 +105,8 @@ export const sentences = {
     `It is parked until ${until}: ${agent} has reached its usage limit. Then ${continuation}.`,
   limited: (agent: string, until: string | null) =>
     `It waits for the usage limit of ${agent}, which another task has reached, until ${until}; a task for another agent would not.`,
+  kept: (state: string, node: string, heldMaxMs: number, tries: string) =>
+    `${state}, and what could not be read of its work stays in its workspace on ${node}, for at most ${formatDuration(heldMaxMs)}; ${tries}.`,
   held: (state: string, node: string, cost: string, heldMaxMs: number, tries: string) =>
     `${state}, and its work is not home: ${node} is held for it${cost}, for at most ${formatDuration(heldMaxMs)}; ${tries}.`,
   left: (state: string, node: string, thing: string, tries: string) =>

@@ -112,6 +112,8 @@ function taskOf(index: number): ScreenTaskJson {
     verdict: null,
     result: null,
     usage: null,
+    saved: [],
+    leftOut: [],
     totalUsage: null,
     machineCost: null,
     error: null,

@@ -1,8 +1,9 @@
 /** The repositories of results as a model that remembers which commit came home for which attempt. */
 import type { Results } from '../../daemon/results/results.ts'
 import { TdfError } from '../../src/core/errors.ts'
+import { notHome } from '../../src/core/saved.ts'
 import { resultRefOf } from '../../src/core/task.ts'
-import type { Salvaged } from '../../src/protocol/agent-api.ts'
+import type { Salvaged } from '../../src/protocol/salvage.ts'
 
 export interface FakeResults extends Results {
   /** `refs/tdf/<task>/<attempt>` → commit. */
@@ -31,7 +32,10 @@ export function fakeResults(): FakeResults {
         throw new TdfError('RESULT_BROKEN', 'the bundle is damaged')
       }
       refs.set(resultRefOf(task.id, task.attempt), saved.commit)
+      for (const one of saved.saved) refs.set(one.ref, one.commit)
+      return saved
     },
+    missing: async (task, saved) => notHome(saved, resultRefOf(task.id, task.attempt), refs),
     describe: async (task, saved) => {
       // A resumed attempt is counted from where the task began.
       const ahead = saved.ahead + (aheads.get(task.facts.resume?.commit ?? '') ?? 0)

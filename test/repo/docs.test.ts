@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { LEAVINGS } from '../../src/core/saved.ts'
 import { journeyPicture } from '../support/journey-picture.ts'
 
 const ARCHITECTURE = 'docs/architecture.md'
@@ -34,6 +35,18 @@ describe('the architecture', () => {
     const [before, after] = [text.split('<!-- journey -->')[0], text.split('<!-- /journey -->')[1]]
     const drawn = `${before}<!-- journey -->\n${journeyPicture()}\n<!-- /journey -->${after}`
     if (process.env.TDF_GOLDEN) writeFileSync(ARCHITECTURE, drawn)
+    expect(text).toBe(drawn)
+  })
+})
+
+describe('the page on agents', () => {
+  it('shows what an agent can leave, and what becomes of it, as the code has it', () => {
+    const page = 'docs/agents.md'
+    const text = readFileSync(page, 'utf8')
+    const [before, after] = [text.split('<!-- leavings -->')[0], text.split('<!-- /leavings -->')[1]]
+    const rows = LEAVINGS.map(({ what, becomes }) => `| ${what} | ${becomes} |`).join('\n')
+    const drawn = `${before}<!-- leavings -->\n\n| what | becomes |\n|---|---|\n${rows}\n\n<!-- /leavings -->${after}`
+    if (process.env.TDF_GOLDEN) writeFileSync(page, drawn)
     expect(text).toBe(drawn)
   })
 })

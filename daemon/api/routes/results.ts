@@ -34,7 +34,8 @@ export function resultRoutes(engine: RunningEngine, parts: Control): Hono {
     const task = findTask(store.sql, c.req.param('task'))
     const file = scratch()
     const have = (c.req.queries('have') ?? []).filter(oid => /^[0-9a-f]{40,64}$/.test(oid))
-    const isNew = await bundleResult(await results.of(task), task, have, file)
+    const wanted = c.req.queries('ref') ?? []
+    const isNew = await bundleResult(await results.of(task), task, { have, wanted }, file)
     return isNew ? sendFile(file, 'application/octet-stream') : c.body(null, 204)
   })
 

@@ -1,4 +1,5 @@
 /** A task as scripts see it: every key always there, null when empty. */
+import { savedOf } from '../../../src/core/saved.ts'
 import type { Task } from '../../../src/core/task.ts'
 import type { EventJson, NodeJson, TaskJson } from '../../../src/protocol/control.ts'
 import type { Sql } from '../../../src/store/sqlite/sql.ts'
@@ -11,6 +12,7 @@ import { sum } from '../../engine/rules/usage.ts'
 
 export function taskJson(sql: Sql, task: Task): TaskJson {
   const { spec } = task
+  const work = savedOf(task.facts.salvage)
   return {
     schema: 'tdf.task.v1',
     id: task.id,
@@ -38,6 +40,8 @@ export function taskJson(sql: Sql, task: Task): TaskJson {
     session: sessionOf(task),
     verdict: task.verdict,
     result: task.result,
+    saved: work?.saved.map(one => ({ ...one })) ?? [],
+    leftOut: work?.leftOut.map(({ path, bytes, reason }) => ({ path, bytes, reason })) ?? [],
     usage: task.usage,
     totalUsage: totalUsage(sql, task),
     machineCost: task.nodeName === null ? null : machineCost(sql, task.id, task.updatedAt),

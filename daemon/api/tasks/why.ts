@@ -62,7 +62,8 @@ function explain(engine: Engine, task: Task): Explanation {
  * sees to that, and when nothing is left.
  */
 export function whyLeft(engine: Pick<Engine, 'store' | 'config' | 'world'>, task: Task): Explained | undefined {
-  if (!isTerminal(task.status) || task.step !== null) return undefined
+  const isWaiting = task.step === 'salvage' && task.facts.held === true && !task.facts.saved
+  if (!isWaiting && (!isTerminal(task.status) || task.step !== null)) return undefined
   const { store, config, world } = engine
   const item = cleanupsOf(store.sql, task).find(({ state }) => state === 'pending')
   if (!item) return undefined
@@ -71,6 +72,10 @@ export function whyLeft(engine: Pick<Engine, 'store' | 'config' | 'world'>, task
   if (kind !== 'salvage') {
     const thing = kind === 'stop_workspace' ? 'stopped' : 'deleted'
     return { sentence: sentences.left(stateOf(task), nodeName, thing, tries), command: `tdf node show ${nodeName}` }
+  }
+  if (task.facts.kept) {
+    const sentence = sentences.kept(stateOf(task), nodeName, config.nodes.heldMax, tries)
+    return { sentence, command: `tdf shell ${task.id}` }
   }
   const price = readNode(store.sql, nodeName)?.pricePerHour ?? null
   const cost = price === null ? '' : ` at €${price.toFixed(4)} an hour`

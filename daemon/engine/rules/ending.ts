@@ -1,6 +1,6 @@
 /** How an attempt ends: the verdict falls, the work is brought home, what was made outside is undone. */
 import { TdfError } from '../../../src/core/errors.ts'
-import { isTerminal, statusOf, type Task, type Verdict } from '../../../src/core/task.ts'
+import { type CleanupKind, isTerminal, statusOf, type Task, type Verdict } from '../../../src/core/task.ts'
 import { journey } from './journey.ts'
 import {
   cleanupOf,
@@ -8,6 +8,7 @@ import {
   enter,
   eventsBetween,
   type Transition,
+  taskEvent,
   transition,
   type Write,
 } from './transition.ts'
@@ -35,6 +36,7 @@ export function cancel(task: Task, input: DecisionInput): Transition {
   const error = new TdfError('CANCELLED', `task ${task.id} was cancelled`)
   if (task.step !== 'salvage') return { ...end(task, 'cancelled', error, input), failure: null }
   const judged = judge(task, 'cancelled', error, input)
+  if (task.facts.held) return { ...goOnWithout(task, judged, error, input, []), failure: null }
   return transition(task, { ...judged, wakeAt: input.now }, consequences(task, judged, input), input, error.message)
 }
 
@@ -72,11 +74,38 @@ export function finish(task: Task, cleanup: 'done' | 'failed', input: DecisionIn
   return transition(task, next, [], input)
 }
 
-/** The work cannot be had now: the task goes on, its workspace stays, and its node is held until it can be. */
+/**
+ * The work cannot be had now: its workspace stays and its node is held until it can be. A task without a verdict waits with
+ * it, for what comes late is judged like what comes in time, and no attempt repeats work that may still come. It gives up
+ * at `held_max`, or when the work is discarded.
+ */
 function giveUpSalvage(task: Task, input: DecisionInput, writes: Write[]): Transition {
   const why = task.waitingFor ?? 'it did not answer'
+  if (task.facts.saved && !isTerminal(task.status)) {
+    const error = new TdfError(
+      'STEP_DEADLINE',
+      `the work of ${task.id} is saved, but its check was not seen to end: ${why}`,
+    )
+    return end(task, 'infrastructure', error, input, writes)
+  }
   const error = new TdfError('SALVAGE_FAILED', `the work of ${task.id} is still on ${task.nodeName}: ${why}`)
-  const judged = isTerminal(task.status) ? task : judge(task, 'infrastructure', error, input)
+  if (isTerminal(task.status)) return goOnWithout(task, task, error, input, writes)
+  if (task.facts.held) return goOnWithout(task, judge(task, 'infrastructure', error, input), error, input, writes)
+  const deadlineAt = input.now + input.config.nodes.heldMax
+  const held: Task = {
+    ...task,
+    facts: { ...task.facts, held: true },
+    deadlineAt,
+    wakeAt: input.now,
+    updatedAt: input.now,
+  }
+  const event = taskEvent('task.held', held, { reason: error.message, until: deadlineAt })
+  const holding: Write[] = [...writes, ...cleanupOf(task, 'salvage'), { kind: 'hold_node' }]
+  return { task: held, events: [event], writes: holding, failure: { error, final: false } }
+}
+
+/** What a task without its work becomes; the work is still asked for. */
+function goOnWithout(task: Task, judged: Task, error: TdfError, input: DecisionInput, writes: Write[]): Transition {
   const held: Task = { ...judged, cleanup: 'pending', facts: { ...judged.facts, held: true } }
   const after = enter(held, 'cleanup', input, [
     ...writes,
@@ -88,7 +117,9 @@ function giveUpSalvage(task: Task, input: DecisionInput, writes: Write[]): Trans
 }
 
 function undo(task: Task, input: DecisionInput, writes: Write[]): Transition {
-  const undoing = cleanupOf(task, 'stop_workspace', 'delete_workspace')
+  // What could not be read is still there: it is asked for again, and nothing goes before it.
+  const first: CleanupKind[] = task.facts.kept ? ['salvage'] : []
+  const undoing = cleanupOf(task, ...first, 'stop_workspace', 'delete_workspace')
   return enter({ ...task, cleanup: 'pending' }, 'cleanup', input, [...writes, ...undoing, { kind: 'drop_reservation' }])
 }
 

@@ -5,11 +5,11 @@ import type { ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Hono } from 'hono'
-import { salvageRequest } from '../../protocol/agent-api.ts'
+import { salvageRequest } from '../../protocol/salvage.ts'
 import { salvageBytesMax } from '../agent.ts'
 import { malformed } from '../errors.ts'
-import { writeBundle } from '../salvage/bundle.ts'
-import { checkpoint, salvage } from '../salvage/salvage.ts'
+import { writeBundle } from '../salvage/keep.ts'
+import { checkpoint, checkRef, salvage } from '../salvage/salvage.ts'
 import { allowSilence, type Env, readJson, type Serving, workspaceFrom } from './request.ts'
 
 /** A salvage or a bundle of a large tree says nothing for a while. */
@@ -31,7 +31,9 @@ export function resultRoutes(app: Hono<Env>, { agent }: Serving): void {
     if (have.length > HAVE_MAX) throw malformed('have', `must not be more than ${HAVE_MAX}`)
     if (!have.every(oid => /^[0-9a-f]{40}([0-9a-f]{24})?$/.test(oid))) throw malformed('have', 'must be object ids')
     allowSilence(c.env.incoming, WORK_MS)
-    const file = await writeBundle(agent, workspace, c.req.query('ref') ?? '', have)
+    const ref = c.req.query('ref') ?? ''
+    checkRef(ref)
+    const file = await writeBundle(agent, workspace, ref, have)
     if (file === null) return c.body(null, 204)
     await sendFile(c.env.outgoing as ServerResponse, file)
     return RESPONSE_ALREADY_SENT

@@ -1,21 +1,29 @@
 /** The commits that tdf itself makes. Fixed in every part, so that the same tree gives the same id. */
 
+import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
+import { z } from 'zod'
 import { ABOUT, CONVERSATION, conversationFolder } from '../sessions/adapters/conversations.ts'
 import { listSessions, outputPath, readSession, SETUP, sessionFolder } from '../sessions/folder.ts'
+import { readJson } from '../state/durable.ts'
 import { identityOf, withTrailer } from '../workspaces/checkout.ts'
-import type { Workspace } from '../workspaces/workspace.ts'
+import { builtIgnoredPath, type Workspace } from '../workspaces/workspace.ts'
 import { type BytePath, indexEntries, split } from './listing.ts'
-import type { ScanContext, TreeScan } from './scan.ts'
-import { statOf } from './untrusted.ts'
+import {
+  gitlinksOf,
+  isClean,
+  type LeaveOut,
+  leaveRefused,
+  REPOSITORIES_MAX,
+  type ScanContext,
+  scanTree,
+  type TreeScan,
+} from './scan.ts'
+import { fitInto, leaveIgnored, leaveStray, nameFiltered, oddities } from './select.ts'
+import { type GitFolder, statOf } from './untrusted.ts'
 import type { View } from './view.ts'
 
-export async function commitTree(
-  view: View,
-  workspace: Workspace,
-  tree: string,
-  parent: string | null,
-): Promise<string> {
+async function commitTree(view: View, workspace: Workspace, tree: string, parent: string | null): Promise<string> {
   const { taskId, attempt, trailer } = workspace.record.request
   const message = `Work of task ${taskId} that was not committed\n\nSaved by tdf at the end of attempt ${attempt}.\n`
   return commit(view, workspace, tree, parent, withTrailer(message, trailer))
@@ -81,7 +89,7 @@ function latin1(text: string): string {
 const BATCH_MAX = 20_000
 
 /** The id of the tree; files that git did not take are left out and named. */
-export async function writeTree(context: ScanContext, scan: TreeScan): Promise<string> {
+async function writeTree(context: ScanContext, scan: TreeScan): Promise<string> {
   const { view } = context
   const { tree, index } = scan
   await remove(context, scan, [...scan.removed, ...scan.embedded.map(embedded => embedded.path)])
@@ -91,7 +99,7 @@ export async function writeTree(context: ScanContext, scan: TreeScan): Promise<s
   if (paths.length > 0) {
     // git passes over names that it does not allow, such as "git~1", without an error.
     const taken = new Set((await indexEntries(view, { tree, index })).map(entry => entry.path))
-    for (const path of paths) if (!taken.has(path)) context.leaveOut(scan.prefix + path)
+    for (const path of paths) if (!taken.has(path)) leaveRefused(context, scan, path)
   }
   return (await view.must(['write-tree'], { index })).trim()
 }
@@ -108,7 +116,7 @@ async function add(context: ScanContext, scan: TreeScan, paths: readonly BytePat
   if (added.exitCode === 0) return
   if (added.timedOut || added.exitCode === null) throw new Error('git update-index did not end')
   const [only] = paths
-  if (paths.length === 1 && only !== undefined) return context.leaveOut(scan.prefix + only)
+  if (paths.length === 1 && only !== undefined) return leaveRefused(context, scan, only)
   const middle = paths.length >> 1
   await add(context, scan, paths.slice(0, middle))
   await add(context, scan, paths.slice(middle))
@@ -133,4 +141,68 @@ function at(scan: TreeScan) {
 
 function list(words: readonly string[]): string {
   return words.map(word => `${word}\0`).join('')
+}
+
+/** What the trees of one salvage share. */
+export interface FilesSaving {
+  workspace: Workspace
+  baseCommit: string
+  view: View
+  leaveOut: LeaveOut
+  /** Real paths of linked work trees. */
+  linkedPaths: readonly Buffer[]
+  /** How many bytes may still be taken along. */
+  bytesLeft: number
+}
+
+interface Files {
+  tree: string
+  start: string | null
+  /** Stands before every path that is named. */
+  within: string
+  folder?: GitFolder
+}
+
+/** The commit that holds the files of a tree: `start` itself when they are as it has them. */
+export async function commitFiles(saving: FilesSaving, { tree, start, within, folder }: Files): Promise<string> {
+  const { workspace, baseCommit, view, linkedPaths } = saving
+  const own: Parameters<LeaveOut>[] = []
+  const leaveOut: LeaveOut = (path, kind, about) => own.push([within + path, kind, about])
+  const { closed, repositories } = await oddities(view, tree, leaveOut)
+  const isAt = (path: Buffer, test: (linked: Buffer, real: Buffer) => boolean) => {
+    if (linkedPaths.length === 0) return false
+    const real = realOf(path)
+    return real !== null && linkedPaths.some(linked => test(linked, real))
+  }
+  const context: ScanContext = {
+    ...{ view, leaveOut, closed },
+    baseGitlinks: start === null ? new Map() : await gitlinksOf(view, baseCommit).catch(() => new Map()),
+    isLinked: path => isAt(path, (linked, real) => linked.equals(real)),
+    holdsLinked: path => isAt(path, (linked, real) => linked.subarray(0, real.length).equals(real)),
+    budget: { repositories: REPOSITORIES_MAX },
+  }
+  const scan = await scanTree(context, tree, '', start, folder)
+  leaveStray(context, scan, repositories)
+  await leaveIgnored(context, scan, new Set(readJson(builtIgnoredPath(workspace), z.array(z.string())) ?? []))
+  const bytesLeft = fitInto(scan, saving.bytesLeft, leaveOut)
+  await nameFiltered(context, scan)
+  let commit = start
+  if (!isClean(scan) || start === null) {
+    const written = await writeTree(context, scan)
+    const before = start === null ? null : (await view.must(['rev-parse', `${start}^{tree}`])).trim()
+    if (written !== before) commit = await commitTree(view, workspace, written, start)
+  }
+  if (commit === null) throw new Error('nothing to save')
+  // Only now: on another start it is all looked at again.
+  for (const args of own) saving.leaveOut(...args)
+  saving.bytesLeft = bytesLeft
+  return commit
+}
+
+function realOf(path: Buffer): Buffer | null {
+  try {
+    return realpathSync(path, 'buffer')
+  } catch {
+    return null
+  }
 }

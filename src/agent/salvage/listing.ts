@@ -2,8 +2,7 @@
 
 import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { GitFolder } from './git-folder.ts'
-import { isPlainFile, realInside } from './untrusted.ts'
+import { type GitFolder, isPlainFile, realInside } from './untrusted.ts'
 import type { View } from './view.ts'
 
 export interface TreeAt {
@@ -85,8 +84,15 @@ export type BytePath = string
 
 export const logRef = (ref: string) => `${ref}-log`
 export const sessionRef = (ref: string) => `${ref}-session`
-export const headsRefs = (ref: string) => `${ref}-heads`
-export const stashRefs = (ref: string) => `${ref}-stash`
+
+/** Where the refs beside a result stand, each below a prefix of its own, without the slash. */
+export const besideRefs = (ref: string) => ({
+  heads: `${ref}-heads`,
+  stash: `${ref}-stash`,
+  worktrees: `${ref}-worktrees`,
+  others: `${ref}-others`,
+})
+export const besidePrefixes = (ref: string) => Object.values(besideRefs(ref)).map(prefix => `${prefix}/`)
 
 /** The rules of git-check-ref-format(1), for a full name. */
 export function isRefName(name: string): boolean {

@@ -1,36 +1,39 @@
 /** One salvage, from the agent's files to refs in the salvage repository. */
 
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import type { Salvaged } from '../../protocol/agent-api.ts'
+import { LEFT_OUT, type LeftOut, type SavedRef } from '../../core/saved.ts'
+import type { Salvaged } from '../../protocol/salvage.ts'
 import type { Agent } from '../agent.ts'
 import { messageOf } from '../errors.ts'
+import { listSessions } from '../sessions/folder.ts'
 import { readJson } from '../state/durable.ts'
 import { removeTree } from '../state/remove-tree.ts'
 import { builtRefsPath, salvageRepository, scratchFolder, type Workspace, workTree } from '../workspaces/workspace.ts'
-import { type AgentRefs, readAgentRefs } from './agent-refs.ts'
-import { commitConversation, commitLogs, commitTree, writeTree } from './commits.ts'
-import { findGitFolder } from './git-folder.ts'
+import { type AgentHead, type AgentRefs, readAgentHead, readAgentRefs } from './agent-refs.ts'
+import { type Candidate, candidatesOf, historyOf, peel, reach, worthwhile } from './beside.ts'
+import { commitConversation, commitFiles, commitLogs, type FilesSaving } from './commits.ts'
 import { type Keeper, openKeeper, prepareRepository } from './keep.ts'
-import { type BytePath, headsRefs, logRef, sessionRef, shown, stashRefs } from './listing.ts'
-import { gitlinksOf, isClean, REPOSITORIES_MAX, type ScanContext, scanTree } from './scan.ts'
-import { fitInto, unsupported } from './select.ts'
-import { openView, type View } from './view.ts'
+import { type LinkedTree, linkedTrees } from './linked.ts'
+import { besideRefs, isRefName, logRef, sessionRef, shown } from './listing.ts'
+import type { LeaveOut } from './scan.ts'
+import { makeReadable } from './select.ts'
+import { boundaryOf, findGitFolder, type GitFolder } from './untrusted.ts'
+import { openView } from './view.ts'
 
 export interface Salvage {
   agent: Agent
   workspace: Workspace
   ref: string
+  /** For all files together that are not committed. */
   bytesMax: number
-  /** A session still runs: its output and its conversation are left to the end. */
+  /** A session still runs: its output and its conversation are left to the end, and nothing of its files is changed. */
   isLive: boolean
   signal: AbortSignal
 }
 
-const LEFT_OUT_MAX = 1_000
-const BRANCHES_MAX = 1_000
-const STASHES_MAX = 200
+const LEFT_OUT_MAX = 200
 const builtRefs = z.record(z.string(), z.string())
 
 export async function perform(salvage: Salvage): Promise<Salvaged> {
@@ -38,155 +41,185 @@ export async function perform(salvage: Salvage): Promise<Salvaged> {
   const folder = join(scratchFolder(workspace), `salvage-${agent.world.random.bytes(6).toString('hex')}`)
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   try {
-    return await performIn(salvage, folder)
+    const found = await look(salvage)
+    return await saveAll(await openSaving(salvage, folder, found), found)
   } finally {
     await removeTree(folder)
   }
 }
 
-async function performIn(salvage: Salvage, folder: string): Promise<Salvaged> {
-  const { agent, workspace, ref, signal } = salvage
-  const baseCommit = workspace.record.baseCommit ?? ''
-  const { gitMs: timeoutMs } = agent.limits
-  const mirror = salvageRepository(workspace)
-  await prepareRepository(mirror, baseCommit.length)
-  const keeper = openKeeper(mirror, timeoutMs, signal)
-  await keeper.drop(await keeper.refsOf(ref))
-
-  const tree = workTree(workspace)
-  // Without a work tree there is nothing to compare: an empty one would read as "everything was deleted".
-  const isGone = !existsSync(tree)
-  const place = {
-    folder,
-    workTree: isGone ? folder : tree,
-    mirror,
-    oidLength: baseCommit.length,
-    timeoutMs,
-    signal,
-  }
-  const view = openView(place)
-  const gitFolder = isGone ? null : findGitFolder(view.boundary, tree)
-  const refs = gitFolder ? readAgentRefs(view.boundary, gitFolder, baseCommit.length) : null
-  if (gitFolder) view.addAlternates(gitFolder)
-  const leftOut = new Set<BytePath>()
-  if (!refs) leftOut.add('.git')
-  else if (refs.head === null && !refs.isUnborn) leftOut.add('HEAD')
-  const head = refs?.head ?? null
-  const saved = await saveTree({ salvage, view, keeper, leftOut, head, tree: isGone ? null : tree })
-  if (refs) for (const name of await saveOthers(salvage, view, keeper, refs)) leftOut.add(name)
-  if (!salvage.isLive) await saveTalk(workspace, view, keeper, ref)
-  const counted = await keeper.run(['rev-list', '--count', saved.commit, `^${baseCommit}`])
-  return {
-    commit: saved.commit,
-    baseCommit,
-    ahead: counted.exitCode === 0 ? Number(counted.stdout) : 1,
-    salvaged: saved.isOurs,
-    leftOut: named(leftOut),
-  }
-}
-
-async function saveTalk(workspace: Workspace, view: View, keeper: Keeper, ref: string): Promise<void> {
-  const logs = await commitLogs(view, workspace)
-  if (logs) await keeper.keep(view, logs, logRef(ref))
-  const conversation = await commitConversation(view, workspace)
-  if (conversation) await keeper.keep(view, conversation, sessionRef(ref))
-}
-
-interface Saving {
-  salvage: Salvage
-  view: View
-  keeper: Keeper
-  leftOut: Set<BytePath>
-  head: string | null
+/** What lies in the workspace, before any of it is taken. */
+interface Found {
+  /** Null when it is gone: an empty one would read as "everything was deleted". */
   tree: string | null
+  folder: GitFolder | null
+  refs: AgentRefs
+  head: AgentHead
+  linked: LinkedTree[]
+}
+
+const NO_HEAD: AgentHead = { commit: null, branch: null, isUnborn: false, open: new Map(), leftBehind: [] }
+
+async function look({ agent, workspace, isLive }: Salvage): Promise<Found> {
+  const tree = workTree(workspace)
+  const none = { refs: { all: new Map(), stashes: [] }, head: NO_HEAD, linked: [] }
+  if (!existsSync(tree)) return { ...none, tree: null, folder: null }
+  if (!isLive) await makeReadable(tree)
+  const boundary = boundaryOf(tree)
+  const folder = findGitFolder(boundary, tree)
+  if (!folder) return { ...none, tree, folder }
+  const oidLength = (workspace.record.baseCommit ?? '').length
+  const refs = readAgentRefs(boundary, folder, oidLength)
+  const slot = agent.slots.find(({ name }) => name === workspace.record.slot)
+  const linked = linkedTrees({
+    ...{ boundary, folder, refs, oidLength, isLive },
+    workTree: realpathSync(tree),
+    uid: slot?.uid ?? process.getuid?.() ?? 0,
+    // A session of another user could move the folder under our feet.
+    mayLookOutside: !isLive || slot === undefined,
+    isConfined: listSessions(workspace).some(({ request }) => Boolean(request.sandbox)),
+  })
+  if (!isLive) for (const { tree: outside } of linked) if (outside !== null) await makeReadable(outside)
+  return { tree, folder, refs, head: readAgentHead(boundary, folder, refs, oidLength), linked }
+}
+
+interface Saving extends FilesSaving {
+  salvage: Salvage
+  keeper: Keeper
+  leftOut: Map<string, LeftOut>
+}
+
+async function openSaving(salvage: Salvage, folder: string, { tree, folder: own, linked }: Found): Promise<Saving> {
+  const { agent, workspace, signal, ref } = salvage
+  const baseCommit = workspace.record.baseCommit ?? ''
+  const timeoutMs = agent.limits.gitMs
+  const mirror = salvageRepository(workspace)
+  const oidLength = baseCommit.length
+  prepareRepository(mirror, oidLength)
+  const keeper = openKeeper(mirror, timeoutMs, signal)
+  await keeper.clear(ref)
+  const trees = linked.flatMap(one => (one.tree === null ? [] : [one.tree]))
+  const boundary = boundaryOf(tree ?? folder, ...trees)
+  const view = openView({ folder, boundary, mirror, oidLength, timeoutMs, signal })
+  if (own) view.addAlternates(own)
+  const leftOut = new Map<string, LeftOut>()
+  const leaveOut: LeaveOut = (path, kind, { reason, bytes } = {}) => {
+    if (leftOut.has(path)) return
+    leftOut.set(path, { path: shown(path), bytes: bytes ?? null, reason: reason ?? LEFT_OUT[kind].reason, kind })
+  }
+  const linkedPaths = trees.map(path => realpathSync(path, 'buffer'))
+  return { salvage, workspace, baseCommit, view, keeper, leaveOut, leftOut, linkedPaths, bytesLeft: salvage.bytesMax }
+}
+
+async function saveAll(saving: Saving, found: Found): Promise<Salvaged> {
+  const { salvage, baseCommit, view, keeper, leaveOut } = saving
+  const { workspace, ref, isLive } = salvage
+  const { tree, folder, refs, head, linked } = found
+  if (!folder) leaveOut('.git', 'broken')
+  else if (head.commit === null && !head.isUnborn) leaveOut('HEAD', 'broken')
+  const result = await saveTree(saving, tree, head.commit)
+
+  const built = readJson(builtRefsPath(workspace), builtRefs) ?? {}
+  const { outputBranch } = workspace.record.request
+  const trees: Candidate[] = []
+  for (const one of linked) trees.push(...(await saveLinked(saving, one)))
+  const named = candidatesOf({ ref, refs, head, linked, built, outputBranch }, leaveOut)
+  const lose = (name: string) => leaveOut(latin1(name), 'broken')
+  const all = await peel(view, [...trees, ...named], lose)
+  const broken = new Set<string>()
+  const tips = [...new Set([result.commit, ...all.map(({ oid }) => oid)])]
+  const history = await historyOf(view, tips, baseCommit, oid => broken.add(oid))
+  for (const { oid, name } of all) if (broken.has(oid)) lose(name)
+  const known = [result.commit, ...Object.values(built)]
+  const wanted = worthwhile(history, all, known).filter(({ oid }) => !broken.has(oid))
+  const talk = isLive ? [] : await talkOf(saving)
+  const lost = await keeper.keepSound(view, new Map([...wanted.map(one => [one.ref, one.oid] as const), ...talk]))
+  if (talk.some(([name]) => lost.has(name))) throw new Error('the output or the conversation cannot be kept')
+  for (const one of wanted) if (lost.has(one.ref)) lose(one.name)
+  const saved = wanted
+    .filter(one => !lost.has(one.ref))
+    .map(({ ref, name, kind, oid }): SavedRef => ({ ref, name, kind, commit: oid, ahead: reach(history, oid) }))
+  const { commit, isOurs } = result
+  return { commit, baseCommit, ahead: reach(history, commit), salvaged: isOurs, saved, leftOut: listed(saving) }
+}
+
+async function talkOf({ salvage, view }: Saving): Promise<[string, string][]> {
+  const logs = await commitLogs(view, salvage.workspace)
+  const conversation = await commitConversation(view, salvage.workspace)
+  const found: [string, string | null][] = [
+    [logRef(salvage.ref), logs],
+    [sessionRef(salvage.ref), conversation],
+  ]
+  return found.flatMap(([ref, oid]): [string, string][] => (oid === null ? [] : [[ref, oid]]))
 }
 
 /** On HEAD; when HEAD cannot be kept whole, on the base commit; when even that is gone, on nothing. */
-async function saveTree(saving: Saving): Promise<{ commit: string; isOurs: boolean }> {
-  const { salvage, view, leftOut, head } = saving
-  const baseCommit = salvage.workspace.record.baseCommit ?? ''
-  const starts = [...new Set([head, baseCommit])].filter(start => start !== null)
+async function saveTree(
+  saving: Saving,
+  tree: string | null,
+  head: string | null,
+): Promise<{ commit: string; isOurs: boolean }> {
+  const { salvage, baseCommit, view, keeper, leaveOut } = saving
   let failure: unknown = new Error('there is no commit to start from')
-  for (const start of starts) {
-    const found = await view.run(['cat-file', '-e', `${start}^{tree}`])
-    if (found.exitCode === 0) {
-      try {
-        return await saveOn(saving, start)
-      } catch (error) {
-        if (salvage.signal.aborted) throw error
-        failure = error
-      }
+  for (const start of new Set([head ?? baseCommit, baseCommit])) {
+    try {
+      await view.must(['cat-file', '-e', `${start}^{tree}`])
+      const commit = tree === null ? start : await commitFiles(saving, { tree, start, within: '' })
+      await keeper.keep(view, new Map([[salvage.ref, commit]]))
+      return { commit, isOurs: commit !== start }
+    } catch (error) {
+      if (salvage.signal.aborted) throw error
+      failure = error
     }
-    if (start === head) leftOut.add('HEAD')
+    if (start === head) leaveOut('HEAD', 'broken')
     const facts = { workspace: salvage.workspace.id, start, reason: messageOf(failure) }
     salvage.agent.log('warn', 'salvage cannot build on a commit', facts)
   }
-  if (saving.tree === null) throw failure
-  return saveOn(saving, null)
+  if (tree === null) throw failure
+  const commit = await commitFiles(saving, { tree, start: null, within: '' })
+  await keeper.keep(view, new Map([[salvage.ref, commit]]))
+  return { commit, isOurs: true }
 }
 
-async function saveOn(saving: Saving, start: string | null): Promise<{ commit: string; isOurs: boolean }> {
-  const { salvage, view, keeper, leftOut, tree } = saving
-  const { workspace, ref, bytesMax } = salvage
-  let commit = start
-  if (tree !== null) {
-    const own = new Set<BytePath>()
-    const baseCommit = workspace.record.baseCommit ?? ''
-    const context: ScanContext = {
-      view,
-      baseGitlinks: start === null ? new Map() : await gitlinksOf(view, baseCommit).catch(() => new Map()),
-      leaveOut: path => own.add(path),
-      budget: { repositories: REPOSITORIES_MAX },
-    }
-    for (const path of await unsupported(view, tree)) own.add(path)
-    const scan = await scanTree(context, tree, '', start)
-    for (const path of fitInto(scan, bytesMax)) own.add(path)
-    if (!isClean(scan) || start === null) {
-      const written = await writeTree(context, scan)
-      const before = start === null ? null : (await view.must(['rev-parse', `${start}^{tree}`])).trim()
-      if (written !== before) commit = await commitTree(view, workspace, written, start)
-    }
-    if (commit === null) throw new Error('nothing to save')
-    await keeper.keep(view, commit, ref)
-    for (const path of own) leftOut.add(path)
-  } else if (commit !== null) await keeper.keep(view, commit, ref)
-  else throw new Error('nothing to save')
-  return { commit, isOurs: commit !== start }
-}
-
-/** Branches and stashes; gives the names of those that cannot be kept. */
-async function saveOthers(salvage: Salvage, view: View, keeper: Keeper, refs: AgentRefs): Promise<BytePath[]> {
-  const built = readJson(builtRefsPath(salvage.workspace), builtRefs) ?? {}
-  const wanted = new Map<string, string>()
-  const names = new Map<string, string>()
-  const want = (target: string, oid: string, name: string) => {
-    wanted.set(target, oid)
-    names.set(target, name)
+/** Its HEAD where that is on no branch, or one commit more for what is not committed there. */
+async function saveLinked(
+  saving: Saving,
+  { id, tree, name, head, folder, obstacle }: LinkedTree,
+): Promise<Candidate[]> {
+  const { salvage, view, leaveOut } = saving
+  if (obstacle !== null) leaveOut(latin1(name), 'unreadable', { reason: obstacle })
+  const ref = `${besideRefs(salvage.ref).worktrees}/${id}`
+  if (!isRefName(ref) || (head.commit === null && !head.isUnborn)) {
+    leaveOut(latin1(name), 'broken')
+    return []
   }
-  const moved = [...refs.branches].filter(([name, oid]) => built[name] !== oid)
-  for (const [name, oid] of moved.slice(0, BRANCHES_MAX)) {
-    want(`${headsRefs(salvage.ref)}/${name.slice('refs/heads/'.length)}`, oid, name)
+  const candidate = { ref, name, kind: 'worktree' as const }
+  const own =
+    head.branch === null && head.commit !== null ? [{ ...candidate, oid: head.commit, onlyUnreached: true }] : []
+  if (tree === null) return own
+  try {
+    const link = view.linkTo(Buffer.from(tree))
+    const commit = await commitFiles(saving, { tree: link, start: head.commit, within: `${latin1(name)}/`, folder })
+    return commit === head.commit ? own : [{ ...candidate, oid: commit, onlyUnreached: false }]
+  } catch (error) {
+    if (salvage.signal.aborted) throw error
+    salvage.agent.log('warn', 'a linked work tree cannot be saved', { name, reason: messageOf(error) })
+    leaveOut(latin1(name), 'broken')
+    return own
   }
-  for (const [at, oid] of refs.stashes.slice(0, STASHES_MAX).entries()) {
-    want(`${stashRefs(salvage.ref)}/${at}`, oid, `stash@{${at}}`)
-  }
-  const lost = [...moved.slice(BRANCHES_MAX).map(([name]) => name)]
-  for (const target of await keeper.keepAll(view, await onlyCommits(view, wanted))) wanted.delete(target)
-  const kept = new Set(await keeper.refsOf(salvage.ref))
-  for (const [target, name] of names) if (!kept.has(target)) lost.push(name)
-  return lost
 }
 
-async function onlyCommits(view: View, wanted: Map<string, string>): Promise<Map<string, string>> {
-  const pairs = [...wanted]
-  if (pairs.length === 0) return wanted
-  const input = pairs.map(([, oid]) => `${oid}\n`).join('')
-  const types = (await view.must(['cat-file', '--batch-check=%(objecttype)'], { input })).split('\n')
-  return new Map(pairs.filter((_, at) => types[at] === 'commit'))
-}
-
-function named(paths: Set<BytePath>): string[] {
-  const all = [...paths].sort().map(shown)
+/** What is asked for first: what may be lost, then what was to be left out. */
+function listed({ leftOut }: Saving): LeftOut[] {
+  const rank = ({ kind }: LeftOut) => (LEFT_OUT[kind].isKept ? 0 : LEFT_OUT[kind].isWork ? 1 : 2)
+  const all = [...leftOut.values()].sort((a, b) => rank(a) - rank(b) || (a.path < b.path ? -1 : 1))
   if (all.length <= LEFT_OUT_MAX) return all
-  return [...all.slice(0, LEFT_OUT_MAX), `… and ${all.length - LEFT_OUT_MAX} more`]
+  const [last] = all.slice(LEFT_OUT_MAX)
+  const count = all.length - LEFT_OUT_MAX
+  return [
+    ...all.slice(0, LEFT_OUT_MAX),
+    { path: '…', bytes: null, reason: `${count} more`, kind: last?.kind ?? 'ignored' },
+  ]
 }
+
+const latin1 = (text: string) => Buffer.from(text).toString('latin1')

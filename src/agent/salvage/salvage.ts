@@ -1,19 +1,21 @@
 /**
  * `POST …/salvage`: what the agent did, as refs of a repository of ours. REF is its HEAD plus one commit for what was
- * not committed; REF-heads/… and REF-stash/… are the branches and stashes that it made or moved; REF-log is the output.
+ * not committed; REF-heads/…, REF-stash/…, REF-worktrees/… and REF-others/… are what it left beside (src/core/saved.ts has
+ * the table); REF-log and REF-session are its output and its conversation.
  * The answer is kept, so that asking again gives the same until there is something new to save.
  */
 
 import { join } from 'node:path'
 import { z } from 'zod'
-import { type Salvaged, salvaged } from '../../protocol/agent-api.ts'
+import { notHome } from '../../core/saved.ts'
+import { type Salvaged, salvaged } from '../../protocol/salvage.ts'
 import type { Agent } from '../agent.ts'
 import { malformed, messageOf, Refusal } from '../errors.ts'
 import { deliveryCount, isRunning, listSessions } from '../sessions/folder.ts'
 import { settle } from '../sessions/process.ts'
 import { readJson, writeJson } from '../state/durable.ts'
 import { salvageRepository, type Workspace } from '../workspaces/workspace.ts'
-import { gitIn } from './keep.ts'
+import { openKeeper } from './keep.ts'
 import { isRefName } from './listing.ts'
 import { perform } from './perform.ts'
 
@@ -33,7 +35,7 @@ export function salvage(agent: Agent, workspace: Workspace, ref: string, bytesMa
     const known = readJson(answersPath(workspace), answers)
     const valid = known?.state === state ? known.byRef : {}
     const given = valid[ref]
-    if (given && (await isKept(agent, workspace, ref, given.commit))) return given
+    if (given && (await isKept(agent, workspace, ref, given))) return given
     const answer = await limited(agent, workspace, SALVAGE_MS, signal =>
       perform({ agent, workspace, ref, bytesMax, isLive: false, signal }),
     )
@@ -81,10 +83,10 @@ function stateOf(workspace: Workspace): string {
     .join(' ')
 }
 
-async function isKept(agent: Agent, workspace: Workspace, ref: string, commit: string): Promise<boolean> {
-  const run = gitIn(salvageRepository(workspace), agent.limits.gitMs, workspace.leaving.signal)
-  const found = await run(['rev-parse', '--quiet', '--verify', '--end-of-options', `${ref}^{commit}`])
-  return found.exitCode === 0 && found.stdout.trim() === commit
+/** What could not be read may be readable now: then it is all looked at again. */
+async function isKept(agent: Agent, workspace: Workspace, ref: string, given: Salvaged): Promise<boolean> {
+  const keeper = openKeeper(salvageRepository(workspace), agent.limits.gitMs, workspace.leaving.signal)
+  return notHome(given, ref, await keeper.refsOf(ref)).length === 0
 }
 
 async function limited<T>(

@@ -1,8 +1,8 @@
 /** What has to be saved of a work tree: changed and untracked files, removed ones, and repositories within it. */
 
-import { readdirSync, type Stats } from 'node:fs'
-import { readAgentRefs, remoteTips } from './agent-refs.ts'
-import { findGitFolder, type GitFolder } from './git-folder.ts'
+import { accessSync, constants, readdirSync, type Stats } from 'node:fs'
+import type { LeftOutKind } from '../../core/saved.ts'
+import { readAgentHead, readAgentRefs, remoteTips } from './agent-refs.ts'
 import {
   agentIndex,
   type BytePath,
@@ -14,7 +14,7 @@ import {
   split,
   untracked,
 } from './listing.ts'
-import { statOf } from './untrusted.ts'
+import { findGitFolder, type GitFolder, statOf } from './untrusted.ts'
 import type { View } from './view.ts'
 
 export interface Candidate {
@@ -31,17 +31,26 @@ export interface TreeScan {
   removed: BytePath[]
   /** Saved as content in place of what the index has there. */
   embedded: { path: BytePath; scan: TreeScan }[]
+  /** It has a .gitattributes that is tracked. */
+  attributed: boolean
 }
 
 export interface ScanContext {
   view: View
   /** Submodule commits that were there from the beginning, by path from the top: these are published. */
   baseGitlinks: Map<BytePath, string>
-  /** Gets the full paths of what cannot be saved. */
-  leaveOut(path: BytePath): void
+  leaveOut: LeaveOut
+  /** A work tree of the same repository, which is saved on its own. */
+  isLinked(path: Buffer): boolean
+  holdsLinked(path: Buffer): boolean
+  /** Folders of this tree that cannot be looked into: what is in them is not deleted. Each ends with a slash. */
+  closed: readonly BytePath[]
   /** How many more repositories are looked into: a tree can hold any number of them, one in the other. */
   budget: { repositories: number }
 }
+
+/** Takes the full path of what cannot be saved; without a reason the words of its kind hold. */
+export type LeaveOut = (path: BytePath, kind: LeftOutKind, about?: { reason?: string; bytes?: number }) => void
 
 export const REPOSITORIES_MAX = 500
 
@@ -51,36 +60,44 @@ export async function scanTree(
   tree: string,
   prefix: BytePath,
   treeish: string | null,
+  repository: GitFolder | null = findGitFolder(context.view.boundary, tree),
 ): Promise<TreeScan> {
   const { view } = context
   const at = { tree, index: view.newIndex() }
   await loadIndex(view, at, treeish)
-  const scan: TreeScan = { ...at, prefix, files: [], removed: [], embedded: [] }
+  const scan: TreeScan = { ...at, prefix, files: [], removed: [], embedded: [], attributed: false }
   const entries = treeish === null ? [] : await indexEntries(view, at)
+  scan.attributed = entries.some(({ path }) => /(^|\/)\.gitattributes$/.test(path))
   const { changed, removed } = await differences(view, at)
   const others = await untracked(view, at)
-  const added = await agentIndex(view, findGitFolder(view.boundary, tree))
+  const added = await agentIndex(view, repository)
 
-  scan.removed.push(...removed.filter(path => !added.skipped.has(path)))
+  const isClosed = (path: BytePath) => context.closed.some(folder => (prefix + path).startsWith(folder))
+  scan.removed.push(...removed.filter(path => !added.skipped.has(path) && !isClosed(path)))
   const within = new Set(others.filter(path => path.endsWith('/')).map(path => path.slice(0, -1)))
   for (const entry of entries) if (entry.isGitlink) await scanGitlink(context, scan, entry, within)
   for (const path of changed) {
     // A file that became a folder: what is in it is listed as untracked.
     if (statAt(scan, path)?.isDirectory()) scan.removed.push(path)
-    else addFile(context, scan, path)
+    else if (!isClosed(path)) addFile(context, scan, path)
   }
   for (const path of others) if (!path.endsWith('/')) addFile(context, scan, path)
   const known = new Set([...entries.map(entry => entry.path), ...others])
   for (const path of forced(scan, added.paths, known, within)) addFile(context, scan, path)
-  for (const path of within) {
-    if (context.budget.repositories-- <= 0) context.leaveOut(prefix + path)
-    else {
-      const link = view.linkTo(absolute(scan, path))
-      scan.embedded.push({ path, scan: await scanTree(context, link, `${prefix}${path}/`, null) })
-    }
-  }
+  for (const path of within) if (!context.isLinked(absolute(scan, path))) await embed(context, scan, path)
   return scan
 }
+
+/** A repository within: its files, and a word about the rest of it. */
+async function embed(context: ScanContext, scan: TreeScan, path: BytePath): Promise<void> {
+  const full = scan.prefix + path
+  if (context.budget.repositories-- <= 0) return context.leaveOut(full, 'refused', { reason: TOO_MANY })
+  const link = context.view.linkTo(absolute(scan, path))
+  scan.embedded.push({ path, scan: await scanTree(context, link, `${full}/`, null) })
+  context.leaveOut(`${full}/.git`, 'history')
+}
+
+const TOO_MANY = 'it is one of too many repositories within the work tree'
 
 export function isClean(scan: TreeScan): boolean {
   return scan.files.length === 0 && scan.removed.length === 0 && scan.embedded.length === 0
@@ -107,7 +124,23 @@ function addFile(context: ScanContext, scan: TreeScan, path: BytePath): void {
   const stat = statAt(scan, path)
   if (stat?.isFile() || stat?.isSymbolicLink()) scan.files.push({ path, size: stat.size })
   // Gone since the listing: then it is not there to be saved. Fifos, sockets and devices are named.
-  else if (stat) context.leaveOut(scan.prefix + path)
+  else if (stat) context.leaveOut(scan.prefix + path, 'special')
+}
+
+/** Why git did not take a file that is there. */
+export function leaveRefused(context: ScanContext, scan: TreeScan, path: BytePath): void {
+  const bytes = statAt(scan, path)?.size
+  const about = bytes === undefined ? {} : { bytes }
+  context.leaveOut(scan.prefix + path, isReadable(absolute(scan, path)) ? 'refused' : 'unreadable', about)
+}
+
+function isReadable(path: Buffer): boolean {
+  try {
+    if (!statOf(path)?.isSymbolicLink()) accessSync(path, constants.R_OK)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Added by the agent though the ignore rules name them, and not committed. */
@@ -149,10 +182,11 @@ export async function isUntouched(context: ScanContext, scan: TreeScan, entry: I
   const tree = view.linkTo(folder)
   const repository = findGitFolder(view.boundary, tree)
   if (!repository) return isEmpty(folder)
-  const { head } = readAgentRefs(view.boundary, repository, view.oidLength)
+  const refs = readAgentRefs(view.boundary, repository, view.oidLength)
+  const { commit: head } = readAgentHead(view.boundary, repository, refs, view.oidLength)
   if (head !== entry.oid) return false
   view.addAlternates(repository)
-  const isPublished = context.baseGitlinks.get(path) === head || (await remoteHas(context, repository, head))
+  const isPublished = context.baseGitlinks.get(path) === head || (await remoteHas(context, remoteTips(refs), head))
   if (!isPublished || context.budget.repositories-- <= 0) return false
   try {
     return isClean(await scanTree({ ...context, leaveOut: () => {} }, tree, `${path}/`, head))
@@ -162,9 +196,7 @@ export async function isUntouched(context: ScanContext, scan: TreeScan, entry: I
   }
 }
 
-async function remoteHas(context: ScanContext, repository: GitFolder, commit: string): Promise<boolean> {
-  const { view } = context
-  const tips = remoteTips(view.boundary, repository, view.oidLength)
+async function remoteHas({ view }: ScanContext, tips: readonly string[], commit: string): Promise<boolean> {
   if (tips.length === 0) return false
   const input = [commit, '--not', ...tips].join('\n')
   const missing = await view.run(['rev-list', '--count', '--ignore-missing', '--stdin'], { input: `${input}\n` })

@@ -1,20 +1,25 @@
-/** What is taken along when not all fits: the smallest files first, the same ones each time. */
+/** What of a work tree is taken along, and what stays although it is there: too large, of a kind that git has no word for, ignored. */
+import { readdirSync } from 'node:fs'
 import { systemTool } from '../isolation/system-tool.ts'
-import { type BytePath, split } from './listing.ts'
-import type { Candidate, TreeScan } from './scan.ts'
+import { type BytePath, bytes, split } from './listing.ts'
+import { absolute, type Candidate, type LeaveOut, type ScanContext, type TreeScan } from './scan.ts'
+import { statOf } from './untrusted.ts'
 import type { View } from './view.ts'
 
-/** Takes the files that do not fit out of the scan, and says which. */
-export function fitInto(scan: TreeScan, bytesMax: number): BytePath[] {
+/** Takes the files that do not fit out of the scan: the smallest stay, the same ones each time. Answers what is left of the room. */
+export function fitInto(scan: TreeScan, bytesMax: number, leaveOut: LeaveOut): number {
   const all = allFiles(scan).sort((one, other) => one.file.size - other.file.size || compare(one.path, other.path))
-  let total = 0
-  const over = new Map<Candidate, BytePath>()
+  let left = bytesMax
+  const over = new Set<Candidate>()
   for (const { file, path } of all) {
-    total += file.size
-    if (total > bytesMax) over.set(file, path)
+    if (over.size === 0 && file.size <= left) left -= file.size
+    else {
+      over.add(file)
+      leaveOut(path, 'oversize', { bytes: file.size })
+    }
   }
   if (over.size > 0) drop(scan, over)
-  return [...over.values()]
+  return left
 }
 
 function allFiles(scan: TreeScan): { file: Candidate; path: BytePath }[] {
@@ -22,7 +27,7 @@ function allFiles(scan: TreeScan): { file: Candidate; path: BytePath }[] {
   return [...own, ...scan.embedded.flatMap(embedded => allFiles(embedded.scan))]
 }
 
-function drop(scan: TreeScan, over: Map<Candidate, BytePath>): void {
+function drop(scan: TreeScan, over: Set<Candidate>): void {
   scan.files = scan.files.filter(file => !over.has(file))
   for (const embedded of scan.embedded) drop(embedded.scan, over)
 }
@@ -31,32 +36,127 @@ function compare(one: string, other: string): number {
   return one < other ? -1 : one > other ? 1 : 0
 }
 
-/** What git passes over in silence though it is in the tree: fifos, sockets, devices, and folders it may not enter. */
+const FIND = { cwd: '/', timeoutMs: 60_000, outputBytesMax: 1024 * 1024, encoding: 'latin1' as const }
+const SPECIAL = ['(', '-type', 'p', '-o', '-type', 's', '-o', '-type', 'b', '-o', '-type', 'c', ')']
+const SHUT = ['-type', 'd', '(', '!', '-readable', '-o', '!', '-executable', ')']
 
-const FIND_MS = 60_000
-const FOUND_BYTES_MAX = 1024 * 1024
+/** Gives the user that we are back what it may not read of its own: git records no more of a mode than the x. */
+export async function makeReadable(tree: string): Promise<void> {
+  const folders = ['-type', 'd', '!', '-perm', '-u=rwx', '-exec', 'chmod', 'u+rwx', '--', '{}', ';']
+  const files = ['-type', 'f', '!', '-perm', '-u=r', '-exec', 'chmod', 'u+r', '--', '{}', '+']
+  const own = ['-user', String(process.getuid?.() ?? 0)]
+  await systemTool('find', [tree, '-xdev', ...own, '(', ...folders, '-o', ...files, ')'], FIND)
+}
 
-/** Full paths; folders end with a slash. What the ignore rules name is not missed. */
-export async function unsupported(view: View, tree: string): Promise<BytePath[]> {
-  const special = ['-type', 'p', '-o', '-type', 's', '-o', '-type', 'b', '-o', '-type', 'c']
-  const shut = ['-type', 'd', '(', '!', '-readable', '-o', '!', '-executable', ')']
+export interface Oddities {
+  /** Folders that cannot be looked into, each with a slash at its end. */
+  closed: BytePath[]
+  /** `.git` below the top, with what it belongs to or by itself. */
+  repositories: BytePath[]
+}
+
+/** What git passes over in silence. What cannot be read and what is special is left out by name, unless it is ignored. */
+export async function oddities(view: View, tree: string, leaveOut: LeaveOut): Promise<Oddities> {
+  const print = (letter: string, end = '') => ['-printf', `${letter}%s %p${end}\\0`]
   const found = await systemTool(
     'find',
     [
-      ...['.', '-xdev', '-name', '.git', '-prune', '-o'],
-      ...['(', ...special, ')', '-print0', '-o', ...shut, '-printf', '%p/\\0'],
+      ...['.', '-xdev', ...SHUT, ...print('d', '/'), '-prune', '-o', '-type', 'f', '!', '-readable', ...print('f')],
+      ...['-o', '-path', './.git/*', '-o', '-path', './.git', '-o', '-name', '.git', ...print('r'), '-prune'],
+      ...['-o', ...SPECIAL, ...print('s')],
     ],
-    {
-      cwd: tree,
-      timeoutMs: FIND_MS,
-      outputBytesMax: FOUND_BYTES_MAX,
-      encoding: 'latin1',
-    },
+    { ...FIND, cwd: tree },
   )
-  const paths = split(found.stdout).map(path => path.replace(/^\.\//, ''))
-  if (paths.length === 0) return []
-  const input = paths.map(path => `${path}\0`).join('')
-  const ignored = await view.run(['check-ignore', '-z', '--stdin'], { tree, index: view.newIndex(), input })
-  const dropped = new Set(split(ignored.stdout))
-  return paths.filter(path => !dropped.has(path)).sort()
+  const all = split(found.stdout).map(line => {
+    const space = line.indexOf(' ')
+    return { kind: line[0], bytes: Number(line.slice(1, space)), path: line.slice(space + 1).replace(/^\.\//, '') }
+  })
+  const ignored = await ignoredAmong(view, tree, all)
+  const kept = all.filter(({ path }) => !ignored.has(path))
+  for (const { kind, path, bytes } of kept) {
+    if (kind === 'd') leaveOut(path, 'unreadable')
+    if (kind === 'f') leaveOut(path, 'unreadable', { bytes })
+    if (kind === 's') leaveOut(path, 'special')
+  }
+  const of = (letter: string) => kept.filter(({ kind }) => kind === letter).map(({ path }) => path)
+  return { closed: all.filter(({ kind }) => kind === 'd').map(({ path }) => path), repositories: of('r') }
 }
+
+async function ignoredAmong(view: View, tree: string, all: readonly { path: BytePath }[]): Promise<Set<BytePath>> {
+  const asked = all.filter(({ path }) => !path.startsWith('.git/'))
+  if (asked.length === 0) return new Set()
+  const input = asked.map(({ path }) => `${path}\0`).join('')
+  const answer = await view.run(['check-ignore', '-z', '--stdin'], { tree, index: view.newIndex(), input })
+  return new Set(split(answer.stdout))
+}
+
+const STRAY_MAX = 20
+
+/** Files in a `.git` that belongs to no repository: git takes no such name. */
+export function leaveStray(context: ScanContext, scan: TreeScan, repositories: readonly BytePath[]): void {
+  const known = new Set(knownRepositories(scan))
+  for (const path of repositories) {
+    const folder = path.replace(/\/?\.git$/, '')
+    if (known.has(folder) || context.baseGitlinks.has(folder)) continue
+    if (context.isLinked(absolute(scan, folder))) continue
+    for (const inner of filesBelow(scan, path).slice(0, STRAY_MAX)) context.leaveOut(scan.prefix + inner, 'refused')
+  }
+}
+
+function knownRepositories(scan: TreeScan): BytePath[] {
+  return scan.embedded.flatMap(({ path, scan: inner }) => [scan.prefix + path, ...knownRepositories(inner)])
+}
+
+function filesBelow(scan: TreeScan, path: BytePath): BytePath[] {
+  if (!statOf(absolute(scan, path))?.isDirectory()) return [path]
+  try {
+    const names = readdirSync(absolute(scan, path), { encoding: 'latin1' }).slice(0, STRAY_MAX)
+    return names.flatMap(name => filesBelow(scan, `${path}/${name}`))
+  } catch {
+    return [path]
+  }
+}
+
+/** Names what the ignore rules name, folders as a whole, but not what was there before an agent was. */
+export async function leaveIgnored(context: ScanContext, scan: TreeScan, before: ReadonlySet<string>): Promise<void> {
+  const flags = ['-z', '--others', '--ignored', '--exclude-standard', '--directory']
+  const listed = split(await context.view.must(['ls-files', ...flags], { tree: scan.tree, index: scan.index }))
+  for (const path of listed.flatMap(found => withoutLinked(context, scan, found))) {
+    if (before.has(path)) continue
+    const stat = statOf(absolute(scan, path))
+    context.leaveOut(scan.prefix + path, 'ignored', stat?.isFile() ? { bytes: stat.size } : {})
+  }
+}
+
+/** An ignored folder may hold linked work trees, which are saved: what is beside them is named one by one. */
+function withoutLinked(context: ScanContext, scan: TreeScan, path: BytePath): BytePath[] {
+  if (!path.endsWith('/') || !context.holdsLinked(absolute(scan, path.slice(0, -1)))) return [path]
+  if (context.isLinked(absolute(scan, path.slice(0, -1)))) return []
+  const names = readdirSync(absolute(scan, path), { withFileTypes: true, encoding: 'latin1' as BufferEncoding })
+  return names.flatMap(entry => withoutLinked(context, scan, `${path}${entry.name}${entry.isDirectory() ? '/' : ''}`))
+}
+
+/** Names the files whose clean filter was not run: they are saved as they lie on the disk. */
+export async function nameFiltered(context: ScanContext, scan: TreeScan): Promise<void> {
+  const { view } = context
+  const paths = scan.files.map(({ path }) => path)
+  if (paths.length > 0 && hasAttributes(scan)) {
+    const input = paths.map(path => `${path}\0`).join('')
+    const answer = await view.run(['check-attr', '-z', '--stdin', 'filter'], {
+      tree: scan.tree,
+      index: scan.index,
+      input,
+    })
+    const words = answer.stdout.split('\0')
+    for (let at = 0; at + 2 < words.length; at += 3) {
+      const [path = '', , filter = ''] = words.slice(at, at + 3)
+      if (['unspecified', 'unset', 'set'].includes(filter)) continue
+      const name = bytes(filter).toString('utf8').slice(0, 100)
+      context.leaveOut(scan.prefix + path, 'filter', { reason: `its clean filter "${name}" was not run` })
+    }
+  }
+  for (const { scan: inner } of scan.embedded) await nameFiltered(context, inner)
+}
+
+const hasAttributes = ({ files, attributed }: TreeScan) =>
+  attributed || files.some(({ path }) => /(^|\/)\.gitattributes$/.test(path))

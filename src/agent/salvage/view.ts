@@ -8,8 +8,7 @@ import { appendFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type GitOptions, git, gitOutput } from '../../platform/git.ts'
 import type { RunResult } from '../../platform/process.ts'
-import { type GitFolder, objectFolders, objectParts } from './git-folder.ts'
-import { type Boundary, boundaryOf } from './untrusted.ts'
+import { type Boundary, type GitFolder, objectFolders, objectParts } from './untrusted.ts'
 
 export interface View {
   repository: string
@@ -56,7 +55,8 @@ const CONFIG = `[core]
 
 export interface ViewPlace {
   folder: string
-  workTree: string
+  /** Where files of the agent's may be read. */
+  boundary: Boundary
   mirror: string
   oidLength: number
   timeoutMs: number
@@ -64,7 +64,7 @@ export interface ViewPlace {
 }
 
 export function openView(place: ViewPlace): View {
-  const { folder, oidLength } = place
+  const { folder, oidLength, boundary } = place
   const repository = join(folder, 'view.git')
   for (const name of ['objects/info', 'refs/heads']) mkdirSync(join(repository, name), { recursive: true, mode: 0o700 })
   writeFileSync(join(repository, 'HEAD'), 'ref: refs/heads/none\n')
@@ -73,7 +73,6 @@ export function openView(place: ViewPlace): View {
   const alternates = join(repository, 'objects', 'info', 'alternates')
   writeFileSync(alternates, `${join(place.mirror, 'objects')}\n`)
 
-  const boundary = boundaryOf(place.workTree)
   let count = 0
   const next = (kind: string) => join(folder, `${kind}-${count++}`)
   const run = (args: readonly string[], options: ViewOptions = {}) => git(args, gitOptions(place, repository, options))

@@ -11,7 +11,7 @@ import { messageOf } from '../errors.ts'
 import { handOver } from '../isolation/slots.ts'
 import { keepConversation } from '../sessions/adapters/conversations.ts'
 import { removeTree } from '../state/remove-tree.ts'
-import { attributeCommits, checkOut, keepPristine } from './checkout.ts'
+import { attributeCommits, checkOut, keepPristine, noteIgnored } from './checkout.ts'
 import { printable, report } from './report.ts'
 import { endSetup, installProgram, repositorySetup, setUp } from './setup.ts'
 import { cloneSource, unpackSource } from './source.ts'
@@ -69,7 +69,7 @@ async function build(agent: Agent, workspace: Workspace, signal: AbortSignal): P
     attributeCommits(context)
     moveContent(folder, workspace.folder)
     await handOver(agent, workspace)
-    await setUp(context, own)
+    if (await setUp(context, own)) await noteIgnored(context)
     if (signal.aborted) return
     finish(agent, workspace, { status: 'ready', built: 'ready' })
     await removeTree(bundlePath(workspace))

@@ -6,7 +6,7 @@ import { git } from '../../platform/git.ts'
 import { BASE_REF } from '../salvage/listing.ts'
 import { writeJson } from '../state/durable.ts'
 import { succeed } from './source.ts'
-import type { BuildContext } from './workspace.ts'
+import { type BuildContext, builtIgnoredPath, salvageRepository, workTree } from './workspace.ts'
 
 export async function checkOut(context: BuildContext, commit: string): Promise<void> {
   const { tree, workspace, agent, signal } = context
@@ -54,10 +54,10 @@ export async function keepPristine(context: BuildContext, repository: string): P
   linkFiles(join(source, 'objects'), join(repository, 'objects'))
   if (isFile(join(source, 'shallow'))) copyFileSync(join(source, 'shallow'), join(repository, 'shallow'))
   await succeed(['update-ref', BASE_REF, commit], { ...options, cwd: repository })
-  const heads = await git(['for-each-ref', '--format=%(refname) %(objectname)', 'refs/heads/'], options)
+  const listed = await git(['for-each-ref', '--format=%(refname) %(objectname)'], options)
   const { outputBranch } = workspace.record.request
   const refs = Object.fromEntries([
-    ...heads.stdout.split('\n').flatMap(line => (line === '' ? [] : [line.split(' ')])),
+    ...listed.stdout.split('\n').flatMap(line => (line === '' ? [] : [line.split(' ')])),
     [`refs/heads/${outputBranch}`, commit],
   ])
   writeJson(join(repository, '..', 'built-refs.json'), refs)
@@ -84,6 +84,27 @@ function link(source: string, target: string): void {
 
 function isFile(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isFile() ?? false
+}
+
+/** What the set-up left where the ignore rules name it, such as installed packages. The configuration is the pristine copy's. */
+export async function noteIgnored({ workspace, agent, signal }: BuildContext): Promise<void> {
+  const tree = workTree(workspace)
+  const flags = ['-z', '--others', '--ignored', '--exclude-standard', '--directory']
+  const listed = await git(['ls-files', ...flags], {
+    cwd: tree,
+    env: {
+      GIT_DIR: salvageRepository(workspace),
+      GIT_WORK_TREE: tree,
+      GIT_INDEX_FILE: join(workspace.folder, 'no-index'),
+    },
+    timeoutMs: agent.limits.gitMs,
+    encoding: 'latin1',
+    signal,
+  })
+  writeJson(
+    builtIgnoredPath(workspace),
+    listed.stdout.split('\0').filter(path => path !== ''),
+  )
 }
 
 /**

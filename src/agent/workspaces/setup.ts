@@ -29,15 +29,15 @@ import { type BuildContext, BuildFailure, type Workspace, workTree } from './wor
 
 const LOOK_MS = 50
 
-/** What was asked for, or else what the repository asks for. */
-export async function setUp(context: BuildContext, own: string | null): Promise<void> {
+/** What was asked for, or else what the repository asks for. True when something was run. */
+export async function setUp(context: BuildContext, own: string | null): Promise<boolean> {
   const { agent, workspace, signal } = context
   const { taskId, attempt, repositorySetup, sandbox = null } = workspace.record.request
   const setup =
     own !== null && repositorySetup
       ? { command: own, timeoutMs: repositorySetup.timeoutMs }
       : workspace.record.request.setup
-  if (!setup || signal.aborted) return
+  if (!setup || signal.aborted) return false
   const folder = sessionFolder(workspace, SETUP)
   const request = {
     sessionId: SETUP,
@@ -57,8 +57,7 @@ export async function setUp(context: BuildContext, own: string | null): Promise<
   }
   writeRequest(agent, workspace, request, '')
   const exit = await runToEnd(context, folder)
-  if (signal.aborted) return
-  if (exit.exitCode === 0 && exit.errorMessage === null) return
+  if (signal.aborted || (exit.exitCode === 0 && exit.errorMessage === null)) return true
   const tail = printable(readTail(outputPath(folder)))
   throw new BuildFailure(`the setup command ${howItEnded(exit)}${tail && `:\n${tail}`}`)
 }

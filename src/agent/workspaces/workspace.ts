@@ -66,8 +66,10 @@ export const workTree = (workspace: Workspace) => join(workspace.folder, 'work')
 export const bundlePath = (workspace: Workspace) => join(workspace.folder, 'source.bundle')
 export const sessionsFolder = (workspace: Pick<Workspace, 'folder'>) => join(workspace.folder, 'sessions')
 export const salvageRepository = (workspace: Workspace) => join(workspace.folder, 'salvage.git')
-/** Branches as the build left them, to tell later which ones the agent made or moved. */
+/** Refs as the build left them, to tell later which ones the agent made or moved. */
 export const builtRefsPath = (workspace: Workspace) => join(workspace.folder, 'built-refs.json')
+/** What the set-up left where the ignore rules name it: not the agent's. */
+export const builtIgnoredPath = (workspace: Workspace) => join(workspace.folder, 'built-ignored.json')
 /** Whatever is in here is nobody's after a restart. */
 export const scratchFolder = (workspace: Workspace) => join(workspace.folder, 'scratch')
 

@@ -53,9 +53,13 @@ const callbacksTable = z
 
 const resultsTable = z
   .strictObject({
-    salvage_max_bytes: size('256MiB', 'A file that is larger stays out of a saved result, and the task says so.', {
-      apply: 'restart',
-    }),
+    salvage_max_bytes: size(
+      '256MiB',
+      'For all uncommitted files of a run together: the smallest are saved, and every other is named.',
+      {
+        apply: 'restart',
+      },
+    ),
     trailer: form(
       /^([A-Za-z][A-Za-z0-9-]*: \P{Cc}{1,300})?$/u,
       'Assisted-by: {agent} (task {task} of tdf)',

@@ -61,7 +61,7 @@ export const runnerTable = z
     usage_limit_max: duration('192h', 'A task is not parked for longer than this; it ends instead.'),
     salvage_timeout: deadline(
       '10m',
-      'How long a task waits for its work to be saved; then its node is held and tries on.',
+      'When the work is not saved by then, its node is held for it, and a task without a verdict waits.',
     ),
     check_timeout: deadline('30m', 'A --check command that takes longer has failed.'),
   })

@@ -2,7 +2,7 @@
 import { formatDurationShort } from '../../core/duration.ts'
 import type { ScreenTaskJson } from '../../protocol/control.ts'
 import { stepTimes, took } from '../../text/events.ts'
-import { pushText, resultLine } from '../../text/tasks.ts'
+import { ignoredText, leftOutLines, pushText, resultLine, savedText } from '../../text/tasks.ts'
 import type { Model, Row } from '../state/model.ts'
 import { isEnded, stateOf } from '../state/states.ts'
 import { joined, type Line, pad, padLine, rule, type Span } from './line.ts'
@@ -64,6 +64,11 @@ function factsOf(model: Model, row: Row, width: number): Line[] {
     ['agent', `${task.agent}${node ? ` on ${node.name}${node.size ? ` (${node.size})` : ''}` : ''}`],
     ['repo', `${task.repo.url}${task.repo.ref ? ` at ${task.repo.ref}` : ''}`],
     ['result', result && resultLine(task)],
+    ['beside', savedText(task)],
+    ...leftOutLines(task)
+      .slice(0, 2)
+      .map((line): [string, Line] => ['left', [{ text: line, tone: 'you' }]]),
+    ['', ignoredText(task)],
     ['', result?.summary ?? null],
     ['push', push && [{ text: pushText(push), ...(push.state === 'failed' ? { tone: 'bad' as const } : {}) }]],
     ['check', result?.check ? `${result.check.command} (exit ${result.check.exitCode ?? 'none'})` : null],

@@ -152,6 +152,8 @@ export function aRow(change: Partial<ScreenTaskJson> = {}): ScreenTaskJson {
     verdict: null,
     result: null,
     usage: null,
+    saved: [],
+    leftOut: [],
     totalUsage: null,
     machineCost: null,
     error: null,

@@ -3,6 +3,7 @@
  * whole engine over a simulated world; the fault strikes when the step is reached.
  */
 import { afterEach, describe, expect, it } from 'vitest'
+import { removeNode } from '../../../../daemon/nodes/actions.ts'
 import type { Step } from '../../../../src/core/task.ts'
 import { readEvents } from '../../../../src/store/tables/journal.ts'
 import type { FakeAgent } from '../../../fakes/agent.ts'
@@ -181,7 +182,43 @@ describe.each(ROWS)('$name, when the power fails before and after every commit o
   })
 })
 
-describe.each(ROWS.filter(({ step }) => step !== 'node_selection'))(
+describe('salvage, when the node goes silent', () => {
+  it('waits with the verdict while the work may come, and judges what comes late', async () => {
+    await arrive(CASES.salvage as Case)
+    expect(await reach(CASES.salvage as Case)).toBe(true)
+    agent().faults.down = true
+    expect(await life.world.run(() => task().facts.held === true, HOUR * 2)).toBe(true)
+    expect(task()).toMatchObject({ status: 'in_progress', verdict: null, step: 'salvage', attempt: 1 })
+    expect(await life.world.run(() => task().attempt > 1 || task().completedAt !== null, 8 * HOUR)).toBe(false)
+    agent().faults.down = false
+    expect(await rest()).toBe(true)
+    expect(task()).toMatchObject({ status: 'completed', verdict: 'unverified', attempt: 1, cleanup: 'done' })
+    expect(task().result).toMatchObject({ ahead: 1 })
+    nothingLeft()
+  })
+
+  it('gives up at held_max, and only then opens the next attempt', async () => {
+    await arrive({ ...(CASES.salvage as Case) })
+    expect(await reach(CASES.salvage as Case)).toBe(true)
+    agent().faults.down = true
+    expect(await life.world.run(() => task().completedAt !== null, 2 * DAY)).toBe(true)
+    expect(task()).toMatchObject({ status: 'failed', verdict: 'infrastructure' })
+    const wrote = readEvents(life.engine.store.sql, { after: 0, limit: 1_000, taskId: 't' }).map(({ type }) => type)
+    expect(wrote).toContain('task.held')
+  })
+
+  it('gives up when the work is discarded', async () => {
+    await arrive(CASES.salvage as Case)
+    expect(await reach(CASES.salvage as Case)).toBe(true)
+    agent().faults.down = true
+    expect(await life.world.run(() => task().facts.held === true, HOUR * 2)).toBe(true)
+    await removeNode(life.engine, task().nodeName ?? '', { discard: true, dryRun: false })
+    expect(await life.world.run(() => task().completedAt !== null, HOUR)).toBe(true)
+    expect(task()).toMatchObject({ status: 'failed', verdict: 'infrastructure' })
+  })
+})
+
+describe.each(ROWS.filter(({ step }) => step !== 'node_selection' && step !== 'salvage'))(
   '$name, when the node goes silent for ever',
   one => {
     it('ends within its limits, as infrastructure unless it was over', async () => {

@@ -71,7 +71,7 @@ describe('what is left uncommitted', () => {
 
   it('without files above the limit, which are named', async () => {
     const { answer, home } = await savedAfter('head -c 200000 /dev/zero > big.bin; echo y > small.txt')
-    expect(answer.leftOut).toEqual([expect.stringContaining('big.bin')])
+    expect(answer.leftOut).toMatchObject([{ path: 'big.bin', bytes: 200000 }])
     expect(files(home)).toContain('small.txt')
     expect(files(home)).not.toContain('big.bin')
   })

@@ -307,11 +307,27 @@ const cases: Case[] = [
     is: { status: 'cancelled', verdict: 'cancelled', completedAt: 7, step: 'cleanup' },
   },
   {
-    name: 'work that cannot be had holds the node, and the task goes on',
+    name: 'work that cannot be had holds the node, and a task without a verdict waits for it',
     task: salvages({ ...lateBy(0), waitingFor: 'no answer' }),
     outcome: wait(SECOND, 'no answer'),
+    is: {
+      status: 'in_progress',
+      verdict: null,
+      step: 'salvage',
+      facts: { held: true },
+      deadlineAt: NOW + 72 * HOUR,
+    },
+    writes: [{ kind: 'cleanup', items: ['salvage'], workspaceId: 't1-1-1', nodeName: 'n1' }, { kind: 'hold_node' }],
+    final: false,
+  },
+  {
+    name: 'work that cannot be had until held_max ends the attempt, and only then may the next one open',
+    task: salvages({ ...lateBy(0), waitingFor: 'no answer', facts: { held: true } }),
+    outcome: wait(SECOND, 'no answer'),
+    input: { config: aConfig({ runner: { maxAttempts: 2 } }) },
     is: { status: 'failed', verdict: 'infrastructure', step: 'cleanup', facts: { held: true } },
     writes: [
+      { kind: 'next_attempt' },
       {
         kind: 'cleanup',
         items: ['salvage', 'stop_workspace', 'delete_workspace'],
@@ -321,6 +337,34 @@ const cases: Case[] = [
       { kind: 'hold_node' },
     ],
     final: true,
+  },
+  {
+    name: 'work that came home late is judged like any other',
+    task: salvages({ facts: { held: true, saved: true }, deadlineAt: NOW + HOUR }),
+    outcome: advance('cleanup', { verdict: 'verified' }),
+    is: { status: 'completed', verdict: 'verified', step: 'cleanup' },
+  },
+  {
+    name: 'saved work whose check is not seen to end is not held for',
+    task: salvages({ ...lateBy(0), waitingFor: 'no answer', facts: { saved: true } }),
+    outcome: wait(SECOND, 'no answer'),
+    is: { status: 'failed', verdict: 'infrastructure', step: 'cleanup' },
+    final: true,
+  },
+  {
+    name: 'a workspace of which something could not be read is asked again before it goes',
+    task: salvages({ facts: { saved: true, kept: true } }),
+    outcome: advance('cleanup', { verdict: 'unverified' }),
+    is: { status: 'completed', step: 'cleanup' },
+    writes: [
+      {
+        kind: 'cleanup',
+        items: ['salvage', 'stop_workspace', 'delete_workspace'],
+        workspaceId: 't1-1-1',
+        nodeName: 'n1',
+      },
+      { kind: 'drop_reservation' },
+    ],
   },
   {
     name: 'work that cannot be had leaves a verdict that has fallen',
@@ -389,6 +433,7 @@ describe('cancel', () => {
     ['a task whose workspace is made', ready(), 'cleanup'],
     ['a task whose agent runs', runs(), 'salvage'],
     ['a task whose work is being saved', salvages(), 'salvage'],
+    ['a task that waits with its verdict for its work', salvages({ facts: { held: true } }), 'cleanup'],
   ])('ends %s, and saves what there is', (_, task, step) => {
     const decided = cancel(task, input())
     expect(decided.task).toMatchObject({ status: 'cancelled', verdict: 'cancelled', step, completedAt: NOW })

@@ -1,6 +1,6 @@
 /** A real agent process on loopback, and what tests do with one. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { chownSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterFile } from '../../../../support/after-file.ts'
@@ -22,6 +22,8 @@ export interface AgentOptions {
   state?: string
   name?: string
   env?: Record<string, string>
+  /** Runs as this user, with a copy of the program that it may read. Needs root. */
+  uid?: number
 }
 
 export const TOKEN = 'a-token-of-the-test'
@@ -33,10 +35,17 @@ function spawnAgent(state: string, options: AgentOptions): ChildProcess {
   const tokenFile = join(state, '..', 'token')
   writeFileSync(tokenFile, `${TOKEN}\n`)
   const named = options.name === undefined ? [] : ['--name', options.name]
-  const args = [AGENT_SCRIPT, '--listen', '127.0.0.1:0', '--state', state, '--token-file', tokenFile, ...named]
+  const { uid } = options
+  const script = uid === undefined ? AGENT_SCRIPT : join(state, '..', 'tdf-agent.js')
+  if (uid !== undefined) {
+    copyFileSync(AGENT_SCRIPT, script)
+    for (const path of [join(state, '..'), state, tokenFile, script]) chownSync(path, uid, uid)
+  }
+  const args = [script, '--listen', '127.0.0.1:0', '--state', state, '--token-file', tokenFile, ...named]
   const child = spawn(process.execPath, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...options.env },
+    ...(uid === undefined ? {} : { uid, gid: uid }),
   })
   afterFile(() => {
     child.kill('SIGKILL')

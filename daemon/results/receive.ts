@@ -1,0 +1,134 @@
+/** Refs of one salvage, from a node's bundle into our repository: every object checked, then all names at once. */
+import { TdfError } from '../../src/core/errors.ts'
+import { notHome, type SavedRef } from '../../src/core/saved.ts'
+import type { Salvaged } from '../../src/protocol/salvage.ts'
+import type { Repository } from './repository.ts'
+
+const INCOMING = 'refs/tdf-incoming'
+const FETCH_TIMEOUT_MS = 600_000
+export const QUIET = [
+  '--quiet',
+  '--no-tags',
+  '--no-write-fetch-head',
+  '--no-auto-maintenance',
+  '--no-recurse-submodules',
+]
+
+/** Refs that stand beside a result, by what follows its name. */
+const BESIDE = /^-(?:heads|stash|worktrees|others)\/./
+const TALK = /^-(?:log|session)$/
+/** The rules of git-check-ref-format(1) that a name of ours could break. */
+const UNSAFE = /\p{Cc}|[ ~^:?*[\\]|\.\.|@\{|\/\/|\/\.|\.lock(?:\/|$)|[./]$/u
+
+/**
+ * Names `ref`, and what was saved beside it, once all of it is here; `file` is null when no object had to come. What has
+ * the same name from before and is another commit moves to a name of its own: nothing that was at home goes. Answers all
+ * that is at home beside `ref`. Throws RESULT_BROKEN.
+ */
+export async function receiveRefs(
+  repository: Repository,
+  ref: string,
+  saved: Salvaged,
+  file: string | null,
+  earlier: readonly SavedRef[] = [],
+): Promise<SavedRef[]> {
+  const incoming = `${INCOMING}/${ref.slice('refs/'.length)}`
+  if (file !== null) {
+    const wanted = `+${ref}*:${incoming}*`
+    await repository.must(['fetch', ...QUIET, '--end-of-options', file, wanted], { timeoutMs: FETCH_TIMEOUT_MS })
+  }
+  const [came, before] = await Promise.all([refsUnder(repository, incoming), refsUnder(repository, ref)])
+  const refs = named(ref, saved, came, incoming)
+  await assertCommits(repository, [...refs.values(), saved.baseCommit])
+  const moved = new Map<string, string>()
+  for (const [name, oid] of before) {
+    const collides = [...refs.keys()].some(
+      fresh =>
+        (fresh === name && refs.get(name) !== oid) || fresh.startsWith(`${name}/`) || name.startsWith(`${fresh}/`),
+    )
+    if (collides && BESIDE.test(name.slice(ref.length))) moved.set(name, aside(ref, name, oid))
+  }
+  await moveRefs(
+    repository,
+    [...moved].map(([from, to]) => ({ from, to, oid: before.get(from) ?? '' })),
+  )
+  const lines = [...refs].map(([name, oid]) => `update ${name} ${oid}`)
+  await repository.must(['update-ref', '--stdin'], {
+    input: `${[...lines, ...[...came.keys()].map(name => `delete ${name}`)].join('\n')}\n`,
+  })
+  return besideOf(
+    ref,
+    saved,
+    refs,
+    earlier.map(one => ({ ...one, ref: moved.get(one.ref) ?? one.ref })),
+  )
+}
+
+/** What the node named and what its bundle named, as far as it belongs to this result. */
+function named(ref: string, saved: Salvaged, came: ReadonlyMap<string, string>, incoming: string): Map<string, string> {
+  const refs = new Map([[ref, saved.commit]])
+  for (const one of saved.saved) if (isBeside(ref, one.ref)) refs.set(one.ref, one.commit)
+  for (const [name, oid] of came) {
+    const suffix = name.slice(incoming.length)
+    const known = refs.get(ref + suffix)
+    if (known !== undefined && known !== oid) {
+      throw new TdfError('RESULT_BROKEN', `the bundle holds ${oid}, the agent spoke of ${known}`)
+    }
+    if (TALK.test(suffix) || isBeside(ref, ref + suffix)) refs.set(ref + suffix, oid)
+  }
+  return refs
+}
+
+const isBeside = (ref: string, name: string) =>
+  name.startsWith(ref) && BESIDE.test(name.slice(ref.length)) && !UNSAFE.test(name)
+
+const aside = (ref: string, name: string, oid: string) =>
+  `${ref}-others/earlier-${oid.slice(0, 12)}/${name.slice(ref.length + 1)}`
+
+async function moveRefs(repository: Repository, moves: readonly { from: string; to: string; oid: string }[]) {
+  if (moves.length === 0) return
+  const input = (line: (move: (typeof moves)[number]) => string) => `${moves.map(line).join('\n')}\n`
+  await repository.must(['update-ref', '--stdin'], { input: input(({ to, oid }) => `update ${to} ${oid}`) })
+  await repository.must(['update-ref', '--stdin'], { input: input(({ from }) => `delete ${from}`) })
+}
+
+/** In the node's words where it has some; a ref that only its bundle names speaks for itself. */
+function besideOf(
+  ref: string,
+  saved: Salvaged,
+  refs: ReadonlyMap<string, string>,
+  earlier: readonly SavedRef[],
+): SavedRef[] {
+  const all = new Map(earlier.map(one => [one.ref, one]))
+  for (const [name, commit] of refs) {
+    const suffix = name.slice(ref.length)
+    if (!BESIDE.test(suffix)) continue
+    const [, kind = '', rest = ''] = /^-(\w+)\/(.+)$/.exec(suffix) ?? []
+    const said = saved.saved.find(one => one.ref === name)
+    all.set(name, said ?? { ref: name, name: rest, kind: KINDS[kind] ?? 'branch', commit, ahead: 0 })
+  }
+  return [...all.values()]
+}
+
+const KINDS: Record<string, SavedRef['kind']> = { stash: 'stash', worktrees: 'worktree' }
+
+async function assertCommits(repository: Repository, oids: readonly string[]): Promise<void> {
+  const input = `${[...new Set(oids)].map(oid => `${oid}^{commit}`).join('\n')}\n`
+  const checked = await repository.must(['cat-file', '--batch-check=%(objecttype)'], { input })
+  const lines = checked.split('\n')
+  const missing = [...new Set(oids)].find((_, at) => lines[at] !== 'commit')
+  if (missing !== undefined) throw new TdfError('RESULT_BROKEN', `commit ${missing} did not come home`)
+}
+
+/** The ref itself and what stands beside it. */
+export async function refsUnder(repository: Repository, ref: string): Promise<Map<string, string>> {
+  const patterns = [ref, `${ref}-*`, `${ref}-*/**`]
+  const listed = await repository.must(['for-each-ref', '--format=%(refname) %(objectname)', ...patterns])
+  const lines = listed.split('\n').filter(Boolean)
+  return new Map(lines.map(line => line.split(' ') as [string, string]))
+}
+
+/** What is still only in the workspace, by name; see `notHome`. */
+export async function missingFrom(repository: Repository, ref: string, saved: Salvaged): Promise<string[]> {
+  return notHome(saved, ref, await refsUnder(repository, ref))
+}

@@ -1,0 +1,87 @@
+/** Work trees that the agent linked to its repository (git-worktree(1)), wherever they lie. */
+
+import { chmodSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { type AgentHead, type AgentRefs, linkedFolders, readAgentHead } from './agent-refs.ts'
+import { type Boundary, boundaryOf, type GitFolder, readInside, resolveFrom, statOf } from './untrusted.ts'
+
+export interface LinkedTree {
+  id: string
+  folder: GitFolder
+  head: AgentHead
+  /** Where its files are; null when they are not there. */
+  tree: string | null
+  /** For people: from the main work tree, or the whole path of one outside of it. */
+  name: string
+  /** Why its files cannot be looked at although they may be there; null otherwise. */
+  obstacle: string | null
+}
+
+export interface LinkedOptions {
+  boundary: Boundary
+  folder: GitFolder
+  refs: AgentRefs
+  /** The real path of the main work tree. */
+  workTree: string
+  oidLength: number
+  /** The user whose files they have to be. */
+  uid: number
+  /** False: those outside of the main work tree are not looked into. */
+  mayLookOutside: boolean
+  /** Nothing is changed then. */
+  isLive: boolean
+  /** Sessions saw other files than we do. */
+  isConfined: boolean
+}
+
+const POINTER_BYTES_MAX = 8 * 1024
+const LINKED_MAX = 200
+const TOO_MANY = `more than ${LINKED_MAX} work trees are not looked into`
+
+export function linkedTrees(options: LinkedOptions): LinkedTree[] {
+  const { boundary, folder, refs, oidLength } = options
+  return linkedFolders(boundary, folder).map(({ id, folder: own }, at) => {
+    const head = readAgentHead(boundary, own, refs, oidLength)
+    const place = at < LINKED_MAX ? placeOf(options, own, id) : { tree: null, name: id, obstacle: TOO_MANY }
+    return { id, folder: own, head, ...place }
+  })
+}
+
+type Place = Pick<LinkedTree, 'tree' | 'name' | 'obstacle'>
+
+/** Its pointer is the agent's to write: the folder that it names has to point back, and to be the agent's own. */
+function placeOf(options: LinkedOptions, folder: GitFolder, id: string): Place {
+  const pointer = readInside(options.boundary, join(folder.own, 'gitdir'), POINTER_BYTES_MAX)?.trim()
+  if (!pointer) return { tree: null, name: id, obstacle: null }
+  const tree = dirname(resolveFrom(folder.own, pointer))
+  const inner = relative(options.workTree, tree)
+  const isInside = inner !== '' && inner !== '..' && !inner.startsWith('../')
+  const name = isInside ? inner : tree
+  const stat = statOf(tree)
+  if (!stat) {
+    const isHidden = options.isConfined && !isInside
+    return { tree: null, name, obstacle: isHidden ? 'it lay outside of the work tree, within the sandbox' : null }
+  }
+  if (!stat.isDirectory()) return { tree: null, name, obstacle: null }
+  if (stat.uid !== options.uid) return { tree: null, name, obstacle: 'it belongs to another user' }
+  if (!options.isLive) openFolder(tree, stat.mode)
+  if (!pointsBack(tree, folder)) return { tree: null, name, obstacle: null }
+  if (isInside || options.mayLookOutside) return { tree, name, obstacle: null }
+  return { tree: null, name, obstacle: 'it lies outside of the work tree and its session still runs' }
+}
+
+function openFolder(path: string, mode: number): void {
+  try {
+    if ((mode & 0o700) !== 0o700) chmodSync(path, (mode & 0o7777) | 0o700)
+  } catch {
+    // What cannot be read then is named.
+  }
+}
+
+function pointsBack(tree: string, { own }: GitFolder): boolean {
+  const text = readInside(boundaryOf(tree), join(tree, '.git'), POINTER_BYTES_MAX)
+  const target = /^gitdir: ([^\n]+)\n*$/.exec(text ?? '')?.[1]
+  if (!target) return false
+  const [there, here] = [statOf(resolveFrom(tree, target)), statOf(own)]
+  return there !== undefined && here !== undefined && there.ino === here.ino && there.dev === here.dev
+}

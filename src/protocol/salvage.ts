@@ -1,0 +1,50 @@
+/** What a node saves of a workspace: the request, and the answer with the names of all that was saved. */
+import { z } from 'zod'
+import { LEFT_OUT_KINDS, namedOnly } from '../core/saved.ts'
+import { counter, nullable, text } from './shapes.ts'
+
+const ref = text(1024)
+const oid = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, 'must be a git object id')
+
+export const salvageRequest = z.object({
+  ref: ref.min(1),
+  maxBytes: z.int().min(0).optional(),
+  /** Also while a session runs: the files as they are now, without output and conversation. */
+  live: z.boolean().optional(),
+})
+
+const savedRef = z.object({
+  ref: ref.min(1),
+  name: text(4096),
+  kind: z.enum(['branch', 'stash', 'worktree']),
+  commit: oid,
+  ahead: counter,
+})
+
+const leftOut = z.object({
+  path: text(4096),
+  bytes: nullable(counter),
+  reason: text(512),
+  kind: z.enum(LEFT_OUT_KINDS).catch('refused'),
+})
+
+/** Agents before protocol 2 gave paths alone. */
+const leftOutPath = text(4096).transform(namedOnly)
+
+/**
+ * The names of everything that was saved: REF at `commit` and each of `saved`. `GET …/bundle` brings objects: git leaves a
+ * ref out of a bundle when the caller has its objects, so the caller sets these refs once it has them all. REF-log and
+ * REF-session are always new, and so always in the bundle, which is 204 only when nothing of all this is new.
+ */
+export const salvaged = z.object({
+  commit: oid,
+  baseCommit: oid,
+  ahead: counter,
+  salvaged: z.boolean(),
+  saved: z.array(savedRef).max(1_000).default([]),
+  leftOut: z
+    .array(z.union([leftOutPath, leftOut]))
+    .max(2_000)
+    .default([]),
+})
+export type Salvaged = z.output<typeof salvaged>
