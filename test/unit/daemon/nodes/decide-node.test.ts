@@ -2,6 +2,8 @@
 import { describe, expect, it } from 'vitest'
 import { decideNode } from '../../../../daemon/nodes/rules/decide.ts'
 import type { NodeInput, NodeOutcome } from '../../../../daemon/nodes/rules/outcome.ts'
+import { isDrained, isDueForPull } from '../../../../daemon/nodes/rules/serving.ts'
+import { nodeTransition } from '../../../../daemon/nodes/rules/transition.ts'
 import { type ErrorCode, TdfError } from '../../../../src/core/errors.ts'
 import { NODE_STATUSES, type Node, type NodeStatus } from '../../../../src/core/node.ts'
 import { aConfig } from '../../../support/builders.ts'
@@ -621,5 +623,53 @@ describe('a node', () => {
     ] as const) {
       expect(() => decideNode(machine(status), outcome, input()), status).toThrow(/is no outcome/)
     }
+  })
+
+  it('refuses a status that its edges do not lead to', () => {
+    expect(() => nodeTransition(machine('destroyed'), { status: 'ready' }, NOW)).toThrow(/no edge/)
+  })
+
+  it.each(['ready', 'draining'] as const)(
+    'that is %s and sends what cannot be read gets no work until it is sound again',
+    status => {
+      const suspected = decideNode(box(status), failed('AGENT_PROTOCOL'), input())
+      expect(suspected.node).toMatchObject({ status, wakeAt: beat, facts: { suspect: 'it says no' } })
+      const sound = decideNode(suspected.node, pulled(), input())
+      expect([sound.node.facts, sound.writes]).toEqual([{ pulledAt: NOW - 5 }, [{ kind: 'place' }]])
+    },
+  )
+
+  it('goes even so when its time is over', () => {
+    for (const node of [machine('warm', { warmUntil: NOW }), machine('draining')]) {
+      expect(decideNode(node, failed('AGENT_PROTOCOL'), input()).node).toMatchObject({ status: 'destroying' })
+    }
+  })
+})
+
+describe('the outbox of a node is read', () => {
+  const quiet = nodes.heartbeatInterval * 1.5
+  const read = { facts: { pulledAt: NOW - 1 } }
+  it.each<[string, boolean, Partial<Node>, Partial<NodeInput>]>([
+    ['while heartbeats come: no', false, read, { heartbeat: heardAt(NOW - quiet) }],
+    ['once they stay away', true, { ...read, readyAt: null }, { heartbeat: heardAt(NOW - quiet - 1) }],
+    ['when it never sent one', true, { ...read, readyAt: null }, {}],
+    ['soon after it became ready: no', false, read, {}],
+    ['after a start of the daemon', true, read, { epochAt: NOW }],
+    ['when it was never read', true, {}, { epochAt: 1 }],
+    [
+      'with work on it, at the reconcile interval',
+      true,
+      { facts: { pulledAt: NOW - runner.reconcileInterval } },
+      { workspaces: 1 },
+    ],
+    ['without work, not then: no', false, { facts: { pulledAt: NOW - runner.reconcileInterval } }, {}],
+    ['when the clock was set back', true, { facts: { pulledAt: NOW + 1 } }, {}],
+    ['when its answers could not be read', true, { facts: { pulledAt: NOW, suspect: 'x' } }, {}],
+  ])('%s', (_name, is, node, change) => {
+    expect(isDueForPull(box('ready', node), input(change))).toBe(is)
+  })
+
+  it('and it goes once it is drained, if it was ordered', () => {
+    expect([machine('draining'), box('draining')].map(node => isDrained(node, input()))).toEqual([true, false])
   })
 })

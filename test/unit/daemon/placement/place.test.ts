@@ -135,6 +135,32 @@ describe('placement', () => {
       { size: 'small', location: 'fsn1' },
     ])
   })
+  it('prefers a node that is known to be where the task wants to be, and one whose load is known', () => {
+    const here = room('z', { location: 'fsn1' })
+    expect(given([request(1, { location: 'fsn1' })], [room('a'), here])).toEqual(['t1@z'])
+    expect(given([request(1, { location: 'fsn1' })], [here, room('a')])).toEqual(['t1@z'])
+    expect(given([request(1)], [room('b'), room('a')])).toEqual(['t1@a'])
+    const silent = { cpuPercent: null, memoryPercent: null }
+    expect(given([request(1)], [room('a', silent), room('b')])).toEqual(['t1@b'])
+  })
+
+  it('gives no slot on a node whose answers could not be read', () => {
+    const suspect = room('a', { suspect: 'it sent no JSON' })
+    expect(given([request(1)], [suspect])).toEqual([])
+    expect(rejection(request(1), suspect, aConfig())).toContain('it sent no JSON')
+  })
+
+  it('puts tasks on one order only where each is served by it, and orders no more than it may', () => {
+    const queue = [request(1, { location: 'fsn1' }), request(2, { location: 'nbg1' }), request(3, { location: 'fsn1' })]
+    const { orders } = assign(queue, [], placing({ offers: [hetzner], config: aConfig({ nodes: { maxNodes: 2 } }) }))
+    expect(orders.map(({ location, requests }) => [location, requests.map(({ id }) => id)])).toEqual([
+      ['fsn1', ['t1', 't3']],
+      ['nbg1', ['t2']],
+    ])
+    const one = assign(queue, [], placing({ offers: [hetzner], config: aConfig({ nodes: { maxNodes: 1 } }) }))
+    expect(one.orders.map(({ requests }) => requests.length)).toEqual([2])
+  })
+
   it('moves a task from a machine that is to come to a slot that is free, and gives its place there to the next', () => {
     const coming = room('new', { status: 'creating', used: 1, slots: 1, silentMs: null })
     const queue = [request(1, { reserved: 'new' }), request(2)]
