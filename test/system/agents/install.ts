@@ -9,7 +9,7 @@ const PINNED = {
   '@anthropic-ai/claude-code': '2.1.331',
   'opencode-ai': '1.18.33',
   '@google/gemini-cli': '0.61.0',
-  // The last versions that run on Node 20.
+  // The last versions that run on Node 20; npm has newer ones for Node 22.
   '@qwen-code/qwen-code': '0.15.10',
   '@agentclientprotocol/claude-agent-acp': '0.49.0',
   '@github/copilot': '1.0.102',

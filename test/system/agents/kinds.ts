@@ -8,8 +8,8 @@ export interface Kind {
   env: Record<string, string>
   /** It can be given a prompt during a turn; else the prompt is the next turn's. */
   joinsTurns: boolean
-  /** It tells when a limit is lifted. */
-  knowsLimits: boolean
+  /** It tells of a usage limit, and when it is lifted; of one alone; or goes on trying and tells nothing. */
+  limits: 'until' | 'reached' | 'silent'
   /** Its tokens have a price. */
   knowsCost: boolean
   /** Where it keeps its conversations, in its home, and we know of them; else they stay on their machine. */
@@ -50,19 +50,19 @@ export function kindsOf(bin: string, modelUrl: string): Record<string, Kind> {
         ANTHROPIC_BASE_URL: modelUrl,
         CLAUDE_CODE_MAX_RETRIES: '1',
       },
-      ...{ joinsTurns: true, knowsLimits: true, knowsCost: true, givesUp: true },
+      ...{ joinsTurns: true, limits: 'until', knowsCost: true, givesUp: true },
       conversations: '.claude/projects',
     },
     codex: {
       table: `type = "codex"\ncommand = [${program('codex')}]\nargs = ${JSON.stringify(codexArgs)}\nenv = ["SCRIPTED_KEY"]`,
       env: { SCRIPTED_KEY: KEY },
-      ...{ joinsTurns: true, knowsLimits: true, knowsCost: false, givesUp: true },
+      ...{ joinsTurns: true, limits: 'until', knowsCost: false, givesUp: true },
       conversations: '.codex/sessions',
     },
     opencode: {
       table: `type = "acp"\ncommand = [${program('opencode')}, "acp"]\nenv = ["OPENCODE_CONFIG_CONTENT", "OPENCODE_DISABLE_MODELS_FETCH"]`,
       env: { OPENCODE_CONFIG_CONTENT: JSON.stringify(opencode), OPENCODE_DISABLE_MODELS_FETCH: '1' },
-      ...{ joinsTurns: false, knowsLimits: false, knowsCost: true, givesUp: false },
+      ...{ joinsTurns: false, limits: 'silent', knowsCost: true, givesUp: false },
       conversations: null,
     },
     ...bridges(program, modelUrl),
@@ -71,7 +71,7 @@ export function kindsOf(bin: string, modelUrl: string): Record<string, Kind> {
 
 /** Agents that are reached by ACP alone, each as it is installed: with its own default permissions. */
 function bridges(program: (name: string) => string, modelUrl: string): Record<string, Kind> {
-  const like = { joinsTurns: false, knowsLimits: false, knowsCost: false, givesUp: true, conversations: null }
+  const like = { joinsTurns: false, limits: 'silent', knowsCost: false, givesUp: false, conversations: null } as const
   return {
     gemini: {
       table: `type = "acp"\ncommand = [${program('gemini')}, "--acp", "--model", "gemini-2.5-flash"]\nenv = ["GEMINI_API_KEY", "GOOGLE_GEMINI_BASE_URL"]`,
@@ -91,12 +91,12 @@ function bridges(program: (name: string) => string, modelUrl: string): Record<st
         COPILOT_PROVIDER_BASE_URL: `${modelUrl}/v1`,
         COPILOT_PROVIDER_API_KEY: KEY,
       },
-      ...like,
+      ...{ ...like, givesUp: true },
     },
     'claude-agent-acp': {
       table: `type = "acp"\ncommand = [${program('claude-agent-acp')}]\nenv = ["ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "CLAUDE_CODE_MAX_RETRIES", "IS_SANDBOX"]`,
       env: { ANTHROPIC_API_KEY: KEY, ANTHROPIC_BASE_URL: modelUrl, CLAUDE_CODE_MAX_RETRIES: '1', IS_SANDBOX: '1' },
-      ...{ ...like, knowsCost: true },
+      ...{ ...like, limits: 'reached', knowsCost: true, givesUp: true },
     },
   }
 }

@@ -9,7 +9,8 @@ import { type Scene, sceneOf } from './scene.ts'
 
 const LONG_MS = 200_000
 
-export function realAgent(name: string): void {
+/** `asks`: by its own default it asks before it runs a command. */
+export function realAgent(name: string, { asks = false } = {}): void {
   describe(`${name}, unattended`, () => {
     const scene = sceneOf(name)
 
@@ -51,6 +52,18 @@ export function realAgent(name: string): void {
       },
       LONG_MS,
     )
+
+    if (asks) {
+      it(
+        'is refused what it needs with --permissions deny, and never counts as done',
+        async () => {
+          const task = await scene.finished('commit', '--permissions', 'deny')
+          expect(task).toMatchObject({ status: 'failed', verdict: 'permission_denied' })
+          expect(task.result?.ahead ?? 0).toBe(0)
+        },
+        LONG_MS,
+      )
+    }
 
     it(
       'says that it may not log in',
@@ -173,7 +186,7 @@ export function realAgent(name: string): void {
 
     // The last: whoever has the same login rests until the limit is lifted.
     it(
-      'with a usage limit: says until when',
+      'with a usage limit: rests until it is lifted, where it tells of it',
       async () => {
         const id = await scene.submitted('limit', '--timeout', '40s')
         const settled = async () => {
@@ -182,9 +195,11 @@ export function realAgent(name: string): void {
         }
         await until('it is parked or has ended', settled, LONG_MS)
         const task = await scene.home.task(id)
-        if (!scene.kind.knowsLimits) return expect(task).toMatchObject({ status: 'failed', verdict: 'timeout' })
+        const { limits } = scene.kind
+        if (limits === 'silent') return expect(task).toMatchObject({ status: 'failed', verdict: 'timeout' })
         expect(task.status).toBe('parked')
-        expect(Date.parse(task.parkedUntil ?? '')).toBeGreaterThanOrEqual(RESET_AT.getTime())
+        const soonest = limits === 'until' ? RESET_AT.getTime() : Date.now()
+        expect(Date.parse(task.parkedUntil ?? '')).toBeGreaterThanOrEqual(soonest)
         expect((await scene.run('cancel', id, '--yes')).code).toBe(0)
       },
       LONG_MS,
