@@ -19,6 +19,7 @@ const ENDS: Record<string, string | { limit: number | null }> = {
   'claude-auth-failed-not-error.txt': 'agent_error',
   'claude-background-stopped.txt': 'agent_error',
   'claude-limit-one-hour.txt': { limit: 60 },
+  'claude-limit-past.txt': { limit: -60 },
   'claude-limit-without-status.txt': { limit: null },
   'claude-limit-then-success.txt': 'well',
   'claude-limit-then-allowed-then-crash.txt': 'agent_error',

@@ -68,6 +68,16 @@ describe('claude, with somebody there', () => {
     LONG_MS,
   )
 
+  it(
+    'is not ended while a command of its goes on in the background',
+    async () => {
+      const task = await scene.finished('background')
+      expect(task).toMatchObject({ status: 'completed', verdict: 'unverified' })
+      expect(scene.filesOf(task)).toContain('late.txt')
+    },
+    LONG_MS,
+  )
+
   // The last: whoever has the same login rests until the limit is lifted.
   it(
     'ends at a usage limit with --no-auto-resume',

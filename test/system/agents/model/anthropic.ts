@@ -1,5 +1,5 @@
 /** Anthropic's messages API. */
-import type { Turn } from './scenario.ts'
+import type { Reply, Turn } from './scenario.ts'
 import { type Api, type Body, freshId, type Sse, shellAmong, shellInput, textOf, USAGE } from './wire.ts'
 
 export const anthropic: Api = {
@@ -38,10 +38,11 @@ function turnsOf({ role, content }: Body): Turn[] {
   })
 }
 
-function blockOf(body: Body, reply: { kind: 'text'; text: string } | { kind: 'run'; command: string }): Body {
+function blockOf(body: Body, reply: Extract<Reply, { kind: 'text' | 'run' }>): Body {
   if (reply.kind === 'text') return { type: 'text', text: reply.text }
   const name = anthropic.shell(body) ?? 'Bash'
-  return { type: 'tool_use', id: freshId('toolu'), name, input: shellInput(name, reply.command) }
+  const input = { ...shellInput(name, reply.command), ...(reply.isAside ? { run_in_background: true } : {}) }
+  return { type: 'tool_use', id: freshId('toolu'), name, input }
 }
 
 function message(body: Body, content: Body[], stop: string | null): Body {

@@ -10,7 +10,8 @@ export type Turn =
 
 export type Reply =
   | { kind: 'text'; text: string }
-  | { kind: 'run'; command: string }
+  /** `isAside`: in the background, where the agent has such a thing. */
+  | { kind: 'run'; command: string; isAside?: boolean }
   | { kind: 'status'; status: number; type: string; message: string; headers?: Record<string, string> }
   /** Takes the request and never answers. */
   | { kind: 'hang' }
@@ -30,6 +31,9 @@ const SCENARIOS: Record<string, (scene: Scene) => Reply> = {
       ? run('echo hi > out.txt && git add -A && git -c user.name=m -c user.email=m@example.org commit -qm made')
       : text('Done: wrote out.txt'),
   edit: ({ done }) => (done === 0 ? run('echo hi > left.txt') : text('Done: left it uncommitted')),
+  /** Its turn ends while the command goes on. */
+  background: ({ done }) =>
+    done === 0 ? { ...run('sleep 8; echo hi > late.txt'), isAside: true } : text('I wait for it'),
   nothing: () => text('There is nothing to do.'),
   broken: () => ({ kind: 'status', status: 500, type: 'api_error', message: 'boom' }),
   unauthorized: () => ({ kind: 'status', status: 401, type: 'authentication_error', message: 'invalid x-api-key' }),
@@ -70,4 +74,4 @@ export function replyTo(turns: readonly Turn[]): Reply {
 
 const text = (words: string): Reply => ({ kind: 'text', text: words })
 const step = (done: number) => run(`echo ${done} > step-${done}.txt; sleep 1`)
-const run = (command: string): Reply => ({ kind: 'run', command })
+const run = (command: string): Extract<Reply, { kind: 'run' }> => ({ kind: 'run', command })
