@@ -5,7 +5,7 @@
 import { type ErrorCode, TdfError } from '../../src/core/errors.ts'
 import { hasMade, savedOf } from '../../src/core/saved.ts'
 import type { ExitFacts, Task, TaskResult, Verdict } from '../../src/core/task.ts'
-import { LOST_UNDER_RUN } from '../../src/protocol/agent-api.ts'
+import { LOST_UNDER_RUN } from '../../src/protocol/shapes.ts'
 import { advance, fail, type Outcome } from '../engine/rules/outcome.ts'
 
 export type End =

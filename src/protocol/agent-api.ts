@@ -151,12 +151,6 @@ export const sessionFailure = z.enum([
   'other',
 ])
 
-/** `errorMessage` of a session that was not ended by its agent, its limits or its user, but with what ran it. */
-export const LOST_UNDER_RUN = {
-  machine: 'the machine was restarted',
-  runner: "the session's runner died",
-} as const
-
 export const agentSession = z.object({
   sessionId: id,
   status: z.enum(['running', 'exited']),

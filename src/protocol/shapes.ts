@@ -34,3 +34,9 @@ export const BUNDLE_WAIT_MS = 10 * 60_000
 export const KILL_GRACE_MS = 10_000
 /** The end of an output that is too long to keep, which is kept behind a line that says so. */
 export const LOG_TAIL_BYTES = 64 * 1024
+
+/** `errorMessage` of a session that was not ended by its agent, its limits or its user, but with what ran it. */
+export const LOST_UNDER_RUN = {
+  machine: 'the machine was restarted',
+  runner: "the session's runner died",
+} as const

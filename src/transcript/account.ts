@@ -8,7 +8,7 @@ export interface Account {
   agentVersion: string | null
   model: string | null
   usage: NonNullable<AgentSession['usage']> | null
-  /** When the limit that was last told is lifted. */
+  /** When the limit that was last reported is lifted. */
   resetAt: string | null
   /** The last statement was that a limit is reached, and nothing was done since. */
   isLimited: boolean
@@ -17,7 +17,7 @@ export interface Account {
   said: string
   /** Tools that were not allowed. */
   denied: string[]
-  /** The last failure that was told, until the agent goes on. */
+  /** The last failure that was reported, until the agent goes on. */
   problem: (Named & { text: string }) | null
   /** Work beside the turns that is not over. */
   background: readonly string[]
@@ -105,13 +105,13 @@ function begun(account: Account): Account {
   return { ...account, terminal: null, retrying: null }
 }
 
-/** The model has answered, so no limit and no failure that was told before was the end. */
+/** The model has answered, so no limit and no failure that was reported before was the end. */
 function goneOn(account: Account): Account {
   return { ...begun(account), problem: null, isLimited: false }
 }
 
 /**
- * How the last turn ended, by everything that was told; null while one is under way. An end that is called good is not
+ * How the last turn ended, by everything that was reported; null while one is under way. An end that is called good is not
  * when the last thing before or after it was a failure, in the agent's own terms or, where it has none, in words.
  */
 export function endingOf({ terminal, problem }: Account): Ending | null {

@@ -100,7 +100,7 @@ function usageOf(result: Json): AgentEvent[] {
   return 'input_tokens' in counted ? [tokens(countAt(counted, 'input_tokens'), countAt(counted, 'output_tokens'))] : []
 }
 
-/** Of one answer of the model, told beside a piece of it (Qwen Code 0.15); its input holds what was cached. */
+/** Of one answer of the model, reported with a piece of it (Qwen Code 0.15); its input holds what was cached. */
 function usageBeside(update: Json): AgentEvent[] {
   const used = objectAt(update, '_meta', 'usage')
   return 'inputTokens' in used ? [tokens(countAt(used, 'inputTokens'), countAt(used, 'outputTokens'))] : []

@@ -21,7 +21,7 @@ export type AgentEvent =
   /** Where a usage limit stands, the last statement counts: reached, until then, or open again. */
   | { kind: 'limit'; isReached: boolean; resetAt: string | null }
   /**
-   * A failure that was told and ends nothing: what the agent does after it is its answer, else it is how the run
+   * A failure that was reported and ends nothing: what the agent does after it is its answer, else it is how the run
    * ended.
    */
   | { kind: 'problem'; outcome: Outcome; failure: Failure; text: string }

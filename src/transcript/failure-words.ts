@@ -1,5 +1,5 @@
 /**
- * What words alone tell of a failure: some agents end a turn as if it were done and only say that it went wrong, and some
+ * What words alone say of a failure: some agents end a turn as if it were done and only say that it went wrong, and some
  * protocols have no code for why. Words are the last thing that is asked; a status, a code or a kind comes first. Pure.
  */
 import type { Failure, Outcome } from './event.ts'

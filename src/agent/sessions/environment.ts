@@ -59,7 +59,7 @@ export function unpackEnvironment(env: NodeJS.ProcessEnv): Record<string, string
   return command
 }
 
-/** In the runner: name → value of what nobody may read in a log. */
+/** In the runner: name → value of what is kept out of logs. */
 export function secretsIn(env: NodeJS.ProcessEnv): Record<string, string> {
   const names = env[SECRETS]?.split(',').filter(name => name !== '') ?? []
   return picked(unpackEnvironment(env), names)

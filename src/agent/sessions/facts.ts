@@ -1,4 +1,4 @@
-/** What a session's agent has said about itself, kept by the runner for whoever asks. */
+/** What a session's agent has reported about itself, stored by its runner. */
 
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync } from 'node:fs'
@@ -57,7 +57,7 @@ export function listDeliveries(folder: string): Delivery[] {
 export const delivery = z.object({ deliveryId: id, text: z.string(), number: z.int().default(0) })
 export type Delivery = z.output<typeof delivery>
 
-/** The same for the same delivery, whoever asks and however often, as a UUID (RFC 9562, version 4 in form). */
+/** The same for the same delivery in every process and at every call, as a UUID (RFC 9562, version 4 in form). */
 export function uuidOf(
   { workspaceId, sessionId }: Pick<SessionRequest, 'workspaceId' | 'sessionId'>,
   name: string,

@@ -1,6 +1,6 @@
 /**
  * A session is a folder. The agent writes `request.json` and `prompt`; its runner claims the folder, notes the start,
- * and leaves the end. Who reads them in this order knows where the session is, whoever died meanwhile.
+ * and leaves the end. Read in this order, they say where the session is, also after a crash of either.
  */
 
 import { readdirSync } from 'node:fs'
@@ -47,7 +47,7 @@ export const PLAIN = {
   permissions: 'allow' as const,
 }
 
-/** Made exclusively: whoever made it decides about the start. A revoked session can never start. */
+/** Made exclusively: the process that made it decides about the start. A revoked session can never start. */
 export const sessionClaim = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('runner'), runner: processIdentity }),
   z.object({ kind: z.literal('revoked') }),

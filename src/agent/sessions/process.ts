@@ -3,7 +3,7 @@
 import { closeSync, openSync } from 'node:fs'
 import { bootId, isAlive, sendSignal, startDetached } from '../../platform/process.ts'
 import { sleep } from '../../platform/world.ts'
-import { LOST_UNDER_RUN } from '../../protocol/agent-api.ts'
+import { LOST_UNDER_RUN } from '../../protocol/shapes.ts'
 import type { Agent } from '../agent.ts'
 import { messageOf } from '../errors.ts'
 import { killLeftovers, memberFinder } from '../isolation/processes.ts'
@@ -26,7 +26,7 @@ const LOOK_MS = 25
 
 export type RunnerEnd = { kind: 'not-born' | 'ended'; reason: string }
 
-/** Gives how the runner ended; a session goes on without us, so nobody may ever ask. */
+/** Gives how the runner ended; a session goes on without the node's agent, which may never ask. */
 export async function startRunner(
   agent: Agent,
   folder: string,
@@ -51,7 +51,7 @@ export async function startRunner(
   }
 }
 
-/** Where the session is. Of one whose runner died without a word, the end is found out and written down here. */
+/** Where the session is. The end of a session whose runner died before it wrote one is worked out and written here. */
 export async function settle(agent: Agent, folder: string): Promise<SessionState | null> {
   const session = readSession(folder)
   if (!session || !isRunning(session) || session.claim?.kind !== 'runner') return session

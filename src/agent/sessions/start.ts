@@ -1,5 +1,5 @@
 /**
- * `POST …/agent-sessions`: exactly one start of the command for each session id, whoever dies at whatever line. The
+ * `POST …/agent-sessions`: exactly one start of the command for each session id, over a crash at any line. The
  * request is on the disk before the runner is born, and the runner claims it before the command is. A repeat finds
  * out how far the first call came and goes on from there.
  */
@@ -152,7 +152,7 @@ export async function sessionOf(agent: Agent, workspace: Workspace, sessionId: s
 
 const LOOK_MS = 10
 
-/** A runner that somebody sent before us may win the claim; which one does not matter. */
+/** The runner of an earlier call may win the claim; which one does not matter. */
 export async function awaitStart(
   agent: Agent,
   folder: string,

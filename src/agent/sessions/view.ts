@@ -1,4 +1,4 @@
-/** What the agent tells about a session. */
+/** What the node's agent answers about a session. */
 
 import { statSync } from 'node:fs'
 import { open } from 'node:fs/promises'
@@ -18,7 +18,7 @@ export function sessionView(session: SessionState): AgentSession {
   const { request, started, exit, folder } = session
   const adapter = adapterOf(request.type)
   const facts = adapter?.reader ? (readFacts(folder) ?? NO_FACTS) : NO_FACTS
-  const { accepted, verdict, ...told } = facts
+  const { accepted, verdict, ...reported } = facts
   return {
     sessionId: request.sessionId,
     status: exit ? 'exited' : 'running',
@@ -27,9 +27,9 @@ export function sessionView(session: SessionState): AgentSession {
     startedAt: started?.startedAt ?? exit?.startedAt ?? null,
     lastOutputAt: lastOutputAt(outputPath(folder)),
     cpuMs: readJson(cpuPath(folder), cpuFile)?.cpuMs ?? 0,
-    ...told,
-    pendingPermission: exit ? null : told.pendingPermission,
-    retrying: exit ? null : told.retrying,
+    ...reported,
+    pendingPermission: exit ? null : reported.pendingPermission,
+    retrying: exit ? null : reported.retrying,
     ...outcomeOf(session, verdict, adapter?.reader === null),
     errorMessage: exit?.errorMessage ?? null,
     steerable: adapter?.openProtocol !== null && exit === null,
@@ -42,7 +42,7 @@ const NO_FACTS: SessionFacts = {
   ...{ pendingPermission: null, accepted: [], verdict: null },
 }
 
-/** A plain command reports nothing about itself. An agent whose runner died has told nobody how it ended. */
+/** A plain command reports nothing about itself. How an agent ended whose runner died is not known. */
 function outcomeOf(
   { exit }: SessionState,
   verdict: SessionFacts['verdict'],

@@ -18,7 +18,7 @@ export interface Adapter {
   prepare(request: StartSession, conversation: string): Launch
   /** Null: its exit code is all that it reports, and its output is taken as it comes. */
   reader: Reader | null
-  /** Whether an `accepted` event tells of each prompt; else it has arrived when it is written. */
+  /** Whether each prompt is confirmed by an `accepted` event; else it counts as delivered when it is written. */
   confirmsPrompts: boolean
   /** Null: it takes nothing once it runs. */
   openProtocol: ((opening: Opening) => Protocol) | null

@@ -37,7 +37,7 @@ export const claude: Adapter = {
 const SETTINGS = {
   DISABLE_AUTOUPDATER: '1',
   CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
-  // It refuses to pass over permissions as root unless it is told that it is confined.
+  // As root it refuses this permission mode unless it believes that it is confined.
   IS_SANDBOX: '1',
 }
 

@@ -1,6 +1,6 @@
 /**
  * What a command prints, on its way into the log: without secrets, and, for an agent that speaks in lines, whole lines
- * of stdout and stderr in turn, of which stdout's are heard.
+ * of stdout and stderr in turn, of which stdout's are read.
  */
 import { openRoom } from '../../../clients/growing-buffer.ts'
 import { sleep, type World } from '../../../platform/world.ts'
@@ -16,7 +16,7 @@ export interface Capture {
   stdout: number
   stderr: number
   closeWriteEnds(): void
-  /** From now on each line of stdout goes to `hear` too. */
+  /** From now on `receive` gets each line of stdout too. */
   listen(receive: (text: string) => void): void
   /** On the monotonic clock; -Infinity before the first byte. */
   lastByteMs(): number

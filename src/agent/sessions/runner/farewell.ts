@@ -1,6 +1,6 @@
 /**
- * How a conversation ends: when nothing is open, the agent's stdin ends, which tells it that no more will come; one that
- * stays all the same is ended. While a turn or work in the background goes on, only the limits of the run end it.
+ * How a conversation ends: when nothing is open, the agent's stdin ends, which means that no more will come; an agent
+ * that stays all the same is ended. While a turn or work in the background goes on, only the limits of the run end it.
  */
 import type { Writable } from 'node:stream'
 import type { Clock } from '../../../platform/world.ts'

@@ -1,6 +1,6 @@
 /**
- * A stream of bytes as lines, with bounded memory. The bytes of a line that is too long go on in pieces; what is heard of
- * it is its JSON with long strings cut, so that an agent may print whole files and is understood all the same.
+ * A stream of bytes as lines, with bounded memory. The bytes of a line that is too long go on in pieces; its text is
+ * its JSON with long strings cut, so that an agent may print whole files and is understood all the same.
  */
 import { openRoom } from '../../../clients/growing-buffer.ts'
 

@@ -15,7 +15,7 @@ export interface OutputPipe {
    * buffers is a lot to collect.
    */
   pieces: AsyncIterable<Buffer>
-  /** Ends the pieces, also while somebody still holds the write end. */
+  /** Ends the pieces, also while another process holds the write end. */
   cut(): void
   /** For the command's stdout and stderr. */
   writeEnd: number

@@ -163,7 +163,7 @@ function isoNow(world: World): string {
   return new Date(world.clock.now()).toISOString()
 }
 
-/** A full disk is waited out: without these files nobody learns what became of the command. */
+/** Waits for room on a full disk: without these files the end of the command is not known. */
 async function store(world: World, path: string, value: unknown): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {

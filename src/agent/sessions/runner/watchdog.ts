@@ -40,7 +40,7 @@ export function startWatchdog(world: World, options: WatchdogOptions): Watchdog 
   let lookedMs = aliveMs
   const look = (limitMs: number) => {
     const now = world.clock.mono()
-    // Who was kept from looking, by a machine that stood still, cannot tell whether anything happened meanwhile.
+    // After a look that came late, because the machine stood still, what happened meanwhile is not known.
     const isLate = now - lookedMs > (2 * limitMs) / LOOKS_PER_LIMIT + LATE_MS
     lookedMs = now
     if (isLate || options.isAsking() || options.cpuMs() !== cpuMs) aliveMs = now
@@ -96,7 +96,7 @@ export function startCpuMeter(world: World, find: () => ProcessRow[], path: stri
   return { sample, totalMs: () => totalTicks * MS_PER_TICK, stop: () => cancel() }
 }
 
-/** Not synced: after a power cut nobody asks for it. */
+/** Not synced: after a power cut it is not needed. */
 function store(path: string, cpuMs: number): void {
   try {
     replaceFile(path, JSON.stringify({ cpuMs }))

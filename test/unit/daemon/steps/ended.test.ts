@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { endOf } from '../../../../daemon/steps/verdict.ts'
 import type { AgentType, ExitFacts } from '../../../../src/core/task.ts'
-import { LOST_UNDER_RUN } from '../../../../src/protocol/agent-api.ts'
+import { LOST_UNDER_RUN } from '../../../../src/protocol/shapes.ts'
 import { aPlacedTask, aSpec } from '../../../support/builders.ts'
 
 const of = (type: AgentType) =>

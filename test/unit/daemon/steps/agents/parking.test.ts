@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { why } from '../../../../../daemon/api/tasks/why.ts'
 import type { TaskSpec } from '../../../../../src/core/task.ts'
-import { LOST_UNDER_RUN } from '../../../../../src/protocol/agent-api.ts'
+import { LOST_UNDER_RUN } from '../../../../../src/protocol/shapes.ts'
 import { readNodes } from '../../../../../src/store/tables/nodes.ts'
 import type { FakeAgent, Script } from '../../../../fakes/agent.ts'
 import { aConfig, aSpec } from '../../../../support/builders.ts'
