@@ -1,5 +1,4 @@
 /** The VM agent's API: daemon → agent. Requests are parsed by the agent, answers by the daemon. */
-
 import { z } from 'zod'
 import { AGENT_TYPES } from '../core/task.ts'
 import { counter, EVENTS_PAGE_MAX, id, nullable, percent, text } from './shapes.ts'
