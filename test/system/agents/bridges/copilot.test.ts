@@ -1,0 +1,3 @@
+import { realAgent } from '../real-agent.suite.ts'
+
+realAgent('copilot', { asks: true })

@@ -1,3 +1,0 @@
-import { realAgent } from './real-agent.suite.ts'
-
-realAgent('claude-agent-acp', { asks: true })
