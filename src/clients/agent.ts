@@ -68,42 +68,9 @@ const SALVAGE_TIMEOUT_MS = 300_000
 /** How often an agent that does not answer is asked again, in ms. */
 const UNREACHABLE_RETRY_MS = 5_000
 
-export function agentClient({ world, nodeName, token, transport, signal, timeoutMs }: AgentClientOptions): AgentClient {
-  const headers = { authorization: `Bearer ${token}` }
-
-  async function call(
-    method: string,
-    path: string,
-    more: Partial<Exchange> & { json?: unknown } = {},
-  ): Promise<Answer> {
-    const { json, ...rest } = more
-    const exchange: Exchange = {
-      method,
-      path,
-      headers: json === undefined ? headers : { ...headers, 'content-type': 'application/json' },
-      ...(json === undefined ? {} : { body: JSON.stringify(json) }),
-      timeoutMs: timeoutMs ?? TIMEOUT_MS,
-      bytesMax: 4 * BODY_BYTES_MAX,
-      ...(signal ? { signal } : {}),
-      ...rest,
-    }
-    const answer = await effect(world, 'agent', () => transport(exchange)).catch(thrown => {
-      throw noAnswer(nodeName, thrown, signal)
-    })
-    if (answer.status >= 400) throw refusal(nodeName, `${method} ${path}`, answer)
-    return answer
-  }
-
-  async function ask<T extends z.ZodType>(schema: T, ...request: Parameters<typeof call>): Promise<z.output<T>> {
-    return read(nodeName, schema, await call(...request))
-  }
-
-  const orNull = async <T>(asked: Promise<T>): Promise<T | null> =>
-    asked.catch(error => {
-      if (error instanceof TdfError && error.code === 'WORKSPACE_GONE') return null
-      throw error
-    })
-
+export function agentClient(options: AgentClientOptions): AgentClient {
+  const { nodeName, timeoutMs } = options
+  const { call, ask, orNull, headers } = agentCalls(options)
   const at = (workspaceId: string) => `/workspaces/${encodeURIComponent(workspaceId)}`
   const session = (workspaceId: string, id: string) => `${at(workspaceId)}/agent-sessions/${encodeURIComponent(id)}`
 
@@ -157,6 +124,46 @@ export function agentClient({ world, nodeName, token, transport, signal, timeout
     stopWorkspace: async id => void (await call('POST', `${at(id)}/stop`, { json: {} })),
     deleteWorkspace: async id => void (await call('DELETE', at(id))),
   }
+}
+
+/** A call to the agent; `ask` checks the answer against its schema, `orNull` turns a workspace that is gone into null. */
+function agentCalls({ world, nodeName, token, transport, signal, timeoutMs }: AgentClientOptions) {
+  const headers = { authorization: `Bearer ${token}` }
+
+  async function call(
+    method: string,
+    path: string,
+    more: Partial<Exchange> & { json?: unknown } = {},
+  ): Promise<Answer> {
+    const { json, ...rest } = more
+    const exchange: Exchange = {
+      method,
+      path,
+      headers: json === undefined ? headers : { ...headers, 'content-type': 'application/json' },
+      ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+      timeoutMs: timeoutMs ?? TIMEOUT_MS,
+      bytesMax: 4 * BODY_BYTES_MAX,
+      ...(signal ? { signal } : {}),
+      ...rest,
+    }
+    const answer = await effect(world, 'agent', () => transport(exchange)).catch(thrown => {
+      throw noAnswer(nodeName, thrown, signal)
+    })
+    if (answer.status >= 400) throw refusal(nodeName, `${method} ${path}`, answer)
+    return answer
+  }
+
+  async function ask<T extends z.ZodType>(schema: T, ...request: Parameters<typeof call>): Promise<z.output<T>> {
+    return read(nodeName, schema, await call(...request))
+  }
+
+  const orNull = async <T>(asked: Promise<T>): Promise<T | null> =>
+    asked.catch(error => {
+      if (error instanceof TdfError && error.code === 'WORKSPACE_GONE') return null
+      throw error
+    })
+
+  return { call, ask, orNull, headers }
 }
 
 function read<T extends z.ZodType>(nodeName: string, schema: T, answer: Answer): z.output<T> {
