@@ -2,6 +2,7 @@
  * Git calls that are safe against what they are given: no shell, no configuration but ours, no prompts, no hooks, no
  * helper programs, and only the transports that we mean. Arguments from outside come behind `--end-of-options`.
  */
+import { BlockList, isIP } from 'node:net'
 import process from 'node:process'
 import { type RunResult, run } from './process.ts'
 
@@ -33,6 +34,12 @@ const SAFE_CONFIG = [
   'protocol.ext.allow=never',
   'advice.detachedHead=false',
   'init.defaultBranch=main',
+  // Bounds of memory for objects that an agent made: a few megabytes of them may stand for many gigabytes.
+  'pack.threads=1',
+  'pack.windowMemory=64m',
+  'pack.deltaCacheSize=32m',
+  'core.bigFileThreshold=16m',
+  'core.deltaBaseCacheLimit=32m',
 ].flatMap(setting => ['-c', setting])
 
 /** The environment of every git call: enough to find programs and ssh keys, nothing that changes what git does. */
@@ -127,7 +134,36 @@ export function hasPassword(url: string): boolean {
   return /^[a-z]+:\/\/[^/@]*:[^/@]*@/i.test(url)
 }
 
-/** Addresses where clouds tell any process of a machine what it must not know. */
+/** Names of metadata services: Google's and Amazon's. */
+const METADATA_NAMES = /^(?:metadata|metadata\.google\.internal|metadata\.goog|instance-data(?:\.ec2\.internal)?)\.?$/
+
+const METADATA = new BlockList()
+// Amazon, Google, Azure, Hetzner and others; link-local as a whole (RFC 3927, RFC 4291), since nothing else is there.
+METADATA.addSubnet('169.254.0.0', 16, 'ipv4')
+METADATA.addSubnet('fe80::', 10, 'ipv6')
+METADATA.addAddress('fd00:ec2::254', 'ipv6')
+METADATA.addAddress('fd20:ce::254', 'ipv6')
+// Alibaba, Oracle, Azure's own.
+for (const address of ['100.100.100.200', '192.0.0.192', '168.63.129.16']) METADATA.addAddress(address, 'ipv4')
+// The same IPv4 addresses by way of NAT64 (RFC 6052) and 6to4 (RFC 3056).
+METADATA.addSubnet('64:ff9b::a9fe:0', 112, 'ipv6')
+METADATA.addSubnet('2002:a9fe::', 32, 'ipv6')
+
+/**
+ * Addresses where clouds tell any process of a machine what it must not know, in whatever spelling: the host is parsed as
+ * browsers do (decimal, octal, hexadecimal, mapped into IPv6). One that cannot be parsed counts as such an address.
+ */
 export function isMetadataUrl(url: string): boolean {
-  return /^(?:[a-z]+:\/\/)?(?:[^/@]*@)?(?:169\.254\.\d+\.\d+|\[?fd00:ec2::254\]?|metadata\.google\.internal)/i.test(url)
+  const [, authority = url.split(':')[0] ?? ''] = /^[a-z]+:\/\/([^/?#]*)/i.exec(url) ?? []
+  if (url.startsWith('file:')) return false
+  // Only of a scheme that it knows is a host parsed as an address.
+  const place = parsed(`http://${authority}`)
+  if (place === null) return true
+  const host = place.hostname.replace(/^\[|\]$/g, '')
+  const family = isIP(host)
+  return family === 0 ? METADATA_NAMES.test(host) : METADATA.check(host, family === 4 ? 'ipv4' : 'ipv6')
+}
+
+function parsed(url: string): URL | null {
+  return URL.canParse(url) ? new URL(url) : null
 }
