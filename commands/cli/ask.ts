@@ -44,9 +44,14 @@ export function canAsk(cli: Cli, command: Command): boolean {
 
 function refuseUnasked(cli: Cli, command: Command, question: string, options: string[]): void {
   if (canAsk(cli, command)) return
+  throw usage(`${question} There is no terminal to ask on.`, withOptions(cli, options))
+}
+
+/** The command line once more, with these options. */
+export function withOptions(cli: Cli, options: readonly string[]): string {
   const dashes = cli.args.indexOf('--')
   const args = cli.args.toSpliced(dashes < 0 ? cli.args.length : dashes, 0, ...options)
-  throw usage(`${question} There is no terminal to ask on.`, ['tdf', ...args.map(quoted)].join(' '))
+  return ['tdf', ...args.map(quoted)].join(' ')
 }
 
 /** An input that ends is no answer; throws INTERRUPTED on Ctrl-C. */

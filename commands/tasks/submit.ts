@@ -17,6 +17,7 @@ export function submitCommand(cli: Cli): Command {
     .option('--agent <name>', 'the agent (default: [runner] agent, else claude or codex)')
     .option('--model <model>', 'passed on to the agent')
     .option('--setup <command>', 'run in the workspace before the agent (default: setup of .tdf.toml there)')
+    .option('--allow-setup', 'run the setup of .tdf.toml without asking')
     .option('--no-setup', 'run nothing before it, whatever .tdf.toml says')
     .option('--check <command>', 'run by tdf after the agent; decides whether the work is verified')
     .option('--node <name>', 'this node and no other')

@@ -37,6 +37,7 @@ export const ERRORS = {
   NOT_FOUND: row('permanent', 3, 404, 'tdf ls --all'),
   AMBIGUOUS: row('permanent', 3, 404, 'tdf ls --all'),
   FORBIDDEN: row('permanent', 4, 403, 'tdf doctor'),
+  SETUP_NOT_ALLOWED: row('permanent', 4, 403, 'tdf submit --help'),
   WRONG_STATE: row('permanent', 5, 409, 'tdf show {task}'),
   IDEMPOTENCY_CONFLICT: row('permanent', 5, 409, 'tdf ls --all'),
   NO_RESULT: row('permanent', 5, 409, 'tdf show {task}'),

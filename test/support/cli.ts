@@ -11,18 +11,21 @@ const dist = path.join(import.meta.dirname, '..', '..', 'dist')
 export interface Terminal extends RunOptions {
   /** Columns of a terminal on stdout and stderr; a pipe when undefined. */
   columns?: number
+  /** A person sits at the terminal, whose answers are the input. */
+  isPerson?: boolean
 }
 
 export function cli(home: Pick<Home, 'env'>, ...args: string[]): Promise<Ran> {
   return cliWith(home, {}, ...args)
 }
 
-/** What `tdf ARGS` prints and exits with. stdin is never a terminal here. */
+/** What `tdf ARGS` prints and exits with. stdin is a terminal only for a person. */
 export async function cliWith(home: Pick<Home, 'env'>, terminal: Terminal, ...args: string[]): Promise<Ran> {
-  const { columns, input = '', cwd = process.cwd(), env = {} } = terminal
+  const { columns, input = '', cwd = process.cwd(), env = {}, isPerson = false } = terminal
   const [out, err] = [collector(columns), collector(columns)]
   const stdin = new PassThrough()
   stdin.end(input)
+  if (isPerson) Object.assign(stdin, { isTTY: true })
   const around = { env: { ...home.env, ...env }, cwd: () => cwd, stdin, stdout: out.stream, stderr: err.stream }
   // A stream with isTTY and columns is all that commands look at.
   const code = await runCli(createCli(around as unknown as NodeJS.Process, dist), args, buildProgram)

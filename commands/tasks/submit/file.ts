@@ -2,6 +2,7 @@
 
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
+import type { Command } from 'commander'
 import { nearest } from '../../../src/config/load/suggest.ts'
 import { asTdfError, ERRORS } from '../../../src/core/errors.ts'
 import type { TaskJson } from '../../../src/protocol/control.ts'
@@ -11,19 +12,27 @@ import { type Cli, durationOf, type Format, print, printJson, say, usage } from 
 import { paintOf } from '../../cli/colour.ts'
 import { errorText } from '../../run.ts'
 import { type Taken, takeRepository } from './repository.ts'
-import { type PlannedTask, plannedText, post, type SubmitOptions, submitBody } from './request.ts'
+import { type PlannedTask, plannedSetup, plannedText, post, type SubmitOptions, submitBody } from './request.ts'
+import { allowSetup } from './setup.ts'
 
 const FILE_BYTES_MAX = 16 * 1024 * 1024
 
 /** Options of the command line hold for every line that does not say otherwise. */
-export async function submitFile(cli: Cli, file: string, options: SubmitOptions, format: Format): Promise<void> {
+export async function submitFile(
+  cli: Cli,
+  file: string,
+  options: SubmitOptions,
+  { format, command }: { format: Format; command: Command },
+): Promise<void> {
   if (options.wait || options.follow) throw usage('--file does not wait; wait for what it prints', 'tdf wait @last')
   const lines = parseLines(await textOf(cli, file), file, options)
   const take = repositories(cli)
   const done: (TaskJson | PlannedTask)[] = []
   for (const line of lines) {
     try {
-      const task = await submitLine(cli, line, await take(line.options), options)
+      const taken = await take(line.options)
+      if (!options.dryRun) await allowSetup(cli, command, taken.setup, line.options)
+      const task = await submitLine(cli, line, taken, options)
       done.push(task)
       if (format !== 'json') announce(cli, task, format)
     } catch (thrown) {
@@ -57,17 +66,18 @@ function repositories(cli: Cli): (options: SubmitOptions) => Promise<Taken> {
   }
 }
 
-function submitLine(
+async function submitLine(
   cli: Cli,
   { number, prompt, command, options }: Line,
-  { repo, author, remote }: Taken,
+  { repo, author, remote, setup }: Taken,
   { dryRun = false, idempotencyKey }: SubmitOptions,
 ): Promise<TaskJson | PlannedTask> {
   const timeoutMs = options.timeout === undefined ? null : durationOf(options.timeout, 'timeout')
   const json = submitBody({ prompt, command, repo, author, remote, timeoutMs, options })
   // One key for the file makes one for each line: the same file again is the same tasks.
   const key = options.idempotencyKey ?? (idempotencyKey === undefined ? null : `${idempotencyKey}-${number}`)
-  return post(cli, json, dryRun ? null : key, dryRun)
+  if (!dryRun) return post<TaskJson>(cli, json, key, false)
+  return { ...(await post<PlannedTask>(cli, json, null, true)), ...plannedSetup(cli, setup, options) }
 }
 
 function announce(cli: Cli, task: TaskJson | PlannedTask, format: Format): void {

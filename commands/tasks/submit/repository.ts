@@ -16,6 +16,8 @@ import { quoted } from '../../cli/arguments.ts'
 import { type Cli, say } from '../../cli/cli.ts'
 import { type Git, knownRemoteOf, remoteOf, userGit } from '../../cli/git.ts'
 
+import { type RepositorySetup, setupIn } from './setup.ts'
+
 type Repo = SubmitBody['repo']
 
 export interface Taken {
@@ -23,6 +25,8 @@ export interface Taken {
   author: { name: string; email: string } | null
   /** Where its own remote is; null when it has none. */
   remote: string | null
+  /** What the `.tdf.toml` of a folder asks for. */
+  setup: RepositorySetup | null
 }
 
 /** Throws NO_REPOSITORY, REF_UNKNOWN, REF_UNSAFE, REPOSITORY_SHALLOW or REPOSITORY_UNREADABLE. */
@@ -36,7 +40,7 @@ export async function takeRepository(
   const local = repo.startsWith('file://') ? repo.slice('file://'.length) : path.resolve(cli.cwd, repo)
   if (!existsSync(local) && isRepositoryUrl(repo)) {
     const remote = options.remote === undefined ? null : await remoteOf(cli, cli.cwd, options.remote)
-    return { repo: { kind: 'git', url: repo, ref: ref ?? null }, author: null, remote }
+    return { repo: { kind: 'git', url: repo, ref: ref ?? null }, author: null, remote, setup: null }
   }
   const git = userGit(cli, local)
   const top = await topOf(git, local, repo)
@@ -49,8 +53,8 @@ export async function takeRepository(
   ])
   for (const note of notes) say(cli, note)
   const based = options.dirty === true ? await dirtyCommit(cli, top, commit, author) : commit
-  const bundle = await uploaded(cli, top, based, name)
-  return { repo: { kind: 'bundle', url: top, ref: name, baseCommit: based, ...bundle }, author, remote }
+  const [bundle, setup] = await Promise.all([uploaded(cli, top, based, name), setupIn(git, top, based)])
+  return { repo: { kind: 'bundle', url: top, ref: name, baseCommit: based, ...bundle }, author, remote, setup }
 }
 
 /** Without `--repo` git's own rule holds: GIT_DIR names the repository, else the current folder does. */

@@ -6,6 +6,7 @@ import type { SubmitBody } from '../../../src/protocol/submit.ts'
 import { oneLine } from '../../../src/text/sanitize.ts'
 import type { Cli } from '../../cli/cli.ts'
 import { pairs } from '../../cli/table.ts'
+import { isAllowed, type RepositorySetup, wantsSetup } from './setup.ts'
 
 export interface SubmitOptions {
   prompt?: string
@@ -16,6 +17,7 @@ export interface SubmitOptions {
   model?: string
   /** False for `--no-setup`. */
   setup?: string | boolean
+  allowSetup?: boolean
   check?: string
   node?: string
   provider?: string
@@ -86,7 +88,19 @@ export function post<T>(cli: Cli, json: SubmitBody, idempotencyKey: string | nul
 }
 
 /** The daemon's answer to `--dry-run`: what would be stored, without an id. */
-export type PlannedTask = { id: null; placement: ForecastJson } & TaskSpec
+export type PlannedTask = { id: null; placement: ForecastJson } & TaskSpec & PlannedSetup
+
+interface PlannedSetup {
+  /** What `.tdf.toml` of the repository would run. */
+  setupOfRepository: { command: string; allowed: boolean } | null
+}
+
+/** Named, also when it is not allowed yet: nothing runs, so nobody is asked. */
+export function plannedSetup(cli: Cli, setup: RepositorySetup | null, options: Partial<SubmitOptions>): PlannedSetup {
+  if (setup === null || !wantsSetup(options)) return { setupOfRepository: null }
+  const allowed = options.allowSetup === true || isAllowed(cli, setup)
+  return { setupOfRepository: { command: setup.command, allowed } }
+}
 
 export function plannedText(task: PlannedTask): string {
   const { repo, agent, timeoutMs, labels } = task
@@ -97,7 +111,7 @@ export function plannedText(task: PlannedTask): string {
     ['repository', oneLine(`${repo.url}${repo.ref ? ` at ${repo.ref}` : ''}`)],
     ['base', repo.baseCommit?.slice(0, 12)],
     ['branch', oneLine(task.outputBranch)],
-    ['setup', task.setup && oneLine(task.setup.command)],
+    ['setup', task.setup ? oneLine(task.setup.command) : setupText(task)],
     ['then', task.push && oneLine(`${task.push.pr ? 'a pull request' : 'a push'} to ${task.push.remote}`)],
     ['check', task.check && oneLine(task.check)],
     ['only on', constraints.length > 0 ? oneLine(constraints.join(', ')) : null],
@@ -114,6 +128,11 @@ export function plannedText(task: PlannedTask): string {
     ['would run', forecastText(task.placement)],
   ])
   return `nothing is submitted; this would be:\n${facts}`
+}
+
+function setupText({ setupOfRepository: setup }: PlannedSetup): string | null {
+  if (setup === null) return null
+  return oneLine(`${setup.command} (of .tdf.toml${setup.allowed ? '' : '; not allowed yet: --allow-setup'})`)
 }
 
 function forecastText({ how, node, provider, size, location, pricePerHour, why }: ForecastJson): string {

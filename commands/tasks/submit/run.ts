@@ -7,7 +7,8 @@ import { promptOf } from '../../cli/ask.ts'
 import { type Cli, durationOf, type Format, formatOf, print, printJson, printOne, say, usage } from '../../cli/cli.ts'
 import { waitForTasks } from '../wait-run.ts'
 import { takeRepository } from './repository.ts'
-import { type PlannedTask, plannedText, post, type SubmitOptions, submitBody } from './request.ts'
+import { type PlannedTask, plannedSetup, plannedText, post, type SubmitOptions, submitBody } from './request.ts'
+import { allowSetup } from './setup.ts'
 
 export async function submit(
   cli: Cli,
@@ -20,7 +21,7 @@ export async function submit(
     if (argument !== undefined || options.prompt !== undefined || cli.command.length > 0)
       throw usage('--file has the prompts; give no other', 'tdf submit --help')
     const { submitFile } = await import('./file.ts')
-    return submitFile(cli, options.file, options, format)
+    return submitFile(cli, options.file, options, { format, command })
   }
   if (argument !== undefined && options.prompt !== undefined)
     throw usage('a prompt is an argument or --prompt, not both', 'tdf submit --help')
@@ -28,9 +29,13 @@ export async function submit(
   const waitMs = options.waitTimeout === undefined ? null : durationOf(options.waitTimeout, '--wait-timeout')
   const timeoutMs = options.timeout === undefined ? null : durationOf(options.timeout, '--timeout')
   const prompt = await promptOf(cli, argument ?? options.prompt, task !== null, command)
-  const { repo, author, remote } = await takeRepository(cli, options)
+  const { repo, author, remote, setup } = await takeRepository(cli, options)
+  if (!options.dryRun) await allowSetup(cli, command, setup, options)
   const json = submitBody({ prompt, command: task, repo, author, remote, timeoutMs, options })
-  if (options.dryRun) return showPlan(cli, await post<PlannedTask>(cli, json, null, true), format)
+  if (options.dryRun) {
+    const plan = await post<PlannedTask>(cli, json, null, true)
+    return showPlan(cli, { ...plan, ...plannedSetup(cli, setup, options) }, format)
+  }
   const submitted = await post<TaskJson>(cli, json, options.idempotencyKey ?? null, false)
   const isChosen = options.agent !== undefined || task !== null
   if (!options.wait && !options.follow) return announce(cli, submitted, format, isChosen)

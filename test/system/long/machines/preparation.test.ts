@@ -28,7 +28,7 @@ async function submit(...words: string[]): Promise<{ code: number | null; task: 
   return { code, task: JSON.parse(out) }
 }
 
-it('the setup of a repository of yours runs without a word, unless it is not wanted or another is', async () => {
+it('the setup of a repository of yours runs, unless it is not wanted or another is', async () => {
   writeFileSync(path.join(repo.dir, '.tdf.toml'), 'setup = "echo own > prepared.txt"\n')
   const as = ['-c', 'user.name=you', '-c', 'user.email=you@localhost']
   for (const args of [
@@ -39,12 +39,12 @@ it('the setup of a repository of yours runs without a word, unless it is not wan
   await home.start()
   const run = ['--', 'sh', '-c', 'cat prepared.txt; true']
   const said = async ({ task }: { task: TaskJson }) => (await cli(home, 'logs', task.id)).out
-  expect(await said(await submit(...run))).toBe('own\n')
+  expect(await said(await submit('--allow-setup', ...run))).toBe('own\n')
   expect(await said(await submit('--setup', 'echo asked > prepared.txt', ...run))).toBe('asked\n')
   expect(await said(await submit('--no-setup', ...run))).toMatch(/No such file/)
   writeFileSync(path.join(repo.dir, '.tdf.toml'), 'setup = "echo it is broken; exit 9"\n')
   execFileSync('git', [...as, 'commit', '-qam', 'broken'], { cwd: repo.dir })
-  const { code, task } = await submit(...run)
+  const { code, task } = await submit('--allow-setup', ...run)
   expect([code, task.status, task.error?.code]).toEqual([10, 'failed', 'WORKSPACE_FAILED'])
   expect(task.error?.message).toContain('it is broken')
 })

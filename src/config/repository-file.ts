@@ -1,0 +1,39 @@
+/** `.tdf.toml` at the top of a repository: what it wants done for a task, whoever submits it. */
+
+import { getStaticTOMLValue, parseTOML } from 'toml-eslint-parser'
+import { z } from 'zod'
+
+export const REPOSITORY_FILE = '.tdf.toml'
+export const REPOSITORY_FILE_BYTES_MAX = 64 * 1024
+
+const repositoryFile = z.strictObject({
+  /** A shell command, run in the workspace before the agent. */
+  setup: z
+    .string()
+    .min(1)
+    .max(REPOSITORY_FILE_BYTES_MAX)
+    .refine(text => !text.includes('\0'), 'must not hold NUL')
+    .optional(),
+})
+
+export type RepositoryFile = z.output<typeof repositoryFile>
+
+/** What the file says, or in words what is wrong with it. */
+export function parseRepositoryFile(text: string): RepositoryFile | { problem: string } {
+  const table = tableIn(text)
+  if (typeof table === 'string') return { problem: table }
+  const checked = repositoryFile.safeParse(table)
+  if (checked.success) return checked.data
+  const issue = checked.error.issues[0]
+  const where = issue?.path.join('.') ?? ''
+  return { problem: `${REPOSITORY_FILE}: ${where ? `${where}: ` : ''}${issue?.message ?? 'malformed'}` }
+}
+
+function tableIn(text: string): object | string {
+  try {
+    return getStaticTOMLValue(parseTOML(text))
+  } catch (error) {
+    const { lineNumber } = Object(error) as { lineNumber?: number }
+    return `${REPOSITORY_FILE}${lineNumber === undefined ? '' : `:${lineNumber}`} is not TOML`
+  }
+}
