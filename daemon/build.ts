@@ -7,7 +7,7 @@ import { createEngineApi, type EngineApi } from './engine/api.ts'
 import { placementRequest } from './engine/attempts.ts'
 import { createLoop, nodeSubject, parseSubject, taskSubject } from './engine/loop.ts'
 import { runTask } from './engine/run-task.ts'
-import { standingNode } from './nodes/new-node.ts'
+import { newStaticNode } from './nodes/new-node.ts'
 import { createAgents } from './nodes/reach/agents.ts'
 import { runNode } from './nodes/run-node.ts'
 import { createAdmission } from './placement/admission.ts'
@@ -61,7 +61,7 @@ async function takeUp(engine: Engine): Promise<void> {
       for (const staticNode of provider.staticNodes()) {
         if (readNode(store.sql, staticNode.name)) continue
         // The keys of the table are provider names.
-        insertNode(store.sql, standingNode(name as keyof typeof providers, staticNode, now))
+        insertNode(store.sql, newStaticNode(name as keyof typeof providers, staticNode, now))
       }
     }
   })

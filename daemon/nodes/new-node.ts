@@ -38,8 +38,8 @@ export function freshNode(
   }
 }
 
-/** A node that is simply there, such as this machine or a box from the configuration. */
-export function standingNode(
+/** A node that exists without an order: this machine, or a static node. */
+export function newStaticNode(
   provider: ProviderName,
   { name, size, location, address, maxWorkspaces }: StaticNode,
   now: number,
@@ -60,7 +60,7 @@ export function standingNode(
   }
 }
 
-/** A machine that carries our mark and has no row: it takes no work before what is on it is known or saved. */
+/** A machine that carries our labels and has no row: it takes no work before what is on it is known or saved. */
 export function adoptedNode(
   provider: ProviderName,
   { nodeName, id, size, location, address, pricePerHour, createdAt }: MarkedMachine,
@@ -80,10 +80,8 @@ export function adoptedNode(
   }
 }
 
-/** How long a machine is spoken for beyond now. */
-
 /**
- * In ms. So much longer than `held_max` that a lease never falls below it between two renewals, and few are needed:
+ * How long the lease of a machine runs from now, in ms: so much longer than `held_max` that a lease never falls below it between two renewals, and few are needed:
  * `tdf reap` must never come earlier than the daemon itself would have given a machine up.
  */
 export const leaseMs = (heldMaxMs: number): number => heldMaxMs + Math.ceil(heldMaxMs / 12)

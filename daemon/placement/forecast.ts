@@ -57,10 +57,8 @@ export function forecast(engine: Forecasting, spec: TaskSpec): ForecastJson {
 
 const NOTHING = { node: null, provider: null, size: null, location: null, pricePerHour: null, why: null }
 
-/** How long things usually take, from what happened here before. */
-
 const RECENT = 50
-/** Fewer say nothing. */
+/** A median of fewer says nothing. */
 const ENOUGH = 3
 
 /** The median time of a step in ms, or null while too little is known. */

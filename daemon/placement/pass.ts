@@ -52,7 +52,7 @@ function pass(engine: Engine): void {
   apply(engine, placements, now)
 }
 
-/** Those who wait for a slot, and those whose slot is on a machine that may never be had. */
+/** Tasks that wait for a slot, and tasks whose slot is on a machine that may never be had. */
 function withMovable({ store: { sql } }: Engine, queue: readonly PlacementRequest[]): readonly PlacementRequest[] {
   const movable = reservedOnOrders(sql).flatMap(({ nodeName, ...key }) => {
     const task = readAttempt(sql, key)
@@ -91,7 +91,7 @@ export function capacitiesOf(engine: Pick<Engine, 'store'>, nodes: readonly Read
       location: node.location,
       // A local node has no slots but this count: a task that rests on it takes nothing, until it wants to go on.
       used: node.provider === 'local' ? inUse - (resting.get(node.name) ?? 0) : inUse,
-      // On one that was found without an owner, nobody knows yet what else takes up room.
+      // On a machine that was found without an owner it is not known yet what else takes up room.
       slots: node.facts.adopted ? inUse : node.maxWorkspaces,
       cpuPercent: beat?.cpuPercent ?? null,
       memoryPercent: beat?.memoryPercent ?? null,
@@ -124,7 +124,7 @@ function apply(engine: Engine, { reservations, orders }: Placements, now: number
   }
 }
 
-/** Inside a write. `wish.reserved` names the node that it leaves for this one. */
+/** Inside a write. `request.reserved` names the node that the task leaves for this one. */
 export function giveSlot(engine: Engine, request: PlacementRequest, node: string, now: number): void {
   const { store, loop, queue } = engine
   if (request.reserved !== null) leave(engine, request, request.reserved, now)
@@ -136,7 +136,7 @@ export function giveSlot(engine: Engine, request: PlacementRequest, node: string
   })
 }
 
-/** Nobody may be left who waits for that machine: it looks again whether it is wanted. */
+/** Perhaps no task waits for that machine any more: its node looks again whether it is wanted. */
 function leave({ store, loop }: Engine, request: PlacementRequest, node: string, now: number): void {
   dropReservation(store.sql, request)
   store.afterCommit(() => loop.schedule(nodeSubject(node), now))

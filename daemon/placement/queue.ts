@@ -20,7 +20,7 @@ export function createQueue(): Queue {
       const before = members.has(taskSubject(request))
       members.set(taskSubject(request), request)
       const last = sorted?.at(-1)
-      // The usual newcomer goes to the end; anything else sorts again when somebody reads.
+      // Mostly a new task goes to the end; anything else makes the next reader sort.
       if (before || !sorted || (last && inOrder(last, request) > 0)) sorted = null
       else sorted.push(request)
     },

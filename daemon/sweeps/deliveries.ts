@@ -23,7 +23,7 @@ export const notify: readonly Sweep[] = CHANNELS.map(channel => ({
       if (signal.aborted) return report
       await settle(engine, channel, item, failure)
       report[failure === null ? 'told' : 'failed'] += 1
-      // Whoever does not take one message now would not take the next.
+      // A receiver that does not take one message now would not take the next.
       if (failure !== null) return report
     }
     return report

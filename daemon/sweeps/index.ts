@@ -1,4 +1,4 @@
-/** The sweeps by name, and the timer that drives them (docs/adr/0013). */
+/** The sweeps by name, and the timer that drives them (docs/adr/0014-the-sweeps-run-by-the-clock-of-the-world.md). */
 import type { Cancel } from '../../src/platform/world.ts'
 import type { Engine } from '../services.ts'
 import { notify } from './deliveries.ts'

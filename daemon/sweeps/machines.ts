@@ -1,7 +1,7 @@
 /**
- * Rows and machines in both directions: a machine of ours that no row owns is taken in and emptied, one that should be
- * gone is removed, a row whose machine is gone is told, and a machine that is in use is spoken for. What is missing in
- * a list proves nothing by itself.
+ * Rows and machines in both directions: a machine of ours that no row owns is adopted and emptied, one that should be
+ * gone is removed, a row whose machine is gone learns of it, and the lease of a machine in use is renewed. What is missing
+ * in a list proves nothing by itself.
  */
 import { asTdfError } from '../../src/core/errors.ts'
 import { hasMachine, isInUse, isOver, type ProviderName } from '../../src/core/node.ts'
@@ -73,7 +73,7 @@ async function lookAt(round: Round, machine: MarkedMachine): Promise<void> {
   if (!node) {
     // Right after a restore they are taken in as nodes that serve (restored.ts).
     if (isYoung || report.adopted >= REMOVED_MAX || isRestored(store.sql)) return
-    // Time for two looks at it: whoever is never reached in it has never been of use.
+    // Time for two looks: a machine that is never reached in it has never been of use.
     report.adopted += await adopt(engine, round.provider, machine, 2 * config.sweeps.interval)
   } else if (isOver(node)) {
     if (isYoung || report.removed >= REMOVED_MAX) return

@@ -1,6 +1,6 @@
 /**
  * What stands on a node without an owner: a workspace of a task of ours that is over, superseded or released. A
- * workspace of a task that we do not know belongs to somebody else and is only reported.
+ * workspace of an unknown task belongs to another installation and is only reported.
  */
 import { asTdfError } from '../../src/core/errors.ts'
 import { isInUse } from '../../src/core/node.ts'

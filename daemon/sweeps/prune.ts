@@ -1,4 +1,4 @@
-/** What nobody needs any more: old rows, failures and logs, uploads and downloads that were left. */
+/** Removes what is out of retention: old rows, failures and logs, uploads and downloads that were left. */
 
 import { readdir, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
@@ -34,7 +34,7 @@ export const prune: Sweep = {
   },
 }
 
-/** In batches with a commit each, so that nobody waits long for a turn. */
+/** In batches with a commit each, so that no other write waits long. */
 async function pruneRows({ store, world, config }: Engine, signal: AbortSignal) {
   const { journal, journalRows } = config.retention
   const before = world.clock.now() - journal

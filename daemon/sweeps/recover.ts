@@ -62,7 +62,7 @@ export async function reach(engine: Engine, node: ReadNode, signal: AbortSignal)
   return engine.agents.of({ ...node, ...handshaken }, signal)
 }
 
-/** A task has it, or is about to. */
+/** A task has the workspace, or is about to. */
 function isSpokenFor({ store: { sql } }: Engine, node: ReadNode, workspace: AgentWorkspace): boolean {
   const { workspaceId, taskId, attempt } = workspace
   if (readWorkspace(sql, workspaceId)?.releasedAt === null) return true
@@ -124,9 +124,10 @@ function recordRecovery(engine: Engine, nodeName: string, taskId: string | null,
   recordFailure(engine, { id, level: 'warn', source: 'sweep', taskId, code: 'MACHINE_RECOVERED', message })
 }
 
-/** A machine that carries our mark and has no row gets one, so that it is looked after from then on. */
-
-/** Answers 1, or 0 when it has a row meanwhile. `keptMs` is for how long it is kept if it is never reached. */
+/**
+ * Gives a machine that carries our labels and has no row a row of its own, so that it is looked after from then on.
+ * Answers 1, or 0 when it has a row meanwhile. `keptMs` is for how long it is kept if it is never reached.
+ */
 export async function adopt(
   engine: Engine,
   provider: ProviderName,

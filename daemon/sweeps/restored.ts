@@ -21,7 +21,7 @@ import { adopt, reach } from './recover.ts'
 import type { Report, Sweep } from './sweep.ts'
 
 const LOOK_MS = 5_000
-/** After this nobody waits any longer for a machine that does not answer; what is on it is saved when it does. */
+/** After this no task waits any longer for a machine that does not answer; what is on it is saved when it does. */
 const LOOK_MS_MAX = 10 * 60_000
 const ASK_TIMEOUT_MS = 5_000
 const ASK_MS_MAX = 30_000
@@ -37,8 +37,8 @@ interface Round {
   engine: Engine
   signal: AbortSignal
   report: { adopted: number; found: number }
-  /** Who has not answered, and what came instead. */
-  unheard: string[]
+  /** Why a provider or a node has not answered. */
+  failures: string[]
 }
 
 export const restored: Sweep = {
@@ -48,13 +48,13 @@ export const restored: Sweep = {
   async run(engine, _parts, signal): Promise<Report> {
     const { store, world, loop } = engine
     if (!isRestored(store.sql)) return {}
-    const round: Round = { engine, signal, report: { adopted: 0, found: 0 }, unheard: [] }
+    const round: Round = { engine, signal, report: { adopted: 0, found: 0 }, failures: [] }
     const absent = await takeIn(round)
     const nodes = readNodes(store.sql).filter(node => mayHaveRuns(node) && !absent.has(node.name))
     await Promise.all(nodes.map(node => ask(round, node)))
     signal.throwIfAborted()
     const isLate = world.clock.now() - loop.epochAt() >= LOOK_MS_MAX
-    if (round.unheard.length === 0 || isLate) await goOn(round)
+    if (round.failures.length === 0 || isLate) await goOn(round)
     return { ...round.report }
   },
 }
@@ -63,7 +63,7 @@ const mayHaveRuns = (node: ReadNode) => isInUse(node) || (node.status === 'held'
 
 /** Answers the nodes that their provider does not list. */
 async function takeIn(round: Round): Promise<ReadonlySet<string>> {
-  const { engine, signal, report, unheard } = round
+  const { engine, signal, report, failures } = round
   const absent = new Set<string>()
   for (const [key, provider] of Object.entries(engine.providers)) {
     if (!provider.fleet) continue
@@ -81,14 +81,14 @@ async function takeIn(round: Round): Promise<ReadonlySet<string>> {
       }
     } catch (thrown) {
       signal.throwIfAborted()
-      unheard.push(asTdfError(thrown).message)
+      failures.push(asTdfError(thrown).message)
     }
   }
   return absent
 }
 
 async function ask(round: Round, node: ReadNode): Promise<void> {
-  const { engine, signal, report, unheard } = round
+  const { engine, signal, report, failures } = round
   const timeUp = new AbortController()
   try {
     // A machine at its first boot takes minutes to be reached. What is under way goes on, and the next round finds it.
@@ -97,7 +97,7 @@ async function ask(round: Round, node: ReadNode): Promise<void> {
     })
     report.found += await Promise.race([found(round, node), silence])
   } catch (thrown) {
-    if (!signal.aborted) unheard.push(asTdfError(thrown).message)
+    if (!signal.aborted) failures.push(asTdfError(thrown).message)
   } finally {
     timeUp.abort()
   }
@@ -118,16 +118,16 @@ function keep(engine: Engine, name: string, workspaces: readonly AgentWorkspace[
   if (!node) return 0
   const tasks = workspaces.flatMap(workspace => ownerOf(engine, workspace) ?? [])
   const rest = workspaces.filter(one => !ownerOf(engine, one) && !readWorkspace(store.sql, one.workspaceId))
-  // What nobody knows any more is saved by the sweep of machines; until then it takes nothing else and stays.
+  // Workspaces of unknown tasks are saved by the sweep of machines; until then the node takes no other work and stays.
   const { adopted: _, ...served } = node.facts
   const facts = rest.length > 0 ? { ...served, adopted: true } : served
   if (node.status === 'held') {
-    // Somebody wrote to it while it was greeted: the next round does it again.
-    if (node.stateId === null) throw new TdfError('NODE_UNREACHABLE', `${name} was not greeted yet`)
+    // The node was written during the handshake: the next round does it again.
+    if (node.stateId === null) throw new TdfError('NODE_UNREACHABLE', `node ${name} has not been reached yet`)
     const about = { readyAt: now, deadlineAt: null, waitingFor: null, wakeAt: now }
     saveNode(engine, node, { ...about, status: 'ready', facts })
   } else if (node.autoProvisioned && rest.length > 0) {
-    // On a box of yours it may be somebody else's.
+    // On a static node it may belong to another installation.
     const status = node.status === 'warm' ? 'ready' : node.status
     saveNode(engine, node, { status, warmUntil: null, facts, wakeAt: now })
   }
@@ -147,9 +147,9 @@ function ownerOf({ store }: Engine, workspace: AgentWorkspace): Task | undefined
   return waits && isAlive && workspaceIdOf(taskId, attempt, task.placement) === workspaceId ? task : undefined
 }
 
-async function goOn({ engine, unheard }: Round): Promise<void> {
+async function goOn({ engine, failures }: Round): Promise<void> {
   const { store, admission, placementChanged } = engine
-  for (const message of unheard) {
+  for (const message of failures) {
     const said = `after a restored database: ${message}; what runs there may be begun anew, and is saved when it answers`
     engine.log.warn({}, said)
   }

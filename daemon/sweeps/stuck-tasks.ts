@@ -87,10 +87,9 @@ function stepFor(engine: Engine, task: ReadTask) {
   return task.sessionId === null ? 'workspace_creation' : 'agent_session'
 }
 
-/** What a cleanup step had to leave: tried again, item by item, until it is confirmed. */
-
 const BATCH = 50
 
+/** What a cleanup step had to leave: tried again, item by item, until it is confirmed. */
 export const cleanups: Sweep = {
   name: 'cleanups',
   everyMs: config => Math.min(config.sweeps.interval, 30_000),

@@ -112,11 +112,6 @@ function read(identityFile: string): ProcessIdentity | null {
   }
 }
 
-/**
- * This machine as a node whose agent is a service of its own: found by its socket, started and kept by systemd, and left
- * alone by a daemon that ends.
- */
-
 export interface LocalUnitOptions {
   /** Where the agent listens. */
   socket: string
@@ -126,6 +121,10 @@ export interface LocalUnitOptions {
   shell: readonly string[]
 }
 
+/**
+ * This machine as a node whose agent is a service of its own: found by its socket, started and kept by systemd, and left
+ * alone by a daemon that ends.
+ */
 export function localUnitProvider({ socket, tokenFile, slots, shell }: LocalUnitOptions): Provider {
   let line: AgentLine | undefined
   const look = async (): Promise<Machine> =>

@@ -8,13 +8,13 @@ export interface MayVary {
   location: boolean
 }
 
-/** A machine that carries the mark of this installation, whether or not we know it. */
+/** A machine that carries the labels of this installation, whether or not it has a row. */
 export interface MarkedMachine extends MachineAbout {
   nodeName: string
   id: string
   address: string | null
   createdAt: number
-  /** Until when it is spoken for; null when it does not say. Unix ms. */
+  /** The end of its lease, Unix ms; null when it has none. */
   leaseUntil: number | null
 }
 
@@ -43,9 +43,9 @@ export interface Provider {
   ensure(node: Node, signal: AbortSignal, mayVary: MayVary): Promise<Machine>
   /** Looks for a machine that was there; `gone` only when it certainly is. Never makes one. */
   find(node: Node, signal: AbortSignal): Promise<Machine | { state: 'gone' }>
-  /** A way to the node's agent; who answers is not yet proved. */
+  /** A connection to the node's agent; who answers is not yet proved. */
   connect(node: Node): Promise<AgentLine>
-  /** The command that runs a command line of `sh` on the node with a terminal; null when there is no such way. */
+  /** The command that runs a command line of `sh` on the node with a terminal; null when there is none. */
   shell(node: Node): readonly string[] | null
   /** Whether its agent is older than ours; only where tdf installs it. Hanging up makes the next dial replace it. */
   isOutdated?(node: Node): boolean
@@ -56,11 +56,11 @@ export interface Provider {
   fleet?: MarkedFleet
 }
 
-/** All machines of an installation at once: for whoever looks for those without an owner. */
+/** All machines of an installation at once, to find those without an owner. */
 export interface MarkedFleet {
   list(signal: AbortSignal): Promise<MarkedMachine[]>
-  /** Speaks for it until then, in Unix ms; whoever finds it later may end it. */
+  /** Renews its lease until then, in Unix ms; after that `tdf reap` ends it. */
   renew(machine: MarkedMachine, leaseUntil: number, signal: AbortSignal): Promise<void>
-  /** Looks once more whose it is, and removes it. True once it is certainly gone. Throws when somebody looks after it. */
+  /** Checks its labels once more and removes it. True once it is certainly gone. Throws when it is in use again. */
   remove(machine: MarkedMachine, signal: AbortSignal): Promise<boolean>
 }

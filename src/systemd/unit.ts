@@ -44,12 +44,7 @@ export function environmentLine(name: string, value: string): string {
   return `Environment="${name}=${value.replaceAll('%', '%%').replace(/[\\"]/g, '\\$&')}"`
 }
 
-/**
- * What the daemon may not do. It needs its state folder, its sockets, git and ssh, and nothing else.
- * MemoryDenyWriteExecute stays off: V8 writes code, and node aborts at its start.
- */
-
-/** Holds for anybody's manager: no mounts, no namespaces, no capabilities are needed to set it up. */
+/** What a user's manager can set up, too: it needs no mounts, no namespaces, no capabilities. */
 const ANYWHERE = [
   'NoNewPrivileges=yes',
   'LockPersonality=yes',
@@ -85,4 +80,8 @@ const SYSTEM_ONLY = [
   'KeyringMode=private',
 ]
 
+/**
+ * What the daemon may not do. It needs its state folder, its sockets, git and ssh, and nothing else.
+ * MemoryDenyWriteExecute stays off: V8 writes code, and node aborts at its start.
+ */
 export const daemonHardening = { system: [...SYSTEM_ONLY, ...ANYWHERE], user: ANYWHERE } as const

@@ -16,7 +16,7 @@ export const STARTED = ['tdf-agent.service', 'tdfd.service', 'tdf-reap.timer'] a
 function reapUnits(options: UnitOptions): Unit[] {
   const service = [
     section('Unit', [
-      'Description=tdf, removes paid machines that nobody leases any more',
+      'Description=tdf, removes paid machines whose lease has run out',
       'After=network-online.target',
       'Wants=network-online.target',
       'ConditionPathExists=/etc/tdf/secrets/hcloud-token',
@@ -41,7 +41,7 @@ function reapUnits(options: UnitOptions): Unit[] {
     ]),
   ].join('\n')
   const timer = [
-    section('Unit', ['Description=tdf, removes paid machines that nobody leases any more']),
+    section('Unit', ['Description=tdf, removes paid machines whose lease has run out']),
     section('Timer', ['OnBootSec=15min', 'OnUnitActiveSec=1h', 'RandomizedDelaySec=5min', 'Persistent=yes']),
     section('Install', ['WantedBy=timers.target']),
   ].join('\n')

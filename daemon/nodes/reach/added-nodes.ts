@@ -15,7 +15,7 @@ import type { AddBox, ScannedBoxJson } from '../../../src/protocol/nodes.ts'
 import { insertNode, readNode } from '../../../src/store/tables/nodes.ts'
 import { nodeSubject } from '../../engine/loop.ts'
 import type { Engine } from '../../services.ts'
-import { standingNode } from '../new-node.ts'
+import { newStaticNode } from '../new-node.ts'
 
 export interface AddedNodes {
   list(): readonly StaticNodeConfig[]
@@ -72,7 +72,7 @@ export function createAddedNodes(stateDir: string, targetOf: (name: string, ssh:
       const staticNode = { name, size: size || null, location: location || null, address: ssh }
       const slots = maxWorkspaces ?? config.nodes.maxWorkspaces
       await store.commit(() =>
-        insertNode(store.sql, standingNode('static', { ...staticNode, maxWorkspaces: slots }, now)),
+        insertNode(store.sql, newStaticNode('static', { ...staticNode, maxWorkspaces: slots }, now)),
       )
       loop.schedule(nodeSubject(name), now)
     },

@@ -1,7 +1,7 @@
 /** The providers that the configuration switches on. */
 import path from 'node:path'
 import type { OnResponse } from '../../../src/machines/hetzner/client.ts'
-import { directWay, hetznerProvider, type MachineTransport } from '../../../src/machines/hetzner/provider.ts'
+import { directTransport, hetznerProvider, type MachineTransport } from '../../../src/machines/hetzner/provider.ts'
 import { tokenReader } from '../../../src/machines/hetzner/token.ts'
 import { LOCAL_NODE, type LocalProvider, localProvider, localUnitProvider } from '../../../src/machines/local.ts'
 import type { Provider } from '../../../src/machines/provider.ts'
@@ -72,7 +72,7 @@ function ordering(
 ): Provider {
   const { providers, nodes } = loaded.config
   const { transport, tokenFile, setup } = providers.hetzner
-  const direct = directWay({ token: name => agentToken(install.key, name), setup })
+  const direct = directTransport({ token: name => agentToken(install.key, name), setup })
   return hetznerProvider({
     world,
     config: providers.hetzner,

@@ -100,7 +100,7 @@ function must<T>(answer: T | null, call: string): T {
   throw new TdfError('PROVIDER_REFUSED', `Hetzner answered 404 to ${call}: is [providers.hetzner] endpoint right?`)
 }
 
-/** The parts of the API's objects that we use. A status that we do not know reads as "not ready". */
+// The parts of the API's objects that tdf uses. An unknown status reads as "not ready".
 
 const labels = z.record(z.string(), z.string()).catch({})
 const price = z.object({ location: z.string(), price_hourly: z.object({ gross: z.string() }) })

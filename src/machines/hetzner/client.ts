@@ -147,7 +147,6 @@ function parseJson(text: string): unknown {
  * wait so that creates and deletes still get through, with the looks that belong to them; once it is empty, nothing is
  * sent that would be refused.
  */
-
 export interface Budget {
   /** Counts a request before it is sent. Throws PROVIDER_UNAVAILABLE when it has to wait. */
   take(kind: 'look' | 'change'): void

@@ -115,7 +115,7 @@ function createAccountLimit(clock: Clock) {
   }
 }
 
-/** The id of our ssh key in the project, looked up once for all nodes; so it follows no one's signal. */
+/** The id of our ssh key in the project, looked up once for all nodes, so it follows the signal of none. */
 function createClientKey({ api, installId, publicKey }: Hetzner) {
   let key: Promise<number> | null = null
   const forget = () => {

@@ -11,7 +11,7 @@ export interface Fleet {
   server(nodeName: string, isPartOfChange?: boolean): Promise<Server | undefined>
   /** The action's state as lately seen, watched from the first question on. */
   action(id: number): Promise<Action | undefined>
-  /** What was learnt outside of the list. */
+  /** A server that an answer outside of the list has shown. */
   saw(server: Server): void
   forget(nodeName: string): void
 }
@@ -32,7 +32,7 @@ export function createFleet(api: HetznerApi, clock: Clock, installId: string): F
     readAt = clock.mono()
   }
 
-  /** Shared by all nodes that wait, so it follows no one's signal; the client bounds it. */
+  /** Shared by all nodes that wait, so it follows the signal of none; the client bounds it. */
   async function refresh(isPartOfChange = false): Promise<void> {
     if (readAt !== null && clock.mono() - readAt < FRESH_MS) return
     reading ??= read(isPartOfChange).finally(() => {

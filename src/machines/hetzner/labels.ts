@@ -1,4 +1,4 @@
-/** What a machine of ours carries: whose it is, which node it is, and until when it is spoken for. */
+/** The labels of a machine of ours: its installation, its node, and the end of its lease. */
 import type { Server } from './api.ts'
 
 const INSTALL = 'tdf-install'

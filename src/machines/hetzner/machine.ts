@@ -14,7 +14,7 @@ export interface Hetzner {
   offers: Offers
   installId: string
   config: Config['providers']['hetzner']
-  /** How long a machine is spoken for beyond now, in ms. */
+  /** How long a lease runs from now, in ms. */
   leaseMs: number
   /** The first-boot document. It is readable on the machine for ever, so it must hold nothing that stays secret. */
   userData(node: Node): Promise<string>

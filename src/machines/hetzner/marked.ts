@@ -29,9 +29,12 @@ export function markedFleet({ api, installId, config }: Pick<Hetzner, 'api' | 'i
     async remove({ id, nodeName, leaseUntil }, signal) {
       const server = await api.getForChange(Number(id), signal)
       if (!server) return true
-      // Relabelled or spoken for since it was listed: then somebody looks after it.
+      // Relabelled, or its lease renewed, since it was listed: then it is in use.
       if (!isOurs(server, installId, nodeName) || leaseOf(server) !== leaseUntil) {
-        throw new TdfError('PROVIDER_REFUSED', `server ${id} was spoken for anew since it was listed`)
+        throw new TdfError(
+          'PROVIDER_REFUSED',
+          `server ${id} is in use again: its labels have changed since it was listed`,
+        )
       }
       if (server.status !== 'deleting') await api.remove(server.id, signal)
       return (await api.getForChange(server.id, signal)) === null

@@ -1,6 +1,6 @@
 /**
  * What to order and where, in order of preference: the same size elsewhere, then a larger size, each only where the
- * user did not say otherwise. What was refused is left alone for a while, by all nodes together.
+ * user did not say otherwise. What was refused is not tried for a while, by all nodes together.
  */
 import { TdfError } from '../../core/errors.ts'
 import type { Clock } from '../../platform/world.ts'
@@ -16,7 +16,7 @@ export interface Offer {
 export interface Offers {
   /** What may be tried now, best first. Throws why nothing may, with the time at which that changes. */
   open(node: { size: string | null; location: string | null }, mayVary: MayVary): Offer[]
-  /** Right before it is tried. False when somebody else has just begun to find out whether it is to be had again. */
+  /** Right before it is tried. False when another node has just begun to find out whether it is to be had again. */
   take(offer: Offer): boolean
   refused(offer: Offer, error: TdfError): void
   worked(offer: Offer): void

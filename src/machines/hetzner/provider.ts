@@ -32,7 +32,7 @@ export interface HetznerOptions {
   installId: string
   /** Read for every request. Throws PROVIDER_AUTH when there is none. */
   token(): string
-  /** How long a new machine is spoken for beyond now, in ms: as long as one may be held. */
+  /** How long a lease runs from now, in ms: as long as a machine may be held. */
   leaseMs: number
   transport: MachineTransport
   /** Told of every request to the API. */
@@ -74,7 +74,7 @@ export function hetznerProvider(options: HetznerOptions): Provider {
       serverId === undefined ? await api.byName(node.name, signal) : await api.getForChange(Number(serverId), signal)
     if (!server) return serverId !== undefined || isCertainlyAbsent(node)
     if (!isOurs(server, installId, node.name)) {
-      // Its name is somebody else's, so that there never was one of ours.
+      // A server that is not ours has its name, so that there never was one of ours.
       if (serverId === undefined) return true
       const message = `server ${server.id} does not carry the labels of ${node.name}; delete it by hand, if it is yours`
       throw new TdfError('PROVIDER_REFUSED', message)
@@ -106,22 +106,21 @@ export function hetznerProvider(options: HetznerOptions): Provider {
   }
 }
 
-/**
- * `transport = "direct"`: the image carries a tdf-agent of its own, which listens in a private network. The first-boot
- * document gives it its name and its token; whoever may become root there may read both, as everywhere.
- */
-
 const AGENT_PORT = 8787
 const FOLDER = '/etc/tdf-agent'
 
 export interface DirectOptions {
-  /** What is said at the door of a node's agent. */
+  /** What the daemon presents to a node's agent. */
   token(nodeName: string): string
   /** Run as root at the first boot; empty: nothing. */
   setup: string
 }
 
-export function directWay({ token, setup }: DirectOptions): MachineTransport {
+/**
+ * `transport = "direct"`: the image carries a tdf-agent of its own, which listens in a private network. The first-boot
+ * document gives it its name and its token; a process that may become root there may read both, as everywhere.
+ */
+export function directTransport({ token, setup }: DirectOptions): MachineTransport {
   const file = (path: string, permissions: string, content: string) => ({ path, permissions, content })
   return {
     // JSON is YAML, and quotes whatever is in it.

@@ -21,12 +21,12 @@ export interface ReapOptions {
   config: Config['providers']['hetzner']
   token(): string
   installId: string
-  /** Only says which it would be. */
+  /** Changes nothing. */
   dryRun: boolean
 }
 
 const LOOK_MS = 2_000
-/** A deletion takes seconds; whoever calls again sees the rest. */
+/** A deletion takes seconds; the next call sees the rest. */
 const LOOKS_MAX = 30
 
 /** Answers what was expired, and what says nothing of its lease. Throws when they cannot be listed. */

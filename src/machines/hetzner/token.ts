@@ -31,7 +31,7 @@ export function tokenReader({ tokenFile, env, stateDir }: TokenSource): () => st
   }
 }
 
-/** The first that says something. The service has an empty credential where nobody gave it one. */
+/** The first that is not empty: a service without a credential has an empty one. */
 function first(sources: readonly (() => string | null | undefined)[]): string {
   for (const source of sources) {
     const text = source()?.trim()

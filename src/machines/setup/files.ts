@@ -1,4 +1,4 @@
-/** Where things are on a node that tdf set up, and who owns them. */
+/** What is where on a machine that tdf set up, and who owns it. Pure text. */
 
 /** The agent of a prepared machine listens here, on its loopback. */
 export const AGENT_PORT = 8787
@@ -6,7 +6,7 @@ export const AGENT_PORT = 8787
 export const SYSTEM_BASE = '/opt/tdf-agent'
 export const SYSTEM_STATE = '/var/lib/tdf-agent'
 export const AGENT_USER = 'tdf-agent'
-/** Whom the standing connection signs in as: it may forward to the agent's port and nothing else. */
+/** The user of the ssh connection: it may forward to the agent's port and nothing else. */
 export const TUNNEL_USER = 'tdf-tunnel'
 
 /** One more than there are workspaces: a slot is being cleaned while its room is given away again. */
@@ -14,8 +14,7 @@ export function slotUsers(maxWorkspaces: number): string[] {
   return Array.from({ length: maxWorkspaces + 1 }, (_, index) => `tdf-slot${index + 1}`)
 }
 
-/** The files of a prepared machine, pure text. */
-
+/** A file of a prepared machine. */
 export interface NodeFile {
   path: string
   mode: '0644' | '0755'

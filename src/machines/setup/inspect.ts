@@ -74,9 +74,7 @@ export function parseInspection(text: string): NodeInspection {
   }
 }
 
-/** Versions as three numbers; what follows a dash counts for nothing. */
-
-/** Negative when `one` is older than `other`, positive when it is newer. */
+/** Negative when `one` is older than `other`, positive when it is newer. What follows a dash counts for nothing. */
 export function compareVersions(one: string, other: string): number {
   const [ours, theirs] = [numbers(one), numbers(other)]
   for (const [index, number] of ours.entries()) {

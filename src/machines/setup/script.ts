@@ -61,7 +61,7 @@ export function scriptHash(slots: readonly string[]): string {
     .slice(0, 16)
 }
 
-/** The same for a machine that nobody gave a document: the files first. */
+/** The same for a machine without a first-boot document: the files first. */
 export function wholeScript(slots: readonly string[], files: readonly NodeFile[], hasTunnel: boolean): string {
   const written = files.map(
     ({ path, mode, content }) =>

@@ -1,6 +1,6 @@
 /**
- * The way to the agent of one node by ssh. It is dialled when it is asked for and not there, prepared on the way, and
- * told from the last one by the callback url that comes with it. Whoever asks too soon after a failure gets that again.
+ * The ssh connection to the agent of one node. It is dialled when it is asked for and not there; the machine is prepared
+ * on the way. Its callback url tells it from the last one. A dial too soon after a failure answers that failure again.
  */
 
 import { mkdirSync } from 'node:fs'
@@ -23,7 +23,7 @@ export interface LinkOptions {
   sockets: MasterSockets
   preparation: Preparation
   callback(): { host: string; port: number }
-  /** The connection is over and nobody asked for that. */
+  /** The connection is over without a call of `close`. */
   onDown(): void
 }
 

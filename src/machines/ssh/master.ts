@@ -129,7 +129,7 @@ async function forward(options: MasterOptions, flag: '-L' | '-R', what: string):
   throw unreachableBySsh(nodeName, target, asked)
 }
 
-/** Of a daemon that was killed: nobody reads its answers, and it would hold the node's port for ever. */
+/** Ends the master of a daemon that was killed: its answers go nowhere, and it would hold the node's port for ever. */
 export function endLeftover(target: SshTarget): void {
   const identity = readIdentity(processFile(target))
   if (identity && isAlive(identity)) sendSignal(-identity.pid, 'SIGKILL')

@@ -94,7 +94,7 @@ it('leaves a machine whose lease was renewed since it was listed', async () => {
   }
   await listening.stop()
   listening = await listenHetzner(cloud)
-  expect(await reap('--install', 'abc123')).toMatchObject({ code: 1, out: expect.stringContaining('spoken for anew') })
+  expect(await reap('--install', 'abc123')).toMatchObject({ code: 1, out: expect.stringContaining('in use again') })
   expect(left()).toEqual(['one'])
 })
 
