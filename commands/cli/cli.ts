@@ -77,8 +77,17 @@ export function createCli(around: Surroundings, programDir: string): Cli {
     controlClient({ ...socketOf(cli), onOtherVersion, ...(cli.debug ? { onRequest: logRequests(cli) } : {}) }),
   )
   const cli: Cli = {
-    ...{ args: [], command: [], programDir, env, stdout, stderr, paths, client },
-    ...{ host: undefined, colour: undefined, debug: env.TDF_DEBUG === 'api' },
+    args: [],
+    command: [],
+    programDir,
+    env,
+    stdout,
+    stderr,
+    paths,
+    client,
+    host: undefined,
+    colour: undefined,
+    debug: env.TDF_DEBUG === 'api',
     // Opened on first use: Node loads its file streams for it, and most commands read nothing.
     get stdin() {
       return around.stdin

@@ -143,7 +143,12 @@ export async function readJournal(
   const { scope } = placeOf(cli, chosen)
   const words = [
     ...(scope === 'user' ? ['--user'] : []),
-    ...['--unit', 'tdfd', '--lines', String(tail), '--output', 'cat'],
+    '--unit',
+    'tdfd',
+    '--lines',
+    String(tail),
+    '--output',
+    'cat',
     ...(follow ? ['--follow'] : ['--no-pager']),
   ]
   const exit = await runForeground('journalctl', words, { cwd: cli.cwd, env: plainEnv(cli) })

@@ -25,7 +25,10 @@ export async function reapMachines(cli: Cli, flags: ReapFlags, command: Command)
   const { hetzner } = config.providers
   const reaped = await reap(
     {
-      ...{ world, installId, config: hetzner, dryRun: flags.dryRun === true },
+      world,
+      installId,
+      config: hetzner,
+      dryRun: flags.dryRun === true,
       token: tokenReader({ tokenFile: hetzner.tokenFile, env: cli.env, stateDir: cli.paths().stateDir }),
     },
     new AbortController().signal,

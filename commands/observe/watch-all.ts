@@ -16,7 +16,10 @@ export async function watchAll(cli: Cli, { format, isReadOnly }: WatchAllOptions
   const { tuiSettings } = await import('./tui-settings.ts')
   const [settings, { openDashboard }] = await Promise.all([tuiSettings(cli), import('../../src/tui/open.ts')])
   cli.exitCode = await openDashboard({
-    ...{ ...settings, client: cli.client(), stdin, stdout },
+    ...settings,
+    client: cli.client(),
+    stdin,
+    stdout,
     isReadOnly: isReadOnly || settings.isReadOnly,
     async pager(pieces) {
       const { showInPager } = await import('../cli/pager.ts')

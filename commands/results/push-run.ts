@@ -22,8 +22,10 @@ export async function push(cli: Cli, reference: string, options: PushOptions, fo
   const { id, repo } = await client.call<TaskJson>({ path: `/tasks/${encodeURIComponent(reference)}` })
   const remote = await remoteOf(cli, existsSync(repo.url) ? repo.url : cli.cwd, options.remote)
   const json = {
-    ...{ remote: options.remote === undefined ? null : remote, fallback: existsSync(repo.url) ? remote : null },
-    ...{ branch: options.branch ?? null, pr: options.pr === true },
+    remote: options.remote === undefined ? null : remote,
+    fallback: existsSync(repo.url) ? remote : null,
+    branch: options.branch ?? null,
+    pr: options.pr === true,
   }
   const task = await client.call<TaskJson>({ method: 'POST', path: `/tasks/${id}/push`, json, timeoutMs: PUSH_MS })
   if (task.push?.state === 'failed') throw pushFailed(task.id, task.push)

@@ -73,7 +73,7 @@ export function callbackApp(engine: RunningEngine, hosts: () => readonly string[
 }
 
 /** By the kind of call, with ids left out, and by the status of the answer. */
-function counted({ metrics }: RunningEngine): MiddlewareHandler {
+function counted({ metrics }: Pick<RunningEngine, 'metrics'>): MiddlewareHandler {
   return async (c, next) => {
     await next()
     metrics.callback(KINDS.find(kind => c.req.path.endsWith(`/${kind}`)) ?? 'other', c.res.status)
@@ -97,7 +97,7 @@ function idOf(c: Context): string {
  * By the hash of what was sent: how long the look-up takes says nothing about a token, which is 256 bits of a MAC.
  * Throws UNAUTHORIZED or TOO_MANY_REQUESTS.
  */
-function tokenOf({ store }: RunningEngine, c: Context, rate: Rate): Token {
+function tokenOf({ store }: Pick<RunningEngine, 'store'>, c: Context, rate: Rate): Token {
   const [scheme, secret] = (c.req.header('authorization') ?? '').split(' ')
   const hash = scheme === 'Bearer' && secret ? hashToken(secret) : undefined
   const token = hash === undefined ? undefined : readToken(store.sql, hash)

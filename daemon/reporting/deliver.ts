@@ -59,7 +59,10 @@ const TAGS = {
 
 function factsOf({ event, taskId, status, verdict, text }: NoticeJson): Record<string, string> {
   return {
-    ...{ TDF_EVENT: event, TDF_TASK_ID: taskId, TDF_STATUS: status, TDF_VERDICT: verdict ?? '' },
+    TDF_EVENT: event,
+    TDF_TASK_ID: taskId,
+    TDF_STATUS: status,
+    TDF_VERDICT: verdict ?? '',
     TDF_TITLE: text?.title ?? '',
   }
 }

@@ -102,6 +102,6 @@ export function loginOf(engine: Engine, { type, env }: Config['agents'][string])
 
 const oneOf = (names: readonly string[]) => names.join(' or ') || 'a variable that its table names'
 
-function hasOthers({ store, providers }: Engine): boolean {
+function hasOthers({ store, providers }: Pick<Engine, 'store' | 'providers'>): boolean {
   return providers.hetzner !== undefined || readNodes(store.sql).some(({ provider }) => provider !== 'local')
 }

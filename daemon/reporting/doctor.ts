@@ -23,7 +23,7 @@ export async function examine(engine: Engine, health: Health, stateDir: string):
   return [...well, ...checkModes(stateDir), ...seen.flat()]
 }
 
-function checkAdmission({ admission }: Engine): FindingJson[] {
+function checkAdmission({ admission }: Pick<Engine, 'admission'>): FindingJson[] {
   const obstacle = admission.obstacle()
   if (obstacle === null) return [{ check: 'new work', state: 'ok', message: 'it is taken in', hint: null }]
   return [{ check: 'new work', state: 'warn', message: obstacle, hint: 'tdf daemon status' }]
@@ -52,7 +52,10 @@ function restartCommand(): string {
   return process.env.TDF_SYSTEM === '1' ? 'systemctl restart tdf-agent' : 'systemctl --user restart tdf-agent'
 }
 
-async function checkSandbox({ localSandbox, agents }: Engine, node: ReadNode): Promise<FindingJson[]> {
+async function checkSandbox(
+  { localSandbox, agents }: Pick<Engine, 'localSandbox' | 'agents'>,
+  node: ReadNode,
+): Promise<FindingJson[]> {
   const kind = localSandbox?.()?.kind
   if (!kind) return []
   const check = 'sandbox'
@@ -73,7 +76,7 @@ async function checkSandbox({ localSandbox, agents }: Engine, node: ReadNode): P
 const NEEDS_PERSON = ['held', 'lost', 'failed']
 
 /** Whether there are nodes, and whether one of them needs a person. */
-export function checkNodes({ store, providers }: Engine): FindingJson[] {
+export function checkNodes({ store, providers }: Pick<Engine, 'store' | 'providers'>): FindingJson[] {
   const nodes = readNodes(store.sql)
   const canOrder = Object.values(providers).some(provider => provider?.catalogue())
   if (nodes.length === 0 && !canOrder) {

@@ -52,7 +52,7 @@ function turns(delayMs: number): Check {
 }
 
 /** A task that is due and not run for minutes waits for a timer that was lost. */
-function schedules({ loop, world }: Engine): Check {
+function schedules({ loop, world }: Pick<Engine, 'loop' | 'world'>): Check {
   const overdueMs = Math.max(world.clock.now() - (loop.earliest() ?? Number.POSITIVE_INFINITY), 0)
   const detail =
     overdueMs === 0 ? 'nothing is overdue' : `the earliest wake is ${Math.round(overdueMs / 1000)} s overdue`
@@ -60,7 +60,7 @@ function schedules({ loop, world }: Engine): Check {
 }
 
 /** Whether Hetzner takes our token, as far as it was asked. */
-function orders({ metrics }: Engine): Check[] {
+function orders({ metrics }: Pick<Engine, 'metrics'>): Check[] {
   const refuses = metrics.hetznerRefuses()
   if (refuses === null) return []
   const detail = refuses ? 'Hetzner refused the API token when it was last asked' : 'Hetzner takes the API token'
@@ -68,7 +68,7 @@ function orders({ metrics }: Engine): Check[] {
 }
 
 /** One row, durably. A refusal is an answer: a full disk is not mended by a restart. */
-async function writes({ store, world }: Engine): Promise<Check[]> {
+async function writes({ store, world }: Pick<Engine, 'store' | 'world'>): Promise<Check[]> {
   const row = () => writeMeta(store.sql, 'alive_at', String(world.clock.now()))
   const stored = store.commit(row).then(
     () => 'a row is durable',

@@ -37,7 +37,12 @@ export function noticeOf(task: Task, event: NoticeEvent, now: number, includeTex
   const { spec, result, error } = task
   return {
     schema: 'tdf.notice.v1',
-    ...{ event, at: iso(now), taskId: task.id, attempt: task.attempt, status: task.status, verdict: task.verdict },
+    event,
+    at: iso(now),
+    taskId: task.id,
+    attempt: task.attempt,
+    status: task.status,
+    verdict: task.verdict,
     agent: spec.agent.name,
     node: task.nodeName,
     startedAt: iso(task.startedAt),
@@ -45,13 +50,20 @@ export function noticeOf(task: Task, event: NoticeEvent, now: number, includeTex
     parkedUntil: iso(task.parkedUntil),
     errorCode: error?.code ?? null,
     result: result && {
-      ...{ commit: result.commit, ahead: result.ahead, filesChanged: result.filesChanged },
-      ...{ insertions: result.insertions, deletions: result.deletions },
+      commit: result.commit,
+      ahead: result.ahead,
+      filesChanged: result.filesChanged,
+      insertions: result.insertions,
+      deletions: result.deletions,
     },
     text: includeText
       ? {
-          ...{ title: spec.title, prompt: spec.prompt, labels: spec.labels, branch: spec.outputBranch },
-          ...{ summary: result?.summary ?? null, error: error?.message ?? null },
+          title: spec.title,
+          prompt: spec.prompt,
+          labels: spec.labels,
+          branch: spec.outputBranch,
+          summary: result?.summary ?? null,
+          error: error?.message ?? null,
         }
       : null,
   }

@@ -145,8 +145,23 @@ const only = (names: readonly string[]) => (row: Row) =>
   Object.fromEntries(names.flatMap(name => (name in row ? [[name, row[name]]] : [])))
 
 const TASK = [
-  ...['id', 'attempt', 'agent', 'priority', 'status', 'step', 'stepEnteredAt', 'stepAttempt', 'wakeAt', 'parkedUntil'],
-  ...['verdict', 'usage', 'cleanup', 'createdAt', 'startedAt', 'completedAt', 'updatedAt'],
+  'id',
+  'attempt',
+  'agent',
+  'priority',
+  'status',
+  'step',
+  'stepEnteredAt',
+  'stepAttempt',
+  'wakeAt',
+  'parkedUntil',
+  'verdict',
+  'usage',
+  'cleanup',
+  'createdAt',
+  'startedAt',
+  'completedAt',
+  'updatedAt',
 ]
 
 export function taskPart(task: Row): Row {
@@ -164,11 +179,27 @@ export function taskPart(task: Row): Row {
 }
 
 export const statusPart = only([
-  ...['pid', 'version', 'startedAt', 'supervisor', 'tasks', 'nodes', 'obstacle', 'socket', 'callbacksUrl'],
+  'pid',
+  'version',
+  'startedAt',
+  'supervisor',
+  'tasks',
+  'nodes',
+  'obstacle',
+  'socket',
+  'callbacksUrl',
 ])
 
 export const nodePart = only([
-  ...['name', 'provider', 'status', 'size', 'location', 'workspaces', 'maxWorkspaces', 'warmUntil', 'createdAt'],
+  'name',
+  'provider',
+  'status',
+  'size',
+  'location',
+  'workspaces',
+  'maxWorkspaces',
+  'warmUntil',
+  'createdAt',
 ])
 
 /** Of an event, the names of steps and statuses and how long it took. */

@@ -195,8 +195,10 @@ const must = (result: RunResult, what: string) =>
 function identityEnv(author: Taken['author']): Record<string, string> {
   const { name, email } = author ?? { name: 'tdf', email: 'tdf@localhost' }
   return {
-    ...{ GIT_AUTHOR_NAME: name, GIT_AUTHOR_EMAIL: email },
-    ...{ GIT_COMMITTER_NAME: name, GIT_COMMITTER_EMAIL: email },
+    GIT_AUTHOR_NAME: name,
+    GIT_AUTHOR_EMAIL: email,
+    GIT_COMMITTER_NAME: name,
+    GIT_COMMITTER_EMAIL: email,
   }
 }
 

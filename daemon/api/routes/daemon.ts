@@ -50,7 +50,7 @@ export function backupRoutes({ backups }: Pick<Control, 'backups'>): Hono {
 }
 
 /** Secrets by name. A value is stored and never returned. */
-export function secretRoutes({ config }: RunningEngine, { secrets }: Pick<Control, 'secrets'>): Hono {
+export function secretRoutes({ config }: Pick<RunningEngine, 'config'>, { secrets }: Pick<Control, 'secrets'>): Hono {
   const app = new Hono()
   const listed = (): SecretJson[] =>
     secrets.list().map(({ name, at }) => ({ name, setAt: iso(Math.round(at)), usedBy: usersOf(name) }))

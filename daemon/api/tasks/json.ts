@@ -78,7 +78,14 @@ function pushOf(sql: Sql, { id, attempt }: Task): TaskJson['push'] {
   if (push?.attempt !== attempt) return null
   const { state, remote, branch, commitId, pushedCommit, wantsPr, prUrl, tries, dueAt, error, updatedAt } = push
   return {
-    ...{ state, remote, branch, commit: commitId, pushedCommit, wantsPr, prUrl, tries },
+    state,
+    remote,
+    branch,
+    commit: commitId,
+    pushedCommit,
+    wantsPr,
+    prUrl,
+    tries,
     nextTryAt: state === 'pending' ? iso(dueAt) : null,
     error,
     updatedAt: iso(updatedAt),

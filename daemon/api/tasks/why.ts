@@ -120,7 +120,11 @@ function whyAwaiting({ id, facts: { question } }: Task): Explained {
 }
 
 /** Who holds the slots is named where they are what is missing. */
-function reasonFor({ store, config }: Engine, request: PlacementRequest, capacity: NodeCapacity): string {
+function reasonFor(
+  { store, config }: Pick<Engine, 'store' | 'config'>,
+  request: PlacementRequest,
+  capacity: NodeCapacity,
+): string {
   const { name, used, slots } = capacity
   const reason = rejection(request, capacity, config) ?? rejections.none()
   if (reason !== rejections.slots(used, slots)) return reason
