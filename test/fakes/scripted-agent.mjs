@@ -24,6 +24,11 @@ let prompt = null
 let answered = () => {}
 let decision = null
 
+const HISTORY = [
+  { sessionUpdate: 'tool_call_update', toolCallId: 'old', status: 'failed', rawOutput: { code: 'rejected' } },
+  { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: 'Error: 401 Unauthorized' } },
+]
+
 const HEAR = {
   claude(message) {
     if (message.type === 'control_response') return answered(message, message.response?.response?.behavior === 'allow')
@@ -48,7 +53,12 @@ const HEAR = {
     const agentInfo = { name: 'scripted', version: '1.2.3' }
     if (message.method === 'initialize') reply({ protocolVersion: 1, agentCapabilities: {}, agentInfo })
     else if (message.method === 'session/new') reply({ sessionId: 'c1' })
-    else if (message.method === 'session/prompt') {
+    else if (message.method === 'session/load') {
+      // The conversation so far: a tool that was refused, and a login that was.
+      for (const update of HISTORY)
+        putLine(JSON.stringify({ jsonrpc: '2.0', method: 'session/update', params: { update } }))
+      reply({})
+    } else if (message.method === 'session/prompt') {
       prompt = message.id
       begin()
     } else if (!message.method) answered(message, message.result?.outcome?.optionId?.startsWith('ok') === true)

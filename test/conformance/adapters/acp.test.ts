@@ -5,6 +5,8 @@ import { openStage, type Stage } from './stage.ts'
 
 adapterConformance('acp', acp)
 
+const END = { jsonrpc: '2.0', id: '@PROMPT', result: { stopReason: 'end_turn' } }
+
 describe('the adapter of acp', () => {
   let stage: Stage
   beforeAll(async () => {
@@ -13,6 +15,18 @@ describe('the adapter of acp', () => {
 
   it.each(Object.entries(ACP_REFUSALS))('knows a refusal of %s', async (_, line) => {
     expect(await stage.run([line, ...acp.done('Done')])).toMatchObject({ outcome: 'permission_denied' })
+  })
+
+  it('does not judge a resumed run by what was said before it', async () => {
+    const end = await stage.run(['@write again.txt', JSON.stringify(END)], { resumeRef: 'c1' })
+    expect(end).toMatchObject({ outcome: 'success', resumeRef: 'c1' })
+  })
+
+  it('counts a refusal by its own rules where a person may be asked', async () => {
+    const [line = ''] = Object.values(ACP_REFUSALS)
+    expect(await stage.run([line, ...acp.done('Done')], { permissions: 'ask' })).toMatchObject({
+      outcome: 'permission_denied',
+    })
   })
 
   it('takes no answer for the end that answers none of its requests', async () => {

@@ -64,6 +64,13 @@ export function adapterConformance(type: string, dialect: Dialect): void {
       expect(await session.end()).toMatchObject({ outcome: 'success', pendingPermission: null })
     })
 
+    it('goes on with the no of a person, and may succeed', async () => {
+      const session = await stage.begin([...dialect.ask('make'), ...dialect.done('Done')], { permissions: 'ask' })
+      const asked = await eventually('it asks', async () => (await session.view()).pendingPermission)
+      expect(await session.post('permission', { requestId: asked.requestId, decision: 'deny' })).toBe(202)
+      expect(await session.end()).toMatchObject({ outcome: 'success' })
+    })
+
     it('never takes a run whose tools were refused for a good one', async () => {
       expect(await stage.run(dialect.refused)).toMatchObject({ outcome: 'permission_denied' })
     })

@@ -25,7 +25,7 @@ const ENDS: Record<string, string | { limit: number | null }> = {
   'claude-limit-then-allowed-then-crash.txt': 'agent_error',
   'claude-result-with-bom.txt': 'well',
   'claude-max-turns.txt': 'agent_error',
-  'claude-error-during-execution.txt': 'interrupted',
+  'claude-error-during-execution.txt': 'agent_error',
   'codex-limit.txt': { limit: 5 * 24 * 60 },
   'codex-limit-told-late.txt': { limit: 60 },
   'codex-retry-then-done.txt': 'well',

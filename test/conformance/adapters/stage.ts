@@ -21,6 +21,7 @@ export interface Stage {
 export interface PlayOptions {
   permissions?: 'allow' | 'deny' | 'ask'
   timeoutMs?: number
+  resumeRef?: string
 }
 
 export interface Session {
@@ -35,11 +36,17 @@ export async function openStage(type: string): Promise<Stage> {
   const agent: AgentProcess = await startAgentProcess()
   const workspace = await readyWorkspace(agent, `file://${repository()}`)
   const tree = join(agent.state, 'workspaces', workspace, 'work')
-  const begin: Stage['begin'] = async (script, { permissions = 'allow', timeoutMs } = {}) => {
+  const begin: Stage['begin'] = async (script, { permissions = 'allow', timeoutMs, resumeRef } = {}) => {
     const file = typeof script === 'string' ? script : join(tempFolder(), 'script.txt')
     if (typeof script !== 'string') writeFileSync(file, `${script.join('\n')}\n`)
     const command = [process.execPath, PEER, type, file]
-    const body = { ...sessionBody([]), prompt: 'do it', permissions, ...(timeoutMs ? { timeoutMs } : {}) }
+    const body = {
+      ...sessionBody([]),
+      prompt: 'do it',
+      permissions,
+      ...(timeoutMs ? { timeoutMs } : {}),
+      ...(resumeRef ? { resumeRef } : {}),
+    }
     body.agent = { type, command, env: {} }
     const started = await agent.post(`/workspaces/${workspace}/agent-sessions`, body)
     if (started.status !== 201) throw new Error(`session refused: ${started.bytes}`)

@@ -81,6 +81,8 @@ function openProtocol({ workTree, prompt, resumeRef, model }: Opening): Protocol
       }
       return [{ jsonrpc: '2.0', id: message.id, error: { code: -32601, message: 'not supported' } }]
     },
+    // `session/load` repeats the whole conversation before it is answered.
+    isHistory: ({ method }) => method === 'session/update' && !isOpen,
     prompt: (given, isIdle) => (isOpen && isIdle ? [turn(given)] : null),
     answer: (id, decision) => {
       const optionId = optionFor(decision, asked.get(id) ?? [])

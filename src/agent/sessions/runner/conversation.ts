@@ -6,7 +6,7 @@
 import type { Writable } from 'node:stream'
 import type { CommandEnd } from '../../../platform/process.ts'
 import type { Cancel, World } from '../../../platform/world.ts'
-import { type Account, endingOf, NOTHING_SAID, take, verdictOf } from '../../../transcript/account.ts'
+import { type Account, endingOf, NOTHING_SAID, take, type Verdict, verdictOf } from '../../../transcript/account.ts'
 import type { AgentEvent, Json } from '../../../transcript/event.ts'
 import { parseLine, readJsonLine } from '../../../transcript/read.ts'
 import type { Adapter, Prompt, Protocol } from '../adapters/adapter.ts'
@@ -54,6 +54,8 @@ interface Parts extends ConversationOptions {
   farewell: Farewell
   account: Account
   isOverBudget: boolean
+  isInterrupted: boolean
+  isDeniedByPerson: boolean
   storeAgain: Cancel | null
 }
 
@@ -75,6 +77,7 @@ export function startConversation(options: ConversationOptions): Conversation {
     isAsking: () => permissions.pending() !== null,
     interrupt: () => {
       if (protocol === null || farewell.isClosed()) return false
+      parts.isInterrupted = true
       write(parts, protocol.interrupt())
       return true
     },
@@ -98,6 +101,8 @@ function open(options: ConversationOptions): Parts {
     farewell: openFarewell(world.clock, input, options.terminate),
     account: { ...NOTHING_SAID, resumeRef: request.resumeRef },
     isOverBudget: false,
+    isInterrupted: false,
+    isDeniedByPerson: false,
     storeAgain: null,
   }
 }
@@ -112,9 +117,11 @@ function write({ farewell, input }: Parts, messages: readonly Json[]): void {
 function receive(parts: Parts, text: string): void {
   const message = parseLine(text)
   if (message !== null) {
+    const { protocol, adapter } = parts
     // The protocol is first: an event of a message may need what the protocol keeps of it, as a question its options.
-    const replies = parts.protocol?.receive(message) ?? []
-    for (const event of readJsonLine(message, parts.adapter.reader)) observe(parts, event)
+    const replies = protocol?.receive(message) ?? []
+    const events = protocol?.isHistory?.(message) ? [] : readJsonLine(message, adapter.reader)
+    for (const event of events) observe(parts, event)
     write(parts, replies)
   }
   store(parts, false)
@@ -123,7 +130,7 @@ function receive(parts: Parts, text: string): void {
 function observe(parts: Parts, event: AgentEvent): void {
   const { request, prompts } = parts
   // A person said no, and the agent went on with that.
-  if (event.kind === 'denied' && request.permissions === 'ask') return
+  if (event.kind === 'denied' && parts.isDeniedByPerson) return
   const { resumeRef } = parts.account
   parts.account = take(parts.account, event, isoNow(parts))
   if (event.kind === 'accepted' && prompts?.confirm(event.prompt)) store(parts, true)
@@ -150,6 +157,7 @@ function settle(parts: Parts, event: Extract<AgentEvent, { kind: 'permission' }>
 function look(parts: Parts): void {
   const { protocol, permissions, farewell } = parts
   for (const { request: asked, decision, message } of permissions.answers()) {
+    parts.isDeniedByPerson ||= decision === 'deny'
     if (protocol) write(parts, protocol.answer(asked, decision, message).messages)
     store(parts, true)
   }
@@ -200,11 +208,17 @@ function finish(parts: Parts, end: CommandEnd): string | null {
   permissions.close()
   const verdict = parts.isOverBudget
     ? overBudget(account)
-    : verdictOf(account, farewell.hasLingered() ? { exitCode: 0, signal: null } : end)
+    : ofOwnAccord(parts, end, verdictOf(account, farewell.hasLingered() ? { exitCode: 0, signal: null } : end))
   // A window that is full says when it empties, also when nothing was refused.
   if (verdict?.outcome !== 'usage_limit') parts.account = { ...account, resetAt: null }
   storeFacts(folder, { ...factsOf(parts, verdict), retrying: null }, true)
   return account.resumeRef
+}
+
+/** An agent that calls its end an interruption and fails by itself was not interrupted: nothing is there to go on from. */
+function ofOwnAccord({ isInterrupted }: Parts, { exitCode, signal }: CommandEnd, verdict: Verdict): Verdict {
+  const isOwn = !isInterrupted && signal === null && exitCode !== 0 && exitCode !== null
+  return isOwn && verdict.failure === 'interrupted' ? { ...verdict, failure: 'other' } : verdict
 }
 
 function withoutSecrets(facts: SessionFacts, secrets: Record<string, string>): SessionFacts {
