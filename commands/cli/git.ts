@@ -5,20 +5,25 @@ import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { TdfError } from '../../src/core/errors.ts'
 import { hasPassword, isRepositoryUrl } from '../../src/platform/git.ts'
-import { type RunResult, run } from '../../src/platform/process.ts'
+import { type RunOptions, type RunResult, run } from '../../src/platform/process.ts'
 import type { Cli } from './cli.ts'
 
-export type Git = (args: readonly string[], env?: Record<string, string>) => Promise<RunResult>
+export type Git = (
+  args: readonly string[],
+  env?: Record<string, string>,
+  more?: Partial<Pick<RunOptions, 'input' | 'timeoutMs'>>,
+) => Promise<RunResult>
 
 const TIMEOUT_MS = 600_000
 
 export function userGit(cli: Cli, cwd: string): Git {
   const inherited = plainEnv(cli)
-  return (args, env = {}) =>
+  return (args, env = {}, more = {}) =>
     run('git', args, {
       cwd,
       env: { ...inherited, GIT_TERMINAL_PROMPT: '0', LC_ALL: 'C.UTF-8', ...env },
       timeoutMs: TIMEOUT_MS,
+      ...more,
     })
 }
 

@@ -3,8 +3,9 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { TdfError } from '../../src/core/errors.ts'
+import { asTdfError, TdfError } from '../../src/core/errors.ts'
 import { resultRefOf } from '../../src/core/task.ts'
+import { unpackBundle } from '../../src/platform/bundle.ts'
 import { isSafeBranch } from '../../src/platform/git.ts'
 import type { TaskJson } from '../../src/protocol/control.ts'
 import { sanitize } from '../../src/text/sanitize.ts'
@@ -100,12 +101,13 @@ async function fetchObjects(cli: Cli, git: Git, task: TaskJson, picks: readonly 
     ])
     const reply = await cli.client().raw({ path: `/tasks/${task.id}/bundle?${query}`, download, timeoutMs: FETCH_MS })
     if (reply.status === 204) return
-    // git leaves a ref out of a bundle when its objects are here already.
-    const heads = (await git(['bundle', 'list-heads', download])).stdout.split('\n')
-    const refs = heads.flatMap(line => picks.flatMap(({ ref }) => (line.endsWith(` ${ref}`) ? [ref] : [])))
-    const quiet = ['-c', 'gc.auto=0', '-c', 'maintenance.auto=false', '-c', 'fetch.recurseSubmodules=no']
-    const fetched = await git([...quiet, 'fetch', '--quiet', '--no-tags', '--no-write-fetch-head', download, ...refs])
-    if (fetched.exitCode !== 0) throw broken(fetched.stderr)
+    const found = (await git(['rev-parse', '--git-path', 'objects'])).stdout.trimEnd()
+    await unpackBundle(download, {
+      objects: path.resolve(cli.cwd, found),
+      git: (args, { env, ...more }) => git(args, env, more),
+    }).catch(thrown => {
+      throw broken(asTdfError(thrown).message)
+    })
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

@@ -26,16 +26,16 @@ export async function checkpointAnswer(repository: Repository, ref: string): Pro
   return read?.data ?? null
 }
 
-/** `file` is null when nothing new has to come. Throws RESULT_BROKEN. */
+/** `came` is what the unpacked bundle names, if one had to come. Throws RESULT_BROKEN. */
 export async function keepCheckpoint(
   repository: Repository,
   task: Task,
   saved: Salvaged,
-  file: string | null,
+  came: ReadonlyMap<string, string>,
 ): Promise<void> {
   const ref = checkpointRefOf(task)
   const before = await checkpointAnswer(repository, ref)
-  const beside = await receiveRefs(repository, ref, saved, file, before?.saved)
+  const beside = await receiveRefs(repository, ref, saved, came, before?.saved)
   const answer = JSON.stringify({ ...saved, saved: beside } satisfies Salvaged)
   const blob = (await repository.must(['hash-object', '-w', '--stdin'], { input: answer })).trim()
   const lines = [`update ${ref}-base ${saved.baseCommit}`, `update ${answerRef(ref)} ${blob}`]

@@ -8,7 +8,7 @@ import type { Salvaged } from '../../src/protocol/salvage.ts'
 import { pack } from './bundles.ts'
 import { checkpointAnswer, checkpointRefOf, keepCheckpoint, takeCheckpoint } from './checkpoints.ts'
 import { logFiles } from './logs.ts'
-import { missingFrom, QUIET, receiveRefs } from './receive.ts'
+import { missingFrom, receiveRefs } from './receive.ts'
 import { type Repository, repositories } from './repository.ts'
 import type { Results } from './results.ts'
 
@@ -51,7 +51,8 @@ export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: Gi
     },
     async receive(task, saved, file) {
       const repository = await of(task)
-      return repository.alone(() => receive(repository, task, saved, file))
+      const came = file === null ? NOTHING : await repository.unpack(file)
+      return repository.alone(() => receive(repository, task, saved, came))
     },
     async missing(task, saved) {
       return missingFrom(await of(task), resultRefOf(task.id, task.attempt), saved)
@@ -63,8 +64,8 @@ export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: Gi
       const file = `${results.downloadFile(task)}.checkpoint`
       try {
         const have = [...(await results.have(task)), ...(before === null ? [] : tipsOf(before))]
-        const came = await fetch(have, file)
-        await repository.alone(() => keepCheckpoint(repository, task, saved, came ? file : null))
+        const came = (await fetch(have, file)) ? await repository.unpack(file) : NOTHING
+        await repository.alone(() => keepCheckpoint(repository, task, saved, came))
       } finally {
         await results.discard(file)
       }
@@ -101,11 +102,19 @@ async function takeBase(repository: Repository, { spec }: Task, bundleFile: (sha
   await repository.must(['fetch', ...QUIET, '--end-of-options', file, target], { timeoutMs: FETCH_TIMEOUT_MS })
 }
 
+const QUIET = ['--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-maintenance', '--no-recurse-submodules']
+const NOTHING: ReadonlyMap<string, string> = new Map()
+
 const tipsOf = ({ commit, saved }: Salvaged) => [commit, ...saved.map(one => one.commit)].slice(0, HAVE_MAX)
 
-async function receive(repository: Repository, task: Task, saved: Salvaged, file: string | null): Promise<Salvaged> {
+async function receive(
+  repository: Repository,
+  task: Task,
+  saved: Salvaged,
+  came: ReadonlyMap<string, string>,
+): Promise<Salvaged> {
   const ref = resultRefOf(task.id, task.attempt)
-  const beside = await receiveRefs(repository, ref, saved, file, task.facts.salvage?.saved)
+  const beside = await receiveRefs(repository, ref, saved, came, task.facts.salvage?.saved)
   await repository.must(['update-ref', `${BASES}/${saved.baseCommit}`, saved.baseCommit])
   const judged = task.facts.kept ? task.result?.commit : undefined
   if (judged === undefined || judged === saved.commit) return { ...saved, saved: beside }

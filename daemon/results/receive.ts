@@ -1,18 +1,8 @@
-/** Refs of one salvage, from a node's bundle into our repository: every object checked, then all names at once. */
+/** Refs of one salvage, as a node's bundle names them, in our repository: once every object is here, all names at once. */
 import { TdfError } from '../../src/core/errors.ts'
 import { notHome, type SavedRef } from '../../src/core/saved.ts'
 import type { Salvaged } from '../../src/protocol/salvage.ts'
 import type { Repository } from './repository.ts'
-
-const INCOMING = 'refs/tdf-incoming'
-const FETCH_TIMEOUT_MS = 600_000
-export const QUIET = [
-  '--quiet',
-  '--no-tags',
-  '--no-write-fetch-head',
-  '--no-auto-maintenance',
-  '--no-recurse-submodules',
-]
 
 /** Refs that stand beside a result, by what follows its name. */
 const BESIDE = /^-(?:heads|stash|worktrees|others)\/./
@@ -21,7 +11,7 @@ const TALK = /^-(?:log|session)$/
 const UNSAFE = /\p{Cc}|[ ~^:?*[\\]|\.\.|@\{|\/\/|\/\.|\.lock(?:\/|$)|[./]$/u
 
 /**
- * Names `ref`, and what was saved beside it, once all of it is here; `file` is null when no object had to come. What has
+ * Names `ref`, and what was saved beside it, once all of it is here; `came` is what the unpacked bundle names, if one came. What has
  * the same name from before and is another commit moves to a name of its own: nothing that was at home goes. Answers all
  * that is at home beside `ref`. Throws RESULT_BROKEN.
  */
@@ -29,16 +19,11 @@ export async function receiveRefs(
   repository: Repository,
   ref: string,
   saved: Salvaged,
-  file: string | null,
+  came: ReadonlyMap<string, string>,
   earlier: readonly SavedRef[] = [],
 ): Promise<SavedRef[]> {
-  const incoming = `${INCOMING}/${ref.slice('refs/'.length)}`
-  if (file !== null) {
-    const wanted = `+${ref}*:${incoming}*`
-    await repository.must(['fetch', ...QUIET, '--end-of-options', file, wanted], { timeoutMs: FETCH_TIMEOUT_MS })
-  }
-  const [came, before] = await Promise.all([refsUnder(repository, incoming), refsUnder(repository, ref)])
-  const refs = named(ref, saved, came, incoming)
+  const before = await refsUnder(repository, ref)
+  const refs = named(ref, saved, came)
   await assertCommits(repository, [...refs.values(), saved.baseCommit])
   const moved = new Map<string, string>()
   for (const [name, oid] of before) {
@@ -53,9 +38,7 @@ export async function receiveRefs(
     [...moved].map(([from, to]) => ({ from, to, oid: before.get(from) ?? '' })),
   )
   const lines = [...refs].map(([name, oid]) => `update ${name} ${oid}`)
-  await repository.must(['update-ref', '--stdin'], {
-    input: `${[...lines, ...[...came.keys()].map(name => `delete ${name}`)].join('\n')}\n`,
-  })
+  await repository.must(['update-ref', '--stdin'], { input: `${lines.join('\n')}\n` })
   return besideOf(
     ref,
     saved,
@@ -65,16 +48,16 @@ export async function receiveRefs(
 }
 
 /** What the node named and what its bundle named, as far as it belongs to this result. */
-function named(ref: string, saved: Salvaged, came: ReadonlyMap<string, string>, incoming: string): Map<string, string> {
+function named(ref: string, saved: Salvaged, came: ReadonlyMap<string, string>): Map<string, string> {
   const refs = new Map([[ref, saved.commit]])
   for (const one of saved.saved) if (isBeside(ref, one.ref)) refs.set(one.ref, one.commit)
   for (const [name, oid] of came) {
-    const suffix = name.slice(incoming.length)
-    const known = refs.get(ref + suffix)
+    const suffix = name.slice(ref.length)
+    const known = refs.get(name)
     if (known !== undefined && known !== oid) {
       throw new TdfError('RESULT_BROKEN', `the bundle holds ${oid}, the agent spoke of ${known}`)
     }
-    if (TALK.test(suffix) || isBeside(ref, ref + suffix)) refs.set(ref + suffix, oid)
+    if (name === ref + suffix && (TALK.test(suffix) || isBeside(ref, name))) refs.set(name, oid)
   }
   return refs
 }

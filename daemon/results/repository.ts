@@ -5,27 +5,21 @@ import { existsSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { TdfError } from '../../src/core/errors.ts'
+import { unpackBundle } from '../../src/platform/bundle.ts'
 import { flush, moveDurable } from '../../src/platform/files.ts'
 import { type GitOptions, git, gitOutput } from '../../src/platform/git.ts'
 import type { RunResult } from '../../src/platform/process.ts'
 
-/** Old histories are full of these; they are ugly, not dangerous (git-fsck(1), FSCK MESSAGES). */
-const HARMLESS = [
-  ...['zeroPaddedFilemode', 'missingSpaceBeforeDate', 'badTimezone', 'missingNameBeforeEmail', 'badDate'],
-  ...['missingEmail', 'badEmail', 'missingSpaceBeforeEmail', 'nullSha1', 'gitmodulesUrl', 'gitmodulesName'],
-]
-
-/** Everything that comes in is checked and on disk before a ref names it. */
-const CAREFUL = [
-  ...['-c', 'core.fsync=all', '-c', 'transfer.fsckObjects=true', '-c', 'core.logAllRefUpdates=false'],
-  ...HARMLESS.flatMap(message => ['-c', `fetch.fsck.${message}=ignore`]),
-]
+/** Everything that comes in is on disk before a ref names it. */
+const CAREFUL = ['-c', 'core.fsync=all', '-c', 'core.logAllRefUpdates=false']
 
 export interface Repository {
   dir: string
   /** Runs git in it; throws RESULT_BROKEN with git's own words when it fails. */
   must(args: readonly string[], options?: Partial<GitOptions>): Promise<string>
   may(args: readonly string[], options?: Partial<GitOptions>): Promise<RunResult>
+  /** Lets the objects of a bundle in and answers the refs that it names: see `unpackBundle`. Throws RESULT_BROKEN. */
+  unpack(file: string): Promise<ReadonlyMap<string, string>>
   /** Runs `act` alone: whoever writes to the repository waits for its turn. */
   alone<T>(act: () => Promise<T>): Promise<T>
 }
@@ -57,6 +51,7 @@ async function openRepository(dir: string): Promise<Repository> {
     async must(args, options) {
       return gitOutput(`${args[0]} in the repository of results`, await may(args, options), broken)
     },
+    unpack: file => unpackBundle(file, { objects: path.join(dir, 'objects'), git: may }),
     alone(act) {
       const mine = turn.then(act, act)
       turn = mine.catch(() => {})

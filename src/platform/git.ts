@@ -4,13 +4,14 @@
  */
 import { BlockList, isIP } from 'node:net'
 import process from 'node:process'
+import type { Readable } from 'node:stream'
 import { type RunResult, run } from './process.ts'
 
 export interface GitOptions {
   cwd: string
   /** More variables, such as GIT_INDEX_FILE. */
   env?: Record<string, string>
-  input?: string | Uint8Array
+  input?: string | Uint8Array | Readable
   timeoutMs?: number
   outputBytesMax?: number
   outputFile?: string

@@ -4,6 +4,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { closeSync, readdirSync, readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import process from 'node:process'
+import type { Readable } from 'node:stream'
 
 export type { ChildProcess } from 'node:child_process'
 
@@ -12,7 +13,7 @@ export interface RunOptions {
   /** The whole environment of the child: nothing is inherited. */
   env: Record<string, string>
   timeoutMs: number
-  input?: string | Uint8Array
+  input?: string | Uint8Array | Readable
   /** Output beyond this is dropped, in bytes for each stream. */
   outputBytesMax?: number
   /** Sends stdout into this file, byte for byte, instead of into the result. */

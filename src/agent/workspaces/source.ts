@@ -1,4 +1,7 @@
 /** A git source: a full clone of the url, and the commit that its ref names. */
+import { join } from 'node:path'
+import { asTdfError } from '../../core/errors.ts'
+import { type BundleGitOptions, bundleRefs, unpackBundle } from '../../platform/bundle.ts'
 import { type GitOptions, git } from '../../platform/git.ts'
 import { printable } from './report.ts'
 import { type BuildContext, BuildFailure, bundlePath } from './workspace.ts'
@@ -77,44 +80,40 @@ export async function succeed(args: readonly string[], options: GitOptions): Pro
 export async function unpackSource(context: BuildContext, source: { ref: string | null }): Promise<string> {
   const { tree, agent, signal } = context
   const bundle = bundlePath(context.workspace)
-  const options = { cwd: tree, timeoutMs: agent.limits.cloneMs, signal }
-  const heads = await git(['bundle', 'list-heads', bundle], { cwd: context.workspace.folder, signal })
-  if (heads.exitCode !== 0) throw new BuildFailure('the upload is not a git bundle')
-  const refs = heads.stdout.split('\n').flatMap(line => {
-    const [oid = '', name] = line.split(' ')
-    return name ? [{ oid, name }] : []
-  })
-  const chosen = choose(refs, source.ref)
+  const refs = await bundleRefs(bundle).catch(refused)
+  const chosen = choose([...refs], source.ref)
   if (!chosen) {
     throw new BuildFailure(source.ref ? `the bundle has no ref ${source.ref}` : 'the bundle has no HEAD: give a ref')
   }
-  const format = chosen.oid.length === 64 ? 'sha256' : 'sha1'
+  const [name, oid] = chosen
+  const format = oid.length === 64 ? 'sha256' : 'sha1'
+  const options = { cwd: tree, timeoutMs: agent.limits.cloneMs, signal }
   await succeed(['init', '--quiet', '--template=', `--object-format=${format}`, '--', tree], {
     ...options,
     cwd: context.workspace.folder,
   })
-  await succeed(['bundle', 'verify', '--quiet', bundle], options)
-  await succeed(
-    [
-      ...['-c', 'transfer.fsckObjects=true', 'fetch', '--quiet', '--no-tags', '--', bundle],
-      `+${chosen.name}:refs/tdf-source`,
-      ...(refs.some(ref => ref.name.startsWith('refs/heads/')) ? ['+refs/heads/*:refs/remotes/origin/*'] : []),
-      ...(refs.some(ref => ref.name.startsWith('refs/tags/')) ? ['+refs/tags/*:refs/tags/*'] : []),
-    ],
-    options,
-  )
-  const commit = await commitOf(context, 'refs/tdf-source')
-  if (!commit) throw new BuildFailure(`${chosen.name} of the bundle is not a commit`)
-  await succeed(['update-ref', '-d', 'refs/tdf-source'], options)
+  const runGit = (args: readonly string[], more: BundleGitOptions) => git(args, { ...options, ...more })
+  await unpackBundle(bundle, { objects: join(tree, '.git', 'objects'), git: runGit }).catch(refused)
+  const commit = await commitOf(context, oid)
+  if (!commit) throw new BuildFailure(`${name} of the bundle is not a commit`)
+  const named = [...refs].flatMap(([ref, id]) => {
+    if (ref.startsWith('refs/heads/')) return [`update refs/remotes/origin/${ref.slice('refs/heads/'.length)} ${id}`]
+    return ref.startsWith('refs/tags/') ? [`update ${ref} ${id}`] : []
+  })
+  if (named.length > 0) await succeed(['update-ref', '--stdin'], { ...options, input: `${named.join('\n')}\n` })
   return commit
 }
 
-function choose(refs: readonly { oid: string; name: string }[], wanted: string | null) {
-  if (wanted === null) return refs.find(ref => ref.name === 'HEAD') ?? (refs.length === 1 ? refs[0] : undefined)
+function refused(thrown: unknown): never {
+  throw new BuildFailure(printable(asTdfError(thrown).message))
+}
+
+function choose(refs: readonly [name: string, oid: string][], wanted: string | null) {
+  if (wanted === null) return refs.find(([name]) => name === 'HEAD') ?? (refs.length === 1 ? refs[0] : undefined)
   const names = [wanted, `refs/heads/${wanted}`, `refs/tags/${wanted}`]
-  for (const name of names) {
-    const found = refs.find(ref => ref.name === name)
+  for (const full of names) {
+    const found = refs.find(([name]) => name === full)
     if (found) return found
   }
-  return refs.find(ref => ref.oid === wanted)
+  return refs.find(([, oid]) => oid === wanted)
 }
