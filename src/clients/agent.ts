@@ -89,7 +89,10 @@ export function agentClient(options: AgentClientOptions): AgentClient {
     },
     events: async (after, waitS) => {
       const limits = { timeoutMs: TIMEOUT_MS + waitS * 1000, bytesMax: EVENTS_PAGE_BYTES_MAX }
-      const page = await ask(api.agentEvents, 'GET', `/events?after=${after}&wait=${waitS}`, limits)
+      const path = `/events?after=${after}&wait=${waitS}`
+      const page = await ask(api.agentEvents, 'GET', path, limits).catch(thrown => {
+        throw isTooLarge(thrown) ? unreadable(nodeName, thrown.message) : thrown
+      })
       const falls = page.events.findIndex(({ seq }, index) => seq <= (page.events[index - 1]?.seq ?? after))
       if (falls >= 0) throw unreadable(nodeName, `events.${falls}.seq does not rise`)
       return page
@@ -173,6 +176,8 @@ function read<T extends z.ZodType>(nodeName: string, schema: T, answer: Answer):
   throw unreadable(nodeName, issue?.path.join('.') || 'the body')
 }
 
+const isTooLarge = (thrown: unknown): thrown is TdfError => thrown instanceof TdfError && thrown.code === 'TOO_LARGE'
+
 function unreadable(nodeName: string, what: string): TdfError {
   return new TdfError('AGENT_PROTOCOL', `the agent of ${nodeName} gave an answer that cannot be read: ${what}`)
 }
@@ -213,7 +218,6 @@ function byStatus(status: number): ErrorCode {
 }
 
 function noAnswer(nodeName: string, thrown: unknown, signal: AbortSignal | undefined): unknown {
-  if (thrown instanceof TdfError && thrown.code === 'TOO_LARGE') return unreadable(nodeName, thrown.message)
   if (signal?.aborted || thrown instanceof TdfError) return thrown
   const why = asTdfError(thrown).message || 'no connection'
   return new TdfError('NODE_UNREACHABLE', `node ${nodeName} does not answer: ${why}`, {
