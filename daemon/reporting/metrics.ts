@@ -1,6 +1,7 @@
 /** What the daemon counts while it runs. */
-import { createMetrics, type Metrics } from '../../src/platform/metrics.ts'
+
 import type { JournalEvent } from '../../src/store/tables/journal.ts'
+import { createMetrics, type Metrics } from './metric-registry.ts'
 
 const UNAUTHORIZED = 401
 

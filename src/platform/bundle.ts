@@ -4,12 +4,12 @@
  * `transfer.fsckObjects` for a bundle (git 2.46 release notes).
  */
 import { createReadStream } from 'node:fs'
-import { type FileHandle, mkdir, mkdtemp, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { type FileHandle, mkdir, mkdtemp, open, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { TdfError } from '../core/errors.ts'
-import { flush } from './files.ts'
+import { moveDurable } from './files.ts'
 import type { RunResult } from './process.ts'
 
 export interface BundleTarget {
@@ -234,9 +234,8 @@ async function letIn(objects: number, target: BundleTarget, quarantine: string):
   const to = path.join(target.objects, 'pack')
   await mkdir(to, { recursive: true })
   for (const part of PARTS) {
-    for (const name of names.filter(one => one.endsWith(part))) await rename(path.join(from, name), path.join(to, name))
+    for (const name of names.filter(one => one.endsWith(part))) moveDurable(path.join(from, name), path.join(to, name))
   }
-  await flush(to)
 }
 
 async function unpackLoose(pack: string, target: BundleTarget): Promise<void> {
