@@ -3,6 +3,9 @@ import { defineConfig } from 'vitest/config'
 
 const root = path.dirname(import.meta.dirname)
 
+/** The rules that decide what becomes of tasks and nodes, and the steps: each line and each branch has a test. */
+const WHOLE = { lines: 100, branches: 100 }
+
 /** What needs minutes or a special machine has a command of its own; `npm test` runs everything else. */
 const APART = [
   'test/system/crash/**',
@@ -33,5 +36,17 @@ export default defineConfig({
     isolate: false,
     // Most of the time a test waits for processes: one more than there are processors of the smallest machine.
     maxWorkers: 3,
+    coverage: {
+      provider: 'v8',
+      include: ['src/**', 'daemon/**', 'commands/**'],
+      reportsDirectory: '.cache/coverage',
+      reporter: [['text', { skipFull: true }], 'text-summary'],
+      thresholds: {
+        'daemon/engine/rules/**': WHOLE,
+        'daemon/nodes/rules/**': WHOLE,
+        'daemon/placement/place.ts': WHOLE,
+        'daemon/steps/**': WHOLE,
+      },
+    },
   },
 })

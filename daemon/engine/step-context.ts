@@ -80,8 +80,8 @@ class Surroundings implements HopContext {
     const { attempt } = this.task
     return attempt === 1 ? 0 : (sum(usagesBefore(this.engine.store.sql, this.task)).costUsd ?? 0)
   }
-  node(name: string) {
-    return readNode(this.engine.store.sql, name)
+  node(name: string | null) {
+    return name === null ? undefined : readNode(this.engine.store.sql, name)
   }
   async agent(name: string) {
     const node = this.node(name)
@@ -106,9 +106,9 @@ class Surroundings implements HopContext {
   sandbox(name: string) {
     return this.node(name)?.provider === 'local' ? (this.engine.localSandbox?.() ?? null) : null
   }
-  hasRoom(name: string) {
+  hasRoom(name: string | null) {
     const node = this.node(name)
-    return node?.provider !== 'local' || slotsAtWork(this.engine.store.sql, name) < node.maxWorkspaces
+    return node?.provider !== 'local' || slotsAtWork(this.engine.store.sql, node.name) < node.maxWorkspaces
   }
   secrets(names: readonly string[]) {
     return this.engine.secrets(names)

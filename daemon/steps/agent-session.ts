@@ -11,8 +11,8 @@ export const agentSession: StepHandler<'running'> = async (ctx, task) => {
   if (isLost(ctx, task)) return nodeLost(ctx, task)
   const rest = restUntil(ctx, task)
   if (rest !== null) return waitFor(ctx, task, rest, taskWaits.usageLimit(task.spec.agent.name))
-  if (task.status === 'parked' && !ctx.hasRoom(task.nodeName ?? '')) {
-    return wait(ctx.config.runner.agentPollInterval, taskWaits.slotOn(task.nodeName ?? ''))
+  if (task.status === 'parked' && !ctx.hasRoom(task.nodeName)) {
+    return wait(ctx.config.runner.agentPollInterval, taskWaits.slotOn(task.nodeName))
   }
   const [followup] = task.facts.next === 'followup' ? followups(ctx, task) : []
   if (followup) {

@@ -15,7 +15,7 @@ export const nodeSelection: StepHandler<'workspace_creation' | 'node_provisionin
     const why = taskWaits.usageLimit(task.spec.agent.name)
     return ctx.now < until ? wait(until - ctx.now, why, { parkedUntil: until }) : { kind: 'queue' }
   }
-  const node = ctx.reservedNode === null ? undefined : ctx.node(ctx.reservedNode)
+  const node = ctx.node(ctx.reservedNode)
   if (!node) return wait(ctx.config.runner.queueTimeout, taskWaits.slot())
   return advance(isServing(node) ? 'workspace_creation' : 'node_provisioning')
 }
@@ -23,7 +23,7 @@ export const nodeSelection: StepHandler<'workspace_creation' | 'node_provisionin
 /** Waits for the machine it is reserved on. The node's own journey talks to the provider and wakes this task. */
 
 export const nodeProvisioning: StepHandler<'node_agent_ready' | 'node_selection'> = async (ctx, task) => {
-  const node = ctx.reservedNode === null ? undefined : ctx.node(ctx.reservedNode)
+  const node = ctx.node(ctx.reservedNode)
   if (!node || !canPlace(node)) return advance('node_selection')
   if (!isOrdered(node)) return advance('node_agent_ready')
   const { provisionPollInterval, queueTimeout } = ctx.config.runner
@@ -39,7 +39,7 @@ export const nodeProvisioning: StepHandler<'node_agent_ready' | 'node_selection'
 /** Waits until the node's agent has proved who it is; the node's journey asks it and wakes this task. */
 
 export const nodeAgentReady: StepHandler<'workspace_creation' | 'node_selection'> = async ctx => {
-  const node = ctx.reservedNode === null ? undefined : ctx.node(ctx.reservedNode)
+  const node = ctx.node(ctx.reservedNode)
   if (node && isServing(node)) return advance('workspace_creation')
   if (!node || !canPlace(node)) return advance('node_selection')
   return wait(ctx.config.runner.agentPollInterval, node.waitingFor ?? taskWaits.nodeAgent(node.name))
@@ -49,13 +49,13 @@ export const nodeAgentReady: StepHandler<'workspace_creation' | 'node_selection'
 
 /** The node of a placed task is gone: given up by its own journey, removed, or back without what ran on it. */
 export function isLost(ctx: StepContext, task: Task): boolean {
-  const node = task.nodeName === null ? undefined : ctx.node(task.nodeName)
+  const node = ctx.node(task.nodeName)
   return !node || !hasMachine(node) || ctx.workspaceStatus === 'lost'
 }
 
 /** The end of an attempt whose machine went away under it. */
 export function nodeLost(ctx: StepContext, task: Task) {
-  const node = task.nodeName === null ? undefined : ctx.node(task.nodeName)
+  const node = ctx.node(task.nodeName)
   const why = node?.facts.error ? `: ${node.facts.error}` : ''
   return fail(new TdfError('NODE_LOST', `node ${task.nodeName} was lost during ${task.step}${why}`), 'infrastructure')
 }

@@ -136,13 +136,13 @@ function isToldMore(ctx: InlineContext, { uses = [] }: StepPatch): boolean {
 function park(ctx: InlineContext, task: Task, end: Extract<End, { kind: 'limit' }>, patch: StepPatch): Outcome<Next> {
   const { usageLimitRetry, usageLimitMax } = ctx.config.runner
   // A time that has passed says nothing about when it may be tried again.
-  const isKnown = end.resetAt !== null && end.resetAt > ctx.now
-  const resetAt = Math.max(isKnown ? (end.resetAt ?? 0) : ctx.now + usageLimitRetry, ctx.limitedUntil ?? 0)
+  const told = end.resetAt ?? 0
+  const resetAt = Math.max(told > ctx.now ? told : ctx.now + usageLimitRetry, ctx.limitedUntil ?? 0)
   const isTooFar = resetAt - ctx.now > usageLimitMax
   if (task.spec.autoResume === false || isTooFar || (task.facts.parks ?? 0) >= PARKS_MAX) {
     return fail(end.error, 'agent_error', patch)
   }
-  const node = task.nodeName === null ? undefined : ctx.node(task.nodeName)
+  const node = ctx.node(task.nodeName)
   const release = node?.autoProvisioned === true && resetAt - ctx.now > BOOT_MS
   return { kind: 'park', resetAt, release, error: end.error, ...patch }
 }

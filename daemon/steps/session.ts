@@ -54,7 +54,7 @@ const STARTS_MS = 60_000
 /** Until when the next session has to wait, Unix ms; null when it may start now. A start in the future was another clock's. */
 export function paceUntil(ctx: Pick<InlineContext, 'now'>, { facts }: Task): number | null {
   const recent = (facts.starts ?? []).filter(at => at <= ctx.now && at > ctx.now - STARTS_MS)
-  return recent.length < STARTS_MAX ? null : (recent[0] ?? 0) + STARTS_MS
+  return recent.length < STARTS_MAX ? null : Math.min(...recent) + STARTS_MS
 }
 
 function traceOf({ spec }: Task): Record<string, string> {
@@ -116,7 +116,7 @@ export function patchFrom(ctx: StepContext, task: Task, session: AgentSession): 
 }
 
 export function overBudget(task: Task, patch: StepPatch = {}): Outcome<never> {
-  const limit = (task.spec.maxCostUsd ?? 0).toFixed(2)
+  const limit = Number(task.spec.maxCostUsd).toFixed(2)
   return fail(new TdfError('BUDGET', `the agent of ${task.id} has cost more than $${limit}`), 'budget', patch)
 }
 

@@ -19,11 +19,12 @@ export interface StepContext {
   reservedNode: string | null
   /** The status of the attempt's workspace as last told; `lost` when its agent came back without it. */
   workspaceStatus: string | null
-  node(name: string): Node | undefined
+  /** Undefined for a name that is null or not known. */
+  node(name: string | null): Node | undefined
   /** A client whose agent proved to be the node's own. Throws NODE_UNREACHABLE or NODE_REPLACED. */
   agent(nodeName: string): Promise<AgentClient>
   /** Whether a task that rested may go on there: a local node has its slots for those that work. */
-  hasRoom(nodeName: string): boolean
+  hasRoom(nodeName: string | null): boolean
   /** The workspace's callback token; it can be made again at any time. */
   callbackToken(task: Task): string
   bundleFile(sha256: string): string

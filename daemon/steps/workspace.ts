@@ -15,7 +15,7 @@ const INSTALL_TIMEOUT_MS = 15 * 60_000
 
 export const workspaceCreation: StepHandler<'workspace_ready' | 'node_selection'> = async (ctx, task) => {
   if (task.workspaceId === null || task.nodeName === null) {
-    const node = ctx.reservedNode === null ? undefined : ctx.node(ctx.reservedNode)
+    const node = ctx.node(ctx.reservedNode)
     if (!node || !isServing(node)) return advance('node_selection')
     return { kind: 'place', nodeName: node.name }
   }
@@ -42,7 +42,7 @@ export const workspaceCreation: StepHandler<'workspace_ready' | 'node_selection'
 function requestFor(ctx: StepContext, task: Task, workspaceId: string): CreateWorkspace {
   const { outputBranch, author, setup, agent } = task.spec
   const { config } = ctx
-  const node = task.nodeName === null ? undefined : ctx.node(task.nodeName)
+  const node = ctx.node(task.nodeName)
   const trailer = trailerOf(config.results.trailer, task)
   return {
     workspaceId,

@@ -80,7 +80,7 @@ export function finish(task: Task, cleanup: 'done' | 'failed', input: DecisionIn
  * at `held_max`, or when the work is discarded.
  */
 function giveUpSalvage(task: Task, input: DecisionInput, writes: Write[]): Transition {
-  const why = task.waitingFor ?? 'it did not answer'
+  const why = task.waitingFor || 'it did not answer'
   if (task.facts.saved && !isTerminal(task.status)) {
     const error = new TdfError(
       'STEP_DEADLINE',
@@ -142,7 +142,7 @@ function consequences(before: Task, judged: Task, input: DecisionInput): Write[]
   if (isTerminal(before.status)) return []
   const again =
     judged.verdict === 'infrastructure' &&
-    !SAME_AGAIN.includes(judged.error?.code ?? '') &&
+    !SAME_AGAIN.some(code => code === judged.error?.code) &&
     judged.attempt < input.config.runner.maxAttempts
   if (again) return [{ kind: 'next_attempt' }]
   const isWanted = judged.status === 'completed' && judged.spec.push && (judged.result?.ahead ?? 0) > 0

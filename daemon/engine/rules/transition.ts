@@ -48,27 +48,24 @@ export interface Transition {
 export function enter(task: Task, to: Step, input: DecisionInput, writes: Write[]): Transition {
   const row = rowOf(to)
   const { now, config } = input
-  const startsRunning = to === 'running' && task.absoluteAt === null
-  const absoluteAt = startsRunning
-    ? now + (task.spec.timeoutMs ?? config.runner.absoluteExecution)
-    : to === 'running'
-      ? later(task.absoluteAt, restedMs(task, now))
-      : task.absoluteAt
+  const isRunning = to === 'running'
+  const isStart = isRunning && task.absoluteAt === null
+  const absoluteAt = isRunning ? absoluteEnd(task, input) : task.absoluteAt
   const deadlineMs = row.deadlineMs(config, task)
   const status = isTerminal(task.status) ? task.status : (row.status ?? task.status)
   const next: Task = {
     ...task,
     status,
     parkedUntil: status === 'parked' ? task.parkedUntil : null,
-    facts: to === 'running' && task.facts.parkedAt ? { ...task.facts, parkedAt: null } : task.facts,
+    facts: isRunning && task.facts.parkedAt ? { ...task.facts, parkedAt: null } : task.facts,
     step: to,
     stepEnteredAt: now,
     stepAttempt: 1,
     wakeAt: now,
-    deadlineAt: earliest(deadlineMs === null ? null : now + deadlineMs, to === 'running' ? absoluteAt : null),
+    deadlineAt: earliest(deadlineMs === null ? null : now + deadlineMs, isRunning ? absoluteAt : null),
     absoluteAt,
     waitingFor: null,
-    startedAt: startsRunning ? now : task.startedAt,
+    startedAt: isStart ? now : task.startedAt,
     updatedAt: now,
   }
   return transition(task, next, writes, input)
@@ -91,7 +88,7 @@ export function eventsBetween(before: Task, after: Task, input: DecisionInput, r
     if (!allowed.includes(after.status)) {
       throw new TdfError('BUG', `${before.status} → ${after.status} is no edge of the status`)
     }
-    const why = reason ?? (after.step === null ? 'ended' : `entered ${after.step}`)
+    const why = reason ?? `entered ${after.step}`
     events.push(taskEvent('task.status', after, { from: before.status, to: after.status, reason: why }))
   }
   if (before.step !== after.step) {
@@ -111,9 +108,11 @@ export function cleanupOf(task: Task, ...items: CleanupKind[]): Write[] {
   return workspaceId === null || nodeName === null ? [] : [{ kind: 'cleanup', items, workspaceId, nodeName }]
 }
 
-/** Time in which a task was parked is not part of its run. */
-const restedMs = ({ facts }: Task, now: number) => (facts.parkedAt ? now - facts.parkedAt : 0)
-const later = (at: number | null, ms: number) => (at === null ? null : at + ms)
+/** The limit of a run that nothing extends. Time in which the task was parked is not part of its run. */
+function absoluteEnd({ absoluteAt, spec, facts }: Task, { now, config }: DecisionInput): number {
+  if (absoluteAt === null) return now + (spec.timeoutMs ?? config.runner.absoluteExecution)
+  return facts.parkedAt ? absoluteAt + now - facts.parkedAt : absoluteAt
+}
 
 /** The earlier of two times, of which either may be missing. */
 export function earliest(one: number | null, other: number | null): number | null {

@@ -572,6 +572,40 @@ const cases: Case[] = [
     outcome: nothing,
     is: { status: 'destroyed', wakeAt: null },
   },
+  // Answers that are not taken
+  {
+    name: 'an answer that cannot be read makes it suspect, and what runs there goes on',
+    node: box('ready'),
+    outcome: failed('AGENT_PROTOCOL'),
+    is: { status: 'ready', wakeAt: beat, facts: { suspect: 'it says no' } },
+  },
+  {
+    name: 'an answer that cannot be read keeps it draining while work is on it',
+    node: machine('draining'),
+    outcome: failed('AGENT_PROTOCOL'),
+    input: { workspaces: 1 },
+    is: { status: 'draining', facts: { suspect: 'it says no' } },
+  },
+  {
+    name: 'an answer that cannot be read puts its end off no further',
+    node: machine('warm', { warmUntil: NOW }),
+    outcome: failed('AGENT_PROTOCOL'),
+    is: { status: 'destroying' },
+  },
+  {
+    name: 'a sound answer ends the suspicion, and tasks may be placed again',
+    node: box('ready', { facts: { suspect: 'it said no' } }),
+    outcome: pulled(),
+    is: { status: 'ready', facts: { pulledAt: NOW - 5 } },
+    writes: ['place'],
+  },
+  {
+    name: 'one that was never ready counts as heard of by its heartbeat',
+    node: box('ready', { readyAt: null }),
+    outcome: failed('NODE_UNREACHABLE'),
+    input: { heartbeat: heardAt(NOW) },
+    is: { status: 'ready', wakeAt: beat },
+  },
   { name: 'also when it never was', node: machine('failed'), outcome: nothing, is: { status: 'failed', wakeAt: null } },
 ]
 

@@ -216,6 +216,39 @@ describe('placement', () => {
     )
   })
 
+  it('takes nodes that are alike by their names, whatever their order', () => {
+    expect(given([request(1)], [room('b'), room('a')])).toEqual(['t1@a'])
+    expect(given([request(1)], [room('a'), room('b')])).toEqual(['t1@a'])
+  })
+
+  it('counts a node that does not report its load as full', () => {
+    const silent = room('a', { cpuPercent: null, memoryPercent: null })
+    expect(given([request(1)], [silent, room('b', { cpuPercent: 40, memoryPercent: 40 })])).toEqual(['t1@b'])
+  })
+
+  it('gives no work to a node whose answer was not taken', () => {
+    const suspect = room('a', { suspect: 'its answer is too large' })
+    expect(given([request(1)], [suspect])).toEqual([])
+    expect(rejection(request(1), suspect, aConfig())).toContain('its answer is too large')
+  })
+
+  it('orders a machine of its own for a task whose location the open order has not', () => {
+    const here = (number: number, location: string) => request(number, { location })
+    const { orders } = assign([here(1, 'fsn1'), here(2, 'nbg1'), here(3, 'fsn1')], [], placing({ offers: [hetzner] }))
+    expect(orders.map(({ location, requests }) => [location, requests.length])).toEqual([
+      ['fsn1', 2],
+      ['nbg1', 1],
+    ])
+  })
+
+  it('orders nothing beyond max_nodes, whoever offers it', () => {
+    const config = aConfig({ nodes: { maxNodes: 1 } })
+    const small = room('a', { size: 'small' })
+    const offers = [hetzner, hetzner]
+    const { orders } = assign([request(1, { size: 'large' })], [small], placing({ config, machines: 1, offers }))
+    expect(orders).toEqual([])
+  })
+
   it('never gives more slots than there are, and never leaves a slot and a task that fits it alone', () => {
     const rooms = fc.array(
       fc.record({ used: fc.nat(3), slots: fc.nat(3), status: fc.constantFrom('ready', 'warm', 'lost') }),
