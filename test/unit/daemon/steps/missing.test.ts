@@ -161,7 +161,7 @@ describe('a question of the agent', () => {
 
 describe('salvage', () => {
   const task = aPlacedTask({ step: 'salvage', status: 'in_progress', stepEnteredAt: now })
-  const saved = { commit: '2'.repeat(40), baseCommit: '1'.repeat(40), ahead: 1, salvaged: true, leftOut: [] }
+  const saved = { commit: '2'.repeat(40), baseCommit: '1'.repeat(40), ahead: 1, salvaged: true, saved: [], leftOut: [] }
   const failing = agentWith({ workspace: refused('AGENT_BUSY') })
 
   it('costs nothing when it is interrupted', async () => {

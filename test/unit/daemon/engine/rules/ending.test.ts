@@ -27,7 +27,7 @@ describe('a step that is late', () => {
   it('leaves the work on its node, which did not answer where no reason is known', () => {
     const silent = decide(salvages(late), { kind: 'wait', ms: 1, why: '', looked: true }, input)
     expect(silent.task.facts.held).toBe(true)
-    expect(silent.task.error?.message).toBe('the work of t1 is still on n1: it did not answer')
+    expect(silent.failure?.error.message).toBe('the work of t1 is still on n1: it did not answer')
   })
   it('is a bug of ours where the attempt is at no step', () => {
     const over = aPlacedTask({ step: null, status: 'in_progress', ...late })
