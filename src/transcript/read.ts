@@ -52,4 +52,10 @@ function unwrapped(text: string): string | null {
   return isBlank(before) && isBlank(text.slice(to)) ? text.slice(from, to) : null
 }
 
+/** Whether a line that is not whole yet may be an object. */
+export function beginsObject(text: string): boolean {
+  const from = text.indexOf('{')
+  return from >= 0 && from <= BEFORE_MAX && isBlank(text.slice(text.lastIndexOf('\r', from) + 1, from))
+}
+
 const isBlank = (text: string) => text === '' || sanitize(text).replaceAll('\uFEFF', '').trim() === ''

@@ -1,6 +1,6 @@
 /** An agent's stream for people: its messages and tools, a few lines each. Other lines stay as they are. */
 import type { AgentEvent } from './event.ts'
-import { readLine } from './read.ts'
+import { beginsObject, readLine } from './read.ts'
 
 export interface Renderer {
   /** The next piece of a log, cut anywhere. */
@@ -27,7 +27,7 @@ export function renderer(): Renderer {
         isInRaw = false
       }
       // A line of another program may be half of a progress bar: it is shown as it comes.
-      if (held === '' || (held.startsWith('{') && !isInRaw)) return shown
+      if (held === '' || (!isInRaw && beginsObject(held))) return shown
       isInRaw = true
       const half = held
       held = ''

@@ -23,7 +23,7 @@ export function lineSplitter(onLine: (bytes: Buffer, text: string | null) => voi
   const begun = openRoom()
   let short: Shortener | null = null
   const give = (bytes: Buffer, isEnd: boolean) => {
-    if (!isEnd) short ??= shortener(Math.min(STRING_BYTES_MAX, bytesMax), bytesMax)
+    if (!isEnd) short ??= shortener(Math.min(STRING_BYTES_MAX, bytesMax / 4), bytesMax)
     short?.push(bytes)
     if (!isEnd) return onLine(bytes, null)
     const text = short === null ? bytes.toString('utf8') : short.text()

@@ -32,3 +32,9 @@ it("leaves what is no agent's as it is, and does not wait for the end of its lin
   const { push } = renderer()
   expect([push('50'), push('%\n{"a'), push('":1}\nx')]).toEqual(['50', '%\n', '{"a":1}\nx'])
 })
+
+it('shows a line that is wrapped in what a terminal would obey', () => {
+  const line = (text: string) => JSON.stringify({ type: 'assistant', message: { content: [{ type: 'text', text }] } })
+  const text = `\uFEFF${line('one')}\r\n\x1b[0m${line('two')}\x1b[0m\n50 %\r${line('three')}\n`
+  expect(shown(text)).toBe('one\ntwo\nthree\n')
+})
