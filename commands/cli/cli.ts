@@ -8,7 +8,7 @@ import type { Command } from 'commander'
 import { type Client, controlClient } from '../../src/clients/control.ts'
 import { parseDuration } from '../../src/core/duration.ts'
 import { TdfError } from '../../src/core/errors.ts'
-import { findPaths, type Paths } from '../../src/platform/paths.ts'
+import { findPaths, type Paths, refuseForeignPlaces, refuseForeignSocket } from '../../src/platform/paths.ts'
 import { VERSION } from '../../src/platform/version.ts'
 import { realWorld } from '../../src/platform/world.ts'
 import { jsonText, sanitize } from '../../src/text/sanitize.ts'
@@ -69,7 +69,11 @@ type Surroundings = Pick<NodeJS.Process, 'env' | 'cwd' | 'stdin' | 'stdout' | 's
 
 export function createCli(around: Surroundings, programDir: string): Cli {
   const { env, stdout, stderr } = around
-  const paths = once(() => findPaths({ env, uid: process.getuid?.(), homeDir: env.HOME || homedir() }))
+  const paths = once(() => {
+    const found = findPaths({ env, uid: process.getuid?.(), homeDir: env.HOME || homedir() })
+    refuseForeignPlaces(found, env)
+    return found
+  })
   const onOtherVersion = (version: string) => {
     if (stderr.isTTY) stderr.write(`note: the daemon is ${sanitize(version)}, this is ${VERSION}; restart the daemon\n`)
   }
@@ -108,20 +112,24 @@ function logRequests(cli: Cli): (method: string, path: string) => (outcome: stri
 }
 
 /** The socket of the daemon and where that comes from: every failure to reach it names both. */
-function socketOf({ host, env, paths }: Cli): { socket: string; origin: string } {
+function socketOf({ host, env, paths, cwd }: Cli): { socket: string; origin: string } {
+  const own = (socket: string, from: string) => {
+    refuseForeignSocket(path.resolve(cwd, socket), env)
+    return { socket, origin: from }
+  }
   const origin = host ? '--host' : 'TDF_HOST'
   const named = (host || env.TDF_HOST)?.replace(/^unix:(\/\/)?/, '')
   if (named && /^[a-z][a-z0-9+.-]*:\/\//i.test(named)) {
     const message = `${origin}: the daemon listens at a unix socket alone, and "${named}" names none`
     throw usage(message, 'tdf --host unix:///run/tdf/tdf.sock version')
   }
-  if (named) return { socket: named, origin }
+  if (named) return own(named, origin)
   const { socket, systemSocket } = paths()
   // Its folder is there as long as it runs; what is in it only its group can see.
   if (systemSocket !== null && !existsSync(socket) && existsSync(path.dirname(systemSocket))) {
-    return { socket: systemSocket, origin: "the machine's own daemon" }
+    return own(systemSocket, "the machine's own daemon")
   }
-  return { socket, origin: env.TDF_HOME ? 'TDF_HOME' : 'the default' }
+  return own(socket, env.TDF_HOME ? 'TDF_HOME' : 'the default')
 }
 
 export function formatOf(command: Command): Format {

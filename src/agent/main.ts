@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import process from 'node:process'
 import { TdfError } from '../core/errors.ts'
+import { refuseForeign } from '../platform/paths.ts'
 import { closeInheritedFiles } from '../platform/process.ts'
 import { VERSION } from '../platform/version.ts'
 import { realWorld } from '../platform/world.ts'
@@ -35,6 +36,7 @@ async function main(argv: readonly string[]): Promise<number | null> {
 async function serve(command: Extract<Command, { kind: 'serve' }>): Promise<null> {
   const state = resolve(command.state)
   if (/\p{Cc}/u.test(state)) throw new Misconfigured('the state folder has control characters in its name')
+  for (const place of [state, resolve(command.tokenFile)]) refuseForeign(place)
   const { startAgent } = await import('./start.ts')
   const running = await startAgent(realWorld(), logToStderr, {
     listen: command.listen,
@@ -80,9 +82,11 @@ function fail(error: unknown): void {
 function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return EXIT.usage
   if (error instanceof StateInUse || isPortTaken(error)) return EXIT.temporary
-  if (error instanceof Misconfigured) return EXIT.configuration
+  if (error instanceof Misconfigured || isForeign(error)) return EXIT.configuration
   return EXIT.failed
 }
+
+const isForeign = (error: unknown) => error instanceof TdfError && error.code === 'PLACE_UNTRUSTED'
 
 const isPortTaken = (error: unknown) => error instanceof TdfError && error.code === 'PORT_TAKEN'
 

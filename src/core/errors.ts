@@ -56,6 +56,7 @@ export const ERRORS = {
   VERSION_SKEW: row('permanent', 1, 500, 'tdf daemon stop'),
   CONFIG_INVALID: row('permanent', 78, 400, 'tdf config check'),
   CONFIG_NEEDS_RESTART: row('permanent', 78, 409, 'tdf config show --origin'),
+  PLACE_UNTRUSTED: row('permanent', 78, 500, 'tdf config path'),
   STATE_LOCKED: row('permanent', 75, 409, 'tdf daemon status'),
   STATE_CORRUPT: row('permanent', 78, 500, 'tdf db check'),
   STATE_NEWER: row('permanent', 78, 500, 'tdf version'),

@@ -1,11 +1,13 @@
 /** Static nodes: an agent reached at a url with its token, or a machine reached by ssh, where tdf brings the agent. */
 
 import { readFileSync, statSync } from 'node:fs'
+import path from 'node:path'
 import type { AgentLine } from '../clients/agent.ts'
 import { httpTransport } from '../clients/transport.ts'
 import type { StaticNodeConfig } from '../config/schema/schema.ts'
 import { asTdfError, TdfError } from '../core/errors.ts'
 import type { Node } from '../core/node.ts'
+import { refuseForeign } from '../platform/paths.ts'
 import type { Provider } from './provider.ts'
 
 /** What can be done with a machine that is reached by ssh. */
@@ -92,9 +94,10 @@ const OF_OTHERS = 0o007
 
 /**
  * The token in a file; it is read anew each time, so that a replaced one counts at once. Throws when the file cannot be
- * read, and when every user may read it: then the token is no secret any more.
+ * read, when it is another user's, and when every user may read it: then the token is no secret any more.
  */
 export function readTokenFile(file: string): string {
+  refuseForeign(path.resolve(file))
   const mode = statSync(file).mode & 0o777
   if ((mode & OF_OTHERS) !== 0) throw new Error(`every user may open it (mode ${mode.toString(8)}): chmod 600 ${file}`)
   return readFileSync(file, 'utf8').trim()

@@ -1,10 +1,11 @@
 /**
- * Where this installation lives. On the CLI's fast path: imports nothing but node:path, node:os and the error table,
- * and touches no file.
+ * Where this installation lives, and whether a place is one that may be believed. On the CLI's fast path: imports nothing
+ * but Node's own modules and the error table; only what is about trust touches files.
  */
 
+import { lstatSync, readFileSync, readlinkSync, type Stats } from 'node:fs'
 import { homedir } from 'node:os'
-import { basename, isAbsolute, join, resolve } from 'node:path'
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
 import { TdfError } from '../core/errors.ts'
 
 export interface Paths {
@@ -110,4 +111,111 @@ function socketIn(runDir: string): { runDir: string; socket: string } {
 /** The XDG base directory specification: a relative path in its variables is to be ignored. */
 function absolute(path: string | undefined): string | undefined {
   return path && isAbsolute(path) ? path : undefined
+}
+
+// --- Trust: a place is used when nobody but its user and root could have made or changed it, as ssh and git have it ---
+
+interface Believer {
+  uid: number
+  gid: number
+  /** Who called sudo(8); to root theirs is as good as its own. */
+  sudoUid: number | undefined
+}
+
+/** Null where there are no user ids. */
+function believer(env: Surroundings['env']): Believer | null {
+  const [uid, gid] = [process.getuid?.(), process.getgid?.()]
+  if (uid === undefined || gid === undefined) return null
+  return { uid, gid, sudoUid: /^\d{1,10}$/.test(env.SUDO_UID ?? '') ? Number(env.SUDO_UID) : undefined }
+}
+
+/** What the CLI and the daemon read before anything else: none of it may be another user's. Throws PLACE_UNTRUSTED. */
+export function refuseForeignPlaces(paths: Paths, env: Surroundings['env'], who = believer(env)): void {
+  if (who === null) return
+  const { kind, home, configFile, stateDir, runDir } = paths
+  // Only root makes entries where the folders of the machine are, and the service's user owns them.
+  const places = kind === 'system' ? [] : [home, stateDir, runDir]
+  for (const place of [...places, configFile]) refuseForeign(place, who)
+}
+
+/** Throws PLACE_UNTRUSTED when somebody else listens there, or may put a listener there. What is not there is no harm. */
+export function refuseForeignSocket(socket: string, env: Surroundings['env'], who = believer(env)): void {
+  // A service's own folder in root's, such as /run/tdf: who may enter it is for its mode to say.
+  if (who === null || /^\/(?:var\/)?run$/.test(dirname(dirname(socket)))) return
+  refuseForeign(socket, who)
+}
+
+/** Links that the kernel follows at most (path_resolution(7)). */
+const LINKS_MAX = 40
+
+/** Looks at every folder and every link on the way to it. Throws PLACE_UNTRUSTED; what is not there is no harm. */
+export function refuseForeign(place: string, who = believer(process.env)): void {
+  if (who === null) return
+  const rest = place.split('/').filter(Boolean)
+  let at = '/'
+  let isOpen = false
+  let links = 0
+  for (let name = rest.shift(); name !== undefined && links <= LINKS_MAX; name = rest.shift()) {
+    at = name === '..' ? dirname(at) : join(at, name)
+    const found = lstatSync(at, { throwIfNoEntry: false })
+    if (!found) return
+    const problem = problemOf(found, who, isOpen)
+    if (problem !== null) {
+      const message = `${place} is not used${at === place ? '' : `, since ${at} leads there`}: ${problem.says}`
+      throw new TdfError('PLACE_UNTRUSTED', message, { hint: `${problem.hint} '${at.replaceAll("'", "'\\''")}'` })
+    }
+    isOpen = isOpenToAll(found)
+    if (!found.isSymbolicLink()) continue
+    links += 1
+    const target = readlinkSync(at)
+    rest.unshift(...target.split('/').filter(Boolean))
+    at = isAbsolute(target) ? '/' : dirname(at)
+  }
+}
+
+const [STICKY, BY_ALL, BY_GROUP] = [0o1000, 0o002, 0o020]
+
+/** As /tmp: everybody makes entries, and each may change its own alone. */
+const isOpenToAll = (found: Stats) => found.isDirectory() && (found.mode & (BY_ALL | STICKY)) === (BY_ALL | STICKY)
+
+/** `isOpen`: it lies in a folder where anybody could have made it. */
+function problemOf(found: Stats, who: Believer, isOpen: boolean): { says: string; hint: string } | null {
+  const { uid, gid, mode } = found
+  const isOurs = uid === 0 || uid === who.uid || uid === who.sudoUid
+  // Root may be asked to work in the home of a user, but not with what any user could have put in its way.
+  if (!isOurs && (who.uid !== 0 || isOpen)) {
+    return { says: `it is of another user (uid ${uid}), and only what is yours or root's is believed`, hint: 'ls -ld' }
+  }
+  // Of a link the mode says nothing, of a socket who may connect.
+  if (found.isSymbolicLink() || found.isSocket() || isOpenToAll(found)) return null
+  if ((mode & BY_ALL) !== 0) return { says: 'every user may change it', hint: 'chmod o-w' }
+  if ((mode & BY_GROUP) === 0 || isPrivateGroup(gid, uid)) return null
+  return { says: `its group (gid ${gid}) may change it`, hint: 'chmod g-w' }
+}
+
+/** Whether it is the user's own group, without another member: many systems give each user one, and a umask of 002. */
+function isPrivateGroup(gid: number, uid: number): boolean {
+  const users = tableOf('/etc/passwd').map(([name = '', , id, group]) => ({
+    name,
+    uid: Number(id),
+    gid: Number(group),
+  }))
+  const own = users.find(user => user.uid === uid)?.gid ?? uid
+  // Root's folders may be of a group such as staff, in which nobody is.
+  if (gid !== 0 && gid !== own && uid !== 0) return false
+  const groups = tableOf('/etc/group').filter(([, , id]) => Number(id) === gid)
+  const named = groups.flatMap(([, , , members = '']) => members.split(',').filter(Boolean))
+  const others = users.filter(user => user.uid !== uid && user.uid !== 0)
+  return !others.some(user => user.gid === gid || named.includes(user.name))
+}
+
+/** passwd(5) or group(5); empty where there is none. */
+function tableOf(file: string): string[][] {
+  try {
+    return readFileSync(file, 'utf8')
+      .split('\n')
+      .map(line => line.split(':'))
+  } catch {
+    return []
+  }
 }

@@ -13,7 +13,6 @@ import {
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { FindingJson, TaskJson } from '../../../../src/protocol/control.ts'
-import { cli } from '../../../support/cli.ts'
 import { type Home, makeHome, makeRepository, tdf, until } from '../../../support/daemon/home.ts'
 import { whereConfined } from '../../../support/where.ts'
 
@@ -52,7 +51,7 @@ async function submit(...words: string[]): Promise<{ code: number | null; task: 
 }
 
 const sandboxOf = async () => {
-  const found: FindingJson[] = JSON.parse((await cli(home, 'doctor', '--json')).out)
+  const found: FindingJson[] = JSON.parse((await tdf(home, 'doctor', '--json')).out)
   return found.find(({ check }) => check === 'sandbox')
 }
 
@@ -126,7 +125,7 @@ function confinedTasks(): void {
     own(repo.dir)
     const daemon = await home.start()
     const other = JSON.parse((await tdf(home, 'submit', '--repo', repo.dir, '--json', '--', 'sleep', '600')).out)
-    await cli(home, 'wait', other.id, '--for', 'running')
+    await tdf(home, 'wait', other.id, '--for', 'running')
     expect(await sandboxOf()).toMatchObject({ state: 'ok' })
     const { workspace } = await home.task(other.id)
     const at = (...parts: string[]) => path.join(home.dir, ...parts)
@@ -149,7 +148,7 @@ function confinedTasks(): void {
     const words = [process.execPath, 'look.mjs', 'here', at('run', 'tdf.sock'), String(daemon.pid)]
     const { code, task } = await submit('--', ...words, ...Object.values(paths))
     expect([code, task.verdict, task.result?.filesChanged]).toEqual([0, 'unverified', 1])
-    const seen = JSON.parse((await cli(home, 'logs', task.id)).out)
+    const seen = JSON.parse((await tdf(home, 'logs', task.id)).out)
     expect([seen.socket, seen.daemon]).toEqual(['ENOENT', 'ESRCH'])
     const of = Object.fromEntries(Object.entries(paths).map(([name, where]) => [name, seen[where]]))
     const mine = task.workspace?.id ?? ''
@@ -184,7 +183,7 @@ function confinedTasks(): void {
     })
     const { code, task } = await submit('--setup', `${hidden} && echo set > up`, '--check', hidden, '--', agent)
     expect([code, task.verdict, task.error]).toEqual([0, 'verified', null])
-    expect((await cli(home, 'logs', task.id)).out).toMatch(/\.codex:\nkept\n/)
+    expect((await tdf(home, 'logs', task.id)).out).toMatch(/\.codex:\nkept\n/)
     expect(readFileSync(path.join(home.dir, '.codex', 'session'), 'utf8')).toBe('mine\n')
   })
 
@@ -192,20 +191,20 @@ function confinedTasks(): void {
     await home.start()
     const script = `trap "echo bye > bye.txt; exit 0" TERM; sleep ${LONG} & echo ready > ready.txt; while :; do sleep 0.1; done`
     const { id } = JSON.parse((await tdf(home, 'submit', '--repo', repo.dir, '--json', '--', 'sh', '-c', script)).out)
-    await cli(home, 'wait', id, '--for', 'running')
+    await tdf(home, 'wait', id, '--for', 'running')
     const { workspace } = await home.task(id)
     const tree = path.join(home.dir, 'state', 'agent', 'workspaces', workspace?.id ?? '', 'work')
     await until('the agent works', () => existsSync(path.join(tree, 'ready.txt')))
-    await cli(home, 'cancel', id)
+    await tdf(home, 'cancel', id)
     await until('its work is saved', async () => (await home.task(id)).result !== null)
-    expect((await cli(home, 'diff', id)).out).toContain('+bye')
+    expect((await tdf(home, 'diff', id)).out).toContain('+bye')
     expect(spawnSync('pgrep', ['-f', `^sleep ${LONG}`]).status).toBe(1)
   })
 
   it('a command dies with the runner that looks after it', async () => {
     await home.start()
     const { id } = JSON.parse((await tdf(home, 'submit', '--repo', repo.dir, '--json', '--', 'sleep', LONG)).out)
-    await cli(home, 'wait', id, '--for', 'running')
+    await tdf(home, 'wait', id, '--for', 'running')
     const found = (pattern: string) => spawnSync('pgrep', ['-f', pattern], { encoding: 'utf8' }).stdout.trim()
     await until('it runs', () => found(`^sleep ${LONG}`) !== '')
     // Nobody else is there to end it.
