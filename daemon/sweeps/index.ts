@@ -1,5 +1,4 @@
-/** The sweeps by name, and the timer that drives them (docs/adr/0014-the-sweeps-run-by-the-clock-of-the-world.md). */
-import type { Cancel } from '../../src/platform/world.ts'
+/** The sweeps by name, and what drives them. */
 import type { Engine } from '../services.ts'
 import { notify } from './deliveries.ts'
 import { idleNodes } from './idle-nodes.ts'
@@ -10,6 +9,7 @@ import { restored } from './restored.ts'
 import { createSweeper } from './run.ts'
 import { cleanups, stuckTasks } from './stuck-tasks.ts'
 import type { Sweep, SweepParts } from './sweep.ts'
+import { type Cron, nodeCron, startTimetable } from './timetable.ts'
 
 /** Failures are copied soon, so that `tdf errors` finds them. */
 const errors: Sweep = {
@@ -44,21 +44,26 @@ export const SWEEPS: readonly Sweep[] = [
   prune,
 ]
 
-const TICK_MS = 1_000
-
 /** `more` are those of the machine itself, which no simulation has. */
-export function startSweeps(engine: Engine, parts: SweepParts, more: readonly Sweep[]): { stop(): Promise<void> } {
-  const sweeper = createSweeper(engine, parts, [...SWEEPS, ...more])
-  let cancel: Cancel
-  const tick = () => {
-    sweeper.tick()
-    cancel = engine.world.clock.timer(TICK_MS, tick)
-  }
-  tick()
+export function startSweeps(
+  engine: Engine,
+  parts: SweepParts,
+  more: readonly Sweep[],
+  cron: Cron = nodeCron,
+): { stop(): Promise<void> } {
+  const sweeps = [...SWEEPS, ...more]
+  const sweeper = createSweeper(engine, parts, sweeps)
+  sweeper.tick()
+  const stopTimetable = startTimetable({
+    clock: engine.world.clock,
+    cron,
+    sweeps: () => sweeps.map(({ name, everyMs }) => ({ name, everyMs: everyMs(engine.config) })),
+    begin: names => sweeper.tick(names),
+  })
   return {
-    async stop() {
-      cancel()
-      await sweeper.stop()
+    stop() {
+      stopTimetable()
+      return sweeper.stop()
     },
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Runs the sweeps, each by itself: one that fails or hangs never keeps another from running, none overlaps itself, and
- * one that has not succeeded for too long raises an alarm. Called once a second; what is due is begun.
+ * one that has not succeeded for too long raises an alarm. The timetable says when to look; what is due is begun.
  */
 import { asTdfError } from '../../src/core/errors.ts'
 import type { Clock } from '../../src/platform/world.ts'
@@ -14,10 +14,12 @@ const ROUNDS_BEFORE_ALARM = 3
 const ALARM_MS_MIN = 60_000
 /** Ticks so far apart, in ms, mean that the process was stopped: that is no sweep that hangs. */
 const TICK_GAP_MS = 30_000
+/** A pattern of cron may come a little early by the clock that never jumps, in ms. */
+const EARLY_MS_MAX = 400
 
 export interface Sweeper {
-  /** Begins what is due. */
-  tick(): void
+  /** Begins those of the named sweeps that are due, of all without names. At least once a second: it watches for silence. */
+  tick(names?: readonly string[]): void
   /** Runs one sweep to its end now; for tests and for the simulation. */
   run(name: string): Promise<Report>
   /** When each last succeeded, Unix ms. */
@@ -30,7 +32,7 @@ interface Row {
   sweep: Sweep
   running: Promise<void> | null
   /** By the clock that never jumps: one that is set back must not keep a sweep waiting. */
-  endedMono: number
+  begunMono: number
   succeededMono: number
   /** Unix ms. */
   succeededAt: number
@@ -57,13 +59,12 @@ export function createSweeper(engine: Engine, parts: SweepParts, sweeps: readonl
       if (controller.signal.aborted) return {}
       engine.log.error({ sweep: name, err: asTdfError(thrown).message }, 'a sweep failed')
       return {}
-    } finally {
-      row.endedMono = clock.mono()
     }
   }
 
   function begin(row: Row): void {
-    if (row.running || clock.mono() - row.endedMono < row.sweep.everyMs(engine.config)) return
+    if (row.running || clock.mono() - row.begunMono + EARLY_MS_MAX < row.sweep.everyMs(engine.config)) return
+    row.begunMono = clock.mono()
     row.running = round(row).then(() => {
       row.running = null
     })
@@ -79,12 +80,12 @@ export function createSweeper(engine: Engine, parts: SweepParts, sweeps: readonl
   }
 
   return {
-    tick() {
+    tick(names) {
       const now = clock.mono()
       if (now - tickedMono > TICK_GAP_MS) awakeMono = now
       tickedMono = now
       for (const row of rows) {
-        begin(row)
+        if (names === undefined || names.includes(row.sweep.name)) begin(row)
         watch(row)
       }
     },
@@ -102,8 +103,8 @@ export function createSweeper(engine: Engine, parts: SweepParts, sweeps: readonl
 
 function newRow(sweep: Sweep, clock: Clock): Row {
   const mono = clock.mono()
-  const endedMono = sweep.atStart ? Number.NEGATIVE_INFINITY : mono
-  return { sweep, running: null, endedMono, succeededMono: mono, succeededAt: clock.now(), alarmed: false }
+  const begunMono = sweep.atStart ? Number.NEGATIVE_INFINITY : mono
+  return { sweep, running: null, begunMono, succeededMono: mono, succeededAt: clock.now(), alarmed: false }
 }
 
 function raiseAlarm(engine: Engine, name: string, silentMs: number): void {

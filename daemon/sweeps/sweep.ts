@@ -17,7 +17,7 @@ export interface Sweep {
   name: string
   /** Whether the first round comes with the start, rather than an interval later. */
   atStart?: boolean
-  /** How long after the end of one round the next begins, in ms. */
+  /** How long after the beginning of one round the next begins, in ms; rounds of a sweep never overlap. */
   everyMs(config: Config): number
   run(engine: Engine, parts: SweepParts, signal: AbortSignal): Promise<Report>
 }

@@ -99,7 +99,7 @@ const MAY_IMPORT: Arrow[] = [
   {
     from: 'daemon/',
     may: [
-      ...['daemon/', 'src/', 'hono', '@hono/node-server', 'zod'],
+      ...['daemon/', 'src/', 'hono', '@hono/node-server', 'node-cron', 'zod'],
       ...['!src/clients/control.ts', '!src/agent/', '!src/tui/', '!src/text/sanitize.ts'],
     ],
   },

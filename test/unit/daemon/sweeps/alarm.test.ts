@@ -2,6 +2,8 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { startSweeps } from '../../../../daemon/sweeps/index.ts'
 import { createSweeper, type Sweeper } from '../../../../daemon/sweeps/run.ts'
+import { type Cron, nodeCron, patternOf } from '../../../../daemon/sweeps/timetable.ts'
+import type { World } from '../../../../src/platform/world.ts'
 import { due } from '../../../../src/store/tables/outbox.ts'
 import { HOUR, type Lives, lives, MIN } from '../../../support/daemon/lives.ts'
 
@@ -81,19 +83,63 @@ it('goes on in its rhythm when the clock is set back by hours', async () => {
   expect(begun.mine - before).toBeGreaterThanOrEqual(4)
 })
 
-it('is driven by the clock of the world, once a second, and not after the end', async () => {
-  const { engine, world } = all.life
-  const times: number[] = []
-  const run = async () => {
-    times.push(world.clock.mono())
-    return {}
+/** A model of node-cron over the clock of the test: patterns of whole minutes. */
+function cronOver({ clock }: World): { cron: Cron; patterns: string[] } {
+  const patterns: string[] = []
+  const cron: Cron = (pattern, fn) => {
+    patterns.push(pattern)
+    const everyMs = Number(/^0 \*\/(\d+) /.exec(pattern)?.[1]) * MIN
+    let cancel = () => {}
+    const arm = () => {
+      cancel = clock.timer(everyMs - (clock.now() % everyMs), () => {
+        fn()
+        arm()
+      })
+    }
+    arm()
+    return () => cancel()
   }
-  const sweeps = startSweeps(engine, { errors: { flush: async () => {} } } as never, [
-    { name: 'seconds', everyMs: () => 500, run },
-  ])
-  await world.clock.advance(10_000)
-  expect(times).toHaveLength(10)
+  return { cron, patterns }
+}
+
+it('that is quick is begun once a second, a slow one by its pattern, and neither after the end', async () => {
+  const { engine, world } = all.life
+  const times: Record<string, number[]> = { quick: [], slow: [] }
+  const sweep = (name: string, everyMs: number) => ({
+    name,
+    everyMs: () => everyMs,
+    run: async () => {
+      times[name]?.push(world.clock.mono())
+      return {}
+    },
+  })
+  const { cron, patterns } = cronOver(world)
+  const parts = { errors: { flush: async () => {} } } as never
+  const sweeps = startSweeps(engine, parts, [sweep('quick', 500), sweep('slow', 7 * MIN)], cron)
+  expect(patterns).toContain('0 */1 * * * *')
+  await world.clock.advance(30 * MIN)
+  expect(times.quick?.length).toBeGreaterThanOrEqual(29 * 60)
+  expect(times.slow).toHaveLength(4)
+  const armed = patterns.length
+  world.clock.jump(-9 * HOUR)
+  await world.clock.advance(15 * MIN)
+  expect(times.slow).toHaveLength(6)
+  expect(patterns.length).toBe(2 * armed)
   await sweeps.stop()
-  await world.clock.advance(10_000)
-  expect(times).toHaveLength(10)
+  const before = JSON.stringify(times)
+  await world.clock.advance(30 * MIN)
+  expect(JSON.stringify(times)).toBe(before)
+})
+
+it.each([
+  [MIN, '0 */1 * * * *'],
+  [5 * MIN, '0 */5 * * * *'],
+  [7 * MIN, '0 */1 * * * *'],
+  [24 * HOUR, '0 */30 * * * *'],
+  [90_000, '*/30 * * * * *'],
+  [61_000, '*/1 * * * * *'],
+])('every %i ms has a pattern that node-cron takes', (everyMs, pattern) => {
+  expect(patternOf(everyMs)).toBe(pattern)
+  const cancel = nodeCron(pattern, () => {})
+  cancel()
 })
