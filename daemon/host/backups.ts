@@ -12,7 +12,7 @@ import type { World } from '../../src/platform/world.ts'
 import type { BackupJson } from '../../src/protocol/control.ts'
 import { BACKUP_DIR, backUp, databaseBytes, freezeFile, thawFile } from '../../src/store/sqlite/backup.ts'
 import type { Store } from '../../src/store/store.ts'
-import type { Sweep } from '../sweeps/sweep.ts'
+import type { Sweep } from '../sweeps/run.ts'
 import type { Disk } from './disk.ts'
 
 export interface Backups {

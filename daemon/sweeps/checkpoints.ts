@@ -8,7 +8,7 @@ import { readNode } from '../../src/store/tables/nodes.ts'
 import { liveWorkspaces } from '../../src/store/tables/slots.ts'
 import { saveCheckpoint } from '../results/bring-home.ts'
 import type { Engine } from '../services.ts'
-import type { Sweep } from './sweep.ts'
+import type { Sweep } from './run.ts'
 
 const LOOK_MS_MAX = 60_000
 const DIAL_MS = 10_000

@@ -6,7 +6,7 @@ import { DELIVER } from '../reporting/deliver.ts'
 import { recordFailure } from '../reporting/failures.ts'
 import type { NoticeJson } from '../reporting/message.ts'
 import type { Engine } from '../services.ts'
-import type { Sweep } from './sweep.ts'
+import type { Sweep } from './run.ts'
 
 const BATCH = 20
 const TRIES_MAX = 15

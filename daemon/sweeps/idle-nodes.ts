@@ -7,7 +7,7 @@ import { nodeSubject } from '../engine/loop.ts'
 import { saveNode } from '../engine/save-node.ts'
 import { keepsMachines } from '../placement/admission.ts'
 import type { Engine } from '../services.ts'
-import type { Sweep } from './sweep.ts'
+import type { Sweep } from './run.ts'
 
 /** What a warm node's own wake is given before the sweep steps in, in ms. */
 const GRACE_MS = 60_000

@@ -6,9 +6,9 @@ import { machines } from './machines.ts'
 import { orphans } from './orphans.ts'
 import { prune } from './prune.ts'
 import { restored } from './restored.ts'
+import type { Sweep, SweepParts } from './run.ts'
 import { createSweeper } from './run.ts'
 import { cleanups, stuckTasks } from './stuck-tasks.ts'
-import type { Sweep, SweepParts } from './sweep.ts'
 import { type Cron, nodeCron, startTimetable } from './timetable.ts'
 
 /** Failures are copied soon, so that `tdf errors` finds them. */

@@ -13,7 +13,7 @@ import { saveNode } from '../engine/save-node.ts'
 import { leaseMs } from '../nodes/new-node.ts'
 import type { Engine } from '../services.ts'
 import { adopt, recoverAdopted } from './recover.ts'
-import type { Sweep } from './sweep.ts'
+import type { Sweep } from './run.ts'
 
 /** A mistake of ours, or of a list, must not cost more than this in one round. */
 const REMOVED_MAX = 5

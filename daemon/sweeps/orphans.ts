@@ -10,7 +10,7 @@ import { type ReadNode, readNodes } from '../../src/store/tables/nodes.ts'
 import { readWorkspace } from '../../src/store/tables/slots.ts'
 import { newestKey } from '../../src/store/tables/tasks.ts'
 import type { Engine } from '../services.ts'
-import type { Sweep } from './sweep.ts'
+import type { Sweep } from './run.ts'
 
 const NODE_TIMEOUT_MS = 5_000
 const REMOVED_MAX = 20

@@ -7,7 +7,7 @@ import { forgetBundle, staleBundles } from '../../src/store/tables/bundles.ts'
 import { pruneSignals } from '../../src/store/tables/inbox.ts'
 import { pruneEvents } from '../../src/store/tables/journal.ts'
 import type { Engine } from '../services.ts'
-import type { Sweep, SweepParts } from './sweep.ts'
+import type { Sweep, SweepParts } from './run.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS

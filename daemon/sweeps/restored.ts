@@ -18,7 +18,7 @@ import { saveNode } from '../engine/save-node.ts'
 import { giveSlot, WAITS } from '../placement/pass.ts'
 import type { Engine } from '../services.ts'
 import { adopt, reach } from './recover.ts'
-import type { Report, Sweep } from './sweep.ts'
+import type { Report, Sweep } from './run.ts'
 
 const LOOK_MS = 5_000
 /** After this no task waits any longer for a machine that does not answer; what is on it is saved when it does. */

@@ -2,11 +2,30 @@
  * Runs the sweeps, each by itself: one that fails or hangs never keeps another from running, none overlaps itself, and
  * one that has not succeeded for too long raises an alarm. The timetable says when to look; what is due is begun.
  */
+import type { Config } from '../../src/config/schema/schema.ts'
 import { asTdfError } from '../../src/core/errors.ts'
 import type { Clock } from '../../src/platform/world.ts'
-import { recordFailure } from '../reporting/failures.ts'
+import type { Observability } from '../../src/store/observability.ts'
+import { type ErrorFlush, recordFailure } from '../reporting/failures.ts'
 import type { Engine } from '../services.ts'
-import type { Report, Sweep, SweepParts } from './sweep.ts'
+
+export interface SweepParts {
+  stateDir: string
+  errors: ErrorFlush
+  observability: Observability
+}
+
+/** Counts by name; a round that counts nothing is not worth a line in the log. */
+export type Report = Record<string, number>
+
+export interface Sweep {
+  name: string
+  /** Whether the first round comes with the start, rather than an interval later. */
+  atStart?: boolean
+  /** How long after the beginning of one round the next begins, in ms; rounds of a sweep never overlap. */
+  everyMs(config: Config): number
+  run(engine: Engine, parts: SweepParts, signal: AbortSignal): Promise<Report>
+}
 
 /** How many rounds may fail or hang before the alarm. */
 const ROUNDS_BEFORE_ALARM = 3

@@ -15,7 +15,7 @@ import { enter } from '../engine/rules/transition.ts'
 import { save } from '../engine/save.ts'
 import { decisionInput } from '../engine/step-context.ts'
 import type { Engine } from '../services.ts'
-import type { Sweep } from './sweep.ts'
+import type { Sweep } from './run.ts'
 
 /** Beyond the deadline and the longest wait for a silent node, in ms. */
 const GRACE_MS = 60_000

@@ -10,7 +10,7 @@ import { changePush, duePushes, type Push, readPush } from '../../../src/store/t
 import { announcePush } from '../../reporting/announce.ts'
 import { recordFailure } from '../../reporting/failures.ts'
 import type { Engine } from '../../services.ts'
-import type { Sweep } from '../../sweeps/sweep.ts'
+import type { Sweep } from '../../sweeps/run.ts'
 import type { GitResults } from '../git-results.ts'
 import { pushBranch, remoteTip, tokenFor } from './branch.ts'
 import { openPullRequest } from './pull-request.ts'
