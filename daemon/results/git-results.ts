@@ -39,7 +39,7 @@ export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: Gi
 
   const results: GitResults = {
     of,
-    logs: logFiles(stateDir, logBytesMax),
+    logs: logFiles(stateDir, logBytesMax, assertRoom),
     async have(task) {
       assertRoom()
       const repository = await of(task)

@@ -11,26 +11,29 @@ import { LOG_CHUNK_BYTES_MAX, LOG_TAIL_BYTES } from '../../src/protocol/shapes.t
 /** What a node adds behind its own bound: a line that says so, and the end of the output. */
 const BEHIND_BYTES_MAX = 2 * LOG_TAIL_BYTES
 
+const SHORT_READS_MAX = 100
+
 type Attempt = Pick<Task, 'id' | 'attempt'>
 
 export interface Logs {
-  /** Copies what `read` gives, from where the last try ended. Throws what `read` throws. */
-  keep(
-    task: Attempt,
-    sessionId: string,
-    read: (after: number) => Promise<{ bytes: Buffer; next: number }>,
-  ): Promise<void>
+  /**
+   * Copies what `read` gives, from where the last try ended: how far it came is what was written, whatever a node says.
+   * Throws what `read` throws, and DISK_LOW.
+   */
+  keep(task: Attempt, sessionId: string, read: (after: number) => Promise<{ bytes: Buffer }>): Promise<void>
   /** At most a chunk from byte `after` on; undefined when there is no such log. */
   read(task: Attempt, sessionId: string, after: number): Promise<Buffer | undefined>
   remove(taskId: string): Promise<void>
 }
 
-export function logFiles(stateDir: string, bytesMax: number): Logs {
+export function logFiles(stateDir: string, bytesMax: number, assertRoom: () => void = () => {}): Logs {
   const folderOf = (taskId: string) => path.join(stateDir, 'logs', taskId)
   // Ids are made by us, of letters, digits and dashes.
   const fileOf = (task: Attempt, sessionId: string) => path.join(folderOf(task.id), `${task.attempt}-${sessionId}.log`)
 
   const limit = bytesMax + BEHIND_BYTES_MAX
+  // A log that has ended comes in whole chunks but for its last one; some more are for one that still grew.
+  const readsMax = Math.ceil(limit / LOG_CHUNK_BYTES_MAX) + SHORT_READS_MAX
   const mark = `\n[tdf: output beyond ${limit} bytes was not kept]\n`
 
   return {
@@ -44,9 +47,12 @@ export function logFiles(stateDir: string, bytesMax: number): Logs {
       await mkdir(folderOf(task.id), { recursive: true, mode: 0o700 })
       const handle = await open(file, 'a', 0o600)
       try {
-        for (; first.bytes.length > 0 && after < limit; first = await read(after)) {
-          await handle.appendFile(first.bytes.subarray(0, limit - after))
-          after = first.next
+        for (let reads = 0; first.bytes.length > 0 && after < limit && reads < readsMax; reads++) {
+          assertRoom()
+          const kept = first.bytes.subarray(0, limit - after)
+          await handle.appendFile(kept)
+          after += kept.length
+          first = await read(after)
         }
         if (first.bytes.length > 0) await handle.appendFile(mark)
         await handle.sync()

@@ -7,6 +7,7 @@ import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { TdfError } from '../core/errors.ts'
 import type { AgentAddress } from '../core/node.ts'
+import { type Cancel, realWorld } from '../platform/world.ts'
 import { openRoom } from './growing-buffer.ts'
 
 export interface Exchange {
@@ -18,7 +19,10 @@ export interface Exchange {
   /** Sends this file as the body, or stores the answer's body in it. */
   upload?: string
   download?: string
-  /** Until the answer has begun; a stream may then go on as long as it moves. */
+  /**
+   * Until the whole answer is there, however it trickles in. With a file either way, it is how long the connection may be
+   * silent, and a stream that has begun must move by a kilobyte a second.
+   */
   timeoutMs: number
   bytesMax: number
   signal?: AbortSignal
@@ -58,15 +62,50 @@ export function httpTransport(address: AgentAddress): Transport {
       })
       // Fires after silence of the socket, so that a long stream that moves is not cut.
       request.on('timeout', () => request.destroy(new Error(`no answer within ${exchange.timeoutMs} ms`)))
-      request.on('error', reject)
+      const watched = watch(request, exchange)
+      request.on('error', error => {
+        watched.end()
+        reject(error)
+      })
       request.on('response', response => {
-        receive(response, exchange).then(resolve, error => {
-          request.destroy()
-          reject(error)
-        })
+        watched.begun()
+        receive(response, exchange)
+          .then(resolve, error => {
+            request.destroy()
+            reject(error)
+          })
+          .finally(watched.end)
       })
       send(request, exchange).catch(error => request.destroy(error))
     })
+}
+
+const WINDOW_MS = 60_000
+const WINDOW_BYTES_MIN = 60_000
+
+/** Ends a request whose peer keeps it open by a byte now and then. It waits for its socket as long as others need theirs. */
+function watch(request: http.ClientRequest, { timeoutMs, upload, download }: Exchange) {
+  const { clock } = realWorld({})
+  let cancel: Cancel = () => {}
+  const giveUp = (why: string) => request.destroy(new Error(why))
+  const bytesMoved = () => (request.socket?.bytesRead ?? 0) + (request.socket?.bytesWritten ?? 0)
+  const look = (before: number) => {
+    cancel = clock.timer(WINDOW_MS, () => {
+      const now = bytesMoved()
+      if (now - before < WINDOW_BYTES_MIN) giveUp(`less than a kilobyte a second for ${WINDOW_MS} ms`)
+      else look(now)
+    })
+  }
+  const isStream = upload !== undefined || download !== undefined
+  request.once('socket', () => {
+    if (!isStream) cancel = clock.timer(timeoutMs, () => giveUp(`no answer within ${timeoutMs} ms`))
+  })
+  return {
+    begun() {
+      if (download !== undefined) look(bytesMoved())
+    },
+    end: () => cancel(),
+  }
 }
 
 async function send(request: http.ClientRequest, { body, upload }: Exchange): Promise<void> {

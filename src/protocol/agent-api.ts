@@ -1,9 +1,13 @@
 /** The VM agent's API: daemon → agent. Requests are parsed by the agent, answers by the daemon. */
 import { z } from 'zod'
 import { AGENT_TYPES } from '../core/task.ts'
-import { counter, EVENTS_PAGE_MAX, id, nullable, percent, text } from './shapes.ts'
+import { counter, cutText, EVENTS_PAGE_MAX, id, nullable, percent, text } from './shapes.ts'
 
 const url = text(4096)
+/** What a node may say of a failure, in characters. */
+const ERROR_LENGTH_MAX = 64 * 1024
+/** A sum of some of these is still a number. */
+const COST_USD_MAX = 1_000_000
 const ref = text(1024)
 
 export const registration = z.object({
@@ -39,7 +43,7 @@ export const sandbox = z.object({
 export type Sandbox = z.output<typeof sandbox>
 
 /** `GET /sandboxes/:kind`: what keeps this machine from it, tried anew; null when nothing does. An unknown kind is 404. */
-export const sandboxState = z.object({ problem: nullable(z.string()) })
+export const sandboxState = z.object({ problem: nullable(cutText(4 * 1024)) })
 export type SandboxState = z.output<typeof sandboxState>
 
 const TRAILER = /^[A-Za-z][A-Za-z0-9-]*: \P{Cc}+$/u
@@ -70,15 +74,19 @@ export const agentWorkspace = z.object({
   taskId: id,
   attempt: counter,
   status: z.enum(['creating', 'ready', 'failed', 'stopped']),
-  errorMessage: nullable(z.string()),
+  errorMessage: nullable(cutText(ERROR_LENGTH_MAX)),
   /** The work tree on the node, for people who want to look. */
   path: z.string().max(4096).optional(),
 })
 export type AgentWorkspace = z.output<typeof agentWorkspace>
-export const agentWorkspaces = z.object({ workspaces: z.array(agentWorkspace) })
+export const agentWorkspaces = z.object({
+  workspaces: z
+    .array(agentWorkspace)
+    .refine(all => new Set(all.map(({ workspaceId }) => workspaceId)).size === all.length, 'must be named once each'),
+})
 
 /** An agent may answer a creation with its id and status alone. */
-export const workspaceAck = z.object({ workspaceId: id, status: z.string() })
+export const workspaceAck = z.object({ workspaceId: id, status: text(64) })
 
 export const startSession = z.object({
   sessionId: id,
@@ -121,7 +129,7 @@ export const sessionAck = z.object({ sessionId: id, status: z.enum(['running', '
 export const usage = z.object({
   inputTokens: counter,
   outputTokens: counter,
-  costUsd: nullable(z.number().min(0)),
+  costUsd: nullable(z.number().min(0).max(COST_USD_MAX)),
   /** The numbers count from the beginning of the conversation that was resumed, not from that of this session. */
   cumulative: z.boolean().optional(),
 })
@@ -129,10 +137,10 @@ export const usage = z.object({
 /** A question of the agent's that waits for an answer. */
 export const pendingPermission = z.object({
   requestId: id,
-  tool: z.string(),
+  tool: cutText(512),
   /** What it wants to do, for people: a command, a path. At most 4 KiB. */
-  detail: z.string(),
-  at: z.string(),
+  detail: cutText(8 * 1024),
+  at: text(64),
 })
 
 /** Why an agent did not succeed, as far as it can be told. More may be added. */
@@ -153,29 +161,29 @@ export const sessionFailure = z.enum([
 export const agentSession = z.object({
   sessionId: id,
   status: z.enum(['running', 'exited']),
-  exitCode: nullable(z.int()),
-  signal: nullable(z.string()),
-  startedAt: nullable(z.string()),
-  lastOutputAt: nullable(z.string()),
-  cpuMs: nullable(z.number()),
-  resumeRef: nullable(z.string()),
+  exitCode: nullable(z.int32()),
+  signal: nullable(text(32)),
+  startedAt: nullable(text(64)),
+  lastOutputAt: nullable(text(64)),
+  cpuMs: nullable(z.number().min(0)),
+  resumeRef: nullable(text(512)),
   usage: nullable(usage),
   outcome: nullable(z.enum(['success', 'error', 'permission_denied', 'usage_limit', 'budget', 'none'])),
-  summary: nullable(z.string()),
+  summary: nullable(cutText(64 * 1024)),
   /** When the usage limit that ended it, or that it waits for, is lifted (ISO 8601). */
-  resetAt: nullable(z.string()),
-  errorMessage: nullable(z.string()),
+  resetAt: nullable(text(64)),
+  errorMessage: nullable(cutText(ERROR_LENGTH_MAX)),
   failure: nullable(sessionFailure),
-  agentVersion: nullable(z.string()),
-  model: nullable(z.string()),
+  agentVersion: nullable(cutText(256)),
+  model: nullable(cutText(256)),
   /** Set while `permissions` is `ask` and the agent waits. */
   pendingPermission: nullable(pendingPermission),
   /** Set while the agent itself tries again to reach its model. */
-  retrying: nullable(z.object({ attempt: counter, reason: z.string(), since: z.string() })),
+  retrying: nullable(z.object({ attempt: counter, reason: cutText(4 * 1024), since: text(64) })),
   /** Whether `POST …/prompt` reaches the agent in this session; else it answers 409 `not_steerable`. */
   steerable: z.boolean().optional(),
   /** Prompts that were taken by `POST …/prompt` and did not reach the agent before the end: they are the next session's. */
-  undelivered: z.array(id).default([]),
+  undelivered: z.array(id).max(10_000).default([]),
 })
 export type AgentSession = z.output<typeof agentSession>
 
@@ -193,7 +201,7 @@ export type PermissionAnswer = z.output<typeof permissionAnswer>
 export const AGENT_PROTOCOL = 2
 
 export const health = z.object({
-  status: z.string(),
+  status: text(64),
   nodeName: id,
   stateId: id,
   version: text(64),

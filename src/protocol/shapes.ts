@@ -9,6 +9,8 @@ export const id = z.string().regex(idPattern, 'must be letters, digits, ".", "_"
 export const counter = z.int().min(0)
 export const percent = z.number().min(0).max(100)
 export const text = (max: number) => z.string().max(max)
+/** Text for people, kept up to `max` characters. */
+export const cutText = (max: number) => z.string().transform(value => value.slice(0, max))
 export const nullable = <T extends z.ZodType>(inner: T) => inner.nullish().transform(value => value ?? null)
 
 /** Parses `value`, or throws BAD_REQUEST naming the first wrong field. */
