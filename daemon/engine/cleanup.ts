@@ -2,9 +2,16 @@
  * Undoes what an attempt made outside, item by item. Each is confirmed by the node, recorded on its own, and may be
  * done any number of times: by the cleanup step, by the sweep, by `rm`.
  */
+import type { AgentClient } from '../../src/clients/agent.ts'
 import { asTdfError, TdfError } from '../../src/core/errors.ts'
 import { isGone } from '../../src/core/node.ts'
-import { type AttemptKey, readAttempt, updateAttempt, wakeAttempt } from '../../src/store/tables/attempts.ts'
+import {
+  type AttemptKey,
+  type ReadTask,
+  readAttempt,
+  updateAttempt,
+  wakeAttempt,
+} from '../../src/store/tables/attempts.ts'
 import { type CleanupItem, cleanupsOf, delayCleanup, pendingOn, setCleanup } from '../../src/store/tables/cleanups.ts'
 import { readNode, wakeNode } from '../../src/store/tables/nodes.ts'
 import { releaseWorkspace, setWorkspaceStatus } from '../../src/store/tables/slots.ts'
@@ -55,8 +62,22 @@ const DO: Record<CleanupItem['kind'], (engine: Engine, item: CleanupItem, signal
     if (!agent) return
     const task = readAttempt(engine.store.sql, item)
     if (task) await keepLogs(engine.results.logs, task, item.subject, agent)
+    if (task) await saveUnseen(engine, task, item, agent)
     await agent.deleteWorkspace(item.subject)
   },
+}
+
+/**
+ * A start that was never answered may have come through after the work was saved. The workspace is stopped now: what is in
+ * it does not change any more.
+ */
+async function saveUnseen(engine: Engine, task: ReadTask, item: CleanupItem, agent: AgentClient): Promise<void> {
+  const isOpen = task.error?.step === 'agent_session' && task.sessionId !== null && task.workspaceId === item.subject
+  if (!isOpen || (await agent.workspace(item.subject)) === null) return
+  const before = task.facts.salvage
+  const saved = await bringHome(engine, task, agent)
+  const isNew = saved.salvage.commit !== before?.commit || saved.salvage.saved.length !== (before?.saved ?? []).length
+  if (isNew) await engine.store.commit(() => fillIn(engine, task, item.nodeName, saved))
 }
 
 /** Undefined when the machine is gone for good, and what was on it with it. */

@@ -19,6 +19,10 @@ export interface Script {
   exitCode?: number
   commits?: number
   dirty?: boolean
+  /** Makes so many branches beside HEAD. */
+  sides?: number
+  /** Leaves something that cannot be read while the node's fault `unreadable` lasts. */
+  shut?: boolean
   /** Never ends by itself. */
   hangs?: boolean
   /** Goes on writing every so often; else it is silent and uses no processor. */
@@ -61,6 +65,8 @@ export interface Faults {
   /** Builds that are begun and never end. */
   buildHangs: boolean
   salvageFails: boolean
+  /** What was left shut cannot be read. */
+  unreadable: boolean
 }
 
 interface FakeWorkspace {
@@ -71,6 +77,10 @@ interface FakeWorkspace {
   head: string
   dirty: boolean
   ahead: number
+  /** Branches beside HEAD: what follows the name of the result's ref → commit. */
+  beside: Map<string, string>
+  /** Something in it was never read. */
+  shut: boolean
 }
 
 interface FakeSession {
@@ -122,6 +132,15 @@ export interface FakeAgent {
   events: FakeEvent[]
 }
 
+/** `beside` is what follows the name of the result's ref in those beside it. */
+export type IsHome = (taskId: string, attempt: number, beside: readonly string[]) => boolean
+
+/** Whether deleting a workspace loses what was made in it. */
+export function losesWork({ body, dirty, ahead, beside, shut }: FakeWorkspace, isHome: IsHome): boolean {
+  const hasWork = dirty || ahead > 0 || beside.size > 0
+  return shut || (hasWork && !isHome(body.taskId, body.attempt, [...beside.keys()]))
+}
+
 export interface FakeAgentOptions {
   clock: Clock
   name: string
@@ -130,7 +149,7 @@ export interface FakeAgentOptions {
   /** Delivers a push; resolves with its HTTP status. Rejects while nobody listens. */
   deliver?: (path: string, token: string, body: unknown) => Promise<number>
   /** Whether what an attempt made is safe at home; without it, nobody asks. */
-  isHome?: (taskId: string, attempt: number) => boolean
+  isHome?: IsHome
 }
 
 const GONE_MAX = 2_000
@@ -156,6 +175,7 @@ export function fakeAgent({
     buildFails: null,
     buildHangs: false,
     salvageFails: false,
+    unreadable: false,
   }
   let generation = 1
   let seq = 0
@@ -283,6 +303,11 @@ export function fakeAgent({
       if (session.script.commits)
         workspace.head = oidOf(`${workspace.body.workspaceId}:${session.body.sessionId}:${workspace.ahead}`)
       workspace.dirty ||= session.script.dirty ?? false
+      workspace.shut ||= session.script.shut ?? false
+      for (let nth = 1; nth <= (session.script.sides ?? 0); nth++) {
+        const suffix = `-heads/side-${workspace.beside.size + 1}`
+        workspace.beside.set(suffix, oidOf(`${workspace.body.workspaceId}${suffix}`))
+      }
     }
     const { sessionId } = session.body
     const status = exitCode === 0 ? 'completed' : 'failed'
@@ -392,6 +417,8 @@ export function fakeAgent({
       head: body.source.kind === 'bundle' ? body.source.sha256.slice(0, 40) : BASE,
       dirty: false,
       ahead: 0,
+      beside: new Map<string, string>(),
+      shut: false,
     } as const
     const workspace: FakeWorkspace = { body, ...fresh }
     workspaces.set(body.workspaceId, workspace)
@@ -464,12 +491,18 @@ export function fakeAgent({
     const workspace = workspaces.get(c.req.param('id'))
     if (!workspace) return refuse(c, 404, 'not_found')
     if (faults.salvageFails) return refuse(c, 500, 'disk_full', 'no space left on device')
-    const { live = false } = await c.req.json()
+    const { ref, live = false } = await c.req.json()
     if (!live && [...workspace.sessions.values()].some(({ status }) => status === 'running'))
       return refuse(c, 409, 'session_running')
     const commit = workspace.dirty ? oidOf(`${workspace.head}+dirty`) : workspace.head
     const ahead = workspace.ahead + (workspace.dirty ? 1 : 0)
-    return c.json({ commit, baseCommit: BASE, ahead, salvaged: workspace.dirty, leftOut: [] })
+    const saved = [...workspace.beside].map(([suffix, oid]) => ({
+      ...{ ref: `${ref}${suffix}`, name: suffix.slice('-heads/'.length), kind: 'branch', commit: oid, ahead: 1 },
+    }))
+    const isShut = workspace.shut && faults.unreadable
+    const leftOut = isShut ? [{ path: 'data/', bytes: null, reason: 'permission denied', kind: 'unreadable' }] : []
+    if (!live) workspace.shut = isShut
+    return c.json({ commit, baseCommit: BASE, ahead, salvaged: workspace.dirty, saved, leftOut })
   })
   app.get('/workspaces/:id/bundle', c => {
     const workspace = workspaces.get(c.req.param('id'))
@@ -490,8 +523,7 @@ export function fakeAgent({
   app.delete('/workspaces/:id', c => {
     const id = c.req.param('id')
     const doomed = workspaces.get(id)
-    const hasWork = doomed !== undefined && (doomed.dirty || doomed.ahead > 0)
-    if (hasWork && !isHome(doomed.body.taskId, doomed.body.attempt)) agent.lostWork.push(id)
+    if (doomed && losesWork(doomed, isHome)) agent.lostWork.push(id)
     for (const session of workspaces.get(id)?.sessions.values() ?? []) session.status = 'exited'
     workspaces.delete(id)
     gone.add(id)

@@ -5,7 +5,7 @@
 import { TdfError } from '../../src/core/errors.ts'
 import type { Provider } from '../../src/machines/provider.ts'
 import type { Clock } from '../../src/platform/world.ts'
-import { type FakeAgent, type FakeAgentOptions, fakeAgent } from './agent.ts'
+import { type FakeAgent, type FakeAgentOptions, fakeAgent, type IsHome, losesWork } from './agent.ts'
 import { appTransport, delayed, type Latency } from './provider.ts'
 
 export interface CloudFaults {
@@ -39,7 +39,7 @@ export interface FakeCloudOptions {
   bootMs?: number
   latency?: Latency
   /** Whether a commit is safe at home. */
-  isHome(taskId: string, attempt: number): boolean
+  isHome: IsHome
 }
 
 export function fakeCloud({
@@ -93,8 +93,8 @@ export function fakeCloud({
       if (take('refuse') || take('locked')) throw failing()
       const machine = machines.get(name)
       if (!machine) return true
-      for (const { body, dirty, ahead } of machine.agent.workspaces.values()) {
-        if ((dirty || ahead > 0) && !isHome(body.taskId, body.attempt)) lostWork.push(body.workspaceId)
+      for (const workspace of machine.agent.workspaces.values()) {
+        if (losesWork(workspace, isHome)) lostWork.push(workspace.body.workspaceId)
       }
       machine.agent.retire()
       machines.delete(name)

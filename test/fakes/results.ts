@@ -1,4 +1,5 @@
 /** The repositories of results as a model that remembers which commit came home for which attempt. */
+import { checkpointRefOf } from '../../daemon/results/checkpoints.ts'
 import type { Results } from '../../daemon/results/results.ts'
 import { TdfError } from '../../src/core/errors.ts'
 import { notHome } from '../../src/core/saved.ts'
@@ -32,8 +33,14 @@ export function fakeResults(): FakeResults {
         throw new TdfError('RESULT_BROKEN', 'the bundle is damaged')
       }
       refs.set(resultRefOf(task.id, task.attempt), saved.commit)
-      for (const one of saved.saved) refs.set(one.ref, one.commit)
-      return saved
+      // What was at home under the same name moves aside.
+      const earlier = (task.facts.salvage?.saved ?? []).map(one => {
+        const isReplaced = saved.saved.some(({ ref, commit }) => ref === one.ref && commit !== one.commit)
+        return isReplaced ? { ...one, ref: `${one.ref}-earlier-${one.commit.slice(0, 8)}` } : one
+      })
+      const all = new Map([...earlier, ...saved.saved].map(one => [one.ref, one]))
+      for (const one of all.values()) refs.set(one.ref, one.commit)
+      return { ...saved, saved: [...all.values()] }
     },
     missing: async (task, saved) => notHome(saved, resultRefOf(task.id, task.attempt), refs),
     describe: async (task, saved) => {
@@ -59,8 +66,10 @@ export function fakeResults(): FakeResults {
     takeCheckpoint: async task => {
       const ref = resultRefOf(task.id, task.attempt)
       const saved = checkpoints.get(ref) ?? null
-      if (saved) refs.set(ref, saved.commit)
-      return saved
+      if (saved === null) return null
+      const beside = saved.saved.map(one => ({ ...one, ref: ref + one.ref.slice(checkpointRefOf(task).length) }))
+      for (const one of [{ ref, commit: saved.commit }, ...beside]) refs.set(one.ref, one.commit)
+      return { ...saved, saved: beside }
     },
     downloadFile: () => 'a download',
     discard: async () => {},

@@ -30,6 +30,8 @@ function aScript(sim: Sim): Script {
     exitCode: chance(sim, 0.15) ? 3 : 0,
     commits: upTo(sim, 3),
     dirty: chance(sim, 0.3),
+    ...(chance(sim, 0.3) ? { sides: 1 + upTo(sim, 3) } : {}),
+    ...(chance(sim, 0.2) ? { shut: true } : {}),
     busy: chance(sim, 0.8),
     ...(chance(sim, 0.08) ? { hangs: true } : {}),
     ...(chance(sim, 0.04) ? { cannotStart: 'no such program' } : {}),
@@ -48,6 +50,8 @@ function anAgent(sim: Sim): { agent?: TaskSpec['agent']; script: Script } {
   const limit: Script = {
     ...script,
     exitCode: 1,
+    // What could not be read stays on its machine, and only machines on which everything can be read are released.
+    shut: false,
     limitMs: upTo(sim, 6) * 30 * MIN,
     says: { resumeRef, usage },
     resumed: well,
@@ -192,6 +196,7 @@ export const ACTS: readonly Act[] = [
       const agent = oneOf(sim, agentsOf(sim))
       if (agent) {
         agent.faults.salvageFails = chance(sim, 0.5)
+        agent.faults.unreadable = chance(sim, 0.5)
         agent.faults.buildFails = chance(sim, 0.3) ? 'no space left on device' : null
       }
       sim.out.results.faults.broken = upTo(sim, 3)
@@ -257,6 +262,7 @@ export function healAll(sim: Sim): void {
       delayPushesMs: 0,
       buildFails: null,
       salvageFails: false,
+      unreadable: false,
     })
     faults.refuse.length = 0
     faults.loseAnswer.length = 0

@@ -88,11 +88,30 @@ vi.mock('../../daemon/engine/cleanup.ts', async original => {
 vi.mock('../../daemon/engine/rules/ending.ts', async original => {
   const real = await original<typeof import('../../daemon/engine/rules/ending.ts')>()
   const late: typeof real.late = (task, rules, writes) => {
+    if (is('the verdict falls before late work can be judged') && task.step === 'salvage')
+      return real.late({ ...task, facts: { ...task.facts, held: true } }, rules, writes)
     if (!is('inactivity is success') || task.status !== 'in_progress' || task.step === 'salvage')
       return real.late(task, rules, writes)
     return real.toCleanup({ ...task, verdict: 'unverified' }, rules, writes)
   }
   return { ...real, late }
+})
+
+vi.mock('../../src/clients/agent.ts', async original => {
+  const real = await original<typeof import('../../src/clients/agent.ts')>()
+  const agentClient: typeof real.agentClient = options => {
+    const client = real.agentClient(options)
+    const salvage: typeof client.salvage = async (...args) => ({ ...(await client.salvage(...args)), saved: [] })
+    return is('salvage looks at HEAD alone') ? { ...client, salvage } : client
+  }
+  return { ...real, agentClient }
+})
+
+vi.mock('../../src/core/saved.ts', async original => {
+  const real = await original<typeof import('../../src/core/saved.ts')>()
+  const notHome: typeof real.notHome = (...args) =>
+    is('a workspace goes before all of it could be read') ? [] : real.notHome(...args)
+  return { ...real, notHome }
 })
 
 vi.mock('../../daemon/engine/loop.ts', async original => {
@@ -157,6 +176,9 @@ const POLICIES: [policy: string, from: number][] = [
   ['the step is stored and the wake is not', 1],
   ['every waiting task orders a machine of its own', 2],
   ['a failing step is tried for ever', 38],
+  ['salvage looks at HEAD alone', 1],
+  ['a workspace goes before all of it could be read', 9],
+  ['the verdict falls before late work can be judged', 2],
 ]
 const SEEDS_MAX = 60
 const TICKS = 80

@@ -1,4 +1,5 @@
 /** What is done outside: once by its name, and nothing is destroyed before it is saved. */
+import { resultRefOf } from '../../../src/core/task.ts'
 import type { Check } from '../seen.ts'
 import { describe } from '../seen.ts'
 
@@ -21,6 +22,29 @@ export const effectInvariants: Record<string, Check> = {
       return runs > (task.facts.followups ?? 0) + 2 ? [`${describe(task)} was started ${runs} times`] : []
     })
   },
+
+  'what is at home beside a result is named, and a run that made something is not no_change': ({ sim, attempts }) =>
+    attempts.flatMap(task => {
+      const ref = resultRefOf(task.id, task.attempt)
+      const atHome = [...sim.out.results.refs.keys()].filter(name => name.startsWith(`${ref}-`))
+      const named = task.facts.salvage?.saved?.map(one => one.ref) ?? []
+      const isOver = task.step === null && task.result !== null
+      const unnamed = isOver ? atHome.filter(name => !named.includes(name)) : []
+      const isUntrue = task.verdict === 'no_change' && (named.length > 0 || task.facts.kept === true)
+      return [
+        ...unnamed.map(name => `${name} is named nowhere`),
+        ...(isUntrue ? [`${describe(task)} is no_change`] : []),
+      ]
+    }),
+
+  // Its work came after all, and so did an attempt that repeats it or a verdict that says that it was lost.
+  'work that comes home late is judged': ({ sim, attempts }) =>
+    attempts
+      .filter(
+        ({ verdict, error, facts }) => verdict === 'infrastructure' && error?.code === 'SALVAGE_FAILED' && facts.saved,
+      )
+      .filter(({ workspaceId }) => !sim.path.discarded.has(workspaceId ?? ''))
+      .map(describe),
 
   'nothing is destroyed before it is saved': ({ sim, agents }) => [
     ...(sim.out.cloud?.lostWork ?? []).filter(id => !sim.wiped.has(id) && !sim.path.discarded.has(id)),

@@ -15,7 +15,7 @@ import type { Clock } from '../../../src/platform/world.ts'
 import { openStore } from '../../../src/store/store.ts'
 import type { ReadTask } from '../../../src/store/tables/attempts.ts'
 import { readEvents } from '../../../src/store/tables/journal.ts'
-import { type FakeAgent, fakeAgent } from '../../fakes/agent.ts'
+import { type FakeAgent, fakeAgent, type IsHome } from '../../fakes/agent.ts'
 import { type FakeCloud, fakeCloud } from '../../fakes/cloud.ts'
 import { type Latency, standingProvider } from '../../fakes/provider.ts'
 import { type FakeResults, fakeResults } from '../../fakes/results.ts'
@@ -62,7 +62,8 @@ export function outside(options: OutsideOptions = {}): Outside {
   const callbacks: Outside['callbacks'] = { app: null }
   const nodeWorld = simWorld(time, { seed: 99 })
   const results = fakeResults()
-  const isHome = (taskId: string, attempt: number) => results.refs.has(resultRefOf(taskId, attempt))
+  const isHome: IsHome = (taskId, attempt, beside) =>
+    ['', ...beside].every(suffix => results.refs.has(resultRefOf(taskId, attempt) + suffix))
   const agents = new Map(nodes.map(name => [name, fakeAgent({ clock: nodeWorld.clock, name, deliver, isHome })]))
   const root = mkdtempSync(path.join(existsSync(MEMORY) ? MEMORY : tmpdir(), 'tdf-sim-'))
   const dir = path.join(root, '0')

@@ -78,7 +78,8 @@ export function bench(change: Partial<StepContext> & { nodeState?: Node | null }
   return {
     ...{ ctx, world, agent, results },
     workspace(task, status = 'ready') {
-      const fresh = { errorMessage: null, sessions: new Map(), head: '1'.repeat(40), dirty: false, ahead: 0 }
+      const made = { head: '1'.repeat(40), dirty: false, ahead: 0, beside: new Map(), shut: false }
+      const fresh = { errorMessage: null, sessions: new Map(), ...made }
       agent.workspaces.set(task.workspaceId ?? '', { body: bodyOf(task), status, ...fresh })
     },
   }

@@ -4,7 +4,7 @@ import type { Config } from '../../../src/config/schema/schema.ts'
 import { hetznerProvider } from '../../../src/machines/hetzner/provider.ts'
 import type { Provider } from '../../../src/machines/provider.ts'
 import type { Clock, World } from '../../../src/platform/world.ts'
-import { type FakeAgent, type FakeAgentOptions, fakeAgent } from '../../fakes/agent.ts'
+import { type FakeAgent, type FakeAgentOptions, fakeAgent, type IsHome, losesWork } from '../../fakes/agent.ts'
 import { type FakeHetzner, fakeHetzner } from '../../fakes/hetzner/cloud.ts'
 import { appTransport } from '../../fakes/provider.ts'
 
@@ -22,7 +22,7 @@ export interface HetznerMachines {
 export interface HetznerMachinesOptions {
   clock: Clock
   deliver: NonNullable<FakeAgentOptions['deliver']>
-  isHome(taskId: string, attempt: number): boolean
+  isHome: IsHome
 }
 
 export const CLOUD_TOKEN = 'hcloud-test-token'
@@ -42,8 +42,8 @@ export function hetznerMachines({ clock, deliver, isHome }: HetznerMachinesOptio
     died({ name, labels }) {
       leasesLeft.push(Number(labels['tdf-lease']) * 1_000 - clock.now())
       const agent = agents.get(name)
-      for (const { body, dirty, ahead } of agent?.workspaces.values() ?? []) {
-        if ((dirty || ahead > 0) && !isHome(body.taskId, body.attempt)) lostWork.push(body.workspaceId)
+      for (const workspace of agent?.workspaces.values() ?? []) {
+        if (losesWork(workspace, isHome)) lostWork.push(workspace.body.workspaceId)
       }
       agent?.retire()
     },
