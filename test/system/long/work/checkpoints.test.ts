@@ -74,7 +74,10 @@ const checkpointsOf = (id: string) =>
   ).stdout
 
 it('loses no more of a run than what came after it', async () => {
-  const script = `echo one > one.txt; git add -A; git commit -qm one; echo two > two.txt; sleep 1; echo $PWD; exec sleep 600`
+  const beside =
+    'git checkout -q -b side; echo s > s.txt; git add -A; git commit -qm s; git checkout -q -; echo w > README.md; git stash -q'
+  const linked = 'git worktree add -q ../linked -b linked; echo l > ../linked/l.txt; mkfifo pipe'
+  const script = `${beside}; ${linked}; echo one > one.txt; git add one.txt; git commit -qm one; echo two > two.txt; sleep 1; echo $PWD; exec sleep 600`
   const id = await submit(script, '--node', 'box1')
   await until('a checkpoint is home', () => checkpointsOf(id).includes('two.txt'), 120_000)
   // It goes on meanwhile, as if nothing were.
@@ -88,6 +91,12 @@ it('loses no more of a run than what came after it', async () => {
     result: { ahead: 2, filesChanged: 2, salvaged: true },
   })
   expect((await tdf(home, 'diff', id)).out).toContain('+two')
+  expect(task.saved.map(({ kind, ahead }) => `${kind} ${ahead}`)).toEqual(
+    expect.arrayContaining(['branch 1', 'stash 2', 'worktree 1']),
+  )
+  expect(task.leftOut).toMatchObject([{ path: 'pipe' }])
+  const pulled = await tdfWith(home, { cwd: repo.dir }, 'pull', id, '--branch', 'side')
+  expect(pulled).toMatchObject({ code: 0, out: 'side\n' })
   expect((await tdfWith(home, { cwd: repo.dir }, 'pull', id)).code).toBe(0)
 })
 

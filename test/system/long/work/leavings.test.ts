@@ -3,16 +3,17 @@
  * of it is at home, blob by blob, or named. The machine that is lost after a checkpoint is in checkpoints.test.ts.
  */
 import { execFileSync } from 'node:child_process'
-import { readdirSync, writeFileSync } from 'node:fs'
+import { chownSync, existsSync, readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { TaskJson } from '../../../../src/protocol/control.ts'
 import { type Home, makeHome, makeRepository, tdf, tdfWith, until } from '../../../support/daemon/home.ts'
 
 const isRoot = process.getuid?.() === 0
+const ORDINARY = 65_534
 const WHO = [
   { who: 'whoever runs the tests', uid: undefined },
-  ...(isRoot ? [{ who: 'an ordinary user', uid: 65_534 }] : []),
+  ...(isRoot ? [{ who: 'an ordinary user', uid: ORDINARY }] : []),
 ]
 
 const commit = (name: string) => `echo ${name} > ${name}; git add ${name}; git commit -qm ${name}`
@@ -44,6 +45,12 @@ const BLOBS: [name: RegExp, file: string, text: string][] = [
   [/outside$/, 'outer', 'o\n'],
 ]
 
+const TALKER = [
+  process.execPath,
+  'test/fakes/talking-agent.mjs',
+  '{"ms":20,"says":{"resumeRef":"conversation-1"}}',
+].map(word => (word.endsWith('.mjs') ? path.join(import.meta.dirname, '../../../..', word) : word))
+
 const RESULT = (outcome: object) =>
   `printf '%s\\n' '${JSON.stringify({ type: 'result', subtype: 'success', is_error: false, result: 'ok', session_id: 'c', total_cost_usd: 9, usage: {}, ...outcome })}'`
 
@@ -68,14 +75,11 @@ describe.each(WHO)('what an agent of $who left', ({ uid }) => {
   let repo: ReturnType<typeof makeRepository>
 
   beforeAll(async () => {
-    home = makeHome(
-      '[runner]\nreconcile_interval = "1s"\n[agents.fake]\ntype = "claude"\ncommand = ["sh", "-c", "exec sh $HOME/script"]\n',
-      {
-        ...(uid === undefined ? {} : { uid }),
-      },
-    )
+    const agents = `[agents.fake]\ntype = "claude"\ncommand = ["sh", "-c", "exec sh $HOME/script"]
+[agents.talker]\ntype = "claude"\ncommand = ${JSON.stringify(TALKER)}\nenv = ["CLAUDE_CONFIG_DIR"]\n`
+    home = makeHome(`[runner]\nreconcile_interval = "1s"\n${agents}`, uid === undefined ? {} : { uid })
     repo = makeRepository(uid)
-    await home.start()
+    await home.start({ CLAUDE_CONFIG_DIR: path.join(home.dir, 'conversations') })
   }, 180_000)
   afterAll(async () => {
     await home.remove()
@@ -156,6 +160,15 @@ describe.each(WHO)('what an agent of $who left', ({ uid }) => {
     expect(plain.err).toContain(`tdf pull ${id} --all`)
   })
 
+  it('has its conversation with it, also when no file was changed: retry --resume goes on with it', async () => {
+    const words = ['submit', 'talk', '--repo', repo.dir, '-q', '--agent', 'talker', '--output-branch', 'result-talk']
+    const id = (await tdf(home, ...words)).out.trim()
+    expect(await ended(id)).toMatchObject({ verdict: 'no_change', result: { summary: 'done' } })
+    expect((await tdf(home, 'retry', id, '--resume')).code).toBe(0)
+    await until('it is at its second attempt', async () => (await home.task(id)).attempt === 2)
+    expect(await ended(id)).toMatchObject({ verdict: 'no_change', result: { summary: 'I remember' } })
+  })
+
   it('is nothing at all when nothing was made, and what is ignored is a hint', async () => {
     const nothing = await submit({ end: 'nothing', verdict: 'no_change', script: 'true' })
     expect(await ended(nothing)).toMatchObject({ verdict: 'no_change', saved: [], leftOut: [] })
@@ -164,5 +177,42 @@ describe.each(WHO)('what an agent of $who left', ({ uid }) => {
       verdict: 'unverified',
       saved: [{ kind: 'branch', ahead: 1 }],
     })
+  })
+})
+
+describe.each(isRoot ? ['another user'] : [])('what %s owns in a workspace', () => {
+  const home = makeHome('[runner]\nretry_max_delay = "2s"\n', { uid: ORDINARY })
+  const repo = makeRepository(ORDINARY)
+  beforeAll(async () => void (await home.start()), 180_000)
+  afterAll(async () => {
+    await home.remove()
+    repo.remove()
+  }, 60_000)
+
+  it('is named, its workspace stays, and it comes home beside the result once it can be read', async () => {
+    const script = 'echo w > work; touch ../ready; while [ ! -e ../go ]; do sleep 0.1; done'
+    const id = (await tdf(home, 'submit', 'x', '--repo', repo.dir, '-q', '--', 'sh', '-c', script)).out.trim()
+    const folder = path.join(home.dir, 'state', 'agent', 'workspaces', `${id}-1-1`)
+    await until('it is at work', () => existsSync(path.join(folder, 'ready')))
+    // As a container leaves it: a file that the agent's user may not read.
+    const theirs = path.join(folder, 'work', 'of-root')
+    writeFileSync(theirs, 'r\n', { mode: 0o600 })
+    writeFileSync(path.join(folder, 'go'), '')
+    await until('it is over', async () => (await home.task(id)).cleanup === 'failed', 120_000)
+    const task = await home.task(id)
+    expect(task).toMatchObject({ status: 'completed', verdict: 'unverified', result: { ahead: 1 } })
+    expect(task.leftOut).toEqual([{ path: 'of-root', bytes: 2, reason: expect.stringContaining('cannot be read') }])
+    expect((await tdf(home, 'why', id)).out).toContain('could not be read')
+    expect(existsSync(theirs)).toBe(true)
+    chownSync(theirs, ORDINARY, ORDINARY)
+    await until('all is home', async () => (await home.task(id)).cleanup === 'done', 180_000)
+    const later = await home.task(id)
+    expect(later).toMatchObject({ verdict: 'unverified', result: { commit: task.result?.commit }, leftOut: [] })
+    const late = later.saved.find(({ name }) => name === 'late')
+    expect(late).toMatchObject({ kind: 'branch', ahead: 1 })
+    expect((await tdfWith(home, { cwd: repo.dir }, 'pull', id, '--branch', 'late')).code).toBe(0)
+    const show = ['-c', `safe.directory=${repo.dir}`, 'show', 'late:of-root']
+    expect(execFileSync('git', show, { cwd: repo.dir, encoding: 'utf8' })).toBe('r\n')
+    expect(existsSync(folder)).toBe(false)
   })
 })
