@@ -154,6 +154,7 @@ async function dropRefs(repository: Repository, id: string): Promise<void> {
     '--format=delete %(refname)',
     `refs/tdf/${id}/**`,
     `refs/tdf/${id}/*`,
+    `refs/tdf-checkpoint/${id}/**`,
     `refs/tdf-checkpoint/${id}/*`,
   ])
   if (listed.trim() !== '')
