@@ -68,14 +68,25 @@ it('62 duplicate: the same word a hundred times is one fact', async () => {
   expect(entered).toHaveLength(1)
 })
 
-it('63+65 early, out-of-order: the end that comes before the beginning waits for its step', async () => {
+it('63+65 early, out-of-order: the end that comes before the beginning waits for its step, and is used there', async () => {
   const early = await rig.submit({ ms: 50, commits: 1 })
   expect((await rig.as(early.token).post(`/tasks/${early.id}/status`, exited(early, { seq: 9 }))).status).toBe(200)
-  expect((await stateOf(early)).verdict).toBe(null)
   await until('the model is ready', () => rig.agent.workspaces.get(early.workspaceId)?.status === 'ready')
+  // It was told that the run has ended, and goes on to wait for the beginning of it.
+  expect(await stateOf(early)).toEqual({ status: 'delegated', step: 'workspace_ready', verdict: null, attempt: 1 })
   await rig.as(early.token).post(readyPath(early), READY)
-  await until('it ran', () => rig.agent.starts.get(early.sessionId) === 1)
-  await until('it left the queue', async () => (await rig.home.task(early.id)).status !== 'delegated')
+  await until('the end is used', async () => (await rig.home.task(early.id)).step === 'salvage')
+  expect((await rig.home.task(early.id)).session).toMatchObject({ status: 'exited', exitCode: 0 })
+  expect(rig.agent.starts.get(early.sessionId)).toBe(1)
+  const { out } = await tdf(rig.home, 'events', '-o', 'ndjson')
+  const lines = out.split('\n').filter(line => line.includes(early.id) && line.includes('"type":"task.step"'))
+  const steps = lines.map(line => /"to":"(\w+)"/.exec(line)?.[1])
+  expect(steps.slice(steps.indexOf('workspace_ready'))).toEqual([
+    'workspace_ready',
+    'agent_session',
+    'running',
+    'salvage',
+  ])
   await tdf(rig.home, 'cancel', early.id)
 })
 

@@ -1,5 +1,6 @@
 /** Machines that are ordered and do not come, or do not go. Numbers and names are those of docs/faults.md. */
 import { afterEach, expect, it } from 'vitest'
+import { readEvents } from '../../../src/store/tables/journal.ts'
 import { readNodes } from '../../../src/store/tables/nodes.ts'
 import { aConfig } from '../../support/builders.ts'
 import { HOUR, type Lives, lives, MIN } from '../../support/daemon/lives.ts'
@@ -16,6 +17,10 @@ const machines = () => readNodes(all.life.engine.store.sql, true).filter(({ auto
 const made = () => [...cloud().made.values()].reduce((sum, count) => sum + count, 0)
 const allGone = () =>
   all.until(() => cloud().machines.size === 0 && machines().every(({ status }) => status === 'destroyed'), 6 * HOUR)
+const nodeStatuses = () =>
+  readEvents(all.life.engine.store.sql, { after: 0, limit: 10_000 }).flatMap(({ type, nodeName, data }) =>
+    type === 'node.status' ? [`${nodeName} ${data.to}`] : [],
+  )
 const begin = async (nodes: object = {}) => {
   all = await lives({ nodes: [], cloud: true, config: aConfig({ nodes: { heartbeatInterval: MIN, ...nodes } }) })
 }
@@ -110,9 +115,13 @@ it('38+39 never-boots: the machine is destroyed, never warmed, and the task ends
   cloud().faults.neverBoot = true
   await all.submit()
   expect(await all.rest()).toBe(true)
+  const [machine] = machines()
   expect(task()).toMatchObject({ status: 'failed', verdict: 'infrastructure' })
+  expect(task().error).toMatchObject({ code: 'STEP_DEADLINE', step: 'node_provisioning' })
+  expect(task().error?.message).toContain(`machine ${machine?.name} to boot`)
   expect(await allGone()).toBe(true)
-  expect(machines().every(({ warmUntil }) => warmUntil === null)).toBe(true)
+  // One machine, whose whole life it is: it was never ready, so it never served and never was warm.
+  expect(nodeStatuses()).toEqual(['ordered', 'creating', 'destroying', 'destroyed'].map(to => `${machine?.name} ${to}`))
 })
 
 it('40 boots-after-the-timeout: the late machine is removed, and its late word is refused', async () => {
@@ -154,19 +163,27 @@ it('44 delete-always-failing: the machine stays on the list and is asked for aga
   expect(await allGone()).toBe(true)
 })
 
-it.each(['node_agent_ready', 'workspace_ready', 'running'] as const)(
+it.each([
+  // Before it was up it is ordered again under its name; after that the task ends with the reason.
+  ['node_provisioning', { status: 'completed', verdict: 'unverified', error: null }],
+  ['node_agent_ready', { status: 'failed', verdict: 'infrastructure', error: { code: 'STEP_DEADLINE' } }],
+  ['workspace_ready', { status: 'failed', verdict: 'infrastructure', error: { code: 'NODE_LOST' } }],
+  ['running', { status: 'failed', verdict: 'infrastructure', error: { code: 'NODE_LOST' } }],
+] as const)(
   '45 vanished-server in %s: the task is told, nothing waits for ever, and nothing leaks',
-  async step => {
+  async (step, end) => {
     await begin({ lostAfter: 10 * MIN })
     await all.submit({}, { ms: HOUR, commits: 1, busy: true })
-    if (step === 'workspace_ready') await all.until(() => task().step === 'node_provisioning')
-    await all.until(() => task().step === step || (step === 'node_agent_ready' && cloud().machines.size === 1))
+    expect(await all.until(() => cloud().machines.size === 1, HOUR)).toBe(true)
     const [name = ''] = cloud().machines.keys()
+    // An agent that answers at once is not waited for.
+    all.agent(name).faults.down = step === 'node_agent_ready'
+    expect(await all.until(() => task().step === step, HOUR)).toBe(true)
     cloud().vanish(name)
     expect(await all.rest()).toBe(true)
-    // Before the run it may be placed anew; a run that is gone ends its attempt.
-    expect(['completed', 'failed']).toContain(task().status)
-    if (step === 'running') expect(task()).toMatchObject({ status: 'failed', verdict: 'infrastructure' })
+    expect(task()).toMatchObject({ ...end, attempt: 1 })
+    if (end.error) expect(task().error).toMatchObject({ step, message: expect.stringContaining(name) })
+    expect(machines()).toHaveLength(1)
     expect(await allGone()).toBe(true)
   },
 )
