@@ -69,13 +69,14 @@ it('62 duplicate: the same word a hundred times is one fact', async () => {
 })
 
 it('63+65 early, out-of-order: the end that comes before the beginning waits for its step, and is used there', async () => {
-  const early = await rig.submit({ ms: 50, commits: 1 })
+  // By itself it never ends: nothing but the early call says so.
+  const early = await rig.submit({ hangs: true })
   expect((await rig.as(early.token).post(`/tasks/${early.id}/status`, exited(early, { seq: 9 }))).status).toBe(200)
   await until('the model is ready', () => rig.agent.workspaces.get(early.workspaceId)?.status === 'ready')
   // It was told that the run has ended, and goes on to wait for the beginning of it.
   expect(await stateOf(early)).toEqual({ status: 'delegated', step: 'workspace_ready', verdict: null, attempt: 1 })
   await rig.as(early.token).post(readyPath(early), READY)
-  await until('the end is used', async () => (await rig.home.task(early.id)).step === 'salvage')
+  await until('the end is used', async () => (await rig.home.task(early.id)).step === 'salvage', 20_000)
   expect((await rig.home.task(early.id)).session).toMatchObject({ status: 'exited', exitCode: 0 })
   expect(rig.agent.starts.get(early.sessionId)).toBe(1)
   const { out } = await tdf(rig.home, 'events', '-o', 'ndjson')
