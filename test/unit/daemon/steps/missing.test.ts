@@ -42,6 +42,11 @@ const session = (change: Partial<AgentSession> = {}): AgentSession => ({
   ...change,
 })
 
+const item = (kind: CleanupItem['kind'], subject: string, dueAt: number): CleanupItem => ({
+  ...{ id: 't1', attempt: 1, kind, nodeName: 'n1', subject, state: 'pending' },
+  ...{ dueAt, tries: 1, error: null },
+})
+
 describe('a task that is placed nowhere', () => {
   it.each([
     ['agent_session', agentSession, { workspaceId: null }],
@@ -180,6 +185,17 @@ describe('salvage', () => {
     results.takeCheckpoint = refused('RESULT_BROKEN')
     expect(await salvage(ctx, task)).toMatchObject({ kind: 'wait', why: expect.stringContaining('another try') })
   })
+  it('says that the node does not answer while a held work waits without another reason', async () => {
+    const left = [item('salvage', task.workspaceId ?? '', now + MIN)]
+    const { ctx } = bench({ undo: async () => left })
+    const outcome = await salvage(ctx, { ...task, facts: { held: true } })
+    expect(outcome).toMatchObject({ kind: 'wait', ms: MIN, why: expect.stringContaining('its node does not answer') })
+  })
+  it('judges nothing when the work is saved and the machine for its check is gone', async () => {
+    const { ctx } = bench({ nodeState: null })
+    const checked = { ...task, spec: aSpec({ check: 'make test' }), facts: { saved: true } }
+    expect(await salvage(ctx, checked)).toMatchObject({ kind: 'fail', error: { code: 'WORKSPACE_GONE' } })
+  })
   it('takes a check whose session is gone for one that did not end by itself', async () => {
     const { ctx } = bench(agentWith({ session: async () => null }))
     const asked = { ...task, facts: { check: { sessionId: 'c', exitCode: null, ended: false } } }
@@ -193,17 +209,12 @@ describe('salvage', () => {
 })
 
 describe('cleanup', () => {
-  const item = (subject: string, dueAt: number): CleanupItem => ({
-    ...{ id: 't1', attempt: 1, kind: 'delete_workspace', nodeName: 'n1', subject, state: 'pending' },
-    ...{ dueAt, tries: 1, error: null },
-  })
-
   it('comes back when the first of its workspaces is due', async () => {
     for (const dues of [
       [1, 2],
       [2, 1],
     ]) {
-      const left = dues.map((minutes, index) => item(`w${index}`, now + minutes * MIN))
+      const left = dues.map((minutes, index) => item('delete_workspace', `w${index}`, now + minutes * MIN))
       const outcome = await cleanup(bench({ undo: async () => left }).ctx, aPlacedTask({ step: 'cleanup' }))
       expect(outcome).toMatchObject({ kind: 'wait', ms: MIN })
     }
