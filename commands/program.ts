@@ -58,3 +58,10 @@ const COMMANDS: readonly MakeCommand[] = [
 export function buildProgram(cli: Cli): Command {
   return rootCommand(cli, COMMANDS, [completeCommand, exitCodesCommand, manCommand])
 }
+
+/** `tdf` alone: the commands, and how the daemon is. */
+export async function overview(cli: Cli, program: Command): Promise<void> {
+  const { daemonLine } = await import('./daemon/status.ts')
+  program.outputHelp()
+  cli.stdout.write(`\n${await daemonLine(cli)}\n`)
+}

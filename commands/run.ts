@@ -6,14 +6,22 @@ import { jsonText, sanitize } from '../src/text/sanitize.ts'
 import { type Cli, createCli } from './cli/cli.ts'
 import { type Paint, paintOf } from './cli/colour.ts'
 
-/** Never throws: an error is printed and becomes the exit code. `build` makes the command tree. */
-export async function runCli(cli: Cli, argv: readonly string[], build: (cli: Cli) => Command): Promise<number> {
+/**
+ * Never throws: an error is printed and becomes the exit code. `build` makes the command tree, `overview` answers
+ * `tdf` alone.
+ */
+export async function runCli(
+  cli: Cli,
+  argv: readonly string[],
+  build: (cli: Cli) => Command,
+  overview: (cli: Cli, program: Command) => Promise<void> = async () => {},
+): Promise<number> {
   const program = build(cli)
   const { args, command } = splitAgentCommand(program, argv)
   cli.args = args
   cli.command = command
   try {
-    if (argv.length === 0) await firstRunHint(cli, program)
+    if (argv.length === 0) await overview(cli, program)
     else await program.parseAsync(args, { from: 'user' })
     return cli.exitCode
   } catch (thrown) {
@@ -34,13 +42,6 @@ export function splitAgentCommand(
     .find((word, index) => !word.startsWith('-') && !valued.includes(argv[index - 1] ?? ''))
   if (dashes < 0 || name !== 'submit') return { args: argv, command: [] }
   return { args: argv.slice(0, dashes), command: argv.slice(dashes + 1) }
-}
-
-/** `tdf` alone: what there is, and how the daemon is. */
-async function firstRunHint(cli: Cli, program: Command): Promise<void> {
-  const { daemonLine } = await import('./daemon/status.ts')
-  program.outputHelp()
-  cli.stdout.write(`\n${await daemonLine(cli)}\n`)
 }
 
 function report(cli: Cli, error: TdfError, argv: readonly string[]): number {

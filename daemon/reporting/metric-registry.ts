@@ -1,4 +1,7 @@
-/** Counters, gauges and histograms in the text form of Prometheus. Labels come from our own small sets, never from ids. */
+/**
+ * Counters, gauges and histograms in the text form of Prometheus. Labels come from our own small sets, never from
+ * ids.
+ */
 
 export type Labels = Readonly<Record<string, string>>
 

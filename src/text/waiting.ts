@@ -38,7 +38,7 @@ export const taskWaits = {
 
 /** What a node waits for: completes `NODE is STATUS and waits for …`. */
 export const nodeWaits = {
-  agent: taskWaits.nodeAgent,
+  agent: (node: string) => taskWaits.nodeAgent(node),
   provider: (provider: string) => `provider ${provider} to be enabled`,
   removal: () => 'the provider to remove it',
   absence: () => 'the provider to confirm that it does not exist: no task needs it any more',

@@ -2,7 +2,7 @@
 import path from 'node:path'
 import { PassThrough, Writable } from 'node:stream'
 import { createCli } from '../../commands/cli/cli.ts'
-import { buildProgram } from '../../commands/program.ts'
+import { buildProgram, overview } from '../../commands/program.ts'
 import { runCli } from '../../commands/run.ts'
 import type { Home, Ran, RunOptions } from './daemon/home.ts'
 
@@ -28,7 +28,7 @@ export async function cliWith(home: Pick<Home, 'env'>, terminal: Terminal, ...ar
   if (isPerson) Object.assign(stdin, { isTTY: true })
   const around = { env: { ...home.env, ...env }, cwd: () => cwd, stdin, stdout: out.stream, stderr: err.stream }
   // A stream with isTTY and columns is all that commands look at.
-  const code = await runCli(createCli(around as unknown as NodeJS.Process, dist), args, buildProgram)
+  const code = await runCli(createCli(around as unknown as NodeJS.Process, dist), args, buildProgram, overview)
   return { code, out: out.text(), err: err.text() }
 }
 

@@ -40,7 +40,7 @@ async function upload(): Promise<void> {
   const engine = {
     store: { commit: async () => {} },
     world: realWorld({}),
-    admission: { said: () => null },
+    admission: { reasonOf: () => null },
     bundleFile: (name: string) => at('bundles', `${name}.bundle`),
   }
   const routes = bundleRoutes(engine as never, { stateDir: folder } as never)
