@@ -1,7 +1,7 @@
 /** What a caller sees of a daemon that is told to stop while it answers. */
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import http from 'node:http'
 import path from 'node:path'
 import { expect, it } from 'vitest'
@@ -12,13 +12,14 @@ it('an upload that is under way when the daemon is stopped is taken in and answe
   try {
     const daemon = await home.start()
     const sha256 = createHash('sha256').update('both halves').digest('hex')
+    const bundles = path.join(home.dir, 'state', 'bundles')
     const socketPath = path.join(home.dir, 'run', 'tdf.sock')
     const url = `/v1/bundles/${sha256}?commit=${'a'.repeat(40)}&ref=main`
     const headers = { 'content-type': 'application/octet-stream', 'content-length': 11 }
     const upload = http.request({ socketPath, path: url, method: 'PUT', headers })
     const answered = once(upload, 'response') as Promise<[http.IncomingMessage]>
     upload.write('both ')
-    await until('the upload has begun', () => existsSync(path.join(home.dir, 'state', 'bundles')))
+    await until('the upload has begun', () => readdirSync(bundles).some(name => name.endsWith('.part')))
     daemon.kill('SIGTERM')
     await until('it takes no more calls', () =>
       home.client.call({ path: '/status' }).then(
