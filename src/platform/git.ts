@@ -23,6 +23,22 @@ const GIT_TIMEOUT_MS = 120_000
 /** Of what git says of a failure, in a message. */
 const SAID_CHARACTERS_MAX = 2_000
 
+/**
+ * Bounds of memory for objects that an agent made: a few megabytes of them may stand for many gigabytes. In the form of a
+ * configuration too, since a fetch from a repository of ours clears `-c` for the program that packs there.
+ */
+const MEMORY_BOUNDS = [
+  ['pack', 'threads', '1'],
+  ['pack', 'windowMemory', '64m'],
+  ['pack', 'deltaCacheSize', '32m'],
+  ['core', 'bigFileThreshold', '16m'],
+  ['core', 'deltaBaseCacheLimit', '32m'],
+] as const
+
+export const BOUNDED_CONFIG = MEMORY_BOUNDS.map(([section, key, value]) => `[${section}]\n\t${key} = ${value}\n`).join(
+  '',
+)
+
 const SAFE_CONFIG = [
   'core.fsmonitor=false',
   'core.hooksPath=/dev/null',
@@ -35,12 +51,7 @@ const SAFE_CONFIG = [
   'protocol.ext.allow=never',
   'advice.detachedHead=false',
   'init.defaultBranch=main',
-  // Bounds of memory for objects that an agent made: a few megabytes of them may stand for many gigabytes.
-  'pack.threads=1',
-  'pack.windowMemory=64m',
-  'pack.deltaCacheSize=32m',
-  'core.bigFileThreshold=16m',
-  'core.deltaBaseCacheLimit=32m',
+  ...MEMORY_BOUNDS.map(([section, key, value]) => `${section}.${key}=${value}`),
 ].flatMap(setting => ['-c', setting])
 
 /** The environment of every git call: enough to find programs and ssh keys, nothing that changes what git does. */

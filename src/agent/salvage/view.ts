@@ -6,9 +6,9 @@
 
 import { appendFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type GitOptions, git, gitOutput } from '../../platform/git.ts'
+import { BOUNDED_CONFIG, type GitOptions, git, gitOutput } from '../../platform/git.ts'
 import type { RunResult } from '../../platform/process.ts'
-import { type Boundary, type GitFolder, objectFolders, objectParts } from './untrusted.ts'
+import { type Boundary, type GitFolder, objectFolders, objectParts, plainFilesInside } from './untrusted.ts'
 
 export interface View {
   repository: string
@@ -69,7 +69,7 @@ export function openView(place: ViewPlace): View {
   for (const name of ['objects/info', 'refs/heads']) mkdirSync(join(repository, name), { recursive: true, mode: 0o700 })
   writeFileSync(join(repository, 'HEAD'), 'ref: refs/heads/none\n')
   const format = oidLength === 64 ? '[extensions]\n\tobjectFormat = sha256\n' : ''
-  writeFileSync(join(repository, 'config'), CONFIG + format)
+  writeFileSync(join(repository, 'config'), CONFIG + BOUNDED_CONFIG + format)
   const alternates = join(repository, 'objects', 'info', 'alternates')
   writeFileSync(alternates, `${join(place.mirror, 'objects')}\n`)
 
@@ -87,7 +87,7 @@ export function openView(place: ViewPlace): View {
       for (const objects of objectFolders(boundary, gitFolder)) {
         const borrowed = next('objects')
         mkdirSync(borrowed, { mode: 0o700 })
-        for (const part of objectParts(boundary, objects)) symlinkSync(join(objects, part), join(borrowed, part))
+        for (const part of objectParts(boundary, objects)) borrow(boundary, join(objects, part), join(borrowed, part))
         appendFileSync(alternates, `${borrowed}\n`)
       }
     },
@@ -98,6 +98,14 @@ export function openView(place: ViewPlace): View {
     },
     newIndex: () => next('index'),
   }
+}
+
+/** Objects are files: a link among them would have us read, as who we are, what the agent itself may not. */
+function borrow(boundary: Boundary, from: string, to: string): void {
+  const { files, isPure } = plainFilesInside(boundary, from)
+  if (isPure) return symlinkSync(from, to)
+  mkdirSync(to, { mode: 0o700 })
+  for (const name of files) symlinkSync(join(from, name), join(to, name))
 }
 
 function gitOptions(place: ViewPlace, repository: string, options: ViewOptions): GitOptions {
