@@ -23,10 +23,12 @@ export interface NodeFile {
 
 /**
  * The agent runs as a user of its own with just the privileges that slots need: to become them, to give them their work
- * tree, to end their processes and to clean up after them. `KillMode=process` leaves sessions running when it restarts.
+ * tree, to end their processes and to clean up after them. `KillMode=process` leaves sessions running when it restarts. With
+ * `ProtectProc=invisible` a user sees its own processes alone, so that no slot reads the command line of another; the agent
+ * itself sees all by CAP_SYS_PTRACE (proc(5), hidepid).
  */
 export function agentUnit(slots: readonly string[]): NodeFile {
-  const capabilities = 'CAP_SETUID CAP_SETGID CAP_KILL CAP_CHOWN CAP_FOWNER CAP_DAC_OVERRIDE'
+  const capabilities = 'CAP_SETUID CAP_SETGID CAP_KILL CAP_CHOWN CAP_FOWNER CAP_DAC_OVERRIDE CAP_SYS_PTRACE'
   const content = `[Unit]
 Description=tdf agent
 After=network.target
@@ -45,6 +47,7 @@ RestartSec=1
 AmbientCapabilities=${capabilities}
 CapabilityBoundingSet=${capabilities}
 NoNewPrivileges=yes
+ProtectProc=invisible
 StateDirectory=tdf-agent
 StateDirectoryMode=0711
 LimitCORE=0

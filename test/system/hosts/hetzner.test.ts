@@ -131,6 +131,7 @@ describe('a machine that was ordered for a task', () => {
       'id -un',
       'env',
       'cat /proc/[0-9]*/environ 2>/dev/null | tr "\\0" "\\n"',
+      'cat /proc/[0-9]*/cmdline 2>/dev/null | tr "\\0" "\\n" | grep -c "run-[s]ession"',
       'cat /opt/tdf-agent/token /var/lib/tdf-agent/*/* /home/tdf-slot*/* 2>/dev/null',
       'curl -sS -m 5 http://169.254.169.254/latest/user-data 2>&1 || echo no metadata',
       'curl -sS -m 5 http://127.0.0.1:8787/health 2>&1 || echo no agent',
@@ -149,6 +150,8 @@ describe('a machine that was ordered for a task', () => {
     expect((await tdf(home, 'wait', second)).code).toBe(0)
     const said = (await tdf(home, 'logs', second)).out
     expect(said).toMatch(/^tdf-slot2\n/)
+    // Of processes it sees its own alone, not those that look after it or after the first.
+    expect(said).toMatch(/^0$/m)
     expect(said).toMatch(/no metadata\n[\s\S]*no agent\n$/)
     expect(secrets().filter(secret => said.includes(secret))).toEqual([])
     expect(metadata.asked).toEqual([])
