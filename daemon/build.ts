@@ -72,7 +72,7 @@ async function takeUp(engine: Engine): Promise<void> {
   loop.start()
 }
 
-/** Nobody could act for so long: every deadline moves along. A clock set back takes the wakes with it. */
+/** Nothing could run for so long: every deadline moves along. A clock set back takes the wakes with it. */
 function onGap(engine: Engine, gapMs: number): Promise<void> {
   const { store } = engine
   return store.commit(() => {

@@ -71,7 +71,7 @@ async function compose(options: DaemonOptions, shutdown: Shutdown): Promise<() =
   return ways.reload
 }
 
-/** The engine over the state folder, with everything that it is handed. Nothing runs yet, and nobody can call. */
+/** The engine over the state folder, with everything that it is handed. Nothing runs yet, and no call is taken. */
 function build(options: DaemonOptions, { undoLater }: Pick<Shutdown, 'undoLater'>) {
   const { world, paths, loaded, log, env } = options
   const { config } = loaded

@@ -48,15 +48,15 @@ export interface Agents {
   disconnected(nodeName: string): void
   /** What the node has to call by the way that is open to it now. */
   callbackUrl(nodeName: string): string | undefined
-  /** It was told what to call. */
+  /** The node knows what to call. */
   handshakeDone(nodeName: string): void
-  /** Whether it was not yet told what to call by the way that is open to it now. */
+  /** Whether the node does not know yet what to call by the connection that is open now. */
   needsHandshake(nodeName: string): boolean
 }
 
 export interface JustWritten {
   task: ReadTask
-  /** What it was told and has not used; undefined when that has to be read. Whoever tells it more drops the entry. */
+  /** Its open signals; undefined when they have to be read. A new signal drops the entry. */
   signals: Signal[] | undefined
 }
 
@@ -69,7 +69,7 @@ export interface Engine extends Deps {
   watchers: Watchers
   /** Attempts as they were stored a moment ago, for the run that follows at once; each is taken once. */
   justWritten: Map<Subject, JustWritten>
-  /** Tasks of which what was told could not be acted on at once: the next time it is left to their run. */
+  /** Tasks whose signals could not be applied inline: the next one is left to their hop. */
   deferred: Set<Subject>
   /** Something changed that may give a waiting task its slot. Call it inside a write. */
   placementChanged(): void

@@ -1,4 +1,4 @@
-/** Opens an attempt: the row from which everything else follows. Opening one that is there changes nothing. */
+/** Opens an attempt, the row from which everything else follows, and removes a task that is over. */
 import { TdfError } from '../../src/core/errors.ts'
 import { credentialOf, type Facts, isTerminal, type Task, type TaskSpec } from '../../src/core/task.ts'
 import type { Sql } from '../../src/store/sqlite/sql.ts'
@@ -16,7 +16,7 @@ import { taskSubject } from './loop.ts'
 /** Marks the attempts that this engine manages. */
 export const ENGINE_VERSION = 1
 
-/** Inside a write: the attempt after `task`, or attempt 1 of a task that was just inserted. */
+/** Inside a write: the attempt after `task`, or attempt 1 of a task that was just inserted. One that is there stays. */
 export function openAttempt(
   engine: Engine,
   task: { id: string; attempt: number; spec: TaskSpec },
@@ -71,8 +71,7 @@ export function placementRequest(
   }
 }
 
-/** A fresh attempt sleeps to the end of its patience: the placement pass wakes it with a slot. */
-
+/** A fresh attempt sleeps to the end of `queue_timeout`: the placement pass wakes it with a slot. */
 function freshAttempt(id: string, attempt: number, spec: TaskSpec, now: number, deadlineAt: number): Task {
   return {
     id,
@@ -106,9 +105,10 @@ function freshAttempt(id: string, attempt: number, spec: TaskSpec, now: number, 
   }
 }
 
-/** Forgets a task that is over: its rows, its tokens, its result. Refused while anything of it stands outside. */
-
-/** Throws WRONG_STATE. Tries what is left of the cleanup first, so that a forgotten task leaves nothing behind. */
+/**
+ * Removes a task that is over: its rows, its tokens, its result. Tries what is left of the cleanup first, so that a removed
+ * task leaves nothing behind. Throws WRONG_STATE while the task goes on or something of it is still outside.
+ */
 export async function removeTask(
   engine: Engine,
   task: Task,

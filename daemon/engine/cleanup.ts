@@ -87,7 +87,7 @@ async function agentOf({ store, agents }: Engine, item: CleanupItem, signal: Abo
   return agents.of(node, signal)
 }
 
-/** Inside a write: a cleanup that had failed visibly is done once nothing is left of it, whoever did the rest. */
+/** Inside a write: a cleanup that had failed visibly is done once nothing is left of it, by the step, the sweep or the user. */
 export function settleCleanup({ store, world }: Pick<Engine, 'store' | 'world'>, key: AttemptKey): void {
   const task = readAttempt(store.sql, key)
   if (task?.cleanup !== 'failed' || task.step !== null) return
@@ -107,8 +107,6 @@ function confirm(engine: Engine, item: CleanupItem): void {
   engine.placementChanged()
   if (wakeNode(store.sql, item.nodeName, now)) store.afterCommit(() => loop.schedule(nodeSubject(item.nodeName), now))
 }
-
-/** Work that could not be had in time, fetched later: the sweep tries until it is home, then fills the result in. */
 
 /** Throws while the work is not home. A workspace that is gone for good has nothing left to save. */
 export async function saveLate(engine: Engine, item: CleanupItem, signal: AbortSignal): Promise<void> {
@@ -156,8 +154,6 @@ export function fillIn(
   const about = { taskId: seen.id, attempt: seen.attempt, nodeName }
   engine.store.append({ type: 'task.saved', ...about, data: { commit: salvage.commit, late: true } }, now)
 }
-
-/** Gives up work that could not be saved: only when its user says so, or after `held_max`. Always on record. */
 
 /** Inside a write: the work of every task that is still on the node, with who gave it up and why. Answers how many. */
 export function discardWork(engine: Engine, nodeName: string, reason: string): number {

@@ -43,7 +43,7 @@ export interface LoopParts {
   /** Runs one subject; it schedules its own next wake. */
   run(subject: Subject, interruption: Interruption): Promise<void>
   /**
-   * The clock jumped by so many ms, either way: nobody could act meanwhile. Nothing runs until it has resolved, so that
+   * The clock jumped by so many ms, either way, and nothing could run meanwhile. Nothing runs until it has resolved, so that
    * no deadline is judged before it has moved along; when it rejects, it is asked again.
    */
   onGap(gapMs: number): Promise<void>

@@ -17,7 +17,7 @@ import { applyWrite } from './writes.ts'
 const isQueued = ({ step, status }: Task) => step === 'node_selection' && status === 'queued'
 
 /**
- * Inside a write. False when somebody moved the task since it was read: then nothing was changed. `signals` are those
+ * Inside a write. False when the task was moved since it was read: then nothing was changed. `signals` are those
  * that the outcome was made from, where they were read with `seen`.
  */
 export function save(
@@ -42,7 +42,7 @@ export function save(
   store.afterCommit(() => {
     const subject = taskSubject(task)
     if (stored.wakeAt !== null && stored.wakeAt <= now) {
-      // Nobody has told it anything since, unless it was woken.
+      // No signal came since, unless the attempt was woken.
       const left = stored.wakes === seen.wakes ? signals?.filter(({ id }) => !uses.includes(id)) : undefined
       engine.justWritten.set(subject, { task: stored, signals: left })
     }

@@ -1,5 +1,5 @@
 /**
- * What others tell us, taken in: one transaction puts the fact into the inbox and pulls the wake. The same fact by
+ * Signals of nodes and users: one transaction puts the signal into the inbox and pulls the wake. The same fact by
  * push and by pull is one fact. What comes too late or from an older placement is answered, not stored.
  */
 import { asTdfError } from '../../src/core/errors.ts'
@@ -52,7 +52,7 @@ export function receiveSignal(engine: Engine, signal: WorkspaceSignal): Callback
   if (task.workspaceId !== signal.workspaceId) return refuse('a newer placement took over')
   const dedupe = `${signal.kind}:${signal.workspaceId}:${signal.sessionId ?? ''}`
   if (signal.sessionId !== null && isFull(sql, task) && !hasSignal(sql, dedupe)) {
-    return refuse('too much of what was told is unread')
+    return refuse('too many signals of this attempt are not used yet')
   }
   enqueueSignal(engine, task, signal.kind, dedupe, signal.payload)
   return { accepted: true }
@@ -108,7 +108,7 @@ export function ingestEvent(engine: Engine, nodeName: string, event: AgentEvent)
     receiveSignal(engine, { workspaceId: event.workspaceId, kind: row.kind, sessionId, payload })
     return 'taken'
   } catch (thrown) {
-    // One damaged row must not keep what others were told from them: the outbox is read in order.
+    // One damaged row must not hold up the signals of other tasks: the outbox is read in order.
     if (asTdfError(thrown).code !== 'STATE_CORRUPT') throw thrown
     engine.log.error({ seq: event.seq, workspace: event.workspaceId, err: String(thrown) }, 'an event has no reader')
     return 'skipped'
@@ -125,15 +125,13 @@ const EVENTS = new Map<string, { kind: WorkspaceSignal['kind']; body: Body }>([
 
 const refuse = (reason: string): CallbackAnswer => ({ accepted: false, reason })
 
-/**
- * Mostly a call says all that its task waits for: then what follows is decided and stored in the transaction of the call
- * itself. It saves a commit, a wake and a second look at the row; the next step begins as soon as the call is answered.
- */
-
-/** Nobody interrupts what has no await. */
+/** For handlers without an await, which cannot be interrupted. */
 const UNINTERRUPTED = new AbortController()
 
 /**
+ * Mostly a signal is all that its task waits for: then what follows is decided and stored in the transaction of the signal
+ * itself, which saves a commit, a wake and a second read of the row.
+ *
  * Inside a write, after a signal was put into the inbox; `task` was read in the same write. False when it has to be run
  * for it: then nothing was changed. When it throws, the whole write is taken back, and the same call answers false when
  * the write is run again: what follows from a call never keeps the call itself from being stored.
@@ -172,7 +170,7 @@ interface Plan {
   decided: Transition
 }
 
-/** Undefined when the word alone does not decide, and when it cannot be read: the run of the step says so. */
+/** Undefined when the signals alone do not decide, and when one cannot be read: the hop reports that. */
 function planFor(engine: Engine, task: ReadTask, signal: InlineHandlerOf): Plan | undefined {
   try {
     const signals = openSignals(engine.store.sql, task)

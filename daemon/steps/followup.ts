@@ -24,10 +24,9 @@ export const awaitingFollowup: StepHandler<'running' | 'salvage'> = async (ctx, 
 }
 
 /**
- * What the task's user sends while the agent is at work: given to the session that runs, where it takes prompts, else to
- * the next one. A follow-up is used up only when a session ended that certainly had it: it is delivered exactly once.
+ * A text that the task's user sends: given to the session that runs, where it takes prompts, else to the next one. It is
+ * used up only when a session ended that certainly had it, so it is delivered exactly once.
  */
-
 export interface Followup {
   /** Of its signal. */
   id: number
@@ -72,10 +71,9 @@ function all(ctx: StepContext): Followup[] {
   )
 }
 
-/** A permission that the agent asks for: its session runs and waits, and so does the task, for its user's word. */
-
 const MESSAGE_CHARS_MAX = 4_000
 
+/** A permission that the agent asks for: its session and the task wait for the user's answer. */
 export async function answerQuestion(ctx: StepContext, task: Task, question: Question): Promise<Outcome<'running'>> {
   const { nodeName, workspaceId, sessionId } = task
   if (isLost(ctx, task) || nodeName === null || workspaceId === null || sessionId === null) return nodeLost(ctx, task)
@@ -90,7 +88,7 @@ export async function answerQuestion(ctx: StepContext, task: Task, question: Que
   const close = ctx.signals.find(signal => signal.kind === 'close')
   const isLate = task.deadlineAt !== null && ctx.now >= task.deadlineAt
   if (close || isLate) {
-    const error = new TdfError('AGENT_FAILED', `nobody allowed what the agent asked for: ${questionText(question)}`)
+    const error = new TdfError('AGENT_FAILED', `the agent was not allowed what it asked for: ${questionText(question)}`)
     return fail(error, 'permission_denied', close ? { uses: [close.id] } : {})
   }
   const agent = await ctx.agent(nodeName)

@@ -5,14 +5,14 @@ import { agentSession } from './agent-session.ts'
 import { cleanup } from './cleanup.ts'
 import { awaitingFollowup } from './followup.ts'
 import { nodeAgentReady, nodeProvisioning, nodeSelection } from './node.ts'
-import { endTold, running } from './running.ts'
+import { endFromSignals, running } from './running.ts'
 import { salvage } from './salvage.ts'
 import type { InlineHandler, StepHandler } from './step.ts'
-import { workspaceCreation, workspaceReady, workspaceTold } from './workspace.ts'
+import { workspaceCreation, workspaceFromSignals, workspaceReady } from './workspace.ts'
 
 export interface Handler<Next extends Step = Step> {
   run: StepHandler<Next>
-  /** What `run` would answer to what the task was told, where that takes no look outside: see signals.ts. */
+  /** What `run` would answer to the signals of the task, where that takes no call outside: see signals.ts. */
   inline?: InlineHandler<Next>
 }
 
@@ -21,9 +21,9 @@ const table = {
   node_provisioning: { run: nodeProvisioning },
   node_agent_ready: { run: nodeAgentReady },
   workspace_creation: { run: workspaceCreation },
-  workspace_ready: { run: workspaceReady, inline: workspaceTold },
+  workspace_ready: { run: workspaceReady, inline: workspaceFromSignals },
   agent_session: { run: agentSession },
-  running: { run: running, inline: endTold },
+  running: { run: running, inline: endFromSignals },
   awaiting_followup: { run: awaitingFollowup },
   salvage: { run: salvage },
   cleanup: { run: cleanup },

@@ -1,7 +1,4 @@
-/**
- * Waits for a slot. The placement pass reserves it (daemon/placement/place.ts); this step only learns of it, so ten thousand
- * waiting tasks cost nothing. Why a task waits is worked out when somebody asks.
- */
+/** The steps before a task is placed, each of which waits for its node; and what later steps read from the node's state. */
 import { TdfError } from '../../src/core/errors.ts'
 import { canPlace, hasMachine, isOrdered, isServing } from '../../src/core/node.ts'
 import type { Task } from '../../src/core/task.ts'
@@ -9,6 +6,10 @@ import { taskWaits } from '../../src/text/waiting.ts'
 import { advance, fail, wait } from '../engine/rules/outcome.ts'
 import type { StepContext, StepHandler } from './step.ts'
 
+/**
+ * Waits for a slot. The placement pass reserves it (daemon/placement/place.ts) and wakes the task, so ten thousand waiting
+ * tasks cost nothing. Why a task waits is worked out when it is asked for.
+ */
 export const nodeSelection: StepHandler<'workspace_creation' | 'node_provisioning'> = async (ctx, task) => {
   if (task.status === 'parked') {
     const until = Math.max(task.parkedUntil ?? 0, ctx.limitedUntil ?? 0)
@@ -21,7 +22,6 @@ export const nodeSelection: StepHandler<'workspace_creation' | 'node_provisionin
 }
 
 /** Waits for the machine it is reserved on. The node's own journey talks to the provider and wakes this task. */
-
 export const nodeProvisioning: StepHandler<'node_agent_ready' | 'node_selection'> = async (ctx, task) => {
   const node = ctx.node(ctx.reservedNode)
   if (!node || !canPlace(node)) return advance('node_selection')
@@ -37,15 +37,12 @@ export const nodeProvisioning: StepHandler<'node_agent_ready' | 'node_selection'
 }
 
 /** Waits until the node's agent has proved who it is; the node's journey asks it and wakes this task. */
-
 export const nodeAgentReady: StepHandler<'workspace_creation' | 'node_selection'> = async ctx => {
   const node = ctx.node(ctx.reservedNode)
   if (node && isServing(node)) return advance('workspace_creation')
   if (!node || !canPlace(node)) return advance('node_selection')
   return wait(ctx.config.runner.agentPollInterval, node.waitingFor ?? taskWaits.nodeAgent(node.name))
 }
-
-/** What a step may read from the state of its node. */
 
 /** The node of a placed task is gone: given up by its own journey, removed, or back without what ran on it. */
 export function isLost(ctx: StepContext, task: Task): boolean {

@@ -1,5 +1,5 @@
 /**
- * Follows the agent to its end: by the exit that was told, else by looking every `reconcile_interval`. Ends a run that
+ * Follows the agent to its end: by the signal of its exit, else by asking its node every `reconcile_interval`. Ends a run that
  * is idle (no byte and no processor time); a run at its soft limit goes on while it still writes.
  */
 import { TdfError } from '../../src/core/errors.ts'
@@ -10,14 +10,14 @@ import { advance, fail, type Outcome, type StepPatch, wait } from '../engine/rul
 import { budgetLeft } from '../engine/rules/usage.ts'
 import { arrived, followups, give } from './followup.ts'
 import { isLost, nodeLost } from './node.ts'
-import { commandExit, exitOf, exitsTold, exitTold, overBudget, patchFrom } from './session.ts'
+import { commandExit, exitFromSignals, exitOf, exitSignalIds, overBudget, patchFrom } from './session.ts'
 import type { InlineContext, InlineHandler, StepContext, StepHandler } from './step.ts'
 import { type End, endOf } from './verdict.ts'
 
 type Next = 'salvage' | 'awaiting_followup' | 'agent_session'
 
 export const running: StepHandler<Next> = async (ctx, task) => {
-  const end = endTold(ctx, task)
+  const end = endFromSignals(ctx, task)
   if (end) return end
   if (isLost(ctx, task)) return nodeLost(ctx, task)
   const interval = ctx.config.runner.reconcileInterval
@@ -27,18 +27,18 @@ export const running: StepHandler<Next> = async (ctx, task) => {
   // A look that lies ahead was noted by a clock that has been set back since.
   const isRecent = dueMs > 0 && dueMs <= interval
   const isNews = followups(ctx, task).length > 0 && task.facts.session?.steerable !== false
-  if (!exitTold(ctx, task.sessionId) && !isLate && isRecent && !isNews)
+  if (!exitFromSignals(ctx, task.sessionId) && !isLate && isRecent && !isNews)
     return wait(dueMs, whyOf(task.facts.session?.retrying))
   return look(ctx, task)
 }
 
 /** The exit of a plain command, which says all that there is to know. */
-export const endTold: InlineHandler<Next> = (ctx, task) => {
-  const told = task.spec.agent.type === 'command' ? exitTold(ctx, task.sessionId) : undefined
+export const endFromSignals: InlineHandler<Next> = (ctx, task) => {
+  const told = task.spec.agent.type === 'command' ? exitFromSignals(ctx, task.sessionId) : undefined
   if (!told) return undefined
   const { exitCode, signal } = told
   const facts = { session: { status: 'exited' as const, exitCode, signal, resumeRef: null } }
-  return settle(ctx, task, commandExit(told), { facts, uses: exitsTold(ctx, task.sessionId) })
+  return settle(ctx, task, commandExit(told), { facts, uses: exitSignalIds(ctx, task.sessionId) })
 }
 
 /** How often an attempt may rest, and how often it may be taken up after an interruption. */
@@ -66,7 +66,7 @@ async function look(ctx: StepContext, task: Task): Promise<Outcome<Next>> {
   }
   const given = await give(ctx, task, agent, session)
   if (session.status === 'exited') {
-    const uses = [...arrived(ctx, given, session.undelivered), ...exitsTold(ctx, task.sessionId)]
+    const uses = [...arrived(ctx, given, session.undelivered), ...exitSignalIds(ctx, task.sessionId)]
     return settle(ctx, task, exitOf(session), { ...patchFrom(ctx, task, session), uses })
   }
   return goOn(ctx, task, session, given)

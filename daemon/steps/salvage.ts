@@ -103,8 +103,7 @@ async function checkpointed(ctx: StepContext, task: Task): Promise<StepPatch> {
   }
 }
 
-/** The check that tdf itself runs on the node, after the agent is dead and its work is saved. */
-
+/** How the check ended that tdf itself runs on the node, after the agent is dead and its work is saved. */
 export type Checked = { ended: true; exitCode: number | null } | { ended: false; wait: Outcome<never> }
 
 /** What is added to the check's own limit before salvage counts as late, in ms. */

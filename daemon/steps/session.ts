@@ -1,4 +1,4 @@
-/** Sessions of an attempt: how one is started, how its exit is told, and what it has reported. */
+/** Sessions of an attempt: how one is started and confined, how its exit arrives, and what it reports. */
 import type { AgentClient } from '../../src/clients/agent.ts'
 import { TdfError } from '../../src/core/errors.ts'
 import type { ExitFacts, Task } from '../../src/core/task.ts'
@@ -66,8 +66,8 @@ export function conversationOf({ facts }: Pick<Task, 'facts'>): string | null {
   return facts.session?.resumeRef ?? facts.resume?.resumeRef ?? null
 }
 
-/** The exit of session `id` as a callback or the outbox told it. */
-export function exitTold(ctx: Pick<InlineContext, 'signals'>, id: string | null): TaskStatusBody | undefined {
+/** The exit of session `id`, from a callback or the outbox of its node. */
+export function exitFromSignals(ctx: Pick<InlineContext, 'signals'>, id: string | null): TaskStatusBody | undefined {
   for (const { kind, payload } of ctx.signals) {
     if (kind !== 'session_exited') continue
     const body = taskStatus.parse(payload)
@@ -76,8 +76,8 @@ export function exitTold(ctx: Pick<InlineContext, 'signals'>, id: string | null)
   return undefined
 }
 
-/** The signals that told the exit of session `id`: once it is acted on, they are used. */
-export function exitsTold(ctx: Pick<InlineContext, 'signals'>, id: string | null): number[] {
+/** The ids of the signals with the exit of session `id`: once it is acted on, they are used. */
+export function exitSignalIds(ctx: Pick<InlineContext, 'signals'>, id: string | null): number[] {
   return ctx.signals.flatMap(signal =>
     signal.kind === 'session_exited' && signal.payload.sessionId === id ? [signal.id] : [],
   )
@@ -120,9 +120,7 @@ export function overBudget(task: Task, patch: StepPatch = {}): Outcome<never> {
   return fail(new TdfError('BUDGET', `the agent of ${task.id} has cost more than $${limit}`), 'budget', patch)
 }
 
-/** The sandbox that goes with a command to its node. */
-
-/** Asks first: an agent that knows no sandbox would run the command without one. Throws SANDBOX_UNAVAILABLE. */
+/** The sandbox that goes with a command to its node. Asks the node first: an agent that knows no sandbox would run the command without one. Throws SANDBOX_UNAVAILABLE. */
 export async function confinement(
   ctx: StepContext,
   nodeName: string,

@@ -1,4 +1,4 @@
-/** What a step is handed: the time, what was said to its task, and the ways to the outside. No store, no clock. */
+/** What a step is handed: the time, the signals of its task, and clients for the outside. No store, no clock. */
 import type { AgentClient } from '../../src/clients/agent.ts'
 import type { Config } from '../../src/config/schema/schema.ts'
 import type { Node } from '../../src/core/node.ts'
@@ -13,11 +13,11 @@ export interface StepContext {
   /** Fixed for this run of the step: it cannot watch time pass, only ask to be woken. */
   now: number
   config: Config
-  /** What the attempt was told and has not used yet, oldest first. */
+  /** The signals that the attempt has not used yet, oldest first. */
   signals: readonly Signal[]
   /** The node on which a slot is reserved for this attempt. */
   reservedNode: string | null
-  /** The status of the attempt's workspace as last told; `lost` when its agent came back without it. */
+  /** The status of the attempt's workspace as last reported; `lost` when its agent came back without it. */
   workspaceStatus: string | null
   /** Undefined for a name that is null or not known. */
   node(name: string | null): Node | undefined
@@ -45,10 +45,10 @@ export interface StepContext {
   signal: AbortSignal
 }
 
-/** What a word alone is judged by: what is at hand, and nobody to ask. */
+/** What a signal alone is judged by: no calls. */
 export type InlineContext = Omit<StepContext, 'agent' | 'undo' | 'results' | 'signal'>
 
 export type StepHandler<Next extends Step> = (ctx: StepContext, task: Task) => Promise<Outcome<Next>>
 
-/** Undefined where what was said does not decide by itself what comes next. */
+/** Undefined where the signals do not decide by themselves what comes next. */
 export type InlineHandler<Next extends Step> = (ctx: InlineContext, task: Task) => Outcome<Next> | undefined

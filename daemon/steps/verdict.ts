@@ -84,9 +84,10 @@ function changedAnything({ result, facts }: Task): boolean {
   return result.ahead > 0 || result.salvaged || (work !== null && hasMade(work))
 }
 
-/** The verdict of a run that ended well: git facts and the check, never the agent's word alone. */
-
-/** `checkExitCode` is null when no check was asked for, or when the check did not end by itself. */
+/**
+ * The verdict of a run that ended well: by git facts and the check, never by the agent's report alone. `checkExitCode` is
+ * null when no check was asked for, or when the check did not end by itself.
+ */
 export function judge(task: Task, checkExitCode: number | null): Outcome<'cleanup'> {
   const { result, spec } = task
   const check = spec.check === null ? null : { command: spec.check, exitCode: checkExitCode }

@@ -73,15 +73,14 @@ function fileOf(ctx: StepContext, task: Task): string | null {
   return repo.kind === 'bundle' ? ctx.bundleFile(repo.sha256) : null
 }
 
+type Next = 'agent_session' | 'workspace_creation'
+
 /**
  * Waits for the ready callback. An early one is already in the inbox; a lost one is made up for by asking the agent
  * every `workspace_ready_poll_interval`, and once more before the deadline counts.
  */
-
-type Next = 'agent_session' | 'workspace_creation'
-
 export const workspaceReady: StepHandler<Next> = async (ctx, task) => {
-  const answer = workspaceTold(ctx, task)
+  const answer = workspaceFromSignals(ctx, task)
   if (answer) return answer
   if (isLost(ctx, task)) return nodeLost(ctx, task)
   const pollMs = ctx.config.runner.workspaceReadyPollInterval
@@ -93,7 +92,7 @@ export const workspaceReady: StepHandler<Next> = async (ctx, task) => {
 }
 
 /** What the callbacks say; the first word counts. */
-export const workspaceTold: InlineHandler<Next> = (ctx, task) => {
+export const workspaceFromSignals: InlineHandler<Next> = (ctx, task) => {
   const words = ctx.signals.filter(({ kind }) => kind === 'workspace_ready' || kind === 'provisioning_failed')
   const first = words[0]
   if (!first) return undefined
@@ -127,9 +126,7 @@ function failed(message: string, uses: number[] = []): Outcome<Next> {
   return fail(error, 'infrastructure', { uses, workspaceStatus: 'failed' })
 }
 
-/** The trailer of commits that come about in a task, from the text of the configuration. */
-
-/** `{agent}` and `{task}` are filled in; null when there shall be none. */
+/** The trailer of commits of a task: the configured text with `{agent}` and `{task}` filled in; null for an empty text. */
 export function trailerOf(text: string, { id, spec: { agent } }: Pick<Task, 'id' | 'spec'>): string | null {
   if (text === '') return null
   // What stands behind `--` has no name but that of its program.
@@ -137,14 +134,12 @@ export function trailerOf(text: string, { id, spec: { agent } }: Pick<Task, 'id'
   return text.replaceAll('{agent}', name.replace(/[^\w.-]/g, '') || 'command').replaceAll('{task}', id)
 }
 
-/** Whether what a repository asks for in its own file runs before the agent. */
-
 const TIMEOUT_MS = 20 * 60_000
 
 type Wish = Pick<TaskSpec, 'setup' | 'repositorySetup' | 'repo'>
 
 /**
- * It runs as the agent would, but before anybody has looked. So on a machine of yours it runs from a folder of yours; what
+ * Whether the set-up of the repository's own file runs before the agent. It runs as the agent would, but before it was read by its user. So on a machine of yours it runs from a folder of yours; what
  * was fetched from elsewhere is refused there, in so many words. A machine that was ordered for tasks has nothing else.
  */
 export function repositorySetup(

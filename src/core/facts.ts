@@ -101,7 +101,7 @@ export type AgentOutcome = 'success' | 'error' | 'permission_denied' | 'usage_li
 export interface Usage {
   inputTokens: number
   outputTokens: number
-  /** Null when nobody knows it. */
+  /** Null when it is not known. */
   costUsd: number | null
 }
 

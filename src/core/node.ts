@@ -102,7 +102,7 @@ export interface NodeFacts {
   adopted?: boolean
 }
 
-/** The last that was heard of a node. On a row of its own, so that liveness never looks like change. */
+/** The last heartbeat of a node. On a row of its own, so that liveness never looks like change. */
 export interface Heartbeat {
   at: number
   cpuPercent: number | null

@@ -196,12 +196,10 @@ export function resultRefOf(taskId: string, attempt: number): string {
   return `refs/tdf/${taskId}/${attempt}`
 }
 
-/** The sessions of an attempt by name. Names derive from ids, so that asking again finds what is there. */
-
 /** The agent's name for what the setup command printed. */
 export const SETUP_SESSION = 'setup'
 
-/** Names the n-th session of an attempt, from 1. */
+/** The name of the n-th session of an attempt, from 1. Names derive from ids, so that asking again finds what is there. */
 export function sessionIdOf(task: Pick<Task, 'workspaceId'>, number: number): string {
   return `${task.workspaceId}-s${number}`
 }
@@ -224,11 +222,9 @@ export function sessionsOf(task: Task, workspaceId: string | null = task.workspa
 }
 
 /**
- * One governor for each credential: when one task meets a usage limit, no other runs into it. A credential is known by
- * the agent's name and the names of its variables, never by a value.
+ * The credential that an agent uses: when one task meets a usage limit, no other with the same credential is started. It is
+ * the agent's name and the names of its variables, never a value; null for a plain command.
  */
-
-/** What an agent draws on; null for a plain command, which draws on nothing that we know of. */
 export function credentialOf({ agent }: Pick<TaskSpec, 'agent'>): string | null {
   if (agent.type === 'command') return null
   return [agent.name, ...[...agent.env].sort()].join(' ')

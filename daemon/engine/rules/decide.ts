@@ -169,14 +169,13 @@ function writesOf(patch: StepPatch): Write[] {
   return patch.workspaceStatus ? [{ kind: 'workspace_status', status: patch.workspaceStatus }] : []
 }
 
-/**
- * Parked: a task that rests until its agent may go on. It keeps its workspace, or, when its machine costs more than a
- * new one, brings the work home first and goes back to the queue later, with tree and conversation. Pure.
- */
-
 /** Tasks that rest for the same limit come back one after the other, within a tenth of the rest, at most this. */
 const SPREAD_MS_MAX = 120_000
 
+/**
+ * A parked task rests until its agent may go on. It keeps its workspace, or, when its machine costs more than a new one,
+ * brings the work home first and goes back to the queue later, with tree and conversation.
+ */
 export function park(task: Task, outcome: Extract<Outcome, { kind: 'park' }>, input: DecisionInput): Transition {
   const { resetAt, release, error } = outcome
   const spreadMs = Math.min(SPREAD_MS_MAX, Math.max(resetAt - input.now, 0) / 10)

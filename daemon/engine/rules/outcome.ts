@@ -2,7 +2,7 @@
 import type { TdfError } from '../../../src/core/errors.ts'
 import type { Facts, Step, TaskResult, Usage, Verdict } from '../../../src/core/task.ts'
 
-/** What a step has learnt: merged into the task in the transaction of its outcome. */
+/** What a step reports about the task: merged into the task in the transaction of its outcome. */
 export interface StepPatch {
   facts?: Partial<Facts>
   sessionId?: string
@@ -13,7 +13,7 @@ export interface StepPatch {
   uses?: readonly number[]
   /** A parked task rests until then. */
   parkedUntil?: number
-  /** The workspace's status as the agent tells it. */
+  /** The status of the workspace as its agent reports it. */
   workspaceStatus?: string
 }
 

@@ -120,8 +120,6 @@ export function earliest(one: number | null, other: number | null): number | nul
   return other === null ? one : Math.min(one, other)
 }
 
-/** What a task goes on from: the tree that was saved last, and the conversation that made it. */
-
 /** For the next attempt. Throws NO_RESULT when nothing of this one was saved. */
 export function resumeOf(task: Task): ResumeFacts {
   const { salvage, usages, resume } = task.facts

@@ -99,12 +99,10 @@ function mark(file: string): void {
   sql.close()
 }
 
-/** Copies of the database that are whole or not there at all. */
-
 export const BACKUP_DIR = 'backups'
 /**
  * Pages in the write-ahead log after which a commit writes them home itself (wal_autocheckpoint), where there was no
- * pause to do it in: see write-home.ts. Whoever calls meanwhile waits for it.
+ * pause to do it in: see checkpointer.ts. Calls wait for it meanwhile.
  */
 export const CHECKPOINT_PAGES = 4_000
 

@@ -1,5 +1,5 @@
 /**
- * Writes the write-ahead log home in a pause: whoever calls while that is done waits for it, some ms. SQLite's own way,
+ * Writes the write-ahead log home in a pause: a call that comes meanwhile waits for it, some ms. SQLite's own way,
  * within the commit that fills the log, met one callback in a hundred at fifty a second; it is left for a load that
  * never pauses.
  */
@@ -11,7 +11,7 @@ const COMMITS = 100
 const PAUSE_MS = 5
 
 export interface WriteHome {
-  /** To be told of each commit. */
+  /** Called after each commit. */
   committed(): void
   stop(): void
 }

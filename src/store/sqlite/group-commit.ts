@@ -1,7 +1,7 @@
 /**
  * Group commit: writes that are ready in the same turn of the event loop share one transaction, so that one fsync
- * serves many. When a member throws, it alone is undone. When COMMIT fails, every member is refused and nobody is told
- * that anything was stored.
+ * serves many. When a member throws, it alone is undone. When COMMIT fails, every member is refused and no caller
+ * is answered that anything was stored.
  *
  * Mostly no member throws, so a group runs as it is first: a savepoint for each would copy every page that each of them
  * touches (12 µs a member, libsql 0.5.29, more than the row that it guards). When one throws after all, the whole
@@ -184,7 +184,7 @@ function createTransactions({ sql, world, participant }: Pick<GroupParts, 'sql' 
 function valueFrom({ write }: Member): unknown {
   const value = write()
   if (!(value instanceof Promise)) return value
-  // Its own failure is nobody's: the member fails by this one.
+  // Its rejection is handled by nothing else: the member fails by the error below.
   value.catch(() => {})
   throw new TdfError('BUG', 'a transaction has no await')
 }

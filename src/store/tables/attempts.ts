@@ -67,7 +67,7 @@ export function readLive(sql: Sql): (AttemptKey & { wakeAt: number })[] {
     .map(row => ({ id: String(row.task_id), attempt: Number(row.attempt), wakeAt: Number(row.wake_at) }))
 }
 
-/** How many live attempts have work on a node that is not home yet; after `salvage` it is there, or somebody keeps it. */
+/** How many live attempts have work on a node that is not home yet; after `salvage` it is there, or its node is held. */
 export function unsavedAttemptsOn(sql: Sql, nodeName: string): number {
   const row = sql.one(
     `select count(*) as count from attempts
@@ -83,11 +83,11 @@ export function insertAttempt(sql: Sql, task: Task): boolean {
 }
 
 /**
- * Writes an outcome over what was `seen` and answers the attempt as it is stored. False when somebody moved the attempt
+ * Writes an outcome over what was `seen` and answers the attempt as it is stored. False when the attempt was moved
  * since. A wake-up that came in meanwhile is never overwritten by a later one: it makes the next wake now.
  */
 export function updateAttempt(sql: Sql, seen: ReadTask, outcome: Task, now: number): ReadTask | false {
-  // Mostly nobody called meanwhile, and one guarded statement is all it takes.
+  // Mostly no signal came meanwhile, and one guarded statement is all it takes.
   return write(sql, seen, outcome, seen.wakes, outcome.wakeAt) || writeWoken(sql, seen, outcome, now)
 }
 

@@ -2,7 +2,7 @@
 import type { Sql } from '../sqlite/sql.ts'
 
 /**
- * Inside a write: nobody could act for `gapMs`, so every running deadline moves along. `rev` goes up, so that a run which
+ * Inside a write: nothing could run for `gapMs`, so every running deadline moves along. `rev` goes up, so that a run which
  * read the old deadline is taken again instead of writing it back. A clock that was set back (`gapMs` < 0) takes what is
  * planned along, or it would all come late by so much.
  */

@@ -1,4 +1,4 @@
-/** The inbox: facts that others told us, appended once each and consumed in the transaction of the outcome they led to. */
+/** The inbox: signals, appended once each and consumed in the transaction of the outcome that they led to. */
 import { jsonOf, readable } from '../sqlite/fields.ts'
 import type { Sql } from '../sqlite/sql.ts'
 import type { AttemptKey } from './attempts.ts'
@@ -23,7 +23,7 @@ export interface Signal {
 
 export interface NewSignal extends AttemptKey {
   kind: SignalKind
-  /** The same fact told twice has the same key. */
+  /** The same fact reported twice has the same key. */
   dedupe: string
   payload: Record<string, unknown>
 }
@@ -43,7 +43,7 @@ export function addSignal(sql: Sql, signal: NewSignal, now: number): boolean {
   )
 }
 
-/** What the attempt was told and has not used yet, oldest first. */
+/** The signals that the attempt has not used yet, oldest first. */
 export function openSignals(sql: Sql, key: AttemptKey): Signal[] {
   const row = sql.one(OPEN, key.id, key.attempt)
   // As OPEN puts them together.
@@ -63,7 +63,7 @@ export function hasSignal(sql: Sql, dedupe: string): boolean {
 }
 
 /**
- * How much an attempt was told that it has not used: rows, and characters of their JSON. Counts no further than
+ * How many signals an attempt has not used: rows, and characters of their JSON. Counts no further than
  * `rowsMax`, so that the answer costs the same however much there is.
  */
 export function openAmount(sql: Sql, key: AttemptKey, rowsMax: number): { rows: number; characters: number } {

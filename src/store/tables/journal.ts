@@ -16,7 +16,7 @@ export interface JournalEvent {
 }
 
 export interface Journal extends GroupParticipant {
-  /** Inside a write: puts an event on the record; whoever listens is told of it once it is durable. */
+  /** Inside a write: puts an event on the record; listeners get it once it is durable. */
   append(event: NewEvent, now: number): void
   /** Who hears of each event right after COMMIT, in order; one at a time. */
   listen(listener: (event: JournalEvent) => void): void
@@ -33,11 +33,11 @@ const INSERTS = ROWS.map(
 export function createJournal(sql: Sql): Journal {
   let events: JournalEvent[] = []
   let values: Value[] = []
-  /** Numbered, and told once the group is durable. */
+  /** Numbered; passed on once the group is durable. */
   let written: JournalEvent[] = []
   let notify: (event: JournalEvent) => void = () => {}
 
-  /** The rows of one statement get numbers that follow each other; the last one is told. */
+  /** The rows of one statement get numbers that follow each other; SQLite answers the last one. */
   function writeRows(insert: string, first: number, count: number): void {
     const last = sql.insert(insert, ...values.slice(first * COLUMNS, (first + count) * COLUMNS))
     for (let index = 0; index < count; index++) {

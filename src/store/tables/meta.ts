@@ -1,4 +1,4 @@
-/** Small facts about the installation as a whole. */
+/** What is known beside tasks and nodes: facts of the installation, usage limits of credentials, tokens that were issued. */
 import type { Sql } from '../sqlite/sql.ts'
 
 export function readMeta(sql: Sql, key: string): string | undefined {
@@ -29,8 +29,7 @@ export function clearRestored(sql: Sql): void {
   writeMeta(sql, RESTORED, '0')
 }
 
-/** Usage limits: until when a credential has nothing left. One row for each, whoever met the limit. */
-
+/** Until when a credential has nothing left: one row for each, whichever task met the limit. */
 export function raiseLimit(sql: Sql, credential: string | null, until: number, now: number): void {
   if (credential === null) return
   sql.run(
@@ -53,8 +52,7 @@ export function limitsAt(sql: Sql, now: number): Map<string, number> {
   return new Map(rows.map(row => [String(row.credential), Number(row.until)]))
 }
 
-/** Which callback tokens were issued, by hash. They stay known until the task is removed. */
-
+/** A callback token that was issued, by hash. It stays known until the task is removed. */
 export interface Token {
   scope: 'workspace' | 'node'
   /** The workspace's id or the node's name. */

@@ -1,4 +1,4 @@
-/** Nodes: machines and their journey. What was last heard of one sits on a row of its own. */
+/** Nodes: machines and their journey. The last heartbeat of one is on a row of its own. */
 import type { Heartbeat, Node } from '../../core/node.ts'
 import { assignments, columnsOf, fields, holes, objectOf, readable, valuesOf } from '../sqlite/fields.ts'
 import type { Sql } from '../sqlite/sql.ts'
@@ -39,7 +39,7 @@ export function readNodes(sql: Sql, all = false): ReadNode[] {
   return readable(rows, row => objectOf<ReadNode>(row, WHOLE))
 }
 
-/** Writes an outcome of the node's journey over what was `seen`; false when somebody was faster. */
+/** Writes an outcome of the node's journey over what was `seen`; false when another write came first. */
 export function updateNode(sql: Sql, seen: ReadNode, state: NodeState, now: number): number | null | false {
   const stored = sql.one('select rev, wakes from nodes where name = ?', seen.name)
   if (stored?.rev !== seen.rev) return false
@@ -86,7 +86,7 @@ export function readHeartbeat(sql: Sql, name: string): Heartbeat | null {
   return readHeartbeats(sql, name).get(name) ?? null
 }
 
-/** The last that was heard of every node, or of one. */
+/** The last heartbeat of every node, or of one. */
 export function readHeartbeats(sql: Sql, name?: string): Map<string, Heartbeat> {
   const number = (value: unknown) => (value === null || value === undefined ? null : Number(value))
   return new Map(

@@ -55,7 +55,7 @@ describe('the end of a session', () => {
     expect([taken.length, answers.at(-1)?.status, answers.at(-1)?.json]).toEqual([
       18,
       200,
-      { accepted: false, reason: expect.stringContaining('unread') },
+      { accepted: false, reason: expect.stringContaining('not used yet') },
     ])
     const again = await tell(3)
     expect(again.json).toEqual({ accepted: true })

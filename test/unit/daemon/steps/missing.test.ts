@@ -7,7 +7,12 @@ import { nodeAgentReady, nodeSelection } from '../../../../daemon/steps/node.ts'
 import { running } from '../../../../daemon/steps/running.ts'
 import { runCheck, salvage } from '../../../../daemon/steps/salvage.ts'
 import { judge } from '../../../../daemon/steps/verdict.ts'
-import { trailerOf, workspaceCreation, workspaceReady, workspaceTold } from '../../../../daemon/steps/workspace.ts'
+import {
+  trailerOf,
+  workspaceCreation,
+  workspaceFromSignals,
+  workspaceReady,
+} from '../../../../daemon/steps/workspace.ts'
 import type { AgentClient } from '../../../../src/clients/agent.ts'
 import { type ErrorCode, TdfError } from '../../../../src/core/errors.ts'
 import type { Task } from '../../../../src/core/task.ts'
@@ -240,7 +245,7 @@ describe('a workspace', () => {
   })
   it('that could not be built says so in our words when the agent says nothing', () => {
     const { ctx } = bench({ signals: [aSignal('provisioning_failed', { seq: 1, errorMessage: '' })] })
-    const outcome = workspaceTold(ctx, aPlacedTask({ step: 'workspace_ready' }))
+    const outcome = workspaceFromSignals(ctx, aPlacedTask({ step: 'workspace_ready' }))
     expect(outcome).toMatchObject({ error: { message: 'the agent could not build the workspace' } })
   })
   it.each([
