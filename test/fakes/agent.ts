@@ -67,6 +67,10 @@ export interface Faults {
   salvageFails: boolean
   /** What was left shut cannot be read. */
   unreadable: boolean
+  /** Tells of every workspace in the list, whose ever it is, that it failed and that its session and its check ended. */
+  foreign: readonly string[]
+  /** What is wrong with each page of events, if anything. */
+  badPage: 'numbers that fall' | 'too many rows' | null
 }
 
 interface FakeWorkspace {
@@ -176,6 +180,8 @@ export function fakeAgent({
     buildHangs: false,
     salvageFails: false,
     unreadable: false,
+    foreign: [],
+    badPage: null,
   }
   let generation = 1
   let seq = 0
@@ -349,6 +355,12 @@ export function fakeAgent({
     errorMessage,
   })
 
+  function badPageOf(page: FakeEvent[]): FakeEvent[] {
+    const [first] = page
+    if (faults.badPage === null || !first) return page
+    return faults.badPage === 'numbers that fall' ? [...page, first] : Array.from({ length: 501 }, () => first)
+  }
+
   app.use(async (c, next) => {
     const line = `${c.req.method} ${c.req.path}`
     if (faults.down) throw new Error('connection refused')
@@ -398,7 +410,13 @@ export function fakeAgent({
   })
   app.get('/events', c => {
     const after = Number(c.req.query('after') ?? 0)
-    return c.json({ stateId: agent.stateId, events: events.filter(event => event.seq > after).slice(0, 500) })
+    const told = events.filter(event => event.seq > after).slice(0, 500)
+    const room = 500 - told.length
+    const lies = faults.foreign
+      .flatMap(liesAbout)
+      .slice(0, room)
+      .map(lie => ({ ...lie, seq: ++seq, at: iso() }))
+    return c.json({ stateId: agent.stateId, events: badPageOf([...told, ...lies]) })
   })
   app.get('/workspaces', c => c.json({ workspaces: [...workspaces.values()].map(summary) }))
   app.post('/workspaces', async c => {
@@ -561,4 +579,18 @@ const PUSH: Record<string, (workspaceId: string, taskId: string) => string> = {
   'workspace.ready': id => `/workspaces/${id}/ready`,
   'workspace.provisioning-failed': id => `/workspaces/${id}/provisioning-failed`,
   'session.exited': (_, taskId) => `/tasks/${taskId}/status`,
+}
+
+/** Of a workspace `TASK-ATTEMPT-PLACEMENT`: what would end its task, whatever step that is in. */
+function liesAbout(workspaceId: string): Omit<FakeEvent, 'seq' | 'at'>[] {
+  const [, taskId = '', number] = /^(.+)-(\d+)-\d+$/.exec(workspaceId) ?? []
+  const attempt = Number(number)
+  const about = { workspaceId, taskId, attempt }
+  const exits = ['s1', 's1-check'].map(name => {
+    const sessionId = `${workspaceId}-${name}`
+    const data = { seq: 1, attempt, sessionId, status: 'completed', exitCode: 0, signal: null, errorMessage: null }
+    return { ...about, type: 'session.exited', sessionId, data }
+  })
+  const failed = { type: 'workspace.provisioning-failed', sessionId: null, data: { seq: 1, errorMessage: 'a lie' } }
+  return [{ ...about, ...failed }, ...exits]
 }

@@ -203,6 +203,19 @@ export const ACTS: readonly Act[] = [
     },
   },
   {
+    name: 'an agent lies about the work of others, or about its numbers',
+    weight: 3,
+    run(sim) {
+      const agent = oneOf(sim, agentsOf(sim))
+      if (!agent) return
+      const others = agentsOf(sim).filter(other => other !== agent)
+      agent.faults.foreign = others.flatMap(({ workspaces }) => [...workspaces.keys()]).slice(0, 50)
+      agent.faults.badPage = chance(sim, 0.3)
+        ? (oneOf(sim, ['numbers that fall', 'too many rows'] as const) ?? null)
+        : null
+    },
+  },
+  {
     name: 'the cloud has a bad day',
     weight: 5,
     run({ out: { cloud }, jitter }) {
@@ -263,6 +276,8 @@ export function healAll(sim: Sim): void {
       buildFails: null,
       salvageFails: false,
       unreadable: false,
+      foreign: [],
+      badPage: null,
     })
     faults.refuse.length = 0
     faults.loseAnswer.length = 0

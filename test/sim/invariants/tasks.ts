@@ -36,6 +36,27 @@ export const taskInvariants: Record<string, Check> = {
   'completed means that the agent ended well': ({ attempts }) =>
     attempts.filter(({ status, facts }) => status === 'completed' && facts.exit?.exitCode !== 0).map(describe),
 
+  'no node decides about the work of another': ({ agents, attempts }) => {
+    const running = new Set(
+      agents.flatMap(({ workspaces }) =>
+        [...workspaces.values()].flatMap(({ sessions }) =>
+          [...sessions].flatMap(([id, { status }]) => (status === 'running' ? [id] : [])),
+        ),
+      ),
+    )
+    return attempts
+      .filter(({ error, facts, status, step, sessionId }) => {
+        const isEnded =
+          status === 'in_progress' &&
+          step === 'salvage' &&
+          facts.exit != null &&
+          sessionId !== null &&
+          running.has(sessionId)
+        return error?.message.includes('a lie') || isEnded
+      })
+      .map(describe)
+  },
+
   'attempts never exceed their limits': ({ sim, attempts }) =>
     attempts.filter(({ stepAttempt }) => stepAttempt > sim.out.config.runner.stepMaxRetries + 1).map(describe),
 
