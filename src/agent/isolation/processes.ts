@@ -71,11 +71,11 @@ export function readEnvironment(pid: number): string[] | null {
   }
 }
 
-/**
- * Which processes belong to a session: those of the command's own session, their children, those that carry the
- * session's variables, and all that were once seen to belong. A daemonised child leaves the first two, one that
- * clears its environment the third; only who does all that between two looks gets away.
- */
+// --- Which processes belong to a session ---
+//
+// Those of the command's own session, their children, those that carry the session's variables, and all that were once
+// seen to belong. A daemonised child leaves the first two, one that clears its environment the third; only a process that
+// does all of that between two looks gets away.
 
 export interface SessionMark {
   workspaceId: string
@@ -117,7 +117,7 @@ function isOfLeader(mark: SessionMark, row: ProcessRow): boolean {
   const { leader } = mark
   if (!leader) return false
   if (row.sessionId !== leader.pid && row.groupId !== leader.pid) return false
-  // The pid may long be somebody else's: its session is ours only if it began when ours did, or later.
+  // The pid may be another process's by now: its session is ours only if it began when ours did, or later.
   return leader.startTicks === null || Number(row.startTicks) >= Number(leader.startTicks)
 }
 
@@ -139,7 +139,7 @@ function addChildren(rows: readonly ProcessRow[], found: Map<number, ProcessRow>
   }
 }
 
-/** Ends every process of a session, also those that are being born meanwhile. */
+// --- The end of every process of a session, also of those that are being born meanwhile ---
 
 const ROUNDS_MAX = 250
 const PAUSE_MS = 20

@@ -32,7 +32,7 @@ export function readSlots(names: readonly string[], file = '/etc/passwd'): Slot[
   })
 }
 
-/** Running a command as a slot's user: with its groups, without any privilege of ours, and no way to gain one. */
+// --- A command of a slot's user: with its groups, without any privilege of ours, and no way to gain one ---
 
 /** setpriv(1) of util-linux clears what an ambient capability would hand on; a uid alone keeps it. */
 export function asSlot({ uid, gid, isVirtual }: Slot, command: readonly string[]): string[] {

@@ -55,7 +55,7 @@ export function slotOf(agent: Agent, workspace: Workspace): Slot | null {
   return slot
 }
 
-/** A slot between two workspaces: no process of its user lives, its home is empty, nothing of it lies in /tmp. */
+// --- A slot between two workspaces: no process of its user lives, its home is empty, nothing of it lies in /tmp ---
 
 const SHARED_FOLDERS = ['/tmp', '/var/tmp', '/dev/shm']
 const LIMITS = { cwd: '/', timeoutMs: 5 * 60_000, outputBytesMax: 64 * 1024 }
@@ -107,7 +107,7 @@ export async function clearFreeSlots(agent: Agent): Promise<void> {
   for (const { name } of agent.slots) if (!taken.has(name)) await clearSlot(agent, name)
 }
 
-/** What a slot's user may reach of a workspace: its work tree and its prompts, and the way there. */
+// --- What a slot's user may reach of a workspace: its work tree and its prompts, and the way there ---
 
 const CHOWN_MS = 10 * 60_000
 

@@ -45,7 +45,7 @@ function hostName(): string {
   return idPattern.test(name) ? name : 'node'
 }
 
-/** The daemon that this node belongs to, and where pushes go. Kept over restarts. */
+// --- The daemon that this node belongs to, and where pushes go; kept over restarts ---
 
 export interface RegistrationStore {
   current(): Registration | null
@@ -66,7 +66,7 @@ export function openRegistration(state: string, nodeName: string): RegistrationS
   }
 }
 
-/** Ids of workspaces that were deleted: a late request for one must not make it again. The newest 10 000 are kept. */
+// --- Ids of workspaces that were deleted: a late request for one must not make it again. The newest 10 000 are kept ---
 
 export interface Tombstones {
   has(workspaceId: string): boolean

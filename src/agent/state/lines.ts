@@ -52,7 +52,7 @@ function truncate(file: number, size: number): void {
   fsyncSync(file)
 }
 
-/** The end of a file, for a message. */
+// --- The end of a file, for a message ---
 
 const TAIL_BYTES = 8 * 1024
 

@@ -98,10 +98,10 @@ function howItEnded(exit: SessionExit): string {
   return exit.signal ? `was ended by ${exit.signal}` : `failed with exit code ${exit.exitCode}`
 }
 
-/**
- * `.tdf.toml` of the commit that a workspace begins from: what the repository itself wants done before an agent. It is
- * read as git has it, so that no link leads elsewhere, and what it asks for runs as the agent of the task would.
- */
+// --- `.tdf.toml` of the commit that a workspace begins from ---
+//
+// What the repository itself wants done before an agent. It is read as git has it, so that no link leads elsewhere,
+// and what it asks for runs as the agent of the task would.
 
 /** The command of its `setup`; null without one. Throws when the file is wrong, or asks for what may not run here. */
 export async function repositorySetup(context: BuildContext, commit: string): Promise<string | null> {
@@ -133,10 +133,10 @@ async function readFrom({ tree, agent, signal }: BuildContext, commit: string): 
   return stdout
 }
 
-/**
- * What an agent's program needs on this node: a command of the daemon's owner, run as we run, once for its text. A new
- * version of it is another text, and so another run. Workspaces that need the same one wait for the same run.
- */
+// --- What an agent's program needs on this node ---
+//
+// A command of the daemon's owner, run as we run, once for its text. A new version of it is another text, and so
+// another run. Workspaces that need the same one wait for the same run.
 
 const PASSED_ON = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LC_ALL', 'TMPDIR']
 

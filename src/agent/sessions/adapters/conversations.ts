@@ -165,7 +165,7 @@ function parse(text: string | null) {
   }
 }
 
-/** Where agents keep their conversations: one file each, which is enough to resume it elsewhere (run with both). */
+// --- Where agents keep their conversations: one file each, which is enough to resume it elsewhere (run with both) ---
 
 interface Surroundings {
   env: Record<string, string>
