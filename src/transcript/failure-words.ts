@@ -13,12 +13,13 @@ export interface Named {
 const LIMIT =
   /\b(?:usage|rate|session|weekly|daily|hourly|\d+[ -]hour)[ _-]?limit(?:s|ed)?\b|\bhit your\b.{0,40}\blimit\b|\btoo many requests\b/i
 const AUTH =
-  /\b40[13]\b|\bunauthori[sz]ed\b|\bunauthenticated\b|\bauthenticat(?:e|ed|ion)\b|\bapi[ -]?key\b|\bnot logged in\b|\blog in\b|\/login\b|\bcredentials?\b|\bforbidden\b/i
-const OVERLOADED = /\b5\d\d\b|\boverloaded\b|\bunavailable\b|\binternal server error\b/i
+  /\b40[13]\b|\bunauthori[sz]ed\b|\bunauthenticated\b|\bauthenticat(?:e|ed|ion)\b|\bapi[ -]?key\b|\bnot logged in\b|\bplease log in\b|\/login\b|\binvalid credentials\b|\bforbidden\b/i
+const OVERLOADED = /\b5\d\d\b|\boverloaded\b|\bservice unavailable\b|\binternal server error\b/i
 const NETWORK =
-  /\bE(?:CONN\w+|NOTFOUND|TIMEDOUT|AI_AGAIN|PIPE)\b|\bfetch failed\b|\bnetwork\b|\btimed out\b|\bconnection\b/i
+  /\bE(?:CONN\w+|NOTFOUND|TIMEDOUT|AI_AGAIN|PIPE)\b|\bfetch failed\b|\bsocket hang up\b|\b(?:network|connection) (?:error|failure|failed|refused|reset|lost|timed out)\b|\brequest timed out\b/i
 /** Causes that are named without being one of those above. */
-const OTHER_CAUSE = /\b4\d\d\b|\bquota\b|\bbilling\b|\bcredit balance\b|\bmodel\b/i
+const OTHER_CAUSE =
+  /\b4\d\d\b|\bquota\b|\bcredit balance\b|\bai model\b|\bmodel\b.{0,60}\b(?:not found|does not exist)\b/i
 
 /** Of text that is known to be about a failure. */
 export function failureNamed(text: string): Named {
@@ -29,14 +30,18 @@ export function failureNamed(text: string): Named {
   return { outcome: 'error', failure: 'other' }
 }
 
-/** How a text begins that is an error and not a report on one: `[API Error: 401 …`, `Execution failed: …`, `401 …`. */
+/**
+ * How a text begins that is an error and not a report on one: `[API Error: 401 …`, `Execution failed: …`, `401 …`. After
+ * such words comes a stop or a cause; "Error handling was added" and "Invalid API keys are refused now" are work.
+ */
 const LEADS: readonly RegExp[] = [
-  /^\W*(?:[\w.-]+\s){0,3}[\w.-]*(?:error|failure|exception)\s*(?:\(?\d{3}\)?\s*)?:/i,
-  /^\W*(?:[\w.-]+\s){0,2}(?:execution|request|authentication|login|connection|call)\s+(?:has\s+)?failed\b/i,
+  /^\W*(?:(?:api|internal|server|network|provider|model|request|connection|http|authentication|fatal|unexpected|execution|stream|client|gateway|upstream|llm)\s){0,3}[\w.-]*(?:error|exception)\s*(?:\(?\d{3}\)?\s*)?:/i,
+  /^\W*(?:the\s)?(?:(?:api|model|llm|agent)\s)?(?:execution|request|authentication|login|connection)\s(?:has\s)?failed(?=\s*[:.,(·]|\swith\b|\s*$)/i,
   /^\W*(?:HTTP\s*)?(?:40[13]|429|5\d\d)\b(?:\s|:|$)/i,
-  /^\W*(?:failed to (?:authenticate|log ?in|connect|get (?:a )?response)|not logged in|please (?:log ?in|run \/login)|invalid (?:x-)?api[ -]?key|unauthori[sz]ed)\b/i,
-  /^\W*you(?:['’]ve| have)? (?:hit|reached|exceeded)\b.{0,60}\blimit\b/i,
-  /^\W*(?:[\w.-]+\s){0,2}(?:usage|rate|session|weekly) limit (?:has been )?(?:reached|exceeded|hit)\b/i,
+  /^\W*failed to (?:authenticate|log ?in|connect|get (?:a )?response)(?=\s*[:.,;(·]|\s(?:with|to|from)\b|\s*$)/i,
+  /^\W*(?:not logged in|please (?:log ?in|run \/login)|(?:invalid|incorrect) (?:x-)?api[ -]?key(?: provided)?|unauthori[sz]ed)(?=\s*[:.,;(·!]|\s*$)/i,
+  /^\W*you(?:['’]ve| have)? (?:hit|reached|exceeded) your\b.{0,60}\blimit\b/i,
+  /^\W*(?:claude (?:ai )?)?(?:usage|rate|session|weekly) limit (?:has been )?(?:reached|exceeded|hit)(?=\s*[:.,;(·|!]|\s(?:until|resets?|for|please|try)\b|\s*$)/i,
 ]
 const LENGTH_MAX = 4_000
 
