@@ -90,6 +90,8 @@ export const sentences = {
   cleanup: (state: string, step: string, waiting: string) => `${state}; ${step} waits for ${waiting}.`,
   state: (status: string, verdict: string | null) => `It is ${status}${inBrackets(verdict)}`,
   over: (state: string, error: string | null) => `${state}${error === null ? '' : `: ${error}`}.`,
+  unread: (followups: number) =>
+    `${counted(followups, 'follow-up')} reached no agent; the next attempt gets ${followups === 1 ? 'it' : 'them'}.`,
   question: (question: string) => `Its agent waits for your answer: ${question}`,
   followup: () => 'Its agent has answered and waits for you.',
   obstacle: (obstacle: string, place: string) => `It waits: ${obstacle}${place}.`,

@@ -6,6 +6,7 @@ import { formatDurationShort } from '../../../src/core/duration.ts'
 import { credentialOf, isTerminal, type Task } from '../../../src/core/task.ts'
 import type { WhyJson } from '../../../src/protocol/control.ts'
 import { type CleanupItem, cleanupsOf } from '../../../src/store/tables/cleanups.ts'
+import { openSignals } from '../../../src/store/tables/inbox.ts'
 import { limitOf } from '../../../src/store/tables/meta.ts'
 import { readNode, readNodes } from '../../../src/store/tables/nodes.ts'
 import { slotHolders } from '../../../src/store/tables/slots.ts'
@@ -45,7 +46,7 @@ function explain(engine: Engine, task: Task): Explanation {
   const { step } = task
   const alone = whyLeft(engine, task) ?? whyPush(engine, task) ?? whyParked(engine, task) ?? whyLimited(engine, task)
   if (alone) return { ...alone, nodes: [], estimate: null }
-  if (step === null) return { ...whyOver(task), nodes: [], estimate: null }
+  if (step === null) return { ...whyOver(engine, task), nodes: [], estimate: null }
   if (step === 'node_selection') return whyQueued(engine, task)
   if (step === 'awaiting_followup') return { ...whyAwaiting(task), nodes: [], estimate: null }
   const waiting = task.waitingFor ?? taskWaits.nextStep()
@@ -108,8 +109,11 @@ export function whyLimited({ store, world }: Pick<Engine, 'store' | 'world'>, ta
   return { sentence: sentences.limited(task.spec.agent.name, iso(until)), command: `tdf cancel ${task.id}` }
 }
 
-function whyOver(task: Task): Explained {
+function whyOver({ store }: Pick<Engine, 'store'>, task: Task): Explained {
   const sentence = sentences.over(stateOf(task), task.error?.message ?? null)
+  const unread = openSignals(store.sql, task).filter(({ kind }) => kind === 'followup').length
+  if (unread > 0)
+    return { sentence: `${sentence} ${sentences.unread(unread)}`, command: `tdf retry ${task.id} --resume` }
   if (task.status !== 'completed') return { sentence, command: `tdf retry ${task.id}` }
   return { sentence, command: task.result && task.result.ahead > 0 ? `tdf diff ${task.id}` : null }
 }

@@ -122,9 +122,14 @@ describe('tdf send to a running agent', () => {
     expect(await send(id, 'also the docs')).toEqual({ accepted: true })
     await at(id, null)
     expect(life.task(id).status).toBe('failed')
+    expect(why(life.engine, life.task(id))).toMatchObject({
+      sentence: expect.stringContaining('1 follow-up reached no agent'),
+      command: `tdf retry ${id} --resume`,
+    })
     await life.engine.start(id, 2, { resume: true })
     await at(id, null)
     expect(life.task(id)).toMatchObject({ attempt: 2, status: 'completed' })
+    expect(why(life.engine, life.task(id)).sentence).not.toContain('reached no agent')
     expect(prompts()).toEqual([expect.stringMatching(/interrupted/), 'also the docs'])
   })
 
