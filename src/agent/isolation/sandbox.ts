@@ -14,7 +14,7 @@ import { KERNEL_SECRETS, KERNEL_SETTINGS } from './places.ts'
 import { NOT_CONFINED, selfTest } from './self-test.ts'
 import { asSlot, type Slot } from './slot.ts'
 import { virtualSlots } from './slots.ts'
-import { type Confined, type Sight, viewFor } from './view.ts'
+import { type Confined, type Sight, viewFor, virtualHome } from './view.ts'
 
 const NAMESPACES = ['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try', '--die-with-parent']
 const PROBE_MS = 10_000
@@ -30,7 +30,8 @@ export async function bubblewrapProblem(agent: Agent): Promise<string | null> {
     mkdirSync(workTree, { recursive: true, mode: 0o700 })
     writeFileSync(secret, '', { mode: 0o600 })
     const [slot = null] = process.getuid?.() === 0 ? virtualSlots(agent) : []
-    if (slot) chownSync(workTree, slot.uid, slot.gid)
+    if (slot) mkdirSync(virtualHome(workTree))
+    if (slot) for (const own of [workTree, virtualHome(workTree)]) chownSync(own, slot.uid, slot.gid)
     const { PATH = '/usr/bin:/bin', HOME = '/' } = agent.env
     const request = { type: 'command', command: ['true'], workTree, slot, sandbox: null }
     const confined = { request, promptFile: workTree, env: { PATH, HOME } }
@@ -87,6 +88,7 @@ function optionsFor(view: readonly Sight[], slot: Slot | null, empty: string): s
   const mode = slot && process.getuid?.() === 0 ? '0777' : '0755'
   const shown = view.flatMap(sight => {
     const { path, kind } = sight
+    if (kind === 'home') return ['--bind', sight.source, path]
     if (kind === 'link') return ['--symlink', sight.target, path]
     if (kind === 'read') return ['--ro-bind', path, path]
     if (kind === 'write') return ['--bind', path, path]

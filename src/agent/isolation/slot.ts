@@ -11,7 +11,7 @@ export const slotUser = z.object({
   uid: z.int().min(1),
   gid: z.int().min(1),
   home: z.string(),
-  /** Not in passwd(5): a number that is a user in the sandbox alone. Its home is gone with each command. */
+  /** Not in passwd(5): a number that is a user in the sandbox alone. Its home stands beside its workspace and goes with it. */
   isVirtual: z.boolean().optional(),
 })
 export type Slot = z.output<typeof slotUser>

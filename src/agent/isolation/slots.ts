@@ -13,6 +13,7 @@ import { type Workspace, workTree } from '../workspaces/workspace.ts'
 import { killLeftovers, processesOf } from './processes.ts'
 import type { Slot } from './slot.ts'
 import { systemTool } from './system-tool.ts'
+import { virtualHome } from './view.ts'
 
 /**
  * A free slot's name; null where sessions run as we do. What root confines gets a slot too: in a sandbox root would be
@@ -123,6 +124,10 @@ export async function handOver(agent: Agent, workspace: Workspace): Promise<void
   }
   const owner = `${slot.uid}:${slot.gid}`
   const tree = workTree(workspace)
+  if (slot.isVirtual) {
+    mkdirSync(virtualHome(tree), { recursive: true, mode: 0o700 })
+    chownSync(virtualHome(tree), slot.uid, slot.gid)
+  }
   const given = await systemTool('chown', ['-R', '-h', '--', owner, tree], { cwd: '/', timeoutMs: CHOWN_MS })
   if (given.exitCode !== 0) throw new Error(`the work tree cannot be given to ${slot.name}: ${given.stderr.trim()}`)
 }

@@ -16,6 +16,8 @@ import { allOwnPlaces, inHome, isSetting, ownPlaces, SECRETS, SYSTEM, TOOLCHAINS
 export type Sight =
   | { path: string; kind: 'read' | 'write' | 'empty' | 'folder' | 'blank'; isFolder: boolean }
   | { path: string; kind: 'link'; target: string }
+  /** A folder that stands in the place of the home, and stays as long as the workspace. */
+  | { path: string; kind: 'home'; source: string }
 
 export interface Confined {
   request: Pick<SessionRequest, 'sandbox' | 'type' | 'command' | 'workTree' | 'slot'>
@@ -42,6 +44,7 @@ export function viewFor({ request, promptFile, env }: Confined): Sight[] {
   const settings = namesIn('/etc').filter(isSetting)
   show('read', notHidden([...SYSTEM, ...settings.map(name => join('/etc', name)), ...searchPath(env, home)]))
   show('empty', ['/tmp', '/var/tmp', ...(home === '/' ? [] : [env.HOME ?? home])])
+  if (slot?.isVirtual && home !== '/') sights.set(home, { path: home, kind: 'home', source: virtualHome(workTree) })
   // Below what is empty, so once more.
   show('read', notHidden([...TOOLCHAINS, ...searchPath(env, home), ...programPlaces(command, env)]))
   show('read', ['/etc/resolv.conf', ...(sandbox?.readable ?? [])])
@@ -50,6 +53,9 @@ export function viewFor({ request, promptFile, env }: Confined): Sight[] {
   show('write', [workTree])
   return ordered(withHidden(sights, hidden))
 }
+
+/** What a virtual user has for a home: beside its workspace, so that a conversation can go on there. */
+export const virtualHome = (workTree: string) => join(dirname(workTree), 'home')
 
 const depth = (path: string) => path.split('/').length
 const isBelow = (path: string, folder: string) => path.startsWith(folder === '/' ? '/' : `${folder}/`)
@@ -77,7 +83,7 @@ function isThere({ path, kind }: Sight, sights: readonly Sight[]): boolean {
     )
   if (kind !== 'read' && kind !== 'link' && kind !== 'folder') return false
   const whole = kind === 'read' ? deepest('read') : deepest('read', 'write')
-  return whole > deepest('empty', 'blank', ...(kind === 'read' ? (['write'] as const) : []))
+  return whole > deepest('empty', 'blank', 'home', ...(kind === 'read' ? (['write'] as const) : []))
 }
 
 /** A place where it really is, and the links that lead there. Nothing when it is not there. */

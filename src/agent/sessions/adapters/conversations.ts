@@ -14,6 +14,7 @@ import type { Agent } from '../../agent.ts'
 import { messageOf } from '../../errors.ts'
 import { confine } from '../../isolation/sandbox.ts'
 import { asSlot, type Slot } from '../../isolation/slot.ts'
+import { virtualHome } from '../../isolation/view.ts'
 import { writeJson } from '../../state/durable.ts'
 import { bundlePath, salvageRepository, type Workspace } from '../../workspaces/workspace.ts'
 import { promptPath, type SessionRequest, type SessionState } from '../folder.ts'
@@ -48,10 +49,14 @@ export function takeConversation(session: string, { type, resumeRef, env, workTr
   const place = PLACES[type]
   if (!place || resumeRef === null) return
   try {
-    const surroundings = { env, workTree: realpathSync(workTree) }
+    const home = slot?.isVirtual ? virtualHome(workTree) : (slot?.home ?? null)
+    const surroundings = {
+      env: slot?.isVirtual ? { ...env, HOME: virtualHome(workTree) } : env,
+      workTree: realpathSync(workTree),
+    }
     const path = place.find(surroundings, resumeRef)
     if (path === null) return
-    const bytes = readOwn(slot?.home ?? null, place.root(surroundings), path)
+    const bytes = readOwn(home, place.root(surroundings), path)
     if (bytes === null) return
     const folder = conversationFolder(session)
     makeFolder(folder)
