@@ -34,6 +34,7 @@ export interface Salvage {
 }
 
 const LEFT_OUT_MAX = 200
+const NO_REPOSITORY = 'it is gone, damaged or outside of the work tree: the files came home, commits of the run did not'
 const builtRefs = z.record(z.string(), z.string())
 
 export async function perform(salvage: Salvage): Promise<Salvaged> {
@@ -115,7 +116,7 @@ async function saveAll(saving: Saving, found: Found): Promise<Salvaged> {
   const { salvage, baseCommit, view, keeper, leaveOut } = saving
   const { workspace, ref, isLive } = salvage
   const { tree, folder, refs, head, linked } = found
-  if (!folder) leaveOut('.git', 'broken')
+  if (!folder) leaveOut('.git', 'broken', { reason: NO_REPOSITORY })
   else if (head.commit === null && !head.isUnborn) leaveOut('HEAD', 'broken')
   const result = await saveTree(saving, tree, head.commit)
 

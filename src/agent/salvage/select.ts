@@ -121,8 +121,10 @@ function filesBelow(scan: TreeScan, path: BytePath): BytePath[] {
 export async function leaveIgnored(context: ScanContext, scan: TreeScan, before: ReadonlySet<string>): Promise<void> {
   const flags = ['-z', '--others', '--ignored', '--exclude-standard', '--directory']
   const listed = split(await context.view.must(['ls-files', ...flags], { tree: scan.tree, index: scan.index }))
+  // A folder of which git names the content too is not ignored itself.
+  const folders = new Set(listed.flatMap(path => path.match(/^.*\/(?=.)/) ?? []))
   for (const path of listed.flatMap(found => withoutLinked(context, scan, found))) {
-    if (before.has(path)) continue
+    if (before.has(path) || folders.has(path)) continue
     const stat = statOf(absolute(scan, path))
     context.leaveOut(scan.prefix + path, 'ignored', stat?.isFile() ? { bytes: stat.size } : {})
   }

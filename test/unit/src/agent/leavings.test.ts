@@ -197,7 +197,7 @@ describe.each([
     const script = [
       'for size in 30000 40000 50000 60000 200000; do head -c $size /dev/zero > $size.bin; done',
       'mkfifo fifo; mkdir .GIT; echo x > .GIT/x; mkdir -p sub/.git; echo c > sub/.git/config',
-      'echo 1 > one.log; echo 2 > two.log; mkdir .claude; echo 3 > .claude/three',
+      'echo 1 > one.log; echo 2 > two.log; mkdir .claude; echo 3 > .claude/three; mkdir only; echo 4 > only/four.log',
       'git init -q inner; (cd inner; git config user.email a@b; git config user.name a; echo i > i; git add -A; git commit -qm i)',
       `printf '*.secret filter=crypt\\n' > .gitattributes; echo s > s.secret`,
     ].join('\n')
@@ -205,7 +205,7 @@ describe.each([
     const paths = leftOut.map(({ path }) => path)
     expect(paths).toEqual(expect.arrayContaining(['50000.bin', '60000.bin', '200000.bin']))
     expect(paths).toEqual(expect.arrayContaining(['fifo', '.GIT/x', 'sub/.git/config', 'inner/.git', 's.secret']))
-    expect(paths).toEqual(expect.arrayContaining(['one.log', 'two.log', '.claude/']))
+    expect(paths).toEqual(expect.arrayContaining(['one.log', 'two.log', '.claude/', 'only/four.log']))
     expect(leftOf(leftOut, '60000.bin')).toMatchObject({
       bytes: 60_000,
       reason: expect.stringContaining('salvage_max_bytes'),
@@ -213,6 +213,7 @@ describe.each([
     expect(leftOf(leftOut, 's.secret')?.reason).toContain('crypt')
     expect([show(REF, 'inner/i'), show(REF, '30000.bin').length]).toEqual(['i\n', 30_000])
     expect(paths).not.toContain('30000.bin')
+    expect(paths).not.toContain('only/')
   })
 
   it('does not name what its set-up left ignored', async () => {
