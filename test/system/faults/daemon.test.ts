@@ -106,7 +106,15 @@ describe('a running daemon', () => {
         '-oProxyCommand=x',
         'ssh://-oProxyCommand=x/r',
       ],
-      ...['https://169.254.169.254/r.git', 'http://metadata.google.internal/r', 'https://example.org/r.git\n--x', ''],
+      ...[
+        'https://169.254.169.254/r.git',
+        'http://metadata.google.internal/r',
+        'http://0xa9fea9fe/r',
+        'git@2852039166:r.git',
+        'http://[::ffff:a9fe:a9fe]/r',
+        'https://example.org/r.git\n--x',
+        '',
+      ],
     ]
     for (const url of urls) expect(await send(body({ url })), url).toMatch(/NO_REPOSITORY|BAD_REQUEST/)
     const refs = [
