@@ -1,9 +1,9 @@
 /** An agent's output as it comes: byte for byte in a pipe; readable, and made harmless, on a terminal. */
 import { TdfError } from '../../src/core/errors.ts'
+import { isOver } from '../../src/core/task.ts'
 import { realWorld, sleep } from '../../src/platform/world.ts'
 import type { TaskJson } from '../../src/protocol/control.ts'
 import { sanitize } from '../../src/text/sanitize.ts'
-import { isOver } from '../../src/text/tasks.ts'
 import { type Renderer, renderer } from '../../src/transcript/render.ts'
 import type { Cli } from '../cli/cli.ts'
 import type { StampedLine, Stamps } from './log-times.ts'

@@ -1,9 +1,8 @@
 /** `wait` and `watch`: until tasks are where somebody wants them. */
 
 import { Command, InvalidArgumentError } from 'commander'
-import { STEPS } from '../../src/core/task.ts'
+import { isSettled, STEPS } from '../../src/core/task.ts'
 import type { TaskJson } from '../../src/protocol/control.ts'
-import { isSettled } from '../../src/text/tasks.ts'
 import { idsOf } from '../cli/arguments.ts'
 import { type Cli, durationOf, formatOf } from '../cli/cli.ts'
 import { examples } from '../cli/examples.ts'

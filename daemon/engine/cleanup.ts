@@ -2,7 +2,9 @@
  * Undoes what an attempt made outside, item by item. Each is confirmed by the node, recorded on its own, and may be
  * done any number of times: by the cleanup step, by the sweep, by `rm`.
  */
+
 import type { AgentClient } from '../../src/clients/agent.ts'
+import { retryDelayMs } from '../../src/core/backoff.ts'
 import { asTdfError, TdfError } from '../../src/core/errors.ts'
 import { isGone } from '../../src/core/node.ts'
 import {
@@ -20,7 +22,6 @@ import { type BroughtHome, bringHome } from '../results/bring-home.ts'
 import { keepLogs } from '../results/logs.ts'
 import type { Engine } from '../services.ts'
 import { nodeSubject, taskSubject } from './loop.ts'
-import { retryDelayMs } from './rules/decide.ts'
 
 /** Tries every item of the attempt that is due, in order; answers what is left. */
 export async function undo(engine: Engine, key: AttemptKey, signal: AbortSignal): Promise<CleanupItem[]> {

@@ -7,6 +7,7 @@
 import type { Config } from '../../src/config/schema/schema.ts'
 import { canPlace, isServing, type NodeStatus, type ProviderName } from '../../src/core/node.ts'
 import { rejections } from '../../src/text/waiting.ts'
+import { isStale } from '../nodes/rules/heartbeat.ts'
 
 export interface PlacementRequest {
   id: string
@@ -105,7 +106,7 @@ export function rejection(request: PlacementRequest, capacity: NodeCapacity, con
   if (request.size !== null && rank(capacity.size) < rank(request.size))
     return rejections.size(capacity.size, request.size)
   if (!canPlace(capacity)) return rejections.status(capacity.status)
-  if (capacity.silentMs !== null && capacity.silentMs > nodes.heartbeatStale) {
+  if (capacity.silentMs !== null && isStale(capacity.silentMs, config)) {
     return rejections.silence(capacity.silentMs)
   }
   if (capacity.suspect !== undefined) return rejections.suspect(capacity.suspect)

@@ -1,6 +1,7 @@
 /** Puts notices into the outbox, a row for each configured channel: one that is down never holds up another. */
+
+import type { NoticeEvent } from '../../src/config/schema/outward.ts'
 import type { Config } from '../../src/config/schema/schema.ts'
-import type { NoticeEvent } from '../../src/config/schema/tables.ts'
 import { isTerminal, type Task } from '../../src/core/task.ts'
 import { type OutboxKind, post } from '../../src/store/tables/outbox.ts'
 import type { Transition } from '../engine/rules/transition.ts'

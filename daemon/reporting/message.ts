@@ -2,7 +2,7 @@
  * A message about a task. Without `include_text` it holds names, states and numbers of ours and nothing that a person
  * or an agent wrote: it may go through servers that are not yours.
  */
-import type { NoticeEvent } from '../../src/config/schema/tables.ts'
+import type { NoticeEvent } from '../../src/config/schema/outward.ts'
 import { formatDurationShort } from '../../src/core/duration.ts'
 import type { Status, Task, Verdict } from '../../src/core/task.ts'
 import { iso } from '../api/tasks/json.ts'

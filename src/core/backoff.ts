@@ -1,4 +1,4 @@
-/** How long to wait before something is tried again. Pure; times are in ms. */
+/** How long to wait before a step, a call or a clean-up is tried again. Pure; times are in ms. */
 
 export interface Backoff {
   /** The delay before the second try; it doubles with each further one. */
@@ -18,6 +18,16 @@ const POLL_BACKOFF_MS_MAX = 60_000
 export function backoffMs(tries: number, { baseMs, maxMs, jitter = 1, spread = 1 }: Backoff): number {
   const fullMs = Math.min(baseMs * 2 ** Math.min(tries - 1, DOUBLINGS_MAX), maxMs)
   return Math.ceil(fullMs * (1 - spread + spread * jitter))
+}
+
+/** The delay before the next try of a step, with full jitter and never before what the other side asked for. Whole ms. */
+export function retryDelayMs(
+  tries: number,
+  error: { retryAfterMs?: number | undefined } | null,
+  { config, jitter }: { config: { runner: { retryBaseDelay: number; retryMaxDelay: number } }; jitter: number },
+): number {
+  const { retryBaseDelay: baseMs, retryMaxDelay: maxMs } = config.runner
+  return Math.max(backoffMs(tries, { baseMs, maxMs, jitter }), Math.ceil(error?.retryAfterMs ?? 0))
 }
 
 /**

@@ -104,16 +104,3 @@ export interface Usage {
   /** Null when it is not known. */
   costUsd: number | null
 }
-
-/**
- * A thing that happened to a task or a node, as the journal is given it; the journal adds the number and the time. `type`
- * is part of the public surface (`task.step`, `node.status`, …).
- */
-export interface NewEvent {
-  type: string
-  taskId?: string | null
-  attempt?: number | null
-  nodeName?: string | null
-  step?: string | null
-  data: Record<string, unknown>
-}

@@ -177,8 +177,19 @@ export interface Task {
   updatedAt: number
 }
 
+/** Whether the verdict has fallen: such a status never changes. */
 export function isTerminal(status: Status): boolean {
   return STATUS_EDGES[status].length === 0
+}
+
+/** Whether a task is over for people: the verdict is final and what came home is known. Cleaning up may go on. */
+export function isOver({ status, step }: { status: Status; step: Step | null }): boolean {
+  return isTerminal(status) && step !== 'salvage'
+}
+
+/** Whether its push, where one was asked for, has ended as well. */
+export function isSettled(task: { status: Status; step: Step | null; push: { state: string } | null }): boolean {
+  return isOver(task) && task.push?.state !== 'pending'
 }
 
 /** The verdicts of a completed task; every other terminal verdict belongs to `failed` or `cancelled`. */

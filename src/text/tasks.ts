@@ -67,16 +67,6 @@ function sizeText(bytes: number): string {
   return power === 0 ? `${bytes} B` : `${(bytes / 1000 ** power).toFixed(1)} ${units[power]}`
 }
 
-/** The verdict is final: what came home is known. Cleaning up may go on. */
-export function isOver({ status, step }: TaskJson): boolean {
-  return (status === 'completed' || status === 'failed' || status === 'cancelled') && step !== 'salvage'
-}
-
-/** And its push, where one was asked for, has ended one way or the other. */
-export function isSettled(task: TaskJson): boolean {
-  return isOver(task) && task.push?.state !== 'pending'
-}
-
 export function needsInput({ step }: TaskJson): boolean {
   return step === 'awaiting_followup'
 }

@@ -1,8 +1,8 @@
 /** Task references: a full id, a prefix of four or more characters that fits one task, `@last` or `@last-failed`. */
 import { TdfError } from '../../../src/core/errors.ts'
 import type { Sql } from '../../../src/store/sqlite/sql.ts'
-import { type ReadTask, readNewestAttempt } from '../../../src/store/tables/attempts.ts'
-import { findByPrefix, lastId, listTasks } from '../../../src/store/tables/tasks.ts'
+import { listTasks, type ReadTask, readNewestAttempt } from '../../../src/store/tables/attempts.ts'
+import { findByPrefix, lastId } from '../../../src/store/tables/tasks.ts'
 import type { Engine } from '../../services.ts'
 
 const PREFIX_MIN = 4

@@ -2,7 +2,7 @@
  * Every rule about attempts, backoff, deadlines and edges, as one pure function: what a task becomes after an outcome.
  * It reads no clock and throws no dice; both are handed in.
  */
-import { backoffMs, pollBackoffMs } from '../../../src/core/backoff.ts'
+import { pollBackoffMs, retryDelayMs } from '../../../src/core/backoff.ts'
 import { TdfError } from '../../../src/core/errors.ts'
 import {
   type Facts,
@@ -140,16 +140,6 @@ function tryAgain(task: Task, outcome: Extract<Outcome, { kind: 'retry' }>, inpu
   }
   const event = taskEvent('task.retry', task, { code: error.code, message: error.message, wakeAt })
   return { ...transition(task, next, [], input), events: [event], failure: { error, final: false } }
-}
-
-/** The delay before the next try, with full jitter and never before what the other side asked for. In whole ms. */
-export function retryDelayMs(
-  tries: number,
-  error: TdfError | null,
-  { config, jitter }: Pick<DecisionInput, 'config' | 'jitter'>,
-): number {
-  const { retryBaseDelay: baseMs, retryMaxDelay: maxMs } = config.runner
-  return Math.max(backoffMs(tries, { baseMs, maxMs, jitter }), Math.ceil(error?.retryAfterMs ?? 0))
 }
 
 /** The task with what the outcome says beside its kind. A verdict that fell stays. */

@@ -1,7 +1,7 @@
 /** What a decision consists of, and the journal's view of it. Refuses what the tables of edges do not allow. */
 import type { Config } from '../../../src/config/schema/schema.ts'
 import { TdfError } from '../../../src/core/errors.ts'
-import type { NewEvent } from '../../../src/core/facts.ts'
+import type { EventType, NewEvent } from '../../../src/core/event.ts'
 import {
   type AgentType,
   type CleanupKind,
@@ -98,7 +98,7 @@ export function eventsBetween(before: Task, after: Task, input: DecisionInput, r
   return events
 }
 
-export function taskEvent(type: string, task: Task, data: Record<string, unknown>): NewEvent {
+export function taskEvent(type: EventType, task: Task, data: Record<string, unknown>): NewEvent {
   return { type, taskId: task.id, attempt: task.attempt, nodeName: task.nodeName, step: task.step, data }
 }
 

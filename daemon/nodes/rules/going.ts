@@ -2,6 +2,7 @@
 import type { TdfError } from '../../../src/core/errors.ts'
 import type { Node } from '../../../src/core/node.ts'
 import { nodeWaits } from '../../../src/text/waiting.ts'
+import { isLost, silentMs } from './heartbeat.ts'
 import { destroying, isLate, isOfProvider, learnt, type Next, retry } from './next.ts'
 import type { Handshake, NodeInput } from './outcome.ts'
 
@@ -22,11 +23,11 @@ export function hold(node: Node, input: NodeInput): Next {
 }
 
 function release(node: Node, input: NodeInput): Next {
-  const { now, config, workspaces, heartbeat, epochAt, unsavedAttempts } = input
+  const { config, workspaces, heartbeat, unsavedAttempts } = input
   // The sweep of machines looks what is on it, and releases it.
   if (node.facts.adopted) return { ms: HELD_LOOK_MS, waitingFor: nodeWaits.adoptedWork() }
   if (!node.autoProvisioned) return { status: 'ready', ms: 0, deadlineAt: null, waitingFor: null }
-  const isSilent = now - Math.max(heartbeat?.at ?? node.createdAt, epochAt) >= config.nodes.lostAfter
+  const isSilent = isLost(silentMs(heartbeat?.at ?? node.createdAt, input), config)
   // No agent is left to clean up on it, no live task has work there, and its time is over.
   if (isLate(node, input) && isSilent && unsavedAttempts === 0) return { ...destroying(), deadlineAt: null }
   const waitingFor = workspaces > 0 ? nodeWaits.workspacesRemoved(workspaces) : null

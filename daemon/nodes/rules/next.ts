@@ -1,5 +1,5 @@
 /** What follows from an outcome, and the rules that every status shares. */
-import { backoffMs, pollBackoffMs } from '../../../src/core/backoff.ts'
+import { pollBackoffMs, retryDelayMs } from '../../../src/core/backoff.ts'
 import type { TdfError } from '../../../src/core/errors.ts'
 import type { Node, NodeFacts } from '../../../src/core/node.ts'
 import { nodeWaits } from '../../../src/text/waiting.ts'
@@ -29,11 +29,11 @@ export const learnt = ({ stateId, cursor, facts }: Handshake) => ({ stateId, cur
 /** However often a provider refuses: the machine is asked for again, ever less often, and removed in the end. */
 export function retry(node: Node, error: TdfError, input: NodeInput): Next {
   const { now, config, heartbeat, jitter } = input
-  const { provisionPollInterval, retryBaseDelay: baseMs, retryMaxDelay: maxMs } = config.runner
+  const { provisionPollInterval } = config.runner
   const waitingFor = error.message
   if (isOfProvider(error)) {
     const tries = (node.facts.tries ?? 0) + 1
-    const ms = Math.max(backoffMs(tries, { baseMs, maxMs, jitter }), error.retryAfterMs ?? 0, provisionPollInterval)
+    const ms = Math.max(retryDelayMs(tries, error, { config, jitter }), provisionPollInterval)
     return { ms, waitingFor, facts: { tries } }
   }
   const heardAt = Math.max(heartbeat?.at ?? 0, node.createdAt)

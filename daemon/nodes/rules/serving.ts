@@ -5,6 +5,7 @@
 import type { TdfError } from '../../../src/core/errors.ts'
 import type { Node } from '../../../src/core/node.ts'
 import { nodeWaits } from '../../../src/text/waiting.ts'
+import { heardAtOf, isLost, silentMs } from './heartbeat.ts'
 import { destroying, isAboutNode, type Next, retry } from './next.ts'
 import type { NodeInput } from './outcome.ts'
 
@@ -12,7 +13,6 @@ const HOUR_MS = 3_600_000
 /** What it takes to see the machine removed, with room for a slow answer. */
 const REMOVAL_MS = 5 * 60_000
 
-const heardAtOf = ({ readyAt }: Node, { heartbeat }: NodeInput) => Math.max(heartbeat?.at ?? 0, readyAt ?? 0)
 const isIdle = ({ workspaces, reservations }: NodeInput) => workspaces === 0 && reservations === 0
 const isEmpty = ({ facts }: Node, input: NodeInput) =>
   !facts.adopted && !input.keepsMachines && isIdle(input) && input.unsaved === 0
@@ -64,14 +64,14 @@ export function drain(node: Node, input: NodeInput): Next {
 export function notAnswering(node: Node, error: TdfError, input: NodeInput): Next {
   if (!isAboutNode(error)) return retry(node, error, input)
   const { heartbeatInterval, lostAfter } = input.config.nodes
-  const silentMs = input.now - Math.max(heardAtOf(node, input), input.epochAt)
-  if (silentMs >= lostAfter) {
+  const silentForMs = silentMs(heardAtOf(node, input), input)
+  if (isLost(silentForMs, input.config)) {
     const { message } = error
     return { status: 'lost', ms: 0, facts: { error: message }, waitingFor: nodeWaits.return(message) }
   }
-  const ms = Math.min(heartbeatInterval, lostAfter - silentMs)
+  const ms = Math.min(heartbeatInterval, lostAfter - silentForMs)
   if (error.code === 'AGENT_PROTOCOL') return suspected(node, error, input, ms)
-  return { ms, waitingFor: nodeWaits.answer(silentMs, error.message) }
+  return { ms, waitingFor: nodeWaits.answer(silentForMs, error.message) }
 }
 
 /** The answer is not taken: no new work until one is. What runs on the node goes on, and its time may be over. */

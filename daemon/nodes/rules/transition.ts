@@ -1,6 +1,6 @@
 /** A change of a node with everything that is written with it. Refuses a status that the table of edges does not allow. */
 import { TdfError } from '../../../src/core/errors.ts'
-import type { NewEvent } from '../../../src/core/facts.ts'
+import type { NewEvent } from '../../../src/core/event.ts'
 import { canPlace, NODE_EDGES, type Node, type NodeStatus } from '../../../src/core/node.ts'
 
 /** What else is written with the node. */

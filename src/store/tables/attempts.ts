@@ -1,5 +1,5 @@
 /** Attempts: everything about a task that changes, guarded by `rev`, scheduled by `wake_at`. */
-import type { Task, Usage } from '../../core/task.ts'
+import type { Status, Task, Usage } from '../../core/task.ts'
 import {
   assignments,
   columnsOf,
@@ -12,22 +12,17 @@ import {
   valuesOf,
 } from '../sqlite/fields.ts'
 import type { Row, Sql } from '../sqlite/sql.ts'
+import { TASK_COLUMNS } from './tasks.ts'
 
 export interface AttemptKey {
   id: string
   attempt: number
 }
 
-/** What an outcome writes. */
-const STATE = fields(
-  `status step stepEnteredAt stepAttempt wakeAt deadlineAt absoluteAt waitingFor parkedUntil placement nodeName
-   workspaceId sessionId verdict cleanup startedAt completedAt updatedAt engineVersion`,
-  'facts result usage error',
-)
 const KEY: Field = { property: 'id', column: 'task_id', kind: 'plain' }
-const INSERT = [KEY, ...fields('attempt rev createdAt'), ...STATE]
+const INSERT = [KEY, ...fields('attempt rev createdAt'), ...TASK_COLUMNS]
 const INSERTION = `insert into attempts (${columnsOf(INSERT)}, wakes, live) values (${holes(INSERT)}, 0, 1) on conflict do nothing`
-const WHOLE = [...fields('attempt rev wakes createdAt'), ...STATE]
+const WHOLE = [...fields('attempt rev wakes createdAt'), ...TASK_COLUMNS]
 const READ = [...fields('id', 'spec'), ...WHOLE]
 
 /** A task as read, with the count of wake-ups that its writer must still find. */
@@ -51,7 +46,7 @@ export function readNewestAttempt(sql: Sql, id: string): ReadTask | undefined {
 }
 
 /** The newest attempts of tasks, newest task first. `where` is ours; its values are bound. */
-export function readNewest(sql: Sql, where: string, values: (string | number)[], limit: number): ReadTask[] {
+function readNewest(sql: Sql, where: string, values: (string | number)[], limit: number): ReadTask[] {
   const rows = sql.all(
     `${SELECT} and a.attempt = t.attempt where ${where} order by t.number desc limit ?`,
     ...values,
@@ -59,6 +54,37 @@ export function readNewest(sql: Sql, where: string, values: (string | number)[],
   )
   return readable(rows, toTask)
 }
+
+export interface TaskFilter {
+  statuses?: readonly Status[]
+  labels?: readonly (readonly [key: string, value: string])[]
+  /** Only tasks that are live or ended after this time. */
+  endedAfter?: number
+  /** Only tasks that are over in every way, and ended before this time. */
+  endedBefore?: number
+  createdAfter?: number
+  limit: number
+}
+
+/** The newest first. */
+export function listTasks(sql: Sql, filter: TaskFilter): ReadTask[] {
+  const { statuses = [], labels = [], endedAfter, endedBefore, createdAfter } = filter
+  const conditions: [string, ...(string | number)[]][] = [['1 = 1']]
+  if (statuses.length > 0) conditions.push([`a.status in (${statuses.map(() => '?').join(', ')})`, ...statuses])
+  for (const label of labels) conditions.push([HAS_LABEL, ...label])
+  if (endedAfter !== undefined) conditions.push(['(a.completed_at is null or a.completed_at >= ?)', endedAfter])
+  if (endedBefore !== undefined) conditions.push(['a.step is null and a.completed_at < ?', endedBefore])
+  if (createdAfter !== undefined) conditions.push(['t.created_at >= ?', createdAfter])
+  const where = conditions.map(([text]) => text).join(' and ')
+  return readNewest(
+    sql,
+    where,
+    conditions.flatMap(([, ...values]) => values),
+    filter.limit,
+  )
+}
+
+const HAS_LABEL = `exists (select 1 from json_each(t.spec, '$.labels') l where l.key = ? and l.value = ?)`
 
 /** Every attempt that still has something to do. Read once, at start. */
 export function readLive(sql: Sql): (AttemptKey & { wakeAt: number })[] {
@@ -100,14 +126,14 @@ function write(sql: Sql, seen: ReadTask, outcome: Task, wakes: number, wakeAt: n
   const { id, attempt, rev } = seen
   const live = outcome.step !== null
   const stored: ReadTask = { ...outcome, rev: rev + 1, wakes, wakeAt: live ? wakeAt : null }
-  const rows = sql.run(live ? UPDATE : UPDATE_LAST, ...valuesOf(stored, STATE), id, attempt, rev, wakes)
+  const rows = sql.run(live ? UPDATE : UPDATE_LAST, ...valuesOf(stored, TASK_COLUMNS), id, attempt, rev, wakes)
   return rows === 1 && stored
 }
 
 const GUARD = 'where task_id = ? and attempt = ? and rev = ? and wakes = ?'
-const UPDATE = `update attempts set rev = rev + 1, ${assignments(STATE)} ${GUARD}`
+const UPDATE = `update attempts set rev = rev + 1, ${assignments(TASK_COLUMNS)} ${GUARD}`
 // Naming `live` rewrites its index entry, whatever its value.
-const UPDATE_LAST = `update attempts set rev = rev + 1, live = 0, ${assignments(STATE)} ${GUARD}`
+const UPDATE_LAST = `update attempts set rev = rev + 1, live = 0, ${assignments(TASK_COLUMNS)} ${GUARD}`
 
 /** Pulls the wake of a live attempt to `at`. Never touches `rev`: a signal is no change of state. */
 export function wakeAttempt(sql: Sql, key: AttemptKey, at: number): boolean {

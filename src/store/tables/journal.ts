@@ -1,5 +1,5 @@
 /** The journal: what happened, numbered, written in the transaction that made it happen. */
-import type { NewEvent } from '../../core/facts.ts'
+import type { NewEvent } from '../../core/event.ts'
 import { jsonOf, readable } from '../sqlite/fields.ts'
 import type { GroupParticipant } from '../sqlite/group-commit.ts'
 import type { Sql, Value } from '../sqlite/sql.ts'

@@ -1,8 +1,18 @@
 /** Tasks: what was asked for, once, and which attempt is the newest. */
-import type { Status, TaskSpec } from '../../core/task.ts'
-import { jsonOf, readable } from '../sqlite/fields.ts'
+import type { TaskSpec } from '../../core/task.ts'
+import { fields, jsonOf, readable } from '../sqlite/fields.ts'
 import type { Sql } from '../sqlite/sql.ts'
-import { type AttemptKey, type ReadTask, readNewest } from './attempts.ts'
+import type { AttemptKey } from './attempts.ts'
+
+/**
+ * What an attempt of a task carries and an outcome may change, as columns of `attempts` (JSON in the second list): a new
+ * one needs its property in Task, its place here, and a migration. What is written once, at submit, is in the spec.
+ */
+export const TASK_COLUMNS = fields(
+  `status step stepEnteredAt stepAttempt wakeAt deadlineAt absoluteAt waitingFor parkedUntil placement nodeName
+   workspaceId sessionId verdict cleanup startedAt completedAt updatedAt engineVersion`,
+  'facts result usage error',
+)
 
 export interface NewTask {
   id: string
@@ -51,37 +61,6 @@ export function lastId(sql: Sql): string | undefined {
   const row = sql.one('select id from tasks order by number desc limit 1')
   return row && String(row.id)
 }
-
-export interface TaskFilter {
-  statuses?: readonly Status[]
-  labels?: readonly (readonly [key: string, value: string])[]
-  /** Only tasks that are live or ended after this time. */
-  endedAfter?: number
-  /** Only tasks that are over in every way, and ended before this time. */
-  endedBefore?: number
-  createdAfter?: number
-  limit: number
-}
-
-/** The newest first. */
-export function listTasks(sql: Sql, filter: TaskFilter): ReadTask[] {
-  const { statuses = [], labels = [], endedAfter, endedBefore, createdAfter } = filter
-  const conditions: [string, ...(string | number)[]][] = [['1 = 1']]
-  if (statuses.length > 0) conditions.push([`a.status in (${statuses.map(() => '?').join(', ')})`, ...statuses])
-  for (const label of labels) conditions.push([HAS_LABEL, ...label])
-  if (endedAfter !== undefined) conditions.push(['(a.completed_at is null or a.completed_at >= ?)', endedAfter])
-  if (endedBefore !== undefined) conditions.push(['a.step is null and a.completed_at < ?', endedBefore])
-  if (createdAfter !== undefined) conditions.push(['t.created_at >= ?', createdAfter])
-  const where = conditions.map(([text]) => text).join(' and ')
-  return readNewest(
-    sql,
-    where,
-    conditions.flatMap(([, ...values]) => values),
-    filter.limit,
-  )
-}
-
-const HAS_LABEL = `exists (select 1 from json_each(t.spec, '$.labels') l where l.key = ? and l.value = ?)`
 
 export function countByStatus(sql: Sql): Record<string, number> {
   const rows = sql.all(

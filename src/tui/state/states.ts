@@ -1,4 +1,5 @@
 /** The state of a task or a node on the screen: a symbol and a word first, a colour third. */
+import { isTerminal } from '../../core/task.ts'
 import type { NodeJson, ScreenTaskJson } from '../../protocol/control.ts'
 
 export type Tone = 'good' | 'bad' | 'busy' | 'wait' | 'you' | 'quiet'
@@ -31,7 +32,7 @@ export function stateOf(task: ScreenTaskJson): State {
 }
 
 export function isEnded({ status }: Pick<ScreenTaskJson, 'status'>): boolean {
-  return status === 'completed' || status === 'failed' || status === 'cancelled'
+  return isTerminal(status)
 }
 
 /** Groups of the header's summary, most urgent first; a task is in the first that fits it. */

@@ -1,8 +1,10 @@
 /** The journal as a group writes it: numbered in the order of what was stored, nothing of what was undone. */
+
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import type { NewEvent } from '../../../../src/core/event.ts'
 import { realWorld } from '../../../../src/platform/world.ts'
 import { openStore, type Store } from '../../../../src/store/store.ts'
 import { type JournalEvent, lastSeq, readEvents } from '../../../../src/store/tables/journal.ts'
@@ -35,10 +37,13 @@ const types = () => readEvents(store.sql, { after: 0, limit: 1_000 }).map(({ seq
 let told: string[]
 const hear = ({ seq, type }: JournalEvent) => void told.push(`${seq} ${type}`)
 
+/** The journal stores what it is given: the types of events are a matter of those who append. */
+const event = (type: unknown) => ({ type, data: {} }) as NewEvent
+
 /** A member that puts two events on the record, and then fails or not. */
 function twoEvents(name: string, fails = false): Promise<void> {
   return store.commit(() => {
-    for (const half of ['a', 'b']) store.append({ type: `${name}${half}`, data: {} }, 1)
+    for (const half of ['a', 'b']) store.append(event(`${name}${half}`), 1)
     if (fails) throw new Error('not this one')
   })
 }
@@ -58,7 +63,7 @@ it('has nothing of a member that failed, and no hole where it was', async () => 
 })
 
 it('lets a member whose event cannot be stored fail alone', async () => {
-  const bad = store.commit(() => store.append({ type: true as unknown as string, data: {} }, 1))
+  const bad = store.commit(() => store.append(event(true), 1))
   const results = await Promise.allSettled([twoEvents('x'), bad, twoEvents('z')])
   expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
   expect(types()).toEqual(['1 xa', '2 xb', '3 za', '4 zb'])

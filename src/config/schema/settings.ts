@@ -1,28 +1,49 @@
-/** `[runner]`: how long a task may take at each step, and how often it is tried. In the order of a task's journey. */
-
+/** The settings of the daemon, a table of the configuration file each: how tasks run, how machines live, what is kept. */
 import { z } from 'zod'
-import { clashesOf, KEY_FORM, KEY_NAMES, KEY_TABLE, type KeyMap } from '../../core/keys.ts'
-import {
-  choice,
-  choices,
-  count,
-  deadline,
-  described,
-  duration,
-  flag,
-  form,
-  list,
-  percent,
-  size,
-  text,
-} from './kinds.ts'
+import { PROVIDERS } from '../../core/node.ts'
+import { choice, count, deadline, duration, form, HTTP_URL, parseListen, percent, size, text } from './kinds.ts'
 
-const PROVIDERS = ['', 'local', 'static', 'hetzner'] as const
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
+
+const LOOPBACK = /^(localhost|127(?:\.\d{1,3}){3}|::1)$/
+
+export const daemonTable = z
+  .strictObject({
+    metrics_listen: form(
+      { test: text => LOOPBACK.test(parseListen(text)?.host ?? '') },
+      '',
+      'Also serve /metrics and /health here, on loopback. Empty: on the socket alone.',
+      { apply: 'restart', expects: 'a loopback address such as "127.0.0.1:9433"' },
+    ),
+    log_level: choice(LOG_LEVELS, 'info', 'What the daemon writes to its log: this level and all that are worse.'),
+  })
+  .prefault({})
+  .meta({ description: 'The daemon itself.' })
+
+export const callbacksTable = z
+  .strictObject({
+    listen: form(
+      { test: text => parseListen(text) !== undefined },
+      '127.0.0.1:7433',
+      'Where nodes report to. Port 0: a free port, chosen once and kept. No host: loopback only.',
+      { apply: 'restart', expects: 'an address such as "127.0.0.1:7433" or ":0"' },
+    ),
+    url: form(HTTP_URL, '', 'What nodes are told instead of that address, when a proxy or a tunnel is in between.', {
+      apply: 'restart',
+      expects: 'a URL such as "https://tdf.example.org"',
+    }),
+  })
+  .prefault({})
+  .meta({ description: 'The only port that is open to nodes.' })
 
 export const runnerTable = z
   .strictObject({
     agent: text('', 'Agent of a task submitted without --agent. Empty: the first of claude and codex found on PATH.'),
-    provider: choice(PROVIDERS, '', 'Where tasks without --provider run. Empty: on any node that fits.'),
+    provider: choice(
+      ['', ...PROVIDERS] as const,
+      '',
+      'Where tasks without --provider run. Empty: on any node that fits.',
+    ),
     step_max_retries: count(3, [0, 1_000], 'How often a step is tried again after a passing fault.'),
     retry_base_delay: duration('5s', 'Pause before the first of these tries; it doubles from try to try.', {
       atLeast: '0s',
@@ -135,95 +156,27 @@ export const retentionTable = z
   .prefault({})
   .meta({ description: 'How long history is kept.' })
 
-// --- `[notify]`: the channels, their events and their limits ---
-
-const NOTICE_EVENTS = ['done', 'failed', 'cancelled', 'parked', 'needs-you', 'push-failed'] as const
-export type NoticeEvent = (typeof NOTICE_EVENTS)[number]
-
-/** With a query, which often holds a token; without a user or a fragment. */
-const URL_FORM = /^https?:\/\/[^\s/?#@]+(\/[^\s#]*)?$/
-
-export const notifyTable = z
+export const resultsTable = z
   .strictObject({
-    command: list([], 'A program and its arguments; it gets the message as JSON on stdin. Empty: none.'),
-    webhook: form(URL_FORM, '', 'An address that gets the message as JSON by POST. Empty: none.', {
-      expects: 'a URL such as "https://example.org/hook"',
-      secret: true,
-    }),
-    ntfy: form(URL_FORM, '', 'A topic of ntfy that gets the message as text. Empty: none.', {
-      expects: 'a URL such as "https://ntfy.sh/my-topic"',
-      secret: true,
-    }),
-    events: choices(NOTICE_EVENTS, ['done', 'failed', 'parked', 'needs-you', 'push-failed'], 'What you are told of.'),
-    include_text: flag(
-      false,
-      'Send title, prompt, labels, summary and error text too. They may pass servers that are not yours.',
-    ),
-  })
-  .prefault({})
-  .meta({ description: 'How you are told when a task needs you or has ended.' })
-
-// --- `[push]`: what becomes of the branch of a completed task ---
-
-const HOST = /^[A-Za-z0-9][A-Za-z0-9.-]{0,252}(:\d{1,5})?$/
-const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/
-
-export const pushTable = z
-  .strictObject({
-    default: choice(
-      ['never', 'branch', 'pr'],
-      'never',
-      'What follows a completed task without --push, --pr or --no-push.',
-    ),
-    tokens: described(
-      z.record(z.string().regex(HOST), z.string().regex(VARIABLE)).prefault({}),
-      'For https: the host, and the name of the secret that holds its token. No values. Others: as your git is set up.',
+    salvage_max_bytes: size(
+      '256MiB',
+      'For all uncommitted files of a run together: the smallest are saved, and every other is named.',
       {
-        expects: 'a table of hosts and names of secrets, such as { "github.com" = "GITHUB_TOKEN" }',
-        example: '{ "github.com" = "GITHUB_TOKEN" }',
+        apply: 'restart',
       },
     ),
-    pr_command: list([], 'Opens the pull request, with facts as TDF_… and the text on stdin. Empty: gh.', {
-      example: '["open-merge-request"]',
-    }),
-    retry_for: duration('24h', 'A push that fails is tried again for so long.', { atLeast: '0s' }),
+    trailer: form(
+      /^([A-Za-z][A-Za-z0-9-]*: \P{Cc}{1,300})?$/u,
+      'Assisted-by: {agent} (task {task} of tdf)',
+      'Stands at the end of commit messages; their author is yours. {agent} and {task} are filled in. Empty: none.',
+      { expects: 'a trailer of git such as "Assisted-by: {agent}", or an empty string' },
+    ),
+    checkpoint_interval: duration(
+      '5m',
+      'What an agent has done so far is saved this often, so that a lost machine loses little. "0s": only at its end.',
+      { atLeast: '0s' },
+    ),
+    log_max_bytes: size('64MiB', "The log of an agent's session is kept up to this size.", { apply: 'restart' }),
   })
   .prefault({})
-  .meta({ description: 'Pushing the branch of a completed task.' })
-
-// --- `[tui]`: the dashboard, as `tdf watch` opens it ---
-
-const apply = 'watch'
-const KEYS_MAX = 8
-
-function keys(initial: readonly string[], description: string) {
-  const schema = z
-    .array(z.string().regex(KEY_FORM))
-    .max(KEYS_MAX)
-    .prefault([...initial])
-  const expects = `a list of at most ${KEYS_MAX} keys such as ["j", "down", "ctrl-d", "space", "enter", "esc"]`
-  return described(schema, description, { apply, expects })
-}
-
-const sentence = (text: string) => `${text[0]?.toUpperCase()}${text.slice(1)}.`
-const rows = KEY_NAMES.map(name => [name, keys(KEY_TABLE[name].keys, sentence(KEY_TABLE[name].help))] as const)
-
-const keysTable = z
-  // A key for every row of the table, which `fromEntries` forgets.
-  .strictObject(Object.fromEntries(rows) as Record<keyof KeyMap, ReturnType<typeof keys>>)
-  .superRefine((map, complaints) => {
-    for (const { name, key, other } of clashesOf(map)) {
-      const says = `${JSON.stringify(key)} is ${other} there already`
-      complaints.addIssue({ code: 'custom', path: [name], params: { says } })
-    }
-  })
-  .prefault({})
-  .meta({ description: 'The keys of the dashboard. Ctrl-C always leaves it; an empty list takes a key away.' })
-
-export const tuiTable = z
-  .strictObject({
-    read_only: flag(false, 'Open it without the keys that change something, as --read-only does.', { apply }),
-    keys: keysTable,
-  })
-  .prefault({})
-  .meta({ description: 'The dashboard of `tdf watch`, which reads this file when it opens.' })
+  .meta({ description: 'What comes home from a node.' })

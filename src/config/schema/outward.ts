@@ -1,0 +1,91 @@
+/** The settings of what goes out to people: notices, pushes of branches, and the dashboard. */
+import { z } from 'zod'
+import { clashesOf, KEY_FORM, KEY_NAMES, KEY_TABLE, type KeyMap } from '../../core/keys.ts'
+import { choice, choices, described, duration, flag, form, list } from './kinds.ts'
+
+const NOTICE_EVENTS = ['done', 'failed', 'cancelled', 'parked', 'needs-you', 'push-failed'] as const
+export type NoticeEvent = (typeof NOTICE_EVENTS)[number]
+
+/** With a query, which often holds a token; without a user or a fragment. */
+const URL_FORM = /^https?:\/\/[^\s/?#@]+(\/[^\s#]*)?$/
+
+export const notifyTable = z
+  .strictObject({
+    command: list([], 'A program and its arguments; it gets the message as JSON on stdin. Empty: none.'),
+    webhook: form(URL_FORM, '', 'An address that gets the message as JSON by POST. Empty: none.', {
+      expects: 'a URL such as "https://example.org/hook"',
+      secret: true,
+    }),
+    ntfy: form(URL_FORM, '', 'A topic of ntfy that gets the message as text. Empty: none.', {
+      expects: 'a URL such as "https://ntfy.sh/my-topic"',
+      secret: true,
+    }),
+    events: choices(NOTICE_EVENTS, ['done', 'failed', 'parked', 'needs-you', 'push-failed'], 'What you are told of.'),
+    include_text: flag(
+      false,
+      'Send title, prompt, labels, summary and error text too. They may pass servers that are not yours.',
+    ),
+  })
+  .prefault({})
+  .meta({ description: 'How you are told when a task needs you or has ended.' })
+
+const HOST = /^[A-Za-z0-9][A-Za-z0-9.-]{0,252}(:\d{1,5})?$/
+const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/
+
+export const pushTable = z
+  .strictObject({
+    default: choice(
+      ['never', 'branch', 'pr'],
+      'never',
+      'What follows a completed task without --push, --pr or --no-push.',
+    ),
+    tokens: described(
+      z.record(z.string().regex(HOST), z.string().regex(VARIABLE)).prefault({}),
+      'For https: the host, and the name of the secret that holds its token. No values. Others: as your git is set up.',
+      {
+        expects: 'a table of hosts and names of secrets, such as { "github.com" = "GITHUB_TOKEN" }',
+        example: '{ "github.com" = "GITHUB_TOKEN" }',
+      },
+    ),
+    pr_command: list([], 'Opens the pull request, with facts as TDF_… and the text on stdin. Empty: gh.', {
+      example: '["open-merge-request"]',
+    }),
+    retry_for: duration('24h', 'A push that fails is tried again for so long.', { atLeast: '0s' }),
+  })
+  .prefault({})
+  .meta({ description: 'Pushing the branch of a completed task.' })
+
+const apply = 'watch'
+const KEYS_MAX = 8
+
+function keys(initial: readonly string[], description: string) {
+  const schema = z
+    .array(z.string().regex(KEY_FORM))
+    .max(KEYS_MAX)
+    .prefault([...initial])
+  const expects = `a list of at most ${KEYS_MAX} keys such as ["j", "down", "ctrl-d", "space", "enter", "esc"]`
+  return described(schema, description, { apply, expects })
+}
+
+const sentence = (text: string) => `${text[0]?.toUpperCase()}${text.slice(1)}.`
+const rows = KEY_NAMES.map(name => [name, keys(KEY_TABLE[name].keys, sentence(KEY_TABLE[name].help))] as const)
+
+const keysTable = z
+  // A key for every row of the table, which `fromEntries` forgets.
+  .strictObject(Object.fromEntries(rows) as Record<keyof KeyMap, ReturnType<typeof keys>>)
+  .superRefine((map, complaints) => {
+    for (const { name, key, other } of clashesOf(map)) {
+      const says = `${JSON.stringify(key)} is ${other} there already`
+      complaints.addIssue({ code: 'custom', path: [name], params: { says } })
+    }
+  })
+  .prefault({})
+  .meta({ description: 'The keys of the dashboard. Ctrl-C always leaves it; an empty list takes a key away.' })
+
+export const tuiTable = z
+  .strictObject({
+    read_only: flag(false, 'Open it without the keys that change something, as --read-only does.', { apply }),
+    keys: keysTable,
+  })
+  .prefault({})
+  .meta({ description: 'The dashboard of `tdf watch`, which reads this file when it opens.' })
