@@ -98,7 +98,7 @@ export function settleCleanup({ store, world }: Pick<Engine, 'store' | 'world'>,
 }
 
 /** Inside a write. */
-function confirm(engine: Engine, item: CleanupItem): void {
+function confirm(engine: Pick<Engine, 'store' | 'world' | 'loop' | 'placementChanged'>, item: CleanupItem): void {
   const { store, world, loop } = engine
   const now = world.clock.now()
   setCleanup(store.sql, item, 'done')
@@ -157,7 +157,7 @@ export function fillIn(
 }
 
 /** Inside a write: the work of every task that is still on the node, with who gave it up and why. Answers how many. */
-export function discardWork(engine: Engine, nodeName: string, reason: string): number {
+export function discardWork(engine: Pick<Engine, 'store' | 'world'>, nodeName: string, reason: string): number {
   const { store, world, loop } = engine
   const now = world.clock.now()
   const items = pendingOn(store.sql, nodeName, 'salvage')
@@ -172,7 +172,11 @@ export function discardWork(engine: Engine, nodeName: string, reason: string): n
 }
 
 /** Inside a write: in the journal, and among the failures that people look at. */
-function recordDiscard(engine: Engine, { id, attempt, nodeName, subject }: CleanupItem, reason: string): void {
+function recordDiscard(
+  engine: Pick<Engine, 'store' | 'world'>,
+  { id, attempt, nodeName, subject }: CleanupItem,
+  reason: string,
+): void {
   const about = { taskId: id, attempt, nodeName }
   const data = { reason, workspace: subject }
   engine.store.append({ type: 'task.work_discarded', ...about, data }, engine.world.clock.now())

@@ -73,7 +73,11 @@ function takeJustWritten({ justWritten }: Pick<Engine, 'justWritten'>, key: Atte
   return known
 }
 
-async function quarantine(engine: Engine, { id, attempt }: AttemptKey, { code, message }: TdfError): Promise<void> {
+async function quarantine(
+  engine: Pick<Engine, 'log' | 'store' | 'world'>,
+  { id, attempt }: AttemptKey,
+  { code, message }: TdfError,
+): Promise<void> {
   engine.log.error({ task: id, attempt, code, err: message }, 'a task cannot be read and is left alone')
   const at = engine.world.clock.now()
   const failure = {
@@ -138,7 +142,13 @@ async function saveOutcome(engine: Engine, seen: Seen, outcome: Outcome, decided
 }
 
 /** Counts and logs an outcome that is stored. `runMs` is how long the handler took; the line has the time in the step. */
-export function report(engine: Engine, before: ReadTask, decided: Transition, outcome: Outcome, runMs: number): void {
+export function report(
+  engine: Pick<Engine, 'log' | 'metrics'>,
+  before: ReadTask,
+  decided: Transition,
+  outcome: Outcome,
+  runMs: number,
+): void {
   const { task, failure } = decided
   const reason = outcome.kind === 'retry' ? outcome.error.code : undefined
   if (before.step !== null) engine.metrics.ran(before.step, outcome.kind, runMs, reason)
