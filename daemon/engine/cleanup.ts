@@ -157,7 +157,7 @@ export function fillIn(
 }
 
 /** Inside a write: the work of every task that is still on the node, with who gave it up and why. Answers how many. */
-export function discardWork(engine: Pick<Engine, 'store' | 'world'>, nodeName: string, reason: string): number {
+export function discardWork(engine: Engine, nodeName: string, reason: string): number {
   const { store, world, loop } = engine
   const now = world.clock.now()
   const items = pendingOn(store.sql, nodeName, 'salvage')
