@@ -8,7 +8,7 @@ import path from 'node:path'
 import { TdfError } from '../core/errors.ts'
 import { moveDurable } from '../platform/files.ts'
 import type { ErrorRowJson } from '../protocol/control.ts'
-import { jsonOf, readable } from './sqlite/fields.ts'
+import { fields, objectOf, readable } from './sqlite/fields.ts'
 import { openSql, type Sql } from './sqlite/sql.ts'
 
 const SCHEMA = `
@@ -97,21 +97,10 @@ function addError(sql: Sql, id: string, payload: Record<string, unknown>): void 
 }
 
 function readErrors(sql: Sql, { taskId, limit }: { taskId?: string; limit: number }): ErrorRowJson[] {
-  const rows = sql.all(
-    'select * from errors where ? is null or task_id = ? order by at desc, id desc limit ?',
-    taskId ?? null,
-    taskId ?? null,
-    limit,
-  )
-  return readable(rows, row => ({
-    id: String(row.id),
-    at: new Date(Number(row.at)).toISOString(),
-    level: row.level as ErrorRowJson['level'],
-    source: String(row.source),
-    taskId: row.task_id === null ? null : String(row.task_id),
-    step: row.step === null ? null : String(row.step),
-    code: String(row.code),
-    message: String(row.message),
-    context: jsonOf(row, 'context') as Record<string, unknown>,
-  }))
+  const query = 'select * from errors where ? is null or task_id = ? order by at desc, id desc limit ?'
+  return readable(sql.all(query, taskId ?? null, taskId ?? null, limit), row => {
+    return { ...objectOf<ErrorRowJson>(row, ERROR), at: new Date(Number(row.at)).toISOString() }
+  })
 }
+
+const ERROR = fields('id at level source taskId step code message', 'context')

@@ -63,6 +63,11 @@ export function readable<R, T>(rows: readonly R[], read: (row: R) => T): T[] {
   })
 }
 
+/** The id of a task, in the tables that hang on one. */
+export const TASK_ID: Field = { property: 'id', column: 'task_id', kind: 'plain' }
+
+export const insertion = (name: string, table: readonly Field[]) =>
+  `insert into ${name} (${columnsOf(table)}) values (${holes(table)})`
 export const columnsOf = (table: readonly Field[], prefix = '') => table.map(f => prefix + f.column).join(', ')
 export const holes = (table: readonly Field[]) => table.map(() => '?').join(', ')
 export const assignments = (table: readonly Field[]) => table.map(f => `${f.column} = ?`).join(', ')

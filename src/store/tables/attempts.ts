@@ -3,12 +3,12 @@ import type { Status, Task, Usage } from '../../core/task.ts'
 import {
   assignments,
   columnsOf,
-  type Field,
   fields,
   holes,
   jsonOf,
   objectOf,
   readable,
+  TASK_ID,
   valuesOf,
 } from '../sqlite/fields.ts'
 import type { Row, Sql } from '../sqlite/sql.ts'
@@ -19,8 +19,7 @@ export interface AttemptKey {
   attempt: number
 }
 
-const KEY: Field = { property: 'id', column: 'task_id', kind: 'plain' }
-const INSERT = [KEY, ...fields('attempt rev createdAt'), ...TASK_COLUMNS]
+const INSERT = [TASK_ID, ...fields('attempt rev createdAt'), ...TASK_COLUMNS]
 const INSERTION = `insert into attempts (${columnsOf(INSERT)}, wakes, live) values (${holes(INSERT)}, 0, 1) on conflict do nothing`
 const WHOLE = [...fields('attempt rev wakes createdAt'), ...TASK_COLUMNS]
 const READ = [...fields('id', 'spec'), ...WHOLE]
@@ -47,12 +46,8 @@ export function readNewestAttempt(sql: Sql, id: string): ReadTask | undefined {
 
 /** The newest attempts of tasks, newest task first. `where` is ours; its values are bound. */
 function readNewest(sql: Sql, where: string, values: (string | number)[], limit: number): ReadTask[] {
-  const rows = sql.all(
-    `${SELECT} and a.attempt = t.attempt where ${where} order by t.number desc limit ?`,
-    ...values,
-    limit,
-  )
-  return readable(rows, toTask)
+  const query = `${SELECT} and a.attempt = t.attempt where ${where} order by t.number desc limit ?`
+  return readable(sql.all(query, ...values, limit), toTask)
 }
 
 export interface TaskFilter {
@@ -76,12 +71,8 @@ export function listTasks(sql: Sql, filter: TaskFilter): ReadTask[] {
   if (endedBefore !== undefined) conditions.push(['a.step is null and a.completed_at < ?', endedBefore])
   if (createdAfter !== undefined) conditions.push(['t.created_at >= ?', createdAfter])
   const where = conditions.map(([text]) => text).join(' and ')
-  return readNewest(
-    sql,
-    where,
-    conditions.flatMap(([, ...values]) => values),
-    filter.limit,
-  )
+  const values = conditions.flatMap(([, ...values]) => values)
+  return readNewest(sql, where, values, filter.limit)
 }
 
 const HAS_LABEL = `exists (select 1 from json_each(t.spec, '$.labels') l where l.key = ? and l.value = ?)`
@@ -95,12 +86,9 @@ export function readLive(sql: Sql): (AttemptKey & { wakeAt: number })[] {
 
 /** How many live attempts have work on a node that is not home yet; after `salvage` it is there, or its node is held. */
 export function unsavedAttemptsOn(sql: Sql, nodeName: string): number {
-  const row = sql.one(
-    `select count(*) as count from attempts
-     where live = 1 and node_name = ? and workspace_id is not null and step <> 'cleanup'`,
-    nodeName,
-  )
-  return Number(row?.count)
+  const query = `select count(*) as count from attempts
+    where live = 1 and node_name = ? and workspace_id is not null and step <> 'cleanup'`
+  return Number(sql.one(query, nodeName)?.count)
 }
 
 /** False when it is there already; then nothing was changed. */
@@ -137,23 +125,16 @@ const UPDATE_LAST = `update attempts set rev = rev + 1, live = 0, ${assignments(
 
 /** Pulls the wake of a live attempt to `at`. Never touches `rev`: a signal is no change of state. */
 export function wakeAttempt(sql: Sql, key: AttemptKey, at: number): boolean {
-  return (
-    sql.run(
-      'update attempts set wakes = wakes + 1, wake_at = min(wake_at, ?) where task_id = ? and attempt = ? and live = 1',
-      at,
-      key.id,
-      key.attempt,
-    ) === 1
-  )
+  return sql.run(WAKE, at, key.id, key.attempt) === 1
 }
+
+const WAKE =
+  'update attempts set wakes = wakes + 1, wake_at = min(wake_at, ?) where task_id = ? and attempt = ? and live = 1'
 
 /** What earlier attempts of the same task used. */
 export function usagesBefore(sql: Sql, key: AttemptKey): Usage[] {
-  const rows = sql.all(
-    'select usage from attempts where task_id = ? and attempt < ? and usage is not null',
-    key.id,
-    key.attempt,
-  )
+  const query = 'select usage from attempts where task_id = ? and attempt < ? and usage is not null'
+  const rows = sql.all(query, key.id, key.attempt)
   // What wrote the column was a Usage.
   return readable(rows, row => jsonOf(row, 'usage') as Usage)
 }

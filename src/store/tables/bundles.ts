@@ -9,16 +9,9 @@ export interface BundleRow {
 }
 
 export function addBundle(sql: Sql, bundle: BundleRow, now: number): void {
-  sql.run(
-    `insert into bundles (sha256, bytes, commit_id, ref, created_at, used_at) values (?, ?, ?, ?, ?, ?)
-     on conflict (sha256) do update set used_at = excluded.used_at`,
-    bundle.sha256,
-    bundle.bytes,
-    bundle.commit,
-    bundle.ref,
-    now,
-    now,
-  )
+  const query = `insert into bundles (sha256, bytes, commit_id, ref, created_at, used_at) values (?, ?, ?, ?, ?, ?)
+    on conflict (sha256) do update set used_at = excluded.used_at`
+  sql.run(query, bundle.sha256, bundle.bytes, bundle.commit, bundle.ref, now, now)
 }
 
 export function readBundle(sql: Sql, sha256: string): BundleRow | undefined {
@@ -28,11 +21,8 @@ export function readBundle(sql: Sql, sha256: string): BundleRow | undefined {
 
 /** The newest bundle of a commit under a ref. */
 export function findBundle(sql: Sql, commit: string, ref: string): BundleRow | undefined {
-  const row = sql.one(
-    'select * from bundles where commit_id = ? and ref = ? order by created_at desc limit 1',
-    commit,
-    ref,
-  )
+  const query = 'select * from bundles where commit_id = ? and ref = ? order by created_at desc limit 1'
+  const row = sql.one(query, commit, ref)
   return row && toBundle(row)
 }
 
@@ -43,14 +33,10 @@ function toBundle(row: Row): BundleRow {
 
 /** Uploads that were not used since `before` and that no live attempt is made from. */
 export function staleBundles(sql: Sql, before: number): BundleRow[] {
-  return sql
-    .all(
-      `select * from bundles b where used_at < ? and not exists (
-         select 1 from attempts a join tasks t on t.id = a.task_id
-         where a.live = 1 and json_extract(t.spec, '$.repo.sha256') = b.sha256) limit 100`,
-      before,
-    )
-    .map(toBundle)
+  const query = `select * from bundles b where used_at < ? and not exists (
+    select 1 from attempts a join tasks t on t.id = a.task_id
+    where a.live = 1 and json_extract(t.spec, '$.repo.sha256') = b.sha256) limit 100`
+  return sql.all(query, before).map(toBundle)
 }
 
 export function forgetBundle(sql: Sql, sha256: string): void {

@@ -1,6 +1,7 @@
 /** Cleanup work: one row for each thing to undo outside, retried on its own until it is confirmed. */
 import { CLEANUP_KINDS, type CleanupKind } from '../../core/task.ts'
-import type { Sql } from '../sqlite/sql.ts'
+import { fields, insertion, objectOf, TASK_ID, valuesOf } from '../sqlite/fields.ts'
+import type { Row, Sql } from '../sqlite/sql.ts'
 import type { AttemptKey } from './attempts.ts'
 
 export interface CleanupItem extends AttemptKey {
@@ -14,17 +15,12 @@ export interface CleanupItem extends AttemptKey {
 }
 
 export function addCleanup(sql: Sql, item: Omit<CleanupItem, 'state' | 'tries' | 'error'>): void {
-  sql.run(
-    `insert into cleanups (task_id, attempt, kind, node_name, subject, state, due_at)
-     values (?, ?, ?, ?, ?, 'pending', ?) on conflict do nothing`,
-    item.id,
-    item.attempt,
-    item.kind,
-    item.nodeName,
-    item.subject,
-    item.dueAt,
-  )
+  sql.run(INSERTION, ...valuesOf({ ...item, state: 'pending' }, INSERT))
 }
+
+const INSERT = [TASK_ID, ...fields('attempt kind nodeName subject state dueAt')]
+const INSERTION = `${insertion('cleanups', INSERT)} on conflict do nothing`
+const WHOLE = [...INSERT, ...fields('tries error')]
 
 export function cleanupsOf(sql: Sql, key: AttemptKey): CleanupItem[] {
   return sql
@@ -35,38 +31,23 @@ export function cleanupsOf(sql: Sql, key: AttemptKey): CleanupItem[] {
 
 /** What can be tried now: due, and with nothing before it in the order of its subject, so that none crowds the others out. */
 export function dueCleanups(sql: Sql, now: number, limit: number): CleanupItem[] {
-  return sql
-    .all(
-      `select * from cleanups c where state = 'pending' and due_at <= ? and not exists (
-         select 1 from cleanups b where b.subject = c.subject and b.state = 'pending' and ${RANK('b')} < ${RANK('c')}
-       ) order by due_at limit ?`,
-      now,
-      limit,
-    )
-    .map(toItem)
+  const query = `select * from cleanups c where state = 'pending' and due_at <= ? and not exists (
+      select 1 from cleanups b where b.subject = c.subject and b.state = 'pending' and ${RANK('b')} < ${RANK('c')}
+    ) order by due_at limit ?`
+  return sql.all(query, now, limit).map(toItem)
 }
 
 const RANK = (alias: string) =>
   `case ${alias}.kind ${CLEANUP_KINDS.map((kind, rank) => `when '${kind}' then ${rank}`).join(' ')} end`
 
 export function setCleanup(sql: Sql, item: CleanupItem, state: 'pending' | 'done', error: string | null = null): void {
-  sql.run(
-    'update cleanups set state = ?, error = ? where subject = ? and kind = ?',
-    state,
-    error,
-    item.subject,
-    item.kind,
-  )
+  const query = 'update cleanups set state = ?, error = ? where subject = ? and kind = ?'
+  sql.run(query, state, error, item.subject, item.kind)
 }
 
 export function delayCleanup(sql: Sql, item: CleanupItem, dueAt: number, error: string): void {
-  sql.run(
-    'update cleanups set tries = tries + 1, due_at = ?, error = ? where subject = ? and kind = ?',
-    dueAt,
-    error,
-    item.subject,
-    item.kind,
-  )
+  const query = 'update cleanups set tries = tries + 1, due_at = ?, error = ? where subject = ? and kind = ?'
+  sql.run(query, dueAt, error, item.subject, item.kind)
 }
 
 /** What is still to be done on a node: with kind `salvage`, the work that keeps it from being destroyed. */
@@ -76,16 +57,4 @@ export function pendingOn(sql: Sql, nodeName: string, kind: CleanupKind): Cleanu
     .map(toItem)
 }
 
-function toItem(row: Record<string, unknown>): CleanupItem {
-  return {
-    id: String(row.task_id),
-    attempt: Number(row.attempt),
-    kind: row.kind as CleanupKind,
-    nodeName: String(row.node_name),
-    subject: String(row.subject),
-    state: row.state === 'done' ? 'done' : 'pending',
-    tries: Number(row.tries),
-    dueAt: Number(row.due_at),
-    error: row.error === null ? null : String(row.error),
-  }
-}
+const toItem = (row: Row): CleanupItem => objectOf(row, WHOLE)

@@ -1,5 +1,5 @@
 /** The inbox: signals, appended once each and consumed in the transaction of the outcome that they led to. */
-import { jsonOf, readable } from '../sqlite/fields.ts'
+import { fields, insertion, jsonOf, readable, TASK_ID, valuesOf } from '../sqlite/fields.ts'
 import type { Sql } from '../sqlite/sql.ts'
 import type { AttemptKey } from './attempts.ts'
 
@@ -30,28 +30,20 @@ export interface NewSignal extends AttemptKey {
 
 /** False when the fact is already there. */
 export function addSignal(sql: Sql, signal: NewSignal, now: number): boolean {
-  return (
-    sql.run(
-      `insert into inbox (task_id, attempt, kind, dedupe, payload, at) values (?, ?, ?, ?, ?, ?) on conflict do nothing`,
-      signal.id,
-      signal.attempt,
-      signal.kind,
-      signal.dedupe,
-      JSON.stringify(signal.payload),
-      now,
-    ) === 1
-  )
+  return sql.run(INSERTION, ...valuesOf({ ...signal, at: now }, INSERT)) === 1
 }
+
+const INSERT = [TASK_ID, ...fields('attempt kind dedupe at', 'payload')]
+const INSERTION = `${insertion('inbox', INSERT)} on conflict do nothing`
 
 /** The signals that the attempt has not used yet, oldest first. */
 export function openSignals(sql: Sql, key: AttemptKey): Signal[] {
   const row = sql.one(OPEN, key.id, key.attempt)
   // As OPEN puts them together.
   const rows = JSON.parse(String(row?.rows)) as [number, SignalKind, string, number][]
-  return readable(rows, ([id, kind, payload, at]) => ({
-    ...{ id, kind, at },
-    payload: jsonOf({ id, payload }, 'payload') as Record<string, unknown>,
-  }))
+  return readable(rows, ([id, kind, payload, at]) => {
+    return { id, kind, at, payload: jsonOf({ id, payload }, 'payload') as Record<string, unknown> }
+  })
 }
 
 /** In one row: the binding makes room for a hundred whenever it is asked for several (libsql 0.5.29), 6 µs of each hop. */
@@ -67,13 +59,9 @@ export function hasSignal(sql: Sql, dedupe: string): boolean {
  * `rowsMax`, so that the answer costs the same however much there is.
  */
 export function openAmount(sql: Sql, key: AttemptKey, rowsMax: number): { rows: number; characters: number } {
-  const row = sql.one(
-    `select count(*) as rows, coalesce(sum(characters), 0) as characters from (
-       select length(payload) as characters from inbox where task_id = ? and attempt = ? and consumed = 0 limit ?)`,
-    key.id,
-    key.attempt,
-    rowsMax,
-  )
+  const query = `select count(*) as rows, coalesce(sum(characters), 0) as characters from (
+    select length(payload) as characters from inbox where task_id = ? and attempt = ? and consumed = 0 limit ?)`
+  const row = sql.one(query, key.id, key.attempt, rowsMax)
   return { rows: Number(row?.rows), characters: Number(row?.characters) }
 }
 
@@ -84,23 +72,14 @@ export function consumeSignals(sql: Sql, ids: readonly number[]): void {
 
 /** The last facts of an attempt, used or not, for diagnosis. */
 export function lastSignals(sql: Sql, key: AttemptKey, limit: number): { kind: string; at: number }[] {
-  return sql
-    .all(
-      'select kind, at from inbox where task_id = ? and attempt = ? order by id desc limit ?',
-      key.id,
-      key.attempt,
-      limit,
-    )
-    .map(row => ({ kind: String(row.kind), at: Number(row.at) }))
+  const query = 'select kind, at from inbox where task_id = ? and attempt = ? order by id desc limit ?'
+  return sql.all(query, key.id, key.attempt, limit).map(row => ({ kind: String(row.kind), at: Number(row.at) }))
 }
 
 /** Drops signals older than `before` that were used, or that an attempt which is over will never use. */
 export function pruneSignals(sql: Sql, before: number, rowsMax: number): number {
-  return sql.run(
-    `delete from inbox where id in (
-       select i.id from inbox i left join attempts a on a.task_id = i.task_id and a.attempt = i.attempt
-       where i.at < ? and (i.consumed = 1 or a.live is not 1) limit ?)`,
-    before,
-    rowsMax,
-  )
+  const query = `delete from inbox where id in (
+    select i.id from inbox i left join attempts a on a.task_id = i.task_id and a.attempt = i.attempt
+    where i.at < ? and (i.consumed = 1 or a.live is not 1) limit ?)`
+  return sql.run(query, before, rowsMax)
 }

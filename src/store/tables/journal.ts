@@ -1,6 +1,6 @@
 /** The journal: what happened, numbered, written in the transaction that made it happen. */
 import type { NewEvent } from '../../core/event.ts'
-import { jsonOf, readable } from '../sqlite/fields.ts'
+import { fields, objectOf, readable } from '../sqlite/fields.ts'
 import type { GroupParticipant } from '../sqlite/group-commit.ts'
 import type { Sql, Value } from '../sqlite/sql.ts'
 
@@ -91,23 +91,11 @@ export interface EventFilter {
 export function readEvents(sql: Sql, filter: EventFilter): JournalEvent[] {
   const byTask = filter.taskId === undefined ? '' : 'and task_id = ?'
   const values = filter.taskId === undefined ? [] : [filter.taskId]
-  const rows = sql.all(
-    `select * from events where seq > ? ${byTask} order by seq limit ?`,
-    filter.after,
-    ...values,
-    filter.limit,
-  )
-  return readable(rows, row => ({
-    seq: Number(row.seq),
-    at: Number(row.at),
-    type: String(row.type),
-    taskId: row.task_id === null ? null : String(row.task_id),
-    attempt: row.attempt === null ? null : Number(row.attempt),
-    nodeName: row.node_name === null ? null : String(row.node_name),
-    step: row.step === null ? null : String(row.step),
-    data: jsonOf(row, 'data') as Record<string, unknown>,
-  }))
+  const query = `select * from events where seq > ? ${byTask} order by seq limit ?`
+  return readable(sql.all(query, filter.after, ...values, filter.limit), row => objectOf(row, EVENT))
 }
+
+const EVENT = fields('seq at type taskId attempt nodeName step', 'data')
 
 export function lastSeq(sql: Sql): number {
   return Number(sql.one("select seq from sqlite_sequence where name = 'events'")?.seq ?? 0)
@@ -119,12 +107,9 @@ export function firstSeq(sql: Sql): number {
 
 /** How long the newest passages of a step took, in ms. */
 export function recentStepMs(sql: Sql, step: string, limit: number): number[] {
-  const rows = sql.all(
-    "select json_extract(data, '$.ms') as ms from events where type = 'task.step' and json_extract(data, '$.from') = ? order by seq desc limit ?",
-    step,
-    limit,
-  )
-  return rows.map(({ ms }) => Number(ms))
+  const query = `select json_extract(data, '$.ms') as ms from events
+    where type = 'task.step' and json_extract(data, '$.from') = ? order by seq desc limit ?`
+  return sql.all(query, step, limit).map(({ ms }) => Number(ms))
 }
 
 /**
@@ -133,11 +118,7 @@ export function recentStepMs(sql: Sql, step: string, limit: number): number[] {
  */
 export function pruneEvents(sql: Sql, before: number, kept: number, limit: number): number {
   const last = lastSeq(sql)
-  return sql.run(
-    'delete from events where seq in (select seq from events order by seq limit ?) and (at < ? or seq <= ?) and seq < ?',
-    limit,
-    before,
-    last - kept,
-    last,
-  )
+  const query = `delete from events
+    where seq in (select seq from events order by seq limit ?) and (at < ? or seq <= ?) and seq < ?`
+  return sql.run(query, limit, before, last - kept, last)
 }

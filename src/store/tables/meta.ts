@@ -1,4 +1,5 @@
 /** What is known beside tasks and nodes: facts of the installation, usage limits of credentials, tokens that were issued. */
+import { fields, insertion, objectOf, valuesOf } from '../sqlite/fields.ts'
 import type { Sql } from '../sqlite/sql.ts'
 
 export function readMeta(sql: Sql, key: string): string | undefined {
@@ -7,11 +8,8 @@ export function readMeta(sql: Sql, key: string): string | undefined {
 }
 
 export function writeMeta(sql: Sql, key: string, value: string): void {
-  sql.run(
-    'insert into meta (key, value) values (?, ?) on conflict (key) do update set value = excluded.value',
-    key,
-    value,
-  )
+  const query = 'insert into meta (key, value) values (?, ?) on conflict (key) do update set value = excluded.value'
+  sql.run(query, key, value)
 }
 
 const RESTORED = 'restored'
@@ -32,13 +30,9 @@ export function clearRestored(sql: Sql): void {
 /** Until when a credential has nothing left: one row for each, whichever task met the limit. */
 export function raiseLimit(sql: Sql, credential: string | null, until: number, now: number): void {
   if (credential === null) return
-  sql.run(
-    `insert into limits (credential, until, at) values (?, ?, ?)
-     on conflict (credential) do update set until = max(until, excluded.until), at = excluded.at`,
-    credential,
-    until,
-    now,
-  )
+  const query = `insert into limits (credential, until, at) values (?, ?, ?)
+    on conflict (credential) do update set until = max(until, excluded.until), at = excluded.at`
+  sql.run(query, credential, until, now)
 }
 
 export function limitOf(sql: Sql, credential: string | null): number | null {
@@ -62,24 +56,13 @@ export interface Token {
 }
 
 export function issueToken(sql: Sql, hash: string, token: Token): void {
-  sql.run(
-    'insert into tokens (hash, scope, subject, task_id, attempt) values (?, ?, ?, ?, ?) on conflict do nothing',
-    hash,
-    token.scope,
-    token.subject,
-    token.taskId,
-    token.attempt,
-  )
+  sql.run(ISSUE, hash, ...valuesOf(token, TOKEN))
 }
+
+const TOKEN = fields('scope subject taskId attempt')
+const ISSUE = `${insertion('tokens', [...fields('hash'), ...TOKEN])} on conflict do nothing`
 
 export function readToken(sql: Sql, hash: string): Token | undefined {
   const row = sql.one('select scope, subject, task_id, attempt from tokens where hash = ?', hash)
-  return (
-    row && {
-      scope: row.scope === 'node' ? 'node' : 'workspace',
-      subject: String(row.subject),
-      taskId: row.task_id === null ? null : String(row.task_id),
-      attempt: row.attempt === null ? null : Number(row.attempt),
-    }
-  )
+  return row && objectOf(row, TOKEN)
 }

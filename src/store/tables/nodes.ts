@@ -1,6 +1,6 @@
 /** Nodes: machines and their journey. The last heartbeat of one is on a row of its own. */
 import type { Heartbeat, Node } from '../../core/node.ts'
-import { assignments, columnsOf, fields, holes, objectOf, readable, valuesOf } from '../sqlite/fields.ts'
+import { assignments, fields, insertion, objectOf, readable, valuesOf } from '../sqlite/fields.ts'
 import type { Sql } from '../sqlite/sql.ts'
 
 const STATE = fields(
@@ -18,13 +18,8 @@ export interface ReadNode extends Node {
 export type NodeState = Omit<Node, 'name' | 'provider' | 'rev' | 'autoProvisioned' | 'createdAt'>
 
 export function insertNode(sql: Sql, node: Node): boolean {
-  const row = { ...node, wakes: 0 }
-  return (
-    sql.run(
-      `insert into nodes (${columnsOf(WHOLE)}) values (${holes(WHOLE)}) on conflict do nothing`,
-      ...valuesOf(row, WHOLE),
-    ) === 1
-  )
+  const query = `${insertion('nodes', WHOLE)} on conflict do nothing`
+  return sql.run(query, ...valuesOf({ ...node, wakes: 0 }, WHOLE)) === 1
 }
 
 export function readNode(sql: Sql, name: string): ReadNode | undefined {
@@ -49,13 +44,8 @@ export function updateNode(sql: Sql, seen: ReadNode, state: NodeState, now: numb
 }
 
 export function wakeNode(sql: Sql, name: string, at: number): boolean {
-  return (
-    sql.run(
-      'update nodes set wakes = wakes + 1, wake_at = min(wake_at, ?) where name = ? and wake_at is not null',
-      at,
-      name,
-    ) === 1
-  )
+  const query = 'update nodes set wakes = wakes + 1, wake_at = min(wake_at, ?) where name = ? and wake_at is not null'
+  return sql.run(query, at, name) === 1
 }
 
 /** Wakes it, and forgets when it was last asked who it is: it will be asked at once. */
@@ -70,17 +60,12 @@ export function deleteNode(sql: Sql, name: string): void {
 }
 
 export function writeHeartbeat(sql: Sql, name: string, beat: Heartbeat): void {
-  sql.run(
-    `insert into heartbeats (node_name, at, cpu_percent, memory_percent, disk_percent) values (?, ?, ?, ?, ?)
-     on conflict (node_name) do update set at = excluded.at, cpu_percent = excluded.cpu_percent,
-       memory_percent = excluded.memory_percent, disk_percent = excluded.disk_percent`,
-    name,
-    beat.at,
-    beat.cpuPercent,
-    beat.memoryPercent,
-    beat.diskPercent,
-  )
+  sql.run(HEARD, name, ...valuesOf(beat, BEAT))
 }
+
+const BEAT = fields('at cpuPercent memoryPercent diskPercent')
+const HEARD = `${insertion('heartbeats', [...fields('nodeName'), ...BEAT])}
+  on conflict (node_name) do update set ${BEAT.map(({ column }) => `${column} = excluded.${column}`).join(', ')}`
 
 export function readHeartbeat(sql: Sql, name: string): Heartbeat | null {
   return readHeartbeats(sql, name).get(name) ?? null
@@ -88,18 +73,8 @@ export function readHeartbeat(sql: Sql, name: string): Heartbeat | null {
 
 /** The last heartbeat of every node, or of one. */
 export function readHeartbeats(sql: Sql, name?: string): Map<string, Heartbeat> {
-  const number = (value: unknown) => (value === null || value === undefined ? null : Number(value))
-  return new Map(
-    sql.all('select * from heartbeats where ? is null or node_name = ?', name ?? null, name ?? null).map(row => [
-      String(row.node_name),
-      {
-        at: Number(row.at),
-        cpuPercent: number(row.cpu_percent),
-        memoryPercent: number(row.memory_percent),
-        diskPercent: number(row.disk_percent),
-      },
-    ]),
-  )
+  const rows = sql.all('select * from heartbeats where ? is null or node_name = ?', name ?? null, name ?? null)
+  return new Map(rows.map(row => [String(row.node_name), objectOf<Heartbeat>(row, BEAT)]))
 }
 
 export function countNodes(sql: Sql): Record<string, number> {

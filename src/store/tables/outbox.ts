@@ -1,5 +1,5 @@
 /** The outbox: what has to leave this database, born in the transaction that gave the reason. */
-import { jsonOf, readable } from '../sqlite/fields.ts'
+import { fields, insertion, objectOf, readable, valuesOf } from '../sqlite/fields.ts'
 import type { Sql } from '../sqlite/sql.ts'
 
 export type OutboxKind = 'error' | 'notify-command' | 'notify-webhook' | 'notify-ntfy'
@@ -13,24 +13,16 @@ export interface OutboxItem {
 }
 
 export function post(sql: Sql, item: Omit<OutboxItem, 'tries'>): void {
-  sql.run(
-    'insert into outbox (id, kind, payload, due_at) values (?, ?, ?, ?) on conflict do nothing',
-    item.id,
-    item.kind,
-    JSON.stringify(item.payload),
-    item.dueAt,
-  )
+  sql.run(INSERTION, ...valuesOf(item, INSERT))
 }
+
+const INSERT = fields('id kind dueAt', 'payload')
+const INSERTION = `${insertion('outbox', INSERT)} on conflict do nothing`
+const WHOLE = [...INSERT, ...fields('tries')]
 
 export function due(sql: Sql, kind: OutboxKind, now: number, limit: number): OutboxItem[] {
   const rows = sql.all('select * from outbox where kind = ? and due_at <= ? order by due_at limit ?', kind, now, limit)
-  return readable(rows, row => ({
-    id: String(row.id),
-    kind: row.kind as OutboxKind,
-    payload: jsonOf(row, 'payload') as Record<string, unknown>,
-    dueAt: Number(row.due_at),
-    tries: Number(row.tries),
-  }))
+  return readable(rows, row => objectOf(row, WHOLE))
 }
 
 export function delivered(sql: Sql, id: string): void {

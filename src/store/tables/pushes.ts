@@ -35,12 +35,8 @@ export function readPush(sql: Sql, taskId: string): Push | undefined {
 }
 
 export function duePushes(sql: Sql, now: number, limit: number): Push[] {
-  const rows = sql.all(
-    `select * from pushes where state = 'pending' and due_at <= ? order by due_at limit ?`,
-    now,
-    limit,
-  )
-  return readable(rows, read)
+  const query = `select * from pushes where state = 'pending' and due_at <= ? order by due_at limit ?`
+  return readable(sql.all(query, now, limit), read)
 }
 
 /** Asks for a push, in place of the one before. What is known about the same branch is kept. */

@@ -3,6 +3,7 @@
  * a placed workspace holds it until its cleanup releases it. Placing is guarded: two tasks never share the last slot.
  */
 import { TdfError } from '../../core/errors.ts'
+import { fields, insertion, objectOf, TASK_ID, valuesOf } from '../sqlite/fields.ts'
 import type { Sql } from '../sqlite/sql.ts'
 import type { AttemptKey } from './attempts.ts'
 
@@ -19,6 +20,9 @@ export interface Workspace {
   status: string
 }
 
+const RESERVATION = [TASK_ID, ...fields('attempt nodeName')]
+const PLACED = fields('id taskId attempt placement nodeName status')
+
 /** Slots in use on each node. */
 export function slotsInUse(sql: Sql): Map<string, number> {
   const rows = sql.all(
@@ -31,14 +35,11 @@ export function slotsInUse(sql: Sql): Map<string, number> {
 
 /** Slots of a node that a reservation or a task that is not parked holds. */
 export function slotsAtWork(sql: Sql, nodeName: string): number {
-  const row = sql.one(
-    `select (select count(*) from workspaces w left join attempts a on a.task_id = w.task_id and a.attempt = w.attempt
-       where w.released_at is null and w.node_name = ? and a.status is not 'parked')
-     + (select count(*) from reservations where node_name = ?) as used`,
-    nodeName,
-    nodeName,
-  )
-  return Number(row?.used)
+  const query = `
+    select (select count(*) from workspaces w left join attempts a on a.task_id = w.task_id and a.attempt = w.attempt
+      where w.released_at is null and w.node_name = ? and a.status is not 'parked')
+    + (select count(*) from reservations where node_name = ?) as used`
+  return Number(sql.one(query, nodeName, nodeName)?.used)
 }
 
 /** Workspaces whose tasks are parked in them beyond `now` (Unix ms), by node. */
@@ -61,33 +62,21 @@ export interface SlotHolder {
 
 /** The tasks that hold the slots of a node, the oldest first. */
 export function slotHolders(sql: Sql, nodeName: string): SlotHolder[] {
-  return sql
-    .all(
-      `select a.task_id, a.status, a.step from attempts a join (
-         select task_id, attempt, created_at from workspaces where released_at is null and node_name = ?
-         union all select task_id, attempt, created_at from reservations where node_name = ?) s
-       on s.task_id = a.task_id and s.attempt = a.attempt order by s.created_at, a.task_id`,
-      nodeName,
-      nodeName,
-    )
-    .map(row => ({
-      taskId: String(row.task_id),
-      status: String(row.status),
-      step: row.step === null ? null : String(row.step),
-    }))
+  const query = `select a.task_id, a.status, a.step from attempts a join (
+      select task_id, attempt, created_at from workspaces where released_at is null and node_name = ?
+      union all select task_id, attempt, created_at from reservations where node_name = ?) s
+    on s.task_id = a.task_id and s.attempt = a.attempt order by s.created_at, a.task_id`
+  return sql.all(query, nodeName, nodeName).map(row => objectOf(row, HOLDER))
 }
 
+const HOLDER = fields('taskId status step')
+
 export function reserve(sql: Sql, reservation: Reservation, now: number): boolean {
-  return (
-    sql.run(
-      'insert into reservations (task_id, attempt, node_name, created_at) values (?, ?, ?, ?) on conflict do nothing',
-      reservation.id,
-      reservation.attempt,
-      reservation.nodeName,
-      now,
-    ) === 1
-  )
+  return sql.run(RESERVE, ...valuesOf(reservation, RESERVATION), now) === 1
 }
+
+const RESERVE =
+  'insert into reservations (task_id, attempt, node_name, created_at) values (?, ?, ?, ?) on conflict do nothing'
 
 export function reservationOf(sql: Sql, key: AttemptKey): Reservation | undefined {
   const row = sql.one('select node_name from reservations where task_id = ? and attempt = ?', key.id, key.attempt)
@@ -107,13 +96,10 @@ export function reservedOn(sql: Sql, nodeName: string): AttemptKey[] {
 
 /** Reservations on nodes of which there is no machine yet, and on boxes that have not answered yet. */
 export function reservedOnOrders(sql: Sql): Reservation[] {
-  return sql
-    .all(
-      `select r.task_id, r.attempt, r.node_name from reservations r join nodes n on n.name = r.node_name
-       where n.status in ('ordered', 'creating') and n.deadline_at is null
-          or n.status = 'booting' and n.auto_provisioned = 0`,
-    )
-    .map(row => ({ id: String(row.task_id), attempt: Number(row.attempt), nodeName: String(row.node_name) }))
+  const query = `select r.task_id, r.attempt, r.node_name from reservations r join nodes n on n.name = r.node_name
+    where n.status in ('ordered', 'creating') and n.deadline_at is null
+       or n.status = 'booting' and n.auto_provisioned = 0`
+  return sql.all(query).map(row => objectOf(row, RESERVATION))
 }
 
 /**
@@ -122,27 +108,17 @@ export function reservedOnOrders(sql: Sql): Reservation[] {
  */
 export function placeWorkspace(sql: Sql, workspace: Workspace, now: number): void {
   if (readWorkspace(sql, workspace.id)) return
-  const free = sql.one(
-    `select 1 as free from nodes n join reservations r on r.node_name = n.name and r.task_id = ? and r.attempt = ?
-     where n.name = ? and n.status in ('ready', 'warm')`,
-    workspace.taskId,
-    workspace.attempt,
-    workspace.nodeName,
-  )
-  if (!free) throw new TdfError('PLACEMENT_LOST', `${workspace.nodeName} had no slot left for ${workspace.taskId}`)
-  dropReservation(sql, { id: workspace.taskId, attempt: workspace.attempt })
-  sql.run(
-    `insert into workspaces (id, task_id, attempt, placement, node_name, status, created_at)
-     values (?, ?, ?, ?, ?, ?, ?) on conflict do nothing`,
-    workspace.id,
-    workspace.taskId,
-    workspace.attempt,
-    workspace.placement,
-    workspace.nodeName,
-    workspace.status,
-    now,
-  )
+  const { taskId, attempt, nodeName } = workspace
+  if (!sql.one(FREE, taskId, attempt, nodeName)) {
+    throw new TdfError('PLACEMENT_LOST', `${nodeName} had no slot left for ${taskId}`)
+  }
+  dropReservation(sql, { id: taskId, attempt })
+  sql.run(PLACE, ...valuesOf(workspace, PLACED), now)
 }
+
+const FREE = `select 1 as free from nodes n join reservations r on r.node_name = n.name and r.task_id = ? and r.attempt = ?
+  where n.name = ? and n.status in ('ready', 'warm')`
+const PLACE = `${insertion('workspaces', [...PLACED, ...fields('createdAt')])} on conflict do nothing`
 
 export function setWorkspaceStatus(sql: Sql, id: string, status: string): void {
   sql.run('update workspaces set status = ? where id = ?', status, id)
@@ -150,41 +126,25 @@ export function setWorkspaceStatus(sql: Sql, id: string, status: string): void {
 
 /** Frees the slot. The row stays, so that a late call of the workspace is still known. */
 export function releaseWorkspace(sql: Sql, id: string, now: number): boolean {
-  return (
-    sql.run(
-      "update workspaces set released_at = ?, status = 'deleted' where id = ? and released_at is null",
-      now,
-      id,
-    ) === 1
-  )
+  const query = "update workspaces set released_at = ?, status = 'deleted' where id = ? and released_at is null"
+  return sql.run(query, now, id) === 1
 }
 
 export function readWorkspace(sql: Sql, id: string): (Workspace & { releasedAt: number | null }) | undefined {
   const row = sql.one('select * from workspaces where id = ?', id)
-  return (
-    row && {
-      id,
-      taskId: String(row.task_id),
-      attempt: Number(row.attempt),
-      placement: Number(row.placement),
-      nodeName: String(row.node_name),
-      status: String(row.status),
-      releasedAt: row.released_at === null ? null : Number(row.released_at),
-    }
-  )
+  return row && objectOf(row, WORKSPACE)
 }
+
+const WORKSPACE = [...PLACED, ...fields('releasedAt')]
 
 /**
  * What the machines cost while workspaces of the task stood on them, up to `until`; null when none has a price. Tasks
  * that shared a machine each count it.
  */
 export function machineCost(sql: Sql, taskId: string, until: number): number | null {
-  const row = sql.one(
-    `select sum((coalesce(w.released_at, ?) - w.created_at) * n.price_per_hour) / 3600000.0 as cost
-     from workspaces w join nodes n on n.name = w.node_name where w.task_id = ?`,
-    until,
-    taskId,
-  )
+  const query = `select sum((coalesce(w.released_at, ?) - w.created_at) * n.price_per_hour) / 3600000.0 as cost
+    from workspaces w join nodes n on n.name = w.node_name where w.task_id = ?`
+  const row = sql.one(query, until, taskId)
   return typeof row?.cost === 'number' ? Math.max(row.cost, 0) : null
 }
 

@@ -1,6 +1,6 @@
 /** Tasks: what was asked for, once, and which attempt is the newest. */
 import type { TaskSpec } from '../../core/task.ts'
-import { fields, jsonOf, readable } from '../sqlite/fields.ts'
+import { fields, objectOf, readable, TASK_ID } from '../sqlite/fields.ts'
 import type { Sql } from '../sqlite/sql.ts'
 import type { AttemptKey } from './attempts.ts'
 
@@ -24,17 +24,12 @@ export interface NewTask {
 
 /** False when there is a task of this id; then nothing was changed. */
 export function insertTask(sql: Sql, task: NewTask): boolean {
-  const rows = sql.run(
-    `insert into tasks (id, number, attempt, spec, idempotency_key, idempotency_hash, created_at)
-     values (?, (select coalesce(max(number), 0) + 1 from tasks), 1, ?, ?, ?, ?) on conflict (id) do nothing`,
-    task.id,
-    JSON.stringify(task.spec),
-    task.idempotencyKey,
-    task.idempotencyHash,
-    task.createdAt,
-  )
-  return rows === 1
+  const { id, spec, idempotencyKey, idempotencyHash, createdAt } = task
+  return sql.run(INSERTION, id, JSON.stringify(spec), idempotencyKey, idempotencyHash, createdAt) === 1
 }
+
+const INSERTION = `insert into tasks (id, number, attempt, spec, idempotency_key, idempotency_hash, created_at)
+  values (?, (select coalesce(max(number), 0) + 1 from tasks), 1, ?, ?, ?, ?) on conflict (id) do nothing`
 
 export function newestKey(sql: Sql, id: string): AttemptKey | undefined {
   const row = sql.one('select attempt from tasks where id = ?', id)
@@ -93,13 +88,10 @@ export function readWaiting(sql: Sql): { id: string; attempt: number; spec: Task
      left join reservations r on r.task_id = a.task_id and r.attempt = a.attempt
      where a.live = 1 and a.step = 'node_selection' and a.status = 'queued' and r.task_id is null`,
   )
-  return readable(rows, row => ({
-    id: String(row.task_id),
-    attempt: Number(row.attempt),
-    // What wrote the row was a TaskSpec.
-    spec: jsonOf(row, 'spec') as TaskSpec,
-  }))
+  return readable(rows, row => objectOf(row, WAITING))
 }
+
+const WAITING = [TASK_ID, ...fields('attempt', 'spec')]
 
 /** Forgets a task and everything that hangs on it but its history in the journal. */
 export function deleteTask(sql: Sql, id: string): void {
