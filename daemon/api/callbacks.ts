@@ -27,19 +27,17 @@ export function callbackApp(engine: RunningEngine, hosts: () => readonly string[
   app.notFound(c => answerError(engine.log, new TdfError('NOT_FOUND', `there is nothing at ${c.req.path}`), c))
   app.get('/healthz', c => c.text('ok'))
 
-  app.post('/workspaces/:id/ready', async c => {
-    const workspaceId = workspaceOf(engine, c, rate)
-    const payload = await bodyOf(c, callback.workspaceReady)
-    const signal = { workspaceId, kind: 'workspace_ready', sessionId: null, payload } as const
-    return c.json(await engine.signal({ kind: 'workspace', signal }))
-  })
-
-  app.post('/workspaces/:id/provisioning-failed', async c => {
-    const workspaceId = workspaceOf(engine, c, rate)
-    const payload = await bodyOf(c, callback.provisioningFailed)
-    const signal = { workspaceId, kind: 'provisioning_failed', sessionId: null, payload } as const
-    return c.json(await engine.signal({ kind: 'workspace', signal }))
-  })
+  const ofWorkspace = [
+    ['ready', 'workspace_ready', callback.workspaceReady],
+    ['provisioning-failed', 'provisioning_failed', callback.provisioningFailed],
+  ] as const
+  for (const [name, kind, schema] of ofWorkspace) {
+    app.post(`/workspaces/:id/${name}`, async c => {
+      const workspaceId = workspaceOf(engine, c, rate)
+      const payload = await bodyOf(c, schema)
+      return c.json(await engine.signal({ kind: 'workspace', signal: { workspaceId, kind, sessionId: null, payload } }))
+    })
+  }
 
   app.post('/tasks/:id/status', async c => {
     const id = idOf(c)
@@ -50,12 +48,8 @@ export function callbackApp(engine: RunningEngine, hosts: () => readonly string[
     if (payload.attempt !== token.attempt) {
       throw new TdfError('FORBIDDEN', `not a token of attempt ${payload.attempt}`)
     }
-    const signal = {
-      workspaceId: token.subject,
-      kind: 'session_exited',
-      sessionId: payload.sessionId,
-      payload,
-    } as const
+    const { sessionId } = payload
+    const signal = { workspaceId: token.subject, kind: 'session_exited', sessionId, payload } as const
     return c.json(await engine.signal({ kind: 'workspace', signal }))
   })
 

@@ -16,14 +16,11 @@ export function findNode(engine: Pick<Engine, 'store'>, name: string): ReadNode 
   throw new TdfError('NOT_FOUND', `there is no node "${name}"`, { hint: 'tdf node ls' })
 }
 
-interface DrainOptions {
-  undo: boolean
-  /** Refuses what it would refuse, and changes nothing. */
-  dryRun: boolean
-}
+/** `dryRun`: refuses what it would refuse, and changes nothing. */
+type Flags<Name extends string> = Record<Name | 'dryRun', boolean>
 
 /** No new work; what runs on it goes on. Drained again, it changes nothing. */
-export async function drainNode(engine: Engine, name: string, { undo, dryRun }: DrainOptions): Promise<void> {
+export async function drainNode(engine: Engine, name: string, { undo, dryRun }: Flags<'undo'>): Promise<void> {
   const to: NodeStatus = undo ? 'ready' : 'draining'
   await engine.store.commit(() => {
     const node = findNode(engine, name)
@@ -40,15 +37,14 @@ export async function drainNode(engine: Engine, name: string, { undo, dryRun }: 
  * A machine of ours is destroyed, a node of yours that is not in the configuration any more is forgotten, a held one is
  * freed. Refused while work is on it, unless `discardWork` says that it may go.
  */
-export async function removeNode(
-  engine: Engine,
-  name: string,
-  { discard, dryRun }: { discard: boolean; dryRun: boolean },
-): Promise<void> {
+export async function removeNode(engine: Engine, name: string, { discard, dryRun }: Flags<'discard'>): Promise<void> {
   await engine.store.commit(() => {
     const node = findNode(engine, name)
     refuseWithWork(engine, node, discard)
-    if (!discard && !node.autoProvisioned && isConfigured(engine, node)) throw configured(node)
+    if (!discard && !node.autoProvisioned && isConfigured(engine, node)) {
+      const message = `node ${name} is in the configuration; remove it there`
+      throw new TdfError('WRONG_STATE', message, { hint: 'tdf config path' })
+    }
     if (dryRun) return
     if (discard) discardWork(engine, name, `tdf node rm ${name} --discard-work`)
     if (node.autoProvisioned) return destroy(engine, node)
@@ -77,11 +73,8 @@ function refuseWithWork({ store }: Engine, { name, facts }: ReadNode, discard: b
 
 function destroy(engine: Engine, node: ReadNode): void {
   if (node.status === 'destroying' || isGone(node)) return
-  saveNode(engine, node, {
-    status: 'destroying',
-    waitingFor: nodeWaits.removal(),
-    wakeAt: engine.world.clock.now(),
-  })
+  const wakeAt = engine.world.clock.now()
+  saveNode(engine, node, { status: 'destroying', waitingFor: nodeWaits.removal(), wakeAt })
 }
 
 const staticNode = ({ providers }: Engine, { provider, name }: ReadNode) =>
@@ -90,9 +83,4 @@ const staticNode = ({ providers }: Engine, { provider, name }: ReadNode) =>
 const isConfigured = (engine: Engine, node: ReadNode) => {
   const there = staticNode(engine, node)
   return there !== undefined && there.forget === undefined
-}
-
-function configured({ name }: ReadNode): TdfError {
-  const message = `node ${name} is in the configuration; remove it there`
-  return new TdfError('WRONG_STATE', message, { hint: 'tdf config path' })
 }

@@ -44,11 +44,7 @@ export async function handshake(engine: Engine, node: Node, signal: AbortSignal)
     writeHeartbeat(store.sql, node.name, { at: world.clock.now(), cpuPercent, memoryPercent, diskPercent })
     if (node.stateId !== null && node.stateId !== stateId) loseWorkspaces(engine, node.name)
   })
-  return {
-    stateId,
-    cursor: node.stateId === stateId ? node.cursor : 0,
-    facts: { agentVersion: version },
-  }
+  return { stateId, cursor: node.stateId === stateId ? node.cursor : 0, facts: { agentVersion: version } }
 }
 
 /** The connection to a node is over: it is dialled and its agent given the handshake now, not when the silence is noticed. */

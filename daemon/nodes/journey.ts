@@ -54,14 +54,10 @@ const serving: NodeHandler = async (ctx, node) => {
     const error = asTdfError(thrown)
     if (error.code !== 'NODE_UNREACHABLE' && error.code !== 'NODE_REPLACED') throw error
     return reconnect(ctx, node).catch(again => {
-      throw reasonOf(again, error)
+      // Why a new connection failed says more than that the old one is gone.
+      throw again instanceof TdfError && !isAboutNode(again) ? error : again
     })
   }
-}
-
-/** Why a new connection failed says more than that the old one is gone. */
-function reasonOf(again: unknown, first: TdfError): unknown {
-  return again instanceof TdfError && !isAboutNode(again) ? first : again
 }
 
 /**
@@ -80,12 +76,9 @@ const draining: NodeHandler = async (ctx, node) => (isDrained(node, ctx) ? { kin
 
 /** The sweep saves its work; an agent that came back without its state has none, and the handshake says so. */
 const held: NodeHandler = async ({ unsaved, agents, signal, handshake }, node) => {
-  const isReplaced = unsaved > 0 && (await agents.of(node, signal).then(never, wasReplaced))
-  return isReplaced ? handshake(node) : { kind: 'nothing' }
+  const error = unsaved > 0 ? await agents.of(node, signal).then(() => null, asTdfError) : null
+  return error?.code === 'NODE_REPLACED' ? handshake(node) : { kind: 'nothing' }
 }
-
-const never = () => false
-const wasReplaced = (error: unknown) => asTdfError(error).code === 'NODE_REPLACED'
 
 const lost: NodeHandler = async ({ provider, signal, handshake }, node) => {
   const machine = await provider?.find(node, signal)

@@ -34,12 +34,8 @@ export function forecast(engine: Forecasting, spec: TaskSpec): ForecastJson {
   const [given] = reservations
   if (given) {
     const found = readNode(store.sql, given.node)
-    return {
-      ...NOTHING,
-      how: found && isServing(found) ? 'warm' : 'coming',
-      node: given.node,
-      pricePerHour: found?.pricePerHour ?? null,
-    }
+    const how = found && isServing(found) ? 'warm' : 'coming'
+    return { ...NOTHING, how, node: given.node, pricePerHour: found?.pricePerHour ?? null }
   }
   const [order] = orders
   if (order) {

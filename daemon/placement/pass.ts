@@ -65,10 +65,7 @@ function withMovable({ store: { sql } }: Engine, queue: readonly PlacementReques
 export const WAITS: readonly (string | null)[] = ['node_selection', 'node_provisioning', 'node_agent_ready']
 
 /** A slot is of no use to an agent whose credential has nothing left. */
-function unlimited(
-  waiting: readonly PlacementRequest[],
-  limits: ReadonlyMap<string, number>,
-): readonly PlacementRequest[] {
+function unlimited(waiting: readonly PlacementRequest[], limits: ReadonlyMap<string, number>) {
   if (limits.size === 0) return waiting
   return waiting.filter(({ credential }) => credential === null || !limits.has(credential))
 }
@@ -115,10 +112,8 @@ function apply(engine: Engine, { reservations, orders }: Placements, now: number
   for (const order of orders) {
     const node = freshNode(engine, order, now)
     if (!insertNode(store.sql, node)) continue
-    engine.store.append(
-      { type: 'node.status', nodeName: node.name, data: { from: null, to: 'ordered', reason: null } },
-      now,
-    )
+    const data = { from: null, to: 'ordered', reason: null }
+    store.append({ type: 'node.status', nodeName: node.name, data }, now)
     store.afterCommit(() => engine.loop.schedule(nodeSubject(node.name), now))
     for (const request of order.requests) giveSlot(engine, request, node.name, now)
   }

@@ -74,13 +74,8 @@ export function assign(
   const placements: Placements = { reservations: [], orders: [] }
   const mayOrder = () => placing.machines + placements.orders.length < placing.config.nodes.maxNodes
   for (const request of queue) {
-    if (
-      !free.some(capacity => capacity.used < capacity.slots) &&
-      !hasOrderRoom(placements) &&
-      !(placing.offers.length && mayOrder())
-    ) {
-      break
-    }
+    const hasRoom = free.some(({ used, slots }) => used < slots) || placements.orders.some(isOpen)
+    if (!hasRoom && !(placing.offers.length && mayOrder())) break
     const capacity = best(request, request.reserved === null ? free : free.filter(isServing), placing.config)
     if (capacity) {
       const left = free.find(({ name }) => name === request.reserved)
@@ -154,16 +149,9 @@ function rank(size: string | null): number {
   return size === null ? 0 : Math.max(SIZES.indexOf(size), 0)
 }
 
-function hasOrderRoom({ orders }: Placements): boolean {
-  return orders.some(({ requests, slots }) => requests.length < slots)
-}
+const isOpen = ({ requests, slots }: Placements['orders'][number]) => requests.length < slots
 
-function order(
-  request: PlacementRequest,
-  placements: Placements,
-  placing: PlacementLimits,
-  mayOrder: () => boolean,
-): void {
+function order(request: PlacementRequest, placements: Placements, placing: PlacementLimits, mayOrder: () => boolean) {
   if (request.node !== null) return
   for (const offer of placing.offers) {
     if (request.provider !== null && request.provider !== offer.provider) continue
@@ -174,14 +162,13 @@ function order(
     const open = placements.orders.find(
       one =>
         one.provider === offer.provider &&
-        one.requests.length < one.slots &&
+        isOpen(one) &&
         rank(one.size) >= rank(size) &&
         (request.location === null || one.location === request.location),
     )
+    if (!open && !mayOrder()) continue
     if (open) open.requests.push(request)
-    else if (mayOrder())
-      placements.orders.push({ provider: offer.provider, size, location, slots: offer.slots, requests: [request] })
-    else continue
+    else placements.orders.push({ provider: offer.provider, size, location, slots: offer.slots, requests: [request] })
     return
   }
 }

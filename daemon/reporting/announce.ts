@@ -21,12 +21,8 @@ export function announce(engine: AnnouncingEngine, before: Task, decided: Transi
 
 /** Inside a write: a push was given up, or refused. The task is as good as before. */
 export function announcePush(engine: AnnouncingEngine, task: Task, why: string, now: number): void {
-  enqueueNotice(engine, task, {
-    event: 'push-failed',
-    id: `push-${now}`,
-    now,
-    error: { code: 'PUSH_FAILED', message: why },
-  })
+  const error = { code: 'PUSH_FAILED', message: why } as const
+  enqueueNotice(engine, task, { event: 'push-failed', id: `push-${now}`, now, error })
 }
 
 type AnnouncingEngine = Pick<Engine, 'store' | 'config'>

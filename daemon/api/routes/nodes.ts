@@ -45,7 +45,6 @@ export function nodeRoutes(engine: RunningEngine, { addedNodes }: Pick<Control, 
 
 const LOOK_MS = 10_000
 
-/** The command that opens a shell in a workspace. */
 export function shellRoutes(engine: RunningEngine): Hono {
   const { store, agents, providers } = engine
   const app = new Hono()

@@ -4,8 +4,9 @@ import { createHash } from 'node:crypto'
 import { type Context, Hono } from 'hono'
 import { TdfError } from '../../../src/core/errors.ts'
 import { isTerminal, STATUSES, type Status } from '../../../src/core/task.ts'
+import type { TaskJson } from '../../../src/protocol/control.ts'
 import { idPattern, parseBody } from '../../../src/protocol/shapes.ts'
-import { type SubmitRequest, submitRequest } from '../../../src/protocol/submit.ts'
+import { submitRequest } from '../../../src/protocol/submit.ts'
 import { listTasks, type TaskFilter } from '../../../src/store/tables/attempts.ts'
 import { readEvents } from '../../../src/store/tables/journal.ts'
 import type { RunningEngine } from '../../build.ts'
@@ -24,7 +25,7 @@ export function taskRoutes(engine: RunningEngine): Hono {
   const app = new Hono()
   const shown = (id: string) => taskJson(store.sql, findTask(store.sql, id))
 
-  app.post('/tasks', c => submit(engine, c))
+  app.post('/tasks', c => submit(engine, c, shown))
 
   app.get('/tasks', c => {
     const filter = taskFilter(c)
@@ -53,9 +54,7 @@ export function taskRoutes(engine: RunningEngine): Hono {
   app.post('/tasks/:task/retry', async c => {
     const task = findTask(store.sql, c.req.param('task'))
     if (!isTerminal(task.status)) throw wrongState(task.id, 'retried', `it is ${task.status}`, `tdf wait ${task.id}`)
-    if (!isDryRun(c)) {
-      await engine.start(task.id, task.attempt + 1, { resume: c.req.query('resume') === 'true' })
-    }
+    if (!isDryRun(c)) await engine.start(task.id, task.attempt + 1, { resume: c.req.query('resume') === 'true' })
     return c.json(shown(task.id))
   })
 
@@ -74,9 +73,8 @@ export function taskRoutes(engine: RunningEngine): Hono {
 }
 
 /** A repeated idempotency key is answered with its task; a dry run, with what would be stored. */
-async function submit(engine: RunningEngine, c: Context): Promise<Response> {
+async function submit(engine: RunningEngine, c: Context, shown: (id: string) => TaskJson): Promise<Response> {
   const { store, world } = engine
-  const shown = (id: string) => taskJson(store.sql, findTask(store.sql, id))
   const request = parseBody(submitRequest, await jsonBody(c))
   const idempotencyKey = c.req.header('idempotency-key') ?? null
   const idempotencyHash = createHash('sha256').update(JSON.stringify(request)).digest('hex')
@@ -102,7 +100,7 @@ function wrongState(id: string, what: string, why: string, hint = `tdf show ${id
   return new TdfError('WRONG_STATE', `task ${id} cannot be ${what}: ${why}`, { hint })
 }
 
-function sendBody(body: unknown): Pick<SubmitRequest, never> & { text: string; close: boolean; deliveryId: string } {
+function sendBody(body: unknown): { text: string; close: boolean; deliveryId: string } {
   const { text = '', close = false, deliveryId } = Object(body) as Record<string, unknown>
   if (typeof text !== 'string' || typeof close !== 'boolean' || typeof deliveryId !== 'string') {
     throw new TdfError('BAD_REQUEST', 'body: text, close and deliveryId are wanted', { field: 'body' })
@@ -121,10 +119,7 @@ const LIST_MAX = 10_000
 export function taskFilter(c: Context): TaskFilter | undefined {
   const statuses = (c.req.queries('status') ?? []).map(statusOf)
   const labels = (c.req.queries('label') ?? []).map(labelOf)
-  const times = {
-    ...numberOf(c, 'ended_before', 'endedBefore'),
-    ...numberOf(c, 'created_after', 'createdAfter'),
-  }
+  const times = { ...numberOf(c, 'ended_before', 'endedBefore'), ...numberOf(c, 'created_after', 'createdAfter') }
   const { limit = LIST_MAX } = numberOf(c, 'limit', 'limit')
   const isNarrowed = [statuses, labels, Object.keys(times)].some(({ length }) => length > 0) || limit < LIST_MAX
   if (!isNarrowed && c.req.query('all') !== 'true') return undefined

@@ -1,7 +1,7 @@
 /** From what was asked for to what will be done: checks a submit and fills in what it leaves open. Loses nothing: a
  * submit that is refused was never stored. */
 import { TdfError } from '../../../src/core/errors.ts'
-import type { AgentSpec, Permissions, RepoSource, TaskSpec } from '../../../src/core/task.ts'
+import type { AgentSpec, RepoSource, TaskSpec } from '../../../src/core/task.ts'
 import { isMetadataUrl, isRepositoryUrl, isSafeBranch, isSafeRef } from '../../../src/platform/git.ts'
 import type { Random } from '../../../src/platform/world.ts'
 import type { SubmitRequest } from '../../../src/protocol/submit.ts'
@@ -41,7 +41,7 @@ export function accept(engine: Accepting, id: string, request: SubmitRequest): T
     timeoutMs: request.timeoutMs,
     interactive: request.interactive,
     maxCostUsd: request.maxCostUsd,
-    permissions: request.permissions ?? permissionsOf(engine, agent),
+    permissions: request.permissions ?? engine.config.agents[agent.name]?.permissions ?? 'allow',
     autoResume: request.autoResume,
     push: pushOf(engine, request),
   }
@@ -65,10 +65,6 @@ function agentOf({ config, searchPath }: Accepting, request: SubmitRequest): Age
   const { type, command, args, env, install } = known
   const model = request.model ?? (known.model || null)
   return { name, type, command, args, model, env, ...(install === '' ? {} : { install }) }
-}
-
-function permissionsOf({ config }: Accepting, { name }: AgentSpec): Permissions {
-  return config.agents[name]?.permissions ?? 'allow'
 }
 
 /** A limit that could never be reached would be a false comfort. */

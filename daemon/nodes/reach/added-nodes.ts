@@ -33,10 +33,7 @@ const SCAN_MS = 20_000
 export function createAddedNodes(stateDir: string, targetOf: (name: string, ssh: string) => SshTarget): AddedNodes {
   const file = path.join(stateDir, 'nodes.json')
   // We wrote it, whole.
-  let addedNodes: StaticNodeConfig[] = existsSync(file)
-    ? (JSON.parse(readFileSync(file, 'utf8')) as StaticNodeConfig[])
-    : []
-
+  let addedNodes = (existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : []) as StaticNodeConfig[]
   let scans = 0
 
   function keep(next: StaticNodeConfig[]): void {
@@ -71,9 +68,8 @@ export function createAddedNodes(stateDir: string, targetOf: (name: string, ssh:
       const now = world.clock.now()
       const staticNode = { name, size: size || null, location: location || null, address: ssh }
       const slots = maxWorkspaces ?? config.nodes.maxWorkspaces
-      await store.commit(() =>
-        insertNode(store.sql, newStaticNode('static', { ...staticNode, maxWorkspaces: slots }, now)),
-      )
+      const node = newStaticNode('static', { ...staticNode, maxWorkspaces: slots }, now)
+      await store.commit(() => insertNode(store.sql, node))
       loop.schedule(nodeSubject(name), now)
     },
     remover(name) {

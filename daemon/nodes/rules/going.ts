@@ -37,9 +37,8 @@ function release(node: Node, input: NodeInput): Next {
 export function foundAgain(outcome: Handshake, { now, config, unsaved }: NodeInput): Next {
   const { heldMax, heartbeatInterval: ms } = config.nodes
   const found = { ...learnt(outcome), waitingFor: null, ms }
-  return unsaved > 0
-    ? { ...found, status: 'held', deadlineAt: now + heldMax }
-    : { ...found, status: 'ready', deadlineAt: null }
+  if (unsaved > 0) return { ...found, status: 'held', deadlineAt: now + heldMax }
+  return { ...found, status: 'ready', deadlineAt: null }
 }
 
 /**
@@ -51,12 +50,8 @@ export function stillLost(node: Node, error: TdfError, input: NodeInput): Next {
   const { now, config, unsaved, unsavedAttempts, keepsMachines } = input
   const { provisionPollInterval, salvageTimeout } = config.runner
   if (node.facts.adopted) {
-    return {
-      status: 'held',
-      ms: provisionPollInterval,
-      deadlineAt: now + config.nodes.heldMax,
-      waitingFor: nodeWaits.adoptedWork(),
-    }
+    const deadlineAt = now + config.nodes.heldMax
+    return { status: 'held', ms: provisionPollInterval, deadlineAt, waitingFor: nodeWaits.adoptedWork() }
   }
   const deadlineAt = node.deadlineAt ?? now + salvageTimeout + LOST_GRACE_MS
   if (isLate({ deadlineAt }, input) && !keepsMachines && unsaved === 0 && unsavedAttempts === 0) return destroying()

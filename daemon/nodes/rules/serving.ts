@@ -39,19 +39,17 @@ export function isDueForPull(node: Node, input: NodeInput): boolean {
 
 /** A machine of ours without work is warm until its time is over. Everything else just serves. */
 export function serve(node: Node, input: NodeInput): Next {
-  const { status } = node
   const { now, config, keepsMachines } = input
   const ms = config.nodes.heartbeatInterval
-  if (!node.autoProvisioned || node.facts.adopted || keepsMachines) return { ms, waitingFor: null }
-  if (status === 'ready' && isIdle(input)) {
-    return { status: 'warm', warmUntil: warmUntil(node, input), ms, waitingFor: null }
-  }
-  if (status !== 'warm') return { ms, waitingFor: null }
-  if (!isIdle(input)) return { status: 'ready', warmUntil: null, ms, waitingFor: null }
-  if (node.warmUntil === null) return { ms, waitingFor: null }
+  const goesOn: Next = { ms, waitingFor: null }
+  if (!node.autoProvisioned || node.facts.adopted || keepsMachines) return goesOn
+  if (node.status === 'ready' && isIdle(input)) return { ...goesOn, status: 'warm', warmUntil: warmUntil(node, input) }
+  if (node.status !== 'warm') return goesOn
+  if (!isIdle(input)) return { ...goesOn, status: 'ready', warmUntil: null }
+  if (node.warmUntil === null) return goesOn
   if (now >= node.warmUntil) return destroying()
   // A warm machine goes when its time is over, not when it is next heard of.
-  return { ms: Math.min(ms, node.warmUntil - now), waitingFor: null }
+  return { ...goesOn, ms: Math.min(ms, node.warmUntil - now) }
 }
 
 /** When the last of its work is done, a machine of ours is destroyed; a static node just stays drained. */
