@@ -90,7 +90,6 @@ function isLater(a: Origin, b: Origin): boolean {
   return a.kind === 'env' && b.kind !== 'env'
 }
 
-/** Brings limits into an order that makes sense. Pure. */
 export type Limits = Record<LimitKey, number>
 
 /** Two limits that were set and contradict each other, perhaps by way of defaults between them. */
@@ -114,15 +113,15 @@ interface Bound {
   from: LimitKey
 }
 
+type Rule = 'fit' | 'factor'
+type IsSet = (key: LimitKey) => boolean
+
 /**
  * Values in ms. Every default moves no further than it must, and what was set stays. Each default is squeezed between
  * what the set limits below and above it leave, first with room to spare (`fit`), then by the rule itself (`factor`).
  * Both squeezes keep the order of any two defaults, because the defaults are in order themselves.
  */
-export function fitLimits(
-  limits: Limits,
-  isSet: (key: LimitKey) => boolean,
-): { moved: Moved[]; conflicts: Conflict[] } {
+export function fitLimits(limits: Limits, isSet: IsSet): { moved: Moved[]; conflicts: Conflict[] } {
   const conflicts = LIMIT_KEYS.filter(isSet).flatMap(key => conflictsAbove(key, limits, isSet))
   if (conflicts.length > 0) return { moved: [], conflicts }
   const moved = LIMIT_KEYS.filter(key => !isSet(key)).flatMap(key => {
@@ -130,15 +129,11 @@ export function fitLimits(
     const exact = squeeze(key, roomy.ms, limits, isSet, 'factor')
     const toFit = exact.toFit ?? roomy.toFit
     if (exact.ms === limits[key] || !toFit) return []
-    return [
-      { key, ms: exact.ms, direction: exact.ms < limits[key] ? ('lowered' as const) : ('raised' as const), toFit },
-    ]
+    const direction: Moved['direction'] = exact.ms < limits[key] ? 'lowered' : 'raised'
+    return [{ key, ms: exact.ms, direction, toFit }]
   })
   return { moved, conflicts }
 }
-
-type Rule = 'fit' | 'factor'
-type IsSet = (key: LimitKey) => boolean
 
 function squeeze(
   key: LimitKey,
@@ -155,23 +150,21 @@ function squeeze(
 
 /** What the set limits below a key ask of it, also through defaults between them. */
 function leastOf(key: LimitKey, limits: Limits, isSet: IsSet, rule: Rule): Bound | undefined {
-  const bounds = ORDERS.filter(order => order.upper === key).flatMap(order => {
-    const below = isSet(order.lower)
-      ? { ms: limits[order.lower], from: order.lower }
-      : leastOf(order.lower, limits, isSet, rule)
-    return below ? [{ ms: leastUpper(order, below.ms, rule), from: below.from }] : []
-  })
-  return bounds.sort((a, b) => b.ms - a.ms)[0]
+  return boundsOn('lower', key, limits, isSet, rule).sort((a, b) => b.ms - a.ms)[0]
 }
 
 function mostOf(key: LimitKey, limits: Limits, isSet: IsSet, rule: Rule): Bound | undefined {
-  const bounds = ORDERS.filter(order => order.lower === key).flatMap(order => {
-    const above = isSet(order.upper)
-      ? { ms: limits[order.upper], from: order.upper }
-      : mostOf(order.upper, limits, isSet, rule)
-    return above ? [{ ms: mostLower(order, above.ms, rule), from: above.from }] : []
+  return boundsOn('upper', key, limits, isSet, rule).sort((a, b) => a.ms - b.ms)[0]
+}
+
+function boundsOn(side: 'lower' | 'upper', key: LimitKey, limits: Limits, isSet: IsSet, rule: Rule): Bound[] {
+  const [here, furtherOf, boundOf] =
+    side === 'lower' ? (['upper', leastOf, leastUpper] as const) : (['lower', mostOf, mostLower] as const)
+  return ORDERS.filter(order => order[here] === key).flatMap(order => {
+    const from = order[side]
+    const bound = isSet(from) ? { ms: limits[from], from } : furtherOf(from, limits, isSet, rule)
+    return bound ? [{ ms: boundOf(order, bound.ms, rule), from: bound.from }] : []
   })
-  return bounds.sort((a, b) => a.ms - b.ms)[0]
 }
 
 /** Follows the orders up from a set limit to the next set ones; `leastMs` is what the rules ask on the way. */

@@ -21,7 +21,7 @@ interface Place {
 export function applyEnvironment(draft: Draft, env: Environment, problems: Problem[]): void {
   for (const { path, schema } of keysOf(configSchema)) {
     const name = aboutOf(schema)?.env
-    if (name && env[name]) setFromText(draft, { path, schema }, name, env[name])
+    if (name && env[name]) setParts(draft, { path, schema }, name, parsedAs(schema, env[name]))
   }
   const names = Object.keys(env).filter(name => /^TDF_.*__/.test(name) && env[name] !== undefined)
   const seen = new Map<string, string>()
@@ -31,7 +31,7 @@ export function applyEnvironment(draft: Draft, env: Environment, problems: Probl
     seen.set(foldedName(name), name)
     if ('message' in place) problems.push(place)
     else if (twin) problems.push({ where: `env ${name}`, message: `${twin} sets the same key` })
-    else setFromText(draft, place, name, env[name] ?? '')
+    else setParts(draft, place, name, parsedAs(place.schema, env[name] ?? ''))
   }
 }
 
@@ -53,11 +53,8 @@ function placeOf(name: string, draft: Draft): Place | Problem {
     if (aboutOf(schema)) return { where, message: `${keyText(path)} is set as a whole`, suggestion: variableOf(path) }
     const meant = meantKey(schema, path, foldedName(step))
     const table = path.length > 0 ? `[${keyText(path)}] has no key` : 'there is no table'
-    return {
-      where,
-      message: `${table} "${foldedName(step)}"`,
-      suggestion: meant && variableOf([...meant, ...steps.slice(index + 1)]),
-    }
+    const suggestion = meant && variableOf([...meant, ...steps.slice(index + 1)])
+    return { where, message: `${table} "${foldedName(step)}"`, suggestion }
   }
   return place
 }
@@ -72,15 +69,10 @@ function stepInto({ path, schema }: Place, name: string, draft: Draft): Place | 
 }
 
 /** A table is taken key by key, so that what it does not name stays as it is. */
-function setFromText(draft: Draft, { path, schema }: Place, name: string, text: string): void {
-  setParts(draft, { path, schema }, name, parsedAs(schema, text))
-}
-
 function setParts(draft: Draft, { path, schema }: Place, name: string, value: unknown): void {
   const shape = shapeOf(schema)
   if (!isTable(value) || (shape.kind !== 'table' && shape.kind !== 'names')) {
-    setValue(draft, path, value, { kind: 'env', name })
-    return
+    return setValue(draft, path, value, { kind: 'env', name })
   }
   for (const [step, part] of Object.entries(value)) {
     const partSchema = partOf(schema, step)

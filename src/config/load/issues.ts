@@ -7,7 +7,7 @@ import { configSchema } from '../schema/schema.ts'
 import { aboutOf, keyText, partOf, type Schema, shapeOf } from '../schema/shape.ts'
 import { type Problem, problemAt, quoted } from './problem.ts'
 import { meantKey, nearest } from './suggest.ts'
-import { type Draft, isTable, originAt, originNear, type Path, valueAt } from './tree.ts'
+import { type Draft, isTable, originAt, originNear, type Path, pathId, valueAt } from './tree.ts'
 
 export function problemsOf(issues: readonly z.core.$ZodIssue[], draft: Draft, file: string): Problem[] {
   return issues.flatMap(issue => {
@@ -23,8 +23,7 @@ function unknownKey(path: Path, key: string, draft: Draft, file: string): Proble
   const what = path.length === 0 && isTable(valueAt(draft.tree, whole)) ? 'table' : 'key'
   const place = path.length === 0 ? '' : ` in [${keyText(path)}]`
   const meant = meantKey(schemasOn(path).at(-1) ?? configSchema, path, key)
-  const suggestion =
-    meant && (meant.length === whole.length && isSame(meant.slice(0, -1), path) ? String(meant.at(-1)) : keyText(meant))
+  const suggestion = meant && (pathId(meant.slice(0, -1)) === pathId(path) ? String(meant.at(-1)) : keyText(meant))
   return problemAt(originAt(draft.origins, whole), 'key', file, `unknown ${what} ${quoted(key)}${place}`, suggestion)
 }
 
@@ -45,26 +44,15 @@ function badValue(issue: z.core.$ZodIssue, path: Path, draft: Draft, file: strin
   const expected =
     about?.expects ?? (shapeOf(schemasOn(path).at(-1) ?? configSchema).kind === 'list' ? 'a list of tables' : 'a table')
   if (value === undefined) return problemAt(origin, 'key', file, `${key} is missing: expected ${expected}`)
-  return problemAt(
-    origin,
-    'value',
-    file,
-    `${key}: expected ${expected}, got ${seen(value, about)}`,
-    meantValue(value, about),
-  )
+  const message = `${key}: expected ${expected}, got ${seen(value, about)}`
+  return problemAt(origin, 'value', file, message, meantValue(value, about))
 }
 
 function meantValue(value: unknown, about: About | undefined): string | undefined {
   if (!about || about.secret) return undefined
-  if (about.choices && typeof value === 'string')
-    return nearest(
-      value,
-      about.choices.filter(name => name !== ''),
-    )
-  const isBare =
-    typeof value === 'number'
-      ? Number.isSafeInteger(value) && value > 0
-      : typeof value === 'string' && /^\d{1,12}$/.test(value)
+  if (about.choices && typeof value === 'string') return nearest(value, about.choices.filter(Boolean))
+  const isNumber = typeof value === 'number' && Number.isSafeInteger(value) && value > 0
+  const isBare = isNumber || (typeof value === 'string' && /^\d{1,12}$/.test(value))
   if (!isBare) return undefined
   if (about.unit === 'ms') return `${value}s`
   return about.unit === 'bytes' ? formatSize(Number(value)) : undefined
@@ -96,8 +84,4 @@ function schemasOn(path: Path): Schema[] {
     schemas.push(schema)
   }
   return schemas
-}
-
-function isSame(a: Path, b: Path): boolean {
-  return a.length === b.length && a.every((step, index) => step === b[index])
 }

@@ -38,12 +38,8 @@ export function loadConfig({ file, env, readFile = readConfigFile }: LoadOptions
   if (raw) orderLimits(raw, draft.origins, file, problems)
   if (!raw || problems.length > 0) throw configInvalid(problems)
   resolveFiles(raw, dirname(file), env)
-  return {
-    config: toConfig(raw),
-    raw,
-    origins: draft.origins,
-    warnings: warningsOf(raw, draft.origins, file, found, env),
-  }
+  const { origins } = draft
+  return { config: toConfig(raw), raw, origins, warnings: warningsOf(raw, origins, file, found, env) }
 }
 
 function read(file: string, readFile: ReadFile): ConfigFile | null {

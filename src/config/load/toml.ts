@@ -5,12 +5,9 @@ import { keyText } from '../schema/shape.ts'
 import { type Problem, quoted } from './problem.ts'
 import { type Draft, emptyDraft, emptyTable, type Origin, type Path, pathId, tableFor } from './tree.ts'
 
-interface Reader {
+interface Reader extends Pick<Source, 'isDouble' | 'nameOf'> {
   file: string
   draft: Draft
-  /** Names a key of the file has already; the second is reported and not read. */
-  isDouble(key: AST.TOMLKey): boolean
-  nameOf(node: AST.TOMLBare | AST.TOMLQuoted): string
   problems: Problem[]
 }
 
@@ -28,10 +25,7 @@ export function parseFile(file: string, text: string, problems: Problem[]): Draf
 }
 
 function readTable(reader: Reader, { key, resolvedKey, body }: AST.TOMLTable): void {
-  if (reader.isDouble(key)) {
-    reportDouble(reader, key, key.keys.map(reader.nameOf))
-    return
-  }
+  if (reader.isDouble(key)) return reportDouble(reader, key, key.keys.map(reader.nameOf))
   tableFor(reader.draft.tree, resolvedKey)
   note(reader, resolvedKey, key, key)
   for (const pair of body) readPair(reader, resolvedKey, pair)
@@ -39,10 +33,7 @@ function readTable(reader: Reader, { key, resolvedKey, body }: AST.TOMLTable): v
 
 function readPair(reader: Reader, base: Path, { key, value }: AST.TOMLKeyValue): void {
   const path = [...base, ...key.keys.map(reader.nameOf)]
-  if (reader.isDouble(key)) {
-    reportDouble(reader, key, path)
-    return
-  }
+  if (reader.isDouble(key)) return reportDouble(reader, key, path)
   for (let length = base.length + 1; length < path.length; length += 1) note(reader, path.slice(0, length), key, key)
   readValue(reader, path, key, value)
 }
@@ -76,22 +67,16 @@ function reportDouble({ file, draft, problems }: Reader, key: AST.TOMLKey, path:
 }
 
 function originOf(file: string, key: AST.TOMLNode, value: AST.TOMLNode): Origin {
-  const [at, valueAt] = [key.loc.start, value.loc.start]
-  return {
-    kind: 'file',
-    file,
-    line: at.line,
-    column: at.column + 1,
-    valueLine: valueAt.line,
-    valueColumn: valueAt.column + 1,
-  }
+  const { line, column } = key.loc.start
+  const { line: valueLine, column: valueColumn } = value.loc.start
+  return { kind: 'file', file, line, column: column + 1, valueLine, valueColumn: valueColumn + 1 }
 }
 
 // --- The syntax of a TOML file, and the first place that breaks it ---
 
 export interface Source {
   program: AST.TOMLProgram
-  /** Says whether a key was there before. */
+  /** Names a key of the file has already; the second is reported and not read. */
   isDouble(key: AST.TOMLKey): boolean
   /** The name as it stands in the file. */
   nameOf(node: AST.TOMLBare | AST.TOMLQuoted): string

@@ -42,6 +42,18 @@ export interface KindOptions extends Partial<Omit<About, 'description'>> {
 const DURATION_LEAST = '1ms'
 const DURATION_MS_MAX = 3_650 * 86_400_000
 
+/** A text that is a number inside, in the smallest unit. */
+const measure = (form: RegExp, parse: (text: string) => number | undefined, least: number, most: number) =>
+  z
+    .string()
+    .regex(form)
+    .transform((text, ctx) => {
+      const value = parse(text) ?? -1
+      if (value >= least && value <= most) return value
+      ctx.issues.push({ code: 'custom', input: text })
+      return z.NEVER
+    })
+
 /** Whole ms inside. */
 export function duration(
   initial: string,
@@ -49,36 +61,20 @@ export function duration(
   { atLeast = DURATION_LEAST, ...about }: KindOptions = {},
 ) {
   const least = parseDuration(atLeast) ?? 0
-  const schema = z
-    .string()
-    .regex(DURATION_PATTERN)
-    .transform((text, ctx) => {
-      const ms = parseDuration(text) ?? -1
-      if (ms >= least && ms <= DURATION_MS_MAX) return ms
-      ctx.issues.push({ code: 'custom', input: text })
-      return z.NEVER
-    })
+  const schema = measure(DURATION_PATTERN, parseDuration, least, DURATION_MS_MAX)
   const expects = `a duration from ${formatDuration(least)} to ${formatDuration(DURATION_MS_MAX)} with its unit, such as "30s" or "1h30m"`
   return described(schema.prefault(initial), description, { expects, unit: 'ms', ...about })
 }
 
 /** A deadline: never so short that the intervals which must fit below it vanish. */
-export function deadline(initial: string, description: string, about: KindOptions = {}) {
-  return duration(initial, description, { atLeast: '10ms', ...about })
+export function deadline(initial: string, description: string) {
+  return duration(initial, description, { atLeast: '10ms' })
 }
 
 /** Whole bytes inside. */
 export function size(initial: string, description: string, { atLeast = '1B', ...about }: KindOptions = {}) {
   const least = parseSize(atLeast) ?? 0
-  const schema = z
-    .string()
-    .regex(SIZE_PATTERN)
-    .transform((text, ctx) => {
-      const bytes = parseSize(text) ?? -1
-      if (bytes >= least) return bytes
-      ctx.issues.push({ code: 'custom', input: text })
-      return z.NEVER
-    })
+  const schema = measure(SIZE_PATTERN, parseSize, least, Infinity)
   const expects = `a size of at least ${formatSize(least)} with its unit, such as "64MiB" or "1GiB"`
   return described(schema.prefault(initial), description, { expects, unit: 'bytes', ...about })
 }
@@ -94,13 +90,13 @@ export function count(
 }
 
 /** An amount of money; 0 is "not known". */
-export function price(description: string, about: KindOptions = {}) {
+export function price(description: string) {
   const schema = z.number().min(0).max(1_000_000).prefault(0)
-  return described(schema, description, { expects: 'an amount of money, such as 1.25', ...about })
+  return described(schema, description, { expects: 'an amount of money, such as 1.25' })
 }
 
-export function percent(initial: number, description: string, about: KindOptions = {}) {
-  return count(initial, [1, 100], description, { unit: 'percent', ...about })
+export function percent(initial: number, description: string) {
+  return count(initial, [1, 100], description, { unit: 'percent' })
 }
 
 export function flag(initial: boolean, description: string, about: KindOptions = {}) {
@@ -137,10 +133,8 @@ export function list(initial: readonly string[], description: string, about: Kin
     .array(z.string().min(1).max(TEXT_LENGTH_MAX))
     .max(LIST_LENGTH_MAX)
     .prefault([...initial])
-  return described(schema, description, {
-    expects: 'a list of strings such as ["a", "b"], none of them empty',
-    ...about,
-  })
+  const expects = 'a list of strings such as ["a", "b"], none of them empty'
+  return described(schema, description, { expects, ...about })
 }
 
 /** Several of a few words. */
@@ -148,11 +142,9 @@ export function choices<const T extends readonly [string, ...string[]]>(
   words: T,
   initial: readonly T[number][],
   description: string,
-  about: KindOptions = {},
 ) {
   const schema = z.array(z.enum(words)).prefault([...initial])
-  const expects = `a list of ${words.map(name => JSON.stringify(name)).join(', ')}`
-  return described(schema, description, { expects, ...about })
+  return described(schema, description, { expects: `a list of ${words.map(name => JSON.stringify(name)).join(', ')}` })
 }
 
 export function described<T extends z.ZodType>(

@@ -51,20 +51,13 @@ const staticNode = z
       expects: '"user@host" (a port belongs into the ssh configuration)',
     }),
     token: text('', 'The token itself; better is token_file.', { apply, secret: true }),
-    token_file: text('', 'Holds the token; relative to the folder of this file.', {
-      apply,
-      example: 'secrets/box1',
-    }),
+    token_file: text('', 'Holds the token; relative to the folder of this file.', { apply, example: 'secrets/box1' }),
     size: form(SIZE_OR_PLACE, '', 'Matches --size.', { apply, expects: 'a name such as "large"' }),
     location: form(SIZE_OR_PLACE, '', 'Matches --location.', { apply, expects: 'a name such as "fsn1"' }),
     max_workspaces: described(
       z.int().min(1).max(1_000).optional(),
       'Tasks at a time on this node. Not set: as in [nodes].',
-      {
-        apply,
-        expects: 'a whole number from 1 to 1000',
-        example: '1',
-      },
+      { apply, expects: 'a whole number from 1 to 1000', example: '1' },
     ),
   })
   .meta({ description: 'A machine of your own.' })
@@ -74,10 +67,7 @@ export const staticTable = z
     nodes: described(
       z.array(staticNode).max(1_000).superRefine(checkStaticNodes).prefault([]),
       'Machines of your own.',
-      {
-        apply,
-        expects: 'a list of tables',
-      },
+      { apply, expects: 'a list of tables' },
     ),
   })
   .prefault({})
@@ -104,10 +94,7 @@ export const hetznerTable = z
       SIZE_OR_PLACE,
       'debian-13',
       'The image of a new machine; needs cloud-init and a nodejs package of 20.19 or later.',
-      {
-        apply,
-        expects: 'the name or id of an image, such as "debian-13"',
-      },
+      { apply, expects: 'the name or id of an image, such as "debian-13"' },
     ),
     sizes: described(
       z
@@ -136,13 +123,7 @@ export const hetznerTable = z
 
 // --- What cannot be said of one value alone: rules over a list of nodes. Limits against each other are in limits.ts ---
 
-interface StaticNode {
-  name: string
-  url: string
-  ssh: string
-  token: string
-  token_file: string
-}
+type StaticNode = Record<'name' | 'url' | 'ssh' | 'token' | 'token_file', string>
 
 interface Complaints {
   addIssue(issue: { code: 'custom'; path: (string | number)[]; params: { says: string } }): void
