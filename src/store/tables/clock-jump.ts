@@ -7,9 +7,11 @@ import type { Sql } from '../sqlite/sql.ts'
  * planned along, or it would all come late by so much.
  */
 export function moveTimes(sql: Sql, gapMs: number): void {
-  const query =
-    'update attempts set rev = rev + 1, deadline_at = deadline_at + ?, absolute_at = absolute_at + ? where live = 1'
-  sql.run(query, gapMs, gapMs)
+  sql.run(
+    'update attempts set rev = rev + 1, deadline_at = deadline_at + ?, absolute_at = absolute_at + ? where live = 1',
+    gapMs,
+    gapMs,
+  )
   sql.run('update nodes set rev = rev + 1, deadline_at = deadline_at + ? where deadline_at is not null', gapMs)
   if (gapMs >= 0) return
   sql.run('update attempts set wake_at = wake_at + ? where live = 1', gapMs)
