@@ -97,8 +97,8 @@ const OF_OTHERS = 0o007
  * read, when it is another user's, and when every user may read it: then the token is no secret any more.
  */
 export function readTokenFile(file: string): string {
-  refuseForeign(path.resolve(file))
   const mode = statSync(file).mode & 0o777
   if ((mode & OF_OTHERS) !== 0) throw new Error(`every user may open it (mode ${mode.toString(8)}): chmod 600 ${file}`)
+  refuseForeign(path.resolve(file))
   return readFileSync(file, 'utf8').trim()
 }

@@ -162,7 +162,8 @@ export function refuseForeign(place: string, who = believer(process.env)): void 
     const problem = problemOf(found, who, isOpen)
     if (problem !== null) {
       const message = `${place} is not used${at === place ? '' : `, since ${at} leads there`}: ${problem.says}`
-      throw new TdfError('PLACE_UNTRUSTED', message, { hint: `${problem.hint} '${at.replaceAll("'", "'\\''")}'` })
+      const quoted = `'${at.replaceAll("'", "'\\''")}'`
+      throw new TdfError('PLACE_UNTRUSTED', message, { hint: [problem.mend, quoted].join(' ') })
     }
     isOpen = isOpenToAll(found)
     if (!found.isSymbolicLink()) continue
@@ -179,18 +180,21 @@ const [STICKY, BY_ALL, BY_GROUP] = [0o1000, 0o002, 0o020]
 const isOpenToAll = (found: Stats) => found.isDirectory() && (found.mode & (BY_ALL | STICKY)) === (BY_ALL | STICKY)
 
 /** `isOpen`: it lies in a folder where anybody could have made it. */
-function problemOf(found: Stats, who: Believer, isOpen: boolean): { says: string; hint: string } | null {
+function problemOf(found: Stats, who: Believer, isOpen: boolean): { says: string; mend: string } | null {
   const { uid, gid, mode } = found
   const isOurs = uid === 0 || uid === who.uid || uid === who.sudoUid
   // Root may be asked to work in the home of a user, but not with what any user could have put in its way.
   if (!isOurs && (who.uid !== 0 || isOpen)) {
-    return { says: `it is of another user (uid ${uid}), and only what is yours or root's is believed`, hint: 'ls -ld' }
+    return {
+      says: `it is of another user (uid ${uid}), and only what is yours or root's is believed`,
+      mend: 'ls -ld',
+    }
   }
   // Of a link the mode says nothing, of a socket who may connect.
   if (found.isSymbolicLink() || found.isSocket() || isOpenToAll(found)) return null
-  if ((mode & BY_ALL) !== 0) return { says: 'every user may change it', hint: 'chmod o-w' }
+  if ((mode & BY_ALL) !== 0) return { says: 'every user may change it', mend: 'chmod o-w' }
   if ((mode & BY_GROUP) === 0 || isPrivateGroup(gid, uid)) return null
-  return { says: `its group (gid ${gid}) may change it`, hint: 'chmod g-w' }
+  return { says: `its group (gid ${gid}) may change it`, mend: 'chmod g-w' }
 }
 
 /** Whether it is the user's own group, without another member: many systems give each user one, and a umask of 002. */
