@@ -101,12 +101,7 @@ const TEMPLATE = `\n${SCISSORS}\n# Write above what the agent should do. Save an
  * The prompt: from the argument, from stdin, or from an editor when a person is at the terminal and gave none. Throws USAGE
  * when there is none and no terminal, EMPTY_PROMPT when the editor left it empty.
  */
-export async function promptOf(
-  cli: Cli,
-  argument: string | undefined,
-  hasCommand: boolean,
-  command: Command,
-): Promise<string> {
+export async function promptOf(cli: Cli, argument: string | undefined, hasCommand: boolean, command: Command) {
   if (argument !== undefined && argument !== '-') return argument
   if (hasCommand && argument === undefined) return ''
   const { input } = command.optsWithGlobals<GlobalOptions>()

@@ -55,10 +55,9 @@ function colourSetting({ TDF_COLOR, NO_COLOR, FORCE_COLOR }: NodeJS.ProcessEnv):
 /** A line that is coloured by its symbol, at its beginning or after an id. */
 export function tinted(line: string, paint: Paint | undefined): string {
   if (!paint) return line
-  return line.replace(
-    /^((?:\S+ +)?)([✓✗●=])(?= )/,
-    (_, before: string, symbol: string) => before + paint(symbol, SYMBOLS[symbol]),
-  )
+  return line.replace(/^((?:\S+ +)?)([✓✗●=])(?= )/, (_, before: string, symbol: string) => {
+    return before + paint(symbol, SYMBOLS[symbol])
+  })
 }
 
 /** Facts below each other: the names stand back. What goes on under its beginning has no name. */

@@ -117,17 +117,13 @@ export function pairs(rows: readonly (readonly [string, string | null | undefine
 export function sorted<T>(rows: readonly T[], columns: readonly Column<T>[], by: string | undefined): readonly T[] {
   if (by === undefined) return rows
   const isReversed = by.startsWith('-')
-  const name = by
-    .slice(isReversed ? 1 : 0)
-    .toLowerCase()
-    .replaceAll('-', ' ')
-  const column = columns.find(({ title }) => title.toLowerCase() === name)
+  const name = keyOf(isReversed ? by.slice(1) : by)
+  const column = columns.find(({ title }) => keyOf(title) === name)
   if (!column) {
-    const known = columns.map(({ title }) => title.toLowerCase().replaceAll(' ', '-')).join(', ')
+    const known = columns.map(({ title }) => keyOf(title)).join(', ')
     throw usage(`--sort: unknown column "${by}"; valid are: ${known}`, 'tdf ls --sort -age')
   }
-  const keyOf = column.sortBy ?? column.of
-  const keyed = rows.map(row => ({ row, key: keyOf(row) }))
+  const keyed = rows.map(row => ({ row, key: (column.sortBy ?? column.of)(row) }))
   const order = isReversed ? -1 : 1
   return keyed.sort((a, b) => order * compare(a.key, b.key)).map(({ row }) => row)
 }

@@ -29,11 +29,8 @@ export async function install(cli: Cli, chosen: ScopeOptions): Promise<void> {
   await must('systemd did not take the units', systemctl(cli, place.scope, 'daemon-reload'), 'systemctl status')
   const started = STARTED.filter(name => units.some(unit => unit.name === name))
   const user = place.scope === 'user' ? ' --user' : ''
-  await must(
-    'the service did not start',
-    systemctl(cli, place.scope, 'enable', '--now', ...started),
-    `journalctl${user} -u tdfd -n 50`,
-  )
+  const enabled = systemctl(cli, place.scope, 'enable', '--now', ...started)
+  await must('the service did not start', enabled, `journalctl${user} -u tdfd -n 50`)
   say(cli, `tdfd runs and starts again by itself: systemctl${user} status tdfd`)
   if (place.scope === 'user') say(cli, 'to let it run while you are logged out: loginctl enable-linger "$USER"')
   else say(cli, 'to let a person use it: usermod -aG tdf NAME')
@@ -45,9 +42,8 @@ function refuseWithoutSystemd({ scope }: Place): void {
     throw new TdfError('SERVICE_FAILED', 'systemd does not manage this machine', { hint: 'tdf daemon run' })
   }
   if (scope === 'system' && process.getuid?.() !== 0) {
-    throw new TdfError('FORBIDDEN', 'the service of the machine is installed by root', {
-      hint: 'sudo tdf daemon install --system',
-    })
+    const message = 'the service of the machine is installed by root'
+    throw new TdfError('FORBIDDEN', message, { hint: 'sudo tdf daemon install --system' })
   }
 }
 
@@ -57,9 +53,8 @@ function needsWriting({ unitDir }: Place, { name, text }: Unit): boolean {
   const found = textOf(file)
   if (found === null) return true
   if (found === text) return false
-  throw new TdfError('WRONG_STATE', `${file} exists with other content; it was left as it is`, {
-    hint: 'tdf daemon uninstall',
-  })
+  const message = `${file} exists with other content; it was left as it is`
+  throw new TdfError('WRONG_STATE', message, { hint: 'tdf daemon uninstall' })
 }
 
 async function prepareSystem(cli: Cli, { options }: Place): Promise<void> {
@@ -141,17 +136,10 @@ export async function readJournal(
   { follow = false, tail, ...chosen }: ScopeOptions & { follow?: boolean; tail: number },
 ): Promise<void> {
   const { scope } = placeOf(cli, chosen)
-  const words = [
-    ...(scope === 'user' ? ['--user'] : []),
-    '--unit',
-    'tdfd',
-    '--lines',
-    String(tail),
-    '--output',
-    'cat',
-    ...(follow ? ['--follow'] : ['--no-pager']),
-  ]
-  const exit = await runForeground('journalctl', words, { cwd: cli.cwd, env: plainEnv(cli) })
+  const user = scope === 'user' ? ['--user'] : []
+  const words = [...user, '--unit', 'tdfd', '--lines', String(tail), '--output', 'cat']
+  const args = [...words, follow ? '--follow' : '--no-pager']
+  const exit = await runForeground('journalctl', args, { cwd: cli.cwd, env: plainEnv(cli) })
   if (exit === NOT_FOUND) {
     const message = 'journalctl was not found; without systemd the daemon logs to where it was started'
     throw new TdfError('SERVICE_FAILED', message, { hint: 'tdf daemon status' })

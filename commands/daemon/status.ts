@@ -40,11 +40,8 @@ export function daemonDetails(status: DaemonStatusJson): string {
 }
 
 function counts(table: Record<string, number>): string {
-  return (
-    Object.entries(table)
-      .map(([name, count]) => `${count} ${name}`)
-      .join(', ') || 'none'
-  )
+  const named = Object.entries(table).map(([name, count]) => `${count} ${name}`)
+  return named.join(', ') || 'none'
 }
 
 const WAIT_MS_MAX = 15_000

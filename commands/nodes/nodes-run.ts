@@ -14,26 +14,22 @@ import { since } from '../tasks/task-text.ts'
 
 export async function listNodes(cli: Cli, options: { all?: boolean }, command: Command): Promise<void> {
   const nodes = await cli.client().call<NodeJson[]>({ path: `/nodes${options.all ? '?all=true' : ''}` })
-  printList(cli, shapeOf(cli, command), nodes, {
-    columns: nodeColumns(realWorld().clock.now()),
-    id: ({ name }) => name,
-  })
+  const columns = nodeColumns(realWorld().clock.now())
+  printList(cli, shapeOf(cli, command), nodes, { columns, id: ({ name }) => name })
 }
 
 export async function showNode(cli: Cli, name: string, command: Command): Promise<void> {
   showOne(cli, await cli.client().call<NodeJson>({ path: at(name, {}) }), command)
 }
 
-export async function drainNode(
-  cli: Cli,
-  name: string,
-  { undo, dryRun }: { undo?: boolean; dryRun?: boolean },
-  command: Command,
-): Promise<void> {
+export async function drainNode(cli: Cli, name: string, options: DrainOptions, command: Command): Promise<void> {
+  const { undo, dryRun } = options
   if (dryRun) say(cli, `nothing is changed; this node would be ${undo ? 'taken back' : 'drained'}:`)
   const path = at(name, { undo, dry_run: dryRun }, '/drain')
   showOne(cli, await cli.client().call<NodeJson>({ method: 'POST', path }), command)
 }
+
+type DrainOptions = Pick<RemoveOptions, 'dryRun'> & { undo?: boolean }
 
 export interface RemoveOptions {
   discardWork?: boolean
@@ -128,11 +124,6 @@ function hostOf(ssh: string): string {
 function refuseOther(ssh: string, { hostKey, fingerprint }: ScannedBoxJson, given: string): void {
   const [type, base64] = given.trim().split(/\s+/)
   if (given.trim() === fingerprint || `${type} ${base64}` === hostKey) return
-  throw new TdfError(
-    'NODE_KEY_MISMATCH',
-    `${oneLine(ssh)} shows the host key ${fingerprint}, not the one that was given`,
-    {
-      hint: 'tdf node add --help',
-    },
-  )
+  const message = `${oneLine(ssh)} shows the host key ${fingerprint}, not the one that was given`
+  throw new TdfError('NODE_KEY_MISMATCH', message, { hint: 'tdf node add --help' })
 }

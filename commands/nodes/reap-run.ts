@@ -23,16 +23,9 @@ export async function reapMachines(cli: Cli, flags: ReapFlags, command: Command)
   const installId = flags.install === undefined ? ownInstall(cli, world) : known(flags.install)
   const { config } = loadConfig({ file: cli.paths().configFile, env: cli.env })
   const { hetzner } = config.providers
-  const reaped = await reap(
-    {
-      world,
-      installId,
-      config: hetzner,
-      dryRun: flags.dryRun === true,
-      token: tokenReader({ tokenFile: hetzner.tokenFile, env: cli.env, stateDir: cli.paths().stateDir }),
-    },
-    new AbortController().signal,
-  )
+  const token = tokenReader({ tokenFile: hetzner.tokenFile, env: cli.env, stateDir: cli.paths().stateDir })
+  const options = { world, installId, config: hetzner, dryRun: flags.dryRun === true, token }
+  const reaped = await reap(options, new AbortController().signal)
   const rows = reaped.map(row => ({ ...row, leaseUntil: isoOf(row.leaseUntil), createdAt: isoOf(row.createdAt) }))
   printList(cli, shapeOf(cli, command), rows, { columns: COLUMNS, id: ({ nodeName }) => nodeName })
   if (rows.length === 0) say(cli, `no machine of installation ${installId} is left without a lease`)

@@ -39,9 +39,8 @@ export async function pull(cli: Cli, reference: string, options: PullOptions, fo
   const task = await cli.client().call<TaskJson>({ path: `/tasks/${encodeURIComponent(reference)}` })
   const { result } = task
   if (!result) {
-    throw new TdfError('NO_RESULT', `task ${task.id} has no result: it is ${task.status}`, {
-      hint: `tdf why ${task.id}`,
-    })
+    const message = `task ${task.id} has no result: it is ${task.status}`
+    throw new TdfError('NO_RESULT', message, { hint: `tdf why ${task.id}` })
   }
   const picks = picksOf(task, result, options)
   for (const { branch, commit } of picks) {
@@ -118,20 +117,11 @@ async function moveBranch(git: Git, task: TaskJson, branch: string, commit: stri
   const before = (await git(['rev-parse', '--verify', '--quiet', ref])).stdout.trim()
   if (before === commit) return
   if (before !== '' && (await git(['merge-base', '--is-ancestor', before, commit])).exitCode !== 0) {
-    throw new TdfError('APPLY_CONFLICT', `the branch ${branch} has commits of its own; it was left as it is`, {
-      hint: `tdf pull ${task.id} --branch ${branch}-2`,
-    })
+    const message = `the branch ${branch} has commits of its own; it was left as it is`
+    throw new TdfError('APPLY_CONFLICT', message, { hint: `tdf pull ${task.id} --branch ${branch}-2` })
   }
-  const message = `tdf: task ${task.id}`
-  const moved = await git([
-    'update-ref',
-    '--create-reflog',
-    '-m',
-    message,
-    ref,
-    commit,
-    before || '0'.repeat(commit.length),
-  ])
+  const from = before || '0'.repeat(commit.length)
+  const moved = await git(['update-ref', '--create-reflog', '-m', `tdf: task ${task.id}`, ref, commit, from])
   if (moved.exitCode !== 0) throw broken(moved.stderr)
 }
 

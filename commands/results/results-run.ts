@@ -55,19 +55,12 @@ export async function apply(cli: Cli, reference: string, format: Format): Promis
   })
 }
 
-async function withPatch(
-  cli: Cli,
-  reference: string,
-  stat: boolean,
-  use: (file: string) => Promise<void>,
-): Promise<void> {
+async function withPatch(cli: Cli, reference: string, stat: boolean, use: (file: string) => Promise<void>) {
   const folder = await mkdtemp(path.join(tmpdir(), 'tdf-diff-'))
   try {
     const download = path.join(folder, 'patch')
-    const query = stat ? '?stat=true' : ''
-    await cli
-      .client()
-      .raw({ path: `/tasks/${encodeURIComponent(reference)}/diff${query}`, download, timeoutMs: FETCH_MS })
+    const request = `/tasks/${encodeURIComponent(reference)}/diff${stat ? '?stat=true' : ''}`
+    await cli.client().raw({ path: request, download, timeoutMs: FETCH_MS })
     await use(download)
   } finally {
     await rm(folder, { recursive: true, force: true })

@@ -42,11 +42,8 @@ export async function candidates(cli: Cli, program: Command, words: readonly str
   if (pending) return fitting(await valuesOf(cli, pending, command), text)
   if (text.startsWith('-')) return fitting(optionsOf(command), text)
   const children = command.createHelp().visibleCommands(command)
-  if (children.length > 0)
-    return fitting(
-      children.map(child => described(child.name(), child.description())),
-      text,
-    )
+  const named = children.map(child => described(child.name(), child.description()))
+  if (named.length > 0) return fitting(named, text)
   const argument = command.registeredArguments[position] ?? command.registeredArguments.at(-1)
   if (!argument || (position >= command.registeredArguments.length && !argument.variadic)) return []
   return fitting(argument.argChoices ?? (await from(cli, argument.name(), command)), text)

@@ -66,13 +66,7 @@ export async function changeTasks(
   cli.exitCode ||= refused
 }
 
-export async function send(
-  cli: Cli,
-  reference: string,
-  words: string,
-  close: boolean,
-  command: Command,
-): Promise<void> {
+export async function send(cli: Cli, reference: string, words: string, close: boolean, command: Command) {
   const text = words === '-' ? await readStdin(cli, 'the text', SEND_BYTES_MAX, 'tdf send --help') : words
   const deliveryId = realWorld().random.bytes(12).toString('hex')
   const path = `/tasks/${encodeURIComponent(reference)}/send`
@@ -153,11 +147,9 @@ const DONE: Record<Change, (task: TaskJson) => string> = {
 /** A result that is nowhere else is forgotten only when its user says so. */
 async function mayForget(cli: Cli, command: Command, reference: string): Promise<boolean> {
   const path = `/tasks/${encodeURIComponent(reference)}`
+  const asked = cli.client().call<TaskJson>({ path })
   // One that cannot be read is refused by the removal itself.
-  const task = await cli
-    .client()
-    .call<TaskJson>({ path })
-    .catch(() => null)
+  const task = await asked.catch(() => null)
   if (task === null || !(await isOnlyCopy(cli, task))) return true
   const question = `the result of ${task.id} was never pulled, pushed or applied (${resultLine(task)}). Forget it?`
   return confirmed(cli, command, question)

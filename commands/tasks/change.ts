@@ -19,11 +19,8 @@ export function cancelCommand(cli: Cli): Command {
 }
 
 export function rmCommand(cli: Cli): Command {
-  return changing(
-    cli,
-    'rm',
-    'forget tasks that are over, with their results; asks on a terminal when a result was never taken',
-  )
+  const description = 'forget tasks that are over, with their results; asks on a terminal when a result was never taken'
+  return changing(cli, 'rm', description)
 }
 
 function changing(cli: Cli, what: Change, description: string): Command {

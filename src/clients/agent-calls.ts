@@ -18,12 +18,9 @@ const UNREACHABLE_RETRY_MS = 5_000
 export function agentCalls({ world, nodeName, token, transport, signal, timeoutMs }: AgentClientOptions) {
   const headers = { authorization: `Bearer ${token}` }
 
-  async function call(
-    method: string,
-    path: string,
-    more: Partial<Exchange> & { json?: unknown } = {},
-  ): Promise<Answer> {
-    const { json, ...rest } = more
+  type More = Partial<Exchange> & { json?: unknown }
+
+  async function call(method: string, path: string, { json, ...rest }: More = {}): Promise<Answer> {
     const exchange: Exchange = {
       method,
       path,
@@ -94,11 +91,8 @@ function refusal(nodeName: string, request: string, { status, headers, body }: A
   const said = api.agentError.safeParse(json(body)).data?.error
   const code = REFUSALS[said?.code ?? ''] ?? byStatus(status)
   const message = masked(said?.message ?? `it answered ${status}`, token).slice(0, MESSAGE_LENGTH_MAX)
-  return new TdfError(
-    code,
-    code === 'CANNOT_START' ? message : `node ${nodeName}, ${request}: ${message} (${status})`,
-    retryAfter(headers['retry-after']),
-  )
+  const whole = code === 'CANNOT_START' ? message : `node ${nodeName}, ${request}: ${message} (${status})`
+  return new TdfError(code, whole, retryAfter(headers['retry-after']))
 }
 
 const masked = (text: string, token: string) =>
@@ -118,8 +112,6 @@ function byStatus(status: number): ErrorCode {
 function noAnswer(nodeName: string, thrown: unknown, signal: AbortSignal | undefined): unknown {
   if (signal?.aborted || thrown instanceof TdfError) return thrown
   const why = asTdfError(thrown).message || 'no connection'
-  return new TdfError('NODE_UNREACHABLE', `node ${nodeName} does not answer: ${why}`, {
-    cause: thrown,
-    retryAfterMs: UNREACHABLE_RETRY_MS,
-  })
+  const details = { cause: thrown, retryAfterMs: UNREACHABLE_RETRY_MS }
+  return new TdfError('NODE_UNREACHABLE', `node ${nodeName} does not answer: ${why}`, details)
 }

@@ -97,12 +97,8 @@ export function agentClient(options: AgentClientOptions): AgentClient {
       about(nodeName, { workspaceId }, await orNull(ask(api.agentWorkspace, 'GET', at(workspaceId))), 'workspaceId'),
     startSession: async (id, json) => {
       const limits = { timeoutMs: timeoutMs ?? START_TIMEOUT_MS }
-      return about(
-        nodeName,
-        json,
-        await ask(api.sessionAck, 'POST', `${at(id)}/agent-sessions`, { json, ...limits }),
-        'sessionId',
-      )
+      const started = await ask(api.sessionAck, 'POST', `${at(id)}/agent-sessions`, { json, ...limits })
+      return about(nodeName, json, started, 'sessionId')
     },
     session: async (id, sessionId) =>
       about(nodeName, { sessionId }, await orNull(ask(api.agentSession, 'GET', session(id, sessionId))), 'sessionId'),

@@ -43,7 +43,8 @@ export async function* streamEvents(client: Client, options: StreamOptions): Asy
   let wasThere = awayMsMax === Infinity
   while (!signal.aborted) {
     try {
-      const response = await open(client, last, signal)
+      const headers = { accept: 'text/event-stream' }
+      const response = await client.stream({ path: `/events?after=${last}`, headers, signal })
       wasThere = true
       awaySince = null
       delayMs = RETRY_MS_MIN
@@ -71,11 +72,6 @@ export async function* streamEvents(client: Client, options: StreamOptions): Asy
 function isAway(thrown: unknown): boolean {
   const { code } = asTdfError(thrown)
   return code === 'DAEMON_UNREACHABLE' || code === 'DAEMON_STOPPING' || code === 'BUG'
-}
-
-function open(client: Client, after: number | 'now', signal: AbortSignal): Promise<IncomingMessage> {
-  const headers = { accept: 'text/event-stream' }
-  return client.stream({ path: `/events?after=${after}`, headers, signal })
 }
 
 interface Message {

@@ -138,9 +138,7 @@ function addUsage(before: Account['usage'], event: Extract<AgentEvent, { kind: '
   }
 }
 
-export interface Verdict {
-  outcome: Outcome
-  failure: Failure | null
+export interface Verdict extends Omit<Ending, 'summary'> {
   summary: string | null
 }
 

@@ -94,19 +94,14 @@ function itemEvents(item: unknown, at: 'started' | 'completed'): AgentEvent[] {
       const tool = { id, name: 'change', detail: paths.join(', '), state } as const
       return [{ kind: 'tool', ...tool, output: '' }, ...declined(item, 'change')]
     }
-    case 'mcpToolCall':
-      return [toolEvent(id, textAt(item, 'tool') ?? 'mcp', textAt(item, 'status'))]
-    case 'webSearch':
-      return [
-        {
-          kind: 'tool',
-          id,
-          name: 'search',
-          detail: textAt(item, 'query') ?? '',
-          state: isDone ? 'done' : 'started',
-          output: '',
-        },
-      ]
+    case 'mcpToolCall': {
+      const state = toolState(textAt(item, 'status'))
+      return [{ kind: 'tool', id, name: textAt(item, 'tool') ?? 'mcp', detail: '', state, output: '' }]
+    }
+    case 'webSearch': {
+      const state = isDone ? 'done' : 'started'
+      return [{ kind: 'tool', id, name: 'search', detail: textAt(item, 'query') ?? '', state, output: '' }]
+    }
     default:
       return []
   }
@@ -114,10 +109,6 @@ function itemEvents(item: unknown, at: 'started' | 'completed'): AgentEvent[] {
 
 function declined(item: unknown, tool: string): AgentEvent[] {
   return textAt(item, 'status') === 'declined' ? [{ kind: 'denied', tool }] : []
-}
-
-function toolEvent(id: string, name: string, status: string | null): AgentEvent {
-  return { kind: 'tool', id, name, detail: '', state: toolState(status), output: '' }
 }
 
 function toolState(status: string | null): 'started' | 'done' | 'failed' {

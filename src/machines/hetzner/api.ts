@@ -76,10 +76,8 @@ export function hetznerApi(client: HetznerClient): HetznerApi {
     },
     async actions(ids, isPartOfChange) {
       const query = ids.map(id => `id=${id}`).join('&')
-      const answer = await client.call(
-        get(`/actions?${query}&per_page=${PAGE}`, undefined, isPartOfChange),
-        manyActions,
-      )
+      const request = get(`/actions?${query}&per_page=${PAGE}`, undefined, isPartOfChange)
+      const answer = await client.call(request, manyActions)
       return answer?.actions ?? []
     },
     async keyByFingerprint(fingerprint, signal) {

@@ -69,7 +69,9 @@ export function hetznerClient({ world, endpoint, token, onResponse }: ClientOpti
       if (answer.status < 400) {
         const parsed = schema.safeParse(json)
         if (parsed.success) return parsed.data
-        throw unknownAnswer(name, answer, 'an answer that does not have the shape of the API')
+        // Read as if it had not come: what it answers to may have been done.
+        const message = 'an answer that does not have the shape of the API'
+        throw new HetznerError(name, { status: 502, apiCode: null, message, correlationId: correlationOf(answer) })
       }
       const error = new HetznerError(name, faultOf(answer, json))
       if (error.code === 'PROVIDER_AUTH') {
@@ -124,15 +126,11 @@ function faultOf(answer: Answer, json: unknown): ApiFault {
     status: answer.status,
     apiCode: typeof code === 'string' ? code.slice(0, 100) : null,
     message: (typeof message === 'string' ? message : 'no reason given').slice(0, MESSAGE_CHARS_MAX),
-    correlationId: answer.headers.get('x-correlation-id'),
+    correlationId: correlationOf(answer),
   }
 }
 
-/** Read as if it had not come: what it answers to may have been done. */
-function unknownAnswer(name: string, answer: Answer, message: string): HetznerError {
-  const correlationId = answer.headers.get('x-correlation-id')
-  return new HetznerError(name, { status: 502, apiCode: null, message, correlationId })
-}
+const correlationOf = ({ headers }: Answer) => headers.get('x-correlation-id')
 
 function parseJson(text: string): unknown {
   try {
@@ -182,13 +180,9 @@ export function createBudget(clock: Clock): Budget {
       const floor = kind === 'look' ? limit * RESERVE : 1
       const waitMs = Math.max((floor - remaining) / REFILL_PER_MS, pausedUntil - at)
       if (waitMs > 0) {
-        throw new TdfError(
-          'PROVIDER_UNAVAILABLE',
-          `the Hetzner API allows ${limit} requests an hour, which are used up`,
-          {
-            retryAfterMs: Math.min(Math.max(Math.ceil(waitMs), 1_000), 60_000),
-          },
-        )
+        const message = `the Hetzner API allows ${limit} requests an hour, which are used up`
+        const retryAfterMs = Math.min(Math.max(Math.ceil(waitMs), 1_000), 60_000)
+        throw new TdfError('PROVIDER_UNAVAILABLE', message, { retryAfterMs })
       }
       remaining -= 1
     },

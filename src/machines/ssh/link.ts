@@ -66,8 +66,8 @@ export function sshLink(options: LinkOptions): SshLink {
   function noteFailure(thrown: unknown): TdfError {
     const error = asTdfError(thrown)
     const count = (failure?.count ?? 0) + 1
-    const waitMs = backoffMs(count, BACKOFF)
-    failure = { error, count, notBefore: world.clock.mono() + Math.max(waitMs, error.retryAfterMs ?? 0) }
+    const waitMs = Math.max(backoffMs(count, BACKOFF), error.retryAfterMs ?? 0)
+    failure = { error, count, notBefore: world.clock.mono() + waitMs }
     return error
   }
 

@@ -6,8 +6,6 @@ import { type Detail, focusOf, type Row } from '../state/model.ts'
 import { isEnded } from '../state/states.ts'
 import type { Parts } from './remote.ts'
 
-type Facts = Partial<Pick<Detail, 'events' | 'why' | 'prompt' | 'diff'>>
-
 /** A cursor that runs down the list is not followed. */
 const SETTLE_MS = 120
 const LOOK_MS = 500
@@ -39,7 +37,7 @@ async function followTask(parts: Parts, id: string): Promise<void> {
   const log = logReader(parts, id)
   let seenRow: Row | undefined
   let whyAt = Number.NEGATIVE_INFINITY
-  const update = (facts: Facts) => {
+  const update = (facts: Partial<Pick<Detail, 'events' | 'why' | 'prompt' | 'diff'>>) => {
     if (!signal.aborted) store.dispatch({ kind: 'detail', id, facts })
   }
   await sleep(clock, SETTLE_MS, signal).catch(() => {})

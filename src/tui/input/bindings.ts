@@ -1,21 +1,8 @@
 /** What each key of the table in `src/core/keys.ts` does, and its label in the footer. */
 import { KEY_NAMES, KEY_TABLE, type KeyName, type Place } from '../../core/keys.ts'
 import type { Model } from '../state/model.ts'
-import {
-  act,
-  ask,
-  back,
-  type Command,
-  cancel,
-  clear,
-  copy,
-  drain,
-  nextPane,
-  page,
-  retry,
-  send,
-  stream,
-} from './commands.ts'
+import * as commands from './commands.ts'
+import { act, ask, type Command } from './commands.ts'
 
 export interface Doing {
   does(model: Model): readonly Command[]
@@ -37,9 +24,9 @@ export const DOINGS: Readonly<Record<KeyName, Doing>> = {
   half_page_down: { does: () => act({ kind: 'page', by: 1, half: true }) },
   half_page_up: { does: () => act({ kind: 'page', by: -1, half: true }) },
   open: { short: 'open', does: () => act({ kind: 'open', isOpen: true }) },
-  clear: { does: clear },
-  back: { short: 'back', does: back },
-  pane: { short: 'log/diff/events', does: nextPane },
+  clear: { does: commands.clear },
+  back: { short: 'back', does: commands.back },
+  pane: { short: 'log/diff/events', does: commands.nextPane },
   task_above: { does: () => act({ kind: 'step', by: -1 }) },
   task_below: { does: () => act({ kind: 'step', by: 1 }) },
   follow: { short: 'follow', does: () => act({ kind: 'follow' }) },
@@ -47,20 +34,17 @@ export const DOINGS: Readonly<Record<KeyName, Doing>> = {
   search: { short: 'search', does: () => ask({ kind: 'line', label: '/', text: '', for: 'search' }) },
   next_hit: { does: () => act({ kind: 'hit', by: 1 }) },
   previous_hit: { does: () => act({ kind: 'hit', by: -1 }) },
-  filter: {
-    short: 'filter',
-    does: ({ list }) => ask({ kind: 'line', label: '/', text: list.filter, for: 'filter' }),
-  },
+  filter: { short: 'filter', does: ({ list }) => ask({ kind: 'line', label: '/', text: list.filter, for: 'filter' }) },
   mark: { short: 'mark', does: () => act({ kind: 'mark' }) },
-  retry: { short: 'retry', changes: true, does: retry },
-  cancel: { short: 'cancel', changes: true, does: cancel },
-  send: { short: 'send', changes: true, does: send },
-  drain: { short: 'drain', changes: true, does: drain },
+  retry: { short: 'retry', changes: true, does: commands.retry },
+  cancel: { short: 'cancel', changes: true, does: commands.cancel },
+  send: { short: 'send', changes: true, does: commands.send },
+  drain: { short: 'drain', changes: true, does: commands.drain },
   sort: { does: () => act({ kind: 'sort' }) },
   reverse: { does: () => act({ kind: 'reverse' }) },
-  stream: { short: 'stream', does: stream },
-  pager: { does: page },
-  copy: { does: copy },
+  stream: { short: 'stream', does: commands.stream },
+  pager: { does: commands.page },
+  copy: { does: commands.copy },
   tasks: { does: () => act({ kind: 'view', view: 'tasks' }) },
   nodes: { does: () => act({ kind: 'view', view: 'nodes' }) },
   events: { does: () => act({ kind: 'view', view: 'events' }) },

@@ -11,9 +11,14 @@ export const act = (action: ViewAction): Command[] => [{ act: action }]
 export const ask = (prompt: Prompt): Command[] => act({ kind: 'prompt', prompt })
 const refuse = (text: string): Command[] => act({ kind: 'notice', text, isBad: true })
 
-export function copy({ list }: Model): Command[] {
-  return list.cursor === null ? [] : [{ effect: { kind: 'copy', text: list.cursor } }]
-}
+/** About the task under the cursor, if there is one. */
+const here = ({ list }: Model, effectOf: (id: string) => Effect): Command[] =>
+  list.cursor === null ? [] : [{ effect: effectOf(list.cursor) }]
+
+export const copy = (model: Model) => here(model, text => ({ kind: 'copy', text }))
+export const stream = (model: Model) => here(model, id => ({ kind: 'stream', id }))
+/** What the open task shows; of one in the list, its log. */
+export const page = (model: Model) => here(model, id => ({ kind: 'page', id, pane: model.isOpen ? model.pane : 'log' }))
 
 export function clear({ view, list }: Model): Command[] {
   if (view === 'events') return act({ kind: 'search', text: '' })
@@ -24,23 +29,13 @@ export function back({ search }: Model): Command[] {
   return act(search.text === '' ? { kind: 'open', isOpen: false } : { kind: 'search', text: '' })
 }
 
-/** What the open task shows; of one in the list, its log. */
-export function page({ list, isOpen, pane }: Model): Command[] {
-  return list.cursor === null ? [] : [{ effect: { kind: 'page', id: list.cursor, pane: isOpen ? pane : 'log' } }]
-}
-
 export function nextPane({ pane }: Model): Command[] {
   const next: Pane = PANES[(PANES.indexOf(pane) + 1) % PANES.length] ?? 'log'
   return act({ kind: 'pane', pane: next })
 }
 
-export function retry(model: Model): Command[] {
-  return change(model, 'retry', 'none of them is over yet', task => isEnded(task))
-}
-
-export function cancel(model: Model): Command[] {
-  return change(model, 'cancel', 'none of them is under way', task => !isEnded(task))
-}
+export const retry = (model: Model) => change(model, 'retry', 'none of them is over yet', isEnded)
+export const cancel = (model: Model) => change(model, 'cancel', 'none of them is under way', task => !isEnded(task))
 
 /** Asks about those of the chosen tasks that it fits; a notice when it fits none. */
 function change(
@@ -66,10 +61,6 @@ export function send({ list, rows }: Model): Command[] {
   if (id === null || !row) return []
   if (isEnded(row.task)) return refuse(`${id} is over: its agent has ended`)
   return ask({ kind: 'line', label: `send ${id}:`, text: '', for: 'send', id })
-}
-
-export function stream({ list }: Model): Command[] {
-  return list.cursor === null ? [] : [{ effect: { kind: 'stream', id: list.cursor } }]
 }
 
 export function drain({ nodes, nodeCursor }: Model): Command[] {

@@ -41,10 +41,8 @@ async function change({ store, remote, signal }: Parts, { random }: Actions, eff
   const failed: string[] = []
   const requests = requestsOf(effect, random)
   for (const { path, json } of requests) {
-    const body = json === undefined ? {} : { json }
-    await remote
-      .call({ method: 'POST', path, signal, ...body })
-      .catch((thrown: unknown) => failed.push(asTdfError(thrown).message))
+    const request = { method: 'POST', path, signal, ...(json === undefined ? {} : { json }) } as const
+    await remote.call(request).catch((thrown: unknown) => failed.push(asTdfError(thrown).message))
   }
   if (signal.aborted) return
   const [reason] = failed

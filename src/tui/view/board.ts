@@ -9,7 +9,7 @@ import type { Model, Row } from '../state/model.ts'
 import { listHeight, previewHeight } from '../state/order.ts'
 import { isEnded, stateOf } from '../state/states.ts'
 import { costOf, focused, timeline, titleRule } from './detail.ts'
-import { age, type Line, pad, padLeft, padLine, type Span } from './line.ts'
+import { age, type Line, pad, padLine, type Span } from './line.ts'
 
 interface Cell {
   title: string
@@ -37,17 +37,12 @@ const SINCE: Cell = {
   title: ' FOR',
   width: 4,
   of: ({ task }, { now }) => {
-    const text = padLeft(age(isEnded(task) ? task.completedAt : task.stepEnteredAt, now), 4)
-    return { text, tone: 'quiet' }
+    return { text: age(isEnded(task) ? task.completedAt : task.stepEnteredAt, now).padStart(4), tone: 'quiet' }
   },
 }
 const NODE: Cell = { title: 'NODE', width: 14, of: ({ task }) => plain(task.node?.name ?? '') }
 const AGENT: Cell = { title: 'AGENT', width: 9, of: ({ task }) => plain(task.agent) }
-const COST: Cell = {
-  title: 'COST',
-  width: 7,
-  of: ({ task }) => plain(padLeft(costOf(task.usage), 7)),
-}
+const COST: Cell = { title: 'COST', width: 7, of: ({ task }) => plain(costOf(task.usage).padStart(7)) }
 
 /** What fits a window of this width, most important first. */
 function cellsOf(columns: number): Cell[] {
@@ -70,10 +65,8 @@ export function board(model: Model): Line[] {
   const { order, top } = model.list
   const height = listHeight(model)
   const rows = order.slice(top, top + height).flatMap(id => model.rows.get(id) ?? [])
-  const titles = padLine(
-    [{ text: `  ${cells.map(({ title, width }) => pad(title, width)).join(GAP)}`, tone: 'quiet' }],
-    columns,
-  )
+  const heads = cells.map(({ title, width }) => pad(title, width))
+  const titles = padLine([{ text: `  ${heads.join(GAP)}`, tone: 'quiet' }], columns)
   const lines = rows.map(row => taskLine(row, model, cells))
   if (rows.length === 0) lines.push(...empty(model))
   while (lines.length < height) lines.push([])

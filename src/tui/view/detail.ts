@@ -96,10 +96,9 @@ function fact(name: string, value: Line | string, width: number): Line {
 
 /** The steps in one line; what does not fit is left out at its beginning. */
 export function timeline(model: Model, width: number): Line {
-  const spans = stepRows(model).map(({ symbol, step, time, tone }) => ({
-    text: `${symbol} ${step} ${time}`.trimEnd(),
-    tone,
-  }))
+  const spans = stepRows(model).map(({ symbol, step, time, tone }) => {
+    return { text: `${symbol} ${step} ${time}`.trimEnd(), tone }
+  })
   const shown: Span[] = []
   let used = 2
   for (const span of spans.reverse()) {
@@ -118,7 +117,7 @@ function steps(model: Model): Line[] {
   ])
 }
 
-interface StepRow extends Pick<Span, 'tone'> {
+interface StepRow {
   symbol: string
   step: string
   time: string

@@ -26,10 +26,6 @@ export function pad(text: string, width: number): string {
   return short + ' '.repeat(Math.max(width - stringWidth(short), 0))
 }
 
-export function padLeft(text: string, width: number): string {
-  return text.padStart(width)
-}
-
 export function widthOf(line: Line): number {
   return line.reduce((sum, { text }) => sum + (NARROW.test(text) ? text.length : stringWidth(text)), 0)
 }
@@ -40,10 +36,7 @@ export function padLine(line: Line, width: number): Span[] {
   let left = width
   for (const span of line) {
     const wide = widthOf([span])
-    if (wide > left) {
-      spans.push({ ...span, text: pad(span.text, left) })
-      return spans
-    }
+    if (wide > left) return [...spans, { ...span, text: pad(span.text, left) }]
     spans.push(span)
     left -= wide
   }
@@ -84,11 +77,9 @@ export function kept(before: readonly Line[], now: readonly Line[]): readonly Li
 }
 
 function isSame(a: Line | undefined, b: Line): boolean {
+  const isSameSpan = ({ text, tone, isBold, isInverse }: Span, other: Span | undefined) =>
+    text === other?.text && tone === other.tone && isBold === other.isBold && isInverse === other.isInverse
   return a !== undefined && a.length === b.length && a.every((span, index) => isSameSpan(span, b[index]))
-}
-
-function isSameSpan(a: Span, b: Span | undefined): boolean {
-  return a.text === b?.text && a.tone === b.tone && a.isBold === b.isBold && a.isInverse === b.isInverse
 }
 
 /** Ages for cells: one unit, and coarse while young, so that a row that only grows older is seldom drawn anew. */

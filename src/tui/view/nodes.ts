@@ -3,7 +3,7 @@ import type { NodeJson } from '../../protocol/control.ts'
 import type { Model } from '../state/model.ts'
 import { listHeight, windowTop } from '../state/order.ts'
 import { nodeStateOf } from '../state/states.ts'
-import { age, type Line, pad, padLeft, padLine, type Span } from './line.ts'
+import { age, type Line, pad, padLine, type Span } from './line.ts'
 
 interface Cell {
   title: string
@@ -19,7 +19,7 @@ const CELLS: readonly Cell[] = [
     title: 'TASKS',
     width: 5,
     from: 0,
-    of: ({ workspaces, maxWorkspaces }) => padLeft(`${workspaces}/${maxWorkspaces}`, 5),
+    of: ({ workspaces, maxWorkspaces }) => `${workspaces}/${maxWorkspaces}`.padStart(5),
   },
   { title: 'PROVIDER', width: 8, from: 90, of: ({ provider }) => provider },
   { title: 'SIZE', width: 8, from: 90, of: ({ size }) => size ?? '' },
@@ -30,7 +30,7 @@ const CELLS: readonly Cell[] = [
     from: 70,
     of: ({ pricePerHour }) => (pricePerHour === null ? '' : `€${pricePerHour.toFixed(4)}`),
   },
-  { title: 'AGE', width: 4, from: 50, of: ({ createdAt }, now) => padLeft(age(createdAt, now), 4) },
+  { title: 'AGE', width: 4, from: 50, of: ({ createdAt }, now) => age(createdAt, now).padStart(4) },
 ]
 
 export function nodes(model: Model): Line[] {
