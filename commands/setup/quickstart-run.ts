@@ -73,9 +73,8 @@ async function startDaemon(cli: Cli, home: string): Promise<void> {
     await sleep(clock, LOOK_MS)
   }
   const tail = (await readFile(log, 'utf8')).trim().split('\n').slice(-5).join('\n')
-  throw new TdfError('DAEMON_UNREACHABLE', `the daemon did not start in ${START_MS_MAX / 1000} s:\n${tail}`, {
-    hint: 'tdf config check',
-  })
+  const message = `the daemon did not start in ${START_MS_MAX / 1000} s:\n${tail}`
+  throw new TdfError('DAEMON_UNREACHABLE', message, { hint: 'tdf config check' })
 }
 
 async function makeRepository(cli: Cli, folder: string): Promise<void> {

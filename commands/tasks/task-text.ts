@@ -38,6 +38,8 @@ const verdictOf = ({ status, verdict }: TaskJson) =>
 
 export const toneOf = (task: TaskJson): Tone => lookOf(task).tone
 
+const labelsOf = ({ labels }: TaskJson) => Object.entries(labels).map(entry => entry.join('='))
+
 export const taskColumns = (now: number): readonly Column<TaskJson>[] => [
   { title: 'ID', of: task => task.id },
   { title: 'STATUS', of: task => task.status, tone: toneOf },
@@ -54,12 +56,7 @@ export const taskColumns = (now: number): readonly Column<TaskJson>[] => [
   },
   {
     title: 'LABELS',
-    of: task =>
-      oneLine(
-        Object.entries(task.labels)
-          .map(entry => entry.join('='))
-          .join(','),
-      ) || '-',
+    of: task => oneLine(labelsOf(task).join(',')) || '-',
     wide: true,
   },
   { title: 'BRANCH', of: task => oneLine(task.result?.branch ?? '-'), wide: true },
@@ -89,12 +86,7 @@ export function taskDetails(task: TaskJson, now: number): string {
     ['node', node && oneLine(`${node.name} (${node.provider}${node.size ? `, ${node.size}` : ''})`)],
     ['workspace', task.workspace && `${task.workspace.id} (${task.workspace.status})`],
     ['session', session && `${session.id} (${session.status}${exitText(session)})`],
-    [
-      'labels',
-      Object.entries(task.labels)
-        .map(([key, value]) => oneLine(`${key}=${value}`))
-        .join(', '),
-    ],
+    ['labels', labelsOf(task).map(oneLine).join(', ')],
     ['result', result && resultLine(task)],
     ['beside it', savedText(task)],
     ['left out', leftOutLines(task).join('\n') || null],

@@ -62,9 +62,7 @@ export function createBackups({ store, world, stateDir, asideBytes = ASIDE_BYTES
 
   return {
     make() {
-      underWay ??= make().finally(() => {
-        underWay = null
-      })
+      underWay ??= make().finally(() => (underWay = null))
       return underWay
     },
     list,
@@ -94,11 +92,9 @@ async function copyAside({ sql }: Store, source: string, target: string): Promis
   const part = `${target}.part`
   freezeFile(sql)
   try {
-    const { exitCode, stderr } = await run('cp', ['--reflink=auto', '--', source, part], {
-      cwd: path.dirname(target),
-      env: { PATH: process.env.PATH ?? '/usr/bin:/bin' },
-      timeoutMs: COPY_TIMEOUT_MS,
-    })
+    const env = { PATH: process.env.PATH ?? '/usr/bin:/bin' }
+    const limits = { cwd: path.dirname(target), env, timeoutMs: COPY_TIMEOUT_MS }
+    const { exitCode, stderr } = await run('cp', ['--reflink=auto', '--', source, part], limits)
     if (exitCode !== 0) throw new TdfError('BACKUP_FAILED', `the database could not be copied: ${stderr.trim()}`)
     await chmod(part, 0o600)
     await publishFile(part, target)

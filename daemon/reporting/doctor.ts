@@ -52,10 +52,7 @@ function restartCommand(): string {
   return process.env.TDF_SYSTEM === '1' ? 'systemctl restart tdf-agent' : 'systemctl --user restart tdf-agent'
 }
 
-async function checkSandbox(
-  { localSandbox, agents }: Pick<Engine, 'localSandbox' | 'agents'>,
-  node: ReadNode,
-): Promise<FindingJson[]> {
+async function checkSandbox({ localSandbox, agents }: Engine, node: ReadNode): Promise<FindingJson[]> {
   const kind = localSandbox?.()?.kind
   if (!kind) return []
   const check = 'sandbox'

@@ -34,12 +34,8 @@ export interface Failure {
 export function recordFailure({ store, world }: Pick<Engine, 'store' | 'world'>, failure: Failure): void {
   const { id, level = 'error', source, taskId = null, step = null, code, message, context = {} } = failure
   const at = world.clock.now()
-  post(store.sql, {
-    id,
-    kind: 'error',
-    payload: { at, level, source, taskId, step, code, message, context },
-    dueAt: at,
-  })
+  const payload = { at, level, source, taskId, step, code, message, context }
+  post(store.sql, { id, kind: 'error', payload, dueAt: at })
 }
 
 /**
@@ -96,10 +92,9 @@ export interface ErrorFlush {
 
 /** Carries failures from the outbox to the observability database: soon after each, and before they are read. */
 export function createErrorFlush(
-  engine: Pick<Engine, 'store' | 'world' | 'log'>,
+  { store, world, log }: Pick<Engine, 'store' | 'world' | 'log'>,
   observability: Observability,
 ): ErrorFlush {
-  const { store, world, log } = engine
   let running: Promise<void> | null = null
 
   async function flush(): Promise<void> {

@@ -49,7 +49,7 @@ interface Round {
   fleet: MarkedFleet
   provider: ProviderName
   signal: AbortSignal
-  report: { adopted: number; removed: number; vanished: number; renewed: number }
+  report: Record<'adopted' | 'removed' | 'vanished' | 'renewed', number>
 }
 
 /** One that cannot be changed now keeps no other from being looked at. */
@@ -93,11 +93,6 @@ async function lookFor({ engine, signal, report }: Round, node: ReadNode): Promi
   if (machine?.state !== 'gone') return
   const facts = { ...node.facts, error: 'its machine is gone' }
   const wakeAt = engine.world.clock.now()
-  const change = {
-    status: 'lost' as const,
-    facts,
-    wakeAt,
-    waitingFor: nodeWaits.disappearance(),
-  }
+  const change = { status: 'lost', facts, wakeAt, waitingFor: nodeWaits.disappearance() } as const
   if (await engine.store.commit(() => saveNode(engine, node, change))) report.vanished += 1
 }

@@ -34,12 +34,9 @@ export const orphans: Sweep = {
   },
 }
 
-async function sweepNode(
-  engine: Engine,
-  node: ReadNode,
-  report: { removed: number; foreign: number },
-  signal: AbortSignal,
-) {
+type Counts = Record<'removed' | 'foreign', number>
+
+async function sweepNode(engine: Engine, node: ReadNode, report: Counts, signal: AbortSignal): Promise<void> {
   const agent = await engine.agents.of(node, signal, NODE_TIMEOUT_MS)
   for (const workspace of await agent.workspaces()) {
     const owner = ownerOf(engine, workspace)
@@ -51,16 +48,13 @@ async function sweepNode(
 }
 
 /** Over: nothing of ours will ever ask for it again, and what was in it is saved or was never worth saving. */
-function ownerOf(
-  { store, world, config }: Engine,
-  { workspaceId, taskId, attempt }: AgentWorkspace,
-): 'live' | 'over' | 'foreign' {
+function ownerOf({ store, world, config }: Engine, workspace: AgentWorkspace): 'live' | 'over' | 'foreign' {
+  const { workspaceId, taskId, attempt } = workspace
   if (!newestKey(store.sql, taskId)) return 'foreign'
   const row = readWorkspace(store.sql, workspaceId)
   const task = readAttempt(store.sql, { id: taskId, attempt })
   if (!row || !task) return 'foreign'
   if (row.releasedAt === null) return 'live'
-  return world.clock.now() - row.releasedAt > Math.min(config.sweeps.orphanMinAge, config.sweeps.interval)
-    ? 'over'
-    : 'live'
+  const keptMs = Math.min(config.sweeps.orphanMinAge, config.sweeps.interval)
+  return world.clock.now() - row.releasedAt > keptMs ? 'over' : 'live'
 }

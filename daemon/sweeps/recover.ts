@@ -56,9 +56,8 @@ export async function reach(engine: Engine, node: ReadNode, signal: AbortSignal)
   if (node.stateId !== null) return engine.agents.of(node, signal)
   const handshaken = await handshake(engine, node, signal)
   const deadlineAt = engine.world.clock.now() + engine.config.nodes.heldMax
-  await engine.store.commit(() =>
-    saveNode(engine, node, { ...handshaken, facts: { ...node.facts, ...handshaken.facts }, deadlineAt }),
-  )
+  const change = { ...handshaken, facts: { ...node.facts, ...handshaken.facts }, deadlineAt }
+  await engine.store.commit(() => saveNode(engine, node, change))
   return engine.agents.of({ ...node, ...handshaken }, signal)
 }
 

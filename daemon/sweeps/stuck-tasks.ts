@@ -67,11 +67,8 @@ async function adopt(engine: Engine, task: ReadTask): Promise<number> {
   const marked = { ...task, engineVersion: ENGINE_VERSION }
   const input = decisionInput(engine)
   const adopted = enter(marked, stepFor(engine, task), input, [])
-  const error = new TdfError(
-    'STEP_UNKNOWN',
-    `task ${task.id} was not managed by any engine; it goes on at ${adopted.task.step}`,
-  )
-  const transition = { ...adopted, failure: { error, final: false } }
+  const message = `task ${task.id} was not managed by any engine; it goes on at ${adopted.task.step}`
+  const transition = { ...adopted, failure: { error: new TdfError('STEP_UNKNOWN', message), final: false } }
   const saved = await store.commit(() => save(engine, task, transition, []))
   if (saved && adopted.task.step === 'node_selection') queue.add(placementRequest(store.sql, adopted.task))
   engine.placementChanged()

@@ -1,6 +1,6 @@
 /** What the control API speaks with the CLI and the dashboard. Types only: the CLI loads no parser. */
 import type { SavedRef } from '../core/saved.ts'
-import type { Cleanup, Status, Step, Verdict } from '../core/task.ts'
+import type { Cleanup, Status, Step, TaskResult, Verdict } from '../core/task.ts'
 
 /** A task as `--json` shows it: every key always there, null when empty, times in ISO 8601 UTC. */
 export interface TaskJson {
@@ -40,17 +40,7 @@ export interface TaskJson {
     model: string | null
   } | null
   verdict: Verdict | null
-  result: {
-    branch: string
-    commit: string
-    ahead: number
-    filesChanged: number
-    insertions: number
-    deletions: number
-    summary: string | null
-    salvaged: boolean
-    check: { command: string; exitCode: number | null } | null
-  } | null
+  result: TaskResult | null
   /** What came home beside the result's branch. */
   saved: SavedRef[]
   /** What was in the workspace and did not come home, or not as it was. */

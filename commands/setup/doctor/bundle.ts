@@ -54,11 +54,8 @@ export async function writeBundle(cli: Cli, found: readonly FindingJson[], wante
   const folder = mkdtempSync(path.join(tmpdir(), 'tdf-bundle-'))
   try {
     await fill(cli, path.join(folder, 'tdf-bundle'), found)
-    const packed = await run('tar', ['-czf', file, '-C', folder, 'tdf-bundle'], {
-      cwd: folder,
-      env: plainEnv(cli),
-      timeoutMs: TAR_MS,
-    })
+    const limits = { cwd: folder, env: plainEnv(cli), timeoutMs: TAR_MS }
+    const packed = await run('tar', ['-czf', file, '-C', folder, 'tdf-bundle'], limits)
     if (packed.exitCode !== 0)
       throw new TdfError('STATE_UNWRITABLE', `${file} was not written: ${packed.stderr.trim()}`)
     chmodSync(file, 0o600)

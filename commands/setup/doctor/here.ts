@@ -86,12 +86,8 @@ export async function checkDaemon(cli: Cli): Promise<FindingJson[]> {
   const client = cli.client()
   const status = await client.call<DaemonStatusJson>({ path: '/status', timeoutMs: STATUS_MS })
   const seen = await client.call<FindingJson[]>({ path: '/doctor', timeoutMs: EXAMINE_MS })
-  return [
-    ok('socket', `${client.socket} (from ${client.origin})`),
-    version(status),
-    await checkCallbacks(status),
-    ...seen,
-  ]
+  const socket = ok('socket', `${client.socket} (from ${client.origin})`)
+  return [socket, version(status), await checkCallbacks(status), ...seen]
 }
 
 function version({ version, pid }: DaemonStatusJson): FindingJson {

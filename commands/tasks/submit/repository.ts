@@ -15,7 +15,6 @@ import type { SubmitBody } from '../../../src/protocol/submit.ts'
 import { quoted } from '../../cli/arguments.ts'
 import { type Cli, say } from '../../cli/cli.ts'
 import { type Git, knownRemoteOf, remoteOf, userGit } from '../../cli/git.ts'
-
 import { type RepositorySetup, setupIn } from './setup.ts'
 
 type Repo = SubmitBody['repo']
@@ -128,45 +127,33 @@ async function dirtyCommit(cli: Cli, top: string, head: string, author: Taken['a
   const index = await mkdtemp(path.join(tmpdir(), 'tdf-index-'))
   try {
     const env = { GIT_INDEX_FILE: path.join(index, 'index') }
-    for (const args of [
-      ['read-tree', 'HEAD'],
-      ['add', '--all', '--', ':/'],
-    ])
-      await must(await git(args, env), args.join(' '))
+    must(await git(['read-tree', 'HEAD'], env), 'read-tree HEAD')
+    must(await git(['add', '--all', '--', ':/'], env), 'add --all -- :/')
     const tree = await git(['write-tree'], env)
-    await must(tree, 'write-tree')
-    const made = await git(['commit-tree', tree.stdout.trim(), '-p', head, '-m', 'Uncommitted changes at submit'], {
-      ...env,
-      ...identityEnv(author),
-    })
-    await must(made, 'commit-tree')
+    must(tree, 'write-tree')
+    const args = ['commit-tree', tree.stdout.trim(), '-p', head, '-m', 'Uncommitted changes at submit']
+    const made = await git(args, { ...env, ...identityEnv(author) })
+    must(made, 'commit-tree')
     return made.stdout.trim()
   } finally {
     await rm(index, { recursive: true, force: true })
   }
 }
 
-async function uploaded(
-  cli: Cli,
-  top: string,
-  commit: string,
-  name: string,
-): Promise<{ sha256: string; bytes: number }> {
+type Uploaded = { sha256: string; bytes: number }
+
+async function uploaded(cli: Cli, top: string, commit: string, name: string): Promise<Uploaded> {
   const client = cli.client()
-  const known = await client
-    .call<{ sha256: string; bytes: number; ref: string }>({
-      path: `/bundles?commit=${commit}&ref=${encodeURIComponent(name)}`,
-    })
-    .catch(error => {
-      if (error instanceof TdfError && error.code === 'NOT_FOUND') return undefined
-      throw error
-    })
+  const query = `commit=${commit}&ref=${encodeURIComponent(name)}`
+  const known = await client.call<Uploaded>({ path: `/bundles?${query}` }).catch(error => {
+    if (error instanceof TdfError && error.code === 'NOT_FOUND') return undefined
+    throw error
+  })
   if (known) return { sha256: known.sha256, bytes: known.bytes }
   const folder = await mkdtemp(path.join(tmpdir(), 'tdf-bundle-'))
   try {
     const file = await writeBundle(cli, top, commit, name, folder)
     const sha256 = await hashFile(file)
-    const query = `commit=${commit}&ref=${encodeURIComponent(name)}`
     await client.raw({ method: 'PUT', path: `/bundles/${sha256}?${query}`, upload: file, timeoutMs: 600_000 })
     return { sha256, bytes: (await stat(file)).size }
   } finally {

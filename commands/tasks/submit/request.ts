@@ -104,6 +104,7 @@ export function plannedSetup(cli: Cli, setup: RepositorySetup | null, options: P
 
 export function plannedText(task: PlannedTask): string {
   const { repo, agent, timeoutMs, labels } = task
+  const labelled = Object.entries(labels).map(entry => entry.join('='))
   const constraints = [task.node, task.provider, task.size, task.location].filter(wish => wish !== null)
   const facts = pairs([
     ['title', oneLine(task.title)],
@@ -116,14 +117,7 @@ export function plannedText(task: PlannedTask): string {
     ['check', task.check && oneLine(task.check)],
     ['only on', constraints.length > 0 ? oneLine(constraints.join(', ')) : null],
     ['ends after', timeoutMs === null ? null : formatDurationShort(timeoutMs)],
-    [
-      'labels',
-      oneLine(
-        Object.entries(labels)
-          .map(entry => entry.join('='))
-          .join(', '),
-      ),
-    ],
+    ['labels', oneLine(labelled.join(', '))],
     ['priority', task.priority === 0 ? null : String(task.priority)],
     ['would run', forecastText(task.placement)],
   ])

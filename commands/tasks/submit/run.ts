@@ -10,12 +10,7 @@ import { takeRepository } from './repository.ts'
 import { type PlannedTask, plannedSetup, plannedText, post, type SubmitOptions, submitBody } from './request.ts'
 import { allowSetup } from './setup.ts'
 
-export async function submit(
-  cli: Cli,
-  argument: string | undefined,
-  options: SubmitOptions,
-  command: Command,
-): Promise<void> {
+export async function submit(cli: Cli, argument: string | undefined, options: SubmitOptions, command: Command) {
   const format = formatOf(command)
   if (options.file !== undefined) {
     if (argument !== undefined || options.prompt !== undefined || cli.command.length > 0)
@@ -58,10 +53,8 @@ function showPlan(cli: Cli, plan: PlannedTask, format: Format): void {
 function announce(cli: Cli, task: TaskJson, format: Format, isChosen: boolean): void {
   if (format === 'json' || format === 'ndjson') return printJson(cli, task)
   if (format === 'id') return print(cli, task.id)
-  say(
-    cli,
-    `submitted: ${oneLine(task.title)}\n  agent:     ${agentText(task, isChosen)}\n  watch it:  tdf watch ${task.id}`,
-  )
+  const lines = [`submitted: ${oneLine(task.title)}`, `  agent:     ${agentText(task, isChosen)}`]
+  say(cli, [...lines, `  watch it:  tdf watch ${task.id}`].join('\n'))
   print(cli, task.id)
 }
 
