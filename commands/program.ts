@@ -1,5 +1,4 @@
 /** The command tree. What a command needs beyond its options is loaded when it runs. */
-
 import type { Command } from 'commander'
 import type { Cli } from './cli/cli.ts'
 import { exitCodesCommand } from './cli/exit-codes.ts'

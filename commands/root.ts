@@ -1,5 +1,4 @@
 /** The command that holds the others: what every command takes, and how its errors become ours. */
-
 import { Command, type CommanderError, Option } from 'commander'
 import { VERSION } from '../src/platform/version.ts'
 import { quoted } from './cli/arguments.ts'

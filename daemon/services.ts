@@ -1,5 +1,4 @@
 /** What the daemon is made of. Built once in main.ts; tests build it with models and a simulated clock. */
-
 import type { AgentClient } from '../src/clients/agent.ts'
 import type { LoadedConfig } from '../src/config/load/load.ts'
 import type { Config } from '../src/config/schema/schema.ts'

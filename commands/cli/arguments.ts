@@ -1,5 +1,4 @@
 /** Arguments and options that several commands share: how they are read, and which tasks they name. */
-
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Status } from '../../src/core/task.ts'
 import type { TaskJson } from '../../src/protocol/control.ts'

@@ -1,7 +1,6 @@
 /**
  * Questions to a person: confirmations, hidden values, the prompt of a task. Without a terminal nothing is confirmed.
  */
-
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'

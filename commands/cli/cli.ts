@@ -1,5 +1,4 @@
 /** What every command is handed: the daemon, the terminal, the output forms, and how errors of usage are made. */
-
 import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import path from 'node:path'

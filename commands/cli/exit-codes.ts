@@ -1,5 +1,4 @@
 /** The exit codes, which never change: for `tdf exit-codes`, `tdf help exit-codes` and the manual. */
-
 import { Command } from 'commander'
 import { type Cli, formatOf, print, printJson } from './cli.ts'
 import { examples } from './examples.ts'

@@ -1,5 +1,4 @@
 /** Git as its user runs it: their repository and settings, never a question; and where their remotes are. */
-
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'

@@ -1,5 +1,4 @@
 /** A long text in the user's pager. */
-
 import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'

@@ -1,5 +1,4 @@
 /** `tdf daemon`: run it, look at it, end it, make it a service. */
-
 import { Command } from 'commander'
 import { TdfError } from '../../src/core/errors.ts'
 import { realWorld, sleep } from '../../src/platform/world.ts'

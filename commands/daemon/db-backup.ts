@@ -1,5 +1,4 @@
 /** Makes a backup through the daemon, or on the files when it is down. */
-
 import { copyFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Command } from 'commander'

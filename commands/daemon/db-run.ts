@@ -2,7 +2,6 @@
  * The database as a file, while no daemon has it: the one command that does not go through the daemon. It takes the
  * daemon's own lock first, so that the two never meet.
  */
-
 import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'

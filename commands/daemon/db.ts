@@ -1,5 +1,4 @@
 /** `tdf db`: the database that everything is in. A backup goes through the daemon; the rest needs it to be down. */
-
 import { Command } from 'commander'
 import type { Cli } from '../cli/cli.ts'
 import { examples } from '../cli/examples.ts'

@@ -1,5 +1,4 @@
 /** Where the units of a service live, what they say here, and the programs that manage them. */
-
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'

@@ -1,5 +1,4 @@
 /** Writes the units, makes what they need, and starts them. Doing it again changes nothing. */
-
 import { constants, existsSync, mkdirSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'

@@ -1,5 +1,4 @@
 /** `tdf daemon start|restart|logs`: the service by the names that one looks for here; systemd does the work. */
-
 import { Command, Option } from 'commander'
 import { wholeNumber } from '../cli/arguments.ts'
 import type { Cli } from '../cli/cli.ts'

@@ -1,5 +1,4 @@
 /** What `tdf node` does. */
-
 import type { Command } from 'commander'
 import { TdfError } from '../../src/core/errors.ts'
 import { realWorld } from '../../src/platform/world.ts'

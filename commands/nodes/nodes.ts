@@ -1,5 +1,4 @@
 /** `tdf node`: look at machines, take them out of work, let them go. */
-
 import { Command } from 'commander'
 import { wholeNumber } from '../cli/arguments.ts'
 import type { Cli } from '../cli/cli.ts'

@@ -1,5 +1,4 @@
 /** What `tdf reap` does. It talks to the provider itself, since there may be no daemon any more. */
-
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import type { Command } from 'commander'

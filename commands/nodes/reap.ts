@@ -1,5 +1,4 @@
 /** `tdf reap`: ends paid machines that a dead daemon left. From any machine that has the token. */
-
 import { Command } from 'commander'
 import type { Cli } from '../cli/cli.ts'
 import { examples } from '../cli/examples.ts'

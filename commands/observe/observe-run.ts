@@ -1,5 +1,4 @@
 /** What `logs`, `events` and `errors` do. */
-
 import type { Command } from 'commander'
 import { streamEvents } from '../../src/clients/events.ts'
 import { realWorld } from '../../src/platform/world.ts'

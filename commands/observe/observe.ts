@@ -1,5 +1,4 @@
 /** Following: `logs`, `events`, `errors`. */
-
 import { Command } from 'commander'
 import { TASK, wholeNumber } from '../cli/arguments.ts'
 import type { Cli } from '../cli/cli.ts'

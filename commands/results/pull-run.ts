@@ -1,5 +1,4 @@
 /** `tdf pull`: the commits of a task as a branch, without touching what is checked out. */
-
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'

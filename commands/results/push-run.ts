@@ -1,5 +1,4 @@
 /** `tdf push`: the daemon pushes, in one try, and answers how it went. */
-
 import { existsSync } from 'node:fs'
 import { TdfError } from '../../src/core/errors.ts'
 import type { PushJson, TaskJson } from '../../src/protocol/control.ts'

@@ -1,5 +1,4 @@
 /** `diff`, `apply` and `shell` at work. */
-
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'

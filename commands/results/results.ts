@@ -1,5 +1,4 @@
 /** The work of a task, from the daemon's own copy: `diff`, `apply`, `pull`, `push`, `shell`. */
-
 import { Command } from 'commander'
 import { type Cli, formatOf } from '../cli/cli.ts'
 import { examples } from '../cli/examples.ts'

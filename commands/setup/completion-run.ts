@@ -1,5 +1,4 @@
 /** What could stand under the cursor: commands, options, their values, and tasks and nodes that are there now. */
-
 import type { Command, Option } from 'commander'
 import { isTerminal, STATUSES, STEPS } from '../../src/core/task.ts'
 import type { NodeJson, TaskJson } from '../../src/protocol/control.ts'

@@ -1,5 +1,4 @@
 /** `tdf completion SHELL`: a script to keep in a file; and `tdf complete`, which the script asks at each TAB. */
-
 import { Argument, Command } from 'commander'
 import { type Cli, print } from '../cli/cli.ts'
 import { examples } from '../cli/examples.ts'

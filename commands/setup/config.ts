@@ -1,5 +1,4 @@
 /** `tdf config`: what is in force, where it comes from, and whether a file is right. No daemon is needed. */
-
 import { Command } from 'commander'
 import { type Cli, formatOf, print, printJson, printOne, say, shapeOf } from '../cli/cli.ts'
 import { examples } from '../cli/examples.ts'

@@ -1,5 +1,4 @@
 /** `tdf doctor`: checks everything that tdf needs, and names what mends each finding. */
-
 import { Command } from 'commander'
 import type { Cli } from '../cli/cli.ts'
 import { examples } from '../cli/examples.ts'

@@ -2,7 +2,6 @@
  * `tdf man`: the manual, written from the command tree and the schema of the configuration. The build keeps it as
  * files.
  */
-
 import { Argument, Command } from 'commander'
 import { type Cli, print } from '../cli/cli.ts'
 import { examples } from '../cli/examples.ts'

@@ -1,5 +1,4 @@
 /** The pages of the manual by name. */
-
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Command } from 'commander'

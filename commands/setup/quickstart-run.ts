@@ -1,5 +1,4 @@
 /** A daemon in a temporary home, a small repository, one task: shown step by step, then everything is taken away. */
-
 import { closeSync, openSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -1,5 +1,4 @@
 /** `tdf quickstart`: the whole journey in a folder of its own, to see it before one trusts it. */
-
 import { Command } from 'commander'
 import type { Cli } from '../cli/cli.ts'
 import { examples } from '../cli/examples.ts'

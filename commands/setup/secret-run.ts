@@ -1,5 +1,4 @@
 /** `tdf secret` at work. */
-
 import type { Command } from 'commander'
 import { realWorld } from '../../src/platform/world.ts'
 import type { SecretJson } from '../../src/protocol/control.ts'

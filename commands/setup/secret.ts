@@ -2,7 +2,6 @@
  * `tdf secret`: values that agents and pushes are given by name. They come by stdin or a hidden prompt, never as an
  * argument.
  */
-
 import { Command } from 'commander'
 import type { Cli } from '../cli/cli.ts'
 import { examples } from '../cli/examples.ts'

@@ -1,5 +1,4 @@
 /** `tdf version`: of this program and of the daemon, and whether they fit. */
-
 import { Command } from 'commander'
 import { TdfError } from '../../src/core/errors.ts'
 import { VERSION } from '../../src/platform/version.ts'

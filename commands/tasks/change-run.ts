@@ -1,5 +1,4 @@
 /** What `retry`, `cancel`, `send`, `rm` and `prune` do. The daemon alone decides what may be done to a task. */
-
 import type { Command } from 'commander'
 import type { Request } from '../../src/clients/control.ts'
 import { asTdfError, ERRORS } from '../../src/core/errors.ts'

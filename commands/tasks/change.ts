@@ -1,5 +1,4 @@
 /** Changing tasks: `retry`, `cancel`, `send`, `rm`, `prune`. */
-
 import { Command } from 'commander'
 import { type Selection, selecting, TASK, TASKS } from '../cli/arguments.ts'
 import type { Cli } from '../cli/cli.ts'

@@ -1,5 +1,4 @@
 /** What `ls`, `show` and `why` do. */
-
 import type { Command } from 'commander'
 import { formatDurationShort } from '../../src/core/duration.ts'
 import { realWorld } from '../../src/platform/world.ts'

@@ -1,5 +1,4 @@
 /** Looking at tasks: `ls`, `show`, `why`. */
-
 import { Command, Option } from 'commander'
 import { collect, collectLabel, TASK, wholeNumber } from '../cli/arguments.ts'
 import type { Cli } from '../cli/cli.ts'

@@ -1,5 +1,4 @@
 /** `tdf submit`: words become a request. A local repository is bundled here, as its user; the daemon never opens it. */
-
 import { Command, Option } from 'commander'
 import { amount, collectLabel, integer } from '../cli/arguments.ts'
 import type { Cli } from '../cli/cli.ts'

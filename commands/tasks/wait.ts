@@ -1,5 +1,4 @@
 /** `wait` and `watch`: until tasks are where somebody wants them. */
-
 import { Command, InvalidArgumentError } from 'commander'
 import { isSettled, STEPS } from '../../src/core/task.ts'
 import type { TaskJson } from '../../src/protocol/control.ts'

@@ -1,5 +1,4 @@
 /** Where nodes call: the address that they are given, and the one by which the daemon reaches it itself. */
-
 import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
 import { parseListen } from '../../src/config/schema/kinds.ts'

@@ -2,7 +2,6 @@
  * Callbacks: VM agent → daemon, on a port and a router of their own. The caller is authenticated before the body is read;
  * what it reports is stored before it is answered. The engine does the rest at its own pace.
  */
-
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import type { z } from 'zod'
 import { TdfError } from '../../src/core/errors.ts'

@@ -1,5 +1,4 @@
 /** The control API: for the CLI and the dashboard, on a unix socket that only their user can open. */
-
 import { Hono } from 'hono'
 import { TdfError } from '../../src/core/errors.ts'
 import { API_LEVEL, VERSION } from '../../src/platform/version.ts'

@@ -2,7 +2,6 @@
  * What every listener refuses before it looks at a request (browsers, foreign hosts, other bodies), and its error
  * answers.
  */
-
 import type { Context, MiddlewareHandler } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { asTdfError, ERRORS, TdfError } from '../../src/core/errors.ts'

@@ -1,5 +1,4 @@
 /** The metrics and the health of the daemon on a loopback port, for a collector that cannot open a unix socket. */
-
 import { Hono } from 'hono'
 import { TdfError } from '../../src/core/errors.ts'
 import type { Health } from '../reporting/health.ts'

@@ -2,7 +2,6 @@
  * Backups of the database while it is in use. A small one is written in one go; a large one would hold up every callback
  * meanwhile, so its file is frozen and copied by a process of its own.
  */
-
 import { chmod, mkdir, readdir, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { TdfError } from '../../src/core/errors.ts'

@@ -3,7 +3,6 @@
  * what is known stays safe. A reserve on the disk is given up at the first write that finds no room, so that the state
  * can still be written.
  */
-
 import { existsSync, rmSync, statfsSync } from 'node:fs'
 import { open, rm, stat } from 'node:fs/promises'
 import path from 'node:path'

@@ -1,5 +1,4 @@
 /** What `[providers.local] sandbox` means here: the places of this daemon that no task may see. */
-
 import { accessSync, constants } from 'node:fs'
 import path from 'node:path'
 import type { Config } from '../../src/config/schema/schema.ts'

@@ -2,7 +2,6 @@
  * Values that agents and pushes are given by name: a file each in the state folder, closed to others, read when it is
  * used. What is not there is looked up in the daemon's environment.
  */
-
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { TdfError } from '../../src/core/errors.ts'

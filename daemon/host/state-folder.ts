@@ -1,5 +1,4 @@
 /** The state of the installation, opened for this daemon alone: folders, lock, identity, the two databases. */
-
 import { chmodSync, mkdirSync, statSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'

@@ -1,5 +1,4 @@
 /** Puts notices into the outbox, a row for each configured channel: one that is down never holds up another. */
-
 import type { NoticeEvent } from '../../src/config/schema/outward.ts'
 import type { Config } from '../../src/config/schema/schema.ts'
 import { isTerminal, type Task } from '../../src/core/task.ts'

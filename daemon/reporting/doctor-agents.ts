@@ -1,5 +1,4 @@
 /** Each agent: whether its program is there for the local node, in which version, and whether it can log in. */
-
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'

@@ -2,7 +2,6 @@
  * Whether the daemon is well. The watchdog, `/health`, the metrics and `doctor` ask here. A *vital* check that fails is
  * mended by a new start; any other is mended outside, and a restart would only hide it.
  */
-
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { asTdfError } from '../../src/core/errors.ts'
 import { sleep } from '../../src/platform/world.ts'

@@ -1,5 +1,4 @@
 /** What the daemon counts while it runs. */
-
 import type { JournalEvent } from '../../src/store/tables/journal.ts'
 import { createMetrics, type Metrics } from './metric-registry.ts'
 

@@ -1,5 +1,4 @@
 /** A bundle from which a workspace can be made: the whole history of a result, with the conversation that led to it. */
-
 import { stat } from 'node:fs/promises'
 import { TdfError } from '../../src/core/errors.ts'
 import { type ResumeFacts, resultRefOf, type Task } from '../../src/core/task.ts'

@@ -1,5 +1,4 @@
 /** Results in git: fetched from the node's bundle, checked object by object, and only then named. */
-
 import { existsSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'

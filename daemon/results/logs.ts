@@ -1,5 +1,4 @@
 /** What sessions printed, as files of ours: copied before a workspace is deleted, and read when it is gone. */
-
 import { mkdir, open, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { AgentClient } from '../../src/clients/agent.ts'

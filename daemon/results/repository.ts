@@ -1,5 +1,4 @@
 /** One bare repository for each source: made when first needed, written to by one at a time, never with foreign settings. */
-
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'

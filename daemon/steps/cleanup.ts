@@ -2,7 +2,6 @@
  * Undoes what the attempt made outside. Each thing is a work item of its own, tried again until it is confirmed; what
  * cannot be confirmed now is left to the sweep, visibly.
  */
-
 import { taskWaits } from '../../src/text/waiting.ts'
 import { wait } from '../engine/rules/outcome.ts'
 import type { StepHandler } from './step.ts'

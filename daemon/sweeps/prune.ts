@@ -1,5 +1,4 @@
 /** Removes what is out of retention: old rows, failures and logs, uploads and downloads that were left. */
-
 import { readdir, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { readLive } from '../../src/store/tables/attempts.ts'

@@ -3,7 +3,6 @@
  * has none becomes its result, every other workspace is saved into a file of its own; then the machine goes, or serves as
  * before where tasks have found their runs on it.
  */
-
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import type { AgentClient } from '../../src/clients/agent.ts'

@@ -1,5 +1,4 @@
 /** `tdf-agent`: reads the command line, runs the agent or one session, and is the only place that ends the process. */
-
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import process from 'node:process'

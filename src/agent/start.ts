@@ -1,5 +1,4 @@
 /** The agent as a whole: state, parts, listener; and its end, which leaves sessions running. */
-
 import { join } from 'node:path'
 import process from 'node:process'
 import { getRequestListener } from '@hono/node-server'

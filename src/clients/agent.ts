@@ -2,7 +2,6 @@
  * The daemon's view of a VM agent. Nothing that it answers is believed: shapes, sizes and numbers are checked, and an
  * answer about one thing has to be about the thing that was asked for.
  */
-
 import { TdfError } from '../core/errors.ts'
 import type { World } from '../platform/world.ts'
 import * as api from '../protocol/agent-api.ts'

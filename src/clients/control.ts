@@ -2,7 +2,6 @@
  * The CLI's way to the daemon: HTTP over its unix socket. On the fast path of every command, so it imports node:http
  * and little else. A daemon that cannot be reached gets one of four errors, each with its own remedy.
  */
-
 import { createReadStream, createWriteStream } from 'node:fs'
 import http from 'node:http'
 import { connect } from 'node:net'

@@ -2,7 +2,6 @@
  * The journal as it happens. A stream that breaks is taken up where it was; losing it says nothing about a task, so
  * a caller that decides something reads the task itself after every `look`.
  */
-
 import type { IncomingMessage } from 'node:http'
 import { createParser } from 'eventsource-parser'
 import { asTdfError, TdfError } from '../core/errors.ts'

@@ -1,5 +1,4 @@
 /** One HTTP exchange over a unix socket or TCP, bounded in time and size. `fetch` cannot dial a socket and loads slowly. */
-
 import { createReadStream, createWriteStream } from 'node:fs'
 import http from 'node:http'
 import https from 'node:https'

@@ -1,5 +1,4 @@
 /** `.tdf.toml` at the top of a repository: what it wants done for a task, whoever submits it. */
-
 import { getStaticTOMLValue, parseTOML } from 'toml-eslint-parser'
 import { z } from 'zod'
 

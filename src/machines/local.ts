@@ -2,7 +2,6 @@
  * This machine as a node: an agent process of its own that outlives the daemon and is found again by pid, start time
  * and boot. It is started when it is not there, however often that is asked.
  */
-
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'

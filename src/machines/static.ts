@@ -1,5 +1,4 @@
 /** Static nodes: an agent reached at a url with its token, or a machine reached by ssh, where tdf brings the agent. */
-
 import { readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import type { AgentLine } from '../clients/agent.ts'

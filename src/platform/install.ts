@@ -2,7 +2,6 @@
  * Who this installation is: an id that marks its machines and a key that makes its tokens. Tied to the machine it was
  * made on, so that a copied state folder does not take the servers of the original for its own.
  */
-
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { TdfError } from '../core/errors.ts'

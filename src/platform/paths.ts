@@ -2,7 +2,6 @@
  * Where this installation lives, and whether a place is one that may be believed. On the CLI's fast path: imports nothing
  * but Node's own modules and the error table; only what is about trust touches files.
  */
-
 import { lstatSync, readFileSync, readlinkSync, type Stats } from 'node:fs'
 import { homedir } from 'node:os'
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path'

@@ -1,5 +1,4 @@
 /** Processes: run one to its end, start one that outlives us, and check whether it is still the same one. */
-
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { closeSync, readdirSync, readFileSync } from 'node:fs'
 import { constants } from 'node:os'

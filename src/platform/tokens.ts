@@ -2,7 +2,6 @@
  * Callback tokens: HMAC-SHA256 over what they allow, keyed by the installation. They can be made again after a crash
  * and are never stored; the database holds their hashes.
  */
-
 import { createHash, createHmac } from 'node:crypto'
 import type { Task } from '../core/task.ts'
 import type { Install } from './install.ts'

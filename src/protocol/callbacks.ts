@@ -1,5 +1,4 @@
 /** Callbacks: VM agent → daemon. The same bodies are the `data` of the agent's outbox events. */
-
 import { z } from 'zod'
 import { counter, id, nullable, percent, text } from './shapes.ts'
 

@@ -1,5 +1,4 @@
 /** Small pieces that the wire shapes are made of, and the one way in which a bad body is refused. */
-
 import { z } from 'zod'
 import { TdfError } from '../core/errors.ts'
 

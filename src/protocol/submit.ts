@@ -1,5 +1,4 @@
 /** The body of a submit. The CLI bundles local repositories and uploads them first; the daemon never opens one. */
-
 import { z } from 'zod'
 import { counter, id, nullable, text } from './shapes.ts'
 

@@ -2,7 +2,6 @@
  * The second database: failures and sweep actions, for people to read. How long steps took is in the journal. It may be lost: a broken one is set aside and
  * never stops the daemon. Rows come from the outbox of the first and are copied by id, so twice is once.
  */
-
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { TdfError } from '../core/errors.ts'

@@ -1,5 +1,4 @@
 /** The one file that subscribes: draws the frame of the model, and hands on what is pressed. */
-
 import { Box, type Key, Text, useInput } from 'ink'
 import { memo, useState, useSyncExternalStore } from 'react'
 import type { Model } from './state/model.ts'

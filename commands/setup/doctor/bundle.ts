@@ -2,7 +2,6 @@
  * `tdf doctor --bundle`: what a bug report needs, in one archive that can be shown to others. It holds what tdf itself
  * counted and decided, and no text that a user or an agent wrote.
  */
-
 import {
   chmodSync,
   existsSync,

@@ -1,5 +1,4 @@
 /** The checks in their order, as a table. A check that fails is a finding and does not hold up the others. */
-
 import type { Command } from 'commander'
 import { asTdfError, shownHint } from '../../../src/core/errors.ts'
 import type { FindingJson } from '../../../src/protocol/control.ts'

@@ -1,5 +1,4 @@
 /** What can be seen from here, whether a daemon runs or not. */
-
 import { statfsSync, statSync } from 'node:fs'
 import process from 'node:process'
 import { httpTransport } from '../../../src/clients/transport.ts'

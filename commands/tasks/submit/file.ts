@@ -1,5 +1,4 @@
 /** `tdf submit --file tasks.ndjson`: a task a line, with the names of the options as keys. All or nothing is read. */
-
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Command } from 'commander'

@@ -2,7 +2,6 @@
  * The repository of a task. A url is passed on; a local one is bundled with its full history, as its user, without
  * writing to it: refs and objects that tdf needs go to a repository of its own that borrows the user's objects.
  */
-
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -1,5 +1,4 @@
 /** What `tdf submit` does: read the prompt, take the repository, hand the task over, and wait if that was asked. */
-
 import type { Command } from 'commander'
 import type { TaskJson } from '../../../src/protocol/control.ts'
 import { oneLine } from '../../../src/text/sanitize.ts'

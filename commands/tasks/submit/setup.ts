@@ -2,7 +2,6 @@
  * Whether the `setup` of a repository's `.tdf.toml` may run: it is a command of whoever wrote the repository, in a folder that
  * may merely lie here. It is asked for once for each repository and text, and remembered for the user of this program.
  */
-
 import { createHash } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import path from 'node:path'

@@ -1,5 +1,4 @@
 /** Uploads of local repositories: by hash, whole or not at all. */
-
 import { createHash } from 'node:crypto'
 import { createWriteStream, existsSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'

@@ -1,5 +1,4 @@
 /** The daemon itself: is it well, what does it hold, and its orderly end. */
-
 import { createReadStream } from 'node:fs'
 import { Readable } from 'node:stream'
 import { Hono } from 'hono'

@@ -1,5 +1,4 @@
 /** The journal, as a page or as a stream that goes on where it was left; and the failures on record. */
-
 import { type Context, Hono } from 'hono'
 import { streamSSE } from 'hono/streaming'
 import { TdfError } from '../../../src/core/errors.ts'

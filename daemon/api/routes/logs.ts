@@ -1,5 +1,4 @@
 /** What sessions print: from the node while the workspace stands, from our own copy afterwards. */
-
 import { Hono } from 'hono'
 import type { AgentClient } from '../../../src/clients/agent.ts'
 import { TdfError } from '../../../src/core/errors.ts'

@@ -1,5 +1,4 @@
 /** Nodes: look, add, drain, remove. */
-
 import { Hono } from 'hono'
 import { TdfError } from '../../../src/core/errors.ts'
 import { addBox, scanBox } from '../../../src/protocol/nodes.ts'

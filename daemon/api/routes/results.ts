@@ -1,5 +1,4 @@
 /** Results, from the daemon's own copy: the difference, a bundle to fetch, a push; and forgetting them. */
-
 import { createReadStream } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import path from 'node:path'

@@ -1,5 +1,4 @@
 /** Submit, look, and change tasks. */
-
 import { createHash } from 'node:crypto'
 import { type Context, Hono } from 'hono'
 import { TdfError } from '../../../src/core/errors.ts'

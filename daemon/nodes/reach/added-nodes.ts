@@ -2,7 +2,6 @@
  * Boxes that `tdf node add` brought: kept in a file of the state folder beside those of the configuration, and there at
  * once, without a restart. The host key that was confirmed is the one that counts from then on.
  */
-
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import type { StaticNodeConfig } from '../../../src/config/schema/schema.ts'

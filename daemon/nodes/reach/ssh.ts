@@ -2,7 +2,6 @@
  * Connections to machines by ssh: one link a node, made when it is first asked for. Keys and pinned host keys lie in the
  * state folder, sockets in the run folder; both are named after the node, so that a new daemon takes up the same.
  */
-
 import { createHash } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import path from 'node:path'

@@ -1,5 +1,4 @@
 /** All routes of the agent behind one guard, and every error in one shape. */
-
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { Hono, type MiddlewareHandler } from 'hono'
 import { messageOf, Refusal } from '../errors.ts'

@@ -1,5 +1,4 @@
 /** The node as a whole: health, registration, the outbox. */
-
 import type { Hono } from 'hono'
 import { VERSION } from '../../platform/version.ts'
 import {

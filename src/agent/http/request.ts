@@ -1,5 +1,4 @@
 /** What the routes take from a request (body, query, ids), each bounded and checked, and the one shape of an error. */
-
 import type { IncomingMessage } from 'node:http'
 import type { HttpBindings } from '@hono/node-server'
 import type { Context, MiddlewareHandler } from 'hono'

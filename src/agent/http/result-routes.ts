@@ -1,5 +1,4 @@
 /** What a workspace's agent did, brought home. */
-
 import { createReadStream, rmSync, statSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream/promises'

@@ -1,5 +1,4 @@
 /** Sessions of a workspace: started, looked at, prompted, cancelled, read. */
-
 import type { Hono } from 'hono'
 import { permissionAnswer, promptDelivery, startSession as startSessionBody } from '../../protocol/agent-api.ts'
 import { idPattern } from '../../protocol/shapes.ts'

@@ -1,5 +1,4 @@
 /** Workspaces: made, fed, looked at, stopped, deleted. */
-
 import type { Hono } from 'hono'
 import { type AgentWorkspace, createWorkspace } from '../../protocol/agent-api.ts'
 import type { Agent } from '../agent.ts'

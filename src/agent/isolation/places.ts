@@ -1,5 +1,4 @@
 /** Tables of places: what of a machine a confined command is shown, and what nobody is shown who did not ask for it. */
-
 import { basename, join } from 'node:path'
 
 /** Programs and libraries: what every user of a machine may read (hier(7)); Nix and Guix keep theirs in stores. */

@@ -1,5 +1,4 @@
 /** The process table of this machine, read from /proc (proc(5)). */
-
 import { readdirSync, readFileSync } from 'node:fs'
 import process from 'node:process'
 import { sendSignal } from '../../platform/process.ts'

@@ -2,7 +2,6 @@
  * A command behind bwrap(1): users, processes and file system of its own, the network of the machine. What cannot be
  * confined is refused, never run as it is.
  */
-
 import { chownSync, existsSync, mkdirSync, realpathSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'

@@ -1,5 +1,4 @@
 /** Which slot a workspace has: given at its creation, kept in its record, free again when the workspace is deleted. */
-
 import { createHash } from 'node:crypto'
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'

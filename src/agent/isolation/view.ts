@@ -3,7 +3,6 @@
  * Nothing is hidden by a cover, which would fall off when what it covers is made anew: what is not shown is not there,
  * so that what does not exist at the start is never visible later.
  */
-
 import { lstatSync, mkdirSync, readdirSync, readlinkSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, isAbsolute, join } from 'node:path'
 import type { SessionRequest } from '../sessions/folder.ts'

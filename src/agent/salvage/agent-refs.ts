@@ -1,5 +1,4 @@
 /** Refs, HEAD and what HEAD has left behind in the agent's repository, read line by line from its files. */
-
 import { join } from 'node:path'
 import { isObjectId, isRefName } from './listing.ts'
 import { type Boundary, type GitFolder, isPlainFolder, namesInside, readInside } from './untrusted.ts'

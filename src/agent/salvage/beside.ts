@@ -1,5 +1,4 @@
 /** What is saved beside HEAD: which refs that takes, and how far each is ahead. */
-
 import type { SavedRef } from '../../core/saved.ts'
 import type { AgentHead, AgentRefs } from './agent-refs.ts'
 import type { LinkedTree } from './linked.ts'

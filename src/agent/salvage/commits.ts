@@ -1,5 +1,4 @@
 /** The commits that tdf itself makes. Fixed in every part, so that the same tree gives the same id. */
-
 import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'

@@ -3,7 +3,6 @@
  * computes every id anew, checks every object, and refuses a ref of which something is missing. So what is kept needs
  * nothing of the agent's any more.
  */
-
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { git, gitOutput } from '../../platform/git.ts'

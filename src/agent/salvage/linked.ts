@@ -1,5 +1,4 @@
 /** Work trees that the agent linked to its repository (git-worktree(1)), wherever they lie. */
-
 import { chmodSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { type AgentHead, type AgentRefs, linkedFolders, readAgentHead } from './agent-refs.ts'

@@ -1,5 +1,4 @@
 /** git's NUL-separated answers about one tree, against an index of our own. */
-
 import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type GitFolder, isPlainFile, realInside } from './untrusted.ts'

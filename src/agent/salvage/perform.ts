@@ -1,5 +1,4 @@
 /** One salvage, from the agent's files to refs in the salvage repository. */
-
 import { existsSync, mkdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'

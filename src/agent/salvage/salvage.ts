@@ -4,7 +4,6 @@
  * the table); REF-log and REF-session are its output and its conversation.
  * The answer is kept, so that asking again gives the same until there is something new to save.
  */
-
 import { join } from 'node:path'
 import { z } from 'zod'
 import { notHome } from '../../core/saved.ts'

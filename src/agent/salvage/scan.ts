@@ -1,5 +1,4 @@
 /** What has to be saved of a work tree: changed and untracked files, removed ones, and repositories within it. */
-
 import { accessSync, constants, readdirSync, type Stats } from 'node:fs'
 import type { LeftOutKind } from '../../core/saved.ts'
 import { readAgentHead, readAgentRefs, remoteTips } from './agent-refs.ts'

@@ -3,7 +3,6 @@
  * the pristine copy and from what the agent left. New objects are made here; what is to stay is then fetched into the
  * salvage repository, which checks every object of it. The agent's own configuration is never read.
  */
-
 import { appendFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { BOUNDED_CONFIG, type GitOptions, git, gitOutput } from '../../platform/git.ts'

@@ -1,5 +1,4 @@
 /** `POST …/prompt`: a further prompt for a running session, stored once for each delivery id. */
-
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { z } from 'zod'

@@ -1,5 +1,4 @@
 /** What a session's agent has reported about itself, stored by its runner. */
-
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'

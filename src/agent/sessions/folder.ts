@@ -2,7 +2,6 @@
  * A session is a folder. The agent writes `request.json` and `prompt`; its runner claims the folder, notes the start,
  * and leaves the end. Read in this order, they say where the session is, also after a crash of either.
  */
-
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'

@@ -1,5 +1,4 @@
 /** Starting a session's runner, asking it to end, and doing its books when it died. */
-
 import { closeSync, openSync } from 'node:fs'
 import { bootId, isAlive, sendSignal, startDetached } from '../../platform/process.ts'
 import { sleep } from '../../platform/world.ts'

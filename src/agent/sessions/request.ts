@@ -1,5 +1,4 @@
 /** The folder of a session, made in one step and taken away in one step. */
-
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeFolder, moveDurable, writeDurable } from '../../platform/files.ts'

@@ -3,7 +3,6 @@
  * request is on the disk before the runner is born, and the runner claims it before the command is. A repeat finds
  * out how far the first call came and goes on from there.
  */
-
 import { readIfThere } from '../../platform/files.ts'
 import { sleep } from '../../platform/world.ts'
 import type { StartSession } from '../../protocol/agent-api.ts'

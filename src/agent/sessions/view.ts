@@ -1,5 +1,4 @@
 /** What the node's agent answers about a session. */
-
 import { statSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { z } from 'zod'

@@ -1,5 +1,4 @@
 /** Noticing the end of sessions: by a look each second, and at once where the system reports new files. */
-
 import { watch } from 'node:fs'
 import { basename } from 'node:path'
 import type { Agent } from '../agent.ts'

@@ -1,5 +1,4 @@
 /** Who this agent is: the id of its state folder, made once, and the node's name. */
-
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'

@@ -1,5 +1,4 @@
 /** Append-only files of one record a line. What is in a line counts only once the line is whole and on the disk. */
-
 import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { readIfThere, syncPath, writeAll, writeDurable } from '../../platform/files.ts'

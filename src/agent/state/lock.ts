@@ -3,7 +3,6 @@
  * see each other the one with the smaller name waits for the larger to give up, so that never both go on. A holder
  * that died is told by pid, start time and boot, so its entry counts for nothing and the next holder removes it.
  */
-
 import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'

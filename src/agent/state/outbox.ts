@@ -2,7 +2,6 @@
  * What the agent has to tell, numbered and kept until the workspace is deleted. An event is visible only after its
  * line is on the disk, and a number is never given twice: the first line of the file says which ones are used up.
  */
-
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { Cancel, World } from '../../platform/world.ts'

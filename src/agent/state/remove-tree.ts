@@ -2,7 +2,6 @@
  * Removing what an agent left behind: folders without write permission, paths longer than PATH_MAX. The system's own
  * `rm` walks by file descriptors and so meets neither that limit nor a symlink on the way.
  */
-
 import { lstatSync } from 'node:fs'
 import { systemTool } from '../isolation/system-tool.ts'
 

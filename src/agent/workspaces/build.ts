@@ -2,7 +2,6 @@
  * From a request to a work tree: fetch, note the base commit, check out, set up. A build that was cut off begins again
  * in a clean folder; git processes that outlived the agent go on writing into the old one, which nobody looks at.
  */
-
 import { mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { moveContent } from '../../platform/files.ts'

@@ -1,5 +1,4 @@
 /** The output branch at the base commit, in the name of the author. Nothing of the repository runs here. */
-
 import { copyFileSync, linkSync, lstatSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { git } from '../../platform/git.ts'

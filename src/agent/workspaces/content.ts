@@ -1,5 +1,4 @@
 /** When two requests say the same: the interface leaves tokens, environment and author out of it. */
-
 import { createHash } from 'node:crypto'
 import type { CreateWorkspace, StartSession } from '../../protocol/agent-api.ts'
 

@@ -1,5 +1,4 @@
 /** `POST /workspaces`: idempotent by id and content. The build goes on behind the answer. */
-
 import { isAbsolute, join } from 'node:path'
 import { makeFolder, moveDurable } from '../../platform/files.ts'
 import { isRepositoryUrl, isSafeBranch, isSafeRef } from '../../platform/git.ts'

@@ -1,5 +1,4 @@
 /** Stopping a workspace, which keeps everything, and deleting it, which keeps nothing but its id. */
-
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeFolder, moveDurable } from '../../platform/files.ts'

@@ -1,5 +1,4 @@
 /** What an earlier run of the agent left: taken up again, or shown as damaged, or cleared away. */
-
 import { existsSync, lstatSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeFolder } from '../../platform/files.ts'

@@ -2,7 +2,6 @@
  * Events are derived: what the records and session folders say, less what the outbox has. So it does not matter where
  * the power fails, and no event is ever made twice.
  */
-
 import type { z } from 'zod'
 import type { ProvisioningFailed, taskStatus, WorkspaceReady } from '../../protocol/callbacks.ts'
 import { sanitize } from '../../text/sanitize.ts'

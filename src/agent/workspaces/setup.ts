@@ -1,5 +1,4 @@
 /** The setup command: a session of the agent's own, so that it has a log, a limit, and leaves nothing running. */
-
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,5 +1,4 @@
 /** `PUT …/bundle`: streamed to a file of its own while it is hashed; it counts only when the hash is the right one. */
-
 import { createHash } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { open } from 'node:fs/promises'

@@ -1,5 +1,4 @@
 /** A workspace in memory: its record, its places on the disk, and the line in which changes to it stand. */
-
 import { join } from 'node:path'
 import { z } from 'zod'
 import { createWorkspace } from '../../protocol/agent-api.ts'

@@ -1,5 +1,4 @@
 /** `TDF_<TABLE>__<KEY>`: every key of the schema can be set by the environment. */
-
 import { getStaticTOMLValue, parseTOML } from 'toml-eslint-parser'
 import { configSchema } from '../schema/schema.ts'
 import { aboutOf, keysOf, keyText, partOf, type Schema, shapeOf } from '../schema/shape.ts'

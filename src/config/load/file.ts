@@ -1,5 +1,4 @@
 /** Reads a configuration file, if there is one. */
-
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
 import { TdfError } from '../../core/errors.ts'
 

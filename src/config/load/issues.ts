@@ -1,5 +1,4 @@
 /** zod's issues as problems with a place in the file. */
-
 import type { z } from 'zod'
 import { formatSize } from '../../core/duration.ts'
 import type { About } from '../schema/kinds.ts'

@@ -1,5 +1,4 @@
 /** The configuration in force: defaults, then the file, then the environment; checked as a whole. */
-
 import { dirname, join, resolve } from 'node:path'
 import { orderLimits } from '../limits.ts'
 import { type Config, configSchema, type RawConfig, toConfig, withBuiltInAgents } from '../schema/schema.ts'

@@ -1,5 +1,4 @@
 /** A TOML file as a draft: every value, with the line and column of its key and of itself. */
-
 import { type AST, ParseError, parseTOML } from 'toml-eslint-parser'
 import { keyText } from '../schema/shape.ts'
 import { type Problem, quoted } from './problem.ts'

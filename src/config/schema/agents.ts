@@ -1,5 +1,4 @@
 /** `[agents.NAME]`: the programs that do the work. */
-
 import { z } from 'zod'
 import { AGENT_TYPES } from '../../core/task.ts'
 import { choice, described, list, price, text } from './kinds.ts'

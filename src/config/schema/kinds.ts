@@ -2,7 +2,6 @@
  * What a value of the configuration can be. Each kind takes its default as it is written in a file, and answers with a
  * zod schema that carries what people need to know about the key: for the example file, errors and `config show`.
  */
-
 import { z } from 'zod'
 import {
   DURATION_PATTERN,

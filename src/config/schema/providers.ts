@@ -1,5 +1,4 @@
 /** `[providers.*]`: where machines come from. */
-
 import { z } from 'zod'
 import { choice, described, flag, form, HTTP_URL, list, text } from './kinds.ts'
 

@@ -1,5 +1,4 @@
 /** The tables of the configuration put together, and the configuration as the rest of tdf sees it. Keys: settings.ts. */
-
 import { z } from 'zod'
 import { emptyTable, isTable, type Table } from '../load/tree.ts'
 import { agentsTable, BUILT_IN_AGENTS } from './agents.ts'

@@ -1,5 +1,4 @@
 /** A plain view of the schema, for those who walk it: what is a table, what is a value, and what is said about it. */
-
 import { z } from 'zod'
 import type { About } from './kinds.ts'
 

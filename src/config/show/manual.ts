@@ -1,5 +1,4 @@
 /** Every table and key of the schema in plain values, for the writers of manuals. */
-
 import { z } from 'zod'
 import { variableOf } from '../load/environment.ts'
 import type { Path } from '../load/tree.ts'

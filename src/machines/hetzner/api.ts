@@ -1,5 +1,4 @@
 /** The calls of the API that we use, by name. */
-
 import { z } from 'zod'
 import { TdfError } from '../../core/errors.ts'
 import type { HetznerClient } from './client.ts'

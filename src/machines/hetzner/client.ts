@@ -1,5 +1,4 @@
 /** One request to the API: budgeted, bounded in time and size, and answered by a parsed value or by one typed error. */
-
 import type { z } from 'zod'
 import { TdfError } from '../../core/errors.ts'
 import { type Clock, effect, type World } from '../../platform/world.ts'

@@ -2,7 +2,6 @@
  * Exactly one server for each node, though the API knows no idempotency: the node's name was final before anything was
  * sent, names are unique in a project, and every create is preceded by a look.
  */
-
 import { createHash } from 'node:crypto'
 import { TdfError } from '../../core/errors.ts'
 import type { Machine, Node } from '../../core/node.ts'

@@ -1,5 +1,4 @@
 /** Where the API token comes from: a file, a systemd credential, HCLOUD_TOKEN, or the secret of that name. Never a command line or a log. */
-
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { asTdfError, TdfError } from '../../core/errors.ts'

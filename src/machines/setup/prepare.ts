@@ -2,7 +2,6 @@
  * Brings a machine to where its agent listens, from wherever it is: prepared or not, with an older agent, or with one
  * that is not running. Everything is done once and found done; what fails says on which machine and why.
  */
-
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { TdfError } from '../../core/errors.ts'

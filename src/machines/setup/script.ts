@@ -1,5 +1,4 @@
 /** The script that prepares a machine for the agent: programs, users, rules. Doing it again changes nothing. */
-
 import { createHash } from 'node:crypto'
 import { AGENT_USER, type NodeFile, SYSTEM_BASE, SYSTEM_STATE, TUNNEL_USER } from './files.ts'
 

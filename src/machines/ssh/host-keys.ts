@@ -1,5 +1,4 @@
 /** The host keys that we know a machine by, and the one that it showed. */
-
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { TdfError } from '../../core/errors.ts'

@@ -1,5 +1,4 @@
 /** Key pairs of ours (ed25519), made once by ssh-keygen and kept as files. */
-
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { TdfError } from '../../core/errors.ts'

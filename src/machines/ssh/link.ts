@@ -2,7 +2,6 @@
  * The ssh connection to the agent of one node. It is dialled when it is asked for and not there; the machine is prepared
  * on the way. Its callback url tells it from the last one. A dial too soon after a failure answers that failure again.
  */
-
 import { mkdirSync } from 'node:fs'
 import type { AgentLine } from '../../clients/agent.ts'
 import { httpTransport, type Transport } from '../../clients/transport.ts'

@@ -2,7 +2,6 @@
  * The standing connection to a node: a control master that carries a local socket to the agent's port and a port that
  * the node chooses back to our callback listener. It is a process of ours; one that a dead daemon left is ended.
  */
-
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { TdfError } from '../../core/errors.ts'

@@ -3,7 +3,6 @@
  * is good for one thing: the first connection, over which the machine makes a key that never leaves it. Only that one
  * counts from then on, before anything of ours runs there.
  */
-
 import { existsSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { TdfError } from '../../core/errors.ts'

@@ -1,5 +1,4 @@
 /** A database as a file that nobody has open: is it whole, and how it is put in place of another. */
-
 import { chmodSync, copyFileSync, existsSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { asTdfError, TdfError } from '../../core/errors.ts'

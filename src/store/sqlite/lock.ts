@@ -3,7 +3,6 @@
  * ends. A lock file with a pid would lie after a crash. Nothing else in this process may open the file: closing any
  * descriptor of it drops the lock (fcntl(2)); test/unit/src/store/lock.test.ts shows it.
  */
-
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import Database from 'libsql'

@@ -1,5 +1,4 @@
 /** Opens `tdf.db`: checked, backed up before its schema changes, refused when it is broken or newer than this build. */
-
 import { closeSync, existsSync, openSync, readSync } from 'node:fs'
 import path from 'node:path'
 import { asTdfError, TdfError } from '../../core/errors.ts'

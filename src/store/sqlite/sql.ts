@@ -2,7 +2,6 @@
  * The one door to libsql. The binding aborts the whole process on a boolean, takes a missing parameter for NULL and
  * rounds large integers (libsql 0.5.29, each shown in test/unit/src/store/sql.test.ts), so every parameter is checked here.
  */
-
 import { isMainThread } from 'node:worker_threads'
 import Database from 'libsql'
 import { TdfError } from '../../core/errors.ts'

@@ -3,7 +3,6 @@
  * next machine it is restored to where the agent looks for it. An agent has shaped the folders on the way: any of them may
  * be a link to anywhere, and none is followed.
  */
-
 import { closeSync, existsSync, fstatSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
 import { basename, dirname, join, sep } from 'node:path'
 import { z } from 'zod'

@@ -1,5 +1,4 @@
 /** The command of a session: started once, ended by a signal to its whole group, waited for. */
-
 import { closeSync, existsSync, openSync } from 'node:fs'
 import type { Writable } from 'node:stream'
 import { type ChildProcess, type CommandEnd, identify, sendSignal, startGroup } from '../../../platform/process.ts'

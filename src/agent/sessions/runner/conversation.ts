@@ -2,7 +2,6 @@
  * A session's conversation with its agent: every line of the agent's is read, answered and added up; prompts and
  * permissions that come meanwhile are passed on. When nothing is open and nothing more is to be said, its stdin ends.
  */
-
 import type { Writable } from 'node:stream'
 import type { CommandEnd } from '../../../platform/process.ts'
 import type { Cancel, World } from '../../../platform/world.ts'

@@ -2,7 +2,6 @@
  * The log of a session, bounded: up to the limit everything is kept, beyond it only the last 64 KiB, which are written
  * at the end behind one line that says so. Memory stays flat however much comes.
  */
-
 import { appendFile, type FileHandle, open } from 'node:fs/promises'
 import type { World } from '../../../platform/world.ts'
 import { LOG_TAIL_BYTES } from '../../../protocol/shapes.ts'

@@ -1,5 +1,4 @@
 /** An agent's questions for permission: answered at once by policy, or kept until a person's answer is in the folder. */
-
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { permissionAnswer } from '../../../protocol/agent-api.ts'

@@ -2,7 +2,6 @@
  * A pipe for a command's output. Node would make a socket pair, and a program that opens /dev/stderr cannot open a
  * socket; it would also make two, and the order of stdout and stderr would be lost. So: a fifo, both ends opened here.
  */
-
 import { closeSync, constants, openSync, rmSync } from 'node:fs'
 import { type ConnectOpts, Socket, type SocketConstructorOpts } from 'node:net'
 import { join } from 'node:path'

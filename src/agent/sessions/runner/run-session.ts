@@ -6,7 +6,6 @@
  *   started.json  the command is a process now
  *   exit.json     it has ended, nothing of it is left, the log is complete; or: it could not be started
  */
-
 import { readFileSync } from 'node:fs'
 import process from 'node:process'
 import { identify } from '../../../platform/process.ts'

@@ -1,5 +1,4 @@
 /** Ends a command at its time limit, or when it neither wrote a byte nor used the processor for too long. */
-
 import { replaceFile } from '../../../platform/files.ts'
 import type { Cancel, World } from '../../../platform/world.ts'
 import { MS_PER_TICK, type ProcessRow, readProcess } from '../../isolation/processes.ts'
