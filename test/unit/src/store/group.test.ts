@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { realWorld } from '../../../../src/platform/world.ts'
+import { type Failpoint, realWorld } from '../../../../src/platform/world.ts'
 import { createGroup, type GroupParts } from '../../../../src/store/sqlite/group-commit.ts'
 import { openSql, type Sql } from '../../../../src/store/sqlite/sql.ts'
 
@@ -20,10 +20,16 @@ afterEach(() => {
   rmSync(folder, { recursive: true })
 })
 
+/** A group also closes after some ms: here no time passes, however busy the machine is. */
+const timeless = (): ReturnType<typeof realWorld> => {
+  const real = realWorld()
+  return { ...real, clock: { ...real.clock, mono: () => 0 } }
+}
+
 const groupOf = (parts: Partial<GroupParts> = {}) =>
   createGroup({
     sql,
-    world: realWorld(),
+    world: timeless(),
     participant: { write() {}, rollback() {}, committed() {}, rollbackAll() {} },
     onFull: () => false,
     ...parts,
@@ -34,14 +40,8 @@ const stored = () => sql.all('select a from t order by a').map(({ a }) => a)
 describe('a group', () => {
   it('stores what is asked for in one turn with one commit', async () => {
     let commits = 0
-    const real = realWorld()
-    const clock = { ...real.clock, mono: () => 0 }
-    const world = {
-      ...real,
-      clock,
-      failpoint: (when: string, effect: string) => void (when === 'after' && effect === 'commit' && commits++),
-    }
-    const group = groupOf({ world: world as ReturnType<typeof realWorld> })
+    const failpoint: Failpoint = (when, effect) => void (when === 'after' && effect === 'commit' && commits++)
+    const group = groupOf({ world: { ...timeless(), failpoint } })
     await Promise.all([1, 2, 3].map(value => group.commit(() => insert(value))))
     expect([stored(), commits]).toEqual([[1, 2, 3], 1])
   })
