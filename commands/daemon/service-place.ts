@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
+import { NETWORK_VARIABLES, pickVariables } from '../../src/core/environment.ts'
 import { TdfError } from '../../src/core/errors.ts'
 import { type RunResult, run } from '../../src/platform/process.ts'
 import type { Scope, UnitOptions } from '../../src/systemd/unit.ts'
@@ -26,7 +27,7 @@ export function placeOf(cli: Cli, chosen: ScopeOptions): Place {
   const isRoot = process.getuid?.() === 0
   const scope: Scope = chosen.system || (isRoot && !chosen.user) ? 'system' : 'user'
   const { stateDir } = cli.paths()
-  const kept = scope === 'user' ? ['TDF_HOME', 'TDF_CONFIG', 'PATH'] : []
+  const places = scope === 'user' ? ['TDF_HOME', 'TDF_CONFIG'] : []
   const options: UnitOptions = {
     scope,
     node: process.execPath,
@@ -34,15 +35,26 @@ export function placeOf(cli: Cli, chosen: ScopeOptions): Place {
     agentProgram: path.join(cli.programDir, 'tdf-agent.js'),
     agentState: path.join(stateDir, 'agent'),
     agentToken: path.join(stateDir, 'agent-token'),
-    environment: Object.fromEntries(
-      kept.flatMap(name => (cli.env[name] ? [[name, resolved(name, cli.env[name])]] : [])),
-    ),
+    environment: {
+      ...Object.fromEntries(places.flatMap(name => (cli.env[name] ? [[name, path.resolve(cli.env[name])]] : []))),
+      ...(scope === 'user' && cli.env.PATH ? { PATH: cli.env.PATH } : {}),
+      ...wayOut(cli),
+    },
   }
   return { scope, unitDir: scope === 'system' ? SYSTEM_UNITS : userUnits(cli), options }
 }
 
-/** A path is meant from the folder of who installs; a search path is taken as it is. */
-const resolved = (name: string, value: string) => (name === 'PATH' ? value : path.resolve(value))
+/** A proxy and certificates. A unit is read by every user of the machine, so a proxy with a password is not written there. */
+const wayOut = ({ env }: Cli) =>
+  Object.fromEntries(
+    Object.entries(pickVariables(env, NETWORK_VARIABLES)).filter(
+      ([name]) => !passwordVariables({ env }).includes(name),
+    ),
+  )
+
+/** Variables of a proxy that hold a password, or a value that systemd cannot take on one line. */
+export const passwordVariables = ({ env }: Pick<Cli, 'env'>): string[] =>
+  NETWORK_VARIABLES.filter(name => /^(?:[a-z0-9]+:\/\/)?[^/]*@|[\r\n]/i.test(env[name] ?? ''))
 
 function userUnits({ env }: Cli): string {
   const config = env.XDG_CONFIG_HOME?.startsWith('/') ? env.XDG_CONFIG_HOME : path.join(env.HOME ?? '/', '.config')

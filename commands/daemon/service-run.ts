@@ -11,7 +11,16 @@ import { STARTED, unitsOf } from '../../src/systemd/units.ts'
 import { quoted } from '../cli/arguments.ts'
 import { type Cli, print, say } from '../cli/cli.ts'
 import { plainEnv } from '../cli/git.ts'
-import { must, type Place, placeOf, type ScopeOptions, systemctl, textOf, tool } from './service-place.ts'
+import {
+  must,
+  type Place,
+  passwordVariables,
+  placeOf,
+  type ScopeOptions,
+  systemctl,
+  textOf,
+  tool,
+} from './service-place.ts'
 
 const SECRETS = '/etc/tdf/secrets'
 
@@ -33,6 +42,14 @@ export async function install(cli: Cli, chosen: ScopeOptions): Promise<void> {
   say(cli, `tdfd runs and starts again by itself: systemctl${user} status tdfd`)
   if (place.scope === 'user') say(cli, 'to let it run while you are logged out: loginctl enable-linger "$USER"')
   else say(cli, 'to let a person use it: usermod -aG tdf NAME')
+  sayLeftOut(cli, user)
+}
+
+function sayLeftOut(cli: Cli, user: string): void {
+  const names = passwordVariables(cli)
+  if (names.length === 0) return
+  say(cli, `not in the units, since everybody may read them: ${names.join(', ')} (with a password)`)
+  say(cli, `to set them for the service: systemctl${user} edit tdfd tdf-agent`)
 }
 
 /** sd_booted(3): this folder is there exactly when systemd is the machine's manager. */

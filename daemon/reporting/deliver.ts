@@ -1,6 +1,8 @@
 /** The channels of notices. Each returns why it did not work, or null when it did; none throws. */
+
 import process from 'node:process'
 import { httpTransport } from '../../src/clients/transport.ts'
+import { NETWORK_VARIABLES, pickVariables } from '../../src/core/environment.ts'
 import { asTdfError } from '../../src/core/errors.ts'
 import { run } from '../../src/platform/process.ts'
 import type { Engine } from '../services.ts'
@@ -20,7 +22,7 @@ export const DELIVER: Record<Channel, Deliver> = {
     if (file === undefined) return null
     const { exitCode, stderr, timedOut } = await run(file, args, {
       cwd: '/',
-      env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '/', ...factsOf(notice) },
+      env: { HOME: '/', ...pickVariables(process.env, ['PATH', 'HOME', ...NETWORK_VARIABLES]), ...factsOf(notice) },
       input: JSON.stringify(notice),
       timeoutMs: COMMAND_TIMEOUT_MS,
       outputBytesMax: OUTPUT_BYTES_MAX,

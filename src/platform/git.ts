@@ -5,6 +5,7 @@
 import { BlockList, isIP } from 'node:net'
 import process from 'node:process'
 import type { Readable } from 'node:stream'
+import { NETWORK_VARIABLES, pickVariables } from '../core/environment.ts'
 import { type RunResult, run } from './process.ts'
 
 export interface GitOptions {
@@ -54,15 +55,10 @@ const SAFE_CONFIG = [
   ...MEMORY_BOUNDS.map(([section, key, value]) => `${section}.${key}=${value}`),
 ].flatMap(setting => ['-c', setting])
 
-/** The environment of every git call: enough to find programs and ssh keys, nothing that changes what git does. */
+/** The environment of every git call: enough to find programs, ssh keys and the way out, nothing that changes what git does. */
 export function gitEnv(more: Record<string, string> = {}): Record<string, string> {
-  const kept: Record<string, string> = {}
-  for (const name of ['PATH', 'HOME', 'TMPDIR', 'SSH_AUTH_SOCK']) {
-    const value = process.env[name]
-    if (value !== undefined) kept[name] = value
-  }
   return {
-    ...kept,
+    ...pickVariables(process.env, ['PATH', 'HOME', 'TMPDIR', 'SSH_AUTH_SOCK', ...NETWORK_VARIABLES]),
     LC_ALL: 'C.UTF-8',
     GIT_CONFIG_NOSYSTEM: '1',
     GIT_CONFIG_GLOBAL: '/dev/null',
@@ -81,12 +77,9 @@ export function gitEnv(more: Record<string, string> = {}): Record<string, string
  */
 export function ownerGitEnv(more: Record<string, string> = {}): Record<string, string> {
   const { GIT_CONFIG_GLOBAL: _, GIT_CONFIG_NOSYSTEM: __, ...env } = gitEnv()
-  for (const name of ['XDG_CONFIG_HOME', 'GIT_SSH_COMMAND', 'SSL_CERT_FILE', 'SSL_CERT_DIR']) {
-    const value = process.env[name]
-    if (value !== undefined) env[name] = value
-  }
+  const own = pickVariables(process.env, ['XDG_CONFIG_HOME', 'GIT_SSH_COMMAND'])
   // ssh(1): asked by this program instead of on the terminal, it gets no answer and fails at once.
-  return { ...env, SSH_ASKPASS: 'false', SSH_ASKPASS_REQUIRE: 'force', ...more }
+  return { ...env, ...own, SSH_ASKPASS: 'false', SSH_ASKPASS_REQUIRE: 'force', ...more }
 }
 
 /** Runs git; the caller reads the exit code. */

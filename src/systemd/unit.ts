@@ -12,7 +12,7 @@ export interface UnitOptions {
   /** Where the local agent keeps its state and finds its token, absolute; for *user* only. */
   agentState: string
   agentToken: string
-  /** What both must be told: TDF_HOME and TDF_CONFIG when they were set, and where a user's programs are (PATH). */
+  /** What both must be told: TDF_HOME and TDF_CONFIG when they were set, a user's programs (PATH), a proxy, certificates. */
   environment: Readonly<Record<string, string>>
 }
 

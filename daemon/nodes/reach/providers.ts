@@ -1,5 +1,6 @@
 /** The providers that the configuration switches on. */
 import path from 'node:path'
+import { INHERITED_VARIABLES, pickVariables } from '../../../src/core/environment.ts'
 import type { OnResponse } from '../../../src/machines/hetzner/client.ts'
 import { directTransport, hetznerProvider, type MachineTransport } from '../../../src/machines/hetzner/provider.ts'
 import { tokenReader } from '../../../src/machines/hetzner/token.ts'
@@ -29,7 +30,7 @@ export interface Connections {
 }
 
 /** Variables that the local agent may hand on to what it runs; secrets reach a session only by its own table. */
-const PASSED_ON = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LC_ALL', 'TMPDIR', 'TZ', 'SSH_AUTH_SOCK']
+const PASSED_ON = [...INHERITED_VARIABLES, 'TZ', 'SSH_AUTH_SOCK']
 
 export function buildProviders(
   options: DaemonOptions,
@@ -44,7 +45,7 @@ export function buildProviders(
   if (config.providers.local.enabled && env.TDF_AGENT_SOCKET) {
     table.local = localUnit(paths, env.TDF_AGENT_SOCKET, env.CREDENTIALS_DIRECTORY, slots)
   } else if (config.providers.local.enabled) {
-    const passed = Object.fromEntries(PASSED_ON.flatMap(name => (env[name] === undefined ? [] : [[name, env[name]]])))
+    const passed = pickVariables(env, PASSED_ON)
     const limits = {
       TDF_LOG_MAX_BYTES: String(config.results.logMaxBytes),
       TDF_SALVAGE_MAX_BYTES: String(config.results.salvageMaxBytes),

@@ -4,6 +4,7 @@
  */
 import process from 'node:process'
 import type { Config } from '../../../src/config/schema/schema.ts'
+import { NETWORK_VARIABLES, pickVariables } from '../../../src/core/environment.ts'
 import type { Task } from '../../../src/core/task.ts'
 import { type RunResult, run } from '../../../src/platform/process.ts'
 import type { Push } from '../../../src/store/tables/pushes.ts'
@@ -75,11 +76,8 @@ async function byCommand(command: string[], request: PullRequest, signal: AbortS
 }
 
 function plainEnv({ token }: PullRequest): Record<string, string> {
-  const kept = ['PATH', 'HOME', 'XDG_CONFIG_HOME'].flatMap(name => {
-    const value = process.env[name]
-    return value === undefined ? [] : [[name, value]]
-  })
-  return { ...Object.fromEntries(kept), LC_ALL: 'C.UTF-8', ...(token === null ? {} : { GH_TOKEN: token }) }
+  const kept = pickVariables(process.env, ['PATH', 'HOME', 'XDG_CONFIG_HOME', ...NETWORK_VARIABLES])
+  return { ...kept, LC_ALL: 'C.UTF-8', ...(token === null ? {} : { GH_TOKEN: token }) }
 }
 
 function call(

@@ -2,11 +2,11 @@
  * What a command sees of the environment, and how it gets there. The runner is a process of ours, so the command's
  * variables travel in its environment under a prefix: they neither touch the disk nor change how the runner behaves.
  */
+import { INHERITED_VARIABLES, pickVariables } from '../../core/environment.ts'
 import { type Agent, logBytesMax } from '../agent.ts'
 import type { Slot } from '../isolation/slot.ts'
 import { promptPath, type SessionRequest } from './folder.ts'
 
-const INHERITED = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LC_ALL', 'TMPDIR']
 const PREFIX = 'TDF_SESSION_ENV_'
 const SECRETS = 'TDF_SESSION_SECRETS'
 
@@ -17,7 +17,7 @@ export function commandEnvironment(
   given: Record<string, string>,
 ): Record<string, string> {
   return {
-    ...picked(agent.env, INHERITED),
+    ...inherited(agent, request),
     ...(request.slot ? ownEnvironment(request.slot) : {}),
     ...given,
     TDF_TASK_ID: request.taskId,
@@ -26,6 +26,12 @@ export function commandEnvironment(
     TDF_SESSION_ID: request.sessionId,
     TDF_PROMPT_FILE: promptPath(folder),
   }
+}
+
+function inherited(agent: Agent, { slot, sandbox }: SessionRequest): Record<string, string> {
+  const { XDG_RUNTIME_DIR, ...kept } = pickVariables(agent.env, INHERITED_VARIABLES)
+  // The sockets of the agent's user: not another user's, and not shown in a sandbox.
+  return slot || sandbox || XDG_RUNTIME_DIR === undefined ? kept : { ...kept, XDG_RUNTIME_DIR }
 }
 
 function ownEnvironment({ name, home, isVirtual }: Slot): Record<string, string> {
@@ -42,7 +48,7 @@ export function runnerEnvironment(
 ): Record<string, string> {
   const prefixed = Object.entries(command).map(([name, value]) => [`${PREFIX}${name}`, value])
   return {
-    ...picked(agent.env, ['PATH', 'TMPDIR', 'TDF_CRASH_AT']),
+    ...pickVariables(agent.env, ['PATH', 'TMPDIR', 'TDF_CRASH_AT']),
     TDF_LOG_MAX_BYTES: String(logBytesMax(agent)),
     [SECRETS]: secrets.join(','),
     TDF_KILL_GRACE_MS: String(agent.limits.killGraceMs),
@@ -62,14 +68,5 @@ export function unpackEnvironment(env: NodeJS.ProcessEnv): Record<string, string
 /** In the runner: name → value of what is kept out of logs. */
 export function secretsIn(env: NodeJS.ProcessEnv): Record<string, string> {
   const names = env[SECRETS]?.split(',').filter(name => name !== '') ?? []
-  return picked(unpackEnvironment(env), names)
-}
-
-function picked(env: NodeJS.ProcessEnv, names: readonly string[]): Record<string, string> {
-  const kept: Record<string, string> = {}
-  for (const name of names) {
-    const value = env[name]
-    if (value !== undefined) kept[name] = value
-  }
-  return kept
+  return pickVariables(unpackEnvironment(env), names)
 }

@@ -1,6 +1,7 @@
 /** The folder of a session, made in one step and taken away in one step. */
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { certificatePlaces } from '../../core/environment.ts'
 import { makeFolder, moveDurable, writeDurable } from '../../platform/files.ts'
 import type { Sandbox } from '../../protocol/agent-api.ts'
 import type { Agent } from '../agent.ts'
@@ -31,12 +32,12 @@ export function writeRequest(
   agent.world.failpoint('after', 'request')
 }
 
-/** What is ours is hidden whatever was asked for; what agents' install commands left beside it is not. */
-function withoutOurs({ state }: Agent, sandbox: Sandbox): Sandbox {
+/** What is ours is hidden whatever was asked for; what agents' install commands left beside it, and certificates, are not. */
+function withoutOurs({ state, env }: Agent, sandbox: Sandbox): Sandbox {
   return {
     ...sandbox,
     hidden: [...sandbox.hidden, state],
-    readable: [...sandbox.readable, join(state, 'installs')],
+    readable: [...sandbox.readable, join(state, 'installs'), ...certificatePlaces(env)],
   }
 }
 

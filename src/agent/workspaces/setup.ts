@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseRepositoryFile, REPOSITORY_FILE, REPOSITORY_FILE_BYTES_MAX } from '../../config/repository-file.ts'
+import { INHERITED_VARIABLES, pickVariables } from '../../core/environment.ts'
 import { makeFolder, writeDurable } from '../../platform/files.ts'
 import { git } from '../../platform/git.ts'
 import { run } from '../../platform/process.ts'
@@ -137,8 +138,6 @@ async function readFrom({ tree, agent, signal }: BuildContext, commit: string): 
 // A command of the daemon's owner, run as we run, once for its text. A new version of it is another text, and so
 // another run. Workspaces that need the same one wait for the same run.
 
-const PASSED_ON = ['PATH', 'HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LC_ALL', 'TMPDIR']
-
 /** Runs in this life of ours, by the folder of the command. */
 const running = new WeakMap<Agent, Map<string, Promise<void>>>()
 
@@ -166,14 +165,13 @@ async function installInto(
   makeFolder(folder)
   const log = join(folder, 'output.log')
   agent.log('info', 'installing', { folder })
-  const passed = PASSED_ON.flatMap(name => (agent.env[name] === undefined ? [] : [[name, agent.env[name]]]))
   // flock(1): one of an earlier life of ours may still be at it. Closed for the command, so that no child keeps it.
   const { exitCode, signal, stderr, timedOut } = await run(
     'flock',
     ['-o', join(folder, 'lock'), 'sh', '-c', `exec 2>&1; ${command}`],
     {
       cwd: folder,
-      env: { ...Object.fromEntries(passed), DEBIAN_FRONTEND: 'noninteractive' },
+      env: { ...pickVariables(agent.env, INHERITED_VARIABLES), DEBIAN_FRONTEND: 'noninteractive' },
       outputFile: log,
       timeoutMs,
       signal: agent.ending.signal,
