@@ -44,7 +44,10 @@ export interface Limits {
   /** How long the start of a session may take before the caller is told to ask again. */
   startWaitMs: number
   buildsAtOnceMax: number
+  /** A clone with everything that is tried again. */
   cloneMs: number
+  /** The delay before a clone that failed is tried the second time; it doubles. */
+  cloneRetryMs: number
   /** One git call of a build or a salvage. */
   gitMs: number
 }
@@ -59,7 +62,8 @@ export function limitsFrom(env: NodeJS.ProcessEnv): Limits {
     bundleWaitMs: BUNDLE_WAIT_MS,
     startWaitMs: 20_000,
     buildsAtOnceMax: 2,
-    cloneMs: 30 * 60_000,
+    cloneMs: numberFrom(env, 'TDF_CLONE_MS', 30 * 60_000),
+    cloneRetryMs: numberFrom(env, 'TDF_CLONE_RETRY_MS', 1_000),
     gitMs: 5 * 60_000,
   }
 }

@@ -18,6 +18,8 @@ export interface GitOptions {
   outputFile?: string
   encoding?: 'utf8' | 'latin1'
   signal?: AbortSignal
+  /** As in `RunOptions`; for calls whose helper programs wait for a server. */
+  ownGroup?: boolean
 }
 
 const GIT_TIMEOUT_MS = 120_000
@@ -93,6 +95,7 @@ export function git(args: readonly string[], options: GitOptions): Promise<RunRe
     ...(options.outputBytesMax === undefined ? {} : { outputBytesMax: options.outputBytesMax }),
     ...(options.encoding === undefined ? {} : { encoding: options.encoding }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
+    ...(options.ownGroup === undefined ? {} : { ownGroup: options.ownGroup }),
   })
 }
 

@@ -20,6 +20,11 @@ export interface RunOptions {
   /** How the output becomes a string; latin1 keeps every byte, for names that are not UTF-8. */
   encoding?: 'utf8' | 'latin1'
   signal?: AbortSignal
+  /**
+   * Gives the program a process group of its own: when it is ended by a signal or its time-out, whatever it started is
+   * killed at once with it.
+   */
+  ownGroup?: boolean
 }
 
 /** How a program ended. */
@@ -39,7 +44,7 @@ export interface RunResult extends CommandEnd {
 export async function run(file: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
   // Loaded by the first call: a session's runner starts no such program, and its start is waited for.
   const { execa } = await import('execa')
-  const result = await execa(file, args, {
+  const started = execa(file, args, {
     cwd: options.cwd,
     env: options.env,
     extendEnv: false,
@@ -53,7 +58,12 @@ export async function run(file: string, args: readonly string[], options: RunOpt
     ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
     ...(options.outputFile === undefined ? {} : { stdout: { file: options.outputFile } }),
     ...(options.signal ? { cancelSignal: options.signal } : {}),
+    ...(options.ownGroup ? { detached: true, killSignal: 'SIGKILL' as const } : {}),
   })
+  // Its helpers hold the pipes that are waited for.
+  if (options.ownGroup)
+    started.once('exit', (_code, signal) => signal && started.pid && sendSignal(-started.pid, 'SIGKILL'))
+  const result = await started
   return {
     exitCode: result.exitCode ?? null,
     signal: result.signal ?? null,

@@ -1,8 +1,13 @@
 /** A git source: a full clone of the url, and the commit that its ref names. */
 import { join } from 'node:path'
+import { backoffMs } from '../../core/backoff.ts'
 import { asTdfError } from '../../core/errors.ts'
 import { type BundleGitOptions, bundleRefs, unpackBundle } from '../../platform/bundle.ts'
 import { type GitOptions, git } from '../../platform/git.ts'
+import type { RunResult } from '../../platform/process.ts'
+import { sleep } from '../../platform/world.ts'
+import { removeTree } from '../state/remove-tree.ts'
+import { isPassingFailure } from './git-failures.ts'
 import { printable } from './report.ts'
 import { type BuildContext, BuildFailure, bundlePath } from './workspace.ts'
 
@@ -10,15 +15,16 @@ import { type BuildContext, BuildFailure, bundlePath } from './workspace.ts'
 const PATIENCE = ['-c', 'http.lowSpeedLimit=1000', '-c', 'http.lowSpeedTime=60']
 const SSH = { GIT_SSH_COMMAND: 'ssh -o BatchMode=yes -o ConnectTimeout=30' }
 
+/** A server that restarts, or a network that comes back, has a quarter of a minute. */
+const TRIES_MAX = 5
+const RETRY_MS_MAX = 30_000
+
 export async function cloneSource(context: BuildContext, source: { url: string; ref: string | null }): Promise<string> {
-  const { tree, agent, signal } = context
+  const { tree } = context
   // --no-local packs what the refs reach: no hard links into somebody's repository, no alternates, nothing unreachable.
   const flags = ['--quiet', '--no-checkout', '--no-recurse-submodules', '--no-local', '--template=']
-  await succeed(['clone', ...flags, '--', source.url, tree], {
-    cwd: context.workspace.folder,
-    timeoutMs: agent.limits.cloneMs,
-    signal,
-  })
+  const cloned = await tried(context, ['clone', ...flags, '--', source.url, tree], context.workspace.folder)
+  if (cloned.exitCode !== 0) throw new BuildFailure(failureText('clone', cloned))
   if (source.ref === null || source.ref === 'HEAD') {
     const head = await commitOf(context, 'HEAD')
     if (head) return head
@@ -48,15 +54,49 @@ function candidates(ref: string): string[] {
 async function fetchUncloned(context: BuildContext, ref: string): Promise<string> {
   const unknown = new BuildFailure(`the repository has no ref or commit ${ref}`)
   if (!ref.startsWith('refs/') && !/^[0-9a-f]{40}([0-9a-f]{24})?$/.test(ref)) throw unknown
-  const fetched = await git([...PATIENCE, 'fetch', '--quiet', '--no-tags', '--', 'origin', ref], {
-    cwd: context.tree,
-    env: SSH,
-    timeoutMs: context.agent.limits.cloneMs,
-    signal: context.signal,
-  })
+  const fetched = await tried(context, ['fetch', '--quiet', '--no-tags', '--', 'origin', ref], context.tree)
+  if (fetched.exitCode !== 0 && fetched.isPassing) throw new BuildFailure(failureText('fetch', fetched))
   const commit = fetched.exitCode === 0 ? await commitOf(context, 'FETCH_HEAD') : null
   if (!commit) throw unknown
   return commit
+}
+
+interface Tried extends RunResult {
+  tries: number
+  /** The last failure is one of the network. */
+  isPassing: boolean
+}
+
+/** Runs git against a server, again after a failure of the network, all within the limit of one clone. */
+async function tried(context: BuildContext, args: readonly string[], cwd: string): Promise<Tried> {
+  const { agent, signal, tree } = context
+  const { clock, random } = agent.world
+  const { cloneMs, cloneRetryMs: baseMs } = agent.limits
+  const endsAt = clock.mono() + cloneMs
+  for (let tries = 1; ; tries += 1) {
+    const result = await git([...PATIENCE, ...args], {
+      cwd,
+      env: SSH,
+      timeoutMs: Math.max(1, Math.ceil(endsAt - clock.mono())),
+      signal,
+      ownGroup: true,
+    })
+    signal.throwIfAborted()
+    const isPassing = result.exitCode !== 0 && (result.timedOut || isPassingFailure(result.stderr))
+    const delayMs = backoffMs(tries, { baseMs, maxMs: RETRY_MS_MAX, jitter: random.float(), spread: 0.5 })
+    const isLast = !isPassing || tries === TRIES_MAX || clock.mono() + delayMs >= endsAt
+    if (isLast) return { ...result, tries, isPassing }
+    agent.log('warn', `git ${args[0]} failed and is tried again`, { tries, delayMs, reason: printable(result.stderr) })
+    await sleep(clock, delayMs, signal)
+    // What a clone that was cut off leaves would be in the way of the next.
+    if (args[0] === 'clone' && !(await removeTree(tree))) return { ...result, tries, isPassing }
+  }
+}
+
+function failureText(what: string, { stderr, exitCode, timedOut, tries }: Tried): string {
+  const plain = printable(stderr) || `git ${what} failed (exit code ${exitCode})`
+  const said = timedOut ? `git ${what} did not end within its limit` : plain
+  return tries === 1 ? said : `${said} (tried ${tries} times)`
 }
 
 export async function commitOf(context: BuildContext, name: string): Promise<string | null> {
