@@ -156,7 +156,7 @@ export function refuseForeign(place: string, who = believer(process.env)): void 
   let links = 0
   for (let name = rest.shift(); name !== undefined && links <= LINKS_MAX; name = rest.shift()) {
     at = name === '..' ? dirname(at) : join(at, name)
-    const found = lstatSync(at, { throwIfNoEntry: false })
+    const found = lookAt(at)
     if (!found) return
     const problem = problemOf(found, who, isOpen)
     if (problem !== null) {
@@ -177,6 +177,16 @@ const [STICKY, BY_ALL, BY_GROUP] = [0o1000, 0o002, 0o020]
 
 /** As /tmp: everybody makes entries, and each may change its own alone. */
 const isOpenToAll = (found: Stats) => found.isDirectory() && (found.mode & (BY_ALL | STICKY)) === (BY_ALL | STICKY)
+
+/** Undefined for what is not there, and for what this user may not look at: whoever opens it then says so. */
+function lookAt(place: string): Stats | undefined {
+  try {
+    return lstatSync(place, { throwIfNoEntry: false })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') return undefined
+    throw error
+  }
+}
 
 /** `isOpen`: it lies in a folder where anybody could have made it. */
 function problemOf(found: Stats, who: Believer, isOpen: boolean): { says: string; mend: string } | null {

@@ -56,7 +56,7 @@ describe('.tdf.toml', () => {
     ['a command that fails', 'setup = "echo no such thing; exit 3"\n', /exit code 3:\nno such thing/],
     ['a key that nobody knows', 'setpu = "x"\n', /^\.tdf\.toml: .*setpu/],
     ['another type', 'setup = 3\n', /^\.tdf\.toml: setup: /],
-    ['no TOML', 'a = 1\nsetup = "x\n', /^\.tdf\.toml:2 is no TOML$/],
+    ['no TOML', 'a = 1\nsetup = "x\n', /^\.tdf\.toml:2 is not TOML$/],
   ])('with %s ends the build and says why', async (_, text, why) => {
     const seen = await built(agent, withFile(text), RUN)
     expect(seen).toMatchObject({ status: 'failed', errorMessage: expect.stringMatching(why) })

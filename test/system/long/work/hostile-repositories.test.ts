@@ -24,10 +24,7 @@ beforeAll(async () => {
   // What a repository can say to git in files that are committed; a value of each kind is a program.
   const write = (name: string, text: string) => writeFileSync(path.join(repo.dir, name), text)
   write('.gitattributes', '* filter=evil diff=evil merge=evil\n')
-  write(
-    '.gitmodules',
-    `[submodule "m"]\n\tpath = m\n\turl = --upload-pack=touch ${canary}\n\tupdate = !touch ${canary}\n`,
-  )
+  write('.gitmodules', '[submodule "m"]\n\tpath = m\n\turl = ../m.git\n')
   write('.lfsconfig', `[lfs]\n\tcustomtransfer.x.path = touch ${canary}\n`)
   write('n'.repeat(255), 'a long name\n')
   symlinkSync(outside, path.join(repo.dir, 'out'))
@@ -107,6 +104,18 @@ const HOOKS =
 done`
 
 describe('a hostile repository', () => {
+  it('with submodules that would run a program is not taken, and says so', async () => {
+    const evil = makeRepository()
+    const modules = `[submodule "m"]\n\tpath = m\n\turl = --upload-pack=touch ${canary}\n\tupdate = !touch ${canary}\n`
+    writeFileSync(path.join(evil.dir, '.gitmodules'), modules)
+    git(evil.dir, 'add', '.gitmodules')
+    git(evil.dir, 'commit', '--quiet', '--message', 'evil')
+    const { out } = await tdf(home, 'submit', '--repo', evil.dir, '--wait', '--json', '--', 'true')
+    evil.remove()
+    expect(JSON.parse(out)).toMatchObject({ status: 'failed', error: { code: 'WORKSPACE_FAILED' } })
+    expect(JSON.parse(out).error.message).toMatch(/gitmodules/)
+  })
+
   it('as the beginning of a task is data', async () => {
     const task = await run('cp README.md copy.md; ls -la > listed.txt')
     expect(task).toMatchObject({ status: 'completed', verdict: 'verified' })
