@@ -168,3 +168,17 @@ function writeDraft(file: string, data: string | Uint8Array, mode: number): stri
 const draftOf = (file: string) => join(dirname(file), `.${basename(file)}.${process.pid}.tmp`)
 
 const hasCode = (error: unknown, code: string) => error instanceof Error && 'code' in error && error.code === code
+
+/** What people's own programs expect of the files that they make. Ours is 077: what is open lies in a folder that is closed. */
+export const OPEN_UMASK = 0o022
+
+/** A program has the umask of the moment in which it is started; ours without one. */
+export function underUmask<Started>(umask: number | undefined, start: () => Started): Started {
+  if (umask === undefined) return start()
+  const own = process.umask(umask)
+  try {
+    return start()
+  } finally {
+    process.umask(own)
+  }
+}

@@ -17,6 +17,7 @@ export interface GitOptions {
   outputBytesMax?: number
   outputFile?: string
   encoding?: 'utf8' | 'latin1'
+  umask?: number
   signal?: AbortSignal
   /** As in `RunOptions`; for calls whose helper programs wait for a server. */
   ownGroup?: boolean
@@ -94,6 +95,7 @@ export function git(args: readonly string[], options: GitOptions): Promise<RunRe
     ...(options.outputFile === undefined ? {} : { outputFile: options.outputFile }),
     ...(options.outputBytesMax === undefined ? {} : { outputBytesMax: options.outputBytesMax }),
     ...(options.encoding === undefined ? {} : { encoding: options.encoding }),
+    ...(options.umask === undefined ? {} : { umask: options.umask }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     ...(options.ownGroup === undefined ? {} : { ownGroup: options.ownGroup }),
   })

@@ -4,6 +4,7 @@ import { closeSync, readdirSync, readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import process from 'node:process'
 import type { Readable } from 'node:stream'
+import { underUmask } from './files.ts'
 
 export type { ChildProcess } from 'node:child_process'
 
@@ -19,6 +20,8 @@ export interface RunOptions {
   outputFile?: string
   /** How the output becomes a string; latin1 keeps every byte, for names that are not UTF-8. */
   encoding?: 'utf8' | 'latin1'
+  /** umask(2) of the program; ours without one. */
+  umask?: number
   signal?: AbortSignal
   /**
    * Gives the program a process group of its own: when it is ended by a signal or its time-out, whatever it started is
@@ -44,22 +47,24 @@ export interface RunResult extends CommandEnd {
 export async function run(file: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
   // Loaded by the first call: a session's runner starts no such program, and its start is waited for.
   const { execa } = await import('execa')
-  const started = execa(file, args, {
-    cwd: options.cwd,
-    env: options.env,
-    extendEnv: false,
-    timeout: options.timeoutMs,
-    maxBuffer: options.outputBytesMax ?? 16 * 1024 * 1024,
-    reject: false,
-    shell: false,
-    stripFinalNewline: false,
-    encoding: options.encoding ?? 'utf8',
-    forceKillAfterDelay: 2_000,
-    ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
-    ...(options.outputFile === undefined ? {} : { stdout: { file: options.outputFile } }),
-    ...(options.signal ? { cancelSignal: options.signal } : {}),
-    ...(options.ownGroup ? { detached: true, killSignal: 'SIGKILL' as const } : {}),
-  })
+  const started = underUmask(options.umask, () =>
+    execa(file, args, {
+      cwd: options.cwd,
+      env: options.env,
+      extendEnv: false,
+      timeout: options.timeoutMs,
+      maxBuffer: options.outputBytesMax ?? 16 * 1024 * 1024,
+      reject: false,
+      shell: false,
+      stripFinalNewline: false,
+      encoding: options.encoding ?? 'utf8',
+      forceKillAfterDelay: 2_000,
+      ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
+      ...(options.outputFile === undefined ? {} : { stdout: { file: options.outputFile } }),
+      ...(options.signal ? { cancelSignal: options.signal } : {}),
+      ...(options.ownGroup ? { detached: true, killSignal: 'SIGKILL' as const } : {}),
+    }),
+  )
   // Its helpers hold the pipes that are waited for.
   if (options.ownGroup)
     started.once('exit', (_code, signal) => signal && started.pid && sendSignal(-started.pid, 'SIGKILL'))
@@ -189,17 +194,14 @@ export interface GroupOptions {
   input: number | 'ignore' | 'pipe'
   stdout: number
   stderr: number
+  umask?: number
 }
 
 /** Starts a program at the head of a session and process group of its own, so that the group can be ended as one. */
 export function startGroup(file: string, args: readonly string[], options: GroupOptions): ChildProcess {
-  return spawn(file, args, {
-    cwd: options.cwd,
-    env: options.env,
-    detached: true,
-    shell: false,
-    stdio: [options.input, options.stdout, options.stderr],
-  })
+  const stdio = [options.input, options.stdout, options.stderr]
+  const { cwd, env, umask } = options
+  return underUmask(umask, () => spawn(file, args, { cwd, env, detached: true, shell: false, stdio }))
 }
 
 /** Of the machine's present run; another one means that every process from before is gone. */

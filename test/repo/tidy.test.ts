@@ -29,7 +29,8 @@ const CORE = ['src/core/', 'src/protocol/', 'src/config/schema/']
 const MAY_IMPORT: Arrow[] = [
   { from: 'src/core/', may: ['src/core/'] },
   { from: 'src/platform/world.ts', may: [] },
-  { from: 'src/platform/process.ts', may: ['execa'] },
+  // The modes of the files that a program makes are settled at its start.
+  { from: 'src/platform/process.ts', may: ['execa', 'src/platform/files.ts'] },
   { from: 'src/platform/', may: ['src/platform/', 'src/core/', 'src/text/', 'pino'] },
   { from: 'src/protocol/', may: ['src/protocol/', 'src/core/', 'zod'] },
   { from: 'src/text/', may: ['src/text/', 'src/core/', 'src/protocol/control.ts', 'string-width'] },

@@ -1,6 +1,7 @@
 /** The output branch at the base commit, in the name of the author. Nothing of the repository runs here. */
-import { copyFileSync, linkSync, lstatSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, linkSync, lstatSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { OPEN_UMASK } from '../../platform/files.ts'
 import { git } from '../../platform/git.ts'
 import { BASE_REF } from '../salvage/listing.ts'
 import { writeJson } from '../state/durable.ts'
@@ -9,7 +10,7 @@ import { type BuildContext, builtIgnoredPath, salvageRepository, workTree } from
 
 export async function checkOut(context: BuildContext, commit: string): Promise<void> {
   const { tree, workspace, agent, signal } = context
-  const options = { cwd: tree, timeoutMs: agent.limits.gitMs, signal }
+  const options = { cwd: tree, timeoutMs: agent.limits.gitMs, umask: OPEN_UMASK, signal }
   const { author, outputBranch } = workspace.record.request
   const { name, email } = identityOf(author)
   await succeed(['config', 'user.name', name], options)
@@ -20,7 +21,7 @@ export async function checkOut(context: BuildContext, commit: string): Promise<v
 
 /** A clone's own branch `tdf` and an output branch `tdf/x` cannot both be files of one name. */
 async function clearTheWay(context: BuildContext, outputBranch: string): Promise<void> {
-  const options = { cwd: context.tree, signal: context.signal }
+  const options = { cwd: context.tree, umask: OPEN_UMASK, signal: context.signal }
   const local = await git(['for-each-ref', '--format=%(refname:lstrip=2)', 'refs/heads/'], options)
   for (const branch of local.stdout.split('\n')) {
     if (branch === '') continue
@@ -118,9 +119,9 @@ export function attributeCommits({ tree, workspace }: BuildContext): void {
   const hooks = join(tree, '.git', 'hooks')
   mkdirSync(hooks, { recursive: true })
   const add = `git interpret-trailers --in-place --if-exists addIfDifferent --trailer ${quoted(trailer)} "$1"`
-  writeFileSync(join(hooks, 'prepare-commit-msg'), `#!/bin/sh\n# Says which task of tdf made a commit.\n${add}\n`, {
-    mode: 0o755,
-  })
+  const hook = join(hooks, 'prepare-commit-msg')
+  writeFileSync(hook, `#!/bin/sh\n# Says which task of tdf made a commit.\n${add}\n`)
+  for (const path of [hooks, hook]) chmodSync(path, 0o755)
 }
 
 /** The end of a message of ours. */

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseRepositoryFile, REPOSITORY_FILE, REPOSITORY_FILE_BYTES_MAX } from '../../config/repository-file.ts'
 import { INHERITED_VARIABLES, pickVariables } from '../../core/environment.ts'
-import { makeFolder, writeDurable } from '../../platform/files.ts'
+import { makeFolder, OPEN_UMASK, writeDurable } from '../../platform/files.ts'
 import { git } from '../../platform/git.ts'
 import { run } from '../../platform/process.ts'
 import { sleep } from '../../platform/world.ts'
@@ -173,6 +173,7 @@ async function installInto(
       cwd: folder,
       env: { ...pickVariables(agent.env, INHERITED_VARIABLES), DEBIAN_FRONTEND: 'noninteractive' },
       outputFile: log,
+      umask: OPEN_UMASK,
       timeoutMs,
       signal: agent.ending.signal,
     },

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { backoffMs } from '../../core/backoff.ts'
 import { asTdfError } from '../../core/errors.ts'
 import { type BundleGitOptions, bundleRefs, unpackBundle } from '../../platform/bundle.ts'
+import { OPEN_UMASK } from '../../platform/files.ts'
 import { type GitOptions, git } from '../../platform/git.ts'
 import type { RunResult } from '../../platform/process.ts'
 import { sleep } from '../../platform/world.ts'
@@ -78,6 +79,7 @@ async function tried(context: BuildContext, args: readonly string[], cwd: string
       cwd,
       env: SSH,
       timeoutMs: Math.max(1, Math.ceil(endsAt - clock.mono())),
+      umask: OPEN_UMASK,
       signal,
       ownGroup: true,
     })
@@ -127,7 +129,7 @@ export async function unpackSource(context: BuildContext, source: { ref: string 
   }
   const [name, oid] = chosen
   const format = oid.length === 64 ? 'sha256' : 'sha1'
-  const options = { cwd: tree, timeoutMs: agent.limits.cloneMs, signal }
+  const options = { cwd: tree, timeoutMs: agent.limits.cloneMs, umask: OPEN_UMASK, signal }
   await succeed(['init', '--quiet', '--template=', `--object-format=${format}`, '--', tree], {
     ...options,
     cwd: context.workspace.folder,

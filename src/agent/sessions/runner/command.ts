@@ -1,6 +1,7 @@
 /** The command of a session: started once, ended by a signal to its whole group, waited for. */
 import { closeSync, existsSync, openSync } from 'node:fs'
 import type { Writable } from 'node:stream'
+import { OPEN_UMASK } from '../../../platform/files.ts'
 import { type ChildProcess, type CommandEnd, identify, sendSignal, startGroup } from '../../../platform/process.ts'
 import type { Cancel, World } from '../../../platform/world.ts'
 import { codeOf, messageOf } from '../../errors.ts'
@@ -71,6 +72,7 @@ function spawnWithInput(words: readonly string[], request: SessionRequest, optio
       input,
       stdout: options.stdout,
       stderr: options.stderr,
+      umask: OPEN_UMASK,
     })
   } catch (error) {
     throw new Error(reasonOf(request, error))

@@ -1,6 +1,6 @@
 /** What stands around a task, such as the way out of the network or the umask, is what programs of a person expect. */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -15,7 +15,12 @@ const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt'
 const home = makeHome(`
 [agents.seen]
 type = "command"
-command = ["sh", "-c", "env > $HOME/agent.env; umask > $HOME/agent.umask; stat -c %a . script.sh a/b.txt > $HOME/modes; echo new > new.txt; stat -c %a new.txt >> $HOME/modes"]
+command = ["sh", "-c", '''
+env > $HOME/agent.env; umask > $HOME/agent.umask; stat -c %a .. > $HOME/around
+stat -c %a . script.sh a/b.txt a > $HOME/modes
+find . ! -type l ! -perm -004 > $HOME/closed
+echo new > new.txt; stat -c %a new.txt >> $HOME/modes
+sleep 0''']
 install = "env"
 `)
 const served = mkdtempSync(path.join(tmpdir(), 'tdf-served-'))
@@ -110,6 +115,24 @@ it('the units of the service have them, but no password of a proxy', async () =>
   }
   expect(out.split('Environment="NO_PROXY=127.0.0.1"')).toHaveLength(3)
   expect(out).not.toContain('pa55word')
+})
+
+it('agent, setup and check run with the umask of a person, in a work tree with the modes of a clone', () => {
+  for (const name of ['agent', 'setup', 'check']) expect(read(`${name}.umask`), name).toBe('0022\n')
+  expect(read('modes').split('\n').slice(0, 5)).toEqual(['755', '755', '644', '755', '644'])
+})
+
+it('everything of .git is as open as git makes it, and the workspace is closed around', () => {
+  expect(read('closed')).toBe('')
+  expect(read('around')).toBe('700\n')
+  expect(statSync(path.join(home.dir, 'state')).mode & 0o777).toBe(0o700)
+})
+
+it('a work tree from a folder is as open as one from an address', async () => {
+  const { dir } = makeRepository()
+  const script = 'find . ! -type l ! -perm -004'
+  const { out } = await tdf(home, 'submit', '--repo', dir, '-q', '--wait', '--', 'sh', '-c', script)
+  expect(await tdf(home, 'logs', out.trim())).toMatchObject({ code: 0, out: '' })
 })
 
 function variablesIn(text: string): Record<string, string> {
