@@ -1,7 +1,7 @@
 /** Arguments → command → exit code, and the only place that prints an error. Tests call it as `bin/tdf` does. */
 import process from 'node:process'
 import { type Command, CommanderError } from 'commander'
-import { asTdfError, ERRORS, shownHint, type TdfError } from '../src/core/errors.ts'
+import { asTdfError, ERRORS, shownHint, TdfError } from '../src/core/errors.ts'
 import { jsonText, sanitize } from '../src/text/sanitize.ts'
 import { type Cli, createCli } from './cli/cli.ts'
 import { type Paint, paintOf } from './cli/colour.ts'
@@ -72,14 +72,28 @@ function wantsJson(argv: readonly string[]): boolean {
 
 /** Takes the arguments and streams of the process. `programDir` is where the built program lies. */
 export function begin(programDir: string): { cli: Cli; args: readonly string[] } {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', error => {
-      // The reader has closed the pipe: `tdf ls | head` is not a failure.
-      if ('code' in error && error.code === 'EPIPE') process.exit(0)
-      throw error
-    })
-  }
-  return { cli: createCli(process, programDir), args: process.argv.slice(2) }
+  const cli = createCli(process, programDir)
+  const args = process.argv.slice(2)
+  process.stdout.on('error', error => {
+    if (!isClosedPipe(error)) process.exit(report(cli, outputFailure(error, cli.submitted), args))
+    process.exit(0)
+  })
+  process.stderr.on('error', error => {
+    // Nothing is left to say it on; the exit code still tells what became of the command.
+    if (isClosedPipe(error)) process.exit(0)
+  })
+  return { cli, args }
+}
+
+/** The reader has closed the pipe: `tdf ls | head` is not a failure. */
+const isClosedPipe = (error: Error) => 'code' in error && error.code === 'EPIPE'
+
+function outputFailure({ message }: Error, submitted: readonly string[]): TdfError {
+  const said = `stdout cannot be written: ${message}`
+  const [first] = submitted
+  if (first === undefined) return new TdfError('OUTPUT_FAILED', said)
+  const what = submitted.length === 1 ? `task ${first} was` : `tasks ${submitted.join(', ')} were`
+  return new TdfError('OUTPUT_FAILED', `${said}; ${what} submitted`, { hint: `tdf show ${first}` })
 }
 
 /** An error as people and scripts see it on stderr. */

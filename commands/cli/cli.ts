@@ -22,6 +22,8 @@ export interface Cli {
   programDir: string
   env: NodeJS.ProcessEnv
   cwd: string
+  /** Ids of the tasks that this command handed to the daemon: named when they cannot be printed. */
+  submitted: string[]
   stdin: NodeJS.ReadStream
   stdout: NodeJS.WriteStream
   stderr: NodeJS.WriteStream
@@ -95,10 +97,22 @@ export function createCli(around: Surroundings, programDir: string): Cli {
     get stdin() {
       return around.stdin
     },
-    cwd: around.cwd(),
+    cwd: currentFolder(around),
+    submitted: [],
     exitCode: 0,
   }
   return cli
+}
+
+/** Of a folder that was deleted the name that the shell knows; nothing is found there, and commands say so themselves. */
+function currentFolder({ cwd, env }: Surroundings): string {
+  try {
+    return cwd()
+  } catch {
+    // Libraries ask for it as well, and must not fail.
+    process.chdir('/')
+    return env.PWD?.startsWith('/') ? env.PWD : '/deleted'
+  }
 }
 
 /** A line for each request, with what came of it. The prompt and other contents are not in it. */

@@ -15,6 +15,7 @@ export const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] =
   [12, 'the task ran out of time'],
   [69, 'the daemon cannot be reached'],
   [70, 'a fault of tdf itself'],
+  [74, 'stdout cannot be written, such as on a full disk; what was asked for is done'],
   [75, 'not now: it runs already, the queue is full, or the task needs input'],
   [78, 'the configuration is not usable'],
   [124, 'the waiting is over, the task goes on'],

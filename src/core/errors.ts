@@ -62,6 +62,7 @@ export const ERRORS = {
   STATE_NEWER: row('permanent', 78, 500, 'tdf version'),
   STATE_FOREIGN: row('permanent', 78, 409, 'tdf daemon adopt'),
   STATE_UNWRITABLE: row('permanent', 78, 500, 'tdf doctor'),
+  OUTPUT_FAILED: row('permanent', 74, 500, 'tdf ls'),
   DISK_FULL: row('wait', 75, 503, 'tdf doctor'),
   DISK_LOW: row('wait', 75, 503, 'tdf doctor'),
   BACKUP_FAILED: row('transient', 1, 500, 'tdf daemon status'),

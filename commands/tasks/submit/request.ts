@@ -79,12 +79,20 @@ function pushOf({ push, pr }: Partial<SubmitOptions>): SubmitBody['push'] {
 }
 
 /** Submits a task, or asks what would become of it. */
-export function post<T>(cli: Cli, json: SubmitBody, idempotencyKey: string | null, dryRun: boolean): Promise<T> {
+export async function post<T extends { id: string | null }>(
+  cli: Cli,
+  json: SubmitBody,
+  idempotencyKey: string | null,
+  dryRun: boolean,
+): Promise<T> {
   const headers = {
     ...(idempotencyKey === null ? {} : { 'idempotency-key': idempotencyKey }),
     ...(cli.env.TRACEPARENT ? { traceparent: cli.env.TRACEPARENT } : {}),
   }
-  return cli.client().call<T>({ method: 'POST', path: dryRun ? '/tasks?dry_run=true' : '/tasks', json, headers })
+  const path = dryRun ? '/tasks?dry_run=true' : '/tasks'
+  const task = await cli.client().call<T>({ method: 'POST', path, json, headers })
+  if (task.id !== null) cli.submitted.push(task.id)
+  return task
 }
 
 /** The daemon's answer to `--dry-run`: what would be stored, without an id. */
