@@ -35,6 +35,11 @@ export function amount(text: string): number {
   return Number(text)
 }
 
+export function notEmpty(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('it must not be empty.')
+  return text
+}
+
 /** An argument quoted for a shell. */
 export function quoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`

@@ -1,6 +1,6 @@
 /** `tdf submit`: words become a request. A local repository is bundled here, as its user; the daemon never opens it. */
 import { Command, Option } from 'commander'
-import { amount, collectLabel, integer } from '../cli/arguments.ts'
+import { amount, collectLabel, integer, notEmpty } from '../cli/arguments.ts'
 import type { Cli } from '../cli/cli.ts'
 import { examples } from '../cli/examples.ts'
 import type { SubmitOptions } from './submit/request.ts'
@@ -11,7 +11,7 @@ export function submitCommand(cli: Cli): Command {
     .argument('[prompt]', 'what to do; "-" reads it from stdin; without one, your editor opens')
     .option('--prompt <prompt>', 'the same, for one that begins with a dash')
     .option('--repo <path-or-url>', 'the repository (default: that of the current folder)')
-    .option('--ref <ref>', 'branch, tag or commit to start from (default: HEAD)')
+    .option('--ref <ref>', 'branch, tag or commit to start from, or HEAD~2 and the like in a folder (default: HEAD)')
     .option('--dirty', 'take uncommitted changes along')
     .option('--agent <name>', 'the agent (default: [runner] agent, else claude or codex)')
     .option('--model <model>', 'passed on to the agent')
@@ -46,7 +46,7 @@ export function submitCommand(cli: Cli): Command {
     .option('--no-push', 'keep it here, whatever [push] default says')
     .option('--remote <name-or-url>', 'where to (default: origin of the repository, or the URL that was cloned)')
     .option('--interactive', 'keep the session for follow-ups until it is closed')
-    .option('--idempotency-key <key>', 'the same key again is the same task')
+    .option('--idempotency-key <key>', 'the same key again is the same task', notEmpty)
     .option('-w, --wait', 'wait for the verdict; the exit code shows it')
     .option('-f, --follow', "show the agent's output while waiting")
     .option('--wait-timeout <duration>', 'stop waiting after this time; the task goes on')

@@ -161,7 +161,7 @@ export function report(
     status: task.status,
     node: task.nodeName,
     outcome: outcome.kind,
-    ms: task.updatedAt - before.stepEnteredAt,
+    ms: Math.max(task.updatedAt - before.stepEnteredAt, 0),
   }
   engine.log.info(failure ? { ...about, ...reasonOf(failure.error) } : about, 'transition')
 }

@@ -63,7 +63,7 @@ export function recordStepFailure(
       attempt: task.attempt,
       stepAttempt: task.stepAttempt,
       status: task.status,
-      inStepMs: engine.world.clock.now() - task.stepEnteredAt,
+      inStepMs: Math.max(engine.world.clock.now() - task.stepEnteredAt, 0),
       class: error.class,
       final,
       node: node && { name: node.name, status: node.status, waitingFor: node.waitingFor },

@@ -21,7 +21,7 @@ export function registerGauges(engine: Engine, health: Health, disk: Disk): void
   registry.gauge('tdf_nodes', 'Nodes by status.', () => by('state', countNodes(store.sql)))
   registry.gauge('tdf_queue_oldest_seconds', 'How long the oldest task that waits for a slot has waited.', () => {
     const at = oldestQueuedAt(store.sql)
-    return one(at === null ? 0 : (world.clock.now() - at) / 1_000)
+    return one(at === null ? 0 : Math.max(world.clock.now() - at, 0) / 1_000)
   })
   registry.gauge('tdf_scheduler_lag_seconds', 'How late the last round was.', () => one(loop.lagMs() / 1_000))
   registry.gauge('tdf_event_loop_delay_seconds', '99 of 100 turns came less late than this.', () =>

@@ -34,6 +34,7 @@ const SOCKET_BYTES_MAX = 107
 /** `TDF_HOME`, else systemd's folders for a unit of ours, else the machine's (root or `TDF_SYSTEM=1`), else XDG. */
 export function findPaths(from: Surroundings = here()): Paths {
   const { env } = from
+  for (const name of ['TDF_HOME', 'TDF_CONFIG']) refuseTilde(name, from)
   const paths = env.TDF_HOME ? homePaths(resolve(env.TDF_HOME)) : isSystem(from) ? systemPaths() : userPaths(from)
   if (paths.kind !== 'home') preferSystemdFolders(paths, env)
   if (env.TDF_CONFIG) paths.configFile = resolve(env.TDF_CONFIG)
@@ -45,6 +46,15 @@ export function findPaths(from: Surroundings = here()): Paths {
       `(${env.TDF_HOME ? 'TDF_HOME must be a shorter path' : 'set TDF_HOME to a folder with a shorter path'})`,
     { hint: `export TDF_HOME=${join(from.homeDir, '.tdf')}` },
   )
+}
+
+/** A shell expands `~` only where it is not quoted; as it stands it would be a folder of that name right here. */
+function refuseTilde(name: string, { env, homeDir }: Surroundings): void {
+  const [, rest] = /^~(?:\/(.*))?$/.exec(env[name] ?? '') ?? []
+  if (!env[name]?.startsWith('~')) return
+  const meant = env[name] === '~' ? homeDir : rest === undefined ? join(homeDir, '.tdf') : join(homeDir, rest)
+  const message = `${name} is "${env[name]}": the shell did not expand the ~, as in quotes`
+  throw new TdfError('CONFIG_INVALID', message, { hint: `export ${name}=${meant}` })
 }
 
 function here(): Surroundings {

@@ -31,7 +31,7 @@ export function progressLine(event: EventJson, startedAt: string): string {
   return `${after.padStart(7)}  ${eventText(event)}`
 }
 
-export const took = (ms: number) => (ms < 1_000 ? `${ms}ms` : formatDurationShort(ms))
+export const took = (ms: number) => (ms < 1_000 ? `${Math.max(ms, 0)}ms` : formatDurationShort(ms))
 
 function plain(value: unknown): string {
   return oneLine(typeof value === 'string' ? value : (JSON.stringify(value) ?? ''))

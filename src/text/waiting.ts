@@ -97,6 +97,9 @@ export const sentences = {
   obstacle: (obstacle: string, place: string) => `It waits: ${obstacle}${place}.`,
   queued: (reason: string, place: string) => `It waits for a slot: ${reason}${place}.`,
   noSlot: (reason: string, place: string) => `It waits for a slot, and ${reason}${place}.`,
+  pinned: (node: string, reason: string, place: string) =>
+    `It waits for a slot on ${node}, since --node names it: ${reason}${place}.`,
+  slotsOfNode: () => 'How many slots a node has is max_workspaces in the configuration.',
   place: (position: number, length: number) => `; it is number ${position} of ${length} in the queue`,
   noNodeTakesIt: (nodes: number) => `none of ${nodes} nodes takes it`,
   maxNodes: (maxNodes: number) => `${maxNodes} machines are all that [nodes] max_nodes allows`,

@@ -98,6 +98,7 @@ export interface Line {
 type Check = (value: unknown) => boolean
 
 const isText: Check = value => typeof value === 'string'
+const isKey: Check = value => typeof value === 'string' && value.trim() !== ''
 const isFlag: Check = value => typeof value === 'boolean'
 const isWhole: Check = value => Number.isInteger(value)
 const isWords: Check = value => Array.isArray(value) && value.length > 0 && value.every(isText)
@@ -122,10 +123,10 @@ const KEYS: Record<string, [check: Check, what: string]> = {
       'location',
       'timeout',
       'outputBranch',
-      'idempotencyKey',
       'remote',
     ].map(key => [key, [isText, 'a string']] as const),
   ),
+  idempotencyKey: [isKey, 'a string that is not empty'],
   command: [isWords, 'a list of strings'],
   labels: [isLabels, 'an object of strings'],
   priority: [isWhole, 'a whole number'],

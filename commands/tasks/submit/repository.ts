@@ -33,10 +33,10 @@ export async function takeRepository(
   options: { repo?: string; ref?: string; dirty?: boolean; push?: boolean; pr?: boolean; remote?: string },
 ): Promise<Taken> {
   const { repo = await defaultRepository(cli), ref } = options
-  if (ref !== undefined && !isSafeRef(ref))
-    throw new TdfError('REF_UNSAFE', `"${ref}" cannot be a branch, tag or commit`)
+  if (ref !== undefined && /^-|\p{Cc}/u.test(ref)) throw unsafe(ref)
   const local = repo.startsWith('file://') ? repo.slice('file://'.length) : path.resolve(cli.cwd, repo)
   if (!existsSync(local) && isRepositoryUrl(repo)) {
+    if (ref !== undefined && !isSafeRef(ref)) throw unsafe(ref)
     const remote = options.remote === undefined ? null : await remoteOf(cli, cli.cwd, options.remote)
     return { repo: { kind: 'git', url: repo, ref: ref ?? null }, author: null, remote, setup: null }
   }
@@ -54,6 +54,8 @@ export async function takeRepository(
   const [bundle, setup] = await Promise.all([uploaded(cli, top, based, name), setupIn(git, top, based)])
   return { repo: { kind: 'bundle', url: top, ref: name, baseCommit: based, ...bundle }, author, remote, setup }
 }
+
+const unsafe = (ref: string) => new TdfError('REF_UNSAFE', `"${ref}" cannot be a branch, tag or commit`)
 
 /** Without `--repo` git's own rule holds: GIT_DIR names the repository, else the current folder does. */
 async function defaultRepository(cli: Cli): Promise<string> {
@@ -82,19 +84,30 @@ async function topOf(git: Git, local: string, given: string): Promise<string> {
     })
   }
   if (top) return top
+  // Another user's, for one: git names the command that allows it.
+  const remedy = /^\s*(git config --global --add safe\.directory .+)$/m.exec(found?.stderr ?? '')?.[1]
+  if (remedy !== undefined) {
+    throw new TdfError('REPOSITORY_UNREADABLE', `git does not use ${given}, since another user owns it`, {
+      hint: remedy,
+    })
+  }
   const why = existsSync(local) ? (found?.stderr.trim().split('\n')[0] ?? '') : 'there is no such folder'
   throw new TdfError('NO_REPOSITORY', `${given} is not a git repository (${why})`, {
     hint: existsSync(local) ? `git -C ${quoted(local)} init` : 'tdf submit --help',
   })
 }
 
+/** Whatever `git rev-parse` takes for a commit, such as `HEAD~2`, `@{upstream}` or `:/words of its message`. */
 async function resolveRef(git: Git, top: string, ref: string | undefined): Promise<{ commit: string; name: string }> {
   const wanted = ref ?? 'HEAD'
-  const [found, symbolic] = await Promise.all([
-    git(['rev-parse', '--verify', '--quiet', '--end-of-options', `${wanted}^{commit}`]),
+  const [named, symbolic] = await Promise.all([
+    git(['rev-parse', '--verify', '--quiet', '--end-of-options', wanted]),
     git(['rev-parse', '--symbolic-full-name', wanted]),
   ])
-  if (found.exitCode !== 0) {
+  // Peeled by itself: behind `:/words` it would be one of the words.
+  const found = await git(['rev-parse', '--verify', '--quiet', '--end-of-options', `${named.stdout.trim()}^{commit}`])
+  // One commit, not `^main`, which leaves out all that it reaches.
+  if (!/^[0-9a-f]+$/.test(named.stdout.trim()) || found.exitCode !== 0) {
     const what = ref === undefined ? `${top} has no commit yet` : `${top} has no branch, tag or commit "${ref}"`
     const hint = ref === undefined ? 'git commit --allow-empty -m "first"' : `git -C ${quoted(top)} branch --all`
     throw new TdfError('REF_UNKNOWN', what, { hint })

@@ -76,6 +76,7 @@ async function submit(engine: RunningEngine, c: Context, shown: (id: string) => 
   const { store, world } = engine
   const request = parseBody(submitRequest, await jsonBody(c))
   const idempotencyKey = c.req.header('idempotency-key') ?? null
+  if (idempotencyKey?.trim() === '') throw new TdfError('BAD_REQUEST', 'the header idempotency-key must not be empty')
   const idempotencyHash = createHash('sha256').update(JSON.stringify(request)).digest('hex')
   const known = taskOfKey(store.sql, idempotencyKey, idempotencyHash)
   if (known !== undefined) return c.json(shown(known))

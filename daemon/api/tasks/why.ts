@@ -161,6 +161,12 @@ function whyQueued(engine: Engine, task: Task): Explanation {
   }
   const ms = queueMs(store.sql, Math.max(position, 1), slots)
   const estimate = ms === null || slots === 0 ? null : `about ${formatDurationShort(ms)}, by what runs took before`
+  const pinned = capacities.find(({ name }) => name === request.node)
+  if (pinned) {
+    const sentence = sentences.pinned(pinned.name, reasonFor(engine, request, pinned), place)
+    const isFull = pinned.used >= pinned.slots
+    return { sentence: isFull ? `${sentence} ${sentences.slotsOfNode()}` : sentence, nodes, estimate, command }
+  }
   const reason = nodes.length === 1 ? `${first.name}: ${first.reason}` : sentences.noNodeTakesIt(nodes.length)
   return { sentence: sentences.queued(reason, place), nodes, estimate, command }
 }

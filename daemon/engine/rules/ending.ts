@@ -55,7 +55,7 @@ export function late(task: Task, input: DecisionInput, writes: Write[]): Transit
   if (step === null) throw new TdfError('BUG', `task ${task.id} is late without a step`)
   if (step === 'salvage') return giveUpSalvage(task, input, writes)
   const { code, verdict } = journey[step].late
-  const seconds = Math.round((input.now - task.stepEnteredAt) / 1000)
+  const seconds = Math.round(Math.max(input.now - task.stepEnteredAt, 0) / 1000)
   const waiting = task.waitingFor ? `; it was waiting for: ${task.waitingFor}` : ''
   return end(task, verdict, new TdfError(code, `${step} was not done after ${seconds} s${waiting}`), input, writes)
 }

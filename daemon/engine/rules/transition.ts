@@ -92,7 +92,8 @@ export function eventsBetween(before: Task, after: Task, input: DecisionInput, r
     events.push(taskEvent('task.status', after, { from: before.status, to: after.status, reason: why }))
   }
   if (before.step !== after.step) {
-    const ms = input.now - before.stepEnteredAt
+    // The wall clock may have been set back meanwhile.
+    const ms = Math.max(input.now - before.stepEnteredAt, 0)
     events.push(taskEvent('task.step', after, { from: before.step, to: after.step, ms }))
   }
   return events

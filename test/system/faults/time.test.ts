@@ -4,6 +4,7 @@ import { createLoop } from '../../../daemon/engine/loop.ts'
 import { SWEEPS } from '../../../daemon/sweeps/index.ts'
 import { createSweeper } from '../../../daemon/sweeps/run.ts'
 import { silentLog } from '../../../src/platform/log.ts'
+import { readEvents } from '../../../src/store/tables/journal.ts'
 import { simWorld, timeline } from '../../fakes/world.ts'
 import { aConfig } from '../../support/builders.ts'
 import { DAY, HOUR, type Lives, lives, MIN } from '../../support/daemon/lives.ts'
@@ -72,6 +73,9 @@ it('28 clock-back-1h: a clock set back makes nobody sleep an hour longer', async
   all.life.world.clock.jump(-HOUR)
   expect(await all.rest('runs', 20 * MIN)).toBe(true)
   expect(all.life.task('runs').status).toBe('completed')
+  const steps = readEvents(all.life.engine.store.sql, { after: 0, limit: 1_000 }).filter(({ data }) => 'ms' in data)
+  expect(steps.filter(({ data }) => Number(data.ms) < 0)).toEqual([])
+  expect(steps.length).toBeGreaterThan(3)
 })
 
 it('29 dst-change: sweeps keep their pace through both changes of the clocks', async () => {

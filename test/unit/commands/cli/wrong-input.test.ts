@@ -38,6 +38,7 @@ describe('submit', () => {
     ['a missing agent program', ['--agent', 'nonesuch', 'x'], 1, 'AGENT_UNKNOWN', /nonesuch/],
     ['a node that does not exist', ['--node', 'nonesuch', '--', 'true'], 1, 'NODE_UNKNOWN', /nonesuch/],
     ['a time limit without a unit', ['--timeout', '30', 'x'], 2, 'USAGE', /--timeout/],
+    ['an empty idempotency key', ['--idempotency-key', '', 'x'], 2, 'USAGE', /--idempotency-key.*must not be empty/],
     ['a label without a value', ['--label', 'x', 'x'], 2, 'USAGE', /key=value/],
   ])('of %s', async (_, args, exit, code, message) => {
     const { code: got, out, err } = await tdfWith(home, { cwd: repo.dir }, 'submit', '--json', ...args)

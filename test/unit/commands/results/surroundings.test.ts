@@ -83,3 +83,44 @@ describe('git’s variables of another repository', () => {
     expect(headOf(other)).toBe(before)
   })
 })
+
+describe('--ref of a folder', () => {
+  const { dir } = makeRepository()
+  const commit = (message: string) =>
+    git(dir, '-c', 'user.name=you', '-c', 'user.email=you@localhost', 'commit', '-q', '--allow-empty', '-m', message)
+  for (const message of ['second', 'third: mend it', 'fourth']) commit(message)
+  git(dir, 'branch', 'topic', 'HEAD~1')
+  git(dir, 'branch', '-q', '--set-upstream-to=topic', 'main')
+  git(dir, 'checkout', '-q', 'topic')
+  git(dir, 'checkout', '-q', 'main')
+
+  it.each(['HEAD~2', 'HEAD^', '@{upstream}', '@{-1}', ':/mend it', 'main@{0}', 'topic~0^{commit}', '@'])(
+    'takes %s',
+    async ref => {
+      const { out, err } = await tdf(home, 'submit', '--repo', dir, '--ref', ref, '--json', '--', 'true')
+      expect(err).not.toContain('error')
+      expect(JSON.parse(out).repo.baseCommit).toBe(git(dir, 'rev-parse', ref))
+    },
+  )
+
+  it.each(['HEAD~9', '^main', 'main..topic', 'main:README.md', '@{upstream'])('refuses %s', async ref => {
+    const { code, err } = await tdf(home, 'submit', '--repo', dir, '--ref', ref, '--json', '--', 'true')
+    expect([code, JSON.parse(err).error.code]).toEqual([1, 'REF_UNKNOWN'])
+  })
+})
+
+it('a repository of another user is refused with the command that git names', async () => {
+  const { dir } = makeRepository()
+  // git's own switch for its tests of this.
+  const env = { GIT_TEST_ASSUME_DIFFERENT_OWNER: '1' }
+  const { code, err } = await tdfWith(home, { cwd: dir, env }, 'submit', '--json', '--', 'true')
+  const { error } = JSON.parse(err)
+  expect([code, error.code]).toEqual([1, 'REPOSITORY_UNREADABLE'])
+  expect(error.hint).toBe(`git config --global --add safe.directory ${dir}`)
+})
+
+it.each(['~/x', '~', '~you/x'])('TDF_HOME=%s that no shell has expanded is refused', async value => {
+  const { code, err } = await tdfWith(home, { cwd: repo.dir, env: { TDF_HOME: value, HOME: '/home/you' } }, 'ls')
+  expect(code).toBe(78)
+  expect(err).toContain(`hint: export TDF_HOME=/home/you${value === '~/x' ? '/x' : value === '~' ? '' : '/.tdf'}\n`)
+})

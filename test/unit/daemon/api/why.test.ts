@@ -54,6 +54,12 @@ const SITUATIONS: Record<string, () => Promise<string>> = {
     await beat({ cpuPercent: 91, memoryPercent: 10 })
     return life.submit({}, {}, 'task1')
   },
+  'the node that it asked for is busy, and another one is free': async () => {
+    await begin({ nodes: ['n1', 'n2'], config: one })
+    await life.submit({ node: 'n2' }, { hangs: true }, 'other')
+    await until('other', 'running')
+    return life.submit({ node: 'n2' }, {}, 'task1')
+  },
   'the node that it asked for is full of memory': async () => {
     await begin()
     await beat({ cpuPercent: 1, memoryPercent: 88 })
