@@ -42,9 +42,21 @@ export async function startSession(
     const facts = { followups: session.followups, session: begun, prompted: [], next: null, starts }
     return advance('running', { ...patch, sessionId: session.id, facts })
   } catch (error) {
-    if (error instanceof TdfError && error.code === 'CANNOT_START') return fail(error, 'agent_error')
+    if (error instanceof TdfError && error.code === 'CANNOT_START') return cannotStart(task, error)
     throw error
   }
+}
+
+/** With the node, and for an agent of the configuration the two ways to a program that is not found there. */
+function cannotStart({ nodeName, spec }: Task, { message }: TdfError): Outcome<'running'> {
+  const { name } = spec.agent
+  const isMissing = /^ENOENT:|: it is not there/.test(message)
+  const ways =
+    name === 'command'
+      ? 'name it with its full path'
+      : `give [agents.${name}] a command with a full path, or an install command`
+  const text = `node ${nodeName}: ${message}${isMissing ? `; ${ways}` : ''}`
+  return fail(new TdfError('CANNOT_START', text, isMissing ? { hint: 'tdf config example' } : {}), 'agent_error')
 }
 
 /** How many sessions a task may be given by itself in how many ms, whatever its agent says of limits and ends. */

@@ -36,6 +36,10 @@ async function serve(command: Extract<Command, { kind: 'serve' }>): Promise<null
   const state = resolve(command.state)
   if (/\p{Cc}/u.test(state)) throw new Misconfigured('the state folder has control characters in its name')
   for (const place of [state, resolve(command.tokenFile)]) refuseForeign(place)
+  if (process.env.TDF_LOGIN_SHELL) {
+    const { loginEnvironment } = await import('./state/login-shell.ts')
+    Object.assign(process.env, await loginEnvironment(state, process.env))
+  }
   const { startAgent } = await import('./start.ts')
   const running = await startAgent(realWorld(), logToStderr, {
     listen: command.listen,

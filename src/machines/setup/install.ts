@@ -19,7 +19,7 @@ mkdir -p "$1"
 cat > "$1/token.new"
 if [ "$5" = yes ]; then chown root:${AGENT_USER} "$1/token.new"; chmod 0640 "$1/token.new"; fi
 mv -f "$1/token.new" "$1/token"
-printf 'TDF_NODE_NAME=%s\\n%s\\n' "$6" "$7" > "$1/env"
+printf '%s\\n' "TDF_NODE_NAME=$6" TDF_LOGIN_SHELL=yes $7 > "$1/env"
 ln -sfn "$3.mjs" "$1/current.new"
 mv -fT "$1/current.new" "$1/current.mjs"
 printf '%s\\n' "$4" > "$1/version"
@@ -37,7 +37,7 @@ else
     for try in $(seq 100); do [ -d "/proc/$pid" ] || break; sleep 0.1; done
   fi
   rm -f "$2/listen.json"
-  export $7
+  export TDF_LOGIN_SHELL=yes $7
   setsid nohup node "$1/current.mjs" --listen 127.0.0.1:0 --state "$2" --token-file "$1/token" --name "$6" \\
     >> "$1/agent.log" 2>&1 < /dev/null &
 fi

@@ -1,5 +1,7 @@
 /** The command of a session: started once, ended by a signal to its whole group, waited for. */
 import { closeSync, existsSync, openSync } from 'node:fs'
+
+import process from 'node:process'
 import type { Writable } from 'node:stream'
 import { OPEN_UMASK } from '../../../platform/files.ts'
 import { type ChildProcess, type CommandEnd, identify, sendSignal, startGroup } from '../../../platform/process.ts'
@@ -39,7 +41,7 @@ export async function startCommand(
     child.once('exit', (exitCode, signal) =>
       resolve(request.sandbox ? withSignal({ exitCode, signal }) : { exitCode, signal }),
     )
-    child.once('error', error => reject(new Error(reasonOf(request, error))))
+    child.once('error', error => reject(new Error(reasonOf(request, error, options))))
   })
   const { pid } = child
   if (pid === undefined) {
@@ -58,7 +60,11 @@ async function commandLine(request: SessionRequest, { folder, env }: CommandOpti
   const { slot, command, workTree, sandbox } = request
   if (sandbox) return confine({ request, promptFile: promptPath(folder), env }, folder)
   if (!slot) return command
-  refuseMissing(command[0] ?? '', env.PATH ?? '', workTree)
+  try {
+    refuseMissing(command[0] ?? '', env.PATH ?? '', workTree)
+  } catch (error) {
+    throw new Error(reasonOf(request, error, { env }))
+  }
   return asSlot(slot, command)
 }
 
@@ -75,7 +81,7 @@ function spawnWithInput(words: readonly string[], request: SessionRequest, optio
       umask: OPEN_UMASK,
     })
   } catch (error) {
-    throw new Error(reasonOf(request, error))
+    throw new Error(reasonOf(request, error, options))
   } finally {
     if (typeof input === 'number') closeSync(input)
   }
@@ -98,7 +104,11 @@ function terminator(world: World, child: ChildProcess, pid: number, killGraceMs:
   }
 }
 
-function reasonOf(request: SessionRequest, error: unknown): string {
+function reasonOf({ command, slot }: SessionRequest, error: unknown, { env }: Pick<CommandOptions, 'env'>): string {
   const code = codeOf(error)
-  return code ? `${code}: cannot start ${request.command[0]}` : messageOf(error)
+  if (!code) return messageOf(error)
+  const reason = `${code}: cannot start ${command[0]}`
+  if (code !== 'ENOENT') return reason
+  const user = slot?.name ?? env.USER ?? `with the id ${process.getuid?.()}`
+  return `${reason}: user ${user} has no such program; PATH is ${env.PATH ?? 'not set'}`
 }

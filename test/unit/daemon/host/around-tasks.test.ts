@@ -22,6 +22,9 @@ find . ! -type l ! -perm -004 > $HOME/closed
 echo new > new.txt; stat -c %a new.txt >> $HOME/modes
 sleep 0''']
 install = "env"
+[agents.lost]
+type = "command"
+command = ["no-such-agent"]
 `)
 const served = mkdtempSync(path.join(tmpdir(), 'tdf-served-'))
 let server: GitServer
@@ -133,6 +136,20 @@ it('a work tree from a folder is as open as one from an address', async () => {
   const script = 'find . ! -type l ! -perm -004'
   const { out } = await tdf(home, 'submit', '--repo', dir, '-q', '--wait', '--', 'sh', '-c', script)
   expect(await tdf(home, 'logs', out.trim())).toMatchObject({ code: 0, out: '' })
+})
+
+it('a program that is not there is told with the node, the user, the PATH and the two ways out', async () => {
+  const { dir } = makeRepository()
+  const { out } = await tdf(home, 'submit', '--repo', dir, '--agent', 'lost', '--wait', '--json', 'look')
+  const { error }: TaskJson = JSON.parse(out)
+  expect(error?.code).toBe('CANNOT_START')
+  expect(error?.message).toMatch(
+    /^node local: ENOENT: cannot start no-such-agent: user .+ has no such program; PATH is \//,
+  )
+  expect(error?.message).toMatch(/; give \[agents\.lost\] a command with a full path, or an install command$/)
+  const words = ['submit', '--repo', dir, '--wait', '--json', '--', 'no-such-program']
+  const named: TaskJson = JSON.parse((await tdf(home, ...words)).out)
+  expect(named.error?.message).toMatch(/; name it with its full path$/)
 })
 
 function variablesIn(text: string): Record<string, string> {

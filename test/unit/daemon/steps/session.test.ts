@@ -39,7 +39,7 @@ describe('agent_session', () => {
     expect(outcome).toMatchObject({
       kind: 'fail',
       verdict: 'agent_error',
-      error: { code: 'CANNOT_START', message: 'spawn nosuch ENOENT' },
+      error: { code: 'CANNOT_START', message: 'node n1: spawn nosuch ENOENT' },
     })
   })
   it('throws what the engine tries again while the workspace is not ready', async () => {
