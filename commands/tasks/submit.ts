@@ -11,7 +11,7 @@ export function submitCommand(cli: Cli): Command {
     .argument('[prompt]', 'what to do; "-" reads it from stdin; without one, your editor opens')
     .option('--prompt <prompt>', 'the same, for one that begins with a dash')
     .option('--repo <path-or-url>', 'the repository (default: that of the current folder)')
-    .option('--ref <ref>', 'branch, tag or commit to start from, or HEAD~2 and the like in a folder (default: HEAD)')
+    .option('--ref <ref>', 'branch, tag or commit to start from, such as HEAD~2 (default: HEAD)')
     .option('--dirty', 'take uncommitted changes along')
     .option('--agent <name>', 'the agent (default: [runner] agent, else claude or codex)')
     .option('--model <model>', 'passed on to the agent')
