@@ -215,6 +215,21 @@ function confinedTasks(): void {
     if (agent) process.kill(agent.pid, 'SIGCONT')
   })
 
+  it('certificates that a variable of the daemon names can be read, and what lies beside them is not there', async () => {
+    const folder = path.join(home.dir, 'certificates')
+    mkdirSync(folder)
+    for (const name of ['ca.pem', 'key.pem']) writeFileSync(path.join(folder, name), `${name}\n`)
+    own(folder)
+    await home.start({ NODE_EXTRA_CA_CERTS: path.join(folder, 'ca.pem') })
+    const { task } = await submit(
+      '--',
+      'sh',
+      '-c',
+      'cat "$NODE_EXTRA_CA_CERTS"; ls "$(dirname "$NODE_EXTRA_CA_CERTS")"',
+    )
+    expect((await tdf(home, 'logs', task.id)).out).toBe('ca.pem\nca.pem\n')
+  })
+
   it('a program that the sandbox does not show is not started as something else', async () => {
     await home.start()
     const program = path.join(home.dir, '.ssh', 'program')
