@@ -1,5 +1,16 @@
 /** The examples at the end of every help text: real ones, to paste. */
 
+/** Apart, so that the small program for these commands carries no others. */
+export const LS = [
+  'tdf ls',
+  'tdf ls --label team=web --since 24h --sort -age',
+  'tdf ls --columns id,status,title --no-header',
+  'tdf ls --all --status failed -q | tdf retry -',
+  'tdf ls --watch',
+]
+export const SHOW = ['tdf show @last', 'tdf show 7kq2 --json']
+export const WHY = ['tdf why @last']
+
 export const EXAMPLES = {
   submit: [
     'tdf submit "fix the flaky test in test/auth" --check "npm test" --wait',
@@ -9,15 +20,9 @@ export const EXAMPLES = {
     'tdf submit "fix issue 12" --check "npm test" --pr',
     `echo '{"prompt":"update the licence year","labels":{"job":"year"}}' | tdf submit --file -`,
   ],
-  ls: [
-    'tdf ls',
-    'tdf ls --label team=web --since 24h --sort -age',
-    'tdf ls --columns id,status,title --no-header',
-    'tdf ls --all --status failed -q | tdf retry -',
-    'tdf ls --watch',
-  ],
-  show: ['tdf show @last', 'tdf show 7kq2 --json'],
-  why: ['tdf why @last'],
+  ls: LS,
+  show: SHOW,
+  why: WHY,
   logs: [
     'tdf logs @last -f',
     'tdf logs @last -f --tail 20',
@@ -90,6 +95,8 @@ export const EXAMPLES = {
 
 export type ExampleOf = keyof typeof EXAMPLES
 
-export function examples(command: ExampleOf): string {
-  return `\nExamples:\n${EXAMPLES[command].map(line => `  ${line}\n`).join('')}`
+export const examples = (command: ExampleOf): string => exampleText(EXAMPLES[command])
+
+export function exampleText(lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map(line => `  ${line}\n`).join('')}`
 }

@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander'
 import { collect, collectLabel, TASK, wholeNumber } from '../cli/arguments.ts'
 import type { Cli } from '../cli/cli.ts'
-import { examples } from '../cli/examples.ts'
+import { exampleText, LS, SHOW, WHY } from '../cli/examples.ts'
 import type { ListOptions } from './list-run.ts'
 
 export function lsCommand(cli: Cli): Command {
@@ -20,7 +20,7 @@ export function lsCommand(cli: Cli): Command {
     .option('--limit <number>', 'at most so many, the newest', wholeNumber)
     .option('--sort <column>', 'by this column; -COLUMN turns the order round (default: the newest first)')
     .option('-w, --watch', 'show it again whenever something changes')
-    .addHelpText('after', examples('ls'))
+    .addHelpText('after', exampleText(LS))
     .action(async (options: ListOptions, command: Command) => {
       const { list } = await import('./list-run.ts')
       await list(cli, options, command)
@@ -32,7 +32,7 @@ export function showCommand(cli: Cli): Command {
     .alias('status')
     .description('everything about one task, with its steps and their times')
     .argument('<task>', TASK)
-    .addHelpText('after', examples('show'))
+    .addHelpText('after', exampleText(SHOW))
     .action(async (reference: string, _options, command: Command) => {
       const { show } = await import('./list-run.ts')
       await show(cli, reference, command)
@@ -43,7 +43,7 @@ export function whyCommand(cli: Cli): Command {
   return new Command('why')
     .description('what a task waits for, until when, and what would change it')
     .argument('<task>', TASK)
-    .addHelpText('after', examples('why'))
+    .addHelpText('after', exampleText(WHY))
     .action(async (reference: string, _options, command: Command) => {
       const { why } = await import('./list-run.ts')
       await why(cli, reference, command)

@@ -42,6 +42,18 @@ describe('agent_session', () => {
       error: { code: 'CANNOT_START', message: 'node n1: spawn nosuch ENOENT' },
     })
   })
+  it.each([
+    ['claude', 'give [agents.claude] a command with a full path, or an install command'],
+    ['command', 'name it with its full path'],
+  ])('names the ways to a program of %s that is not there', async (name, ways) => {
+    const { ctx, workspace } = bench()
+    workspace(task)
+    const missing = scripted(task, { cannotStart: 'cannot start nosuch: it is not there' })
+    const named = { ...missing, spec: { ...missing.spec, agent: { ...missing.spec.agent, name } } }
+    const outcome = await agentSession(ctx, named)
+    const message = `node n1: cannot start nosuch: it is not there; ${ways}`
+    expect(outcome).toMatchObject({ error: { code: 'CANNOT_START', message, hint: 'tdf config example' } })
+  })
   it('throws what the engine tries again while the workspace is not ready', async () => {
     const { ctx, workspace } = bench()
     workspace(task, 'creating')
