@@ -10,7 +10,12 @@ import { isAlive, type ProcessIdentity } from '../../../src/platform/process.ts'
 import type { TaskJson } from '../../../src/protocol/control.ts'
 import { afterFile } from '../after-file.ts'
 
-const root = path.join(import.meta.dirname, '..', '..', '..')
+/** The checkout: this file is also bundled, to another depth, into the programs of test/perf. */
+const root = checkoutAbove(import.meta.dirname)
+
+function checkoutAbove(folder: string): string {
+  return existsSync(path.join(folder, 'bin', 'tdf')) ? folder : checkoutAbove(path.dirname(folder))
+}
 
 export interface Home {
   dir: string
