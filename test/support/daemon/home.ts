@@ -1,7 +1,7 @@
 /** A home of tdf on this machine with real processes: the built program, real git, a temporary folder. */
 
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
-import { chownSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -81,17 +81,20 @@ export function makeHome(config = '', { uid, through = [] }: HomeOptions = {}): 
       const left = agent()
       if (left && isAlive(left)) process.kill(left.pid, 'SIGKILL')
       killSessions(dir)
-      rmSync(dir, { recursive: true, force: true, maxRetries: 5 })
+      rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 })
     },
   }
 }
 
-/** A run outlives everything else, which is the point of it; the runs of this home end with it. */
+/** A run outlives everything else, which is the point of it; the runs of this home, and all that they started, end with it. */
 function killSessions(dir: string): void {
-  const found = spawnSync('pgrep', ['-f', `run-session ${dir}/`], { encoding: 'utf8' }).stdout
-  for (const pid of found.split('\n').filter(line => line !== '')) {
-    const children = spawnSync('pgrep', ['-P', pid], { encoding: 'utf8' }).stdout
-    spawnSync('kill', ['-KILL', pid, ...children.split('\n').filter(line => line !== '')])
+  const mark = `\0HOME=${dir}\0`
+  for (const pid of readdirSync('/proc').filter(name => /^\d+$/.test(name))) {
+    try {
+      if (`\0${readFileSync(`/proc/${pid}/environ`, 'utf8')}`.includes(mark)) process.kill(Number(pid), 'SIGKILL')
+    } catch {
+      // It ended by itself.
+    }
   }
 }
 
