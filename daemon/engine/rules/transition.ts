@@ -1,5 +1,6 @@
 /** What a decision consists of, and the journal's view of it. Refuses what the tables of edges do not allow. */
 import type { Config } from '../../../src/config/schema/schema.ts'
+import { changed } from '../../../src/core/copy-task.ts'
 import { TdfError } from '../../../src/core/errors.ts'
 import type { EventType, NewEvent } from '../../../src/core/event.ts'
 import {
@@ -53,8 +54,7 @@ export function enter(task: Task, to: Step, input: DecisionInput, writes: Write[
   const absoluteAt = isRunning ? absoluteEnd(task, input) : task.absoluteAt
   const deadlineMs = row.deadlineMs(config, task)
   const status = isTerminal(task.status) ? task.status : (row.status ?? task.status)
-  const next: Task = {
-    ...task,
+  const next = changed(task, {
     status,
     parkedUntil: status === 'parked' ? task.parkedUntil : null,
     facts: isRunning && task.facts.parkedAt ? { ...task.facts, parkedAt: null } : task.facts,
@@ -67,7 +67,7 @@ export function enter(task: Task, to: Step, input: DecisionInput, writes: Write[
     waitingFor: null,
     startedAt: isStart ? now : task.startedAt,
     updatedAt: now,
-  }
+  })
   return transition(task, next, writes, input)
 }
 

