@@ -4,10 +4,10 @@
  */
 import { TdfError } from '../../src/core/errors.ts'
 import { isGone } from '../../src/core/node.ts'
-import { isTerminal } from '../../src/core/task.ts'
+import { type AttemptKey, isTerminal } from '../../src/core/task.ts'
 import type { CallbackAnswer } from '../../src/protocol/callbacks.ts'
 import type { Sql } from '../../src/store/sqlite/sql.ts'
-import { type AttemptKey, type ReadTask, readAttempt, readNewestAttempt } from '../../src/store/tables/attempts.ts'
+import { type ReadTask, readAttempt, readNewestAttempt } from '../../src/store/tables/attempts.ts'
 import { hasSignal, openSignals } from '../../src/store/tables/inbox.ts'
 import { readNode, suspectNode, writeHeartbeat } from '../../src/store/tables/nodes.ts'
 import { findByIdempotencyKey, insertTask, type NewTask, newestKey } from '../../src/store/tables/tasks.ts'

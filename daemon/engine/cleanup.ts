@@ -2,17 +2,13 @@
  * Undoes what an attempt made outside, item by item. Each is confirmed by the node, recorded on its own, and may be
  * done any number of times: by the cleanup step, by the sweep, by `rm`.
  */
+
 import type { AgentClient } from '../../src/clients/agent.ts'
 import { retryDelayMs } from '../../src/core/backoff.ts'
 import { asTdfError, TdfError } from '../../src/core/errors.ts'
 import { isGone } from '../../src/core/node.ts'
-import {
-  type AttemptKey,
-  type ReadTask,
-  readAttempt,
-  updateAttempt,
-  wakeAttempt,
-} from '../../src/store/tables/attempts.ts'
+import type { AttemptKey } from '../../src/core/task.ts'
+import { type ReadTask, readAttempt, updateAttempt, wakeAttempt } from '../../src/store/tables/attempts.ts'
 import { type CleanupItem, cleanupsOf, delayCleanup, pendingOn, setCleanup } from '../../src/store/tables/cleanups.ts'
 import { readNode, wakeNode } from '../../src/store/tables/nodes.ts'
 import { releaseWorkspace, setWorkspaceStatus } from '../../src/store/tables/slots.ts'

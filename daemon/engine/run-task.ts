@@ -3,8 +3,8 @@
  * in one transaction → report it. Waits and further hops are the loop's: what is saved names the next wake.
  */
 import { asTdfError, TdfError } from '../../src/core/errors.ts'
-import { isTerminal } from '../../src/core/task.ts'
-import { type AttemptKey, type ReadTask, readAttempt } from '../../src/store/tables/attempts.ts'
+import { type AttemptKey, isTerminal } from '../../src/core/task.ts'
+import { type ReadTask, readAttempt } from '../../src/store/tables/attempts.ts'
 import { openSignals, type Signal } from '../../src/store/tables/inbox.ts'
 import { taskWaits } from '../../src/text/waiting.ts'
 import { recordFailure } from '../reporting/failures.ts'

@@ -1,5 +1,5 @@
 /** The tasks that wait for a slot, in the order in which they get one: by priority, then age. Rebuilt at start. */
-import type { AttemptKey } from '../../src/store/tables/attempts.ts'
+import type { AttemptKey } from '../../src/core/task.ts'
 import { taskSubject } from '../engine/loop.ts'
 import type { PlacementRequest } from './place.ts'
 

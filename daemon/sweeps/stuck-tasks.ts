@@ -3,8 +3,10 @@
  * one that an older program left unmarked gets the earliest step whose facts it lacks. Fails second, and only what is
  * past its own step's deadline by more than anything legal could take, with a full diagnosis on record.
  */
+
 import { asTdfError, TdfError } from '../../src/core/errors.ts'
-import { type AttemptKey, type ReadTask, readAttempt, readLive } from '../../src/store/tables/attempts.ts'
+import type { AttemptKey } from '../../src/core/task.ts'
+import { type ReadTask, readAttempt, readLive } from '../../src/store/tables/attempts.ts'
 import { dueCleanups } from '../../src/store/tables/cleanups.ts'
 import { liveWorkspaces } from '../../src/store/tables/slots.ts'
 import { ENGINE_VERSION, placementRequest } from '../engine/attempts.ts'

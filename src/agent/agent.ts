@@ -33,6 +33,15 @@ export interface Agent {
   ending: AbortController
 }
 
+/** What the steps of a build share. */
+export interface BuildContext {
+  agent: Agent
+  workspace: Workspace
+  signal: AbortSignal
+  /** Where the work tree is made; it moves to its place when it is whole. */
+  tree: string
+}
+
 /** Every limit of the agent that is not part of the protocol. Some can be set by the environment. */
 export interface Limits {
   /** Output of one session that is kept; beyond it only the tail is. */

@@ -4,11 +4,18 @@
  */
 import type { z } from 'zod'
 import { asTdfError, type ErrorCode, TdfError } from '../core/errors.ts'
-import { effect } from '../platform/world.ts'
+import { effect, type World } from '../platform/world.ts'
 import * as api from '../protocol/agent-api.ts'
 import { BODY_BYTES_MAX } from '../protocol/shapes.ts'
-import type { AgentClientOptions } from './agent.ts'
-import type { Answer, Exchange } from './transport.ts'
+import type { AgentLine, Answer, Exchange } from './transport.ts'
+
+export interface AgentClientOptions extends AgentLine {
+  world: World
+  nodeName: string
+  /** Instead of the limits of all calls but those that move the work of a task, in ms. */
+  timeoutMs?: number
+  signal?: AbortSignal
+}
 
 export const TIMEOUT_MS = 30_000
 /** How often an agent that does not answer is asked again, in ms. */

@@ -3,12 +3,10 @@
  * answer about one thing has to be about the thing that was asked for.
  */
 import { TdfError } from '../core/errors.ts'
-import type { World } from '../platform/world.ts'
 import * as api from '../protocol/agent-api.ts'
 import { type Salvaged, salvaged } from '../protocol/salvage.ts'
 import { BUNDLE_BYTES_MAX, EVENTS_PAGE_BYTES_MAX, LOG_CHUNK_BYTES_MAX } from '../protocol/shapes.ts'
-import { agentCalls, TIMEOUT_MS, unreadable } from './agent-calls.ts'
-import type { Transport } from './transport.ts'
+import { type AgentClientOptions, agentCalls, TIMEOUT_MS, unreadable } from './agent-calls.ts'
 
 export interface LogPiece {
   bytes: Buffer
@@ -42,22 +40,6 @@ export interface AgentClient {
   bundle(workspaceId: string, ref: string, have: readonly string[], file: string): Promise<boolean>
   stopWorkspace(workspaceId: string): Promise<void>
   deleteWorkspace(workspaceId: string): Promise<void>
-}
-
-/** A connection to an agent: transport and token. Which agent answers is checked by the caller. */
-export interface AgentLine {
-  transport: Transport
-  token: string
-  /** What the node has to call to reach us by this way; without it the daemon's own url. */
-  callbackUrl?: string
-}
-
-export interface AgentClientOptions extends AgentLine {
-  world: World
-  nodeName: string
-  /** Instead of the limits of all calls but those that move the work of a task, in ms. */
-  timeoutMs?: number
-  signal?: AbortSignal
 }
 
 /** The agent answers when the program was started, or not; it gives up after 20 s by itself. */

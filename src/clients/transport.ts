@@ -37,6 +37,14 @@ export interface Answer {
 /** Throws UNREACHABLE_* errors of the network as they are; the caller knows what it was talking to. */
 export type Transport = (exchange: Exchange) => Promise<Answer>
 
+/** A connection to an agent: transport and token. Which agent answers is checked by the caller. */
+export interface AgentLine {
+  transport: Transport
+  token: string
+  /** What the node has to call to reach us by this way; without it the daemon's own url. */
+  callbackUrl?: string
+}
+
 export function httpTransport(address: AgentAddress): Transport {
   const url = 'url' in address ? new URL(address.url) : null
   const isTls = url?.protocol === 'https:'

@@ -140,6 +140,12 @@ export interface TaskError {
   class: 'transient' | 'wait' | 'permanent'
 }
 
+/** One attempt of a task. */
+export interface AttemptKey {
+  id: string
+  attempt: number
+}
+
 /** One attempt of a task, as stored. Times are Unix milliseconds. */
 export interface Task {
   id: string

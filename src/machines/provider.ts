@@ -1,5 +1,5 @@
 /** The seam behind which machines come from. Everything is keyed by the node's name and safe to ask twice. */
-import type { AgentLine } from '../clients/agent.ts'
+import type { AgentLine } from '../clients/transport.ts'
 import type { Machine, MachineAbout, Node } from '../core/node.ts'
 
 /** Whether size and place of an order are only defaults, so that others will do when there is no room. */

@@ -1,8 +1,7 @@
 /** Static nodes: an agent reached at a url with its token, or a machine reached by ssh, where tdf brings the agent. */
 import { readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
-import type { AgentLine } from '../clients/agent.ts'
-import { httpTransport } from '../clients/transport.ts'
+import { type AgentLine, httpTransport } from '../clients/transport.ts'
 import type { StaticNodeConfig } from '../config/schema/schema.ts'
 import { asTdfError, TdfError } from '../core/errors.ts'
 import type { Node } from '../core/node.ts'

@@ -7,8 +7,8 @@ export interface Source {
   text: string
   /** Every static or dynamic import, as a path from the root or a package name; Node's own modules are left out. */
   imports: string[]
-  /** Those that are loaded with the file itself: no types, nothing by `import()`. */
-  loads: string[]
+  /** Those that the file needs to be read: its types as well, but nothing that is loaded by `import()`. */
+  needs: string[]
 }
 
 /** A folder (with a slash at its end) or file, and what it may import; `!` in front forbids. */
@@ -28,12 +28,12 @@ export function sourcesIn(folder: string): Source[] {
 function readSource(name: string): Source {
   const text = readFileSync(name, 'utf8')
   const all = [...text.matchAll(/(?:^|[\s}])(?:from|import)\s*\(?\s*'([^'\s]+)'/gm)].map(match => match[1] ?? '')
-  const loaded = [...text.matchAll(/^(?:import|export)\s+(?!type\b)(?:[^'();]*?\sfrom\s+)?'([^'\s]+)'/gm)]
+  const needed = [...text.matchAll(/^(?:import|export)\s+(?:[^'();]*?\sfrom\s+)?'([^'\s]+)'/gm)]
   return {
     name,
     text,
     imports: all.flatMap(specifier => resolve(name, specifier)),
-    loads: loaded.flatMap(match => resolve(name, match[1] ?? '')),
+    needs: needed.flatMap(match => resolve(name, match[1] ?? '')),
   }
 }
 
@@ -54,14 +54,14 @@ export function isAllowed(target: string, may: readonly string[]): boolean {
 
 /** Each circle once, as the chain of its files. */
 export function circlesIn(sources: readonly Source[]): string[] {
-  const loads = new Map(sources.map(({ name, loads }) => [name, loads]))
+  const needs = new Map(sources.map(({ name, needs }) => [name, needs]))
   const done = new Set<string>()
   const circles: string[] = []
   const visit = (name: string, chain: readonly string[]): void => {
     const at = chain.indexOf(name)
     if (at >= 0) return void circles.push([...chain.slice(at), name].join(' → '))
     if (done.has(name)) return
-    for (const next of loads.get(name) ?? []) if (loads.has(next)) visit(next, [...chain, name])
+    for (const next of needs.get(name) ?? []) if (needs.has(next)) visit(next, [...chain, name])
     done.add(name)
   }
   for (const { name } of sources) visit(name, [])

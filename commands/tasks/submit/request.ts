@@ -6,18 +6,15 @@ import type { SubmitBody } from '../../../src/protocol/submit.ts'
 import { oneLine } from '../../../src/text/sanitize.ts'
 import type { Cli } from '../../cli/cli.ts'
 import { pairs } from '../../cli/table.ts'
-import { isAllowed, type RepositorySetup, wantsSetup } from './setup.ts'
+import { isAllowed, type RepositorySetup, type SetupOptions, wantsSetup } from './setup.ts'
 
-export interface SubmitOptions {
+export interface SubmitOptions extends SetupOptions {
   prompt?: string
   repo?: string
   ref?: string
   dirty?: boolean
   agent?: string
   model?: string
-  /** False for `--no-setup`. */
-  setup?: string | boolean
-  allowSetup?: boolean
   check?: string
   node?: string
   provider?: string

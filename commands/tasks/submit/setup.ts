@@ -13,7 +13,12 @@ import { sanitize } from '../../../src/text/sanitize.ts'
 import { canAsk, confirmed, withOptions } from '../../cli/ask.ts'
 import { type Cli, say } from '../../cli/cli.ts'
 import type { Git } from '../../cli/git.ts'
-import type { SubmitOptions } from './request.ts'
+
+export interface SetupOptions {
+  /** False for `--no-setup`. */
+  setup?: string | boolean
+  allowSetup?: boolean
+}
 
 export interface RepositorySetup {
   /** The repository's folder. */
@@ -33,14 +38,14 @@ export async function setupIn(git: Git, repository: string, commit: string): Pro
   return 'problem' in file || file.setup === undefined ? null : { repository, command: file.setup }
 }
 
-export const wantsSetup = ({ setup }: Pick<SubmitOptions, 'setup'>) => setup === undefined || setup === true
+export const wantsSetup = ({ setup }: Pick<SetupOptions, 'setup'>) => setup === undefined || setup === true
 
 /** Asks where it has to. Throws SETUP_NOT_ALLOWED when nobody can be asked, or the answer is no. */
 export async function allowSetup(
   cli: Cli,
   command: Command,
   setup: RepositorySetup | null,
-  options: Pick<SubmitOptions, 'setup' | 'allowSetup'>,
+  options: SetupOptions,
 ): Promise<void> {
   if (setup === null || !wantsSetup(options) || options.allowSetup || isAllowed(cli, setup)) return
   const what = `${path.join(setup.repository, '.tdf.toml')} runs this before the agent:\n${indented(setup.command)}`

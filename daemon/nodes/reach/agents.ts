@@ -2,7 +2,8 @@
  * The connection to each node's agent. Before a client is handed out, the agent behind it says who it is: another node
  * name or another state folder means that it knows nothing of our runs, whatever it answers.
  */
-import { type AgentClient, type AgentLine, agentClient } from '../../../src/clients/agent.ts'
+import { type AgentClient, agentClient } from '../../../src/clients/agent.ts'
+import type { AgentLine } from '../../../src/clients/transport.ts'
 import { TdfError } from '../../../src/core/errors.ts'
 import type { Node } from '../../../src/core/node.ts'
 import { alert } from '../../reporting/failures.ts'

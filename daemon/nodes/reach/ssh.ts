@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import path from 'node:path'
-import type { AgentLine } from '../../../src/clients/agent.ts'
+import type { AgentLine } from '../../../src/clients/transport.ts'
 import type { Config } from '../../../src/config/schema/schema.ts'
 import type { Node } from '../../../src/core/node.ts'
 import { cloudInit } from '../../../src/machines/setup/cloud-init.ts'

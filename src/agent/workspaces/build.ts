@@ -5,7 +5,7 @@
 import { mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { moveContent } from '../../platform/files.ts'
-import type { Agent } from '../agent.ts'
+import type { Agent, BuildContext } from '../agent.ts'
 import { messageOf } from '../errors.ts'
 import { handOver } from '../isolation/slots.ts'
 import { keepConversation } from '../sessions/adapters/conversations.ts'
@@ -14,14 +14,7 @@ import { attributeCommits, checkOut, keepPristine, noteIgnored } from './checkou
 import { printable, report } from './report.ts'
 import { endSetup, installProgram, repositorySetup, setUp } from './setup.ts'
 import { cloneSource, unpackSource } from './source.ts'
-import {
-  type BuildContext,
-  BuildFailure,
-  bundlePath,
-  updateRecord,
-  type Workspace,
-  type WorkspaceRecord,
-} from './workspace.ts'
+import { BuildFailure, bundlePath, updateRecord, type Workspace, type WorkspaceRecord } from './workspace.ts'
 
 const AGAIN_MS = 1_000
 

@@ -1,12 +1,14 @@
 /** The output branch at the base commit, in the name of the author. Nothing of the repository runs here. */
+
 import { chmodSync, copyFileSync, linkSync, lstatSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { OPEN_UMASK } from '../../platform/files.ts'
 import { git } from '../../platform/git.ts'
+import type { BuildContext } from '../agent.ts'
 import { BASE_REF } from '../salvage/listing.ts'
 import { writeJson } from '../state/durable.ts'
 import { succeed } from './source.ts'
-import { type BuildContext, builtIgnoredPath, salvageRepository, workTree } from './workspace.ts'
+import { builtIgnoredPath, salvageRepository, workTree } from './workspace.ts'
 
 export async function checkOut(context: BuildContext, commit: string): Promise<void> {
   const { tree, workspace, agent, signal } = context

@@ -8,7 +8,7 @@ import { makeFolder, OPEN_UMASK, writeDurable } from '../../platform/files.ts'
 import { git } from '../../platform/git.ts'
 import { run } from '../../platform/process.ts'
 import { sleep } from '../../platform/world.ts'
-import type { Agent } from '../agent.ts'
+import type { Agent, BuildContext } from '../agent.ts'
 import { Refusal } from '../errors.ts'
 import {
   isRunning,
@@ -24,7 +24,7 @@ import { discardSession, writeRequest } from '../sessions/request.ts'
 import { awaitStart } from '../sessions/start.ts'
 import { readTail } from '../state/lines.ts'
 import { printable } from './report.ts'
-import { type BuildContext, BuildFailure, type Workspace, workTree } from './workspace.ts'
+import { BuildFailure, type Workspace, workTree } from './workspace.ts'
 
 const LOOK_MS = 50
 

@@ -1,4 +1,5 @@
 /** A git source: a full clone of the url, and the commit that its ref names. */
+
 import { join } from 'node:path'
 import { backoffMs } from '../../core/backoff.ts'
 import { asTdfError } from '../../core/errors.ts'
@@ -7,10 +8,11 @@ import { OPEN_UMASK } from '../../platform/files.ts'
 import { type GitOptions, git } from '../../platform/git.ts'
 import type { RunResult } from '../../platform/process.ts'
 import { sleep } from '../../platform/world.ts'
+import type { BuildContext } from '../agent.ts'
 import { removeTree } from '../state/remove-tree.ts'
 import { isPassingFailure } from './git-failures.ts'
 import { printable } from './report.ts'
-import { type BuildContext, BuildFailure, bundlePath } from './workspace.ts'
+import { BuildFailure, bundlePath } from './workspace.ts'
 
 /** A dead server is told by its silence; nobody is there to answer a question of ssh. */
 const PATIENCE = ['-c', 'http.lowSpeedLimit=1000', '-c', 'http.lowSpeedTime=60']

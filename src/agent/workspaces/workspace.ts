@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { createWorkspace } from '../../protocol/agent-api.ts'
 import { nullable } from '../../protocol/shapes.ts'
-import type { Agent } from '../agent.ts'
 import { writeJson } from '../state/durable.ts'
 
 export const workspaceRecord = z.object({
@@ -71,15 +70,6 @@ export const builtRefsPath = (workspace: Workspace) => join(workspace.folder, 'b
 export const builtIgnoredPath = (workspace: Workspace) => join(workspace.folder, 'built-ignored.json')
 /** Whatever is in here is nobody's after a restart. */
 export const scratchFolder = (workspace: Workspace) => join(workspace.folder, 'scratch')
-
-/** What the steps of a build share. */
-export interface BuildContext {
-  agent: Agent
-  workspace: Workspace
-  signal: AbortSignal
-  /** Where the work tree is made; it moves to its place when it is whole. */
-  tree: string
-}
 
 /** The workspace cannot be built and the message says why, fit for the person who asked for it. */
 export class BuildFailure extends Error {}

@@ -1,6 +1,5 @@
 /** Machines ordered at Hetzner Cloud. Facts about its API: docs.hetzner.cloud, and the source of hcloud-go. */
-import type { AgentLine } from '../../clients/agent.ts'
-import { httpTransport } from '../../clients/transport.ts'
+import { type AgentLine, httpTransport } from '../../clients/transport.ts'
 import type { Config } from '../../config/schema/schema.ts'
 import { TdfError } from '../../core/errors.ts'
 import type { Machine, Node } from '../../core/node.ts'

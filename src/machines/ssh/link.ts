@@ -3,8 +3,7 @@
  * on the way. Its callback url tells it from the last one. A dial too soon after a failure answers that failure again.
  */
 import { mkdirSync } from 'node:fs'
-import type { AgentLine } from '../../clients/agent.ts'
-import { httpTransport, type Transport } from '../../clients/transport.ts'
+import { type AgentLine, httpTransport, type Transport } from '../../clients/transport.ts'
 import { backoffMs } from '../../core/backoff.ts'
 import { asTdfError, TdfError } from '../../core/errors.ts'
 import type { World } from '../../platform/world.ts'

@@ -1,6 +1,6 @@
 /** Attempts: everything about a task that changes, guarded by `rev`, scheduled by `wake_at`. */
 import { copyOf } from '../../core/copy-task.ts'
-import type { Status, Task, Usage } from '../../core/task.ts'
+import type { AttemptKey, Status, Task, Usage } from '../../core/task.ts'
 import {
   assignments,
   columnsOf,
@@ -15,11 +15,6 @@ import {
 } from '../sqlite/fields.ts'
 import type { Row, Sql } from '../sqlite/sql.ts'
 import { TASK_COLUMNS } from './tasks.ts'
-
-export interface AttemptKey {
-  id: string
-  attempt: number
-}
 
 const INSERT = [TASK_ID, ...fields('attempt rev createdAt'), ...TASK_COLUMNS]
 const INSERTION = `insert into attempts (${columnsOf(INSERT)}, wakes, live) values (${holes(INSERT)}, 0, 1) on conflict do nothing`

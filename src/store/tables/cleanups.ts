@@ -1,8 +1,7 @@
 /** Cleanup work: one row for each thing to undo outside, retried on its own until it is confirmed. */
-import { CLEANUP_KINDS, type CleanupKind } from '../../core/task.ts'
+import { type AttemptKey, CLEANUP_KINDS, type CleanupKind } from '../../core/task.ts'
 import { fields, insertion, objectOf, TASK_ID, valuesOf } from '../sqlite/fields.ts'
 import type { Row, Sql } from '../sqlite/sql.ts'
-import type { AttemptKey } from './attempts.ts'
 
 export interface CleanupItem extends AttemptKey {
   kind: CleanupKind

@@ -1,7 +1,7 @@
 /** The inbox: signals, appended once each and consumed in the transaction of the outcome that they led to. */
+import type { AttemptKey } from '../../core/task.ts'
 import { fields, insertion, jsonOf, readable, TASK_ID, valuesOf } from '../sqlite/fields.ts'
 import type { Sql } from '../sqlite/sql.ts'
-import type { AttemptKey } from './attempts.ts'
 
 export const SIGNAL_KINDS = [
   'workspace_ready',

@@ -1,8 +1,7 @@
 /** Tasks: what was asked for, once, and which attempt is the newest. */
-import type { TaskSpec } from '../../core/task.ts'
+import type { AttemptKey, TaskSpec } from '../../core/task.ts'
 import { fields, objectOf, readable, TASK_ID } from '../sqlite/fields.ts'
 import type { Sql } from '../sqlite/sql.ts'
-import type { AttemptKey } from './attempts.ts'
 
 /**
  * What an attempt of a task carries and an outcome may change, as columns of `attempts` (JSON in the second list): a new
