@@ -5,7 +5,10 @@ import { type Clock, effect, type World } from '../../platform/world.ts'
 import { type ApiFault, HetznerError } from './errors.ts'
 
 export interface HetznerClient {
-  /** Null for 404. Throws HetznerError, or PROVIDER_AUTH and PROVIDER_UNAVAILABLE without asking. */
+  /**
+   * Null for 404, unless the API says by it that something is missing which an order names. Throws HetznerError, or
+   * PROVIDER_AUTH and PROVIDER_UNAVAILABLE without asking.
+   */
   call<T>(request: Request_, schema: z.ZodType<T>): Promise<T | null>
 }
 
@@ -63,8 +66,9 @@ export function hetznerClient({ world, endpoint, token, onResponse }: ClientOpti
       budget.update(answer.headers)
       if (answer.status === 429) budget.refused()
       onResponse?.(answer.status, budget.left())
-      if (answer.status === 404) return null
       const json = parseJson(answer.text)
+      const fault = faultOf(answer, json)
+      if (answer.status === 404 && (request.method !== 'POST' || fault.apiCode === null)) return null
       if (answer.status < 400) {
         const parsed = schema.safeParse(json)
         if (parsed.success) return parsed.data
@@ -72,7 +76,7 @@ export function hetznerClient({ world, endpoint, token, onResponse }: ClientOpti
         const message = 'an answer that does not have the shape of the API'
         throw new HetznerError(name, { status: 502, apiCode: null, message, correlationId: correlationOf(answer) })
       }
-      const error = new HetznerError(name, faultOf(answer, json))
+      const error = new HetznerError(name, fault)
       if (error.code === 'PROVIDER_AUTH') {
         refusal = { token: present, until: world.clock.mono() + AUTH_PAUSE_MS, error }
       }

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, expect, it } from 'vitest'
@@ -22,6 +22,32 @@ it('prefers a systemd credential to the environment', () => {
   expect(read()).toBe('of-the-environment')
   writeFileSync(path.join(dir, 'hcloud-token'), 'of-the-credential\n')
   expect(read()).toBe('of-the-credential')
+})
+
+it('takes the first that is not empty, the kept secret last, without the blanks around it', () => {
+  const state = path.join(dir, 'state')
+  const credentials = path.join(dir, 'empty')
+  for (const folder of [path.join(state, 'secrets'), credentials]) mkdirSync(folder, { recursive: true })
+  writeFileSync(path.join(credentials, 'hcloud-token'), '\n')
+  writeFileSync(path.join(state, 'secrets', 'HCLOUD_TOKEN'), 'of-the-secret\n')
+  const env: Record<string, string> = { CREDENTIALS_DIRECTORY: credentials, HCLOUD_TOKEN: ' ' }
+  const read = tokenReader({ tokenFile: '', env, stateDir: state })
+  expect(read()).toBe('of-the-secret')
+  env.HCLOUD_TOKEN = ' of-the-environment\t'
+  expect(read()).toBe('of-the-environment')
+})
+
+it('says how a token is kept, and when it is looked for again; a named file is all that is named', () => {
+  const none = tokenReader({ tokenFile: '', env: {}, stateDir: path.join(dir, 'nothing') })
+  const about = { code: 'PROVIDER_AUTH', retryAfterMs: 60_000 }
+  expect(none).toThrow(expect.objectContaining({ ...about, hint: 'tdf secret set HCLOUD_TOKEN' }))
+  const long = path.join(dir, 'long')
+  writeFileSync(long, 'x'.repeat(512), { mode: 0o600 })
+  const read = tokenReader({ tokenFile: long, env: {}, stateDir: dir })
+  expect(read()).toHaveLength(512)
+  writeFileSync(long, 'x'.repeat(513))
+  const message = `there is no Hetzner API token in ${long}`
+  expect(read).toThrow(expect.objectContaining({ ...about, message, hint: 'tdf config show' }))
 })
 
 it.each([
