@@ -15,6 +15,8 @@ import type { RunResult } from './process.ts'
 export interface BundleTarget {
   /** The folder of its objects. */
   objects: string
+  /** It gets this bundle and no other: the pack stays as it is, however small. */
+  isFresh?: boolean
   /** Runs git in the repository, with these variables beside its own. */
   git(args: readonly string[], options: BundleGitOptions): Promise<RunResult>
 }
@@ -230,7 +232,7 @@ async function letIn(objects: number, target: BundleTarget, quarantine: string):
   const names = await readdir(from)
   const pack = names.find(name => name.endsWith('.pack'))
   if (!pack) throw broken('git made no pack of it')
-  if (objects < UNPACK_OBJECTS_MAX) return unpackLoose(path.join(from, pack), target)
+  if (!target.isFresh && objects < UNPACK_OBJECTS_MAX) return unpackLoose(path.join(from, pack), target)
   const to = path.join(target.objects, 'pack')
   await mkdir(to, { recursive: true })
   for (const part of PARTS) {

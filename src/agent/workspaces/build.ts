@@ -8,7 +8,7 @@ import { moveContent } from '../../platform/files.ts'
 import type { Agent, BuildContext } from '../agent.ts'
 import { messageOf } from '../errors.ts'
 import { handOver } from '../isolation/slots.ts'
-import { keepConversation } from '../sessions/adapters/conversations.ts'
+import { broughtConversation } from '../sessions/adapters/conversations.ts'
 import { removeTree } from '../state/remove-tree.ts'
 import { attributeCommits, checkOut, keepPristine, noteIgnored } from './checkout.ts'
 import { printable, report } from './report.ts'
@@ -54,10 +54,10 @@ async function build(agent: Agent, workspace: Workspace, signal: AbortSignal): P
     await installProgram(context)
     const commit = source.kind === 'git' ? await cloneSource(context, source) : await unpackSource(context, source)
     updateRecord(workspace, { baseCommit: commit })
-    await keepPristine(context, join(folder, 'salvage.git'))
-    if (source.kind === 'bundle') await keepConversation(workspace, join(folder, 'salvage.git'), source.ref)
+    const conversation = source.kind === 'bundle' ? await broughtConversation(workspace, source.ref) : {}
+    const refs = await keepPristine(context, join(folder, 'salvage.git'), conversation)
     const own = await repositorySetup(context, commit)
-    await checkOut(context, commit)
+    await checkOut(context, commit, refs)
     attributeCommits(context)
     moveContent(folder, workspace.folder)
     await handOver(agent, workspace)

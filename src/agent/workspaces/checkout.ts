@@ -1,6 +1,15 @@
 /** The output branch at the base commit, in the name of the author. Nothing of the repository runs here. */
 
-import { chmodSync, copyFileSync, linkSync, lstatSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  chmodSync,
+  copyFileSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { OPEN_UMASK } from '../../platform/files.ts'
 import { git } from '../../platform/git.ts'
@@ -10,27 +19,24 @@ import { writeJson } from '../state/durable.ts'
 import { succeed } from './source.ts'
 import { builtIgnoredPath, salvageRepository, workTree } from './workspace.ts'
 
-export async function checkOut(context: BuildContext, commit: string): Promise<void> {
+/** `refs` are those of the fresh clone, by full name. */
+export async function checkOut(context: BuildContext, commit: string, refs: Iterable<string>): Promise<void> {
   const { tree, workspace, agent, signal } = context
   const options = { cwd: tree, timeoutMs: agent.limits.gitMs, umask: OPEN_UMASK, signal }
   const { author, outputBranch } = workspace.record.request
   const { name, email } = identityOf(author)
-  await succeed(['config', 'user.name', name], options)
-  await succeed(['config', 'user.email', email], options)
-  await clearTheWay(context, outputBranch)
+  appendFileSync(join(tree, '.git', 'config'), `[user]\n\tname = ${inConfig(name)}\n\temail = ${inConfig(email)}\n`)
+  for (const ref of refs) {
+    // A clone's own branch `tdf` and an output branch `tdf/x` cannot both be files of one name.
+    const output = `refs/heads/${outputBranch}`
+    const collides = ref.startsWith('refs/heads/') && (output.startsWith(`${ref}/`) || ref.startsWith(`${output}/`))
+    if (collides) await succeed(['update-ref', '-d', '--no-deref', ref], options)
+  }
   await succeed(['checkout', '--quiet', '--no-track', '-B', outputBranch, commit], options)
 }
 
-/** A clone's own branch `tdf` and an output branch `tdf/x` cannot both be files of one name. */
-async function clearTheWay(context: BuildContext, outputBranch: string): Promise<void> {
-  const options = { cwd: context.tree, umask: OPEN_UMASK, signal: context.signal }
-  const local = await git(['for-each-ref', '--format=%(refname:lstrip=2)', 'refs/heads/'], options)
-  for (const branch of local.stdout.split('\n')) {
-    if (branch === '') continue
-    const collides = outputBranch.startsWith(`${branch}/`) || branch.startsWith(`${outputBranch}/`)
-    if (collides) await succeed(['update-ref', '-d', '--no-deref', `refs/heads/${branch}`], options)
-  }
-}
+/** As a value of a configuration file (git-config(1), SYNTAX). */
+const inConfig = (text: string) => `"${text.replace(/["\\]/g, '\\$&')}"`
 
 /** git refuses a name or address with nothing printable in it, and cuts lines and angle brackets out of them. */
 export function identityOf(author: { name: string; email: string }): { name: string; email: string } {
@@ -43,10 +49,15 @@ export function identityOf(author: { name: string; email: string }): { name: str
 
 /**
  * A second hold on what was cloned: a bare repository of our own whose files are hard links to the clone's. Whatever
- * the agent does to its `.git`, gc included, the base commit stays ours, and salvage can build on it.
+ * the agent does to its `.git`, gc included, the base commit stays ours, and salvage can build on it; so does a conversation
+ * that was brought along. Answers the refs of the clone.
  */
 
-export async function keepPristine(context: BuildContext, repository: string): Promise<void> {
+export async function keepPristine(
+  context: BuildContext,
+  repository: string,
+  conversation: Record<string, string>,
+): Promise<string[]> {
   const { tree, workspace, agent, signal } = context
   const commit = workspace.record.baseCommit ?? ''
   const options = { cwd: tree, timeoutMs: agent.limits.gitMs, signal }
@@ -55,14 +66,15 @@ export async function keepPristine(context: BuildContext, repository: string): P
   const source = join(tree, '.git')
   linkFiles(join(source, 'objects'), join(repository, 'objects'))
   if (isFile(join(source, 'shallow'))) copyFileSync(join(source, 'shallow'), join(repository, 'shallow'))
-  await succeed(['update-ref', BASE_REF, commit], { ...options, cwd: repository })
+  const kept = Object.entries({ [BASE_REF]: commit, ...conversation })
+  const input = kept.map(([ref, oid]) => `update ${ref} ${oid}\n`).join('')
+  await succeed(['update-ref', '--stdin'], { ...options, cwd: repository, input })
   const listed = await git(['for-each-ref', '--format=%(refname) %(objectname)'], options)
   const { outputBranch } = workspace.record.request
-  const refs = Object.fromEntries([
-    ...listed.stdout.split('\n').flatMap(line => (line === '' ? [] : [line.split(' ')])),
-    [`refs/heads/${outputBranch}`, commit],
-  ])
-  writeJson(join(repository, '..', 'built-refs.json'), refs)
+  const refs = listed.stdout.split('\n').flatMap(line => (line === '' ? [] : [line.split(' ')]))
+  const built = Object.fromEntries([...refs, [`refs/heads/${outputBranch}`, commit]])
+  writeJson(join(repository, '..', 'built-refs.json'), built)
+  return refs.map(([name = '']) => name)
 }
 
 /** Called before anything of the repository ran, so what is here is what git made. */

@@ -137,7 +137,7 @@ export async function unpackSource(context: BuildContext, source: { ref: string 
     cwd: context.workspace.folder,
   })
   const runGit = (args: readonly string[], more: BundleGitOptions) => git(args, { ...options, ...more })
-  await unpackBundle(bundle, { objects: join(tree, '.git', 'objects'), git: runGit }).catch(refused)
+  await unpackBundle(bundle, { objects: join(tree, '.git', 'objects'), isFresh: true, git: runGit }).catch(refused)
   const commit = await commitOf(context, oid)
   if (!commit) throw new BuildFailure(`${name} of the bundle is not a commit`)
   const named = [...refs].flatMap(([ref, id]) => {

@@ -6,6 +6,7 @@
 import { closeSync, existsSync, fstatSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
 import { basename, dirname, join, sep } from 'node:path'
 import { z } from 'zod'
+import { bundleRefs } from '../../../platform/bundle.ts'
 import { makeFolder, openBelow, writeDurable } from '../../../platform/files.ts'
 import { git } from '../../../platform/git.ts'
 import { run } from '../../../platform/process.ts'
@@ -87,14 +88,10 @@ function readOwn(home: string | null, root: string, path: string): string | null
 const KEPT = 'refs/keep/session'
 const WRITE_MS = 60_000
 
-/** From the bundle that holds `ref`, as its `ref`-session. Without one there is nothing to keep. */
-export async function keepConversation(workspace: Workspace, repository: string, ref: string | null): Promise<void> {
-  if (ref === null) return
-  const flags = ['--quiet', '--no-tags', '--no-write-fetch-head']
-  await git(
-    ['-c', 'transfer.fsckObjects=true', 'fetch', ...flags, '--', bundlePath(workspace), `+${ref}-session:${KEPT}`],
-    { cwd: repository, env: { GIT_DIR: repository } },
-  )
+/** What the bundle that holds `ref` brought along as its `ref`-session, as the ref that keeps it: none when it brought none. */
+export async function broughtConversation(workspace: Workspace, ref: string | null): Promise<Record<string, string>> {
+  const brought = ref === null ? undefined : (await bundleRefs(bundlePath(workspace))).get(`${ref}-session`)
+  return brought === undefined ? {} : { [KEPT]: brought }
 }
 
 /**
