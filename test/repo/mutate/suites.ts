@@ -29,11 +29,11 @@ export const ROWS: readonly Row[] = [
   { room: 'daemon/results', suites: [`${UNIT}/daemon`, 'test/system/faults', 'test/system/durability.test.ts'] },
   {
     room: 'src/store',
-    suites: [`${UNIT}/src/store`, `${UNIT}/daemon`, 'test/repo/upgrade.test.ts', 'test/sim/simulation.test.ts'],
+    suites: [`${UNIT}/src/store`, `${UNIT}/daemon/host`, 'test/repo/upgrade.test.ts'],
   },
   {
     room: 'src/machines/hetzner',
-    suites: [`${UNIT}/src/machines`, 'test/sim/hetzner.test.ts', `${UNIT}/daemon/sweeps`],
+    suites: [`${UNIT}/src/machines/hetzner`, `${UNIT}/daemon/nodes/ordering.test.ts`, 'test/sim/hetzner.test.ts'],
   },
   { room: 'src/agent/sessions', suites: [`${UNIT}/src/agent`, 'test/conformance'] },
   { room: 'src/agent/salvage', suites: [`${UNIT}/src/agent`] },

@@ -1,6 +1,7 @@
 /** The life of a hop beside its good end: what fails is on record, what was moved meanwhile is run again, what is logged is true. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { readAttempt, updateAttempt, wakeAttempt } from '../../../../src/store/tables/attempts.ts'
+import { readNode } from '../../../../src/store/tables/nodes.ts'
 import { due } from '../../../../src/store/tables/outbox.ts'
 import type { FakeAgent } from '../../../fakes/agent.ts'
 import { type Life, live, type Outside, outside } from '../../../support/daemon/sim-daemon.ts'
@@ -69,6 +70,20 @@ describe('a hop that lost the race for its row', () => {
     expect(moves).toBe(3)
     expect(life.task(id)).toMatchObject({ status: 'completed' })
     expect([...agent().builds.values()]).toEqual([1])
+  })
+
+  it('is run again at once where it was that of a node', async () => {
+    const pulledAt = () => readNode(sql(), 'n1')?.facts.pulledAt ?? 0
+    await until(await life.submit({}, { hangs: true }), 'running')
+    const before = pulledAt()
+    const moves: number[] = []
+    meanwhile = () => {
+      if (moves.length === 3) return
+      moves.push(life.world.clock.now())
+      sql().run("update nodes set rev = rev + 1 where name = 'n1'")
+    }
+    expect(await life.world.run(() => pulledAt() > before, 30 * MIN)).toBe(true)
+    expect(moves).toEqual([pulledAt(), pulledAt(), pulledAt()])
   })
 })
 
