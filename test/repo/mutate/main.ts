@@ -3,16 +3,15 @@
  * instrumenter makes to the sources under PATH is tried alone against the suites that reach it; one that no test notices
  * survives. Stryker's own runner for Vitest needs worker threads, in which libsql does not work: hence this one.
  */
-import { type ChildProcess, fork } from 'node:child_process'
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { readdirSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
+import { type Found, quickPass } from './quick.ts'
 import { ROWS, rowOf } from './suites.ts'
-import { COVERAGE, type Mutant, makeTree, TREE } from './tree.ts'
-import type { Answer, Job } from './worker.ts'
+import { type Mutant, makeTree, TREE } from './tree.ts'
+import { ask, endWorker, openWorker } from './worker-process.ts'
 
 const JOB_MS_MAX = 180_000
-const BUILD_MS_MAX = 120_000
 
 interface Result extends Mutant {
   state: 'killed' | 'survived' | 'not reached'
@@ -39,9 +38,13 @@ if (homeless.length > 0) {
 
 const mutants = await makeTree(files)
 console.log(`${mutants.length} mutants in ${files.length} files`)
-const reachedBy = await measure([...new Set(files.flatMap(file => rowOf(file)?.suites ?? []))].flatMap(testsIn))
+const tests = [...new Set(files.flatMap(file => rowOf(file)?.suites ?? []).flatMap(testsIn))]
 const chosen = sampled(mutants, Number(values.sample), Number(values.seed))
-const results = await judge(chosen, Number(values.jobs))
+const found = await quickPass(
+  tests,
+  chosen.map(({ id }) => id),
+)
+const results = await judge(chosen, found, Number(values.jobs))
 report(results)
 
 function filesIn(name: string): string[] {
@@ -71,81 +74,48 @@ function sampled(all: readonly Mutant[], count: number, seed: number): Mutant[] 
   })
 }
 
-/** Which test files reach which mutant, the quickest first. */
-async function measure(tests: readonly string[]): Promise<Map<string, string[]>> {
-  rmSync(COVERAGE, { recursive: true, force: true })
-  const worker = await openWorker()
-  const reached = new Map<string, string[]>()
-  const times: { file: string; ms: number }[] = []
-  for (const file of new Set(tests)) {
-    const { failed, ms } = await ask(worker, { mutant: undefined, files: [file] })
-    if (failed) throw new Error(`${failed} fails without any mutant`)
-    times.push({ file, ms })
-  }
-  worker.kill()
-  for (const { file } of times.sort((a, b) => a.ms - b.ms)) {
-    for (const id of readCoverage(file)) reached.set(id, [...(reached.get(id) ?? []), file])
-  }
-  return reached
-}
-
-function readCoverage(file: string): string[] {
-  const found = readdirSync(COVERAGE).filter(name => name.startsWith(file.replaceAll('/', '+')))
-  return [
-    ...new Set(found.flatMap(name => JSON.parse(readFileSync(path.join(COVERAGE, name), 'utf8')).reached as string[])),
-  ]
-}
-
-async function judge(chosen: readonly Mutant[], jobs: number): Promise<Result[]> {
-  const queue = [...chosen]
-  const done: Result[] = []
+/** What the quick pass leaves open is tried in a process of its own: mutants of what runs while a module is loaded. */
+async function judge(chosen: readonly Mutant[], found: Found, jobs: number): Promise<Result[]> {
+  const { killed, unsure, files } = found
+  const loading = new Set(files.flatMap(file => file.loading))
+  const reached = new Set([...loading, ...files.flatMap(file => file.reached)])
+  const queue = chosen.filter(({ id }) => !killed.has(id) && (unsure.has(id) || loading.has(id)))
+  const open = new Set(queue)
+  const done: Result[] = chosen
+    .filter(mutant => !open.has(mutant))
+    .map(mutant => {
+      const by = killed.get(mutant.id) ?? null
+      return { ...mutant, state: by ? 'killed' : reached.has(mutant.id) ? 'survived' : 'not reached', by }
+    })
+  console.log(`${done.length} of ${chosen.length} are judged, the others need processes of their own`)
   const lane = async () => {
     let worker = await openWorker()
     for (let mutant = queue.shift(); mutant; mutant = queue.shift()) {
-      const tests = reachedBy.get(mutant.id) ?? []
-      if (tests.length === 0) {
-        done.push({ ...mutant, state: 'not reached', by: null })
-        continue
-      }
-      const { failed } = await ask(worker, { mutant: mutant.id, files: tests }).catch(async () => {
-        worker.kill('SIGKILL')
+      const job = { mutant: mutant.id, files: inOrder(mutant, found, done) }
+      const { failed } = await ask(worker, job, AbortSignal.timeout(JOB_MS_MAX)).catch(async () => {
+        endWorker(worker)
         worker = await openWorker()
         return { failed: 'it never ended' }
       })
       done.push({ ...mutant, state: failed ? 'killed' : 'survived', by: failed })
       if (done.length % 50 === 0) console.log(`${done.length} of ${chosen.length}`)
     }
-    worker.kill()
+    endWorker(worker)
   }
   await Promise.all(Array.from({ length: jobs }, lane))
   return done
 }
 
-function openWorker(): Promise<ChildProcess> {
-  const worker = fork(path.resolve('.cache/mutate/worker.js'), { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error('the tree was not built in time')), BUILD_MS_MAX)
-    worker.once('exit', code => reject(new Error(`the worker ended with ${code}`)))
-    worker.once('message', () => {
-      clearTimeout(timer)
-      resolve(worker)
-    })
-  })
-}
-
-/** Rejects when the answer is not there in time, or the worker ended. */
-function ask(worker: ChildProcess, job: Job): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const ended = () => reject(new Error('the worker ended'))
-    const timer = setTimeout(() => reject(new Error('no answer')), JOB_MS_MAX)
-    worker.once('exit', ended)
-    worker.once('message', (answer: Answer) => {
-      clearTimeout(timer)
-      worker.off('exit', ended)
-      resolve(answer)
-    })
-    worker.send(job)
-  })
+/** The test files that reach the mutant's source: first the ones that noticed most of its mutants in the least time. */
+function inOrder({ file: source }: Mutant, { files }: Found, done: readonly Result[]): string[] {
+  const ids = new Set(mutants.filter(({ file }) => file === source).map(({ id }) => id))
+  const worth = (test: string, ms: number) =>
+    (done.filter(({ by, file }) => file === source && by?.startsWith(test)).length + 0.1) / ms
+  return files
+    .filter(({ reached, loading }) => [...reached, ...loading].some(id => ids.has(id)))
+    .map(({ file, ms }) => ({ file, worth: worth(file, ms) }))
+    .sort((a, b) => b.worth - a.worth)
+    .map(({ file }) => file)
 }
 
 function report(results: readonly Result[]): void {

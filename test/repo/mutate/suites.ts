@@ -11,7 +11,12 @@ const UNIT = 'test/unit'
 export const ROWS: readonly Row[] = [
   {
     room: 'daemon/engine/rules',
-    suites: [`${UNIT}/daemon/engine`, `${UNIT}/daemon/steps`, 'test/sim/simulation.test.ts'],
+    suites: [
+      `${UNIT}/daemon/engine/rules`,
+      `${UNIT}/daemon/steps`,
+      `${UNIT}/daemon/engine`,
+      'test/sim/simulation.test.ts',
+    ],
   },
   {
     room: 'daemon/engine',

@@ -14,7 +14,6 @@ export interface Mutant {
 }
 
 export const TREE = path.resolve('.cache/mutate/tree')
-export const COVERAGE = path.resolve('.cache/mutate/coverage')
 
 /** Texts: golden files hold those that people read, and the types those that programs compare. */
 const EXCLUDED = ['StringLiteral']

@@ -1,10 +1,10 @@
-/** Holds Vitest open over the tree and runs a few test files for one mutant after the other. Started by main.ts. */
+/** Holds Vitest open over the tree and runs test files, for all mutants at once or for one. Started by main.ts. */
 import path from 'node:path'
-import { createVitest, type Vitest } from 'vitest/node'
-import { COVERAGE, TREE } from './tree.ts'
+import { createVitest, type TestSequencer, type TestSpecification, type Vitest } from 'vitest/node'
+import { TREE } from './tree.ts'
 
 export interface Job {
-  /** Undefined for the run without a mutant, which notes what each file reaches. */
+  /** Undefined in the quick pass, where runner.ts puts in the mutants. */
   mutant: string | undefined
   files: readonly string[]
 }
@@ -12,36 +12,37 @@ export interface Job {
 export interface Answer {
   /** The first test that failed; null when all passed. */
   failed: string | null
-  ms: number
 }
 
-/** How often the place of a mutant may be passed: a mutant that never ends is killed by it. */
-const HITS_MAX = 200_000
+/** Vitest would run the longest file first; the job names the most telling ones first. */
+class AsAsked implements TestSequencer {
+  shard = async (files: TestSpecification[]) => files
+  sort = async (files: TestSpecification[]) => files
+}
 
 async function open(): Promise<Vitest> {
   process.chdir(TREE)
   process.env.TDF_TEST_APART = 'mutate'
+  const isQuick = process.env.TDF_MUTATE_JOURNAL !== undefined
   return createVitest('test', {
     config: path.join(TREE, 'test/vitest.config.ts'),
     root: TREE,
     watch: false,
-    bail: 1,
+    bail: isQuick ? 0 : 1,
     maxWorkers: 1,
+    sequence: { sequencer: AsAsked },
     reporters: [{}],
     setupFiles: ['test/support/each-file.ts', 'test/repo/mutate/each-file.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    ...(isQuick ? { runner: path.join(TREE, 'test/repo/mutate/runner.ts') } : {}),
   })
 }
 
 async function run(vitest: Vitest, { mutant, files }: Job): Promise<Answer> {
-  process.env.TDF_MUTATE_COVERAGE = mutant === undefined ? COVERAGE : ''
-  process.env.TDF_MUTATE_HITS_MAX = mutant === undefined ? '' : String(HITS_MAX)
   process.env.__STRYKER_ACTIVE_MUTANT__ = mutant ?? ''
-  const began = performance.now()
-  const specifications = (await vitest.globTestSpecifications([...files])).filter(({ moduleId }) =>
-    files.includes(path.relative(TREE, moduleId)),
-  )
+  const project = vitest.getRootProject()
+  const specifications = files.map(file => project.createSpecification(path.join(TREE, file)))
   const { testModules, unhandledErrors } = await vitest.runTestSpecifications(specifications)
   const failing = testModules.find(module => !module.ok())
   const test = failing && [...failing.children.allTests('failed')][0]
@@ -49,7 +50,6 @@ async function run(vitest: Vitest, { mutant, files }: Job): Promise<Answer> {
   return {
     failed:
       failed ?? (unhandledErrors.length > 0 ? `an unhandled error: ${String(unhandledErrors[0]).slice(0, 200)}` : null),
-    ms: performance.now() - began,
   }
 }
 

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { decide, LOSSES_MAX } from '../../../../../daemon/engine/rules/decide.ts'
 import { cancel } from '../../../../../daemon/engine/rules/ending.ts'
-import { advance, fail, type Outcome, retry, wait } from '../../../../../daemon/engine/rules/outcome.ts'
+import { advance, fail, type Outcome, retry, usesOf, wait } from '../../../../../daemon/engine/rules/outcome.ts'
 import type { DecisionInput } from '../../../../../daemon/engine/rules/transition.ts'
 import { retryDelayMs } from '../../../../../src/core/backoff.ts'
 import { TdfError } from '../../../../../src/core/errors.ts'
@@ -34,6 +34,18 @@ const runs = (change: Partial<Task> = {}) =>
 const salvages = (change: Partial<Task> = {}) => aPlacedTask({ step: 'salvage', status: 'in_progress', ...change })
 const cleans = (change: Partial<Task> = {}) =>
   aPlacedTask({ step: 'cleanup', status: 'completed', verdict: 'unverified', ...change })
+
+const aResult = {
+  branch: 'b',
+  commit: '2'.repeat(40),
+  ahead: 1,
+  filesChanged: 1,
+  insertions: 1,
+  deletions: 0,
+  summary: null,
+  salvaged: false,
+  check: null,
+}
 
 interface Case {
   name: string
@@ -85,6 +97,29 @@ const cases: Case[] = [
     is: { sessionId: 's9', facts: { lostSlots: 1, warning: 'w' } },
   },
   {
+    name: 'everything that an outcome says of the task is kept, and the rest stays',
+    task: ready({ facts: { lostSlots: 1 } }),
+    outcome: wait(SECOND, 'x', {
+      facts: { warning: 'w' },
+      sessionId: 's9',
+      result: aResult,
+      usage: { inputTokens: 1, outputTokens: 2, costUsd: 3 },
+      verdict: 'unverified',
+      parkedUntil: 7,
+      workspaceStatus: 'ready',
+    }),
+    is: {
+      facts: { lostSlots: 1, warning: 'w' },
+      sessionId: 's9',
+      result: aResult,
+      usage: { inputTokens: 1, outputTokens: 2, costUsd: 3 },
+      verdict: 'unverified',
+      parkedUntil: 7,
+      stepAttempt: 1,
+    },
+    writes: [{ kind: 'workspace_status', status: 'ready' }],
+  },
+  {
     name: 'placing delegates the task and names its workspace',
     task: aTask({ step: 'workspace_creation', placement: 2 }),
     outcome: { kind: 'place', nodeName: 'n1' },
@@ -125,6 +160,13 @@ const cases: Case[] = [
     final: true,
   },
   {
+    name: 'an outside that is silent for `lost_after` past the deadline is waited for no longer',
+    task: ready(lateBy(15 * MIN)),
+    outcome: retry(silent),
+    is: { status: 'failed', verdict: 'infrastructure' },
+    final: true,
+  },
+  {
     name: 'after a start, a late step is given a look first',
     task: ready(lateBy(9 * HOUR)),
     outcome: retry(silent),
@@ -156,7 +198,11 @@ const cases: Case[] = [
     name: 'a failed try waits with a doubled delay',
     task: ready({ stepAttempt: 2 }),
     outcome: retry(busy),
-    is: { stepAttempt: 3, wakeAt: NOW + 10 * SECOND },
+    is: {
+      stepAttempt: 3,
+      wakeAt: NOW + 10 * SECOND,
+      waitingFor: 'try 3 of 4; the last one failed: node n1 answered 503',
+    },
     final: false,
   },
   {
@@ -176,6 +222,13 @@ const cases: Case[] = [
   {
     name: 'a try that fails past the deadline is the last',
     task: ready(lateBy(1)),
+    outcome: retry(busy),
+    is: { status: 'failed' },
+    final: true,
+  },
+  {
+    name: 'a try that fails at the deadline is the last',
+    task: ready({ deadlineAt: NOW }),
     outcome: retry(busy),
     is: { status: 'failed' },
     final: true,
@@ -406,6 +459,21 @@ describe('decide', () => {
       ['task.status', { from: 'delegated', to: 'in_progress', reason: 'entered running' }],
       ['task.step', { from: 'agent_session', to: 'running', ms: 5 }],
     ])
+  })
+  it('records work that is waited for, why, and until when', () => {
+    const { events } = decide(salvages({ ...lateBy(0) }), wait(SECOND, 'no answer'), input())
+    const data = { reason: 'the work of t1 is still on n1: no answer', until: NOW + 72 * HOUR }
+    expect(events).toMatchObject([{ type: 'task.held', taskId: 't1', nodeName: 'n1', data }])
+  })
+  it('names the signals that led to it, none where it was led to by none', () => {
+    expect(usesOf(advance('agent_session', { uses: [4, 5] }))).toEqual([4, 5])
+    expect(usesOf({ kind: 'cancel', uses: [6] })).toEqual([6])
+    expect(usesOf(advance('agent_session'))).toEqual([])
+    expect(usesOf({ kind: 'queue' })).toEqual([])
+  })
+  it('undoes nothing outside for a task that has no workspace yet', () => {
+    const { writes } = cancel(aTask({ step: 'node_agent_ready', nodeName: 'n1' }), input())
+    expect(writes).toEqual([{ kind: 'drop_reservation' }])
   })
   it('records a try that failed, and no step', () => {
     const { events } = decide(ready(), retry(busy), input())

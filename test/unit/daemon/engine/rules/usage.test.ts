@@ -51,12 +51,61 @@ describe('the usage of an attempt', () => {
     )
     expect(totalAfter([session('s1', used(2_000_000))])?.costUsd).toBeNull()
   })
+  it('is priced for what comes out of the agent as for what goes in', () => {
+    const long = { inputTokens: 1_000_000, outputTokens: 3_000_000, costUsd: null, cumulative: false }
+    expect(totalAfter([session('s1', long)], undefined, { inputPrice: 0, outputPrice: 4 })?.costUsd).toBe(12)
+    expect(totalAfter([session('s1', long)], undefined, { inputPrice: 2, outputPrice: 4 })?.costUsd).toBe(14)
+  })
+  it('costs what the agent says, also where the configuration has prices', () => {
+    const prices = { inputPrice: 1, outputPrice: 1 }
+    expect(totalAfter([session('s1', used(1_000_000, 0.5))], undefined, prices)?.costUsd).toBe(0.5)
+  })
+  it('has no price where the configuration does not know the agent', () => {
+    const { s1 } = tally({ facts: {} }, session('s1', used(100)), undefined)
+    expect(s1).toEqual({ inputTokens: 100, outputTokens: 1, costUsd: null })
+  })
+  it('stays as it is while a session reports nothing', () => {
+    const usages = { s1: { inputTokens: 1, outputTokens: 2, costUsd: 3 } }
+    expect(tally({ facts: { usages } }, { sessionId: 's2', resumeRef: null, usage: null }, undefined)).toEqual(usages)
+  })
+  it('counts each session of a conversation that counts anew, and each one that has no conversation', () => {
+    const anew = [session('s1', used(100), 'th1'), session('s2', used(30), 'th1')]
+    expect(totalAfter(anew)?.inputTokens).toBe(130)
+    const without = [session('s1', used(100, null, true)), session('s2', used(30, null, true))]
+    expect(totalAfter(without)?.inputTokens).toBe(130)
+  })
+  it('is what came on top of the attempt before it, and never less than nothing', () => {
+    const total = (before: Usage, now: Usage) => {
+      const resume = {
+        ref: 'r',
+        commit: 'c',
+        baseCommit: 'b',
+        salvaged: false,
+        resumeRef: 'c1',
+        usages: { c1: before },
+      }
+      return totalOf({ facts: { resume } }, { c1: now })
+    }
+    const less = { inputTokens: 10, outputTokens: 20, costUsd: 0.5 }
+    const more = { inputTokens: 15, outputTokens: 27, costUsd: 2 }
+    expect(total(less, more)).toEqual({ inputTokens: 5, outputTokens: 7, costUsd: 1.5 })
+    expect(total(more, less)).toEqual({ inputTokens: 0, outputTokens: 0, costUsd: 0 })
+    expect(total({ ...less, costUsd: null }, more)?.costUsd).toBe(2)
+  })
+  it('has the costs that are known where some are not', () => {
+    const known = { inputTokens: 1, outputTokens: 1, costUsd: 0.5 }
+    expect(sum([known, { ...known, costUsd: null }, known]).costUsd).toBe(1)
+  })
 })
 
 describe('a budget', () => {
   const spec = aSpec({ maxCostUsd: 3 })
   it('has left what no attempt has spent', () => {
     expect(budgetLeft(aTask({ spec }), 1, sum([{ inputTokens: 1, outputTokens: 1, costUsd: 0.5 }]))).toBe(1.5)
+  })
+  it('is whole but for earlier attempts before an agent has reported', () => {
+    expect(budgetLeft(aTask({ spec }), 1, null)).toBe(2)
+    expect(budgetLeft(aTask({ spec }), 1, { inputTokens: 1, outputTokens: 1, costUsd: null })).toBe(2)
   })
   it('is no limit when none was set', () => expect(budgetLeft(aTask(), 9, null)).toBeNull())
 })
