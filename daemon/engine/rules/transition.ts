@@ -62,7 +62,7 @@ export function enter(task: Task, to: Step, input: DecisionInput, writes: Write[
     stepEnteredAt: now,
     stepAttempt: 1,
     wakeAt: now,
-    deadlineAt: earliest(deadlineMs === null ? null : now + deadlineMs, isRunning ? absoluteAt : null),
+    deadlineAt: deadlineMs === null ? null : earliest(now + deadlineMs, isRunning ? absoluteAt : null),
     absoluteAt,
     waitingFor: null,
     startedAt: isStart ? now : task.startedAt,
@@ -115,9 +115,8 @@ function absoluteEnd({ absoluteAt, spec, facts }: Task, { now, config }: Decisio
   return facts.parkedAt ? absoluteAt + now - facts.parkedAt : absoluteAt
 }
 
-/** The earlier of two times, of which either may be missing. */
-export function earliest(one: number | null, other: number | null): number | null {
-  if (one === null) return other
+/** The earlier of two times, of which the other may be missing. */
+export function earliest(one: number, other: number | null): number {
   return other === null ? one : Math.min(one, other)
 }
 

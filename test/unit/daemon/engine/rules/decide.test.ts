@@ -206,6 +206,13 @@ const cases: Case[] = [
     final: false,
   },
   {
+    name: 'the last try but one is followed by the last',
+    task: ready({ stepAttempt: 3 }),
+    outcome: retry(busy),
+    is: { stepAttempt: 4, status: 'delegated' },
+    final: false,
+  },
+  {
     name: 'the last try ends the attempt',
     task: ready({ stepAttempt: 4 }),
     outcome: retry(busy),
@@ -277,10 +284,17 @@ const cases: Case[] = [
     ],
   },
   {
+    name: 'the last slot that may be lost goes back to the queue',
+    task: aTask({ step: 'node_provisioning', facts: { lostSlots: LOSSES_MAX - 1 } }),
+    outcome: advance('node_selection'),
+    is: { status: 'queued', step: 'node_selection', facts: { lostSlots: LOSSES_MAX } },
+  },
+  {
     name: 'losing slots is bounded',
     task: aTask({ step: 'node_provisioning', facts: { lostSlots: LOSSES_MAX } }),
     outcome: advance('node_selection'),
     is: { status: 'failed', verdict: 'infrastructure' },
+    writes: [{ kind: 'drop_reservation' }],
     final: true,
   },
   {
@@ -288,6 +302,12 @@ const cases: Case[] = [
     task: ready(),
     outcome: advance('workspace_creation'),
     is: { step: 'workspace_creation', status: 'delegated', facts: { redispatches: 1 } },
+  },
+  {
+    name: 'the last acknowledgement that may be missing is asked for again',
+    task: ready({ facts: { redispatches: LOSSES_MAX - 1 } }),
+    outcome: advance('workspace_creation'),
+    is: { step: 'workspace_creation', facts: { redispatches: LOSSES_MAX } },
   },
   {
     name: 'asking again is bounded',

@@ -44,6 +44,12 @@ describe('a completed task', () => {
     expect(pushes({ result: result(1) })).toHaveLength(1)
     expect(pushes({ result: result(0) })).toEqual([])
     expect(pushes({ result: null })).toEqual([])
+    expect(pushes({ result: result(1), spec: aSpec() })).toEqual([])
+  })
+  it('is the only one that is pushed', () => {
+    const failed = fail(new TdfError('CHECK_FAILED', 'no'), 'check_failed')
+    const { writes } = decide(salvages({ spec: aSpec({ push }), result: result(1) }), failed, input)
+    expect(writes.filter(({ kind }) => kind === 'push')).toEqual([])
   })
 })
 

@@ -55,6 +55,7 @@ describe('the usage of an attempt', () => {
     const long = { inputTokens: 1_000_000, outputTokens: 3_000_000, costUsd: null, cumulative: false }
     expect(totalAfter([session('s1', long)], undefined, { inputPrice: 0, outputPrice: 4 })?.costUsd).toBe(12)
     expect(totalAfter([session('s1', long)], undefined, { inputPrice: 2, outputPrice: 4 })?.costUsd).toBe(14)
+    expect(totalAfter([session('s1', long)], undefined, { inputPrice: 2, outputPrice: 2 })?.costUsd).toBe(8)
   })
   it('costs what the agent says, also where the configuration has prices', () => {
     const prices = { inputPrice: 1, outputPrice: 1 }
