@@ -31,7 +31,7 @@ export const ROWS: readonly Row[] = [
     room: 'daemon/sweeps',
     suites: [`${UNIT}/daemon/sweeps`, 'test/sim/simulation.test.ts', 'test/sim/hetzner.test.ts', 'test/system/faults'],
   },
-  { room: 'daemon/results', suites: [`${UNIT}/daemon`, 'test/system/faults', 'test/system/durability.test.ts'] },
+  { room: 'daemon/results', suites: [`${UNIT}/daemon/results`] },
   {
     room: 'src/store',
     suites: [`${UNIT}/src/store`, `${UNIT}/daemon/host`, 'test/repo/upgrade.test.ts'],

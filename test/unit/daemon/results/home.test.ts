@@ -1,0 +1,214 @@
+/** How work comes home: every object first, then all names at once; nothing that is at home goes, nothing of others is named. */
+import { existsSync, readdirSync } from 'node:fs'
+import path from 'node:path'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { bringHome } from '../../../../daemon/results/bring-home.ts'
+import type { Task } from '../../../../src/core/task.ts'
+import { besideRef, gitIn, type ResultsScene, resultsScene } from './node.ts'
+
+let scene: ResultsScene
+let room: { assertRoom(): void }
+beforeEach(() => {
+  room = { assertRoom() {} }
+  scene = resultsScene(room)
+})
+
+const bring = (task: Task = scene.task) => bringHome(scene, task, scene.agent)
+
+/** The agent says that this is the result, and its bundle has it, with what else is given. */
+function gives(commit: string, beside: Record<string, string> = {}): void {
+  scene.says = { ...scene.says, commit, ahead: 1 }
+  scene.gives = new Map([[scene.ref, commit]])
+  for (const [suffix, oid] of Object.entries(beside)) scene.gives.set(scene.ref + suffix, oid)
+}
+const downloads = () => readdirSync(path.join(scene.root, 'downloads'))
+const refused = (message: string | RegExp) => ({
+  ...{ code: 'RESULT_BROKEN', message: typeof message === 'string' ? message : expect.stringMatching(message) },
+})
+
+describe('a result', () => {
+  it('is at home under its name, and is described by what our own copy holds', async () => {
+    const commit = scene.commit({ 'a.txt': 'one\ntwo\nthree\n', 'b.bin': 'x\0y', 'c.txt': 'new\n' })
+    gives(scene.commit({ 'a.txt': 'two\n' }, commit))
+    const exit = { exitCode: 0, summary: 'did it' } as Task['facts']['exit']
+    const task = { ...scene.task, facts: { ...scene.task.facts, ...(exit && { exit }) } }
+    const { result, missing, salvage } = await bring(task)
+    expect(result).toEqual({
+      ...{ branch: 'tdf/say-hi', commit: scene.says.commit, ahead: 2, filesChanged: 3, insertions: 2, deletions: 1 },
+      ...{ summary: 'did it', salvaged: false, check: null },
+    })
+    expect([missing, salvage]).toEqual([[], scene.says])
+    expect(await scene.refs()).toEqual({ [scene.ref]: scene.says.commit })
+    expect(await scene.results.have(scene.task)).toEqual([scene.base])
+    expect([downloads(), scene.asked]).toEqual([[], [`salvage ${scene.ref}`, `bundle ${scene.ref}`]])
+  })
+
+  it('that is here already needs no bundle, and coming again changes nothing', async () => {
+    gives(scene.commit({ 'a.txt': 'two\n' }))
+    const first = await bring()
+    scene.gives = new Map()
+    expect(await bring()).toEqual(first)
+    expect(await scene.refs()).toEqual({ [scene.ref]: scene.says.commit })
+  })
+
+  it('comes on top of the repository that was uploaded, of which it has no history', async () => {
+    const sha256 = 'f'.repeat(64)
+    gitIn(scene.node, 'branch', 'uploaded', scene.base)
+    gitIn(scene.node, 'bundle', 'create', '-q', path.join(scene.root, `${sha256}.bundle`), 'refs/heads/uploaded')
+    const repo = {
+      kind: 'bundle' as const,
+      url: '/r',
+      ref: 'refs/heads/uploaded',
+      baseCommit: scene.base,
+      sha256,
+      bytes: 1,
+    }
+    scene.task = { ...scene.task, spec: { ...scene.task.spec, repo } }
+    gives(scene.commit({ 'a.txt': 'two\n' }))
+    expect((await bring()).result).toMatchObject({ ahead: 1, filesChanged: 1 })
+    expect(await scene.home('for-each-ref', '--format=%(refname)', 'refs/tdf-base')).toBe(`refs/tdf-base/${scene.base}`)
+  })
+
+  it('of a resumed attempt begins where the task began, and keeps that tdf made a commit of it', async () => {
+    const middle = scene.commit({ 'a.txt': 'two\n' })
+    gives(scene.commit({ 'a.txt': 'three\n' }, middle))
+    scene.says.baseCommit = middle
+    const resume = { ref: scene.ref, commit: middle, baseCommit: scene.base, salvaged: true, resumeRef: null }
+    const { result } = await bring({ ...scene.task, facts: { resume } })
+    expect(result).toMatchObject({ ahead: 2, salvaged: true })
+    const plain = await bring({ ...scene.task, facts: { resume: { ...resume, salvaged: false } } })
+    expect(plain.result.salvaged).toBe(false)
+  })
+
+  it('is not named while an object of it is missing', async () => {
+    const [commit, other] = [scene.commit({ 'a.txt': 'two\n' }), scene.commit({ 'a.txt': 'other\n' })]
+    gives(commit)
+    scene.says.saved = [besideRef(`${scene.ref}-heads/x`, 'branch', 'x', other)]
+    await expect(bring()).rejects.toMatchObject(refused(`commit ${other} did not come home`))
+    expect([await scene.refs(), downloads()]).toEqual([{}, []])
+  })
+
+  it('is refused where it is no commit, and where the bundle says something else than the agent', async () => {
+    const commit = scene.commit({ 'a.txt': 'two\n' })
+    gives(commit)
+    const tree = gitIn(scene.node, 'rev-parse', `${commit}^{tree}`)
+    scene.says.saved = [besideRef(`${scene.ref}-heads/x`, 'branch', 'x', tree)]
+    await expect(bring()).rejects.toMatchObject(refused(`commit ${tree} did not come home`))
+    scene.says.saved = []
+    scene.says.commit = scene.base
+    await expect(bring()).rejects.toMatchObject(refused(`the bundle holds ${commit}, the agent spoke of ${scene.base}`))
+    expect(await scene.refs()).toEqual({})
+  })
+
+  it('of a task without a workspace is a mistake of ours', async () => {
+    await expect(bring({ ...scene.task, workspaceId: null })).rejects.toMatchObject({ code: 'BUG' })
+  })
+
+  it('does not come while there is no room', async () => {
+    gives(scene.commit({ 'a.txt': 'two\n' }))
+    room.assertRoom = () => {
+      throw new Error('the disk is low')
+    }
+    await expect(bring()).rejects.toThrow('the disk is low')
+    expect([scene.asked, existsSync(path.join(scene.root, 'downloads'))]).toEqual([[`salvage ${scene.ref}`], false])
+  })
+})
+
+describe('what was saved beside a result', () => {
+  it('comes home by its kind, in the words of the agent or for itself', async () => {
+    const [commit, side] = [scene.commit({ 'a.txt': 'two\n' }), scene.commit({ 'b.txt': 'side\n' })]
+    const beside = { '-heads/x/y': side, '-stash/0': side, '-worktrees/w': side, '-log': commit, '-session': commit }
+    gives(commit, beside)
+    const said = besideRef(`${scene.ref}-stash/0`, 'stash', 'stash@{0}', side)
+    scene.says.saved = [said]
+    const { salvage, missing } = await bring()
+    expect(salvage.saved).toEqual([
+      said,
+      { ...besideRef(`${scene.ref}-heads/x/y`, 'branch', 'x/y', side), ahead: 0 },
+      { ...besideRef(`${scene.ref}-worktrees/w`, 'worktree', 'w', side), ahead: 0 },
+    ])
+    const names = Object.keys(await scene.refs())
+    expect(names.sort()).toEqual([scene.ref, ...Object.keys(beside).map(suffix => scene.ref + suffix)].sort())
+    expect(missing).toEqual([])
+  })
+
+  it('is nothing that is not named as ours, and nothing with a name that git does not take', async () => {
+    const commit = scene.commit({ 'a.txt': 'two\n' })
+    gives(commit)
+    const unsafe = [
+      'a b',
+      'a..b',
+      'a.lock',
+      'a.lock/b',
+      'a~1',
+      'a^',
+      'a:b',
+      'a?',
+      'a*',
+      'a@{b',
+      'a//b',
+      'a/.b',
+      'a/',
+      'a.',
+    ]
+    const suffixes = ['-heads', '-heads/', '-secret/x', '-logs', '1', '/x', 'x-heads/y']
+    const names = [
+      ...[...unsafe, 'a\nb', 'a[b', 'a\\b'].map(name => `${scene.ref}-heads/${name}`),
+      ...suffixes.map(suffix => scene.ref + suffix),
+      ...['refs/heads/main', 'refs/tdf/other/1', 'refs/tdf/other/1-heads/x'],
+    ]
+    scene.says.saved = names.map(name => besideRef(name, 'branch', name, commit))
+    for (const name of ['refs/heads/main', 'refs/tdf/other/1-heads/x', `${scene.ref}-secret/x`])
+      scene.gives.set(name, commit)
+    expect((await bring()).salvage.saved).toEqual([])
+    expect(await scene.home('for-each-ref', '--format=%(refname)')).toBe(
+      [scene.ref, `refs/tdf-base/${scene.base}`].sort().join('\n'),
+    )
+  })
+
+  it('is never replaced: what had the name before goes on under a name of its own', async () => {
+    const [commit, one, two] = ['two\n', 'side one\n', 'side two\n'].map(text => scene.commit({ 'a.txt': text }))
+    const name = `${scene.ref}-heads/topic`
+    gives(commit ?? '', { '-heads/topic': one ?? '', '-heads/same': one ?? '' })
+    const first = await bring()
+    const task = { ...scene.task, facts: { salvage: first.salvage } }
+    gives(commit ?? '', { '-heads/topic': two ?? '', '-heads/same': one ?? '' })
+    const { salvage, missing } = await bring(task)
+    const aside = `${scene.ref}-others/earlier-${one?.slice(0, 12)}/heads/topic`
+    expect(salvage.saved.map(({ ref, commit: at }) => [ref, at])).toEqual([
+      [aside, one],
+      [`${scene.ref}-heads/same`, one],
+      [name, two],
+    ])
+    expect(await scene.refs()).toMatchObject({ [aside]: one, [name]: two, [`${scene.ref}-heads/same`]: one })
+    expect(missing).toEqual([])
+  })
+
+  it.each([
+    ['topic', 'topic/a'],
+    ['topic/a', 'topic'],
+  ])('moves aside where %s is followed by %s, which git cannot hold beside it', async (earlier, later) => {
+    const [commit, side] = [scene.commit({ 'a.txt': 'two\n' }), scene.commit({ 'b.txt': 'side\n' })]
+    gives(commit, { [`-heads/${earlier}`]: side })
+    await bring()
+    gives(commit, { [`-heads/${later}`]: side })
+    await bring()
+    const aside = `${scene.ref}-others/earlier-${side.slice(0, 12)}/heads/${earlier}`
+    expect(await scene.refs()).toEqual({ [scene.ref]: commit, [`${scene.ref}-heads/${later}`]: side, [aside]: side })
+  })
+})
+
+it('work that comes after a verdict stands beside the commit that was judged', async () => {
+  const [judged, late] = [scene.commit({ 'a.txt': 'two\n' }), scene.commit({ 'a.txt': 'late\n' })]
+  gives(judged)
+  const { result } = await bring()
+  const task = { ...scene.task, result, facts: { kept: true } }
+  expect((await bring(task)).salvage).toMatchObject({ commit: judged, saved: [] })
+  gives(late)
+  for (const _ of [1, 2]) {
+    const { salvage, result: described } = await bring(task)
+    const beside = { ...besideRef(`${scene.ref}-others/late`, 'branch', 'late', late), ahead: 1 }
+    expect([salvage.commit, salvage.saved, described.commit]).toEqual([judged, [beside], judged])
+    expect(await scene.refs()).toEqual({ [scene.ref]: judged, [`${scene.ref}-others/late`]: late })
+  }
+})
