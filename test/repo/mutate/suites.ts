@@ -32,10 +32,7 @@ export const ROWS: readonly Row[] = [
     suites: [`${UNIT}/daemon/sweeps`, 'test/sim/simulation.test.ts', 'test/sim/hetzner.test.ts', 'test/system/faults'],
   },
   { room: 'daemon/results', suites: [`${UNIT}/daemon/results`] },
-  {
-    room: 'src/store',
-    suites: [`${UNIT}/src/store`, `${UNIT}/daemon/host`, 'test/repo/upgrade.test.ts'],
-  },
+  { room: 'src/store', suites: [`${UNIT}/src/store`, 'test/repo/upgrade.test.ts'] },
   {
     room: 'src/machines/hetzner',
     suites: [`${UNIT}/src/machines/hetzner`, `${UNIT}/daemon/nodes/ordering.test.ts`, 'test/sim/hetzner.test.ts'],
