@@ -1,5 +1,6 @@
 /** Arguments and options that several commands share: how they are read, and which tasks they name. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { collected, pages } from '../../src/clients/pages.ts'
 import type { Status } from '../../src/core/task.ts'
 import type { TaskJson } from '../../src/protocol/control.ts'
 import { type Cli, usage } from './cli.ts'
@@ -96,8 +97,8 @@ export async function selected(
     (status.length > 0 ? status : among).map((word): [string, string] => ['status', word]),
   )
   for (const [key, value] of Object.entries(label)) query.append('label', `${key}=${value}`)
-  const tasks = await cli.client().call<TaskJson[]>({ path: `/tasks?${query}` })
-  return tasks.filter(task => among.includes(task.status)).map(({ id }) => id)
+  const found = await collected(pages<TaskJson>(cli.client(), '/tasks', query), ({ id, status }) => ({ id, status }))
+  return found.filter(task => among.includes(task.status)).map(({ id }) => id)
 }
 
 /**

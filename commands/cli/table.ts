@@ -1,8 +1,9 @@
 /** Lists in every form: tables for people, JSON for scripts, ids for pipes. */
-import { jsonText, oneLine } from '../../src/text/sanitize.ts'
+import { once } from 'node:events'
+import { jsonText, oneLine, sanitize } from '../../src/text/sanitize.ts'
 import { shorten, widthOf } from '../../src/text/width.ts'
 import type { Tone } from '../../src/tui/state/states.ts'
-import { type Cli, print, type Shape, usage } from './cli.ts'
+import { type Cli, type Shape, say, usage } from './cli.ts'
 
 export interface Column<T> {
   title: string
@@ -28,22 +29,66 @@ export interface List<T> {
 const FLEXIBLE_WIDTH_MIN = 20
 
 export function printList<T>(cli: Cli, shape: Shape, rows: readonly T[], list: List<T>): void {
-  const text = render(rows, shape, list)
-  const isHarmless = shape.format === 'json' || shape.format === 'ndjson' || shape.paint !== undefined
-  if (isHarmless) cli.stdout.write(text)
-  else if (text !== '') print(cli, text)
+  cli.stdout.write(harmless(render(rows, shape, list), shape))
+}
+
+/** A list that comes in parts, each printed before the next is asked for: memory is that of one. `none` is said in place of an empty table. */
+export async function printParts<T>(
+  cli: Cli,
+  shape: Shape,
+  parts: AsyncIterable<readonly T[]>,
+  list: List<T>,
+  none?: string,
+): Promise<void> {
+  const { begin, part, end } = listWriter(shape, list)
+  let isBegun = false
+  for await (const rows of parts) {
+    if (rows.length === 0 && (isBegun || none !== undefined)) continue
+    await written(cli.stdout, (isBegun ? '' : begin) + harmless(part(rows), shape))
+    isBegun = true
+  }
+  if (!isBegun && none !== undefined && shape.format === 'table') return say(cli, none)
+  await written(cli.stdout, isBegun ? end : begin + end)
+}
+
+/** JSON is harmless as it is, and what is painted was cleaned cell by cell. */
+function harmless(text: string, { format, paint }: Shape): string {
+  return format === 'json' || format === 'ndjson' || paint !== undefined ? text : sanitize(text)
+}
+
+/** Waits while the reader is slow. */
+async function written(stream: NodeJS.WriteStream, text: string): Promise<void> {
+  if (!stream.write(text)) await once(stream, 'drain')
 }
 
 /** Rows in any of the forms; a list is always a list, also when it is empty. Throws USAGE for an unknown column. */
-export function render<T>(rows: readonly T[], shape: Shape, { columns, id }: List<T>): string {
+export function render<T>(rows: readonly T[], shape: Shape, list: List<T>): string {
+  const { begin, part, end } = listWriter(shape, list)
+  return begin + part(rows) + end
+}
+
+interface ListWriter<T> {
+  begin: string
+  part(rows: readonly T[]): string
+  end: string
+}
+
+function listWriter<T>(shape: Shape, { columns, id }: List<T>): ListWriter<T> {
   const { format } = shape
   const shown = shape.columns
     ? chosen(columns, shape.columns)
     : columns.filter(column => format === 'wide' || !column.wide)
-  if (format === 'json') return `${jsonText(rows)}\n`
-  if (format === 'ndjson') return rows.map(row => `${jsonText(row)}\n`).join('')
-  if (format === 'id') return rows.map(row => `${id(row)}\n`).join('')
-  return table(rows, shown, shape)
+  const lines = (of: (row: T) => string): ListWriter<T> => ({
+    begin: '',
+    part: rows => rows.map(row => `${of(row)}\n`).join(''),
+    end: '',
+  })
+  if (format === 'ndjson') return lines(row => jsonText(row))
+  if (format === 'id') return lines(id)
+  if (format !== 'json') return { begin: '', part: tableWriter(shown, shape), end: '' }
+  let count = 0
+  const part = (rows: readonly T[]) => rows.map(row => `${count++ === 0 ? '' : ','}${jsonText(row)}`).join('')
+  return { begin: '[', part, end: ']\n' }
 }
 
 /** `waiting-for` on the command line, `WAITING FOR` above the column. */
@@ -58,27 +103,51 @@ function chosen<T>(columns: readonly Column<T>[], names: readonly string[]): Col
   })
 }
 
+type TableShape = Partial<Pick<Shape, 'width' | 'header' | 'paint'>>
+
 /** Plain columns with two spaces between; the last one is not padded. */
-export function table<T>(
-  rows: readonly T[],
-  columns: readonly Column<T>[],
-  { width, header = true, paint }: Partial<Pick<Shape, 'width' | 'header' | 'paint'>> = {},
-): string {
-  // What is painted is not cleaned any more when it is printed.
-  const cells = columns.map(({ title, of }) => [title, ...rows.map(row => (paint ? oneLine(of(row)) : of(row)))])
-  const widths = cells.map(column => Math.max(...column.map(cell => widthOf(cell))))
+export function table<T>(rows: readonly T[], columns: readonly Column<T>[], shape: TableShape = {}): string {
+  return tableWriter(columns, shape)(rows)
+}
+
+/** A table in parts: the first has the titles and says how wide the columns are. A longer cell of a later part juts out. */
+function tableWriter<T>(columns: readonly Column<T>[], shape: TableShape): (rows: readonly T[]) => string {
+  const { header = true, paint } = shape
+  let layout: Layout | undefined
+  return rows => {
+    // What is painted is not cleaned any more when it is printed.
+    const cells = columns.map(({ title, of }) => [title, ...rows.map(row => (paint ? oneLine(of(row)) : of(row)))])
+    const isFirst = layout === undefined
+    layout ??= layoutOf(columns, cells, shape.width)
+    const { kept, widths, room } = layout
+    const lineOf = (row: number) =>
+      kept.map(index => {
+        const cell = cells[index]?.[row] ?? ''
+        const missing = Math.max((widths[index] ?? 0) - widthOf(cell), 0)
+        const fitted = index === kept.at(-1) ? shorten(cell, room) : cell + ' '.repeat(missing)
+        return paint ? paint(fitted, row === 0 ? 'bold' : toneOf(columns[index], rows[row - 1])) : fitted
+      })
+    const lines = Array.from({ length: rows.length + 1 }, (_, row) => `${lineOf(row).join('  ').trimEnd()}\n`)
+    return lines.slice(header && isFirst ? 0 : 1).join('')
+  }
+}
+
+interface Layout {
+  /** The columns that are shown, by index. */
+  kept: readonly number[]
+  widths: readonly number[]
+  /** Of the last column. */
+  room: number
+}
+
+/** `cells` are those of each column, its title first. */
+function layoutOf<T>(columns: readonly Column<T>[], cells: readonly string[][], width: number | undefined): Layout {
+  const widths = cells.map(column => column.reduce((most, cell) => Math.max(most, widthOf(cell)), 0))
   const kept = fitting(columns, widths, width)
   const last = kept.at(-1)
   const used = kept.slice(0, -1).reduce((sum, index) => sum + (widths[index] ?? 0) + 2, 0)
-  const room = last !== undefined && columns[last]?.flexible && width ? Math.max(width - used, 8) : Infinity
-  const lineOf = (row: number) =>
-    kept.map(index => {
-      const cell = cells[index]?.[row] ?? ''
-      const fitted = index === last ? shorten(cell, room) : cell + ' '.repeat((widths[index] ?? 0) - widthOf(cell))
-      return paint ? paint(fitted, row === 0 ? 'bold' : toneOf(columns[index], rows[row - 1])) : fitted
-    })
-  const lines = Array.from({ length: rows.length + 1 }, (_, row) => `${lineOf(row).join('  ').trimEnd()}\n`)
-  return lines.slice(header ? 0 : 1).join('')
+  const isBounded = last !== undefined && columns[last]?.flexible && width
+  return { kept, widths, room: isBounded ? Math.max(width - used, 8) : Infinity }
 }
 
 function toneOf<T>(column: Column<T> | undefined, row: T | undefined): Tone | undefined {

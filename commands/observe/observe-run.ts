@@ -1,13 +1,14 @@
 /** What `logs`, `events` and `errors` do. */
 import type { Command } from 'commander'
 import { streamEvents } from '../../src/clients/events.ts'
+import { pages } from '../../src/clients/pages.ts'
 import { realWorld } from '../../src/platform/world.ts'
 import type { ErrorRowJson, EventJson, TaskJson } from '../../src/protocol/control.ts'
 import { eventText } from '../../src/text/events.ts'
 import { oneLine } from '../../src/text/sanitize.ts'
 import { renderer } from '../../src/transcript/render.ts'
 import { type Cli, durationOf, print, printJson, type Shape, say, shapeOf } from '../cli/cli.ts'
-import { type Column, printList } from '../cli/table.ts'
+import { type Column, printParts } from '../cli/table.ts'
 import { since } from '../tasks/task-text.ts'
 import { catchInterrupt } from '../tasks/wait-run.ts'
 import { copyLog, followLog, writeStamped } from './log-follow.ts'
@@ -50,14 +51,17 @@ export async function logs(cli: Cli, reference: string, options: LogsOptions): P
 export async function events(cli: Cli, options: { follow?: boolean; since: number }, command: Command): Promise<void> {
   const shape = shapeOf(cli, command)
   if (options.follow) return followEvents(cli, options.since, shape)
-  const found: EventJson[] = []
-  for (let after = options.since; ; after = found.at(-1)?.seq ?? after) {
-    const page = await cli.client().call<EventJson[]>({ path: `/events?after=${after}` })
-    found.push(...page)
-    if (page.length < PAGE) break
-  }
   const columns = eventColumns(realWorld().clock.now())
-  printList(cli, shape, found, { columns, id: ({ seq }) => String(seq) })
+  await printParts(cli, shape, eventPages(cli, options.since), { columns, id: ({ seq }) => String(seq) })
+}
+
+async function* eventPages(cli: Cli, since: number): AsyncGenerator<EventJson[]> {
+  for (let after = since; ; ) {
+    const page = await cli.client().call<EventJson[]>({ path: `/events?after=${after}` })
+    yield page
+    if (page.length < PAGE) return
+    after = page.at(-1)?.seq ?? after
+  }
 }
 
 /** One line each, until the reader ends it: text on a terminal, else JSON. */
@@ -80,10 +84,10 @@ export async function followEvents(cli: Cli, after: number | 'now', shape?: Shap
 }
 
 export async function errors(cli: Cli, task: string | undefined, command: Command): Promise<void> {
-  const query = task === undefined ? '' : `?task=${encodeURIComponent(task)}`
-  const found = await cli.client().call<ErrorRowJson[]>({ path: `/errors${query}` })
+  const query = new URLSearchParams(task === undefined ? {} : { task })
   const columns = errorColumns(realWorld().clock.now())
-  printList(cli, shapeOf(cli, command), found, { columns, id: ({ id }) => id })
+  const found = pages<ErrorRowJson>(cli.client(), '/errors', query)
+  await printParts(cli, shapeOf(cli, command), found, { columns, id: ({ id }) => id })
 }
 
 const eventColumns = (now: number): readonly Column<EventJson>[] => [

@@ -1,6 +1,7 @@
 /** What `retry`, `cancel`, `send`, `rm` and `prune` do. The daemon alone decides what may be done to a task. */
 import type { Command } from 'commander'
 import type { Request } from '../../src/clients/control.ts'
+import { collected, pages } from '../../src/clients/pages.ts'
 import { asTdfError, ERRORS } from '../../src/core/errors.ts'
 import type { Status } from '../../src/core/task.ts'
 import { realWorld } from '../../src/platform/world.ts'
@@ -75,11 +76,11 @@ export async function send(cli: Cli, reference: string, words: string, close: bo
 
 export async function prune(cli: Cli, olderThan: string, dryRun: boolean, command: Command): Promise<void> {
   const before = realWorld().clock.now() - durationOf(olderThan, '--older-than')
-  const old = await cli.client().call<TaskJson[]>({ path: `/tasks?all=true&ended_before=${before}` })
+  const query = new URLSearchParams({ ended_before: String(before) })
+  const ids = await collected(pages<TaskJson>(cli.client(), '/tasks', query), ({ id }) => id)
   const format = formatOf(command)
-  if (old.length === 0) say(cli, `no task ended more than ${olderThan} ago`)
-  else if (!dryRun && !(await confirmed(cli, command, `forget ${counted(old.length)} and their results?`))) return
-  const ids = old.map(({ id }) => id)
+  if (ids.length === 0) say(cli, `no task ended more than ${olderThan} ago`)
+  else if (!dryRun && !(await confirmed(cli, command, `forget ${counted(ids.length)} and their results?`))) return
   await each(cli, 'rm', ids, { format, dryRun, asList: true }, id => change(cli, 'rm', id, { dryRun }))
 }
 

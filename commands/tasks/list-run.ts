@@ -1,13 +1,14 @@
 /** What `ls`, `show` and `why` do. */
 import type { Command } from 'commander'
+import { collected, pages } from '../../src/clients/pages.ts'
 import { formatDurationShort } from '../../src/core/duration.ts'
 import { realWorld } from '../../src/platform/world.ts'
-import type { EventJson, TaskJson, WhyJson } from '../../src/protocol/control.ts'
+import { type EventJson, MORE, type TaskJson, type WhyJson } from '../../src/protocol/control.ts'
 import { stepTimes, took } from '../../src/text/events.ts'
 import { oneLine, sanitize } from '../../src/text/sanitize.ts'
 import { type Cli, durationOf, formatOf, printJson, printOne, say, shapeOf } from '../cli/cli.ts'
 import { paintedFacts, paintOf } from '../cli/colour.ts'
-import { pairs, printList, render, sorted, table } from '../cli/table.ts'
+import { pairs, printList, printParts, render, sorted, table } from '../cli/table.ts'
 import { NO_TASKS, since, taskColumns, taskDetails, toneOf } from './task-text.ts'
 
 export interface ListOptions {
@@ -26,29 +27,53 @@ export async function list(cli: Cli, options: ListOptions, command: Command): Pr
   await watchList(cli, async () => {
     const shape = shapeOf(cli, command)
     const now = realWorld().clock.now()
-    const [tasks, columns] = [await tasksOf(cli, options, now), taskColumns(now)]
+    const { tasks, more } = await tasksOf(cli, options, now)
     if (tasks.length === 0 && shape.format === 'table') return `${NO_TASKS}\n`
-    const text = render(sorted(tasks, columns, options.sort), shape, { columns, id: ({ id }) => id })
-    return shape.paint === undefined && shape.format !== 'json' ? sanitize(text) : text
+    const { columns, id } = taskList(now)
+    const text = render(sorted(tasks, columns, options.sort), shape, { columns, id })
+    const note = more > 0 && shape.format === 'table' ? `${moreText(more)}\n` : ''
+    return (shape.paint === undefined && shape.format !== 'json' ? sanitize(text) : text) + note
   })
 }
 
-async function tasksOf(cli: Cli, options: ListOptions, now: number): Promise<TaskJson[]> {
+/** How the daemon is asked for the list; undefined for the short one. */
+function queryOf(options: ListOptions, now: number): URLSearchParams | undefined {
   const query = taskQuery(options)
   if (options.all) query.set('all', 'true')
   if (options.since !== undefined) query.set('created_after', String(now - durationOf(options.since, '--since')))
-  if (options.limit !== undefined) query.set('limit', String(options.limit))
-  return cli.client().call<TaskJson[]>({ path: query.size > 0 ? `/tasks?${query}` : '/tasks' })
+  return query.size > 0 || options.limit !== undefined ? query : undefined
+}
+
+async function tasksOf(cli: Cli, options: ListOptions, now: number): Promise<{ tasks: TaskJson[]; more: number }> {
+  const query = queryOf(options, now)
+  if (query) {
+    const tasks = await collected(pages<TaskJson>(cli.client(), '/tasks', query, options.limit), task => task)
+    return { tasks, more: 0 }
+  }
+  const { headers, body } = await cli.client().raw({ path: '/tasks' })
+  // As in `call`: the shapes are those of the daemon of the same version.
+  return { tasks: JSON.parse(body.toString('utf8')) as TaskJson[], more: Number(headers[MORE] ?? 0) }
 }
 
 async function listOnce(cli: Cli, options: ListOptions, command: Command): Promise<void> {
   const now = realWorld().clock.now()
-  const tasks = await tasksOf(cli, options, now)
   const shape = shapeOf(cli, command)
+  const query = queryOf(options, now)
+  // An order of one's own needs all of them at once.
+  if (query && options.sort === undefined) {
+    const found = pages<TaskJson>(cli.client(), '/tasks', query, options.limit)
+    return printParts(cli, shape, found, taskList(now), NO_TASKS)
+  }
+  const { tasks, more } = await tasksOf(cli, options, now)
   if (tasks.length === 0 && shape.format === 'table') return say(cli, NO_TASKS)
-  const columns = taskColumns(now)
-  printList(cli, shape, sorted(tasks, columns, options.sort), { columns, id: ({ id }) => id })
+  const { columns, id } = taskList(now)
+  printList(cli, shape, sorted(tasks, columns, options.sort), { columns, id })
+  if (more > 0) say(cli, moreText(more))
 }
+
+const taskList = (now: number) => ({ columns: taskColumns(now), id: ({ id }: TaskJson) => id })
+
+const moreText = (more: number) => `${String(more).replace(/\B(?=(\d{3})+$)/g, ' ')} more: tdf ls --all`
 
 /** The filters of the daemon's list. */
 export function taskQuery({ status, label }: Pick<ListOptions, 'status' | 'label'>): URLSearchParams {

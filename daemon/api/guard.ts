@@ -89,3 +89,12 @@ export function answerError(log: Log, thrown: Error, c: Context): Response {
   }
   return c.json(body, status as ContentfulStatusCode)
 }
+
+/** A query parameter as a property, or nothing. Throws BAD_REQUEST. */
+export function numberOf<Name extends string>(c: Context, field: string, name: Name): { [K in Name]?: number } {
+  const text = c.req.query(field)
+  if (text === undefined) return {}
+  const number = Number(text)
+  if (Number.isSafeInteger(number) && number >= 0) return { [name]: number } as { [K in Name]?: number }
+  throw new TdfError('BAD_REQUEST', `${field}: it must be a whole number`, { field })
+}

@@ -1,6 +1,6 @@
 /** Opens an attempt, the row from which everything else follows, and removes a task that is over. */
 import { TdfError } from '../../src/core/errors.ts'
-import { credentialOf, type Facts, isTerminal, type Task, type TaskSpec } from '../../src/core/task.ts'
+import { credentialOf, type Facts, isTerminal, type Status, type Task, type TaskSpec } from '../../src/core/task.ts'
 import type { Sql } from '../../src/store/sqlite/sql.ts'
 import { insertAttempt } from '../../src/store/tables/attempts.ts'
 import { cleanupsOf } from '../../src/store/tables/cleanups.ts'
@@ -19,7 +19,7 @@ export const ENGINE_VERSION = 1
 /** Inside a write: the attempt after `task`, or attempt 1 of a task that was just inserted. One that is there stays. */
 export function openAttempt(
   engine: Engine,
-  task: { id: string; attempt: number; spec: TaskSpec },
+  task: { id: string; attempt: number; spec: TaskSpec; status?: Status },
   now: number,
   facts: Facts = {},
 ): void {
@@ -32,7 +32,10 @@ export function openAttempt(
     carryFollowups(sql, task, now)
   }
   const about = { taskId: task.id, attempt, step: 'node_selection' }
-  engine.store.append({ type: 'task.status', ...about, data: { from: null, to: 'queued', reason: 'submitted' } }, now)
+  // The status of the attempt before goes with it: a count of ended tasks has one less.
+  const before = task.status === undefined ? {} : { before: task.status }
+  const data = { from: null, to: 'queued', reason: 'submitted', ...before }
+  engine.store.append({ type: 'task.status', ...about, data }, now)
   engine.store.append({ type: 'task.step', ...about, data: { from: null, to: 'node_selection', ms: 0 } }, now)
   const request = placementRequest(sql, opened)
   engine.store.afterCommit(() => {
@@ -134,7 +137,8 @@ export async function removeTask(
   }
   await engine.store.commit(() => {
     deleteTask(engine.store.sql, task.id)
-    engine.store.append({ type: 'task.removed', taskId: task.id, data: {} }, engine.world.clock.now())
+    const data = { before: task.status }
+    engine.store.append({ type: 'task.removed', taskId: task.id, data }, engine.world.clock.now())
   })
   await engine.results.logs.remove(task.id)
   await repository.alone(() => dropRefs(repository, task.id))

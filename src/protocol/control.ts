@@ -1,6 +1,10 @@
-/** What the control API speaks with the CLI and the dashboard. Types only: the CLI loads no parser. */
+/** What the control API speaks with the CLI and the dashboard. No parser: the CLI loads it with each command. */
 import type { SavedRef } from '../core/saved.ts'
 import type { Cleanup, Status, Step, TaskResult, Verdict } from '../core/task.ts'
+
+/** Headers of a list: what the next page has as `before`, and how many rows are in no page of this list. */
+export const NEXT_PAGE = 'x-tdf-next'
+export const MORE = 'x-tdf-more'
 
 /** A task as `--json` shows it: every key always there, null when empty, times in ISO 8601 UTC. */
 export interface TaskJson {
@@ -117,10 +121,12 @@ export interface EventJson {
 
 export type ScreenTaskJson = Omit<TaskJson, 'prompt'>
 
-/** `GET /v1/snapshot`: recent tasks and nodes as they are at event `seq`. */
+/** `GET /v1/snapshot`: what is live, what ended last, and nodes as they are at event `seq`. */
 export interface SnapshotJson {
   seq: number
   tasks: ScreenTaskJson[]
+  /** Tasks that are not among them, by status: all of them ended. */
+  others: Partial<Record<Status, number>>
   nodes: NodeJson[]
 }
 

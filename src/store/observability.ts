@@ -29,7 +29,8 @@ const SCHEMA = `
 
 export interface Observability {
   addErrors(rows: readonly { id: string; payload: Record<string, unknown> }[]): void
-  errors(filter: { taskId?: string; limit: number }): ErrorRowJson[]
+  /** The newest first; `before` is the id of the last row of the page before. */
+  errors(filter: ErrorFilter): ErrorRowJson[]
   /** Drops what is older than `before`, and the oldest beyond `rowsMax`. */
   prune(before: number, rowsMax: number): number
   close(): void
@@ -95,9 +96,17 @@ function addError(sql: Sql, id: string, payload: Record<string, unknown>): void 
   )
 }
 
-function readErrors(sql: Sql, { taskId, limit }: { taskId?: string; limit: number }): ErrorRowJson[] {
-  const query = 'select * from errors where ? is null or task_id = ? order by at desc, id desc limit ?'
-  return readable(sql.all(query, taskId ?? null, taskId ?? null, limit), row => {
+interface ErrorFilter {
+  taskId?: string
+  before?: string
+  limit: number
+}
+
+function readErrors(sql: Sql, filter: ErrorFilter): ErrorRowJson[] {
+  const [taskId, before] = [filter.taskId ?? null, filter.before ?? null]
+  const query = `select * from errors where (? is null or task_id = ?)
+    and (? is null or (at, id) < (select at, id from errors where id = ?)) order by at desc, id desc limit ?`
+  return readable(sql.all(query, taskId, taskId, before, before, filter.limit), row => {
     return { ...objectOf<ErrorRowJson>(row, ERROR), at: new Date(Number(row.at)).toISOString() }
   })
 }

@@ -12,6 +12,7 @@ const TEXTS: Record<string, TextOf> = {
   },
   'task.status': ({ from, to, reason }) => `${from ? `${plain(from)} → ` : ''}${plain(to)}${because(reason)}`,
   'task.saved': ({ commit }) => `the work is home${commit ? `: ${plain(commit).slice(0, 12)}` : ''}`,
+  'task.removed': () => 'forgotten',
   'task.taken': ({ how }) => `the result was ${plain(how)}`,
   'task.push': ({ state, remote, branch, error }) =>
     `${state === 'failed' ? 'not pushed' : plain(state === 'pending' ? 'pushing' : state)} ${plain(branch)} to ${plain(remote)}${because(error)}`,

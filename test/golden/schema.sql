@@ -181,6 +181,8 @@ CREATE TABLE workspaces (
     unique (task_id, attempt, placement)
   ) strict, without rowid;
 
+CREATE INDEX attempts_ended on attempts (status, completed_at) where live = 0;
+
 CREATE INDEX attempts_live on attempts (live) where live = 1;
 
 CREATE INDEX bundles_commit on bundles (commit_id);
@@ -200,6 +202,8 @@ CREATE INDEX outbox_due on outbox (kind, due_at);
 CREATE INDEX pushes_due on pushes (due_at) where state = 'pending';
 
 CREATE INDEX reservations_node on reservations (node_name);
+
+CREATE INDEX tasks_retried on tasks (attempt) where attempt > 1;
 
 CREATE INDEX tokens_task on tokens (task_id) where task_id is not null;
 

@@ -3,14 +3,16 @@ import { type Context, Hono } from 'hono'
 import { streamSSE } from 'hono/streaming'
 import { TdfError } from '../../../src/core/errors.ts'
 import { isTerminal } from '../../../src/core/task.ts'
-import type { ScreenRowJson, ScreenTaskJson, SnapshotJson } from '../../../src/protocol/control.ts'
+import { NEXT_PAGE, type ScreenRowJson, type ScreenTaskJson, type SnapshotJson } from '../../../src/protocol/control.ts'
 import type { Sql } from '../../../src/store/sqlite/sql.ts'
 import { type ReadTask, readNewestAttempt } from '../../../src/store/tables/attempts.ts'
 import { firstSeq, type JournalEvent, lastSeq, readEvents } from '../../../src/store/tables/journal.ts'
 import { readNodes } from '../../../src/store/tables/nodes.ts'
 import { slotsInUse } from '../../../src/store/tables/slots.ts'
+import { countByStatus } from '../../../src/store/tables/tasks.ts'
 import type { RunningEngine } from '../../build.ts'
 import type { Control } from '../control-parts.ts'
+import { numberOf } from '../guard.ts'
 import { findTask, recentTasks } from '../tasks/find.ts'
 import { eventJson, nodeJson, taskJson } from '../tasks/json.ts'
 import { why } from '../tasks/why.ts'
@@ -40,7 +42,12 @@ export function eventRoutes(engine: RunningEngine, parts: Control): Hono {
     await parts.errors.flush()
     const reference = c.req.query('task')
     const taskId = reference === undefined ? {} : { taskId: findTask(store.sql, reference).id }
-    return c.json(parts.observability.errors({ ...taskId, limit: ERRORS_MAX }))
+    const before = c.req.query('before')
+    const place = before === undefined ? taskId : { ...taskId, before }
+    const limit = Math.min(numberOf(c, 'limit', 'limit').limit ?? ERRORS_MAX, ERRORS_MAX)
+    const found = parts.observability.errors({ ...place, limit })
+    if (found.length === limit) c.header(NEXT_PAGE, found.at(-1)?.id ?? '')
+    return c.json(found)
   })
   return app
 }
@@ -116,9 +123,11 @@ export function screenRoutes(engine: RunningEngine): Hono {
   /** Recent tasks and nodes, and the event behind which to follow them. */
   app.get('/snapshot', c => {
     const used = slotsInUse(store.sql)
+    const { tasks } = recentTasks(store)
     const snapshot: SnapshotJson = {
       seq: lastSeq(store.sql),
-      tasks: recentTasks(engine).map(task => withoutPrompt(store.sql, task)),
+      tasks: tasks.map(task => withoutPrompt(store.sql, task)),
+      others: othersThan(tasks, countByStatus(store.sql)),
       nodes: readNodes(store.sql, false).map(node => nodeJson(node, used)),
     }
     return c.json(snapshot)
@@ -139,6 +148,13 @@ export function screenRoutes(engine: RunningEngine): Hono {
     return c.json(rows)
   })
   return app
+}
+
+/** What is left of the counts without the tasks of a list. */
+function othersThan(tasks: readonly ReadTask[], counts: Readonly<Record<string, number>>): SnapshotJson['others'] {
+  const others = { ...counts }
+  for (const { status } of tasks) others[status] = (others[status] ?? 0) - 1
+  return Object.fromEntries(Object.entries(others).filter(([, count]) => count > 0))
 }
 
 /** A prompt may have half a megabyte, and a screen of ten thousand tasks shows none of them. */

@@ -3,20 +3,21 @@ import { createHash } from 'node:crypto'
 import { type Context, Hono } from 'hono'
 import { TdfError } from '../../../src/core/errors.ts'
 import { isTerminal, STATUSES, type Status } from '../../../src/core/task.ts'
-import type { TaskJson } from '../../../src/protocol/control.ts'
+import { MORE, NEXT_PAGE, type TaskJson } from '../../../src/protocol/control.ts'
 import { idPattern, parseBody } from '../../../src/protocol/shapes.ts'
 import { submitRequest } from '../../../src/protocol/submit.ts'
-import { listTasks, type TaskFilter } from '../../../src/store/tables/attempts.ts'
-import { readEvents } from '../../../src/store/tables/journal.ts'
+import { listTasks, type ReadTask, type TaskFilter } from '../../../src/store/tables/attempts.ts'
+import { readNewestEvents } from '../../../src/store/tables/journal.ts'
 import type { RunningEngine } from '../../build.ts'
 import { taskOfKey } from '../../engine/api.ts'
 import { forecast } from '../../placement/forecast.ts'
-import { assertRoom, jsonBody } from '../guard.ts'
+import { assertRoom, jsonBody, numberOf } from '../guard.ts'
 import { accept, freshTaskId } from '../tasks/accept.ts'
 import { findTask, recentTasks } from '../tasks/find.ts'
 import { eventJson, taskJson } from '../tasks/json.ts'
 import { why } from '../tasks/why.ts'
 
+/** Of a task, its newest: many times what its newest attempt has. */
 const EVENTS_MAX = 10_000
 
 export function taskRoutes(engine: RunningEngine): Hono {
@@ -28,15 +29,26 @@ export function taskRoutes(engine: RunningEngine): Hono {
 
   app.get('/tasks', c => {
     const filter = taskFilter(c)
-    const tasks = filter ? listTasks(store.sql, filter) : recentTasks(engine)
-    return c.json(tasks.map(task => taskJson(store.sql, task)))
+    return c.json((filter ? page(filter) : recent()).map(task => taskJson(store.sql, task)))
+
+    function page(filter: TaskFilter): readonly ReadTask[] {
+      const { tasks, next } = listTasks(store.sql, filter)
+      if (next !== null) c.header(NEXT_PAGE, String(next))
+      return tasks
+    }
+
+    function recent(): readonly ReadTask[] {
+      const { tasks, more } = recentTasks(store)
+      c.header(MORE, String(more))
+      return tasks
+    }
   })
 
   app.get('/tasks/:task', c => c.json(shown(c.req.param('task'))))
   app.get('/tasks/:task/why', c => c.json(why(engine, findTask(store.sql, c.req.param('task')))))
   app.get('/tasks/:task/events', c => {
     const { id } = findTask(store.sql, c.req.param('task'))
-    return c.json(readEvents(store.sql, { after: 0, limit: EVENTS_MAX, taskId: id }).map(eventJson))
+    return c.json(readNewestEvents(store.sql, id, EVENTS_MAX).map(eventJson))
   })
 
   app.post('/tasks/:task/cancel', async c => {
@@ -113,17 +125,22 @@ function sendBody(body: unknown): { text: string; close: boolean; deliveryId: st
   return { text, close, deliveryId }
 }
 
-const LIST_MAX = 10_000
+/** Tasks in one answer. What is left is read with the number in the header for the next page as `before`. */
+const PAGE_MAX = 10_000
 
 /** Undefined when nothing narrows the list down and not all are wanted. Throws USAGE. */
 export function taskFilter(c: Context): TaskFilter | undefined {
   const statuses = (c.req.queries('status') ?? []).map(statusOf)
   const labels = (c.req.queries('label') ?? []).map(labelOf)
-  const times = { ...numberOf(c, 'ended_before', 'endedBefore'), ...numberOf(c, 'created_after', 'createdAfter') }
-  const { limit = LIST_MAX } = numberOf(c, 'limit', 'limit')
-  const isNarrowed = [statuses, labels, Object.keys(times)].some(({ length }) => length > 0) || limit < LIST_MAX
+  const numbers = {
+    ...numberOf(c, 'ended_before', 'endedBefore'),
+    ...numberOf(c, 'created_after', 'createdAfter'),
+    ...numberOf(c, 'before', 'before'),
+    ...numberOf(c, 'limit', 'limit'),
+  }
+  const isNarrowed = [statuses, labels, Object.keys(numbers)].some(({ length }) => length > 0)
   if (!isNarrowed && c.req.query('all') !== 'true') return undefined
-  return { statuses, labels, ...times, limit: Math.min(limit, LIST_MAX) }
+  return { statuses, labels, ...numbers, limit: Math.min(numbers.limit ?? PAGE_MAX, PAGE_MAX) }
 }
 
 /** Everything is checked as if it were meant, and nothing is changed. */
@@ -141,12 +158,4 @@ function labelOf(text: string): [string, string] {
   const equals = text.indexOf('=')
   if (equals > 0) return [text.slice(0, equals), text.slice(equals + 1)]
   throw new TdfError('BAD_REQUEST', `label: "${text}" does not look like key=value`, { field: 'label' })
-}
-
-function numberOf<Name extends string>(c: Context, field: string, name: Name): { [K in Name]?: number } {
-  const text = c.req.query(field)
-  if (text === undefined) return {}
-  const number = Number(text)
-  if (Number.isSafeInteger(number) && number >= 0) return { [name]: number } as { [K in Name]?: number }
-  throw new TdfError('BAD_REQUEST', `${field}: it must be a whole number`, { field })
 }

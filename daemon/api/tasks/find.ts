@@ -1,9 +1,9 @@
 /** Task references: a full id, a prefix of four or more characters that fits one task, `@last` or `@last-failed`. */
 import { TdfError } from '../../../src/core/errors.ts'
 import type { Sql } from '../../../src/store/sqlite/sql.ts'
-import { listTasks, type ReadTask, readNewestAttempt } from '../../../src/store/tables/attempts.ts'
-import { findByPrefix, lastId } from '../../../src/store/tables/tasks.ts'
-import type { Engine } from '../../services.ts'
+import type { Store } from '../../../src/store/store.ts'
+import { listRecent, listTasks, type ReadTask, readNewestAttempt } from '../../../src/store/tables/attempts.ts'
+import { countTasks, findByPrefix, lastId } from '../../../src/store/tables/tasks.ts'
 
 const PREFIX_MIN = 4
 
@@ -21,7 +21,7 @@ function resolve(sql: Sql, reference: string): string {
     throw new TdfError('NOT_FOUND', 'there is no task yet', { hint: 'tdf submit --help' })
   }
   if (reference === '@last-failed') {
-    const [task] = listTasks(sql, { statuses: ['failed'], limit: 1 })
+    const [task] = listTasks(sql, { statuses: ['failed'], limit: 1 }).tasks
     if (task) return task.id
     throw new TdfError('NOT_FOUND', 'no task has failed', { hint: 'tdf ls --all' })
   }
@@ -34,11 +34,11 @@ function resolve(sql: Sql, reference: string): string {
   return found[0] ?? reference
 }
 
-/** How long an ended task stays in it, in ms. */
-const RECENT_MS = 24 * 3_600_000
-const LIST_MAX = 10_000
+/** How many ended tasks are in it. */
+const ENDED_MAX = 50
 
-/** The short list: what is live, and what ended not long ago. */
-export function recentTasks({ store, world }: Pick<Engine, 'store' | 'world'>): ReadTask[] {
-  return listTasks(store.sql, { endedAfter: world.clock.now() - RECENT_MS, limit: LIST_MAX })
+/** The short list: what is live, and what ended last. `more` tasks are not in it. */
+export function recentTasks({ sql }: Pick<Store, 'sql'>): { tasks: ReadTask[]; more: number } {
+  const tasks = listRecent(sql, ENDED_MAX)
+  return { tasks, more: Math.max(countTasks(sql) - tasks.length, 0) }
 }

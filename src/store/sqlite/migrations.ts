@@ -200,4 +200,8 @@ export const MIGRATIONS: readonly string[] = [
   ) strict, without rowid;
   create index pushes_due on pushes (due_at) where state = 'pending';
   `,
+  `
+  create index attempts_ended on attempts (status, completed_at) where live = 0;
+  create index tasks_retried on tasks (attempt) where attempt > 1;
+  `,
 ]

@@ -1,6 +1,6 @@
 /** Attempts: everything about a task that changes, guarded by `rev`, scheduled by `wake_at`. */
 import { copyOf } from '../../core/copy-task.ts'
-import type { AttemptKey, Status, Task, Usage } from '../../core/task.ts'
+import { type AttemptKey, isTerminal, STATUSES, type Status, type Task, type Usage } from '../../core/task.ts'
 import {
   assignments,
   columnsOf,
@@ -41,36 +41,69 @@ export function readNewestAttempt(sql: Sql, id: string): ReadTask | undefined {
   return row && toTask(row)
 }
 
+/** A part of a list of tasks. */
+export interface TaskPage {
+  tasks: ReadTask[]
+  /** What the next page has as `before`; null when this one may be the last. */
+  next: number | null
+}
+
+const SELECT_PAGE = `select t.id, t.spec, ${columnsOf(WHOLE, 'a.')}, t.number from attempts a
+  join tasks t on t.id = a.task_id and a.attempt = t.attempt`
+
 /** The newest attempts of tasks, newest task first. `where` is ours; its values are bound. */
-function readNewest(sql: Sql, where: string, values: (string | number)[], limit: number): ReadTask[] {
-  const query = `${SELECT} and a.attempt = t.attempt where ${where} order by t.number desc limit ?`
-  return readable(sql.all(query, ...values, limit), toTask)
+function readPage(sql: Sql, where: string, values: (string | number)[], limit: number): TaskPage {
+  const rows = sql.all(`${SELECT_PAGE} where ${where} order by t.number desc limit ?`, ...values, limit)
+  // A row that cannot be read is left out of the page, and never ends the list.
+  const last = rows.length < limit ? undefined : rows.at(-1)
+  return { tasks: readable(rows, toTask), next: last === undefined ? null : Number(last.number) }
 }
 
 export interface TaskFilter {
   statuses?: readonly Status[]
   labels?: readonly (readonly [key: string, value: string])[]
-  /** Only tasks that are live or ended after this time. */
-  endedAfter?: number
   /** Only tasks that are over in every way, and ended before this time. */
   endedBefore?: number
   createdAfter?: number
+  /** Only tasks that are older than the one of this number: the `next` of the page before. */
+  before?: number
   limit: number
 }
 
 /** The newest first. */
-export function listTasks(sql: Sql, filter: TaskFilter): ReadTask[] {
-  const { statuses = [], labels = [], endedAfter, endedBefore, createdAfter } = filter
+export function listTasks(sql: Sql, filter: TaskFilter): TaskPage {
+  const { statuses = [], labels = [], endedBefore, createdAfter, before } = filter
   const conditions: [string, ...(string | number)[]][] = [['1 = 1']]
   if (statuses.length > 0) conditions.push([`a.status in (${statuses.map(() => '?').join(', ')})`, ...statuses])
   for (const label of labels) conditions.push([HAS_LABEL, ...label])
-  if (endedAfter !== undefined) conditions.push(['(a.completed_at is null or a.completed_at >= ?)', endedAfter])
   if (endedBefore !== undefined) conditions.push(['a.step is null and a.completed_at < ?', endedBefore])
   if (createdAfter !== undefined) conditions.push(['t.created_at >= ?', createdAfter])
+  if (before !== undefined) conditions.push(['t.number < ?', before])
   const where = conditions.map(([text]) => text).join(' and ')
   const values = conditions.flatMap(([, ...values]) => values)
-  return readNewest(sql, where, values, filter.limit)
+  return readPage(sql, where, values, filter.limit)
 }
+
+/** What is live, and the `ended` tasks that ended last: the newest first. */
+export function listRecent(sql: Sql, ended: number): ReadTask[] {
+  return readable(sql.all(RECENT, ended, ended, ended, ended), toTask)
+}
+
+/** One walk of the index for each terminal status, since it has them apart. */
+const LAST_ENDED = STATUSES.filter(isTerminal).map(
+  status => `select * from (select a.task_id, a.attempt, a.completed_at from attempts a
+    cross join tasks t on t.id = a.task_id and t.attempt = a.attempt
+    where a.live = 0 and a.status = '${status}' order by a.completed_at desc limit ?)`,
+)
+
+/** A cross join keeps SQLite to the order that is written: from the few to their rows. */
+const RECENT = `with keys as (
+    select task_id, attempt from attempts where live = 1
+    union all select * from (
+      select task_id, attempt from (${LAST_ENDED.join(' union all ')}) order by completed_at desc limit ?))
+  select t.id, t.spec, ${columnsOf(WHOLE, 'a.')} from keys k
+  cross join attempts a on a.task_id = k.task_id and a.attempt = k.attempt
+  cross join tasks t on t.id = a.task_id and t.attempt = a.attempt order by t.number desc`
 
 const HAS_LABEL = `exists (select 1 from json_each(t.spec, '$.labels') l where l.key = ? and l.value = ?)`
 

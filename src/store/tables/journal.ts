@@ -2,7 +2,7 @@
 import type { NewEvent } from '../../core/event.ts'
 import { fields, objectOf, readable } from '../sqlite/fields.ts'
 import type { GroupParticipant } from '../sqlite/group-commit.ts'
-import type { Sql, Value } from '../sqlite/sql.ts'
+import type { Row, Sql, Value } from '../sqlite/sql.ts'
 
 export interface JournalEvent {
   seq: number
@@ -82,18 +82,16 @@ export function createJournal(sql: Sql): Journal {
 
 const COLUMNS = 7
 
-export interface EventFilter {
-  after: number
-  limit: number
-  taskId?: string
+export function readEvents(sql: Sql, { after, limit }: { after: number; limit: number }): JournalEvent[] {
+  return eventsOf(sql.all('select * from events where seq > ? order by seq limit ?', after, limit))
 }
 
-export function readEvents(sql: Sql, filter: EventFilter): JournalEvent[] {
-  const byTask = filter.taskId === undefined ? '' : 'and task_id = ?'
-  const values = filter.taskId === undefined ? [] : [filter.taskId]
-  const query = `select * from events where seq > ? ${byTask} order by seq limit ?`
-  return readable(sql.all(query, filter.after, ...values, filter.limit), row => objectOf(row, EVENT))
+/** The newest events of a task, the oldest of them first. */
+export function readNewestEvents(sql: Sql, taskId: string, limit: number): JournalEvent[] {
+  return eventsOf(sql.all('select * from events where task_id = ? order by seq desc limit ?', taskId, limit)).reverse()
 }
+
+const eventsOf = (rows: readonly Row[]): JournalEvent[] => readable(rows, row => objectOf(row, EVENT))
 
 const EVENT = fields('seq at type taskId attempt nodeName step', 'data')
 

@@ -1,6 +1,7 @@
 /** What the dashboard knows and shows, as one value. Views draw it; `store.ts` makes the next one from an action. */
 import { DEFAULT_KEYS, type KeyMap } from '../../core/keys.ts'
-import type { EventJson, NodeJson, ScreenTaskJson, WhyJson } from '../../protocol/control.ts'
+import { STATUSES } from '../../core/task.ts'
+import type { EventJson, NodeJson, ScreenTaskJson, SnapshotJson, WhyJson } from '../../protocol/control.ts'
 import type { Log } from './log.ts'
 import { GROUPS } from './states.ts'
 
@@ -61,7 +62,7 @@ export interface Model {
   /** When the daemon went away; null while the stream is open. */
   awaySince: number | null
   rows: ReadonlyMap<string, Row>
-  /** Of the rows. */
+  /** Of all tasks that the daemon keeps. */
   tally: Tally
   /** Tasks that events name and that are not read yet. */
   unread: ReadonlySet<string>
@@ -136,12 +137,23 @@ export type Tally = readonly number[]
 
 export const EMPTY_TALLY: Tally = GROUPS.map(() => 0)
 
+/** What the group of a task depends on. */
+type Counted = { task: Pick<ScreenTaskJson, 'status' | 'step'> }
+
 /** One row as it was and as it is; undefined where there was none, or is none any more. */
-export type RowChange = readonly [before: Row | undefined, after: Row | undefined]
+export type RowChange = readonly [before: Counted | undefined, after: Counted | undefined]
+
+/** Tasks by status that the dashboard has no rows of, put into the tally. */
+export function withOthers(tally: Tally, others: SnapshotJson['others']): Tally {
+  return tally.map((count, index) => {
+    const statuses = STATUSES.filter(status => GROUPS[index]?.fits({ status, step: null }))
+    return statuses.reduce((sum, status) => sum + (others[status] ?? 0), count)
+  })
+}
 
 export function tallied(tally: Tally, changes: readonly RowChange[]): Tally {
   const next = [...tally]
-  const add = (row: Row | undefined, by: number) => {
+  const add = (row: Counted | undefined, by: number) => {
     const group = row ? GROUPS.findIndex(({ fits }) => fits(row.task)) : -1
     if (group >= 0) next[group] = (next[group] ?? 0) + by
   }

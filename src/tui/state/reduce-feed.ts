@@ -5,7 +5,7 @@ import { STATUSES, STEPS } from '../../core/task.ts'
 import type { EventJson, ScreenTaskJson } from '../../protocol/control.ts'
 import type { FeedAction } from './actions.ts'
 import { appendLog, EMPTY_LOG } from './log.ts'
-import { EMPTY_TALLY, type Model, type Row, type RowChange, tallied } from './model.ts'
+import { EMPTY_TALLY, type Model, type Row, type RowChange, tallied, withOthers } from './model.ts'
 import { reordered } from './order.ts'
 import { isEnded } from './states.ts'
 
@@ -28,7 +28,8 @@ export const feed: Reducers = {
       EMPTY_TALLY,
       [...rows.values()].map(row => [undefined, row]),
     )
-    return reordered({ ...model, rows, tally, nodes: snapshot.nodes, unread: new Set(), awaySince: null })
+    const counted = withOthers(tally, snapshot.others)
+    return reordered({ ...model, rows, tally: counted, nodes: snapshot.nodes, unread: new Set(), awaySince: null })
   },
 
   history: (model, { events }) => ({ ...model, events: [...events, ...model.events].slice(-EVENTS_MAX) }),
@@ -116,16 +117,24 @@ function applyEvent(rows: Map<string, Row>, unread: Set<string>, event: EventJso
   const before = rows.get(taskId)
   if (event.type === 'task.removed') {
     rows.delete(taskId)
-    unread.delete(taskId)
-    return [[before, undefined]]
+    const isCounted = !unread.delete(taskId)
+    return isCounted ? [[before ?? countedBefore(event), undefined]] : []
   }
   if (!before) {
+    // A task begins with its status; anything else is about one that ended long ago, and it stays among the others.
+    if (event.type !== 'task.status' || unread.has(taskId)) return []
     unread.add(taskId)
-    return []
+    return [[countedBefore(event), undefined]]
   }
   const after = { task: applied(before.task, event), why: null, isStale: true }
   rows.set(taskId, after)
   return [[before, after]]
+}
+
+/** How a task that has no row was counted before it was retried or forgotten: by its status; undefined when it is new. */
+function countedBefore({ data }: EventJson): RowChange[0] {
+  const status = STATUSES.find(name => name === data.before)
+  return status && { task: { status, step: null } }
 }
 
 /** The parts of a task that an event carries. */

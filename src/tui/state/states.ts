@@ -36,7 +36,11 @@ export function isEnded({ status }: Pick<ScreenTaskJson, 'status'>): boolean {
 }
 
 /** Groups of the header's summary, most urgent first; a task is in the first that fits it. */
-export const GROUPS: readonly { word: string; tone: Tone; fits(task: ScreenTaskJson): boolean }[] = [
+export const GROUPS: readonly {
+  word: string
+  tone: Tone
+  fits(task: Pick<ScreenTaskJson, 'status' | 'step'>): boolean
+}[] = [
   { word: 'need you', tone: 'you', fits: ({ step }) => step === 'awaiting_followup' },
   { word: 'running', tone: 'busy', fits: ({ status }) => status === 'in_progress' },
   { word: 'starting', tone: 'busy', fits: ({ status }) => status === 'delegated' },

@@ -9,6 +9,7 @@ import { type Row, say, writeReport } from './report.ts'
 import { callbackRows } from './rows/callbacks.ts'
 import { dashboardRow } from './rows/dashboard.ts'
 import { fill, growthPoints, growthRow } from './rows/growth.ts'
+import { keptRows } from './rows/kept.ts'
 import { localRows } from './rows/local.ts'
 import { placementRow, tickRow } from './rows/placement.ts'
 import { parkedRow, recoveryRow } from './rows/recovery.ts'
@@ -32,6 +33,7 @@ const BENCHES: Record<string, () => Promise<Row[]>> = {
   parked: async () => [await parkedRow(SHORT ? 10 : 60)],
   placement: async () => [await placementRow(25), tickRow()],
   start: () => startRows(25),
+  kept: () => keptRows(SHORT ? 5 : 15),
   local: () => localRows(9),
   store: () => storeRows(25),
   streams: () => streamRows(500),

@@ -14,7 +14,7 @@ import { type Fields, silentLog } from '../../../src/platform/log.ts'
 import type { Clock } from '../../../src/platform/world.ts'
 import { openStore } from '../../../src/store/store.ts'
 import type { ReadTask } from '../../../src/store/tables/attempts.ts'
-import { readEvents } from '../../../src/store/tables/journal.ts'
+import { readNewestEvents } from '../../../src/store/tables/journal.ts'
 import { type FakeAgent, fakeAgent, type IsHome } from '../../fakes/agent.ts'
 import { type FakeCloud, fakeCloud } from '../../fakes/cloud.ts'
 import { type Latency, standingProvider } from '../../fakes/provider.ts'
@@ -170,7 +170,7 @@ export async function live(out: Outside, options: SimOptions = {}): Promise<Life
   }
   sweep()
   const events = (id: string, type: string) =>
-    readEvents(store.sql, { after: 0, limit: 10_000, taskId: id }).filter(event => event.type === type)
+    readNewestEvents(store.sql, id, 10_000).filter(event => event.type === type)
   return {
     world,
     engine,

@@ -6,7 +6,7 @@ import { makeHome } from '../../../support/daemon/home.ts'
 import type { Row } from '../report.ts'
 import { median, spread } from '../stats.ts'
 
-const PROGRAM = path.resolve('bin/tdf')
+export const PROGRAM = path.resolve('bin/tdf')
 const HYPERFINE_MS_MAX = 60_000
 
 export async function startRows(count: number): Promise<Row[]> {
@@ -63,7 +63,7 @@ function hyperfineRow(env: Record<string, string>): Row[] {
   return [{ what: 'tdf --version and tdf ls beside node -e 0, by hyperfine', bar: '', measured, holds: null }]
 }
 
-function run(env: Record<string, string>, args: string[]): Promise<number> {
+export function run(env: Record<string, string>, args: string[]): Promise<number> {
   const startedAt = performance.now()
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, args, { env, stdio: 'ignore' })

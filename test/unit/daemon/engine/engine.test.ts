@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { readEvents } from '../../../../src/store/tables/journal.ts'
+import { readNewestEvents } from '../../../../src/store/tables/journal.ts'
 import { aSpec } from '../../../support/builders.ts'
 import { type Life, live, type Outside, outside } from '../../../support/daemon/sim-daemon.ts'
 
@@ -57,7 +57,7 @@ describe('the door of the engine', () => {
     await life.engine.signal({ kind: 'cancel', taskId: id })
     await life.world.run(() => life.task(id).step === null)
     expect(life.task(id)).toMatchObject({ status: 'cancelled', facts: { parks: 3 } })
-    const ends = readEvents(sql, { after: 0, limit: 1_000, taskId: id }).filter(({ data }) => data.to === 'cancelled')
+    const ends = readNewestEvents(sql, id, 1_000).filter(({ data }) => data.to === 'cancelled')
     expect(ends).toHaveLength(1)
   })
 
@@ -115,9 +115,7 @@ describe('the door of the engine', () => {
   it('writes a journal that is a path of the journey', async () => {
     const id = await life.submit()
     await life.world.run(() => life.task(id).step === null)
-    const steps = readEvents(life.engine.store.sql, { after: 0, limit: 100, taskId: id }).filter(
-      ({ type }) => type === 'task.step',
-    )
+    const steps = readNewestEvents(life.engine.store.sql, id, 100).filter(({ type }) => type === 'task.step')
     for (const [index, { data }] of steps.entries())
       expect(data.from).toBe(index === 0 ? null : steps[index - 1]?.data.to)
   })

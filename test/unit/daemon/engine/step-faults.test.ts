@@ -5,7 +5,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { removeNode } from '../../../../daemon/nodes/actions.ts'
 import type { Step } from '../../../../src/core/task.ts'
-import { readEvents } from '../../../../src/store/tables/journal.ts'
+import { readNewestEvents } from '../../../../src/store/tables/journal.ts'
 import type { FakeAgent } from '../../../fakes/agent.ts'
 import { aConfig } from '../../../support/builders.ts'
 import { type Life, live, type Outside, outside } from '../../../support/daemon/sim-daemon.ts'
@@ -72,8 +72,7 @@ function reach({ step, asks }: Case): Promise<boolean> {
   return life.world.run(() => task().step === step, DAY)
 }
 const rest = (withinMs = 2 * DAY) => life.world.run(() => task().step === null, withinMs)
-const retries = () =>
-  readEvents(life.engine.store.sql, { after: 0, limit: 1_000, taskId: 't' }).filter(({ type }) => type === 'task.retry')
+const retries = () => readNewestEvents(life.engine.store.sql, 't', 1_000).filter(({ type }) => type === 'task.retry')
 const nothingLeft = () => expect([agent().workspaces.size, agent().lostWork]).toEqual([0, []])
 const refuse = (match: RegExp, status: number, times: number) =>
   agent().faults.refuse.push(...Array.from({ length: times }, () => ({ match, status })))
@@ -203,7 +202,7 @@ describe('salvage, when the node goes silent', () => {
     agent().faults.down = true
     expect(await life.world.run(() => task().completedAt !== null, 2 * DAY)).toBe(true)
     expect(task()).toMatchObject({ status: 'failed', verdict: 'infrastructure' })
-    const wrote = readEvents(life.engine.store.sql, { after: 0, limit: 1_000, taskId: 't' }).map(({ type }) => type)
+    const wrote = readNewestEvents(life.engine.store.sql, 't', 1_000).map(({ type }) => type)
     expect(wrote).toContain('task.held')
   })
 

@@ -160,7 +160,7 @@ const WHY: Record<string, string> = {
 function filled(columns: number, rows: number, isReadOnly = false): Shown {
   const shown = show({ columns, rows }, isReadOnly)
   const { dispatch } = shown.store
-  dispatch({ kind: 'snapshot', snapshot: { seq: 5, tasks: TASKS, nodes: NODES } })
+  dispatch({ kind: 'snapshot', snapshot: { seq: 5, tasks: TASKS, others: {}, nodes: NODES } })
   dispatch({ kind: 'history', events: EVENTS })
   const before = shown.store.get().rows
   const read = TASKS.map(task => ({ task, why: WHY[task.id] ?? null }))
@@ -280,7 +280,7 @@ it('says of a branch that was not pushed why, and what pushes it', async () => {
   }
   const task = aRow({ status: 'completed', step: null, verdict: 'unverified', result, completedAt: ago(60_000), push })
   shown = show({ columns: 120, rows: 40 }, false)
-  shown.store.dispatch({ kind: 'snapshot', snapshot: { seq: 5, tasks: [task], nodes: NODES } })
+  shown.store.dispatch({ kind: 'snapshot', snapshot: { seq: 5, tasks: [task], others: {}, nodes: NODES } })
   shown.store.dispatch({ kind: 'focus', id: task.id })
   shown.keys('enter')
   const lines = (await shown.lines()).join('\n')

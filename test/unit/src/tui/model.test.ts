@@ -15,7 +15,7 @@ const size = { columns: 100, rows: 30 }
 const next = (model: Model, ...actions: Action[]) => actions.reduce(reduce, model)
 
 function modelOf(tasks: readonly ScreenTaskJson[], isReadOnly = false): Model {
-  const snapshot = { seq: 1, tasks: [...tasks], nodes: [aNode()] }
+  const snapshot = { seq: 1, tasks: [...tasks], others: {}, nodes: [aNode()] }
   return next(firstModel(NOON, size, isReadOnly), { kind: 'snapshot', snapshot })
 }
 

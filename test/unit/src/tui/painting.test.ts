@@ -40,7 +40,7 @@ function eventsOf(tenth: number, onScreen: readonly string[]): EventJson[] {
 describe('with 5 000 tasks and 200 events a second', () => {
   it('writes less than 1 kB an update on average, and clears nothing', async () => {
     shown = show({ columns: 120, rows: 40 })
-    shown.store.dispatch({ kind: 'snapshot', snapshot: { seq: 0, tasks: busyTasks(), nodes: [] } })
+    shown.store.dispatch({ kind: 'snapshot', snapshot: { seq: 0, tasks: busyTasks(), others: {}, nodes: [] } })
     await shown.lines()
     const before = { ...shown.screen.count }
     for (let tenth = 0; tenth < 40; tenth += 1) {
@@ -59,7 +59,10 @@ describe('with 5 000 tasks and 200 events a second', () => {
 
   it('writes nothing at all while nothing changes', async () => {
     shown = show({ columns: 120, rows: 40 })
-    shown.store.dispatch({ kind: 'snapshot', snapshot: { seq: 0, tasks: busyTasks().slice(0, 10), nodes: [] } })
+    shown.store.dispatch({
+      kind: 'snapshot',
+      snapshot: { seq: 0, tasks: busyTasks().slice(0, 10), others: {}, nodes: [] },
+    })
     await shown.lines()
     const { bytes } = shown.screen.count
     shown.pass(5_000)
@@ -70,7 +73,10 @@ describe('with 5 000 tasks and 200 events a second', () => {
 
 it('draws a smaller and a larger window whole, with one clearing each', async () => {
   shown = show({ columns: 100, rows: 30 })
-  shown.store.dispatch({ kind: 'snapshot', snapshot: { seq: 0, tasks: busyTasks().slice(0, 100), nodes: [] } })
+  shown.store.dispatch({
+    kind: 'snapshot',
+    snapshot: { seq: 0, tasks: busyTasks().slice(0, 100), others: {}, nodes: [] },
+  })
   await shown.lines()
   for (const size of [
     { columns: 60, rows: 12 },
