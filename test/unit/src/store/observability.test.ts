@@ -57,6 +57,7 @@ it('the newest come first, of one task or of all, and no more than are asked for
     ['f3', 'f2'],
     [],
   ])
+  expect([ids({ limit: 9, before: 'f3' }), ids({ limit: 9, before: 'f1' })]).toEqual([['f2', 'f1'], []])
 })
 
 it('what cannot be stored takes nothing with it but its own group', () => {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Task } from '../../../../../src/core/task.ts'
 import {
   insertAttempt,
+  listRecent,
   listTasks,
   readAttempt,
   readLive,
@@ -49,7 +50,7 @@ const seen = (id: string, attempt = 1) => {
 }
 const over = { status: 'completed', step: null, wakeAt: null } as const
 const listed = (filter: Omit<Parameters<typeof listTasks>[1], 'limit'> = {}, limit = 100) =>
-  listTasks(sql(), { ...filter, limit }).map(({ id }) => id)
+  listTasks(sql(), { ...filter, limit }).tasks.map(({ id }) => id)
 
 describe('an attempt', () => {
   it('comes back as it was stored, every property of it', () => {
@@ -149,11 +150,33 @@ describe('a list of tasks', () => {
         ],
       }),
     ).toEqual(['a'])
-    expect(listed({ endedAfter: 101 })).toEqual(['c', 'b'])
-    expect(listed({ endedAfter: 100 })).toEqual(['c', 'b', 'a'])
     expect(listed({ endedBefore: 200 })).toEqual(['a'])
     expect(listed({ createdAfter: 3 })).toEqual(['d', 'c'])
     expect(listed({ createdAfter: 2, endedBefore: 900, statuses: ['failed'] })).toEqual(['b'])
+  })
+
+  it('is read in pages, the next one behind the last row, also when that is damaged', () => {
+    for (const id of ['a', 'b', 'c']) add({ id })
+    sql().run("update attempts set facts = '{' where task_id = 'b'")
+    const first = listTasks(sql(), { limit: 2 })
+    expect([first.tasks.map(({ id }) => id), first.next]).toEqual([['c'], 2])
+    const rest = listTasks(sql(), { limit: 2, before: 2 })
+    expect([rest.tasks.map(({ id }) => id), rest.next]).toEqual([['a'], null])
+    expect(listTasks(sql(), { limit: 0 })).toEqual({ tasks: [], next: null })
+  })
+
+  it('that is short has what is live, and what ended last of any status, each by its newest attempt', () => {
+    add({ id: 'a', ...over, completedAt: 900 })
+    add({ id: 'b' })
+    add({ id: 'c', ...over, status: 'failed', completedAt: 300 })
+    add({ id: 'd', ...over, status: 'cancelled', completedAt: 200 })
+    add({ id: 'e', ...over, status: 'failed', completedAt: 950 })
+    add({ id: 'e', attempt: 2, status: 'parked' })
+    const recent = (ended: number) => listRecent(sql(), ended).map(({ id, attempt }) => `${id}/${attempt}`)
+    expect([recent(2), recent(0)]).toEqual([
+      ['e/2', 'c/1', 'b/1', 'a/1'],
+      ['e/2', 'b/1'],
+    ])
   })
 
   it('is counted by status, all of them or those that have something to do', () => {

@@ -2,7 +2,14 @@
 import { describe, expect, it } from 'vitest'
 import { insertAttempt, readAttempt } from '../../../../../src/store/tables/attempts.ts'
 import { moveTimes } from '../../../../../src/store/tables/clock-jump.ts'
-import { firstSeq, lastSeq, pruneEvents, readEvents, recentStepMs } from '../../../../../src/store/tables/journal.ts'
+import {
+  firstSeq,
+  lastSeq,
+  pruneEvents,
+  readEvents,
+  readNewestEvents,
+  recentStepMs,
+} from '../../../../../src/store/tables/journal.ts'
 import * as nodes from '../../../../../src/store/tables/nodes.ts'
 import { insertTask } from '../../../../../src/store/tables/tasks.ts'
 import { aSpec, aTask } from '../../../../support/builders.ts'
@@ -121,8 +128,9 @@ describe('the history', () => {
     event(1, 'a', { x: 1 }, 't1')
     event(2, 'b', {})
     event(3, 'c', {}, 't1')
-    const types = (filter: Parameters<typeof readEvents>[1]) => readEvents(sql(), filter).map(({ type }) => type)
-    expect([types({ after: 0, limit: 2 }), types({ after: 1, limit: 9, taskId: 't1' })]).toEqual([['a', 'b'], ['c']])
+    const types = (events: readonly { type: string }[]) => events.map(({ type }) => type)
+    expect(types(readEvents(sql(), { after: 0, limit: 2 }))).toEqual(['a', 'b'])
+    expect([9, 1].map(limit => types(readNewestEvents(sql(), 't1', limit)))).toEqual([['a', 'c'], ['c']])
     expect(readEvents(sql(), { after: 0, limit: 1 })).toEqual([
       { seq: 1, at: 1, type: 'a', taskId: 't1', attempt: null, nodeName: null, step: null, data: { x: 1 } },
     ])
