@@ -45,9 +45,7 @@ export function forecast(engine: Forecasting, spec: TaskSpec): ForecastJson {
     )
     return { ...NOTHING, how: 'ordered', provider, size, location, pricePerHour: last?.pricePerHour ?? null }
   }
-  const reasons = capacities.map(
-    capacity => `${capacity.name}: ${rejection(request, capacity, config) ?? rejections.taken()}`,
-  )
+  const reasons = capacities.map(capacity => `${capacity.name}: ${rejection(request, capacity, config)}`)
   return { ...NOTHING, how: 'queued', why: reasons.join('; ') || rejections.noNode() }
 }
 

@@ -69,7 +69,6 @@ export const rejections = {
   slots: (used: number, slots: number, holders = '') =>
     `${used} of ${slots} slots are in use${holders === '' ? '' : `: ${holders}`}`,
   none: () => 'it has room',
-  taken: () => 'its last slot is taken',
   noNode: () => 'there is no node',
 }
 

@@ -221,6 +221,100 @@ describe('placement', () => {
     expect(given([request(1)], [room('a'), room('b')])).toEqual(['t1@a'])
   })
 
+  it('weighs the use of slots by their number, and the processor as well as the memory', () => {
+    expect(given([request(1)], [room('a', { used: 2, slots: 6 }), room('b', { used: 1, slots: 2 })])).toEqual(['t1@a'])
+    expect(given([request(1)], [room('a', { cpuPercent: 40 }), room('b')])).toEqual(['t1@b'])
+    expect(given([request(1)], [room('a', { memoryPercent: 40 }), room('b')])).toEqual(['t1@b'])
+    const a = room('a', { cpuPercent: 30, memoryPercent: 10 })
+    expect(given([request(1)], [a, room('b', { cpuPercent: 10, memoryPercent: 30 })])).toEqual(['t1@a'])
+  })
+
+  it('takes a node up to its limits and no further, and has no limit at 100 %', () => {
+    const says = (state: Partial<NodeCapacity>, nodes = {}) =>
+      rejection(request(1), room('a', state), aConfig({ nodes }))
+    expect(says({ cpuPercent: 49.9, memoryPercent: 49.9 })).toBeNull()
+    expect(says({ memoryPercent: 50 })).toBe('its memory is 50 % full, the limit is 50 %')
+    expect(says({ cpuPercent: 100 }, { cpuThresholdPercent: 100 })).toBeNull()
+    expect(says({ silentMs: 60_000 })).toBeNull()
+    expect(says({ silentMs: null })).toBeNull()
+    expect(says({ used: 4 })).toBe('4 of 3 slots are in use')
+  })
+
+  it('takes a node for what it was asked for, and for less', () => {
+    const takes = (change: Partial<PlacementRequest>, state: Partial<NodeCapacity>) =>
+      rejection(request(1, change), room('a', state), aConfig()) === null
+    expect(takes({ node: 'a', provider: 'static', location: 'fsn1' }, { location: 'fsn1' })).toBe(true)
+    expect(takes({ location: 'fsn1' }, { location: null })).toBe(true)
+    expect(takes({ size: 'medium' }, { size: 'medium' })).toBe(true)
+    expect(takes({ size: 'small' }, { size: 'large' })).toBe(true)
+    expect(takes({ size: 'small' }, { size: 'of its own' })).toBe(true)
+    expect(takes({ size: 'medium' }, { size: 'of its own' })).toBe(false)
+    expect(takes({ size: 'medium' }, { size: null })).toBe(false)
+  })
+
+  it('orders from whoever was asked for, of the first that can where none was', () => {
+    const other = { provider: 'static', sizes: ['small'], locations: ['here'], slots: 2 } as const
+    const made = (wishes: Partial<PlacementRequest>[], offers: PlacementLimits['offers']) =>
+      assign(
+        wishes.map((wish, n) => request(n, wish)),
+        [],
+        placing({ offers }),
+      ).orders.map(({ provider, size, location, slots, requests }) => [
+        provider,
+        size,
+        location,
+        slots,
+        requests.length,
+      ])
+    const both = made([{ provider: 'hetzner' }, { provider: 'static' }, {}], [other, hetzner])
+    expect(both).toEqual([
+      ['hetzner', 'small', 'fsn1', 3, 1],
+      ['static', 'small', 'here', 2, 2],
+    ])
+    expect(made([{ size: 'large' }], [other, hetzner])).toEqual([['hetzner', 'large', 'fsn1', 3, 1]])
+    expect(made([{ location: 'nbg1' }], [other, hetzner])).toEqual([['hetzner', 'small', 'nbg1', 3, 1]])
+    expect(
+      made(
+        [{}],
+        [
+          { ...hetzner, sizes: [] },
+          { ...hetzner, locations: [] },
+        ],
+      ),
+    ).toEqual([])
+  })
+
+  it('puts a task on the order of a larger machine, never on that of a smaller one', () => {
+    const made = (...sizes: (string | null)[]) =>
+      assign(
+        sizes.map((size, n) => request(n, { size })),
+        [],
+        placing({ offers: [hetzner] }),
+      ).orders.map(({ size, requests }) => [size, requests.length])
+    expect(made('large', 'small', null)).toEqual([['large', 3]])
+    expect(made('small', 'large')).toEqual([
+      ['small', 1],
+      ['large', 1],
+    ])
+    expect(made('medium', 'medium')).toEqual([['medium', 2]])
+  })
+
+  it('reads no more of the queue than there is room for', () => {
+    const read = (rooms: NodeCapacity[], change: Partial<PlacementLimits> = {}) => {
+      let count = 0
+      const queue = {
+        *[Symbol.iterator]() {
+          for (; count < 10_000; count++) yield request(count)
+        },
+      }
+      assign(queue as unknown as PlacementRequest[], rooms, placing(change))
+      return count
+    }
+    expect(read([room('a', { used: 1 })])).toBe(2)
+    expect(read([])).toBe(0)
+    expect(read([], { offers: [hetzner], machines: 9 })).toBe(3)
+  })
+
   it('counts a node that does not report its load as full', () => {
     const silent = room('a', { cpuPercent: null, memoryPercent: null })
     expect(given([request(1)], [silent, room('b', { cpuPercent: 40, memoryPercent: 40 })])).toEqual(['t1@b'])

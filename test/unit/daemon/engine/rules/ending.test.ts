@@ -53,6 +53,26 @@ describe('a completed task', () => {
   })
 })
 
+describe('the error of an attempt', () => {
+  const hint = (change: Partial<Task>) =>
+    decide(
+      aPlacedTask({ step: 'workspace_ready', ...change }),
+      fail(new TdfError('NODE_LOST', 'x'), 'infrastructure'),
+      input,
+    ).task.error?.hint
+
+  it('names the command that looks at its node', () => {
+    expect(hint({})).toBe('tdf node show n1')
+    expect(hint({ nodeName: null, workspaceId: null })).toBe('tdf node show ')
+  })
+  it('is none where the attempt leaves salvage with the verdict that it brought along', () => {
+    const twice = { ...input, config: aConfig({ runner: { maxAttempts: 2 } }) }
+    const { task, writes } = decide(salvages({ verdict: 'infrastructure' }), advance('cleanup'), twice)
+    expect(task).toMatchObject({ status: 'failed', error: null })
+    expect(writes[0]).toEqual({ kind: 'next_attempt' })
+  })
+})
+
 describe('an attempt that a machine ended', () => {
   const ended = (code: 'NODE_LOST' | 'WORKSPACE_FAILED') =>
     decide(
