@@ -63,7 +63,6 @@ describe('the error of an attempt', () => {
 
   it('names the command that looks at its node', () => {
     expect(hint({})).toBe('tdf node show n1')
-    expect(hint({ nodeName: null, workspaceId: null })).toBe('tdf node show ')
   })
   it('is none where the attempt leaves salvage with the verdict that it brought along', () => {
     const twice = { ...input, config: aConfig({ runner: { maxAttempts: 2 } }) }
