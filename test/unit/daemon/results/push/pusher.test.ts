@@ -53,8 +53,8 @@ const ask = (wish: Partial<Parameters<typeof pushNow>[2]> = {}, of = task()) =>
 const stored = () => readPush(life.engine.store.sql, id)
 const failures = () => due(life.engine.store.sql, 'error', now() + 1, 100).map(({ payload }) => payload)
 const told = () =>
-  readEvents(life.engine.store.sql, { after: 0, limit: 1_000, taskId: id })
-    .filter(({ type }) => type === 'task.push')
+  readEvents(life.engine.store.sql, { after: 0, limit: 1_000 })
+    .filter(({ type, taskId }) => type === 'task.push' && taskId === id)
     .map(({ data }) => data)
 const branches = () => gitIn(remote, 'for-each-ref', '--format=%(refname:short)').split('\n')
 
