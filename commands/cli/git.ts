@@ -27,6 +27,35 @@ export function userGit(cli: Cli, cwd: string): Git {
 }
 
 /**
+ * The same for a repository that is only read: none of its hooks runs, not those of a `core.hooksPath` for all repositories
+ * either, and no index is refreshed. Repositories of our own are made with it too.
+ */
+export function readingGit(cli: Cli, cwd: string): Git {
+  const git = userGit(cli, cwd)
+  return (args, env = {}, more = {}) =>
+    git(['-c', 'core.hooksPath=/dev/null', ...args], { GIT_OPTIONAL_LOCKS: '0', ...env }, more)
+}
+
+/**
+ * The branch of `repository` that keeps `branch` from being made, since one name would be the folder of the other; null
+ * when there is none.
+ */
+export async function clashingBranch(git: Git, branch: string): Promise<string | null> {
+  const parts = branch.split('/')
+  const folders = parts.slice(1).map((_, at) => parts.slice(0, at + 1).join('/'))
+  const patterns = [branch, ...folders].map(name => `refs/heads/${name}`)
+  const { stdout } = await git(['for-each-ref', '--format=%(refname:lstrip=2)', ...patterns])
+  const clashes = (other: string) => folders.includes(other) || other.startsWith(`${branch}/`)
+  return stdout.split('\n').find(other => other !== '' && clashes(other)) ?? null
+}
+
+/** A name beside any other: one without folders. */
+export const flatName = (branch: string) => branch.replaceAll('/', '-')
+
+/** Without the folder that all branches are in, for those who give the full name of a ref. */
+export const branchName = (ref: string) => ref.replace(/^refs\/heads\//, '')
+
+/**
  * What `git rev-parse --local-env-vars` lists: variables that name one repository, as a hook has them. They would win over
  * the folder that is meant. Settings (GIT_CONFIG_PARAMETERS, GIT_CONFIG_COUNT) are the user's, as git sees it for submodules.
  */

@@ -10,7 +10,7 @@ import type { TaskJson } from '../../src/protocol/control.ts'
 import { sanitize } from '../../src/text/sanitize.ts'
 import { resultLine, savedText } from '../../src/text/tasks.ts'
 import { type Cli, type Format, print, printJson, say } from '../cli/cli.ts'
-import { type Git, userGit } from '../cli/git.ts'
+import { branchName, clashingBranch, flatName, type Git, userGit } from '../cli/git.ts'
 import { noteTaken } from './taken.ts'
 
 /** How many commits of the user's repository are named to the daemon, so that it leaves out what is there already. */
@@ -41,10 +41,13 @@ export async function pull(cli: Cli, reference: string, options: PullOptions, fo
     const message = `task ${task.id} has no result: it is ${task.status}`
     throw new TdfError('NO_RESULT', message, { hint: `tdf why ${task.id}` })
   }
-  const picks = picksOf(task, result, options)
+  const { branch: wanted } = options
+  const named = wanted === undefined ? options : { ...options, branch: branchName(wanted) }
+  const picks = picksOf(task, result, named)
   for (const { branch, commit } of picks) {
     if (!isSafeBranch(branch)) throw new TdfError('REF_UNSAFE', `"${branch}" cannot be the name of a branch`)
     await refuseCheckedOut(git, branch, commit)
+    await refuseClash(git, task, branch)
   }
   await fetchObjects(cli, git, task, picks)
   for (const pick of picks) await moveBranch(git, task, pick.branch, pick.commit)
@@ -83,6 +86,14 @@ async function refuseCheckedOut(git: Git, branch: string, commit: string): Promi
   if ((await git(['rev-parse', '--verify', '--quiet', ref])).stdout.trim() === commit) return
   throw new TdfError('APPLY_CONFLICT', `the branch ${branch} is checked out; it is not moved under your feet`, {
     hint: 'git switch -',
+  })
+}
+
+async function refuseClash(git: Git, { id }: TaskJson, branch: string): Promise<void> {
+  const other = await clashingBranch(git, branch)
+  if (other === null) return
+  throw new TdfError('APPLY_CONFLICT', `the branch ${branch} cannot be made where there is a branch ${other}`, {
+    hint: `tdf pull ${id} --branch ${flatName(branch)}`,
   })
 }
 

@@ -17,7 +17,7 @@ export async function bringHome(
   const answer = wholeOf(task, await agent.salvage(task.workspaceId, ref))
   const file = results.downloadFile(task)
   try {
-    const came = await agent.bundle(task.workspaceId, ref, await results.have(task), file)
+    const came = await agent.bundle(task.workspaceId, ref, await results.have(task, answer), file)
     const salvage = await results.receive(task, answer, came ? file : null)
     const missing = await results.missing(task, salvage)
     return { salvage, result: await results.describe(task, salvage), missing }

@@ -17,7 +17,7 @@ const FETCH_TIMEOUT_MS = 600_000
 
 export interface GitResults extends Results {
   /** The repository that holds the results of this task's source. */
-  of(task: Pick<Task, 'spec'>): Promise<Repository>
+  of(task: Pick<Task, 'spec' | 'facts'>): Promise<Repository>
 }
 
 export interface GitResultsOptions {
@@ -34,14 +34,15 @@ export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: Gi
   const downloads = path.join(stateDir, 'downloads')
   const packs = path.join(stateDir, 'packs')
   const packFile = (task: Pick<Task, 'id' | 'attempt'>) => path.join(packs, `${task.id}-${task.attempt}.bundle`)
-  const of = (task: Pick<Task, 'spec'>) => open(task.spec.repo.url)
+  const of = ({ spec: { repo }, facts }: Pick<Task, 'spec' | 'facts'>, saved = facts.salvage) =>
+    open(repo.url, (repo.baseCommit ?? saved?.baseCommit)?.length)
 
   const results: GitResults = {
     of,
     logs: logFiles(stateDir, logBytesMax, assertRoom),
-    async have(task) {
+    async have(task, saved) {
       assertRoom()
-      const repository = await of(task)
+      const repository = await of(task, saved)
       await mkdir(downloads, { recursive: true, mode: 0o700 })
       await repository.alone(() => takeBase(repository, task, bundleFile))
       const order = ['--sort=-committerdate', `--count=${HAVE_MAX}`, '--format=%(objectname)']
@@ -49,20 +50,20 @@ export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: Gi
       return listed.split('\n').filter(Boolean)
     },
     async receive(task, saved, file) {
-      const repository = await of(task)
+      const repository = await of(task, saved)
       const came = file === null ? NOTHING : await repository.unpack(file)
       return repository.alone(() => receive(repository, task, saved, came))
     },
     async missing(task, saved) {
-      return missingFrom(await of(task), resultRefOf(task.id, task.attempt), saved)
+      return missingFrom(await of(task, saved), resultRefOf(task.id, task.attempt), saved)
     },
     async keepCheckpoint(task, saved, fetch) {
-      const repository = await of(task)
+      const repository = await of(task, saved)
       const before = await checkpointAnswer(repository, checkpointRefOf(task))
       if (JSON.stringify(before) === JSON.stringify(saved)) return
       const file = `${results.downloadFile(task)}.checkpoint`
       try {
-        const have = [...(await results.have(task)), ...(before === null ? [] : tipsOf(before))]
+        const have = [...(await results.have(task, saved)), ...(before === null ? [] : tipsOf(before))]
         const came = (await fetch(have, file)) ? await repository.unpack(file) : NOTHING
         await repository.alone(() => keepCheckpoint(repository, task, saved, came))
       } finally {
@@ -74,7 +75,7 @@ export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: Gi
       return repository.alone(() => takeCheckpoint(repository, task))
     },
     async describe(task, saved) {
-      return describe(await of(task), task, saved)
+      return describe(await of(task, saved), task, saved)
     },
     async pack(task, resume) {
       const repository = await of(task)

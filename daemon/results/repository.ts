@@ -23,13 +23,20 @@ export interface Repository {
   alone<T>(act: () => Promise<T>): Promise<T>
 }
 
-export function repositories(folder: string): (source: string) => Promise<Repository> {
+/**
+ * The repository of a source, for objects with names of so many characters: 40 as of SHA-1, 64 as of SHA-256. Without
+ * a length: the one that is there.
+ */
+export function repositories(folder: string): (source: string, oidLength?: number) => Promise<Repository> {
   const open = new Map<string, Promise<Repository>>()
-  return source => {
-    const name = createHash('sha256').update(source).digest('hex').slice(0, 16)
+  return (source, oidLength) => {
+    const plain = createHash('sha256').update(source).digest('hex').slice(0, 16)
+    const long = `${plain}-sha256`
+    const isLong = oidLength === undefined ? existsSync(path.join(folder, `${long}.git`)) : oidLength === 64
+    const name = isLong ? long : plain
     let repository = open.get(name)
     if (!repository) {
-      repository = openRepository(path.join(folder, `${name}.git`))
+      repository = openRepository(path.join(folder, `${name}.git`), isLong ? 'sha256' : 'sha1')
       open.set(name, repository)
       repository.catch(() => open.delete(name))
     }
@@ -37,8 +44,8 @@ export function repositories(folder: string): (source: string) => Promise<Reposi
   }
 }
 
-async function openRepository(dir: string): Promise<Repository> {
-  if (!existsSync(path.join(dir, 'HEAD'))) await create(dir)
+async function openRepository(dir: string, format: string): Promise<Repository> {
+  if (!existsSync(path.join(dir, 'HEAD'))) await create(dir, format)
   let turn: Promise<unknown> = Promise.resolve()
 
   const may: Repository['may'] = (args, options = {}) =>
@@ -62,11 +69,11 @@ async function openRepository(dir: string): Promise<Repository> {
 const broken = (message: string) => new TdfError('RESULT_BROKEN', message)
 
 /** Whole or not at all: a half-made repository never gets its name. */
-async function create(dir: string): Promise<void> {
+async function create(dir: string, format: string): Promise<void> {
   const fresh = `${dir}.new`
   await rm(fresh, { recursive: true, force: true })
   await mkdir(path.dirname(dir), { recursive: true, mode: 0o700 })
-  const init = ['init', '--quiet', '--bare', '--template=', fresh]
+  const init = ['init', '--quiet', '--bare', '--template=', `--object-format=${format}`, fresh]
   gitOutput('init', await git(init, { cwd: path.dirname(dir) }), broken)
   for (const name of ['config', 'HEAD', '']) await flush(path.join(fresh, name))
   moveDurable(fresh, dir)

@@ -6,7 +6,7 @@ import type { Logs } from './logs.ts'
 export interface Results {
   logs: Logs
   /** Commits that are already here, newest first: the agent leaves them out of its bundle. */
-  have(task: Task): Promise<string[]>
+  have(task: Task, saved: Salvaged): Promise<string[]>
   /**
    * Takes the bundle in, checks every object, and only then moves `refs/tdf/<task>/<attempt>` and the refs beside it.
    * `file` is null when the agent said that nothing new has to come. Doing it again changes nothing. Answers the same with

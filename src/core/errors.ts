@@ -31,6 +31,7 @@ export const ERRORS = {
   REF_UNKNOWN: row('permanent', 1, 400, 'git branch --all'),
   REF_UNSAFE: row('permanent', 2, 400, 'tdf submit --help'),
   REPOSITORY_SHALLOW: row('permanent', 1, 400, 'git fetch --unshallow'),
+  REPOSITORY_PARTIAL: row('permanent', 1, 400, 'git fetch --refetch --no-filter'),
   AGENT_UNKNOWN: row('permanent', 1, 400, 'tdf config show'),
   BUNDLE_MISSING: row('permanent', 1, 409, 'tdf submit --help'),
   BUNDLE_MISMATCH: row('permanent', 1, 400, 'tdf submit --help'),

@@ -1,5 +1,6 @@
 /** What a task is. A *status* says who owns it, a *step* where it is; what changes belongs to one attempt. */
 import type { Facts, Usage } from './facts.ts'
+import type { RepoSource } from './source.ts'
 
 export type {
   ExitFacts,
@@ -58,11 +59,6 @@ export type CleanupKind = (typeof CLEANUP_KINDS)[number]
 
 export const AGENT_TYPES = ['claude', 'codex', 'acp', 'command'] as const
 export type AgentType = (typeof AGENT_TYPES)[number]
-
-/** Where a task's files come from. A bundle was uploaded by the CLI under its hash; a url is cloned on the node. */
-export type RepoSource =
-  | { kind: 'bundle'; url: string; ref: string; baseCommit: string; sha256: string; bytes: number }
-  | { kind: 'git'; url: string; ref: string | null; baseCommit: null }
 
 /** Which program does the work and how it is called. What may be absent was not known to older versions. */
 export interface AgentSpec {

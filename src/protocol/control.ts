@@ -195,6 +195,11 @@ export interface WhyJson {
 }
 
 /** A value that is kept under a name; it is never shown. */
+/** What of the daemon's configuration the command line acts on when it takes a repository. */
+export interface PolicyJson {
+  repositorySetup: 'own' | 'always' | 'never'
+}
+
 export interface SecretJson {
   name: string
   setAt: string

@@ -11,6 +11,8 @@ export const submitRepo = z.discriminatedUnion('kind', [
     kind: z.literal('bundle'),
     url: text(4096).min(1),
     ref: text(1024).min(1),
+    /** What its user calls the commit, where that is not `ref`: `HEAD~2`, a tag. */
+    given: text(1024).min(1).optional(),
     baseCommit: commit,
     sha256,
     bytes: counter,

@@ -57,8 +57,8 @@ async function textOf(cli: Cli, file: string): Promise<string> {
 function repositories(cli: Cli): (options: SubmitOptions) => Promise<Taken> {
   const taken = new Map<string, Promise<Taken>>()
   return options => {
-    const { repo, ref, dirty, push, pr, remote } = options
-    const key = JSON.stringify([repo, ref, dirty, push, pr, remote])
+    const { repo, ref, dirty, push, pr, remote, outputBranch } = options
+    const key = JSON.stringify([repo, ref, dirty, push, pr, remote, outputBranch])
     const known = taken.get(key) ?? takeRepository(cli, options)
     taken.set(key, known)
     return known
@@ -76,7 +76,7 @@ async function submitLine(
   // One key for the file makes one for each line: the same file again is the same tasks.
   const key = options.idempotencyKey ?? (idempotencyKey === undefined ? null : `${idempotencyKey}-${number}`)
   if (!dryRun) return post<TaskJson>(cli, json, key, false)
-  return { ...(await post<PlannedTask>(cli, json, null, true)), ...plannedSetup(cli, setup, options) }
+  return { ...(await post<PlannedTask>(cli, json, null, true)), ...(await plannedSetup(cli, setup, options)) }
 }
 
 function announce(cli: Cli, task: TaskJson | PlannedTask, format: Format): void {

@@ -3,17 +3,16 @@
  * writing to it: refs and objects that tdf needs go to a repository of its own that borrows the user's objects.
  */
 import { existsSync } from 'node:fs'
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { TdfError } from '../../../src/core/errors.ts'
-import { hashFile } from '../../../src/platform/files.ts'
-import { gitOutput, isRepositoryUrl, isSafeRef } from '../../../src/platform/git.ts'
-import type { RunResult } from '../../../src/platform/process.ts'
+import { isRepositoryUrl, isSafeRef } from '../../../src/platform/git.ts'
 import type { SubmitBody } from '../../../src/protocol/submit.ts'
 import { quoted } from '../../cli/arguments.ts'
+import { withOptions } from '../../cli/ask.ts'
 import { type Cli, say } from '../../cli/cli.ts'
-import { type Git, knownRemoteOf, remoteOf, userGit } from '../../cli/git.ts'
+import { branchName, clashingBranch, flatName, type Git, knownRemoteOf, readingGit, remoteOf } from '../../cli/git.ts'
+import { completed, uploaded } from './bundle.ts'
+import { dirtyCommit } from './dirty.ts'
 import { type RepositorySetup, setupIn } from './setup.ts'
 
 type Repo = SubmitBody['repo']
@@ -27,11 +26,18 @@ export interface Taken {
   setup: RepositorySetup | null
 }
 
-/** Throws NO_REPOSITORY, REF_UNKNOWN, REF_UNSAFE, REPOSITORY_SHALLOW or REPOSITORY_UNREADABLE. */
-export async function takeRepository(
-  cli: Cli,
-  options: { repo?: string; ref?: string; dirty?: boolean; push?: boolean; pr?: boolean; remote?: string },
-): Promise<Taken> {
+export interface RepositoryOptions {
+  repo?: string
+  ref?: string
+  dirty?: boolean
+  push?: boolean
+  pr?: boolean
+  remote?: string
+  outputBranch?: string
+}
+
+/** Throws NO_REPOSITORY, REF_UNKNOWN, REF_UNSAFE, REPOSITORY_SHALLOW, REPOSITORY_PARTIAL or REPOSITORY_UNREADABLE. */
+export async function takeRepository(cli: Cli, options: RepositoryOptions): Promise<Taken> {
   const { repo = await defaultRepository(cli), ref } = options
   if (ref !== undefined && /^-|\p{Cc}/u.test(ref)) throw unsafe(ref)
   const local = repo.startsWith('file://') ? repo.slice('file://'.length) : path.resolve(cli.cwd, repo)
@@ -40,19 +46,33 @@ export async function takeRepository(
     const remote = options.remote === undefined ? null : await remoteOf(cli, cli.cwd, options.remote)
     return { repo: { kind: 'git', url: repo, ref: ref ?? null }, author: null, remote, setup: null }
   }
-  const git = userGit(cli, local)
+  const git = readingGit(cli, local)
   const top = await topOf(git, local, repo)
   // Asked at once: each is a process, and they wait for the disk more than for each other.
-  const [{ commit, name }, notes, author, remote] = await Promise.all([
+  const [{ commit, name, given }, notes, { author, promisor }, remote] = await Promise.all([
     resolveRef(git, top, ref),
     whatStays(git, options.dirty === true),
-    authorOf(git),
+    settingsOf(git),
     remoteFor(cli, top, options),
+    refuseClash(cli, git, options.outputBranch),
   ])
   for (const note of notes) say(cli, note)
   const based = options.dirty === true ? await dirtyCommit(cli, top, commit, author) : commit
+  if (promisor !== null) await completed(cli, top, based, promisor)
   const [bundle, setup] = await Promise.all([uploaded(cli, top, based, name), setupIn(git, top, based)])
-  return { repo: { kind: 'bundle', url: top, ref: name, baseCommit: based, ...bundle }, author, remote, setup }
+  const source = { kind: 'bundle' as const, url: top, ref: name, given, baseCommit: based, ...bundle }
+  return { repo: source, author, remote, setup }
+}
+
+/** A branch `topic` and one `topic/a` cannot both be; the agent's work is better not done for a name that nobody can take. */
+async function refuseClash(cli: Cli, git: Git, wanted: string | undefined): Promise<void> {
+  if (wanted === undefined) return
+  const branch = branchName(wanted)
+  const other = await clashingBranch(git, branch)
+  if (other === null) return
+  throw new TdfError('REF_UNSAFE', `the branch "${branch}" cannot be made where there is a branch "${other}"`, {
+    hint: withOptions(cli, ['--output-branch', flatName(branch)]),
+  })
 }
 
 const unsafe = (ref: string) => new TdfError('REF_UNSAFE', `"${ref}" cannot be a branch, tag or commit`)
@@ -60,7 +80,7 @@ const unsafe = (ref: string) => new TdfError('REF_UNSAFE', `"${ref}" cannot be a
 /** Without `--repo` git's own rule holds: GIT_DIR names the repository, else the current folder does. */
 async function defaultRepository(cli: Cli): Promise<string> {
   if (!cli.env.GIT_DIR) return cli.cwd
-  const here = await userGit(cli, cli.cwd)(['rev-parse', '--absolute-git-dir'])
+  const here = await readingGit(cli, cli.cwd)(['rev-parse', '--absolute-git-dir'])
   const named = path.resolve(cli.cwd, cli.env.GIT_DIR)
   if (here.stdout.trim() === named) return cli.cwd
   return path.basename(named) === '.git' ? path.dirname(named) : named
@@ -73,11 +93,14 @@ function remoteFor(cli: Cli, top: string, { push, pr, remote }: { push?: boolean
 
 /** Its work tree, or its git folder when it has none. Throws NO_REPOSITORY or REPOSITORY_SHALLOW. */
 async function topOf(git: Git, local: string, given: string): Promise<string> {
-  // The last one fails in a bare repository, after the others were answered.
-  const questions = ['--is-bare-repository', '--is-shallow-repository', '--absolute-git-dir', '--show-toplevel']
-  const found = existsSync(local) ? await git(['rev-parse', ...questions]) : undefined
-  const [isBare, isShallow, gitDir, tree] = (found?.stdout ?? '').split('\n')
-  const top = isBare === 'true' ? gitDir : found?.exitCode === 0 ? tree : undefined
+  const isThere = existsSync(local)
+  // A path may hold the end of a line: it stands last. There is no work tree in a bare repository.
+  const [found, tree] = await Promise.all([
+    isThere ? git(['rev-parse', '--is-bare-repository', '--is-shallow-repository', '--absolute-git-dir']) : undefined,
+    isThere ? git(['rev-parse', '--show-toplevel']) : undefined,
+  ])
+  const [, isBare, isShallow, gitDir] = /^(\w+)\n(\w+)\n(.*)\n$/s.exec(found?.stdout ?? '') ?? []
+  const top = isBare === 'true' ? gitDir : tree?.exitCode === 0 ? tree.stdout.slice(0, -1) : undefined
   if (top && isShallow === 'true') {
     throw new TdfError('REPOSITORY_SHALLOW', `${top} is a shallow clone: its history is not all there`, {
       hint: `git -C ${quoted(top)} fetch --unshallow`,
@@ -91,14 +114,22 @@ async function topOf(git: Git, local: string, given: string): Promise<string> {
       hint: remedy,
     })
   }
-  const why = existsSync(local) ? (found?.stderr.trim().split('\n')[0] ?? '') : 'there is no such folder'
+  const why = isThere ? ((found?.stderr || tree?.stderr)?.trim().split('\n')[0] ?? '') : 'there is no such folder'
   throw new TdfError('NO_REPOSITORY', `${given} is not a git repository (${why})`, {
-    hint: existsSync(local) ? `git -C ${quoted(local)} init` : 'tdf submit --help',
+    hint: isThere ? `git -C ${quoted(local)} init` : 'tdf submit --help',
   })
 }
 
+interface Resolved {
+  commit: string
+  /** The branch that it is, or one of our own; what the bundle calls it. */
+  name: string
+  /** What its user calls it. */
+  given: string
+}
+
 /** Whatever `git rev-parse` takes for a commit, such as `HEAD~2`, `@{upstream}` or `:/words of its message`. */
-async function resolveRef(git: Git, top: string, ref: string | undefined): Promise<{ commit: string; name: string }> {
+async function resolveRef(git: Git, top: string, ref: string | undefined): Promise<Resolved> {
   const wanted = ref ?? 'HEAD'
   const [named, symbolic] = await Promise.all([
     git(['rev-parse', '--verify', '--quiet', '--end-of-options', wanted]),
@@ -109,11 +140,13 @@ async function resolveRef(git: Git, top: string, ref: string | undefined): Promi
   // One commit, not `^main`, which leaves out all that it reaches.
   if (!/^[0-9a-f]+$/.test(named.stdout.trim()) || found.exitCode !== 0) {
     const what = ref === undefined ? `${top} has no commit yet` : `${top} has no branch, tag or commit "${ref}"`
-    const hint = ref === undefined ? 'git commit --allow-empty -m "first"' : `git -C ${quoted(top)} branch --all`
+    const hint = `git -C ${quoted(top)} ${ref === undefined ? 'commit --allow-empty -m "first"' : 'branch --all'}`
     throw new TdfError('REF_UNKNOWN', what, { hint })
   }
   const full = symbolic.stdout.trim()
-  return { commit: found.stdout.trim(), name: full.startsWith('refs/heads/') ? full : 'refs/heads/tdf-base' }
+  const name = full.startsWith('refs/heads/') ? full : 'refs/heads/tdf-base'
+  const given = ref ?? (full.startsWith('refs/heads/') ? full : wanted)
+  return { commit: found.stdout.trim(), name, given }
 }
 
 /** What is not in the bundle is said before it is missed. */
@@ -133,80 +166,20 @@ async function whatStays(git: Git, isDirty: boolean): Promise<string[]> {
   ]
 }
 
-/** The working tree as a commit on top of HEAD, made with an index and an object folder of our own. */
-async function dirtyCommit(cli: Cli, top: string, head: string, author: Taken['author']): Promise<string> {
-  const git = userGit(cli, top)
-  const index = await mkdtemp(path.join(tmpdir(), 'tdf-index-'))
-  try {
-    const env = { GIT_INDEX_FILE: path.join(index, 'index') }
-    must(await git(['read-tree', 'HEAD'], env), 'read-tree HEAD')
-    must(await git(['add', '--all', '--', ':/'], env), 'add --all -- :/')
-    const tree = await git(['write-tree'], env)
-    must(tree, 'write-tree')
-    const args = ['commit-tree', tree.stdout.trim(), '-p', head, '-m', 'Uncommitted changes at submit']
-    const made = await git(args, { ...env, ...identityEnv(author) })
-    must(made, 'commit-tree')
-    return made.stdout.trim()
-  } finally {
-    await rm(index, { recursive: true, force: true })
-  }
+interface Settings {
+  author: Taken['author']
+  /** The remote that a partial clone gets its missing objects from. */
+  promisor: string | null
 }
 
-type Uploaded = { sha256: string; bytes: number }
-
-async function uploaded(cli: Cli, top: string, commit: string, name: string): Promise<Uploaded> {
-  const client = cli.client()
-  const query = `commit=${commit}&ref=${encodeURIComponent(name)}`
-  const known = await client.call<Uploaded>({ path: `/bundles?${query}` }).catch(error => {
-    if (error instanceof TdfError && error.code === 'NOT_FOUND') return undefined
-    throw error
-  })
-  if (known) return { sha256: known.sha256, bytes: known.bytes }
-  const folder = await mkdtemp(path.join(tmpdir(), 'tdf-bundle-'))
-  try {
-    const file = await writeBundle(cli, top, commit, name, folder)
-    const sha256 = await hashFile(file)
-    await client.raw({ method: 'PUT', path: `/bundles/${sha256}?${query}`, upload: file, timeoutMs: 600_000 })
-    return { sha256, bytes: (await stat(file)).size }
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
-}
-
-async function writeBundle(cli: Cli, top: string, commit: string, name: string, folder: string): Promise<string> {
-  const objects = await userGit(cli, top)(['rev-parse', '--git-path', 'objects'])
-  const borrowed = path.resolve(top, objects.stdout.trim())
-  const git = userGit(cli, folder)
-  const file = path.join(folder, 'repository.bundle')
-  const env = { GIT_DIR: path.join(folder, 'git') }
-  must(await git(['init', '--quiet', '--bare', '--template=', 'git']), 'init')
-  await writeFile(path.join(folder, 'git', 'objects', 'info', 'alternates'), `${borrowed}\n`)
-  must(await git(['update-ref', name, commit], env), 'update-ref')
-  must(await git(['symbolic-ref', 'HEAD', name], env), 'symbolic-ref')
-  must(await git(['bundle', 'create', '--quiet', file, name, 'HEAD'], env), 'bundle create')
-  return file
-}
-
-const must = (result: RunResult, what: string) =>
-  gitOutput(what, result, message => new TdfError('REPOSITORY_UNREADABLE', message))
-
-/** git refuses to guess who somebody is; for a commit of ours it need not. */
-function identityEnv(author: Taken['author']): Record<string, string> {
-  const { name, email } = author ?? { name: 'tdf', email: 'tdf@localhost' }
-  return {
-    GIT_AUTHOR_NAME: name,
-    GIT_AUTHOR_EMAIL: email,
-    GIT_COMMITTER_NAME: name,
-    GIT_COMMITTER_EMAIL: email,
-  }
-}
-
-async function authorOf(git: Git): Promise<Taken['author']> {
+async function settingsOf(git: Git): Promise<Settings> {
   // `key\nvalue\0` for each that is set; the last one of a key counts.
-  const { stdout } = await git(['config', '-z', '--get-regexp', '^user\\.(name|email)$'])
+  const { stdout } = await git(['config', '-z', '--get-regexp', '^(user\\.(name|email)|remote\\..*\\.promisor)$'])
   const set = new Map(
     stdout.split('\0').map(entry => [entry.split('\n', 1)[0], entry.slice(entry.indexOf('\n') + 1).trim()]),
   )
   const [name, email] = [set.get('user.name'), set.get('user.email')]
-  return name && email ? { name, email } : null
+  const promisors = [...set].filter(([, value]) => value === 'true').map(([key]) => key)
+  const promisor = promisors.find(key => key?.endsWith('.promisor'))?.slice('remote.'.length, -'.promisor'.length)
+  return { author: name && email ? { name, email } : null, promisor: promisor ?? null }
 }

@@ -1,12 +1,13 @@
 /** The options of `tdf submit` as the request that they mean. */
 import { formatDurationShort } from '../../../src/core/duration.ts'
+import { refOf } from '../../../src/core/source.ts'
 import type { TaskSpec } from '../../../src/core/task.ts'
 import type { ForecastJson } from '../../../src/protocol/control.ts'
 import type { SubmitBody } from '../../../src/protocol/submit.ts'
 import { oneLine } from '../../../src/text/sanitize.ts'
 import type { Cli } from '../../cli/cli.ts'
 import { pairs } from '../../cli/table.ts'
-import { isAllowed, type RepositorySetup, type SetupOptions, wantsSetup } from './setup.ts'
+import { isAllowed, isEverRun, type RepositorySetup, type SetupOptions, wantsSetup } from './setup.ts'
 
 export interface SubmitOptions extends SetupOptions {
   prompt?: string
@@ -101,8 +102,12 @@ interface PlannedSetup {
 }
 
 /** Named, also when it is not allowed yet: nothing runs, so nobody is asked. */
-export function plannedSetup(cli: Cli, setup: RepositorySetup | null, options: Partial<SubmitOptions>): PlannedSetup {
-  if (setup === null || !wantsSetup(options)) return { setupOfRepository: null }
+export async function plannedSetup(
+  cli: Cli,
+  setup: RepositorySetup | null,
+  options: Partial<SubmitOptions>,
+): Promise<PlannedSetup> {
+  if (setup === null || !wantsSetup(options) || !(await isEverRun(cli))) return { setupOfRepository: null }
   const allowed = options.allowSetup === true || isAllowed(cli, setup)
   return { setupOfRepository: { command: setup.command, allowed } }
 }
@@ -114,7 +119,7 @@ export function plannedText(task: PlannedTask): string {
   const facts = pairs([
     ['title', oneLine(task.title)],
     ['agent', oneLine(`${agent.name} (${agent.command.join(' ')})`)],
-    ['repository', oneLine(`${repo.url}${repo.ref ? ` at ${repo.ref}` : ''}`)],
+    ['repository', oneLine(`${repo.url}${refOf(repo) ? ` at ${refOf(repo)}` : ''}`)],
     ['base', repo.baseCommit?.slice(0, 12)],
     ['branch', oneLine(task.outputBranch)],
     ['setup', task.setup ? oneLine(task.setup.command) : setupText(task)],

@@ -28,7 +28,7 @@ export async function submit(cli: Cli, argument: string | undefined, options: Su
   const json = submitBody({ prompt, command: task, repo, author, remote, timeoutMs, options })
   if (options.dryRun) {
     const plan = await post<PlannedTask>(cli, json, null, true)
-    return showPlan(cli, { ...plan, ...plannedSetup(cli, setup, options) }, format)
+    return showPlan(cli, { ...plan, ...(await plannedSetup(cli, setup, options)) }, format)
   }
   const submitted = await post<TaskJson>(cli, json, options.idempotencyKey ?? null, false)
   const isChosen = options.agent !== undefined || task !== null

@@ -9,6 +9,7 @@ import type { Command } from 'commander'
 import { REPOSITORY_FILE_BYTES_MAX } from '../../../src/config/repository-file.ts'
 import { TdfError } from '../../../src/core/errors.ts'
 import { readIfThere, writeDurable } from '../../../src/platform/files.ts'
+import type { PolicyJson } from '../../../src/protocol/control.ts'
 import { sanitize } from '../../../src/text/sanitize.ts'
 import { canAsk, confirmed, withOptions } from '../../cli/ask.ts'
 import { type Cli, say } from '../../cli/cli.ts'
@@ -40,6 +41,11 @@ export async function setupIn(git: Git, repository: string, commit: string): Pro
 
 export const wantsSetup = ({ setup }: Pick<SetupOptions, 'setup'>) => setup === undefined || setup === true
 
+/** Whether the daemon runs any such set-up: where it never does, there is nothing to ask. */
+export async function isEverRun(cli: Cli): Promise<boolean> {
+  return (await cli.client().call<PolicyJson>({ path: '/policy' })).repositorySetup !== 'never'
+}
+
 /** Asks where it has to. Throws SETUP_NOT_ALLOWED when nobody can be asked, or the answer is no. */
 export async function allowSetup(
   cli: Cli,
@@ -48,6 +54,7 @@ export async function allowSetup(
   options: SetupOptions,
 ): Promise<void> {
   if (setup === null || !wantsSetup(options) || options.allowSetup || isAllowed(cli, setup)) return
+  if (!(await isEverRun(cli))) return
   const what = `${path.join(setup.repository, '.tdf.toml')} runs this before the agent:\n${indented(setup.command)}`
   if (!canAsk(cli, command)) {
     const message = `${what}\nand you have not allowed it yet (--no-setup runs nothing)`

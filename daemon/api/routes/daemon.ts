@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { Readable } from 'node:stream'
 import { Hono } from 'hono'
 import { TdfError } from '../../../src/core/errors.ts'
-import type { SecretJson } from '../../../src/protocol/control.ts'
+import type { PolicyJson, SecretJson } from '../../../src/protocol/control.ts'
 import type { RunningEngine } from '../../build.ts'
 import { setDraining } from '../../placement/drain.ts'
 import { examine } from '../../reporting/doctor.ts'
@@ -20,6 +20,7 @@ export function daemonRoutes(engine: RunningEngine, parts: Control): Hono {
   })
   app.get('/metrics', c => c.text(engine.metrics.registry.text()))
   app.get('/status', c => c.json(parts.status()))
+  app.get('/policy', c => c.json({ repositorySetup: engine.config.runner.repositorySetup } satisfies PolicyJson))
   app.get('/doctor', async c => c.json(await examine(engine, parts.health, parts.stateDir)))
   app.post('/reload', c => c.json(parts.reload()))
   app.post('/drain', async c => {

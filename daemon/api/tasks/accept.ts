@@ -1,7 +1,8 @@
 /** From what was asked for to what will be done: checks a submit and fills in what it leaves open. Loses nothing: a
  * submit that is refused was never stored. */
 import { TdfError } from '../../../src/core/errors.ts'
-import type { AgentSpec, RepoSource, TaskSpec } from '../../../src/core/task.ts'
+import type { RepoSource } from '../../../src/core/source.ts'
+import type { AgentSpec, TaskSpec } from '../../../src/core/task.ts'
 import { isMetadataUrl, isRepositoryUrl, isSafeBranch, isSafeRef } from '../../../src/platform/git.ts'
 import type { Random } from '../../../src/platform/world.ts'
 import type { SubmitRequest } from '../../../src/protocol/submit.ts'
@@ -137,11 +138,11 @@ function branchOf({ outputBranch }: SubmitRequest, id: string, title: string, re
     .replace(/^-+|-+$/g, '')
     .slice(0, 40)
     .replace(/-+$/, '')
-  const branch = outputBranch ?? `tdf/${id}${slug ? `-${slug}` : ''}`
-  if (!isSafeBranch(branch)) {
+  const branch = outputBranch?.replace(/^refs\/heads\//, '') ?? `tdf/${id}${slug ? `-${slug}` : ''}`
+  if (!isSafeBranch(branch) || branch.startsWith('refs/')) {
     throw new TdfError('REF_UNSAFE', `"${branch}" cannot be the name of a branch`, { field: 'outputBranch' })
   }
-  if (branch === repo.ref || ['main', 'master', 'HEAD'].includes(branch)) {
+  if ([branch, `refs/heads/${branch}`].includes(repo.ref ?? '') || ['main', 'master', 'HEAD'].includes(branch)) {
     throw new TdfError('REF_UNSAFE', `the result would go to "${branch}" itself; choose a branch of its own`, {
       field: 'outputBranch',
     })

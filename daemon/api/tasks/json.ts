@@ -1,5 +1,6 @@
 /** A task as scripts see it: every key always there, null when empty. */
 import { savedOf } from '../../../src/core/saved.ts'
+import { refOf } from '../../../src/core/source.ts'
 import type { Task } from '../../../src/core/task.ts'
 import type { EventJson, NodeJson, TaskJson } from '../../../src/protocol/control.ts'
 import type { Sql } from '../../../src/store/sqlite/sql.ts'
@@ -22,7 +23,7 @@ export function taskJson(sql: Sql, task: Task): TaskJson {
     agent: spec.agent.name,
     repo: {
       url: spec.repo.url,
-      ref: spec.repo.ref?.replace(/^refs\/heads\//, '') ?? null,
+      ref: refOf(spec.repo),
       baseCommit: spec.repo.baseCommit ?? task.facts.salvage?.baseCommit ?? null,
     },
     outputBranch: spec.outputBranch,

@@ -11,20 +11,22 @@ export interface GitServer {
   close(): Promise<void>
 }
 
-/** Serves the bare repositories of `root` to whoever has `token` as their password. */
-export async function gitServer(root: string, token: string): Promise<GitServer> {
+/** Serves the bare repositories of `root` to whoever has `token` as their password; without a token, to everybody. */
+export async function gitServer(root: string, token: string | null): Promise<GitServer> {
   const seen = { withToken: false, inArguments: [] as string[] }
   const server = http.createServer((request, response) => {
     const [, basic = ''] = (request.headers.authorization ?? '').split(' ')
     const [, password] = Buffer.from(basic, 'base64').toString('utf8').split(':')
     seen.inArguments.push(
-      ...commandLines().filter(line => line.includes(token) || (basic !== '' && line.includes(basic))),
+      ...commandLines().filter(
+        line => (token !== null && line.includes(token)) || (basic !== '' && line.includes(basic)),
+      ),
     )
-    if (password !== token) {
+    if (token !== null && password !== token) {
       response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end()
       return
     }
-    seen.withToken = true
+    seen.withToken = token !== null
     const { pathname, search } = new URL(request.url ?? '/', 'http://localhost')
     const env = {
       PATH: process.env.PATH ?? '',

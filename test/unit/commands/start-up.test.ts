@@ -1,9 +1,11 @@
 /** What every command pays for before it does anything: the command tree and node:http, and nothing else. */
 import { spawnSync } from 'node:child_process'
-import { statSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { build } from 'esbuild'
 import { expect, it } from 'vitest'
+import { afterFile } from '../../support/after-file.ts'
 import { cli } from '../../support/cli.ts'
 
 const root = path.join(import.meta.dirname, '..', '..', '..')
@@ -50,4 +52,28 @@ it.each([
   const { code, out, err } = await cli(home, ...words)
   expect([quick.status, quick.stdout, quick.stderr]).toEqual([code, out, err])
   expect(out + err).not.toBe('')
+})
+
+it('a checkout whose build is older than its sources builds first, and then says it once', () => {
+  const dir = mkdtempSync(path.join(tmpdir(), 'tdf-stale-'))
+  afterFile(() => rmSync(dir, { recursive: true, force: true }))
+  for (const folder of ['bin', 'dist', 'src', 'daemon', 'commands']) mkdirSync(path.join(dir, folder))
+  for (const file of ['bin/tdf', 'bin/fresh.js']) cpSync(path.join(root, file), path.join(dir, file))
+  const write = (file: string, text: string) => writeFileSync(path.join(dir, file), text)
+  const program = (said: string) => `process.stdout.write(${JSON.stringify(said)}); process.stderr.write('talk\\n')`
+  write('package.json', '{}')
+  write('dist/built', '')
+  utimesSync(path.join(dir, 'dist/built'), 1, 1)
+  write('dist/quick.cjs', program('older'))
+  const building = `import { writeFileSync as write } from 'node:fs'
+    write(${JSON.stringify(path.join(dir, 'dist/quick.cjs'))}, ${JSON.stringify(program('newer'))})
+    write(${JSON.stringify(path.join(dir, 'dist/built'))}, '')`
+  write('bin/build.mjs', building)
+  const run = () => spawnSync(process.execPath, [path.join(dir, 'bin/tdf'), 'ls', '--help'], { encoding: 'utf8' })
+  expect(run()).toMatchObject({
+    status: 0,
+    stdout: 'newer',
+    stderr: expect.stringMatching(/^tdf: building.*\ntalk\n$/),
+  })
+  expect(run()).toMatchObject({ status: 0, stdout: 'newer', stderr: 'talk\n' })
 })

@@ -86,22 +86,7 @@ describe('git’s variables of another repository', () => {
 
 describe('--ref of a folder', () => {
   const { dir } = makeRepository()
-  const commit = (message: string) =>
-    git(dir, '-c', 'user.name=you', '-c', 'user.email=you@localhost', 'commit', '-q', '--allow-empty', '-m', message)
-  for (const message of ['second', 'third: mend it', 'fourth']) commit(message)
-  git(dir, 'branch', 'topic', 'HEAD~1')
-  git(dir, 'branch', '-q', '--set-upstream-to=topic', 'main')
-  git(dir, 'checkout', '-q', 'topic')
-  git(dir, 'checkout', '-q', 'main')
-
-  it.each(['HEAD~2', 'HEAD^', '@{upstream}', '@{-1}', ':/mend it', 'main@{0}', 'topic~0^{commit}', '@'])(
-    'takes %s',
-    async ref => {
-      const { out, err } = await tdf(home, 'submit', '--repo', dir, '--ref', ref, '--json', '--', 'true')
-      expect(err).not.toContain('error')
-      expect(JSON.parse(out).repo.baseCommit).toBe(git(dir, 'rev-parse', ref))
-    },
-  )
+  git(dir, 'branch', 'topic')
 
   it.each(['HEAD~9', '^main', 'main..topic', 'main:README.md', '@{upstream'])('refuses %s', async ref => {
     const { code, err } = await tdf(home, 'submit', '--repo', dir, '--ref', ref, '--json', '--', 'true')
@@ -109,14 +94,50 @@ describe('--ref of a folder', () => {
   })
 })
 
-it('a repository of another user is refused with the command that git names', async () => {
+describe('--dirty', () => {
+  const dirty = async (dir: string, ...more: string[]) =>
+    tdf(home, 'submit', '--repo', dir, '--dirty', ...more, '--json', '--', 'true')
+
+  it('is the commit itself when nothing is changed, and the same commit for the same files at any time', async () => {
+    const { dir } = makeRepository()
+    expect(JSON.parse((await dirty(dir)).out).repo.baseCommit).toBe(headOf(dir))
+    writeFileSync(path.join(dir, 'new.txt'), 'new\n')
+    const [one, other] = [await dirty(dir, '--idempotency-key', 'k'), await dirty(dir, '--idempotency-key', 'k')]
+    expect(JSON.parse(other.out)).toMatchObject({ id: JSON.parse(one.out).id })
+    expect(JSON.parse(one.out).repo.baseCommit).not.toBe(headOf(dir))
+  })
+
+  it('is refused on a commit that the working tree does not stand on', async () => {
+    const { dir } = makeRepository()
+    const first = headOf(dir)
+    git(dir, '-c', 'user.name=you', '-c', 'user.email=you@localhost', 'commit', '-q', '--allow-empty', '-m', 'second')
+    const { code, err } = await dirty(dir, '--ref', 'HEAD~1')
+    expect([code, JSON.parse(err).error.hint]).toEqual([2, `git -C ${dir} checkout ${first}`])
+  })
+
+  it('names the filter that cannot take the files', async () => {
+    const { dir } = makeRepository()
+    git(dir, 'config', 'filter.crypt.clean', 'no-such-program')
+    git(dir, 'config', 'filter.crypt.required', 'true')
+    writeFileSync(path.join(dir, '.gitattributes'), '*.bin filter=crypt\n')
+    writeFileSync(path.join(dir, 'x.bin'), 'new\n')
+    const { code, err } = await dirty(dir)
+    const { error } = JSON.parse(err.trim().split('\n').at(-1) ?? '')
+    expect([code, error.hint]).toEqual([1, `git -C ${dir} config --get-regexp '^filter\\.crypt\\.'`])
+    expect(error.message).toContain('clean filter "crypt" failed')
+  })
+})
+
+it('a result whose branch cannot be made beside another one is pulled by a name that is given', async () => {
   const { dir } = makeRepository()
-  // git's own switch for its tests of this.
-  const env = { GIT_TEST_ASSUME_DIFFERENT_OWNER: '1' }
-  const { code, err } = await tdfWith(home, { cwd: dir, env }, 'submit', '--json', '--', 'true')
-  const { error } = JSON.parse(err)
-  expect([code, error.code]).toEqual([1, 'REPOSITORY_UNREADABLE'])
-  expect(error.hint).toBe(`git config --global --add safe.directory ${dir}`)
+  const words = ['submit', '--repo', dir, '--wait', '-q', '--output-branch', 'topic/a', '--', 'touch', 'new']
+  const id = (await tdf(home, ...words)).out.trim()
+  git(dir, 'branch', 'topic')
+  const { code, err } = await tdfWith(home, { cwd: dir }, 'pull', id)
+  expect([code, err]).toEqual([5, expect.stringContaining('cannot be made where there is a branch topic\n')])
+  const [, hint = ''] = /hint: tdf (.*)/.exec(err) ?? []
+  expect((await tdfWith(home, { cwd: dir }, ...hint.split(' '))).code).toBe(0)
+  expect(git(dir, 'branch', '--list', 'topic-a')).toBe('topic-a')
 })
 
 it.each(['~/x', '~', '~you/x'])('TDF_HOME=%s that no shell has expanded is refused', async value => {

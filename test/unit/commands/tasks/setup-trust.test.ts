@@ -105,3 +105,15 @@ describe('the set-up of a repository that merely lies here', () => {
     expect(refused.err).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u202e]/)
   })
 })
+
+describe('where no set-up of a repository is ever run', () => {
+  const never = withDaemon('[runner]\nrepository_setup = "never"\n')
+
+  it('nobody is asked for it, and nothing runs', async () => {
+    const words = ['submit', '--repo', repo]
+    expect(await cli(never.home, ...words, '--wait', ...RUN)).toMatchObject({ code: 0 })
+    const plan = await cli(never.home, ...words, '--dry-run', '--json', ...RUN)
+    expect(JSON.parse(plan.out).setupOfRepository).toBeNull()
+    expect(ran()).toBe('')
+  })
+})

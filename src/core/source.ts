@@ -1,0 +1,20 @@
+/** Where a task's files come from. A bundle was uploaded by the CLI under its hash; a url is cloned on the node. */
+export type RepoSource =
+  | {
+      kind: 'bundle'
+      url: string
+      /** The ref of the bundle. */
+      ref: string
+      /** What its user calls the commit; absent where that is `ref`, and in rows of older versions. */
+      given?: string | undefined
+      baseCommit: string
+      sha256: string
+      bytes: number
+    }
+  | { kind: 'git'; url: string; ref: string | null; baseCommit: null }
+
+/** The ref that a source was asked for by, as people write it; null for the default of a url. */
+export function refOf(repo: RepoSource): string | null {
+  const ref = (repo.kind === 'bundle' ? repo.given : undefined) ?? repo.ref
+  return ref?.replace(/^refs\/heads\//, '') ?? null
+}

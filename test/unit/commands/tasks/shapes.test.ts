@@ -1,0 +1,14 @@
+/** A folder of every shape as a task's repository: the node has the commit's tree, and the result comes home blob by blob. */
+import { describe, expect, it } from 'vitest'
+import { runShape } from '../../../support/daemon/shape-runs.ts'
+import { SHAPES } from '../../../support/daemon/shapes.ts'
+import { withDaemon } from '../../../support/daemon/with-daemon.ts'
+
+const { home } = withDaemon()
+
+describe('a folder on this machine, whose repository is', () => {
+  it.concurrent.each(SHAPES)('$name', async shape => {
+    const expected = shape.refused ? 'refused' : shape.onlyPlanned ? 'planned' : 'the same'
+    expect(await runShape(shape, { home, node: 'local' })).toBe(expected)
+  })
+})
