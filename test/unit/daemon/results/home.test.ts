@@ -39,7 +39,7 @@ describe('a result', () => {
     })
     expect([missing, salvage]).toEqual([[], scene.says])
     expect(await scene.refs()).toEqual({ [scene.ref]: scene.says.commit })
-    expect(await scene.results.have(scene.task)).toEqual([scene.base])
+    expect(await scene.results.have(scene.task, scene.says)).toEqual([scene.base])
     expect([downloads(), scene.asked]).toEqual([[], [`salvage ${scene.ref}`, `bundle ${scene.ref}`]])
   })
 
