@@ -1,7 +1,7 @@
 /** A folder of every shape as a task's repository: the node has the commit's tree, and the result comes home blob by blob. */
 import { describe, expect, it } from 'vitest'
-import { runShape } from '../../../support/daemon/shape-runs.ts'
-import { SHAPES } from '../../../support/daemon/shapes.ts'
+import { runShape } from '../../../support/daemon/shapes/run.ts'
+import { SHAPES } from '../../../support/daemon/shapes/table.ts'
 import { withDaemon } from '../../../support/daemon/with-daemon.ts'
 
 const { home } = withDaemon()

@@ -4,11 +4,11 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { expect } from 'vitest'
-import type { TaskJson } from '../../../src/protocol/control.ts'
-import { afterFile } from '../after-file.ts'
-import { cliWith } from '../cli.ts'
-import type { Home } from './home.ts'
-import type { Shape } from './shapes.ts'
+import type { TaskJson } from '../../../../src/protocol/control.ts'
+import { afterFile } from '../../after-file.ts'
+import { cliWith } from '../../cli.ts'
+import type { Home } from '../home.ts'
+import type { Shape } from './table.ts'
 
 const ENV = {
   PATH: process.env.PATH ?? '',
