@@ -1,15 +1,15 @@
 /** Puts the engine together and gives it what the database holds. Tests build it with models; main.ts with the real things. */
 import { readLive } from '../src/store/tables/attempts.ts'
 import { moveTimes } from '../src/store/tables/clock-jump.ts'
-import { insertNode, readNode, readNodes } from '../src/store/tables/nodes.ts'
+import { readNodes } from '../src/store/tables/nodes.ts'
 import { readWaiting } from '../src/store/tables/tasks.ts'
 import { createEngineApi, type EngineApi } from './engine/api.ts'
 import { placementRequest } from './engine/attempts.ts'
 import { createLoop, nodeSubject, parseSubject, taskSubject } from './engine/loop.ts'
 import { runTask } from './engine/run-task.ts'
-import { newStaticNode } from './nodes/new-node.ts'
 import { createAgents } from './nodes/reach/agents.ts'
 import { runNode } from './nodes/run-node.ts'
+import { takeOverStandingNodes } from './nodes/standing.ts'
 import { createAdmission } from './placement/admission.ts'
 import { createPlacement } from './placement/pass.ts'
 import { createQueue } from './placement/queue.ts'
@@ -53,18 +53,10 @@ export function buildEngine(deps: Deps): RunningEngine {
 }
 
 async function takeUp(engine: Engine): Promise<void> {
-  const { store, loop, queue, world, providers } = engine
+  const { store, loop, queue, world } = engine
   const now = world.clock.now()
   takeUpRestored(engine)
-  await store.commit(() => {
-    for (const [name, provider] of Object.entries(providers)) {
-      for (const staticNode of provider.staticNodes()) {
-        if (readNode(store.sql, staticNode.name)) continue
-        // The keys of the table are provider names.
-        insertNode(store.sql, newStaticNode(name as keyof typeof providers, staticNode, now))
-      }
-    }
-  })
+  await store.commit(() => takeOverStandingNodes(engine))
   for (const { wakeAt, ...key } of readLive(store.sql)) loop.schedule(taskSubject(key), wakeAt)
   for (const task of readWaiting(store.sql)) queue.add(placementRequest(store.sql, task))
   for (const node of readNodes(store.sql)) if (node.wakeAt !== null) loop.schedule(nodeSubject(node.name), now)

@@ -9,7 +9,7 @@ import { parseListen } from '../src/config/schema/kinds.ts'
 import { listen } from '../src/platform/listen.ts'
 import { VERSION } from '../src/platform/version.ts'
 import type { DaemonStatusJson } from '../src/protocol/control.ts'
-import { countNodes } from '../src/store/tables/nodes.ts'
+import { countNodes, readNode } from '../src/store/tables/nodes.ts'
 import { countByStatus } from '../src/store/tables/tasks.ts'
 import { createCallbackPort } from './api/callback-port.ts'
 import { callbackApp } from './api/callbacks.ts'
@@ -91,7 +91,8 @@ function build(options: DaemonOptions, { undoLater }: Pick<Shutdown, 'undoLater'
   })
   const addedNodes = createAddedNodes(stateDir, ssh.static.target)
   const onResponse = (status: number, left: number) => engine.metrics.hetzner(status, left)
-  const providers = buildProviders(options, install, { ssh, addedNodes, onResponse })
+  const hasRow = (name: string) => readNode(store.sql, name) !== undefined
+  const providers = buildProviders(options, install, { ssh, addedNodes, hasRow, onResponse })
   const secrets = createSecrets(stateDir, env)
   const engine: RunningEngine = buildEngine({
     world,

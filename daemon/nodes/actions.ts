@@ -28,6 +28,10 @@ export async function drainNode(engine: Engine, name: string, { undo, dryRun }: 
     if (undo ? node.status !== 'draining' : !isServing(node)) {
       throw new TdfError('WRONG_STATE', `node ${name} is ${node.status}`, { hint: `tdf node show ${name}` })
     }
+    if (undo && node.facts.isUnlisted) {
+      const message = `node ${name} is not in the configuration any more`
+      throw new TdfError('WRONG_STATE', message, { hint: 'tdf config path' })
+    }
     if (dryRun) return
     saveNode(engine, node, { status: to, waitingFor: null, wakeAt: engine.world.clock.now() })
   })

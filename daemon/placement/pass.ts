@@ -83,7 +83,8 @@ export function capacitiesOf(engine: Pick<Engine, 'store'>, nodes: readonly Read
     return {
       name: node.name,
       provider: node.provider,
-      status: node.status,
+      // It may come back from an outage as ready.
+      status: node.facts.isUnlisted ? 'draining' : node.status,
       size: node.size,
       location: node.location,
       // A local node has no slots but this count: a task that rests on it takes nothing, until it wants to go on.

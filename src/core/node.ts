@@ -100,6 +100,8 @@ export interface NodeFacts {
   suspect?: string
   /** Found at the provider without a row of ours. */
   adopted?: boolean
+  /** A node of its user's that is not in the configuration any more. */
+  isUnlisted?: boolean
 }
 
 /** The last heartbeat of a node. On a row of its own, so that liveness never looks like change. */

@@ -19,17 +19,19 @@ export interface SshTransport {
 export interface StaticOptions {
   /** Asked each time: nodes may be added and removed while we run. */
   nodes(): readonly StaticNodeConfig[]
+  /** Those that are not on the list any more, and may still have work on them. */
+  left: readonly StaticNodeConfig[]
   slots: number
   ssh: SshTransport
   /** Takes a node off the list; undefined for one of the configuration. */
   forget(name: string): (() => void) | undefined
 }
 
-export function staticProvider({ nodes, slots, ssh, forget }: StaticOptions): Provider {
+export function staticProvider({ nodes, left, slots, ssh, forget }: StaticOptions): Provider {
   const lines = new Map<string, AgentLine>()
 
   function configured(name: string): StaticNodeConfig {
-    const node = nodes().find(one => one.name === name)
+    const node = [...nodes(), ...left].find(one => one.name === name)
     if (node) return node
     throw new TdfError('NODE_UNREACHABLE', `node ${name} is not in the configuration any more`)
   }

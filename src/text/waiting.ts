@@ -51,6 +51,7 @@ export const nodeWaits = {
   maxLifetime: () => 'its work to end: it has reached max_lifetime',
   answer: (silentMs: number, error: string) =>
     `it to answer (no heartbeat for ${Math.round(silentMs / 1_000)} s): ${error}`,
+  listing: (node: string) => `its work to end: it is not in the configuration any more; tdf node rm ${node} forgets it`,
   return: (error: string) => `it to answer again: ${error}`,
   soundAnswer: (error: string) => `an answer of its agent that can be read: ${error}`,
 }

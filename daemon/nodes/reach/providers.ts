@@ -14,6 +14,7 @@ import { liveWorkspaces } from '../../../src/store/tables/slots.ts'
 import type { DaemonOptions, Deps, Engine } from '../../services.ts'
 import { leaseMs } from '../new-node.ts'
 import type { AddedNodes } from './added-nodes.ts'
+import { leftNodes } from './left-nodes.ts'
 import type { SshConnections } from './ssh.ts'
 
 export interface Providers {
@@ -25,6 +26,8 @@ export interface Providers {
 export interface Connections {
   ssh: SshConnections
   addedNodes: AddedNodes
+  /** Whether a node is known by the database. */
+  hasRow(name: string): boolean
   /** Told of every request to Hetzner. */
   onResponse: OnResponse
 }
@@ -35,7 +38,7 @@ const PASSED_ON = [...INHERITED_VARIABLES, 'TZ', 'SSH_AUTH_SOCK']
 export function buildProviders(
   options: DaemonOptions,
   install: Install,
-  { ssh, addedNodes, onResponse }: Connections,
+  { ssh, addedNodes, hasRow, onResponse }: Connections,
 ): Providers {
   const { world, paths, loaded, env, agentProgram } = options
   const { config } = loaded
@@ -55,7 +58,8 @@ export function buildProviders(
     table.local = local
   }
   const nodes = () => [...config.providers.static.nodes, ...addedNodes.list()]
-  table.static = staticProvider({ nodes, slots, ssh: ssh.static, forget: addedNodes.remover })
+  const left = leftNodes(paths.stateDir, config.providers.static.nodes, hasRow)
+  table.static = staticProvider({ nodes, left, slots, ssh: ssh.static, forget: addedNodes.remover })
   if (config.providers.hetzner.enabled) table.hetzner = ordering(options, install, ssh.ordered, onResponse)
   return {
     table,

@@ -42,6 +42,7 @@ export function serve(node: Node, input: NodeInput): Next {
   const { now, config, keepsMachines } = input
   const ms = config.nodes.heartbeatInterval
   const goesOn: Next = { ms, waitingFor: null }
+  if (node.facts.isUnlisted) return { ms: 0, status: 'draining', waitingFor: nodeWaits.listing(node.name) }
   if (!node.autoProvisioned || node.facts.adopted || keepsMachines) return goesOn
   if (node.status === 'ready' && isIdle(input)) return { ...goesOn, status: 'warm', warmUntil: warmUntil(node, input) }
   if (node.status !== 'warm') return goesOn
@@ -55,7 +56,8 @@ export function serve(node: Node, input: NodeInput): Next {
 /** When the last of its work is done, a machine of ours is destroyed; a static node just stays drained. */
 export function drain(node: Node, input: NodeInput): Next {
   if (isDrained(node, input)) return destroying()
-  const waitingFor = isEmpty(node, input) ? null : nodeWaits.workspacesEnded(input.workspaces)
+  const standing = node.facts.isUnlisted ? nodeWaits.listing(node.name) : null
+  const waitingFor = isEmpty(node, input) ? standing : nodeWaits.workspacesEnded(input.workspaces)
   return { ms: input.config.nodes.heartbeatInterval, waitingFor }
 }
 

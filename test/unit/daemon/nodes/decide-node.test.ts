@@ -372,6 +372,18 @@ const cases: Case[] = [
     is: { status: 'destroying', wakeAt: NOW },
   },
   {
+    name: 'a node that is not in the configuration any more takes no new work when it is back from an outage',
+    node: box('ready', { facts: { isUnlisted: true } }),
+    outcome: nothing,
+    is: { status: 'draining', wakeAt: NOW, waitingFor: expect.stringContaining('not in the configuration any more') },
+  },
+  {
+    name: 'a node that is not in the configuration any more says so, and how it is forgotten',
+    node: box('draining', { name: 'box1', facts: { isUnlisted: true } }),
+    outcome: nothing,
+    is: { status: 'draining', waitingFor: expect.stringContaining('tdf node rm box1') },
+  },
+  {
     name: 'a drained static node stays drained',
     node: box('draining'),
     outcome: nothing,

@@ -49,7 +49,7 @@ providerConformance('static', false, async () => {
   }
   const ssh = { connect: noSsh, shell: noSsh, isOutdated: () => false, hangUp: () => {} }
   const nodes = () => [{ ...box, maxWorkspaces: undefined }]
-  const provider = staticProvider({ nodes, slots: 2, ssh, forget: () => undefined })
+  const provider = staticProvider({ nodes, left: [], slots: 2, ssh, forget: () => undefined })
   return { provider, world, node: nodeOf('static', 'box1', false), machines: () => 1, pass: () => pause(50) }
 })
 

@@ -17,6 +17,7 @@ it('the token file of a node is read when it is needed, and not used when everyb
   const ssh = { connect: never, shell: never, isOutdated: never, hangUp: never }
   const provider = staticProvider({
     nodes: () => [{ ...box, maxWorkspaces: 1 }],
+    left: [],
     slots: 1,
     ssh,
     forget: () => undefined,
