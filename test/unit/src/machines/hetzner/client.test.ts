@@ -186,6 +186,7 @@ describe('the ssh key of an installation', () => {
   it('is uploaded once, and found by its fingerprint whoever put it there', async () => {
     const id = await ensureKey(api(), 'i1', KEY)
     expect(await ensureKey(api(), 'i1', KEY)).toBe(id)
+    expect(cloud.requests).toEqual(['GET /ssh_keys', 'POST /ssh_keys', 'GET /ssh_keys'])
     expect(cloud.model.keys.get(id)).toMatchObject({ labels: { 'tdf-install': 'i1' }, fingerprint: fingerprintOf(KEY) })
   })
   it('is found when the answer to its upload was lost', async () => {

@@ -82,6 +82,15 @@ describe('where there is no room', () => {
     expect(await refusal(exactly)).toMatchObject({ retryAfterMs: MIN })
   })
 
+  it('an offer that another node has just found full is not tried again by one that comes to it later', async () => {
+    full('cx23/fsn1', 'cx23/nbg1', 'cx23/hel1')
+    const anywhere = { size: false, location: true }
+    await refusal(anywhere)
+    await world.clock.advance(MIN)
+    await Promise.all([refusal(anywhere), refusal(anywhere)])
+    expect(orders()).toBe(6)
+  })
+
   it('the words of each refusal are said once, and no room counts before an order that is refused', async () => {
     machines.cloud.rules.unsupported.add('cx23/hel1')
     full('cx23/fsn1', 'cx23/nbg1')
@@ -105,6 +114,36 @@ it('a size that is not in the configuration any more is named', async () => {
   const message = 'size huge is not in [providers.hetzner] sizes any more'
   expect(await refusal(exactly, aNew({ size: 'huge' }))).toMatchObject({ code: 'PROVIDER_REFUSED', message })
   expect(orders()).toBe(0)
+})
+
+it('an endpoint without orders is no lack of room: nothing else is tried', async () => {
+  const text = '<html>Not Found</html>'
+  machines.cloud.faults.push({
+    on: /POST \/servers/,
+    strike: { kind: 'garbage', status: 404, text, done: false },
+    times: 9,
+  })
+  const message = expect.stringContaining('is [providers.hetzner] endpoint right?')
+  expect(await refusal(anything)).toMatchObject({ code: 'PROVIDER_REFUSED', message })
+  expect(orders()).toBe(1)
+})
+
+it('a create that was done after all is taken up at once, by its name', async () => {
+  machines.cloud.faults.push(
+    { on: /POST \/servers/, strike: { kind: 'after', status: 500, code: 'server_error' }, times: 1 },
+    { on: /GET \/servers$/, strike: { kind: 'empty' }, times: 4 },
+  )
+  const node = aNew()
+  expect(await refusal(exactly, node)).toMatchObject({ code: 'PROVIDER_UNAVAILABLE' })
+  await world.clock.advance(5_000)
+  expect(await order(exactly, node)).toMatchObject({ state: 'coming', facts: { serverId: expect.any(String) } })
+  expect([orders(), made().length]).toEqual([2, 1])
+})
+
+it('a name that is taken by a server that is not listed yet is asked for again', async () => {
+  machines.cloud.faults.push({ on: /POST \/servers/, strike: no(409, 'uniqueness_error', 'name is used'), times: 1 })
+  const message = expect.stringMatching(/name is used.*, and yet no server of that name is listed$/)
+  expect(await refusal(exactly)).toMatchObject({ code: 'PROVIDER_UNAVAILABLE', message })
 })
 
 it('an answer that says nothing of room leaves every offer open', async () => {

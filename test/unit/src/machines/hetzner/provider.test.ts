@@ -17,10 +17,18 @@ let world: SimWorld
 let provider: Provider
 /** What the provider said to the way that leads to a machine. */
 let said: string[]
+/** Every request with its query. */
+let urls: string[]
 
 beforeEach(() => {
   const time = timeline()
-  world = simWorld(time, { fetch: (input, init) => cloud.fetch(input, init) })
+  urls = []
+  world = simWorld(time, {
+    fetch(input, init) {
+      urls.push(String(input))
+      return cloud.fetch(input, init)
+    },
+  })
   cloud = fakeHetzner({ now: () => time.now })
   said = []
   const { hetzner } = aConfig().providers
@@ -137,6 +145,16 @@ describe('the list of all machines', () => {
     expect(asked(/actions/)).toBe(1)
     await look()
     expect(asked(/actions/)).toBe(1)
+  })
+
+  it('asks for no more than fifty actions at once, which is a page of them', async () => {
+    const nodes: Node[] = []
+    for (let count = 0; count < 52; count++) nodes.push(await ordered(`n${count}`))
+    await world.clock.advance(5_000)
+    await Promise.all(nodes.map(node => provider.find(node, signal)))
+    await world.clock.advance(5_000)
+    await provider.find(nodes[0] as Node, signal)
+    expect(urls.at(-1)?.match(/[?&]id=/g)).toHaveLength(50)
   })
 
   it('never stands for a server with another number: such a one is asked for by its own', async () => {
