@@ -194,7 +194,7 @@ const UNWRITABLE = ['SQLITE_BUSY', 'SQLITE_LOCKED', 'SQLITE_READONLY', 'SQLITE_C
 /** SQLITE_FULL, I/O errors and locks are about the place, not about what was written. */
 export function storageError(error: unknown): TdfError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-  if (code.startsWith('SQLITE_FULL') || code.startsWith('SQLITE_IOERR')) {
+  if (code === 'SQLITE_FULL' || code.startsWith('SQLITE_IOERR')) {
     return new TdfError('DISK_FULL', `the state database cannot be written (${code}): nothing was stored`, {
       cause: error,
       retryAfterMs: 30_000,

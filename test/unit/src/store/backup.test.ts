@@ -79,6 +79,7 @@ describe('a look into a file', () => {
 
   it('says what is broken in a damaged one, and counts no tasks in it', () => {
     const file = aCopy(sql => {
+      insertTask(sql, { id: 'a', spec: aSpec(), idempotencyKey: null, idempotencyHash: null, createdAt: 0 })
       for (let row = 0; row < 500; row++) writeMeta(sql, `k${row}`, 'v'.repeat(200))
     })
     const bytes = readFileSync(file)
@@ -93,6 +94,7 @@ describe('a look into a file', () => {
     writeFileSync(file, 'something else entirely, and long enough to be read as the head of a database')
     const found = inspect(file)
     expect(found).toMatchObject({ schema: 0, tasks: 0, problems: [expect.stringMatching(/^it cannot be read: ./)] })
+    expect(inspect(folder)).toMatchObject({ problems: [expect.stringMatching(/^it cannot be read: ./)] })
     const none = path.join(folder, 'none')
     expect(() => inspect(none)).toThrow(
       expect.objectContaining({ code: 'NOT_FOUND', message: `there is no file ${none}`, hint: 'tdf db --help' }),

@@ -5,7 +5,7 @@ import path from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Failpoint, realWorld } from '../../../../src/platform/world.ts'
-import { createGroup, type GroupParts } from '../../../../src/store/sqlite/group-commit.ts'
+import { createGroup, type GroupParts, storageError } from '../../../../src/store/sqlite/group-commit.ts'
 import { openSql, type Sql } from '../../../../src/store/sqlite/sql.ts'
 
 let folder: string
@@ -148,5 +148,26 @@ describe('a group on a full disk', () => {
     await expect(group.commit(() => insert(1))).rejects.toMatchObject({ code: 'DISK_FULL' })
     await group.commit(() => insert(2))
     expect(stored()).toEqual([2])
+  })
+})
+
+describe('what the database says when it cannot be written', () => {
+  const said = (code: string) => storageError(Object.assign(new Error('no'), { code }))
+
+  it.each([
+    ['SQLITE_FULL', 'DISK_FULL', 30_000],
+    ['SQLITE_IOERR_WRITE', 'DISK_FULL', 30_000],
+    ['SQLITE_BUSY_SNAPSHOT', 'STATE_UNWRITABLE', 5_000],
+    ['SQLITE_LOCKED', 'STATE_UNWRITABLE', 5_000],
+    ['SQLITE_READONLY_DBMOVED', 'STATE_UNWRITABLE', 5_000],
+    ['SQLITE_CANTOPEN', 'STATE_UNWRITABLE', 5_000],
+  ])('%s is %s, and is tried again later', (code, expected, retryAfterMs) => {
+    const message = `the state database cannot be written (${code}): nothing was stored`
+    expect(said(code)).toMatchObject({ code: expected, message, retryAfterMs, cause: expect.any(Error) })
+  })
+
+  it('everything else is about what was written', () => {
+    expect(said('SQLITE_CONSTRAINT')).toMatchObject({ code: 'BUG' })
+    expect(storageError('SQLITE_FULL')).toMatchObject({ code: 'BUG' })
   })
 })

@@ -29,6 +29,24 @@ it('keeps others out, and says who holds it', () => {
   lock.release()
 })
 
+it('of a folder that is not there cannot be taken, and says why', () => {
+  const file = path.join(folder, 'none', 'lock.db')
+  const about = { code: 'STATE_UNWRITABLE', message: expect.stringContaining(`cannot lock ${file}: `) }
+  expect(() => takeLock(path.join(folder, 'none'), { pid: 1, startedAt: '' })).toThrow(
+    expect.objectContaining({ ...about, cause: expect.any(Error) }),
+  )
+})
+
+it('of a holder that left no note says that', () => {
+  const lock = takeLock(folder, about)
+  rmSync(path.join(folder, 'daemon.json'))
+  const message = `another daemon holds ${folder}: it left no note of its pid`
+  expect(() => takeLock(folder, about)).toThrow(
+    expect.objectContaining({ code: 'STATE_LOCKED', message, cause: expect.any(Error) }),
+  )
+  lock.release()
+})
+
 it('is freed by SIGKILL', async () => {
   const holder = spawn(process.execPath, [
     '--input-type=module',

@@ -75,6 +75,12 @@ it('the old and the too many go, the oldest first', () => {
   expect([database.prune(0, 2), ids()]).toEqual([1, ['f5', 'f4']])
 })
 
+it('nothing is read once it is closed', () => {
+  const database = begin()
+  database.close()
+  expect(() => database.errors({ limit: 1 })).toThrow(/closed/)
+})
+
 it('a file that is broken is set aside with its log, and an old table of no use goes', () => {
   writeFileSync(path.join(folder, 'observability.db'), 'no database at all, and longer than its head would be')
   writeFileSync(path.join(folder, 'observability.db-wal'), 'its log')

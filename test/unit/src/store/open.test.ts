@@ -64,7 +64,9 @@ describe('a state folder', () => {
   it('keeps the old schema when a step of the new one fails', () => {
     openDatabase(folder).close()
     asAnotherProcess()
-    expect(() => openDatabase(folder, [...MIGRATIONS, 'create table more (a); no such statement'])).toThrow()
+    expect(() => openDatabase(folder, [...MIGRATIONS, 'create table more (a); no such statement'])).toThrow(
+      expect.objectContaining({ code: 'SQLITE_ERROR' }),
+    )
     asAnotherProcess()
     const again = openDatabase(folder)
     expect(again.all("select name from sqlite_master where name = 'more'")).toEqual([])
@@ -74,16 +76,30 @@ describe('a state folder', () => {
   it('of a newer tdf is refused with what to do', () => {
     openDatabase(folder, [...MIGRATIONS, 'create table more (a)']).close()
     asAnotherProcess()
-    expect(() => openDatabase(folder)).toThrow(expect.objectContaining({ code: 'STATE_NEWER' }))
+    const known = MIGRATIONS.length
+    const message =
+      `the state is of schema ${known + 1}, this tdf knows up to ${known}; install the newer tdf again, ` +
+      `or restore a backup of schema ${known} from ${path.join(folder, 'backups')}`
+    expect(() => openDatabase(folder)).toThrow(expect.objectContaining({ code: 'STATE_NEWER', message }))
   })
 
   it.each([
-    ['no database', 'something else entirely'],
+    ['not a database', 'something else entirely'],
+    ['not a database', 'short'],
     ['empty', ''],
-  ])('whose file is %s is refused and left alone', (_, content) => {
+  ])('whose file is %s is refused and left alone', (what, content) => {
     writeFileSync(file, content)
-    expect(() => openDatabase(folder)).toThrow(expect.objectContaining({ code: 'STATE_CORRUPT' }))
+    const message = `${file} is ${what}; nothing was changed`
+    const refusal = expect.objectContaining({ code: 'STATE_CORRUPT', message, hint: 'tdf db restore' })
+    expect(() => openDatabase(folder)).toThrow(refusal)
     expect(readFileSync(file, 'utf8')).toBe(content)
+  })
+
+  it('that cannot be written to is refused with the words of the system', () => {
+    writeFileSync(file, '')
+    const inside = path.join(file, 'inside')
+    const about = { code: 'STATE_UNWRITABLE', message: expect.stringMatching(/^cannot open .*ENOTDIR/) }
+    expect(() => openDatabase(inside)).toThrow(expect.objectContaining({ ...about, cause: expect.any(Error) }))
   })
 
   it('whose database is gone but not its log is refused', () => {
