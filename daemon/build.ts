@@ -2,7 +2,7 @@
 import { readLive } from '../src/store/tables/attempts.ts'
 import { moveTimes } from '../src/store/tables/clock-jump.ts'
 import { readNodes } from '../src/store/tables/nodes.ts'
-import { readWaiting } from '../src/store/tables/tasks.ts'
+import { readFetching, readWaiting } from '../src/store/tables/tasks.ts'
 import { createEngineApi, type EngineApi } from './engine/api.ts'
 import { placementRequest } from './engine/attempts.ts'
 import { createLoop, nodeSubject, parseSubject, taskSubject } from './engine/loop.ts'
@@ -58,6 +58,8 @@ async function takeUp(engine: Engine): Promise<void> {
   takeUpRestored(engine)
   await store.commit(() => takeOverStandingNodes(engine))
   for (const { wakeAt, ...key } of readLive(store.sql)) loop.schedule(taskSubject(key), wakeAt)
+  // A fetch ends with its daemon, and is begun anew.
+  for (const key of readFetching(store.sql)) loop.schedule(taskSubject(key), now)
   for (const task of readWaiting(store.sql)) queue.add(placementRequest(store.sql, task))
   for (const node of readNodes(store.sql)) if (node.wakeAt !== null) loop.schedule(nodeSubject(node.name), now)
   engine.placementChanged()

@@ -34,6 +34,7 @@ import { registerGauges } from './reporting/gauges.ts'
 import { createHealth } from './reporting/health.ts'
 import { gitResults } from './results/git-results.ts'
 import { createPusher } from './results/push/pusher.ts'
+import { createSources } from './results/sources/sources.ts'
 import type { DaemonOptions } from './services.ts'
 import { checkpoints } from './sweeps/checkpoints.ts'
 import { startSweeps } from './sweeps/index.ts'
@@ -83,6 +84,9 @@ function build(options: DaemonOptions, { undoLater }: Pick<Shutdown, 'undoLater'
   const bundleFile = (sha256: string) => path.join(stateDir, 'bundles', `${sha256}.bundle`)
   const { logMaxBytes: logBytesMax } = config.results
   const results = gitResults({ stateDir, bundleFile, logBytesMax, assertRoom: disk.assertRoom })
+  const folder = path.join(stateDir, 'downloads')
+  const sources = createSources(() => engine, { results, folder, assertRoom: disk.assertRoom })
+  undoLater(() => sources.stop())
   const ssh = createSshConnections({
     ...options,
     install,
@@ -101,6 +105,7 @@ function build(options: DaemonOptions, { undoLater }: Pick<Shutdown, 'undoLater'
     store,
     install,
     results,
+    sources,
     bundleFile,
     providers: providers.table,
     callbackUrl: port.url,

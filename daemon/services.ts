@@ -17,7 +17,7 @@ import type { Admission } from './placement/admission.ts'
 import type { Queue } from './placement/queue.ts'
 import type { DaemonMetrics } from './reporting/metrics.ts'
 import type { Watchers } from './reporting/watchers.ts'
-import type { Results } from './results/results.ts'
+import type { Results, Sources } from './results/results.ts'
 
 export interface Deps {
   world: World
@@ -27,6 +27,7 @@ export interface Deps {
   install: Install
   providers: Readonly<Partial<Record<Node['provider'], Provider>>>
   results: Results
+  sources: Sources
   /** What nodes are told to call. */
   callbackUrl: () => string
   bundleFile(sha256: string): string

@@ -1,6 +1,6 @@
 /** Opens an attempt, the row from which everything else follows, and removes a task that is over. */
 import { TdfError } from '../../src/core/errors.ts'
-import { credentialOf, type Facts, isTerminal, type Status, type Task, type TaskSpec } from '../../src/core/task.ts'
+import { awaitsSource, credentialOf, type Facts, isTerminal, type Status, type Task, type TaskSpec } from '../../src/core/task.ts'
 import type { Sql } from '../../src/store/sqlite/sql.ts'
 import { insertAttempt } from '../../src/store/tables/attempts.ts'
 import { cleanupsOf } from '../../src/store/tables/cleanups.ts'
@@ -25,7 +25,8 @@ export function openAttempt(
 ): void {
   const { sql } = engine.store
   const attempt = task.attempt + 1
-  const opened = { ...freshAttempt(task.id, attempt, task.spec, now, now + engine.config.runner.queueTimeout), facts }
+  const fresh = freshAttempt(task.id, attempt, task.spec, now, now + engine.config.runner.queueTimeout)
+  const opened = { ...fresh, ...begunFrom(engine, task.spec, facts, now) }
   if (!insertAttempt(sql, opened)) return
   if (attempt > 1) {
     raiseAttempt(sql, task.id, attempt)
@@ -39,10 +40,16 @@ export function openAttempt(
   engine.store.append({ type: 'task.step', ...about, data: { from: null, to: 'node_selection', ms: 0 } }, now)
   const request = placementRequest(sql, opened)
   engine.store.afterCommit(() => {
-    engine.queue.add(request)
+    if (!awaitsSource(opened)) engine.queue.add(request)
     engine.loop.schedule(taskSubject(opened), opened.wakeAt)
   })
   engine.placementChanged()
+}
+
+/** A repository by url is fetched first: the attempt is due at once, and asks for no slot before. */
+function begunFrom({ config }: Pick<Engine, 'config'>, { repo }: TaskSpec, facts: Facts, now: number): Partial<Task> {
+  if (repo.kind !== 'git' || config.repositories.fetch === 'node' || facts.resume) return { facts }
+  return { facts: { ...facts, source: null }, wakeAt: now, waitingFor: taskWaits.source(repo.url) }
 }
 
 /** What the task was told and no agent of the former attempt got is for this one's. */

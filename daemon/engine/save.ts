@@ -2,7 +2,7 @@
  * One transaction for one outcome: task, journal, used signals, outbox, and whatever else the decision asks for. Also
  * keeps what the loop and the placement pass know in step with what was committed.
  */
-import type { Task } from '../../src/core/task.ts'
+import { awaitsSource, type Task } from '../../src/core/task.ts'
 import { type ReadTask, updateAttempt } from '../../src/store/tables/attempts.ts'
 import { consumeSignals, type Signal } from '../../src/store/tables/inbox.ts'
 import { announce } from '../reporting/announce.ts'
@@ -13,8 +13,8 @@ import { taskSubject } from './loop.ts'
 import type { Transition } from './rules/transition.ts'
 import { applyWrite } from './writes.ts'
 
-/** A parked task rests at the same step and asks for no slot. */
-const isQueued = ({ step, status }: Task) => step === 'node_selection' && status === 'queued'
+/** A parked task rests at the same step and asks for no slot, and neither does one whose repository is not here yet. */
+const isQueued = (task: Task) => task.step === 'node_selection' && task.status === 'queued' && !awaitsSource(task)
 
 /**
  * Inside a write. False when the task was moved since it was read: then nothing was changed. `signals` are those
@@ -49,6 +49,7 @@ export function save(
     loop.schedule(subject, stored.wakeAt)
     if (request) queue.add(request)
     else if (isQueued(seen) && !isQueued(task)) queue.remove(task)
+    if (awaitsSource(seen) && !awaitsSource(task)) engine.sources.leave(task)
   })
   return true
 }

@@ -8,7 +8,7 @@ import type { Signal } from '../../src/store/tables/inbox.ts'
 import { limitOf } from '../../src/store/tables/meta.ts'
 import { readNode } from '../../src/store/tables/nodes.ts'
 import { readWorkspace, reservationOf, slotsAtWork } from '../../src/store/tables/slots.ts'
-import type { Results } from '../results/results.ts'
+import type { Results, Sources } from '../results/results.ts'
 import type { Engine } from '../services.ts'
 import type { StepContext } from '../steps/step.ts'
 import { undo } from './cleanup.ts'
@@ -62,6 +62,9 @@ class Surroundings implements HopContext {
 
   get results(): Results {
     return this.engine.results
+  }
+  get sources(): Sources {
+    return this.engine.sources
   }
   get signal(): AbortSignal {
     return this.interruption.signal

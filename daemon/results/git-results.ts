@@ -11,7 +11,8 @@ import { missingFrom, receiveRefs } from './receive.ts'
 import { type Repository, repositories } from './repository.ts'
 import type { Results } from './results.ts'
 
-const BASES = 'refs/tdf-base'
+/** Under their ids: commits that are here with all that they reach. */
+export const BASES = 'refs/tdf-base'
 const HAVE_MAX = 50
 const FETCH_TIMEOUT_MS = 600_000
 

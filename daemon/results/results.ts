@@ -1,5 +1,5 @@
 /** Where the work comes home: a bare repository for each source, in the state folder. */
-import type { ResumeFacts, Task, TaskResult } from '../../src/core/task.ts'
+import type { ResumeFacts, SourceFacts, Task, TaskResult } from '../../src/core/task.ts'
 import type { Salvaged } from '../../src/protocol/salvage.ts'
 import type { Logs } from './logs.ts'
 
@@ -31,4 +31,15 @@ export interface Results {
   /** A file for a download, inside the state folder; `discard` removes it, whether it came to be or not. */
   downloadFile(task: Task): string
   discard(file: string): Promise<void>
+}
+
+/** Where the work begins: repositories by url, fetched as the user that runs the daemon. */
+export interface Sources {
+  /**
+   * What was fetched for a task; null while that goes on: the task is woken when it has ended. Throws SOURCE_DENIED,
+   * SOURCE_UNAVAILABLE, REF_UNKNOWN, REPOSITORY_UNREADABLE, TOO_LARGE or DISK_LOW.
+   */
+  fetched(task: Task): SourceFacts | null
+  /** The task waits no more: a fetch that no other task waits for is ended at once. */
+  leave(task: Pick<Task, 'id' | 'attempt'>): void
 }

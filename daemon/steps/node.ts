@@ -1,7 +1,7 @@
 /** The steps before a task is placed, each of which waits for its node; and what later steps read from the node's state. */
-import { TdfError } from '../../src/core/errors.ts'
+import { asTdfError, TdfError } from '../../src/core/errors.ts'
 import { canPlace, hasMachine, isOrdered, isServing } from '../../src/core/node.ts'
-import type { Task } from '../../src/core/task.ts'
+import { awaitsSource, type Task } from '../../src/core/task.ts'
 import { taskWaits } from '../../src/text/waiting.ts'
 import { advance, fail, wait } from '../engine/rules/outcome.ts'
 import type { StepContext, StepHandler } from './step.ts'
@@ -11,6 +11,7 @@ import type { StepContext, StepHandler } from './step.ts'
  * tasks cost nothing. Why a task waits is worked out when it is asked for.
  */
 export const nodeSelection: StepHandler<'workspace_creation' | 'node_provisioning'> = async (ctx, task) => {
+  if (awaitsSource(task)) return sourceFetched(ctx, task)
   if (task.status === 'parked') {
     const until = Math.max(task.parkedUntil ?? 0, ctx.limitedUntil ?? 0)
     const why = taskWaits.usageLimit(task.spec.agent.name)
@@ -19,6 +20,22 @@ export const nodeSelection: StepHandler<'workspace_creation' | 'node_provisionin
   const node = ctx.node(ctx.reservedNode)
   if (!node) return wait(ctx.config.runner.queueTimeout, taskWaits.slot())
   return advance(isServing(node) ? 'workspace_creation' : 'node_provisioning')
+}
+
+/** It is woken when the fetch has ended; the wait is for a wake that was lost. */
+const SOURCE_POLL_MS = 30_000
+
+/** No slot is asked for and no machine ordered before the repository is here: a refusal costs nothing then. */
+async function sourceFetched(ctx: StepContext, task: Task) {
+  try {
+    const source = ctx.sources.fetched(task)
+    if (source === null) return wait(SOURCE_POLL_MS, taskWaits.source(task.spec.repo.url))
+    return wait(ctx.config.runner.queueTimeout, taskWaits.slot(), { facts: { source } })
+  } catch (thrown) {
+    const error = asTdfError(thrown)
+    if (error.code === 'SOURCE_DENIED') return fail(error, 'permission_denied')
+    throw error
+  }
 }
 
 /** Waits for the machine it is reserved on. The node's own journey talks to the provider and wakes this task. */

@@ -7,7 +7,7 @@ import type { Sandbox } from '../../src/protocol/agent-api.ts'
 import type { CleanupItem } from '../../src/store/tables/cleanups.ts'
 import type { Signal } from '../../src/store/tables/inbox.ts'
 import type { Outcome } from '../engine/rules/outcome.ts'
-import type { Results } from '../results/results.ts'
+import type { Results, Sources } from '../results/results.ts'
 
 export interface StepContext {
   /** Fixed for this run of the step: it cannot watch time pass, only ask to be woken. */
@@ -37,6 +37,7 @@ export interface StepContext {
   /** What earlier attempts of the task cost, in USD. */
   spentBefore: number
   results: Results
+  sources: Sources
   /** Tries what is left to undo outside and records each success; answers what is still left. */
   undo(): Promise<CleanupItem[]>
   /** When we last began to look at the outside: a start, a gap of the clock, or a reconnection. */
@@ -46,7 +47,7 @@ export interface StepContext {
 }
 
 /** What a signal alone is judged by: no calls. */
-export type InlineContext = Omit<StepContext, 'agent' | 'undo' | 'results' | 'signal'>
+export type InlineContext = Omit<StepContext, 'agent' | 'undo' | 'results' | 'sources' | 'signal'>
 
 export type StepHandler<Next extends Step> = (ctx: StepContext, task: Task) => Promise<Outcome<Next>>
 

@@ -60,8 +60,12 @@ function requestFor(ctx: StepContext, task: Task, workspaceId: string): CreateWo
 }
 
 /** What was asked for, or the saved work from which the task goes on. */
-function sourceOf({ spec: { repo }, facts: { resume } }: Task): CreateWorkspace['source'] {
+function sourceOf({ spec: { repo }, facts: { resume, source } }: Task): CreateWorkspace['source'] {
   if (resume?.source) return { kind: 'bundle', ref: resume.ref, ...resume.source }
+  if (source) {
+    const { ref, sha256, bytes } = source
+    return { kind: 'bundle', ref, sha256, bytes, origin: repo.url }
+  }
   if (repo.kind === 'git') return { kind: 'git', url: repo.url, ref: repo.ref }
   return { kind: 'bundle', ref: repo.ref, sha256: repo.sha256, bytes: repo.bytes }
 }
@@ -69,7 +73,9 @@ function sourceOf({ spec: { repo }, facts: { resume } }: Task): CreateWorkspace[
 /** The bundle to upload; null when the node fetches by itself. */
 function fileOf(ctx: StepContext, task: Task): string | null {
   const { repo } = task.spec
-  if (task.facts.resume) return ctx.results.packFile(task)
+  const { resume, source } = task.facts
+  if (resume) return ctx.results.packFile(task)
+  if (source) return ctx.bundleFile(source.sha256)
   return repo.kind === 'bundle' ? ctx.bundleFile(repo.sha256) : null
 }
 

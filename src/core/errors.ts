@@ -29,6 +29,8 @@ export const ERRORS = {
   NO_REPOSITORY: row('permanent', 1, 400, 'tdf submit --help'),
   REPOSITORY_UNREADABLE: row('permanent', 1, 400, 'tdf submit --help'),
   REF_UNKNOWN: row('permanent', 1, 400, 'git branch --all'),
+  SOURCE_DENIED: row('permanent', 4, 403, 'tdf retry {task}'),
+  SOURCE_UNAVAILABLE: row('transient', 75, 503, 'tdf retry {task}'),
   REF_UNSAFE: row('permanent', 2, 400, 'tdf submit --help'),
   REPOSITORY_SHALLOW: row('permanent', 1, 400, 'git fetch --unshallow'),
   REPOSITORY_PARTIAL: row('permanent', 1, 400, 'git fetch --refetch --no-filter'),

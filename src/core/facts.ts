@@ -15,6 +15,8 @@ export interface Facts {
   /** What was used, by session, or by conversation where an agent counts from its beginning. */
   usages?: Record<string, Usage>
   resume?: ResumeFacts
+  /** What the daemon fetched of its url; null while that is still to be done. Absent where the daemon fetches nothing. */
+  source?: SourceFacts | null
   /** Follow-ups, by the id of their signal, that the session took and that may not have reached its agent yet. */
   prompted?: number[]
   /** The next session is given the oldest follow-up; else it goes on where the last one was cut off. */
@@ -50,6 +52,15 @@ export interface ResumeFacts {
   usages?: Record<string, Usage>
   /** The bundle that was made of it, once it was. */
   source?: { sha256: string; bytes: number }
+}
+
+/** The commit from which a task by url begins, and the bundle that workspaces are made from. */
+export interface SourceFacts {
+  commit: string
+  /** The name of the commit in the bundle: its branch, as a full ref. */
+  ref: string
+  sha256: string
+  bytes: number
 }
 
 /** A permission that the agent of a task with the policy `ask` asks its user for. */

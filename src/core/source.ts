@@ -1,4 +1,4 @@
-/** Where a task's files come from. A bundle was uploaded by the CLI under its hash; a url is cloned on the node. */
+/** Where a task's files come from. A bundle was uploaded by the CLI under its hash; a url is fetched by the daemon or cloned on the node. */
 export type RepoSource =
   | {
       kind: 'bundle'

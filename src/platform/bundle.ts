@@ -44,7 +44,7 @@ const CHECK_TRIES = 3
  * Old histories are full of these; they are ugly, not dangerous (git-fsck(1), FSCK MESSAGES). What a `.gitmodules` may not
  * say is not among them: programs act on it.
  */
-const HARMLESS = [
+export const HARMLESS = [
   ...['zeroPaddedFilemode', 'missingSpaceBeforeDate', 'badTimezone', 'missingNameBeforeEmail', 'badDate', 'nullSha1'],
   ...['missingEmail', 'badEmail', 'missingSpaceBeforeEmail', 'badDateOverflow', 'multipleAuthors'],
 ]

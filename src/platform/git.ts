@@ -19,6 +19,8 @@ export interface GitOptions {
   encoding?: 'utf8' | 'latin1'
   umask?: number
   signal?: AbortSignal
+  /** In the environment of `ownerGitEnv`: for calls to a server. */
+  asOwner?: boolean
   /** As in `RunOptions`; for calls whose helper programs wait for a server. */
   ownGroup?: boolean
 }
@@ -89,7 +91,7 @@ export function ownerGitEnv(more: Record<string, string> = {}): Record<string, s
 export function git(args: readonly string[], options: GitOptions): Promise<RunResult> {
   return run('git', [...SAFE_CONFIG, ...args], {
     cwd: options.cwd,
-    env: gitEnv(options.env),
+    env: options.asOwner ? ownerGitEnv(options.env) : gitEnv(options.env),
     timeoutMs: options.timeoutMs ?? GIT_TIMEOUT_MS,
     ...(options.input === undefined ? {} : { input: options.input }),
     ...(options.outputFile === undefined ? {} : { outputFile: options.outputFile }),
@@ -142,6 +144,11 @@ export function isRepositoryUrl(url: string): boolean {
 /** A password in an address would be seen by everybody who may list tasks. */
 export function hasPassword(url: string): boolean {
   return /^[a-z]+:\/\/[^/@]*:[^/@]*@/i.test(url)
+}
+
+/** The text without what addresses in it prove themselves with; over http the name of a user may be a token, too. */
+export function withoutPasswords(text: string): string {
+  return text.replace(/(https?:\/\/)[^\s/'"]*@/gi, '$1').replace(/(\w:\/\/[^\s/:@'"]*):[^\s/'"]*@/g, '$1@')
 }
 
 /** Names of metadata services: Google's and Amazon's. */

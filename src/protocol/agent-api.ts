@@ -27,6 +27,8 @@ export const workspaceSource = z.discriminatedUnion('kind', [
     ref: nullable(ref),
     sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hex digits'),
     bytes: counter,
+    /** Where it was fetched from: the remote "origin" of the work tree. Older daemons say nothing. */
+    origin: url.optional(),
   }),
 ])
 

@@ -7,6 +7,7 @@ import { formatDuration, formatDurationShort } from '../core/duration.ts'
 /** What a task waits for: completes `It is at STEP and waits for …`. */
 export const taskWaits = {
   slot: () => 'a slot on a node',
+  source: (url: string) => `${url} to be fetched`,
   slotOn: (node: string | null) => `a slot on ${node} to go on`,
   pace: () => 'its next session: a task starts at most three in a minute by itself',
   usageLimit: (agent: string) => `the usage limit of ${agent} to be lifted`,

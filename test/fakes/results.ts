@@ -1,6 +1,6 @@
 /** The repositories of results as a model that remembers which commit came home for which attempt. */
 import { checkpointRefOf } from '../../daemon/results/checkpoints.ts'
-import type { Results } from '../../daemon/results/results.ts'
+import type { Results, Sources } from '../../daemon/results/results.ts'
 import { TdfError } from '../../src/core/errors.ts'
 import { notHome } from '../../src/core/saved.ts'
 import { resultRefOf } from '../../src/core/task.ts'
@@ -73,5 +73,13 @@ export function fakeResults(): FakeResults {
     },
     downloadFile: () => 'a download',
     discard: async () => {},
+  }
+}
+
+/** Every repository is here at once. */
+export function fakeSources(): Sources {
+  return {
+    fetched: () => ({ commit: '1'.repeat(40), ref: 'refs/heads/main', sha256: 'b'.repeat(64), bytes: 1 }),
+    leave: () => {},
   }
 }

@@ -5,7 +5,9 @@ import type { Script } from '../fakes/agent.ts'
 
 /** The default configuration, some tables changed. */
 export function aConfig(change: { [Table in keyof Config]?: Partial<Config[Table]> } = {}): Config {
-  const config = defaultConfig()
+  const defaults = defaultConfig()
+  // Models of nodes have no repositories: what the daemon fetches is tried with real ones.
+  const config = { ...defaults, repositories: { ...defaults.repositories, fetch: 'node' as const } }
   const tables = Object.entries(change).map(([table, values]) => [
     table,
     { ...config[table as keyof Config], ...values },

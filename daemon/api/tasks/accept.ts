@@ -3,7 +3,7 @@
 import { TdfError } from '../../../src/core/errors.ts'
 import type { RepoSource } from '../../../src/core/source.ts'
 import type { AgentSpec, TaskSpec } from '../../../src/core/task.ts'
-import { isMetadataUrl, isRepositoryUrl, isSafeBranch, isSafeRef } from '../../../src/platform/git.ts'
+import { hasPassword, isMetadataUrl, isRepositoryUrl, isSafeBranch, isSafeRef } from '../../../src/platform/git.ts'
 import type { Random } from '../../../src/platform/world.ts'
 import type { SubmitRequest } from '../../../src/protocol/submit.ts'
 import { readBundle } from '../../../src/store/tables/bundles.ts'
@@ -93,6 +93,16 @@ function repoOf({ store }: Accepting, { repo }: SubmitRequest): RepoSource {
     throw new TdfError('REF_UNSAFE', `"${repo.ref}" cannot be a branch, tag or commit`, { field: 'repo.ref' })
   }
   if (repo.kind === 'git') {
+    if (hasPassword(repo.url)) {
+      throw new TdfError(
+        'NO_REPOSITORY',
+        'the address has a password in it; keep it as a secret, by [repositories] tokens',
+        {
+          field: 'repo.url',
+          hint: 'tdf secret set --help',
+        },
+      )
+    }
     if (!isRepositoryUrl(repo.url) || repo.url.startsWith('file:') || isMetadataUrl(repo.url)) {
       throw new TdfError('NO_REPOSITORY', `"${repo.url}" is not a repository that can be cloned`, { field: 'repo.url' })
     }

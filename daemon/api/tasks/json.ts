@@ -24,7 +24,7 @@ export function taskJson(sql: Sql, task: Task): TaskJson {
     repo: {
       url: spec.repo.url,
       ref: refOf(spec.repo),
-      baseCommit: spec.repo.baseCommit ?? task.facts.salvage?.baseCommit ?? null,
+      baseCommit: spec.repo.baseCommit ?? task.facts.source?.commit ?? task.facts.salvage?.baseCommit ?? null,
     },
     outputBranch: spec.outputBranch,
     labels: spec.labels,

@@ -3,7 +3,7 @@
  * facts are gathered here; their wording is `src/text/waiting.ts`.
  */
 import { formatDurationShort } from '../../../src/core/duration.ts'
-import { credentialOf, isTerminal, type Task } from '../../../src/core/task.ts'
+import { awaitsSource, credentialOf, isTerminal, type Task } from '../../../src/core/task.ts'
 import type { WhyJson } from '../../../src/protocol/control.ts'
 import { type CleanupItem, cleanupsOf } from '../../../src/store/tables/cleanups.ts'
 import { openSignals } from '../../../src/store/tables/inbox.ts'
@@ -47,7 +47,7 @@ function explain(engine: Engine, task: Task): Explanation {
   const alone = whyLeft(engine, task) ?? whyPush(engine, task) ?? whyParked(engine, task) ?? whyLimited(engine, task)
   if (alone) return { ...alone, nodes: [], estimate: null }
   if (step === null) return { ...whyOver(engine, task), nodes: [], estimate: null }
-  if (step === 'node_selection') return whyQueued(engine, task)
+  if (step === 'node_selection' && !awaitsSource(task)) return whyQueued(engine, task)
   if (step === 'awaiting_followup') return { ...whyAwaiting(task), nodes: [], estimate: null }
   const waiting = task.waitingFor ?? taskWaits.nextStep()
   const estimate = usual(engine, task)

@@ -67,7 +67,7 @@ export async function remoteTip(
 
 /** Null when none is meant for the host of `remote`. Never sent over a line that others can read. */
 export function tokenFor(
-  { tokens }: Config['push'],
+  { tokens }: Pick<Config['push'], 'tokens'>,
   remote: string,
   secrets: (names: readonly string[]) => Record<string, string>,
 ): string | null {

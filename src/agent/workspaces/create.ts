@@ -80,6 +80,9 @@ function refuseUnsafe(body: CreateWorkspace): void {
   if (source.kind === 'git' && !isCloneable(source.url)) {
     throw malformed('source.url', 'must be an https, http, ssh, git or file url, host:path, or an absolute path')
   }
+  if (source.kind === 'bundle' && source.origin !== undefined && !isRepositoryUrl(source.origin)) {
+    throw malformed('source.origin', 'must be the url of a repository')
+  }
   if (source.kind === 'bundle' && source.bytes > BUNDLE_BYTES_MAX) {
     throw malformed('source.bytes', `must not be over ${BUNDLE_BYTES_MAX}`)
   }

@@ -3,6 +3,7 @@
 import { join } from 'node:path'
 import { backoffMs } from '../../core/backoff.ts'
 import { asTdfError } from '../../core/errors.ts'
+import { isPassingFailure } from '../../core/git-failures.ts'
 import { type BundleGitOptions, bundleRefs, unpackBundle } from '../../platform/bundle.ts'
 import { OPEN_UMASK } from '../../platform/files.ts'
 import { type GitOptions, git } from '../../platform/git.ts'
@@ -10,7 +11,6 @@ import type { RunResult } from '../../platform/process.ts'
 import { sleep } from '../../platform/world.ts'
 import type { BuildContext } from '../agent.ts'
 import { removeTree } from '../state/remove-tree.ts'
-import { isPassingFailure } from './git-failures.ts'
 import { printable } from './report.ts'
 import { BuildFailure, bundlePath } from './workspace.ts'
 
@@ -121,7 +121,10 @@ export async function succeed(args: readonly string[], options: GitOptions): Pro
 
 /** A bundle source: what the CLI packed, checked object by object, and the commit that its ref names. */
 
-export async function unpackSource(context: BuildContext, source: { ref: string | null }): Promise<string> {
+export async function unpackSource(
+  context: BuildContext,
+  source: { ref: string | null; origin?: string | undefined },
+): Promise<string> {
   const { tree, agent, signal } = context
   const bundle = bundlePath(context.workspace)
   const refs = await bundleRefs(bundle).catch(refused)
@@ -145,6 +148,7 @@ export async function unpackSource(context: BuildContext, source: { ref: string 
     return ref.startsWith('refs/tags/') ? [`update ${ref} ${id}`] : []
   })
   if (named.length > 0) await succeed(['update-ref', '--stdin'], { ...options, input: `${named.join('\n')}\n` })
+  if (source.origin !== undefined) await succeed(['remote', 'add', '--', 'origin', source.origin], options)
   return commit
 }
 

@@ -1,4 +1,4 @@
-/** The settings of what goes out to people: notices, pushes of branches, and the dashboard. */
+/** The settings of what comes from and goes out to others: repositories, pushes of branches, notices, and the dashboard. */
 import { z } from 'zod'
 import { clashesOf, KEY_FORM, KEY_NAMES, KEY_TABLE, type KeyMap } from '../../core/keys.ts'
 import { choice, choices, described, duration, flag, form, list } from './kinds.ts'
@@ -32,6 +32,28 @@ export const notifyTable = z
 const HOST = /^[A-Za-z0-9][A-Za-z0-9.-]{0,252}(:\d{1,5})?$/
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/
 
+/** A table of hosts and names of secrets. */
+function tokens(description: string) {
+  return described(z.record(z.string().regex(HOST), z.string().regex(VARIABLE)).prefault({}), description, {
+    expects: 'a table of hosts and names of secrets, such as { "github.com" = "GITHUB_TOKEN" }',
+    example: '{ "github.com" = "GITHUB_TOKEN" }',
+  })
+}
+
+export const repositoriesTable = z
+  .strictObject({
+    fetch: choice(
+      ['daemon', 'node'],
+      'daemon',
+      'Who fetches a repository by URL. daemon: as its user, once for all tasks; node: each node clones (public giants).',
+    ),
+    tokens: tokens(
+      'For https: the host, and the name of the secret that reads its repositories. Others: [push] tokens, then your git.',
+    ),
+  })
+  .prefault({})
+  .meta({ description: 'Repositories by URL.' })
+
 export const pushTable = z
   .strictObject({
     default: choice(
@@ -39,13 +61,8 @@ export const pushTable = z
       'never',
       'What follows a completed task without --push, --pr or --no-push.',
     ),
-    tokens: described(
-      z.record(z.string().regex(HOST), z.string().regex(VARIABLE)).prefault({}),
+    tokens: tokens(
       'For https: the host, and the name of the secret that holds its token. No values. Others: as your git is set up.',
-      {
-        expects: 'a table of hosts and names of secrets, such as { "github.com" = "GITHUB_TOKEN" }',
-        example: '{ "github.com" = "GITHUB_TOKEN" }',
-      },
     ),
     pr_command: list([], 'Opens the pull request, with facts as TDF_… and the text on stdin. Empty: gh.', {
       example: '["open-merge-request"]',

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { emptyTable, isTable, type Table } from '../load/tree.ts'
 import { agentsTable, BUILT_IN_AGENTS } from './agents.ts'
-import { notifyTable, pushTable, tuiTable } from './outward.ts'
+import { notifyTable, pushTable, repositoriesTable, tuiTable } from './outward.ts'
 import { hetznerTable, localTable, staticTable } from './providers.ts'
 import {
   backupsTable,
@@ -23,6 +23,7 @@ export const configSchema = z.strictObject({
   runner: runnerTable,
   nodes: nodesTable,
   sweeps: sweepsTable,
+  repositories: repositoriesTable,
   results: resultsTable,
   push: pushTable,
   disk: diskTable,

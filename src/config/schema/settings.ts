@@ -68,7 +68,10 @@ export const runnerTable = z
       'own',
       'Whose .tdf.toml may say what runs before an agent: folders of yours and, on ordered machines, any; all; none.',
     ),
-    workspace_ready_timeout: deadline('30m', 'Clone and --setup of a workspace must be done within this time.'),
+    workspace_ready_timeout: deadline(
+      '30m',
+      'The fetch of a URL, and then clone and --setup of a workspace, must be done within this time.',
+    ),
     workspace_ready_poll_interval: duration('30s', 'How often a workspace is asked, in case its message was lost.'),
     reconcile_interval: duration('30s', 'How often running agents are looked at, in case a message was lost.'),
     idle_timeout: deadline('20m', 'An agent that wrote nothing and used no processor time for this long is ended.'),

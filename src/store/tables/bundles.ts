@@ -1,4 +1,4 @@
-/** Uploaded repositories, by the hash of the bundle, and by the commit and ref that it holds. */
+/** Uploaded and fetched repositories, by the hash of the bundle, and by the commit and ref that it holds. */
 import type { Row, Sql } from '../sqlite/sql.ts'
 
 export interface BundleRow {
@@ -35,7 +35,8 @@ function toBundle(row: Row): BundleRow {
 export function staleBundles(sql: Sql, before: number): BundleRow[] {
   const query = `select * from bundles b where used_at < ? and not exists (
     select 1 from attempts a join tasks t on t.id = a.task_id
-    where a.live = 1 and json_extract(t.spec, '$.repo.sha256') = b.sha256) limit 100`
+    where a.live = 1 and b.sha256 in
+      (json_extract(t.spec, '$.repo.sha256'), json_extract(a.facts, '$.source.sha256'))) limit 100`
   return sql.all(query, before).map(toBundle)
 }
 

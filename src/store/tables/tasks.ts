@@ -98,11 +98,19 @@ export function taskNumber(sql: Sql, id: string): number {
 }
 
 /** Attempts in the queue: they wait for a slot and hold no reservation. */
+/** The attempts whose repository was being fetched. */
+export function readFetching(sql: Sql): { id: string; attempt: number }[] {
+  const query = `select task_id, attempt from attempts where live = 1 and step = 'node_selection' and status = 'queued'
+    and json_type(facts, '$.source') = 'null'`
+  return sql.all(query).map(row => ({ id: String(row.task_id), attempt: Number(row.attempt) }))
+}
+
 export function readWaiting(sql: Sql): { id: string; attempt: number; spec: TaskSpec }[] {
   const rows = sql.all(
     `select a.task_id, a.attempt, t.spec from attempts a join tasks t on t.id = a.task_id
      left join reservations r on r.task_id = a.task_id and r.attempt = a.attempt
-     where a.live = 1 and a.step = 'node_selection' and a.status = 'queued' and r.task_id is null`,
+     where a.live = 1 and a.step = 'node_selection' and a.status = 'queued' and r.task_id is null
+       and json_type(a.facts, '$.source') is not 'null'`,
   )
   return readable(rows, row => objectOf(row, WAITING))
 }

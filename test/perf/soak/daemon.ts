@@ -19,7 +19,7 @@ import { openObservability } from '../../../src/store/observability.ts'
 import { openStore } from '../../../src/store/store.ts'
 import { type FakeAgent, fakeAgent } from '../../fakes/agent.ts'
 import { standingProvider } from '../../fakes/provider.ts'
-import { fakeResults } from '../../fakes/results.ts'
+import { fakeResults, fakeSources } from '../../fakes/results.ts'
 import { aConfig } from '../../support/builders.ts'
 
 const NODES = 4
@@ -55,7 +55,7 @@ export async function startSoakDaemon(stateDir: string): Promise<SoakDaemon> {
   const store = openStore(stateDir, world, disk.giveUpReserve)
   const observability = openObservability(stateDir, world.clock.now())
   const engine: RunningEngine = buildEngine({
-    ...{ world, store, config: CONFIG, log: silentLog, results: forgetfulResults() },
+    ...{ world, store, config: CONFIG, log: silentLog, results: forgetfulResults(), sources: fakeSources() },
     providers: { static: standingProvider(agents, { slots: SLOTS }) },
     install: { id: 'soak', key: Buffer.alloc(32, 1) },
     callbackUrl: () => `http://127.0.0.1:${told.port}`,

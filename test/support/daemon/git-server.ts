@@ -3,24 +3,45 @@ import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { gunzipSync } from 'node:zlib'
 
 export interface GitServer {
   url: string
+  /** How many fetches of objects it answered; asking what is there is none. */
+  fetches(): number
+  /** What it does from now on instead of answering; each request takes one. */
+  faults: ServerFaults
   /** Whether the token came in a header, and the command lines of this machine that had it in them meanwhile. */
   seen(): { withToken: boolean; inArguments: string[] }
   close(): Promise<void>
 }
 
+export interface ServerFaults {
+  /** So many requests are answered by 503. */
+  unavailable?: number
+  /** Requests get no answer. */
+  hangs?: boolean
+  /** Answers come when it has resolved. */
+  until?: Promise<void>
+}
+
 /** Serves the bare repositories of `root` to whoever has `token` as their password; without a token, to everybody. */
 export async function gitServer(root: string, token: string | null): Promise<GitServer> {
   const seen = { withToken: false, inArguments: [] as string[] }
-  const server = http.createServer((request, response) => {
+  const faults: ServerFaults = {}
+  let fetches = 0
+  const server = http.createServer(async (request, response) => {
+    if (faults.hangs) return
+    if (faults.unavailable) {
+      faults.unavailable -= 1
+      response.writeHead(503).end()
+      return
+    }
+    await faults.until
     const [, basic = ''] = (request.headers.authorization ?? '').split(' ')
     const [, password] = Buffer.from(basic, 'base64').toString('utf8').split(':')
     seen.inArguments.push(
-      ...commandLines().filter(
-        line => (token !== null && line.includes(token)) || (basic !== '' && line.includes(basic)),
-      ),
+      ...commandLines().filter(line => token && (line.includes(token) || (basic !== '' && line.includes(basic)))),
     )
     if (token !== null && password !== token) {
       response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end()
@@ -33,9 +54,15 @@ export async function gitServer(root: string, token: string | null): Promise<Git
       ...{ GIT_PROJECT_ROOT: root, GIT_HTTP_EXPORT_ALL: '1', REMOTE_USER: 'you', REMOTE_ADDR: '127.0.0.1' },
       ...{ PATH_INFO: pathname, QUERY_STRING: search.slice(1), REQUEST_METHOD: request.method ?? 'GET' },
       ...{ CONTENT_TYPE: request.headers['content-type'] ?? '', HTTP_CONTENT_ENCODING: '' },
+      GIT_PROTOCOL: String(request.headers['git-protocol'] ?? ''),
     }
     if (request.headers['content-encoding']) env.HTTP_CONTENT_ENCODING = String(request.headers['content-encoding'])
     const backend = spawn('git', ['http-backend'], { env })
+    const sent: Buffer[] = []
+    request.on('data', chunk => sent.push(chunk))
+    request.on('end', () => {
+      if (isFetch(request.headers['content-encoding'], Buffer.concat(sent))) fetches += 1
+    })
     request.pipe(backend.stdin)
     const chunks: Buffer[] = []
     backend.stdout.on('data', chunk => chunks.push(chunk))
@@ -45,8 +72,18 @@ export async function gitServer(root: string, token: string | null): Promise<Git
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     seen: () => seen,
-    close: () => new Promise(resolve => server.close(() => resolve())),
+    fetches: () => fetches,
+    faults,
+    close: () => {
+      server.closeAllConnections()
+      return new Promise(resolve => server.close(() => resolve()))
+    },
   }
+}
+
+/** gitprotocol-v2(5). */
+function isFetch(encoding: string | undefined, body: Buffer): boolean {
+  return (encoding === 'gzip' ? gunzipSync(body) : body).toString('latin1').includes('command=fetch')
 }
 
 /** What a CGI program says: headers, an empty line, a body. */

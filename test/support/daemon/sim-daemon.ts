@@ -18,7 +18,7 @@ import { readNewestEvents } from '../../../src/store/tables/journal.ts'
 import { type FakeAgent, fakeAgent, type IsHome } from '../../fakes/agent.ts'
 import { type FakeCloud, fakeCloud } from '../../fakes/cloud.ts'
 import { type Latency, standingProvider } from '../../fakes/provider.ts'
-import { type FakeResults, fakeResults } from '../../fakes/results.ts'
+import { type FakeResults, fakeResults, fakeSources } from '../../fakes/results.ts'
 import { type SimOptions, type SimWorld, simWorld, type Timeline, timeline } from '../../fakes/world.ts'
 import { aConfig, aSpec } from '../builders.ts'
 import { type HetznerMachines, hetznerMachines } from '../machines/hetzner-machines.ts'
@@ -147,6 +147,7 @@ export async function live(out: Outside, options: SimOptions = {}): Promise<Life
       ...(out.hetzner ? { hetzner: out.hetzner.provider(world, out.config, INSTALL.id) } : {}),
     },
     results: out.results,
+    sources: fakeSources(),
     callbackUrl: () => 'http://127.0.0.1:7433',
     bundleFile: sha => path.join(out.dir, `${sha}.bundle`),
     secrets: () => ({}),

@@ -7,7 +7,7 @@ import type { CreateWorkspace } from '../../../src/protocol/agent-api.ts'
 import type { Signal, SignalKind } from '../../../src/store/tables/inbox.ts'
 import { type FakeAgent, fakeAgent } from '../../fakes/agent.ts'
 import { appTransport } from '../../fakes/provider.ts'
-import { type FakeResults, fakeResults } from '../../fakes/results.ts'
+import { type FakeResults, fakeResults, fakeSources } from '../../fakes/results.ts'
 import { type SimWorld, simWorld, timeline } from '../../fakes/world.ts'
 import { aConfig, aSpec } from '../builders.ts'
 
@@ -70,6 +70,7 @@ export function bench(change: Partial<StepContext> & { nodeState?: Node | null }
     limitedUntil: null,
     spentBefore: 0,
     results,
+    sources: fakeSources(),
     undo: async () => [],
     epochAt: time.now,
     signal: new AbortController().signal,

@@ -20,7 +20,7 @@ import { realWorld } from '../../../../src/platform/world.ts'
 import { takeLock } from '../../../../src/store/sqlite/lock.ts'
 import { openStore } from '../../../../src/store/store.ts'
 import { wakeAttempt } from '../../../../src/store/tables/attempts.ts'
-import { fakeResults } from '../../../fakes/results.ts'
+import { fakeResults, fakeSources } from '../../../fakes/results.ts'
 import { aSpec } from '../../../support/builders.ts'
 import { replaceBodies, WAITING_FOR, WAITING_STEP } from './journey.ts'
 import { createProbe } from './probe.ts'
@@ -43,7 +43,7 @@ const world = realWorld()
 takeLock(DATA_DIR, { pid: process.pid, startedAt: new Date().toISOString() })
 const store = openStore(DATA_DIR, world)
 const engine = buildEngine({
-  ...{ world, store, config: defaultConfig(), log: silentLog, results: fakeResults() },
+  ...{ world, store, config: defaultConfig(), log: silentLog, results: fakeResults(), sources: fakeSources() },
   // No nodes: the placement pass that every submit asks for finds nobody.
   providers: {},
   install: { id: 'bench', key: Buffer.alloc(32) },

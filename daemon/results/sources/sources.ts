@@ -1,0 +1,152 @@
+/**
+ * Fetches of repositories by url: one at a time for each source. Tasks that ask for the same before it begins share it; those
+ * that come later share the next, which sees what was pushed meanwhile and brings only that. Nothing of it is on record: after a
+ * restart the tasks that still wait ask again.
+ */
+import { asTdfError, TdfError } from '../../../src/core/errors.ts'
+import type { AttemptKey, SourceFacts, Task } from '../../../src/core/task.ts'
+import { withoutPasswords } from '../../../src/platform/git.ts'
+import { wakeAttempt } from '../../../src/store/tables/attempts.ts'
+import { taskSubject } from '../../engine/loop.ts'
+import type { Engine } from '../../services.ts'
+import type { GitResults } from '../git-results.ts'
+import type { Sources } from '../results.ts'
+import { accessTo } from './access.ts'
+import { fetchCommit } from './fetch.ts'
+import { packCommit } from './pack.ts'
+
+export interface RunningSources extends Sources {
+  /** Ends every fetch with all that it started. */
+  stop(): Promise<void>
+}
+
+export interface SourcesParts {
+  results: Pick<GitResults, 'of'>
+  /** For what is being packed. */
+  folder: string
+  /** Throws DISK_LOW while there is no room. */
+  assertRoom(): void
+}
+
+interface Fetch {
+  /** What is asked for: tasks with the same one share it. */
+  key: string
+  task: Task
+  /** By subject. */
+  waiting: Map<string, AttemptKey>
+  abort: AbortController
+  /** Undefined until it has ended. */
+  result?: SourceFacts | TdfError
+}
+
+const AT_ONCE_MAX = 8
+
+export function createSources(engine: () => Engine, parts: SourcesParts): RunningSources {
+  /** By subject, until the task has its result or leaves. */
+  const fetches = new Map<string, Fetch>()
+  const queue: Fetch[] = []
+  /** By url. */
+  const running = new Map<string, { fetch: Fetch; done: Promise<void> }>()
+
+  function fetched(task: Task): SourceFacts | null {
+    const subject = taskSubject(task)
+    const known = fetches.get(subject)
+    if (known?.result) {
+      fetches.delete(subject)
+      if (known.result instanceof TdfError) throw known.result
+      return known.result
+    }
+    if (!known) join(subject, task)
+    return null
+  }
+
+  function join(subject: string, task: Task): void {
+    const { url, ref } = task.spec.repo
+    const key = JSON.stringify([url, ref])
+    const open = queue.find(fetch => fetch.key === key) ?? begin(key, task)
+    open.waiting.set(subject, { id: task.id, attempt: task.attempt })
+    fetches.set(subject, open)
+    startNext()
+  }
+
+  function begin(key: string, task: Task): Fetch {
+    parts.assertRoom()
+    const fetch: Fetch = { key, task, waiting: new Map(), abort: new AbortController() }
+    queue.push(fetch)
+    return fetch
+  }
+
+  function startNext(): void {
+    while (running.size < AT_ONCE_MAX) {
+      const at = queue.findIndex(({ task }) => !running.has(task.spec.repo.url))
+      const [fetch] = at < 0 ? [] : queue.splice(at, 1)
+      if (!fetch) return
+      running.set(fetch.task.spec.repo.url, { fetch, done: run(fetch) })
+    }
+  }
+
+  async function run(fetch: Fetch): Promise<void> {
+    const result = await perform(engine(), parts, fetch)
+    running.delete(fetch.task.spec.repo.url)
+    if (!fetch.abort.signal.aborted) {
+      fetch.result = result
+      wake(engine(), [...fetch.waiting.values()])
+    }
+    startNext()
+  }
+
+  return {
+    fetched,
+    leave(task) {
+      const subject = taskSubject(task)
+      const fetch = fetches.get(subject)
+      fetches.delete(subject)
+      if (!fetch?.waiting.delete(subject) || fetch.waiting.size > 0) return
+      if (queue.includes(fetch)) queue.splice(queue.indexOf(fetch), 1)
+      else fetch.abort.abort(new Error('no task waits for it'))
+    },
+    async stop() {
+      queue.splice(0)
+      const left = [...running.values()]
+      for (const { fetch } of left) fetch.abort.abort(new Error('the daemon stops'))
+      await Promise.all(left.map(({ done }) => done))
+    },
+  }
+}
+
+/** One fetch and its bundle, within the time that a workspace has to be built. Never throws. */
+async function perform(engine: Engine, parts: SourcesParts, { task, abort }: Fetch): Promise<SourceFacts | TdfError> {
+  const { world, config, secrets, log } = engine
+  const { url, ref } = task.spec.repo
+  const about = { url: withoutPasswords(url), ref }
+  const startedAt = world.clock.mono()
+  const leftMs = () => startedAt + config.runner.workspaceReadyTimeout - world.clock.mono()
+  const { signal } = abort
+  try {
+    const repository = await parts.results.of(task)
+    const access = await accessTo(url, config, secrets, repository)
+    const fetched = await fetchCommit(repository, { url, ref }, { access, leftMs, signal })
+    const timeoutMs = Math.max(1, Math.ceil(leftMs()))
+    const source = await packCommit(engine, repository, fetched, { folder: parts.folder, timeoutMs, signal })
+    const ms = Math.round(world.clock.mono() - startedAt)
+    const { commit, isNew } = fetched
+    log.info({ ...about, commit, isNew, bytes: source.bytes, ms }, 'repository fetched')
+    return source
+  } catch (thrown) {
+    const error = asTdfError(thrown)
+    if (!signal.aborted) log.warn({ ...about, code: error.code, err: error.message }, 'repository not fetched')
+    return error
+  }
+}
+
+/** Who waits for it looks now; a wake that is lost costs the time until the next look. */
+function wake({ store, world, loop, log }: Engine, keys: readonly AttemptKey[]): void {
+  const now = world.clock.now()
+  store
+    .commit(() => {
+      for (const key of keys) {
+        if (wakeAttempt(store.sql, key, now)) store.afterCommit(() => loop.schedule(taskSubject(key), now))
+      }
+    })
+    .catch(error => log.error({ err: String(error) }, 'the tasks of a fetch could not be woken'))
+}

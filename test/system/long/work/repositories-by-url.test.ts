@@ -1,0 +1,300 @@
+/** Repositories by url with real servers: who may read them, how often they are asked, and what of it a node sees. */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { EventJson, TaskJson } from '../../../../src/protocol/control.ts'
+import { type GitServer, gitServer } from '../../../support/daemon/git-server.ts'
+import { type Home, hasEnded, makeHome, makeRepository, tdf, tdfWith, until } from '../../../support/daemon/home.ts'
+
+const TOKEN = 'tok-5d1c8e0b7a'
+const BASIC = Buffer.from(`x-access-token:${TOKEN}`).toString('base64')
+
+let place: string
+let repo: ReturnType<typeof makeRepository>
+let server: GitServer
+let home: Home
+
+beforeEach(() => {
+  place = mkdtempSync(path.join(tmpdir(), 'tdf-url-'))
+  repo = makeRepository()
+  git('clone', '--quiet', '--bare', repo.dir, path.join(place, 'repo.git'))
+  git('remote', 'add', 'origin', path.join(place, 'repo.git'))
+})
+afterEach(async () => {
+  await home?.remove()
+  await server?.close()
+  repo.remove()
+  rmSync(place, { recursive: true, force: true })
+})
+
+function git(...args: string[]): string {
+  const as = ['-c', 'user.name=you', '-c', 'user.email=you@localhost']
+  return execFileSync('git', [...as, ...args], {
+    cwd: repo.dir,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  }).trim()
+}
+
+/** A server, and a daemon with its configuration; `host` stands for the server in it. */
+async function begin(token: string | null, config: (host: string) => string, env: Record<string, string> = {}) {
+  server = await gitServer(place, token)
+  home = makeHome(config(new URL(server.url).host))
+  await home.start(env)
+}
+
+const tokens = (host: string) => `[repositories]\ntokens = { ${JSON.stringify(host)} = "CODE_TOKEN" }\n`
+const QUICK = '[runner]\nretry_base_delay = "50ms"\nretry_max_delay = "100ms"\n'
+const url = () => `${server.url}/repo.git`
+
+async function submit(words: readonly string[], script: string): Promise<string> {
+  const { out, err } = await tdf(home, 'submit', '--repo', url(), '-q', ...words, '--', 'sh', '-c', script)
+  if (out === '') throw new Error(err)
+  return out.trim()
+}
+
+async function over(id: string): Promise<TaskJson> {
+  await until(`${id} is over`, async () => (await home.task(id)).step === null, 120_000)
+  return home.task(id)
+}
+
+const events = (id: string, type: string) =>
+  home.client.call<EventJson[]>({ path: `/tasks/${id}/events` }).then(all => all.filter(event => event.type === type))
+
+/** Processes that have `word` in their command line or environment. */
+function processesWith(word: string): string[] {
+  return readdirSync('/proc').filter(pid => {
+    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) return false
+    return ['cmdline', 'environ'].some(name => {
+      try {
+        return readFileSync(`/proc/${pid}/${name}`, 'latin1').includes(word)
+      } catch {
+        return false
+      }
+    })
+  })
+}
+
+const filesWith = (word: string, folder: string) =>
+  spawnSync('grep', ['-r', '-l', '-F', '-a', '-e', word, folder], { encoding: 'utf8' }).stdout
+
+describe('a private repository', () => {
+  it('that may not be read fails before a slot is asked for, with the commands that mend it; then the same task completes, and no token is on the node', async () => {
+    await begin(TOKEN, tokens)
+    const id = await submit([], 'while [ ! -e "$HOME/go" ]; do sleep 0.1; done; git log -1 --format=%s > done.txt')
+    expect(await over(id)).toMatchObject({
+      ...{ status: 'failed', verdict: 'permission_denied', node: null, workspace: null },
+      error: { code: 'SOURCE_DENIED', hint: `tdf secret set CODE_TOKEN && tdf retry ${id}`, step: 'node_selection' },
+    })
+    expect((await events(id, 'task.step')).map(({ data }) => data.to)).not.toContain('workspace_creation')
+
+    expect((await tdfWith(home, { input: TOKEN }, 'secret', 'set', 'CODE_TOKEN')).code).toBe(0)
+    expect((await tdf(home, 'retry', id)).code).toBe(0)
+    await until('it runs', async () => (await home.task(id)).step === 'running')
+    expect(server.seen().withToken).toBe(true)
+    for (const word of [TOKEN, BASIC]) {
+      expect(processesWith(word)).toEqual([])
+      expect(filesWith(word, path.join(home.dir, 'state', 'agent'))).toBe('')
+    }
+    writeFileSync(path.join(home.dir, 'go'), '')
+    const task = await over(id)
+    expect(task).toMatchObject({
+      status: 'completed',
+      attempt: 2,
+      repo: { url: url(), baseCommit: git('rev-parse', 'main') },
+    })
+    for (const word of [TOKEN, BASIC]) {
+      expect(filesWith(word, path.join(home.dir, 'state', 'results'))).toBe('')
+      expect(filesWith(word, path.join(home.dir, 'state', 'agent'))).toBe('')
+      expect(JSON.stringify([task, await events(id, 'task.step')])).not.toContain(word)
+    }
+    expect(server.seen().inArguments).toEqual([])
+  })
+
+  it('is read with the credential helper of the user that runs the daemon, and with no question on any terminal', async () => {
+    await begin(TOKEN, () => '')
+    const helper = `!f() { echo username=you; echo password=${TOKEN}; }; f`
+    writeFileSync(path.join(home.dir, '.gitconfig'), `[credential]\n\thelper = "${helper}"\n`)
+    expect(await over(await submit([], 'echo hi > hi.txt'))).toMatchObject({ status: 'completed' })
+    expect(server.seen().withToken).toBe(true)
+  })
+
+  it('names where a token would be set when nothing is', async () => {
+    await begin(TOKEN, () => '')
+    const { error } = await over(await submit([], 'true'))
+    expect(error).toMatchObject({
+      code: 'SOURCE_DENIED',
+      hint: expect.stringMatching(/^tdf secret set \w+ && tdf retry/),
+    })
+    expect(error?.message).toContain('[repositories] tokens')
+  })
+
+  it('with a password in its address is refused without a word of it', async () => {
+    await begin(TOKEN, () => '')
+    const secret = url().replace('://', `://you:${TOKEN}@`)
+    const { code, err } = await tdf(home, 'submit', '--repo', secret, '--', 'true')
+    expect(code).toBe(1)
+    expect(err).toContain('tdf secret set')
+    expect(err).not.toContain(TOKEN)
+    expect(filesWith(TOKEN, home.dir)).toBe('')
+  })
+})
+
+describe('a repository by ssh', () => {
+  /** In the place of ssh(1): the last word is what the server is asked to run. */
+  function ssh(script: string): Record<string, string> {
+    const file = path.join(place, 'ssh')
+    writeFileSync(file, `#!/bin/sh\n${script}\n`)
+    chmodSync(file, 0o755)
+    return { GIT_SSH_COMMAND: file }
+  }
+  const address = () => `ssh://git@code.invalid${place}/repo.git`
+
+  it("is read with the daemon's own ssh", async () => {
+    await begin(null, () => '', ssh('for last in "$@"; do :; done; exec sh -c "$last"'))
+    const { out } = await tdf(home, 'submit', '--repo', address(), '-q', '--', 'sh', '-c', 'echo hi > hi.txt')
+    expect(await over(out.trim())).toMatchObject({
+      status: 'completed',
+      repo: { baseCommit: git('rev-parse', 'main') },
+    })
+  })
+
+  it('that refuses the key fails before a slot is asked for', async () => {
+    await begin(null, () => '', ssh('echo "git@code.invalid: Permission denied (publickey)." >&2; exit 255'))
+    const { out } = await tdf(home, 'submit', '--repo', address(), '-q', '--', 'true')
+    const id = out.trim()
+    expect(await over(id)).toMatchObject({
+      workspace: null,
+      error: { code: 'SOURCE_DENIED', hint: `git ls-remote ${address()} && tdf retry ${id}` },
+    })
+  })
+})
+
+describe('a server', () => {
+  it('is asked for its objects once for ten tasks, and later for what is new alone', async () => {
+    await begin(null, () => '[nodes]\nmax_workspaces = 10\n')
+    const ids = await Promise.all(Array.from({ length: 10 }, () => submit([], 'echo hi > hi.txt')))
+    for (const id of ids) expect(await over(id)).toMatchObject({ status: 'completed' })
+    expect(server.fetches()).toBe(1)
+    expect(readdirSync(path.join(home.dir, 'state', 'bundles'))).toHaveLength(1)
+    expect(await over(await submit([], 'true'))).toMatchObject({ status: 'completed' })
+    expect(server.fetches()).toBe(1)
+    git('commit', '--quiet', '--allow-empty', '--message', 'second')
+    git('push', '--quiet', 'origin', 'main')
+    const later = await over(await submit([], 'true'))
+    expect(later).toMatchObject({ status: 'completed', repo: { baseCommit: git('rev-parse', 'main') } })
+    expect(server.fetches()).toBeGreaterThan(1)
+  })
+
+  it('that fails twice is asked again, and the task goes on', async () => {
+    await begin(null, () => QUICK)
+    server.faults.unavailable = 2
+    const id = await submit([], 'true')
+    expect(await over(id)).toMatchObject({ status: 'completed', attempt: 1 })
+    expect((await events(id, 'task.retry')).map(({ data }) => data.code)).toEqual([
+      'SOURCE_UNAVAILABLE',
+      'SOURCE_UNAVAILABLE',
+    ])
+  })
+
+  it('that is slow is waited for, and why says so', async () => {
+    await begin(null, () => '')
+    let answer = () => {}
+    server.faults.until = new Promise(resolve => (answer = resolve))
+    const id = await submit([], 'true')
+    expect((await tdf(home, 'why', id)).out).toContain(`${url()} to be fetched`)
+    answer()
+    expect(await over(id)).toMatchObject({ status: 'completed' })
+  })
+
+  it('that hangs ends the try at its deadline, with every process of it', async () => {
+    await begin(
+      null,
+      () => '[runner]\nworkspace_ready_timeout = "4s"\nworkspace_ready_poll_interval = "1s"\nstep_max_retries = 0\n',
+    )
+    server.faults.hangs = true
+    expect(await over(await submit([], 'true'))).toMatchObject({
+      ...{ status: 'failed', verdict: 'infrastructure', workspace: null, error: { code: 'SOURCE_UNAVAILABLE' } },
+    })
+    await until('no git is left', () => processesWith(url()).length === 0)
+  })
+
+  it('that hangs holds up neither a cancel, nor other tasks, nor the end of the daemon', async () => {
+    await begin(null, () => '')
+    server.faults.hangs = true
+    const hanging = await submit([], 'true')
+    await until('git asks', () => processesWith(url()).length > 0)
+    const local = await tdf(home, 'submit', '--repo', repo.dir, '-q', '--', 'true')
+    expect(await over(local.out.trim())).toMatchObject({ status: 'completed' })
+    expect((await tdf(home, 'cancel', hanging)).code).toBe(0)
+    expect(await over(hanging)).toMatchObject({ status: 'cancelled' })
+    await until('no git is left', () => processesWith(url()).length === 0)
+
+    const next = await submit([], 'true')
+    await until('git asks again', () => processesWith(url()).length > 0)
+    expect((await tdf(home, 'daemon', 'stop')).code).toBe(0)
+    await until('no git is left', () => processesWith(url()).length === 0)
+    server.faults.hangs = false
+    await home.start()
+    expect(await over(next)).toMatchObject({ status: 'completed', attempt: 1 })
+  })
+
+  it('is asked again by the daemon after one that was killed in the middle of a fetch', async () => {
+    server = await gitServer(place, null)
+    home = makeHome()
+    const first = await home.start()
+    server.faults.hangs = true
+    const id = await submit([], 'true')
+    await until('git asks', () => processesWith(url()).length > 0)
+    await home.kill(first)
+    expect(hasEnded(first)).toBe(true)
+    server.faults.hangs = false
+    await home.start()
+    expect(await over(id)).toMatchObject({ status: 'completed', attempt: 1 })
+  })
+})
+
+describe('a workspace of a repository by url', () => {
+  it.each([
+    ['no ref', () => undefined, 'main'],
+    ['a branch', () => 'side', 'side'],
+    ['a tag', () => 'v1', 'v1^{commit}'],
+    ['a full ref', () => 'refs/pull/1/head', 'refs/pull/1/head'],
+    ['a commit', () => git('rev-parse', 'side'), 'side'],
+    ['a short commit', () => git('rev-parse', '--short=9', 'side'), 'side'],
+  ] as const)('begins from %s', async (_what, ref, is) => {
+    git('checkout', '--quiet', '-b', 'side')
+    git('commit', '--quiet', '--allow-empty', '--message', 'aside')
+    git('tag', '--annotate', '--message', 'one', 'v1')
+    git('update-ref', 'refs/pull/1/head', 'main')
+    git('push', '--quiet', 'origin', 'side', 'v1', 'refs/pull/1/head')
+    await begin(null, () => '')
+    const wanted = ref()
+    const id = await submit(
+      wanted === undefined ? [] : ['--ref', wanted],
+      'git describe --always --tags > at.txt; git remote get-url origin >> at.txt',
+    )
+    expect(await over(id)).toMatchObject({ status: 'completed', repo: { baseCommit: git('rev-parse', is) } })
+    const { out } = await tdf(home, 'diff', id)
+    expect(out).toContain(`+${url()}`)
+    if (is !== 'main' && is !== 'refs/pull/1/head') expect(out).toContain('+v1')
+  })
+
+  it('is not made when the repository has no such ref, or no commit', async () => {
+    execFileSync('git', ['init', '--quiet', '--bare', path.join(place, 'empty.git')])
+    await begin(null, () => '')
+    const id = await submit(['--ref', 'nowhere'], 'true')
+    expect(await over(id)).toMatchObject({ workspace: null, error: { code: 'REF_UNKNOWN' } })
+    const { out } = await tdf(home, 'submit', '--repo', `${server.url}/empty.git`, '-q', '--', 'true')
+    expect(await over(out.trim())).toMatchObject({ workspace: null, error: { code: 'REF_UNKNOWN' } })
+  })
+
+  it('is cloned by the node itself where the configuration says so', async () => {
+    await begin(null, () => '[repositories]\nfetch = "node"\n')
+    const id = await submit([], 'git remote get-url origin > at.txt')
+    expect(await over(id)).toMatchObject({ status: 'completed' })
+    expect(readdirSync(path.join(home.dir, 'state', 'bundles'))).toEqual([])
+  })
+})
