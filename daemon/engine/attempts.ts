@@ -1,6 +1,7 @@
 /** Opens an attempt, the row from which everything else follows, and removes a task that is over. */
 import { TdfError } from '../../src/core/errors.ts'
-import { awaitsSource, credentialOf, type Facts, isTerminal, type Status, type Task, type TaskSpec } from '../../src/core/task.ts'
+import { awaitsSource } from '../../src/core/facts.ts'
+import { credentialOf, type Facts, isTerminal, type Status, type Task, type TaskSpec } from '../../src/core/task.ts'
 import type { Sql } from '../../src/store/sqlite/sql.ts'
 import { insertAttempt } from '../../src/store/tables/attempts.ts'
 import { cleanupsOf } from '../../src/store/tables/cleanups.ts'

@@ -2,7 +2,8 @@
  * One transaction for one outcome: task, journal, used signals, outbox, and whatever else the decision asks for. Also
  * keeps what the loop and the placement pass know in step with what was committed.
  */
-import { awaitsSource, type Task } from '../../src/core/task.ts'
+import { awaitsSource } from '../../src/core/facts.ts'
+import type { Task } from '../../src/core/task.ts'
 import { type ReadTask, updateAttempt } from '../../src/store/tables/attempts.ts'
 import { consumeSignals, type Signal } from '../../src/store/tables/inbox.ts'
 import { announce } from '../reporting/announce.ts'

@@ -1,7 +1,8 @@
 /** The steps before a task is placed, each of which waits for its node; and what later steps read from the node's state. */
 import { asTdfError, TdfError } from '../../src/core/errors.ts'
+import { awaitsSource } from '../../src/core/facts.ts'
 import { canPlace, hasMachine, isOrdered, isServing } from '../../src/core/node.ts'
-import { awaitsSource, type Task } from '../../src/core/task.ts'
+import type { Task } from '../../src/core/task.ts'
 import { taskWaits } from '../../src/text/waiting.ts'
 import { advance, fail, wait } from '../engine/rules/outcome.ts'
 import type { StepContext, StepHandler } from './step.ts'

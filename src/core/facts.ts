@@ -63,6 +63,11 @@ export interface SourceFacts {
   bytes: number
 }
 
+/** Whether the repository of a task has to be fetched before it may ask for a slot. */
+export function awaitsSource(task: { status: string; step: string | null; facts: Facts }): boolean {
+  return task.facts.source === null && task.step === 'node_selection' && task.status === 'queued'
+}
+
 /** A permission that the agent of a task with the policy `ask` asks its user for. */
 export interface Question {
   requestId: string

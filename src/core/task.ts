@@ -185,11 +185,6 @@ export function isTerminal(status: Status): boolean {
   return STATUS_EDGES[status].length === 0
 }
 
-/** Whether its repository has to be fetched before it may ask for a slot. */
-export function awaitsSource({ status, step, facts }: Pick<Task, 'status' | 'step' | 'facts'>): boolean {
-  return facts.source === null && step === 'node_selection' && status === 'queued'
-}
-
 /** Whether a task is over for people: the verdict is final and what came home is known. Cleaning up may go on. */
 export function isOver({ status, step }: { status: Status; step: Step | null }): boolean {
   return isTerminal(status) && step !== 'salvage'

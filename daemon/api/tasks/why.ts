@@ -3,7 +3,8 @@
  * facts are gathered here; their wording is `src/text/waiting.ts`.
  */
 import { formatDurationShort } from '../../../src/core/duration.ts'
-import { awaitsSource, credentialOf, isTerminal, type Task } from '../../../src/core/task.ts'
+import { awaitsSource } from '../../../src/core/facts.ts'
+import { credentialOf, isTerminal, type Task } from '../../../src/core/task.ts'
 import type { WhyJson } from '../../../src/protocol/control.ts'
 import { type CleanupItem, cleanupsOf } from '../../../src/store/tables/cleanups.ts'
 import { openSignals } from '../../../src/store/tables/inbox.ts'

@@ -63,17 +63,13 @@ export function createSources(engine: () => Engine, parts: SourcesParts): Runnin
   function join(subject: string, task: Task): void {
     const { url, ref } = task.spec.repo
     const key = JSON.stringify([url, ref])
-    const open = queue.find(fetch => fetch.key === key) ?? begin(key, task)
+    const asked = queue.find(fetch => fetch.key === key)
+    if (!asked) parts.assertRoom()
+    const open: Fetch = asked ?? { key, task, waiting: new Map(), abort: new AbortController() }
+    if (!asked) queue.push(open)
     open.waiting.set(subject, { id: task.id, attempt: task.attempt })
     fetches.set(subject, open)
     startNext()
-  }
-
-  function begin(key: string, task: Task): Fetch {
-    parts.assertRoom()
-    const fetch: Fetch = { key, task, waiting: new Map(), abort: new AbortController() }
-    queue.push(fetch)
-    return fetch
   }
 
   function startNext(): void {

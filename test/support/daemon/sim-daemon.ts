@@ -5,6 +5,7 @@ import path from 'node:path'
 import type { Hono } from 'hono'
 import { callbackApp } from '../../../daemon/api/callbacks.ts'
 import { buildEngine, type RunningEngine } from '../../../daemon/build.ts'
+import type { Sources } from '../../../daemon/results/results.ts'
 import { checkpoints } from '../../../daemon/sweeps/checkpoints.ts'
 import { SWEEPS } from '../../../daemon/sweeps/index.ts'
 import { createSweeper } from '../../../daemon/sweeps/run.ts'
@@ -32,6 +33,8 @@ export interface Outside {
   dir: string
   agents: Map<string, FakeAgent>
   results: FakeResults
+  /** Asked for where the configuration lets the daemon fetch. */
+  sources: Sources
   /** Where machines are ordered, when the test wants that. */
   cloud: FakeCloud | null
   /** The same through the real provider, over a model of Hetzner's API. */
@@ -78,7 +81,7 @@ export function outside(options: OutsideOptions = {}): Outside {
   const { clock } = nodeWorld
   const faults: string[] = []
   return {
-    ...{ time, dir, agents, callbacks, config, results, local },
+    ...{ time, dir, agents, callbacks, config, results, sources: fakeSources(), local },
     latency: latency ? latency(clock) : () => {},
     cloud: cloud ? fakeCloud({ clock, deliver, isHome, ...(latency ? { latency: latency(clock) } : {}) }) : null,
     hetzner: hetzner ? hetznerMachines({ clock, deliver, isHome }) : null,
@@ -147,7 +150,7 @@ export async function live(out: Outside, options: SimOptions = {}): Promise<Life
       ...(out.hetzner ? { hetzner: out.hetzner.provider(world, out.config, INSTALL.id) } : {}),
     },
     results: out.results,
-    sources: fakeSources(),
+    sources: out.sources,
     callbackUrl: () => 'http://127.0.0.1:7433',
     bundleFile: sha => path.join(out.dir, `${sha}.bundle`),
     secrets: () => ({}),

@@ -12,7 +12,6 @@ import { Hono } from 'hono'
 import { answerError, guard } from '../../../../daemon/api/guard.ts'
 import { buildEngine } from '../../../../daemon/build.ts'
 import { parseSubject, taskSubject } from '../../../../daemon/engine/loop.ts'
-import { defaultConfig } from '../../../../src/config/schema/schema.ts'
 import { isTerminal } from '../../../../src/core/task.ts'
 import { listen } from '../../../../src/platform/listen.ts'
 import { silentLog } from '../../../../src/platform/log.ts'
@@ -21,7 +20,7 @@ import { takeLock } from '../../../../src/store/sqlite/lock.ts'
 import { openStore } from '../../../../src/store/store.ts'
 import { wakeAttempt } from '../../../../src/store/tables/attempts.ts'
 import { fakeResults, fakeSources } from '../../../fakes/results.ts'
-import { aSpec } from '../../../support/builders.ts'
+import { aConfig, aSpec } from '../../../support/builders.ts'
 import { replaceBodies, WAITING_FOR, WAITING_STEP } from './journey.ts'
 import { createProbe } from './probe.ts'
 import { recordStatements } from './recorder.ts'
@@ -43,7 +42,7 @@ const world = realWorld()
 takeLock(DATA_DIR, { pid: process.pid, startedAt: new Date().toISOString() })
 const store = openStore(DATA_DIR, world)
 const engine = buildEngine({
-  ...{ world, store, config: defaultConfig(), log: silentLog, results: fakeResults(), sources: fakeSources() },
+  ...{ world, store, config: aConfig(), log: silentLog, results: fakeResults(), sources: fakeSources() },
   // No nodes: the placement pass that every submit asks for finds nobody.
   providers: {},
   install: { id: 'bench', key: Buffer.alloc(32) },

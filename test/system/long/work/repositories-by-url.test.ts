@@ -258,12 +258,12 @@ describe('a server', () => {
 
 describe('a workspace of a repository by url', () => {
   it.each([
-    ['no ref', () => undefined, 'main'],
-    ['a branch', () => 'side', 'side'],
-    ['a tag', () => 'v1', 'v1^{commit}'],
-    ['a full ref', () => 'refs/pull/1/head', 'refs/pull/1/head'],
-    ['a commit', () => git('rev-parse', 'side'), 'side'],
-    ['a short commit', () => git('rev-parse', '--short=9', 'side'), 'side'],
+    ['no ref', null, 'main'],
+    ['a branch', 'side', 'side'],
+    ['a tag', 'v1', 'v1^{commit}'],
+    ['a full ref', 'refs/pull/1/head', 'refs/pull/1/head'],
+    ['a commit', 'COMMIT', 'side'],
+    ['a short commit', 'SHORT', 'side'],
   ] as const)('begins from %s', async (_what, ref, is) => {
     git('checkout', '--quiet', '-b', 'side')
     git('commit', '--quiet', '--allow-empty', '--message', 'aside')
@@ -271,7 +271,9 @@ describe('a workspace of a repository by url', () => {
     git('update-ref', 'refs/pull/1/head', 'main')
     git('push', '--quiet', 'origin', 'side', 'v1', 'refs/pull/1/head')
     await begin(null, () => '')
-    const wanted = ref()
+    const wanted = (ref as string | null)
+      ?.replace('COMMIT', git('rev-parse', 'side'))
+      .replace('SHORT', git('rev-parse', '--short=9', 'side'))
     const id = await submit(
       wanted === undefined ? [] : ['--ref', wanted],
       'git describe --always --tags > at.txt; git remote get-url origin >> at.txt',

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import type { TaskJson } from '../../../../src/protocol/control.ts'
 import { withDaemon } from '../../../support/daemon/with-daemon.ts'
 
-const { home } = withDaemon()
+const { home } = withDaemon('[repositories]\nfetch = "node"\n')
 const repo = { kind: 'git', url: 'https://example.org/repo.git', ref: null }
 // No node is of this provider: the task stays in the queue.
 const submit = (key: string, prompt = 'say hi') =>

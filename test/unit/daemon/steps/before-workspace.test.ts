@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { nodeAgentReady, nodeProvisioning, nodeSelection } from '../../../../daemon/steps/node.ts'
 import { workspaceCreation } from '../../../../daemon/steps/workspace.ts'
+import { TdfError } from '../../../../src/core/errors.ts'
 import type { NodeStatus } from '../../../../src/core/node.ts'
+import type { SourceFacts } from '../../../../src/core/task.ts'
 import { aPlacedTask, aSpec, aTask } from '../../../support/builders.ts'
 import { aNode, bench } from '../../../support/daemon/step-context.ts'
 
@@ -17,6 +19,48 @@ describe('node_selection', () => {
   })
   it.each(['ordered', 'creating', 'booting'] as const)('waits for a machine that is %s', async status => {
     expect(await nodeSelection(reserved(status), aTask())).toEqual({ kind: 'advance', to: 'node_provisioning' })
+  })
+})
+
+describe('node_selection of a task whose repository the daemon fetches', () => {
+  const task = aTask({ facts: { source: null } })
+  const source = { commit: '1'.repeat(40), ref: 'refs/heads/main', sha256: 'b'.repeat(64), bytes: 1 }
+  const answering = (fetched: () => SourceFacts | null) => bench({ sources: { fetched, leave: () => {} } }).ctx
+  const failing = (code: 'SOURCE_DENIED' | 'SOURCE_UNAVAILABLE') =>
+    answering(() => {
+      throw new TdfError(code, 'no')
+    })
+
+  it('waits while it is being fetched, whatever is reserved', async () => {
+    const why = 'https://example.org/repo.git to be fetched'
+    expect(
+      await nodeSelection(
+        answering(() => null),
+        task,
+      ),
+    ).toMatchObject({ kind: 'wait', why })
+  })
+  it('waits for a slot once it is here, and knows the commit', async () => {
+    const outcome = await nodeSelection(
+      answering(() => source),
+      task,
+    )
+    expect(outcome).toMatchObject({ kind: 'wait', why: 'a slot on a node', facts: { source } })
+  })
+  it('ends when it may not be read', async () => {
+    const outcome = await nodeSelection(failing('SOURCE_DENIED'), task)
+    expect(outcome).toMatchObject({ kind: 'fail', verdict: 'permission_denied', error: { code: 'SOURCE_DENIED' } })
+  })
+  it('tries again when its server does not answer', async () => {
+    await expect(nodeSelection(failing('SOURCE_UNAVAILABLE'), task)).rejects.toMatchObject({ class: 'transient' })
+  })
+  it('hands the workspace what was fetched, and where it came from', async () => {
+    const { ctx, agent } = bench()
+    await workspaceCreation(ctx, aPlacedTask({ step: 'workspace_creation', facts: { source } }))
+    expect(agent.requests).toEqual(['POST /workspaces', 'PUT /workspaces/t1-1-1/bundle'])
+    const { ref, sha256, bytes } = source
+    const origin = 'https://example.org/repo.git'
+    expect(agent.workspaces.get('t1-1-1')?.body.source).toEqual({ kind: 'bundle', ref, sha256, bytes, origin })
   })
 })
 

@@ -1,6 +1,6 @@
 /** What an address names, whatever way it is written. */
 import { describe, expect, it } from 'vitest'
-import { isMetadataUrl } from '../../../../src/platform/git.ts'
+import { isMetadataUrl, withoutPasswords } from '../../../../src/platform/git.ts'
 
 describe('an address of a metadata service', () => {
   it.each([
@@ -24,4 +24,17 @@ describe('an address of a metadata service', () => {
     ...['https://169.254.169.254.example.org/r', 'https://169.254.169.254@example.org/r', 'http://[fd00:ec2::255]/r'],
     ...['file:///srv/r.git', 'git@my_host:r.git', 'https://metadata.example.org/r', 'http://127.0.0.1:8080/r.git'],
   ])('is not %s', url => expect(isMetadataUrl(url)).toBe(false))
+})
+
+describe('what git says of an address', () => {
+  it.each([
+    ["fatal: Authentication failed for 'https://you:secret@code.example/r.git/'", 'https://code.example/r.git/'],
+    ["could not read Password for 'https://secret@code.example'", "'https://code.example'"],
+    ['ssh://git:secret@code.example/r', 'ssh://git@code.example/r'],
+    ['ssh://git@code.example/secre-t', 'ssh://git@code.example/secre-t'],
+    ['https://code.example/a@b', 'https://code.example/a@b'],
+  ])('%s: no password is left', (said, left) => {
+    expect(withoutPasswords(said)).toContain(left)
+    expect(withoutPasswords(said)).not.toContain('secret')
+  })
 })

@@ -4,7 +4,7 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { isPassingFailure } from '../../../../../src/core/git-failures.ts'
+import { isPassingFailure, kindOfFailure } from '../../../../../src/core/git-failures.ts'
 import { afterFile } from '../../../../support/after-file.ts'
 import { type AgentProcess, startAgentProcess } from '../support/agent.ts'
 import { eventually, tempFolder } from '../support/temp.ts'
@@ -122,5 +122,17 @@ describe('what git says', () => {
     ['fatal: something that nobody has seen before', false],
   ])('%s: tried again is %s', (said, again) => {
     expect(isPassingFailure(said)).toBe(again)
+  })
+
+  it.each([
+    ["fatal: could not read Username for 'https://code.example': terminal prompts disabled", 'denied'],
+    ["remote: Not Found\nfatal: repository 'https://code.example/r.git/' not found", 'denied'],
+    ['ERROR: Repository not found.\nfatal: Could not read from remote repository.', 'denied'],
+    ['fatal: unable to access …: The requested URL returned error: 403', 'denied'],
+    ['fatal: unable to access …: The requested URL returned error: 410', 'final'],
+    ['fatal: unable to access …: The requested URL returned error: 429', 'passing'],
+    ['fatal: remote error: upload-pack: not our ref 1234', 'no ref'],
+  ])('%s: its kind is %s', (said, kind) => {
+    expect(kindOfFailure(said)).toBe(kind)
   })
 })

@@ -1,0 +1,83 @@
+/** Tasks whose repository the daemon fetches: no slot, no machine and no order before it is here. */
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import type { SourceFacts } from '../../../../src/core/task.ts'
+import { readNodes } from '../../../../src/store/tables/nodes.ts'
+import { aConfig } from '../../../support/builders.ts'
+import { type Life, live, type Outside, outside } from '../../../support/daemon/sim-daemon.ts'
+
+const HERE: SourceFacts = { commit: '1'.repeat(40), ref: 'refs/heads/main', sha256: 'b'.repeat(64), bytes: 1 }
+
+let out: Outside
+let life: Life
+let source: SourceFacts | null
+let asked: number
+let left: string[]
+
+beforeEach(async () => {
+  out = outside({ nodes: [], cloud: true, config: aConfig({ repositories: { fetch: 'daemon', tokens: {} } }) })
+  source = null
+  asked = 0
+  left = []
+  out.sources = {
+    fetched() {
+      asked += 1
+      return source
+    },
+    leave: ({ id }) => void left.push(id),
+  }
+  life = await live(out)
+})
+afterEach(() => {
+  life.kill()
+  out.remove()
+})
+
+const machines = () => readNodes(life.engine.store.sql).length
+
+it('orders no machine while the repository is being fetched, and goes on once it is here', async () => {
+  const id = await life.submit()
+  await life.world.clock.advance(10 * 60_000)
+  expect(machines()).toBe(0)
+  expect(life.task(id)).toMatchObject({ status: 'queued', step: 'node_selection' })
+  expect(life.engine.queue.has({ id, attempt: 1 })).toBe(false)
+  source = HERE
+  await life.world.run(() => life.task(id).step === null)
+  expect(life.task(id)).toMatchObject({ status: 'completed', facts: { source: HERE } })
+  expect(machines()).toBe(1)
+  expect(left).toEqual([id])
+})
+
+it('is asked for at once by the next daemon, and its task is in no queue before', async () => {
+  const id = await life.submit()
+  await life.world.run(() => asked > 0)
+  life.kill()
+  const before = asked
+  life = await live(out)
+  await life.world.clock.advance(1_000)
+  expect(asked).toBe(before + 1)
+  expect(life.engine.queue.has({ id, attempt: 1 })).toBe(false)
+})
+
+it('is waited for no more by a task that is cancelled', async () => {
+  const id = await life.submit()
+  await life.world.run(() => asked > 0)
+  await life.engine.signal({ kind: 'cancel', taskId: id })
+  await life.world.run(() => life.task(id).step === null)
+  expect(life.task(id)).toMatchObject({ status: 'cancelled', facts: { source: null } })
+  expect(left).toEqual([id])
+})
+
+it('is fetched anew for the next attempt, but not for one that goes on from saved work', async () => {
+  source = HERE
+  const id = await life.submit({}, { commits: 1, exitCode: 1 })
+  await life.world.run(() => life.task(id).step === null)
+  const before = asked
+  await life.engine.start(id, 2)
+  await life.world.run(() => life.task(id).step === null)
+  expect(asked).toBeGreaterThan(before)
+  const after = asked
+  await life.engine.start(id, 3, { resume: true })
+  await life.world.run(() => life.task(id).step === null)
+  expect(asked).toBe(after)
+  expect(life.task(id).facts.source).toBeUndefined()
+})
