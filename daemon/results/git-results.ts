@@ -19,6 +19,8 @@ const FETCH_TIMEOUT_MS = 600_000
 export interface GitResults extends Results {
   /** The repository that holds the results of this task's source. */
   of(task: Pick<Task, 'spec' | 'facts'>): Promise<Repository>
+  /** That of a url or folder, for objects with names of so many characters: see `repositories`. */
+  open(source: string, idLength?: number): Promise<Repository>
 }
 
 export interface GitResultsOptions {
@@ -36,10 +38,11 @@ export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: Gi
   const packs = path.join(stateDir, 'packs')
   const packFile = (task: Pick<Task, 'id' | 'attempt'>) => path.join(packs, `${task.id}-${task.attempt}.bundle`)
   const of = ({ spec: { repo }, facts }: Pick<Task, 'spec' | 'facts'>, saved = facts.salvage) =>
-    open(repo.url, (repo.baseCommit ?? saved?.baseCommit)?.length)
+    open(repo.url, (repo.baseCommit ?? facts.source?.commit ?? saved?.baseCommit)?.length)
 
   const results: GitResults = {
     of,
+    open,
     logs: logFiles(stateDir, logBytesMax, assertRoom),
     async have(task, saved) {
       assertRoom()

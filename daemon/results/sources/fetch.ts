@@ -28,8 +28,6 @@ export interface Fetched {
   commit: string
   /** Under which name a workspace gets it: that of its branch. */
   ref: string
-  /** False: all of it was here. */
-  isNew: boolean
 }
 
 /** What a workspace calls a commit that no branch stands for. */
@@ -44,23 +42,30 @@ const CONFIG = [
   ...HARMLESS.map(message => `fetch.fsck.${message}=ignore`),
 ].flatMap(setting => ['-c', setting])
 
-/** Throws SOURCE_DENIED, SOURCE_UNAVAILABLE, REF_UNKNOWN or REPOSITORY_UNREADABLE. */
-export async function fetchCommit(repository: Repository, wanted: Wanted, call: Call): Promise<Fetched> {
-  const { url, ref } = wanted
+/** `open` gives the repository for names of so many characters. Throws SOURCE_DENIED, SOURCE_UNAVAILABLE, REF_UNKNOWN or REPOSITORY_UNREADABLE. */
+export async function fetchCommit(
+  open: (idLength?: number) => Promise<Repository>,
+  { url, ref }: Wanted,
+  call: Call,
+): Promise<Fetched & { repository: Repository; isNew: boolean }> {
+  const asked = await ask(await open(), ['ls-remote', '--symref', '--', url, 'HEAD', ...namesOf(ref)], call)
+  const there = refsIn(checked(asked, url, call))
+  const [anyId = ref ?? ''] = there.ids.values()
+  const repository = await open(anyId.length === 64 ? 64 : 40)
   const server = (args: readonly string[]) => ask(repository, args, call)
-  const there = refsIn(checked(await server(['ls-remote', '--symref', '--', url, 'HEAD', ...namesOf(ref)]), url, call))
   const name = ref === null || ref === 'HEAD' ? 'HEAD' : namesOf(ref).find(one => there.ids.has(one))
   const id = name === undefined ? undefined : there.ids.get(name)
   const branch = name === 'HEAD' ? there.head : name
   const called = branch?.startsWith('refs/heads/') ? branch : NO_BRANCH
-  const wantedId = id ?? (ref !== null && /^[0-9a-f]{40}$/.test(ref) ? ref : undefined)
+  const wantedId = id ?? (isWholeId(ref) ? ref : undefined)
   const known = wantedId === undefined ? null : await commitAt(repository, `${BASES}/${wantedId}`)
-  if (known !== null) return { commit: known, ref: called, isNew: false }
+  if (known !== null) return { repository, commit: known, ref: called, isNew: false }
   const commit = name !== undefined && id !== undefined ? await take(name) : await takeCommit()
-  if (commit === null)
+  if (commit === null) {
     throw new TdfError('REF_UNKNOWN', `${withoutPasswords(url)} has no ${whatOf(ref)}`, { hint: 'tdf submit --help' })
+  }
   await repository.must(['update-ref', `${BASES}/${commit}`, commit])
-  return { commit, ref: called, isNew: true }
+  return { repository, commit, ref: called, isNew: true }
 
   /** With the tags on the way to it, as they are now: a tag that is here already would not be fetched again. */
   async function take(name: string): Promise<string | null> {
@@ -71,8 +76,8 @@ export async function fetchCommit(repository: Repository, wanted: Wanted, call: 
 
   /** A commit by its id, which a server may refuse to give by itself; a short one is looked for in everything. */
   async function takeCommit(): Promise<string | null> {
-    if (ref === null || !/^[0-9a-f]{7,40}$/.test(ref)) return null
-    if (ref.length === 40) {
+    if (ref === null || !/^[0-9a-f]{7,64}$/.test(ref)) return null
+    if (isWholeId(ref)) {
       const fetched = await server(['fetch', ...FLAGS, '--', url, `+${ref}:${TIP}`])
       if (fetched.exitCode === 0) return commitAt(repository, TIP)
       if (kindOfFailure(fetched.stderr) !== 'no ref') checked(fetched, url, call)
@@ -83,6 +88,8 @@ export async function fetchCommit(repository: Repository, wanted: Wanted, call: 
     return commitAt(repository, ref)
   }
 }
+
+const isWholeId = (ref: string | null): ref is string => /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(ref ?? '')
 
 const FLAGS = ['--quiet', '--no-write-fetch-head', '--no-auto-maintenance', '--no-recurse-submodules']
 

@@ -60,7 +60,8 @@ async function writeBundle(
   const format = '--format=create %(refname) %(objectname)'
   const tags = await repository.must(['for-each-ref', `--merged=${commit}`, format, 'refs/tags'])
   const env = { GIT_DIR: dir }
-  await run(['init', '--quiet', '--bare', '--template=', dir])
+  const objects = commit.length === 64 ? 'sha256' : 'sha1'
+  await run(['init', '--quiet', '--bare', '--template=', `--object-format=${objects}`, dir])
   await mkdir(path.join(dir, 'objects', 'info'), { recursive: true })
   await writeFile(path.join(dir, 'objects', 'info', 'alternates'), `${path.join(repository.dir, 'objects')}\n`)
   await run(['update-ref', '--stdin'], { env, input: `create ${ref} ${commit}\n${tags}` })

@@ -21,7 +21,7 @@ export interface RunningSources extends Sources {
 }
 
 export interface SourcesParts {
-  results: Pick<GitResults, 'of'>
+  results: Pick<GitResults, 'open'>
   /** For what is being packed. */
   folder: string
   /** Throws DISK_LOW while there is no room. */
@@ -119,14 +119,13 @@ async function perform(engine: Engine, parts: SourcesParts, { task, abort }: Fet
   const leftMs = () => startedAt + config.runner.workspaceReadyTimeout - world.clock.mono()
   const { signal } = abort
   try {
-    const repository = await parts.results.of(task)
-    const access = await accessTo(url, config, secrets, repository)
-    const fetched = await fetchCommit(repository, { url, ref }, { access, leftMs, signal })
+    const open = (idLength?: number) => parts.results.open(url, idLength)
+    const access = await accessTo(url, config, secrets, await open())
+    const { repository, isNew, ...fetched } = await fetchCommit(open, { url, ref }, { access, leftMs, signal })
     const timeoutMs = Math.max(1, Math.ceil(leftMs()))
     const source = await packCommit(engine, repository, fetched, { folder: parts.folder, timeoutMs, signal })
     const ms = Math.round(world.clock.mono() - startedAt)
-    const { commit, isNew } = fetched
-    log.info({ ...about, commit, isNew, bytes: source.bytes, ms }, 'repository fetched')
+    log.info({ ...about, commit: fetched.commit, isNew, bytes: source.bytes, ms }, 'repository fetched')
     return source
   } catch (thrown) {
     const error = asTdfError(thrown)

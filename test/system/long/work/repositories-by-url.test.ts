@@ -293,6 +293,20 @@ describe('a workspace of a repository by url', () => {
     expect(await over(out.trim())).toMatchObject({ workspace: null, error: { code: 'REF_UNKNOWN' } })
   })
 
+  it('has the names of SHA-256 where the repository has', async () => {
+    const dir = path.join(place, 'long.git')
+    execFileSync('git', ['init', '--quiet', '--bare', '--object-format=sha256', '--initial-branch=main', dir])
+    const as = ['-c', 'user.name=you', '-c', 'user.email=you@localhost', '--git-dir', dir]
+    const tree = execFileSync('git', ['--git-dir', dir, 'mktree'], { input: '', encoding: 'utf8' }).trim()
+    const made = execFileSync('git', [...as, 'commit-tree', '-m', 'first', tree], { encoding: 'utf8' }).trim()
+    execFileSync('git', ['--git-dir', dir, 'update-ref', 'refs/heads/main', made])
+    await begin(null, () => '')
+    const words = ['submit', '--repo', `${server.url}/long.git`, '-q', '--', 'sh', '-c', 'echo hi > hi.txt']
+    const { out } = await tdf(home, ...words)
+    const task = await over(out.trim())
+    expect(task).toMatchObject({ status: 'completed', repo: { baseCommit: made }, result: { filesChanged: 1 } })
+  })
+
   it('is cloned by the node itself where the configuration says so', async () => {
     await begin(null, () => '[repositories]\nfetch = "node"\n')
     const id = await submit([], 'git remote get-url origin > at.txt')
