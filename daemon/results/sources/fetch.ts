@@ -3,9 +3,8 @@
  * here yet is fetched. Objects are checked as they come in, and the commit is named only when all of it is here.
  */
 import { TdfError } from '../../../src/core/errors.ts'
-import { kindOfFailure } from '../../../src/core/git-failures.ts'
 import { HARMLESS } from '../../../src/platform/bundle.ts'
-import { withoutPasswords } from '../../../src/platform/git.ts'
+import { kindOfFailure, withoutPasswords } from '../../../src/platform/git.ts'
 import type { RunResult } from '../../../src/platform/process.ts'
 import { BASES } from '../git-results.ts'
 import type { Repository } from '../repository.ts'
