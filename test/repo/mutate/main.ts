@@ -3,7 +3,7 @@
  * instrumenter makes to the sources under PATH is tried alone against the suites that reach it; one that no test notices
  * survives. Stryker's own runner for Vitest needs worker threads, in which libsql does not work: hence this one.
  */
-import { readdirSync, statSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Found, quickPass } from './quick.ts'
@@ -38,7 +38,9 @@ if (homeless.length > 0) {
 
 const mutants = await makeTree(files)
 console.log(`${mutants.length} mutants in ${files.length} files`)
-const tests = [...new Set(files.flatMap(file => rowOf(file)?.suites ?? []).flatMap(testsIn))]
+const tests = [...new Set(files.flatMap(file => rowOf(file)?.suites ?? []).flatMap(testsIn))].sort(
+  (a, b) => Number(isSlow(a)) - Number(isSlow(b)),
+)
 const chosen = sampled(mutants, Number(values.sample), Number(values.seed))
 const found = await quickPass(
   tests,
@@ -54,6 +56,11 @@ function filesIn(name: string): string[] {
 
 function testsIn(name: string): string[] {
   return filesIn(name).filter(file => /\.test\.tsx?$/.test(file))
+}
+
+/** Tests of one rule are many times quicker than those over a whole daemon, and notice most mutants. */
+function isSlow(test: string): boolean {
+  return /support\/daemon|simulation/.test(readFileSync(test, 'utf8'))
 }
 
 /** `count` of each room, the same ones for the same seed; 0: all. */

@@ -20,16 +20,21 @@ export const ROWS: readonly Row[] = [
   },
   {
     room: 'daemon/engine',
-    suites: [`${UNIT}/daemon`, 'test/system/faults', 'test/sim/simulation.test.ts', 'test/sim/power-cut.test.ts'],
+    suites: [`${UNIT}/daemon/engine`, `${UNIT}/daemon/steps`, `${UNIT}/daemon/api`, 'test/sim/simulation.test.ts'],
   },
-  { room: 'daemon/placement', suites: [`${UNIT}/daemon/placement`, `${UNIT}/daemon`, 'test/sim/simulation.test.ts'] },
+  { room: 'daemon/placement', suites: [`${UNIT}/daemon/placement`, 'test/sim/simulation.test.ts'] },
   {
     room: 'daemon/nodes',
-    suites: [`${UNIT}/daemon`, 'test/sim/simulation.test.ts', 'test/sim/hetzner.test.ts', 'test/system/faults'],
+    suites: [`${UNIT}/daemon/nodes`, 'test/sim/simulation.test.ts', 'test/sim/hetzner.test.ts'],
   },
   {
     room: 'daemon/sweeps',
-    suites: [`${UNIT}/daemon/sweeps`, 'test/sim/simulation.test.ts', 'test/sim/hetzner.test.ts', 'test/system/faults'],
+    suites: [
+      `${UNIT}/daemon/sweeps`,
+      `${UNIT}/daemon/reporting`,
+      'test/sim/simulation.test.ts',
+      'test/sim/hetzner.test.ts',
+    ],
   },
   { room: 'daemon/results', suites: [`${UNIT}/daemon/results`] },
   { room: 'src/store', suites: [`${UNIT}/src/store`, 'test/repo/upgrade.test.ts'] },

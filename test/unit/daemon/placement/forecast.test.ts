@@ -36,7 +36,9 @@ describe('a task that is not submitted yet', () => {
     sql().run("update nodes set status = 'destroyed', price_per_hour = 0.25")
     expect(foresee({ size: 'medium', location: 'nbg1' })).toEqual({ ...ordered, pricePerHour: 0.25 })
     expect(foresee({ size: 'large', location: 'nbg1' })).toEqual({ ...ordered, size: 'large' })
-    sql().run('update nodes set price_per_hour = null')
+    sql().run("update nodes set price_per_hour = 9, size = 'large', provider = 'static'")
+    expect(foresee({ size: 'large', location: 'nbg1' })).toEqual({ ...ordered, size: 'large' })
+    sql().run("update nodes set price_per_hour = null, size = 'medium', provider = 'hetzner'")
     expect(foresee({ size: 'medium', location: 'nbg1' })).toEqual(ordered)
   })
 

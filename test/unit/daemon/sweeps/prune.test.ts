@@ -1,0 +1,96 @@
+/** What is out of retention goes, and nothing else: rows, failures, uploads, downloads, packs, logs. */
+import { existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { prune } from '../../../../daemon/sweeps/prune.ts'
+import type { SweepParts } from '../../../../daemon/sweeps/run.ts'
+import { addBundle, readBundle } from '../../../../src/store/tables/bundles.ts'
+import { DAY, HOUR, type Lives, lives, MIN } from '../../../support/daemon/lives.ts'
+
+let all: Lives
+const asked: unknown[][] = []
+beforeEach(async () => {
+  all = await lives()
+  asked.length = 0
+})
+afterEach(() => all.end())
+
+const now = () => all.life.world.clock.now()
+function sweep(signal = new AbortController().signal) {
+  const observability = {
+    prune: (...about: unknown[]) => {
+      asked.push(about)
+      return 3
+    },
+  }
+  return prune.run(all.life.engine, { stateDir: all.out.dir, observability } as unknown as SweepParts, signal)
+}
+/** A file, or a folder with one, of which nothing was touched for so long. */
+function left(folder: string, name: string, ageMs: number, isFolder = false): string {
+  const file = path.join(all.out.dir, folder, name)
+  mkdirSync(isFolder ? file : path.dirname(file), { recursive: true })
+  writeFileSync(isFolder ? path.join(file, 'one') : file, 'x')
+  const at = (now() - ageMs) / 1_000
+  utimesSync(file, at, at)
+  return file
+}
+const none = { events: 0, signals: 0, failures: 3, bundles: 0, files: 0, packs: 0, logs: 0 }
+
+it('nothing goes where nothing is too old, and folders that are not there are no fault', async () => {
+  expect(await sweep()).toEqual(none)
+  const { retention } = all.life.engine.config
+  expect(asked).toEqual([[now() - retention.errors, retention.errorsRows]])
+})
+
+it('downloads that were left for an hour go, logs when their time is over', async () => {
+  const { retention } = all.life.engine.config
+  const files = [
+    left('downloads', 'young', HOUR - MIN),
+    left('downloads', 'old', HOUR),
+    left('logs', 'young', retention.logs - MIN),
+    left('logs', 'old', retention.logs + MIN, true),
+  ]
+  expect(await sweep()).toEqual({ ...none, files: 1, logs: 1 })
+  expect(files.map(file => existsSync(file))).toEqual([true, false, true, false])
+})
+
+it('an upload goes a week after it was last used, its row before its file', async () => {
+  const { engine } = all.life
+  const put = (sha256: string, ageMs: number) => {
+    addBundle(engine.store.sql, { sha256, bytes: 1, commit: 'c', ref: 'r' }, now() - ageMs)
+    writeFileSync(engine.bundleFile(sha256), 'x')
+  }
+  put('young', 7 * DAY - MIN)
+  put('old', 7 * DAY + MIN)
+  expect(await sweep()).toEqual({ ...none, bundles: 1 })
+  expect(['young', 'old'].map(sha => existsSync(engine.bundleFile(sha)))).toEqual([true, false])
+  expect(['young', 'old'].map(sha => readBundle(engine.store.sql, sha)?.bytes)).toEqual([1, undefined])
+})
+
+it('the bundle of a resumed attempt stays as long as the attempt is not over', async () => {
+  const id = await all.submit({}, { hangs: true, busy: true })
+  await all.until(() => all.life.task(id).step === 'running', HOUR)
+  const packs = ['task-1-1.bundle', 'task-1-2.bundle', 'other-1.bundle']
+  for (const name of packs) left('packs', name, 0)
+  expect(await sweep()).toMatchObject({ packs: 2 })
+  expect(readdirSync(path.join(all.out.dir, 'packs'))).toEqual(['task-1-1.bundle'])
+})
+
+it('rows of the journal and signals go when their time is over, in batches', async () => {
+  const { engine } = all.life
+  const { store, config } = engine
+  const old = now() - config.retention.journal - MIN
+  await store.commit(() => {
+    for (let row = 0; row < 2_500; row++) store.append({ type: 'task.removed', taskId: 'x', data: {} }, old)
+    const signal = 'insert into inbox (task_id, attempt, kind, dedupe, payload, at, consumed) values'
+    for (const at of [old, now()]) store.sql.run(`${signal} ('x', 1, 'cancel', ?, '{}', ?, 1)`, `d${at}`, at)
+  })
+  store.sql.run('update events set at = ?', old)
+  const rows = Number(store.sql.one('select count(*) as rows from events')?.rows)
+  await store.commit(() => store.append({ type: 'task.removed', taskId: 'x', data: {} }, now()))
+  const stopped = new AbortController()
+  stopped.abort()
+  expect(await sweep(stopped.signal)).toMatchObject({ events: 0, signals: 0 })
+  expect(await sweep()).toMatchObject({ events: rows, signals: 1 })
+  expect(await sweep()).toMatchObject({ events: 0, signals: 0 })
+})
