@@ -39,7 +39,7 @@ if (homeless.length > 0) {
 const mutants = await makeTree(files)
 console.log(`${mutants.length} mutants in ${files.length} files`)
 const tests = [...new Set(files.flatMap(file => rowOf(file)?.suites ?? []).flatMap(testsIn))].sort(
-  (a, b) => Number(isSlow(a)) - Number(isSlow(b)),
+  (a, b) => slowness(a) - slowness(b),
 )
 const chosen = sampled(mutants, Number(values.sample), Number(values.seed))
 const found = await quickPass(
@@ -58,9 +58,10 @@ function testsIn(name: string): string[] {
   return filesIn(name).filter(file => /\.test\.tsx?$/.test(file))
 }
 
-/** Tests of one rule are many times quicker than those over a whole daemon, and notice most mutants. */
-function isSlow(test: string): boolean {
-  return /support\/daemon|simulation/.test(readFileSync(test, 'utf8'))
+/** Tests of one rule are many times quicker than those over a whole daemon, and notice most mutants; simulations come last. */
+function slowness(test: string): number {
+  if (test.startsWith('test/sim/')) return 2
+  return readFileSync(test, 'utf8').includes('support/daemon') ? 1 : 0
 }
 
 /** `count` of each room, the same ones for the same seed; 0: all. */

@@ -58,6 +58,16 @@ describe('the queue', () => {
     expect(ids(queue)).toEqual(['t2.1', 't4.1'])
   })
 
+  it('has nobody to lose when it is empty or not in order yet', () => {
+    const queue = createQueue()
+    queue.add(request(2))
+    queue.add(request(1))
+    queue.remove({ id: 't2', attempt: 1 })
+    queue.remove({ id: 't1', attempt: 1 })
+    queue.remove({ id: 't1', attempt: 1 })
+    expect(ids(queue)).toEqual([])
+  })
+
   it('is not sorted again for a task that comes last, or for the first one that leaves', () => {
     const queue = createQueue()
     queue.add(request(1))
