@@ -66,6 +66,7 @@ describe('a result', () => {
     scene.task = { ...scene.task, spec: { ...scene.task.spec, repo } }
     gives(scene.commit({ 'a.txt': 'two\n' }))
     expect((await bring()).result).toMatchObject({ ahead: 1, filesChanged: 1 })
+    expect(scene.had).toEqual([scene.base])
     expect(await scene.home('for-each-ref', '--format=%(refname)', 'refs/tdf-base')).toBe(`refs/tdf-base/${scene.base}`)
   })
 
@@ -204,11 +205,18 @@ it('work that comes after a verdict stands beside the commit that was judged', a
   const { result } = await bring()
   const task = { ...scene.task, result, facts: { kept: true } }
   expect((await bring(task)).salvage).toMatchObject({ commit: judged, saved: [] })
-  gives(late)
+  gives(late, { '-heads/x': late })
+  const x = { ...besideRef(`${scene.ref}-heads/x`, 'branch', 'x', late), ahead: 0 }
   for (const _ of [1, 2]) {
     const { salvage, result: described } = await bring(task)
     const beside = { ...besideRef(`${scene.ref}-others/late`, 'branch', 'late', late), ahead: 1 }
-    expect([salvage.commit, salvage.saved, described.commit]).toEqual([judged, [beside], judged])
-    expect(await scene.refs()).toEqual({ [scene.ref]: judged, [`${scene.ref}-others/late`]: late })
+    expect([salvage.commit, salvage.saved, described.commit]).toEqual([judged, [x, beside], judged])
+    expect(await scene.refs()).toEqual({ [scene.ref]: judged, [x.ref]: late, [beside.ref]: late })
   }
+})
+
+it('work that is kept for a verdict that was never given is the result', async () => {
+  gives(scene.commit({ 'a.txt': 'two\n' }))
+  const { salvage } = await bring({ ...scene.task, facts: { kept: true } })
+  expect(salvage.commit).toBe(scene.says.commit)
 })

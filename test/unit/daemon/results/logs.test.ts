@@ -47,8 +47,13 @@ describe('a log', () => {
   it('without end is cut at its bound, says so once, and is asked for no more', async () => {
     const limit = 10 + 2 * LOG_TAIL_BYTES
     const logs = logFiles(folder, 10)
-    const endless = async () => ({ bytes: Buffer.alloc(5_000, 'x') })
+    let reads = 0
+    const endless = async () => {
+      reads += 1
+      return { bytes: Buffer.alloc(5_000, 'x') }
+    }
     await logs.keep(ATTEMPT, 's1', endless)
+    expect(reads).toBe(Math.ceil(limit / 5_000) + 1)
     const mark = `\n[tdf: output beyond ${limit} bytes was not kept]\n`
     expect(text()).toBe('x'.repeat(limit) + mark)
     await logs.keep(ATTEMPT, 's1', async () => {

@@ -30,6 +30,8 @@ export interface ResultsScene {
   ref: string
   /** What the agent was asked: `salvage REF [live]`, `bundle REF`. */
   asked: string[]
+  /** What the last bundle could leave out. */
+  had: readonly string[]
   /** The refs that the next bundle names, with their commits; none: there is nothing new. */
   gives: Map<string, string>
   /** What the agent says was saved. */
@@ -64,6 +66,7 @@ export function resultsScene(room: { assertRoom(): void } = { assertRoom() {} })
     },
     async bundle(_workspace: string, name: string, have: readonly string[], file: string) {
       scene.asked.push(`bundle ${name}`)
+      scene.had = have
       if (scene.gives.size === 0) return false
       for (const [given, oid] of scene.gives) gitIn(node, 'update-ref', given, oid)
       const known = have.filter(oid => gitIn(node, 'cat-file', '--batch-check', '--batch-all-objects').includes(oid))
@@ -74,7 +77,7 @@ export function resultsScene(room: { assertRoom(): void } = { assertRoom() {} })
   }
 
   const scene: ResultsScene = {
-    ...{ root, results, node, base, task, ref, asked: [], gives: new Map() },
+    ...{ root, results, node, base, task, ref, asked: [], had: [], gives: new Map() },
     says: { commit: base, baseCommit: base, ahead: 0, salvaged: false, saved: [], leftOut: [] },
     // The parts of the client that results use.
     agent: agent as unknown as AgentClient,

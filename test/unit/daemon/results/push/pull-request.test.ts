@@ -73,6 +73,12 @@ describe('a command of the user', () => {
     )
   })
 
+  it('tells a reviewer what was asked where there is no result to speak of', async () => {
+    const spec = { ...aTask().spec, prompt: '  do this\n' }
+    await byCommand('cat > "$1/body"', request({ result: null, spec }))
+    expect(seen('body')).toMatch(/^do this\n\n---\n.* verified\. No check was run\.\n$/)
+  })
+
   it.each([
     ['75 is tried again', 'echo " busy " >&2; exit 75', 'failed', 'busy'],
     ['1 is final', 'echo never >&2; exit 1', 'refused', 'never'],

@@ -149,9 +149,7 @@ describe('a push', () => {
     const parts = {} as Parameters<Pusher['sweep']['run']>[1]
     const { signal } = new AbortController()
     await pusher.sweep.run(life.engine, parts, signal)
-    await pusher.sweep.run(life.engine, parts, signal)
-    await pusher.now(id)
-    expect(stored()).toMatchObject({ state: 'pushed', tries: 1 })
+    await expect.poll(() => stored(), { timeout: 60_000 }).toMatchObject({ state: 'pushed', tries: 1 })
     await ask({ branch: 'tdf/other' })
     await pusher.sweep.run(life.engine, parts, signal)
     await pusher.stop()

@@ -84,6 +84,9 @@ describe('what is said of a machine', () => {
 
   it('when it runs: its address', async () => {
     const node = await ordered('one')
+    const lease = String((world.clock.now() + 3_600_000) / 1_000)
+    expect(serverOf('one')).toMatchObject({ userData: '#cloud-config\nhostname: one\n' })
+    expect(serverOf('one').labels).toEqual({ ...labels('one'), 'tdf-lease': lease })
     await world.clock.advance(20_000)
     const { address, id, created } = serverOf('one')
     expect(await provider.find(node, signal)).toEqual({
