@@ -25,7 +25,12 @@ export const ROWS: readonly Row[] = [
   { room: 'daemon/placement', suites: [`${UNIT}/daemon/placement`, 'test/sim/simulation.test.ts'] },
   {
     room: 'daemon/nodes',
-    suites: [`${UNIT}/daemon/nodes`, 'test/sim/simulation.test.ts', 'test/sim/hetzner.test.ts'],
+    suites: [
+      `${UNIT}/daemon/nodes`,
+      'test/system/faults/node.test.ts',
+      'test/sim/simulation.test.ts',
+      'test/sim/hetzner.test.ts',
+    ],
   },
   {
     room: 'daemon/sweeps',
