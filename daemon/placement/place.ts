@@ -89,17 +89,25 @@ export function assign(
   return placements
 }
 
+type Place = Pick<NodeCapacity, 'name' | 'provider' | 'location' | 'size'>
+
+/** Why a task may not run on a node at all; null when it may. */
+export function mismatch(request: PlacementRequest, place: Place): string | null {
+  if (request.node !== null && request.node !== place.name) return rejections.otherNode(request.node)
+  if (request.provider !== null && request.provider !== place.provider)
+    return rejections.otherProvider(request.provider)
+  if (request.location !== null && place.location !== null && request.location !== place.location) {
+    return rejections.location(place.location, request.location)
+  }
+  if (request.size !== null && rank(place.size) < rank(request.size)) return rejections.size(place.size, request.size)
+  return null
+}
+
 /** Why a node does not take a task; null when it does. `slots` are looked at last: everything else would stay. */
 export function rejection(request: PlacementRequest, capacity: NodeCapacity, config: Config): string | null {
   const { nodes } = config
-  if (request.node !== null && request.node !== capacity.name) return rejections.otherNode(request.node)
-  if (request.provider !== null && request.provider !== capacity.provider)
-    return rejections.otherProvider(request.provider)
-  if (request.location !== null && capacity.location !== null && request.location !== capacity.location) {
-    return rejections.location(capacity.location, request.location)
-  }
-  if (request.size !== null && rank(capacity.size) < rank(request.size))
-    return rejections.size(capacity.size, request.size)
+  const misfit = mismatch(request, capacity)
+  if (misfit !== null) return misfit
   if (!canPlace(capacity)) return rejections.status(capacity.status)
   if (capacity.silentMs !== null && isStale(capacity.silentMs, config)) {
     return rejections.silence(capacity.silentMs)

@@ -60,10 +60,11 @@ export async function reach(engine: Engine, node: ReadNode, signal: AbortSignal)
   return engine.agents.of({ ...node, ...handshaken }, signal)
 }
 
-/** A task has the workspace, or is about to. */
+/** A task has the workspace on this node, or is about to. */
 function isSpokenFor({ store: { sql } }: Engine, node: ReadNode, workspace: AgentWorkspace): boolean {
   const { workspaceId, taskId, attempt } = workspace
-  if (readWorkspace(sql, workspaceId)?.releasedAt === null) return true
+  const placed = readWorkspace(sql, workspaceId)
+  if (placed?.nodeName === node.name && placed.releasedAt === null) return true
   return reservationOf(sql, { id: taskId, attempt })?.nodeName === node.name
 }
 
@@ -78,7 +79,7 @@ async function save(
   if (status === 'creating' || status === 'failed') return false
   await client.stopWorkspace(workspaceId)
   const task = readAttempt(engine.store.sql, { id: taskId, attempt })
-  if (task && hasNoWork(task)) {
+  if (task && hasNoWork(task) && !isElsewhere(engine, task, workspaceId, node)) {
     const saved = await bringHome(engine, { ...task, workspaceId }, client)
     await engine.store.commit(() => fillIn(engine, task, node.name, saved))
     return true
@@ -96,6 +97,12 @@ async function save(
 
 /** One that still runs, or goes on, comes to a result of its own: that is never replaced. */
 const hasNoWork = ({ step, result, facts }: Task) => step === null && result === null && !facts.saved
+
+/** A row says that the work was begun on another node. */
+function isElsewhere({ store }: Engine, task: Task, workspaceId: string, { name }: ReadNode): boolean {
+  const placed = readWorkspace(store.sql, workspaceId)?.nodeName ?? task.nodeName ?? name
+  return placed !== name
+}
 
 async function release(engine: Engine, { name }: ReadNode, reason: string): Promise<void> {
   const { store, world } = engine

@@ -16,6 +16,7 @@ import { obstacles } from '../../src/text/waiting.ts'
 import { placementRequest } from '../engine/attempts.ts'
 import { saveNode } from '../engine/save-node.ts'
 import { giveSlot, WAITS } from '../placement/pass.ts'
+import { mismatch } from '../placement/place.ts'
 import type { Engine } from '../services.ts'
 import { adopt, reach } from './recover.ts'
 import type { Report, Sweep } from './run.ts'
@@ -116,8 +117,10 @@ function keep(engine: Engine, name: string, workspaces: readonly AgentWorkspace[
   const now = world.clock.now()
   const node = readNode(store.sql, name)
   if (!node) return 0
-  const tasks = workspaces.flatMap(workspace => ownerOf(engine, workspace) ?? [])
-  const rest = workspaces.filter(one => !ownerOf(engine, one) && !readWorkspace(store.sql, one.workspaceId))
+  const tasks = workspaces.flatMap(workspace => ownerOf(engine, node, workspace) ?? [])
+  const rest = workspaces.filter(
+    one => !ownerOf(engine, node, one) && readWorkspace(store.sql, one.workspaceId)?.nodeName !== name,
+  )
   // Workspaces of unknown tasks are saved by the sweep of machines; until then the node takes no other work and stays.
   const { adopted: _, ...served } = node.facts
   const facts = rest.length > 0 ? { ...served, adopted: true } : served
@@ -138,13 +141,14 @@ function keep(engine: Engine, name: string, workspaces: readonly AgentWorkspace[
   return tasks.length
 }
 
-/** The task that waits for a slot and would have made this very workspace. */
-function ownerOf({ store }: Engine, workspace: AgentWorkspace): Task | undefined {
+/** The task that waits for a slot and would have made this very workspace, where it may run on this node. */
+function ownerOf({ store: { sql } }: Engine, node: ReadNode, workspace: AgentWorkspace): Task | undefined {
   const { workspaceId, taskId, attempt, status } = workspace
-  const task = readAttempt(store.sql, { id: taskId, attempt })
+  const task = readAttempt(sql, { id: taskId, attempt })
   const waits = task?.status === 'queued' && task.workspaceId === null && WAITS.includes(task.step)
   const isAlive = status === 'creating' || status === 'ready'
-  return waits && isAlive && workspaceIdOf(taskId, attempt, task.placement) === workspaceId ? task : undefined
+  if (!waits || !isAlive || workspaceIdOf(taskId, attempt, task.placement) !== workspaceId) return undefined
+  return mismatch(placementRequest(sql, task), node) === null ? task : undefined
 }
 
 async function goOn({ engine, failures }: Round): Promise<void> {
