@@ -55,6 +55,9 @@ export function slotOf(agent: Agent, workspace: Workspace): Slot | null {
   return slot
 }
 
+/** The same for what is only looked at: null also when the slot is not there any more. */
+export const knownSlotOf = (agent: Agent, { record }: Workspace) => findSlot(agent, record.slot) ?? null
+
 // --- A slot between two workspaces: no process of its user lives, its home is empty, nothing of it lies in /tmp ---
 
 const SHARED_FOLDERS = ['/tmp', '/var/tmp', '/dev/shm']

@@ -1,13 +1,17 @@
 /** The system's own small programs, with an environment that says nothing but where they are. */
 import process from 'node:process'
 import { type RunOptions, type RunResult, run, runSmall } from '../../platform/process.ts'
+import { asSlot, type Slot } from './slot.ts'
 
+/** As a slot's user it does no more than that user may. */
 export function systemTool(
   file: 'rm' | 'chmod' | 'chown' | 'find',
   args: readonly string[],
   options: Omit<RunOptions, 'env'>,
+  slot: Slot | null = null,
 ): Promise<RunResult> {
-  return run(file, args, { ...options, env: plainEnv() })
+  const [program = file, ...words] = slot === null ? [file, ...args] : asSlot(slot, [file, ...args])
+  return run(program, words, { ...options, env: plainEnv() })
 }
 
 export function makeFifo(path: string, options: Pick<RunOptions, 'cwd' | 'timeoutMs'>): Promise<RunResult> {

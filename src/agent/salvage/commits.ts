@@ -2,6 +2,7 @@
 import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import type { Slot } from '../isolation/slot.ts'
 import { ABOUT, CONVERSATION, conversationFolder } from '../sessions/adapters/conversations.ts'
 import { listSessions, outputPath, readSession, SETUP, sessionFolder } from '../sessions/folder.ts'
 import { readJson } from '../state/durable.ts'
@@ -150,6 +151,8 @@ export interface FilesSaving {
   leaveOut: LeaveOut
   /** Real paths of linked work trees. */
   linkedPaths: readonly Buffer[]
+  /** Whose sessions left the files; null: those of the agent's own user. */
+  slot: Slot | null
   /** How many bytes may still be taken along. */
   bytesLeft: number
 }
@@ -167,7 +170,7 @@ export async function commitFiles(saving: FilesSaving, { tree, start, within, fo
   const { workspace, baseCommit, view, linkedPaths } = saving
   const own: Parameters<LeaveOut>[] = []
   const leaveOut: LeaveOut = (path, kind, about) => own.push([within + path, kind, about])
-  const { closed, repositories } = await oddities(view, tree, leaveOut)
+  const { closed, repositories } = await oddities(view, tree, leaveOut, saving.slot)
   const isAt = (path: Buffer, test: (linked: Buffer, real: Buffer) => boolean) => {
     if (linkedPaths.length === 0) return false
     const real = realOf(path)

@@ -6,6 +6,7 @@ import { LEFT_OUT, type LeftOut, type SavedRef } from '../../core/saved.ts'
 import type { Salvaged } from '../../protocol/salvage.ts'
 import type { Agent } from '../agent.ts'
 import { messageOf } from '../errors.ts'
+import { knownSlotOf } from '../isolation/slots.ts'
 import { listSessions } from '../sessions/folder.ts'
 import { readJson } from '../state/durable.ts'
 import { removeTree } from '../state/remove-tree.ts'
@@ -64,22 +65,21 @@ async function look({ agent, workspace, isLive }: Salvage): Promise<Found> {
   const tree = workTree(workspace)
   const none = { refs: { all: new Map(), stashes: [] }, head: NO_HEAD, linked: [] }
   if (!existsSync(tree)) return { ...none, tree: null, folder: null }
-  if (!isLive) await makeReadable(tree)
+  const uid = knownSlotOf(agent, workspace)?.uid ?? process.getuid?.() ?? 0
+  if (!isLive) await makeReadable(tree, uid)
   const boundary = boundaryOf(tree)
   const folder = findGitFolder(boundary, tree)
   if (!folder) return { ...none, tree, folder }
   const oidLength = (workspace.record.baseCommit ?? '').length
   const refs = readAgentRefs(boundary, folder, oidLength)
-  const slot = agent.slots.find(({ name }) => name === workspace.record.slot)
   const linked = linkedTrees({
-    ...{ boundary, folder, refs, oidLength, isLive },
+    ...{ boundary, folder, refs, oidLength, isLive, uid },
     workTree: realpathSync(tree),
-    uid: slot?.uid ?? process.getuid?.() ?? 0,
     // A session of another user could move the folder under our feet.
-    mayLookOutside: !isLive || slot === undefined,
+    mayLookOutside: !isLive || workspace.record.slot === null,
     isConfined: listSessions(workspace).some(({ request }) => Boolean(request.sandbox)),
   })
-  if (!isLive) for (const { tree: outside } of linked) if (outside !== null) await makeReadable(outside)
+  if (!isLive) for (const { tree: outside } of linked) if (outside !== null) await makeReadable(outside, uid)
   return { tree, folder, refs, head: readAgentHead(boundary, folder, refs, oidLength), linked }
 }
 
@@ -108,7 +108,11 @@ async function openSaving(salvage: Salvage, folder: string, { tree, folder: own,
     leftOut.set(path, { path: shown(path), bytes: bytes ?? null, reason: reason ?? LEFT_OUT[kind].reason, kind })
   }
   const linkedPaths = trees.map(path => realpathSync(path, 'buffer'))
-  return { salvage, workspace, baseCommit, view, keeper, leaveOut, leftOut, linkedPaths, bytesLeft: salvage.bytesMax }
+  const slot = knownSlotOf(agent, workspace)
+  return {
+    ...{ salvage, workspace, baseCommit, view, keeper, leaveOut, leftOut, linkedPaths, slot },
+    bytesLeft: salvage.bytesMax,
+  }
 }
 
 async function saveAll(saving: Saving, found: Found): Promise<Salvaged> {

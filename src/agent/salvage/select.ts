@@ -1,5 +1,6 @@
 /** What of a work tree is taken along, and what stays although it is there: too large, of a kind that git has no word for, ignored. */
 import { readdirSync } from 'node:fs'
+import type { Slot } from '../isolation/slot.ts'
 import { systemTool } from '../isolation/system-tool.ts'
 import { type BytePath, bytes, split } from './listing.ts'
 import { absolute, type Candidate, type LeaveOut, type ScanContext, type TreeScan } from './scan.ts'
@@ -40,11 +41,11 @@ const FIND = { cwd: '/', timeoutMs: 60_000, outputBytesMax: 1024 * 1024, encodin
 const SPECIAL = ['(', '-type', 'p', '-o', '-type', 's', '-o', '-type', 'b', '-o', '-type', 'c', ')']
 const SHUT = ['-type', 'd', '(', '!', '-readable', '-o', '!', '-executable', ')']
 
-/** Gives the user that we are back what it may not read of its own: git records no more of a mode than the x. */
-export async function makeReadable(tree: string): Promise<void> {
+/** Gives a user back what it may not read of its own: git records no more of a mode than the x. */
+export async function makeReadable(tree: string, uid: number): Promise<void> {
   const folders = ['-type', 'd', '!', '-perm', '-u=rwx', '-exec', 'chmod', 'u+rwx', '--', '{}', ';']
   const files = ['-type', 'f', '!', '-perm', '-u=r', '-exec', 'chmod', 'u+r', '--', '{}', '+']
-  const own = ['-user', String(process.getuid?.() ?? 0)]
+  const own = ['-user', String(uid)]
   await systemTool('find', [tree, '-xdev', ...own, '(', ...folders, '-o', ...files, ')'], FIND)
 }
 
@@ -55,8 +56,11 @@ export interface Oddities {
   repositories: BytePath[]
 }
 
-/** What git passes over in silence. What cannot be read and what is special is left out by name, unless it is ignored. */
-export async function oddities(view: View, tree: string, leaveOut: LeaveOut): Promise<Oddities> {
+/**
+ * What git passes over in silence. What cannot be read and what is special is left out by name, unless it is ignored.
+ * A slot's user is asked itself: access(2) does not count the capabilities by which the agent reads its files.
+ */
+export async function oddities(view: View, tree: string, leaveOut: LeaveOut, slot: Slot | null): Promise<Oddities> {
   const print = (letter: string, end = '') => ['-printf', `${letter}%s %p${end}\\0`]
   const found = await systemTool(
     'find',
@@ -66,6 +70,7 @@ export async function oddities(view: View, tree: string, leaveOut: LeaveOut): Pr
       ...['-o', ...SPECIAL, ...print('s')],
     ],
     { ...FIND, cwd: tree },
+    slot?.isVirtual ? null : slot,
   )
   const all = split(found.stdout).map(line => {
     const space = line.indexOf(' ')

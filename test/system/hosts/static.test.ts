@@ -1,11 +1,11 @@
 /** Boxes of one's own, reached by ssh: what tdf brings there, who runs what, and how the work comes home. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ensureKeyPair } from '../../../src/machines/ssh/keys.ts'
 import type { NodeJson } from '../../../src/protocol/control.ts'
 import { type Home, makeHome, makeRepository, tdf, until } from '../../support/daemon/home.ts'
+import { type Box, openBox } from './support/box.ts'
 import type { Machine } from './support/machine.ts'
 import { openSite, type Site } from './support/site.ts'
 
@@ -20,46 +20,28 @@ type = "command"
 command = ["sh", "-c"]
 install = "echo installed >> /root/installs 2>/dev/null || echo installed >> ~/installs"
 `
-const USER_DATA = `#cloud-config
-disable_root: false
-users:
-  - default
-  - name: ci
-    shell: /bin/bash
-runcmd:
-  - install -d -m 0700 -o ci -g ci /home/ci/.ssh
-  - install -m 0600 -o ci -g ci /root/.ssh/authorized_keys /home/ci/.ssh/authorized_keys
-  - sed -i 's/.*ssh-ed25519/ssh-ed25519/' /home/ci/.ssh/authorized_keys
-  - touch /root/ready
-`
-
 let site: Site
 let machine: Machine
 let home: Home
-let keyAgent: ChildProcess
+let box: Box
 let fingerprint: string
 const repository = makeRepository()
 
-const hostKeyFile = () => path.join(machine.root, 'etc/ssh/ssh_host_ed25519_key.pub')
 const nodeOf = (name: string) => home.client.call<NodeJson>({ path: `/nodes/${name}` })
 
 beforeAll(async () => {
   site = openSite()
   home = makeHome(CONFIG)
-  const key = await ensureKeyPair(path.join(home.dir, 'key'), 'you')
-  machine = site.machine({ name: 'box', userData: USER_DATA, publicKeys: [key.publicKey] })
-  const socket = path.join(home.dir, 'key-agent')
-  keyAgent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' })
-  await until('the key agent listens', () => existsSync(socket))
-  execFileSync('ssh-add', ['-q', key.file], { env: { SSH_AUTH_SOCK: socket, PATH: process.env.PATH }, stdio: 'ignore' })
-  await until('its first boot is over', () => existsSync(path.join(machine.root, 'root/ready')), 120_000)
-  fingerprint = execFileSync('ssh-keygen', ['-l', '-f', hostKeyFile()]).toString().split(' ')[1] ?? ''
-  await home.start({ SSH_AUTH_SOCK: socket })
+  box = await openBox(site, home.dir)
+  const { machine: made, fingerprint: known, env } = box
+  machine = made
+  fingerprint = known
+  await home.start(env)
 }, 900_000)
 
 afterAll(async () => {
   await home?.remove()
-  keyAgent?.kill()
+  box?.remove()
   await site?.remove()
   repository.remove()
 }, 60_000)
@@ -148,7 +130,7 @@ describe('a box of your own', () => {
     await until('the command runs', async () => (await home.task(id)).step === 'running', 60_000)
     const { command } = await home.client.call<{ command: string[] }>({ path: `/tasks/${id}/shell` })
     const [file = '', ...args] = command
-    const env = { PATH: process.env.PATH, HOME: home.dir, SSH_AUTH_SOCK: path.join(home.dir, 'key-agent') }
+    const env = { PATH: process.env.PATH, HOME: home.dir, ...box.env }
     const said = execFileSync(file, args, { env, input: 'id -un; pwd; exit\n' }).toString()
     expect(said).toMatch(/tdf-slot\d/)
     expect(said).toContain('/work')

@@ -13,6 +13,8 @@ export interface MachineCloud {
   machine(serverName: string): Machine
   /** Every server that was ever made, in order, as it was ordered. */
   ordered: readonly FakeServer[]
+  /** Where its machines stand, for one beside them that nobody ordered. */
+  site: Site
   remove(): Promise<void>
 }
 
@@ -43,7 +45,7 @@ export async function openCloud({
   })
   const { endpoint, stop } = await listenHetzner(cloud)
   return {
-    ...{ cloud, endpoint, ordered },
+    ...{ cloud, endpoint, ordered, site },
     machine(name) {
       const machine = machines.get(name)
       if (!machine) throw new Error(`no server ${name} was ever made`)

@@ -3,11 +3,20 @@
  * of it is at home, blob by blob, or named. The machine that is lost after a checkpoint is in checkpoints.test.ts.
  */
 import { execFileSync } from 'node:child_process'
-import { chownSync, existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { chownSync, existsSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { TaskJson } from '../../../../src/protocol/control.ts'
 import { type Home, makeHome, makeRepository, tdf, tdfWith, until } from '../../../support/daemon/home.ts'
+import {
+  COSTLY_AGENT,
+  type End,
+  ends,
+  expectAllHome,
+  LEAVE,
+  submitRun,
+  untilLeft,
+} from '../../../support/daemon/leavings.ts'
 
 const isRoot = process.getuid?.() === 0
 const ORDINARY = 65_534
@@ -16,67 +25,18 @@ const WHO = [
   ...(isRoot ? [{ who: 'an ordinary user', uid: ORDINARY }] : []),
 ]
 
-const commit = (name: string) => `echo ${name} > ${name}; git add ${name}; git commit -qm ${name}`
-
-/** Leaves one of each, and HEAD where it began. */
-const LEAVE = [
-  `git checkout -q -b side; ${commit('on-side')}; git checkout -q -`,
-  'echo s > README.md; echo new > in-stash; git stash -q -u',
-  `git checkout -q --detach; ${commit('detached')}; git checkout -q -`,
-  `${commit('undone')}; git reset -q --hard HEAD~1`,
-  `printf '.claude/\\n*.log\\n' >> .git/info/exclude`,
-  `git worktree add -q .claude/worktrees/deep -b deep; (cd .claude/worktrees/deep; ${commit('deep')}; echo l > loose)`,
-  'git worktree add -q --detach ../outside; (cd ../outside; echo o > outer)',
-  'echo f > shut; chmod 000 shut; mkdir closed; echo c > closed/in; chmod 000 closed; echo d > plain',
-  'mkfifo pipe; echo printed',
-].join('\n')
-
-/** Each blob that has to be at home, by what holds it. */
-const BLOBS: [name: RegExp, file: string, text: string][] = [
-  [/^result$/, 'shut', 'f\n'],
-  [/^result$/, 'closed/in', 'c\n'],
-  [/^result$/, 'plain', 'd\n'],
-  [/^side$/, 'on-side', 'on-side\n'],
-  [/^stash@\{0\}$/, 'README.md', 's\n'],
-  [/^left-behind-\d$/, 'detached', 'detached\n'],
-  [/^left-behind-\d$/, 'undone', 'undone\n'],
-  [/^deep$/, 'deep', 'deep\n'],
-  [/deep$/, 'loose', 'l\n'],
-  [/outside$/, 'outer', 'o\n'],
-]
-
 const TALKER = [
   process.execPath,
   'test/fakes/talking-agent.mjs',
   '{"ms":20,"says":{"resumeRef":"conversation-1"}}',
 ].map(word => (word.endsWith('.mjs') ? path.join(import.meta.dirname, '../../../..', word) : word))
 
-const RESULT = (outcome: object) =>
-  `printf '%s\\n' '${JSON.stringify({ type: 'result', subtype: 'success', is_error: false, result: 'ok', session_id: 'c', total_cost_usd: 9, usage: {}, ...outcome })}'`
-
-const ENDS: { end: string; verdict: string; script: string; options?: string[]; agent?: boolean; cancel?: boolean }[] =
-  [
-    { end: 'done', verdict: 'unverified', script: LEAVE },
-    { end: 'failed', verdict: 'agent_error', script: `${LEAVE}\nexit 3` },
-    { end: 'a check that failed', verdict: 'check_failed', script: LEAVE, options: ['--check', 'false'] },
-    { end: 'cancelled', verdict: 'cancelled', script: `${LEAVE}\ntouch ../left; exec sleep 600`, cancel: true },
-    { end: 'a time limit', verdict: 'timeout', script: `${LEAVE}\nexec sleep 600`, options: ['--timeout', '15s'] },
-    {
-      end: 'a budget',
-      verdict: 'budget',
-      script: `${LEAVE}\n${RESULT({})}\nexec sleep 600`,
-      options: ['--max-cost', '1'],
-      agent: true,
-    },
-  ]
-
 describe.each(WHO)('what an agent of $who left', ({ uid }) => {
   let home: Home
   let repo: ReturnType<typeof makeRepository>
 
   beforeAll(async () => {
-    const agents = `[agents.fake]\ntype = "claude"\ncommand = ["sh", "-c", "exec sh $HOME/script"]
-[agents.talker]\ntype = "claude"\ncommand = ${JSON.stringify(TALKER)}\nenv = ["CLAUDE_CONFIG_DIR"]\n`
+    const agents = `${COSTLY_AGENT}[agents.talker]\ntype = "claude"\ncommand = ${JSON.stringify(TALKER)}\nenv = ["CLAUDE_CONFIG_DIR"]\n`
     home = makeHome(`[runner]\nreconcile_interval = "1s"\n${agents}`, uid === undefined ? {} : { uid })
     repo = makeRepository(uid)
     await home.start({ CLAUDE_CONFIG_DIR: path.join(home.dir, 'conversations') })
@@ -86,68 +46,25 @@ describe.each(WHO)('what an agent of $who left', ({ uid }) => {
     repo.remove()
   }, 60_000)
 
-  async function submit({ script, options = [], agent, end }: (typeof ENDS)[number]): Promise<string> {
-    const branch = `result-${end.replaceAll(' ', '-')}`
-    const words = ['submit', 'x', '--repo', repo.dir, '-q', '--output-branch', branch, ...options]
-    writeFileSync(path.join(home.dir, 'script'), script, { mode: 0o644 })
-    const how = agent ? ['--agent', 'fake'] : ['--', 'sh', '-c', script]
-    const { out, err } = await tdf(home, ...words, ...how)
-    expect(err).not.toContain('error')
-    return out.trim()
-  }
+  const submit = (run: End) =>
+    submitRun(home, repo.dir, run, '--output-branch', `result-${run.end.replaceAll(' ', '-')}`)
 
   async function ended(id: string): Promise<TaskJson> {
     await until('it is over', async () => (await home.task(id)).cleanup === 'done', 120_000)
     return home.task(id)
   }
 
-  function atHome(task: TaskJson): string[] {
-    const results = path.join(home.dir, 'state', 'results')
-    const [repository = ''] = readdirSync(results).filter(name => name.endsWith('.git'))
-    const git = (...args: string[]) =>
-      execFileSync('git', ['-c', 'safe.directory=*', '--git-dir', path.join(results, repository), ...args], {
-        encoding: 'utf8',
-        env: { ...process.env, GIT_CONFIG_COUNT: '1', GIT_CONFIG_KEY_0: 'safe.directory', GIT_CONFIG_VALUE_0: '*' },
-        stdio: ['ignore', 'pipe', 'ignore'],
-      })
-    const holders = [{ name: 'result', commit: task.result?.commit ?? '' }, ...task.saved]
-    git('fsck', '--connectivity-only')
-    const found = (name: RegExp, file: string, text: string) =>
-      holders
-        .filter(holder => name.test(holder.name))
-        .some(holder => {
-          try {
-            return git('show', `${holder.commit}:${file}`) === text
-          } catch {
-            return false
-          }
-        })
-    const missing = BLOBS.filter(([name, file, text]) => !found(name, file, text)).map(([, file]) => file)
-    const stash = task.saved.find(({ kind }) => kind === 'stash')
-    const untracked = stash ? git('show', `${stash.commit}^3:in-stash`) : ''
-    return untracked === 'new\n' ? missing : [...missing, 'in-stash']
-  }
-
-  it.each(ENDS)('is at home or named when the run ends by: $end', async row => {
-    const id = await submit(row)
-    if (row.cancel) {
-      const workspaces = path.join(home.dir, 'state', 'agent', 'workspaces')
-      const isLeft = () =>
-        readdirSync(workspaces).some(name => readdirSync(path.join(workspaces, name)).includes('left'))
-      await until('it has left everything', isLeft)
+  it.each(ends('15s'))('is at home or named when the run ends by: $end', async run => {
+    const id = await submit(run)
+    if (run.end === 'cancelled') {
+      await untilLeft(home, id)
       await tdf(home, 'cancel', id)
     }
-    const task = await ended(id)
-    expect(task).toMatchObject({ verdict: row.verdict, result: { ahead: 1, salvaged: true } })
-    expect(atHome(task)).toEqual([])
-    expect(task.leftOut).toEqual([{ path: 'pipe', bytes: null, reason: expect.any(String) }])
-    expect((await tdf(home, 'logs', id)).out).toContain('printed')
-    const shown = (await tdf(home, 'show', id)).out
-    for (const word of ['side (1 commit)', 'stash@{0}', `tdf pull ${id} --all`, 'pipe: ']) expect(shown).toContain(word)
+    await expectAllHome(home, await ended(id), run.verdict)
   })
 
   it('is fetched by its name, or all at once', async () => {
-    const id = await submit({ end: 'pulled', verdict: 'unverified', script: LEAVE })
+    const id = await submit({ end: 'pulled', verdict: 'unverified', script: LEAVE, options: [] })
     await ended(id)
     const one = await tdfWith(home, { cwd: repo.dir }, 'pull', id, '--branch', 'side')
     expect([one.code, one.out.trim()]).toEqual([0, 'side'])
@@ -170,10 +87,10 @@ describe.each(WHO)('what an agent of $who left', ({ uid }) => {
   })
 
   it('is nothing at all when nothing was made, and what is ignored is a hint', async () => {
-    const nothing = await submit({ end: 'nothing', verdict: 'no_change', script: 'true' })
+    const nothing = await submit({ end: 'nothing', verdict: 'no_change', script: 'true', options: [] })
     expect(await ended(nothing)).toMatchObject({ verdict: 'no_change', saved: [], leftOut: [] })
     const script = `echo '*.log' >> .git/info/exclude; printf '*.tmp\\n' > .gitignore; git add .gitignore; git commit -qm i; git reset -q --hard HEAD~1; true`
-    expect(await ended(await submit({ end: 'undone', verdict: 'unverified', script }))).toMatchObject({
+    expect(await ended(await submit({ end: 'undone', verdict: 'unverified', script, options: [] }))).toMatchObject({
       verdict: 'unverified',
       saved: [{ kind: 'branch', ahead: 1 }],
     })
