@@ -8,6 +8,7 @@ import { check } from './check.ts'
 import { type Row, say, writeReport } from './report.ts'
 import { callbackRows } from './rows/callbacks.ts'
 import { dashboardRow } from './rows/dashboard.ts'
+import { floodRow } from './rows/flood.ts'
 import { fill, growthPoints, growthRow } from './rows/growth.ts'
 import { keptRows } from './rows/kept.ts'
 import { localRows } from './rows/local.ts'
@@ -37,6 +38,7 @@ const BENCHES: Record<string, () => Promise<Row[]>> = {
   local: () => localRows(9),
   store: () => storeRows(25),
   streams: () => streamRows(500),
+  flood: async () => [await floodRow(SHORT ? 5 : 20)],
   dashboard: async () => [await dashboardRow(SHORT ? 10_000 : 30_000)],
   async growth() {
     growth = await growthPoints()
