@@ -84,7 +84,10 @@ describe('a repository that is uploaded to a node', () => {
     git('add', '.tdf.toml')
     git('commit', '-q', '-m', 'link')
     const built = await upload(bundleOf(dir, objectsOf(dir).head()))
-    expect(built.errorMessage ?? '').not.toContain('was-read')
+    expect(built).toMatchObject({
+      status: 'failed',
+      errorMessage: expect.stringContaining('.tdf.toml is no plain file'),
+    })
     expect((await agent.get(`/workspaces/${built.id}/logs?session=setup`)).bytes.toString()).not.toContain('was-read')
   })
 })

