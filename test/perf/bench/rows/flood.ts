@@ -17,6 +17,8 @@ enabled = false
 name = "liar"
 url = "${url}"
 token = "${token}"
+[repositories]
+fetch = "node"
 [nodes]
 heartbeat_interval = "1s"
 cpu_threshold_percent = 100
