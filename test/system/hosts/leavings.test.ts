@@ -16,7 +16,7 @@ import {
   submitRun,
   unaccounted,
   untilLeft,
-} from '../../support/daemon/leavings.ts'
+} from '../leavings.ts'
 import { type Box, openBox } from './support/box.ts'
 import { type MachineCloud, openCloud } from './support/cloud.ts'
 

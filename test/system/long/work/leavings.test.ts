@@ -8,15 +8,7 @@ import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { TaskJson } from '../../../../src/protocol/control.ts'
 import { type Home, makeHome, makeRepository, tdf, tdfWith, until } from '../../../support/daemon/home.ts'
-import {
-  COSTLY_AGENT,
-  type End,
-  ends,
-  expectAllHome,
-  LEAVE,
-  submitRun,
-  untilLeft,
-} from '../../../support/daemon/leavings.ts'
+import { COSTLY_AGENT, type End, ends, expectAllHome, LEAVE, submitRun, untilLeft } from '../../leavings.ts'
 
 const isRoot = process.getuid?.() === 0
 const ORDINARY = 65_534

@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import { expect } from 'vitest'
-import type { TaskJson } from '../../../src/protocol/control.ts'
-import { type Home, tdf, until } from './home.ts'
+import type { TaskJson } from '../../src/protocol/control.ts'
+import { type Home, tdf, until } from '../support/daemon/home.ts'
 
 const commit = (name: string) => `echo ${name} > ${name}; git add ${name}; git commit -qm ${name}`
 
