@@ -20,7 +20,15 @@ export const ROWS: readonly Row[] = [
   },
   {
     room: 'daemon/engine',
-    suites: [`${UNIT}/daemon/engine`, `${UNIT}/daemon/steps`, `${UNIT}/daemon/api`, 'test/sim/simulation.test.ts'],
+    // Not at-once.test.ts: it waits in real time, half a minute for many a mutant.
+    suites: [
+      ...['rules', 'hop.test.ts', 'loop.test.ts', 'schedule.test.ts'].map(name => `${UNIT}/daemon/engine/${name}`),
+      ...['engine.test.ts', 'step-faults.test.ts'].map(name => `${UNIT}/daemon/engine/${name}`),
+      `${UNIT}/daemon/steps`,
+      `${UNIT}/daemon/api`,
+      `${UNIT}/daemon/nodes/actions.test.ts`,
+      'test/sim/simulation.test.ts',
+    ],
   },
   { room: 'daemon/placement', suites: [`${UNIT}/daemon/placement`, 'test/sim/simulation.test.ts'] },
   {
