@@ -22,8 +22,12 @@ export const ROWS: readonly Row[] = [
     room: 'daemon/engine',
     // Not at-once.test.ts: it waits in real time, half a minute for many a mutant.
     suites: [
-      ...['rules', 'hop.test.ts', 'loop.test.ts', 'schedule.test.ts'].map(name => `${UNIT}/daemon/engine/${name}`),
-      ...['engine.test.ts', 'step-faults.test.ts'].map(name => `${UNIT}/daemon/engine/${name}`),
+      `${UNIT}/daemon/engine/rules`,
+      `${UNIT}/daemon/engine/hop.test.ts`,
+      `${UNIT}/daemon/engine/loop.test.ts`,
+      `${UNIT}/daemon/engine/schedule.test.ts`,
+      `${UNIT}/daemon/engine/engine.test.ts`,
+      `${UNIT}/daemon/engine/step-faults.test.ts`,
       `${UNIT}/daemon/steps`,
       `${UNIT}/daemon/api`,
       `${UNIT}/daemon/nodes/actions.test.ts`,
