@@ -59,8 +59,17 @@ export const ROWS: readonly Row[] = [
     room: 'src/machines/hetzner',
     suites: [`${UNIT}/src/machines/hetzner`, `${UNIT}/daemon/nodes/ordering.test.ts`, 'test/sim/hetzner.test.ts'],
   },
-  { room: 'src/agent/sessions', suites: [`${UNIT}/src/agent`, 'test/conformance'] },
-  { room: 'src/agent/salvage', suites: [`${UNIT}/src/agent`] },
+  {
+    room: 'src/agent/sessions',
+    suites: [
+      ...[`${UNIT}/src/agent/sessions`, `${UNIT}/src/agent/watchdog.test.ts`, `${UNIT}/src/agent/secrets.test.ts`],
+      ...[`${UNIT}/src/agent/requests.test.ts`, 'test/conformance/adapters/command-line.test.ts'],
+    ],
+  },
+  {
+    room: 'src/agent/salvage',
+    suites: [`${UNIT}/src/agent/leavings.test.ts`, `${UNIT}/src/agent/salvage.test.ts`],
+  },
 ]
 
 /** The room of a file; undefined when no row is about it. */

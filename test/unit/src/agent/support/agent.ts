@@ -3,8 +3,10 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { chownSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { Log } from '../../../../../src/agent/errors.ts'
+import { startAgent } from '../../../../../src/agent/start.ts'
+import { realWorld } from '../../../../../src/platform/world.ts'
 import { afterFile } from '../../../../support/after-file.ts'
-import { root } from '../../../../support/daemon/home.ts'
 import { type Client, clientOf } from './client.ts'
 import { tempFolder } from './temp.ts'
 
@@ -29,7 +31,7 @@ export interface AgentOptions {
 
 export const TOKEN = 'a-token-of-the-test'
 /** As it is shipped. */
-const AGENT_SCRIPT = join(root, 'dist/tdf-agent.js')
+const AGENT_SCRIPT = new URL('../../../../../dist/tdf-agent.js', import.meta.url).pathname
 
 function spawnAgent(state: string, options: AgentOptions): ChildProcess {
   mkdirSync(state, { recursive: true })
@@ -56,8 +58,38 @@ function spawnAgent(state: string, options: AgentOptions): ChildProcess {
   return child
 }
 
+/** In a mutation run mutants are switched in the process of the test: the agent runs there, and its sessions apart. */
+const isInProcess = process.env.TDF_TEST_APART === 'mutate'
+
+async function startHere(state: string, { name, env }: AgentOptions): Promise<AgentProcess> {
+  mkdirSync(state, { recursive: true })
+  let said = ''
+  const log: Log = (level, message, facts) => {
+    said += `${JSON.stringify({ level, message, ...facts })}\n`
+  }
+  const running = await startAgent(realWorld(), log, {
+    ...{
+      listen: { kind: 'tcp' as const, host: '127.0.0.1', port: 0 },
+      state,
+      token: TOKEN,
+      name: name ?? null,
+      slotUsers: [],
+    },
+    ...{ program: [process.execPath, AGENT_SCRIPT], env: { ...process.env, ...env } },
+  })
+  const end = () => running.stop().then(() => ({ code: 0, signal: null }))
+  afterFile(() => {
+    void end()
+    spawnSync('pkill', ['-KILL', '-f', `run-session ${state}/`])
+  })
+  const url = `http://${running.address}`
+  const about = { url, token: TOKEN, state, pid: process.pid, said: () => said }
+  return { ...clientOf({ url, token: TOKEN }), ...about, ended: new Promise<never>(() => {}), kill: end }
+}
+
 export async function startAgentProcess(options: AgentOptions = {}): Promise<AgentProcess> {
   const state = options.state ?? join(tempFolder(), 'state')
+  if (isInProcess && options.uid === undefined) return startHere(state, options)
   const child = spawnAgent(state, options)
   let said = ''
   child.stderr?.on('data', chunk => {
