@@ -4,7 +4,7 @@ import path from 'node:path'
 import type { Command } from 'commander'
 import { loadConfig } from '../../src/config/load/load.ts'
 import { TdfError } from '../../src/core/errors.ts'
-import { type Reaped, reap } from '../../src/machines/hetzner/reap.ts'
+import { type Reaped, reap, reapKeys } from '../../src/machines/hetzner/reap.ts'
 import { tokenReader } from '../../src/machines/hetzner/token.ts'
 import { readInstall } from '../../src/platform/install.ts'
 import { realWorld, type World } from '../../src/platform/world.ts'
@@ -24,18 +24,31 @@ export async function reapMachines(cli: Cli, flags: ReapFlags, command: Command)
   const { hetzner } = config.providers
   const token = tokenReader({ tokenFile: hetzner.tokenFile, env: cli.env, stateDir: cli.paths().stateDir })
   const options = { world, installId, config: hetzner, dryRun: flags.dryRun === true, token }
-  const reaped = await reap(options, new AbortController().signal)
+  const { signal } = new AbortController()
+  const reaped = await reap(options, signal)
   const rows = reaped.map(row => ({ ...row, leaseUntil: isoOf(row.leaseUntil), createdAt: isoOf(row.createdAt) }))
   printList(cli, shapeOf(cli, command), rows, { columns: COLUMNS, id: ({ nodeName }) => nodeName })
   if (rows.length === 0) say(cli, `no machine of installation ${installId} is left without a lease`)
+  if (installId !== ownId(cli, world)) {
+    const keys = await reapKeys(options, signal)
+    const done = flags.dryRun ? 'would be' : 'was'
+    for (const name of keys) say(cli, `the ssh key ${oneLine(name)} of installation ${installId} ${done} removed`)
+  }
   const failed = reaped.filter(({ outcome }) => outcome === 'failed').length
   if (failed > 0)
     throw new TdfError('PROVIDER_REFUSED', `${failed} machines could not be removed`, { hint: 'tdf reap' })
 }
 
+/** Null where no installation is on this machine. */
+function ownId(cli: Cli, world: World): string | null {
+  const { stateDir } = cli.paths()
+  return existsSync(path.join(stateDir, 'install.json')) ? readInstall(stateDir, world.random).id : null
+}
+
 function ownInstall(cli: Cli, world: World): string {
   const { stateDir } = cli.paths()
-  if (existsSync(path.join(stateDir, 'install.json'))) return readInstall(stateDir, world.random).id
+  const own = ownId(cli, world)
+  if (own !== null) return own
   throw new TdfError('NOT_FOUND', `no installation was found in ${stateDir}; name the one whose machines are meant`, {
     hint: 'tdf reap --install ID --dry-run',
   })

@@ -30,6 +30,9 @@ export interface HetznerApi {
   actions(ids: readonly number[], isPartOfChange?: boolean): Promise<Action[]>
   keyByFingerprint(fingerprint: string, signal?: AbortSignal): Promise<{ id: number } | null>
   addKey(name: string, publicKey: string, labels: Record<string, string>, signal?: AbortSignal): Promise<{ id: number }>
+  /** The first page of the keys with these labels. */
+  keys(selector: string, signal?: AbortSignal): Promise<SshKey[]>
+  removeKey(id: number, signal?: AbortSignal): Promise<void>
 }
 
 const PAGE = 50
@@ -89,6 +92,13 @@ export function hetznerApi(client: HetznerClient): HetznerApi {
       const answer = await client.call({ method: 'POST', path: '/ssh_keys', body, signal }, oneKey)
       return must(answer, 'POST /ssh_keys').ssh_key
     },
+    async keys(selector, signal) {
+      const path = `/ssh_keys?label_selector=${encodeURIComponent(selector)}&per_page=${PAGE}`
+      return (await client.call(get(path, signal), manyKeys))?.ssh_keys ?? []
+    },
+    async removeKey(id, signal) {
+      await client.call({ method: 'DELETE', path: `/ssh_keys/${id}`, signal }, anything)
+    },
   }
 }
 
@@ -127,6 +137,7 @@ export const action = z.object({
 export type Action = z.output<typeof action>
 
 export const sshKey = z.object({ id: z.int(), name: z.string(), fingerprint: z.string(), labels })
+export type SshKey = z.output<typeof sshKey>
 
 const meta = z.object({ pagination: z.object({ next_page: z.int().nullish() }) }).optional()
 

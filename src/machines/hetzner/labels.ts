@@ -24,6 +24,9 @@ export function isOurs({ labels }: Pick<Server, 'labels'>, installId: string, no
   return labels[INSTALL] === installId && (nodeName === undefined ? Boolean(labels[NODE]) : labels[NODE] === nodeName)
 }
 
+/** The same for what belongs to no node, such as a key. */
+export const isOfInstall = ({ labels }: Pick<Server, 'labels'>, installId: string) => labels[INSTALL] === installId
+
 export const nodeOf = ({ labels }: Pick<Server, 'labels'>): string | null => labels[NODE] ?? null
 
 /** Unix ms; null when the label is missing or no number: such a server is never taken for expired. */

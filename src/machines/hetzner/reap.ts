@@ -8,6 +8,7 @@ import { sleep, type World } from '../../platform/world.ts'
 import type { MarkedFleet, MarkedMachine } from '../provider.ts'
 import { hetznerApi } from './api.ts'
 import { hetznerClient } from './client.ts'
+import { isOfInstall, ofInstall } from './labels.ts'
 import { markedFleet } from './marked.ts'
 
 export interface Reaped extends MarkedMachine {
@@ -44,6 +45,19 @@ export async function reap(options: ReapOptions, signal: AbortSignal): Promise<R
     else reaped.push({ ...machine, ...(await end(world, fleet, machine, signal)) })
   }
   return reaped
+}
+
+/**
+ * Removes the ssh keys of an installation that is gone, once no server carries its mark any more; answers their names. One
+ * that is not gone after all uploads its key anew when it next orders a machine.
+ */
+export async function reapKeys(options: ReapOptions, signal: AbortSignal): Promise<string[]> {
+  const { world, config, token, installId, dryRun } = options
+  const api = hetznerApi(hetznerClient({ world, endpoint: config.endpoint, token }))
+  if ((await api.list(ofInstall(installId), signal)).length > 0) return []
+  const keys = (await api.keys(ofInstall(installId), signal)).filter(key => isOfInstall(key, installId))
+  for (const { id } of dryRun ? [] : keys) await api.removeKey(id, signal)
+  return keys.map(({ name }) => name)
 }
 
 /** One that cannot be removed keeps no other. */

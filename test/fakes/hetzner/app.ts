@@ -110,10 +110,10 @@ export function hetznerApp(model: Model, rules: Rules): Hono {
   })
 
   app.get('/ssh_keys', c => {
-    const { fingerprint: print, name } = c.req.query()
-    const wanted = [...model.keys.values()].filter(
-      key => (print === undefined || key.fingerprint === print) && (name === undefined || key.name === name),
-    )
+    const { fingerprint: print, name, label_selector: selector } = c.req.query()
+    const wanted = [...model.keys.values()]
+      .filter(key => (print === undefined || key.fingerprint === print) && (name === undefined || key.name === name))
+      .filter(({ labels }) => matches(labels, selector ?? ''))
     return c.json(paged(c, 'ssh_keys', wanted.map(keyJson)))
   })
   app.post('/ssh_keys', async c => {
@@ -133,6 +133,11 @@ export function hetznerApp(model: Model, rules: Rules): Hono {
     }
     model.keys.set(key.id, key)
     return c.json({ ssh_key: keyJson(key) }, 201)
+  })
+
+  app.delete('/ssh_keys/:id', c => {
+    if (!model.keys.delete(Number(c.req.param('id')))) throw new Refusal(404, 'not_found', 'ssh key not found')
+    return c.body(null, 204)
   })
 
   app.get('/locations', c => c.json(paged(c, 'locations', named(c, locations))))

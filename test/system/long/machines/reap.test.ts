@@ -1,7 +1,7 @@
 /** `tdf reap` as a process against the fake: it ends what is ours and expired, and nothing else. */
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type FakeHetzner, fakeHetzner } from '../../../fakes/hetzner/cloud.ts'
 import { no } from '../../../fakes/hetzner/faults.ts'
 import { type Listening, listenHetzner } from '../../../fakes/hetzner/listen.ts'
@@ -28,6 +28,13 @@ async function server(name: string, labels: Record<string, string>): Promise<voi
   const body = JSON.stringify({ name, labels, server_type: 'cx23', image: 'debian-13', location: 'fsn1' })
   const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' }
   await cloud.fetch('https://x.test/v1/servers', { method: 'POST', headers, body })
+}
+
+async function key(name: string, labels: Record<string, string>): Promise<void> {
+  const bytes = Buffer.from(`\0\0\0\x0bssh-ed25519\0\0\0 ${name.padEnd(32)}`, 'latin1')
+  const body = JSON.stringify({ name, labels, public_key: `ssh-ed25519 ${bytes.toString('base64')} ${name}` })
+  const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' }
+  await cloud.fetch('https://x.test/v1/ssh_keys', { method: 'POST', headers, body })
 }
 
 async function everything(): Promise<void> {
@@ -69,6 +76,41 @@ it('takes the installation of this machine, and says when there is none', async 
   expect(await reap('-q')).toMatchObject({ code: 0, out: 'left\n' })
   expect(left()).toEqual([])
   expect(await reap('--json')).toMatchObject({ code: 0, out: '[]\n' })
+})
+
+describe('the ssh keys of an installation (51 leftover-keys)', () => {
+  const ours = { 'tdf-install': 'abc123' }
+  const keys = () => [...cloud.model.keys.values()].map(({ name }) => name)
+  beforeEach(async () => {
+    const made = ['gone', 'other', 'yours'].map(name => key(name, name === 'yours' ? {} : { 'tdf-install': name }))
+    await Promise.all([...made, key('ours', ours)])
+  })
+
+  it('go with its last machine, and no other key does', async () => {
+    await server('expired', { ...ours, 'tdf-node': 'expired', 'tdf-lease': lease(0) })
+    await server('no-lease', { ...ours, 'tdf-node': 'no-lease' })
+    expect(await reap('--install', 'abc123')).toMatchObject({ code: 0 })
+    expect(keys().sort()).toEqual(['gone', 'other', 'ours', 'yours'])
+    for (const { name } of cloud.servers()) cloud.vanish(name)
+    const dry = await reap('--install', 'abc123', '-n')
+    expect(dry.err).toContain('the ssh key ours of installation abc123 would be removed')
+    expect(keys()).toContain('ours')
+    const done = await reap('--install', 'abc123')
+    expect(done).toMatchObject({
+      code: 0,
+      err: expect.stringContaining('the ssh key ours of installation abc123 was removed'),
+    })
+    expect(keys().sort()).toEqual(['gone', 'other', 'yours'])
+  })
+
+  it('stay where it is the one of this machine: it is not gone', async () => {
+    await home.start()
+    const { installId } = await home.client.call<{ installId: string }>({ path: '/status' })
+    await key('own', { 'tdf-install': installId })
+    expect(await reap()).toMatchObject({ code: 0 })
+    expect(await reap('--install', installId)).toMatchObject({ code: 0 })
+    expect(keys()).toContain('own')
+  })
 })
 
 it('goes on past one that cannot be removed, and fails in the end', async () => {
