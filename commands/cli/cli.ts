@@ -4,7 +4,7 @@ import { homedir } from 'node:os'
 import path from 'node:path'
 import process from 'node:process'
 import type { Command } from 'commander'
-import { type Client, controlClient } from '../../src/clients/control.ts'
+import { type Client, controlClient, type Whereabouts } from '../../src/clients/control.ts'
 import { parseDuration } from '../../src/core/duration.ts'
 import { TdfError } from '../../src/core/errors.ts'
 import { findPaths, type Paths, refuseForeignPlaces, refuseForeignSocket } from '../../src/platform/paths.ts'
@@ -12,6 +12,7 @@ import { VERSION } from '../../src/platform/version.ts'
 import { realWorld } from '../../src/platform/world.ts'
 import { jsonText, sanitize } from '../../src/text/sanitize.ts'
 import { type ColourWhen, type Paint, paintOf } from './colour.ts'
+import { isServiceHere, MACHINE_UNIT } from './machine-service.ts'
 
 export interface Cli {
   /** The command line without the agent's command, for a hint that repeats it. */
@@ -125,7 +126,8 @@ function logRequests(cli: Cli): (method: string, path: string) => (outcome: stri
 }
 
 /** The socket of the daemon and where that comes from: every failure to reach it names both. */
-function socketOf({ host, env, paths, cwd }: Cli): { socket: string; origin: string } {
+function socketOf(cli: Cli): Whereabouts {
+  const { host, env, paths, cwd } = cli
   const own = (socket: string, from: string) => {
     refuseForeignSocket(path.resolve(cwd, socket), env)
     return { socket, origin: from }
@@ -139,10 +141,18 @@ function socketOf({ host, env, paths, cwd }: Cli): { socket: string; origin: str
   if (named) return own(named, origin)
   const { socket, systemSocket } = paths()
   // Its folder is there as long as it runs; what is in it only its group can see.
-  if (systemSocket !== null && !existsSync(socket) && existsSync(path.dirname(systemSocket))) {
-    return own(systemSocket, "the machine's own daemon")
+  if (systemSocket !== null && !existsSync(socket)) {
+    const isStarting = isServiceHere()
+    const service = isStarting ? { service: MACHINE_UNIT, onWait: () => sayStarting(cli) } : {}
+    if (isStarting || existsSync(path.dirname(systemSocket))) {
+      return { ...own(systemSocket, "the machine's own daemon"), ...service }
+    }
   }
   return own(socket, env.TDF_HOME ? 'TDF_HOME' : 'the default')
+}
+
+function sayStarting(cli: Cli): void {
+  if (cli.stderr.isTTY) say(cli, 'waiting for the service of this machine to start')
 }
 
 export function formatOf(command: Command): Format {

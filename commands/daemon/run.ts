@@ -2,6 +2,7 @@
 import path from 'node:path'
 import process from 'node:process'
 import { startDaemon } from '../../daemon/main.ts'
+import { outwardFetch } from '../../src/clients/outward.ts'
 import { loadConfig } from '../../src/config/load/load.ts'
 import { asTdfError } from '../../src/core/errors.ts'
 import { createLog, detectFormat } from '../../src/platform/log.ts'
@@ -13,7 +14,7 @@ const STOP_MS_MAX = 9_000
 
 export async function runDaemon(cli: Cli): Promise<void> {
   closeInheritedFiles()
-  const world = realWorld(cli.env)
+  const world = { ...realWorld(cli.env), fetch: outwardFetch(cli.env) }
   const paths = cli.paths()
   const loaded = loadConfig({ file: paths.configFile, env: cli.env })
   // systemd.exec(5): a start that is to be looked into, after one that failed.

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import type { Command } from 'commander'
+import { outwardFetch } from '../../src/clients/outward.ts'
 import { loadConfig } from '../../src/config/load/load.ts'
 import { TdfError } from '../../src/core/errors.ts'
 import { type Reaped, reap, reapKeys } from '../../src/machines/hetzner/reap.ts'
@@ -18,7 +19,7 @@ export interface ReapFlags {
 }
 
 export async function reapMachines(cli: Cli, flags: ReapFlags, command: Command): Promise<void> {
-  const world = realWorld(cli.env)
+  const world = { ...realWorld(cli.env), fetch: outwardFetch(cli.env) }
   const installId = flags.install === undefined ? ownInstall(cli, world) : known(flags.install)
   const { config } = loadConfig({ file: cli.paths().configFile, env: cli.env })
   const { hetzner } = config.providers

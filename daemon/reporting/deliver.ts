@@ -1,10 +1,10 @@
 /** The channels of notices. Each returns why it did not work, or null when it did; none throws. */
 
 import process from 'node:process'
-import { httpTransport } from '../../src/clients/transport.ts'
+import { fetchFailure } from '../../src/clients/outward.ts'
 import { NETWORK_VARIABLES, pickVariables } from '../../src/core/environment.ts'
-import { asTdfError } from '../../src/core/errors.ts'
 import { run } from '../../src/platform/process.ts'
+import type { World } from '../../src/platform/world.ts'
 import type { Engine } from '../services.ts'
 import type { Channel } from './announce.ts'
 import { bodyText, headline, type NoticeJson } from './message.ts'
@@ -32,13 +32,13 @@ export const DELIVER: Record<Channel, Deliver> = {
     return timedOut ? `no end within ${COMMAND_TIMEOUT_MS / 1000} s` : `exit ${exitCode}: ${stderr.slice(0, 500)}`
   },
 
-  webhook({ config }, notice, signal) {
+  webhook({ config, world }, notice, signal) {
     const headers = { 'content-type': 'application/json', 'x-tdf-event': notice.event }
-    return send(config.notify.webhook, headers, JSON.stringify(notice), signal)
+    return send(world, config.notify.webhook, { headers, body: JSON.stringify(notice), signal })
   },
 
   /** https://docs.ntfy.sh/publish/: the body is what is read, the headers say how it is shown. */
-  ntfy({ config }, notice, signal) {
+  ntfy({ config, world }, notice, signal) {
     const isUrgent = ['failed', 'needs-you', 'push-failed'].includes(notice.event)
     const headers = {
       'content-type': 'text/plain; charset=utf-8',
@@ -46,7 +46,7 @@ export const DELIVER: Record<Channel, Deliver> = {
       tags: TAGS[notice.event],
       priority: isUrgent ? 'high' : 'default',
     }
-    return send(config.notify.ntfy, headers, bodyText(notice), signal)
+    return send(world, config.notify.ntfy, { headers, body: bodyText(notice), signal })
   },
 }
 
@@ -70,14 +70,26 @@ function factsOf({ event, taskId, status, verdict, text }: NoticeJson): Record<s
 }
 
 /** An address may hold a secret, so no failure names more of it than its host. */
-async function send(url: string, headers: Record<string, string>, body: string, signal: AbortSignal) {
+async function send({ clock, fetch }: World, url: string, message: Message): Promise<string | null> {
   if (url === '') return null
-  const { origin, pathname, search, host } = new URL(url)
+  const { host } = new URL(url)
+  const late = new AbortController()
+  const cancel = clock.timer(HTTP_TIMEOUT_MS, () => late.abort(new Error(`no answer within ${HTTP_TIMEOUT_MS} ms`)))
   try {
-    const exchange = { method: 'POST', path: pathname + search, headers, body, timeoutMs: HTTP_TIMEOUT_MS }
-    const { status } = await httpTransport({ url: origin })({ ...exchange, bytesMax: OUTPUT_BYTES_MAX, signal })
-    return status >= 200 && status < 300 ? null : `${host} answered ${status}`
+    const signal = AbortSignal.any([message.signal, late.signal])
+    const answer = await fetch(url, { ...message, method: 'POST', redirect: 'manual', signal })
+    // What it says is not asked for.
+    await answer.body?.cancel()
+    return answer.ok ? null : `${host} answered ${answer.status}`
   } catch (thrown) {
-    return `${host}: ${asTdfError(thrown).message}`
+    return `${host}: ${fetchFailure(thrown)}`
+  } finally {
+    cancel()
   }
+}
+
+interface Message {
+  headers: Record<string, string>
+  body: string
+  signal: AbortSignal
 }

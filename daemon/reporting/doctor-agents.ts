@@ -13,7 +13,9 @@ import type { Engine } from '../services.ts'
 
 type Agent = Config['agents'][string]
 
-const VERSION_MS = 10_000
+const VERSION_MS = 20_000
+const VERSION_TEXT = /\d+\.\d+[\w.+-]*/
+const MESSAGE_CHARS_MAX = 300
 /** What starts another program: its version would say nothing about that one. */
 const STARTERS = ['npx', 'bunx', 'uvx', 'node', 'sh', 'bash', 'env', 'docker']
 const INSTALL: Record<string, string> = {
@@ -52,9 +54,9 @@ function absent({ runner }: Config, name: string, { type, command }: Agent, sear
 
 async function present(engine: Engine, name: string, agent: Agent): Promise<FindingJson> {
   const check = `agent ${name}`
-  const version = await versionOf(agent)
-  if (version === null) {
-    const message = `${agent.command[0]} --version fails`
+  const { version, problem } = await versionOf(agent)
+  if (problem !== null) {
+    const message = `${agent.command[0]} --version ${problem}`
     return { check, state: 'warn', message, hint: 'tdf config show --origin' }
   }
   const login = loginOf(engine, agent)
@@ -62,15 +64,23 @@ async function present(engine: Engine, name: string, agent: Agent): Promise<Find
   return { check, state: login.hint === null ? 'ok' : 'warn', message, hint: login.hint }
 }
 
-/** Empty where it is better not asked: any program may take `--version` for something else. Null when it fails. */
-async function versionOf({ type, command }: Agent): Promise<string | null> {
+/** Not asked where it is better not: any program may take `--version` for something else. */
+async function versionOf({ type, command }: Agent): Promise<{ version: string; problem: string | null }> {
   const [program = '', ...leading] = command
-  if (type === 'command' || STARTERS.includes(program.split('/').at(-1) ?? '')) return 'it is there'
+  const there = { version: 'it is there', problem: null }
+  if (type === 'command' || STARTERS.includes(program.split('/').at(-1) ?? '')) return there
   const { PATH = '', HOME = '/' } = process.env
   const quiet = { DISABLE_AUTOUPDATER: '1', OPENCODE_DISABLE_AUTOUPDATE: '1' }
+  // What makes it speak ACP is no part of this question: gemini, qwen and cline would wait for a client.
   const args = type === 'acp' ? ['--version'] : [...leading, '--version']
   const asked = await run(program, args, { cwd: '/', env: { PATH, HOME, ...quiet }, timeoutMs: VERSION_MS })
-  return asked.exitCode === 0 ? (/\d+\.\d+[\w.+-]*/.exec(asked.stdout)?.[0] ?? 'it is there') : null
+  if (asked.exitCode === 0)
+    return { version: VERSION_TEXT.exec(asked.stdout + asked.stderr)?.[0] ?? there.version, problem: null }
+  const said = asked.stderr.trim().split('\n')[0]?.slice(0, MESSAGE_CHARS_MAX) || 'without a word'
+  const problem = asked.timedOut
+    ? `does not end within ${VERSION_MS / 1000} s`
+    : `fails (${asked.exitCode ?? asked.signal}): ${said}`
+  return { version: '', problem }
 }
 
 interface Login {

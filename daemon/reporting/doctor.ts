@@ -9,11 +9,12 @@ import { type ReadNode, readNode, readNodes } from '../../src/store/tables/nodes
 import { openToOthers } from '../host/state-folder.ts'
 import type { Engine } from '../services.ts'
 import { checkAgents } from './doctor-agents.ts'
+import { checkNetwork } from './doctor-network.ts'
 import type { Health } from './health.ts'
 
 type Check = (engine: Engine) => FindingJson[] | Promise<FindingJson[]>
 
-const CHECKS: readonly Check[] = [checkAdmission, checkNodes, checkLocal, checkAgents]
+const CHECKS: readonly Check[] = [checkAdmission, checkNodes, checkLocal, checkAgents, checkNetwork]
 
 export async function examine(engine: Engine, health: Health, stateDir: string): Promise<FindingJson[]> {
   const well = (await health.look()).map(({ name, ok, detail }): FindingJson => {

@@ -8,6 +8,7 @@ import { connect } from 'node:net'
 import { pipeline } from 'node:stream/promises'
 import { ERRORS, type ErrorCode, isErrorCode, TdfError } from '../core/errors.ts'
 import { API_LEVEL, VERSION } from '../platform/version.ts'
+import { realWorld, sleep } from '../platform/world.ts'
 import type { ErrorJson } from '../protocol/control.ts'
 
 export interface Request {
@@ -44,12 +45,19 @@ export interface Client {
 }
 
 const TIMEOUT_MS = 30_000
+/** How long a service that is installed and does not listen is waited for. */
+const STARTS_MS = 8_000
+const STARTS_LOOK_MS = 200
 const REPLY_BYTES_MAX = 512 * 1024 * 1024
 
 export interface Whereabouts {
   socket: string
   /** Who said that it is there, for people who look in the wrong place. */
   origin?: string
+  /** The unit of systemd that brings the daemon: while nobody listens it may be on its way, and is waited for. */
+  service?: string
+  /** Called once when that is so. */
+  onWait?(): void
   /** Told the version of the daemon with the first answer, when it is another than ours. */
   onOtherVersion?(version: string): void
   /** Called with each request as it goes out; returns the callback for its status, or for what came instead of an answer. */
@@ -72,6 +80,20 @@ export function controlClient(where: Whereabouts): Client {
   }
 
   async function send(request: Request): Promise<http.IncomingMessage> {
+    const { clock } = realWorld()
+    const until = clock.mono() + (isKnown || where.service === undefined ? 0 : STARTS_MS)
+    for (let isFirst = true; ; isFirst = false) {
+      try {
+        return await sendOnce(request)
+      } catch (thrown) {
+        if (!isAbsent(thrown) || clock.mono() >= until) throw thrown
+        if (isFirst) where.onWait?.()
+        await sleep(clock, STARTS_LOOK_MS, request.signal)
+      }
+    }
+  }
+
+  async function sendOnce(request: Request): Promise<http.IncomingMessage> {
     const { method = 'GET', path, json, headers = {}, upload, signal } = request
     const body = json === undefined ? undefined : JSON.stringify(json)
     const type = body === undefined ? {} : { 'content-type': 'application/json' }
@@ -152,10 +174,20 @@ function readError(body: Buffer): ErrorJson {
   return { error: { code: 'BUG', message, hint: 'tdf version' } }
 }
 
+/** Nobody listens: what a daemon that starts looks like from outside. */
+function isAbsent(thrown: unknown): boolean {
+  const { cause } = thrown instanceof TdfError ? thrown : {}
+  return cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ECONNREFUSED')
+}
+
 /** Four causes, four remedies: not started, crashed, not ours to open, and too slow. */
-function unreachable({ socket, origin }: Whereabouts, error: NodeJS.ErrnoException): TdfError {
+function unreachable({ socket, origin, service }: Whereabouts, error: NodeJS.ErrnoException): TdfError {
   const details = { cause: error }
   const from = origin ? ` (from ${origin})` : ''
+  if (service !== undefined && (error.code === 'ENOENT' || error.code === 'ECONNREFUSED')) {
+    const message = `the daemon of this machine is a service, ${service}, and does not answer at ${socket} yet`
+    return new TdfError('DAEMON_UNREACHABLE', message, { ...details, hint: `systemctl status ${service}` })
+  }
   if (error.code === 'ENOENT') {
     return new TdfError('DAEMON_UNREACHABLE', `no daemon is running: there is no socket ${socket}${from}`, details)
   }

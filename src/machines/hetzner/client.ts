@@ -1,5 +1,6 @@
 /** One request to the API: budgeted, bounded in time and size, and answered by a parsed value or by one typed error. */
 import type { z } from 'zod'
+import { fetchFailure } from '../../clients/outward.ts'
 import { TdfError } from '../../core/errors.ts'
 import { type Clock, effect, type World } from '../../platform/world.ts'
 import { type ApiFault, HetznerError } from './errors.ts'
@@ -111,16 +112,15 @@ async function send(world: World, endpoint: string, token: string, request: Requ
     return { status: response.status, headers: response.headers, text }
   } catch (thrown) {
     request.signal?.throwIfAborted()
-    throw new HetznerError(name, { status: 0, apiCode: null, message: reasonOf(thrown), correlationId: null })
+    throw new HetznerError(name, {
+      status: 0,
+      apiCode: null,
+      message: fetchFailure(thrown).slice(0, MESSAGE_CHARS_MAX),
+      correlationId: null,
+    })
   } finally {
     cancel()
   }
-}
-
-/** fetch says "fetch failed"; its cause says why. Neither holds the request's headers. */
-function reasonOf(thrown: unknown): string {
-  const cause = thrown instanceof Error && thrown.cause instanceof Error ? thrown.cause : thrown
-  return (cause instanceof Error ? cause.message : String(cause)).slice(0, MESSAGE_CHARS_MAX)
 }
 
 function faultOf(answer: Answer, json: unknown): ApiFault {

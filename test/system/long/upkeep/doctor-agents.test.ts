@@ -16,6 +16,8 @@ type = "acp"
 command = ["opencode", "acp"]
 env = ["OPENROUTER_API_KEY"]
 
+${['gemini', 'qwen', 'cline'].map(name => `[agents.${name}]\ntype = "acp"\ncommand = ["${name}", "--acp"]`).join('\n')}
+
 [agents.lost]
 type = "command"
 command = ["not-there-at-all"]
@@ -28,6 +30,8 @@ command = ["not-there-at-all"]
     program('claude', 'test "$*" = --version && echo "2.1.197 (Claude Code)"')
     program('codex', 'echo "codex-cli 0.169.0"')
     program('opencode', 'test "$*" = --version && echo 1.18.33')
+    // With the word that makes them speak ACP they would wait for a client.
+    for (const name of ['gemini', 'qwen', 'cline']) program(name, 'test "$*" = --version && echo 0.61.0')
     await own.start({ PATH: `${bin}:${process.env.PATH}` })
     const agents = async () => {
       const found: FindingJson[] = JSON.parse((await cli(own, 'doctor', '--json')).out)
@@ -44,6 +48,9 @@ command = ["not-there-at-all"]
       hint: 'tdf secret set ANTHROPIC_API_KEY',
     })
     expect(before['agent opencode']).toMatchObject({ state: 'warn', hint: 'tdf secret set OPENROUTER_API_KEY' })
+    for (const name of ['gemini', 'qwen', 'cline']) {
+      expect(before[`agent ${name}`]).toMatchObject({ state: 'ok', message: expect.stringContaining('0.61.0') })
+    }
     expect(before['agent lost']).toMatchObject({
       state: 'warn',
       message: expect.stringMatching(/^not-there-at-all is not on/),
@@ -51,7 +58,7 @@ command = ["not-there-at-all"]
     await cliWith(own, { input: 'key-1' }, 'secret', 'set', 'ANTHROPIC_API_KEY')
     mkdirSync(path.join(own.dir, '.codex'))
     writeFileSync(path.join(own.dir, '.codex', 'auth.json'), '{}')
-    program('opencode', 'exit 1')
+    program('opencode', 'echo "it needs a newer node" >&2; exit 1')
     const after = await agents()
     expect(after['agent claude']).toEqual({ state: 'ok', message: '2.1.197, given ANTHROPIC_API_KEY', hint: null })
     expect(after['agent codex']).toEqual({
@@ -59,7 +66,8 @@ command = ["not-there-at-all"]
       message: '0.169.0, logged in by ~/.codex/auth.json',
       hint: null,
     })
-    expect(after['agent opencode']).toMatchObject({ state: 'warn', message: 'opencode --version fails' })
+    const message = 'opencode --version fails (1): it needs a newer node'
+    expect(after['agent opencode']).toMatchObject({ state: 'warn', message })
   } finally {
     await own.remove()
   }

@@ -44,7 +44,7 @@ describe('an endpoint that stays dead', () => {
     const config = aConfig()
     config.notify = { ...config.notify, webhook: dead.url, ntfy: `${told.url}/topic` }
     const out = outside({ config })
-    const life = await live(out)
+    const life = await live(out, { fetch: globalThis.fetch })
     try {
       const id = await life.submit({}, { exitCode: 1 })
       await life.world.run(() => life.task(id).step === null)

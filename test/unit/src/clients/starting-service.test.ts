@@ -1,0 +1,52 @@
+/** A service of the machine that is on its way: its group's members wait for it for some seconds, then are told where to look. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import http from 'node:http'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { expect, it } from 'vitest'
+import { isServiceHere } from '../../../../commands/cli/machine-service.ts'
+import { controlClient } from '../../../../src/clients/control.ts'
+import { API_LEVEL, VERSION } from '../../../../src/platform/version.ts'
+import { afterFile } from '../../../support/after-file.ts'
+
+const folder = mkdtempSync(path.join(tmpdir(), 'tdf-starting-'))
+afterFile(() => rmSync(folder, { recursive: true, force: true }))
+
+it('a command waits until it listens', async () => {
+  const socket = path.join(folder, 'late.sock')
+  const server = http.createServer((_, response) => {
+    response.setHeader('x-tdf-api', API_LEVEL).setHeader('x-tdf-version', VERSION).end('{"pid":1}')
+  })
+  afterFile(() => void server.close())
+  let waits = 0
+  const onWait = () => {
+    waits += 1
+    server.listen(socket)
+  }
+  const client = controlClient({ socket, service: 'tdfd', onWait })
+  expect([await client.call({ path: '/status' }), waits]).toEqual([{ pid: 1 }, 1])
+})
+
+it('and one that does not come is named with the command that shows why', async () => {
+  const socket = path.join(folder, 'never.sock')
+  const asked = controlClient({ socket, service: 'tdfd' }).call({ path: '/status' })
+  const message = expect.stringContaining('is a service, tdfd')
+  await expect(asked).rejects.toMatchObject({ code: 'DAEMON_UNREACHABLE', message, hint: 'systemctl status tdfd' })
+})
+
+it('without a service it is said at once', async () => {
+  const asked = controlClient({ socket: path.join(folder, 'none.sock') }).call({ path: '/status' })
+  await expect(asked).rejects.toMatchObject({ message: expect.stringContaining('no daemon is running') })
+})
+
+it('it is a service for members of its group where its unit is installed', () => {
+  const root = path.join(folder, 'root')
+  mkdirSync(path.join(root, 'etc/systemd/system'), { recursive: true })
+  writeFileSync(path.join(root, 'etc/group'), 'root:x:0:\nmytdf:x:8:\ntdf:x:987:ada\n')
+  const here = (...groups: number[]) => isServiceHere({ root, groups })
+  expect(here(987)).toBe(false)
+  writeFileSync(path.join(root, 'etc/systemd/system/tdfd.service'), '')
+  expect([here(100, 987), here(100), here(8)]).toEqual([true, false, false])
+  rmSync(path.join(root, 'etc/group'))
+  expect(here(987)).toBe(false)
+})
