@@ -79,19 +79,8 @@ export function controlClient(where: Whereabouts): Client {
     isKnown = true
   }
 
-  async function send(request: Request): Promise<http.IncomingMessage> {
-    const { clock } = realWorld()
-    const until = clock.mono() + (isKnown || where.service === undefined ? 0 : STARTS_MS)
-    for (let isFirst = true; ; isFirst = false) {
-      try {
-        return await sendOnce(request)
-      } catch (thrown) {
-        if (!isAbsent(thrown) || clock.mono() >= until) throw thrown
-        if (isFirst) where.onWait?.()
-        await sleep(clock, STARTS_LOOK_MS, request.signal)
-      }
-    }
-  }
+  const send = (request: Request) =>
+    isKnown || where.service === undefined ? sendOnce(request) : whenStarted(where, request, sendOnce)
 
   async function sendOnce(request: Request): Promise<http.IncomingMessage> {
     const { method = 'GET', path, json, headers = {}, upload, signal } = request
@@ -172,6 +161,25 @@ function readError(body: Buffer): ErrorJson {
   }
   const message = `the daemon gave an answer that this tdf does not understand: ${body.toString('utf8').slice(0, 200)}`
   return { error: { code: 'BUG', message, hint: 'tdf version' } }
+}
+
+/** Sends it as soon as somebody listens. */
+async function whenStarted<T>(
+  where: Whereabouts,
+  request: Request,
+  send: (request: Request) => Promise<T>,
+): Promise<T> {
+  const { clock } = realWorld()
+  const until = clock.mono() + STARTS_MS
+  for (let isFirst = true; ; isFirst = false) {
+    try {
+      return await send(request)
+    } catch (thrown) {
+      if (!isAbsent(thrown) || clock.mono() >= until) throw thrown
+      if (isFirst) where.onWait?.()
+      await sleep(clock, STARTS_LOOK_MS, request.signal)
+    }
+  }
 }
 
 /** Nobody listens: what a daemon that starts looks like from outside. */

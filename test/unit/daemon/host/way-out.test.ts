@@ -2,9 +2,9 @@
 import path from 'node:path'
 import { expect, it } from 'vitest'
 import type { FindingJson } from '../../../../src/protocol/control.ts'
-import { countingProxy } from '../../../fakes/proxy.ts'
 import { receiver } from '../../../fakes/receiver.ts'
 import { makeHome, makeRepository, tdf, tdfWith, until } from '../../../support/daemon/home.ts'
+import { countingProxy } from '../../../support/machines/counting-proxy.ts'
 
 const repo = makeRepository()
 

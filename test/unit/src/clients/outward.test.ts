@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { expect, it } from 'vitest'
 import { isHere, outwardFetch, wayOut } from '../../../../src/clients/outward.ts'
-import { countingProxy } from '../../../fakes/proxy.ts'
 import { afterFile } from '../../../support/after-file.ts'
+import { countingProxy } from '../../../support/machines/counting-proxy.ts'
 
 it.each([
   [{}, { http: null, https: null }],

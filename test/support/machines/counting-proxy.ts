@@ -1,7 +1,7 @@
 /** A proxy on loopback that leads every host name to one server here, and notes whom it was asked for. */
 import http from 'node:http'
 import net, { type AddressInfo } from 'node:net'
-import { afterFile } from '../support/after-file.ts'
+import { afterFile } from '../after-file.ts'
 
 export interface CountingProxy {
   url: string
