@@ -2,7 +2,7 @@
 
 export interface Row {
   room: string
-  /** Folders or files of tests, run by `npm run test:mutate` for the mutants that they reach. */
+  /** Folders or files of tests, the quick ones first, run by `npm run test:mutate` for the mutants that they reach. */
   suites: readonly string[]
 }
 
@@ -47,6 +47,9 @@ export const ROWS: readonly Row[] = [
   {
     room: 'daemon/sweeps',
     suites: [
+      `${UNIT}/daemon/sweeps/prune.test.ts`,
+      `${UNIT}/daemon/sweeps/stuck-tasks.test.ts`,
+      `${UNIT}/daemon/sweeps/tidy.test.ts`,
       `${UNIT}/daemon/sweeps`,
       `${UNIT}/daemon/reporting`,
       'test/sim/simulation.test.ts',

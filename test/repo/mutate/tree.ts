@@ -37,7 +37,7 @@ const SILENT = {
 
 /** Writes the tree; answers the mutants of `files`. */
 export async function makeTree(files: readonly string[]): Promise<Mutant[]> {
-  rmSync(TREE, { recursive: true, force: true })
+  rmSync(TREE, { recursive: true, force: true, maxRetries: 5 })
   const tracked = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], { encoding: 'utf8' })
     .trim()
     .split('\n')
