@@ -23,6 +23,7 @@ export const ROWS: readonly Row[] = [
     // Not at-once.test.ts: it waits in real time, half a minute for many a mutant.
     suites: [
       `${UNIT}/daemon/engine/rules`,
+      `${UNIT}/daemon/engine/doors.test.ts`,
       `${UNIT}/daemon/engine/hop.test.ts`,
       `${UNIT}/daemon/engine/loop.test.ts`,
       `${UNIT}/daemon/engine/schedule.test.ts`,
