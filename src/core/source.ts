@@ -18,3 +18,8 @@ export function refOf(repo: RepoSource): string | null {
   const ref = (repo.kind === 'bundle' ? repo.given : undefined) ?? repo.ref
   return ref?.replace(/^refs\/heads\//, '') ?? null
 }
+
+/** Under these names a bundle holds the commits of submodules. */
+export const SUBMODULE_REFS = 'refs/tdf/submodules/'
+
+export const submoduleRef = (commit: string) => `${SUBMODULE_REFS}${commit}`

@@ -198,6 +198,7 @@ export interface WhyJson {
 /** What of the daemon's configuration the command line acts on when it takes a repository. */
 export interface PolicyJson {
   repositorySetup: 'own' | 'always' | 'never'
+  submodules: 'leave' | 'checkout'
 }
 
 export interface SecretJson {

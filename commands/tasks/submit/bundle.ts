@@ -2,6 +2,7 @@
  * A repository as one file that the daemon keeps: made in a repository of our own that borrows the user's objects, so that
  * nothing of the user's is written to but objects that a partial clone lacks.
  */
+import { createHash } from 'node:crypto'
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -12,12 +13,22 @@ import type { RunResult } from '../../../src/platform/process.ts'
 import { quoted } from '../../cli/arguments.ts'
 import { type Cli, say } from '../../cli/cli.ts'
 import { readingGit, userGit } from '../../cli/git.ts'
+import type { Beside } from './submodules.ts'
 
 type Uploaded = { sha256: string; bytes: number }
 
-export async function uploaded(cli: Cli, top: string, commit: string, name: string): Promise<Uploaded> {
+export interface Content {
+  commit: string
+  /** What the bundle calls it. */
+  name: string
+  beside: Beside
+}
+
+export async function uploaded(cli: Cli, top: string, content: Content): Promise<Uploaded> {
   const client = cli.client()
-  const query = `commit=${commit}&ref=${encodeURIComponent(name)}`
+  const { commit, name, beside } = content
+  const key = beside.refs.size === 0 ? name : `${name}#${digest([...beside.refs.keys()].sort().join())}`
+  const query = `commit=${commit}&ref=${encodeURIComponent(key)}`
   const known = await client.call<Uploaded>({ path: `/bundles?${query}` }).catch(error => {
     if (error instanceof TdfError && error.code === 'NOT_FOUND') return undefined
     throw error
@@ -25,7 +36,7 @@ export async function uploaded(cli: Cli, top: string, commit: string, name: stri
   if (known) return { sha256: known.sha256, bytes: known.bytes }
   const folder = await mkdtemp(path.join(tmpdir(), 'tdf-bundle-'))
   try {
-    const file = await writeBundle(cli, top, commit, name, folder)
+    const file = await writeBundle(cli, top, content, folder)
     const sha256 = await hashFile(file)
     await client.raw({ method: 'PUT', path: `/bundles/${sha256}?${query}`, upload: file, timeoutMs: 600_000 })
     return { sha256, bytes: (await stat(file)).size }
@@ -34,7 +45,9 @@ export async function uploaded(cli: Cli, top: string, commit: string, name: stri
   }
 }
 
-async function writeBundle(cli: Cli, top: string, commit: string, name: string, folder: string): Promise<string> {
+const digest = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 16)
+
+async function writeBundle(cli: Cli, top: string, { commit, name, beside }: Content, folder: string): Promise<string> {
   const objects = await readingGit(cli, top)(['rev-parse', '--git-path', 'objects'])
   const borrowed = path.resolve(top, objects.stdout.slice(0, -1))
   const git = readingGit(cli, folder)
@@ -42,10 +55,15 @@ async function writeBundle(cli: Cli, top: string, commit: string, name: string, 
   const env = { GIT_DIR: path.join(folder, 'git') }
   const format = `--object-format=${commit.length === 64 ? 'sha256' : 'sha1'}`
   must(await git(['init', '--quiet', '--bare', '--template=', format, 'git']), 'init')
-  await writeFile(path.join(folder, 'git', 'objects', 'info', 'alternates'), `${inQuotes(borrowed)}\n`)
-  must(await git(['update-ref', name, commit], env), 'update-ref')
+  await writeFile(
+    path.join(folder, 'git', 'objects', 'info', 'alternates'),
+    [borrowed, ...beside.objects].map(place => `${inQuotes(place)}\n`).join(''),
+  )
+  const refs = [[name, commit], ...beside.refs]
+  const input = refs.map(([ref, oid]) => `update ${ref} ${oid}\n`).join('')
+  must(await git(['update-ref', '--stdin'], env, { input }), 'update-ref')
   must(await git(['symbolic-ref', 'HEAD', name], env), 'symbolic-ref')
-  must(await git(['bundle', 'create', '--quiet', file, name, 'HEAD'], env), 'bundle create')
+  must(await git(['bundle', 'create', '--quiet', file, name, 'HEAD', ...beside.refs.keys()], env), 'bundle create')
   return file
 }
 

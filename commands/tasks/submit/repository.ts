@@ -13,7 +13,8 @@ import { type Cli, say } from '../../cli/cli.ts'
 import { branchName, clashingBranch, flatName, type Git, knownRemoteOf, readingGit, remoteOf } from '../../cli/git.ts'
 import { completed, uploaded } from './bundle.ts'
 import { dirtyCommit } from './dirty.ts'
-import { type RepositorySetup, setupIn } from './setup.ts'
+import { policyOf, type RepositorySetup, setupIn } from './setup.ts'
+import { type Beside, submodulesOf } from './submodules.ts'
 
 type Repo = SubmitBody['repo']
 
@@ -49,7 +50,7 @@ export async function takeRepository(cli: Cli, options: RepositoryOptions): Prom
   const git = readingGit(cli, local)
   const top = await topOf(git, local, repo)
   // Asked at once: each is a process, and they wait for the disk more than for each other.
-  const [{ commit, name, given }, notes, { author, promisor }, remote] = await Promise.all([
+  const [{ commit, name, given }, { notes, hasSubmodules }, { author, promisor }, remote] = await Promise.all([
     resolveRef(git, top, ref),
     whatStays(git, options.dirty === true),
     settingsOf(git),
@@ -59,9 +60,22 @@ export async function takeRepository(cli: Cli, options: RepositoryOptions): Prom
   for (const note of notes) say(cli, note)
   const based = options.dirty === true ? await dirtyCommit(cli, top, commit, author) : commit
   if (promisor !== null) await completed(cli, top, based, promisor)
-  const [bundle, setup] = await Promise.all([uploaded(cli, top, based, name), setupIn(git, top, based)])
+  const beside = hasSubmodules ? await submodulesFor(cli, top, based) : NOTHING
+  const [bundle, setup] = await Promise.all([
+    uploaded(cli, top, { commit: based, name, beside }),
+    setupIn(git, top, based),
+  ])
   const source = { kind: 'bundle' as const, url: top, ref: name, given, baseCommit: based, ...bundle }
   return { repo: source, author, remote, setup }
+}
+
+const NOTHING: Beside = { refs: new Map(), objects: new Set() }
+
+/** As the daemon's configuration says. */
+async function submodulesFor(cli: Cli, top: string, commit: string): Promise<Beside> {
+  if ((await policyOf(cli)).submodules === 'checkout') return submodulesOf(cli, top, commit)
+  say(cli, 'note: submodules stay behind; the workspace has them as empty folders ([repositories] submodules)')
+  return NOTHING
 }
 
 /** A branch `topic` and one `topic/a` cannot both be; the agent's work is better not done for a name that nobody can take. */
@@ -150,7 +164,7 @@ async function resolveRef(git: Git, top: string, ref: string | undefined): Promi
 }
 
 /** What is not in the bundle is said before it is missed. */
-async function whatStays(git: Git, isDirty: boolean): Promise<string[]> {
+async function whatStays(git: Git, isDirty: boolean): Promise<{ notes: string[]; hasSubmodules: boolean }> {
   const [status, modules, large] = await Promise.all([
     git(['status', '--porcelain', '-z']),
     git(['ls-files', '-z', '--', '.gitmodules']),
@@ -159,11 +173,11 @@ async function whatStays(git: Git, isDirty: boolean): Promise<string[]> {
   const changed = status.stdout.split('\0').filter(Boolean).length
   const [files, them] =
     changed === 1 ? ['1 uncommitted file stays', 'it'] : [`${changed} uncommitted files stay`, 'them']
-  return [
+  const notes = [
     ...(changed > 0 && !isDirty ? [`note: ${files} behind; --dirty takes ${them} along`] : []),
-    ...(modules.stdout === '' ? [] : ['note: submodules stay behind; the workspace has them as empty folders']),
     ...(large.stdout === '' ? [] : ['note: files in Git LFS stay behind; the workspace has their pointers']),
   ]
+  return { notes, hasSubmodules: modules.stdout !== '' }
 }
 
 interface Settings {

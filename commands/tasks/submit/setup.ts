@@ -43,8 +43,10 @@ export const wantsSetup = ({ setup }: Pick<SetupOptions, 'setup'>) => setup === 
 
 /** Whether the daemon runs any such set-up: where it never does, there is nothing to ask. */
 export async function isEverRun(cli: Cli): Promise<boolean> {
-  return (await cli.client().call<PolicyJson>({ path: '/policy' })).repositorySetup !== 'never'
+  return (await policyOf(cli)).repositorySetup !== 'never'
 }
+
+export const policyOf = (cli: Cli) => cli.client().call<PolicyJson>({ path: '/policy' })
 
 /** Asks where it has to. Throws SETUP_NOT_ALLOWED when nobody can be asked, or the answer is no. */
 export async function allowSetup(

@@ -20,7 +20,11 @@ export function daemonRoutes(engine: RunningEngine, parts: Control): Hono {
   })
   app.get('/metrics', c => c.text(engine.metrics.registry.text()))
   app.get('/status', c => c.json(parts.status()))
-  app.get('/policy', c => c.json({ repositorySetup: engine.config.runner.repositorySetup } satisfies PolicyJson))
+  app.get('/policy', c => {
+    const { runner, repositories } = engine.config
+    const { repositorySetup } = runner
+    return c.json({ repositorySetup, submodules: repositories.submodules } satisfies PolicyJson)
+  })
   app.get('/doctor', async c => c.json(await examine(engine, parts.health, parts.stateDir)))
   app.post('/reload', c => c.json(parts.reload()))
   app.post('/drain', async c => {

@@ -158,13 +158,20 @@ function statAt(scan: TreeScan, path: BytePath): Stats | undefined {
   return statOf(absolute(scan, path))
 }
 
-/** Submodules in a commit, by path. */
+/** Submodules in a commit, by path; also those of submodules whose objects came with the repository. */
 export async function gitlinksOf(view: View, commit: string): Promise<Map<BytePath, string>> {
   const found = new Map<BytePath, string>()
-  for (const line of split(await view.must(['ls-tree', '-r', '-z', commit]))) {
-    const tab = line.indexOf('\t')
-    const [mode, , oid = ''] = line.slice(0, tab).split(' ')
-    if (mode === '160000') found.set(line.slice(tab + 1), oid)
+  const pending = [{ prefix: '', commit }]
+  for (const { prefix, commit } of pending) {
+    const listed = await view.run(['ls-tree', '-r', '-z', commit])
+    for (const line of listed.exitCode === 0 ? split(listed.stdout) : []) {
+      const tab = line.indexOf('\t')
+      const [mode, , oid = ''] = line.slice(0, tab).split(' ')
+      if (mode !== '160000' || found.size >= REPOSITORIES_MAX) continue
+      const path = prefix + line.slice(tab + 1)
+      found.set(path, oid)
+      pending.push({ prefix: `${path}/`, commit: oid })
+    }
   }
   return found
 }

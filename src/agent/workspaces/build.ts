@@ -14,6 +14,7 @@ import { attributeCommits, checkOut, keepPristine, noteIgnored } from './checkou
 import { printable, report } from './report.ts'
 import { endSetup, installProgram, repositorySetup, setUp } from './setup.ts'
 import { cloneSource, unpackSource } from './source.ts'
+import { checkOutSubmodules } from './submodules.ts'
 import { BuildFailure, bundlePath, updateRecord, type Workspace, type WorkspaceRecord } from './workspace.ts'
 
 const AGAIN_MS = 1_000
@@ -58,6 +59,7 @@ async function build(agent: Agent, workspace: Workspace, signal: AbortSignal): P
     const refs = await keepPristine(context, join(folder, 'salvage.git'), conversation)
     const own = await repositorySetup(context, commit)
     await checkOut(context, commit, refs)
+    await checkOutSubmodules(context, commit)
     attributeCommits(context)
     moveContent(folder, workspace.folder)
     await handOver(agent, workspace)

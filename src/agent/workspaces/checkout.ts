@@ -24,8 +24,7 @@ export async function checkOut(context: BuildContext, commit: string, refs: Iter
   const { tree, workspace, agent, signal } = context
   const options = { cwd: tree, timeoutMs: agent.limits.gitMs, umask: OPEN_UMASK, signal }
   const { author, outputBranch } = workspace.record.request
-  const { name, email } = identityOf(author)
-  appendFileSync(join(tree, '.git', 'config'), `[user]\n\tname = ${inConfig(name)}\n\temail = ${inConfig(email)}\n`)
+  appendFileSync(join(tree, '.git', 'config'), identitySection(author))
   for (const ref of refs) {
     // A clone's own branch `tdf` and an output branch `tdf/x` cannot both be files of one name.
     const output = `refs/heads/${outputBranch}`
@@ -33,6 +32,12 @@ export async function checkOut(context: BuildContext, commit: string, refs: Iter
     if (collides) await succeed(['update-ref', '-d', '--no-deref', ref], options)
   }
   await succeed(['checkout', '--quiet', '--no-track', '-B', outputBranch, commit], options)
+}
+
+/** For the configuration of a repository that the agent commits in. */
+export function identitySection(author: { name: string; email: string }): string {
+  const { name, email } = identityOf(author)
+  return `[user]\n\tname = ${inConfig(name)}\n\temail = ${inConfig(email)}\n`
 }
 
 /** As a value of a configuration file (git-config(1), SYNTAX). */

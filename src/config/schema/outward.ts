@@ -50,9 +50,14 @@ export const repositoriesTable = z
     tokens: tokens(
       'For https: the host, and the name of the secret that reads its repositories. Others: [push] tokens, then your git.',
     ),
+    submodules: choice(
+      ['leave', 'checkout'],
+      'leave',
+      'Submodules of a folder. leave: empty folders in a workspace; checkout: those that are here come along.',
+    ),
   })
   .prefault({})
-  .meta({ description: 'Repositories by URL.' })
+  .meta({ description: 'Where the files of a task come from.' })
 
 export const pushTable = z
   .strictObject({

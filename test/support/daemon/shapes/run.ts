@@ -65,6 +65,7 @@ function reference(shape: Shape, made: Made): { look: string; tree: string } {
   sh('git clone -q --no-local --no-checkout -- "$WHOLE" reference', dir, { WHOLE: whole })
   const clone = path.join(dir, 'reference')
   sh('git checkout -q "$COMMIT"', clone, { COMMIT: commit })
+  sh(shape.complete ?? '', clone)
   const look = sh(LOOK, clone)
   sh(`${CHANGE}\n${shape.script ?? ''}\ngit add -A`, clone)
   return { look: decoded(look), tree: sh('git ls-tree -r -z "$(git write-tree)"', clone) }
@@ -109,7 +110,7 @@ export async function runShape(
     return 'refused'
   }
   if (task === null) throw new Error(err)
-  if (shape.says) expect(err + out).toContain(shape.says)
+  if (shape.says) expect(err + out).toContain(fill(shape.says))
   if (shape.branch) expect(task.outputBranch).toBe(shape.branch)
   if (!serve) expect(task.repo).toMatchObject(expectedOf(shape, made))
   if (isPlanned) return 'planned'

@@ -13,6 +13,8 @@ export interface Shape {
   options?: string[]
   /** Of the user's environment, beside the usual; `$DIR` is the folder. */
   env?: Record<string, string>
+  /** Done in what git itself makes of it, after the checkout. */
+  complete?: string
   /** What the agent does beyond the usual. */
   script?: string
   /** The task's JSON or what is said at its submit has this text. */
@@ -58,7 +60,27 @@ printf 'a\\r\\nb\\r\\n' > x.bat; printf 'a\\nb\\n' > x.sh; printf 'a\\r\\n' > x.
 const FILTER = `${REPOSITORY}; printf '*.secret filter=crypt\\n' > .gitattributes; git config filter.crypt.clean 'tr a-z n-za-m'; git config filter.crypt.smudge 'tr a-z n-za-m'
 git config filter.crypt.required true; echo hello > x.secret; git add -A; git commit -qm filter`
 
+const SUBMODULES = `for r in deep lib r; do git init -q -b main $r; for f in a gone; do echo $r > $r/$f; done; git -C $r add -A; git -C $r commit -qm first; done
+add() { git -C $1 -c protocol.file.allow=always submodule --quiet add "$PWD/$2" "$3"; git -C $1 commit -qm modules; }
+add lib deep 'the deep'; add r lib lib; git -C r -c protocol.file.allow=always submodule --quiet update --init --recursive`
+
+/** As a daemon takes them with `[repositories] submodules = "checkout"`. */
+export const WITH_SUBMODULES: Shape[] = [
+  {
+    name: 'submodules, one in the other',
+    make: SUBMODULES,
+    complete: 'git -c protocol.file.allow=always submodule --quiet update --init --recursive',
+    says: '2 submodules come along',
+  },
+  {
+    name: 'a submodule that is not here',
+    make: `${SUBMODULES}; git -C r submodule --quiet deinit -f lib`,
+    says: 'the submodule lib stays behind: it is not all here; git -C $DIR/r submodule update --init -- lib',
+  },
+]
+
 export const SHAPES: Shape[] = [
+  { name: 'submodules', make: SUBMODULES, says: 'submodules stay behind', folderOnly: true },
   { name: 'a plain one', make: REPOSITORY, ref: 'main' },
   { name: 'sha256', make: REPOSITORY.replace('init', 'init --object-format=sha256') },
   {
