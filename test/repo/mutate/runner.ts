@@ -21,7 +21,7 @@ export type Note =
 const journal = process.env.TDF_MUTATE_JOURNAL ?? ''
 const alive = new Set<string>(JSON.parse(readFileSync(process.env.TDF_MUTATE_CHOSEN ?? '', 'utf8')))
 /** What a try may take however short the test is, in ms. */
-const TRY_MS_MIN = 20_000
+const TRY_MS_MIN = 8_000
 let tries = 0
 
 const note = (what: Note): void => appendFileSync(journal, `${JSON.stringify(what)}\n`)
@@ -75,7 +75,7 @@ export default class QuickRunner extends TestRunner {
     this.#triedAt = performance.now()
     if (this.#mutant === undefined) return
     tries++
-    note({ kind: 'try', mutant: this.#mutant, test: nameOf(test), msMax: TRY_MS_MIN + 20 * this.#plainMs })
+    note({ kind: 'try', mutant: this.#mutant, test: nameOf(test), msMax: TRY_MS_MIN + 10 * this.#plainMs })
   }
 
   onAfterRetryTask(test: RunnerTestCase): void {
