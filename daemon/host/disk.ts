@@ -6,11 +6,12 @@
 import { existsSync, rmSync, statfsSync } from 'node:fs'
 import { open, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { formatSize } from '../../src/core/duration.ts'
+import { formatDurationShort, formatSize } from '../../src/core/duration.ts'
 import { TdfError } from '../../src/core/errors.ts'
 import { publishFile } from '../../src/platform/files.ts'
 import { obstacles } from '../../src/text/waiting.ts'
 import type { RunningEngine } from '../build.ts'
+import { recordFailure } from '../reporting/failures.ts'
 
 export interface Disk {
   freeBytes(): number
@@ -24,7 +25,7 @@ export interface Disk {
   keepReserve(): Promise<void>
 }
 
-type Parts = Pick<RunningEngine, 'config' | 'admission' | 'placementChanged' | 'log'>
+type Parts = Pick<RunningEngine, 'config' | 'admission' | 'placementChanged' | 'log' | 'store' | 'world'>
 
 /** Room that has to be there again before work begins again: without it the two would alternate. */
 const RELIEF = 1.1
@@ -48,6 +49,7 @@ export function createDisk(stateDir: string, engine: () => Parts): Disk {
     freeBytes,
     look() {
       const { admission, placementChanged, log } = engine()
+      recordOutage(engine())
       const said = sentence(freeBytes())
       if (!admission.set('disk', said)) return
       if (said === null) placementChanged()
@@ -72,6 +74,20 @@ export function createDisk(stateDir: string, engine: () => Parts): Disk {
     },
   }
 }
+
+/** While nothing can be stored no failure can be put on record either: it is told when it is over. */
+function recordOutage(engine: Pick<Parts, 'store' | 'world' | 'log'>): void {
+  const { store, log } = engine
+  const outage = store.outage()
+  if (outage === null || outage.until === null || recorded.get(store) === outage.since) return
+  recorded.set(store, outage.since)
+  const { since, until, error } = outage
+  const message = `${error.message}, for ${formatDurationShort(until - since)}; it can be written again`
+  const failure = { id: `outage-${since}`, source: 'store', code: error.code, message }
+  store.commit(() => recordFailure(engine, failure)).catch(again => log.warn({ err: String(again) }, message))
+}
+
+const recorded = new WeakMap<object, number>()
 
 /** Written out: a file with holes would hold no room. */
 async function fill(file: string, bytes: number): Promise<void> {

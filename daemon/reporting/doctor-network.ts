@@ -9,6 +9,8 @@ import type { Engine } from '../services.ts'
 const check = 'network'
 const LOOK_MS = 8_000
 const PROXY_WANTS_LOGIN = 407
+/** Of the package ca-certificates. */
+const DEBIAN_CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt'
 
 export async function checkNetwork({ config, world }: Pick<Engine, 'config' | 'world'>): Promise<FindingJson[]> {
   const way = wayOut(process.env)
@@ -25,7 +27,7 @@ function outsideOf({ providers: { hetzner }, notify }: Pick<Config, 'providers' 
 /** Any answer will do: the question is whether one comes. */
 async function reached(fetch: Engine['world']['fetch'], origin: string, way: WayOut): Promise<FindingJson> {
   const by = byText(origin, way)
-  const hint = 'tdf daemon status; env | grep -i proxy'
+  const hint = 'tdf errors'
   try {
     const answer = await fetch(origin, { method: 'HEAD', redirect: 'manual', signal: AbortSignal.timeout(LOOK_MS) })
     await answer.body?.cancel()
@@ -48,14 +50,17 @@ function byText(origin: string, { http, https }: WayOut): string {
 const notUsed = ({ unused }: WayOut): FindingJson[] =>
   unused.map(({ name, why }) => {
     const message = `${name} is set, and the daemon's own calls do not use it: ${why}; what tasks run has it all the same`
-    return { check, state: 'warn', message, hint: 'tdf help config' }
+    const hint =
+      name === 'SSL_CERT_DIR' ? `export SSL_CERT_FILE=${DEBIAN_CERTIFICATES}` : `export ${name}=http://HOST:PORT`
+    return { check, state: 'warn', message, hint }
   })
 
 function unreadable(): FindingJson[] {
   return ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE'].flatMap((name): FindingJson[] => {
     const file = process.env[name]
     if (!file || isReadable(file)) return []
-    return [{ check, state: 'fail', message: `${name} names ${file}, which cannot be read`, hint: `ls -l '${file}'` }]
+    const hint = `export ${name}=${DEBIAN_CERTIFICATES}`
+    return [{ check, state: 'fail', message: `${name} names ${file}, which cannot be read`, hint }]
   })
 }
 

@@ -87,6 +87,8 @@ export const questionText = ({ tool, detail }: { tool: string; detail: string })
 
 /** Whole sentences of `tdf why`. Times are ISO 8601. */
 export const sentences = {
+  notStored: (step: string, isFull: boolean) =>
+    `It is at ${step}, and what happens to it cannot be stored: ${isFull ? 'the disk of the daemon is full' : 'the state cannot be written'}. It goes on when there is room.`,
   step: (step: string, waiting: string) => `It is at ${step} and waits for ${waiting}.`,
   cleanup: (state: string, step: string, waiting: string) => `${state}; ${step} waits for ${waiting}.`,
   state: (status: string, verdict: string | null) => `It is ${status}${inBrackets(verdict)}`,

@@ -3,7 +3,13 @@ import { type Context, Hono } from 'hono'
 import { streamSSE } from 'hono/streaming'
 import { TdfError } from '../../../src/core/errors.ts'
 import { isTerminal } from '../../../src/core/task.ts'
-import { NEXT_PAGE, type ScreenRowJson, type ScreenTaskJson, type SnapshotJson } from '../../../src/protocol/control.ts'
+import {
+  type ErrorRowJson,
+  NEXT_PAGE,
+  type ScreenRowJson,
+  type ScreenTaskJson,
+  type SnapshotJson,
+} from '../../../src/protocol/control.ts'
 import type { Sql } from '../../../src/store/sqlite/sql.ts'
 import { type ReadTask, readNewestAttempt } from '../../../src/store/tables/attempts.ts'
 import { firstSeq, type JournalEvent, lastSeq, readEvents } from '../../../src/store/tables/journal.ts'
@@ -14,7 +20,7 @@ import type { RunningEngine } from '../../build.ts'
 import type { Control } from '../control-parts.ts'
 import { numberOf } from '../guard.ts'
 import { findTask, recentTasks } from '../tasks/find.ts'
-import { eventJson, nodeJson, taskJson } from '../tasks/json.ts'
+import { eventJson, iso, nodeJson, taskJson } from '../tasks/json.ts'
 import { why } from '../tasks/why.ts'
 
 const PAGE_MAX = 1_000
@@ -39,7 +45,8 @@ export function eventRoutes(engine: RunningEngine, parts: Control): Hono {
   })
 
   app.get('/errors', async c => {
-    await parts.errors.flush()
+    // Failures that cannot be carried over now are shown later.
+    await parts.errors.flush().catch(() => {})
     const reference = c.req.query('task')
     const taskId = reference === undefined ? {} : { taskId: findTask(store.sql, reference).id }
     const before = c.req.query('before')
@@ -47,9 +54,18 @@ export function eventRoutes(engine: RunningEngine, parts: Control): Hono {
     const limit = Math.min(numberOf(c, 'limit', 'limit').limit ?? ERRORS_MAX, ERRORS_MAX)
     const found = parts.observability.errors({ ...place, limit })
     if (found.length === limit) c.header(NEXT_PAGE, found.at(-1)?.id ?? '')
-    return c.json(found)
+    return c.json(before === undefined ? [...outageRow(store), ...found] : found)
   })
   return app
+}
+
+/** A full disk keeps its own row from being written. */
+function outageRow({ outage }: Pick<RunningEngine['store'], 'outage'>): ErrorRowJson[] {
+  const now = outage()
+  if (now === null || now.until !== null) return []
+  const { code, message } = now.error
+  const place = { taskId: null, step: null, context: {} }
+  return [{ id: `outage-${now.since}`, at: iso(now.since), level: 'error', source: 'store', code, message, ...place }]
 }
 
 function stream(engine: RunningEngine, c: Context, after: number): Response {

@@ -39,8 +39,16 @@ export function why(engine: Engine, task: Task): WhyJson {
     since: iso(task.stepEnteredAt),
     until: iso(task.deadlineAt),
     next: iso(task.wakeAt),
-    ...explain(engine, task),
+    ...(whyNothingStored(engine, task) ?? explain(engine, task)),
   }
+}
+
+/** What happens to a task that goes on cannot be stored, whatever else it waits for. */
+function whyNothingStored({ store }: Pick<Engine, 'store'>, { step }: Task): Explanation | undefined {
+  const outage = store.outage()
+  if (step === null || outage === null || outage.until !== null) return undefined
+  const sentence = sentences.notStored(step, outage.error.code === 'DISK_FULL')
+  return { sentence, command: 'tdf doctor', nodes: [], estimate: null }
 }
 
 function explain(engine: Engine, task: Task): Explanation {

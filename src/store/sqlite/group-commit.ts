@@ -28,6 +28,15 @@ export interface Group {
   commit<T>(write: () => T): Promise<T>
   /** Inside a `write`: runs `then` right after COMMIT, before any promise resolves; forgotten if the write is undone. */
   afterCommit(then: () => void): void
+  /** The newest time in which nothing could be stored; null when there was none since the start. */
+  outage(): Outage | null
+}
+
+export interface Outage {
+  /** Unix ms; `until` is null while it lasts. */
+  since: number
+  until: number | null
+  error: TdfError
 }
 
 /** What the members of a group gather, to be written in one go: see journal.ts. */
@@ -69,6 +78,7 @@ export function createGroup(parts: GroupParts): Group {
   const transactions = createTransactions(parts)
   let queue: Member[] = []
   let scheduled = false
+  let outage: Outage | null = null
 
   function schedule(): void {
     if (scheduled) return
@@ -86,6 +96,7 @@ export function createGroup(parts: GroupParts): Group {
     if (result.kind === 'undone') return
     if (result.kind === 'refused') return refuse(group, result)
     queue = queue.slice(result.taken)
+    if (outage?.until === null) outage = { ...outage, until: world.clock.now() }
     participant.committed()
     for (const act of result.then) act()
     for (const { member, value } of result.done) member.resolve(value)
@@ -95,6 +106,7 @@ export function createGroup(parts: GroupParts): Group {
   function refuse(group: readonly Member[], { taken, done, error }: Extract<Result, { kind: 'refused' }>): void {
     const refused = storageError(error)
     if (refused.code === 'DISK_FULL' && onFull()) return
+    if (outage?.until !== null) outage = { since: world.clock.now(), until: null, error: refused }
     queue = queue.slice(taken || group.length)
     for (const { member } of done) member.reject(refused)
     if (taken === 0) for (const member of group) member.reject(refused)
@@ -109,6 +121,7 @@ export function createGroup(parts: GroupParts): Group {
       })
     },
     afterCommit: transactions.afterCommit,
+    outage: () => outage,
   }
 }
 

@@ -167,7 +167,7 @@ describe('a daemon', () => {
 
   // Only root may make a disk that is full.
   whereRoot('a full disk', () => {
-    it('on a full disk says so, accepts nothing it cannot keep, and goes on with room', async () => {
+    it('on a full disk says so, also in why and errors, accepts nothing it cannot keep, and goes on with room', async () => {
       const home = newHome('[disk]\nlow = "0B"\nreserve = "0B"\n')
       const state = path.join(home.dir, 'state')
       mkdirSync(state)
@@ -178,6 +178,9 @@ describe('a daemon', () => {
         const submit = () => tdf(home, 'submit', '--repo', repo.dir, '--json', '--node', 'local', '--', 'true')
         const before = JSON.parse((await submit()).out)
         await until('the first is over', async () => (await home.task(before.id)).step === null)
+        const running = await tdf(home, 'submit', '--repo', repo.dir, '-q', '--node', 'local', '--', 'sleep', '600')
+        const id = running.out.trim()
+        await until('it runs', async () => (await home.task(id)).step === 'running')
         const ballast = path.join(state, 'ballast')
         try {
           writeFileSync(ballast, Buffer.alloc(64 * 1024 * 1024))
@@ -188,7 +191,13 @@ describe('a daemon', () => {
         expect(refused.out).toBe('')
         expect([1, 75]).toContain(refused.code)
         expect(errorOf(refused.err).code).toBe('DISK_FULL')
+        await until('why and errors name the disk', async () => {
+          await submit()
+          const [why, errors] = [await tdf(home, 'why', id), await tdf(home, 'errors', '--json')]
+          return why.out.includes('the disk of the daemon is full') && JSON.parse(errors.out)[0]?.code === 'DISK_FULL'
+        })
         rmSync(ballast)
+        await until('it is on record', async () => (await tdf(home, 'errors')).out.includes('it can be written again'))
         const after = await submit()
         expect(after.code).toBe(0)
         expect((await home.task(before.id)).status).toBe('completed')
