@@ -69,6 +69,24 @@ function placeOf(options: LinkedOptions, folder: GitFolder, id: string): Place {
   return { tree: null, name, obstacle: 'it lies outside of the work tree and its session still runs' }
 }
 
+/**
+ * Where a repository lies that was moved out of its work tree (`git init --separate-git-dir`); null when it was not, or
+ * when the folder is not that user's own.
+ */
+export function separateGitDir(tree: string, uid: number): string | null {
+  const target = gitdirOf(tree)
+  if (target === null) return null
+  const stat = statOf(target)
+  return stat?.isDirectory() && stat.uid === uid ? target : null
+}
+
+/** What the `.git` of a tree points to, if that is a file. */
+function gitdirOf(tree: string): string | null {
+  const text = readInside(boundaryOf(tree), join(tree, '.git'), POINTER_BYTES_MAX)
+  const target = /^gitdir: ([^\n]+)\n*$/.exec(text ?? '')?.[1]
+  return target === undefined ? null : resolveFrom(tree, target)
+}
+
 function openFolder(path: string, mode: number): void {
   try {
     if ((mode & 0o700) !== 0o700) chmodSync(path, (mode & 0o7777) | 0o700)
@@ -78,9 +96,8 @@ function openFolder(path: string, mode: number): void {
 }
 
 function pointsBack(tree: string, { own }: GitFolder): boolean {
-  const text = readInside(boundaryOf(tree), join(tree, '.git'), POINTER_BYTES_MAX)
-  const target = /^gitdir: ([^\n]+)\n*$/.exec(text ?? '')?.[1]
-  if (!target) return false
-  const [there, here] = [statOf(resolveFrom(tree, target)), statOf(own)]
+  const target = gitdirOf(tree)
+  if (target === null) return false
+  const [there, here] = [statOf(target), statOf(own)]
   return there !== undefined && here !== undefined && there.ino === here.ino && there.dev === here.dev
 }

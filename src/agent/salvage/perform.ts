@@ -15,7 +15,7 @@ import { type AgentHead, type AgentRefs, readAgentHead, readAgentRefs } from './
 import { type Candidate, candidatesOf, historyOf, peel, reach, worthwhile } from './beside.ts'
 import { commitConversation, commitFiles, commitLogs, type FilesSaving } from './commits.ts'
 import { type Keeper, openKeeper, prepareRepository } from './keep.ts'
-import { type LinkedTree, linkedTrees } from './linked.ts'
+import { type LinkedTree, linkedTrees, separateGitDir } from './linked.ts'
 import { besideRefs, isRefName, logRef, sessionRef, shown } from './listing.ts'
 import type { LeaveOut } from './scan.ts'
 import { makeReadable } from './select.ts'
@@ -53,6 +53,8 @@ export async function perform(salvage: Salvage): Promise<Salvaged> {
 interface Found {
   /** Null when it is gone: an empty one would read as "everything was deleted". */
   tree: string | null
+  /** The repository, where it lies outside of the work tree. */
+  separate: string | null
   folder: GitFolder | null
   refs: AgentRefs
   head: AgentHead
@@ -63,24 +65,25 @@ const NO_HEAD: AgentHead = { commit: null, branch: null, isUnborn: false, open: 
 
 async function look({ agent, workspace, isLive }: Salvage): Promise<Found> {
   const tree = workTree(workspace)
-  const none = { refs: { all: new Map(), stashes: [] }, head: NO_HEAD, linked: [] }
+  const none = { separate: null, refs: { all: new Map(), stashes: [] }, head: NO_HEAD, linked: [] }
   if (!existsSync(tree)) return { ...none, tree: null, folder: null }
   const uid = knownSlotOf(agent, workspace)?.uid ?? process.getuid?.() ?? 0
   if (!isLive) await makeReadable(tree, uid)
-  const boundary = boundaryOf(tree)
+  // A session of another user could move a folder under our feet.
+  const mayLookOutside = !isLive || workspace.record.slot === null
+  const isConfined = listSessions(workspace).some(({ request }) => Boolean(request.sandbox))
+  const separate = mayLookOutside && !isConfined ? separateGitDir(tree, uid) : null
+  const boundary = boundaryOf(tree, ...(separate === null ? [] : [separate]))
   const folder = findGitFolder(boundary, tree)
   if (!folder) return { ...none, tree, folder }
   const oidLength = (workspace.record.baseCommit ?? '').length
   const refs = readAgentRefs(boundary, folder, oidLength)
   const linked = linkedTrees({
-    ...{ boundary, folder, refs, oidLength, isLive, uid },
+    ...{ boundary, folder, refs, oidLength, isLive, uid, mayLookOutside, isConfined },
     workTree: realpathSync(tree),
-    // A session of another user could move the folder under our feet.
-    mayLookOutside: !isLive || workspace.record.slot === null,
-    isConfined: listSessions(workspace).some(({ request }) => Boolean(request.sandbox)),
   })
   if (!isLive) for (const { tree: outside } of linked) if (outside !== null) await makeReadable(outside, uid)
-  return { tree, folder, refs, head: readAgentHead(boundary, folder, refs, oidLength), linked }
+  return { tree, separate, folder, refs, head: readAgentHead(boundary, folder, refs, oidLength), linked }
 }
 
 interface Saving extends FilesSaving {
@@ -89,7 +92,11 @@ interface Saving extends FilesSaving {
   leftOut: Map<string, LeftOut>
 }
 
-async function openSaving(salvage: Salvage, folder: string, { tree, folder: own, linked }: Found): Promise<Saving> {
+async function openSaving(
+  salvage: Salvage,
+  folder: string,
+  { tree, separate, folder: own, linked }: Found,
+): Promise<Saving> {
   const { agent, workspace, signal, ref } = salvage
   const baseCommit = workspace.record.baseCommit ?? ''
   const timeoutMs = agent.limits.gitMs
@@ -99,7 +106,7 @@ async function openSaving(salvage: Salvage, folder: string, { tree, folder: own,
   const keeper = openKeeper(mirror, timeoutMs, signal)
   await keeper.clear(ref)
   const trees = linked.flatMap(one => (one.tree === null ? [] : [one.tree]))
-  const boundary = boundaryOf(tree ?? folder, ...trees)
+  const boundary = boundaryOf(tree ?? folder, ...(separate === null ? [] : [separate]), ...trees)
   const view = openView({ folder, boundary, mirror, oidLength, timeoutMs, signal })
   if (own) view.addAlternates(own)
   const leftOut = new Map<string, LeftOut>()

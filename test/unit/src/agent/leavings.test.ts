@@ -123,6 +123,14 @@ describe.each([
     expect(behind).toHaveLength(3)
   })
 
+  it('brings commits home although their repository was moved out of the work tree', async () => {
+    const script = `${COMMIT('one')}; git init -q --separate-git-dir ../moved; ${COMMIT('two')}; git checkout -q -b side; ${COMMIT('three')}; git checkout -q -; echo l > loose`
+    const { json, show, leftOut } = await savedAfter(script)
+    expect(json).toMatchObject({ ahead: 3, salvaged: true })
+    expect([show(REF, 'two'), show(REF, 'loose'), show('side', 'three')]).toEqual(['two\n', 'l\n', 'three\n'])
+    expect(leftOut).toEqual([])
+  })
+
   it('does not name what an amended commit or a rebase replaced', async () => {
     const script = `${COMMIT('one')}; echo more >> one; git commit -qa --amend --no-edit; ${COMMIT('two')}; git rebase -q HEAD~1`
     const { json, saved } = await savedAfter(script)
