@@ -70,6 +70,34 @@ describe('the order', () => {
   })
 })
 
+describe('the counts', () => {
+  const others = { completed: 90_000, failed: 9_950, cancelled: 7 }
+  const kept = next(firstModel(NOON, size, false), {
+    kind: 'snapshot',
+    snapshot: { seq: 1, tasks: [...all], others, nodes: [] },
+  })
+
+  it('are those of all tasks, also of those that are not on the list', () => {
+    const expected = { 'need you': 1, running: 1, queued: 2, failed: 9_951, done: 90_000 }
+    expect(countsOf(kept)).toEqual(expected)
+  })
+
+  it('follow a task that is not on the list: retried, forgotten, or only pushed', () => {
+    const retried = { from: null, to: 'queued', before: 'failed' }
+    const events = [
+      anEvent({ seq: 2, type: 'task.status', taskId: 'old-1', attempt: 2, data: retried }),
+      anEvent({ seq: 3, type: 'task.step', taskId: 'old-1', attempt: 2, data: { from: null, to: 'node_selection' } }),
+      anEvent({ seq: 4, type: 'task.removed', taskId: 'old-2', data: { before: 'completed' } }),
+      anEvent({ seq: 5, type: 'task.push', taskId: 'old-3', data: {} }),
+    ]
+    const heard = next(kept, { kind: 'events', events })
+    expect([countsOf(heard).failed, countsOf(heard).done, [...heard.unread]]).toEqual([9_950, 89_999, ['old-1']])
+    const row = { task: aRow({ id: 'old-1' }), why: null }
+    const read = next(heard, { kind: 'rows', asked: new Map([['old-1', undefined]]), rows: [row] })
+    expect([countsOf(read).queued, countsOf(read).failed]).toEqual([3, 9_950])
+  })
+})
+
 describe('the filter', () => {
   it.each([
     ['', 5],
