@@ -117,7 +117,8 @@ export async function runShape(
   expect(task).toMatchObject({ status: 'completed', verdict: 'unverified', error: null })
   const { look, tree } = reference(shape, made)
   expect(decoded((await cliWith(home, {}, 'logs', task.id)).out)).toBe(look)
-  if (serve) sh('git clone -q -- "$URL" clone', dir, { URL: repo })
+  // Not from the server, which runs in this process and would wait for the clone to end.
+  if (serve) sh('git clone -q --no-local -- "$FOLDER" clone', dir, { FOLDER: folder })
   const cwd = serve ? path.join(dir, 'clone') : folder
   expect(await cliWith(home, { cwd }, 'pull', task.id)).toMatchObject({ code: 0 })
   const commit = { COMMIT: task.result?.commit ?? '' }

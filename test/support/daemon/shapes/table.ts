@@ -60,6 +60,9 @@ printf 'a\\r\\nb\\r\\n' > x.bat; printf 'a\\nb\\n' > x.sh; printf 'a\\r\\n' > x.
 const FILTER = `${REPOSITORY}; printf '*.secret filter=crypt\\n' > .gitattributes; git config filter.crypt.clean 'tr a-z n-za-m'; git config filter.crypt.smudge 'tr a-z n-za-m'
 git config filter.crypt.required true; echo hello > x.secret; git add -A; git commit -qm filter`
 
+const LARGE = `${REPOSITORY}; printf '*.bin filter=lfs diff=lfs merge=lfs -text\\n' > .gitattributes
+printf 'version https://git-lfs.github.com/spec/v1\\noid sha256:%064d\\nsize 9\\n' 7 > x.bin; git add -A; git commit -qm large`
+
 const SUBMODULES = `for r in deep lib r; do git init -q -b main $r; for f in a gone; do echo $r > $r/$f; done; git -C $r add -A; git -C $r commit -qm first; done
 add() { git -C $1 -c protocol.file.allow=always submodule --quiet add "$PWD/$2" "$3"; git -C $1 commit -qm modules; }
 add lib deep 'the deep'; add r lib lib; git -C r -c protocol.file.allow=always submodule --quiet update --init --recursive`
@@ -81,6 +84,7 @@ export const WITH_SUBMODULES: Shape[] = [
 
 export const SHAPES: Shape[] = [
   { name: 'submodules', make: SUBMODULES, says: 'submodules stay behind', folderOnly: true },
+  { name: 'files in Git LFS', make: LARGE, says: 'files in Git LFS stay behind', folderOnly: true },
   { name: 'a plain one', make: REPOSITORY, ref: 'main' },
   { name: 'sha256', make: REPOSITORY.replace('init', 'init --object-format=sha256') },
   {
@@ -140,7 +144,7 @@ export const SHAPES: Shape[] = [
     name: 'without a commit',
     make: 'git init -q -b main r',
     refused: { why: 'has no commit yet', hint: 'git -C $DIR/r commit --allow-empty -m "first"' },
-    refusedByUrl: 'the repository is empty',
+    refusedByUrl: 'has no commit',
   },
   { name: 'a bare one', make: `(${HISTORY}); git clone -q --bare r r.git`, folder: 'r.git', folderOnly: true },
   {

@@ -14,6 +14,9 @@ import { startAgentProcess } from '../../../unit/src/agent/support/agent.ts'
 /** The machine of the tests is busy with them. */
 const ANY_LOAD = '[nodes]\ncpu_threshold_percent = 100\nmemory_threshold_percent = 100\n'
 
+/** For one shape beside four others, on a machine that is busy with other tests too. */
+const LIMIT_MS = 600_000
+
 let home: Home
 let server: GitServer
 const served = mkdtempSync(path.join(tmpdir(), 'tdf-served-'))
@@ -38,13 +41,21 @@ function serve(folder: string): string {
 }
 
 describe('a folder on a box, whose repository is', () => {
-  it.concurrent.each(SHAPES.filter(shape => !shape.onlyPlanned && !shape.refused))('$name', async shape => {
-    expect(await runShape(shape, { home, node: 'box' })).toBe('the same')
-  })
+  it.concurrent.each(SHAPES.filter(shape => !shape.onlyPlanned && !shape.refused))(
+    '$name',
+    async shape => {
+      expect(await runShape(shape, { home, node: 'box' })).toBe('the same')
+    },
+    LIMIT_MS,
+  )
 })
 
 describe('a url whose repository is', () => {
-  it.concurrent.each(SHAPES.filter(shape => !shape.folderOnly))('$name', async shape => {
-    expect(await runShape(shape, { home, node: 'local', serve })).toBe(shape.refusedByUrl ? 'refused' : 'the same')
-  })
+  it.concurrent.each(SHAPES.filter(shape => !shape.folderOnly))(
+    '$name',
+    async shape => {
+      expect(await runShape(shape, { home, node: 'local', serve })).toBe(shape.refusedByUrl ? 'refused' : 'the same')
+    },
+    LIMIT_MS,
+  )
 })
