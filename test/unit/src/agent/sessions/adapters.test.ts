@@ -126,6 +126,18 @@ describe('acp', () => {
     expect(protocol.interrupt()).toEqual([cancel])
   })
 
+  it('reads an answer only where the request was ours, and every message that asks or tells', () => {
+    const read = (line: Json) =>
+      adapter('acp')
+        .reader?.({ jsonrpc: '2.0', ...line })
+        ?.map(({ kind }) => kind)
+    const result = { stopReason: 'end_turn' }
+    expect([read({ id: 7, result }), read({ id: 'x', result }), read({ id: 'prompt:', result })]).toEqual([[], [], []])
+    expect([read({ id: 'prompt:p1', result }), read({ id: 'open', result })]).toEqual([['terminal'], ['terminal']])
+    expect(read({ id: null, error: { message: 'no' } })).toEqual(['problem'])
+    expect(read({ id: 7, method: 'session/request_permission', params: {} })).toEqual(['permission'])
+  })
+
   it('asked for an end, questions that wait are cancelled, and the turn where one can be under way', () => {
     const protocol = started()
     ask(protocol, 'q1', 'allow_once')
@@ -265,6 +277,7 @@ describe('codex', () => {
       [],
     ])
     expect(protocol.receive({ method: 'turn/started', params: { turn: { id: 'u1' } } })).toEqual([])
+    protocol.receive({ method: 'item/started', params: { turn: { id: 'u2' } } })
     const params = { threadId: 't1', expectedTurnId: 'u1', input: input('and that') }
     expect(protocol.prompt(NEXT, true)).toEqual([{ id: 'steer:p2', method: 'turn/steer', params }])
     expect(protocol.interrupt()).toEqual([
