@@ -20,23 +20,32 @@ export const ROWS: readonly Row[] = [
   },
   {
     room: 'daemon/engine',
-    // Not at-once.test.ts: it waits in real time, half a minute for many a mutant.
+    // Not those that wait in real time or cut the power at every effect: they take minutes for a few mutants.
     suites: [
       `${UNIT}/daemon/engine/doors.test.ts`,
+      `${UNIT}/daemon/engine/signals.test.ts`,
       `${UNIT}/daemon/engine/loop.test.ts`,
       `${UNIT}/daemon/engine/schedule.test.ts`,
       `${UNIT}/daemon/engine/hop.test.ts`,
-      `${UNIT}/daemon/steps`,
-      `${UNIT}/daemon/api`,
-      `${UNIT}/daemon/engine/rules`,
       `${UNIT}/daemon/engine/engine.test.ts`,
-      `${UNIT}/daemon/engine/step-faults.test.ts`,
+      `${UNIT}/daemon/api/callbacks.test.ts`,
+      `${UNIT}/daemon/steps/after-run.test.ts`,
+      `${UNIT}/daemon/steps/session.test.ts`,
     ],
   },
   { room: 'daemon/placement', suites: [`${UNIT}/daemon/placement`, 'test/sim/simulation.test.ts'] },
   {
     room: 'daemon/nodes',
-    suites: [`${UNIT}/daemon/nodes`, 'test/system/faults/node.test.ts'],
+    suites: [
+      `${UNIT}/daemon/nodes/decide-node.test.ts`,
+      `${UNIT}/daemon/nodes/agents.test.ts`,
+      `${UNIT}/daemon/nodes/actions.test.ts`,
+      `${UNIT}/daemon/nodes/reach.test.ts`,
+      `${UNIT}/daemon/nodes/standing.test.ts`,
+      `${UNIT}/daemon/nodes/ordering.test.ts`,
+      `${UNIT}/daemon/nodes/paid-hour.test.ts`,
+      'test/system/faults/node.test.ts',
+    ],
   },
   {
     room: 'daemon/sweeps',
