@@ -93,6 +93,13 @@ export interface ForecastJson {
   why: string | null
 }
 
+/** Who would fetch a repository by url, and with what, by name: for `submit --dry-run`. */
+export interface PlannedSourceJson {
+  fetch: 'daemon' | 'node'
+  /** Null where a node fetches: what it has is not known here. */
+  credential: string | null
+}
+
 export interface NodeJson {
   name: string
   provider: string

@@ -2,7 +2,7 @@
 import { formatDurationShort } from '../../../src/core/duration.ts'
 import { refOf } from '../../../src/core/source.ts'
 import type { TaskSpec } from '../../../src/core/task.ts'
-import type { ForecastJson } from '../../../src/protocol/control.ts'
+import type { ForecastJson, PlannedSourceJson } from '../../../src/protocol/control.ts'
 import type { SubmitBody } from '../../../src/protocol/submit.ts'
 import { oneLine } from '../../../src/text/sanitize.ts'
 import type { Cli } from '../../cli/cli.ts'
@@ -94,7 +94,8 @@ export async function post<T extends { id: string | null }>(
 }
 
 /** The daemon's answer to `--dry-run`: what would be stored, without an id. */
-export type PlannedTask = { id: null; placement: ForecastJson } & TaskSpec & PlannedSetup
+export type PlannedTask = { id: null; placement: ForecastJson; source: PlannedSourceJson | null } & TaskSpec &
+  PlannedSetup
 
 interface PlannedSetup {
   /** What `.tdf.toml` of the repository would run. */
@@ -120,6 +121,7 @@ export function plannedText(task: PlannedTask): string {
     ['title', oneLine(task.title)],
     ['agent', oneLine(`${agent.name} (${agent.command.join(' ')})`)],
     ['repository', oneLine(`${repo.url}${refOf(repo) ? ` at ${refOf(repo)}` : ''}`)],
+    ['read by', task.source && sourceText(task.source)],
     ['base', repo.baseCommit?.slice(0, 12)],
     ['branch', oneLine(task.outputBranch)],
     ['setup', task.setup ? oneLine(task.setup.command) : setupText(task)],
@@ -133,6 +135,9 @@ export function plannedText(task: PlannedTask): string {
   ])
   return `nothing is submitted; this would be:\n${facts}`
 }
+
+const sourceText = ({ fetch, credential }: PlannedSourceJson) =>
+  fetch === 'node' ? 'the node itself' : `the daemon, with ${credential}`
 
 function setupText({ setupOfRepository: setup }: PlannedSetup): string | null {
   if (setup === null) return null

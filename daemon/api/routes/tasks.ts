@@ -11,6 +11,7 @@ import { readNewestEvents } from '../../../src/store/tables/journal.ts'
 import type { RunningEngine } from '../../build.ts'
 import { taskOfKey } from '../../engine/api.ts'
 import { forecast } from '../../placement/forecast.ts'
+import { plannedSource } from '../../results/sources/access.ts'
 import { assertRoom, jsonBody, numberOf } from '../guard.ts'
 import { accept, freshTaskId } from '../tasks/accept.ts'
 import { findTask, recentTasks } from '../tasks/find.ts'
@@ -95,7 +96,9 @@ async function submit(engine: RunningEngine, c: Context, shown: (id: string) => 
   assertRoom(engine)
   const id = freshTaskId(world.random)
   const spec = accept({ ...engine, searchPath: process.env.PATH ?? '' }, id, request)
-  if (isDryRun(c)) return c.json({ id: null, ...spec, placement: forecast(engine, spec) })
+  if (isDryRun(c)) {
+    return c.json({ id: null, ...spec, placement: forecast(engine, spec), source: plannedSource(engine, spec.repo) })
+  }
   const createdAt = world.clock.now()
   const stored = { id, spec: { ...spec, ...traceOf(c) }, idempotencyKey, idempotencyHash, createdAt }
   const submitted = await engine.submit(stored)

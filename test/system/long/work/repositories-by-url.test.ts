@@ -121,6 +121,14 @@ describe('a private repository', () => {
     expect(server.seen().withToken).toBe(true)
   })
 
+  it('is tried dry with the name of what it would be read with', async () => {
+    await begin(TOKEN, tokens)
+    const plan = async () => (await tdf(home, 'submit', '--repo', url(), '--dry-run', '--', 'true')).out
+    expect(await plan()).toContain("the daemon, with the git credentials of the daemon's user")
+    await tdfWith(home, { input: TOKEN }, 'secret', 'set', 'CODE_TOKEN')
+    expect(await plan()).toContain('the daemon, with the secret CODE_TOKEN')
+  })
+
   it('names where a token would be set when nothing is', async () => {
     await begin(TOKEN, () => '')
     const { error } = await over(await submit([], 'true'))
