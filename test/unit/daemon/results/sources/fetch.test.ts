@@ -160,12 +160,11 @@ describe('with what a server is asked', () => {
     ['https://code.test:8443/a.git', 'CODE_TOKEN'],
     ['https://192.0.2.7/a.git', 'GIT_192_0_2_7_TOKEN'],
   ])('%s could have a secret called %s', async (address, name) => {
-    const { how, remedy, env } = await of(address)
+    const { how, advice, remedy, env } = await of(address)
     const host = new URL(address).host
     expect(remedy).toBe(`tdf secret set ${name} && tdf retry {task}`)
-    expect(how).toBe(
-      `the git credentials of the daemon's user; [repositories] tokens = { "${host}" = "${name}" } in the configuration would name a secret`,
-    )
+    expect(how).toBe("the git credentials of the daemon's user")
+    expect(advice).toBe(`; [repositories] tokens = { "${host}" = "${name}" } would name a secret`)
     expect(env).toEqual({ GCM_INTERACTIVE: 'never' })
   })
 
@@ -178,7 +177,8 @@ describe('with what a server is asked', () => {
       env: { GCM_INTERACTIVE: 'never' },
       remedy: 'tdf secret set CODE && tdf retry {task}',
     })
-    expect(unset.how).toBe('no token, since the secret CODE is not set or the line is not encrypted')
+    expect(unset.how).toBe("the git credentials of the daemon's user")
+    expect(unset.advice).toBe('; CODE is not set, or the line is not encrypted')
   })
 
   it('by ssh it is the keys of the user, without a question, unless their own command says otherwise', async () => {
