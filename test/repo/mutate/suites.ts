@@ -38,6 +38,7 @@ export const ROWS: readonly Row[] = [
     room: 'daemon/nodes',
     suites: [
       `${UNIT}/daemon/nodes/decide-node.test.ts`,
+      `${UNIT}/daemon/nodes/journey.test.ts`,
       `${UNIT}/daemon/nodes/agents.test.ts`,
       `${UNIT}/daemon/nodes/actions.test.ts`,
       `${UNIT}/daemon/nodes/reach.test.ts`,
