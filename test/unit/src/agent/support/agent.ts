@@ -7,6 +7,7 @@ import type { Log } from '../../../../../src/agent/errors.ts'
 import { startAgent } from '../../../../../src/agent/start.ts'
 import { realWorld } from '../../../../../src/platform/world.ts'
 import { afterFile } from '../../../../support/after-file.ts'
+import { root } from '../../../../support/daemon/home.ts'
 import { type Client, clientOf } from './client.ts'
 import { tempFolder } from './temp.ts'
 
@@ -30,8 +31,8 @@ export interface AgentOptions {
 }
 
 export const TOKEN = 'a-token-of-the-test'
-/** As it is shipped. */
-const AGENT_SCRIPT = new URL('../../../../../dist/tdf-agent.js', import.meta.url).pathname
+/** As it is shipped; this file is also bundled into the benchmarks. */
+const AGENT_SCRIPT = join(root, 'dist/tdf-agent.js')
 
 function spawnAgent(state: string, options: AgentOptions): ChildProcess {
   mkdirSync(state, { recursive: true })
