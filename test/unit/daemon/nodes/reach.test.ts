@@ -5,6 +5,7 @@ import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createAddedNodes } from '../../../../daemon/nodes/reach/added-nodes.ts'
 import { leftNodes } from '../../../../daemon/nodes/reach/left-nodes.ts'
+import { buildProviders } from '../../../../daemon/nodes/reach/providers.ts'
 import { createSshConnections } from '../../../../daemon/nodes/reach/ssh.ts'
 import { fingerprint, pinnedHostKeys } from '../../../../src/machines/ssh/host-keys.ts'
 import type { SshTarget } from '../../../../src/machines/ssh/target.ts'
@@ -127,6 +128,32 @@ describe('a node that was taken out of the configuration', () => {
     expect(statSync(file).ino).toBe(ino)
     leftNodes(dir, [entry('b')], () => true)
     expect(names(JSON.parse(readFileSync(file, 'utf8')))).toEqual(['b', 'a'])
+  })
+})
+
+describe('the providers', () => {
+  const names = (providers: object, env: object = {}) => {
+    const config = aConfig()
+    Object.assign(config.providers.local, { enabled: false }, 'local' in providers ? providers.local : {})
+    Object.assign(config.providers.hetzner, { enabled: false }, 'hetzner' in providers ? providers.hetzner : {})
+    const paths = { kind: 'user', stateDir: dir, runDir: path.join(dir, 'run') }
+    const options = { world: simWorld(timeline()), paths, loaded: { config }, env, agentProgram: '/nowhere' }
+    const install = { id: 'inst0001', key: Buffer.alloc(32, 7) }
+    const ways = {
+      ssh: { static: {}, ordered: {} },
+      addedNodes: createAddedNodes(dir, targetOf),
+      hasRow: () => false,
+      onResponse() {},
+    }
+    return Object.keys(buildProviders(options as never, install, ways as never).table).sort()
+  }
+
+  it('are those that are switched on, and static nodes always', () => {
+    expect(names({})).toEqual(['static'])
+    expect(names({}, { TDF_AGENT_SOCKET: '/run/agent' })).toEqual(['static'])
+    expect(names({ local: { enabled: true } })).toEqual(['local', 'static'])
+    expect(names({ local: { enabled: true } }, { TDF_AGENT_SOCKET: '/run/agent' })).toEqual(['local', 'static'])
+    expect(names({ hetzner: { enabled: true } })).toEqual(['hetzner', 'static'])
   })
 })
 
