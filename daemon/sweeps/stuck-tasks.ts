@@ -5,15 +5,15 @@
  */
 
 import { asTdfError, TdfError } from '../../src/core/errors.ts'
-import type { AttemptKey } from '../../src/core/task.ts'
+import type { AttemptKey, Task } from '../../src/core/task.ts'
 import { type ReadTask, readAttempt, readLive } from '../../src/store/tables/attempts.ts'
 import { dueCleanups } from '../../src/store/tables/cleanups.ts'
 import { liveWorkspaces } from '../../src/store/tables/slots.ts'
 import { ENGINE_VERSION, placementRequest } from '../engine/attempts.ts'
 import { undo } from '../engine/cleanup.ts'
 import { taskSubject } from '../engine/loop.ts'
-import { late } from '../engine/rules/ending.ts'
-import { enter } from '../engine/rules/transition.ts'
+import { end, late } from '../engine/rules/ending.ts'
+import { enter, type Transition } from '../engine/rules/transition.ts'
 import { save } from '../engine/save.ts'
 import { decisionInput } from '../engine/step-context.ts'
 import type { Engine } from '../services.ts'
@@ -63,21 +63,31 @@ async function endLate(engine: Engine, task: ReadTask): Promise<number> {
   return (await engine.store.commit(() => save(engine, task, ended, []))) ? 1 : 0
 }
 
-/** The earliest step whose facts it lacks: nothing that it has is asked for again, nothing that it lacks is assumed. */
+/**
+ * The earliest step whose facts it lacks: nothing that it has is asked for again, nothing that it lacks is assumed. A run whose
+ * workspace is gone ends, since it cannot begin anew in the same attempt.
+ */
 async function adopt(engine: Engine, task: ReadTask): Promise<number> {
   const { store, queue } = engine
-  const marked = { ...task, engineVersion: ENGINE_VERSION }
-  const input = decisionInput(engine)
-  const adopted = enter(marked, stepFor(engine, task), input, [])
-  const message = `task ${task.id} was not managed by any engine; it goes on at ${adopted.task.step}`
-  const transition = { ...adopted, failure: { error: new TdfError('STEP_UNKNOWN', message), final: false } }
-  const saved = await store.commit(() => save(engine, task, transition, []))
+  const adopted = adoption(engine, { ...task, engineVersion: ENGINE_VERSION })
+  const saved = await store.commit(() => save(engine, task, adopted, []))
   if (saved && adopted.task.step === 'node_selection') queue.add(placementRequest(store.sql, adopted.task))
   engine.placementChanged()
   return saved ? 1 : 0
 }
 
-function stepFor(engine: Engine, task: ReadTask) {
+function adoption(engine: Engine, task: Task): Transition {
+  const input = decisionInput(engine)
+  const step = stepFor(engine, task)
+  const unmanaged = `task ${task.id} was not managed by any engine`
+  if (step === 'node_selection' && task.status === 'in_progress') {
+    return end(task, 'infrastructure', new TdfError('WORKSPACE_GONE', `${unmanaged}, and its workspace is gone`), input)
+  }
+  const error = new TdfError('STEP_UNKNOWN', `${unmanaged}; it goes on at ${step}`)
+  return { ...enter(task, step, input, []), failure: { error, final: false } }
+}
+
+function stepFor(engine: Engine, task: Task) {
   if (task.verdict !== null) return task.facts.saved || task.sessionId === null ? 'cleanup' : 'salvage'
   const isPlaced = liveWorkspaces(engine.store.sql).some(({ id }) => id === task.workspaceId)
   if (!isPlaced) return 'node_selection'

@@ -28,3 +28,19 @@ it.each(STEPS)('an attempt that was at %s goes on where its facts say, and nothi
   expect(all.life.task(id)).toMatchObject({ status: 'completed', attempt: 1, placement: 1 })
   expect([...all.agent().starts.values()]).toEqual([1])
 })
+
+it('an attempt that ran and whose workspace is gone ends as infrastructure, and keeps no other from being looked at', async () => {
+  const first = await all.submit({}, { commits: 1, ms: HOUR / 2, busy: true })
+  const second = await all.submit({}, { commits: 1, ms: HOUR / 2, busy: true }, 'task-2')
+  await all.until(() => [first, second].every(id => all.life.task(id).step === 'running'), HOUR)
+  const { sql } = all.life.engine.store
+  sql.run("update attempts set engine_version = null, step = 'waiting_for_vm', wake_at = 9e12")
+  sql.run('update workspaces set released_at = 1 where task_id = ?', first)
+  await all.die()
+  await all.begin()
+  await all.until(() => [first, second].every(id => all.life.task(id).engineVersion === 1), HOUR)
+  expect(all.life.task(first)).toMatchObject({ status: 'failed', verdict: 'infrastructure' })
+  expect(all.life.task(first).error).toMatchObject({ code: 'WORKSPACE_GONE' })
+  expect(await all.rest(second)).toBe(true)
+  expect(all.life.task(second)).toMatchObject({ status: 'completed', error: null })
+})
