@@ -1,6 +1,7 @@
 /** From the node to our disk: the agent saves the work, we fetch it, check it and say so. Used by the step and the sweep. */
 import type { AgentClient } from '../../src/clients/agent.ts'
 import { TdfError } from '../../src/core/errors.ts'
+import type { SavedRef } from '../../src/core/saved.ts'
 import { resultRefOf, type Task, type TaskResult } from '../../src/core/task.ts'
 import type { Salvaged } from '../../src/protocol/salvage.ts'
 import { checkpointRefOf } from './checkpoints.ts'
@@ -19,11 +20,17 @@ export async function bringHome(
   try {
     const came = await agent.bundle(task.workspaceId, ref, await results.have(task, answer), file)
     const salvage = await results.receive(task, answer, came ? file : null)
-    const missing = await results.missing(task, salvage)
+    const missing = await results.missing(task, { ...salvage, saved: [...salvage.saved, ...notTaken(answer, salvage)] })
     return { salvage, result: await results.describe(task, salvage), missing }
   } finally {
     await results.discard(file)
   }
+}
+
+/** What the node named and we gave no name, as it is no name of this result. */
+function notTaken(answer: Salvaged, salvage: Salvaged): SavedRef[] {
+  const taken = new Set(salvage.saved.map(({ ref }) => ref))
+  return answer.saved.filter(({ ref }) => !taken.has(ref))
 }
 
 export interface BroughtHome {
