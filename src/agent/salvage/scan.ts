@@ -204,7 +204,8 @@ export async function isUntouched(context: ScanContext, scan: TreeScan, entry: I
 
 async function remoteHas({ view }: ScanContext, tips: readonly string[], commit: string): Promise<boolean> {
   if (tips.length === 0) return false
-  const input = [commit, '--not', ...tips].join('\n')
+  // git before 2.42 takes no `--not` there.
+  const input = [commit, ...tips.map(tip => `^${tip}`)].join('\n')
   const missing = await view.run(['rev-list', '--count', '--ignore-missing', '--stdin'], { input: `${input}\n` })
   return missing.exitCode === 0 && missing.stdout.trim() === '0'
 }

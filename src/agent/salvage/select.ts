@@ -122,14 +122,15 @@ function filesBelow(scan: TreeScan, path: BytePath): BytePath[] {
   }
 }
 
-/** Names what the ignore rules name, folders as a whole, but not what was there before an agent was. */
+/** Names what the ignore rules name, folders as a whole, but not what was there before an agent was, nor what it added all the same. */
 export async function leaveIgnored(context: ScanContext, scan: TreeScan, before: ReadonlySet<string>): Promise<void> {
   const flags = ['-z', '--others', '--ignored', '--exclude-standard', '--directory']
   const listed = split(await context.view.must(['ls-files', ...flags], { tree: scan.tree, index: scan.index }))
   // A folder of which git names the content too is not ignored itself.
   const folders = new Set(listed.flatMap(path => path.match(/^.*\/(?=.)/) ?? []))
+  const added = new Set(scan.files.map(({ path }) => path))
   for (const path of listed.flatMap(found => withoutLinked(context, scan, found))) {
-    if (before.has(path) || folders.has(path)) continue
+    if (before.has(path) || folders.has(path) || added.has(path)) continue
     const stat = statOf(absolute(scan, path))
     context.leaveOut(scan.prefix + path, 'ignored', stat?.isFile() ? { bytes: stat.size } : {})
   }

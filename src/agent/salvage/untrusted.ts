@@ -116,7 +116,16 @@ function ownFolder(boundary: Boundary, tree: string): string | null {
   if (stat?.isDirectory() || stat?.isSymbolicLink()) return folderInside(boundary, path)
   const pointer = readInside(boundary, path, POINTER_BYTES_MAX)
   const target = pointer === null ? null : /^gitdir: ([^\n]+)\n*$/.exec(pointer)?.[1]
-  return target ? folderInside(boundary, resolveFrom(tree, target)) : null
+  return target ? folderInside(boundary, resolveFrom(realPath(tree), target)) : null
+}
+
+/** A tree may be given by a link of ours; what its files point to begins where it really is. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    return path
+  }
 }
 
 /** Folders with objects: the repository's own, and those that its alternates name within the work tree. */

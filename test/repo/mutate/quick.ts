@@ -35,7 +35,7 @@ export async function quickPass(tests: readonly string[], chosen: readonly strin
   }
 }
 
-/** Until it is through, or one mutant hangs: that one is noted as killed. */
+/** Until it is through, or one mutant hangs: that one is noted as killed, and the next process goes on behind it. */
 async function runAll(files: readonly string[]): Promise<void> {
   const worker = await openWorker({ TDF_MUTATE_JOURNAL: JOURNAL, TDF_MUTATE_CHOSEN: CHOSEN })
   const alarm = new AbortController()

@@ -10,7 +10,7 @@ import { hitsMax, stryker } from './stryker.ts'
 
 export type Note =
   /** `msMax`: a try that takes longer hangs. */
-  | { kind: 'try'; mutant: string; test: string; msMax: number }
+  | { kind: 'try'; mutant: string; test: string; testId: string; msMax: number }
   | { kind: 'killed'; mutant: string; test: string }
   /** A test that failed after mutants had been tried also fails without one: what these are worth needs a new process. */
   | { kind: 'unsure'; mutants: readonly string[] }
@@ -20,6 +20,8 @@ export type Note =
 
 const journal = process.env.TDF_MUTATE_JOURNAL ?? ''
 const alive = new Set<string>(JSON.parse(readFileSync(process.env.TDF_MUTATE_CHOSEN ?? '', 'utf8')))
+/** What an earlier process tried before a mutant of it hung: its tests go on behind that. */
+const tried = new Set<string>(triedBefore())
 /** What a try may take however short the test is, in ms. */
 const TRY_MS_MIN = 8_000
 let tries = 0
@@ -75,7 +77,13 @@ export default class QuickRunner extends TestRunner {
     this.#triedAt = performance.now()
     if (this.#mutant === undefined) return
     tries++
-    note({ kind: 'try', mutant: this.#mutant, test: nameOf(test), msMax: TRY_MS_MIN + 10 * this.#plainMs })
+    note({
+      kind: 'try',
+      mutant: this.#mutant,
+      test: nameOf(test),
+      testId: test.id,
+      msMax: TRY_MS_MIN + 10 * this.#plainMs,
+    })
   }
 
   onAfterRetryTask(test: RunnerTestCase): void {
@@ -104,12 +112,19 @@ export default class QuickRunner extends TestRunner {
       else note({ kind: 'unsure', mutants: [...passed, ...(mutant === undefined ? [] : [mutant])] })
     } else if (mutant === undefined) {
       this.#plainMs = performance.now() - this.#triedAt
-      this.#queue = passed.filter(one => alive.has(one))
+      this.#queue = passed.filter(one => alive.has(one) && !tried.has(`${test.id} ${one}`))
     } else {
       alive.delete(mutant)
       note({ kind: 'killed', mutant, test: nameOf(test) })
     }
   }
+}
+
+function triedBefore(): string[] {
+  const notes = readFileSync(journal, 'utf8').split('\n').slice(0, -1)
+  return notes
+    .map(line => JSON.parse(line) as Note)
+    .flatMap(one => (one.kind === 'try' ? [`${one.testId} ${one.mutant}`] : []))
 }
 
 function nameOf(test: RunnerTestCase): string {

@@ -75,7 +75,18 @@ export const ROWS: readonly Row[] = [
   },
   {
     room: 'src/agent/salvage',
-    suites: [`${UNIT}/src/agent/leavings.test.ts`, `${UNIT}/src/agent/salvage.test.ts`],
+    // The rules by themselves first: a try of the last two is a salvage of several seconds.
+    suites: [
+      `${UNIT}/src/agent/salvage/listing.test.ts`,
+      `${UNIT}/src/agent/salvage/beside.test.ts`,
+      `${UNIT}/src/agent/salvage/agent-refs.test.ts`,
+      `${UNIT}/src/agent/salvage/untrusted.test.ts`,
+      `${UNIT}/src/agent/salvage/perform.test.ts`,
+      `${UNIT}/src/agent/salvage/within.test.ts`,
+      `${UNIT}/src/agent/salvage/linked.test.ts`,
+      `${UNIT}/src/agent/salvage/kept.test.ts`,
+      `${UNIT}/src/agent/salvage`,
+    ],
   },
 ]
 

@@ -2,9 +2,9 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { type AgentProcess, startAgentProcess } from './support/agent.ts'
-import { tempFolder } from './support/temp.ts'
-import { git, readyWorkspace, repository, runScript } from './support/work.ts'
+import { type AgentProcess, startAgentProcess } from '../support/agent.ts'
+import { tempFolder } from '../support/temp.ts'
+import { git, readyWorkspace, repository, runScript } from '../support/work.ts'
 
 const REF = 'refs/tdf/task-1/1'
 let agent: AgentProcess
