@@ -21,6 +21,8 @@ import {
 
 /** How much longer than its own grace a runner may take to end its command before it is ended itself. */
 const RUNNER_GRACE_MS = 10_000
+/** How long the end of a runner that was killed is waited for: one that hangs in the kernel stays. */
+const KILLED_MS = 5_000
 const LOOK_MS = 25
 
 export type RunnerEnd = { kind: 'not-born' | 'ended'; reason: string }
@@ -109,12 +111,8 @@ export async function endSession(agent: Agent, folder: string): Promise<void> {
   const deadline = clock.mono() + agent.limits.killGraceMs + RUNNER_GRACE_MS
   let session = await settle(agent, folder)
   if (session) askToEnd(session)
-  while (session && isRunning(session)) {
-    if (clock.mono() > deadline) {
-      await killSession(agent, session)
-      await settle(agent, folder)
-      return
-    }
+  while (session && isRunning(session) && clock.mono() <= deadline + KILLED_MS) {
+    if (clock.mono() > deadline) await killSession(agent, session)
     await sleep(clock, LOOK_MS)
     session = await settle(agent, folder)
   }

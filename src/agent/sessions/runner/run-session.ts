@@ -100,7 +100,12 @@ async function start(
     const { stdout, stderr } = capture
     const options = { folder, env: unpackEnvironment(process.env), stdout, stderr, killGraceMs }
     world.failpoint('before', 'command')
-    const command = await startCommand(world, request, options).finally(capture.closeWriteEnds)
+    const command = await startCommand(world, request, options)
+      .finally(capture.closeWriteEnds)
+      .catch(async error => {
+        await capture.finish()
+        throw error
+      })
     world.failpoint('after', 'command')
     const conversation =
       adapter.reader === null ? null : openConversation(world, folder, { request, adapter, command, capture })
