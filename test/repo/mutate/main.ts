@@ -58,10 +58,10 @@ function testsIn(name: string): string[] {
   return filesIn(name).filter(file => /\.test\.tsx?$/.test(file))
 }
 
-/** Tests of one rule are many times quicker than those over a whole daemon, and notice most mutants; simulations come last. */
+/** Tests of one rule are many times quicker than those over a whole daemon or a node's agent, and notice most mutants; simulations come last. */
 function slowness(test: string): number {
   if (test.startsWith('test/sim/')) return 2
-  return readFileSync(test, 'utf8').includes('support/daemon') ? 1 : 0
+  return /support\/(?:daemon|agent)/.test(readFileSync(test, 'utf8')) ? 1 : 0
 }
 
 /** `count` of each room, the same ones for the same seed; 0: all. */

@@ -107,14 +107,18 @@ export interface Times {
   mark(offset: number): Promise<void>
 }
 
-export function openTimes(world: World, path: string): Times {
+export function openTimes(
+  world: World,
+  path: string,
+  [often, seldom]: readonly [typeof OFTEN, typeof OFTEN] = [OFTEN, SELDOM],
+): Times {
   let count = 0
   let markedMs = Number.NEGATIVE_INFINITY
   return {
     mark: async offset => {
       const now = world.clock.mono()
-      const { everyMs } = count < OFTEN.count ? OFTEN : SELDOM
-      if (count >= SELDOM.count || now - markedMs < everyMs) return
+      const { everyMs } = count < often.count ? often : seldom
+      if (count >= seldom.count || now - markedMs < everyMs) return
       count += 1
       markedMs = now
       await appendFile(path, `${world.clock.now()} ${offset}\n`, { mode: 0o600 }).catch(() => {})

@@ -2,13 +2,11 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { Agent } from '../../../../../src/agent/agent.ts'
-import { commandEnvironment, runnerEnvironment } from '../../../../../src/agent/sessions/environment.ts'
 import type { SessionRequest } from '../../../../../src/agent/sessions/folder.ts'
-import { runSession } from '../../../../../src/agent/sessions/runner/run-session.ts'
 import { identify } from '../../../../../src/platform/process.ts'
 import { realWorld, type World } from '../../../../../src/platform/world.ts'
 import { simWorld, timeline } from '../../../../fakes/world.ts'
+import { runHere } from '../support/runner.ts'
 import { readJson, storeSession } from '../support/session.ts'
 import { eventually, tempFolder } from '../support/temp.ts'
 
@@ -23,33 +21,10 @@ beforeEach(() => {
 })
 const at = (name: string) => path.join(folder, name)
 const log = () => readFileSync(at('output.log'), 'utf8')
+const run = (...args: Parameters<typeof runHere> extends [string, ...infer Rest] ? Rest : never) =>
+  runHere(folder, ...args)
 const exitOf = () => readJson(at('exit.json'))
 const sh = (script: string) => ['sh', '-c', script]
-
-interface Running {
-  code: Promise<number>
-  /** What SIGTERM does to the runner. */
-  terminate(): void
-}
-
-/** Runs what is in the folder, with the environment that the node's agent gives to a runner. */
-function run(request: SessionRequest, env: Record<string, string> = {}, world: World = realWorld()): Running {
-  const limits = { logBytesMax: 10_000, killGraceMs: 60_000 }
-  const agent = { env: process.env, limits, registration: { current: () => null } } as unknown as Agent
-  const given = runnerEnvironment(agent, commandEnvironment(agent, folder, request, env), Object.keys(env))
-  const before = { ...process.env }
-  Object.assign(process.env, given)
-  const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
-  const heard = signals.map(name => [name, new Set(process.listeners(name))] as const)
-  const listeners = () => heard.flatMap(([name, known]) => process.listeners(name).filter(one => !known.has(one)))
-  const code = runSession(world, folder).finally(() => {
-    for (const name of Object.keys(given)) delete process.env[name]
-    Object.assign(process.env, before)
-    for (const listener of listeners()) for (const name of signals) process.off(name, listener)
-  })
-  const [onTerm] = listeners()
-  return { code, terminate: () => onTerm?.('SIGTERM') }
-}
 
 describe('a session', () => {
   it('leaves its claim, its start and its end, each when it is true', async () => {

@@ -1,9 +1,9 @@
 /** The start of a session, with a script in the place of its runner: once for each id, over every way in which a start can go wrong. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Agent } from '../../../../../src/agent/agent.ts'
-import { awaitStart, sessionOf, startSession } from '../../../../../src/agent/sessions/start.ts'
+import { awaitStart, startSession } from '../../../../../src/agent/sessions/start.ts'
 import { sessionContent } from '../../../../../src/agent/workspaces/content.ts'
 import { updateRecord, type Workspace } from '../../../../../src/agent/workspaces/workspace.ts'
 import { realWorld } from '../../../../../src/platform/world.ts'
@@ -244,26 +244,5 @@ describe('a start that goes wrong', () => {
     await eventually('the runner is over', () => existsSync(path.join(folder(), 'runner.log')))
     writeJson(path.join(folder(), 'started.json'), STARTED)
     expect((await waiting).started).toEqual(STARTED)
-  })
-})
-
-describe('a session that is asked about', () => {
-  const find = (id: string) => sessionOf(agent, workspace, id)
-
-  it('is there once it is claimed', async () => {
-    storeSession(folder())
-    await expect(find('s1')).rejects.toEqual(refusal('not_found', 'workspace w1 has no session s1'))
-    writeJson(path.join(folder(), 'claim.json'), { kind: 'runner', runner: living.runner })
-    expect(await find('s1')).toMatchObject({ claim: { kind: 'runner' }, exit: null })
-    writeJson(path.join(folder(), 'exit.json'), { ...EXIT, cannotStart: 'no' })
-    await expect(find('s1')).rejects.toEqual(refusal('not_found'))
-  })
-
-  it('is none that was revoked, nor the setup, nor one that never was', async () => {
-    storeSession(folder('setup'), { sessionId: 'setup' })
-    writeJson(path.join(folder('setup'), 'claim.json'), { kind: 'runner', runner: living.runner })
-    mkdirSync(folder('s2'))
-    writeFileSync(path.join(folder('s2'), 'request.json'), 'no JSON')
-    for (const id of ['setup', 's2', 's3']) await expect(find(id)).rejects.toEqual(refusal('not_found'))
   })
 })
