@@ -18,13 +18,8 @@ import { sessionView } from '../../../../../src/agent/sessions/view.ts'
 import { realWorld } from '../../../../../src/platform/world.ts'
 import { LOG_TAIL_BYTES } from '../../../../../src/protocol/shapes.ts'
 import { simWorld, timeline } from '../../../../fakes/world.ts'
+import { REQUEST } from '../support/session.ts'
 import { tempFolder } from '../support/temp.ts'
-
-const REQUEST = {
-  ...{ sessionId: 's1', workspaceId: 'w1', taskId: 't1', attempt: 2, number: 1, contentHash: '', type: 'command' },
-  ...{ command: ['true'], stdin: 'prompt', resumeRef: null, model: null, permissions: 'allow', maxCostUsd: null },
-  ...{ idleMs: null, timeoutMs: null, workTree: '/', createdAt: '2026-01-01T00:00:00.000Z', slot: null, sandbox: null },
-} satisfies SessionRequest
 
 let folder: string
 let tree: string

@@ -2,15 +2,15 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { SessionRequest } from '../../../../../src/agent/sessions/folder.ts'
-import { identify } from '../../../../../src/platform/process.ts'
-import { realWorld, type World } from '../../../../../src/platform/world.ts'
-import { simWorld, timeline } from '../../../../fakes/world.ts'
-import { runHere } from '../support/runner.ts'
-import { readJson, storeSession } from '../support/session.ts'
-import { eventually, tempFolder } from '../support/temp.ts'
+import type { SessionRequest } from '../../../../../../src/agent/sessions/folder.ts'
+import { identify } from '../../../../../../src/platform/process.ts'
+import { realWorld, type World } from '../../../../../../src/platform/world.ts'
+import { simWorld, timeline } from '../../../../../fakes/world.ts'
+import { runHere } from '../../support/runner.ts'
+import { readJson, storeSession } from '../../support/session.ts'
+import { eventually, tempFolder } from '../../support/temp.ts'
 
-const TALKING = new URL('../../../../fakes/talking-agent.mjs', import.meta.url).pathname
+const TALKING = new URL('../../../../../fakes/talking-agent.mjs', import.meta.url).pathname
 const AT = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
 
 let folder: string

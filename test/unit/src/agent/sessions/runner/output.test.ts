@@ -2,13 +2,13 @@
 import { existsSync, readFileSync, statSync, utimesSync } from 'node:fs'
 import path from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { openOutput, openTimes } from '../../../../../src/agent/sessions/runner/output.ts'
-import { openPipe } from '../../../../../src/agent/sessions/runner/pipe.ts'
-import { redactor } from '../../../../../src/agent/sessions/runner/redact.ts'
-import { startCpuMeter } from '../../../../../src/agent/sessions/runner/watchdog.ts'
-import { LOG_TAIL_BYTES } from '../../../../../src/protocol/shapes.ts'
-import { simWorld, timeline } from '../../../../fakes/world.ts'
-import { tempFolder } from '../support/temp.ts'
+import { openOutput, openTimes } from '../../../../../../src/agent/sessions/runner/output.ts'
+import { openPipe } from '../../../../../../src/agent/sessions/runner/pipe.ts'
+import { redactor } from '../../../../../../src/agent/sessions/runner/redact.ts'
+import { startCpuMeter } from '../../../../../../src/agent/sessions/runner/watchdog.ts'
+import { LOG_TAIL_BYTES } from '../../../../../../src/protocol/shapes.ts'
+import { simWorld, timeline } from '../../../../../fakes/world.ts'
+import { tempFolder } from '../../support/temp.ts'
 
 let folder: string
 beforeEach(() => {

@@ -1,65 +1,35 @@
 /** A conversation with an agent over simulated time: what is answered, kept, passed on and judged, and when it is told that no more comes. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { PassThrough } from 'node:stream'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { adapterOf } from '../../../../../src/agent/sessions/adapters/index.ts'
-import { readFacts, type SessionFacts, uuidOf } from '../../../../../src/agent/sessions/facts.ts'
-import type { SessionRequest } from '../../../../../src/agent/sessions/folder.ts'
-import { type Conversation, startConversation } from '../../../../../src/agent/sessions/runner/conversation.ts'
-import type { Json } from '../../../../../src/transcript/event.ts'
-import { type SimWorld, simWorld, timeline } from '../../../../fakes/world.ts'
-import { tempFolder } from '../support/temp.ts'
-
-const REQUEST = {
-  ...{ sessionId: 's1', workspaceId: 'w1', taskId: 't1', attempt: 1, number: 1, contentHash: '', type: 'claude' },
-  ...{ command: ['prog'], stdin: 'dialogue', resumeRef: null, model: null, permissions: 'ask', maxCostUsd: null },
-  ...{ idleMs: null, timeoutMs: null, workTree: '/work', createdAt: '', slot: null, sandbox: null },
-} satisfies SessionRequest
+import { readFacts, uuidOf } from '../../../../../../src/agent/sessions/facts.ts'
+import type { SessionRequest } from '../../../../../../src/agent/sessions/folder.ts'
+import type { Json } from '../../../../../../src/transcript/event.ts'
+import { type SimWorld, simWorld, timeline } from '../../../../../fakes/world.ts'
+import { type Dialogue, type DialogueOptions, openDialogue } from '../../support/dialogue.ts'
+import { REQUEST } from '../../support/session.ts'
+import { tempFolder } from '../../support/temp.ts'
 
 let folder: string
 let world: SimWorld
-let written: Json[]
-let isInputEnded: boolean
-let ended: number
-let conversation: Conversation
+let dialogue: Dialogue
 
 beforeEach(() => {
   folder = tempFolder()
   world = simWorld(timeline())
 })
 
-function begin(change: Partial<SessionRequest> = {}, secrets: Record<string, string> = {}, isDeaf = false): void {
-  const request = { ...REQUEST, ...change }
-  const adapter = adapterOf(request.type)
-  if (!adapter) throw new Error(`no adapter ${request.type}`)
-  const input = new PassThrough()
-  written = []
-  ended = 0
-  isInputEnded = false
-  input.on('data', bytes => {
-    for (const line of String(bytes).trim().split('\n')) written.push(JSON.parse(line))
-  })
-  input.on('finish', () => {
-    isInputEnded = true
-  })
-  const options = { world, folder, request, adapter, firstPrompt: 'do it', secrets }
-  const terminate = () => {
-    ended += 1
-  }
-  conversation = startConversation({ ...options, input: isDeaf ? null : input, terminate })
+function begin(change: Partial<SessionRequest> = {}, options: DialogueOptions = {}): void {
+  dialogue = openDialogue(world, folder, change, options)
 }
 
-const say = async (...lines: object[]) => {
-  for (const line of lines) conversation.receive(JSON.stringify(line))
-  await world.settle()
-}
+const say = (...lines: object[]) => dialogue.say(...lines)
 const result = (more: object = {}) => ({ type: 'result', subtype: 'success', is_error: false, result: 'done', ...more })
 const ask = (id: string, command = 'ls') => ({
   ...{ type: 'control_request', request_id: id },
   request: { subtype: 'can_use_tool', tool_name: 'Bash', input: { command } },
 })
-const facts = () => readFacts(folder) as SessionFacts
+const facts = () => dialogue.facts()
 const deliver = (deliveryId: string, number: number, text = deliveryId) => {
   mkdirSync(path.join(folder, 'prompts'), { recursive: true })
   writeFileSync(path.join(folder, 'prompts', `${deliveryId}.json`), JSON.stringify({ deliveryId, text, number }))
@@ -68,9 +38,10 @@ const answer = (requestId: string, decision: string, message?: string) => {
   mkdirSync(path.join(folder, 'answers'), { recursive: true })
   writeFileSync(path.join(folder, 'answers', `${requestId}.json`), JSON.stringify({ requestId, decision, message }))
 }
-const texts = () => written.flatMap(({ message }) => (message ? [(message as { content: string }).content] : []))
+const texts = () =>
+  dialogue.written.flatMap(({ message }) => (message ? [(message as { content: string }).content] : []))
 const responses = () =>
-  written.flatMap(({ type, response }) =>
+  dialogue.written.flatMap(({ type, response }) =>
     type === 'control_response' ? [(response as { response?: Json }).response] : [],
   )
 const good = { exitCode: 0, signal: null }
@@ -92,7 +63,7 @@ describe('prompts', () => {
     })
     await say(replay('one'), replay('one'), replay('none'))
     expect(facts().accepted).toEqual(['one'])
-    expect(written.find(({ uuid }) => uuid === uuidOf(REQUEST, 'two'))).toBeDefined()
+    expect(dialogue.written.find(({ uuid }) => uuid === uuidOf(REQUEST, 'two'))).toBeDefined()
     await say(replay('two'))
     expect(facts().accepted).toEqual(['one', 'two'])
   })
@@ -116,7 +87,7 @@ describe('prompts', () => {
     await say({ jsonrpc, method: 'session/update', params: { sessionId: 'c1', update } })
     await say({ jsonrpc, id: `prompt:${uuidOf(REQUEST, '')}`, result: { stopReason: 'end_turn' } })
     await world.clock.advance(200)
-    expect([facts().accepted, written.at(-1)?.method]).toEqual([['one'], 'session/prompt'])
+    expect([facts().accepted, dialogue.written.at(-1)?.method]).toEqual([['one'], 'session/prompt'])
   })
 })
 
@@ -125,16 +96,16 @@ describe('questions', () => {
     begin({ permissions })
     await say(ask('r1'))
     expect(responses()).toEqual([expect.objectContaining({ behavior: permissions })])
-    expect(conversation.isAsking()).toBe(false)
+    expect(dialogue.conversation.isAsking()).toBe(false)
     await say(result())
-    conversation.finish(good)
+    dialogue.conversation.finish(good)
     expect(facts().verdict?.outcome).toBe(permissions === 'allow' ? 'success' : 'permission_denied')
   })
 
   it('wait for a person, the oldest is shown, and each answer is passed on once', async () => {
     begin()
     await say(ask('r1', `echo ${'x'.repeat(5_000)}`), ask('bad/id', 'pwd'))
-    expect([conversation.isAsking(), responses()]).toEqual([true, []])
+    expect([dialogue.conversation.isAsking(), responses()]).toEqual([true, []])
     const at = new Date(world.clock.now()).toISOString()
     expect(facts().pendingPermission).toEqual({ requestId: 'r1', tool: 'Bash', detail: expect.any(String), at })
     expect(facts().pendingPermission?.detail).toHaveLength(4_000)
@@ -147,17 +118,17 @@ describe('questions', () => {
       expect.objectContaining({ behavior: 'allow' }),
       { behavior: 'deny', message: 'not that' },
     ])
-    expect([conversation.isAsking(), facts().pendingPermission]).toEqual([false, null])
+    expect([dialogue.conversation.isAsking(), facts().pendingPermission]).toEqual([false, null])
     // A person said no, and the agent went on with that: its run is not refused.
     await say(result({ permission_denials: [{ tool_name: 'Bash' }] }))
-    conversation.finish(good)
+    dialogue.conversation.finish(good)
     expect(facts().verdict?.outcome).toBe('success')
   })
 
   it('that are open at the end are none any more', async () => {
     begin()
     await say(ask('r1'))
-    conversation.finish({ exitCode: null, signal: 'SIGTERM' })
+    dialogue.conversation.finish({ exitCode: null, signal: 'SIGTERM' })
     expect(facts().pendingPermission).toBeNull()
   })
 })
@@ -166,16 +137,16 @@ describe('the end', () => {
   it('is told to the agent when its turn is over; one that stays is ended a minute later, and has ended well', async () => {
     begin()
     await world.clock.advance(10_000)
-    expect(isInputEnded).toBe(false)
+    expect(dialogue.isInputEnded()).toBe(false)
     await say(result())
     await world.clock.advance(200)
-    expect([isInputEnded, ended]).toEqual([true, 0])
+    expect([dialogue.isInputEnded(), dialogue.ended()]).toEqual([true, 0])
     await world.clock.advance(60_000)
-    expect([ended, conversation.hasLingered()]).toEqual([0, false])
+    expect([dialogue.ended(), dialogue.conversation.hasLingered()]).toEqual([0, false])
     await world.clock.advance(400)
     await world.clock.advance(120_000)
-    expect([ended, conversation.hasLingered()]).toEqual([1, true])
-    conversation.finish({ exitCode: null, signal: 'SIGTERM' })
+    expect([dialogue.ended(), dialogue.conversation.hasLingered()]).toEqual([1, true])
+    dialogue.conversation.finish({ exitCode: null, signal: 'SIGTERM' })
     expect(facts().verdict).toMatchObject({ outcome: 'success', summary: 'done' })
   })
 
@@ -184,12 +155,12 @@ describe('the end', () => {
     begin()
     await say(working({ task_id: 'b1', description: 'build' }), result())
     await world.clock.advance(300_000)
-    expect([isInputEnded, ended]).toEqual([false, 0])
+    expect([dialogue.isInputEnded(), dialogue.ended()]).toEqual([false, 0])
     await say(working())
     await world.clock.advance(2_600)
-    expect(isInputEnded).toBe(false)
+    expect(dialogue.isInputEnded()).toBe(false)
     await world.clock.advance(600)
-    expect(isInputEnded).toBe(true)
+    expect(dialogue.isInputEnded()).toBe(true)
   })
 
   it('waits ten seconds for a prompt to be taken that was given after the turn', async () => {
@@ -199,30 +170,30 @@ describe('the end', () => {
     await world.clock.advance(200)
     await say(result())
     await world.clock.advance(9_800)
-    expect(isInputEnded).toBe(false)
+    expect(dialogue.isInputEnded()).toBe(false)
     await world.clock.advance(600)
-    expect(isInputEnded).toBe(true)
+    expect(dialogue.isInputEnded()).toBe(true)
   })
 
   it('of an agent that cannot be talked to comes by itself, or by its lingering', async () => {
-    begin({}, {}, true)
-    expect(conversation.interrupt()).toBe(false)
+    begin({}, { isDeaf: true })
+    expect(dialogue.conversation.interrupt()).toBe(false)
     await say(result())
     await world.clock.advance(61_000)
-    expect(ended).toBe(1)
+    expect(dialogue.ended()).toBe(1)
   })
 
   it('is asked for by an interruption as long as the agent listens', async () => {
     begin()
-    expect(conversation.interrupt()).toBe(true)
+    expect(dialogue.conversation.interrupt()).toBe(true)
     await world.settle()
-    expect(written.at(-1)).toMatchObject({ request: { subtype: 'interrupt' } })
+    expect(dialogue.written.at(-1)).toMatchObject({ request: { subtype: 'interrupt' } })
     await say(result())
     await world.clock.advance(400)
-    const count = written.length
-    expect(conversation.interrupt()).toBe(false)
+    const count = dialogue.written.length
+    expect(dialogue.conversation.interrupt()).toBe(false)
     await world.settle()
-    expect(written).toHaveLength(count)
+    expect(dialogue.written).toHaveLength(count)
   })
 
   it('over its budget an agent is ended once, and the words say what it had cost', async () => {
@@ -230,22 +201,22 @@ describe('the end', () => {
     const costs = (total_cost_usd: number) =>
       result({ total_cost_usd, modelUsage: { m: { inputTokens: 1, outputTokens: 1 } } })
     await say(costs(0.5))
-    expect(ended).toBe(0)
+    expect(dialogue.ended()).toBe(0)
     await say({ type: 'assistant', message: { content: [{ type: 'text', text: 'so far' }] } })
     await say(costs(0.75), costs(0.8))
-    expect(ended).toBe(1)
-    conversation.finish({ exitCode: null, signal: 'SIGTERM' })
+    expect(dialogue.ended()).toBe(1)
+    dialogue.conversation.finish({ exitCode: null, signal: 'SIGTERM' })
     expect(facts().verdict).toMatchObject({ outcome: 'budget', failure: 'budget' })
     expect(facts().verdict?.summary).toMatch(/^it had cost \$0\.80 when it was ended\. It said: (so far|done)$/)
   })
 
   it('names the conversation, the one that was resumed where the agent names none', async () => {
     begin({ resumeRef: 'c0' })
-    expect(conversation.finish({ exitCode: 1, signal: null })).toBe('c0')
+    expect(dialogue.conversation.finish({ exitCode: 1, signal: null })).toBe('c0')
     begin()
     await say({ type: 'system', subtype: 'init', session_id: 'c1', model: 'large', claude_code_version: '2' })
     expect(facts()).toMatchObject({ resumeRef: 'c1', model: 'large', verdict: null })
-    expect(conversation.finish(good)).toBe('c1')
+    expect(dialogue.conversation.finish(good)).toBe('c1')
     const { outcome, failure } = facts().verdict ?? {}
     expect([outcome, failure]).not.toEqual(['success', null])
   })
@@ -253,7 +224,7 @@ describe('the end', () => {
 
 describe('what is written down', () => {
   it('is soon there without a reason, and never has a secret in it', async () => {
-    begin({}, { KEY: 'secret-value' })
+    begin({}, { secrets: { KEY: 'secret-value' } })
     await say({ type: 'assistant', message: { model: 'm', content: [{ type: 'text', text: 'hi' }] } })
     expect(readFacts(folder)).toBeNull()
     await world.clock.advance(499)
@@ -261,7 +232,7 @@ describe('what is written down', () => {
     await world.clock.advance(1)
     expect(facts().verdict).toBeNull()
     await say(result({ result: 'the key is secret-value.' }))
-    conversation.finish(good)
+    dialogue.conversation.finish(good)
     expect(readFileSync(path.join(folder, 'facts.json'), 'utf8')).not.toContain('secret-value')
     expect(facts().verdict?.summary).toMatch(/^the key is .*\.$/)
   })
@@ -269,7 +240,7 @@ describe('what is written down', () => {
   it('stays as the end left it', async () => {
     begin()
     await say(result())
-    conversation.finish(good)
+    dialogue.conversation.finish(good)
     const last = readFileSync(path.join(folder, 'facts.json'), 'utf8')
     await world.clock.advance(5_000)
     expect(readFileSync(path.join(folder, 'facts.json'), 'utf8')).toBe(last)
@@ -277,7 +248,7 @@ describe('what is written down', () => {
 
   it('a line that is no JSON says nothing', async () => {
     begin()
-    conversation.receive('no JSON at all')
+    dialogue.conversation.receive('no JSON at all')
     await world.clock.advance(500)
     expect(facts()).toMatchObject({ resumeRef: null, usage: null, accepted: [] })
   })

@@ -1,7 +1,7 @@
 /** Lines of an agent, also those that no memory should hold: whatever is cut off, what is left is the same JSON. */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { lineSplitter } from '../../../../../src/agent/sessions/runner/lines.ts'
+import { lineSplitter } from '../../../../../../src/agent/sessions/runner/lines.ts'
 
 function linesOf(bytes: Buffer, cuts: readonly number[], bytesMax: number): { text: (string | null)[]; bytes: Buffer } {
   const found: (string | null)[] = []
