@@ -4,7 +4,7 @@ import { TdfError } from '../../../src/core/errors.ts'
 import type { RepoSource } from '../../../src/core/source.ts'
 import type { PlannedSourceJson } from '../../../src/protocol/control.ts'
 import type { Engine } from '../../services.ts'
-import { headerEnv, tokenFor } from '../push/branch.ts'
+import { credentialEnv, tokenFor } from '../push/branch.ts'
 import type { Repository } from '../repository.ts'
 
 /** What a url is read with: no value of it, but its name. */
@@ -38,7 +38,7 @@ export async function accessTo(
 ): Promise<Access> {
   const credential = credentialFor(url, settings, secrets)
   const env = isHttp(url)
-    ? headerEnv(url, tokenFor({ tokens: tokensOf(settings) }, url, secrets))
+    ? credentialEnv(url, tokenFor({ tokens: tokensOf(settings) }, url, secrets))
     : await sshEnv(repository)
   return { ...credential, env: { ...NO_WINDOWS, ...env } }
 }

@@ -1,8 +1,10 @@
 /** One push to one branch, with real git on both sides, and the token that goes to its host alone. */
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import http from 'node:http'
+import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { headerEnv, pushBranch, remoteTip, tokenFor } from '../../../../../daemon/results/push/branch.ts'
+import { credentialEnv, pushBranch, remoteTip, tokenFor } from '../../../../../daemon/results/push/branch.ts'
 import type { Repository } from '../../../../../daemon/results/repository.ts'
 import type { Config } from '../../../../../src/config/schema/schema.ts'
 import type { Push } from '../../../../../src/store/tables/pushes.ts'
@@ -120,12 +122,49 @@ describe('a token', () => {
     expect(tokenFor(config as Config['push'], 'https://git.test/a.git', () => ({}))).toBeNull()
   })
 
-  it('goes to the origin of its remote in a header, and never into an address', () => {
-    expect(headerEnv('https://git.test/a.git', null)).toEqual({})
-    expect(headerEnv('https://git.test:8443/deep/a.git', 'to:ken')).toEqual({
-      GIT_CONFIG_COUNT: '1',
-      GIT_CONFIG_KEY_0: 'http.https://git.test:8443/.extraHeader',
-      GIT_CONFIG_VALUE_0: `Authorization: Basic ${Buffer.from('x-access-token:to:ken').toString('base64')}`,
+  it('goes to the origin of its remote, and never into an address', () => {
+    expect(credentialEnv('https://git.test/a.git', null)).toEqual({})
+    const env = credentialEnv('https://git.test:8443/deep/a.git', 'to:ken')
+    expect(env).toMatchObject({ GIT_CONFIG_KEY_1: 'credential.https://git.test:8443.helper', TDF_GIT_TOKEN: 'to:ken' })
+  })
+
+  it.each([true, false])('goes to no host that its own one redirects to (asks for it first: %s)', async asksFirst => {
+    const heard: string[] = []
+    const other = await serving((request, response) => {
+      heard.push(request.headers.authorization ?? 'nothing')
+      response.setHeader(
+        'content-type',
+        `application/x-git-upload-pack-${request.method === 'GET' ? 'advertisement' : 'result'}`,
+      )
+      response.end(request.method === 'GET' ? ADVERTISEMENT : '0000')
     })
+    let sent = false
+    const own = await serving((request, response) => {
+      if (request.headers.authorization) sent = true
+      else if (asksFirst) return void response.writeHead(401, { 'www-authenticate': 'Basic realm="a"' }).end()
+      response.writeHead(302, { location: `${other.url}${request.url}` }).end()
+    })
+    await remoteTip(repository, { remote: `${own.url}/a.git`, branch: 'tdf/x' }, 'token', signal)
+    await own.close()
+    await other.close()
+    expect(sent).toBe(asksFirst)
+    expect(new Set(heard)).toEqual(new Set(['nothing']))
   })
 })
+
+const line = (text: string) => (text.length + 4).toString(16).padStart(4, '0') + text
+/** gitprotocol-http(5) and gitprotocol-v2(5): a server that knows how to list its refs. */
+const ADVERTISEMENT = `${line('# service=git-upload-pack\n')}0000${line('version 2\n')}${line('ls-refs\n')}0000`
+
+async function serving(answer: http.RequestListener) {
+  const server = http.createServer((request, response) => {
+    request.resume()
+    answer(request, response)
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const close = () => {
+    server.closeAllConnections()
+    return new Promise(resolve => server.close(resolve))
+  }
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close }
+}
