@@ -2,7 +2,7 @@
 import http from 'node:http'
 import { STEPS } from '../../src/core/task.ts'
 import { API_LEVEL } from '../../src/platform/version.ts'
-import type { EventJson, ScreenTaskJson } from '../../src/protocol/control.ts'
+import type { EventJson, ScreenTaskJson, SnapshotJson } from '../../src/protocol/control.ts'
 
 export interface FakeControl {
   socket: string
@@ -20,7 +20,7 @@ export async function fakeControl(socket: string, taskCount: number): Promise<Fa
   let beat: NodeJS.Timeout | undefined
 
   const answers: [RegExp, (path: URL) => unknown][] = [
-    [/^\/v1\/snapshot$/, () => ({ seq, tasks, nodes: [] })],
+    [/^\/v1\/snapshot$/, (): SnapshotJson => ({ seq, tasks, nodes: [], others: {} })],
     [/^\/v1\/nodes$/, () => []],
     [/^\/v1\/screen$/, ({ searchParams }) => rowsOf(searchParams.getAll('task'))],
     [/^\/v1\/tasks\/\w+\/events$/, () => []],

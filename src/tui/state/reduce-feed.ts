@@ -28,7 +28,8 @@ export const feed: Reducers = {
       EMPTY_TALLY,
       [...rows.values()].map(row => [undefined, row]),
     )
-    const counted = withOthers(tally, snapshot.others)
+    // A daemon that was started before an update says nothing of them.
+    const counted = withOthers(tally, snapshot.others ?? {})
     return reordered({ ...model, rows, tally: counted, nodes: snapshot.nodes, unread: new Set(), awaySince: null })
   },
 
