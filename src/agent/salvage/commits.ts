@@ -96,11 +96,9 @@ async function writeTree(context: ScanContext, scan: TreeScan): Promise<string> 
   const paths = scan.files.map(file => file.path)
   for (let at = 0; at < paths.length; at += BATCH_MAX) await add(context, scan, paths.slice(at, at + BATCH_MAX))
   for (const embedded of scan.embedded) await graft(context, scan, embedded.path, embedded.scan)
-  if (paths.length > 0) {
-    // git passes over names that it does not allow, such as "git~1", without an error.
-    const taken = new Set((await indexEntries(view, { tree, index })).map(entry => entry.path))
-    for (const path of paths) if (!taken.has(path)) leaveRefused(context, scan, path)
-  }
+  // git passes over names that it does not allow, such as "git~1", without an error.
+  const taken = new Set((await indexEntries(view, { tree, index })).map(entry => entry.path))
+  for (const path of paths) if (!taken.has(path)) leaveRefused(context, scan, path)
   return (await view.must(['write-tree'], { index })).trim()
 }
 

@@ -63,7 +63,6 @@ export async function agentIndex(view: View, folder: GitFolder | null): Promise<
   const copy = view.newIndex()
   copyFileSync(source, copy)
   const listed = await view.run(['ls-files', '-z', '--cached', '-t'], { index: copy })
-  if (listed.exitCode !== 0) return none
   const lines = split(listed.stdout)
   const skipped = lines.filter(line => line.startsWith('S ')).map(line => line.slice(2))
   return { paths: lines.map(line => line.slice(2)), skipped: new Set(skipped) }

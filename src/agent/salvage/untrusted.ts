@@ -78,7 +78,7 @@ export function plainFilesInside(boundary: Boundary, path: string): { files: str
 
 export function statOf(path: string | Buffer) {
   try {
-    return lstatSync(path, { throwIfNoEntry: false })
+    return lstatSync(path)
   } catch {
     return undefined
   }

@@ -23,7 +23,7 @@ const alive = new Set<string>(JSON.parse(readFileSync(process.env.TDF_MUTATE_CHO
 /** What an earlier process tried before a mutant of it hung: its tests go on behind that. */
 const tried = new Set<string>(triedBefore())
 /** What a try may take however short the test is, in ms. */
-const TRY_MS_MIN = 8_000
+const TRY_MS_MIN = 30_000
 let tries = 0
 
 const note = (what: Note): void => appendFileSync(journal, `${JSON.stringify(what)}\n`)

@@ -6,7 +6,7 @@ import { openKeeper, prepareRepository, writeBundle } from '../../../../../src/a
 import { removeTree } from '../../../../../src/agent/state/remove-tree.ts'
 import { tempFolder } from '../support/temp.ts'
 import { git } from '../support/work.ts'
-import { COMMIT, REF, type Scene, scene, type Template, template } from './scene.ts'
+import { COMMIT, ENDED, REF, type Scene, scene, type Template, template } from './scene.ts'
 
 let plain: Template
 beforeAll(() => {
@@ -68,7 +68,9 @@ describe('beside the result', () => {
     s.session('setup', 0, { 'output.log': 'setting up\n' })
     s.session('s-2', 2, { 'output.log': 'second\n', ...about('newer') })
     s.session('s-1', 1, { 'output.log': 'first\n', ...about('older') })
-    s.session('s-3', 3)
+    s.session('s-3', 3, { 'exit.json': { ...ENDED, endedAt: '2026-01-02T03:04:59.000Z' } })
+    const open = s.session('s-4', 4)
+    for (const name of ['exit.json', 'claim.json']) rmSync(join(open, name))
     await s.checkpoint()
     expect(Object.keys(await refsOf(s))).toEqual([REF])
     await s.salvage()
@@ -125,6 +127,34 @@ describe('a salvage', () => {
     s.workspace.leaving.abort()
     await expect(s.salvage()).rejects.toMatchObject({ code: 'salvage_failed' })
     expect(s.logged).toEqual(['salvage failed'])
+  })
+
+  it('ends when it takes too long: nine minutes, and one for a checkpoint, which others wait for', async () => {
+    const s = scene(plain)
+    const waits: number[] = []
+    const clock = {
+      ...s.agent.world.clock,
+      timer(ms: number, fn: () => void) {
+        waits.push(ms)
+        fn()
+        return () => waits.push(0)
+      },
+    }
+    s.agent.world = { ...s.agent.world, clock }
+    const late = { code: 'salvage_failed', message: 'the salvage took too long' }
+    await expect(s.salvage()).rejects.toMatchObject(late)
+    await expect(s.checkpoint()).rejects.toMatchObject(late)
+    expect(waits).toEqual([540_000, 0, 60_000, 0])
+  })
+
+  it('names at most two hundred entries, what may be lost first', async () => {
+    const s = scene(plain)
+    s.sh('for i in $(seq 100 304); do echo $i > $i.log; done; mkfifo z-fifo')
+    const { leftOut } = await s.salvage()
+    expect(leftOut).toHaveLength(201)
+    expect(leftOut[0]).toMatchObject({ path: 'z-fifo', kind: 'special', bytes: null })
+    expect(leftOut[1]?.path).toBe('100.log')
+    expect(leftOut[200]).toEqual({ path: '…', bytes: null, reason: '6 more', kind: 'ignored' })
   })
 
   it('takes a repository of 64 digits', async () => {

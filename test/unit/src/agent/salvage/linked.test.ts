@@ -202,6 +202,29 @@ describe.each(isRoot ? ['another user'] : [])('of %s', () => {
       expect.objectContaining({ path: 'w', kind: 'unreadable', reason: 'it belongs to another user' }),
     )
   })
+
+  it('files that the user of a slot may not read are named, kept and asked for again', async () => {
+    const s = scene(plain)
+    s.agent.slots = [{ name: 'slot', uid: 65_534, gid: 65_534, home: '/nonexistent' }]
+    s.workspace.record.slot = 'slot'
+    // The place is open to the slot; what is shut in it is what its user meets.
+    for (const path of [join(s.folder, '..'), s.folder]) chmodSync(path, 0o755)
+    s.sh('echo r > root.txt; chmod 600 root.txt; mkdir shut; echo i > shut/i; chmod 700 shut d; echo x > x')
+    s.sh('mkdir list; echo l > list/l; chmod 744 list; echo g > g.log; chmod 600 g.log; mkfifo own')
+    const { leftOut } = await s.salvage()
+    const kinds = leftOut.map(({ path, kind, bytes }) => [path, kind, bytes])
+    expect(kinds).toEqual([
+      ...[['d/', 'unreadable', null]],
+      ...[['list/', 'unreadable', null]],
+      ...[['root.txt', 'unreadable', 2]],
+      ...[['shut/', 'unreadable', null]],
+      ...[['own', 'special', null]],
+      ...[['g.log', 'ignored', 2]],
+    ])
+    expect(s.files()).toContain('d/b.txt')
+    s.sh('chmod 755 d shut list; chmod 644 root.txt; rm own')
+    expect((await s.salvage()).leftOut.map(({ path }) => path)).toEqual(['g.log'])
+  })
 })
 
 describe('files that may not be read', () => {

@@ -13,6 +13,12 @@ export const REF = 'refs/tdf/task-1/1'
 const IDENTITY = ['-c', 'user.name=A', '-c', 'user.email=a@example.com']
 const FILES = { '.gitignore': '*.log\n/.claude/\n', 'a.txt': 'a\n', 'd/b.txt': 'b\n' }
 
+/** How a session ended. */
+export const ENDED = {
+  ...{ exitCode: 0, signal: null, errorMessage: null, startedAt: null, cannotStart: null },
+  endedAt: '2026-01-02T03:05:00.000Z',
+}
+
 export interface Template {
   folder: string
   base: string
@@ -79,10 +85,7 @@ export function scene({ folder: from, base }: Template, request: Record<string, 
           ...{ command: ['true'], stdin: 'nothing', timeoutMs: null, workTree: work, createdAt: '' },
         },
         'claim.json': { kind: 'runner', runner: { pid: 1, bootId: '', startTicks: '' } },
-        'exit.json': {
-          ...{ exitCode: 0, signal: null, errorMessage: null, startedAt: null, cannotStart: null },
-          endedAt: '2026-01-02T03:05:00.000Z',
-        },
+        'exit.json': ENDED,
         ...files,
       }
       const texts = Object.entries(facts).map(([name, value]) => [

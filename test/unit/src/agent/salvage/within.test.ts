@@ -86,6 +86,13 @@ describe('a submodule', () => {
     expect(changed.files()).toEqual(expect.arrayContaining(['sub/i.txt', 'sub/more']))
   })
 
+  it('of which every file was deleted is not there any more', async () => {
+    const s = scene(withSubmodule())
+    s.sh('rm sub/i.txt')
+    await s.salvage()
+    expect([s.files().includes('sub'), module(s)]).toEqual([false, ''])
+  })
+
   it('with commits of its own comes as files; one that its remote has stays a pointer', async () => {
     const from = withSubmodule()
     const own = scene(from)
