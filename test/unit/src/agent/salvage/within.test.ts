@@ -47,8 +47,8 @@ describe('a repository within', () => {
 
 describe('a submodule', () => {
   /** A template whose base has the submodule `sub`, checked out. */
-  function withSubmodule(): Template {
-    const inner = repository({ 'i.txt': 'i\n' })
+  function withSubmodule(files: Record<string, string> = { 'i.txt': 'i\n' }): Template {
+    const inner = repository(files)
     const made = template()
     const work = join(made.folder, 'work')
     git(work, 'submodule', '--quiet', 'add', inner, 'sub')
@@ -84,6 +84,14 @@ describe('a submodule', () => {
     changed.sh('echo more > sub/more')
     expect((await changed.salvage()).leftOut).toEqual([expect.objectContaining({ path: 'sub/.git', kind: 'history' })])
     expect(changed.files()).toEqual(expect.arrayContaining(['sub/i.txt', 'sub/more']))
+  })
+
+  it('of which a file was deleted comes as the files that are left', async () => {
+    const s = scene(withSubmodule({ 'i.txt': 'i\n', 'j.txt': 'j\n' }))
+    s.sh('rm sub/i.txt')
+    await s.salvage()
+    expect(s.files()).toContain('sub/j.txt')
+    expect(s.files()).not.toContain('sub/i.txt')
   })
 
   it('of which every file was deleted is not there any more', async () => {
