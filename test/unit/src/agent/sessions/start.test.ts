@@ -237,11 +237,21 @@ describe('a start that goes wrong', () => {
   })
 
   it('for the call that did not win the claim is a start all the same', async () => {
-    begin('exit 0')
+    begin('echo over')
+    let looks = 0
+    const { clock } = agent.world
+    const timer: typeof clock.timer = (ms, act) => {
+      looks += 1
+      return clock.timer(ms, act)
+    }
+    agent.world = { ...agent.world, clock: { ...clock, timer } }
     storeSession(folder())
     writeJson(path.join(folder(), 'claim.json'), { kind: 'runner', runner: living.runner })
     const waiting = awaitStart(agent, folder(), {})
-    await eventually('the runner is over', () => existsSync(path.join(folder(), 'runner.log')))
+    const log = path.join(folder(), 'runner.log')
+    await eventually('its runner is over', () => existsSync(log) && readFileSync(log, 'utf8') !== '')
+    const before = looks
+    await eventually('it is waited for all the same', () => looks > before + 20)
     writeJson(path.join(folder(), 'started.json'), STARTED)
     expect((await waiting).started).toEqual(STARTED)
   })
