@@ -140,7 +140,7 @@ describe('a session that is to end', () => {
 
   it('is asked by SIGTERM to its runner, and nobody else is', async () => {
     storeSession(folder)
-    const { runner, hasEnded } = await stand('trap "exit 7" TERM; echo up; while :; do sleep 0.05; done')
+    const { runner, hasEnded } = await stand('sleep 600 & trap "kill $!; exit 7" TERM; echo up; wait')
     askToEnd(session())
     claim({ ...runner, startTicks: '1' })
     askToEnd(session())
@@ -169,7 +169,7 @@ describe('a session that is to end', () => {
     await endSession(agent, at('none'))
     const end = JSON.stringify({ ...EXIT, exitCode: 5 })
     const { runner } = await stand(
-      `trap 'sleep 0.2; echo "$END" > ${at('exit.new')}; mv ${at('exit.new')} ${at('exit.json')}; exit' TERM; END='${end}'; echo up; while :; do sleep 0.05; done`,
+      `sleep 600 & trap 'kill $!; echo "$END" > ${at('exit.new')}; mv ${at('exit.new')} ${at('exit.json')}; exit' TERM; END='${end}'; echo up; wait`,
     )
     claim(runner)
     await endSession(agent, folder)
@@ -180,7 +180,7 @@ describe('a session that is to end', () => {
     const world = simWorld(timeline())
     const { agent } = agentOf(world, ['true'], { TDF_KILL_GRACE_MS: '5000' })
     storeSession(folder)
-    const { runner, hasEnded } = await stand('trap "" TERM; echo up; while :; do sleep 0.05; done')
+    const { runner, hasEnded } = await stand('trap "" TERM; echo up; exec sleep 600')
     claim(runner)
     let isOver = false
     const ended = endSession(agent, folder).then(() => {

@@ -108,7 +108,7 @@ describe('a session is ended', () => {
   })
 
   it('by SIGTERM, which its command may act on', async () => {
-    const script = 'trap "echo bye; exit 7" TERM; echo up; while :; do sleep 0.05; done'
+    const script = 'sleep 600 & trap "echo bye; kill $!; exit 7" TERM; echo up; wait'
     const { code, terminate } = run(storeSession(folder, { command: sh(script), workTree: tree }))
     await eventually('it is up', () => existsSync(at('output.log')) && log().includes('up'), 60_000)
     terminate()
