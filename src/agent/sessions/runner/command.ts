@@ -105,8 +105,7 @@ function terminator(world: World, child: ChildProcess, pid: number, killGraceMs:
 }
 
 function reasonOf({ command, slot }: SessionRequest, error: unknown, { env }: Pick<CommandOptions, 'env'>): string {
-  const code = codeOf(error)
-  if (!code) return messageOf(error)
+  const code = codeOf(error) ?? messageOf(error)
   const reason = `${code}: cannot start ${command[0]}`
   if (code !== 'ENOENT') return reason
   const user = slot?.name ?? env.USER ?? `with the id ${process.getuid?.()}`

@@ -132,7 +132,7 @@ describe('acp', () => {
         .reader?.({ jsonrpc: '2.0', ...line })
         ?.map(({ kind }) => kind)
     const result = { stopReason: 'end_turn' }
-    expect([read({ id: 7, result }), read({ id: 'x', result }), read({ id: 'prompt:', result })]).toEqual([[], [], []])
+    for (const id of [7, 'x', 'prompt:', 'opened', 'reopen']) expect(read({ id, result })).toEqual([])
     expect([read({ id: 'prompt:p1', result }), read({ id: 'open', result })]).toEqual([['terminal'], ['terminal']])
     expect(read({ id: null, error: { message: 'no' } })).toEqual(['problem'])
     expect(read({ id: 7, method: 'session/request_permission', params: {} })).toEqual(['permission'])

@@ -215,7 +215,9 @@ describe('what is told of a session', () => {
         JSON.stringify({ deliveryId, text: 'x', number }),
       )
     }
-    expect(view({ request })).toMatchObject({ outcome: null, steerable: true, undelivered: [] })
+    const nothing = { resumeRef: null, agentVersion: null, model: null, usage: null, resetAt: null, retrying: null }
+    expect(view({ request })).toMatchObject({ ...nothing, outcome: null, steerable: true, undelivered: [] })
+    expect(view({ request }).pendingPermission).toBeNull()
     expect(view({ request, exit })).toMatchObject({
       outcome: 'error',
       failure: 'interrupted',

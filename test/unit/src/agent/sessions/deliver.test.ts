@@ -5,6 +5,7 @@ import { beforeEach, expect, it } from 'vitest'
 import { answerPermission, deliverPrompt } from '../../../../../src/agent/sessions/deliver.ts'
 import { listDeliveries } from '../../../../../src/agent/sessions/facts.ts'
 import type { SessionState } from '../../../../../src/agent/sessions/folder.ts'
+import { openPermissions } from '../../../../../src/agent/sessions/runner/permissions.ts'
 import { tempFolder } from '../support/temp.ts'
 
 let folder: string
@@ -36,6 +37,17 @@ it.each([
 ])('a prompt that nobody would take is refused: %s', (code, of) => {
   expect(() => deliverPrompt(of(), prompt('a'))).toThrow(expect.objectContaining({ code }))
   expect(readdirSync(folder)).toEqual([])
+})
+
+it('a question is known by the name that its agent gave it, where that can be the name of a file', () => {
+  const known = (request: string) => {
+    const permissions = openPermissions(folder, 'ask', () => 'now')
+    expect(permissions.ask({ kind: 'permission', request, tool: 'Bash', detail: 'ls' })).toBeNull()
+    return permissions.pending()?.requestId
+  }
+  expect(['r1', '"r1"', '7', '"a"b', 'b"a"', 'a/b', ''].map(known)).toEqual([
+    ...['r1', 'r1', '7', 'ask-1', 'ask-1', 'ask-1', 'ask-1'],
+  ])
 })
 
 it('an answer is stored once, for the question that waits, and never changed', () => {

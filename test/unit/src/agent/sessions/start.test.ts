@@ -231,6 +231,12 @@ describe('a start that goes wrong', () => {
     expect(existsSync(folder())).toBe(true)
   })
 
+  it('because its request went meanwhile may be asked for again', async () => {
+    begin('rm "$2/request.json"')
+    agent.limits = { ...agent.limits, startWaitMs: 300 }
+    await expect(start()).rejects.toEqual(refusal('not_started'))
+  })
+
   it('because its request was lost is a fault of ours', async () => {
     const lost = tempFolder()
     await expect(awaitStart(agent, lost, {})).rejects.toEqual(refusal('internal'))

@@ -60,3 +60,15 @@ it('keeps the end of a line whose one string is too long', () => {
   const { text } = linesOf(Buffer.from(line), [], 1_000)
   expect(JSON.parse(text[0] ?? '')).toMatchObject({ type: 'result', is_error: true })
 })
+
+it('keeps what is left of a line up to its bound, and no byte more', () => {
+  const line = (digits: number) => `{"a":${'1'.repeat(digits)},"b":"${'x'.repeat(50)}"}\n`
+  const textOf = (digits: number) => linesOf(Buffer.from(line(digits)), [60], 40).text
+  expect(textOf(16)).toEqual([`{"a":${'1'.repeat(16)},"b":"${'x'.repeat(10)}"}`])
+  expect(textOf(17)).toEqual([null])
+})
+
+it('gives a last line without a newline its end, and an empty end none', () => {
+  expect(linesOf(Buffer.from('a\nb'), [], 40)).toEqual({ text: ['a', 'b'], bytes: Buffer.from('a\nb\n') })
+  expect(linesOf(Buffer.from('a\n'), [], 40)).toEqual({ text: ['a'], bytes: Buffer.from('a\n') })
+})

@@ -53,6 +53,25 @@ describe('the times of a log', () => {
 })
 
 describe('output that is left out', () => {
+  it('begins where the room ends, and its time is that of its end', async () => {
+    const world = simWorld(timeline(0))
+    const log = await openOutput(world, at('log'), 10, openTimes(world, at('times')))
+    await log.write(Buffer.from('abcdefghij'))
+    await world.clock.advance(500)
+    await log.write(Buffer.from('k'))
+    await log.finish()
+    expect(read('times')).toBe(`0 0\n500 ${read('log').length - 1}\n`)
+  })
+
+  it('is what a full disk does not take', async () => {
+    const world = simWorld(timeline(0))
+    const log = await openOutput(world, '/dev/full', 1_000, openTimes(world, at('times')))
+    await log.write(Buffer.from('abc'))
+    await world.clock.advance(500)
+    await log.finish()
+    expect(read('times')).toMatch(/^0 0\n500 \d+\n$/)
+  })
+
   it('is a sign of life all the same, once a second', async () => {
     const world = simWorld(timeline(1_000_000))
     const log = await openOutput(world, at('log'), 1, openTimes(world, at('times')))

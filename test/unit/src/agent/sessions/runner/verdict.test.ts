@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { uuidOf } from '../../../../../../src/agent/sessions/facts.ts'
+import { readFacts, uuidOf } from '../../../../../../src/agent/sessions/facts.ts'
 import { type SimWorld, simWorld, type Timeline, timeline } from '../../../../../fakes/world.ts'
 import { openDialogue } from '../../support/dialogue.ts'
 import { REQUEST } from '../../support/session.ts'
@@ -60,6 +60,15 @@ describe('a conversation', () => {
     await say({ id, result: {} })
     await world.clock.advance(1_000)
     expect([steers(), facts().accepted]).toEqual([2, ['one']])
+  })
+
+  it('has no prompt confirmed that was never given', async () => {
+    const { say } = openDialogue(world, folder)
+    const message = { role: 'user', content: 'x' }
+    await say({ type: 'user', isReplay: true, uuid: uuidOf(REQUEST, 'none'), message })
+    expect(readFacts(folder)).toBeNull()
+    await world.clock.advance(500)
+    expect(readFacts(folder)?.accepted).toEqual([])
   })
 
   it('is looked at no more when it is over', async () => {
