@@ -1,5 +1,5 @@
 /** A session's runner as the node's agent sees it: started, asked to end, ended, and its books done when it died. */
-import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { readSession, type SessionState } from '../../../../../src/agent/sessions/folder.ts'
@@ -15,7 +15,7 @@ import { identify } from '../../../../../src/platform/process.ts'
 import { realWorld, type World } from '../../../../../src/platform/world.ts'
 import { LOST_UNDER_RUN } from '../../../../../src/protocol/shapes.ts'
 import { simWorld, timeline } from '../../../../fakes/world.ts'
-import { agentOf, REQUEST, readJson, stand, storeSession, writeJson } from '../support/session.ts'
+import { agentOf, openFiles, REQUEST, readJson, stand, storeSession, writeJson } from '../support/session.ts'
 import { eventually, tempFolder } from '../support/temp.ts'
 
 let folder: string
@@ -47,8 +47,7 @@ describe('a runner', () => {
     expect(said()).not.toContain('OTHER')
     expect(statSync(at('runner.log')).mode & 0o777).toBe(0o600)
     expect(seen).toEqual(['before runner', 'after runner'])
-    const open = readdirSync('/proc/self/fd').map(name => linkOf(`/proc/self/fd/${name}`))
-    expect(open).not.toContain(at('runner.log'))
+    expect(openFiles()).not.toContain(at('runner.log'))
   })
 
   it('that was killed says by which signal', async () => {
@@ -67,14 +66,6 @@ describe('a runner', () => {
     expect(await startRunner(off, folder, {}, [])).toEqual({ kind: 'not-born', reason: 'the power is off' })
   })
 })
-
-function linkOf(name: string): string {
-  try {
-    return readlinkSync(name)
-  } catch {
-    return ''
-  }
-}
 
 describe('the books of a session', () => {
   const { agent, logged } = agentOf(simWorld(timeline()), ['true'])

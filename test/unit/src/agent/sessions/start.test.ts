@@ -226,6 +226,7 @@ describe('a start that goes wrong', () => {
     const pid = await eventually(
       'it runs',
       () => existsSync(path.join(folder(), 'pid')) && readFileSync(path.join(folder(), 'pid'), 'utf8'),
+      60_000,
     )
     process.kill(Number(pid), 'SIGKILL')
     expect(existsSync(folder())).toBe(true)
@@ -255,9 +256,9 @@ describe('a start that goes wrong', () => {
     writeJson(path.join(folder(), 'claim.json'), { kind: 'runner', runner: living.runner })
     const waiting = awaitStart(agent, folder(), {})
     const log = path.join(folder(), 'runner.log')
-    await eventually('its runner is over', () => existsSync(log) && readFileSync(log, 'utf8') !== '')
+    await eventually('its runner is over', () => existsSync(log) && readFileSync(log, 'utf8') !== '', 60_000)
     const before = looks
-    await eventually('it is waited for all the same', () => looks > before + 20)
+    await eventually('it is waited for all the same', () => looks > before + 20, 60_000)
     writeJson(path.join(folder(), 'started.json'), STARTED)
     expect((await waiting).started).toEqual(STARTED)
   })

@@ -1,6 +1,6 @@
 /** Sessions without a node's agent around them: their requests on the disk, an agent of plain parts, and processes in their place. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Agent, limitsFrom } from '../../../../../src/agent/agent.ts'
 import type { SessionRequest } from '../../../../../src/agent/sessions/folder.ts'
@@ -95,4 +95,15 @@ export async function stand(script = 'echo up; exec sleep 600'): Promise<Stand> 
   const runner = identify(child.pid ?? 0)
   if (!runner) throw new Error('it has ended already')
   return { child, runner, hasEnded }
+}
+
+/** The paths of all files that this process holds open. */
+export function openFiles(): string[] {
+  return readdirSync('/proc/self/fd').flatMap(name => {
+    try {
+      return readlinkSync(`/proc/self/fd/${name}`)
+    } catch {
+      return []
+    }
+  })
 }

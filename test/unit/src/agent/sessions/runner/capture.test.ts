@@ -1,5 +1,5 @@
 /** A command and the pipes of its output: what holds them open, what its end leaves, and why it could not begin. */
-import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { SessionRequest } from '../../../../../../src/agent/sessions/folder.ts'
@@ -7,7 +7,7 @@ import { openCapture } from '../../../../../../src/agent/sessions/runner/capture
 import { startCommand } from '../../../../../../src/agent/sessions/runner/command.ts'
 import { sendSignal } from '../../../../../../src/platform/process.ts'
 import { type SimWorld, simWorld, type Timeline, timeline } from '../../../../../fakes/world.ts'
-import { REQUEST } from '../../support/session.ts'
+import { openFiles, REQUEST } from '../../support/session.ts'
 import { eventually, tempFolder } from '../../support/temp.ts'
 
 let folder: string
@@ -68,8 +68,7 @@ describe('a command', () => {
 
   it('has its prompt to itself', async () => {
     const { end, input } = await start({ command: ['sh', '-c', 'cat > got'], stdin: 'prompt' })
-    const open = readdirSync('/proc/self/fd').map(name => linkOf(`/proc/self/fd/${name}`))
-    expect(open).not.toContain(path.join(folder, 'prompt'))
+    expect(openFiles()).not.toContain(path.join(folder, 'prompt'))
     expect([await end, input, read('got')]).toEqual([{ exitCode: 0, signal: null }, null, 'do it'])
   })
 
@@ -97,11 +96,3 @@ describe('a command', () => {
     await expect(start({ command: ['echo', 'a\0b'] })).rejects.toThrow('cannot start echo')
   })
 })
-
-function linkOf(name: string): string {
-  try {
-    return readlinkSync(name)
-  } catch {
-    return ''
-  }
-}

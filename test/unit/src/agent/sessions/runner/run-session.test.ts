@@ -7,7 +7,7 @@ import { identify } from '../../../../../../src/platform/process.ts'
 import { realWorld, type World } from '../../../../../../src/platform/world.ts'
 import { simWorld, timeline } from '../../../../../fakes/world.ts'
 import { runHere } from '../../support/runner.ts'
-import { readJson, storeSession } from '../../support/session.ts'
+import { openFiles, readJson, storeSession } from '../../support/session.ts'
 import { eventually, tempFolder } from '../../support/temp.ts'
 
 const TALKING = new URL('../../../../../fakes/talking-agent.mjs', import.meta.url).pathname
@@ -86,7 +86,7 @@ describe('a session', () => {
     expect(exitOf()).toEqual({
       ...{ exitCode: null, signal: null, startedAt: null, endedAt: AT, errorMessage: said, cannotStart: said },
     })
-    expect(existsSync(at('started.json'))).toBe(false)
+    expect([existsSync(at('started.json')), openFiles().includes(at('output.log'))]).toEqual([false, false])
   })
 
   it('ends with all that its command left behind', async () => {
@@ -166,7 +166,7 @@ describe('a session of an agent that talks', () => {
       () => existsSync(at('facts.json')) && readJson(at('facts.json')).pendingPermission,
       60_000,
     )
-    await world.clock.advance(600_000)
+    await world.clock.advance(180_000)
     expect(existsSync(at('exit.json'))).toBe(false)
     mkdirSync(at('answers'))
     writeFileSync(at('answers/r1.json'), '{"requestId":"r1","decision":"allow"}')
