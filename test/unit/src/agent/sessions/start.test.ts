@@ -225,10 +225,11 @@ describe('a start that goes wrong', () => {
     await expect(start()).rejects.toEqual(refusal('not_started', 'it takes too long'))
     const pid = await eventually(
       'it runs',
-      () => existsSync(path.join(folder(), 'pid')) && readFileSync(path.join(folder(), 'pid'), 'utf8'),
+      () =>
+        (existsSync(path.join(folder(), 'pid')) && Number(readFileSync(path.join(folder(), 'pid'), 'utf8'))) || null,
       60_000,
     )
-    process.kill(Number(pid), 'SIGKILL')
+    process.kill(pid, 'SIGKILL')
     expect(existsSync(folder())).toBe(true)
   })
 
