@@ -1,6 +1,6 @@
 /** Starting a session's runner, asking it to end, and doing its books when it died. */
 import { closeSync, openSync } from 'node:fs'
-import { bootId, isAlive, sendSignal, startDetached } from '../../platform/process.ts'
+import { bootId, isAlive, type ProcessIdentity, sendSignal, startDetached } from '../../platform/process.ts'
 import { sleep } from '../../platform/world.ts'
 import { LOST_UNDER_RUN } from '../../protocol/shapes.ts'
 import type { Agent } from '../agent.ts'
@@ -60,14 +60,12 @@ export async function settle(agent: Agent, folder: string): Promise<SessionState
   const latest = readSession(folder)
   if (!latest || !isRunning(latest)) return latest
   await killSession(agent, latest)
-  createJson(exitPath(folder), endOfDeadRunner(agent, latest))
+  createJson(exitPath(folder), endOfDeadRunner(agent, latest, session.claim.runner))
   return readSession(folder)
 }
 
-function endOfDeadRunner(agent: Agent, session: SessionState): SessionExit {
-  const claimed = session.claim?.kind === 'runner' ? session.claim.runner : null
-  const rebooted = claimed !== null && claimed.bootId !== bootId()
-  const errorMessage = rebooted ? LOST_UNDER_RUN.machine : LOST_UNDER_RUN.runner
+function endOfDeadRunner(agent: Agent, session: SessionState, runner: ProcessIdentity): SessionExit {
+  const errorMessage = runner.bootId === bootId() ? LOST_UNDER_RUN.runner : LOST_UNDER_RUN.machine
   return {
     exitCode: null,
     signal: 'SIGKILL',

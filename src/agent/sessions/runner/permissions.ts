@@ -1,5 +1,4 @@
 /** An agent's questions for permission: answered at once by policy, or kept until a person's answer is in the folder. */
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { permissionAnswer } from '../../../protocol/agent-api.ts'
 import { idPattern } from '../../../protocol/shapes.ts'
@@ -44,15 +43,13 @@ export function openPermissions(
       const { request: _request, ...shown } = oldest
       return shown
     },
-    answers: () => {
-      if (waiting.size === 0 || !existsSync(answersFolder(folder))) return []
-      return [...waiting].flatMap(([requestId, { request }]) => {
+    answers: () =>
+      [...waiting].flatMap(([requestId, { request }]) => {
         const answer = readJson(join(answersFolder(folder), `${requestId}.json`), permissionAnswer)
         if (!answer) return []
         waiting.delete(requestId)
         return [{ request, decision: answer.decision, message: answer.message ?? '' }]
-      })
-    },
+      }),
     close: () => waiting.clear(),
   }
 }

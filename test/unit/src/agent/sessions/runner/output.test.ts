@@ -143,7 +143,7 @@ describe('a pipe', () => {
   })
 
   it('that cannot be made says why', async () => {
-    await expect(openPipe('/nonexistent/folder', 'stdout')).rejects.toThrow(/^mkfifo failed: .+[^\n]$/)
+    await expect(openPipe(folder, 'none/stdout')).rejects.toThrow(/^mkfifo failed: .+[^\n]$/)
   })
 })
 
