@@ -7,10 +7,9 @@ import { checkpoint, salvage } from '../../../../../src/agent/salvage/salvage.ts
 import { makeWorkspace, type Workspace, workspaceRecord } from '../../../../../src/agent/workspaces/workspace.ts'
 import { realWorld } from '../../../../../src/platform/world.ts'
 import { tempFolder } from '../support/temp.ts'
-import { git, writeFiles } from '../support/work.ts'
+import { GIT_ENV, git, writeFiles } from '../support/work.ts'
 
 export const REF = 'refs/tdf/task-1/1'
-const IDENTITY = ['-c', 'user.name=A', '-c', 'user.email=a@example.com']
 const FILES = { '.gitignore': '*.log\n/.claude/\n', 'a.txt': 'a\n', 'd/b.txt': 'b\n' }
 
 /** How a session ended. */
@@ -30,14 +29,11 @@ export function template(files: Record<string, string> = FILES, format = 'sha1')
   const work = join(folder, 'work')
   mkdirSync(work, { recursive: true })
   git(work, 'init', '-q', '-b', 'main', `--object-format=${format}`)
-  for (const [name, value] of [...[['user.name', 'A']], ...[['user.email', 'a@example.com']]]) {
-    git(work, 'config', name ?? '', value ?? '')
-  }
   writeFiles(work, files)
   git(work, 'add', '-A')
-  git(work, ...IDENTITY, 'commit', '-q', '-m', 'first')
+  git(work, 'commit', '-q', '-m', 'first')
   writeFiles(work, { 'a.txt': 'second\n' })
-  git(work, ...IDENTITY, 'commit', '-q', '-am', 'second')
+  git(work, 'commit', '-q', '-am', 'second')
   git(folder, 'clone', '-q', '--bare', work, 'salvage.git')
   const base = git(work, 'rev-parse', 'HEAD').trim()
   git(join(folder, 'salvage.git'), 'update-ref', 'refs/keep/base', base)
@@ -69,7 +65,8 @@ export function scene({ folder: from, base }: Template, request: Record<string, 
     ...{ world: realWorld(), limits: limitsFrom({}), slots: [], state: folder },
     log: (_level: string, message: string) => logged.push(message),
   } as unknown as Agent
-  const sh = (script: string) => execFileSync('sh', ['-ec', script], { cwd: work, stdio: 'pipe' }).toString()
+  const sh = (script: string) =>
+    execFileSync('sh', ['-ec', script], { cwd: work, env: GIT_ENV, stdio: 'pipe' }).toString()
   const kept = (...args: string[]) => git(join(folder, 'salvage.git'), ...args).trim()
   return {
     ...{ agent, workspace, folder, work, base, logged, sh, kept },

@@ -29,9 +29,7 @@ describe('a repository within', () => {
 
   it('that its agent added as a submodule comes as files too', async () => {
     const s = scene(plain)
-    s.sh(
-      `git init -q in; (cd in; git config user.name A; git config user.email a@x; ${COMMIT('i')}); git add in; git commit -qm in`,
-    )
+    s.sh(`git init -q in; (cd in; ${COMMIT('i')}); git add in; git commit -qm in`)
     await s.salvage()
     expect(s.files()).toEqual(expect.arrayContaining(['in/i']))
     expect(s.kept('ls-tree', REF, 'in')).toMatch(/^040000 tree/)
@@ -59,7 +57,6 @@ describe('a submodule', () => {
     return { folder: made.folder, base }
   }
   const module = (s: { kept(...args: string[]): string }) => s.kept('ls-tree', REF, 'sub').slice(0, 6)
-  const IDENTITY = 'git config user.name A; git config user.email a@example.com'
 
   it('that is untouched, empty or gone stays what it is; one that was changed comes as files', async () => {
     const from = withSubmodule()
@@ -104,19 +101,19 @@ describe('a submodule', () => {
   it('with commits of its own comes as files; one that its remote has stays a pointer', async () => {
     const from = withSubmodule()
     const own = scene(from)
-    own.sh(`cd sub; ${IDENTITY}; ${COMMIT('mine')}; cd ..; git add sub; git commit -qm moved`)
+    own.sh(`cd sub; ${COMMIT('mine')}; cd ..; git add sub; git commit -qm moved`)
     await own.salvage()
     expect(own.files()).toEqual(expect.arrayContaining(['sub/i.txt', 'sub/mine']))
 
     const pushed = scene(from)
     pushed.sh(
-      `cd sub; ${IDENTITY}; ${COMMIT('mine')}; git update-ref refs/remotes/origin/new HEAD; cd ..; git add sub; git commit -qm moved`,
+      `cd sub; ${COMMIT('mine')}; git update-ref refs/remotes/origin/new HEAD; cd ..; git add sub; git commit -qm moved`,
     )
     await pushed.salvage()
     expect(module(pushed)).toBe('160000')
 
     const loose = scene(from)
-    loose.sh(`cd sub; ${IDENTITY}; ${COMMIT('mine')}`)
+    loose.sh(`cd sub; ${COMMIT('mine')}`)
     await loose.salvage()
     expect(loose.files()).toEqual(expect.arrayContaining(['sub/i.txt', 'sub/mine']))
   })

@@ -5,7 +5,8 @@ import { dirname, join } from 'node:path'
 import type { Client } from './client.ts'
 import { eventually, tempFolder } from './temp.ts'
 
-const GIT_ENV = {
+/** As no user and no system configures it. */
+export const GIT_ENV = {
   PATH: process.env.PATH ?? '',
   HOME: '/nonexistent',
   GIT_CONFIG_NOSYSTEM: '1',
