@@ -82,6 +82,11 @@ describe('the refs', () => {
     expect(chain).toEqual([0, 1, 2, 3, 4, 5, 6].map(at => `refs/chain/${at}`))
   })
 
+  it('are at most ten thousand', () => {
+    write({ 'packed-refs': Array.from({ length: 10_001 }, (_, at) => `${A} refs/heads/b${at}\n`).join('') })
+    expect(refs().all.size).toBe(10_000)
+  })
+
   it('lie not too deep', () => {
     const at = (depth: number) => `refs/${'d/'.repeat(depth)}x`
     write({ [at(32)]: `${A}\n`, [`refs/e/${'d/'.repeat(32)}x`]: `${B}\n` })

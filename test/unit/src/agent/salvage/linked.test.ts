@@ -54,7 +54,9 @@ describe('a linked work tree', () => {
   it('has to be a folder that points back', () => {
     const { work, sh } = scene(plain)
     sh('for w in a b c f e; do git worktree add -q $w -b $w; done')
-    sh('rm -r a; echo file > a; rm b/.git; echo "gitdir: ../.git/worktrees/a" > c/.git; rm f/.git; git init -q f')
+    sh(
+      'rm -r a; echo file > a; echo gitdir: /nonexistent/x > b/.git; echo "gitdir: ../.git/worktrees/a" > c/.git; rm f/.git; git init -q f',
+    )
     sh('rm .git/worktrees/e/gitdir')
     expect(
       trees(work)
@@ -211,7 +213,9 @@ describe.each(isRoot ? ['another user'] : [])('of %s', () => {
     for (const path of [join(s.folder, '..'), s.folder]) chmodSync(path, 0o755)
     s.sh('echo r > root.txt; chmod 600 root.txt; mkdir shut; echo i > shut/i; chmod 700 shut d; echo x > x')
     s.sh('mkdir list; echo l > list/l; chmod 744 list; echo g > g.log; chmod 600 g.log; mkfifo own')
+    s.sh('echo y > y; chmod 000 y; chown 65534:65534 y')
     const { leftOut } = await s.salvage()
+    expect(s.sh('stat -c %a y')).toBe('400\n')
     const kinds = leftOut.map(({ path, kind, bytes }) => [path, kind, bytes])
     expect(kinds).toEqual([
       ...[['d/', 'unreadable', null]],

@@ -91,6 +91,13 @@ describe('a submodule', () => {
     expect(s.files()).not.toContain('sub/i.txt')
   })
 
+  it('whose objects are gone comes as files, as it cannot be compared', async () => {
+    const s = scene(withSubmodule())
+    s.sh('rm -rf .git/modules/sub/objects/??; echo more > sub/more')
+    await s.salvage()
+    expect(s.files()).toEqual(expect.arrayContaining(['sub/i.txt', 'sub/more']))
+  })
+
   it('of which every file was deleted is not there any more', async () => {
     const s = scene(withSubmodule())
     s.sh('rm sub/i.txt')
