@@ -75,6 +75,12 @@ describe('a conversation is taken', () => {
     expect(readdirSync(session)).toEqual([])
   })
 
+  it('unless the agent named none, whatever lies there', () => {
+    writeFileSync(path.join(path.dirname(place()), 'null.jsonl'), 'words')
+    takeConversation(session, { type: 'claude', resumeRef: null, env: { HOME: home }, workTree })
+    expect(readdirSync(session)).toEqual([])
+  })
+
   it('through a link in our own home, and never in that of another user', () => {
     const elsewhere = path.join(base, 'elsewhere')
     mkdirSync(elsewhere)

@@ -81,6 +81,13 @@ describe('a command', () => {
   })
 
   const slot = { name: 'slot1', uid: 4_711, gid: 4_711, home: '/', isVirtual: false }
+  it('is run by the user of its workspace, where we may change users', async () => {
+    const nobody = { ...slot, uid: 65_534, gid: 65_534, isVirtual: true }
+    const command = ['sh', '-c', `test "$(id -u)" = ${nobody.uid}`]
+    const { exitCode } = await (await start({ command, slot: nobody, workTree: '/' })).end
+    expect(exitCode === 0).toBe(process.getuid?.() === 0)
+  })
+
   const none = 'has no such program; PATH is'
   it.each([
     ['its user', { USER: 'ann', PATH: '/bin' }, null, `user ann ${none} /bin`],
