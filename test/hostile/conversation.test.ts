@@ -34,7 +34,10 @@ const at = (...parts: string[]) => path.join(home.dir, ...parts)
 async function firstAttempt(kind: string, uid: number | undefined): Promise<{ id: string; folder: string }> {
   repo = makeRepository(uid)
   home = makeHome('', uid === undefined ? {} : { uid })
-  const config = `[providers.local]
+  const config = `[runner]
+retry_base_delay = "1s"
+retry_max_delay = "2s"
+[providers.local]
 sandbox = "${kind}"
 sandbox_readable = ["${FAKES}"]
 [agents.talker]
@@ -84,7 +87,7 @@ const LINKS: Record<string, (folder: string) => void> = {
 const canConfine = spawnSync('bwrap', ['--ro-bind', '/', '/', 'true']).status === 0
 
 for (const kind of canConfine ? ['off', 'bubblewrap'] : ['off']) {
-  describe.each(WHO)(`a conversation that is resumed (sandbox ${kind}, as $name)`, ({ uid }) => {
+  describe.each(WHO)(`a conversation that is resumed (sandbox ${kind}, as $name)`, { timeout: 240_000 }, ({ uid }) => {
     it('is there when nothing is in its way', async () => {
       const { id } = await firstAttempt(kind, uid)
       expect((await tdf(home, 'retry', id, '--resume', '--wait')).code).toBe(10)
