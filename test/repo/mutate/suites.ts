@@ -36,15 +36,14 @@ export const ROWS: readonly Row[] = [
   { room: 'daemon/placement', suites: [`${UNIT}/daemon/placement`, 'test/sim/simulation.test.ts'] },
   {
     room: 'daemon/nodes',
+    // Not standing.test.ts and first-dial.test.ts: their daemons are other processes, in which there is no mutant.
     suites: [
-      `${UNIT}/daemon/nodes/decide-node.test.ts`,
-      `${UNIT}/daemon/nodes/journey.test.ts`,
-      `${UNIT}/daemon/nodes/agents.test.ts`,
-      `${UNIT}/daemon/nodes/actions.test.ts`,
-      `${UNIT}/daemon/nodes/reach.test.ts`,
-      `${UNIT}/daemon/nodes/standing.test.ts`,
+      ...['decide-node', 'journey', 'agents', 'take-over', 'providers', 'pull', 'actions', 'reach', 'ssh'].map(
+        name => `${UNIT}/daemon/nodes/${name}.test.ts`,
+      ),
       `${UNIT}/daemon/nodes/ordering.test.ts`,
-      `${UNIT}/daemon/nodes/paid-hour.test.ts`,
+      `${UNIT}/daemon/engine/schedule.test.ts`,
+      'test/system/faults/provider.test.ts',
       'test/system/faults/node.test.ts',
     ],
   },

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { nodeJourney } from '../../../../daemon/nodes/journey.ts'
 import { newStaticNode } from '../../../../daemon/nodes/new-node.ts'
 import type { NodeContext } from '../../../../daemon/nodes/node-context.ts'
+import { lastPaidMoment } from '../../../../daemon/nodes/rules/serving.ts'
 import { type ErrorCode, TdfError } from '../../../../src/core/errors.ts'
 import type { NodeStatus } from '../../../../src/core/node.ts'
 
@@ -69,4 +70,17 @@ describe('a node', () => {
     expect((await run('ready', { agents: greets, provider: found('coming') }))[0]).toBe('NODE_UNREACHABLE')
     expect((await run('warm', { agents: greets }))[0]).toBe('NODE_UNREACHABLE')
   })
+})
+
+const MIN = 60_000
+const born = Date.UTC(2026, 0, 1, 9, 17)
+
+it.each([
+  ['in the first hour', 20, 55],
+  ['at the very beginning of an hour', 61, 115],
+  ['when only the margin is left, as planned', 57, 57],
+  ['exactly at the end of an hour, as planned', 60, 60],
+  ['in the third hour', 130, 175],
+])('a machine that would go %s stays to the end of what is paid', (_, minutes, until) => {
+  expect((lastPaidMoment(born, born + minutes * MIN) - born) / MIN).toBe(until)
 })
