@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { freshNode, leaseMs, newStaticNode } from '../../../../daemon/nodes/new-node.ts'
 import { createAgents } from '../../../../daemon/nodes/reach/agents.ts'
-import { TdfError } from '../../../../src/core/errors.ts'
+import { type ErrorCode, TdfError } from '../../../../src/core/errors.ts'
 import type { Node } from '../../../../src/core/node.ts'
 import { type FakeAgent, fakeAgent } from '../../../fakes/agent.ts'
 import { appTransport } from '../../../fakes/provider.ts'
@@ -88,6 +88,20 @@ describe('an agent', () => {
   it('of a provider that is not enabled is out of reach', async () => {
     const message = 'node n1: provider hetzner is not enabled'
     await expect(agents().of({ ...node, provider: 'hetzner' }, signal)).rejects.toThrow(message)
+  })
+
+  it('with another key is put on record, for that is for people to mend', async () => {
+    const failures: unknown[] = []
+    const store = {
+      commit: async (write: () => void) => write(),
+      sql: { run: (...row: unknown[]) => failures.push(row) },
+    }
+    const provider = (code: ErrorCode) => ({ static: { connect: () => Promise.reject(new TdfError(code, 'a key')) } })
+    const of = (code: ErrorCode) => createAgents({ providers: provider(code), world, store } as never).of(node, signal)
+    await expect(of('NODE_UNREACHABLE')).rejects.toThrow('a key')
+    expect(failures).toEqual([])
+    await expect(of('NODE_KEY_MISMATCH')).rejects.toThrow('a key')
+    expect(failures).toEqual([expect.arrayContaining([expect.stringContaining('NODE_KEY_MISMATCH')])])
   })
 
   it('is not remembered as connected when the connection could not be made', async () => {

@@ -680,6 +680,9 @@ describe('a node', () => {
     status => {
       const suspected = decideNode(box(status), failed('AGENT_PROTOCOL'), input())
       expect(suspected.node).toMatchObject({ status, wakeAt: beat, facts: { suspect: 'it says no' } })
+      expect(suspected.writes).toEqual([])
+      expect(decideNode(suspected.node, failed('AGENT_PROTOCOL'), input()).writes).toEqual([])
+      expect(decideNode(box(status), pulled(), input()).writes).toEqual([])
       const sound = decideNode(suspected.node, pulled(), input())
       expect([sound.node.facts, sound.writes]).toEqual([{ pulledAt: NOW - 5 }, [{ kind: 'place' }]])
     },
@@ -709,6 +712,13 @@ describe('the outbox of a node is read', () => {
       { workspaces: 1 },
     ],
     ['without work, not then: no', false, { facts: { pulledAt: NOW - runner.reconcileInterval } }, {}],
+    [
+      'with work on it, before that: no',
+      false,
+      { facts: { pulledAt: NOW - runner.reconcileInterval + 1 } },
+      { workspaces: 1 },
+    ],
+    ['when it is read in this moment: no', false, { facts: { pulledAt: NOW } }, {}],
     ['when the clock was set back', true, { facts: { pulledAt: NOW + 1 } }, {}],
     ['when its answers could not be read', true, { facts: { pulledAt: NOW, suspect: 'x' } }, {}],
   ])('%s', (_name, is, node, change) => {

@@ -2,6 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { nodeContext, nodeInput } from '../../../../daemon/nodes/node-context.ts'
 import { pull } from '../../../../daemon/nodes/pull.ts'
+import { runNode } from '../../../../daemon/nodes/run-node.ts'
+import { TdfError } from '../../../../src/core/errors.ts'
 import type { ReadNode } from '../../../../src/store/tables/nodes.ts'
 import { readHeartbeat, readNode } from '../../../../src/store/tables/nodes.ts'
 import { due } from '../../../../src/store/tables/outbox.ts'
@@ -177,5 +179,56 @@ describe('a decision about a node', () => {
     const last = tell(1)
     expect(await ctx.pull(node())).toBe(last)
     expect(await ctx.handshake(node())).toMatchObject({ kind: 'handshaken', stateId: agent().stateId })
+  })
+})
+
+describe('a look at a node that fails', () => {
+  let said: string[]
+  const look = async (error: Error, facts: object = {}) => {
+    const { engine } = all.life
+    said = []
+    const log = {
+      ...engine.log,
+      warn: (about: object, message: string) => said.push(`warn ${message}: ${Object.values(about).slice(0, 2)}`),
+      error: ({ err }: { err: string }, message: string) => said.push(`error ${message}: ${err.includes('    at ')}`),
+    }
+    sql().run("update nodes set status = 'booting', facts = ?", JSON.stringify(facts))
+    const agents = { ...engine.agents, forget() {}, unverified: () => Promise.reject(error) }
+    await runNode({ ...engine, log, agents } as never, 'n1', signal)
+    return alerts()
+  }
+
+  it('by a fault of ours is in the log with its place', async () => {
+    expect(await look(new Error('x'))).toEqual([])
+    expect(said).toEqual(['error a node could not be run: true'])
+  })
+
+  it('by what its agent said is put on record', async () => {
+    const record = [{ source: 'node', code: 'AGENT_PROTOCOL', message: 'x' }]
+    expect(await look(new TdfError('AGENT_PROTOCOL', 'x'))).toMatchObject(record)
+    expect(said).toEqual([])
+  })
+
+  it('by its provider is in the log once, and on record when people have to mend it', async () => {
+    expect(await look(new TdfError('CAPACITY', 'x'))).toEqual([])
+    expect(said).toEqual(['warn the provider could not do it yet: n1,CAPACITY'])
+    expect(await look(new TdfError('CAPACITY', 'x'), { tries: 1 })).toEqual([])
+    expect(said).toEqual([])
+    const record = [{ source: 'provider', code: 'PROVIDER_AUTH', message: 'x' }]
+    expect(await look(new TdfError('PROVIDER_AUTH', 'x'), { tries: 1 })).toMatchObject(record)
+  })
+
+  it('by a way that is closed is waited for without a word', async () => {
+    expect(await look(new TdfError('NODE_UNREACHABLE', 'x'))).toEqual([])
+    expect([said, node().waitingFor]).toEqual([[], 'x'])
+  })
+
+  it('that is not due, or is about nothing, asks nobody', async () => {
+    const { engine } = all.life
+    sql().run('update nodes set wake_at = null')
+    const before = [agent().requests.length, node().rev]
+    await runNode(engine, 'n1', signal)
+    await runNode(engine, 'nobody', signal)
+    expect([agent().requests.length, node().rev]).toEqual(before)
   })
 })
