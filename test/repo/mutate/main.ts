@@ -11,7 +11,7 @@ import { ROWS, rowOf } from './suites.ts'
 import { type Mutant, makeTree, TREE } from './tree.ts'
 import { ask, endWorker, openWorker } from './worker-process.ts'
 
-const JOB_MS_MAX = 180_000
+const JOB_MS_MAX = 300_000
 
 interface Result extends Mutant {
   state: 'killed' | 'survived' | 'not reached'
@@ -38,9 +38,9 @@ if (homeless.length > 0) {
 
 const mutants = await makeTree(files)
 console.log(`${mutants.length} mutants in ${files.length} files`)
-const tests = [...new Set(files.flatMap(file => rowOf(file)?.suites ?? []).flatMap(testsIn))].sort(
-  (a, b) => slowness(a) - slowness(b),
-)
+const rows = [...new Set(files.flatMap(file => rowOf(file) ?? []))]
+const quick = rows.flatMap(({ suites }) => suites.flatMap(testsIn)).sort((a, b) => slowness(a) - slowness(b))
+const tests = [...new Set([...quick, ...rows.flatMap(({ slow }) => slow ?? []).flatMap(testsIn)])]
 const chosen = sampled(mutants, Number(values.sample), Number(values.seed))
 const found = await quickPass(
   tests,

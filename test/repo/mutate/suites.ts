@@ -4,6 +4,8 @@ export interface Row {
   room: string
   /** Folders or files of tests, the quick ones first, run by `npm run test:mutate` for the mutants that they reach. */
   suites: readonly string[]
+  /** Run after all others, for the mutants that are still alive: whole lives of tasks in which a step or a node fails. */
+  slow?: readonly string[]
 }
 
 const UNIT = 'test/unit'
@@ -20,17 +22,32 @@ export const ROWS: readonly Row[] = [
   },
   {
     room: 'daemon/engine',
-    // Not those that wait in real time or cut the power at every effect: they take minutes for a few mutants.
     suites: [
-      `${UNIT}/daemon/engine/doors.test.ts`,
-      `${UNIT}/daemon/engine/signals.test.ts`,
-      `${UNIT}/daemon/engine/loop.test.ts`,
       `${UNIT}/daemon/engine/schedule.test.ts`,
-      `${UNIT}/daemon/engine/hop.test.ts`,
+      `${UNIT}/daemon/engine/loop.test.ts`,
+      `${UNIT}/daemon/engine/signals.test.ts`,
       `${UNIT}/daemon/engine/engine.test.ts`,
-      `${UNIT}/daemon/api/callbacks.test.ts`,
+      `${UNIT}/daemon/engine/hop.test.ts`,
+      `${UNIT}/daemon/engine/doors.test.ts`,
+      `${UNIT}/daemon/engine/at-once.test.ts`,
+      `${UNIT}/daemon/engine/effects`,
       `${UNIT}/daemon/steps`,
+      `${UNIT}/daemon/placement/pass.test.ts`,
+      `${UNIT}/daemon/nodes/decide-node.test.ts`,
+      `${UNIT}/daemon/nodes/actions.test.ts`,
+      `${UNIT}/daemon/sweeps/stuck-tasks.test.ts`,
       'test/sim/simulation.test.ts',
+    ],
+    slow: [
+      `${UNIT}/daemon/sweeps/tidy.test.ts`,
+      'test/system/faults/node.test.ts',
+      'test/system/faults/daemon.test.ts',
+      'test/system/faults/database.test.ts',
+      'test/system/faults/provider.test.ts',
+      `${UNIT}/daemon/engine/step-faults.test.ts`,
+      'test/system/faults/time.test.ts',
+      'test/system/faults/crash.test.ts',
+      `${UNIT}/daemon/api/callbacks.test.ts`,
     ],
   },
   { room: 'daemon/placement', suites: [`${UNIT}/daemon/placement`, 'test/sim/simulation.test.ts'] },

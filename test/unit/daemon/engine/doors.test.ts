@@ -146,7 +146,7 @@ describe('a task that is removed', () => {
     ])
     expect(asked[1]).toEqual(['update-ref', '--stdin', 'delete refs/tdf/task-1/1'])
     const events = readEvents(sql(), { after: 0, limit: 1_000 }).filter(({ taskId }) => taskId === 'task-1')
-    expect(events.at(-1)).toMatchObject({ type: 'task.removed', data: {} })
+    expect(events.at(-1)).toMatchObject({ type: 'task.removed', data: { before: 'completed' } })
   })
 
   it('stays while something of it stands outside, and says what', async () => {
@@ -157,6 +157,7 @@ describe('a task that is removed', () => {
     all.agent().faults.down = true
     const stands = expect.objectContaining({ code: 'WRONG_STATE', hint: 'tdf node show n1' })
     await expect(remove()).rejects.toThrow(stands)
+    await expect(remove()).rejects.toThrow(String(cleanupsOf(sql(), key)[0]?.error))
     await expect(remove()).rejects.toThrow('its workspace on n1 still stands')
     addCleanup(sql(), { ...item, kind: 'salvage' })
     await expect(remove()).rejects.toThrow('its work is not saved')

@@ -110,3 +110,17 @@ it('lets a subject be moved from outside only while it does not run and no jump 
   await world.clock.advance(6_000)
   expect(loop.isFree(SUBJECT)).toBe(true)
 })
+
+it('asks for no deadlines to be moved once it has stopped', async () => {
+  const gaps: number[] = []
+  const { world, loop } = begin(async gapMs => {
+    gaps.push(gapMs)
+    throw new Error('the disk is full')
+  })
+  expect(loop.lagMs()).toBe(0)
+  world.clock.jump(3_600_000)
+  loop.tick()
+  await loop.stop()
+  await world.clock.advance(60_000)
+  expect(gaps).toEqual([3_600_000])
+})

@@ -42,3 +42,11 @@ it('keeps no more entries than twice its subjects and a few, however often a wak
   expect(schedule.entries()).toBeLessThan(300)
   expect(schedule.take(3 * day, 9)).toEqual(['b'])
 })
+
+it('is not made anew while half of it and a few more are stale', () => {
+  const schedule = createSchedule()
+  const subjects = Array.from({ length: 300 }, (_, index) => `subject ${index}`)
+  for (const subject of subjects) schedule.set(subject, 2)
+  for (const subject of subjects) schedule.set(subject, 1)
+  expect(schedule.entries()).toBe(600)
+})

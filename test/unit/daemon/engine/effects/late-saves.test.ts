@@ -1,0 +1,219 @@
+/** The work of an attempt that is over and came home later, or never: what is saved, what is on record, what goes on waiting. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { saveLate, settleCleanup, undo, undoItem } from '../../../../../daemon/engine/cleanup.ts'
+import { addCleanup, type CleanupItem, cleanupsOf } from '../../../../../src/store/tables/cleanups.ts'
+import { readNewestEvents } from '../../../../../src/store/tables/journal.ts'
+import { readNode } from '../../../../../src/store/tables/nodes.ts'
+import { due } from '../../../../../src/store/tables/outbox.ts'
+import { readWorkspace } from '../../../../../src/store/tables/slots.ts'
+import { HOUR, type Lives, lives, MIN } from '../../../../support/daemon/lives.ts'
+
+let all: Lives
+const key = { id: 'task-1', attempt: 1 }
+/** What the node cannot give, by name. */
+let missing: string[]
+beforeEach(async () => {
+  missing = []
+  all = await lives()
+  await all.until(() => readNode(sql(), 'n1')?.status === 'ready', MIN)
+  all.out.results.missing = async () => missing
+  await all.submit({}, { commits: 1, hangs: true, busy: true })
+  expect(await all.until(() => all.life.task('task-1').step === 'running', HOUR)).toBe(true)
+  // The attempt is over, and nothing of it is saved: the node was out of reach until now.
+  sql().run("update attempts set status = 'failed', step = null, live = 0, wake_at = null, completed_at = ?", now())
+})
+afterEach(() => all.end())
+
+const engine = () => all.life.engine
+const sql = () => engine().store.sql
+const now = () => all.life.world.clock.now()
+const task = () => all.life.task('task-1')
+const { signal } = new AbortController()
+const asked = () => all.agent().requests
+const events = (type: string) => readNewestEvents(sql(), 'task-1', 1_000).filter(event => event.type === type)
+const salvages = () => asked().filter(line => line.endsWith('/salvage')).length
+const session = () => {
+  const found = all.agent().workspaces.get('task-1-1-1')?.sessions.get('task-1-1-1-s1')
+  if (!found) throw new Error('no session')
+  return found
+}
+const anItem = (kind: CleanupItem['kind']): CleanupItem => {
+  addCleanup(sql(), { ...key, kind, nodeName: 'n1', subject: 'task-1-1-1', dueAt: 0 })
+  const item = cleanupsOf(sql(), key).find(one => one.kind === kind)
+  if (!item) throw new Error('no item')
+  return item
+}
+const ended = () => {
+  Object.assign(session(), { status: 'exited', exitCode: 0, endedAt: now() })
+  Object.assign(all.agent().workspaces.get('task-1-1-1') ?? {}, { head: '2'.repeat(40), ahead: 1 })
+}
+
+describe('a late save', () => {
+  it('ends an agent that still runs, and saves nothing of it before', async () => {
+    const busy = { code: 'AGENT_BUSY', retryAfterMs: 2_000 }
+    await expect(saveLate(engine(), anItem('salvage'), signal)).rejects.toMatchObject(busy)
+    expect(asked().some(line => line.endsWith('/agent-sessions/task-1-1-1-s1/cancel'))).toBe(true)
+    expect(salvages()).toBe(0)
+  })
+
+  it('fills in what the attempt did, on record, and holds no machine any more', async () => {
+    ended()
+    sql().run(`update attempts set facts = json_set(facts, '$.held', json('true'))`)
+    await saveLate(engine(), anItem('salvage'), signal)
+    const commit = task().facts.salvage?.commit
+    expect(commit).toMatch(/^[0-9a-f]{40}$/)
+    expect(task()).toMatchObject({
+      status: 'failed',
+      facts: { saved: true, held: false, kept: false },
+      result: { commit, ahead: 1 },
+    })
+    expect(task().updatedAt).toBe(now())
+    expect(events('task.saved')).toMatchObject([{ attempt: 1, nodeName: 'n1', data: { commit, late: true } }])
+  })
+
+  it('goes on waiting for what cannot be read, and names it, until held_max is over', async () => {
+    ended()
+    missing = ['a', 'b', 'c', 'd', 'e', 'f']
+    const item = anItem('salvage')
+    const failed = { code: 'SALVAGE_FAILED', message: 'not all of it can be read: a, b, c, d, e, …' }
+    await expect(saveLate(engine(), item, signal)).rejects.toMatchObject(failed)
+    expect(task().facts).toMatchObject({ saved: true, kept: true })
+    expect([events('task.saved'), events('task.work_discarded')]).toEqual([[], []])
+    missing = ['a', 'b', 'c', 'd', 'e']
+    const { heldMax } = engine().config.nodes
+    sql().run('update attempts set completed_at = ?', now() - heldMax + 1)
+    await expect(saveLate(engine(), item, signal)).rejects.toThrow(/: a, b, c, d, e$/)
+    sql().run('update attempts set completed_at = ?', now() - heldMax)
+    await saveLate(engine(), item, signal)
+    const reason = 'it could not be read within held_max: a, b, c, d, e'
+    expect(events('task.work_discarded')).toMatchObject([
+      { attempt: 1, nodeName: 'n1', data: { reason, workspace: 'task-1-1-1' } },
+    ])
+    const told = due(sql(), 'error', Number.MAX_SAFE_INTEGER, 100).map(({ payload }) => payload)
+    const message = `the work of task-1 (attempt 1) on n1 was given up: ${reason}`
+    expect(told.filter(({ code }) => code === 'WORK_DISCARDED')).toMatchObject([{ message, step: 'salvage' }])
+  })
+
+  it('leaves the result as it was judged, where a part of it was kept back then', async () => {
+    ended()
+    const judged = { ...task().result, commit: 'f'.repeat(40), ahead: 7 }
+    sql().run(`update attempts set result = ?, facts = json_set(facts, '$.kept', json('true'))`, JSON.stringify(judged))
+    const item = anItem('salvage')
+    await saveLate(engine(), item, signal)
+    expect(task()).toMatchObject({ result: { ahead: 7 }, facts: { kept: false, saved: true } })
+    await saveLate(engine(), item, signal)
+    expect(task().result).toMatchObject({ ahead: 1 })
+  })
+
+  it('has nothing to do where the machine, the workspace or the task is gone', async () => {
+    const item = anItem('salvage')
+    await saveLate(engine(), { ...item, id: 'other' }, signal)
+    await saveLate(engine(), { ...item, nodeName: 'n9' }, signal)
+    await saveLate(engine(), { ...item, subject: 'another' }, signal)
+    sql().run("update nodes set status = 'destroyed'")
+    const before = asked().length
+    await saveLate(engine(), item, signal)
+    expect([asked().length - before, salvages(), task().facts.saved]).toEqual([0, 0, undefined])
+  })
+})
+
+describe('an item of a cleanup', () => {
+  it('that fails is due again later, with the reason, and counts its tries', async () => {
+    const item = anItem('stop_workspace')
+    all.agent().faults.down = true
+    expect(await undoItem(engine(), item, signal)).toBe(false)
+    const [left] = cleanupsOf(sql(), key)
+    expect(left).toMatchObject({ state: 'pending', tries: 1, error: expect.any(String) })
+    expect(left?.dueAt).toBeGreaterThan(now())
+    // What comes later in the order waits for it.
+    addCleanup(sql(), { ...item, kind: 'delete_workspace', dueAt: 0 })
+    all.agent().faults.down = false
+    expect((await undo(engine(), key, signal)).map(({ kind }) => kind)).toEqual(['stop_workspace', 'delete_workspace'])
+    expect(all.agent().workspaces.size).toBe(1)
+  })
+
+  it('that is interrupted is no try', async () => {
+    const item = anItem('stop_workspace')
+    all.agent().faults.down = true
+    await expect(undoItem(engine(), item, AbortSignal.abort(new Error('the daemon stops')))).rejects.toThrow()
+    expect(cleanupsOf(sql(), key)).toMatchObject([{ tries: 0, error: null }])
+  })
+
+  it('is confirmed with what it makes of the workspace: stopped, then deleted and its slot free', async () => {
+    let passes = 0
+    const own = { ...engine(), placementChanged: () => void passes++ }
+    expect(await undoItem(own, anItem('stop_workspace'), signal)).toBe(true)
+    expect(readWorkspace(sql(), 'task-1-1-1')).toMatchObject({ status: 'stopped', releasedAt: null })
+    sql().run('update nodes set wake_at = ?', now() + HOUR)
+    expect(passes).toBe(0)
+    const item = anItem('delete_workspace')
+    expect(await undoItem(own, item, signal)).toBe(true)
+    expect(readWorkspace(sql(), 'task-1-1-1')).toMatchObject({ status: 'deleted', releasedAt: now() })
+    expect([passes, readNode(sql(), 'n1')?.wakeAt]).toEqual([1, now()])
+    expect(await undoItem(own, item, signal)).toBe(true)
+    expect(passes).toBe(1)
+  })
+})
+
+it('a workspace that is gone already gives nothing, and is deleted all the same', async () => {
+  all.agent().workspaces.clear()
+  sql().run('update attempts set error = ?', JSON.stringify({ step: 'agent_session', code: 'X', message: 'x' }))
+  expect(await undoItem(engine(), anItem('delete_workspace'), signal)).toBe(true)
+  expect(salvages()).toBe(0)
+})
+
+describe('a workspace that goes', () => {
+  const failedAt = (step: string) =>
+    sql().run('update attempts set error = ?', JSON.stringify({ step, code: 'NODE_UNREACHABLE', message: 'no answer' }))
+
+  it('gives what a start that was never answered did after the work was saved', async () => {
+    ended()
+    failedAt('agent_session')
+    await undoItem(engine(), anItem('delete_workspace'), signal)
+    expect(salvages()).toBe(1)
+    expect(task().facts).toMatchObject({ saved: true, salvage: { ahead: 1 } })
+    expect(events('task.saved')).toHaveLength(1)
+    expect(all.agent().workspaces.size).toBe(0)
+  })
+
+  it('gives nothing twice', async () => {
+    ended()
+    failedAt('agent_session')
+    await saveLate(engine(), anItem('salvage'), signal)
+    const { rev } = task()
+    await undoItem(engine(), anItem('delete_workspace'), signal)
+    expect([task().rev, events('task.saved').length]).toEqual([rev, 1])
+  })
+
+  const butWith = (set: string) => {
+    failedAt('agent_session')
+    sql().run(`update attempts set ${set}`)
+  }
+  it.each([
+    ['that failed elsewhere', () => failedAt('running')],
+    ['that failed nowhere', () => {}],
+    ['without a session', () => butWith('session_id = null')],
+    ['that is elsewhere now', () => butWith("workspace_id = 'x'")],
+  ])('is asked for no work of a task %s', async (_, set) => {
+    set()
+    expect(await undoItem(engine(), anItem('delete_workspace'), signal)).toBe(true)
+    expect(salvages()).toBe(0)
+  })
+})
+
+describe('a cleanup that had failed visibly', () => {
+  const settled = (set: string) => {
+    sql().run("update attempts set cleanup = 'failed', step = null, live = 0, wake_at = null")
+    sql().run('delete from cleanups')
+    sql().run(set)
+    settleCleanup(engine(), key)
+    return task().cleanup
+  }
+
+  it('is done once nothing of it is left, and the task is over', () => {
+    expect(settled('update attempts set rev = rev')).toBe('done')
+    expect(task().updatedAt).toBe(now())
+    expect(settled("update attempts set step = 'cleanup', live = 1, wake_at = 1")).toBe('failed')
+    expect(settled("update attempts set cleanup = 'pending'")).toBe('pending')
+  })
+})
