@@ -4,7 +4,6 @@ import { awaitsSource } from '../../src/core/facts.ts'
 import { credentialOf, type Facts, isTerminal, type Status, type Task, type TaskSpec } from '../../src/core/task.ts'
 import type { Sql } from '../../src/store/sqlite/sql.ts'
 import { insertAttempt } from '../../src/store/tables/attempts.ts'
-import { cleanupsOf } from '../../src/store/tables/cleanups.ts'
 import { addSignal, openSignals } from '../../src/store/tables/inbox.ts'
 import { deleteTask, raiseAttempt, taskNumber } from '../../src/store/tables/tasks.ts'
 import { taskWaits } from '../../src/text/waiting.ts'
@@ -128,9 +127,7 @@ export async function removeTask(
 ): Promise<void> {
   refuseUnfinished(task)
   for (let attempt = 1; attempt <= task.attempt; attempt++) {
-    const left = await undo(engine, { id: task.id, attempt }, signal)
-    const first =
-      left[0] ?? cleanupsOf(engine.store.sql, { id: task.id, attempt }).find(({ state }) => state === 'pending')
+    const [first] = await undo(engine, { id: task.id, attempt }, signal)
     if (first) {
       const what =
         first.kind === 'salvage' ? 'its work is not saved' : `its workspace on ${first.nodeName} still stands`

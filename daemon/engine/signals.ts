@@ -70,12 +70,12 @@ export function enqueueSignal(
   kind: SignalKind,
   dedupe: string,
   payload: Record<string, unknown>,
-): boolean {
+): void {
   const { store, loop, world, justWritten } = engine
   const now = world.clock.now()
   const key = { id: task.id, attempt: task.attempt }
-  if (!addSignal(store.sql, { ...key, kind, dedupe, payload }, now)) return false
-  if (applyInline(engine, task)) return true
+  if (!addSignal(store.sql, { ...key, kind, dedupe, payload }, now)) return
+  if (applyInline(engine, task)) return
   if (wakeAttempt(store.sql, key, now)) {
     store.afterCommit(() => {
       // It was written before this was said.
@@ -83,7 +83,6 @@ export function enqueueSignal(
       loop.schedule(taskSubject(key), now)
     })
   }
-  return true
 }
 
 /** What became of a row of an outbox. `foreign`: it is about a workspace that is not on the node that tells it. */

@@ -38,6 +38,7 @@ describe('the door of the engine', () => {
     await life.world.run(() => life.task(id).step === null)
     expect([...(out.agents.get('n1')?.starts.keys() ?? [])]).toEqual([`${id}-1-1-s1`, `${id}-2-1-s1`])
     expect(life.task(id, 1)).toMatchObject({ status: 'failed', verdict: 'agent_error' })
+    expect(await life.engine.submit({ id, spec: aSpec(), ...about })).toEqual({ id, attempt: 2 })
   })
 
   it('starts no attempt over one that is not over, and none out of turn', async () => {

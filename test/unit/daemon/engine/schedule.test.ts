@@ -1,7 +1,7 @@
 /** What is due, earliest first: beside a plain map, over any row of changes. */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { createSchedule } from '../../../../daemon/engine/schedule.ts'
+import { createAlarm, createSchedule } from '../../../../daemon/engine/schedule.ts'
 
 const SUBJECTS = ['a', 'b', 'c', 'd', 'e', 'f']
 const change = fc.record({ subject: fc.constantFrom(...SUBJECTS), at: fc.option(fc.nat(20)) })
@@ -49,4 +49,39 @@ it('is not made anew while half of it and a few more are stale', () => {
   for (const subject of subjects) schedule.set(subject, 2)
   for (const subject of subjects) schedule.set(subject, 1)
   expect(schedule.entries()).toBe(600)
+})
+
+it('sets one timer, to the earliest time that is asked for, and knows how late that one is', () => {
+  let mono = 1_000
+  const timers: { ms: number; ring: () => void; isCancelled: boolean }[] = []
+  const lags: number[] = []
+  const clock = {
+    mono: () => mono,
+    timer(ms: number, ring: () => void) {
+      const timer = { ms, ring, isCancelled: false }
+      timers.push(timer)
+      return () => {
+        timer.isCancelled = true
+      }
+    },
+  }
+  const alarm = createAlarm(clock as never, () => void lags.push(alarm.lateMs()))
+  const set = () => timers.map(({ ms, isCancelled }) => [ms, isCancelled])
+  expect(alarm.lateMs()).toBe(0)
+  alarm.set(100)
+  alarm.set(100)
+  alarm.set(200)
+  expect([set(), alarm.lateMs()]).toEqual([[[100, false]], 0])
+  alarm.set(50)
+  expect(set()).toEqual([
+    [100, true],
+    [50, false],
+  ])
+  mono += 80
+  timers[1]?.ring()
+  expect([lags, alarm.lateMs()]).toEqual([[30], 0])
+  alarm.set(500)
+  expect(set()).toHaveLength(3)
+  alarm.drop()
+  expect(set().at(-1)).toEqual([500, true])
 })
