@@ -47,7 +47,6 @@ export const ROWS: readonly Row[] = [
       `${UNIT}/daemon/engine/step-faults.test.ts`,
       'test/system/faults/time.test.ts',
       'test/system/faults/crash.test.ts',
-      `${UNIT}/daemon/api/callbacks.test.ts`,
     ],
   },
   { room: 'daemon/placement', suites: [`${UNIT}/daemon/placement`, 'test/sim/simulation.test.ts'] },

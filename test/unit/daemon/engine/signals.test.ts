@@ -51,6 +51,7 @@ describe('a signal of a workspace', () => {
     expect(await receive({ sessionId: 'known' })).toEqual({ accepted: true })
     // What comes once for a workspace has its place.
     expect(await receive({ kind: 'workspace_ready', sessionId: null })).toEqual({ accepted: true })
+    expect(await receive({ kind: 'provisioning_failed', sessionId: null })).toEqual({ accepted: true })
     sql().run('delete from inbox')
     await commit(() => Array.from({ length: 256 }, (_, row) => put(`row-${row}`, '')))
     expect(await receive({ sessionId: 'new' })).toEqual(refused)
