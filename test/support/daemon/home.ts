@@ -88,10 +88,12 @@ export function makeHome(config = '', { uid, through = [] }: HomeOptions = {}): 
 
 /** A run outlives everything else, which is the point of it; the runs of this home, and all that they started, end with it. */
 function killSessions(dir: string): void {
-  const mark = `\0HOME=${dir}\0`
+  const isOurs = (pid: string) =>
+    readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`${dir}/`) ||
+    `\0${readFileSync(`/proc/${pid}/environ`, 'utf8')}`.includes(`\0HOME=${dir}\0`)
   for (const pid of readdirSync('/proc').filter(name => /^\d+$/.test(name))) {
     try {
-      if (`\0${readFileSync(`/proc/${pid}/environ`, 'utf8')}`.includes(mark)) process.kill(Number(pid), 'SIGKILL')
+      if (isOurs(pid)) process.kill(Number(pid), 'SIGKILL')
     } catch {
       // It ended by itself.
     }
