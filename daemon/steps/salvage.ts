@@ -42,7 +42,8 @@ async function bring(ctx: StepContext, task: Task): Promise<Outcome<Next>> {
   if (isRunning) return wait(1_000, taskWaits.agentToStop())
   const { salvage: saved, result, missing } = await bringHome(ctx, task, agent)
   const facts = { salvage: saved, saved: true, kept: missing.length > 0 }
-  return wait(0, taskWaits.check(), { facts, result })
+  // It may have come at the last moment or later: the verdict has as much time from here.
+  return wait(0, taskWaits.check(), { facts, result, deadlineMs: ctx.config.runner.salvageTimeout })
 }
 
 /** Undefined when its machine is gone for good. */

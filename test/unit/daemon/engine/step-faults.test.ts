@@ -4,7 +4,7 @@
  */
 import { afterEach, describe, expect, it } from 'vitest'
 import { removeNode } from '../../../../daemon/nodes/actions.ts'
-import type { Step } from '../../../../src/core/task.ts'
+import type { Step, TaskSpec } from '../../../../src/core/task.ts'
 import { readNewestEvents } from '../../../../src/store/tables/journal.ts'
 import type { FakeAgent } from '../../../fakes/agent.ts'
 import { aConfig } from '../../../support/builders.ts'
@@ -57,13 +57,17 @@ const CASES: Record<string, Case> = {
 const ROWS = Object.entries(CASES).map(([name, one]) => ({ name, ...one }))
 const ASKING = ROWS.filter(({ asks }) => asks)
 
-async function arrive(one: Case, script: object = {}): Promise<void> {
+async function arrive(one: Case, script: object = {}, spec: Partial<TaskSpec> = {}): Promise<void> {
   out = outside({ config: config })
   life = await live(out)
   await life.world.run(() => false, 1_000)
   one.hold?.()
   if (one.step === 'node_selection') await life.world.run(() => false, HOUR / 2)
-  await life.submit({ interactive: one.interactive === true }, { ms: 5_000, commits: 1, ...one.script, ...script }, 't')
+  await life.submit(
+    { interactive: one.interactive === true, ...spec },
+    { ms: 5_000, commits: 1, ...one.script, ...script },
+    't',
+  )
 }
 
 /** A step that asks passes in no time, so that its first question is put off. */
@@ -195,6 +199,23 @@ describe('salvage, when the node goes silent', () => {
     expect(task().result).toMatchObject({ ahead: 1 })
     nothingLeft()
   })
+
+  it.each([null, 'npm test'])(
+    'judges what comes at the very end of salvage_timeout, with the check %s',
+    async check => {
+      const one = CASES.salvage as Case
+      await arrive(one, {}, { check })
+      expect(await reach(one)).toBe(true)
+      agent().faults.salvageFails = true
+      const end = task().deadlineAt ?? 0
+      expect(await life.world.run(() => task().wakeAt === end, HOUR)).toBe(true)
+      agent().faults.salvageFails = false
+      expect(await rest()).toBe(true)
+      const verdict = check === null ? 'unverified' : 'verified'
+      expect(task()).toMatchObject({ status: 'completed', verdict, attempt: 1, cleanup: 'done' })
+      nothingLeft()
+    },
+  )
 
   it('gives up at held_max, and only then opens the next attempt', async () => {
     await arrive({ ...(CASES.salvage as Case) })
