@@ -2,7 +2,6 @@
  * Undoes what an attempt made outside, item by item. Each is confirmed by the node, recorded on its own, and may be
  * done any number of times: by the cleanup step, by the sweep, by `rm`.
  */
-
 import type { AgentClient } from '../../src/clients/agent.ts'
 import { retryDelayMs } from '../../src/core/backoff.ts'
 import { asTdfError, TdfError } from '../../src/core/errors.ts'

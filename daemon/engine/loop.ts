@@ -3,7 +3,6 @@
  * subject at most once at a time. Everything it knows comes from the rows at start and from what was committed since;
  * it never scans the database.
  */
-
 import { asTdfError, type TdfError } from '../../src/core/errors.ts'
 import type { AttemptKey } from '../../src/core/task.ts'
 import type { Log } from '../../src/platform/log.ts'

@@ -1,7 +1,8 @@
 /** What `[providers.local] sandbox` means here: the places of this daemon that no task may see. */
-import { accessSync, constants } from 'node:fs'
+import { constants } from 'node:fs'
 import path from 'node:path'
 import type { Config } from '../../src/config/schema/schema.ts'
+import { isAccessible } from '../../src/platform/files.ts'
 import type { Paths } from '../../src/platform/paths.ts'
 import type { Sandbox } from '../../src/protocol/agent-api.ts'
 
@@ -36,11 +37,4 @@ export function isOnPath(program: string, searchPath: string): boolean {
   return searchPath.split(path.delimiter).some(dir => isProgram(path.join(dir, program)))
 }
 
-function isProgram(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
-}
+const isProgram = (file: string) => isAccessible(file, constants.X_OK)

@@ -1,5 +1,4 @@
 /** The channels of notices. Each returns why it did not work, or null when it did; none throws. */
-
 import process from 'node:process'
 import { fetchFailure } from '../../src/clients/outward.ts'
 import { NETWORK_VARIABLES, pickVariables } from '../../src/core/environment.ts'

@@ -1,8 +1,9 @@
 /** The way out, for `tdf doctor`: what the variables of a proxy and of certificates do for the daemon's own calls, and whether they get through. */
-import { accessSync, constants } from 'node:fs'
+import { constants } from 'node:fs'
 import process from 'node:process'
 import { fetchFailure, isHere, type WayOut, wayOut } from '../../src/clients/outward.ts'
 import type { Config } from '../../src/config/schema/schema.ts'
+import { isAccessible } from '../../src/platform/files.ts'
 import type { FindingJson } from '../../src/protocol/control.ts'
 import type { Engine } from '../services.ts'
 
@@ -58,17 +59,8 @@ const notUsed = ({ unused }: WayOut): FindingJson[] =>
 function unreadable(): FindingJson[] {
   return ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE'].flatMap((name): FindingJson[] => {
     const file = process.env[name]
-    if (!file || isReadable(file)) return []
+    if (!file || isAccessible(file, constants.R_OK)) return []
     const hint = `export ${name}=${DEBIAN_CERTIFICATES}`
     return [{ check, state: 'fail', message: `${name} names ${file}, which cannot be read`, hint }]
   })
-}
-
-function isReadable(file: string): boolean {
-  try {
-    accessSync(file, constants.R_OK)
-    return true
-  } catch {
-    return false
-  }
 }

@@ -3,7 +3,6 @@
  * one that an older program left unmarked gets the earliest step whose facts it lacks. Fails second, and only what is
  * past its own step's deadline by more than anything legal could take, with a full diagnosis on record.
  */
-
 import { asTdfError, TdfError } from '../../src/core/errors.ts'
 import type { AttemptKey, Task } from '../../src/core/task.ts'
 import { type ReadTask, readAttempt, readLive } from '../../src/store/tables/attempts.ts'

@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import {
+  accessSync,
   closeSync,
   constants,
   createReadStream,
@@ -180,5 +181,15 @@ export function underUmask<Started>(umask: number | undefined, start: () => Star
     return start()
   } finally {
     process.umask(own)
+  }
+}
+
+/** Whether we may read (`constants.R_OK`) or run (`constants.X_OK`) a file: access(2), which follows links. */
+export function isAccessible(file: string, mode: number): boolean {
+  try {
+    accessSync(file, mode)
+    return true
+  } catch {
+    return false
   }
 }

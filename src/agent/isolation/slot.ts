@@ -2,9 +2,10 @@
  * A slot is an unprivileged user of the machine that runs the sessions of one workspace at a time, so that what one
  * task leaves behind or starts is told by its owner and never meets another's. Without slots sessions run as we do.
  */
-import { accessSync, constants, readFileSync } from 'node:fs'
+import { constants, readFileSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import { z } from 'zod'
+import { isAccessible } from '../../platform/files.ts'
 
 export const slotUser = z.object({
   name: z.string(),
@@ -48,14 +49,6 @@ export function refuseMissing(program: string, path: string, workTree: string): 
   const places = program.includes('/')
     ? [isAbsolute(program) ? program : join(workTree, program)]
     : path.split(':').map(folder => join(folder || '.', program))
-  if (!places.some(isExecutable)) throw Object.assign(new Error(`no ${program}`), { code: 'ENOENT' })
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
+  if (!places.some(place => isAccessible(place, constants.X_OK)))
+    throw Object.assign(new Error(`no ${program}`), { code: 'ENOENT' })
 }

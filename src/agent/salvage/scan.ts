@@ -180,7 +180,6 @@ export async function gitlinksOf(view: View, commit: string): Promise<Map<BytePa
  * Whether a submodule may stay a mere pointer: its commit is to be had elsewhere, and its work tree is that commit.
  * A repository that an agent's `git add` took for a submodule has neither remote nor history elsewhere.
  */
-
 export async function isUntouched(context: ScanContext, scan: TreeScan, entry: IndexEntry): Promise<boolean> {
   const { view } = context
   const folder = absolute(scan, entry.path)

@@ -89,7 +89,6 @@ function withSlash(root: Buffer): Buffer {
 }
 
 /** Where a tree of the agent's has its git data, if it has any that lies within the work tree. */
-
 export interface GitFolder {
   /** HEAD and index. */
   own: string

@@ -64,7 +64,6 @@ function lastOutputAt(path: string): string | null {
 }
 
 /** A piece of a session's output, or of when it was written, by byte. */
-
 export async function logChunk(
   workspace: Workspace,
   sessionId: string | null,

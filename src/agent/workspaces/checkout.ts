@@ -1,5 +1,4 @@
 /** The output branch at the base commit, in the name of the author. Nothing of the repository runs here. */
-
 import {
   appendFileSync,
   chmodSync,
@@ -57,7 +56,6 @@ export function identityOf(author: { name: string; email: string }): { name: str
  * the agent does to its `.git`, gc included, the base commit stays ours, and salvage can build on it; so does a conversation
  * that was brought along. Answers the refs of the clone.
  */
-
 export async function keepPristine(
   context: BuildContext,
   repository: string,

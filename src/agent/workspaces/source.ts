@@ -1,5 +1,4 @@
 /** A git source: a full clone of the url, and the commit that its ref names. */
-
 import { join } from 'node:path'
 import { backoffMs } from '../../core/backoff.ts'
 import { asTdfError } from '../../core/errors.ts'
@@ -119,7 +118,6 @@ export async function succeed(args: readonly string[], options: GitOptions): Pro
 }
 
 /** A bundle source: what the CLI packed, checked object by object, and the commit that its ref names. */
-
 export async function unpackSource(
   context: BuildContext,
   source: { ref: string | null; origin?: string | undefined },

@@ -2,7 +2,6 @@
  * Slots: a node's room for workspaces. A reservation holds one from the placement pass until the workspace is placed;
  * a placed workspace holds it until its cleanup releases it. Placing is guarded: two tasks never share the last slot.
  */
-
 import { TdfError } from '../../core/errors.ts'
 import type { AttemptKey } from '../../core/task.ts'
 import { fields, insertion, objectOf, TASK_ID, valuesOf } from '../sqlite/fields.ts'

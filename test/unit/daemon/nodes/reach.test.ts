@@ -1,5 +1,5 @@
 /** The ways to nodes: boxes that were added by hand, nodes that were taken out, keys and names by which machines are known. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -120,6 +120,13 @@ describe('a node that was taken out of the configuration', () => {
     expect(leftNodes(dir, [entry('a')], () => false)).toEqual([])
     expect(leftNodes(dir, [entry('a')], () => true)).toEqual([])
     expect(leftNodes(dir, [entry('a'), entry('b')], () => true)).toEqual([])
+  })
+
+  it('whose file is damaged are not forgotten: it is named, with what to do', () => {
+    const file = path.join(dir, 'configured-nodes.json')
+    writeFileSync(file, '[{"name":')
+    expect(() => leftNodes(dir, [entry('a')], () => true)).toThrow(expect.objectContaining({ code: 'STATE_CORRUPT' }))
+    expect(readFileSync(file, 'utf8')).toBe('[{"name":')
   })
 
   it('is written down only when something has changed', () => {

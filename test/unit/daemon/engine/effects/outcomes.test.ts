@@ -171,7 +171,7 @@ describe('the word of a node', () => {
   })
 })
 
-it('a signal that cannot be read leaves its task to the hop, which reports it', async () => {
+it('a task whose decision was put off is left to the hop, with its signal stored', async () => {
   sql().run("update attempts set step = 'workspace_ready', status = 'delegated'")
   const told = { workspaceId: 'task-1-1-1', kind: 'workspace_ready', sessionId: null, payload: { seq: 1 } } as const
   sql().run('delete from inbox')

@@ -263,10 +263,10 @@ describe('a conversation on the disk', () => {
 
   it('of claude lies in the folder of its work tree, wherever that is', () => {
     const { claude } = PLACES
-    const at = { env: { HOME: '/home/a' }, workTree: '/work/of it' }
+    const at = { env: { HOME: '/home/a' }, workTree: '/srv/of it' }
     expect(claude?.root(at)).toBe('/home/a/.claude/projects')
     expect(claude?.root({ ...at, env: { CLAUDE_CONFIG_DIR: '/c' } })).toBe('/c/projects')
-    expect(claude?.placeOf(at, '-other-tree/c1.jsonl')).toBe('-work-of-it/c1.jsonl')
+    expect(claude?.placeOf(at, '-other-tree/c1.jsonl')).toBe('-srv-of-it/c1.jsonl')
     expect([claude?.find(at, 'none'), PLACES.codex?.root(at)]).toEqual([null, '/home/a/.codex/sessions'])
   })
 
