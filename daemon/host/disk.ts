@@ -75,16 +75,23 @@ export function createDisk(stateDir: string, engine: () => Parts): Disk {
   }
 }
 
-/** While nothing can be stored no failure can be put on record either: it is told when it is over. */
-function recordOutage(engine: Pick<Parts, 'store' | 'world' | 'log'>): void {
-  const { store, log } = engine
+/**
+ * While nothing can be stored no failure can be put on record either. The row is tried at each look: the first that goes
+ * through ends the outage by itself, also in a daemon that has nothing else to write.
+ */
+function recordOutage(engine: Pick<Parts, 'store' | 'world'>): void {
+  const { store, world } = engine
   const outage = store.outage()
-  if (outage === null || outage.until === null || recorded.get(store) === outage.since) return
-  recorded.set(store, outage.since)
+  if (outage === null || recorded.get(store) === outage.since) return
   const { since, until, error } = outage
-  const message = `${error.message}, for ${formatDurationShort(until - since)}; it can be written again`
+  const message = `${error.message}, for ${formatDurationShort((until ?? world.clock.now()) - since)}; it can be written again`
   const failure = { id: `outage-${since}`, source: 'store', code: error.code, message }
-  store.commit(() => recordFailure(engine, failure)).catch(again => log.warn({ err: String(again) }, message))
+  store
+    .commit(() => recordFailure(engine, failure))
+    .then(
+      () => recorded.set(store, since),
+      () => {},
+    )
 }
 
 const recorded = new WeakMap<object, number>()
