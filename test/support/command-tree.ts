@@ -50,6 +50,7 @@ const PROGRAMS = [
   'sudo',
   'chmod',
   'df',
+  'mv',
   'node',
   'ssh',
   'ssh-keygen',
