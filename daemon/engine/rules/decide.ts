@@ -38,7 +38,7 @@ export function decide(task: Task, outcome: Outcome, input: DecisionInput): Tran
     case 'advance':
       return advanceTo(applyPatch(task, outcome), outcome.to, input, writesOf(outcome))
     case 'wait':
-      return waitFor(applyPatch(task, outcome), outcome, input)
+      return tellingOfCheck(task, waitFor(applyPatch(task, outcome), outcome, input))
     case 'park':
       return park(applyPatch(task, outcome), outcome, input)
     case 'queue':
@@ -82,6 +82,15 @@ function waitFor(task: Task, outcome: Extract<Outcome, { kind: 'wait' }>, input:
   const wakeAt = earliest(now + Math.ceil(Math.max(outcome.ms, 0)), isLate ? lookUntil : deadlineAt)
   const next: Task = { ...task, wakeAt, deadlineAt, waitingFor: outcome.why, updatedAt: now }
   return transition(task, next, writesOf(outcome), input)
+}
+
+/** The work is home and its check comes next: people see the two apart, though they are one step. */
+function tellingOfCheck(before: Task, after: Transition): Transition {
+  const { task } = after
+  const isSaved = task.facts.saved === true && !before.facts.saved
+  if (!isSaved || task.spec.check === null || task.status !== 'in_progress') return after
+  const ms = Math.max(task.updatedAt - task.stepEnteredAt, 0)
+  return { ...after, events: [...after.events, taskEvent('task.saved', task, { checking: true, ms })] }
 }
 
 function place(task: Task, nodeName: string, input: DecisionInput): Transition {

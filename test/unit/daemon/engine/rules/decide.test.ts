@@ -480,6 +480,16 @@ describe('decide', () => {
       ['task.step', { from: 'agent_session', to: 'running', ms: 5 }],
     ])
   })
+  it('records that the work is home and the check begins, for a task that has one', () => {
+    const told = (change: Partial<Task>, facts = { saved: true }) =>
+      decide(salvages({ stepEnteredAt: NOW - SECOND, ...change }), wait(0, 'x', { facts }), input()).events
+    const checked = { spec: aSpec({ check: 'npm test' }) }
+    expect(told(checked)).toMatchObject([{ type: 'task.saved', taskId: 't1', data: { checking: true, ms: SECOND } }])
+    expect(told({})).toEqual([])
+    expect(told({ ...checked, facts: { saved: true } })).toEqual([])
+    expect(told(checked, { saved: false })).toEqual([])
+    expect(told({ ...checked, status: 'failed', verdict: 'agent_error' })).toEqual([])
+  })
   it('records work that is waited for, why, and until when', () => {
     const { events } = decide(salvages({ ...lateBy(0) }), wait(SECOND, 'no answer'), input())
     const data = { reason: 'the work of t1 is still on n1: no answer', until: NOW + 72 * HOUR }
