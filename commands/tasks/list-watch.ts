@@ -2,7 +2,7 @@
 import { streamEvents } from '../../src/clients/events.ts'
 import { realWorld, sleep } from '../../src/platform/world.ts'
 import type { Cli } from '../cli/cli.ts'
-import { backOver, refreshSize, rowsOf } from '../cli/live-lines.ts'
+import { backOver, refreshSize, rowsOf } from '../cli/progress/live-lines.ts'
 import { catchInterrupt } from './wait-run.ts'
 
 /** A burst of events is one list. */

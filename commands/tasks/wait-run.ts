@@ -10,7 +10,7 @@ import { realWorld } from '../../src/platform/world.ts'
 import type { EventJson, TaskJson } from '../../src/protocol/control.ts'
 import { needsInput } from '../../src/text/tasks.ts'
 import { type Cli, type Format, print, printJson, say } from '../cli/cli.ts'
-import { type Progress, reporterOf } from '../cli/progress.ts'
+import { type Progress, reporterOf } from '../cli/progress/waiting.ts'
 import { followLog } from '../observe/log-follow.ts'
 import { taskLine } from './task-text.ts'
 

@@ -1,13 +1,13 @@
 /** How a waiting command shows progress: live on a terminal, a line for each step in a pipe, or JSON. */
-import { formatDurationShort } from '../../src/core/duration.ts'
-import { isOver, isSettled, STEPS } from '../../src/core/task.ts'
-import { realWorld, sleep } from '../../src/platform/world.ts'
-import type { EventJson, TaskJson, WhyJson } from '../../src/protocol/control.ts'
-import { eventText, progressLine, took } from '../../src/text/events.ts'
-import { oneLine, sanitize } from '../../src/text/sanitize.ts'
-import { reasonText } from '../../src/text/waiting.ts'
-import { type Cli, type Format, printJson, say } from './cli.ts'
-import { paintOf } from './colour.ts'
+import { formatDurationShort } from '../../../src/core/duration.ts'
+import { isOver, isSettled, STEPS } from '../../../src/core/task.ts'
+import { realWorld, sleep } from '../../../src/platform/world.ts'
+import type { EventJson, TaskJson, WhyJson } from '../../../src/protocol/control.ts'
+import { eventText, progressLine, took } from '../../../src/text/events.ts'
+import { oneLine, sanitize } from '../../../src/text/sanitize.ts'
+import { reasonText } from '../../../src/text/waiting.ts'
+import { type Cli, type Format, printJson, say } from '../cli.ts'
+import { paintOf } from '../colour.ts'
 import { liveLines } from './live-lines.ts'
 
 export interface Reporter {

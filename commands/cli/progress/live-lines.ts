@@ -2,9 +2,9 @@
  * Lines at the bottom of a terminal that are written over as things change, with lines above them that stay. Inline: the
  * scrollback is the shell's, and every end of the process leaves the terminal as it was.
  */
-import { sanitize } from '../../src/text/sanitize.ts'
-import { shorten, widthOf } from '../../src/text/width.ts'
-import { type Paint, tinted } from './colour.ts'
+import { sanitize } from '../../../src/text/sanitize.ts'
+import { shorten, widthOf } from '../../../src/text/width.ts'
+import { type Paint, tinted } from '../colour.ts'
 
 export interface LiveLines {
   /** A line that stays, above those that change. */

@@ -1,0 +1,64 @@
+/**
+ * One line that says what a command does while it takes a while: rewritten on a terminal, written now and then in a pipe. Work
+ * that is done at once shows nothing.
+ */
+import { type Cancel, realWorld } from '../../../src/platform/world.ts'
+import { type Cli, type Format, say } from '../cli.ts'
+import { liveLines } from './live-lines.ts'
+
+export interface Activity {
+  /** What goes on from now on, as often as it changes. */
+  show(text: string): void
+  /** A message that stays, above the line. */
+  say(text: string): void
+  /** Takes the line away. */
+  end(): void
+}
+
+const BEGINS_MS = 400
+const REDRAWN_MS = 100
+const REPEATED_MS = 5_000
+
+/** Silent in forms that programs read. */
+export function activityOf(cli: Cli, format: Format): Activity {
+  if (format !== 'table' && format !== 'wide') return { show: () => {}, say: text => say(cli, text), end: () => {} }
+  const { clock } = realWorld()
+  const isLive = cli.stderr.isTTY && cli.env.TERM !== 'dumb'
+  const lines = isLive ? liveLines(cli.stderr) : undefined
+  let text = ''
+  let drawn = ''
+  let cancel: Cancel | undefined
+
+  function draw(): void {
+    cancel = clock.timer(isLive ? REDRAWN_MS : REPEATED_MS, draw)
+    if (text === drawn) return
+    drawn = text
+    if (lines) lines.show([text])
+    else say(cli, text)
+  }
+
+  return {
+    show(next) {
+      text = next
+      cancel ??= clock.timer(BEGINS_MS, draw)
+    },
+    say: message => (lines ? lines.print(message) : say(cli, message)),
+    end() {
+      cancel?.()
+      cancel = undefined
+      lines?.end()
+    },
+  }
+}
+
+const UNITS = ['B', 'kB', 'MB', 'GB', 'TB']
+
+/** `61 of 130 MB (47 %)`; `61 MB` while nobody knows how many there will be. */
+export function amountText(doneBytes: number, totalBytes: number | null): string {
+  const largest = totalBytes ?? doneBytes
+  const power = Math.min(Math.floor(Math.log10(Math.max(largest, 1)) / 3), UNITS.length - 1)
+  const inUnits = (bytes: number) => (bytes / 1000 ** power).toFixed(largest / 1000 ** power < 10 && power > 0 ? 1 : 0)
+  if (totalBytes === null) return `${inUnits(doneBytes)} ${UNITS[power]}`
+  const percent = totalBytes === 0 ? 100 : Math.floor((doneBytes / totalBytes) * 100)
+  return `${inUnits(doneBytes)} of ${inUnits(totalBytes)} ${UNITS[power]} (${percent} %)`
+}
