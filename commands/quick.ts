@@ -9,6 +9,8 @@ import { begin, runCli } from './run.ts'
 import { lsCommand, showCommand, whyCommand } from './tasks/list.ts'
 
 const { cli, args: words } = begin(__dirname)
-runCli(cli, words, () => rootCommand(cli, [lsCommand, showCommand, whyCommand])).then(code => {
-  process.exitCode = code
-})
+runCli(cli, words, () => rootCommand(cli, [{ heading: 'Work:', commands: [lsCommand, showCommand, whyCommand] }])).then(
+  code => {
+    process.exitCode = code
+  },
+)

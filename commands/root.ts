@@ -1,5 +1,5 @@
 /** The command that holds the others: what every command takes, and how its errors become ours. */
-import { Command, type CommanderError, Option } from 'commander'
+import { Command, type CommanderError, type Help, Option } from 'commander'
 import { VERSION } from '../src/platform/version.ts'
 import { quoted } from './cli/arguments.ts'
 import { type Cli, FORMATS, usage } from './cli/cli.ts'
@@ -7,18 +7,24 @@ import { COLOUR_WHEN, type ColourWhen } from './cli/colour.ts'
 
 export type MakeCommand = (cli: Cli) => Command
 
+/** Commands that stand together in `tdf --help`, by what they are for. */
+export interface CommandGroup {
+  heading: string
+  commands: readonly MakeCommand[]
+}
+
 /** In a pipe, where there is no terminal to fit into. */
 const HELP_WIDTH = 100
 
 /** `hidden` commands are not in the help. */
-export function rootCommand(cli: Cli, shown: readonly MakeCommand[], hidden: readonly MakeCommand[] = []): Command {
+export function rootCommand(cli: Cli, groups: readonly CommandGroup[], hidden: readonly MakeCommand[] = []): Command {
   const program = new Command('tdf')
     .description('Runs coding-agent tasks on machines you own, and never loses one.')
     .version(VERSION, '--version', 'print the version and nothing else')
     .addOption(new Option('-o, --output <form>', 'form of the output').choices(FORMATS))
     .option('--json', 'the same as -o json')
     .option('-q, --quiet', 'the same as -o id')
-    .option('--columns <names>', 'these columns of a table, in this order, such as id,status,title', namesOf)
+    .option('--columns <names>', 'these columns of a table, in this order; the help of a list names them', namesOf)
     .option('--no-header', 'tables without their first line')
     .option('--no-input', 'never ask')
     .option('--yes', 'answer every question with yes')
@@ -39,10 +45,28 @@ export function rootCommand(cli: Cli, shown: readonly MakeCommand[], hidden: rea
     .on('option:debug', () => {
       cli.debug = true
     })
-  for (const make of shown) program.addCommand(make(cli))
+  // The help command of the parser goes into the last group.
+  program.commandsGroup(groups.at(-1)?.heading ?? '')
+  for (const { heading, commands } of groups)
+    for (const make of commands) program.addCommand(make(cli).helpGroup(heading))
   for (const make of hidden) program.addCommand(make(cli), { hidden: true })
+  program.addHelpText('beforeAll', () => {
+    refuseUnknown(program, program.args)
+    return ''
+  })
   adopt(cli, program, 'tdf')
   return program
+}
+
+/** Throws USAGE when help was asked for about a command that does not exist: the parser would show that of its group. */
+function refuseUnknown(group: Command, words: readonly string[]): void {
+  const [word, ...rest] = words.filter(one => !one.startsWith('-'))
+  if (word === undefined || group.commands.length === 0) return
+  if (word === 'help') return refuseUnknown(group, rest)
+  const command = group.commands.find(one => [one.name(), ...one.aliases()].includes(word))
+  if (command) return refuseUnknown(command, rest)
+  // Without the wish for help the parser itself refuses it, with what may have been meant.
+  group.parse([word], { from: 'user' })
 }
 
 function namesOf(text: string): string[] {
@@ -52,6 +76,7 @@ function namesOf(text: string): string[] {
 /** Errors of the command line are thrown, so that one place decides how they look and what they exit with. */
 function adopt(cli: Cli, command: Command, path: string): void {
   command
+    .configureHelp({ showGlobalOptions: true, optionDescription, argumentDescription })
     .exitOverride(error => refuse(error, path))
     .configureOutput({
       writeOut: text => void cli.stdout.write(text),
@@ -62,6 +87,35 @@ function adopt(cli: Cli, command: Command, path: string): void {
       getErrHelpWidth: () => cli.stdout.columns ?? HELP_WIDTH,
     })
   for (const child of command.commands) adopt(cli, child, `${path} ${child.name()}`)
+}
+
+/** With the values that are allowed, and a default that people can read: the parser would print those of the code. */
+const optionDescription: Help['optionDescription'] = ({ description, argChoices, ...option }) => {
+  const takesValue = option.required || option.optional
+  return described(description, argChoices, takesValue ? defaultText(option) : undefined)
+}
+
+const argumentDescription: Help['argumentDescription'] = ({ description, argChoices, ...argument }) =>
+  described(description, argChoices, defaultText(argument))
+
+function described(description: string, choices: readonly string[] | undefined, initial: string | undefined): string {
+  const notes = [
+    ...(choices ? [`one of: ${choices.join(', ')}`] : []),
+    ...(initial === undefined ? [] : [`default: ${initial}`]),
+  ]
+  return notes.length === 0 ? description : `${description} (${notes.join('; ')})`
+}
+
+interface Defaulted {
+  defaultValue?: unknown
+  defaultValueDescription?: string | undefined
+}
+
+/** Undefined where there is none, or where it is nothing: an empty list or table. */
+function defaultText({ defaultValue, defaultValueDescription }: Defaulted): string | undefined {
+  if (defaultValueDescription !== undefined) return defaultValueDescription
+  if (typeof defaultValue === 'number') return String(defaultValue)
+  return typeof defaultValue === 'string' && defaultValue !== '' ? defaultValue : undefined
 }
 
 /** The parser puts what may have been meant behind its message; here it is the command to type next. */

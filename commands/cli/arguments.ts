@@ -1,22 +1,29 @@
 /** Arguments and options that several commands share: how they are read, and which tasks they name. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { collected, pages } from '../../src/clients/pages.ts'
-import type { Status } from '../../src/core/task.ts'
+import { STATUSES, type Status } from '../../src/core/task.ts'
 import type { TaskJson } from '../../src/protocol/control.ts'
 import { type Cli, usage } from './cli.ts'
 
 export const TASK = 'an id, four or more of its first characters, @last or @last-failed'
 export const TASKS = 'ids, first characters of them, @last, @last-failed, or - for a list on stdin'
 
-/** For an option that may be given several times. */
-export function collect(text: string, known: string[]): string[] {
-  return [...known, text]
-}
-
 export function collectLabel(text: string, labels: Record<string, string>): Record<string, string> {
   const equals = text.indexOf('=')
   if (equals < 1) throw new InvalidArgumentError('it must look like key=value.')
   return { ...labels, [text.slice(0, equals)]: text.slice(equals + 1) }
+}
+
+/** `--status`, which may be given several times. */
+export function statusOption(which: string): Option {
+  const option = new Option('--status <status>', `${which}; may be given several times`)
+  option.argChoices = [...STATUSES]
+  return option.default([]).argParser(collectStatus)
+}
+
+function collectStatus(text: string, known: string[]): string[] {
+  if (STATUSES.some(status => status === text)) return [...known, text]
+  throw new InvalidArgumentError(`it is not a valid status; valid are: ${STATUSES.join(', ')}.`)
 }
 
 export function wholeNumber(text: string): number {
@@ -76,10 +83,10 @@ export function selecting(command: Command): Command {
   return command
     .addOption(
       new Option('--label <key=value>', 'all with this label; may be given several times')
-        .default({}, 'none')
+        .default({})
         .argParser(collectLabel),
     )
-    .option('--status <status>', 'all in this status; may be given several times', collect, [])
+    .addOption(statusOption('all in this status'))
 }
 
 /** Undefined when tasks were named; else the ids that fit, of those in one of `among`. Throws USAGE when neither is. */

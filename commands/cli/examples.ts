@@ -1,4 +1,4 @@
-/** The examples at the end of every help text: real ones, to paste. */
+/** What stands at the end of every help text: the columns of what is printed, and examples: real ones, to paste. */
 
 /** Apart, so that the small program for these commands carries no others. */
 export const LS = [
@@ -8,10 +8,16 @@ export const LS = [
   'tdf ls --all --status failed -q | tdf retry -',
   'tdf ls --watch',
 ]
+/** As in `task-text.ts`, which loads when the command runs; a test compares them. */
+export const LS_COLUMNS = [
+  ...['id', 'status', 'step', 'age', 'node', 'agent', 'try', 'cost', 'machine', 'labels', 'branch', 'submitted'],
+  ...['waiting-for', 'title'],
+]
 export const SHOW = ['tdf show @last', 'tdf show 7kq2 --json']
 export const WHY = ['tdf why @last']
 
 export const EXAMPLES = {
+  tdf: ['tdf quickstart', 'tdf submit "fix the flaky test in test/auth" --check "npm test" --wait', 'tdf watch'],
   submit: [
     'tdf submit "fix the flaky test in test/auth" --check "npm test" --wait',
     'tdf submit --repo ~/code/site --ref main --agent codex "update the dependencies"',
@@ -43,6 +49,7 @@ export const EXAMPLES = {
   cancel: ['tdf cancel @last', 'tdf cancel --label team=web --dry-run', 'tdf cancel --status queued --yes'],
   send: ['tdf send @last "now add a test for it"', 'tdf send @last --close', 'git diff | tdf send @last -'],
   rm: ['tdf rm @last', 'tdf rm --status cancelled --yes'],
+  secret: ['tdf secret set ANTHROPIC_API_KEY', 'tdf secret ls'],
   'secret set': ['tdf secret set ANTHROPIC_API_KEY', 'pass show openai | tdf secret set OPENAI_API_KEY'],
   'secret ls': ['tdf secret ls', 'tdf secret ls -q'],
   'secret rm': ['tdf secret rm OPENAI_API_KEY'],
@@ -52,6 +59,7 @@ export const EXAMPLES = {
   push: ['tdf push @last', 'tdf push @last --pr', 'tdf push 7kq2 --remote upstream --branch fix/flaky-test'],
   pull: ['tdf pull @last && git merge "$(tdf pull @last)"', 'tdf pull @last --branch try-it'],
   shell: ['tdf shell @last'],
+  node: ['tdf node ls', 'tdf node add root@192.0.2.7', 'tdf node drain box1'],
   'node ls': ['tdf node ls', 'tdf node ls --json'],
   'node show': ['tdf node show local'],
   'node add': [
@@ -61,6 +69,7 @@ export const EXAMPLES = {
   'node drain': ['tdf node drain box1', 'tdf node drain box1 --dry-run', 'tdf node drain box1 --undo'],
   'node rm': ['tdf node rm tdf-3f2a-1', 'tdf node rm box1 --discard-work --confirm box1'],
   reap: ['tdf reap --dry-run', 'HCLOUD_TOKEN=$(cat token) tdf reap --install 3f2a9c0d1e5b7a64'],
+  daemon: ['tdf daemon start', 'tdf daemon status', 'tdf daemon install --user'],
   'daemon run': ['tdf daemon run', 'TDF_HOME=/tmp/try tdf daemon run'],
   'daemon status': ['tdf daemon status', 'tdf daemon status --json'],
   'daemon stop': ['tdf daemon stop'],
@@ -72,6 +81,7 @@ export const EXAMPLES = {
   'daemon drain': ['tdf daemon drain --timeout 2h', 'tdf daemon drain --undo'],
   'daemon install': ['sudo tdf daemon install --system', 'tdf daemon install --user', 'tdf daemon install --print'],
   'daemon uninstall': ['sudo tdf daemon uninstall --system'],
+  config: ['tdf config show --origin', 'tdf config check'],
   'config check': ['tdf config check', 'TDF_CONFIG=./config.toml tdf config check'],
   'config show': ['tdf config show --origin'],
   'config example': ['tdf config example > ~/.config/tdf/config.toml'],
@@ -85,6 +95,7 @@ export const EXAMPLES = {
   'exit-codes': ['tdf help exit-codes', 'tdf exit-codes --json'],
   man: ['tdf man | man -l -', 'tdf man tdf-config.5 | man -l -', 'tdf man --to ~/.local/share/man'],
   complete: ['tdf complete -- show ""'],
+  db: ['tdf db backup', 'tdf db check'],
   'db backup': ['tdf db backup', 'tdf db backup --to ~/tdf-before-the-move.db'],
   'db check': ['tdf db check', 'tdf db check ~/tdf-before-the-move.db'],
   'db restore': ['tdf db restore --yes', 'tdf db restore ~/tdf-before-the-move.db'],
@@ -95,8 +106,24 @@ export const EXAMPLES = {
 
 export type ExampleOf = keyof typeof EXAMPLES
 
-export const examples = (command: ExampleOf): string => exampleText(EXAMPLES[command])
+/** What `--columns` takes, and `--sort` where there is one. */
+export const COLUMNS: Partial<Record<string, readonly string[]>> = {
+  ls: LS_COLUMNS,
+  'node ls': [
+    ...['name', 'provider', 'status', 'tasks', 'size', 'location', 'price/h', 'age', 'address', 'warm-until'],
+    'waiting-for',
+  ],
+  reap: ['name', 'server', 'lease', 'price/h', 'outcome'],
+  events: ['seq', 'ago', 'time', 'about', 'type', 'what'],
+  errors: ['ago', 'time', 'level', 'task', 'step', 'source', 'code', 'message'],
+  'secret ls': ['name', 'set', 'given-to'],
+  'config show': ['key', 'value', 'origin', 'a-change-needs'],
+  doctor: ['check', 'state', 'what'],
+}
 
-export function exampleText(lines: readonly string[]): string {
-  return `\nExamples:\n${lines.map(line => `  ${line}\n`).join('')}`
+export const examples = (command: ExampleOf): string => exampleText(EXAMPLES[command], COLUMNS[command])
+
+export function exampleText(lines: readonly string[], columns: readonly string[] = []): string {
+  const named = columns.length === 0 ? '' : `\nColumns:\n  ${columns.join(', ')}\n`
+  return `${named}\nExamples:\n${lines.map(line => `  ${line}\n`).join('')}`
 }

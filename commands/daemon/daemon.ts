@@ -8,7 +8,9 @@ import { examples } from '../cli/examples.ts'
 import { installCommand, serviceCommands, uninstallCommand } from './service.ts'
 
 export function daemonCommand(cli: Cli): Command {
-  const daemon = new Command('daemon').description('the daemon that runs the tasks')
+  const daemon = new Command('daemon')
+    .description('the daemon that runs the tasks')
+    .addHelpText('after', examples('daemon'))
   daemon
     .command('run')
     .description('run it in the foreground, as systemd does')

@@ -4,7 +4,9 @@ import type { Cli } from '../cli/cli.ts'
 import { examples } from '../cli/examples.ts'
 
 export function dbCommand(cli: Cli): Command {
-  const db = new Command('db').description('the database: back it up, check it, put it back')
+  const db = new Command('db')
+    .description('the database: back it up, check it, put it back')
+    .addHelpText('after', examples('db'))
   db.command('backup')
     .description('write a copy, while the daemon runs or not')
     .option('--to <file>', 'also copy it here')

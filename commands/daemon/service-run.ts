@@ -9,7 +9,7 @@ import { realWorld } from '../../src/platform/world.ts'
 import type { Unit } from '../../src/systemd/unit.ts'
 import { STARTED, unitsOf } from '../../src/systemd/units.ts'
 import { quoted } from '../cli/arguments.ts'
-import { type Cli, print, say } from '../cli/cli.ts'
+import { type Cli, type Format, printOne, say } from '../cli/cli.ts'
 import { plainEnv } from '../cli/git.ts'
 import {
   must,
@@ -24,10 +24,10 @@ import {
 
 const SECRETS = '/etc/tdf/secrets'
 
-export async function install(cli: Cli, chosen: ScopeOptions): Promise<void> {
+export async function install(cli: Cli, chosen: ScopeOptions, format: Format): Promise<void> {
   const place = placeOf(cli, chosen)
   const units = unitsOf(place.options)
-  if (chosen.print) return print(cli, units.map(unit => `# ${place.unitDir}/${unit.name}\n${unit.text}`).join('\n'))
+  if (chosen.print) return printUnits(cli, place, units, format)
   refuseWithoutSystemd(place)
   const missing = units.filter(unit => needsWriting(place, unit))
   if (place.scope === 'system') await prepareSystem(cli, place)
@@ -43,6 +43,12 @@ export async function install(cli: Cli, chosen: ScopeOptions): Promise<void> {
   if (place.scope === 'user') say(cli, 'to let it run while you are logged out: loginctl enable-linger "$USER"')
   else say(cli, 'to let a person use it: usermod -aG tdf NAME')
   sayLeftOut(cli, user)
+}
+
+function printUnits(cli: Cli, { unitDir }: Place, units: readonly Unit[], format: Format): void {
+  const files = units.map(({ name, text }) => ({ name, path: path.join(unitDir, name), text }))
+  const text = () => files.map(file => `# ${file.path}\n${file.text}`).join('\n')
+  printOne(cli, format, files, { id: files.map(({ name }) => name).join('\n'), text })
 }
 
 function sayLeftOut(cli: Cli, user: string): void {
@@ -121,10 +127,11 @@ function writeToken(file: string): void {
 /**
  * Stops the service and removes its units. State, results, secrets and users stay: they may hold what the user wants.
  */
-export async function uninstall(cli: Cli, chosen: ScopeOptions): Promise<void> {
+export async function uninstall(cli: Cli, chosen: ScopeOptions, format: Format): Promise<void> {
   const { scope, unitDir, options } = placeOf(cli, chosen)
   const files = unitsOf(options).map(({ name }) => path.join(unitDir, name))
-  if (chosen.print) return print(cli, files.join('\n'))
+  const list = files.join('\n')
+  if (chosen.print) return printOne(cli, format, files, { id: list, text: () => list })
   const found = files.filter(file => existsSync(file))
   if (found.length === 0) {
     throw new TdfError('NOT_FOUND', `no service is installed in ${unitDir}`, { hint: 'tdf daemon install --print' })

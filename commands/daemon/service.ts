@@ -1,7 +1,7 @@
 /** `tdf daemon start|restart|logs`: the service by the names that one looks for here; systemd does the work. */
 import { Command, Option } from 'commander'
 import { wholeNumber } from '../cli/arguments.ts'
-import type { Cli } from '../cli/cli.ts'
+import { type Cli, formatOf } from '../cli/cli.ts'
 import { examples } from '../cli/examples.ts'
 import type { ScopeOptions } from './service-place.ts'
 
@@ -43,9 +43,9 @@ export function installCommand(cli: Cli): Command {
     .description('make it a service of systemd that starts at boot, and start it')
     .option('--print', 'write the units to stdout and change nothing')
     .addHelpText('after', examples('daemon install'))
-    .action(async (options: ScopeOptions) => {
+    .action(async (options: ScopeOptions, command: Command) => {
       const { install } = await import('./service-run.ts')
-      await install(cli, options)
+      await install(cli, options, formatOf(command))
     })
 }
 
@@ -53,9 +53,9 @@ export function uninstallCommand(cli: Cli): Command {
   return scoped(new Command('uninstall'))
     .description('stop the service and take its units away; tasks and results stay')
     .addHelpText('after', examples('daemon uninstall'))
-    .action(async (options: ScopeOptions) => {
+    .action(async (options: ScopeOptions, command: Command) => {
       const { uninstall } = await import('./service-run.ts')
-      await uninstall(cli, options)
+      await uninstall(cli, options, formatOf(command))
     })
 }
 

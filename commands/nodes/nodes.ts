@@ -8,7 +8,7 @@ import type { AddOptions, RemoveOptions } from './nodes-run.ts'
 const load = () => import('./nodes-run.ts')
 
 export function nodeCommand(cli: Cli): Command {
-  const node = new Command('node').description('the machines that tasks run on')
+  const node = new Command('node').description('the machines that tasks run on').addHelpText('after', examples('node'))
   node
     .command('ls')
     .description('every machine that is there')

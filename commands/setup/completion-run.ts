@@ -1,9 +1,10 @@
 /** What could stand under the cursor: commands, options, their values, and tasks and nodes that are there now. */
 import type { Command, Option } from 'commander'
-import { isTerminal, STATUSES, STEPS } from '../../src/core/task.ts'
+import { isTerminal } from '../../src/core/task.ts'
 import type { NodeJson, TaskJson } from '../../src/protocol/control.ts'
 import { oneLine } from '../../src/text/sanitize.ts'
 import type { Cli } from '../cli/cli.ts'
+import { COLUMNS } from '../cli/examples.ts'
 
 /** Makes the script offer files instead. */
 const FILES = ':files'
@@ -12,6 +13,7 @@ const DAEMON_MS = 250
 const TASKS_MAX = 100
 const DESCRIPTION_CHARS = 60
 
+/** `command` is named by its words behind `tdf`. */
 type Source = (cli: Cli, command: string) => Promise<string[]> | string[]
 
 const described = (value: string, text: string) => `${value}\t${oneLine(text).slice(0, DESCRIPTION_CHARS)}`
@@ -19,9 +21,12 @@ const described = (value: string, text: string) => `${value}\t${oneLine(text).sl
 /** What an argument or the value of an option may be, by its name. */
 const SOURCES: Record<string, Source> = {
   task: tasksFor,
+  agent: agentsHere,
+  label: labelsThere,
+  columns: (_, command) => [...(COLUMNS[command] ?? [])],
+  sort: (_, command) => (COLUMNS[command] ?? []).flatMap(column => [column, `-${column}`]),
+  name: async (cli, command) => (command === 'secret rm' ? secretsOf(cli) : []),
   node: async cli => (await ask<NodeJson[]>(cli, '/nodes')).map(({ name, status }) => described(oneLine(name), status)),
-  status: () => [...STATUSES],
-  for: () => ['done', 'running', ...STEPS.map(step => `step=${step}`)],
   repo: () => [FILES],
   file: () => [FILES],
   ref: () => [],
@@ -29,16 +34,19 @@ const SOURCES: Record<string, Source> = {
 
 /** One a line, with a description behind a tab. Never throws: a TAB that fails is only a TAB without an answer. */
 export async function candidates(cli: Cli, program: Command, words: readonly string[]): Promise<string[]> {
-  const { text, isSplit, before } = current(words)
+  const { text, cut, before } = current(words)
   const { command, pending, position } = walk(cli, program, before)
   const assigned = /^(--[\w-]+)=(.*)$/s.exec(text)
   if (assigned?.[1]) {
     const option = findOption(command, assigned[1])
-    // bash has cut the word at the "=", so there only the value is put in.
-    const prefix = isSplit ? '' : `${assigned[1]}=`
-    return fitting(option ? await valuesOf(cli, option, command) : [], assigned[2] ?? '').map(value => prefix + value)
+    const whole = `${assigned[1]}=`
+    const values = option ? await valuesOf(cli, option, command, assigned[2] ?? '') : []
+    return fitting(values, assigned[2] ?? '').map(value => (whole + value).slice(cut))
   }
-  if (pending) return fitting(await valuesOf(cli, pending, command), text)
+  if (pending) {
+    const values = fitting(await valuesOf(cli, pending, command, text), text)
+    return values.map(value => (value === FILES ? value : value.slice(cut)))
+  }
   if (text.startsWith('-')) return fitting(optionsOf(command), text)
   const children = command.createHelp().visibleCommands(command)
   const named = children.map(child => described(child.name(), child.description()))
@@ -48,14 +56,19 @@ export async function candidates(cli: Cli, program: Command, words: readonly str
   return fitting(argument.argChoices ?? (await from(cli, argument.name(), command)), text)
 }
 
-/** The word under the cursor. bash hands `--status=failed` over as three words. */
-function current(words: readonly string[]): { text: string; isSplit: boolean; before: readonly string[] } {
+/**
+ * The word under the cursor. bash hands `--status=failed` over as three words, and `--label team=web` as four; only what stands
+ * behind the "=" is put in there: `cut` is the length of what is before it.
+ */
+function current(words: readonly string[]): { text: string; cut: number; before: readonly string[] } {
+  const [name, equals] = words.slice(-3)
+  const isOpen = words.at(-1) === '=' && words.length >= 2
   const text = words.at(-1) ?? ''
-  const [option, equals] = words.slice(-3)
-  if (words.length >= 3 && equals === '=')
-    return { text: `${option}=${text}`, isSplit: true, before: words.slice(0, -3) }
-  if (text === '=' && words.length >= 2) return { text: `${words.at(-2)}=`, isSplit: true, before: words.slice(0, -2) }
-  return { text, isSplit: false, before: words.slice(0, -1) }
+  if (words.length >= 3 && equals === '=') {
+    return { text: `${name}=${text}`, cut: `${name}=`.length, before: words.slice(0, -3) }
+  }
+  if (isOpen) return { text: `${words.at(-2)}=`, cut: `${words.at(-2)}=`.length, before: words.slice(0, -2) }
+  return { text, cut: 0, before: words.slice(0, -1) }
 }
 
 /** Where the words before lead: a command, how many of its arguments are there, an option that wants its value. */
@@ -99,13 +112,39 @@ function optionsOf(command: Command): string[] {
     .filter((line, index, all) => all.indexOf(line) === index)
 }
 
-function valuesOf(cli: Cli, option: Option, command: Command): Promise<string[]> | string[] {
-  return option.argChoices ?? from(cli, option.attributeName(), command)
+async function valuesOf(cli: Cli, option: Option, command: Command, text: string): Promise<string[]> {
+  const values = option.argChoices ?? (await from(cli, option.attributeName(), command))
+  // A list with commas goes on behind its last one.
+  const head = option.long === '--columns' ? text.slice(0, text.lastIndexOf(',') + 1) : ''
+  return values.map(value => head + value)
 }
 
 async function from(cli: Cli, name: string, command: Command): Promise<string[]> {
   const source = Object.hasOwn(SOURCES, name) ? SOURCES[name] : undefined
-  return source ? source(cli, command.name()) : []
+  const words = lineage(command).map(one => one.name())
+  try {
+    return (await source?.(cli, words.reverse().slice(1).join(' '))) ?? []
+  } catch {
+    return []
+  }
+}
+
+/** Those of the configuration and those that need none, with what each is. */
+async function agentsHere(cli: Cli): Promise<string[]> {
+  const { loadConfig } = await import('../../src/config/load/load.ts')
+  const { agents } = loadConfig({ file: cli.paths().configFile, env: cli.env }).config
+  return Object.entries(agents).map(([name, { command }]) => described(name, command.join(' ')))
+}
+
+/** Labels that tasks have, the newest task first. */
+async function labelsThere(cli: Cli): Promise<string[]> {
+  const tasks = await ask<TaskJson[]>(cli, `/tasks?limit=${TASKS_MAX}`)
+  const labels = tasks.flatMap(task => Object.entries(task.labels).map(pair => oneLine(pair.join('='))))
+  return [...new Set(labels)]
+}
+
+async function secretsOf(cli: Cli): Promise<string[]> {
+  return (await ask<{ name: string }[]>(cli, '/secrets')).map(({ name }) => oneLine(name))
 }
 
 /** The newest first; for commands that change tasks, only those that they may change. */

@@ -1,6 +1,6 @@
 /** `tdf completion SHELL`: a script to keep in a file; and `tdf complete`, which the script asks at each TAB. */
 import { Argument, Command } from 'commander'
-import { type Cli, print } from '../cli/cli.ts'
+import { type Cli, formatOf, print, printOne } from '../cli/cli.ts'
 import { examples } from '../cli/examples.ts'
 
 const SHELLS = ['bash', 'zsh', 'fish'] as const
@@ -11,9 +11,10 @@ export function completionCommand(cli: Cli): Command {
     .description('the completion script of a shell, with live task ids')
     .addArgument(new Argument('<shell>', 'which one').choices(SHELLS))
     .addHelpText('after', examples('completion'))
-    .action(async (shell: Shell) => {
+    .action(async (shell: Shell, _options, command: Command) => {
       const { SCRIPTS } = await import('./completion-run.ts')
-      print(cli, SCRIPTS[shell])
+      const script = SCRIPTS[shell]
+      printOne(cli, formatOf(command), { shell, script }, { id: script, text: () => script })
     })
 }
 

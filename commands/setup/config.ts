@@ -12,7 +12,7 @@ interface Row {
 }
 
 export function configCommand(cli: Cli): Command {
-  const config = new Command('config').description('the configuration')
+  const config = new Command('config').description('the configuration').addHelpText('after', examples('config'))
   const load = async () => {
     const { loadConfig } = await import('../../src/config/load/load.ts')
     return loadConfig({ file: cli.paths().configFile, env: cli.env })

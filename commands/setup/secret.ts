@@ -9,7 +9,9 @@ import { examples } from '../cli/examples.ts'
 const NAME = 'the name of the variable that an agent finds it as'
 
 export function secretCommand(cli: Cli): Command {
-  const secret = new Command('secret').description('keep keys and tokens for agents, by name')
+  const secret = new Command('secret')
+    .description('keep keys and tokens for agents, by name')
+    .addHelpText('after', examples('secret'))
   secret
     .command('set')
     .description('store a value, which is read from stdin or asked for without showing it')

@@ -1,8 +1,8 @@
 /** Looking at tasks: `ls`, `show`, `why`. */
 import { Command, Option } from 'commander'
-import { collect, collectLabel, TASK, wholeNumber } from '../cli/arguments.ts'
+import { collectLabel, statusOption, TASK, wholeNumber } from '../cli/arguments.ts'
 import type { Cli } from '../cli/cli.ts'
-import { exampleText, LS, SHOW, WHY } from '../cli/examples.ts'
+import { exampleText, LS, LS_COLUMNS, SHOW, WHY } from '../cli/examples.ts'
 import type { ListOptions } from './list-run.ts'
 
 export function lsCommand(cli: Cli): Command {
@@ -10,17 +10,17 @@ export function lsCommand(cli: Cli): Command {
     .aliases(['list', 'ps'])
     .description('live and recent tasks')
     .option('--all', 'every task, however old')
-    .option('--status <status>', 'only these; may be given several times', collect, [])
+    .addOption(statusOption('only these'))
     .addOption(
       new Option('--label <key=value>', 'only with these; may be given several times')
-        .default({}, 'none')
+        .default({})
         .argParser(collectLabel),
     )
     .option('--since <duration>', 'submitted within this time, such as 24h')
     .option('--limit <number>', 'at most so many, the newest', wholeNumber)
-    .option('--sort <column>', 'by this column; -COLUMN turns the order round (default: the newest first)')
+    .option('--sort <column>', 'by one of the columns below; -COLUMN turns the order round (default: the newest first)')
     .option('-w, --watch', 'show it again whenever something changes')
-    .addHelpText('after', exampleText(LS))
+    .addHelpText('after', exampleText(LS, LS_COLUMNS))
     .action(async (options: ListOptions, command: Command) => {
       const { list } = await import('./list-run.ts')
       await list(cli, options, command)

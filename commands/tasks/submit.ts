@@ -1,5 +1,6 @@
 /** `tdf submit`: words become a request. A local repository is bundled here, as its user; the daemon never opens it. */
 import { Command, Option } from 'commander'
+import { PROVIDERS } from '../../src/core/node.ts'
 import { amount, collectLabel, integer, notEmpty } from '../cli/arguments.ts'
 import type { Cli } from '../cli/cli.ts'
 import { examples } from '../cli/examples.ts'
@@ -20,13 +21,11 @@ export function submitCommand(cli: Cli): Command {
     .option('--no-setup', 'run nothing before it, whatever .tdf.toml says')
     .option('--check <command>', 'run by tdf after the agent; decides whether the work is verified')
     .option('--node <name>', 'this node and no other')
-    .option('--provider <name>', 'nodes of this provider only')
+    .addOption(providerOption())
     .option('--size <size>', 'at least this size')
     .option('--location <location>', 'in this location only')
     .option('--title <title>', 'a name for people (default: the first line of the prompt)')
-    .addOption(
-      new Option('--label <key=value>', 'may be given several times').default({}, 'none').argParser(collectLabel),
-    )
+    .addOption(new Option('--label <key=value>', 'may be given several times').default({}).argParser(collectLabel))
     .addOption(new Option('--priority <number>', 'the higher goes first').default(0).argParser(integer))
     .option('--timeout <duration>', 'end the agent after this time, such as 45m')
     .addOption(
@@ -57,4 +56,11 @@ export function submitCommand(cli: Cli): Command {
       const { submit } = await import('./submit/run.ts')
       await submit(cli, prompt, options, command)
     })
+}
+
+/** Whether it is enabled is the daemon's to say. */
+function providerOption(): Option {
+  const option = new Option('--provider <name>', 'nodes of this provider only')
+  option.argChoices = [...PROVIDERS]
+  return option
 }

@@ -1,5 +1,5 @@
 /** `wait` and `watch`: until tasks are where somebody wants them. */
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { isSettled, STEPS } from '../../src/core/task.ts'
 import type { TaskJson } from '../../src/protocol/control.ts'
 import { idsOf } from '../cli/arguments.ts'
@@ -12,7 +12,7 @@ export function waitCommand(cli: Cli): Command {
   return new Command('wait')
     .description('wait for tasks; the exit code shows how they ended')
     .argument('<task...>', 'ids, first characters of them, @last or @last-failed')
-    .option('--for <what>', 'done, running, or step=NAME', goalOf, isSettled)
+    .addOption(goalOption())
     .option('--any', 'until one of them is there')
     .option('--timeout <duration>', 'stop waiting after this time; the tasks go on')
     .addHelpText('after', examples('wait'))
@@ -49,6 +49,12 @@ export function watchCommand(cli: Cli): Command {
       const format = formatOf(command)
       await waitForTasks(cli, ids, { timeoutMs: null, format, progress: 'stdout', asList: ids.length > 1 })
     })
+}
+
+function goalOption(): Option {
+  const option = new Option('--for <what>', 'what to wait for')
+  option.argChoices = ['done', 'running', ...STEPS.map(step => `step=${step}`)]
+  return option.default(isSettled, 'done').argParser(goalOf)
 }
 
 function goalOf(text: string): IsThere {

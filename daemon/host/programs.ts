@@ -1,8 +1,7 @@
 /** What `[providers.local] sandbox` means here: the places of this daemon that no task may see. */
-import { constants } from 'node:fs'
 import path from 'node:path'
 import type { Config } from '../../src/config/schema/schema.ts'
-import { isAccessible } from '../../src/platform/files.ts'
+import { findProgram } from '../../src/platform/files.ts'
 import type { Paths } from '../../src/platform/paths.ts'
 import type { Sandbox } from '../../src/protocol/agent-api.ts'
 
@@ -31,10 +30,4 @@ function ours(
 
 // --- Whether a program is there for the daemon: its PATH is not that of your shell ---
 
-/** A name is looked up in `searchPath`; a path is looked at as it is. */
-export function isOnPath(program: string, searchPath: string): boolean {
-  if (program.includes('/')) return isProgram(program)
-  return searchPath.split(path.delimiter).some(dir => isProgram(path.join(dir, program)))
-}
-
-const isProgram = (file: string) => isAccessible(file, constants.X_OK)
+export const isOnPath = (program: string, searchPath: string) => findProgram(program, searchPath) !== undefined

@@ -18,11 +18,12 @@ import {
   renameSync,
   rmdirSync,
   rmSync,
+  statSync,
   writeFileSync,
   writeSync,
 } from 'node:fs'
 import { open, rename } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { basename, delimiter, dirname, join } from 'node:path'
 import process from 'node:process'
 
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW
@@ -182,6 +183,12 @@ export function underUmask<Started>(umask: number | undefined, start: () => Star
   } finally {
     process.umask(own)
   }
+}
+
+/** The file of a program that we may run: a name is looked up in `searchPath`, a path is looked at as it is. */
+export function findProgram(program: string, searchPath: string): string | undefined {
+  const files = program.includes('/') ? [program] : searchPath.split(delimiter).map(folder => join(folder, program))
+  return files.find(file => isAccessible(file, constants.X_OK) && statSync(file).isFile())
 }
 
 /** Whether we may read (`constants.R_OK`) or run (`constants.X_OK`) a file: access(2), which follows links. */

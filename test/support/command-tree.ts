@@ -33,7 +33,7 @@ export async function parses(words: readonly string[]): Promise<void> {
     await program.parseAsync(splitAgentCommand(program, words).args, { from: 'user' })
   } catch (thrown) {
     // Asking for help is a right thing to do.
-    if ((thrown as { code?: string }).code !== 'commander.helpDisplayed') throw thrown
+    if ((thrown as { exitCode?: number }).exitCode !== 0) throw thrown
   }
 }
 

@@ -1,4 +1,5 @@
 /** A fixed sample of what `npm run test:crash` does at every point, and the death of the node's agent. */
+import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -77,6 +78,9 @@ describe('tdf quickstart', () => {
     const folder = /in (\/\S+)/.exec(err)?.[1] ?? ''
     expect(folder).toMatch(/tdf-quickstart/)
     expect(existsSync(folder)).toBe(false)
+    const [, own = ''] = /^ {2}(\S+) submit .*$/m.exec(out) ?? []
+    // There is no tdf on this PATH: what it says to type next is the program itself.
+    expect(execFileSync(own, ['--version'], { encoding: 'utf8' })).toMatch(/^\d+\.\d+\.\d+\n$/)
     expect(`${out}${err}`.trim().split('\n').length).toBeLessThanOrEqual(32)
     await home.remove()
   }, 60_000)

@@ -15,8 +15,8 @@ beforeAll(async () => {
   home = makeHome()
   repo = makeRepository()
   await home.start()
-  const submit = async (script: string) =>
-    (await cli(home, 'submit', '--repo', repo.dir, '-q', '--', 'sh', '-c', script)).out.trim()
+  const words = ['submit', '--repo', repo.dir, '--label', 'team=web', '-q', '--', 'sh', '-c']
+  const submit = async (script: string) => (await cli(home, ...words, script)).out.trim()
   done = await submit('true')
   live = await submit('sleep 600')
   await until('it is over', async () => (await home.task(done)).step === null, 60_000)
@@ -48,6 +48,16 @@ describe('a TAB', () => {
     ['a shell', ['completion', 'z'], ['zsh']],
     ['a node', ['node', 'drain', ''], ['local']],
     ['a file', ['submit', '--file', ''], [':files']],
+    ['an agent', ['submit', '--agent', 'c'], ['claude', 'codex']],
+    ['a label that tasks have', ['ls', '--label', 'te'], ['team=web']],
+    ['a label, as bash cuts it', ['ls', '--label', 'team', '=', 'w'], ['web']],
+    ['a column', ['ls', '--columns', 'ti'], ['title']],
+    ['a column behind others', ['node', 'ls', '--columns', 'name,lo'], ['name,location']],
+    ['an order', ['ls', '--sort', '-ag'], ['-age', '-agent']],
+    ['the node of a task', ['submit', '--node', ''], ['local']],
+    ['a provider', ['submit', '--provider', 'h'], ['hetzner']],
+    ['what is waited for', ['wait', '--for', 'step=sal'], ['step=salvage']],
+    ['a form after a command', ['ls', '--output', 'wi'], ['wide']],
     ['nothing where nothing fits', ['ls', 'x'], []],
   ])('completes %s', async (_, words, expected) => {
     expect(await complete(...words)).toEqual(expected)
@@ -58,6 +68,7 @@ describe('a TAB', () => {
     expect(await complete('cancel', '')).toEqual([live])
     expect(await complete('retry', '')).toEqual([done])
     expect(await complete('show', live.slice(0, 3))).toEqual([live])
+    expect(await complete('errors', '--task', '')).toEqual([live, done])
   })
 
   it('is quiet without a daemon', async () => {

@@ -1,7 +1,7 @@
 /** `tdf quickstart`: the whole journey in a folder of its own, to see it before one trusts it. */
 import { Command } from 'commander'
-import type { Cli } from '../cli/cli.ts'
-import { examples } from '../cli/examples.ts'
+import type { Cli } from '../../cli/cli.ts'
+import { examples } from '../../cli/examples.ts'
 
 export function quickstartCommand(cli: Cli): Command {
   return new Command('quickstart')

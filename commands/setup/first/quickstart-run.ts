@@ -4,21 +4,22 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import process from 'node:process'
-import { controlClient } from '../../src/clients/control.ts'
-import { TdfError } from '../../src/core/errors.ts'
-import { isOver } from '../../src/core/task.ts'
-import { startDetached } from '../../src/platform/process.ts'
-import { realWorld, sleep } from '../../src/platform/world.ts'
-import type { DaemonStatusJson, TaskJson } from '../../src/protocol/control.ts'
-import { progressLine } from '../../src/text/events.ts'
-import { type Cli, print, say } from '../cli/cli.ts'
-import { userGit } from '../cli/git.ts'
-import { waitForEnd } from '../daemon/status.ts'
-import { diff } from '../results/results-run.ts'
-import { takeRepository } from '../tasks/submit/repository.ts'
-import { submitBody } from '../tasks/submit/request.ts'
-import { taskLine } from '../tasks/task-text.ts'
-import { awaitTasks, catchInterrupt, exitCodeOf } from '../tasks/wait-run.ts'
+import { controlClient } from '../../../src/clients/control.ts'
+import { TdfError } from '../../../src/core/errors.ts'
+import { isOver } from '../../../src/core/task.ts'
+import { startDetached } from '../../../src/platform/process.ts'
+import { realWorld, sleep } from '../../../src/platform/world.ts'
+import type { DaemonStatusJson, TaskJson } from '../../../src/protocol/control.ts'
+import { progressLine } from '../../../src/text/events.ts'
+import { type Cli, print, say } from '../../cli/cli.ts'
+import { userGit } from '../../cli/git.ts'
+import { waitForEnd } from '../../daemon/status.ts'
+import { diff } from '../../results/results-run.ts'
+import { takeRepository } from '../../tasks/submit/repository.ts'
+import { submitBody } from '../../tasks/submit/request.ts'
+import { taskLine } from '../../tasks/task-text.ts'
+import { awaitTasks, catchInterrupt, exitCodeOf } from '../../tasks/wait-run.ts'
+import { programName } from './program-name.ts'
 
 const START_MS_MAX = 20_000
 const LOOK_MS = 50
@@ -30,20 +31,22 @@ const AGENT = ['sh', '-c', 'echo "hello from an agent" > HELLO.md && git add HEL
 export async function quickstart(cli: Cli, keep: boolean): Promise<void> {
   const home = await mkdtemp(path.join(tmpdir(), 'tdf-quickstart-'))
   const there = inHome(cli, home)
+  const own = programName(cli)
   try {
     say(cli, `A daemon and a repository of their own, in ${home}`)
     await startDaemon(there, home)
     await makeRepository(there, path.join(home, 'repo'))
     await runTask(cli, there)
     if (keep) {
-      print(cli, `It goes on; look around:  export TDF_HOME=${home}; tdf ls; tdf node ls\nEnd it:  tdf daemon stop`)
+      const look = `export TDF_HOME=${home}; ${own} ls; ${own} node ls`
+      print(cli, `It goes on; look around:  ${look}\nEnd it:  ${own} daemon stop`)
     }
   } finally {
     if (!keep) await takeAway(there, home)
   }
   if (!keep && cli.exitCode === 0) {
     print(cli, 'Stopped, and nothing is left. On your own repository:')
-    print(cli, '  tdf daemon run &\n  tdf submit --repo . --check "npm test" --wait "fix the flaky test"')
+    print(cli, `  ${own} daemon run &\n  ${own} submit --repo . --check "npm test" --wait "fix the flaky test"`)
   }
 }
 
