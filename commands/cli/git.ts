@@ -4,7 +4,7 @@ import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { TdfError } from '../../src/core/errors.ts'
 import { hasPassword, isRepositoryUrl } from '../../src/platform/git.ts'
-import { type RunOptions, type RunResult, run } from '../../src/platform/process.ts'
+import { type RunOptions, type RunResult, run } from '../../src/platform/run.ts'
 import type { Cli } from './cli.ts'
 
 export type Git = (

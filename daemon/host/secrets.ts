@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { TdfError } from '../../src/core/errors.ts'
 import { makeFolder, removeDurable, writeDurable } from '../../src/platform/files.ts'
-import { registerSecret } from '../../src/platform/masking.ts'
+import { registerSecret } from '../../src/platform/log.ts'
 
 export interface Secrets {
   /** Values for the names; unknown names are left out. From now on no log shows them. */

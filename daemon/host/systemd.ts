@@ -3,7 +3,7 @@
  * only while the main loop, the scheduler and the database are well (sd_notify(3)).
  */
 import type { Log } from '../../src/platform/log.ts'
-import { run } from '../../src/platform/process.ts'
+import { run } from '../../src/platform/run.ts'
 import type { Cancel, Clock } from '../../src/platform/world.ts'
 import { countNodes } from '../../src/store/tables/nodes.ts'
 import { countLive } from '../../src/store/tables/tasks.ts'

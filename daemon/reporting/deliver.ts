@@ -2,7 +2,7 @@
 import process from 'node:process'
 import { fetchFailure } from '../../src/clients/outward.ts'
 import { NETWORK_VARIABLES, pickVariables } from '../../src/core/environment.ts'
-import { run } from '../../src/platform/process.ts'
+import { run } from '../../src/platform/run.ts'
 import type { World } from '../../src/platform/world.ts'
 import type { Engine } from '../services.ts'
 import type { Channel } from './announce.ts'

@@ -7,7 +7,7 @@ import { TdfError } from '../../src/core/errors.ts'
 import { unpackBundle } from '../../src/platform/bundle.ts'
 import { flush, moveDurable } from '../../src/platform/files.ts'
 import { type GitOptions, git, gitOutput } from '../../src/platform/git.ts'
-import type { RunResult } from '../../src/platform/process.ts'
+import type { RunResult } from '../../src/platform/run.ts'
 
 /** Everything that comes in is on disk before a ref names it. */
 const CAREFUL = ['-c', 'core.fsync=all', '-c', 'core.logAllRefUpdates=false']

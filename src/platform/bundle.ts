@@ -10,7 +10,7 @@ import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { TdfError } from '../core/errors.ts'
 import { moveDurable } from './files.ts'
-import type { RunResult } from './process.ts'
+import type { RunResult } from './run.ts'
 
 export interface BundleTarget {
   /** The folder of its objects. */

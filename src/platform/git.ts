@@ -6,7 +6,7 @@ import { BlockList, isIP } from 'node:net'
 import process from 'node:process'
 import type { Readable } from 'node:stream'
 import { NETWORK_VARIABLES, pickVariables } from '../core/environment.ts'
-import { type RunResult, run } from './process.ts'
+import { type RunResult, run } from './run.ts'
 
 export interface GitOptions {
   cwd: string

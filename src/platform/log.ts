@@ -5,7 +5,6 @@
 import { fstatSync } from 'node:fs'
 import { pino } from 'pino'
 import { visible } from '../text/sanitize.ts'
-import { masked } from './masking.ts'
 
 type Field = string | number | boolean | null | undefined | readonly string[]
 /** Flat, under names in camelCase: what has no end, no text or a trap in it is no field. pino's own names are taken. */
@@ -33,7 +32,7 @@ export interface LogOptions {
   write?: (line: string) => void
 }
 
-/** The second wall: a secret is registered when it is read, and no line shows it under any name (masking.ts). */
+/** The second wall: a secret is registered when it is read, and no line shows it under any name. */
 const SECRET_NAMES = 'token callbackToken agentToken authorization password secret cookie apiKey privateKey prompt env'
 const LIMIT = { lineLength: 16_384, textLength: 4_096, items: 100 }
 
@@ -104,4 +103,53 @@ function pretty({ level, time, msg, ...fields }: Record<string, unknown>, color:
   const word = (value: unknown) => (/^[\w.:/@+-]+$/.test(String(value)) ? String(value) : JSON.stringify(value))
   const pairs = Object.entries(fields).map(([key, value]) => `  ${paint(2, `${visible(key)}=`)}${visible(word(value))}`)
   return `${paint(2, clock)} ${paint(COLOR[name], name.toUpperCase().padEnd(5))} ${visible(String(msg))}${pairs.join('')}`
+}
+
+// --- Secrets that no line may show, in any form in which they may stand there ---
+
+const SECRETS = { secrets: 500, secretLength: 6, formLength: 6 }
+
+const secrets = new Map<string, string[]>()
+let anySecret: RegExp | undefined
+
+/**
+ * From now on `value` does not pass in any line of any log, nor in base64 or URL-encoded. Of more than 500 the oldest are
+ * forgotten; values under 6 characters are not taken, because hiding them would hide half of every line.
+ */
+export function registerSecret(value: string): void {
+  if (value.length < SECRETS.secretLength) return
+  secrets.delete(value)
+  secrets.set(value, formsOf(value))
+  const oldest = secrets.keys().next()
+  if (secrets.size > SECRETS.secrets && !oldest.done) secrets.delete(oldest.value)
+  anySecret = undefined
+}
+
+/** The same text with every registered secret as `[secret]`. */
+function masked(line: string): string {
+  if (secrets.size === 0) return line
+  const forms = () => [...new Set([...secrets.values()].flat())].sort((a, b) => b.length - a.length)
+  anySecret ??= new RegExp(
+    forms()
+      .map(form => form.replace(/[^\w]/g, '\\$&'))
+      .join('|'),
+    'g',
+  )
+  return line.replace(anySecret, '[secret]')
+}
+
+/** As it may stand inside a string of JSON: itself, URL-encoded, and in base64 at each of the three places in a group. */
+function formsOf(value: string): string[] {
+  const bytes = Buffer.from(value)
+  const inBase64 = [0, 1, 2].map(offset => {
+    const text = Buffer.concat([Buffer.alloc(offset), bytes])
+      .toString('base64')
+      .replace(/=+$/, '')
+    const isOpen = (offset + bytes.length) % 3 !== 0
+    return text.slice([0, 2, 3][offset], isOpen ? -1 : undefined)
+  })
+  const plain = bytes.toString()
+  const whole = [visible(JSON.stringify(plain).slice(1, -1)), encodeURIComponent(plain), bytes.toString('base64')]
+  const forms = [...whole, ...inBase64].filter(form => form.length >= SECRETS.formLength)
+  return [...forms, ...forms.map(form => form.replaceAll('+', '-').replaceAll('/', '_'))]
 }

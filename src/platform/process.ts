@@ -1,102 +1,11 @@
-/** Processes: run one to its end, start one that outlives us, and check whether it is still the same one. */
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+/** Processes: start one that outlives us or has the terminal, and check whether it is still the same one. */
+import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, readdirSync, readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import process from 'node:process'
-import type { Readable } from 'node:stream'
 import { underUmask } from './files.ts'
 
 export type { ChildProcess } from 'node:child_process'
-
-export interface RunOptions {
-  cwd: string
-  /** The whole environment of the child: nothing is inherited. */
-  env: Record<string, string>
-  timeoutMs: number
-  input?: string | Uint8Array | Readable
-  /** Output beyond this is dropped, in bytes for each stream. */
-  outputBytesMax?: number
-  /** Sends stdout into this file, byte for byte, instead of into the result. */
-  outputFile?: string
-  /** How the output becomes a string; latin1 keeps every byte, for names that are not UTF-8. */
-  encoding?: 'utf8' | 'latin1'
-  /** umask(2) of the program; ours without one. */
-  umask?: number
-  signal?: AbortSignal
-  /**
-   * Gives the program a process group of its own: when it is ended by a signal or its time-out, whatever it started is
-   * killed at once with it.
-   */
-  ownGroup?: boolean
-}
-
-/** How a program ended. */
-export interface CommandEnd {
-  /** Null when it could not be started or was ended by a signal. */
-  exitCode: number | null
-  signal: string | null
-}
-
-export interface RunResult extends CommandEnd {
-  stdout: string
-  stderr: string
-  timedOut: boolean
-}
-
-/** Runs a program without a shell and waits for its end. Never throws: a program that cannot start has exitCode null. */
-export async function run(file: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
-  // Loaded by the first call: a session's runner starts no such program, and its start is waited for.
-  const { execa } = await import('execa')
-  const started = underUmask(options.umask, () =>
-    execa(file, args, {
-      cwd: options.cwd,
-      env: options.env,
-      extendEnv: false,
-      timeout: options.timeoutMs,
-      maxBuffer: options.outputBytesMax ?? 16 * 1024 * 1024,
-      reject: false,
-      shell: false,
-      stripFinalNewline: false,
-      encoding: options.encoding ?? 'utf8',
-      forceKillAfterDelay: 2_000,
-      ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
-      ...(options.outputFile === undefined ? {} : { stdout: { file: options.outputFile } }),
-      ...(options.signal ? { cancelSignal: options.signal } : {}),
-      ...(options.ownGroup ? { detached: true, killSignal: 'SIGKILL' as const } : {}),
-    }),
-  )
-  // Its helpers hold the pipes that are waited for.
-  if (options.ownGroup)
-    started.once('exit', (_code, signal) => signal && started.pid && sendSignal(-started.pid, 'SIGKILL'))
-  const result = await started
-  return {
-    exitCode: result.exitCode ?? null,
-    signal: result.signal ?? null,
-    stdout: String(result.stdout ?? ''),
-    stderr: result.exitCode === undefined && !result.signal ? (result.shortMessage ?? '') : String(result.stderr ?? ''),
-    timedOut: result.timedOut,
-  }
-}
-
-/**
- * The same for a small program that prints little, without execa, where a session's start waits for it: mkfifo takes 4 ms,
- * to load execa 105 ms (the bundled part, medians of five on two busy processors). Output is bounded at 1 MiB.
- */
-export function runSmall(
-  file: string,
-  args: readonly string[],
-  { cwd, env, timeoutMs }: Pick<RunOptions, 'cwd' | 'env' | 'timeoutMs'>,
-): Promise<RunResult> {
-  return new Promise(resolve => {
-    const child = execFile(file, args, { cwd, env, timeout: timeoutMs }, (error, stdout, stderr) => {
-      const { pid, exitCode, signalCode: signal } = child
-      const timedOut = error?.killed === true
-      if (pid === undefined) resolve({ exitCode: null, signal, stdout, stderr: String(error?.message), timedOut })
-      else resolve({ exitCode, signal, stdout, stderr, timedOut })
-    })
-    child.stdin?.end()
-  })
-}
 
 /** Which process it is: a pid is used again, together with its start time and the boot it is unique. */
 export interface ProcessIdentity {
@@ -165,8 +74,7 @@ export interface ForegroundOptions {
 }
 
 /**
- * Hands the terminal over until the program ends; execa, by its types, takes no open terminal by its descriptor. Answers its
- * exit code, 128 + n for signal n, 127 when it cannot start.
+ * Hands the terminal over until the program ends. Answers its exit code, 128 + n for signal n, 127 when it cannot start.
  */
 export async function runForeground(
   file: string,

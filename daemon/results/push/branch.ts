@@ -4,7 +4,7 @@
  */
 import type { Config } from '../../../src/config/schema/schema.ts'
 import { ownerGitEnv } from '../../../src/platform/git.ts'
-import { run } from '../../../src/platform/process.ts'
+import { run } from '../../../src/platform/run.ts'
 import type { Push } from '../../../src/store/tables/pushes.ts'
 import type { Repository } from '../repository.ts'
 

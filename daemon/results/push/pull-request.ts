@@ -6,7 +6,7 @@ import process from 'node:process'
 import type { Config } from '../../../src/config/schema/schema.ts'
 import { NETWORK_VARIABLES, pickVariables } from '../../../src/core/environment.ts'
 import type { Task } from '../../../src/core/task.ts'
-import { type RunResult, run } from '../../../src/platform/process.ts'
+import { type RunResult, run } from '../../../src/platform/run.ts'
 import type { Push } from '../../../src/store/tables/pushes.ts'
 import { isOnPath } from '../../host/programs.ts'
 

@@ -5,7 +5,7 @@
 import { TdfError } from '../../../src/core/errors.ts'
 import { HARMLESS } from '../../../src/platform/bundle.ts'
 import { kindOfFailure, withoutPasswords } from '../../../src/platform/git.ts'
-import type { RunResult } from '../../../src/platform/process.ts'
+import type { RunResult } from '../../../src/platform/run.ts'
 import { BASES } from '../git-results.ts'
 import type { Repository } from '../repository.ts'
 import { type Access, denied } from './access.ts'

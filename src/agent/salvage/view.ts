@@ -6,7 +6,7 @@
 import { appendFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { BOUNDED_CONFIG, type GitOptions, git, gitOutput } from '../../platform/git.ts'
-import type { RunResult } from '../../platform/process.ts'
+import type { RunResult } from '../../platform/run.ts'
 import { type Boundary, type GitFolder, objectFolders, objectParts, plainFilesInside } from './untrusted.ts'
 
 export interface View {

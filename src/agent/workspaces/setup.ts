@@ -6,7 +6,7 @@ import { parseRepositoryFile, REPOSITORY_FILE, REPOSITORY_FILE_BYTES_MAX } from 
 import { INHERITED_VARIABLES, pickVariables } from '../../core/environment.ts'
 import { makeFolder, OPEN_UMASK, writeDurable } from '../../platform/files.ts'
 import { git } from '../../platform/git.ts'
-import { run } from '../../platform/process.ts'
+import { run } from '../../platform/run.ts'
 import { sleep } from '../../platform/world.ts'
 import type { Agent, BuildContext } from '../agent.ts'
 import { Refusal } from '../errors.ts'

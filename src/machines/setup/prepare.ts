@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { TdfError } from '../../core/errors.ts'
-import type { RunResult } from '../../platform/process.ts'
+import type { RunResult } from '../../platform/run.ts'
 import { shellWord } from '../ssh/target.ts'
 import { agentUnit, type NodeFile, slotFirewall } from './files.ts'
 import { compareVersions, INSPECT, type NodeInspection, parseInspection } from './inspect.ts'

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { TdfError } from '../../core/errors.ts'
 import { makeFolder, writeDurable } from '../../platform/files.ts'
-import { run } from '../../platform/process.ts'
+import { run } from '../../platform/run.ts'
 import { sshEnvironment } from './run.ts'
 
 export interface KeyPair {

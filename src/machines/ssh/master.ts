@@ -10,10 +10,10 @@ import {
   identify,
   isAlive,
   type ProcessIdentity,
-  run,
   sendSignal,
   startGroup,
 } from '../../platform/process.ts'
+import { run } from '../../platform/run.ts'
 import { sleep, type World } from '../../platform/world.ts'
 import { forgetOffered, hostKeyMismatch } from './host-keys.ts'
 import { sshEnvironment, unreachableBySsh } from './run.ts'

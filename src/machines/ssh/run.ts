@@ -1,7 +1,7 @@
 /** One command on a machine, by a connection of its own. */
 import process from 'node:process'
 import { TdfError } from '../../core/errors.ts'
-import { type RunResult, run } from '../../platform/process.ts'
+import { type RunResult, run } from '../../platform/run.ts'
 import { forgetOffered, hostKeyMismatch } from './host-keys.ts'
 import { OFFERED_VARIABLE, offeredFile, type SshTarget, sshOptions } from './target.ts'
 

@@ -3,7 +3,7 @@
  * permissions that come meanwhile are passed on. When nothing is open and nothing more is to be said, its stdin ends.
  */
 import type { Writable } from 'node:stream'
-import type { CommandEnd } from '../../../platform/process.ts'
+import type { CommandEnd } from '../../../platform/run.ts'
 import type { Cancel, World } from '../../../platform/world.ts'
 import { type Account, endingOf, NOTHING_SAID, take, type Verdict, verdictOf } from '../../../transcript/account.ts'
 import type { AgentEvent, Json } from '../../../transcript/event.ts'

@@ -5,8 +5,7 @@ import { join } from 'node:path'
 import { build } from 'esbuild'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { createLog, detectFormat, type LogOptions, silentLog } from '../../../../src/platform/log.ts'
-import { registerSecret } from '../../../../src/platform/masking.ts'
+import { createLog, detectFormat, type LogOptions, registerSecret, silentLog } from '../../../../src/platform/log.ts'
 import { afterFile } from '../../../support/after-file.ts'
 
 const NASTY = 'a|"|\\|\r|\n|\u001b[2J|\u0085|\u009b|\u2028|\u202e|\ud800|\u007f|\0'.split('|')
