@@ -33,6 +33,7 @@ export const EXAMPLES = {
     'tdf logs @last -f',
     'tdf logs @last -f --tail 20',
     'tdf logs @last --since 10m -t',
+    'tdf logs 7kq2 --failed',
     'tdf logs 7kq2 --session setup',
   ],
   events: ['tdf events', 'tdf events --follow --since 120'],

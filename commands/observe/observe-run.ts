@@ -2,16 +2,18 @@
 import type { Command } from 'commander'
 import { streamEvents } from '../../src/clients/events.ts'
 import { pages } from '../../src/clients/pages.ts'
+import { TdfError } from '../../src/core/errors.ts'
 import { realWorld } from '../../src/platform/world.ts'
 import type { ErrorRowJson, EventJson, TaskJson } from '../../src/protocol/control.ts'
 import { eventText } from '../../src/text/events.ts'
+import { cardText, failureCard, failureOf } from '../../src/text/failure.ts'
 import { oneLine } from '../../src/text/sanitize.ts'
-import { renderer } from '../../src/transcript/render.ts'
-import { type Cli, durationOf, print, printJson, type Shape, say, shapeOf } from '../cli/cli.ts'
+import { type Cli, durationOf, formatOf, print, printJson, type Shape, say, shapeOf, usage } from '../cli/cli.ts'
 import { type Column, printParts } from '../cli/table.ts'
 import { since } from '../tasks/task-text.ts'
 import { catchInterrupt } from '../tasks/wait-run.ts'
-import { copyLog, followLog, writeStamped } from './log-follow.ts'
+import { copyLog, followLog } from './log-follow.ts'
+import { logSink } from './log-sink.ts'
 import { createStamps, sinceOffset, tailOffset } from './log-times.ts'
 
 const PAGE = 1_000
@@ -24,28 +26,45 @@ export interface LogsOptions {
   since?: string
   session?: string
   timestamps?: boolean
+  failed?: boolean
+  raw?: boolean
 }
 
-export async function logs(cli: Cli, reference: string, options: LogsOptions): Promise<void> {
+export async function logs(cli: Cli, reference: string, options: LogsOptions, command: Command): Promise<void> {
   const sinceMs = options.since === undefined ? undefined : durationOf(options.since, '--since')
+  const format = formatOf(command)
   const task = await cli.client().call<TaskJson>({ path: `/tasks/${encodeURIComponent(reference)}` })
+  const place = options.failed ? failedPlace(cli, task, options) : { session: options.session }
+  if (place === null) return
   const interrupt = catchInterrupt()
-  const session = options.session === undefined ? {} : { session: options.session }
   try {
-    const place = { signal: interrupt.signal, ...session }
-    const tail = options.tail === undefined ? 0 : await tailOffset(cli, task.id, options.tail, place)
-    const since = sinceMs === undefined ? 0 : await sinceOffset(cli, task.id, sinceMs, place)
+    const from = { signal: interrupt.signal, ...(place.session === undefined ? {} : { session: place.session }) }
+    const tail = options.tail === undefined ? 0 : await tailOffset(cli, task.id, options.tail, from)
+    const since = sinceMs === undefined ? 0 : await sinceOffset(cli, task.id, sinceMs, from)
     const after = Math.max(tail, since)
-    const render = renderer()
-    const stamps = options.timestamps ? createStamps(cli, task.id, place) : undefined
-    const log = { ...place, to: cli.stdout, after, render, ...(stamps ? { stamps } : {}) }
+    const isJson = format === 'json' || format === 'ndjson'
+    const stamps = options.timestamps || isJson ? createStamps(cli, task.id, from) : undefined
+    const sink = logSink(cli, cli.stdout, { format, isRaw: options.raw === true, stamps })
+    const log = { ...from, after, sink }
     const end = options.follow ? await followLog(cli, task.id, log).finished() : await copyLog(cli, task.id, log)
-    if (stamps) await writeStamped(cli.stdout, stamps.rest(), render)
+    await sink.end()
     if (interrupt.signal.aborted) cli.exitCode = 130
+    else if (options.failed && end === 0 && !isJson) print(cli, cardText(failureCard(task, null)))
     else if (cli.stdout.isTTY && after === end) say(cli, NOTHING)
   } finally {
     interrupt.done()
   }
+}
+
+/** The session whose output belongs to the failure; null where there is none: then the failure itself is all there is. */
+function failedPlace(cli: Cli, task: TaskJson, { session }: LogsOptions): { session: string | undefined } | null {
+  if (session !== undefined) throw usage('give --failed or --session, not both', `tdf logs ${task.id} --failed`)
+  const failure = failureOf(task)
+  if (failure === null)
+    throw new TdfError('WRONG_STATE', `task ${task.id} did not fail`, { hint: `tdf logs ${task.id}` })
+  if (failure.session !== null) return { session: failure.session }
+  print(cli, cardText(failureCard(task, null)))
+  return null
 }
 
 export async function events(cli: Cli, options: { follow?: boolean; since: number }, command: Command): Promise<void> {

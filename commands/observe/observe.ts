@@ -13,11 +13,13 @@ export function logsCommand(cli: Cli): Command {
     .option('--tail <lines>', 'only the last lines, so many', wholeNumber)
     .option('--since <duration>', 'only what was written within this time, such as 10m')
     .option('-t, --timestamps', 'the time before each line, by the clock of its machine')
-    .option('--session <id>', 'of this session; "setup" is that of the setup command')
+    .option('--failed', 'the output of what failed: the agent, the set-up or the check')
+    .option('--raw', "byte for byte: with every escape, and an agent's stream as it came")
+    .option('--session <id>', 'of this session; "setup" and "check" are those of these commands')
     .addHelpText('after', examples('logs'))
-    .action(async (reference: string, options: LogsOptions) => {
+    .action(async (reference: string, options: LogsOptions, command: Command) => {
       const { logs } = await import('./observe-run.ts')
-      await logs(cli, reference, options)
+      await logs(cli, reference, options, command)
     })
 }
 

@@ -15,7 +15,8 @@ const FETCH_MS = 600_000
 /** Bytes as the task wrote them, whatever the user's `apply.whitespace` says. */
 const APPLY = ['apply', '--whitespace=nowarn']
 
-export async function diff(cli: Cli, reference: string, stat: boolean): Promise<void> {
+export async function diff(cli: Cli, reference: string, stat: boolean, format: Format): Promise<void> {
+  if (format === 'json' || format === 'ndjson') return diffJson(cli, reference, stat)
   await withPatch(cli, reference, stat, async file => {
     const patch = await readFile(file)
     await new Promise<void>((resolve, reject) => {
@@ -23,6 +24,23 @@ export async function diff(cli: Cli, reference: string, stat: boolean): Promise<
       const isSeen = cli.stdout.isTTY || paint !== undefined
       const text = isSeen ? paintedDiff(sanitize(patch.toString('utf8')), paint) : patch
       cli.stdout.write(text, error => (error ? reject(error) : resolve()))
+    })
+  })
+}
+
+/** `{"taskId","attempt","baseCommit","commit","branch","patch","stat"}`: of the last two the one that was asked for. */
+async function diffJson(cli: Cli, reference: string, stat: boolean): Promise<void> {
+  const task = await cli.client().call<TaskJson>({ path: `/tasks/${encodeURIComponent(reference)}` })
+  await withPatch(cli, task.id, stat, async file => {
+    const text = await readFile(file, 'utf8')
+    printJson(cli, {
+      taskId: task.id,
+      attempt: task.attempt,
+      baseCommit: task.repo.baseCommit,
+      commit: task.result?.commit ?? null,
+      branch: task.result?.branch ?? null,
+      patch: stat ? null : text,
+      stat: stat ? text : null,
     })
   })
 }

@@ -13,9 +13,9 @@ export function diffCommand(cli: Cli): Command {
     .argument('<task>', TASK)
     .option('--stat', 'files and counts only')
     .addHelpText('after', examples('diff'))
-    .action(async (reference: string, options: { stat?: boolean }) => {
+    .action(async (reference: string, options: { stat?: boolean }, command: Command) => {
       const { diff } = await import('./results-run.ts')
-      await diff(cli, reference, options.stat === true)
+      await diff(cli, reference, options.stat === true, formatOf(command))
     })
 }
 

@@ -12,6 +12,7 @@ import { needsInput } from '../../src/text/tasks.ts'
 import { type Cli, type Format, print, printJson, say } from '../cli/cli.ts'
 import { type Progress, reporterOf } from '../cli/progress/waiting.ts'
 import { followLog } from '../observe/log-follow.ts'
+import { logSink } from '../observe/log-sink.ts'
 import { taskLine } from './task-text.ts'
 
 /** After a wait of this length the user may look elsewhere: the terminal rings. */
@@ -38,10 +39,8 @@ export async function waitForTasks(cli: Cli, ids: readonly string[], options: Wa
   const since = clock.mono()
   const interrupt = catchInterrupt()
   const first = ids[0] ?? ''
-  const log =
-    options.follow && ids.length === 1
-      ? followLog(cli, first, { signal: interrupt.signal, to: format === 'table' ? cli.stdout : cli.stderr })
-      : null
+  const sink = logSink(cli, format === 'table' ? cli.stdout : cli.stderr, { format: 'table' })
+  const log = options.follow && ids.length === 1 ? followLog(cli, first, { signal: interrupt.signal, sink }) : null
   const reporter = reporterOf(cli, ids, { format, progress: options.progress, isShared: log !== null })
   try {
     const onAway = () => reporter.say('the daemon went away; waiting for it to come back')
@@ -61,6 +60,7 @@ export async function waitForTasks(cli: Cli, ids: readonly string[], options: Wa
       return
     }
     await log?.finished()
+    if (log) await sink.end()
     show(cli, tasks, options)
     if (cli.stderr.isTTY && format === 'table' && clock.mono() - since > BELL_MS) cli.stderr.write('\x07')
     cli.exitCode = tasks.map(task => exitCodeOf(task, isThere)).find(code => code !== 0) ?? 0

@@ -81,6 +81,13 @@ export interface PushJson {
   updatedAt: string
 }
 
+/** `GET /v1/tasks/ID/failure`: what failed, the session that has all of its output, and its last lines as people read them. */
+export interface FailureJson {
+  part: string
+  session: string | null
+  lines: string[]
+}
+
 /** Where a task would go now. *warm*: at once; *coming*, *ordered*: once the machine is up; *queued*: not yet. */
 export interface ForecastJson {
   how: 'warm' | 'coming' | 'ordered' | 'queued'

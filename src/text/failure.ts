@@ -94,6 +94,9 @@ export function failureCard(task: Failing, tail: string | null): CardLine[] {
   ]
 }
 
+/** The card as text, a line each. */
+export const cardText = (card: readonly CardLine[]): string => card.map(({ text }) => text).join('\n')
+
 /** The last lines that have anything in them. */
 export function endOf(text: string): string[] {
   const lines = sanitize(text)

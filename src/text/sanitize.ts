@@ -16,6 +16,58 @@ export function sanitize(text: string): string {
   return written.replace(CONTROLS, '')
 }
 
+const COLOUR = /^\x1b\[[\d;]*m$/
+const COLOURS_AND_CONTROLS = new RegExp(`(\\x1b\\[[\\d;]*m)|${CONTROLS.source}`, 'g')
+
+/** As `sanitize`, with colours, bold and the like left in: nothing else, and nothing that hides text. */
+export function sanitizeColoured(text: string): string {
+  const plain = text.replace(STRINGS, '').replace(SEQUENCES, found => (COLOUR.test(found) ? found : ''))
+  const written = plain.includes('\r') ? plain.split('\n').map(lastWriting).join('\n') : plain
+  return written.replace(COLOURS_AND_CONTROLS, (_, colour?: string) =>
+    colour === undefined ? '' : visibleColour(colour),
+  )
+}
+
+/** Without 8, which hides; the numbers behind 38, 48 and 58 name a colour and mean nothing else (ECMA-48, ITU T.416). */
+function visibleColour(sequence: string): string {
+  const codes = sequence.slice(2, -1).split(';')
+  const kept: string[] = []
+  for (let at = 0; at < codes.length; at += 1) {
+    const code = codes[at] ?? ''
+    const length = ['38', '48', '58'].includes(code) ? ({ 5: 3, 2: 5 }[Number(codes[at + 1])] ?? 1) : 1
+    if (Number(code) !== 8 || code === '') kept.push(...codes.slice(at, at + length))
+    at += length - 1
+  }
+  return kept.length === 0 ? '' : `\x1b[${kept.join(';')}m`
+}
+
+export interface Cleaner {
+  /** The next piece of a text, cut anywhere. What may be half of a sequence waits for the rest of its line. */
+  push(text: string): string
+  rest(): string
+}
+
+const HELD_MAX = 64 * 1024
+
+/** Cleans a text that comes in pieces; `clean` is one of the two above. */
+export function cleaner(clean: (text: string) => string): Cleaner {
+  let held = ''
+  return {
+    push(text) {
+      const all = held + text
+      const from = all.lastIndexOf('\n') + 1
+      const isHeld = all.length - from <= HELD_MAX && /[\x1b\r\x80-\x9f]/.test(all.slice(from))
+      held = isHeld ? all.slice(from) : ''
+      return clean(isHeld ? all.slice(0, from) : all)
+    },
+    rest() {
+      const last = held
+      held = ''
+      return clean(last)
+    },
+  }
+}
+
 /** By hand: a pattern for it looks at each place of a long line anew, and a line may have megabytes. */
 function lastWriting(line: string): string {
   let end = line.length

@@ -115,7 +115,7 @@ async function runTask(cli: Cli, there: Cli): Promise<void> {
       return
     }
     print(cli, `\n${taskLine(task)}\n`)
-    await diff({ ...there, stdout: cli.stdout }, task.id, false)
+    await diff({ ...there, stdout: cli.stdout }, task.id, false, 'table')
     print(cli, '\n')
     cli.exitCode = exitCodeOf(task)
   } finally {

@@ -74,7 +74,7 @@ function sessionOf({ sessionId, facts }: Task): TaskJson['session'] {
   return { id: sessionId, status, exitCode, signal, resumeRef, agentVersion, model }
 }
 
-function pushOf(sql: Sql, { id, attempt }: Task): TaskJson['push'] {
+export function pushOf(sql: Sql, { id, attempt }: Pick<Task, 'id' | 'attempt'>): TaskJson['push'] {
   const push = readPush(sql, id)
   if (push?.attempt !== attempt) return null
   const { state, remote, branch, commitId, pushedCommit, wantsPr, prUrl, tries, dueAt, error, updatedAt } = push

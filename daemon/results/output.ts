@@ -1,0 +1,109 @@
+/** What sessions printed: from the node while the workspace stands, from our own copy afterwards. */
+import type { AgentClient } from '../../src/clients/agent.ts'
+import { SETUP_SESSION, type Task } from '../../src/core/task.ts'
+import type { FailureJson } from '../../src/protocol/control.ts'
+import { LOG_CHUNK_BYTES_MAX } from '../../src/protocol/shapes.ts'
+import { readNode } from '../../src/store/tables/nodes.ts'
+import { readWorkspace } from '../../src/store/tables/slots.ts'
+import { endOf, type Failing, failureOf } from '../../src/text/failure.ts'
+import { renderer } from '../../src/transcript/render.ts'
+import type { Engine } from '../services.ts'
+import { timesOf } from './logs.ts'
+
+const LOOK_MS = 10_000
+const NOTHING = Buffer.alloc(0)
+
+type Reading = Pick<Engine, 'store' | 'agents' | 'results' | 'log'>
+
+/** At most a chunk of a session's output from byte `after` on; empty where there is no more now. */
+export function outputOf(engine: Reading, task: Task, session: string, after: number, signal: AbortSignal) {
+  const fromNode: FromNode = (agent, workspaceId) => agent.logs(workspaceId, session, after)
+  return either(engine, task, signal, fromNode, () => engine.results.logs.read(task, session, after))
+}
+
+/** When which byte of it was written, as lines `MS OFFSET`; empty where it was not noted. */
+export function timesOfOutput(engine: Reading, task: Task, session: string, signal: AbortSignal): Promise<Buffer> {
+  const fromNode: FromNode = (agent, workspaceId) => agent.logTimes(workspaceId, session, 0)
+  return either(engine, task, signal, fromNode, () => engine.results.logs.read(task, timesOf(session), 0))
+}
+
+type FromNode = (agent: AgentClient, workspaceId: string) => Promise<{ bytes: Buffer }>
+
+async function either(
+  engine: Reading,
+  task: Task,
+  signal: AbortSignal,
+  fromNode: FromNode,
+  fromUs: () => Promise<Buffer | undefined>,
+): Promise<Buffer> {
+  const { store, agents } = engine
+  const workspace = task.workspaceId === null ? undefined : readWorkspace(store.sql, task.workspaceId)
+  const node = workspace && workspace.releasedAt === null ? readNode(store.sql, workspace.nodeName) : undefined
+  if (workspace && node) {
+    try {
+      const agent = await agents.of(node, signal, LOOK_MS)
+      return (await fromNode(agent, workspace.id)).bytes
+    } catch (thrown) {
+      // It may just have been deleted, or its node may be away: what we have is the answer then.
+      engine.log.debug({ task: task.id, err: String(thrown) }, 'the log cannot be had from the node')
+    }
+  }
+  return (await fromUs()) ?? NOTHING
+}
+
+/** The id of a session by the name that people use: `check`, or nothing for the newest run; before it is the set-up. */
+export function sessionNamed({ sessionId }: Task, name: string | undefined): string {
+  if (name === undefined) return sessionId ?? SETUP_SESSION
+  return name === 'check' && sessionId !== null ? `${sessionId}-check` : name
+}
+
+/** What failed of a task and the last lines that it printed, as people read them; null for one that did not fail. */
+export async function failureJson(
+  engine: Reading,
+  task: Task,
+  { push, signal }: { push: Failing['push']; signal: AbortSignal },
+): Promise<FailureJson | null> {
+  const failure = failureOf({ id: task.id, verdict: task.verdict, error: task.error, push })
+  if (failure === null) return null
+  const { part, session = null } = failure
+  if (failure.session === null) return { part, session, lines: [] }
+  const read = (after: number) =>
+    outputOf(engine, task, sessionNamed(task, failure.session ?? undefined), after, signal)
+  const render = renderer()
+  const text = render.push((await endOfLog(read)).toString('utf8'))
+  return { part, session, lines: endOf(text + render.rest()) }
+}
+
+/** A long line of an agent's stream is of no use without its beginning. */
+const TAIL_BYTES = 256 * 1024
+/** No log is longer; a node that says so is asked no further. */
+const LOG_BYTES_MAX = 2 ** 40
+
+/**
+ * The end of a log of which only pieces from a byte on can be had: its last lines, whole. Where it ends is found by doubling
+ * and halving, for it may have hundreds of megabytes, and a piece behind its end is empty.
+ */
+export async function endOfLog(read: (after: number) => Promise<Buffer>): Promise<Buffer> {
+  let known = 0
+  let beyond = LOG_CHUNK_BYTES_MAX
+  let piece = await read(known)
+  while (isWhole(piece) && beyond < LOG_BYTES_MAX) {
+    const next = await read(beyond)
+    if (next.length === 0) break
+    known = beyond
+    piece = next
+    beyond *= 2
+  }
+  while (isWhole(piece) && beyond - known > LOG_CHUNK_BYTES_MAX) {
+    const middle = Math.floor((known + beyond) / 2)
+    const next = await read(middle)
+    if (next.length === 0) beyond = middle
+    else [known, piece] = [middle, next]
+  }
+  const from = known + piece.length - TAIL_BYTES
+  if (from <= 0) return piece
+  const tail = await read(from)
+  return tail.subarray(tail.indexOf('\n') + 1)
+}
+
+const isWhole = (piece: Buffer) => piece.length >= LOG_CHUNK_BYTES_MAX
