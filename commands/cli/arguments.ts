@@ -6,6 +6,8 @@ import type { TaskJson } from '../../src/protocol/control.ts'
 import { type Cli, usage } from './cli.ts'
 
 export const TASK = 'an id, four or more of its first characters, @last or @last-failed'
+/** Where a result is read. */
+export const ATTEMPT = `${TASK}; TASK@2 is its second attempt`
 export const TASKS = 'ids, first characters of them, @last, @last-failed, or - for a list on stdin'
 
 export function collectLabel(text: string, labels: Record<string, string>): Record<string, string> {

@@ -10,6 +10,7 @@ import { cardText, failureCard, failureOf } from '../../src/text/failure.ts'
 import { oneLine } from '../../src/text/sanitize.ts'
 import { type Cli, durationOf, formatOf, print, printJson, type Shape, say, shapeOf, usage } from '../cli/cli.ts'
 import { type Column, printParts } from '../cli/table.ts'
+import { attemptOf } from '../results/taken.ts'
 import { since } from '../tasks/task-text.ts'
 import { catchInterrupt } from '../tasks/wait-run.ts'
 import { copyLog, followLog } from './log-follow.ts'
@@ -36,17 +37,18 @@ export async function logs(cli: Cli, reference: string, options: LogsOptions, co
   const task = await cli.client().call<TaskJson>({ path: `/tasks/${encodeURIComponent(reference)}` })
   const place = options.failed ? failedPlace(cli, task, options) : { session: options.session }
   if (place === null) return
+  const of = attemptOf(task)
   const interrupt = catchInterrupt()
   try {
     const from = { signal: interrupt.signal, ...(place.session === undefined ? {} : { session: place.session }) }
-    const tail = options.tail === undefined ? 0 : await tailOffset(cli, task.id, options.tail, from)
-    const since = sinceMs === undefined ? 0 : await sinceOffset(cli, task.id, sinceMs, from)
+    const tail = options.tail === undefined ? 0 : await tailOffset(cli, of, options.tail, from)
+    const since = sinceMs === undefined ? 0 : await sinceOffset(cli, of, sinceMs, from)
     const after = Math.max(tail, since)
     const isJson = format === 'json' || format === 'ndjson'
-    const stamps = options.timestamps || isJson ? createStamps(cli, task.id, from) : undefined
+    const stamps = options.timestamps || isJson ? createStamps(cli, of, from) : undefined
     const sink = logSink(cli, cli.stdout, { format, isRaw: options.raw === true, stamps })
     const log = { ...from, after, sink }
-    const end = options.follow ? await followLog(cli, task.id, log).finished() : await copyLog(cli, task.id, log)
+    const end = options.follow ? await followLog(cli, of, log).finished() : await copyLog(cli, of, log)
     await sink.end()
     if (interrupt.signal.aborted) cli.exitCode = 130
     else if (options.failed && end === 0 && !isJson) print(cli, cardText(failureCard(task, null)))

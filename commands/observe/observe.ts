@@ -1,6 +1,6 @@
 /** Following: `logs`, `events`, `errors`. */
 import { Command } from 'commander'
-import { TASK, wholeNumber } from '../cli/arguments.ts'
+import { ATTEMPT, wholeNumber } from '../cli/arguments.ts'
 import type { Cli } from '../cli/cli.ts'
 import { examples } from '../cli/examples.ts'
 import type { LogsOptions } from './observe-run.ts'
@@ -8,7 +8,7 @@ import type { LogsOptions } from './observe-run.ts'
 export function logsCommand(cli: Cli): Command {
   return new Command('logs')
     .description("the agent's output, also after its workspace is gone")
-    .argument('<task>', TASK)
+    .argument('<task>', ATTEMPT)
     .option('-f, --follow', 'go on until the task is over')
     .option('--tail <lines>', 'only the last lines, so many', wholeNumber)
     .option('--since <duration>', 'only what was written within this time, such as 10m')

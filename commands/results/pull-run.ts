@@ -11,7 +11,7 @@ import { sanitize } from '../../src/text/sanitize.ts'
 import { resultLine, savedText } from '../../src/text/tasks.ts'
 import { type Cli, type Format, print, printJson, say } from '../cli/cli.ts'
 import { branchName, clashingBranch, flatName, type Git, userGit } from '../cli/git.ts'
-import { noteTaken } from './taken.ts'
+import { attemptOf, noteTaken } from './taken.ts'
 
 /** How many commits of the user's repository are named to the daemon, so that it leaves out what is there already. */
 const HAVE_MAX = 50
@@ -51,7 +51,7 @@ export async function pull(cli: Cli, reference: string, options: PullOptions, fo
   }
   await fetchObjects(cli, git, task, picks)
   for (const pick of picks) await moveBranch(git, task, pick.branch, pick.commit)
-  await noteTaken(cli, task.id, 'pulled')
+  await noteTaken(cli, attemptOf(task), 'pulled')
   const [first] = picks
   const branch = first?.branch ?? result.branch
   const branches = picks.map(pick => pick.branch)
@@ -108,7 +108,9 @@ async function fetchObjects(cli: Cli, git: Git, task: TaskJson, picks: readonly 
       ...have.map((oid): [string, string] => ['have', oid]),
       ...picks.map(({ ref }): [string, string] => ['ref', ref]),
     ])
-    const reply = await cli.client().raw({ path: `/tasks/${task.id}/bundle?${query}`, download, timeoutMs: FETCH_MS })
+    const reply = await cli
+      .client()
+      .raw({ path: `/tasks/${attemptOf(task)}/bundle?${query}`, download, timeoutMs: FETCH_MS })
     if (reply.status === 204) return
     const found = (await git(['rev-parse', '--git-path', 'objects'])).stdout.trimEnd()
     await unpackBundle(download, {

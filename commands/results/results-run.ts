@@ -9,7 +9,7 @@ import { sanitize } from '../../src/text/sanitize.ts'
 import { type Cli, type Format, print, printJson, say } from '../cli/cli.ts'
 import { paintedDiff, paintOf } from '../cli/colour.ts'
 import { plainEnv, userGit } from '../cli/git.ts'
-import { noteTaken } from './taken.ts'
+import { attemptOf, noteTaken } from './taken.ts'
 
 const FETCH_MS = 600_000
 /** Bytes as the task wrote them, whatever the user's `apply.whitespace` says. */
@@ -51,7 +51,7 @@ export async function apply(cli: Cli, reference: string, format: Format): Promis
   const git = userGit(cli, cli.cwd)
   const top = await git(['rev-parse', '--show-toplevel'])
   if (top.exitCode !== 0) throw new TdfError('NO_REPOSITORY', `${cli.cwd} is not a git work tree`)
-  await withPatch(cli, task.id, false, async file => {
+  await withPatch(cli, attemptOf(task), false, async file => {
     const inTop = userGit(cli, top.stdout.trimEnd())
     if ((await readFile(file)).length > 0) {
       const fits = await inTop([...APPLY, '--check', file])
@@ -64,7 +64,7 @@ export async function apply(cli: Cli, reference: string, format: Format): Promis
       const applied = await inTop([...APPLY, file])
       if (applied.exitCode !== 0) throw new TdfError('APPLY_CONFLICT', sanitize(applied.stderr).trim())
     }
-    await noteTaken(cli, task.id, 'applied')
+    await noteTaken(cli, attemptOf(task), 'applied')
     if (format === 'json' || format === 'ndjson') return printJson(cli, task)
     const files = task.result?.filesChanged ?? 0
     say(cli, files === 0 ? 'there was nothing to apply' : `applied to ${files} files, uncommitted`)

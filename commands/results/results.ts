@@ -1,16 +1,15 @@
 /** The work of a task, from the daemon's own copy: `diff`, `apply`, `pull`, `push`, `shell`. */
 import { Command } from 'commander'
+import { ATTEMPT, TASK } from '../cli/arguments.ts'
 import { type Cli, formatOf } from '../cli/cli.ts'
 import { examples } from '../cli/examples.ts'
 import type { PullOptions } from './pull-run.ts'
 import type { PushOptions } from './push-run.ts'
 
-const TASK = 'an id, four or more of its first characters, @last or @last-failed'
-
 export function diffCommand(cli: Cli): Command {
   return new Command('diff')
     .description('what a task changed')
-    .argument('<task>', TASK)
+    .argument('<task>', ATTEMPT)
     .option('--stat', 'files and counts only')
     .addHelpText('after', examples('diff'))
     .action(async (reference: string, options: { stat?: boolean }, command: Command) => {
@@ -22,7 +21,7 @@ export function diffCommand(cli: Cli): Command {
 export function applyCommand(cli: Cli): Command {
   return new Command('apply')
     .description("put a task's changes into the work tree of the current repository, uncommitted")
-    .argument('<task>', TASK)
+    .argument('<task>', ATTEMPT)
     .addHelpText('after', examples('apply'))
     .action(async (reference: string, _options, command: Command) => {
       const { apply } = await import('./results-run.ts')
@@ -33,7 +32,7 @@ export function applyCommand(cli: Cli): Command {
 export function pullCommand(cli: Cli): Command {
   return new Command('pull')
     .description("fetch a task's commits into a branch of the current repository")
-    .argument('<task>', TASK)
+    .argument('<task>', ATTEMPT)
     .option('--branch <name>', "another name than the task's own, or the name of one that came home beside it")
     .option('--all', 'also the branches, stashes and work trees that came home beside it, as branches of their own')
     .addHelpText('after', examples('pull'))
@@ -46,7 +45,7 @@ export function pullCommand(cli: Cli): Command {
 export function pushCommand(cli: Cli): Command {
   return new Command('push')
     .description("push a task's branch from the daemon's own copy; a branch that tdf did not make is left alone")
-    .argument('<task>', TASK)
+    .argument('<task>', ATTEMPT)
     .option('--remote <name-or-url>', 'where to (default: as at the last time or at submit, else origin)')
     .option('--branch <name>', "another name than the task's own")
     .option('--pr', 'open a pull request too')

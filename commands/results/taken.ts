@@ -5,11 +5,14 @@ import type { Cli } from '../cli/cli.ts'
 /** Noted in the journal by the daemon. */
 const EVENT = 'task.taken'
 
+/** The attempt that was looked at, for what follows: a later one may have been opened meanwhile. */
+export const attemptOf = ({ id, attempt }: Pick<TaskJson, 'id' | 'attempt'>) => `${id}@${attempt}`
+
 /** Best effort: a result that was taken and not noted costs one question. */
-export async function noteTaken(cli: Cli, id: string, how: 'pulled' | 'applied'): Promise<void> {
+export async function noteTaken(cli: Cli, reference: string, how: 'pulled' | 'applied'): Promise<void> {
   await cli
     .client()
-    .raw({ method: 'POST', path: `/tasks/${id}/taken`, json: { how } })
+    .raw({ method: 'POST', path: `/tasks/${reference}/taken`, json: { how } })
     .catch(() => {})
 }
 

@@ -1,6 +1,6 @@
 /** Looking at tasks: `ls`, `show`, `why`. */
 import { Command, Option } from 'commander'
-import { collectLabel, statusOption, TASK, wholeNumber } from '../cli/arguments.ts'
+import { ATTEMPT, collectLabel, statusOption, TASK, wholeNumber } from '../cli/arguments.ts'
 import type { Cli } from '../cli/cli.ts'
 import { exampleText, LS, LS_COLUMNS, SHOW, WHY } from '../cli/examples.ts'
 import type { ListOptions } from './list-run.ts'
@@ -31,7 +31,7 @@ export function showCommand(cli: Cli): Command {
   return new Command('show')
     .alias('status')
     .description('everything about one task, with its steps and their times')
-    .argument('<task>', TASK)
+    .argument('<task>', ATTEMPT)
     .addHelpText('after', exampleText(SHOW))
     .action(async (reference: string, _options, command: Command) => {
       const { show } = await import('./list-run.ts')

@@ -1,6 +1,7 @@
 /** A task in words, for people. */
 import { formatDurationShort } from '../../src/core/duration.ts'
 import type { TaskJson } from '../../src/protocol/control.ts'
+import { attemptLines, earlierText } from '../../src/text/attempts.ts'
 import { oneLine, sanitize } from '../../src/text/sanitize.ts'
 import { ignoredText, leftOutLines, pushText, resultLine, savedText } from '../../src/text/tasks.ts'
 import { stateOf as lookOf, type Tone } from '../../src/tui/state/states.ts'
@@ -23,6 +24,8 @@ export function taskLine(task: TaskJson): string {
   if (task.push) parts.push(`  branch:   ${pushText(task.push)}`)
   if (task.push?.state === 'failed') parts.push(`  next:     tdf push ${task.id}`)
   if (task.error) parts.push(`  because:  ${oneLine(task.error.message)}`, `  next:     ${oneLine(task.error.hint)}`)
+  const earlier = earlierText(task)
+  if (earlier) parts.push(`  earlier:  ${earlier}`)
   return parts.join('\n')
 }
 
@@ -76,7 +79,9 @@ export function taskDetails(task: TaskJson, now: number): string {
     ['waiting for', task.waitingFor && oneLine(task.waitingFor)],
     ['next look', task.wakeAt && until(task.wakeAt, now)],
     ['parked until', task.parkedUntil],
-    ['attempt', task.attempt > 1 ? String(task.attempt) : null],
+    ['attempt', task.attempt > 1 ? attemptText(task) : null],
+    ['attempts', attemptLines(task)],
+    ['earlier', earlierText(task)],
     [
       'agent',
       oneLine([task.agent, session?.agentVersion, session?.model && `(${session.model})`].filter(Boolean).join(' ')),
@@ -102,6 +107,11 @@ export function taskDetails(task: TaskJson, now: number): string {
     ['error', error && `${sanitize(error.message).trim()} [${error.code}]`],
     ['next', error ? oneLine(error.hint) : task.push?.state === 'failed' ? `tdf push ${task.id}` : null],
   ])
+}
+
+function attemptText({ attempt, continued }: TaskJson): string {
+  if (continued === null) return String(attempt)
+  return `${attempt}, goes on from attempt ${continued.of} with its ${continued.resumed}`
 }
 
 function exitText({ exitCode, signal }: NonNullable<TaskJson['session']>): string {

@@ -26,6 +26,7 @@ export function copyOf(task: Task): Task {
     workspaceId: task.workspaceId,
     sessionId: task.sessionId,
     facts: task.facts,
+    continued: task.continued,
     verdict: task.verdict,
     result: task.result,
     usage: task.usage,

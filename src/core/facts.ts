@@ -28,6 +28,8 @@ export interface Facts {
   /** How often it was parked, and how often its conversation went on after an interruption. */
   parks?: number
   resumes?: number
+  /** Its agent would not go on with the conversation that it was given, and was given the files alone. */
+  rejected?: boolean
   salvage?: SalvageFacts
   saved?: boolean
   /** Its node is held for its work, which did not come home in time. */
@@ -52,6 +54,17 @@ export interface ResumeFacts {
   usages?: Record<string, Usage>
   /** The bundle that was made of it, once it was. */
   source?: { sha256: string; bytes: number }
+}
+
+/** What makes an attempt one that goes on from saved work with words of its own, by `tdf continue`. Written once. */
+export interface Continued<Change> {
+  /** The attempt whose work it goes on from. */
+  of: number
+  from: ResumeFacts
+  /** What is asked for otherwise than by the task itself. */
+  change: Change
+  /** Of the request: the same key with another hash is another wish. */
+  hash: string
 }
 
 /** The commit from which a task by url begins, and the bundle that workspaces are made from. */

@@ -1,8 +1,9 @@
 /** What a task is. A *status* says who owns it, a *step* where it is; what changes belongs to one attempt. */
-import type { Facts, Usage } from './facts.ts'
+import type { Continued, Facts, Usage } from './facts.ts'
 import type { RepoSource } from './source.ts'
 
 export type {
+  Continued,
   ExitFacts,
   Facts,
   ProgressFacts,
@@ -78,12 +79,14 @@ export interface AgentSpec {
 /** How an agent's questions for permission are answered; `ask` asks the task's user. */
 export type Permissions = 'allow' | 'deny' | 'ask'
 
-/** What was asked for. Written once at submit and the same for every attempt. */
+/** What was asked for. Written once at submit and the same for every attempt, but for what `tdf continue` asks anew. */
 export interface TaskSpec {
   /** The trace that the task is a part of, by W3C Trace Context; its agent finds it as TRACEPARENT. */
   traceparent?: string
   title: string
   prompt: string
+  /** Of an attempt that was continued, where `prompt` is what it was told: what the task was asked first. */
+  firstPrompt?: string
   agent: AgentSpec
   repo: RepoSource
   outputBranch: string
@@ -167,6 +170,7 @@ export interface Task {
   workspaceId: string | null
   sessionId: string | null
   facts: Facts
+  continued: Continued<Partial<TaskSpec>> | null
   verdict: Verdict | null
   result: TaskResult | null
   usage: Usage | null

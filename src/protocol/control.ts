@@ -1,6 +1,7 @@
 /** What the control API speaks with the CLI and the dashboard. No parser: the CLI loads it with each command. */
 import type { SavedRef } from '../core/saved.ts'
-import type { Cleanup, Status, Step, TaskResult, Verdict } from '../core/task.ts'
+import type { Cleanup, Status, Step, Verdict } from '../core/task.ts'
+import type { AttemptJson, ResultJson } from './attempts.ts'
 
 /** Headers of a list: what the next page has as `before`, and how many rows are in no page of this list. */
 export const NEXT_PAGE = 'x-tdf-next'
@@ -44,7 +45,11 @@ export interface TaskJson {
     model: string | null
   } | null
   verdict: Verdict | null
-  result: TaskResult | null
+  result: ResultJson | null
+  /** All of them, the oldest first; a later one never changes what an earlier one came to. */
+  attempts: AttemptJson[]
+  /** Set where this attempt goes on from what an earlier one saved, by `tdf continue`. */
+  continued: { of: number; resumed: 'conversation' | 'files' } | null
   /** What came home beside the result's branch. */
   saved: SavedRef[]
   /** What was in the workspace and did not come home, or not as it was. */
@@ -133,7 +138,7 @@ export interface EventJson {
   data: Record<string, unknown>
 }
 
-export type ScreenTaskJson = Omit<TaskJson, 'prompt'>
+export type ScreenTaskJson = Omit<TaskJson, 'prompt' | 'attempts'> & { attempts: Omit<AttemptJson, 'prompt'>[] }
 
 /** `GET /v1/snapshot`: what is live, what ended last, and nodes as they are at event `seq`. */
 export interface SnapshotJson {

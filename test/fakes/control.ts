@@ -111,6 +111,8 @@ function taskOf(index: number): ScreenTaskJson {
     session: null,
     verdict: null,
     result: null,
+    attempts: [],
+    continued: null,
     usage: null,
     saved: [],
     leftOut: [],

@@ -27,7 +27,7 @@ CREATE TABLE attempts (
     created_at integer not null,
     started_at integer,
     completed_at integer,
-    updated_at integer not null,
+    updated_at integer not null, continued text, continued_key text,
     primary key (task_id, attempt),
     check ((live = 1) = (step is not null) and (live = 1) = (wake_at is not null))
   ) strict, without rowid;
@@ -180,6 +180,8 @@ CREATE TABLE workspaces (
     released_at integer,
     unique (task_id, attempt, placement)
   ) strict, without rowid;
+
+CREATE UNIQUE INDEX attempts_continued on attempts (task_id, continued_key) where continued_key is not null;
 
 CREATE INDEX attempts_ended on attempts (status, completed_at) where live = 0;
 

@@ -62,6 +62,7 @@ export function aTask(change: Partial<Task> = {}): Task {
     usage: null,
     error: null,
     cleanup: null,
+    continued: null,
     engineVersion: 1,
     createdAt: 0,
     startedAt: null,

@@ -175,6 +175,6 @@ function othersThan(tasks: readonly ReadTask[], counts: Readonly<Record<string, 
 
 /** A prompt may have half a megabyte, and a screen of ten thousand tasks shows none of them. */
 function withoutPrompt(sql: Sql, task: ReadTask): ScreenTaskJson {
-  const { prompt: _, ...rest } = taskJson(sql, task)
-  return rest
+  const { prompt: _, attempts, ...rest } = taskJson(sql, task)
+  return { ...rest, attempts: attempts.map(({ prompt: _, ...attempt }) => attempt) }
 }

@@ -4,7 +4,7 @@ import { TdfError } from '../../../src/core/errors.ts'
 import { SETUP_SESSION, sessionsOf, type Task } from '../../../src/core/task.ts'
 import type { RunningEngine } from '../../build.ts'
 import { failureJson, outputOf, sessionNamed, timesOfOutput } from '../../results/output.ts'
-import { findTask } from '../tasks/find.ts'
+import { findAttempt } from '../tasks/find.ts'
 import { pushOf } from '../tasks/json.ts'
 
 export function logRoutes(engine: RunningEngine): Hono {
@@ -13,7 +13,7 @@ export function logRoutes(engine: RunningEngine): Hono {
 
   /** When which byte of it was written, as lines `MS OFFSET`; empty where it was not noted. */
   app.get('/tasks/:task/log-times', async c => {
-    const task = findTask(store.sql, c.req.param('task'))
+    const task = findAttempt(store.sql, c.req.param('task'))
     const bytes = await timesOfOutput(engine, task, sessionOf(task, c.req.query('session')), c.req.raw.signal)
     c.header('content-type', 'application/octet-stream')
     return c.body(bytes as Uint8Array<ArrayBuffer>)
@@ -21,7 +21,7 @@ export function logRoutes(engine: RunningEngine): Hono {
 
   /** Answers at most a chunk, and in `x-next-offset` where to go on. Empty when there is no more now. */
   app.get('/tasks/:task/logs', async c => {
-    const task = findTask(store.sql, c.req.param('task'))
+    const task = findAttempt(store.sql, c.req.param('task'))
     const after = Number(c.req.query('after') ?? 0)
     if (!Number.isSafeInteger(after) || after < 0) {
       throw new TdfError('BAD_REQUEST', 'after: it must be a number of bytes', { field: 'after' })
@@ -35,7 +35,7 @@ export function logRoutes(engine: RunningEngine): Hono {
 
   /** What failed and the last lines that it printed; `null` for a task that did not fail. */
   app.get('/tasks/:task/failure', async c => {
-    const task = findTask(store.sql, c.req.param('task'))
+    const task = findAttempt(store.sql, c.req.param('task'))
     return c.json(await failureJson(engine, task, { push: pushOf(store.sql, task), signal: c.req.raw.signal }))
   })
   return app

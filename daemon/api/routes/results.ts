@@ -12,7 +12,7 @@ import { bundleResult, writeDiff } from '../../results/bundles.ts'
 import { pushNow } from '../../results/push/request.ts'
 import type { Control } from '../control-parts.ts'
 import { jsonBody } from '../guard.ts'
-import { findTask } from '../tasks/find.ts'
+import { findAttempt, findTask } from '../tasks/find.ts'
 import { taskJson } from '../tasks/json.ts'
 import { isDryRun } from './tasks.ts'
 
@@ -23,14 +23,14 @@ export function resultRoutes(engine: RunningEngine, parts: Control): Hono {
   const scratch = () => path.join(parts.stateDir, 'downloads', `send-${world.random.bytes(8).toString('hex')}`)
 
   app.get('/tasks/:task/diff', async c => {
-    const task = findTask(store.sql, c.req.param('task'))
+    const task = findAttempt(store.sql, c.req.param('task'))
     const file = scratch()
     await writeDiff(await results.of(task), task, c.req.query('stat') === 'true', file)
     return sendFile(file, 'text/plain; charset=utf-8')
   })
 
   app.get('/tasks/:task/bundle', async c => {
-    const task = findTask(store.sql, c.req.param('task'))
+    const task = findAttempt(store.sql, c.req.param('task'))
     const file = scratch()
     const have = (c.req.queries('have') ?? []).filter(oid => /^[0-9a-f]{40,64}$/.test(oid))
     const wanted = c.req.queries('ref') ?? []
@@ -39,7 +39,7 @@ export function resultRoutes(engine: RunningEngine, parts: Control): Hono {
   })
 
   app.post('/tasks/:task/taken', async c => {
-    const { id: taskId, attempt } = findTask(store.sql, c.req.param('task'))
+    const { id: taskId, attempt } = findAttempt(store.sql, c.req.param('task'))
     const data = parseBody(takenBody, await jsonBody(c))
     await store.commit(() => store.append({ type: 'task.taken', taskId, attempt, data }, world.clock.now()))
     return c.body(null, 204)
@@ -77,11 +77,11 @@ export function pushRoutes(engine: RunningEngine, { pusher }: Pick<Control, 'pus
   const { store, world } = engine
   const app = new Hono()
   app.post('/tasks/:task/push', async c => {
-    const task = findTask(store.sql, c.req.param('task'))
+    const task = findAttempt(store.sql, c.req.param('task'))
     const request = parseBody(pushBody, await jsonBody(c))
     await store.commit(() => pushNow(engine, task, request, world.clock.now()))
     await pusher.now(task.id)
-    return c.json(taskJson(store.sql, findTask(store.sql, task.id)))
+    return c.json(taskJson(store.sql, findAttempt(store.sql, `${task.id}@${task.attempt}`)))
   })
   return app
 }

@@ -14,7 +14,7 @@ import { forecast } from '../../placement/forecast.ts'
 import { plannedSource } from '../../results/sources/access.ts'
 import { assertRoom, jsonBody, numberOf } from '../guard.ts'
 import { accept, freshTaskId } from '../tasks/accept.ts'
-import { findTask, recentTasks } from '../tasks/find.ts'
+import { findAttempt, findTask, isAttempt, recentTasks } from '../tasks/find.ts'
 import { eventJson, taskJson } from '../tasks/json.ts'
 import { why } from '../tasks/why.ts'
 
@@ -24,7 +24,7 @@ const EVENTS_MAX = 10_000
 export function taskRoutes(engine: RunningEngine): Hono {
   const { store } = engine
   const app = new Hono()
-  const shown = (id: string) => taskJson(store.sql, findTask(store.sql, id))
+  const shown = (reference: string) => taskJson(store.sql, findAttempt(store.sql, reference))
 
   app.post('/tasks', c => submit(engine, c, shown))
 
@@ -46,10 +46,12 @@ export function taskRoutes(engine: RunningEngine): Hono {
   })
 
   app.get('/tasks/:task', c => c.json(shown(c.req.param('task'))))
-  app.get('/tasks/:task/why', c => c.json(why(engine, findTask(store.sql, c.req.param('task')))))
+  app.get('/tasks/:task/why', c => c.json(why(engine, findAttempt(store.sql, c.req.param('task')))))
   app.get('/tasks/:task/events', c => {
-    const { id } = findTask(store.sql, c.req.param('task'))
-    return c.json(readNewestEvents(store.sql, id, EVENTS_MAX).map(eventJson))
+    const reference = c.req.param('task')
+    const { id, attempt } = findAttempt(store.sql, reference)
+    const events = readNewestEvents(store.sql, id, EVENTS_MAX)
+    return c.json(events.filter(event => !isAttempt(reference) || event.attempt === attempt).map(eventJson))
   })
 
   app.post('/tasks/:task/cancel', async c => {

@@ -1,14 +1,53 @@
-/** Task references: a full id, a prefix of four or more characters that fits one task, `@last` or `@last-failed`. */
+/**
+ * Task references: a full id, a prefix of four or more characters that fits one task, `@last` or `@last-failed`. Where a
+ * result is read, `@N` behind one names an attempt.
+ */
 import { TdfError } from '../../../src/core/errors.ts'
 import type { Sql } from '../../../src/store/sqlite/sql.ts'
 import type { Store } from '../../../src/store/store.ts'
-import { listRecent, listTasks, type ReadTask, readNewestAttempt } from '../../../src/store/tables/attempts.ts'
+import {
+  listRecent,
+  listTasks,
+  type ReadTask,
+  readAttempt,
+  readNewestAttempt,
+} from '../../../src/store/tables/attempts.ts'
 import { countTasks, findByPrefix, lastId } from '../../../src/store/tables/tasks.ts'
 
 const PREFIX_MIN = 4
 
-/** Throws NOT_FOUND or AMBIGUOUS. */
+/** The newest attempt, for what is done to a task as a whole. Throws NOT_FOUND, AMBIGUOUS, or USAGE for the name of an attempt. */
 export function findTask(sql: Sql, reference: string): ReadTask {
+  const { of, attempt } = parts(reference)
+  const task = newestOf(sql, of)
+  if (attempt === null) return task
+  throw new TdfError('USAGE', `"${reference}" names an attempt; this is done to the task: ${task.id}`, {
+    hint: `tdf show ${task.id}@${attempt}`,
+  })
+}
+
+/** The newest attempt, or the one that is named by `TASK@N`. Throws NOT_FOUND or AMBIGUOUS. */
+export function findAttempt(sql: Sql, reference: string): ReadTask {
+  const { of, attempt } = parts(reference)
+  const task = newestOf(sql, of)
+  if (attempt === null || attempt === task.attempt) return task
+  const named = readAttempt(sql, { id: task.id, attempt })
+  if (named) return named
+  const count = task.attempt === 1 ? 'one attempt' : `${task.attempt} attempts`
+  throw new TdfError('NOT_FOUND', `task ${task.id} has no attempt ${attempt}; it has ${count}`, {
+    hint: `tdf show ${task.id}`,
+  })
+}
+
+/** Whether a reference names one attempt. */
+export const isAttempt = (reference: string) => parts(reference).attempt !== null
+
+function parts(reference: string): { of: string; attempt: number | null } {
+  const [, of = reference, attempt] = /^(.+)@(\d{1,6})$/.exec(reference) ?? []
+  return { of, attempt: attempt === undefined ? null : Number(attempt) }
+}
+
+function newestOf(sql: Sql, reference: string): ReadTask {
   const task = readNewestAttempt(sql, resolve(sql, reference))
   if (task) return task
   throw new TdfError('NOT_FOUND', `there is no task "${reference}"`)

@@ -2,13 +2,15 @@
 import { savedOf } from '../../../src/core/saved.ts'
 import { refOf } from '../../../src/core/source.ts'
 import type { Task } from '../../../src/core/task.ts'
+import type { AttemptJson, CheckJson } from '../../../src/protocol/attempts.ts'
 import type { EventJson, NodeJson, TaskJson } from '../../../src/protocol/control.ts'
 import type { Sql } from '../../../src/store/sqlite/sql.ts'
-import { usagesBefore } from '../../../src/store/tables/attempts.ts'
+import { readAttempts, usagesBefore } from '../../../src/store/tables/attempts.ts'
 import type { JournalEvent } from '../../../src/store/tables/journal.ts'
 import { type ReadNode, readNode } from '../../../src/store/tables/nodes.ts'
 import { readPush } from '../../../src/store/tables/pushes.ts'
 import { machineCost, readWorkspace } from '../../../src/store/tables/slots.ts'
+import { newestKey } from '../../../src/store/tables/tasks.ts'
 import { sum } from '../../engine/rules/usage.ts'
 
 export function taskJson(sql: Sql, task: Task): TaskJson {
@@ -19,12 +21,12 @@ export function taskJson(sql: Sql, task: Task): TaskJson {
     id: task.id,
     attempt: task.attempt,
     title: spec.title,
-    prompt: spec.prompt,
+    prompt: spec.firstPrompt ?? spec.prompt,
     agent: spec.agent.name,
     repo: {
       url: spec.repo.url,
       ref: refOf(spec.repo),
-      baseCommit: spec.repo.baseCommit ?? task.facts.source?.commit ?? task.facts.salvage?.baseCommit ?? null,
+      baseCommit: spec.repo.baseCommit ?? baseOf(task),
     },
     outputBranch: spec.outputBranch,
     labels: spec.labels,
@@ -40,7 +42,9 @@ export function taskJson(sql: Sql, task: Task): TaskJson {
     workspace: workspaceOf(sql, task),
     session: sessionOf(task),
     verdict: task.verdict,
-    result: task.result,
+    result: task.result && { ...task.result, check: checkOf(task) },
+    attempts: attemptsOf(sql, task).map(attemptJson),
+    continued: continuedOf(task),
     saved: work?.saved.map(one => ({ ...one })) ?? [],
     leftOut: work?.leftOut.map(({ path, bytes, reason }) => ({ path, bytes, reason })) ?? [],
     usage: task.usage,
@@ -54,6 +58,45 @@ export function taskJson(sql: Sql, task: Task): TaskJson {
     completedAt: iso(task.completedAt),
     updatedAt: iso(task.updatedAt),
   }
+}
+
+/** Where its work began, as far as it is known. */
+function baseOf({ facts: { source, salvage, resume } }: Task): string | null {
+  return source?.commit ?? salvage?.baseCommit ?? resume?.baseCommit ?? null
+}
+
+function checkOf({ result, facts, spec }: Task): CheckJson | null {
+  const { check } = result ?? {}
+  return check ? { ...check, base: facts.salvage?.baseCommit ?? spec.repo.baseCommit ?? null } : null
+}
+
+/** Most tasks have one, and that one is at hand; of a task that was just removed, too. */
+function attemptsOf(sql: Sql, task: Task): Task[] {
+  return (newestKey(sql, task.id)?.attempt ?? 1) === 1 ? [task] : readAttempts(sql, task.id)
+}
+
+function attemptJson(task: Task): AttemptJson {
+  const { attempt, status, verdict, spec, result, usage } = task
+  return {
+    attempt,
+    status,
+    verdict,
+    prompt: spec.prompt,
+    agent: spec.agent.name,
+    commit: result?.commit ?? null,
+    branch: result?.branch ?? null,
+    check: checkOf(task),
+    usage,
+    startedAt: iso(task.startedAt),
+    completedAt: iso(task.completedAt),
+  }
+}
+
+/** The conversation that is given along may be refused by the agent, which then goes on with the files. */
+function continuedOf({ continued, facts }: Task): TaskJson['continued'] {
+  if (continued === null) return null
+  const hasConversation = continued.from.resumeRef !== null && facts.rejected !== true
+  return { of: continued.of, resumed: hasConversation ? 'conversation' : 'files' }
 }
 
 function nodeOf(sql: Sql, { nodeName }: Task): TaskJson['node'] {

@@ -6,11 +6,13 @@ import { formatDurationShort } from '../../../src/core/duration.ts'
 import { awaitsSource } from '../../../src/core/facts.ts'
 import { credentialOf, isTerminal, type Task } from '../../../src/core/task.ts'
 import type { WhyJson } from '../../../src/protocol/control.ts'
+import { readAttempts } from '../../../src/store/tables/attempts.ts'
 import { type CleanupItem, cleanupsOf } from '../../../src/store/tables/cleanups.ts'
 import { openSignals } from '../../../src/store/tables/inbox.ts'
 import { limitOf } from '../../../src/store/tables/meta.ts'
 import { readNode, readNodes } from '../../../src/store/tables/nodes.ts'
 import { slotHolders } from '../../../src/store/tables/slots.ts'
+import { earlierText } from '../../../src/text/attempts.ts'
 import {
   holdersText,
   parkedPlaces,
@@ -119,7 +121,9 @@ export function whyLimited({ store, world }: Pick<Engine, 'store' | 'world'>, ta
 }
 
 function whyOver({ store }: Pick<Engine, 'store'>, task: Task): Explained {
-  const sentence = sentences.over(stateOf(task), task.error?.message ?? null)
+  const over = sentences.over(stateOf(task), task.error?.message ?? null)
+  const earlier = task.attempt === 1 ? null : earlierText({ ...task, attempts: readAttempts(store.sql, task.id) })
+  const sentence = earlier === null ? over : `${over} But ${earlier}`
   const unread = openSignals(store.sql, task).filter(({ kind }) => kind === 'followup').length
   if (unread > 0)
     return { sentence: `${sentence} ${sentences.unread(unread)}`, command: `tdf retry ${task.id} --resume` }

@@ -204,4 +204,9 @@ export const MIGRATIONS: readonly string[] = [
   create index attempts_ended on attempts (status, completed_at) where live = 0;
   create index tasks_retried on tasks (attempt) where attempt > 1;
   `,
+  `
+  alter table attempts add column continued text;
+  alter table attempts add column continued_key text;
+  create unique index attempts_continued on attempts (task_id, continued_key) where continued_key is not null;
+  `,
 ]

@@ -14,11 +14,11 @@ import {
   valuesOf,
 } from '../sqlite/fields.ts'
 import type { Row, Sql } from '../sqlite/sql.ts'
-import { TASK_COLUMNS } from './tasks.ts'
+import { askedOf, TASK_COLUMNS } from './tasks.ts'
 
 const INSERT = [TASK_ID, ...fields('attempt rev createdAt'), ...TASK_COLUMNS]
 const INSERTION = `insert into attempts (${columnsOf(INSERT)}, wakes, live) values (${holes(INSERT)}, 0, 1) on conflict do nothing`
-const WHOLE = [...fields('attempt rev wakes createdAt'), ...TASK_COLUMNS]
+const WHOLE = [...fields('attempt rev wakes createdAt', 'continued'), ...TASK_COLUMNS]
 const READ = [...fields('id', 'spec'), ...WHOLE]
 
 /** A task as read, with the count of wake-ups that its writer must still find. */
@@ -121,9 +121,25 @@ export function unsavedAttemptsOn(sql: Sql, nodeName: string): number {
   return Number(sql.one(query, nodeName)?.count)
 }
 
-/** False when it is there already; then nothing was changed. */
-export function insertAttempt(sql: Sql, task: Task): boolean {
-  return sql.run(INSERTION, ...valuesOf(task, INSERT)) === 1
+/** False when it is there already; then nothing was changed. `continuedKey` is that of the request that continues the task. */
+export function insertAttempt(sql: Sql, task: Task, continuedKey: string | null = null): boolean {
+  if (sql.run(INSERTION, ...valuesOf(task, INSERT)) !== 1) return false
+  const { id, attempt, continued } = task
+  if (continued !== null) sql.run(CONTINUATION, JSON.stringify(continued), continuedKey, id, attempt)
+  return true
+}
+
+const CONTINUATION = 'update attempts set continued = ?, continued_key = ? where task_id = ? and attempt = ?'
+
+/** The attempt that was opened by the request with this key. */
+export function findContinued(sql: Sql, id: string, key: string): ReadTask | undefined {
+  const row = sql.one(`${SELECT} where a.task_id = ? and a.continued_key = ?`, id, key)
+  return row && toTask(row)
+}
+
+/** Every attempt of a task that can be read, the oldest first. */
+export function readAttempts(sql: Sql, id: string): ReadTask[] {
+  return readable(sql.all(`${SELECT} where a.task_id = ? order by a.attempt`, id), toTask)
 }
 
 /**
@@ -199,5 +215,7 @@ export function usagesBefore(sql: Sql, key: AttemptKey): Usage[] {
 }
 
 function toTask(row: Row): ReadTask {
-  return objectOf(row, READ)
+  const task = objectOf<ReadTask>(row, READ)
+  if (task.continued !== null) task.spec = askedOf(task.spec, task.continued)
+  return task
 }

@@ -1,5 +1,5 @@
 /** Tasks: what was asked for, once, and which attempt is the newest. */
-import type { AttemptKey, TaskSpec } from '../../core/task.ts'
+import type { AttemptKey, Task, TaskSpec } from '../../core/task.ts'
 import { fields, objectOf, readable, TASK_ID } from '../sqlite/fields.ts'
 import type { Sql } from '../sqlite/sql.ts'
 
@@ -12,6 +12,11 @@ export const TASK_COLUMNS = fields(
    workspaceId sessionId verdict cleanup startedAt completedAt updatedAt engineVersion`,
   'facts result usage error',
 )
+
+/** What an attempt is asked for: what the task was, with what `tdf continue` said otherwise. */
+export function askedOf(spec: TaskSpec, continued: Task['continued']): TaskSpec {
+  return continued === null ? spec : { ...spec, ...continued.change, firstPrompt: spec.prompt }
+}
 
 export interface NewTask {
   id: string
@@ -107,15 +112,18 @@ export function readFetching(sql: Sql): { id: string; attempt: number }[] {
 
 export function readWaiting(sql: Sql): { id: string; attempt: number; spec: TaskSpec }[] {
   const rows = sql.all(
-    `select a.task_id, a.attempt, t.spec from attempts a join tasks t on t.id = a.task_id
+    `select a.task_id, a.attempt, a.continued, t.spec from attempts a join tasks t on t.id = a.task_id
      left join reservations r on r.task_id = a.task_id and r.attempt = a.attempt
      where a.live = 1 and a.step = 'node_selection' and a.status = 'queued' and r.task_id is null
        and json_type(a.facts, '$.source') is not 'null'`,
   )
-  return readable(rows, row => objectOf(row, WAITING))
+  return readable(rows, row => {
+    const { continued, spec, ...key } = objectOf<Pick<Task, 'id' | 'attempt' | 'spec' | 'continued'>>(row, WAITING)
+    return { ...key, spec: askedOf(spec, continued) }
+  })
 }
 
-const WAITING = [TASK_ID, ...fields('attempt', 'spec')]
+const WAITING = [TASK_ID, ...fields('attempt', 'spec continued')]
 
 /** Forgets a task and everything that hangs on it but its history in the journal. */
 export function deleteTask(sql: Sql, id: string): void {

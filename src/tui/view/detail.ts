@@ -1,6 +1,7 @@
 /** The upper part of an open task: its title, the facts, and the steps with their times. */
 import { formatDurationShort } from '../../core/duration.ts'
 import type { ScreenTaskJson } from '../../protocol/control.ts'
+import { earlierText } from '../../text/attempts.ts'
 import { stepTimes, took } from '../../text/events.ts'
 import { ignoredText, leftOutLines, pushText, resultLine, savedText } from '../../text/tasks.ts'
 import type { Model, Row } from '../state/model.ts'
@@ -58,6 +59,7 @@ function factsOf(model: Model, row: Row, width: number): Line[] {
         { text: task.cleanup === 'failed' ? ', cleanup failed' : '' },
       ],
     ],
+    ['earlier', earlierText(task)],
     ['why', isEnded(task) ? null : (row.why ?? why?.sentence ?? null)],
     ['', why?.estimate ?? null],
     ['do', isEnded(task) && !error ? null : (why?.command ?? null)],

@@ -151,6 +151,8 @@ export function aRow(change: Partial<ScreenTaskJson> = {}): ScreenTaskJson {
     session: null,
     verdict: null,
     result: null,
+    attempts: [],
+    continued: null,
     usage: null,
     saved: [],
     leftOut: [],

@@ -30,7 +30,7 @@ describe('a run', () => {
   it('is verified when its check passes', async () => {
     const { code, task } = await submit(COMMITS, '--check', 'test -f NOTES.md')
     expect([code, task.verdict]).toEqual([0, 'verified'])
-    expect(task.result?.check).toEqual({ command: 'test -f NOTES.md', exitCode: 0 })
+    expect(task.result?.check).toEqual({ command: 'test -f NOTES.md', exitCode: 0, base: task.repo.baseCommit })
   })
 
   it('fails when its check fails, and its work is kept', async () => {

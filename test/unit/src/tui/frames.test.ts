@@ -15,7 +15,7 @@ const result = {
   deletions: 12,
   summary: 'Updated eleven packages and the one call that had changed.',
   salvaged: false,
-  check: { command: 'npm test', exitCode: 0 },
+  check: { command: 'npm test', exitCode: 0, base: '2f1c9a0b7d6e5f4a3b2c1d0e9f8a7b6c5d4e3f2a' },
 }
 const node = { name: 'box1', provider: 'static', size: 'medium', location: 'fsn1', autoProvisioned: false }
 const session = {
