@@ -69,6 +69,31 @@ function refuseUnknown(group: Command, words: readonly string[]): void {
   group.parse([word], { from: 'user' })
 }
 
+/** A title and a prompt may be left out, too; words to complete are what was typed. */
+const MAY_BE_EMPTY = ['title', 'prompt', 'text', 'word']
+
+/** A variable of a script that is not set would name the default, such as the repository of the current folder. */
+function refuseEmpty(command: Command, path: string): void {
+  const options = [...command.options, ...(command.parent?.options ?? []), ...(command.parent?.parent?.options ?? [])]
+  const values = command.optsWithGlobals()
+  const given = [
+    ...options.map(option => ({
+      name: option.attributeName(),
+      what: `option '${option.flags}' argument`,
+      value: values[option.attributeName()],
+    })),
+    ...command.registeredArguments.map((argument, index) => ({
+      name: argument.name(),
+      what: `argument '${argument.name()}'`,
+      value: command.processedArgs[index],
+    })),
+  ]
+  const empty = given.find(
+    ({ name, value }) => !MAY_BE_EMPTY.includes(name) && [value].flat().some(text => text === ''),
+  )
+  if (empty) throw usage(`${empty.what} is empty`, `${path} --help`)
+}
+
 function namesOf(text: string): string[] {
   return text.split(',').map(name => name.trim())
 }
@@ -86,6 +111,7 @@ function adopt(cli: Cli, command: Command, path: string): void {
       getOutHelpWidth: () => cli.stdout.columns ?? HELP_WIDTH,
       getErrHelpWidth: () => cli.stdout.columns ?? HELP_WIDTH,
     })
+  if (command.commands.length === 0) command.hook('preAction', () => refuseEmpty(command, path))
   for (const child of command.commands) adopt(cli, child, `${path} ${child.name()}`)
 }
 

@@ -7,7 +7,13 @@ import type { Command } from 'commander'
 import { type Client, controlClient, type Whereabouts } from '../../src/clients/control.ts'
 import { parseDuration } from '../../src/core/duration.ts'
 import { TdfError } from '../../src/core/errors.ts'
-import { findPaths, type Paths, refuseForeignPlaces, refuseForeignSocket } from '../../src/platform/paths.ts'
+import {
+  findPaths,
+  type Paths,
+  refuseForeignPlaces,
+  refuseForeignSocket,
+  refuseTilde,
+} from '../../src/platform/paths.ts'
 import { VERSION } from '../../src/platform/version.ts'
 import { realWorld } from '../../src/platform/world.ts'
 import { jsonText, sanitize } from '../../src/text/sanitize.ts'
@@ -138,6 +144,7 @@ function socketOf(cli: Cli): Whereabouts {
     const message = `${origin}: the daemon listens at a unix socket alone, and "${named}" names none`
     throw usage(message, 'tdf --host unix:///run/tdf/tdf.sock version')
   }
+  refuseTilde(origin, named, env.HOME || homedir())
   if (named) return own(named, origin)
   const { socket, systemSocket } = paths()
   // Its folder is there as long as it runs; what is in it only its group can see.

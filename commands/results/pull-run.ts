@@ -33,7 +33,7 @@ interface Pick {
 export async function pull(cli: Cli, reference: string, options: PullOptions, format: Format): Promise<void> {
   const git = userGit(cli, cli.cwd)
   if ((await git(['rev-parse', '--git-dir'])).exitCode !== 0) {
-    throw new TdfError('NO_REPOSITORY', `${cli.cwd} is not a git repository`)
+    throw new TdfError('NO_REPOSITORY', `${cli.cwd} is not a git repository`, { hint: 'tdf pull --help' })
   }
   const task = await cli.client().call<TaskJson>({ path: `/tasks/${encodeURIComponent(reference)}` })
   const { result } = task

@@ -50,7 +50,8 @@ export async function apply(cli: Cli, reference: string, format: Format): Promis
   const task = await cli.client().call<TaskJson>({ path: `/tasks/${encodeURIComponent(reference)}` })
   const git = userGit(cli, cli.cwd)
   const top = await git(['rev-parse', '--show-toplevel'])
-  if (top.exitCode !== 0) throw new TdfError('NO_REPOSITORY', `${cli.cwd} is not a git work tree`)
+  if (top.exitCode !== 0)
+    throw new TdfError('NO_REPOSITORY', `${cli.cwd} is not a git work tree`, { hint: 'tdf apply --help' })
   await withPatch(cli, attemptOf(task), false, async file => {
     const inTop = userGit(cli, top.stdout.trimEnd())
     if ((await readFile(file)).length > 0) {
@@ -84,10 +85,10 @@ async function withPatch(cli: Cli, reference: string, stat: boolean, use: (file:
   }
 }
 
-/** Runs the command that the daemon names; its exit code is ours. */
+/** Runs the command that the daemon names, which finds its folder itself; its exit code is ours. */
 export async function shell(cli: Cli, reference: string): Promise<void> {
   const path = `/tasks/${encodeURIComponent(reference)}/shell`
   const { command } = await cli.client().call<{ command: string[] }>({ path })
   const [file = 'sh', ...args] = command
-  cli.exitCode = await runForeground(file, args, { cwd: cli.cwd, env: plainEnv(cli) })
+  cli.exitCode = await runForeground(file, args, { cwd: '/', env: plainEnv(cli) })
 }

@@ -4,6 +4,7 @@ import path from 'node:path'
 import process from 'node:process'
 import { BUILT_IN_AGENTS } from '../../src/config/schema/agents.ts'
 import type { Config } from '../../src/config/schema/schema.ts'
+import { INHERITED_VARIABLES, pickVariables } from '../../src/core/environment.ts'
 import type { AgentType } from '../../src/core/task.ts'
 import { run } from '../../src/platform/run.ts'
 import type { FindingJson } from '../../src/protocol/control.ts'
@@ -13,7 +14,7 @@ import type { Engine } from '../services.ts'
 
 type Agent = Config['agents'][string]
 
-const VERSION_MS = 20_000
+const VERSION_MS = 10_000
 const VERSION_TEXT = /\d+\.\d+[\w.+-]*/
 const MESSAGE_CHARS_MAX = 300
 /** What starts another program: its version would say nothing about that one. */
@@ -69,11 +70,15 @@ async function versionOf({ type, command }: Agent): Promise<{ version: string; p
   const [program = '', ...leading] = command
   const there = { version: 'it is there', problem: null }
   if (type === 'command' || STARTERS.includes(program.split('/').at(-1) ?? '')) return there
-  const { PATH = '', HOME = '/' } = process.env
-  const quiet = { DISABLE_AUTOUPDATER: '1', OPENCODE_DISABLE_AUTOUPDATE: '1' }
+  const env = {
+    HOME: '/',
+    ...pickVariables(process.env, INHERITED_VARIABLES),
+    DISABLE_AUTOUPDATER: '1',
+    OPENCODE_DISABLE_AUTOUPDATE: '1',
+  }
   // What makes it speak ACP is no part of this question: gemini, qwen and cline would wait for a client.
   const args = type === 'acp' ? ['--version'] : [...leading, '--version']
-  const asked = await run(program, args, { cwd: '/', env: { PATH, HOME, ...quiet }, timeoutMs: VERSION_MS })
+  const asked = await run(program, args, { cwd: '/', env, timeoutMs: VERSION_MS, ownGroup: true })
   if (asked.exitCode === 0)
     return { version: VERSION_TEXT.exec(asked.stdout + asked.stderr)?.[0] ?? there.version, problem: null }
   const said = asked.stderr.trim().split('\n')[0]?.slice(0, MESSAGE_CHARS_MAX) || 'without a word'

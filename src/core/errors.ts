@@ -149,10 +149,17 @@ export class TdfError extends Error {
   }
 }
 
+/** No space left on the device, or none of a user's quota (errno(3)). */
+const FULL = ['ENOSPC', 'EDQUOT']
+const FULL_RETRY_MS = 30_000
+
 /** Whatever was thrown, as one of ours. What has no row is a bug of ours and keeps its cause. */
 export function asTdfError(thrown: unknown): TdfError {
   if (thrown instanceof TdfError) return thrown
   const message = thrown instanceof Error ? thrown.message : String(thrown)
+  if (thrown instanceof Error && 'code' in thrown && FULL.includes(String(thrown.code))) {
+    return new TdfError('DISK_FULL', `a disk is full: ${message}`, { cause: thrown, retryAfterMs: FULL_RETRY_MS })
+  }
   return new TdfError('BUG', message, { cause: thrown })
 }
 

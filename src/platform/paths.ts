@@ -34,7 +34,7 @@ const SOCKET_BYTES_MAX = 107
 /** `TDF_HOME`, else systemd's folders for a unit of ours, else the machine's (root or `TDF_SYSTEM=1`), else XDG. */
 export function findPaths(from: Surroundings = here()): Paths {
   const { env } = from
-  for (const name of ['TDF_HOME', 'TDF_CONFIG']) refuseTilde(name, from)
+  for (const name of ['TDF_HOME', 'TDF_CONFIG']) refuseTilde(name, env[name], from.homeDir)
   const paths = env.TDF_HOME ? homePaths(resolve(env.TDF_HOME)) : isSystem(from) ? systemPaths() : userPaths(from)
   if (paths.kind !== 'home') preferSystemdFolders(paths, env)
   if (env.TDF_CONFIG) paths.configFile = resolve(env.TDF_CONFIG)
@@ -49,12 +49,14 @@ export function findPaths(from: Surroundings = here()): Paths {
 }
 
 /** A shell expands `~` only where it is not quoted; as it stands it would be a folder of that name right here. */
-function refuseTilde(name: string, { env, homeDir }: Surroundings): void {
-  const [, rest] = /^~(?:\/(.*))?$/.exec(env[name] ?? '') ?? []
-  if (!env[name]?.startsWith('~')) return
-  const meant = env[name] === '~' ? homeDir : rest === undefined ? join(homeDir, '.tdf') : join(homeDir, rest)
-  const message = `${name} is "${env[name]}": the shell did not expand the ~, as in quotes`
-  throw new TdfError('CONFIG_INVALID', message, { hint: `export ${name}=${meant}` })
+export function refuseTilde(name: string, value: string | undefined, homeDir: string): void {
+  if (!value?.startsWith('~')) return
+  const [, rest] = /^~(?:\/(.*))?$/.exec(value) ?? []
+  const meant = value === '~' ? homeDir : rest === undefined ? join(homeDir, '.tdf') : join(homeDir, rest)
+  const message = `${name} is "${value}": the shell did not expand the ~, as in quotes`
+  throw new TdfError('CONFIG_INVALID', message, {
+    hint: name.startsWith('--') ? `tdf ${name} ${meant} version` : `export ${name}=${meant}`,
+  })
 }
 
 function here(): Surroundings {

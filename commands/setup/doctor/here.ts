@@ -74,8 +74,8 @@ function isAtLeast(version: string, [major, minor]: readonly [number, number]): 
 }
 
 const STATUS_MS = 5_000
-/** It looks at its database before it answers. */
-const EXAMINE_MS = 20_000
+/** The daemon looks at its database and asks each agent for its version, which may take 10 s, before it answers. */
+const EXAMINE_MS = 60_000
 
 /**
  * Whether the daemon answers, whether nodes could reach it, and its own findings. Throws when there is none, with its

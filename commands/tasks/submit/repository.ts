@@ -128,7 +128,8 @@ async function topOf(git: Git, local: string, given: string): Promise<string> {
       hint: remedy,
     })
   }
-  const why = isThere ? ((found?.stderr || tree?.stderr)?.trim().split('\n')[0] ?? '') : 'there is no such folder'
+  const missing = given.startsWith('~') ? 'the shell did not expand the ~, as in quotes' : 'there is no such folder'
+  const why = isThere ? ((found?.stderr || tree?.stderr)?.trim().split('\n')[0] ?? '') : missing
   throw new TdfError('NO_REPOSITORY', `${given} is not a git repository (${why})`, {
     hint: isThere ? `git -C ${quoted(local)} init` : 'tdf submit --help',
   })

@@ -126,7 +126,7 @@ function sendBody(body: unknown): { text: string; close: boolean; deliveryId: st
   if (!idPattern.test(deliveryId)) {
     throw new TdfError('BAD_REQUEST', 'deliveryId: must be letters, digits, ".", "_" or "-"', { field: 'deliveryId' })
   }
-  if (text === '' && !close) throw new TdfError('EMPTY_PROMPT', 'there is nothing to send')
+  if (text === '' && !close) throw new TdfError('EMPTY_PROMPT', 'there is nothing to send', { hint: 'tdf send --help' })
   return { text, close, deliveryId }
 }
 

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { asTdfError, TdfError } from '../../core/errors.ts'
 import { makeFolder, moveDurable, syncPath } from '../../platform/files.ts'
 import { markRestored } from '../tables/meta.ts'
+import { storageError } from './group-commit.ts'
 import { MIGRATIONS } from './migrations.ts'
 import { openSql, type Sql } from './sql.ts'
 
@@ -17,7 +18,10 @@ export interface Finding {
 
 const PROBLEMS_MAX = 100
 
-/** Reads it through and changes nothing that is in it. Throws NOT_FOUND. */
+/**
+ * Reads it through and changes nothing that is in it. Throws NOT_FOUND, and DISK_FULL or STATE_UNWRITABLE where the place
+ * does not let it be read: a log beside it takes room before it can be.
+ */
 export function inspect(file: string): Finding {
   if (!existsSync(file)) throw new TdfError('NOT_FOUND', `there is no file ${file}`, { hint: 'tdf db --help' })
   let sql: Sql | undefined
@@ -25,6 +29,8 @@ export function inspect(file: string): Finding {
     sql = openSql(file)
     return { file, ...look(sql) }
   } catch (thrown) {
+    const refused = storageError(thrown)
+    if (['DISK_FULL', 'STATE_UNWRITABLE'].includes(refused.code)) throw refused
     return { file, schema: 0, tasks: 0, problems: [`it cannot be read: ${asTdfError(thrown).message}`] }
   } finally {
     sql?.close()
@@ -114,12 +120,20 @@ export function backUp(sql: Sql, stateDir: string, name: string): string {
   return target
 }
 
+/** Whole or not at all. Throws DISK_FULL or STATE_UNWRITABLE where SQLite names the place. */
 export function writeCopy(sql: Sql, target: string): void {
-  rmSync(`${target}.part`, { force: true })
-  sql.run('vacuum into ?', `${target}.part`)
-  chmodSync(`${target}.part`, 0o600)
-  syncPath(`${target}.part`)
-  moveDurable(`${target}.part`, target)
+  const part = `${target}.part`
+  rmSync(part, { force: true })
+  try {
+    sql.run('vacuum into ?', part)
+    chmodSync(part, 0o600)
+    syncPath(part)
+    moveDurable(part, target)
+  } catch (thrown) {
+    rmSync(part, { force: true })
+    const refused = storageError(thrown)
+    throw refused.code === 'BUG' ? thrown : refused
+  }
 }
 
 export function databaseBytes(sql: Sql): number {

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { expect, it } from 'vitest'
+import { identify } from '../../../../src/platform/process.ts'
 import type { FindingJson } from '../../../../src/protocol/control.ts'
 import { cli, cliWith } from '../../../support/cli.ts'
 import { makeHome, until } from '../../../support/daemon/home.ts'
@@ -68,6 +69,28 @@ command = ["not-there-at-all"]
     })
     const message = 'opencode --version fails (1): it needs a newer node'
     expect(after['agent opencode']).toMatchObject({ state: 'warn', message })
+  } finally {
+    await own.remove()
+  }
+})
+
+it('tells of all others where one does not answer, and leaves nothing of that one behind', async () => {
+  const own = makeHome('[agents.stuck]\ntype = "acp"\ncommand = ["stuck"]\n')
+  try {
+    const bin = path.join(own.dir, 'bin')
+    mkdirSync(bin)
+    // A child that holds its output, as a launcher and its program do.
+    writeFileSync(path.join(bin, 'stuck'), `#!/bin/sh\nsleep 3600.5 & echo $! > ${own.dir}/child; wait\n`, {
+      mode: 0o755,
+    })
+    writeFileSync(path.join(bin, 'codex'), '#!/bin/sh\necho "$LANG codex-cli 0.169.0"\n', { mode: 0o755 })
+    await own.start({ PATH: `${bin}:${process.env.PATH}` })
+    const found: FindingJson[] = JSON.parse((await cli(own, 'doctor', '--json')).out)
+    const about = (name: string) => found.find(({ check }) => check === `agent ${name}`)
+    expect(about('stuck')).toMatchObject({ state: 'warn', message: 'stuck --version does not end within 10 s' })
+    expect(about('codex')?.message).toMatch(/^0\.169\.0/)
+    const child = readFileSync(path.join(own.dir, 'child'), 'utf8').trim()
+    await until('its child has ended', () => identify(Number(child)) === null)
   } finally {
     await own.remove()
   }

@@ -65,3 +65,34 @@ describe('a prompt that begins with a dash', () => {
     expect([code, err]).toEqual([2, expect.stringContaining('--prompt')])
   })
 })
+
+describe('an empty value, as of a variable that is not set, is refused:', () => {
+  it.each([
+    ['--repo', ['submit', '--repo', '', '-n', '--', 'true']],
+    ['--node', ['submit', '--node', '', '-n', '--', 'true']],
+    ['--check', ['submit', '--check=', '-n', '--', 'true']],
+    ['--idempotency-key', ['submit', '--idempotency-key', '', '--', 'true']],
+    ['--idempotency-key', ['submit', '--idempotency-key', '  ', '--', 'true']],
+    ['--host', ['--host', '', 'ls']],
+    ['--columns', ['ls', '--columns', '']],
+    ["'task'", ['show', '']],
+    ["'task'", ['cancel', 'nonesuch', '--', '']],
+    ["'node'", ['node', 'show', '']],
+    ["'name'", ['secret', 'rm', '']],
+  ])('%s of tdf %j', async (named, words) => {
+    const { code, err } = await tdfWith(home, { cwd: repo.dir }, ...words)
+    expect([code, err]).toEqual([2, expect.stringMatching(new RegExp(`^error: .*${named}.*(is|be) empty`))])
+  })
+
+  it('a title may be left out, too, and a word to complete is what was typed', async () => {
+    const plan = await tdfWith(home, { cwd: repo.dir }, 'submit', '--title', '', '-n', '--', 'true')
+    expect([plan.code, (await tdf(home, 'complete', '--', 'show', '')).code]).toEqual([0, 0])
+  })
+
+  it('a message without a word is refused with the help of the command', async () => {
+    const id = await submit('--', 'sleep', '600')
+    const { code, err } = await tdf(home, 'send', id, '')
+    expect([code, err]).toEqual([2, expect.stringContaining('hint: tdf send --help')])
+    await tdf(home, 'cancel', id)
+  })
+})

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { TaskJson } from '../../../../src/protocol/control.ts'
-import { makeRepository, tdf } from '../../../support/daemon/home.ts'
+import { makeRepository, tdf, until } from '../../../support/daemon/home.ts'
 import { withDaemon } from '../../../support/daemon/with-daemon.ts'
 
 const { home, repo } = withDaemon()
@@ -32,6 +32,15 @@ describe('in a folder that was deleted', () => {
     const { code, out } = gone('$TDF submit -q --repo $REPO --wait -- true')
     expect(code).toBe(0)
     expect(out).toMatch(/^\w+\n$/)
+  })
+
+  it('a shell is opened in the workspace', async () => {
+    const { out } = shell('$TDF submit -q --repo $REPO -- sleep 600')
+    const id = out.trim()
+    await until('it runs', async () => (await home.task(id)).step === 'running')
+    const { dir, ...ran } = gone(`echo pwd | $TDF shell ${id}`)
+    expect(ran).toMatchObject({ code: 0, out: expect.stringContaining(`/workspaces/${id}-1-1/`) })
+    await tdf(home, 'cancel', id)
   })
 
   it.each(['submit -- true', 'pull @last', 'apply @last'])('tdf %s names the folder', words => {

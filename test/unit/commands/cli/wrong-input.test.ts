@@ -1,10 +1,9 @@
 /** Wrong input and a bad place to run: a clear error with a way out, and nothing is lost. */
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type Home, hasEnded, makeHome, makeRepository, tdf, tdfWith, until } from '../../../support/daemon/home.ts'
-import { whereRoot } from '../../../support/where.ts'
 
 let repo: ReturnType<typeof makeRepository>
 beforeAll(() => {
@@ -163,52 +162,6 @@ describe('a daemon', () => {
     await home.kill(await home.start())
     await home.start()
     expect((await tdf(home, 'daemon', 'status')).code).toBe(0)
-  })
-
-  // Only root may make a disk that is full.
-  whereRoot('a full disk', () => {
-    it('on a full disk says so, also in why and errors, accepts nothing it cannot keep, and goes on with room', async () => {
-      const home = newHome('[disk]\nlow = "0B"\nreserve = "0B"\n')
-      const state = path.join(home.dir, 'state')
-      mkdirSync(state)
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', state])
-      try {
-        const daemon = await home.start()
-        chmodSync(state, 0o700)
-        const submit = () => tdf(home, 'submit', '--repo', repo.dir, '--json', '--node', 'local', '--', 'true')
-        const before = JSON.parse((await submit()).out)
-        await until('the first is over', async () => (await home.task(before.id)).step === null)
-        const running = await tdf(home, 'submit', '--repo', repo.dir, '-q', '--node', 'local', '--', 'sleep', '600')
-        const id = running.out.trim()
-        await until('it runs', async () => (await home.task(id)).step === 'running')
-        const ballast = path.join(state, 'ballast')
-        try {
-          writeFileSync(ballast, Buffer.alloc(64 * 1024 * 1024))
-        } catch {
-          // It is full now.
-        }
-        const refused = await submit()
-        expect(refused.out).toBe('')
-        expect([1, 75]).toContain(refused.code)
-        expect(errorOf(refused.err).code).toBe('DISK_FULL')
-        await until('why and errors name the disk', async () => {
-          await submit()
-          const [why, errors] = [await tdf(home, 'why', id), await tdf(home, 'errors', '--json')]
-          return why.out.includes('the disk of the daemon is full') && JSON.parse(errors.out)[0]?.code === 'DISK_FULL'
-        })
-        rmSync(ballast)
-        await until('it is on record', async () => (await tdf(home, 'errors')).out.includes('it can be written again'))
-        const after = await submit()
-        expect(after.code).toBe(0)
-        expect((await home.task(before.id)).status).toBe('completed')
-        daemon.kill('SIGTERM')
-        await until('it ended', () => hasEnded(daemon))
-      } finally {
-        const agent = home.agent()
-        if (agent) process.kill(agent.pid, 'SIGKILL')
-        execFileSync('umount', ['-l', state])
-      }
-    })
   })
 })
 

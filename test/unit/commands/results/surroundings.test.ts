@@ -145,3 +145,16 @@ it.each(['~/x', '~', '~you/x'])('TDF_HOME=%s that no shell has expanded is refus
   expect(code).toBe(78)
   expect(err).toContain(`hint: export TDF_HOME=/home/you${value === '~/x' ? '/x' : value === '~' ? '' : '/.tdf'}\n`)
 })
+
+it.each([
+  ['TDF_HOST', { TDF_HOST: '~/tdf.sock' }, ['ls'], 'export TDF_HOST=/home/you/tdf.sock'],
+  ['--host', {}, ['--host', '~/tdf.sock', 'ls'], 'tdf --host /home/you/tdf.sock version'],
+])('%s with a ~ that no shell has expanded is refused', async (_, env, words, hint) => {
+  const { code, err } = await tdfWith(home, { cwd: repo.dir, env: { ...env, HOME: '/home/you' } }, ...words)
+  expect([code, err]).toEqual([78, expect.stringContaining(`hint: ${hint}\n`)])
+})
+
+it('--repo with a ~ that no shell has expanded names that', async () => {
+  const { code, err } = await tdf(home, 'submit', '--repo', '~/project', '-n', '--', 'true')
+  expect([code, err]).toEqual([1, expect.stringContaining('the shell did not expand the ~')])
+})
