@@ -1,12 +1,13 @@
 /** Repositories by url with real servers: who may read them, how often they are asked, and what of it a node sees. */
-import { execFileSync, spawnSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { EventJson, TaskJson } from '../../../../src/protocol/control.ts'
 import { type GitServer, gitServer } from '../../../support/daemon/git-server.ts'
 import { type Home, hasEnded, makeHome, makeRepository, tdf, tdfWith, until } from '../../../support/daemon/home.ts'
+import { filesWith, processesWith } from '../../../support/machines/search.ts'
 
 const TOKEN = 'tok-5d1c8e0b7a'
 const BASIC = Buffer.from(`x-access-token:${TOKEN}`).toString('base64')
@@ -62,23 +63,6 @@ async function over(id: string): Promise<TaskJson> {
 
 const events = (id: string, type: string) =>
   home.client.call<EventJson[]>({ path: `/tasks/${id}/events` }).then(all => all.filter(event => event.type === type))
-
-/** Processes that have `word` in their command line or environment. */
-function processesWith(word: string): string[] {
-  return readdirSync('/proc').filter(pid => {
-    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) return false
-    return ['cmdline', 'environ'].some(name => {
-      try {
-        return readFileSync(`/proc/${pid}/${name}`, 'latin1').includes(word)
-      } catch {
-        return false
-      }
-    })
-  })
-}
-
-const filesWith = (word: string, folder: string) =>
-  spawnSync('grep', ['-r', '-l', '-F', '-a', '-e', word, folder], { encoding: 'utf8' }).stdout
 
 describe('a private repository', () => {
   it('that may not be read fails before a slot is asked for, with the commands that mend it; then the same task completes, and no token is on the node', async () => {
@@ -147,36 +131,6 @@ describe('a private repository', () => {
     expect(err).toContain('tdf secret set')
     expect(err).not.toContain(TOKEN)
     expect(filesWith(TOKEN, home.dir)).toBe('')
-  })
-})
-
-describe('a repository by ssh', () => {
-  /** In the place of ssh(1): the last word is what the server is asked to run. */
-  function ssh(script: string): Record<string, string> {
-    const file = path.join(place, 'ssh')
-    writeFileSync(file, `#!/bin/sh\n${script}\n`)
-    chmodSync(file, 0o755)
-    return { GIT_SSH_COMMAND: file }
-  }
-  const address = () => `ssh://git@code.invalid${place}/repo.git`
-
-  it("is read with the daemon's own ssh", async () => {
-    await begin(null, () => '', ssh('for last in "$@"; do :; done; exec sh -c "$last"'))
-    const { out } = await tdf(home, 'submit', '--repo', address(), '-q', '--', 'sh', '-c', 'echo hi > hi.txt')
-    expect(await over(out.trim())).toMatchObject({
-      status: 'completed',
-      repo: { baseCommit: git('rev-parse', 'main') },
-    })
-  })
-
-  it('that refuses the key fails before a slot is asked for', async () => {
-    await begin(null, () => '', ssh('echo "git@code.invalid: Permission denied (publickey)." >&2; exit 255'))
-    const { out } = await tdf(home, 'submit', '--repo', address(), '-q', '--', 'true')
-    const id = out.trim()
-    expect(await over(id)).toMatchObject({
-      workspace: null,
-      error: { code: 'SOURCE_DENIED', hint: `git ls-remote ${address()} && tdf retry ${id}` },
-    })
   })
 })
 
