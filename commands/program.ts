@@ -63,7 +63,24 @@ const GROUPS: readonly CommandGroup[] = [
 
 export function buildProgram(cli: Cli): Command {
   const program = rootCommand(cli, GROUPS, [completeCommand, exitCodesCommand, manCommand])
-  return program.addHelpText('after', examples('tdf'))
+  return program.addHelpText('after', examples('tdf')).hook('preAction', (_, command) => {
+    if (STARTERS.includes(pathOf(command))) offerStart(cli, command)
+  })
+}
+
+/** Where a daemon that is not running is offered to be started. Commands that only look say that there is none. */
+const STARTERS = ['submit', 'watch', 'wait', 'retry', 'send', 'node add', 'secret set']
+
+const pathOf = (command: Command): string =>
+  command.parent ? `${pathOf(command.parent)} ${command.name()}`.trim() : ''
+
+/** Asked once, by the first request that finds nobody. */
+function offerStart(cli: Cli, command: Command): void {
+  let answer: Promise<boolean> | undefined
+  cli.startDaemon = () => {
+    answer ??= import('./daemon/start.ts').then(start => start.offerStart(cli, command))
+    return answer
+  }
 }
 
 /** `tdf` alone: the commands, and how the daemon is. */

@@ -18,7 +18,13 @@ import { plainEnv } from './git.ts'
 export async function confirmed(cli: Cli, command: Command, question: string): Promise<boolean> {
   if (command.optsWithGlobals<GlobalOptions>().yes) return true
   refuseUnasked(cli, command, question, ['--yes'])
-  return /^y(es)?$/i.test(await ask(cli, `${question} [y/N] `))
+  return /^y(es)?$/i.test((await ask(cli, `${question} [y/N] `)) ?? '')
+}
+
+/** For what one most likely wants: Enter is a yes, the end of the input is none. */
+export async function agreed(cli: Cli, question: string): Promise<boolean> {
+  const answer = await ask(cli, `${question} [Y/n] `)
+  return answer !== null && /^(y(es)?)?$/i.test(answer)
 }
 
 /** For what loses work: the name has to be typed, or given as `--confirm NAME`; `--yes` answers it as well. */
@@ -53,21 +59,21 @@ export function withOptions(cli: Cli, options: readonly string[]): string {
   return ['tdf', ...args.map(quoted)].join(' ')
 }
 
-/** An input that ends is no answer; throws INTERRUPTED on Ctrl-C. */
-async function ask(cli: Cli, question: string): Promise<string> {
+/** Null when the input ends, which is no answer; throws INTERRUPTED on Ctrl-C. */
+async function ask(cli: Cli, question: string): Promise<string | null> {
   const asking = createInterface({ input: cli.stdin, output: cli.stderr })
   let isInterrupted = false
   asking.on('SIGINT', () => {
     isInterrupted = true
     asking.close()
   })
-  const ended = new Promise<string>(resolve => asking.on('close', () => resolve('')))
+  const ended = new Promise<null>(resolve => asking.on('close', () => resolve(null)))
   try {
     // A question whose input ends is rejected by some versions of Node, and stays open in others.
     const answer = await Promise.race([asking.question(question), ended]).catch(() => null)
-    if (!answer) cli.stderr.write('\n')
+    if (answer === null) cli.stderr.write('\n')
     if (isInterrupted) throw new TdfError('INTERRUPTED', 'interrupted; nothing was done')
-    return (answer ?? '').trim()
+    return answer?.trim() ?? null
   } finally {
     asking.close()
   }

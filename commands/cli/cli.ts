@@ -36,6 +36,8 @@ export interface Cli {
   stderr: NodeJS.WriteStream
   paths(): Paths
   client(): Client
+  /** Set for commands that may offer to start the daemon when there is none; whether it was started. */
+  startDaemon: (() => Promise<boolean>) | undefined
   /** As `--host` and `--color` have them; undefined when they were not given. */
   host: string | undefined
   colour: ColourWhen | undefined
@@ -86,7 +88,12 @@ export function createCli(around: Surroundings, programDir: string): Cli {
     if (stderr.isTTY) stderr.write(`note: the daemon is ${sanitize(version)}, this is ${VERSION}; restart the daemon\n`)
   }
   const client = once(() =>
-    controlClient({ ...socketOf(cli), onOtherVersion, ...(cli.debug ? { onRequest: logRequests(cli) } : {}) }),
+    controlClient({
+      ...socketOf(cli),
+      onOtherVersion,
+      onAbsent: async () => (await cli.startDaemon?.()) ?? false,
+      ...(cli.debug ? { onRequest: logRequests(cli) } : {}),
+    }),
   )
   const cli: Cli = {
     args: [],
@@ -97,6 +104,7 @@ export function createCli(around: Surroundings, programDir: string): Cli {
     stderr,
     paths,
     client,
+    startDaemon: undefined,
     host: undefined,
     colour: undefined,
     debug: env.TDF_DEBUG === 'api',

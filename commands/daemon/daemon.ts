@@ -2,8 +2,8 @@
 import { Command } from 'commander'
 import { TdfError } from '../../src/core/errors.ts'
 import { realWorld, sleep } from '../../src/platform/world.ts'
-import type { DaemonStatusJson, ReloadJson } from '../../src/protocol/control.ts'
-import { type Cli, durationOf, formatOf, print, printJson, printOne, say } from '../cli/cli.ts'
+import type { DaemonStatusJson } from '../../src/protocol/control.ts'
+import { type Cli, durationOf, formatOf, printJson, printOne, say } from '../cli/cli.ts'
 import { examples } from '../cli/examples.ts'
 import { installCommand, serviceCommands, uninstallCommand } from './service.ts'
 
@@ -33,25 +33,16 @@ export function daemonCommand(cli: Cli): Command {
     .description('end it in order; tasks go on at the next start')
     .addHelpText('after', examples('daemon stop'))
     .action(async (_options, command: Command) => {
-      const { refuseSupervised, waitForEnd } = await import('./status.ts')
-      // Also one that speaks another language: its end is the remedy.
-      refuseSupervised(await cli.client().call<DaemonStatusJson>({ path: '/status', anyLevel: true }))
-      const status = await cli.client().call<DaemonStatusJson>({ method: 'POST', path: '/stop', anyLevel: true })
-      await waitForEnd(status.pid)
-      const format = formatOf(command)
-      if (format === 'json' || format === 'ndjson') printJson(cli, status)
-      else say(cli, `the daemon (pid ${status.pid}) has stopped`)
+      const { stop } = await import('./stop.ts')
+      await stop(cli, formatOf(command))
     })
   daemon
     .command('reload')
-    .description('take over a changed configuration, all of it or nothing')
+    .description('take over a changed configuration, and name what takes a restart')
     .addHelpText('after', examples('daemon reload'))
     .action(async (_options, command: Command) => {
-      const { file, changed, warnings } = await cli.client().call<ReloadJson>({ method: 'POST', path: '/reload' })
-      if (formatOf(command) === 'json') return printJson(cli, { file, changed, warnings })
-      for (const warning of warnings) say(cli, `warning: ${warning}`)
-      if (changed.length === 0) return print(cli, `${file}: nothing has changed`)
-      print(cli, changed.map(({ key, from, to }) => `${key}: ${from ?? 'not set'} → ${to ?? 'not set'}`).join('\n'))
+      const { reload } = await import('./stop.ts')
+      await reload(cli, formatOf(command))
     })
   daemon.addCommand(drainCommand(cli))
   daemon.addCommand(adoptCommand(cli))

@@ -30,7 +30,7 @@ export function whileDown<T>(stateDir: string, act: () => T): T {
 function existing(stateDir: string): string {
   const file = path.join(stateDir, 'tdf.db')
   if (existsSync(file)) return file
-  throw new TdfError('NOT_FOUND', `there is no database in ${stateDir}`, { hint: 'tdf daemon run' })
+  throw new TdfError('NOT_FOUND', `there is no database in ${stateDir}`, { hint: 'tdf daemon start' })
 }
 
 export function backupFiles(cli: Cli): BackupJson {

@@ -4,13 +4,11 @@ import path from 'node:path'
 import process from 'node:process'
 import { TdfError } from '../../src/core/errors.ts'
 import { createDurable, writeDurable } from '../../src/platform/files.ts'
-import { runForeground } from '../../src/platform/process.ts'
 import { realWorld } from '../../src/platform/world.ts'
 import type { Unit } from '../../src/systemd/unit.ts'
 import { STARTED, unitsOf } from '../../src/systemd/units.ts'
 import { quoted } from '../cli/arguments.ts'
 import { type Cli, type Format, printOne, say } from '../cli/cli.ts'
-import { plainEnv } from '../cli/git.ts'
 import {
   must,
   type Place,
@@ -61,7 +59,7 @@ function sayLeftOut(cli: Cli, user: string): void {
 /** sd_booted(3): this folder is there exactly when systemd is the machine's manager. */
 function refuseWithoutSystemd({ scope }: Place): void {
   if (!existsSync('/run/systemd/system')) {
-    throw new TdfError('SERVICE_FAILED', 'systemd does not manage this machine', { hint: 'tdf daemon run' })
+    throw new TdfError('SERVICE_FAILED', 'systemd does not manage this machine', { hint: 'tdf daemon start' })
   }
   if (scope === 'system' && process.getuid?.() !== 0) {
     const message = 'the service of the machine is installed by root'
@@ -144,28 +142,9 @@ export async function uninstall(cli: Cli, chosen: ScopeOptions, format: Format):
   say(cli, `the service is gone; what it knew stays in ${state}`)
 }
 
-const NOT_FOUND = 127
-
 export async function control(cli: Cli, verb: 'start' | 'restart', chosen: ScopeOptions): Promise<void> {
   const { scope } = placeOf(cli, chosen)
   const hint = scope === 'user' ? 'tdf daemon install --user' : 'sudo tdf daemon install --system'
   await must(`the service did not ${verb}`, systemctl(cli, scope, verb, 'tdfd'), hint)
   say(cli, 'tdfd runs: tdf daemon status')
-}
-
-/** The terminal is the journal's: its exit code is ours. */
-export async function readJournal(
-  cli: Cli,
-  { follow = false, tail, ...chosen }: ScopeOptions & { follow?: boolean; tail: number },
-): Promise<void> {
-  const { scope } = placeOf(cli, chosen)
-  const user = scope === 'user' ? ['--user'] : []
-  const words = [...user, '--unit', 'tdfd', '--lines', String(tail), '--output', 'cat']
-  const args = [...words, follow ? '--follow' : '--no-pager']
-  const exit = await runForeground('journalctl', args, { cwd: cli.cwd, env: plainEnv(cli) })
-  if (exit === NOT_FOUND) {
-    const message = 'journalctl was not found; without systemd the daemon logs to where it was started'
-    throw new TdfError('SERVICE_FAILED', message, { hint: 'tdf daemon status' })
-  }
-  cli.exitCode = exit
 }

@@ -1,4 +1,4 @@
-/** `tdf daemon start|restart|logs`: the service by the names that one looks for here; systemd does the work. */
+/** `tdf daemon start|restart|logs`: the service by the names that one looks for here, or a process in the background. */
 import { Command, Option } from 'commander'
 import { wholeNumber } from '../cli/arguments.ts'
 import { type Cli, formatOf } from '../cli/cli.ts'
@@ -6,8 +6,8 @@ import { examples } from '../cli/examples.ts'
 import type { ScopeOptions } from './service-place.ts'
 
 const VERBS = {
-  start: 'start the service that daemon install made',
-  restart: 'end the service in order and start it anew; tasks go on',
+  start: 'start it in the background: the service that daemon install made, else a process of its own',
+  restart: 'end it in order and start it anew; tasks go on',
 } as const
 
 const LINES = 100
@@ -20,21 +20,23 @@ function verb(cli: Cli, name: keyof typeof VERBS): Command {
   return scoped(new Command(name))
     .description(VERBS[name])
     .addHelpText('after', examples(`daemon ${name}`))
-    .action(async (options: ScopeOptions) => {
+    .action(async (options: ScopeOptions, command: Command) => {
       const { control } = await import('./service-run.ts')
-      await control(cli, name, options)
+      if (options.system || options.user) return control(cli, name, options)
+      const { start } = await import('./start.ts')
+      await start(cli, name, formatOf(command))
     })
 }
 
 function logsCommand(cli: Cli): Command {
   return scoped(new Command('logs'))
-    .description('what the service wrote to the journal of the system')
+    .description('what it wrote: to the journal of the system as a service, else to a file of its state')
     .option('-f, --follow', 'go on with what it writes')
     .option('--tail <lines>', 'only the last lines, so many', wholeNumber, LINES)
     .addHelpText('after', examples('daemon logs'))
     .action(async (options: ScopeOptions & { follow?: boolean; tail: number }) => {
-      const { readJournal } = await import('./service-run.ts')
-      await readJournal(cli, options)
+      const { readLog } = await import('./log.ts')
+      await readLog(cli, options)
     })
 }
 

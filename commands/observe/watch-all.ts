@@ -3,6 +3,8 @@ import type { Cli, Format } from '../cli/cli.ts'
 import { hasColour } from '../cli/colour.ts'
 import { followEvents } from './observe-run.ts'
 
+const LOOK_MS = 1_000
+
 export interface WatchAllOptions {
   format: Format
   isReadOnly: boolean
@@ -12,6 +14,11 @@ export async function watchAll(cli: Cli, { format, isReadOnly }: WatchAllOptions
   const { stdin, stdout, env } = cli
   const isScreen = stdin.isTTY && stdout.isTTY && env.TERM !== 'dumb' && (format === 'table' || format === 'wide')
   if (!isScreen) return followEvents(cli, 'now')
+  // The offer to start a daemon comes before the screen is taken; the dashboard itself waits for one that is away.
+  await cli
+    .client()
+    .call({ path: '/status', timeoutMs: LOOK_MS })
+    .catch(() => {})
   prepare(cli)
   const { tuiSettings } = await import('./tui-settings.ts')
   const [settings, { openDashboard }] = await Promise.all([tuiSettings(cli), import('../../src/tui/open.ts')])

@@ -1,10 +1,11 @@
 /**
- * Takes over a changed configuration, all of it or nothing: a file that is wrong, or a change that needs a new daemon,
- * is refused with what it is about. Deadlines that are set stay as they are.
+ * Takes over a changed configuration, as far as a running daemon can: what it reads only when it starts is named and waits for
+ * that. A file that is wrong is refused whole, with what is wrong in it. Deadlines that are set stay as they are.
  */
 import { type LoadedConfig, loadConfig } from '../../src/config/load/load.ts'
+import { withoutRestart } from '../../src/config/load/reload.ts'
+import { toConfig } from '../../src/config/schema/schema.ts'
 import { type ConfigChange, changesOf } from '../../src/config/show/describe.ts'
-import { TdfError } from '../../src/core/errors.ts'
 import type { RootLog } from '../../src/platform/log.ts'
 import type { ReloadJson } from '../../src/protocol/control.ts'
 
@@ -18,29 +19,29 @@ export interface ReloadParts {
   taken(): void
 }
 
-/** Throws CONFIG_INVALID or CONFIG_NEEDS_RESTART; then nothing has changed. */
-export function createReload({ file, env, log, loaded, taken }: ReloadParts): () => ReloadJson {
+/** Throws CONFIG_INVALID; then nothing has changed. */
+export function createReload({ file, env, log, loaded, taken: onTaken }: ReloadParts): () => ReloadJson {
   let inForce = { raw: loaded.raw, origins: loaded.origins }
   return () => {
     const next = loadConfig({ file, env })
     const changes = changesOf(inForce, next)
-    refuseRestart(changes, file)
-    replace(loaded.config, next.config)
-    inForce = next
+    const raw = withoutRestart(inForce.raw, next.raw)
+    replace(loaded.config, toConfig(raw))
+    inForce = { raw, origins: next.origins }
     log.level = loaded.config.daemon.logLevel
-    const changed = changes.map(({ key, from, to }) => ({ key, from, to }))
+    const [waiting, taken] = [changes.filter(isForRestart), changes.filter(change => !isForRestart(change))]
+    const [changed, needsRestart] = [taken.map(withoutApply), waiting.map(withoutApply)]
     log.info({ file, changed: changed.map(({ key }) => key) }, 'the configuration was taken over')
+    if (needsRestart.length > 0) log.warn({ keys: needsRestart.map(({ key }) => key) }, 'these keys take a restart')
     for (const warning of next.warnings) log.warn({}, warning)
-    taken()
-    return { file, changed, warnings: next.warnings }
+    onTaken()
+    return { file, changed, needsRestart, warnings: next.warnings }
   }
 }
 
-function refuseRestart(changes: readonly ConfigChange[], file: string): void {
-  const keys = changes.filter(({ apply }) => apply === 'restart').map(({ key }) => key)
-  if (keys.length === 0) return
-  throw new TdfError('CONFIG_NEEDS_RESTART', `${file}: ${keys.join(', ')} takes a restart; nothing was taken over`)
-}
+const isForRestart = ({ apply }: ConfigChange) => apply === 'restart'
+
+const withoutApply = ({ key, from, to }: ConfigChange) => ({ key, from, to })
 
 /** Table by table: a part that holds one sees the new values. */
 function replace(target: object, source: object): void {

@@ -9,6 +9,7 @@ import type { AgentType } from '../../src/core/task.ts'
 import { run } from '../../src/platform/run.ts'
 import type { FindingJson } from '../../src/protocol/control.ts'
 import { readNodes } from '../../src/store/tables/nodes.ts'
+import { AGENT_INSTALLS, noAgentText } from '../../src/text/agents.ts'
 import { isOnPath } from '../host/programs.ts'
 import type { Engine } from '../services.ts'
 
@@ -19,10 +20,6 @@ const VERSION_TEXT = /\d+\.\d+[\w.+-]*/
 const MESSAGE_CHARS_MAX = 300
 /** What starts another program: its version would say nothing about that one. */
 const STARTERS = ['npx', 'bunx', 'uvx', 'node', 'sh', 'bash', 'env', 'docker']
-const INSTALL: Record<string, string> = {
-  claude: 'npm install -g @anthropic-ai/claude-code',
-  codex: 'npm install -g @openai/codex',
-}
 
 export async function checkAgents(engine: Engine): Promise<FindingJson[]> {
   const { config, providers } = engine
@@ -35,9 +32,7 @@ export async function checkAgents(engine: Engine): Promise<FindingJson[]> {
   // An agent that is not configured, or that is installed with its first task, may be missing.
   const missing = agents.filter(([name, agent]) => !isThere(agent) && isWanted(config, name, agent))
   if (found.length === 0 && missing.length === 0) {
-    const names = agents.map(([name]) => name).join(', ')
-    const message = `none of ${names} is on the PATH of the daemon; any program runs behind "--"`
-    return [{ check: 'agents', state: 'warn', message, hint: 'tdf submit --help' }]
+    return [{ check: 'agents', state: 'warn', message: noAgentText('the PATH of the daemon'), hint: 'tdf submit --help' }]
   }
   const looked = await Promise.all(found.map(([name, agent]) => present(engine, name, agent)))
   return [...looked, ...missing.map(([name, agent]) => absent(config, name, agent, searchPath))]
@@ -49,7 +44,7 @@ const isWanted = ({ runner }: Config, name: string, { install }: Agent) =>
 function absent({ runner }: Config, name: string, { type, command }: Agent, searchPath: string): FindingJson {
   const isDefault = name === runner.agent
   const message = `${command[0]}${isDefault ? ', of the default agent,' : ''} is not on the PATH of the daemon: ${searchPath}`
-  const hint = INSTALL[type] ?? 'tdf config show --origin'
+  const hint = AGENT_INSTALLS[type] ?? 'tdf config show --origin'
   return { check: `agent ${name}`, state: isDefault ? 'fail' : 'warn', message, hint }
 }
 

@@ -58,6 +58,8 @@ export interface Whereabouts {
   service?: string
   /** Called once when that is so. */
   onWait?(): void
+  /** Called when nobody listens at the first request; true when a daemon was started, so that the request is sent again. */
+  onAbsent?(): Promise<boolean>
   /** Told the version of the daemon with the first answer, when it is another than ours. */
   onOtherVersion?(version: string): void
   /** Called with each request as it goes out; returns the callback for its status, or for what came instead of an answer. */
@@ -79,8 +81,15 @@ export function controlClient(where: Whereabouts): Client {
     isKnown = true
   }
 
-  const send = (request: Request) =>
-    isKnown || where.service === undefined ? sendOnce(request) : whenStarted(where, request, sendOnce)
+  async function send(request: Request): Promise<http.IncomingMessage> {
+    if (isKnown) return sendOnce(request)
+    try {
+      return await (where.service === undefined ? sendOnce(request) : whenStarted(where, request, sendOnce))
+    } catch (thrown) {
+      if (!isNoDaemon(thrown) || !(await where.onAbsent?.())) throw thrown
+      return sendOnce(request)
+    }
+  }
 
   async function sendOnce(request: Request): Promise<http.IncomingMessage> {
     const { method = 'GET', path, json, headers = {}, upload, signal } = request
@@ -175,7 +184,7 @@ async function whenStarted<T>(
     try {
       return await send(request)
     } catch (thrown) {
-      if (!isAbsent(thrown) || clock.mono() >= until) throw thrown
+      if (!isNoDaemon(thrown) || clock.mono() >= until) throw thrown
       if (isFirst) where.onWait?.()
       await sleep(clock, STARTS_LOOK_MS, request.signal)
     }
@@ -183,7 +192,7 @@ async function whenStarted<T>(
 }
 
 /** Nobody listens: what a daemon that starts looks like from outside. */
-function isAbsent(thrown: unknown): boolean {
+export function isNoDaemon(thrown: unknown): boolean {
   const { cause } = thrown instanceof TdfError ? thrown : {}
   return cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ECONNREFUSED')
 }

@@ -53,12 +53,11 @@ export const ERRORS = {
   UNAUTHORIZED: row('permanent', 4, 401, 'tdf doctor'),
   TOO_MANY_REQUESTS: row('wait', 75, 429, 'tdf daemon status'),
   // The place it runs in
-  DAEMON_UNREACHABLE: row('transient', 69, 503, 'tdf daemon run'),
+  DAEMON_UNREACHABLE: row('transient', 69, 503, 'tdf daemon start'),
   DAEMON_RUNNING: row('permanent', 75, 409, 'tdf daemon status'),
   DAEMON_STOPPING: row('wait', 75, 503, 'tdf daemon status'),
   VERSION_SKEW: row('permanent', 1, 500, 'tdf daemon stop'),
   CONFIG_INVALID: row('permanent', 78, 400, 'tdf config check'),
-  CONFIG_NEEDS_RESTART: row('permanent', 78, 409, 'tdf config show --origin'),
   PLACE_UNTRUSTED: row('permanent', 78, 500, 'tdf config path'),
   STATE_LOCKED: row('permanent', 75, 409, 'tdf daemon status'),
   STATE_CORRUPT: row('permanent', 78, 500, 'tdf db check'),

@@ -41,7 +41,7 @@ export function readInstall(stateDir: string, random: Random, machineId = readMa
  */
 export function adoptInstall(stateDir: string, machineId = readMachineId()): string {
   const file = path.join(stateDir, 'install.json')
-  if (!existsSync(file)) throw new TdfError('NOT_FOUND', `there is no ${file} to adopt`, { hint: 'tdf daemon run' })
+  if (!existsSync(file)) throw new TdfError('NOT_FOUND', `there is no ${file} to adopt`, { hint: 'tdf daemon start' })
   const stored = read(file)
   writeDurable(file, `${JSON.stringify({ ...stored, machineId })}\n`)
   return stored.id

@@ -184,9 +184,17 @@ export interface DaemonStatusJson {
 }
 
 /** What a reload took over; a reload that is refused changes nothing. */
+interface ChangedKeyJson {
+  key: string
+  from: string | null
+  to: string | null
+}
+
 export interface ReloadJson {
   file: string
-  changed: { key: string; from: string | null; to: string | null }[]
+  changed: ChangedKeyJson[]
+  /** What the running daemon goes on with as it was. */
+  needsRestart: ChangedKeyJson[]
   warnings: string[]
 }
 

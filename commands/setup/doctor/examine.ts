@@ -34,7 +34,9 @@ export async function doctor(cli: Cli, { bundle }: DoctorOptions, command: Comma
   if (shape.format === 'json') return printJson(cli, found)
   printList(cli, shape, found, { columns, id: ({ check }) => check })
   if (shape.format !== 'table' && shape.format !== 'wide') return
-  for (const { check, hint, state } of found) if (state !== 'ok' && hint) print(cli, `\n${check}\n  hint: ${hint}`)
+  for (const { check, hint, state, message } of found) {
+    if (state !== 'ok' && hint) print(cli, ['', check, ...message.split('\n').slice(1), `  hint: ${hint}`].join('\n'))
+  }
 }
 
 /** What was found stands in the bundle: nothing of it changes the exit code. */
@@ -66,5 +68,6 @@ const TONES = { ok: 'good', warn: 'wait', fail: 'bad' } as const
 const columns: readonly Column<FindingJson>[] = [
   { title: 'CHECK', of: ({ check }) => oneLine(check) },
   { title: 'STATE', of: ({ state }) => WORDS[state], tone: ({ state }) => TONES[state] },
-  { title: 'WHAT', of: ({ message }) => oneLine(message), flexible: true },
+  // What has more lines is shown whole below the table.
+  { title: 'WHAT', of: ({ message }) => oneLine(message.split('\n')[0] ?? ''), flexible: true },
 ]

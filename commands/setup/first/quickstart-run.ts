@@ -1,18 +1,15 @@
 /** A daemon in a temporary home, a small repository, one task: shown step by step, then everything is taken away. */
-import { closeSync, openSync } from 'node:fs'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import process from 'node:process'
 import { controlClient } from '../../../src/clients/control.ts'
 import { TdfError } from '../../../src/core/errors.ts'
 import { isOver } from '../../../src/core/task.ts'
-import { startDetached } from '../../../src/platform/process.ts'
-import { realWorld, sleep } from '../../../src/platform/world.ts'
 import type { DaemonStatusJson, TaskJson } from '../../../src/protocol/control.ts'
 import { progressLine } from '../../../src/text/events.ts'
 import { type Cli, print, say } from '../../cli/cli.ts'
 import { userGit } from '../../cli/git.ts'
+import { startInBackground } from '../../daemon/start.ts'
 import { waitForEnd } from '../../daemon/status.ts'
 import { diff } from '../../results/results-run.ts'
 import { takeRepository } from '../../tasks/submit/repository.ts'
@@ -21,8 +18,6 @@ import { taskLine } from '../../tasks/task-text.ts'
 import { awaitTasks, catchInterrupt, exitCodeOf } from '../../tasks/wait-run.ts'
 import { programName } from './program-name.ts'
 
-const START_MS_MAX = 20_000
-const LOOK_MS = 50
 const TASK_MS_MAX = 120_000
 
 /** The stand-in for a coding agent: no account is needed to see the journey. */
@@ -34,7 +29,7 @@ export async function quickstart(cli: Cli, keep: boolean): Promise<void> {
   const own = programName(cli)
   try {
     say(cli, `A daemon and a repository of their own, in ${home}`)
-    await startDaemon(there, home)
+    await startInBackground(there, path.join(home, 'daemon.log'))
     await makeRepository(there, path.join(home, 'repo'))
     await runTask(cli, there)
     if (keep) {
@@ -46,7 +41,7 @@ export async function quickstart(cli: Cli, keep: boolean): Promise<void> {
   }
   if (!keep && cli.exitCode === 0) {
     print(cli, 'Stopped, and nothing is left. On your own repository:')
-    print(cli, `  ${own} daemon run &\n  ${own} submit --repo . --check "npm test" --wait "fix the flaky test"`)
+    print(cli, `  ${own} daemon start\n  ${own} submit --repo . --check "npm test" --wait "fix the flaky test"`)
   }
 }
 
@@ -56,27 +51,6 @@ function inHome(cli: Cli, home: string): Cli {
   const env = { ...Object.fromEntries(own), TDF_HOME: home, TDF_CALLBACKS__LISTEN: '127.0.0.1:0' }
   const client = controlClient({ socket: path.join(home, 'run', 'tdf.sock') })
   return { ...cli, env, cwd: path.join(home, 'repo'), client: () => client }
-}
-
-async function startDaemon(cli: Cli, home: string): Promise<void> {
-  const log = path.join(home, 'daemon.log')
-  const output = openSync(log, 'a', 0o600)
-  const env = cli.env as Record<string, string>
-  startDetached(process.execPath, [path.join(cli.programDir, 'tdf.js'), 'daemon', 'run'], { cwd: home, env, output })
-  closeSync(output)
-  const { clock } = realWorld()
-  for (let waitedMs = 0; waitedMs < START_MS_MAX; waitedMs += LOOK_MS) {
-    const isUp = await cli
-      .client()
-      .call<DaemonStatusJson>({ path: '/status' })
-      .then(() => true)
-      .catch(() => false)
-    if (isUp) return
-    await sleep(clock, LOOK_MS)
-  }
-  const tail = (await readFile(log, 'utf8')).trim().split('\n').slice(-5).join('\n')
-  const message = `the daemon did not start in ${START_MS_MAX / 1000} s:\n${tail}`
-  throw new TdfError('DAEMON_UNREACHABLE', message, { hint: 'tdf config check' })
 }
 
 async function makeRepository(cli: Cli, folder: string): Promise<void> {

@@ -8,6 +8,7 @@ import type { Random } from '../../../src/platform/world.ts'
 import type { SubmitRequest } from '../../../src/protocol/submit.ts'
 import { readBundle } from '../../../src/store/tables/bundles.ts'
 import { readNode } from '../../../src/store/tables/nodes.ts'
+import { noAgentText } from '../../../src/text/agents.ts'
 import { isOnPath } from '../../host/programs.ts'
 import { pushOf } from '../../results/push/request.ts'
 import type { Engine } from '../../services.ts'
@@ -83,9 +84,7 @@ function checkBudget({ config }: Accepting, { name, type }: AgentSpec): void {
 function firstOnPath(searchPath: string): string {
   const found = ['claude', 'codex'].find(name => isOnPath(name, searchPath))
   if (found) return found
-  throw new TdfError('AGENT_UNKNOWN', 'no agent was named, and neither claude nor codex is on the PATH of the daemon', {
-    hint: 'tdf submit --help',
-  })
+  throw new TdfError('AGENT_UNKNOWN', noAgentText('the PATH of the daemon'), { hint: 'tdf doctor' })
 }
 
 function repoOf({ store }: Accepting, { repo }: SubmitRequest): RepoSource {

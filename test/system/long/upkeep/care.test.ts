@@ -94,20 +94,32 @@ describe('tdf daemon reload', () => {
     expect((await tdf(home, 'daemon', 'reload')).out).toContain('nothing has changed')
   })
 
-  it.each([
-    ['is wrong', '[runner]\nidle_timeout = "7m"\nno_such_key = 1\n', 'CONFIG_INVALID'],
-    [
-      'needs a new daemon',
-      '[runner]\nidle_timeout = "7m"\n[callbacks]\nurl = "http://x.example"\n',
-      'CONFIG_NEEDS_RESTART',
-    ],
-  ])('refuses a file that %s, and changes nothing', async (_, text, code) => {
+  it('refuses a file that is wrong, and changes nothing', async () => {
     await home.start()
-    configure(text)
+    configure('[runner]\nidle_timeout = "7m"\nno_such_key = 1\n')
     const refused = await tdf(home, 'daemon', 'reload', '--json')
-    expect([refused.code, errorOf(refused.err).code]).toEqual([78, code])
+    expect([refused.code, errorOf(refused.err).code]).toEqual([78, 'CONFIG_INVALID'])
     configure('')
     expect((await tdf(home, 'daemon', 'reload')).out).toContain('nothing has changed')
+  })
+
+  it('applies what it can, and names what takes a restart until there was one', async () => {
+    const first = await home.start()
+    configure('[runner]\nidle_timeout = "7m"\n[nodes]\nmax_workspaces = 5\n[daemon]\nmetrics_listen = "127.0.0.1:0"\n')
+    const { code, out, err } = await tdf(home, 'daemon', 'reload')
+    expect([code, out]).toEqual([0, 'runner.idle_timeout: "20m" → "7m"\n'])
+    expect(err).toBe(
+      'not yet in force, since it takes a restart:\n' +
+        '  daemon.metrics_listen: "" → "127.0.0.1:0"\n  nodes.max_workspaces: 3 → 5\n  tdf daemon restart\n',
+    )
+    const again = JSON.parse((await tdf(home, 'daemon', 'reload', '--json')).out)
+    expect([again.changed, again.needsRestart.length]).toEqual([[], 2])
+    const slots = async () => JSON.parse((await tdf(home, 'node', 'ls', '--json')).out)[0]?.maxWorkspaces
+    expect(await slots()).toBe(3)
+    await home.kill(first)
+    await home.start()
+    expect(JSON.parse((await tdf(home, 'daemon', 'reload', '--json')).out).needsRestart).toEqual([])
+    await until('the node has the slots', async () => (await slots()) === 5)
   })
 
   it('is what SIGHUP asks for, and a file that is wrong does not end the daemon', async () => {

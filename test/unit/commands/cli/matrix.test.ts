@@ -102,7 +102,10 @@ describe('without a daemon', () => {
 
   it('says so in words, too', async () => {
     const { code, err } = await cli(nobody, 'ls')
-    expect([code, err.split('\n').slice(1)]).toEqual([69, ['  hint: tdf daemon run', '  code: DAEMON_UNREACHABLE', '']])
+    expect([code, err.split('\n').slice(1)]).toEqual([
+      69,
+      ['  hint: tdf daemon start', '  code: DAEMON_UNREACHABLE', ''],
+    ])
   })
 
   it('tdf version and doctor work all the same', async () => {

@@ -77,7 +77,7 @@ export const ROWS: Record<string, Row> = {
   'node rm': look({ ok: 'a configured node stays; hetzner.test.ts removes one', wrongState: ['WRONG_STATE', 'local'] }),
   'daemon run': offline({ ok: 'every test with a home starts one; wrong-input.test.ts starts a second' }),
   'daemon status': plain(),
-  'daemon stop': { ...plain(), ok: 'the last of this file' },
+  'daemon stop': { ...plain(), ok: 'the last of this file', down: 'there is nothing to stop; starting.test.ts' },
   'daemon reload': plain(),
   'daemon drain': { ...plain(), ok: OWN_TEST('long/care.test.ts') },
   'daemon adopt': offline({ ok: OWN_TEST('long/care.test.ts') }),

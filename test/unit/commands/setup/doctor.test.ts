@@ -75,7 +75,7 @@ describe('tdf doctor', () => {
     const { code, found } = await findings({ TDF_HOST: '/nowhere/tdf.sock' })
     expect(code).toBe(1)
     expect(await expectFinding(found, 'daemon', /no socket \/nowhere\/tdf.sock \(from TDF_HOST\)/)).toBe(
-      'tdf daemon run',
+      'tdf daemon start',
     )
   })
 })
