@@ -9,7 +9,7 @@ import type { AgentType } from '../../src/core/task.ts'
 import { run } from '../../src/platform/run.ts'
 import type { FindingJson } from '../../src/protocol/control.ts'
 import { readNodes } from '../../src/store/tables/nodes.ts'
-import { AGENT_INSTALLS, noAgentText } from '../../src/text/agents.ts'
+import { KNOWN_AGENTS, noAgentText } from '../../src/text/agents.ts'
 import { isOnPath } from '../host/programs.ts'
 import type { Engine } from '../services.ts'
 
@@ -32,7 +32,9 @@ export async function checkAgents(engine: Engine): Promise<FindingJson[]> {
   // An agent that is not configured, or that is installed with its first task, may be missing.
   const missing = agents.filter(([name, agent]) => !isThere(agent) && isWanted(config, name, agent))
   if (found.length === 0 && missing.length === 0) {
-    return [{ check: 'agents', state: 'warn', message: noAgentText('the PATH of the daemon'), hint: 'tdf submit --help' }]
+    return [
+      { check: 'agents', state: 'warn', message: noAgentText('the PATH of the daemon'), hint: 'tdf submit --help' },
+    ]
   }
   const looked = await Promise.all(found.map(([name, agent]) => present(engine, name, agent)))
   return [...looked, ...missing.map(([name, agent]) => absent(config, name, agent, searchPath))]
@@ -44,7 +46,7 @@ const isWanted = ({ runner }: Config, name: string, { install }: Agent) =>
 function absent({ runner }: Config, name: string, { type, command }: Agent, searchPath: string): FindingJson {
   const isDefault = name === runner.agent
   const message = `${command[0]}${isDefault ? ', of the default agent,' : ''} is not on the PATH of the daemon: ${searchPath}`
-  const hint = AGENT_INSTALLS[type] ?? 'tdf config show --origin'
+  const hint = KNOWN_AGENTS[type]?.install ?? 'tdf config show --origin'
   return { check: `agent ${name}`, state: isDefault ? 'fail' : 'warn', message, hint }
 }
 

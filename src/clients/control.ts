@@ -81,15 +81,7 @@ export function controlClient(where: Whereabouts): Client {
     isKnown = true
   }
 
-  async function send(request: Request): Promise<http.IncomingMessage> {
-    if (isKnown) return sendOnce(request)
-    try {
-      return await (where.service === undefined ? sendOnce(request) : whenStarted(where, request, sendOnce))
-    } catch (thrown) {
-      if (!isNoDaemon(thrown) || !(await where.onAbsent?.())) throw thrown
-      return sendOnce(request)
-    }
-  }
+  const send = (request: Request) => (isKnown ? sendOnce(request) : sendFirst(where, request, sendOnce))
 
   async function sendOnce(request: Request): Promise<http.IncomingMessage> {
     const { method = 'GET', path, json, headers = {}, upload, signal } = request
@@ -170,6 +162,16 @@ function readError(body: Buffer): ErrorJson {
   }
   const message = `the daemon gave an answer that this tdf does not understand: ${body.toString('utf8').slice(0, 200)}`
   return { error: { code: 'BUG', message, hint: 'tdf version' } }
+}
+
+/** The first request waits for a daemon that is on its way, or is sent again when one was started for it. */
+async function sendFirst<T>(where: Whereabouts, request: Request, send: (request: Request) => Promise<T>): Promise<T> {
+  try {
+    return await (where.service === undefined ? send(request) : whenStarted(where, request, send))
+  } catch (thrown) {
+    if (!isNoDaemon(thrown) || !(await where.onAbsent?.())) throw thrown
+    return send(request)
+  }
 }
 
 /** Sends it as soon as somebody listens. */
