@@ -103,6 +103,9 @@ class Surroundings implements HopContext {
   callbackToken(of: Task) {
     return callbackToken(this.engine.install, of)
   }
+  get installId(): string {
+    return this.engine.install.id
+  }
   bundleFile(sha256: string) {
     return this.engine.bundleFile(sha256)
   }

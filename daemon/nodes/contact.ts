@@ -25,7 +25,7 @@ export async function handshake(engine: Engine, node: Node, signal: AbortSignal)
   const callback = { url: agents.callbackUrl(node.name) ?? engine.callbackUrl(), token }
   const { heartbeatInterval: heartbeatMs } = config.nodes
   const { logMaxBytes, salvageMaxBytes } = config.results
-  const limits = { logMaxBytes, salvageMaxBytes }
+  const limits = { logMaxBytes, salvageMaxBytes, diskLowBytes: config.disk.low }
   await client.register({ nodeName: node.name, installId: install.id, heartbeatMs, callback, limits }).catch(error => {
     // The connection is open and no agent answers: the next one is dialled anew, and starts the agent on the way.
     engine.providers[node.provider]?.hangUp?.(node)

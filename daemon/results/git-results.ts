@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
+import { SUBMODULE_REFS } from '../../src/core/source.ts'
 import { resultRefOf, type Task, type TaskResult } from '../../src/core/task.ts'
 import type { Salvaged } from '../../src/protocol/salvage.ts'
 import { pack } from './bundles.ts'
@@ -10,6 +11,7 @@ import { logFiles } from './logs.ts'
 import { missingFrom, receiveRefs } from './receive.ts'
 import { type Repository, repositories } from './repository.ts'
 import type { Results } from './results.ts'
+import { writeThin } from './sources/thin.ts'
 
 /** Under their ids: commits that are here with all that they reach. */
 export const BASES = 'refs/tdf-base'
@@ -88,6 +90,12 @@ export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: Gi
       return repository.alone(() => pack(repository, resume, file))
     },
     packFile,
+    async thin(task, whole, have) {
+      const repository = await of(task)
+      await mkdir(packs, { recursive: true, mode: 0o700 })
+      await repository.alone(() => takeBase(repository, task, bundleFile))
+      return writeThin(repository, whole, have, path.join(packs, `${task.id}-${task.attempt}.thin`))
+    },
     downloadFile: task => path.join(downloads, `${task.id}-${task.attempt}.bundle`),
     discard: file => rm(file, { force: true }),
   }
@@ -102,8 +110,10 @@ async function takeBase(repository: Repository, { spec }: Task, bundleFile: (sha
   if (known.exitCode === 0) return
   const file = bundleFile(repo.sha256)
   if (!existsSync(file)) return
-  const target = `+${repo.ref}:${BASES}/${repo.baseCommit}`
-  await repository.must(['fetch', ...QUIET, '--end-of-options', file, target], { timeoutMs: FETCH_TIMEOUT_MS })
+  // With all that it names: a bundle of the same for another node holds it too.
+  const beside = ['+refs/tags/*:refs/tags/*', `+${SUBMODULE_REFS}*:${SUBMODULE_REFS}*`]
+  const targets = [`+${repo.ref}:${BASES}/${repo.baseCommit}`, ...beside]
+  await repository.must(['fetch', ...QUIET, '--end-of-options', file, ...targets], { timeoutMs: FETCH_TIMEOUT_MS })
 }
 
 const QUIET = ['--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-maintenance', '--no-recurse-submodules']

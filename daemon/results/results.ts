@@ -28,9 +28,20 @@ export interface Results {
   pack(task: Task, resume: ResumeFacts): Promise<{ sha256: string; bytes: number }>
   /** Where that bundle is. */
   packFile(task: Pick<Task, 'id' | 'attempt'>): string
+  /**
+   * What a node that has some of the commits `have` lacks of the bundle `whole` of a task; null when we know none of them, or
+   * little would be saved. The caller discards the file.
+   */
+  thin(task: Task, whole: string, have: readonly string[]): Promise<ThinBundle | null>
   /** A file for a download, inside the state folder; `discard` removes it, whether it came to be or not. */
   downloadFile(task: Task): string
   discard(file: string): Promise<void>
+}
+
+export interface ThinBundle {
+  file: string
+  sha256: string
+  bytes: number
 }
 
 /** Where the work begins: repositories by url, fetched as the user that runs the daemon. */

@@ -28,6 +28,8 @@ export interface StepContext {
   /** The workspace's callback token; it can be made again at any time. */
   callbackToken(task: Task): string
   bundleFile(sha256: string): string
+  /** Who we are to nodes, which may serve others too. */
+  installId: string
   /** What confines the commands of tasks on this node; null where nothing does. */
   sandbox(nodeName: string): Sandbox | null
   /** Values for the named variables, from the daemon's secrets or environment; unknown names are left out. */

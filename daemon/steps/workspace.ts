@@ -7,6 +7,7 @@ import type { CreateWorkspace } from '../../src/protocol/agent-api.ts'
 import { provisioningFailed, workspaceReady as readyBody } from '../../src/protocol/callbacks.ts'
 import { taskWaits } from '../../src/text/waiting.ts'
 import { advance, fail, type Outcome, wait } from '../engine/rules/outcome.ts'
+import { bundleOf, sendBundle, sourceOf } from './bundle.ts'
 import { isLost, nodeLost } from './node.ts'
 import { confinement } from './session.ts'
 import type { InlineHandler, StepContext, StepHandler } from './step.ts'
@@ -27,10 +28,10 @@ export const workspaceCreation: StepHandler<'workspace_ready' | 'node_selection'
   }
   const agent = await ctx.agent(task.nodeName)
   const confined = await confinement(ctx, task.nodeName, agent)
-  const file = fileOf(ctx, task)
+  const bundle = bundleOf(ctx, task)
   try {
     await agent.createWorkspace({ ...requestFor(ctx, task, task.workspaceId), ...confined })
-    if (file !== null) await agent.uploadBundle(task.workspaceId, file)
+    if (bundle !== null) await sendBundle(ctx, task, agent, task.workspaceId, bundle)
   } catch (thrown) {
     // It was made and deleted there before, and a restored database does not know: under that name there never is another.
     if (thrown instanceof TdfError && thrown.code === 'WORKSPACE_GONE') return advance('node_selection')
@@ -48,7 +49,7 @@ function requestFor(ctx: StepContext, task: Task, workspaceId: string): CreateWo
     workspaceId,
     taskId: task.id,
     attempt: task.attempt,
-    source: sourceOf(task),
+    source: sourceOf(ctx, task),
     outputBranch,
     author,
     setup,
@@ -57,26 +58,6 @@ function requestFor(ctx: StepContext, task: Task, workspaceId: string): CreateWo
     ...repositorySetup(config.runner, task.spec, node),
     ...(trailer === null ? {} : { trailer }),
   }
-}
-
-/** What was asked for, or the saved work from which the task goes on. */
-function sourceOf({ spec: { repo }, facts: { resume, source } }: Task): CreateWorkspace['source'] {
-  if (resume?.source) return { kind: 'bundle', ref: resume.ref, ...resume.source }
-  if (source) {
-    const { ref, sha256, bytes } = source
-    return { kind: 'bundle', ref, sha256, bytes, origin: repo.url }
-  }
-  if (repo.kind === 'git') return { kind: 'git', url: repo.url, ref: repo.ref }
-  return { kind: 'bundle', ref: repo.ref, sha256: repo.sha256, bytes: repo.bytes }
-}
-
-/** The bundle to upload; null when the node fetches by itself. */
-function fileOf(ctx: StepContext, task: Task): string | null {
-  const { repo } = task.spec
-  const { resume, source } = task.facts
-  if (resume) return ctx.results.packFile(task)
-  if (source) return ctx.bundleFile(source.sha256)
-  return repo.kind === 'bundle' ? ctx.bundleFile(repo.sha256) : null
 }
 
 type Next = 'agent_session' | 'workspace_creation'
@@ -113,6 +94,8 @@ async function ask(ctx: StepContext, task: Task): Promise<Outcome<Next> | undefi
   const workspace = await agent.workspace(task.workspaceId)
   if (workspace === null) return advance('workspace_creation')
   if (workspace.status === 'ready') return ready(task, 'running')
+  // What the bundle builds on was lost there: it is sent again, whole.
+  if (workspace.needsBundle) return advance('workspace_creation')
   if (workspace.status === 'creating') return undefined
   return failed(workspace.errorMessage ?? `the agent says that the workspace is ${workspace.status}`)
 }

@@ -59,6 +59,10 @@ export interface Limits {
   cloneRetryMs: number
   /** One git call of a build or a salvage. */
   gitMs: number
+  /** What is kept of all sources together, for the next task on them. */
+  sourcesBytesMax: number
+  /** With less room than this on the disk nothing is kept of sources. */
+  diskLowBytes: number
 }
 
 const MIB = 1024 * 1024
@@ -74,6 +78,8 @@ export function limitsFrom(env: NodeJS.ProcessEnv): Limits {
     cloneMs: numberFrom(env, 'TDF_CLONE_MS', 30 * 60_000),
     cloneRetryMs: numberFrom(env, 'TDF_CLONE_RETRY_MS', 1_000),
     gitMs: 5 * 60_000,
+    sourcesBytesMax: numberFrom(env, 'TDF_SOURCES_MAX_BYTES', 10 * 1024 * MIB),
+    diskLowBytes: numberFrom(env, 'TDF_DISK_LOW', 1024 * MIB),
   }
 }
 
@@ -90,3 +96,6 @@ export const logBytesMax = ({ limits, registration }: Reported): number =>
 
 export const salvageBytesMax = ({ limits, registration }: Reported): number =>
   registration.current()?.limits?.salvageMaxBytes ?? limits.salvageBytesMax
+
+export const diskLowBytes = ({ limits, registration }: Reported): number =>
+  registration.current()?.limits?.diskLowBytes ?? limits.diskLowBytes

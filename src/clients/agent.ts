@@ -6,6 +6,7 @@ import { TdfError } from '../core/errors.ts'
 import * as api from '../protocol/agent-api.ts'
 import { type Salvaged, salvaged } from '../protocol/salvage.ts'
 import { BUNDLE_BYTES_MAX, EVENTS_PAGE_BYTES_MAX, LOG_CHUNK_BYTES_MAX } from '../protocol/shapes.ts'
+import { keptSource } from '../protocol/workspace-source.ts'
 import { type AgentClientOptions, agentCalls, TIMEOUT_MS, unreadable } from './agent-calls.ts'
 
 export interface LogPiece {
@@ -23,6 +24,10 @@ export interface AgentClient {
   events(afterSeq: number, waitS: number): Promise<api.AgentEvents>
   createWorkspace(body: api.CreateWorkspace): Promise<{ status: string }>
   uploadBundle(workspaceId: string, file: string): Promise<void>
+  /** A bundle that builds on what the node has, in place of the whole; false when the node cannot use it. */
+  uploadThin(workspaceId: string, thin: { file: string; sha256: string; bytes: number }): Promise<boolean>
+  /** Commits that the node has of a source, newest first; none of an agent that is older than this. */
+  commitsKept(key: string): Promise<string[]>
   workspaces(): Promise<api.AgentWorkspace[]>
   /** Null when the agent does not know it. */
   workspace(workspaceId: string): Promise<api.AgentWorkspace | null>
@@ -59,6 +64,11 @@ export function agentClient(options: AgentClientOptions): AgentClient {
     return { bytes: answer.body, next: after + answer.body.length }
   }
 
+  async function upload(path: string, file: string): Promise<void> {
+    const type = { ...headers, 'content-type': 'application/octet-stream' }
+    await call('PUT', path, { upload: file, headers: type })
+  }
+
   return {
     register: async json => void (await call('PUT', '/registration', { json })),
     health: () => ask(api.health, 'GET', '/health'),
@@ -69,10 +79,10 @@ export function agentClient(options: AgentClientOptions): AgentClient {
     events: (after, waitS) => readEvents(calls, nodeName, after, waitS),
     createWorkspace: async json =>
       about(nodeName, json, await ask(api.workspaceAck, 'POST', '/workspaces', { json }), 'workspaceId'),
-    uploadBundle: async (id, file) => {
-      const type = { ...headers, 'content-type': 'application/octet-stream' }
-      await call('PUT', `${at(id)}/bundle`, { upload: file, headers: type })
-    },
+    uploadBundle: (id, file) => upload(`${at(id)}/bundle`, file),
+    uploadThin: (id, { file, sha256, bytes }) =>
+      upload(`${at(id)}/bundle?thin=${sha256}&bytes=${bytes}`, file).then(() => true, notWhenRefused),
+    commitsKept: async key => (await orNull(ask(keptSource, 'GET', `/sources/${key}`)))?.have ?? [],
     workspaces: async () => (await ask(api.agentWorkspaces, 'GET', '/workspaces', {})).workspaces,
     workspace: async workspaceId =>
       about(nodeName, { workspaceId }, await orNull(ask(api.agentWorkspace, 'GET', at(workspaceId))), 'workspaceId'),
@@ -105,6 +115,11 @@ export function agentClient(options: AgentClientOptions): AgentClient {
     stopWorkspace: async id => void (await call('POST', `${at(id)}/stop`, { json: {} })),
     deleteWorkspace: async id => void (await call('DELETE', at(id))),
   }
+}
+
+function notWhenRefused(thrown: unknown): false {
+  if (thrown instanceof TdfError && thrown.code === 'AGENT_REFUSED') return false
+  throw thrown
 }
 
 async function readEvents(

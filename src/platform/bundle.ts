@@ -10,6 +10,7 @@ import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { TdfError } from '../core/errors.ts'
 import { moveDurable } from './files.ts'
+import { isFullRef } from './git.ts'
 import type { RunResult } from './run.ts'
 
 export interface BundleTarget {
@@ -58,9 +59,14 @@ interface Header {
 
 /** What a bundle names, by full name of the ref: unproven. Throws RESULT_BROKEN when it is no bundle. */
 export async function bundleRefs(file: string): Promise<ReadonlyMap<string, string>> {
+  return (await bundleHeader(file)).refs
+}
+
+/** The same with the commits that it builds on. */
+export async function bundleHeader(file: string): Promise<Pick<Header, 'refs' | 'prerequisites'>> {
   const handle = await open(file, 'r')
   try {
-    return (await readHeader(handle)).refs
+    return await readHeader(handle)
   } finally {
     await handle.close()
   }
@@ -106,7 +112,7 @@ async function readHeader(handle: FileHandle): Promise<Header> {
     const [, minus, oid = '', name = ''] = /^(-?)([0-9a-f]{40}(?:[0-9a-f]{24})?)(?: (.*))?$/.exec(line) ?? []
     if (oid === '') throw broken('its header cannot be read')
     if (minus) header.prerequisites.push(oid)
-    else if (!isRefName(name) || header.refs.has(name)) throw broken(`it names ${JSON.stringify(name.slice(0, 100))}`)
+    else if (!isFullRef(name) || header.refs.has(name)) throw broken(`it names ${JSON.stringify(name.slice(0, 100))}`)
     else header.refs.set(name, oid)
   }
   return header
@@ -132,13 +138,6 @@ function decode(bytes: Buffer): string {
   } catch {
     throw broken('its refs have names that are not UTF-8')
   }
-}
-
-/** HEAD, or a full name by the rules of git-check-ref-format(1). */
-function isRefName(name: string): boolean {
-  if (name === 'HEAD') return true
-  const isBad = /[\p{Cc} ~^:?*[\\]|\.\.|@\{|\/\/|\/\.|\.lock(?:\/|$)|[./]$/u.test(name)
-  return name.startsWith('refs/') && name.length <= 1024 && !isBad
 }
 
 /** As its header says (gitformat-pack(5)); git proves it. */

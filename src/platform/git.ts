@@ -129,6 +129,13 @@ export function isSafeRef(name: string): boolean {
   return isSafeBranch(name) || name === 'HEAD'
 }
 
+/** HEAD, or a full name by the rules of git-check-ref-format(1). */
+export function isFullRef(name: string): boolean {
+  if (name === 'HEAD') return true
+  const isBad = /[\p{Cc} ~^:?*[\\]|\.\.|@\{|\/\/|\/\.|\.lock(?:\/|$)|[./]$/u.test(name)
+  return name.startsWith('refs/') && name.length <= 1024 && !isBad
+}
+
 const URL_PATTERN = /^(https?|ssh|git):\/\/[^\s\p{Cc}]+$/u
 const SCP_PATTERN = /^(?:[A-Za-z0-9_][\w.-]*@)?[A-Za-z0-9][\w.-]*:(?!\/\/|:)[^\s\p{Cc}]+$/u
 const FILE_PATTERN = /^file:\/\/\/[^\s\p{Cc}]+$/u

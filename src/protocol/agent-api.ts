@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { AGENT_TYPES } from '../core/task.ts'
 import { counter, cutText, EVENTS_PAGE_MAX, id, nullable, percent, text } from './shapes.ts'
+import { workspaceSource } from './workspace-source.ts'
 
 const url = text(4096)
 /** What a node may say of a failure, in characters. */
@@ -16,21 +17,9 @@ export const registration = z.object({
   heartbeatMs: z.int().min(100).max(3_600_000),
   callback: z.object({ url, token: text(512) }),
   /** In bytes; without them the agent's own hold. */
-  limits: z.object({ logMaxBytes: counter, salvageMaxBytes: counter }).optional(),
+  limits: z.object({ logMaxBytes: counter, salvageMaxBytes: counter, diskLowBytes: counter.optional() }).optional(),
 })
 export type Registration = z.output<typeof registration>
-
-export const workspaceSource = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('git'), url, ref: nullable(ref) }),
-  z.object({
-    kind: z.literal('bundle'),
-    ref: nullable(ref),
-    sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hex digits'),
-    bytes: counter,
-    /** Where it was fetched from: the remote "origin" of the work tree. Older daemons say nothing. */
-    origin: url.optional(),
-  }),
-])
 
 const paths = z.array(text(4096)).max(200)
 
@@ -79,6 +68,8 @@ export const agentWorkspace = z.object({
   errorMessage: nullable(cutText(ERROR_LENGTH_MAX)),
   /** The work tree on the node, for people who want to look. */
   path: z.string().max(4096).optional(),
+  /** The node lost what the bundle that came builds on: it has to come whole. */
+  needsBundle: z.boolean().optional(),
 })
 export type AgentWorkspace = z.output<typeof agentWorkspace>
 export const agentWorkspaces = z.object({

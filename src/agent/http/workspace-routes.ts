@@ -1,12 +1,16 @@
 /** Workspaces: made, fed, looked at, stopped, deleted. */
-import type { Hono } from 'hono'
+import type { Context, Hono } from 'hono'
 import { type AgentWorkspace, createWorkspace } from '../../protocol/agent-api.ts'
+import { BUNDLE_BYTES_MAX } from '../../protocol/shapes.ts'
+import type { KeptSource } from '../../protocol/workspace-source.ts'
 import type { Agent } from '../agent.ts'
+import { malformed, Refusal } from '../errors.ts'
 import { create } from '../workspaces/create.ts'
 import { destroy, stop } from '../workspaces/end.ts'
-import { receiveBundle } from '../workspaces/upload.ts'
+import { commitsKept } from '../workspaces/sources/cache.ts'
+import { receiveBundle, type Thin } from '../workspaces/sources/upload.ts'
 import { type Workspace, workTree } from '../workspaces/workspace.ts'
-import { type Env, idFrom, readJson, type Serving, workspaceFrom } from './request.ts'
+import { countFrom, type Env, idFrom, readJson, type Serving, workspaceFrom } from './request.ts'
 
 export function workspaceRoutes(app: Hono<Env>, { agent, events }: Serving): void {
   app.post('/workspaces', async c => {
@@ -26,8 +30,14 @@ export function workspaceRoutes(app: Hono<Env>, { agent, events }: Serving): voi
   })
 
   app.put('/workspaces/:workspace/bundle', async c => {
-    await receiveBundle(agent, workspaceFrom(agent, c), c.env.incoming)
+    await receiveBundle(agent, workspaceFrom(agent, c), c.env.incoming, thinFrom(c))
     return c.body(null, 204)
+  })
+
+  app.get('/sources/:key', async c => {
+    const key = c.req.param('key')
+    if (!SHA256.test(key)) throw new Refusal('not_found', 'there is no such source')
+    return c.json({ have: await commitsKept(agent, key) } satisfies KeptSource)
   })
 
   app.post('/workspaces/:workspace/stop', async c => {
@@ -44,10 +54,23 @@ export function workspaceRoutes(app: Hono<Env>, { agent, events }: Serving): voi
   })
 }
 
+const SHA256 = /^[0-9a-f]{64}$/
+
+function thinFrom(c: Context<Env>): Thin | undefined {
+  const sha256 = c.req.query('thin')
+  if (sha256 === undefined) return undefined
+  if (!SHA256.test(sha256)) throw malformed('thin', 'must be 64 hex digits')
+  return { sha256, bytes: Math.min(countFrom(c, 'bytes', 0), BUNDLE_BYTES_MAX) }
+}
+
 function view(workspace: Workspace): AgentWorkspace {
-  const { status, errorMessage, request } = workspace.record
+  const { status, errorMessage, request, bundleReceived } = workspace.record
   const path = workTree(workspace)
-  return { workspaceId: workspace.id, taskId: request.taskId, attempt: request.attempt, status, errorMessage, path }
+  const needsBundle = status === 'creating' && request.source.kind === 'bundle' && !bundleReceived
+  return {
+    ...{ workspaceId: workspace.id, taskId: request.taskId, attempt: request.attempt, status, errorMessage, path },
+    ...(needsBundle ? { needsBundle } : {}),
+  }
 }
 
 /** Its record cannot be read, so whose it was is unknown; it is shown all the same. */

@@ -13,8 +13,9 @@ import { removeTree } from '../state/remove-tree.ts'
 import { attributeCommits, checkOut, keepPristine, noteIgnored } from './checkout.ts'
 import { printable, report } from './report.ts'
 import { endSetup, installProgram, repositorySetup, setUp } from './setup.ts'
-import { cloneSource, unpackSource } from './source.ts'
-import { checkOutSubmodules } from './submodules.ts'
+import { dropSource, GroundLost, makeRoom } from './sources/cache.ts'
+import { cloneSource, unpackSource } from './sources/source.ts'
+import { checkOutSubmodules } from './sources/submodules.ts'
 import { BuildFailure, bundlePath, updateRecord, type Workspace, type WorkspaceRecord } from './workspace.ts'
 
 const AGAIN_MS = 1_000
@@ -31,17 +32,22 @@ export function beginBuild(agent: Agent, workspace: Workspace): void {
   }
   const done = serialize(agent, () => build(agent, workspace, signal)).finally(() => {
     workspace.build = null
+    if (!workspace.deleted && source.kind === 'bundle' && !workspace.record.bundleReceived) beginBuild(agent, workspace)
   })
   workspace.build = { abort, done }
 }
 
+const waits = new WeakMap<Workspace, () => void>()
+
 /** A restart gives the whole time again: the daemon may have been unable to reach us. */
 function awaitBundle(agent: Agent, workspace: Workspace): void {
+  waits.get(workspace)?.()
   const cancel = agent.world.clock.timer(agent.limits.bundleWaitMs, () => {
     if (workspace.record.bundleReceived) return
     const minutes = Math.round(agent.limits.bundleWaitMs / 60_000)
     finish(agent, workspace, failed(`no bundle came within ${minutes} minutes`))
   })
+  waits.set(workspace, cancel)
   workspace.leaving.signal.addEventListener('abort', cancel, { once: true })
 }
 
@@ -52,6 +58,7 @@ async function build(agent: Agent, workspace: Workspace, signal: AbortSignal): P
     const folder = await freshFolder(agent, workspace)
     const { source } = workspace.record.request
     const context: BuildContext = { agent, workspace, signal, tree: join(folder, 'work') }
+    await makeRoom(agent)
     await installProgram(context)
     const commit = source.kind === 'git' ? await cloneSource(context, source) : await unpackSource(context, source)
     updateRecord(workspace, { baseCommit: commit })
@@ -69,11 +76,20 @@ async function build(agent: Agent, workspace: Workspace, signal: AbortSignal): P
     await removeTree(bundlePath(workspace))
   } catch (error) {
     if (signal.aborted) return
+    if (error instanceof GroundLost) return askForWhole(agent, workspace, error)
     if (!(error instanceof BuildFailure)) {
       agent.log('error', 'build failed', { workspace: workspace.id, reason: messageOf(error) })
     }
     finish(agent, workspace, failed(error instanceof BuildFailure ? error.message : printable(messageOf(error))))
   }
+}
+
+/** The daemon sees it when it looks at the workspace next. */
+async function askForWhole(agent: Agent, workspace: Workspace, { message }: GroundLost): Promise<void> {
+  const { source } = workspace.record.request
+  agent.log('warn', 'what a bundle builds on is lost: the whole has to come', { workspace: workspace.id, message })
+  if (source.kind === 'bundle' && source.cache) await dropSource(agent, source.cache.key)
+  updateRecord(workspace, { bundleReceived: false, bundleIsThin: false })
 }
 
 function failed(message: string): Partial<WorkspaceRecord> {

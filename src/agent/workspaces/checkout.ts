@@ -15,7 +15,7 @@ import { git } from '../../platform/git.ts'
 import type { BuildContext } from '../agent.ts'
 import { BASE_REF } from '../salvage/listing.ts'
 import { writeJson } from '../state/durable.ts'
-import { succeed } from './source.ts'
+import { succeed } from './sources/source.ts'
 import { builtIgnoredPath, salvageRepository, workTree } from './workspace.ts'
 
 /** `refs` are those of the fresh clone, by full name. */

@@ -6,7 +6,9 @@ import type { CreateWorkspace, StartSession } from '../../protocol/agent-api.ts'
 export function workspaceContent(body: CreateWorkspace): string {
   const { callback: _callback, author: _author, repositorySetup: _setup, trailer: _trailer, ...asked } = body
   const { sandbox: _sandbox, ...content } = asked
-  return digest(content)
+  if (content.source.kind === 'git') return digest(content)
+  const { cache: _cache, ...source } = content.source
+  return digest({ ...content, source })
 }
 
 /** As above. */

@@ -71,6 +71,7 @@ function firstRecord(agent: Agent, body: CreateWorkspace): WorkspaceRecord {
     errorMessage: null,
     baseCommit: null,
     bundleReceived: false,
+    bundleIsThin: false,
     slot: takeSlot(agent, body),
   }
 }

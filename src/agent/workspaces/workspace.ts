@@ -17,6 +17,8 @@ export const workspaceRecord = z.object({
   /** Known before anything of the repository runs. */
   baseCommit: nullable(z.string()),
   bundleReceived: z.boolean(),
+  /** What came builds on objects that the node keeps of its source. */
+  bundleIsThin: z.boolean().default(false),
   /** The user that runs its sessions; null: we ourselves do. */
   slot: z.string().nullable().default(null),
 })

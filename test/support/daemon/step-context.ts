@@ -64,6 +64,7 @@ export function bench(change: Partial<StepContext> & { nodeState?: Node | null }
     agent: async nodeName => agentClient({ ...line, world, nodeName }),
     callbackToken: () => 'callback-token',
     bundleFile: sha256 => `/bundles/${sha256}`,
+    installId: 'install',
     sandbox: () => null,
     hasRoom: () => true,
     secrets: () => ({ KEY: 'value' }),

@@ -1,14 +1,14 @@
 /** Submodules that came in the bundle of a folder, checked out where the commit has them: repositories by themselves. */
 import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { SUBMODULE_REFS, submoduleRef } from '../../core/source.ts'
-import { bundleRefs } from '../../platform/bundle.ts'
-import { OPEN_UMASK } from '../../platform/files.ts'
-import { git } from '../../platform/git.ts'
-import type { BuildContext } from '../agent.ts'
-import { identitySection } from './checkout.ts'
+import { SUBMODULE_REFS, submoduleRef } from '../../../core/source.ts'
+import { bundleRefs } from '../../../platform/bundle.ts'
+import { OPEN_UMASK } from '../../../platform/files.ts'
+import { git } from '../../../platform/git.ts'
+import type { BuildContext } from '../../agent.ts'
+import { identitySection } from '../checkout.ts'
+import { bundlePath } from '../workspace.ts'
 import { succeed } from './source.ts'
-import { bundlePath } from './workspace.ts'
 
 /** Does nothing where none came. */
 export async function checkOutSubmodules(context: BuildContext, commit: string): Promise<void> {

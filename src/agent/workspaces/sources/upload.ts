@@ -4,21 +4,36 @@ import { rmSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
-import { makeFolder, moveDurable, syncPath } from '../../platform/files.ts'
-import type { Agent } from '../agent.ts'
-import { Refusal } from '../errors.ts'
-import { beginBuild } from './build.ts'
-import { bundlePath, scratchFolder, updateRecord, type Workspace } from './workspace.ts'
+import { makeFolder, moveDurable, syncPath } from '../../../platform/files.ts'
+import type { Agent } from '../../agent.ts'
+import { Refusal } from '../../errors.ts'
+import { beginBuild } from '../build.ts'
+import { bundlePath, scratchFolder, updateRecord, type Workspace } from '../workspace.ts'
+import { hasGround } from './cache.ts'
 
 /** The newest upload wins: an older one is most likely what a broken connection left. */
 const uploads = new WeakMap<Workspace, AbortController>()
 const SILENCE_MS = 60_000
 
-export async function receiveBundle(agent: Agent, workspace: Workspace, body: IncomingMessage): Promise<void> {
+/** A bundle that builds on what the node keeps of the source, and stands for the whole. */
+export interface Thin {
+  sha256: string
+  bytes: number
+}
+
+/** Throws `conflict` for a thin one whose ground is not here: the whole may follow. */
+export async function receiveBundle(
+  agent: Agent,
+  workspace: Workspace,
+  body: IncomingMessage,
+  thin?: Thin,
+): Promise<void> {
   const { source } = workspace.record.request
   if (source.kind !== 'bundle') throw new Refusal('conflict', `workspace ${workspace.id} takes no bundle`)
-  const tooLarge = new Refusal('too_large', `the bundle is larger than the announced ${source.bytes} bytes`)
-  if (Number(body.headers['content-length'] ?? 0) > source.bytes) throw tooLarge
+  if (thin && !source.cache) throw new Refusal('conflict', `nothing is kept for workspace ${workspace.id}`)
+  const { sha256, bytes } = thin ?? source
+  const tooLarge = new Refusal('too_large', `the bundle is larger than the announced ${bytes} bytes`)
+  if (Number(body.headers['content-length'] ?? 0) > bytes) throw tooLarge
   refuseWhenOver(workspace)
   uploads.get(workspace)?.abort()
   const abort = new AbortController()
@@ -28,14 +43,17 @@ export async function receiveBundle(agent: Agent, workspace: Workspace, body: In
   makeFolder(scratchFolder(workspace))
   const path = join(scratchFolder(workspace), `upload-${agent.world.random.bytes(6).toString('hex')}`)
   try {
-    const digest = await store(agent, path, body, source.bytes, signal, tooLarge)
-    if (digest !== source.sha256) throw new Refusal('conflict', `the bundle's sha256 is ${digest}`)
+    const digest = await store(agent, path, body, bytes, signal, tooLarge)
+    if (digest !== sha256) throw new Refusal('conflict', `the bundle's sha256 is ${digest}`)
     if (workspace.deleted) throw new Refusal('not_found', `workspace ${workspace.id} was deleted`)
     refuseWhenOver(workspace)
     if (workspace.record.bundleReceived) return
+    const isGrounded = !thin || !source.cache || (await hasGround(agent, source.cache.key, path))
+    if (!isGrounded) throw new Refusal('conflict', `workspace ${workspace.id} needs the whole bundle`)
+    if (workspace.record.bundleReceived || workspace.deleted) return
     syncPath(path)
     moveDurable(path, bundlePath(workspace))
-    updateRecord(workspace, { bundleReceived: true })
+    updateRecord(workspace, { bundleReceived: true, bundleIsThin: thin !== undefined })
     beginBuild(agent, workspace)
   } finally {
     rmSync(path, { force: true })

@@ -1,16 +1,18 @@
 /** A git source: a full clone of the url, and the commit that its ref names. */
 import { join } from 'node:path'
-import { backoffMs } from '../../core/backoff.ts'
-import { asTdfError } from '../../core/errors.ts'
-import { type BundleGitOptions, bundleRefs, unpackBundle } from '../../platform/bundle.ts'
-import { OPEN_UMASK } from '../../platform/files.ts'
-import { type GitOptions, git, isPassingFailure } from '../../platform/git.ts'
-import type { RunResult } from '../../platform/run.ts'
-import { sleep } from '../../platform/world.ts'
-import type { BuildContext } from '../agent.ts'
-import { removeTree } from '../state/remove-tree.ts'
-import { printable } from './report.ts'
-import { BuildFailure, bundlePath } from './workspace.ts'
+import { backoffMs } from '../../../core/backoff.ts'
+import { asTdfError } from '../../../core/errors.ts'
+import { type BundleGitOptions, bundleRefs, unpackBundle } from '../../../platform/bundle.ts'
+import { OPEN_UMASK } from '../../../platform/files.ts'
+import { type GitOptions, git, isPassingFailure } from '../../../platform/git.ts'
+import type { RunResult } from '../../../platform/run.ts'
+import { sleep } from '../../../platform/world.ts'
+import type { WorkspaceSource } from '../../../protocol/workspace-source.ts'
+import type { BuildContext } from '../../agent.ts'
+import { removeTree } from '../../state/remove-tree.ts'
+import { printable } from '../report.ts'
+import { BuildFailure, bundlePath } from '../workspace.ts'
+import { copyKept, GroundLost, keepSource } from './cache.ts'
 
 /** A dead server is told by its silence; nobody is there to answer a question of ssh. */
 const PATIENCE = ['-c', 'http.lowSpeedLimit=1000', '-c', 'http.lowSpeedTime=60']
@@ -120,7 +122,7 @@ export async function succeed(args: readonly string[], options: GitOptions): Pro
 /** A bundle source: what the CLI packed, checked object by object, and the commit that its ref names. */
 export async function unpackSource(
   context: BuildContext,
-  source: { ref: string | null; origin?: string | undefined },
+  source: Pick<Extract<WorkspaceSource, { kind: 'bundle' }>, 'ref' | 'origin' | 'cache'>,
 ): Promise<string> {
   const { tree, agent, signal } = context
   const bundle = bundlePath(context.workspace)
@@ -137,9 +139,16 @@ export async function unpackSource(
     cwd: context.workspace.folder,
   })
   const runGit = (args: readonly string[], more: BundleGitOptions) => git(args, { ...options, ...more })
-  await unpackBundle(bundle, { objects: join(tree, '.git', 'objects'), isFresh: true, git: runGit }).catch(refused)
+  const { cache } = source
+  const isThin = context.workspace.record.bundleIsThin && cache !== undefined
+  if (isThin) await copyKept(context, cache.key)
+  await unpackBundle(bundle, { objects: join(tree, '.git', 'objects'), isFresh: true, git: runGit }).catch(thrown => {
+    if (isThin && !signal.aborted) throw new GroundLost(asTdfError(thrown).message)
+    return refused(thrown)
+  })
   const commit = await commitOf(context, oid)
   if (!commit) throw new BuildFailure(`${name} of the bundle is not a commit`)
+  if (cache?.adds) await keepSource(context, cache.key, refs.values())
   const named = [...refs].flatMap(([ref, id]) => {
     if (ref.startsWith('refs/heads/')) return [`update refs/remotes/origin/${ref.slice('refs/heads/'.length)} ${id}`]
     return ref.startsWith('refs/tags/') ? [`update ${ref} ${id}`] : []

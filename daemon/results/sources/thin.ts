@@ -1,0 +1,51 @@
+/** The part of a bundle that a node lacks: the same refs, and the objects that no commit of the node reaches. */
+import { createReadStream, createWriteStream } from 'node:fs'
+import { rm, stat, writeFile } from 'node:fs/promises'
+import { pipeline } from 'node:stream/promises'
+import { bundleRefs } from '../../../src/platform/bundle.ts'
+import { hashFile } from '../../../src/platform/files.ts'
+import type { Repository } from '../repository.ts'
+import type { ThinBundle } from '../results.ts'
+
+const PACK_TIMEOUT_MS = 600_000
+/** Of the whole: a node that gets more than this may as well get all of it. */
+const SHARE_MAX = 0.75
+
+/** Null when we know no commit of `have`, when something is not here any more, or when little would be saved. */
+export async function writeThin(
+  repository: Repository,
+  whole: string,
+  have: readonly string[],
+  file: string,
+): Promise<ThinBundle | null> {
+  const refs = await bundleRefs(whole)
+  const input = `${[...refs.values(), ...have].join('\n')}\n`
+  const checked = await repository.must(['cat-file', '--batch-check=%(objecttype)'], { input })
+  const types = checked.split('\n')
+  const isMissing = [...refs].some((_, at) => !/^(?:commit|tag|tree|blob)$/.test(types[at] ?? ''))
+  const known = have.filter((_, at) => types[refs.size + at] === 'commit')
+  if (isMissing || known.length === 0) return null
+  const pack = `${file}.pack`
+  try {
+    const wanted = [...refs.values(), ...known.map(oid => `^${oid}`)]
+    const args = ['pack-objects', '--quiet', '--revs', '--thin', '--stdout', '--delta-base-offset']
+    const options = { input: `${wanted.join('\n')}\n`, outputFile: pack, timeoutMs: PACK_TIMEOUT_MS, ownGroup: true }
+    await repository.must(args, options)
+    await writeFile(file, headerOf(refs, known), { mode: 0o600 })
+    await pipeline(createReadStream(pack), createWriteStream(file, { flags: 'a' }))
+  } finally {
+    await rm(pack, { force: true })
+  }
+  const { size: bytes } = await stat(file)
+  if (bytes <= (await stat(whole)).size * SHARE_MAX) return { file, sha256: await hashFile(file), bytes }
+  await rm(file, { force: true })
+  return null
+}
+
+/** gitformat-bundle(5). */
+function headerOf(refs: ReadonlyMap<string, string>, known: readonly string[]): string {
+  const isLong = known[0]?.length === 64
+  const signature = isLong ? '# v3 git bundle\n@object-format=sha256\n' : '# v2 git bundle\n'
+  const lines = [...known.map(oid => `-${oid} \n`), ...[...refs].map(([name, oid]) => `${oid} ${name}\n`)]
+  return `${signature}${lines.join('')}\n`
+}

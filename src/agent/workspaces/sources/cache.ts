@@ -1,0 +1,196 @@
+/**
+ * What this node keeps of repositories for the next task on them: a bare repository a source, filled from bundles of the
+ * daemon alone, before anything of the repository has run. A workspace gets copies: its agent owns its files and could write
+ * into a link. Nothing here is needed: what is damaged or in the way goes, and the next bundle comes whole.
+ */
+import { constants, existsSync, readdirSync, statfsSync, statSync, utimesSync } from 'node:fs'
+import { copyFile, mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { bundleHeader } from '../../../platform/bundle.ts'
+import { makeFolder, moveDurable, OPEN_UMASK } from '../../../platform/files.ts'
+import { type GitOptions, git } from '../../../platform/git.ts'
+import { type Agent, type BuildContext, diskLowBytes } from '../../agent.ts'
+import { messageOf } from '../../errors.ts'
+import { removeTree } from '../../state/remove-tree.ts'
+import type { WorkspaceRecord } from '../workspace.ts'
+
+const HAVE = 'refs/have'
+const HAVE_MAX = 100
+/** More packs than this become fewer: each is copied into each workspace. */
+const PACKS_MAX = 12
+const UNUSED_MS_MAX = 30 * 24 * 3_600_000
+
+/** The node lost what a thin bundle builds on. */
+export class GroundLost extends Error {}
+
+const folderOf = (agent: Agent, key: string) => join(agent.state, 'sources', `${key}.git`)
+
+/** Commits that are here with all that they reach, newest first. */
+export async function commitsKept(agent: Agent, key: string): Promise<string[]> {
+  if (!existsSync(folderOf(agent, key))) return []
+  const order = ['--sort=-committerdate', `--count=${HAVE_MAX}`]
+  const listed = await gitIn(agent, key, ['for-each-ref', ...order, '--format=%(objectname)', HAVE])
+  return listed.exitCode === 0 ? listed.stdout.split('\n').filter(Boolean) : []
+}
+
+/** Whether all is here that a bundle builds on. Throws RESULT_BROKEN when it is no bundle. */
+export async function hasGround(agent: Agent, key: string, bundle: string): Promise<boolean> {
+  const { prerequisites } = await bundleHeader(bundle)
+  const kept = new Set(await commitsKept(agent, key))
+  return prerequisites.every(oid => kept.has(oid))
+}
+
+/** Copies what is kept of a source into a fresh repository of a workspace. Throws `GroundLost`. */
+export async function copyKept({ agent, tree }: BuildContext, key: string): Promise<void> {
+  await inLine(agent, key, async () => {
+    try {
+      await copyPacks(join(folderOf(agent, key), 'objects'), join(tree, '.git', 'objects'))
+      touch(agent, key)
+    } catch (error) {
+      throw new GroundLost(messageOf(error))
+    }
+  })
+}
+
+/** Keeps the objects of a repository that was made from a bundle, and the commits that the bundle names. Never throws. */
+export async function keepSource(context: BuildContext, key: string, oids: Iterable<string>): Promise<void> {
+  const { agent, tree } = context
+  const from = join(tree, '.git', 'objects')
+  await makeRoom(agent, key, bytesOf(from))
+  await inLine(agent, key, async () => {
+    try {
+      if (freeBytes(agent) < diskLowBytes(agent) + bytesOf(from)) return
+      const ids = [...new Set(oids)]
+      await openCache(agent, key, ids[0]?.length === 64 ? 'sha256' : 'sha1')
+      await copyPacks(from, join(folderOf(agent, key), 'objects'))
+      await nameCommits(agent, key, ids)
+      await joinPacks(agent, key)
+      touch(agent, key)
+    } catch (error) {
+      agent.log('warn', 'what came of a source is not kept', { key, reason: messageOf(error) })
+      await removeTree(folderOf(agent, key))
+    }
+  })
+}
+
+export async function dropSource(agent: Agent, key: string): Promise<void> {
+  await inLine(agent, key, async () => void (await removeTree(folderOf(agent, key))))
+}
+
+/** One at a time for each source: packs that are copied are not joined meanwhile. */
+const lines = new WeakMap<Agent, Map<string, Promise<unknown>>>()
+
+function inLine<T>(agent: Agent, key: string, act: () => Promise<T>): Promise<T> {
+  const ofAgent = lines.get(agent) ?? new Map<string, Promise<unknown>>()
+  lines.set(agent, ofAgent)
+  const turn = (ofAgent.get(key) ?? Promise.resolve()).then(act, act)
+  const settled = turn
+    .catch(() => {})
+    .finally(() => {
+      if (ofAgent.get(key) === settled) ofAgent.delete(key)
+    })
+  ofAgent.set(key, settled)
+  return turn
+}
+
+async function openCache(agent: Agent, key: string, format: string): Promise<void> {
+  const folder = folderOf(agent, key)
+  if (existsSync(folder)) return
+  makeFolder(join(agent.state, 'sources'))
+  const draft = `${folder}.new`
+  await removeTree(draft)
+  const init = ['init', '--quiet', '--bare', '--template=', `--object-format=${format}`, '--', draft]
+  const made = await git(init, { cwd: agent.state })
+  if (made.exitCode !== 0) throw new Error(made.stderr.trim())
+  moveDurable(draft, folder)
+}
+
+/** The index of a pack comes last: without it the pack is not there. */
+async function copyPacks(from: string, to: string): Promise<void> {
+  await mkdir(join(to, 'pack'), { recursive: true })
+  const names = readdirSync(join(from, 'pack')).filter(name => /^pack-[0-9a-f]+\.(pack|rev|idx)$/.test(name))
+  const isIndex = (name: string) => name.endsWith('.idx')
+  for (const name of [...names.filter(name => !isIndex(name)), ...names.filter(isIndex)]) {
+    const target = join(to, 'pack', name)
+    if (!existsSync(target)) await copyFile(join(from, 'pack', name), target, constants.COPYFILE_FICLONE)
+  }
+}
+
+async function nameCommits(agent: Agent, key: string, oids: readonly string[]): Promise<void> {
+  const input = `${oids.map(oid => `${oid}^{commit}`).join('\n')}\n`
+  const checked = await gitIn(agent, key, ['cat-file', '--batch-check=%(objectname) %(objecttype)'], { input })
+  const commits = checked.stdout.split('\n').flatMap(line => /^([0-9a-f]+) commit$/.exec(line)?.[1] ?? [])
+  const named = [...new Set(commits)].map(oid => `update ${HAVE}/${oid} ${oid}\n`)
+  const updated = await gitIn(agent, key, ['update-ref', '--stdin'], { input: named.join('') })
+  if (updated.exitCode !== 0) throw new Error(updated.stderr.trim())
+}
+
+/** Large packs stay as they are, small ones become one (git-repack(1), --geometric); old names go. */
+async function joinPacks(agent: Agent, key: string): Promise<void> {
+  const packs = readdirSync(join(folderOf(agent, key), 'objects', 'pack')).filter(name => name.endsWith('.pack'))
+  if (packs.length <= PACKS_MAX) return
+  const joined = await gitIn(agent, key, ['repack', '--quiet', '--geometric=2', '-d'], { umask: OPEN_UMASK })
+  if (joined.exitCode !== 0) throw new Error(joined.stderr.trim())
+  const listed = await gitIn(agent, key, ['for-each-ref', '--sort=-committerdate', '--format=delete %(refname)', HAVE])
+  const old = listed.stdout.split('\n').filter(Boolean).slice(HAVE_MAX)
+  await gitIn(agent, key, ['update-ref', '--stdin'], { input: old.map(line => `${line}\n`).join('') })
+}
+
+function gitIn(agent: Agent, key: string, args: readonly string[], options: Partial<GitOptions> = {}) {
+  const folder = folderOf(agent, key)
+  return git(['--git-dir', folder, ...args], { cwd: folder, timeoutMs: agent.limits.gitMs, ...options })
+}
+
+function touch(agent: Agent, key: string): void {
+  const now = agent.world.clock.now() / 1000
+  utimesSync(folderOf(agent, key), now, now)
+}
+
+/** Removes what no task has used for long, and the longest unused until `bytes` more are within the bounds; not `keep`. */
+export async function makeRoom(agent: Agent, keep: string | null = null, bytes = 0): Promise<void> {
+  const kept = listKept(agent)
+  let total = bytes + kept.reduce((sum, one) => sum + one.bytes, 0)
+  const inUse = new Set([keep, ...[...agent.workspaces.values()].map(({ record }) => keyInUse(record))])
+  for (const one of kept.filter(({ key }) => !inUse.has(key))) {
+    const isOld = agent.world.clock.now() - one.usedAt > UNUSED_MS_MAX
+    const isOver = total > agent.limits.sourcesBytesMax || freeBytes(agent) < diskLowBytes(agent) + bytes
+    if (!isOld && !isOver) continue
+    await dropSource(agent, one.key)
+    total -= one.bytes
+  }
+}
+
+/** The source whose objects a bundle waits for that is not built yet. */
+function keyInUse({ status, bundleIsThin, request: { source } }: WorkspaceRecord): string | null {
+  if (status !== 'creating' || !bundleIsThin || source.kind !== 'bundle') return null
+  return source.cache?.key ?? null
+}
+
+interface Kept {
+  key: string
+  usedAt: number
+  bytes: number
+}
+
+/** The longest unused first. */
+function listKept(agent: Agent): Kept[] {
+  const folder = join(agent.state, 'sources')
+  if (!existsSync(folder)) return []
+  const keys = readdirSync(folder).flatMap(name => /^([0-9a-f]{64})\.git$/.exec(name)?.[1] ?? [])
+  const kept = keys.map(key => {
+    const usedAt = statSync(folderOf(agent, key)).mtimeMs
+    return { key, usedAt, bytes: bytesOf(join(folderOf(agent, key), 'objects')) }
+  })
+  return kept.sort((a, b) => a.usedAt - b.usedAt)
+}
+
+function bytesOf(objects: string): number {
+  const packs = join(objects, 'pack')
+  if (!existsSync(packs)) return 0
+  return readdirSync(packs).reduce((sum, name) => sum + statSync(join(packs, name)).size, 0)
+}
+
+function freeBytes({ state }: Agent): number {
+  const { bavail, bsize } = statfsSync(state)
+  return bavail * bsize
+}

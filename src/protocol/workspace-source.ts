@@ -1,0 +1,27 @@
+/** From what a node makes a workspace, and what it has of that already. */
+import { z } from 'zod'
+import { counter, nullable, text } from './shapes.ts'
+
+const url = text(4096)
+const ref = text(1024)
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hex digits')
+
+export const workspaceSource = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('git'), url, ref: nullable(ref) }),
+  z.object({
+    kind: z.literal('bundle'),
+    ref: nullable(ref),
+    sha256,
+    bytes: counter,
+    /** Where it was fetched from: the remote "origin" of the work tree. Older daemons say nothing. */
+    origin: url.optional(),
+    /** Under which name the node keeps objects of this source; `adds`: those of this bundle, too. Older daemons say nothing. */
+    cache: z.object({ key: sha256, adds: z.boolean() }).optional(),
+  }),
+])
+
+export type WorkspaceSource = z.output<typeof workspaceSource>
+
+/** `GET /sources/:key`: commits that the node has of a source with all that they reach, newest first. */
+export const keptSource = z.object({ have: z.array(z.string().regex(/^([0-9a-f]{40}|[0-9a-f]{64})$/)).max(200) })
+export type KeptSource = z.output<typeof keptSource>
