@@ -47,7 +47,7 @@ it('its notices have the licence text of every package that is bundled, and of n
   expect(sections.map(section => /^(\S+ \S+) \(.+\)\n\n/.exec(section)?.[1]).sort()).toEqual(bundled())
   for (const section of sections) expect(section).toMatch(/warrant(y|ies)/i)
   expect(bundled().map(line => line.split(' ')[0])).toEqual(
-    expect.arrayContaining(['commander', 'hono', '@hono/node-server', 'ink', 'pino', 'react', 'zod']),
+    expect.arrayContaining(['commander', 'execa', 'hono', '@hono/node-server', 'ink', 'pino', 'react', 'zod']),
   )
 })
 

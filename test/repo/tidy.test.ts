@@ -29,8 +29,8 @@ const CORE = ['src/core/', 'src/protocol/', 'src/config/schema/']
 const MAY_IMPORT: Arrow[] = [
   { from: 'src/core/', may: ['src/core/'] },
   { from: 'src/platform/world.ts', may: [] },
-  // The modes of the files that a program makes are settled at its start, and its time is limited.
-  { from: 'src/platform/run.ts', may: ['src/platform/files.ts', 'src/platform/process.ts', 'src/platform/world.ts'] },
+  // The modes of the files that a program makes are settled at its start.
+  { from: 'src/platform/run.ts', may: ['execa', 'src/platform/files.ts', 'src/platform/process.ts'] },
   { from: 'src/platform/', may: ['src/platform/', 'src/core/', 'src/text/', 'pino'] },
   { from: 'src/protocol/', may: ['src/protocol/', 'src/core/', 'zod'] },
   { from: 'src/text/', may: ['src/text/', 'src/core/', 'src/protocol/control.ts', 'string-width'] },
@@ -127,7 +127,7 @@ const PLACES: { what: string; pattern: RegExp; only: RegExp; instead: string }[]
   },
   {
     what: 'processes',
-    pattern: /from 'node:child_process'/,
+    pattern: /from 'node:child_process'|from 'execa'/,
     only: /^src\/platform\/(process|run)\.ts$/,
     instead: 'use src/platform/run.ts or process.ts',
   },

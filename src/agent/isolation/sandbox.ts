@@ -6,7 +6,7 @@ import { chownSync, existsSync, mkdirSync, realpathSync, writeFileSync } from 'n
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
-import { type CommandEnd, run } from '../../platform/run.ts'
+import { type CommandEnd, runSmall } from '../../platform/run.ts'
 import type { Agent } from '../agent.ts'
 import { removeTree } from '../state/remove-tree.ts'
 import { KERNEL_SECRETS, KERNEL_SETTINGS } from './places.ts'
@@ -115,7 +115,7 @@ const MISSING = 'it is not there'
 
 async function tried(words: readonly string[], env: Record<string, string>, cwd: string): Promise<string | null> {
   const [file = '', ...args] = words
-  const { exitCode, stderr, timedOut } = await run(file, args, { cwd, env, timeoutMs: PROBE_MS })
+  const { exitCode, stderr, timedOut } = await runSmall(file, args, { cwd, env, timeoutMs: PROBE_MS })
   if (exitCode === 0) return null
   if (exitCode === NOT_CONFINED) return stderr.trim()
   if (exitCode === NOT_FOUND && stderr === '') return MISSING

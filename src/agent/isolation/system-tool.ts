@@ -1,6 +1,6 @@
 /** The system's own small programs, with an environment that says nothing but where they are. */
 import process from 'node:process'
-import { type RunOptions, type RunResult, run } from '../../platform/run.ts'
+import { type RunOptions, type RunResult, run, runSmall } from '../../platform/run.ts'
 import { asSlot, type Slot } from './slot.ts'
 
 /** As a slot's user it does no more than that user may. */
@@ -15,7 +15,7 @@ export function systemTool(
 }
 
 export function makeFifo(path: string, options: Pick<RunOptions, 'cwd' | 'timeoutMs'>): Promise<RunResult> {
-  return run('mkfifo', ['-m', '600', '--', path], { ...options, env: plainEnv() })
+  return runSmall('mkfifo', ['-m', '600', '--', path], { ...options, env: plainEnv() })
 }
 
 function plainEnv(): Record<string, string> {
