@@ -28,9 +28,15 @@ const SOURCE_POLL_MS = 30_000
 
 /** No slot is asked for and no machine ordered before the repository is here: a refusal costs nothing then. */
 async function sourceFetched(ctx: StepContext, task: Task) {
+  const { url } = task.spec.repo
+  const { stepAttempt: tries, stepEnteredAt: since, deadlineAt } = task
   try {
     const source = ctx.sources.fetched(task)
-    if (source === null) return wait(SOURCE_POLL_MS, taskWaits.source(task.spec.repo.url))
+    // At the end of its time it ends by what it met before, not by its place in a queue.
+    const isLate = deadlineAt !== null && ctx.now >= deadlineAt
+    if (source === null && isLate && tries > 1) throw lastFailure(task)
+    const why = tries > 1 ? taskWaits.sourceAgain(url, tries, since) : taskWaits.source(url)
+    if (source === null) return wait(SOURCE_POLL_MS, why)
     return wait(ctx.config.runner.queueTimeout, taskWaits.slot(), { facts: { source } })
   } catch (thrown) {
     const error = asTdfError(thrown)
@@ -38,6 +44,9 @@ async function sourceFetched(ctx: StepContext, task: Task) {
     throw error
   }
 }
+
+const lastFailure = ({ waitingFor, spec: { repo } }: Task) =>
+  new TdfError('SOURCE_UNAVAILABLE', `${repo.url} was not to be had in time; it waited for ${waitingFor}`)
 
 /** Waits for the machine it is reserved on. The node's own journey talks to the provider and wakes this task. */
 export const nodeProvisioning: StepHandler<'node_agent_ready' | 'node_selection'> = async (ctx, task) => {

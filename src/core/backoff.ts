@@ -32,8 +32,8 @@ export function retryDelayMs(
 
 /**
  * The delay before something that does not answer is asked again: a twentieth of the time since when it has not, at most
- * a minute, and at least `askedMs`, which the other side or the caller knows to be right. Whole ms.
+ * `maxMs`, and at least `askedMs`, which the other side or the caller knows to be right. Whole ms.
  */
-export function pollBackoffMs(askedMs: number, sinceMs: number): number {
-  return Math.ceil(Math.max(askedMs, Math.min(sinceMs / 20, POLL_BACKOFF_MS_MAX)))
+export function pollBackoffMs(askedMs: number, sinceMs: number, maxMs = POLL_BACKOFF_MS_MAX): number {
+  return Math.ceil(Math.max(askedMs, Math.min(sinceMs / 20, maxMs)))
 }

@@ -8,6 +8,11 @@ import { formatDuration, formatDurationShort } from '../core/duration.ts'
 export const taskWaits = {
   slot: () => 'a slot on a node',
   source: (url: string) => `${url} to be fetched`,
+  /** `since` in Unix ms. */
+  sourceAgain: (url: string, tries: number, since: number) =>
+    `${url} to be fetched (try ${tries} since ${new Date(since).toISOString()})`,
+  outage: (tries: number, since: number, error: string) =>
+    `another try; ${tries === 1 ? 'one' : tries} failed since ${new Date(since).toISOString()}, the last one so: ${error}`,
   slotOn: (node: string | null) => `a slot on ${node} to go on`,
   pace: () => 'its next session: a task starts at most three in a minute by itself',
   usageLimit: (agent: string) => `the usage limit of ${agent} to be lifted`,

@@ -31,6 +31,8 @@ import {
 
 /** How often an attempt may lose its slot, and how often its acknowledgement. */
 export const LOSSES_MAX = 5
+/** The longest time between two looks at a server that is down. */
+const OUTAGE_RETRY_MS_MAX = 5 * 60_000
 
 /** Throws BUG when the outcome takes an edge that the tables do not have. */
 export function decide(task: Task, outcome: Outcome, input: DecisionInput): Transition {
@@ -129,6 +131,8 @@ function dispatchAgain(task: Task, input: DecisionInput, writes: Write[]): Trans
 function tryAgain(task: Task, outcome: Extract<Outcome, { kind: 'retry' }>, input: DecisionInput): Transition {
   const { error, looked = false } = outcome
   const { now, config } = input
+  // The server of a repository may be down for a night; nothing is held or paid for meanwhile.
+  const isOutage = error.code === 'SOURCE_UNAVAILABLE'
   // Neither the way home of the work nor what comes after a verdict may end by a failed try.
   const neverEnds = task.step === 'salvage' || isTerminal(task.status)
   if (error.class === 'wait' || neverEnds) {
@@ -136,15 +140,18 @@ function tryAgain(task: Task, outcome: Extract<Outcome, { kind: 'retry' }>, inpu
     return waitFor(task, { kind: 'wait', ms, why: taskWaits.anotherTry(error.message), looked }, input)
   }
   const isLate = task.deadlineAt !== null && now >= task.deadlineAt
-  if (error.class === 'permanent' || isLate || task.stepAttempt > config.runner.stepMaxRetries) {
-    return end(task, 'infrastructure', error, input)
-  }
-  const wakeAt = earliest(now + retryDelayMs(task.stepAttempt, error, input), task.deadlineAt)
+  const isLast = !isOutage && task.stepAttempt > config.runner.stepMaxRetries
+  if (error.class === 'permanent' || isLate || isLast) return end(task, 'infrastructure', error, input)
+  const shortMs = retryDelayMs(task.stepAttempt, error, input)
+  const delayMs = isOutage ? pollBackoffMs(shortMs, now - task.stepEnteredAt, OUTAGE_RETRY_MS_MAX) : shortMs
+  const wakeAt = earliest(now + delayMs, task.deadlineAt)
   const next: Task = {
     ...task,
     stepAttempt: task.stepAttempt + 1,
     wakeAt,
-    waitingFor: taskWaits.retry(task.stepAttempt + 1, config.runner.stepMaxRetries + 1, error.message),
+    waitingFor: isOutage
+      ? taskWaits.outage(task.stepAttempt, task.stepEnteredAt, error.message)
+      : taskWaits.retry(task.stepAttempt + 1, config.runner.stepMaxRetries + 1, error.message),
     updatedAt: now,
   }
   const event = taskEvent('task.retry', task, { code: error.code, message: error.message, wakeAt })

@@ -174,7 +174,7 @@ describe('a server', () => {
   it('that hangs ends the try at its deadline, with every process of it', async () => {
     await begin(
       null,
-      () => '[runner]\nworkspace_ready_timeout = "4s"\nworkspace_ready_poll_interval = "1s"\nstep_max_retries = 0\n',
+      () => '[runner]\nworkspace_ready_timeout = "4s"\nworkspace_ready_poll_interval = "1s"\nqueue_timeout = "6s"\n',
     )
     server.faults.hangs = true
     expect(await over(await submit([], 'true'))).toMatchObject({

@@ -1,5 +1,6 @@
 /** Tasks whose repository the daemon fetches: no slot, no machine and no order before it is here. */
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { TdfError } from '../../../../src/core/errors.ts'
 import type { SourceFacts } from '../../../../src/core/task.ts'
 import { readNodes } from '../../../../src/store/tables/nodes.ts'
 import { aConfig } from '../../../support/builders.ts'
@@ -45,6 +46,63 @@ it('orders no machine while the repository is being fetched, and goes on once it
   expect(life.task(id)).toMatchObject({ status: 'completed', facts: { source: HERE } })
   expect(machines()).toBe(1)
   expect(left).toEqual([id])
+})
+
+describe('a server that is down', () => {
+  const DOWN = 'https://example.org/repo.git cannot be reached: no route'
+  let isDown: boolean
+  let denies: boolean
+  beforeEach(() => {
+    isDown = true
+    denies = false
+    out.sources.fetched = () => {
+      asked += 1
+      if (denies) throw new TdfError('SOURCE_DENIED', 'it cannot be read')
+      if (isDown) throw new TdfError('SOURCE_UNAVAILABLE', DOWN)
+      return HERE
+    }
+  })
+
+  it('is asked ever more seldom for two hours, and the task goes on when it is back', async () => {
+    const id = await life.submit()
+    const since = new Date(life.task(id).stepEnteredAt).toISOString()
+    await life.world.clock.advance(2 * 3_600_000)
+    expect(life.task(id)).toMatchObject({ status: 'queued', step: 'node_selection', attempt: 1 })
+    expect(asked).toBeLessThan(80)
+    const { waitingFor, wakeAt } = life.task(id)
+    expect(waitingFor).toBe(`another try; ${asked} failed since ${since}, the last one so: ${DOWN}`)
+    const now = life.world.clock.now()
+    expect(wakeAt).toBeGreaterThan(now)
+    expect(wakeAt).toBeLessThanOrEqual(now + 5 * 60_000)
+    expect(machines()).toBe(0)
+    isDown = false
+    await life.world.run(() => life.task(id).step === null)
+    expect(life.task(id)).toMatchObject({ status: 'completed', attempt: 1 })
+  })
+
+  it('ends the task at queue_timeout, in its own words', async () => {
+    const id = await life.submit()
+    await life.world.clock.advance(life.engine.config.runner.queueTimeout + 10 * 60_000)
+    expect(life.task(id)).toMatchObject({ status: 'failed', verdict: 'infrastructure' })
+    expect(life.task(id).error).toMatchObject({ code: 'SOURCE_UNAVAILABLE', message: expect.stringContaining(DOWN) })
+  })
+
+  it('that hangs at the last moment hides nothing of what it did before', async () => {
+    const id = await life.submit()
+    await life.world.run(() => asked > 3)
+    out.sources.fetched = () => null
+    await life.world.clock.advance(life.engine.config.runner.queueTimeout)
+    const { error } = life.task(id)
+    expect(error).toMatchObject({ code: 'SOURCE_UNAVAILABLE', message: expect.stringMatching(/\(try \d+ since 20/) })
+  })
+
+  it('and says no when it is back ends the task at once', async () => {
+    const id = await life.submit()
+    await life.world.clock.advance(3_600_000)
+    denies = true
+    await life.world.run(() => life.task(id).step === null)
+    expect(life.task(id)).toMatchObject({ status: 'failed', error: { code: 'SOURCE_DENIED' } })
+  })
 })
 
 it('is asked for at once by the next daemon, and its task is in no queue before', async () => {
