@@ -63,6 +63,8 @@ export interface Limits {
   sourcesBytesMax: number
   /** With less room than this on the disk nothing is kept of sources. */
   diskLowBytes: number
+  /** The agent ends when nothing has needed it for so long; 0: never. */
+  idleMs: number
 }
 
 const MIB = 1024 * 1024
@@ -80,6 +82,7 @@ export function limitsFrom(env: NodeJS.ProcessEnv): Limits {
     gitMs: 5 * 60_000,
     sourcesBytesMax: numberFrom(env, 'TDF_SOURCES_MAX_BYTES', 10 * 1024 * MIB),
     diskLowBytes: numberFrom(env, 'TDF_DISK_LOW', 1024 * MIB),
+    idleMs: numberFrom(env, 'TDF_AGENT_IDLE_MS', 0),
   }
 }
 

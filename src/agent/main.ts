@@ -41,15 +41,6 @@ async function serve(command: Extract<Command, { kind: 'serve' }>): Promise<null
     Object.assign(process.env, await loginEnvironment(state, process.env))
   }
   const { startAgent } = await import('./start.ts')
-  const running = await startAgent(realWorld(), logToStderr, {
-    listen: command.listen,
-    state,
-    token: readToken(command.tokenFile),
-    name: command.name,
-    slotUsers: command.slotUsers,
-    program: [process.execPath, resolve(process.argv[1] ?? '')],
-    env: process.env,
-  })
   let isEnding = false
   const end = () => {
     if (isEnding) return
@@ -59,6 +50,19 @@ async function serve(command: Extract<Command, { kind: 'serve' }>): Promise<null
       error => fail(error),
     )
   }
+  const running = await startAgent(realWorld(), logToStderr, {
+    listen: command.listen,
+    state,
+    token: readToken(command.tokenFile),
+    name: command.name,
+    slotUsers: command.slotUsers,
+    program: [process.execPath, resolve(process.argv[1] ?? '')],
+    env: process.env,
+    onIdle: () => {
+      announce('ended', { reason: 'nothing has needed this agent for a while' })
+      end()
+    },
+  })
   process.on('SIGTERM', end)
   process.on('SIGINT', end)
   announce('listening', { address: running.address })

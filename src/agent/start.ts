@@ -7,6 +7,7 @@ import { type ListenAddress, listen } from '../platform/listen.ts'
 import type { World } from '../platform/world.ts'
 import { type Agent, limitsFrom } from './agent.ts'
 import { startEventPusher } from './callbacks/events.ts'
+import { openContact } from './callbacks/idle.ts'
 import { openMachineLoad, startNodePusher } from './callbacks/node.ts'
 import { type Log, StateInUse } from './errors.ts'
 import { makeApp } from './http/app.ts'
@@ -28,6 +29,8 @@ export interface StartOptions {
   slotUsers: readonly string[]
   program: readonly [string, ...string[]]
   env: NodeJS.ProcessEnv
+  /** Called when nothing has needed the agent for as long as its environment says. */
+  onIdle?: () => void
 }
 
 /** No limit for a whole request: a bundle may take long. Bodies have limits of their own; no poll is as long as the silence. */
@@ -49,16 +52,19 @@ export async function startAgent(world: World, log: Log, options: StartOptions):
     await clearFreeSlots(agent)
     const load = openMachineLoad(world, state)
     const events = startEventPusher(agent)
-    const node = startNodePusher(agent, load)
+    const contact = openContact(agent)
+    const node = startNodePusher(agent, load, contact)
     takeUp(agent)
-    const app = makeApp({ agent, load, events, node }, options.token)
+    const app = makeApp({ agent, load, events, node, contact }, options.token)
     const handler = getRequestListener(app.fetch, {
       overrideGlobalObjects: false,
       errorHandler: error => errorResponse(asRefusal(error)),
     })
     const listener = await listen(handler, options.listen, { ...LISTEN_LIMITS, clock: world.clock })
     writeJson(join(state, 'listen.json'), { address: listener.address, pid: process.pid })
+    const stayUp = contact.endWhenIdle(agent, () => options.onIdle?.())
     const stop = async () => {
+      stayUp()
       agent.ending.abort()
       for (const workspace of agent.workspaces.values()) workspace.leaving.abort()
       events.stop()

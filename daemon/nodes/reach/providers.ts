@@ -35,6 +35,9 @@ export interface Connections {
 /** Variables that the local agent may hand on to what it runs; secrets reach a session only by its own table. */
 const PASSED_ON = [...INHERITED_VARIABLES, 'TZ', 'SSH_AUTH_SOCK']
 
+/** A local agent that was left with a run ends so long after it when no daemon has come back: ten minutes, longer than an upgrade takes. */
+const IDLE_MS = '600000'
+
 export function buildProviders(
   options: DaemonOptions,
   install: Install,
@@ -52,6 +55,7 @@ export function buildProviders(
     const limits = {
       TDF_LOG_MAX_BYTES: String(config.results.logMaxBytes),
       TDF_SALVAGE_MAX_BYTES: String(config.results.salvageMaxBytes),
+      TDF_AGENT_IDLE_MS: env.TDF_AGENT_IDLE_MS ?? IDLE_MS,
     }
     const { stateDir, runDir } = paths
     local = localProvider({ world, stateDir, runDir, program: agentProgram, slots, env: { ...passed, ...limits } })

@@ -5,6 +5,7 @@ import type { Cancel, World } from '../../platform/world.ts'
 import type { NodeHeartbeat, NodeReady } from '../../protocol/callbacks.ts'
 import type { Agent } from '../agent.ts'
 import { callbackUrl } from './events.ts'
+import type { Contact } from './idle.ts'
 import { post } from './post.ts'
 import { openDeliveryQueue } from './queue.ts'
 
@@ -13,7 +14,7 @@ export interface NodePusher {
   stop(): void
 }
 
-export function startNodePusher(agent: Agent, load: () => MachineLoad): NodePusher {
+export function startNodePusher(agent: Agent, load: () => MachineLoad, contact: Pick<Contact, 'seen'>): NodePusher {
   const { world, log, identity } = agent
   const stopped = new AbortController()
   let readyOwed = true
@@ -39,7 +40,8 @@ export function startNodePusher(agent: Agent, load: () => MachineLoad): NodePush
   const heartbeat = async () => {
     const body: NodeHeartbeat = { stateId: identity.stateId, ...load(), workspaces: agent.workspaces.size }
     const push = pushTo('heartbeat', body)
-    if (push) await post(world, push, stopped.signal)
+    const result = push && (await post(world, push, stopped.signal))
+    if (result?.kind === 'answered' && result.status < 300) contact.seen()
     if (!stopped.signal.aborted) armHeartbeat()
   }
   const armHeartbeat = () => {

@@ -11,6 +11,10 @@ import { workspaceRoutes } from './workspace-routes.ts'
 export function makeApp(serving: Serving, token: string): Hono<Env> {
   const app = new Hono<Env>()
   app.use(guard(token))
+  app.use(async (_, next) => {
+    const leave = serving.contact.enter()
+    await next().finally(leave)
+  })
   app.on(['POST', 'DELETE'], '/*', jsonOnly)
   app.put('/registration', jsonOnly)
   nodeRoutes(app, serving)

@@ -8,6 +8,7 @@ import type { World } from '../../platform/world.ts'
 import { BODY_BYTES_MAX, idPattern, parseBody } from '../../protocol/shapes.ts'
 import type { Agent } from '../agent.ts'
 import type { EventPusher } from '../callbacks/events.ts'
+import type { Contact } from '../callbacks/idle.ts'
 import type { MachineLoad, NodePusher } from '../callbacks/node.ts'
 import { malformed, Refusal } from '../errors.ts'
 import type { Workspace } from '../workspaces/workspace.ts'
@@ -83,6 +84,7 @@ export interface Serving {
   load: () => MachineLoad
   events: EventPusher
   node: NodePusher
+  contact: Pick<Contact, 'enter'>
 }
 
 /** Ids are checked before they are looked up: none can lead out of the state folder. */

@@ -1,6 +1,8 @@
 /**
  * What a login shell of the agent's user would have. An agent that was started by ssh(1) or systemd has the environment of a
- * system, without `~/.local/bin` and the like, which stand in the user's profile.
+ * system, without `~/.local/bin` and the like, which stand in the user's profile. Installers of Node and of agents write
+ * theirs where shells look only when a person sits at them: the shell is asked as that one, and as the plain one at the same
+ * time for when nothing comes of it, such as where a profile replaces the shell by another program.
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
@@ -20,15 +22,20 @@ const NO_SHELL = /\/(?:nologin|false)$/
  * behind that keep a pipe open. Answers what is to be set beyond `env`; nothing when the shell says nothing of use.
  */
 export async function loginEnvironment(state: string, env: NodeJS.ProcessEnv): Promise<Record<string, string>> {
-  const file = join(state, 'login-environment')
+  makeFolder(state)
+  const [asPerson, plain] = await Promise.all(['-ilc', '-lc'].map(how => ask(how, join(state, `login${how}`), env)))
+  return beyond(env, asPerson?.PATH === undefined ? (plain ?? {}) : asPerson)
+}
+
+/** Empty when the shell says nothing of use. */
+async function ask(how: string, file: string, env: NodeJS.ProcessEnv): Promise<Record<string, string>> {
   try {
-    makeFolder(state)
     rmSync(file, { force: true })
     writeFileSync(file, '', { mode: 0o600, flag: 'wx' })
     const { shell, homedir } = userInfo()
     const usable = shell && !NO_SHELL.test(shell) ? shell : '/bin/sh'
     const names = ASKED.join('|')
-    const words = ['-k', '1', String(ASK_SECONDS), 'sh', '-c', 'exec "$0" -lc "$1" > /dev/null 2>&1', usable]
+    const words = ['-k', '1', String(ASK_SECONDS), 'sh', '-c', 'exec "$0" "$1" "$2" > /dev/null 2>&1', usable, how]
     await run('timeout', [...words, `env -0 | grep -zE '^(${names})=' > "$TDF_LOGIN_FILE"`], {
       cwd: '/',
       env: {
@@ -38,7 +45,7 @@ export async function loginEnvironment(state: string, env: NodeJS.ProcessEnv): P
       },
       timeoutMs: (ASK_SECONDS + 2) * 1_000,
     })
-    return beyond(env, parse(readFileSync(file)))
+    return parse(readFileSync(file))
   } catch {
     return {}
   } finally {

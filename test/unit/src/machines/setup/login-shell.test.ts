@@ -53,7 +53,25 @@ it('finds programs of the profile and has its locale and proxy, though the profi
   expect(rest).toBe('/run/user/7 http://proxy.example:3128 ')
 })
 
-it.each(['exit 3', 'sleep 60', 'exec cat /dev/zero'])('starts as it is when the profile says: %s', async profile => {
-  const { client } = startOnBox(profile)
-  expect(await outputOf(client, ['sh', '-c', 'echo "$PATH"'])).toContain(SYSTEM_PATH)
+it.each([
+  [
+    'what a profile keeps for people',
+    'case $- in *i*) ;; *) return 0;; esac; PATH="$HOME/.local/bin:$PATH" LANG=de_DE.UTF-8',
+  ],
+  [
+    'the plain profile, where for people it becomes another program',
+    'case $- in *i*) exec cat /dev/zero;; esac; PATH="$HOME/.local/bin:$PATH" LANG=de_DE.UTF-8',
+  ],
+])('has %s', async (_, profile) => {
+  const { client } = startOnBox(`export LANG\n${profile}`)
+  expect(await outputOf(client, ['my-agent'])).toBe('found with de_DE.UTF-8\n')
 })
+
+it.each(['exit 3', 'sleep 60', 'exec cat /dev/zero'])(
+  'starts with what the system has when the profile says: %s',
+  async profile => {
+    const { client } = startOnBox(profile)
+    const search = (await outputOf(client, ['sh', '-c', 'echo "$PATH"'])).trim().split(':')
+    expect(search).toEqual(expect.arrayContaining(SYSTEM_PATH.split(':')))
+  },
+)
