@@ -108,8 +108,8 @@ function adopt(cli: Cli, command: Command, path: string): void {
       // What asks for a command that it has not got shows its help; errors themselves are printed by run.ts.
       writeErr: text => void cli.stdout.write(text),
       outputError: () => {},
-      getOutHelpWidth: () => cli.stdout.columns ?? HELP_WIDTH,
-      getErrHelpWidth: () => cli.stdout.columns ?? HELP_WIDTH,
+      getOutHelpWidth: () => cli.stdout.columns || HELP_WIDTH,
+      getErrHelpWidth: () => cli.stdout.columns || HELP_WIDTH,
     })
   if (command.commands.length === 0) command.hook('preAction', () => refuseEmpty(command, path))
   for (const child of command.commands) adopt(cli, child, `${path} ${child.name()}`)

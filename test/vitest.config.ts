@@ -27,6 +27,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts', 'test/**/*.test.tsx'],
     exclude: process.env.TDF_TEST_APART ? [] : APART,
     globalSetup: ['test/support/build.ts'],
+    // People read times in their own zone; golden files have one.
+    env: { TZ: 'UTC' },
     setupFiles: ['test/support/each-file.ts'],
     // Nothing here measures time: a busy machine is no failure.
     testTimeout: 120_000,

@@ -178,7 +178,8 @@ export function formatOf(command: Command): Format {
 
 export function shapeOf(cli: Cli, command: Command): Shape {
   const { columns, header = true } = command.optsWithGlobals<GlobalOptions>()
-  const width = cli.stdout.isTTY ? cli.stdout.columns : undefined
+  // A terminal that tells no size tells 0.
+  const width = (cli.stdout.isTTY && cli.stdout.columns) || undefined
   return { format: formatOf(command), columns, header, width, paint: paintOf(cli, cli.stdout) }
 }
 

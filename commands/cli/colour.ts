@@ -69,6 +69,14 @@ export function paintedFacts(text: string, paint: Paint | undefined, tone: Tone 
   })
 }
 
+/** A text with a failure card in it: the output of what failed stands back, so that title and command are seen. */
+export function paintedCard(text: string, paint: Paint | undefined): string {
+  if (!paint) return text
+  return text
+    .replace(/^( *)(✗ .*)$/gm, (_, before: string, title: string) => before + paint(title, 'bad'))
+    .replace(/^( *)(│ .*)$/gm, (_, before: string, line: string) => before + paint(line, 'quiet'))
+}
+
 const DIFF: Record<string, Tone> = { '+': 'good', '-': 'bad', '@': 'busy', d: 'quiet', i: 'quiet' }
 
 /** A patch as git shows it. */

@@ -4,12 +4,18 @@ import { collected, pages } from '../../src/clients/pages.ts'
 import { formatDurationShort } from '../../src/core/duration.ts'
 import { realWorld } from '../../src/platform/world.ts'
 import { type EventJson, MORE, type TaskJson, type WhyJson } from '../../src/protocol/control.ts'
-import { stepTimes, took } from '../../src/text/events.ts'
+import { took } from '../../src/text/events.ts'
+import { cardText, type Failing, isFailedStage } from '../../src/text/failure.ts'
 import { oneLine, sanitize } from '../../src/text/sanitize.ts'
-import { type Cli, durationOf, formatOf, printJson, printOne, say, shapeOf } from '../cli/cli.ts'
-import { paintedFacts, paintOf } from '../cli/colour.ts'
+import { stageName, stageTimes } from '../../src/text/steps.ts'
+import { localTime, withLocalTimes } from '../../src/text/times.ts'
+import { byUrgency } from '../../src/text/urgency.ts'
+import { estimateText } from '../../src/text/waiting.ts'
+import { type Cli, durationOf, formatOf, printJson, printOne, type Shape, say, shapeOf } from '../cli/cli.ts'
+import { paintedCard, paintedFacts, paintOf } from '../cli/colour.ts'
 import { pairs, printList, printParts, render, sorted, table } from '../cli/table.ts'
-import { NO_TASKS, since, taskColumns, taskDetails, toneOf } from './task-text.ts'
+import { cardOf } from './failure-card.ts'
+import { ago, NO_TASKS, taskColumns, taskDetails, toneOf } from './task-text.ts'
 
 export interface ListOptions {
   all?: boolean
@@ -28,9 +34,9 @@ export async function list(cli: Cli, options: ListOptions, command: Command): Pr
     const shape = shapeOf(cli, command)
     const now = realWorld().clock.now()
     const { tasks, more } = await tasksOf(cli, options, now)
-    if (tasks.length === 0 && shape.format === 'table') return `${NO_TASKS}\n`
+    if (tasks.length === 0 && shape.format === 'table') return `${noneText(options)}\n`
     const { columns, id } = taskList(now)
-    const text = render(sorted(tasks, columns, options.sort), shape, { columns, id })
+    const text = render(ordered(tasks, shape, options, now), shape, { columns, id })
     const note = more > 0 && shape.format === 'table' ? `${moreText(more)}\n` : ''
     return (shape.paint === undefined && shape.format !== 'json' ? sanitize(text) : text) + note
   })
@@ -62,13 +68,31 @@ async function listOnce(cli: Cli, options: ListOptions, command: Command): Promi
   // An order of one's own needs all of them at once.
   if (query && options.sort === undefined) {
     const found = pages<TaskJson>(cli.client(), '/tasks', query, options.limit)
-    return printParts(cli, shape, found, taskList(now), NO_TASKS)
+    return printParts(cli, shape, found, taskList(now), noneText(options))
   }
   const { tasks, more } = await tasksOf(cli, options, now)
-  if (tasks.length === 0 && shape.format === 'table') return say(cli, NO_TASKS)
+  if (tasks.length === 0 && shape.format === 'table') return say(cli, noneText(options))
   const { columns, id } = taskList(now)
-  printList(cli, shape, sorted(tasks, columns, options.sort), { columns, id })
+  printList(cli, shape, ordered(tasks, shape, options, now), { columns, id })
   if (more > 0) say(cli, moreText(more))
+}
+
+/** As `--sort` has it; else people see first what matters, and programs the newest. */
+function ordered(tasks: readonly TaskJson[], { format }: Shape, { sort }: ListOptions, now: number) {
+  const isForPeople = format === 'table' || format === 'wide'
+  if (sort !== undefined || !isForPeople) return sorted(tasks, taskColumns(now), sort)
+  return byUrgency(tasks, now)
+}
+
+/** What stands in place of an empty list: with a filter, that nothing passes it. */
+function noneText({ status, label, since }: ListOptions): string {
+  const labels = Object.entries(label).map(([key, value]) => `with the label ${key}=${value}`)
+  const wishes = [
+    ...(status.length > 0 ? [`that is ${status.join(' or ')}`] : []),
+    ...labels,
+    ...(since === undefined ? [] : [`submitted within ${since}`]),
+  ]
+  return wishes.length === 0 ? NO_TASKS : `there is no task ${wishes.join(', ')}; every one: tdf ls --all`
 }
 
 const taskList = (now: number) => ({ columns: taskColumns(now), id: ({ id }: TaskJson) => id })
@@ -87,8 +111,13 @@ export async function show(cli: Cli, reference: string, command: Command): Promi
   const format = formatOf(command)
   const isText = format === 'table' || format === 'wide'
   const events = isText ? await cli.client().call<EventJson[]>({ path: `${path}/events` }) : []
-  const text = () => taskDetails(task, realWorld().clock.now()) + timelineText(events)
-  const paint = (safe: string) => paintedFacts(safe, paintOf(cli, cli.stdout), toneOf(task))
+  const card = isText ? cardText(await cardOf(cli, task, reference)) : ''
+  const text = () =>
+    taskDetails(task, realWorld().clock.now(), card !== '') +
+    timelineText(task, events) +
+    (card === '' ? '' : `\n${card}\n`)
+  const painter = paintOf(cli, cli.stdout)
+  const paint = (safe: string) => paintedCard(paintedFacts(safe, painter, toneOf(task)), painter)
   printOne(cli, format, task, { id: task.id, text, paint })
 }
 
@@ -104,14 +133,14 @@ export async function why(cli: Cli, reference: string, command: Command): Promis
 /** The answer of `tdf why`, for people. */
 export function whyText(why: WhyJson, now: number): string {
   const facts = pairs([
-    ['since', why.since && `${since(why.since, now)} ago`],
+    ['since', why.since && ago(why.since, now)],
     ['next look', why.next && away(why.next, now)],
-    ['until', why.until && `${why.until} (${away(why.until, now)})`],
-    ['estimate', why.estimate && oneLine(why.estimate)],
+    ['until', why.until && `${localTime(why.until)} (${away(why.until, now)})`],
+    ['estimate', estimateText(why, now)],
     ['to change it', why.command],
   ])
   const nodes = why.nodes.length === 0 ? '' : `\n${table(why.nodes, nodeColumns)}`
-  return `${oneLine(why.sentence)}\n${facts === '' ? '' : `\n${facts}`}${nodes}`
+  return `${withLocalTimes(oneLine(why.sentence))}\n${facts === '' ? '' : `\n${facts}`}${nodes}`
 }
 
 const nodeColumns = [
@@ -124,12 +153,13 @@ function away(at: string, now: number): string {
   return ms > 0 ? `in ${formatDurationShort(ms)}` : 'now'
 }
 
-/** The steps of a task's newest attempt with their times, from the journal. */
-export function timelineText(events: readonly EventJson[]): string {
-  const steps = stepTimes(events)
-  if (steps.length === 0) return ''
-  const lines = steps.map(({ step, at, ms }) =>
-    `  ${at}  ${oneLine(step).padEnd(18)}  ${ms === null ? '' : took(ms)}`.trimEnd(),
-  )
+/** The stages of a task's newest attempt with their times, from the journal; the one that failed is marked. */
+export function timelineText(task: Failing, events: readonly EventJson[]): string {
+  const stages = stageTimes(events)
+  if (stages.length === 0) return ''
+  const lines = stages.map(({ stage, at, ms }) => {
+    const mark = isFailedStage(task, stage) ? '✗' : '✓'
+    return `${mark} ${localTime(at)}  ${stageName(stage).padEnd(12)}  ${ms === null ? '' : took(ms)}`.trimEnd()
+  })
   return `steps\n${lines.join('\n')}\n`
 }

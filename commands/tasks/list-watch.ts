@@ -26,12 +26,12 @@ export async function watchList(cli: Cli, text: () => Promise<string>): Promise<
     shown = next
     if (!isInPlace) return void stdout.write(next)
     // In one write, so that nobody sees a half of it; no more lines than the window has, since what left it stays as it was.
-    const columns = stdout.columns ?? 80
+    const columns = stdout.columns || 80
     const above = rowsOf(drawn, columns)
     drawn = next
       .trimEnd()
       .split('\n')
-      .slice(0, Math.max((stdout.rows ?? 24) - 2, 1))
+      .slice(0, Math.max((stdout.rows || 24) - 2, 1))
     stdout.write(`${backOver(above)}${drawn.join('\n')}\n`)
   }
   const ending = new AbortController()

@@ -18,7 +18,10 @@ export function lsCommand(cli: Cli): Command {
     )
     .option('--since <duration>', 'submitted within this time, such as 24h')
     .option('--limit <number>', 'at most so many, the newest', wholeNumber)
-    .option('--sort <column>', 'by one of the columns below; -COLUMN turns the order round (default: the newest first)')
+    .option(
+      '--sort <column>',
+      'by one of the columns below; -COLUMN turns the order round (default: what needs you, runs, failed lately, waits, is done)',
+    )
     .option('-w, --watch', 'show it again whenever something changes')
     .addHelpText('after', exampleText(LS, LS_COLUMNS))
     .action(async (options: ListOptions, command: Command) => {

@@ -9,7 +9,10 @@ import type { SubmitOptions } from './submit/request.ts'
 export function submitCommand(cli: Cli): Command {
   return new Command('submit')
     .description('hand a task to the daemon')
-    .argument('[prompt]', 'what to do; "-" reads it from stdin; without one, your editor opens')
+    .argument(
+      '[prompt...]',
+      'what to do, in one word or several; "-" reads it from stdin; without one, your editor opens',
+    )
     .option('--prompt <prompt>', 'the same, for one that begins with a dash')
     .option('--repo <path-or-url>', 'the repository (default: that of the current folder)')
     .option('--ref <ref>', 'branch, tag or commit to start from, such as HEAD~2 (default: HEAD)')
@@ -52,9 +55,9 @@ export function submitCommand(cli: Cli): Command {
     .option('--file <tasks.ndjson>', 'a task a line, with these options as keys; "-" reads them from stdin')
     .option('-n, --dry-run', 'show what would be done')
     .addHelpText('after', examples('submit'))
-    .action(async (prompt: string | undefined, options: SubmitOptions, command: Command) => {
+    .action(async (words: string[], options: SubmitOptions, command: Command) => {
       const { submit } = await import('./submit/run.ts')
-      await submit(cli, prompt, options, command)
+      await submit(cli, words.length === 0 ? undefined : words.join(' '), options, command)
     })
 }
 

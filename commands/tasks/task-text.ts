@@ -2,13 +2,16 @@
 import { formatDurationShort } from '../../src/core/duration.ts'
 import type { TaskJson } from '../../src/protocol/control.ts'
 import { attemptLines, earlierText } from '../../src/text/attempts.ts'
+import type { CardLine } from '../../src/text/failure.ts'
 import { oneLine, sanitize } from '../../src/text/sanitize.ts'
+import { stageName, stageNow, stageOf } from '../../src/text/steps.ts'
 import { ignoredText, leftOutLines, pushText, resultLine, savedText } from '../../src/text/tasks.ts'
+import { localTime, withLocalTimes } from '../../src/text/times.ts'
 import { stateOf as lookOf, type Tone } from '../../src/tui/state/states.ts'
 import { type Column, pairs } from '../cli/table.ts'
 
-/** One line that says how it stands: for the end of a wait, and after a change. */
-export function taskLine(task: TaskJson): string {
+/** One line that says how it stands, for the end of a wait and after a change; `card`, where there is one, says why it failed. */
+export function taskLine(task: TaskJson, card: readonly CardLine[] = []): string {
   const took = task.completedAt && task.startedAt ? ` in ${between(task.startedAt, task.completedAt)}` : ''
   // Cleaning up goes on by itself: it is news when it failed.
   const cleanup = task.cleanup === 'failed' ? ', cleanup failed' : ''
@@ -21,9 +24,12 @@ export function taskLine(task: TaskJson): string {
   for (const line of leftOutLines(task)) parts.push(`  left out: ${line}`)
   const ignored = ignoredText(task)
   if (ignored) parts.push(`  note:     ${ignored}`)
-  if (task.push) parts.push(`  branch:   ${pushText(task.push)}`)
-  if (task.push?.state === 'failed') parts.push(`  next:     tdf push ${task.id}`)
-  if (task.error) parts.push(`  because:  ${oneLine(task.error.message)}`, `  next:     ${oneLine(task.error.hint)}`)
+  const isTold = card.length > 0
+  if (task.push && (!isTold || task.push.state !== 'failed')) parts.push(`  branch:   ${pushText(task.push)}`)
+  if (task.push?.state === 'failed' && !isTold) parts.push(`  next:     tdf push ${task.id}`)
+  if (task.error && !isTold)
+    parts.push(`  because:  ${oneLine(task.error.message)}`, `  next:     ${oneLine(task.error.hint)}`)
+  parts.push(...card.map(({ text }) => `  ${text}`))
   const earlier = earlierText(task)
   if (earlier) parts.push(`  earlier:  ${earlier}`)
   return parts.join('\n')
@@ -46,7 +52,8 @@ const labelsOf = ({ labels }: TaskJson) => Object.entries(labels).map(entry => e
 export const taskColumns = (now: number): readonly Column<TaskJson>[] => [
   { title: 'ID', of: task => task.id },
   { title: 'STATUS', of: task => task.status, tone: toneOf },
-  { title: 'STEP', of: task => task.step ?? task.verdict ?? '-', tone: toneOf },
+  { title: 'STEP', of: task => stageName(stageOf(task) ?? '-'), tone: toneOf, spare: true },
+  { title: 'VERDICT', of: task => task.verdict ?? '-', tone: toneOf },
   { title: 'AGE', of: task => since(task.createdAt, now), sortBy: task => now - Date.parse(task.createdAt) },
   { title: 'NODE', of: task => oneLine(task.node?.name ?? '-'), spare: true },
   { title: 'AGENT', of: task => oneLine(task.agent), wide: true },
@@ -63,22 +70,25 @@ export const taskColumns = (now: number): readonly Column<TaskJson>[] => [
     wide: true,
   },
   { title: 'BRANCH', of: task => oneLine(task.result?.branch ?? '-'), wide: true },
-  { title: 'SUBMITTED', of: task => task.createdAt, wide: true },
+  { title: 'SUBMITTED', of: task => localTime(task.createdAt), wide: true },
   { title: 'WAITING FOR', of: task => oneLine(task.waitingFor ?? '-'), wide: true },
   { title: 'TITLE', of: task => oneLine(task.title), flexible: true },
 ]
 
-/** Everything about one task, a fact a line. What is not known has no line. */
-export function taskDetails(task: TaskJson, now: number): string {
-  const { result, error, node, session, usage, repo } = task
+/** Everything about one task, a fact a line. What is not known has no line; `isFailureTold`: a failure card follows. */
+export function taskDetails(task: TaskJson, now: number, isFailureTold = false): string {
+  const { result, node, session, usage, repo } = task
+  const error = isFailureTold ? null : task.error
+  const stage = stageOf(task)
   return pairs([
     ['task', task.id],
     ['title', oneLine(task.title)],
+    ['prompt', promptText(task)],
     ['status', stateOf(task)],
-    ['step', task.step && `${task.step}, for ${since(task.stepEnteredAt, now)}`],
-    ['waiting for', task.waitingFor && oneLine(task.waitingFor)],
+    ['step', stage && `${stageNow(stage, node?.name ?? null)}, for ${since(task.stepEnteredAt, now)}`],
+    ['waiting for', task.waitingFor && withLocalTimes(oneLine(task.waitingFor))],
     ['next look', task.wakeAt && until(task.wakeAt, now)],
-    ['parked until', task.parkedUntil],
+    ['parked until', task.parkedUntil && localTime(task.parkedUntil)],
     ['attempt', task.attempt > 1 ? attemptText(task) : null],
     ['attempts', attemptLines(task)],
     ['earlier', earlierText(task)],
@@ -101,7 +111,7 @@ export function taskDetails(task: TaskJson, now: number): string {
     ['usage', usage && usageText(usage)],
     ['in all', task.attempt > 1 && task.totalUsage ? usageText(task.totalUsage) : null],
     ['machine', task.machineCost !== null ? `€${task.machineCost.toFixed(4)}` : null],
-    ['submitted', `${task.createdAt} (${since(task.createdAt, now)} ago)`],
+    ['submitted', `${localTime(task.createdAt)} (${ago(task.createdAt, now)})`],
     ['took', task.startedAt && task.completedAt && between(task.startedAt, task.completedAt)],
     ['summary', result?.summary && sanitize(result.summary).trim()],
     ['error', error && `${sanitize(error.message).trim()} [${error.code}]`],
@@ -117,6 +127,22 @@ function attemptText({ attempt, continued }: TaskJson): string {
 function exitText({ exitCode, signal }: NonNullable<TaskJson['session']>): string {
   if (signal !== null) return `, ended by ${signal}`
   return exitCode === null ? '' : `, exit ${exitCode}`
+}
+
+const PROMPT_LINES_MAX = 20
+
+/** Left out where it says no more than the title. */
+function promptText({ prompt, title }: TaskJson): string | null {
+  const lines = sanitize(prompt).trim().split('\n')
+  if (lines.length === 1 && oneLine(prompt) === oneLine(title)) return null
+  const more = lines.length - PROMPT_LINES_MAX
+  return [...lines.slice(0, PROMPT_LINES_MAX), ...(more > 0 ? [`… and ${more} more lines`] : [])].join('\n')
+}
+
+/** `4m ago`; what is not a second old, or in the future by another clock, is `just now`. */
+export function ago(at: string, now: number): string {
+  const ms = now - Date.parse(at)
+  return ms < 1_000 ? 'just now' : `${formatDurationShort(ms)} ago`
 }
 
 export function since(at: string | null, now: number): string {

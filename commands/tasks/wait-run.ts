@@ -8,11 +8,14 @@ import { TdfError } from '../../src/core/errors.ts'
 import { isOver, isSettled } from '../../src/core/task.ts'
 import { realWorld } from '../../src/platform/world.ts'
 import type { EventJson, TaskJson } from '../../src/protocol/control.ts'
+import { stageNow, stageOf } from '../../src/text/steps.ts'
 import { needsInput } from '../../src/text/tasks.ts'
 import { type Cli, type Format, print, printJson, say } from '../cli/cli.ts'
+import { paintedCard, paintOf } from '../cli/colour.ts'
 import { type Progress, reporterOf } from '../cli/progress/waiting.ts'
 import { followLog } from '../observe/log-follow.ts'
 import { logSink } from '../observe/log-sink.ts'
+import { cardOf } from './failure-card.ts'
 import { taskLine } from './task-text.ts'
 
 /** After a wait of this length the user may look elsewhere: the terminal rings. */
@@ -41,7 +44,7 @@ export async function waitForTasks(cli: Cli, ids: readonly string[], options: Wa
   const first = ids[0] ?? ''
   const sink = logSink(cli, format === 'table' ? cli.stdout : cli.stderr, { format: 'table' })
   const log = options.follow && ids.length === 1 ? followLog(cli, first, { signal: interrupt.signal, sink }) : null
-  const reporter = reporterOf(cli, ids, { format, progress: options.progress, isShared: log !== null })
+  const reporter = reporterOf(cli, ids, { format, progress: options.progress, log })
   try {
     const onAway = () => reporter.say('the daemon went away; waiting for it to come back')
     const tasks = await awaitTasks(cli, {
@@ -61,7 +64,7 @@ export async function waitForTasks(cli: Cli, ids: readonly string[], options: Wa
     }
     await log?.finished()
     if (log) await sink.end()
-    show(cli, tasks, options)
+    await show(cli, tasks, options)
     if (cli.stderr.isTTY && format === 'table' && clock.mono() - since > BELL_MS) cli.stderr.write('\x07')
     cli.exitCode = tasks.map(task => exitCodeOf(task, isThere)).find(code => code !== 0) ?? 0
   } finally {
@@ -70,12 +73,13 @@ export async function waitForTasks(cli: Cli, ids: readonly string[], options: Wa
   }
 }
 
-function show(cli: Cli, tasks: readonly TaskJson[], { format, asList = false }: WaitOptions): void {
+async function show(cli: Cli, tasks: readonly TaskJson[], { format, asList = false }: WaitOptions): Promise<void> {
   if (format === 'json') return printJson(cli, asList ? tasks : tasks[0])
   if (format === 'ndjson') return print(cli, tasks.map(task => JSON.stringify(task)).join('\n'))
   if (format === 'id') return print(cli, tasks.map(({ id }) => id).join('\n'))
   for (const task of tasks) {
-    print(cli, taskLine(task))
+    const card = await cardOf(cli, task)
+    print(cli, taskLine(task, card), text => paintedCard(text, paintOf(cli, cli.stdout)))
     if (needsInput(task)) say(cli, `it waits for you: tdf send ${task.id} "what to do next", or --close to end it`)
   }
 }
@@ -126,11 +130,17 @@ export async function awaitTasks(cli: Cli, request: WaitRequest): Promise<TaskJs
   const isThere = (task: TaskJson) =>
     request.isThere(task) || (!request.keepsOn && (isSettled(task) || needsInput(task)))
   const notified = new Map<string, number>()
-  const notify = (event: EventJson) => {
+  const notify = async (event: EventJson) => {
     const { taskId, seq } = event
     if (taskId === null || seq <= (notified.get(taskId) ?? 0)) return
     notified.set(taskId, seq)
-    request.onEvent?.(event)
+    await request.onEvent?.(event)
+  }
+  /** Every event until now: also those of the change that a task is seen to be over by. */
+  const catchUp = async (id: string) => {
+    if (!request.onEvent) return
+    for (const event of await cli.client().call<EventJson[]>({ path: `/tasks/${id}/events`, signal }))
+      await notify(event)
   }
   const look = async (id: string) => {
     const task = await cli.client().call<TaskJson>({ path: `/tasks/${id}`, signal })
@@ -148,19 +158,20 @@ export async function awaitTasks(cli: Cli, request: WaitRequest): Promise<TaskJs
       if (streamed.kind === 'look') {
         for (const id of left()) {
           await look(id)
-          if (request.onEvent)
-            (await cli.client().call<EventJson[]>({ path: `/tasks/${id}/events`, signal })).forEach(notify)
+          await catchUp(id)
         }
       }
       if (streamed.kind === 'away') request.onAway?.()
       if (streamed.kind === 'event') {
         const { event } = streamed
         if (event.taskId === null || !ids.includes(event.taskId)) continue
-        notify(event)
+        await notify(event)
         if (left().includes(event.taskId)) await look(event.taskId)
       }
       const found = there()
-      if (found.length === ids.length || (request.isAny && found.length > 0)) return found
+      if (found.length < ids.length && !(request.isAny && found.length > 0)) continue
+      for (const { id } of found) await catchUp(id)
+      return found
     }
   } catch (thrown) {
     if (!signal.aborted) throw thrown
@@ -175,7 +186,10 @@ export async function awaitTasks(cli: Cli, request: WaitRequest): Promise<TaskJs
 function tooLong(left: readonly string[], seen: ReadonlyMap<string, TaskJson>): TdfError {
   const id = left[0] ?? ''
   const task = seen.get(id)
-  const where = task ? `is ${task.status}${task.step ? `, at ${task.step}` : ''}` : 'was not seen'
+  const stage = task && stageOf(task)
+  const where = task
+    ? `is ${task.status}${stage ? `: ${stageNow(stage, task.node?.name ?? null)}` : ''}`
+    : 'was not seen'
   const more = left.length > 1 ? ` (and ${left.length - 1} more)` : ''
   return new TdfError('WAIT_TIMEOUT', `the waiting is over, the task goes on: ${id} ${where}${more}`, {
     hint: `tdf wait ${left.join(' ')}`,

@@ -53,16 +53,21 @@ const NOTHING = { node: null, provider: null, size: null, location: null, priceP
 
 const RECENT = 50
 /** A median of fewer says nothing. */
-const ENOUGH = 3
+const ENOUGH = 5
 
-/** The median time of a step in ms, or null while too little is known. */
-export function usualMs(sql: Sql, step: Step): number | null {
-  const sorted = recentStepMs(sql, step, RECENT).sort((a, b) => a - b)
+/** The median time of a step in ms among tasks of the same agent and repository; null while too little is known. */
+export function usualMs(sql: Sql, step: Step, { agent, repo }: Pick<TaskSpec, 'agent' | 'repo'>): number | null {
+  const sorted = recentStepMs(sql, step, { agent: agent.name, url: repo.url }, RECENT).sort((a, b) => a - b)
   return sorted.length < ENOUGH ? null : (sorted[Math.floor(sorted.length / 2)] ?? null)
 }
 
-/** When the task at this place of the queue probably gets a slot: as many runs later as stand before it. */
-export function queueMs(sql: Sql, position: number, slots: number): number | null {
-  const run = usualMs(sql, 'running')
+/** In how many ms the task at this place of the queue probably gets a slot: as many runs later as stand before it. */
+export function queueMs(
+  sql: Sql,
+  spec: Pick<TaskSpec, 'agent' | 'repo'>,
+  position: number,
+  slots: number,
+): number | null {
+  const run = usualMs(sql, 'running', spec)
   return run === null || slots === 0 ? null : Math.ceil(position / slots) * run
 }

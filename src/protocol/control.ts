@@ -218,6 +218,10 @@ export interface WhyJson {
   nodes: { name: string; reason: string }[]
   /** When it will probably go on, from what such tasks took before; null when that is not known. */
   estimate: string | null
+  /** The same as a time, so that it can be counted down; ISO 8601. */
+  expectedAt: string | null
+  /** How long the step usually takes for this agent and this repository, in ms; null in the queue, and when not known. */
+  usualMs: number | null
   command: string | null
 }
 

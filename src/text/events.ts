@@ -2,15 +2,17 @@
 import { formatDurationShort } from '../core/duration.ts'
 import type { EventJson } from '../protocol/control.ts'
 import { oneLine } from './sanitize.ts'
+import { stageName, stageNow } from './steps.ts'
 
 type TextOf = (data: Record<string, unknown>, event: EventJson) => string
 
 const TEXTS: Record<string, TextOf> = {
-  'task.step': ({ from, to, ms }) => {
-    const before = typeof ms === 'number' && from ? ` (${plain(from)} took ${took(ms)})` : ''
-    return to ? `${plain(to)}${before}` : `all done${before}`
+  'task.step': ({ from, to, ms }, { nodeName }) => {
+    const before = typeof ms === 'number' && from ? ` (${stageName(plain(from))} took ${took(ms)})` : ''
+    return to ? `${stageNow(plain(to), nodeName)}${before}` : `all done${before}`
   },
   'task.status': ({ from, to, reason }) => `${from ? `${plain(from)} → ` : ''}${plain(to)}${because(reason)}`,
+  'task.held': ({ reason }) => `the work is not home yet${because(reason)}`,
   'task.saved': ({ commit }) => `the work is home${commit ? `: ${plain(commit).slice(0, 12)}` : ''}`,
   'task.removed': () => 'forgotten',
   'task.taken': ({ how }) => `the result was ${plain(how)}`,
@@ -24,12 +26,6 @@ export function eventText(event: EventJson): string {
   if (text) return text(event.data, event)
   const facts = Object.entries(event.data).map(([key, value]) => `${key}=${plain(value)}`)
   return oneLine([event.type, ...facts].join(' '))
-}
-
-/** `3.4s  running (agent_session took 0.2s)`: a line of `tdf watch`. */
-export function progressLine(event: EventJson, startedAt: string): string {
-  const after = formatDurationShort(Date.parse(event.at) - Date.parse(startedAt))
-  return `${after.padStart(7)}  ${eventText(event)}`
 }
 
 export const took = (ms: number) => (ms < 1_000 ? `${Math.max(ms, 0)}ms` : formatDurationShort(ms))

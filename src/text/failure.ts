@@ -11,6 +11,12 @@ export type FailedPart = 'agent' | 'setup' | 'check' | 'push' | 'fetch' | 'machi
 
 export type Failing = Pick<TaskJson, 'id' | 'verdict' | 'error' | 'push'>
 
+/** Whether a stage that the task has left is the one that failed. The fetch of a url lies before a machine was chosen. */
+export function isFailedStage(task: Failing, stage: string): boolean {
+  const failed = failureOf(task)?.stage
+  return failed !== undefined && failed !== null && (failed === 'fetch' ? 'node_selection' : failed) === stage
+}
+
 export interface Failure {
   part: FailedPart
   /** What `tdf logs --session` calls the log of it; undefined is the newest session of the agent, null where there is none. */
@@ -25,7 +31,7 @@ export function failureOf({ verdict, error, push }: Failing): Failure | null {
   if (error === null) return push?.state === 'failed' ? { part: 'push', session: null, stage: null } : null
   if (error.code === 'CHECK_FAILED') return { part: 'check', session: 'check', stage: 'check' }
   const part = PARTS[error.code] ?? (error.step === 'salvage' ? 'save' : 'machine')
-  return { part, session: SESSIONS[part], stage: error.step }
+  return { part, session: SESSIONS[part], stage: part === 'fetch' ? 'fetch' : error.step }
 }
 
 const PARTS: Record<string, FailedPart> = {

@@ -7,8 +7,8 @@ import type { EventJson, TaskJson } from '../protocol/control.ts'
 import { oneLine } from './sanitize.ts'
 import { taskWaits } from './waiting.ts'
 
-/** A step of the engine, or the check: for the engine a part of `salvage`, for people a thing of its own. */
-export type Stage = Step | 'check'
+/** A step of the engine, or what the engine does within one and people see apart: the fetch of a url, the check. */
+export type Stage = Step | 'fetch' | 'check'
 
 interface Words {
   /** One word or two, for a column. */
@@ -20,13 +20,14 @@ interface Words {
 }
 
 const WORDS: Record<Stage, Words> = {
+  fetch: { name: 'fetching', now: 'fetching the repository', done: 'repository fetched' },
   node_selection: { name: 'queued', now: 'waiting for a machine', done: 'placed on NODE' },
   node_provisioning: { name: 'machine', now: 'starting NODE', done: 'NODE started' },
   node_agent_ready: { name: 'connecting', now: 'connecting to NODE', done: 'connected to NODE' },
   workspace_creation: { name: 'placing', now: 'making a workspace on NODE', done: 'placed on NODE' },
   workspace_ready: { name: 'copying', now: 'copying the repository', done: 'repository copied' },
   agent_session: { name: 'starting', now: 'starting the agent', done: 'agent started' },
-  running: { name: 'running', now: 'agent at work', done: 'agent ended' },
+  running: { name: 'running', now: 'running the agent', done: 'agent ended' },
   awaiting_followup: { name: 'needs you', now: 'waiting for you', done: 'answered' },
   salvage: { name: 'saving', now: 'saving the work', done: 'work saved' },
   check: { name: 'check', now: 'running the check', done: 'check' },
@@ -50,7 +51,8 @@ const filled = (words: string, node: string | null) => oneLine(words.replace('NO
 const OF_THE_CHECK = [taskWaits.check(), taskWaits.checkExit()]
 
 /** Where a task is; null once nothing is left to do. */
-export function stageOf({ step, waitingFor }: Pick<TaskJson, 'step' | 'waitingFor'>): Stage | null {
+export function stageOf({ step, waitingFor, repo }: Pick<TaskJson, 'step' | 'waitingFor' | 'repo'>): Stage | null {
+  if (step === 'node_selection' && waitingFor?.startsWith(taskWaits.source(repo.url))) return 'fetch'
   return step === 'salvage' && waitingFor !== null && OF_THE_CHECK.includes(waitingFor) ? 'check' : step
 }
 
@@ -88,4 +90,23 @@ export function stageLeft({ type, at, data }: EventJson, savedAt: string | null)
   if (type !== 'task.step' || typeof data.from !== 'string') return null
   if (data.from !== 'salvage' || savedAt === null) return { stage: data.from, at, ms }
   return { stage: 'check', at, ms: Math.max(Date.parse(at) - Date.parse(savedAt), 0) }
+}
+
+const HOLDERS_MAX = 5
+
+/** Who holds the slots of a node: `a1b2 (running), c3d4 (waits for you), and 3 more`. */
+export function holdersText(holders: readonly { taskId: string; status: string; step: string | null }[]): string {
+  const named = holders.slice(0, HOLDERS_MAX).map(({ taskId, status, step }) => {
+    const state =
+      status === 'parked'
+        ? 'parked'
+        : step === 'awaiting_followup'
+          ? 'waits for you'
+          : step === null
+            ? status
+            : stageName(step)
+    return `${taskId} (${state})`
+  })
+  const more = holders.length - named.length
+  return [...named, ...(more > 0 ? [`and ${more} more`] : [])].join(', ')
 }

@@ -3,8 +3,9 @@
  * the sentences of `tdf why`. Pure; the caller passes the facts.
  */
 import { formatDuration, formatDurationShort } from '../core/duration.ts'
+import type { WhyJson } from '../protocol/control.ts'
 
-/** What a task waits for: completes `It is at STEP and waits for …`. */
+/** What a task waits for: completes `It is … and waits for …`. */
 export const taskWaits = {
   slot: () => 'a slot on a node',
   source: (url: string) => `${url} to be fetched`,
@@ -92,10 +93,11 @@ export const questionText = ({ tool, detail }: { tool: string; detail: string })
 
 /** Whole sentences of `tdf why`. Times are ISO 8601. */
 export const sentences = {
-  notStored: (step: string, isFull: boolean) =>
-    `It is at ${step}, and what happens to it cannot be stored: ${isFull ? 'the disk of the daemon is full' : 'the state cannot be written'}. It goes on when there is room.`,
-  step: (step: string, waiting: string) => `It is at ${step} and waits for ${waiting}.`,
-  cleanup: (state: string, step: string, waiting: string) => `${state}; ${step} waits for ${waiting}.`,
+  notStored: (doing: string, isFull: boolean) =>
+    `It is ${doing}, and what happens to it cannot be stored: ${isFull ? 'the disk of the daemon is full' : 'the state cannot be written'}. It goes on when there is room.`,
+  /** `doing` is `stageNow` of the step. */
+  step: (doing: string, waiting: string) => `It is ${doing} and waits for ${waiting}.`,
+  cleanup: (state: string, doing: string, waiting: string) => `${state}; ${doing} waits for ${waiting}.`,
   state: (status: string, verdict: string | null) => `It is ${status}${inBrackets(verdict)}`,
   over: (state: string, error: string | null) => `${state}${error === null ? '' : `: ${error}`}.`,
   unread: (followups: number) =>
@@ -108,6 +110,8 @@ export const sentences = {
   pinned: (node: string, reason: string, place: string) =>
     `It waits for a slot on ${node}, since --node names it: ${reason}${place}.`,
   slotsOfNode: () => 'How many slots a node has is max_workspaces in the configuration.',
+  sooner: () =>
+    'It goes sooner with more slots (max_workspaces in the configuration), another machine (tdf node add), or ahead of others with a higher --priority.',
   place: (position: number, length: number) => `; it is number ${position} of ${length} in the queue`,
   noNodeTakesIt: (nodes: number) => `none of ${nodes} nodes takes it`,
   maxNodes: (maxNodes: number) => `${maxNodes} machines are all that [nodes] max_nodes allows`,
@@ -130,18 +134,6 @@ export const sentences = {
     `${state}, and ${what} is on its way to ${remote}: ${nextMs > 0 ? `the next try is in ${formatDurationShort(nextMs)}` : 'it is being tried'}${inBrackets(error)}.`,
 }
 
-const HOLDERS_MAX = 5
-
-/** Who holds the slots of a node: `a1b2 (running), c3d4 (waits for you), and 3 more`. */
-export function holdersText(holders: readonly { taskId: string; status: string; step: string | null }[]): string {
-  const named = holders.slice(0, HOLDERS_MAX).map(({ taskId, status, step }) => {
-    const state = status === 'parked' ? 'parked' : step === 'awaiting_followup' ? 'waits for you' : (step ?? status)
-    return `${taskId} (${state})`
-  })
-  const more = holders.length - named.length
-  return [...named, ...(more > 0 ? [`and ${more} more`] : [])].join(', ')
-}
-
 /** Where a parked task goes on, by the step in which it rests. */
 export const parkedPlaces: Record<string, string> = {
   agent_session: ', in the workspace that is kept for it',
@@ -156,11 +148,24 @@ export function triesText(tries: number, nextMs: number, error: string | null): 
 }
 
 /**
- * The sentence shortened for a line that already says where the task is: `It is at salvage and waits for X.` → `waits
+ * The sentence shortened for a line that already says where the task is: `It is saving the work and waits for X.` → `waits
  * for X`.
  */
 export const reasonText = (sentence: string): string =>
-  sentence.replace(/^It (?:waits for a slot(?:: |, and )|is at \w+ and )?/, '').replace(/\.$/, '')
+  sentence.replace(/^It (?:waits for a slot(?:: |, and )|is .*? and (?=waits for ))?/, '').replace(/\.$/, '')
+
+/** `about 6m more; usually 20m`: counted from `now`, in Unix ms; null when nothing is known. */
+export function estimateText(
+  { expectedAt, usualMs }: Pick<WhyJson, 'expectedAt' | 'usualMs'>,
+  now: number,
+): string | null {
+  if (expectedAt === null) return null
+  const leftMs = Date.parse(expectedAt) - now
+  // Below ten seconds a tenth would run.
+  const left = formatDurationShort(leftMs < 10_000 ? Math.ceil(leftMs / 1_000) * 1_000 : leftMs)
+  if (usualMs === null) return leftMs > 0 ? `about ${left}, by what such runs took before` : 'any moment now'
+  return `${leftMs > 0 ? `about ${left} more` : 'longer than usual already'}; usually ${formatDurationShort(usualMs)}`
+}
 
 const counted = (count: number, thing: string) => `${count} ${thing}${count === 1 ? '' : 's'}`
 const inBrackets = (error: string | null) => (error ? ` (${error})` : '')

@@ -32,6 +32,16 @@ export async function cliWith(home: Pick<Home, 'env'>, terminal: Terminal, ...ar
   return { code, out: out.text(), err: err.text() }
 }
 
+/** Both streams as one, as on a screen: its lines in the order in which they were written. */
+export async function cliTogether(home: Pick<Home, 'env'>, ...args: string[]): Promise<string[]> {
+  const { stream, text } = collector(undefined)
+  const stdin = new PassThrough()
+  stdin.end()
+  const around = { env: home.env, cwd: () => process.cwd(), stdin, stdout: stream, stderr: stream }
+  await runCli(createCli(around as unknown as NodeJS.Process, dist), args, buildProgram, overview)
+  return text().trimEnd().split('\n')
+}
+
 function collector(columns: number | undefined) {
   const chunks: Buffer[] = []
   const stream = new Writable({

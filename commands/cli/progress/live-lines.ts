@@ -38,7 +38,7 @@ export function liveLines(to: NodeJS.WriteStream, paint?: Paint): LiveLines {
   /** In one write, so that no half of it is seen. */
   function draw(kept = ''): void {
     refreshSize(to)
-    const columns = to.columns ?? COLUMNS
+    const columns = to.columns || COLUMNS
     const above = rowsOf(drawn, columns) - 1
     // A line as wide as the terminal would put the cursor below it, and so would the ^C that is echoed behind it.
     drawn = lines.map(line => shorten(sanitize(line).replace(/\s*\n\s*/g, ' '), columns - 3))

@@ -1,18 +1,22 @@
-/** How a waiting command shows progress: live on a terminal, a line for each step in a pipe, or JSON. */
+/** How a waiting command shows progress: live on a terminal, a line for each thing that happened in a pipe, or JSON. */
 import { formatDurationShort } from '../../../src/core/duration.ts'
 import { isOver, isSettled, STEPS } from '../../../src/core/task.ts'
 import { realWorld, sleep } from '../../../src/platform/world.ts'
 import type { EventJson, TaskJson, WhyJson } from '../../../src/protocol/control.ts'
-import { eventText, progressLine, took } from '../../../src/text/events.ts'
+import { narrator, stageColumn, toldText } from '../../../src/text/narration.ts'
 import { oneLine, sanitize } from '../../../src/text/sanitize.ts'
-import { reasonText } from '../../../src/text/waiting.ts'
+import { stageNow, stageOf } from '../../../src/text/steps.ts'
+import { withLocalTimes } from '../../../src/text/times.ts'
+import { estimateText, reasonText } from '../../../src/text/waiting.ts'
+import type { FollowedLog } from '../../observe/log-follow.ts'
 import { type Cli, type Format, printJson, say } from '../cli.ts'
 import { paintOf } from '../colour.ts'
 import { liveLines } from './live-lines.ts'
 
 export interface Reporter {
   onTask?(task: TaskJson): void
-  onEvent?(event: EventJson): void
+  /** Resolves once it is shown. */
+  onEvent?(event: EventJson): Promise<void> | void
   /** A message in between. */
   say(text: string): void
   /** What follows is written by another part. */
@@ -22,71 +26,100 @@ export interface Reporter {
 /** stdout for `watch`; stderr for commands that only wait. */
 export type Progress = 'stdout' | 'stderr'
 
-export function reporterOf(
-  cli: Cli,
-  ids: readonly string[],
-  { format, progress, isShared }: { format: Format; progress: Progress | undefined; isShared: boolean },
-): Reporter {
+export interface ReportOptions {
+  format: Format
+  progress: Progress | undefined
+  /** The agent's output, where it is shown as well: the end of the agent is told behind its last line. */
+  log: FollowedLog | null
+}
+
+export function reporterOf(cli: Cli, ids: readonly string[], { format, progress, log }: ReportOptions): Reporter {
   const quiet = { say: (text: string) => say(cli, text), end: () => {} }
   if (progress === undefined) return quiet
   if (format === 'ndjson') return { ...quiet, onEvent: event => printJson(cli, event) }
   if (format !== 'table' && format !== 'wide') return quiet
   const to = cli[progress]
-  const isLive = to.isTTY && cli.env.TERM !== 'dumb' && !isShared
-  return isLive ? liveReporter(cli, ids, to, progress === 'stdout') : { ...quiet, ...plainReporter(to, ids) }
+  const isLive = to.isTTY && cli.env.TERM !== 'dumb' && log === null
+  return isLive ? liveReporter(cli, ids, to, progress === 'stdout') : { ...quiet, ...plainReporter(to, ids, log) }
 }
 
-const TOLD = ['task.step', 'task.status', 'task.push']
+/** Knows each task and tells its events. */
+function storyteller(ids: readonly string[]) {
+  const tasks = new Map<string, TaskJson>()
+  const tell = new Map<string, ReturnType<typeof narrator>>()
+  const before = (id: string | null) => (ids.length > 1 ? `${id?.slice(0, 6)}  ` : '')
+  return {
+    tasks,
+    before,
+    take(task: TaskJson) {
+      tasks.set(task.id, task)
+      if (!tell.has(task.id)) tell.set(task.id, narrator(task.attempt))
+    },
+    /** The line of an event; null for what is no news. */
+    lineOf(event: EventJson): string | null {
+      const task = tasks.get(event.taskId ?? '')
+      const told = tell.get(event.taskId ?? '')?.(event, task ? stageOf(task) : null)
+      if (task) tasks.set(task.id, moved(task, event))
+      return told ? `${before(event.taskId)}${toldText(told)}` : null
+    },
+  }
+}
 
-/** A line for each step, from the beginning of the waiting. */
-function plainReporter(to: NodeJS.WriteStream, ids: readonly string[]): Pick<Reporter, 'onTask' | 'onEvent'> {
-  const created = new Map<string, string>()
-  let waitingFor: string | null = null
+/** A line for each thing that happened, from the beginning of the waiting. */
+function plainReporter(
+  to: NodeJS.WriteStream,
+  ids: readonly string[],
+  log: FollowedLog | null,
+): Pick<Reporter, 'onTask' | 'onEvent'> {
+  const story = storyteller(ids)
+  let said = ''
   const write = (text: string) => void to.write(`${sanitize(text)}\n`)
   return {
     onTask(task) {
-      created.set(task.id, task.createdAt)
-      if (task.waitingFor === waitingFor || isOver(task)) return
-      waitingFor = task.waitingFor
-      if (waitingFor && task.step === 'node_selection') write(`         waiting for ${waitingFor}`)
+      story.take(task)
+      const { waitingFor } = task
+      // Numbers that run would be a line each; where the agent works, its output says what it does.
+      const kind = (waitingFor ?? '').replace(/\d+/g, '0')
+      if (isOver(task) || kind === said || task.status === 'in_progress') return
+      said = kind
+      if (waitingFor) write(`${story.before(task.id)}· waits for ${oneLine(waitingFor)}`)
     },
-    onEvent(event) {
-      if (!TOLD.includes(event.type)) return
-      const startedAt = created.get(event.taskId ?? '') ?? event.at
-      write(`${ids.length > 1 ? `${event.taskId} ` : ''}${progressLine(event, startedAt)}`)
+    async onEvent(event) {
+      const line = story.lineOf(event)
+      if (line === null) return
+      if (event.type === 'task.step' && event.data.from === 'running') await log?.caughtUp()
+      write(line)
     },
   }
 }
 
 const TICK_MS = 1_000
 /** Why a task waits changes without an event: as its place in the queue does. */
-const WHY_TICKS = 5
+const WHY_TICKS = 3
 const TASKS_MAX = 8
 
 /**
- * On a terminal: finished steps as lines that stay, and below them where each task is now. `isTitled`: the tasks have
- * no line yet.
+ * On a terminal: what is done as lines that stay, and below them where each task is now. `isTitled`: the tasks have no line
+ * yet.
  */
 export function liveReporter(cli: Cli, ids: readonly string[], to: NodeJS.WriteStream, isTitled: boolean): Reporter {
   const { clock } = realWorld()
   const ending = new AbortController()
   const lines = liveLines(to, paintOf(cli, to))
-  const tasks = new Map<string, TaskJson>()
-  const reasons = new Map<string, string>()
-  const before = (id: string | null) => (ids.length > 1 ? `${id?.slice(0, 6)}  ` : '')
+  const story = storyteller(ids)
+  const reasons = new Map<string, WhyJson>()
 
   function draw(): void {
-    const live = ids.flatMap(id => tasks.get(id) ?? []).filter(task => !isSettled(task))
+    const live = ids.flatMap(id => story.tasks.get(id) ?? []).filter(task => !isSettled(task))
     const shown = live.slice(0, TASKS_MAX).map(task => {
-      const reason = reasons.get(`${task.id} ${task.step}`) ?? ''
-      return `${before(task.id)}${nowText(task, reason, clock.now())}`
+      return `${story.before(task.id)}${nowText(task, reasons.get(`${task.id} ${task.step}`), clock.now())}`
     })
     const more = live.length - shown.length
     if (!ending.signal.aborted) lines.show(more > 0 ? [...shown, `and ${more} more`] : shown)
   }
 
   async function askWhy(): Promise<void> {
-    const live = [...tasks.values()].filter(task => !isSettled(task)).slice(0, TASKS_MAX)
+    const live = [...story.tasks.values()].filter(task => !isSettled(task)).slice(0, TASKS_MAX)
     for (const { id } of live) {
       const path = `/tasks/${id}/why`
       // A daemon that is away has its own line.
@@ -94,7 +127,7 @@ export function liveReporter(cli: Cli, ids: readonly string[], to: NodeJS.WriteS
         .client()
         .call<WhyJson>({ path, signal: ending.signal })
         .catch(() => null)
-      if (why) reasons.set(`${id} ${why.step}`, [reasonText(why.sentence), why.estimate].filter(Boolean).join('; '))
+      if (why) reasons.set(`${id} ${why.step}`, why)
     }
   }
 
@@ -108,18 +141,16 @@ export function liveReporter(cli: Cli, ids: readonly string[], to: NodeJS.WriteS
 
   return {
     onTask(task) {
-      const isFirst = tasks.size === 0
-      if (isTitled && !tasks.has(task.id)) lines.print(`${task.id}  ${oneLine(task.title)}`)
-      tasks.set(task.id, task)
+      const isFirst = story.tasks.size === 0
+      if (isTitled && !story.tasks.has(task.id)) lines.print(`${task.id}  ${oneLine(task.title)}`)
+      story.take(task)
       draw()
       if (isFirst) void tick()
     },
     onEvent(event) {
-      const task = tasks.get(event.taskId ?? '')
-      if (task) tasks.set(task.id, moved(task, event))
-      const text = pastText(event, task)
+      const text = story.lineOf(event)
       draw()
-      if (text !== null) lines.print(`${before(event.taskId)}${text}`)
+      if (text !== null) lines.print(text)
     },
     say: text => lines.print(text),
     end() {
@@ -136,28 +167,14 @@ function moved(task: TaskJson, { type, attempt, at, data }: EventJson): TaskJson
   return at < (task.stepEnteredAt ?? '') ? task : { ...task, step, stepEnteredAt: at, waitingFor: null }
 }
 
-const column = (symbol: string, word: string, time: string) => `${symbol} ${word.padEnd(19)} ${time.padStart(7)}`
-
-/** `● running   2m10s  waits for the agent to finish; running usually takes 4m`. */
-function nowText(task: TaskJson, reason: string, now: number): string {
-  const { status, step, stepEnteredAt, waitingFor } = task
-  if (isOver(task)) return '● push'
+/** `● copying the repository     12s  41 of 120 MB (34 %); about 20s more`. */
+function nowText(task: TaskJson, why: WhyJson | undefined, now: number): string {
+  const { status, stepEnteredAt, waitingFor } = task
+  if (isOver(task)) return '● pushing the branch'
   const seconds = stepEnteredAt === null ? 0 : Math.floor((now - Date.parse(stepEnteredAt)) / 1_000)
-  const why = reason || (waitingFor ? `waits for ${waitingFor}` : '')
+  const doing = stageNow(stageOf(task) ?? status, task.node?.name ?? null)
+  const reason = why ? withLocalTimes(reasonText(why.sentence)) : waitingFor ? `waits for ${waitingFor}` : ''
+  const said = [reason, why && estimateText(why, now)].filter(Boolean).join('; ')
   const isParked = status === 'parked'
-  const word = isParked ? 'parked' : (step ?? status)
-  return `${column(isParked ? '=' : '●', word, formatDurationShort(seconds * 1_000))}  ${oneLine(why)}`
-}
-
-/** A step that was left, or an unexpected turn; null for what other lines show, and for earlier attempts. */
-function pastText(event: EventJson, task: TaskJson | undefined): string | null {
-  const { type, attempt, data } = event
-  if (task && attempt !== null && attempt < task.attempt) return null
-  const { from, to, ms, reason } = data
-  if (type === 'task.step') return from ? column('✓', String(from), typeof ms === 'number' ? took(ms) : '') : null
-  if (type === 'task.push') return `· ${eventText(event)}`
-  if (type !== 'task.status') return null
-  const isBack = from === 'parked' || (to === 'queued' && Boolean(from))
-  const isBad = to === 'failed' || to === 'cancelled'
-  return isBack || isBad || to === 'parked' ? `${isBad ? '✗' : '·'} ${oneLine(`${to}: ${reason ?? ''}`)}` : null
+  return `${stageColumn(isParked ? '=' : '●', isParked ? 'parked' : doing, formatDurationShort(seconds * 1_000))}  ${oneLine(said)}`.trimEnd()
 }

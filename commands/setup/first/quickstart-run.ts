@@ -6,7 +6,7 @@ import { controlClient } from '../../../src/clients/control.ts'
 import { TdfError } from '../../../src/core/errors.ts'
 import { isOver } from '../../../src/core/task.ts'
 import type { DaemonStatusJson, TaskJson } from '../../../src/protocol/control.ts'
-import { progressLine } from '../../../src/text/events.ts'
+import { narrator, toldText } from '../../../src/text/narration.ts'
 import { type Cli, print, say } from '../../cli/cli.ts'
 import { userGit } from '../../cli/git.ts'
 import { startInBackground } from '../../daemon/start.ts'
@@ -74,6 +74,7 @@ async function runTask(cli: Cli, there: Cli): Promise<void> {
   const json = submitBody({ prompt: '', command: AGENT, repo, author, timeoutMs: null, options: { check } })
   const submitted = await there.client().call<TaskJson>({ method: 'POST', path: '/tasks', json })
   const interrupt = catchInterrupt()
+  const tell = narrator()
   try {
     const tasks = await awaitTasks(there, {
       ids: [submitted.id],
@@ -81,7 +82,10 @@ async function runTask(cli: Cli, there: Cli): Promise<void> {
       keepsOn: true,
       timeoutMs: TASK_MS_MAX,
       signal: interrupt.signal,
-      onEvent: event => event.type === 'task.step' && print(cli, progressLine(event, submitted.createdAt)),
+      onEvent(event) {
+        const told = tell(event, null)
+        if (told) print(cli, toldText(told))
+      },
     })
     const task = tasks?.[0]
     if (!task) {

@@ -2,7 +2,6 @@
  * Why a task is where it is: what it waits for, since when, until when, what comes next, and what would change it. The
  * facts are gathered here; their wording is `src/text/waiting.ts`.
  */
-import { formatDurationShort } from '../../../src/core/duration.ts'
 import { awaitsSource } from '../../../src/core/facts.ts'
 import { credentialOf, isTerminal, type Task } from '../../../src/core/task.ts'
 import type { WhyJson } from '../../../src/protocol/control.ts'
@@ -13,8 +12,9 @@ import { limitOf } from '../../../src/store/tables/meta.ts'
 import { readNode, readNodes } from '../../../src/store/tables/nodes.ts'
 import { slotHolders } from '../../../src/store/tables/slots.ts'
 import { earlierText } from '../../../src/text/attempts.ts'
+import { holdersText, stageNow, stageOf } from '../../../src/text/steps.ts'
 import {
-  holdersText,
+  estimateText,
   parkedPlaces,
   questionText,
   rejections,
@@ -31,7 +31,10 @@ import type { Engine } from '../../services.ts'
 import { iso } from './json.ts'
 
 type Explained = Pick<WhyJson, 'sentence' | 'command'>
-type Explanation = Explained & Pick<WhyJson, 'nodes' | 'estimate'>
+type Explanation = Explained & Pick<WhyJson, 'nodes' | 'estimate' | 'expectedAt' | 'usualMs'>
+type Estimate = Pick<WhyJson, 'estimate' | 'expectedAt' | 'usualMs'>
+
+const UNKNOWN: Estimate = { estimate: null, expectedAt: null, usualMs: null }
 
 export function why(engine: Engine, task: Task): WhyJson {
   return {
@@ -49,24 +52,25 @@ export function why(engine: Engine, task: Task): WhyJson {
 function whyNothingStored({ store }: Pick<Engine, 'store'>, { step }: Task): Explanation | undefined {
   const outage = store.outage()
   if (step === null || outage === null || outage.until !== null) return undefined
-  const sentence = sentences.notStored(step, outage.error.code === 'DISK_FULL')
-  return { sentence, command: 'tdf doctor', nodes: [], estimate: null }
+  const sentence = sentences.notStored(stageNow(step), outage.error.code === 'DISK_FULL')
+  return { sentence, command: 'tdf doctor', nodes: [], ...UNKNOWN }
 }
 
 function explain(engine: Engine, task: Task): Explanation {
   const { step } = task
   const alone = whyLeft(engine, task) ?? whyPush(engine, task) ?? whyParked(engine, task) ?? whyLimited(engine, task)
-  if (alone) return { ...alone, nodes: [], estimate: null }
-  if (step === null) return { ...whyOver(engine, task), nodes: [], estimate: null }
+  if (alone) return { ...alone, nodes: [], ...UNKNOWN }
+  if (step === null) return { ...whyOver(engine, task), nodes: [], ...UNKNOWN }
   if (step === 'node_selection' && !awaitsSource(task)) return whyQueued(engine, task)
-  if (step === 'awaiting_followup') return { ...whyAwaiting(task), nodes: [], estimate: null }
+  if (step === 'awaiting_followup') return { ...whyAwaiting(task), nodes: [], ...UNKNOWN }
   const waiting = task.waitingFor ?? taskWaits.nextStep()
+  const doing = stageNow(stageOf({ step, waitingFor: waiting, repo: task.spec.repo }) ?? step, task.nodeName)
   const estimate = usual(engine, task)
   if (isTerminal(task.status)) {
-    return { sentence: sentences.cleanup(stateOf(task), step, waiting), command: null, nodes: [], estimate }
+    return { sentence: sentences.cleanup(stateOf(task), doing, waiting), command: null, nodes: [], ...estimate }
   }
   const command = step === 'running' ? `tdf logs ${task.id} -f` : `tdf cancel ${task.id}`
-  return { sentence: sentences.step(step, waiting), command, nodes: [], estimate }
+  return { sentence: sentences.step(doing, waiting), command, nodes: [], ...estimate }
 }
 
 /**
@@ -144,7 +148,7 @@ function reasonFor(
 ): string {
   const { name, used, slots } = capacity
   const reason = rejection(request, capacity, config) ?? rejections.none()
-  if (reason !== rejections.slots(used, slots)) return reason
+  if (!isFullFor({ config }, request, capacity)) return reason
   return rejections.slots(used, slots, holdersText(slotHolders(store.sql, name)))
 }
 
@@ -162,7 +166,7 @@ function whyQueued(engine: Engine, task: Task): Explanation {
   const obstacle = engine.admission.obstacle()
   if (obstacle !== null) {
     const sentence = sentences.obstacle(obstacle, place)
-    return { sentence, nodes, estimate: null, command: 'tdf daemon status' }
+    return { sentence, nodes, ...UNKNOWN, command: 'tdf daemon status' }
   }
   const slots = capacities.reduce((sum, capacity) => sum + capacity.slots, 0)
   const command = slots === 0 ? 'tdf node ls' : `tdf cancel ${task.id}`
@@ -170,27 +174,40 @@ function whyQueued(engine: Engine, task: Task): Explanation {
   if (!first) {
     const canOrder = Object.values(providers).some(provider => provider?.catalogue())
     const none = canOrder ? sentences.maxNodes(config.nodes.maxNodes) : rejections.noNode()
-    return { sentence: sentences.noSlot(none, place), nodes, estimate: null, command }
+    return { sentence: sentences.noSlot(none, place), nodes, ...UNKNOWN, command }
   }
-  const ms = queueMs(store.sql, Math.max(position, 1), slots)
-  const estimate = ms === null || slots === 0 ? null : `about ${formatDurationShort(ms)}, by what runs took before`
+  const ms = slots === 0 ? null : queueMs(store.sql, task.spec, Math.max(position, 1), slots)
+  const estimate = estimateIn(ms, null, world.clock.now())
   const pinned = capacities.find(({ name }) => name === request.node)
   if (pinned) {
     const sentence = sentences.pinned(pinned.name, reasonFor(engine, request, pinned), place)
     const isFull = pinned.used >= pinned.slots
-    return { sentence: isFull ? `${sentence} ${sentences.slotsOfNode()}` : sentence, nodes, estimate, command }
+    return { sentence: isFull ? `${sentence} ${sentences.slotsOfNode()}` : sentence, nodes, ...estimate, command }
   }
   const reason = nodes.length === 1 ? `${first.name}: ${first.reason}` : sentences.noNodeTakesIt(nodes.length)
-  return { sentence: sentences.queued(reason, place), nodes, estimate, command }
+  const sentence = sentences.queued(reason, place)
+  if (slots === 0 || !capacities.some(one => isFullFor(engine, request, one)))
+    return { sentence, nodes, ...estimate, command }
+  return { sentence: `${sentence} ${sentences.sooner()}`, nodes, ...estimate, command: 'tdf node add --help' }
 }
 
-function usual({ store, world }: Pick<Engine, 'store' | 'world'>, task: Task): string | null {
-  if (task.step === null) return null
-  const ms = usualMs(store.sql, task.step)
-  if (ms === null) return null
-  const leftMs = task.stepEnteredAt + ms - world.clock.now()
-  const left = leftMs > 0 ? `about ${formatDurationShort(leftMs)} more` : 'longer than usual already'
-  return `${left}; ${task.step} usually takes ${formatDurationShort(ms)}`
+/** Whether a slot is all that the node lacks. */
+function isFullFor({ config }: Pick<Engine, 'config'>, request: PlacementRequest, capacity: NodeCapacity): boolean {
+  const { used, slots } = capacity
+  return rejection(request, capacity, config) === rejections.slots(used, slots)
+}
+
+function usual({ store, world }: Pick<Engine, 'store' | 'world'>, task: Task): Estimate {
+  const ms = task.step === null ? null : usualMs(store.sql, task.step, task.spec)
+  const now = world.clock.now()
+  return estimateIn(ms === null ? null : task.stepEnteredAt + ms - now, ms, now)
+}
+
+/** `ms`: how long it will probably take from now on; below zero when it takes longer than usual. */
+function estimateIn(ms: number | null, usualMs: number | null, now: number): Estimate {
+  if (ms === null) return UNKNOWN
+  const expected = { expectedAt: iso(now + ms), usualMs }
+  return { ...expected, estimate: estimateText(expected, now) }
 }
 
 const stateOf = ({ status, verdict }: Task) => sentences.state(status, verdict)

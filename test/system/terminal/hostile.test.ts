@@ -82,7 +82,7 @@ it('is harmless beside the live line of a task', async () => {
   terminal = openTmux(proxy.env, 100, 24)
   const written = terminal.record()
   terminal.type(`node ${program} watch ${live}; echo "left with $?"`)
-  await terminal.sees(/● running +\w+ .*EVIL/)
+  await terminal.sees(/● running the agent +\w+ .*EVIL/)
   await terminal.sees(new RegExp(`^${live} +EVIL`, 'm'))
   terminal.keys('C-c')
   await terminal.sees('left with 130')

@@ -38,25 +38,20 @@ const awaitFile = (name: string) => `until test -e ${home.dir}/${name}; do sleep
 it('shows the steps that are done and a line for the one that is not, then what came of it', async () => {
   const id = await running('wait for a sign', `${awaitFile('sign')}; echo hi > hi.txt`)
   const { sees, lines } = watch(id)
-  await sees('✓ agent_session')
-  await sees(/● running +\ds {2}waits for the agent to finish/)
+  await sees('✓ agent started')
+  await sees(/● running the agent +\ds {2}waits for the agent to finish/)
   const [title = '', ...steps] = lines()
   expect(title).toBe(`${id}  wait for a sign`)
-  const done = steps.flatMap(line => /^✓ (\w+) +[\d.]+m?s$/.exec(line)?.[1] ?? [])
-  expect([done[0], ...done.slice(-3)]).toEqual([
-    'node_selection',
-    'workspace_creation',
-    'workspace_ready',
-    'agent_session',
-  ])
+  const done = steps.flatMap(line => /^✓ (\w+(?: \w+)*) +[\d.]+m?s$/.exec(line)?.[1] ?? [])
+  expect(done).toEqual(['placed on local', 'repository copied', 'agent started'])
   // The line is written over, not written again.
-  await sees(/● running +[2-9]s/)
+  await sees(/● running the agent +[2-9]s/)
   expect(lines().filter(line => line.includes('● running'))).toHaveLength(1)
   await tdf(home, 'submit', '--repo', repo.dir, '-q', '--', 'touch', `${home.dir}/sign`)
   await sees('left with 0')
   const last = lines().join('\n')
   expect(last).toMatch(
-    new RegExp(`✓ running +[\\d.]+m?s\\n(✓ .*\\n)*${id} completed \\(unverified\\) in .*: wait for a sign`),
+    new RegExp(`✓ agent ended +[\\d.]+m?s\\n(✓ .*\\n)*${id} completed \\(unverified\\) in .*: wait for a sign`),
   )
   expect(last).not.toContain('●')
 }, 120_000)
@@ -65,15 +60,15 @@ it('leaves with 10 for a task that failed and says why', async () => {
   const id = await submit('go wrong', 'exit 3')
   const { sees, lines } = watch(id)
   await sees('left with 10')
-  expect(lines().join('\n')).toContain(`because:  the agent of ${id} ended with exit code 3`)
+  expect(lines().join('\n')).toContain(`because: the agent of ${id} ended with exit code 3`)
 }, 180_000)
 
 it('lets go on Ctrl-C, says how to come back, and leaves the task alone', async () => {
   const id = await running('go on for long', 'sleep 600')
   const other = await running('also', 'sleep 600')
   const { sees, lines, keys } = watch(`${id} ${other}`)
-  await sees(new RegExp(`${id.slice(0, 6)} {2}● running +\\ds`))
-  await sees(new RegExp(`${other.slice(0, 6)} {2}● running +\\ds`))
+  await sees(new RegExp(`${id.slice(0, 6)} {2}● running the agent +\\ds`))
+  await sees(new RegExp(`${other.slice(0, 6)} {2}● running the agent +\\ds`))
   keys('C-c')
   await sees('left with 130')
   const text = lines().join('\n')
@@ -86,9 +81,9 @@ it('fits a window that has become narrow', async () => {
   const id = await running('一二三四五六七八九十一二三四五六七八九十', 'sleep 600')
   const { sees, resize, keys } = watch(id, 80, 12)
   // What has happened so far is all told, so that it is the seconds alone that change the line.
-  await sees(/● running +[1-9]\d*s/)
+  await sees(/● running the agent +[1-9]\d*s/)
   resize(40, 12)
-  await sees(/● running +[\dms ]+.*…\n\n/)
+  await sees(/● running the agent +[\dms ]+.*…\n\n/)
   keys('C-c')
   await sees('left with 130')
 }, 180_000)
@@ -97,7 +92,7 @@ it('writes plain lines in a pipe, and objects when they are asked for', async ()
   const id = await submit('short', 'true')
   const plain = await tdf(home, 'watch', id)
   expect(plain).toMatchObject({ code: 0, err: '' })
-  expect(plain.out).toMatch(/^ +[\d.]+s {2}workspace_creation \(node_selection took [\d.]+m?s\)$/m)
+  expect(plain.out).toMatch(/^✓ repository copied +[\d.]+m?s$/m)
   expect(plain.out).toMatch(new RegExp(`^${id} completed \\(no_change\\)`, 'm'))
   expect(plain.out).not.toContain('\x1b')
   const objects = (await tdf(home, 'watch', id, '-o', 'ndjson')).out

@@ -83,8 +83,9 @@ describe('through every command', () => {
     expect(JSON.parse(out).title).toBe((await home.task(tasks.DONE ?? '')).title)
   })
 
-  it('a pipe gets the log byte for byte', async () => {
-    expect((await cli(home, 'logs', tasks.DONE ?? '')).out).toContain('\x1b]52;c;AAAA\x07')
+  it('a pipe gets the log byte for byte where that is asked for', async () => {
+    expect((await cli(home, 'logs', tasks.DONE ?? '', '--raw')).out).toContain('\x1b]52;c;AAAA\x07')
+    expect((await cli(home, 'logs', tasks.DONE ?? '')).out).not.toContain('\x1b]')
   })
 })
 

@@ -38,7 +38,7 @@ const SITUATIONS: Record<string, () => Promise<string>> = {
   },
   'every slot is in use, and runs have taken a while before': async () => {
     await begin({ config: one })
-    for (const id of ['past1', 'past2', 'past3']) {
+    for (const id of ['past1', 'past2', 'past3', 'past4', 'past5']) {
       await life.submit({}, { ms: 120_000 }, id)
       await until(id, null)
     }

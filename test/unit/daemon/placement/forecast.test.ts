@@ -1,6 +1,7 @@
 /** What `submit --dry-run` and `why` foresee: where a task would go, what that costs, and when. */
 import { afterEach, describe, expect, it } from 'vitest'
 import { forecast, queueMs, usualMs } from '../../../../daemon/placement/forecast.ts'
+import type { TaskSpec } from '../../../../src/core/task.ts'
 import { aSpec } from '../../../support/builders.ts'
 import { HOUR, type Lives, lives, MIN } from '../../../support/daemon/lives.ts'
 
@@ -68,30 +69,53 @@ describe('a task that is not submitted yet', () => {
 })
 
 describe('the usual time of a step', () => {
-  const took = (...times: number[]) =>
-    all.life.engine.store.commit(() => {
-      const { store, world } = all.life.engine
+  /** Tasks of this agent and repository have taken so long. */
+  async function took(spec: TaskSpec, ...times: number[]): Promise<void> {
+    const { store, world } = all.life.engine
+    const taskId = await all.submit(
+      spec,
+      { hangs: true },
+      `past-${times.length}-${times[0]}-${spec.agent.name}-${spec.repo.url.length}`,
+    )
+    await store.commit(() => {
       for (const ms of times) {
-        store.append({ type: 'task.step', data: { from: 'running', to: 'salvage', ms } }, world.clock.now())
+        const data = { from: 'running', to: 'salvage', ms }
+        store.append({ type: 'task.step', taskId, attempt: 1, data }, world.clock.now())
       }
     })
+  }
+  const mine = aSpec()
+  const another = aSpec({ agent: { ...mine.agent, name: 'other' } })
+  const elsewhere = aSpec({ repo: { ...mine.repo, url: 'https://example.org/other.git' } })
 
-  it('is the middle one of the last fifty, and unknown while there are less than three', async () => {
+  it('is the middle one of the last fifty, and unknown while there are less than five', async () => {
     all = await lives()
-    await took(30, 1)
-    expect(usualMs(sql(), 'running')).toBeNull()
-    expect(queueMs(sql(), 1, 1)).toBeNull()
-    await took(200)
-    expect(usualMs(sql(), 'running')).toBe(30)
-    expect(usualMs(sql(), 'salvage')).toBeNull()
-    await took(...Array.from({ length: 50 }, () => 7))
-    expect(usualMs(sql(), 'running')).toBe(7)
+    await took(mine, 30, 1, 200, 40)
+    expect(usualMs(sql(), 'running', mine)).toBeNull()
+    expect(queueMs(sql(), mine, 1, 1)).toBeNull()
+    await took(mine, 10)
+    expect(usualMs(sql(), 'running', mine)).toBe(30)
+    expect(usualMs(sql(), 'salvage', mine)).toBeNull()
+    await took(mine, ...Array.from({ length: 50 }, () => 7))
+    expect(usualMs(sql(), 'running', mine)).toBe(7)
+  })
+
+  it('is that of the same agent and the same repository: what others took says nothing', async () => {
+    all = await lives()
+    await took(another, ...Array.from({ length: 9 }, () => HOUR))
+    await took(elsewhere, ...Array.from({ length: 9 }, () => HOUR))
+    await took(mine, 1, 1, 1, 1)
+    expect(usualMs(sql(), 'running', mine)).toBeNull()
+    await took(mine, 1)
+    expect(usualMs(sql(), 'running', mine)).toBe(1)
+    expect(usualMs(sql(), 'running', another)).toBe(HOUR)
   })
 
   it('gives the time to a slot: one run for each round of slots that comes before', async () => {
     all = await lives()
-    await took(HOUR, HOUR, HOUR)
-    expect([1, 2, 3, 4, 5].map(position => queueMs(sql(), position, 2))).toEqual([1, 1, 2, 2, 3].map(n => n * HOUR))
-    expect(queueMs(sql(), 1, 0)).toBeNull()
+    await took(mine, HOUR, HOUR, HOUR, HOUR, HOUR)
+    const times = [1, 2, 3, 4, 5].map(position => queueMs(sql(), mine, position, 2))
+    expect(times).toEqual([1, 1, 2, 2, 3].map(n => n * HOUR))
+    expect(queueMs(sql(), mine, 1, 0)).toBeNull()
   })
 })

@@ -92,7 +92,7 @@ describe('the failure card', () => {
       ['setup', 'setup', 'workspace_ready'],
       ['agent', undefined, 'running'],
       ['agent', undefined, 'running'],
-      ['fetch', null, 'node_selection'],
+      ['fetch', null, 'fetch'],
       ['push', null, null],
       ['machine', null, 'running'],
       ['save', null, 'salvage'],

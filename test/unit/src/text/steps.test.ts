@@ -32,10 +32,14 @@ describe('where a task is', () => {
     ])
   })
 
-  it('the check is apart from the saving before it', () => {
-    expect(stageOf({ step: 'salvage', waitingFor: taskWaits.checkExit() })).toBe('check')
-    expect(stageOf({ step: 'salvage', waitingFor: taskWaits.packing() })).toBe('salvage')
-    expect(stageOf({ step: null, waitingFor: null })).toBeNull()
+  it('the check is apart from the saving before it, and the fetch from the queue', () => {
+    const repo = { url: 'https://example.org/site.git', ref: null, baseCommit: null }
+    const waitingFor = taskWaits.source(repo.url)
+    expect(stageOf({ step: 'node_selection', waitingFor: `${waitingFor} (40 %)`, repo })).toBe('fetch')
+    expect(stageOf({ step: 'node_selection', waitingFor: taskWaits.slot(), repo })).toBe('node_selection')
+    expect(stageOf({ step: 'salvage', waitingFor: taskWaits.checkExit(), repo })).toBe('check')
+    expect(stageOf({ step: 'salvage', waitingFor: taskWaits.packing(), repo })).toBe('salvage')
+    expect(stageOf({ step: null, waitingFor: null, repo })).toBeNull()
   })
 
   it('the times of the newest attempt have the check apart', () => {

@@ -180,7 +180,9 @@ function focus(shown: Shown, id: string): void {
     until: null,
     next: null,
     nodes: [],
-    estimate: 'about 6m more; running usually takes 20m',
+    estimate: 'about 6m more; usually 20m',
+    expectedAt: null,
+    usualMs: null,
     command: `tdf logs ${id} -f`,
   }
   shown.store.dispatch({

@@ -8,7 +8,6 @@ import {
   pruneEvents,
   readEvents,
   readNewestEvents,
-  recentStepMs,
 } from '../../../../../src/store/tables/journal.ts'
 import * as nodes from '../../../../../src/store/tables/nodes.ts'
 import { insertTask } from '../../../../../src/store/tables/tasks.ts'
@@ -134,12 +133,6 @@ describe('the history', () => {
     expect(readEvents(sql(), { after: 0, limit: 1 })).toEqual([
       { seq: 1, at: 1, type: 'a', taskId: 't1', attempt: null, nodeName: null, step: null, data: { x: 1 } },
     ])
-  })
-
-  it('says how long the newest passages of a step took', () => {
-    for (const ms of [5, 6, 7]) event(1, 'task.step', { from: 'running', ms })
-    event(1, 'task.step', { from: 'salvage', ms: 9 })
-    expect(recentStepMs(sql(), 'running', 2)).toEqual([7, 6])
   })
 
   it('loses what is old or too much, the oldest first, and never its newest', () => {
