@@ -3,7 +3,7 @@ import { copyFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Command } from 'commander'
 import { asTdfError } from '../../src/core/errors.ts'
-import type { BackupJson } from '../../src/protocol/control.ts'
+import type { BackupJson } from '../../src/protocol/upkeep.ts'
 import { type Cli, formatOf, printOne } from '../cli/cli.ts'
 
 export async function backup(cli: Cli, command: Command, to: string | undefined): Promise<void> {

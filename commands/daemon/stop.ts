@@ -1,6 +1,7 @@
 /** What `daemon stop` and `daemon reload` do. */
 import { isNoDaemon } from '../../src/clients/control.ts'
-import type { DaemonStatusJson, ReloadJson } from '../../src/protocol/control.ts'
+import type { DaemonStatusJson } from '../../src/protocol/control.ts'
+import type { ReloadJson } from '../../src/protocol/upkeep.ts'
 import { type Cli, type Format, print, printJson, say } from '../cli/cli.ts'
 import { refuseSupervised, waitForEnd } from './status.ts'
 

@@ -1,7 +1,7 @@
 /** `tdf secret` at work. */
 import type { Command } from 'commander'
 import { realWorld } from '../../src/platform/world.ts'
-import type { SecretJson } from '../../src/protocol/control.ts'
+import type { SecretJson } from '../../src/protocol/upkeep.ts'
 import { oneLine } from '../../src/text/sanitize.ts'
 import { quoted, readStdin } from '../cli/arguments.ts'
 import { hiddenAnswer } from '../cli/ask.ts'

@@ -1,5 +1,6 @@
 /** What the control routes need beside the engine. */
-import type { DaemonStatusJson, ReloadJson } from '../../src/protocol/control.ts'
+import type { DaemonStatusJson } from '../../src/protocol/control.ts'
+import type { ReloadJson } from '../../src/protocol/upkeep.ts'
 import type { Observability } from '../../src/store/observability.ts'
 import type { Backups } from '../host/backups.ts'
 import type { Secrets } from '../host/secrets.ts'

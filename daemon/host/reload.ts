@@ -7,7 +7,7 @@ import { withoutRestart } from '../../src/config/load/reload.ts'
 import { toConfig } from '../../src/config/schema/schema.ts'
 import { type ConfigChange, changesOf } from '../../src/config/show/describe.ts'
 import type { RootLog } from '../../src/platform/log.ts'
-import type { ReloadJson } from '../../src/protocol/control.ts'
+import type { ReloadJson } from '../../src/protocol/upkeep.ts'
 
 export interface ReloadParts {
   file: string

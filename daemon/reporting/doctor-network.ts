@@ -4,7 +4,7 @@ import process from 'node:process'
 import { fetchFailure, isHere, type WayOut, wayOut } from '../../src/clients/outward.ts'
 import type { Config } from '../../src/config/schema/schema.ts'
 import { isAccessible } from '../../src/platform/files.ts'
-import type { FindingJson } from '../../src/protocol/control.ts'
+import type { FindingJson } from '../../src/protocol/upkeep.ts'
 import type { Engine } from '../services.ts'
 
 const check = 'network'

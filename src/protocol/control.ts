@@ -183,29 +183,6 @@ export interface DaemonStatusJson {
   nodes: Record<string, number>
 }
 
-/** What a reload took over; a reload that is refused changes nothing. */
-interface ChangedKeyJson {
-  key: string
-  from: string | null
-  to: string | null
-}
-
-export interface ReloadJson {
-  file: string
-  changed: ChangedKeyJson[]
-  /** What the running daemon goes on with as it was. */
-  needsRestart: ChangedKeyJson[]
-  warnings: string[]
-}
-
-/** A copy of the database in the backup folder. */
-export interface BackupJson {
-  name: string
-  file: string
-  bytes: number
-  at: string
-}
-
 /** `tdf why`: what a task waits for, since when, until when, what happens next, and what would change it. */
 export interface WhyJson {
   taskId: string
@@ -223,28 +200,6 @@ export interface WhyJson {
   /** How long the step usually takes for this agent and this repository, in ms; null in the queue, and when not known. */
   usualMs: number | null
   command: string | null
-}
-
-/** A value that is kept under a name; it is never shown. */
-/** What of the daemon's configuration the command line acts on when it takes a repository. */
-export interface PolicyJson {
-  repositorySetup: 'own' | 'always' | 'never'
-  submodules: 'leave' | 'checkout'
-}
-
-export interface SecretJson {
-  name: string
-  setAt: string
-  /** Agents and hosts that are given it. */
-  usedBy: string[]
-}
-
-/** One thing that `tdf doctor` looked at. `hint` is a command that mends it, or shows more. */
-export interface FindingJson {
-  check: string
-  state: 'ok' | 'warn' | 'fail'
-  message: string
-  hint: string | null
 }
 
 export interface ErrorJson {

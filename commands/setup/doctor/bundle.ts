@@ -19,7 +19,7 @@ import { TdfError } from '../../../src/core/errors.ts'
 import { run } from '../../../src/platform/run.ts'
 import { VERSION } from '../../../src/platform/version.ts'
 import { realWorld } from '../../../src/platform/world.ts'
-import type { FindingJson } from '../../../src/protocol/control.ts'
+import type { FindingJson } from '../../../src/protocol/upkeep.ts'
 import type { Cli } from '../../cli/cli.ts'
 import { plainEnv } from '../../cli/git.ts'
 

@@ -1,7 +1,7 @@
 /** The checks in their order, as a table. A check that fails is a finding and does not hold up the others. */
 import type { Command } from 'commander'
 import { asTdfError, shownHint } from '../../../src/core/errors.ts'
-import type { FindingJson } from '../../../src/protocol/control.ts'
+import type { FindingJson } from '../../../src/protocol/upkeep.ts'
 import { oneLine } from '../../../src/text/sanitize.ts'
 import { quoted } from '../../cli/arguments.ts'
 import { type Cli, formatOf, print, printJson, printOne, shapeOf } from '../../cli/cli.ts'

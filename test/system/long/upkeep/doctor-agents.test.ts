@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { expect, it } from 'vitest'
 import { identify } from '../../../../src/platform/process.ts'
-import type { FindingJson } from '../../../../src/protocol/control.ts'
+import type { FindingJson } from '../../../../src/protocol/upkeep.ts'
 import { cli, cliWith } from '../../../support/cli.ts'
 import { makeHome, until } from '../../../support/daemon/home.ts'
 

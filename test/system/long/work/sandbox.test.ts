@@ -12,7 +12,8 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { FindingJson, TaskJson } from '../../../../src/protocol/control.ts'
+import type { TaskJson } from '../../../../src/protocol/control.ts'
+import type { FindingJson } from '../../../../src/protocol/upkeep.ts'
 import { type Home, makeHome, makeRepository, tdf, until } from '../../../support/daemon/home.ts'
 import { whereConfined } from '../../../support/where.ts'
 

@@ -1,7 +1,7 @@
 /** The daemon's own calls behind a proxy that counts: real processes; the host names lead nowhere without it. */
 import path from 'node:path'
 import { expect, it } from 'vitest'
-import type { FindingJson } from '../../../../src/protocol/control.ts'
+import type { FindingJson } from '../../../../src/protocol/upkeep.ts'
 import { receiver } from '../../../fakes/receiver.ts'
 import { makeHome, makeRepository, tdf, tdfWith, until } from '../../../support/daemon/home.ts'
 import { countingProxy } from '../../../support/machines/counting-proxy.ts'

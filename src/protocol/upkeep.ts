@@ -1,0 +1,46 @@
+/** What the control API says about the daemon itself: its settings, backups, secrets, health. No parser, as `control.ts`. */
+
+/** What a reload took over; a reload that is refused changes nothing. */
+interface ChangedKeyJson {
+  key: string
+  from: string | null
+  to: string | null
+}
+
+export interface ReloadJson {
+  file: string
+  changed: ChangedKeyJson[]
+  /** What the running daemon goes on with as it was. */
+  needsRestart: ChangedKeyJson[]
+  warnings: string[]
+}
+
+/** A copy of the database in the backup folder. */
+export interface BackupJson {
+  name: string
+  file: string
+  bytes: number
+  at: string
+}
+
+/** What of the daemon's configuration the command line acts on when it takes a repository. */
+export interface PolicyJson {
+  repositorySetup: 'own' | 'always' | 'never'
+  submodules: 'leave' | 'checkout'
+}
+
+/** A value that is kept under a name; it is never shown. */
+export interface SecretJson {
+  name: string
+  setAt: string
+  /** Agents and hosts that are given it. */
+  usedBy: string[]
+}
+
+/** One thing that `tdf doctor` looked at. `hint` is a command that mends it, or shows more. */
+export interface FindingJson {
+  check: string
+  state: 'ok' | 'warn' | 'fail'
+  message: string
+  hint: string | null
+}
