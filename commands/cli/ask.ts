@@ -116,20 +116,21 @@ export async function promptOf(cli: Cli, argument: string | undefined, hasComman
   return readStdin(cli, 'a prompt', PROMPT_BYTES_MAX, WRITE_ONE)
 }
 
-async function editedPrompt(cli: Cli): Promise<string> {
+/** `text` is there already. Throws as `promptOf`. */
+export async function editedPrompt(cli: Cli, text = ''): Promise<string> {
   const editor = cli.env.VISUAL || cli.env.EDITOR
   if (!editor)
     throw usage('there is no prompt, and neither VISUAL nor EDITOR names an editor to write it in', WRITE_ONE)
   const folder = await mkdtemp(path.join(tmpdir(), 'tdf-prompt-'))
   try {
     const file = path.join(folder, 'prompt.md')
-    await writeFile(file, TEMPLATE, { mode: 0o600 })
+    await writeFile(file, text + TEMPLATE, { mode: 0o600 })
     // The variable may hold options, so a shell takes it apart, as git and others do.
     const exit = await runForeground('sh', ['-c', `${editor} "$1"`, 'sh', file], { cwd: cli.cwd, env: plainEnv(cli) })
     if (exit !== 0) throw usage(`the editor (${editor}) ended with exit code ${exit}; nothing was submitted`, WRITE_ONE)
-    const text = (await readFile(file, 'utf8')).split(SCISSORS)[0]?.trim() ?? ''
-    if (text === '') throw new TdfError('EMPTY_PROMPT', 'the prompt was left empty; nothing was submitted')
-    return text
+    const written = (await readFile(file, 'utf8')).split(SCISSORS)[0]?.trim() ?? ''
+    if (written === '') throw new TdfError('EMPTY_PROMPT', 'the prompt was left empty; nothing was submitted')
+    return written
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

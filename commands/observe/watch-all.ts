@@ -1,4 +1,5 @@
 /** `tdf watch` without a task: the dashboard on a terminal, else events as they happen, one object a line. */
+import type { Command } from 'commander'
 import type { Cli, Format } from '../cli/cli.ts'
 import { hasColour } from '../cli/colour.ts'
 import { followEvents } from './observe-run.ts'
@@ -8,9 +9,10 @@ const LOOK_MS = 1_000
 export interface WatchAllOptions {
   format: Format
   isReadOnly: boolean
+  command: Command
 }
 
-export async function watchAll(cli: Cli, { format, isReadOnly }: WatchAllOptions): Promise<void> {
+export async function watchAll(cli: Cli, { format, isReadOnly, command }: WatchAllOptions): Promise<void> {
   const { stdin, stdout, env } = cli
   const isScreen = stdin.isTTY && stdout.isTTY && env.TERM !== 'dumb' && (format === 'table' || format === 'wide')
   if (!isScreen) return followEvents(cli, 'now')
@@ -21,13 +23,18 @@ export async function watchAll(cli: Cli, { format, isReadOnly }: WatchAllOptions
     .catch(() => {})
   prepare(cli)
   const { tuiSettings } = await import('./tui-settings.ts')
-  const [settings, { openDashboard }] = await Promise.all([tuiSettings(cli), import('../../src/tui/open.ts')])
+  const [settings, { openDashboard }, { verbsOf }] = await Promise.all([
+    tuiSettings(cli),
+    import('../../src/tui/open.ts'),
+    import('./dashboard-verbs.ts'),
+  ])
   cli.exitCode = await openDashboard({
     ...settings,
     client: cli.client(),
     stdin,
     stdout,
     isReadOnly: isReadOnly || settings.isReadOnly,
+    verbs: verbsOf(cli, command),
     async pager(pieces) {
       const { showInPager } = await import('../cli/pager.ts')
       await showInPager(cli, pieces)

@@ -1,9 +1,7 @@
 /** Whether a result exists elsewhere than in the daemon's copy: what `tdf rm` has to know before it forgets one. */
 import type { EventJson, TaskJson } from '../../src/protocol/control.ts'
+import { neverTaken } from '../../src/text/tasks.ts'
 import type { Cli } from '../cli/cli.ts'
-
-/** Noted in the journal by the daemon. */
-const EVENT = 'task.taken'
 
 /** The attempt that was looked at, for what follows: a later one may have been opened meanwhile. */
 export const attemptOf = ({ id, attempt }: Pick<TaskJson, 'id' | 'attempt'>) => `${id}@${attempt}`
@@ -17,8 +15,8 @@ export async function noteTaken(cli: Cli, reference: string, how: 'pulled' | 'ap
 }
 
 /** True when the newest attempt has commits that were never pulled, pushed or applied. */
-export async function isOnlyCopy(cli: Cli, { id, attempt, result, push }: TaskJson): Promise<boolean> {
-  if (!result || result.ahead === 0 || push?.state === 'pushed') return false
-  const events = await cli.client().call<EventJson[]>({ path: `/tasks/${id}/events` })
-  return !events.some(event => event.type === EVENT && event.attempt === attempt)
+export async function isOnlyCopy(cli: Cli, task: TaskJson): Promise<boolean> {
+  // Without commits of its own nothing is asked for.
+  if (!neverTaken(task, [])) return false
+  return neverTaken(task, await cli.client().call<EventJson[]>({ path: `/tasks/${task.id}/events` }))
 }

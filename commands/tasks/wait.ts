@@ -42,7 +42,7 @@ export function watchCommand(cli: Cli): Command {
     .action(async (references: string[], { readOnly = false }: { readOnly?: boolean }, command: Command) => {
       if (references.length === 0) {
         const { watchAll } = await import('../observe/watch-all.ts')
-        return watchAll(cli, { format: formatOf(command), isReadOnly: readOnly })
+        return watchAll(cli, { format: formatOf(command), isReadOnly: readOnly, command })
       }
       const { waitForTasks } = await import('./wait-run.ts')
       const ids = await idsOf(cli, references)

@@ -3,16 +3,18 @@
  * The bindings, their help and the configuration are all made from this table. Imports nothing.
  */
 
-export type Place = 'tasks' | 'nodes' | 'events' | 'task'
+export type Place = 'tasks' | 'nodes' | 'events' | 'task' | 'node'
 
 interface KeyRow {
   /** The first is the one that help and footer name. */
   keys: readonly string[]
   places: readonly Place[]
   help: string
+  /** Newer than configurations that may give its key another meaning: there the key is theirs. */
+  yields?: true
 }
 
-const ALL: readonly Place[] = ['tasks', 'nodes', 'events', 'task']
+const ALL: readonly Place[] = ['tasks', 'nodes', 'events', 'task', 'node']
 const TEXT: readonly Place[] = ['task', 'events']
 const EACH: readonly Place[] = ['tasks', 'task']
 
@@ -26,23 +28,30 @@ const TABLE = {
   page_up: { keys: ['pageup'], places: ALL, help: 'a page up' },
   half_page_down: { keys: ['ctrl-d'], places: ALL, help: 'half a page down' },
   half_page_up: { keys: ['ctrl-u'], places: ALL, help: 'half a page up' },
-  open: { keys: ['enter', 'l'], places: ['tasks'], help: 'open the task' },
+  open: { keys: ['enter', 'l'], places: ['tasks', 'nodes'], help: 'open it' },
   clear: { keys: ['esc'], places: ['tasks', 'events'], help: 'clear marks, filter or search' },
-  back: { keys: ['esc', 'enter'], places: ['task'], help: 'clear the search, then back to the list' },
-  pane: { keys: ['tab'], places: ['task'], help: 'log, diff, events, prompt' },
-  task_above: { keys: ['['], places: ['task'], help: 'the task above' },
-  task_below: { keys: [']'], places: ['task'], help: 'the task below' },
+  back: { keys: ['esc', 'enter'], places: ['task', 'node'], help: 'clear the search, then back to the list' },
+  pane: { keys: ['tab'], places: ['task'], help: 'log, check, diff, events, prompt' },
+  task_above: { keys: ['['], places: ['task', 'node'], help: 'the one above' },
+  task_below: { keys: [']'], places: ['task', 'node'], help: 'the one below' },
   follow: { keys: ['f'], places: TEXT, help: 'follow the end, or hold still' },
   wrap: { keys: ['w'], places: ['task'], help: 'wrap long lines' },
+  times: { keys: ['t'], places: ['task'], help: 'the time before each line of a log', yields: true },
   search: { keys: ['/'], places: TEXT, help: 'search what is shown' },
   next_hit: { keys: ['n'], places: TEXT, help: 'the next hit, downwards' },
   previous_hit: { keys: ['N'], places: TEXT, help: 'the hit above' },
   filter: { keys: ['/'], places: ['tasks'], help: 'filter: status:failed label:x !not' },
   mark: { keys: ['space'], places: ['tasks'], help: 'mark for the next action' },
+  submit: { keys: ['n'], places: ['tasks'], help: 'a new task', yields: true },
   retry: { keys: ['r'], places: EACH, help: 'retry: open the next attempt' },
   cancel: { keys: ['x'], places: EACH, help: 'cancel; what was made is kept' },
   send: { keys: ['i'], places: EACH, help: 'send the agent something more' },
-  drain: { keys: ['d'], places: ['nodes'], help: 'drain it, or take it back to work' },
+  pull: { keys: ['p'], places: EACH, help: 'pull: its commits as a branch here', yields: true },
+  apply: { keys: ['a'], places: EACH, help: 'apply: its changes in the work tree', yields: true },
+  push: { keys: ['P'], places: EACH, help: 'push its branch', yields: true },
+  forget: { keys: ['D'], places: EACH, help: 'forget it, with its result', yields: true },
+  shell: { keys: ['S'], places: EACH, help: 'a shell in its workspace', yields: true },
+  drain: { keys: ['d'], places: ['nodes', 'node'], help: 'drain it, or take it back to work' },
   sort: { keys: ['o'], places: ['tasks'], help: 'sort: activity, age, title, cost' },
   reverse: { keys: ['O'], places: ['tasks'], help: 'reverse the order' },
   stream: { keys: ['s'], places: EACH, help: 'its plain log; s comes back' },
@@ -76,8 +85,22 @@ export interface Clash {
   other: KeyName
 }
 
+/** The map without the keys of newer rows that the configuration gives to another one in the same place. */
+export function settledKeys(map: KeyMap): KeyMap {
+  const isTaken = (name: KeyName, key: string) =>
+    KEY_NAMES.some(other => other !== name && isOwn(map, other) && map[other].includes(key) && meet(other, name))
+  const kept = (name: KeyName) =>
+    KEY_TABLE[name].yields && !isOwn(map, name) ? map[name].filter(key => !isTaken(name, key)) : map[name]
+  // The names are those of the map that it is made from.
+  return Object.fromEntries(KEY_NAMES.map(name => [name, kept(name)])) as unknown as KeyMap
+}
+
+/** Whether the configuration says something else than the table. */
+const isOwn = (map: KeyMap, name: KeyName) => map[name].join(' ') !== KEY_TABLE[name].keys.join(' ')
+
 /** A key means one thing in a place. */
-export function clashesOf(map: KeyMap): Clash[] {
+export function clashesOf(given: KeyMap): Clash[] {
+  const map = settledKeys(given)
   return KEY_NAMES.flatMap((name, index) =>
     map[name].flatMap((key): Clash[] => {
       const other = KEY_NAMES.slice(0, index).find(before => map[before].includes(key) && meet(before, name))

@@ -125,6 +125,14 @@ export interface NodeJson {
   createdAt: string
   pricePerHour: number | null
   waitingFor: string | null
+  /** By its last heartbeat, percent of the whole machine (0 to 100); null before the first. */
+  load: { cpuPercent: number | null; memoryPercent: number | null; diskPercent: number | null; at: string } | null
+}
+
+/** `GET /v1/spent?since=MS`: what the agents of tasks that run, or ended since then, cost, in USD. */
+export interface SpentJson {
+  since: string
+  costUsd: number
 }
 
 export interface EventJson {

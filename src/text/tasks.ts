@@ -1,6 +1,6 @@
 /** Text about a task: its push, its result, whether it is over. */
 import { LEFT_OUT } from '../core/saved.ts'
-import type { TaskJson } from '../protocol/control.ts'
+import type { EventJson, TaskJson } from '../protocol/control.ts'
 import { oneLine } from './sanitize.ts'
 
 export function pushText(push: TaskJson['push']): string {
@@ -69,4 +69,16 @@ function sizeText(bytes: number): string {
 
 export function needsInput({ step }: TaskJson): boolean {
   return step === 'awaiting_followup'
+}
+
+/** Noted in the journal by the daemon. */
+const TAKEN = 'task.taken'
+
+/** True when the newest attempt has commits that are nowhere else: never pulled, pushed or applied. `events`: those of the task. */
+export function neverTaken(
+  { attempt, result, push }: Pick<TaskJson, 'attempt' | 'result' | 'push'>,
+  events: readonly EventJson[],
+): boolean {
+  if (!result || result.ahead === 0 || push?.state === 'pushed') return false
+  return !events.some(event => event.type === TAKEN && event.attempt === attempt)
 }

@@ -167,5 +167,15 @@ export function estimateText(
   return `${leftMs > 0 ? `about ${left} more` : 'longer than usual already'}; usually ${formatDurationShort(usualMs)}`
 }
 
+const PLACE = /^(.*?); it is number (\d+) of (\d+) in the queue\.?(.*)$/s
+const SLOTS = /^(\S+): (\d+) of (\d+) slots are in use.*$/s
+
+/** The same for a column: `#24 of 28 · local 3/3`, the place in the queue first. */
+export function queueText(sentence: string): string {
+  const [, reason, place, length] = PLACE.exec(sentence) ?? []
+  if (reason === undefined) return reasonText(sentence)
+  return `#${place} of ${length} · ${reasonText(reason).replace(SLOTS, '$1 $2/$3')}`
+}
+
 const counted = (count: number, thing: string) => `${count} ${thing}${count === 1 ? '' : 's'}`
 const inBrackets = (error: string | null) => (error ? ` (${error})` : '')

@@ -3,17 +3,18 @@ import process from 'node:process'
 import { type Instance, render } from 'ink'
 import { createElement } from 'react'
 import type { Client } from '../clients/control.ts'
-import { asTdfError } from '../core/errors.ts'
 import type { KeyMap } from '../core/keys.ts'
 import { realWorld } from '../platform/world.ts'
 import { Dashboard } from './dashboard.tsx'
-import { followJournal, keepFresh, readHistory, readSnapshot } from './data/feed.ts'
+import { followJournal, keepFresh, keepSpent, readHistory, readSnapshot } from './data/feed.ts'
 import { followFocus } from './data/follow.ts'
 import { type Parts, remoteOf } from './data/remote.ts'
+import { keepSaid } from './data/said.ts'
 import { fullText, streamLog } from './data/text.ts'
-import { perform } from './input/perform.ts'
+import { complaint, perform, type Verbs } from './input/perform.ts'
 import { press } from './input/press.ts'
-import { firstModel, type Pane } from './state/model.ts'
+import { firstModel } from './state/model.ts'
+import type { Pane } from './state/prompt.ts'
 import { createStore } from './store.ts'
 import { listen } from './terminal/process-events.ts'
 import { openTerminal, type Streams, type Terminal } from './terminal/terminal.ts'
@@ -28,6 +29,7 @@ export interface DashboardOptions extends Streams {
   complaint: string | null
   /** Shows a text until its reader leaves it. */
   pager(pieces: AsyncIterable<string>): Promise<void>
+  verbs: Verbs
 }
 
 /** Runs until its user leaves. Answers the exit code; throws what went wrong, with the terminal as it was. */
@@ -54,6 +56,8 @@ export async function openDashboard(options: DashboardOptions): Promise<number> 
     suspend: () => void screen.lend(async () => void process.kill(process.pid, 'SIGTSTP')),
     stream: (id: string) => void screen.lend(() => streamLog({ ...parts, stdin, stdout }, id)),
     page: (id: string, pane: Pane) => void screen.lend(() => showInPager(parts, options, id, pane)),
+    lend: (use: () => Promise<void>) => screen.lend(() => alone(parts, options, use)),
+    verbs: options.verbs,
     write: (text: string) => void stdout.write(text),
   }
 
@@ -71,7 +75,8 @@ export async function openDashboard(options: DashboardOptions): Promise<number> 
     tick(parts)
     if (options.complaint !== null) store.dispatch({ kind: 'notice', isBad: true, text: options.complaint })
     followFocus(parts)
-    for (const running of [followJournal(parts, seq), keepFresh(parts), readHistory(parts, seq)]) running.catch(fail)
+    for (const start of [keepFresh, keepSpent, keepSaid]) start(parts).catch(fail)
+    for (const start of [followJournal, readHistory]) start(parts, seq).catch(fail)
     return await left
   } finally {
     leaving.abort()
@@ -120,7 +125,7 @@ function createScreen({ store, signal }: Parts, terminal: Terminal, { stdin, onK
   }
 
   function complain(error: unknown): void {
-    if (!signal.aborted) store.dispatch({ kind: 'notice', isBad: true, text: asTdfError(error).message })
+    if (!signal.aborted) store.dispatch(complaint(error))
   }
 
   return {
@@ -143,11 +148,15 @@ function createScreen({ store, signal }: Parts, terminal: Terminal, { stdin, onK
   }
 }
 
-async function showInPager(parts: Parts, { stdin, pager }: DashboardOptions, id: string, pane: Pane): Promise<void> {
-  // The keys belong to the pager now. A stream that Ink has just left can only be stopped in the next turn.
-  await new Promise<void>(resolve => parts.clock.turn(resolve))
+/** The keys belong to another program. A stream that Ink has just left can only be stopped in the next turn. */
+async function alone({ clock }: Parts, { stdin }: DashboardOptions, use: () => Promise<void>): Promise<void> {
+  await new Promise<void>(resolve => clock.turn(resolve))
   stdin.pause()
-  await pager(fullText(parts, id, pane))
+  await use()
+}
+
+function showInPager(parts: Parts, options: DashboardOptions, id: string, pane: Pane): Promise<void> {
+  return alone(parts, options, () => options.pager(fullText(parts, id, pane)))
 }
 
 function tick(parts: Parts): void {

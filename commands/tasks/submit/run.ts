@@ -1,13 +1,14 @@
 /** What `tdf submit` does: read the prompt, take the repository, hand the task over, and wait if that was asked. */
 import type { Command } from 'commander'
 import type { TaskJson } from '../../../src/protocol/control.ts'
+import type { SubmitBody } from '../../../src/protocol/submit.ts'
 import { oneLine } from '../../../src/text/sanitize.ts'
 import { promptOf } from '../../cli/ask.ts'
 import { type Cli, durationOf, type Format, formatOf, print, printJson, printOne, say, usage } from '../../cli/cli.ts'
 import { waitForTasks } from '../wait-run.ts'
 import { takeRepository } from './repository.ts'
 import { type PlannedTask, plannedSetup, plannedText, post, type SubmitOptions, submitBody } from './request.ts'
-import { allowSetup } from './setup.ts'
+import { allowSetup, type RepositorySetup } from './setup.ts'
 
 export async function submit(cli: Cli, argument: string | undefined, options: SubmitOptions, command: Command) {
   const format = formatOf(command)
@@ -23,9 +24,7 @@ export async function submit(cli: Cli, argument: string | undefined, options: Su
   const waitMs = options.waitTimeout === undefined ? null : durationOf(options.waitTimeout, '--wait-timeout')
   const timeoutMs = options.timeout === undefined ? null : durationOf(options.timeout, '--timeout')
   const prompt = await promptOf(cli, argument ?? options.prompt, task !== null, command)
-  const { repo, author, remote, setup } = await takeRepository(cli, options)
-  if (!options.dryRun) await allowSetup(cli, command, setup, options)
-  const json = submitBody({ prompt, command: task, repo, author, remote, timeoutMs, options })
+  const { json, setup } = await prepared(cli, command, options, { prompt, command: task, timeoutMs })
   if (options.dryRun) {
     const plan = await post<PlannedTask>(cli, json, null, true)
     return showPlan(cli, { ...plan, ...(await plannedSetup(cli, setup, options)) }, format)
@@ -42,6 +41,24 @@ export async function submit(cli: Cli, argument: string | undefined, options: Su
     format,
     ...(format === 'table' ? { progress: 'stderr' } : {}),
   })
+}
+
+/** For those who have the prompt already: the dashboard. Throws as `tdf submit` does. */
+export async function handOver(cli: Cli, command: Command, prompt: string, options: SubmitOptions): Promise<TaskJson> {
+  const { json } = await prepared(cli, command, options, { prompt, command: null, timeoutMs: null })
+  return post<TaskJson>(cli, json, null, false)
+}
+
+/** Takes the repository, and asks for its set-up where it has to. */
+async function prepared(
+  cli: Cli,
+  command: Command,
+  options: SubmitOptions,
+  asked: Pick<SubmitBody, 'prompt' | 'command' | 'timeoutMs'>,
+): Promise<{ json: SubmitBody; setup: RepositorySetup | null }> {
+  const { repo, author, remote, setup } = await takeRepository(cli, options)
+  if (!options.dryRun) await allowSetup(cli, command, setup, options)
+  return { json: submitBody({ ...asked, repo, author, remote, options }), setup }
 }
 
 function showPlan(cli: Cli, plan: PlannedTask, format: Format): void {

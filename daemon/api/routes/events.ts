@@ -9,18 +9,18 @@ import {
   type ScreenRowJson,
   type ScreenTaskJson,
   type SnapshotJson,
+  type SpentJson,
 } from '../../../src/protocol/control.ts'
 import type { Sql } from '../../../src/store/sqlite/sql.ts'
-import { type ReadTask, readNewestAttempt } from '../../../src/store/tables/attempts.ts'
+import { costSince, type ReadTask, readNewestAttempt } from '../../../src/store/tables/attempts.ts'
 import { firstSeq, type JournalEvent, lastSeq, readEvents } from '../../../src/store/tables/journal.ts'
 import { readNodes } from '../../../src/store/tables/nodes.ts'
-import { slotsInUse } from '../../../src/store/tables/slots.ts'
 import { countByStatus } from '../../../src/store/tables/tasks.ts'
 import type { RunningEngine } from '../../build.ts'
 import type { Control } from '../control-parts.ts'
 import { numberOf } from '../guard.ts'
 import { findTask, recentTasks } from '../tasks/find.ts'
-import { eventJson, iso, nodeJson, taskJson } from '../tasks/json.ts'
+import { eventJson, figuresOf, iso, nodeJson, taskJson } from '../tasks/json.ts'
 import { why } from '../tasks/why.ts'
 
 const PAGE_MAX = 1_000
@@ -138,13 +138,13 @@ export function screenRoutes(engine: RunningEngine): Hono {
 
   /** Recent tasks and nodes, and the event behind which to follow them. */
   app.get('/snapshot', c => {
-    const used = slotsInUse(store.sql)
+    const figures = figuresOf(store.sql)
     const { tasks } = recentTasks(store)
     const snapshot: SnapshotJson = {
       seq: lastSeq(store.sql),
       tasks: tasks.map(task => withoutPrompt(store.sql, task)),
       others: othersThan(tasks, countByStatus(store.sql)),
-      nodes: readNodes(store.sql, false).map(node => nodeJson(node, used)),
+      nodes: readNodes(store.sql, false).map(node => nodeJson(node, figures)),
     }
     return c.json(snapshot)
   })
@@ -162,6 +162,13 @@ export function screenRoutes(engine: RunningEngine): Hono {
       return [{ task: withoutPrompt(store.sql, task), why: sentence }]
     })
     return c.json(rows)
+  })
+
+  app.get('/spent', c => {
+    const { since } = numberOf(c, 'since', 'since')
+    if (since === undefined) throw new TdfError('BAD_REQUEST', 'since: it must be a time in ms', { field: 'since' })
+    const spent: SpentJson = { since: iso(since), costUsd: costSince(store.sql, since) }
+    return c.json(spent)
   })
   return app
 }

@@ -4,23 +4,23 @@ import { TdfError } from '../../../src/core/errors.ts'
 import { addBox, scanBox } from '../../../src/protocol/nodes.ts'
 import { parseBody } from '../../../src/protocol/shapes.ts'
 import { readNode, readNodes } from '../../../src/store/tables/nodes.ts'
-import { readWorkspace, slotsInUse } from '../../../src/store/tables/slots.ts'
+import { readWorkspace } from '../../../src/store/tables/slots.ts'
 import type { RunningEngine } from '../../build.ts'
 import { drainNode, findNode, removeNode } from '../../nodes/actions.ts'
 import type { Control } from '../control-parts.ts'
 import { jsonBody } from '../guard.ts'
 import { findTask } from '../tasks/find.ts'
-import { nodeJson } from '../tasks/json.ts'
+import { figuresOf, nodeJson } from '../tasks/json.ts'
 import { isDryRun } from './tasks.ts'
 
 export function nodeRoutes(engine: RunningEngine, { addedNodes }: Pick<Control, 'addedNodes'>): Hono {
   const { store } = engine
   const app = new Hono()
-  const shown = (name: string) => nodeJson(findNode(engine, name), slotsInUse(store.sql))
+  const shown = (name: string) => nodeJson(findNode(engine, name), figuresOf(store.sql))
 
   app.get('/nodes', c => {
-    const used = slotsInUse(store.sql)
-    return c.json(readNodes(store.sql, c.req.query('all') === 'true').map(node => nodeJson(node, used)))
+    const figures = figuresOf(store.sql)
+    return c.json(readNodes(store.sql, c.req.query('all') === 'true').map(node => nodeJson(node, figures)))
   })
   app.get('/nodes/:name', c => c.json(shown(c.req.param('name'))))
   app.post('/nodes/scan', async c => c.json(await addedNodes.scan(parseBody(scanBox, await jsonBody(c)).ssh)))
@@ -37,7 +37,7 @@ export function nodeRoutes(engine: RunningEngine, { addedNodes }: Pick<Control, 
     const node = findNode(engine, c.req.param('name'))
     const discard = c.req.query('discard_work') === 'true'
     await removeNode(engine, node.name, { discard, dryRun: isDryRun(c) })
-    return c.json(nodeJson(node, slotsInUse(store.sql)))
+    return c.json(nodeJson(node, figuresOf(store.sql)))
   })
   return app
 }

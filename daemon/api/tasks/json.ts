@@ -1,4 +1,5 @@
 /** A task as scripts see it: every key always there, null when empty. */
+import type { Heartbeat } from '../../../src/core/node.ts'
 import { savedOf } from '../../../src/core/saved.ts'
 import { refOf } from '../../../src/core/source.ts'
 import type { Task } from '../../../src/core/task.ts'
@@ -7,9 +8,9 @@ import type { EventJson, NodeJson, TaskJson } from '../../../src/protocol/contro
 import type { Sql } from '../../../src/store/sqlite/sql.ts'
 import { readAttempts, usagesBefore } from '../../../src/store/tables/attempts.ts'
 import type { JournalEvent } from '../../../src/store/tables/journal.ts'
-import { type ReadNode, readNode } from '../../../src/store/tables/nodes.ts'
+import { type ReadNode, readHeartbeats, readNode } from '../../../src/store/tables/nodes.ts'
 import { readPush } from '../../../src/store/tables/pushes.ts'
-import { machineCost, readWorkspace } from '../../../src/store/tables/slots.ts'
+import { machineCost, readWorkspace, slotsInUse } from '../../../src/store/tables/slots.ts'
 import { newestKey } from '../../../src/store/tables/tasks.ts'
 import { sum } from '../../engine/rules/usage.ts'
 
@@ -153,7 +154,16 @@ export function eventJson(event: JournalEvent): EventJson {
   return { seq, at: iso(at), type, taskId, nodeName, step, attempt, data }
 }
 
-export function nodeJson(node: ReadNode, used: ReadonlyMap<string, number>): NodeJson {
+/** What nodes show beside their rows: how many places are taken, and the last heartbeats. */
+export interface NodeFigures {
+  used: ReadonlyMap<string, number>
+  beats: ReadonlyMap<string, Heartbeat>
+}
+
+export const figuresOf = (sql: Sql): NodeFigures => ({ used: slotsInUse(sql), beats: readHeartbeats(sql) })
+
+export function nodeJson(node: ReadNode, { used, beats }: NodeFigures): NodeJson {
+  const beat = beats.get(node.name)
   return {
     name: node.name,
     provider: node.provider,
@@ -167,5 +177,6 @@ export function nodeJson(node: ReadNode, used: ReadonlyMap<string, number>): Nod
     createdAt: iso(node.createdAt),
     pricePerHour: node.pricePerHour,
     waitingFor: node.waitingFor,
+    load: beat ? { ...beat, at: iso(beat.at) } : null,
   }
 }

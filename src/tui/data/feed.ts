@@ -1,6 +1,6 @@
 /** Keeps the model true: a snapshot, the journal behind it, and the rows on the screen. */
 import { sleep } from '../../platform/world.ts'
-import type { EventJson, NodeJson, ScreenRowJson, SnapshotJson } from '../../protocol/control.ts'
+import type { EventJson, NodeJson, ScreenRowJson, SnapshotJson, SpentJson } from '../../protocol/control.ts'
 import type { Model, Row } from '../state/model.ts'
 import { listHeight } from '../state/order.ts'
 import { isEnded } from '../state/states.ts'
@@ -12,6 +12,9 @@ const LOOK_MS = 250
 /** Why a task waits changes without an event: as its place in the queue does. */
 const WAITING_MS = 5_000
 const NODES_MS = 1_000
+/** Heartbeats are no events; a node that is looked at shows them. */
+const LOAD_MS = 5_000
+const SPENT_MS = 10_000
 const ASKED_MAX = 100
 const HISTORY = 500
 
@@ -69,7 +72,8 @@ export async function keepFresh({ store, remote, clock, signal }: Parts): Promis
       const asked = wanted(model, isDue)
       if (asked.size > 0) await ask(asked)
       const nodeSeq = model.events.findLast(({ nodeName, type }) => nodeName !== null || type === 'task.step')?.seq ?? 0
-      if (isDue || (nodeSeq > lastNodeSeq && clock.mono() - nodesAt >= NODES_MS)) {
+      const age = clock.mono() - nodesAt
+      if (isDue || (nodeSeq > lastNodeSeq && age >= NODES_MS) || (model.view === 'nodes' && age >= LOAD_MS)) {
         lastNodeSeq = nodeSeq
         nodesAt = clock.mono()
         await readNodes()
@@ -103,4 +107,17 @@ function wanted(model: Model, withWaiting: boolean): Map<string, Row | undefined
     asked.set(id, undefined)
   }
   return asked
+}
+
+/** What agents cost since midnight, in the zone of the reader. */
+export async function keepSpent({ store, remote, clock, signal }: Parts): Promise<void> {
+  while (!signal.aborted) {
+    const since = new Date(clock.now()).setHours(0, 0, 0, 0)
+    const isAway = store.get().awaySince !== null
+    const path = `/spent?since=${since}`
+    // A daemon that was started before an update does not know.
+    const spent = isAway ? null : await remote.call<SpentJson>({ path, signal }).catch(() => null)
+    if (spent) store.dispatch({ kind: 'spent', today: spent.costUsd })
+    await sleep(clock, SPENT_MS, signal).catch(() => {})
+  }
 }

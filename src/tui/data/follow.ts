@@ -1,8 +1,9 @@
-/** Follows the task under the cursor: why it waits, its events, its log, and what a pane wants to show. */
+/** Follows the open task, or that under the cursor: why it waits, its events, its log, and what a pane wants to show. */
 import { sleep } from '../../platform/world.ts'
 import type { EventJson, TaskJson, WhyJson } from '../../protocol/control.ts'
+import { failureOf } from '../../text/failure.ts'
 import { renderer } from '../../transcript/render.ts'
-import { type Detail, focusOf, type Row } from '../state/model.ts'
+import { type Detail, focusOf, isTaskOpen, type Model, type Row } from '../state/model.ts'
 import { isEnded } from '../state/states.ts'
 import type { Parts } from './remote.ts'
 
@@ -34,42 +35,64 @@ export function followFocus(parts: Parts): void {
 
 async function followTask(parts: Parts, id: string): Promise<void> {
   const { store, remote, clock, signal } = parts
-  const log = logReader(parts, id)
+  const log = logReader(parts, id, 'log')
+  const check = logReader(parts, id, 'check')
   let seenRow: Row | undefined
   let whyAt = Number.NEGATIVE_INFINITY
-  const update = (facts: Partial<Pick<Detail, 'events' | 'why' | 'prompt' | 'diff'>>) => {
-    if (!signal.aborted) store.dispatch({ kind: 'detail', id, facts })
-  }
   await sleep(clock, SETTLE_MS, signal).catch(() => {})
   const events = await remote.call<EventJson[]>({ path: `/tasks/${id}/events`, signal }).catch(() => [])
-  update({ events })
+  update(parts, id, { events })
   while (!signal.aborted) {
     const model = store.get()
     const row = model.rows.get(id)
     if (row && model.awaySince === null) {
+      const session = row.task.session?.id ?? null
       const isDue = row !== seenRow || clock.mono() - whyAt > WHY_MS
       if (isDue) {
         const why = await remote.call<WhyJson>({ path: `/tasks/${id}/why`, signal }).catch(() => null)
-        update({ why })
+        update(parts, id, { why })
         whyAt = clock.mono()
-        await log.read(row.task.session?.id ?? null)
-      } else if (!isEnded(row.task) || !log.isRead()) await log.read(row.task.session?.id ?? null)
+      }
+      if (isDue || !isEnded(row.task) || !log.isRead()) await log.read(session)
+      if (wantsCheck(model, row) && (isDue || !isEnded(row.task) || !check.isRead())) await check.read(session)
       seenRow = row
-      if (model.isOpen && model.pane === 'prompt' && model.detail?.prompt === null) {
-        const task = await remote.call<TaskJson>({ path: `/tasks/${id}`, signal }).catch(() => null)
-        update({ prompt: task?.prompt ?? '' })
-      }
-      if (model.isOpen && model.pane === 'diff' && model.detail?.diff === null && row.task.result) {
-        const diff = await remote.text({ path: `/tasks/${id}/diff`, signal }).catch((error: Error) => error.message)
-        update({ diff: diff.slice(0, DIFF_CHARS_MAX) })
-      }
+      await readForPane(parts, id, row)
     }
     await sleep(clock, LOOK_MS, signal).catch(() => {})
   }
 }
 
+function update({ store, signal }: Parts, id: string, facts: Partial<Omit<Detail, 'id' | 'log' | 'check'>>): void {
+  if (!signal.aborted) store.dispatch({ kind: 'detail', id, facts })
+}
+
+/** Its pane is shown, or it is what failed. */
+function wantsCheck(model: Model, { task }: Row): boolean {
+  return (isTaskOpen(model) && model.pane === 'check') || failureOf(task)?.session === 'check'
+}
+
+/** What is read once: the prompt and the diff when they are shown, and what a set-up printed that failed. */
+async function readForPane(parts: Parts, id: string, { task }: Row): Promise<void> {
+  const { store, remote, signal } = parts
+  const { pane, detail, ...model } = store.get()
+  if (detail?.tail === null && failureOf(task)?.session === 'setup') {
+    const tail = await remote.text({ path: `/tasks/${id}/logs?session=setup`, signal }).catch(() => '')
+    update(parts, id, { tail })
+  }
+  if (!isTaskOpen(model)) return
+  if (pane === 'prompt' && detail?.prompt === null) {
+    const read = await remote.call<TaskJson>({ path: `/tasks/${id}`, signal }).catch(() => null)
+    update(parts, id, { prompt: read?.prompt ?? '' })
+  }
+  if (pane === 'diff' && detail?.diff === null && task.result) {
+    const diff = await remote.text({ path: `/tasks/${id}/diff`, signal }).catch((error: Error) => error.message)
+    update(parts, id, { diff: diff.slice(0, DIFF_CHARS_MAX) })
+  }
+}
+
 /** Reads on from where it was; another session begins anew. Failures are tried again at the next look. */
-function logReader({ store, remote, signal }: Parts, id: string) {
+function logReader({ store, remote, signal }: Parts, id: string, of: 'log' | 'check') {
+  const which = of === 'check' ? '&session=check' : ''
   let session: string | null | undefined
   let after = 0
   let isRead = false
@@ -88,7 +111,7 @@ function logReader({ store, remote, signal }: Parts, id: string) {
     let bytes = 0
     let isCut = false
     for (;;) {
-      const reply = await remote.raw({ path: `/tasks/${id}/logs?after=${after}`, signal }).catch(() => null)
+      const reply = await remote.raw({ path: `/tasks/${id}/logs?after=${after}${which}`, signal }).catch(() => null)
       if (!reply || signal.aborted) break
       isRead = reply.body.length === 0
       if (isRead) break
@@ -105,7 +128,7 @@ function logReader({ store, remote, signal }: Parts, id: string) {
     // A stream that is read from its middle begins with half a line, which is dropped.
     if (isCut) render = renderer()
     const whole = isCut ? text.slice(text.indexOf('\n') + 1) : text
-    store.dispatch({ kind: 'log', id, isAnew, text: render.push(whole) })
+    store.dispatch({ kind: 'log', id, of, isAnew, text: render.push(whole) })
   }
   return { read, isRead: () => isRead }
 }

@@ -5,7 +5,7 @@ import { eventText } from '../../text/events.ts'
 import { sanitize } from '../../text/sanitize.ts'
 import { renderer } from '../../transcript/render.ts'
 import { appendLog, EMPTY_LOG, linesOf } from '../state/log.ts'
-import type { Pane } from '../state/model.ts'
+import type { Pane } from '../state/prompt.ts'
 import type { Streams } from '../terminal/terminal.ts'
 import type { Parts } from './remote.ts'
 
@@ -16,7 +16,8 @@ export async function* fullText(from: Source, id: string, pane: Pane): AsyncGene
   const { remote, signal } = from
   switch (pane) {
     case 'log':
-      yield* wholeLog(from, id)
+    case 'check':
+      yield* wholeLog(from, id, pane === 'check' ? '&session=check' : '')
       return
     case 'diff':
       yield await remote.text({ path: `/tasks/${id}/diff`, signal })
@@ -31,13 +32,13 @@ export async function* fullText(from: Source, id: string, pane: Pane): AsyncGene
   }
 }
 
-async function* wholeLog({ remote, signal }: Source, id: string): AsyncGenerator<string> {
+async function* wholeLog({ remote, signal }: Source, id: string, which: string): AsyncGenerator<string> {
   const decoder = new TextDecoder()
   const render = renderer()
   // A sequence may be cut anywhere: only whole lines are cleaned.
   let held = ''
   for (let after = 0; ; ) {
-    const { body } = await remote.raw({ path: `/tasks/${id}/logs?after=${after}`, signal })
+    const { body } = await remote.raw({ path: `/tasks/${id}/logs?after=${after}${which}`, signal })
     if (body.length === 0) break
     after += body.length
     const text = held + render.push(decoder.decode(body, { stream: true }))

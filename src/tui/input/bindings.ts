@@ -23,22 +23,29 @@ export const DOINGS: Readonly<Record<KeyName, Doing>> = {
   page_up: { does: () => act({ kind: 'page', by: -1 }) },
   half_page_down: { does: () => act({ kind: 'page', by: 1, half: true }) },
   half_page_up: { does: () => act({ kind: 'page', by: -1, half: true }) },
-  open: { short: 'open', does: () => act({ kind: 'open', isOpen: true }) },
+  open: { short: 'open', does: commands.open },
   clear: { does: commands.clear },
   back: { short: 'back', does: commands.back },
-  pane: { short: 'log/diff/events', does: commands.nextPane },
+  pane: { short: 'log/check/diff', does: commands.nextPane },
   task_above: { does: () => act({ kind: 'step', by: -1 }) },
   task_below: { does: () => act({ kind: 'step', by: 1 }) },
   follow: { short: 'follow', does: () => act({ kind: 'follow' }) },
   wrap: { does: () => act({ kind: 'wrap' }) },
+  times: { does: () => act({ kind: 'times' }) },
   search: { short: 'search', does: () => ask({ kind: 'line', label: '/', text: '', for: 'search' }) },
   next_hit: { does: () => act({ kind: 'hit', by: 1 }) },
   previous_hit: { does: () => act({ kind: 'hit', by: -1 }) },
   filter: { short: 'filter', does: ({ list }) => ask({ kind: 'line', label: '/', text: list.filter, for: 'filter' }) },
   mark: { short: 'mark', does: () => act({ kind: 'mark' }) },
+  submit: { short: 'new', changes: true, does: commands.submit },
   retry: { short: 'retry', changes: true, does: commands.retry },
   cancel: { short: 'cancel', changes: true, does: commands.cancel },
   send: { short: 'send', changes: true, does: commands.send },
+  pull: { short: 'pull', changes: true, does: commands.take('pull') },
+  apply: { short: 'apply', changes: true, does: commands.take('apply') },
+  push: { short: 'push', changes: true, does: commands.take('push') },
+  forget: { changes: true, does: commands.forget },
+  shell: { changes: true, does: commands.shell },
   drain: { short: 'drain', changes: true, does: commands.drain },
   sort: { does: () => act({ kind: 'sort' }) },
   reverse: { does: () => act({ kind: 'reverse' }) },
@@ -54,25 +61,32 @@ export const DOINGS: Readonly<Record<KeyName, Doing>> = {
 }
 
 export interface Binding extends Doing {
+  name: KeyName
   keys: readonly string[]
   /** The keys as help writes them. */
   label: string
   help: string
 }
 
-export function placeOf({ view, isOpen }: Model): Place {
-  return isOpen ? 'task' : view
+export function placeOf({ view, open }: Model): Place {
+  if (open === null || view === 'events') return view
+  return view === 'nodes' ? 'node' : 'task'
+}
+
+/** Those that do something here. */
+export function bindingsOf(model: Model): readonly Binding[] {
+  return allBindings(model).filter(({ changes }) => !changes || !model.isReadOnly)
 }
 
 /** A name without a key does nothing and is not shown. */
-export function bindingsOf(model: Model): readonly Binding[] {
+export function allBindings(model: Model): readonly Binding[] {
   const place = placeOf(model)
   return KEY_NAMES.flatMap((name): Binding[] => {
     const { places, help } = KEY_TABLE[name]
     const doing = DOINGS[name]
     const keys = model.keys[name]
-    if (keys.length === 0 || !places.includes(place) || (doing.changes && model.isReadOnly)) return []
-    return [{ ...doing, keys, help, label: labelOf(keys) }]
+    if (keys.length === 0 || !places.includes(place)) return []
+    return [{ ...doing, name, keys, help, label: labelOf(keys) }]
   })
 }
 

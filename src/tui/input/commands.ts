@@ -1,7 +1,9 @@
 /** What keys lead to, where it takes more than naming it: who is meant, whether it fits them, and a question first. */
 import type { Status } from '../../core/task.ts'
+import { neverTaken } from '../../text/tasks.ts'
 import type { ViewAction } from '../state/actions.ts'
-import { chosen, type Effect, type Model, type Pane, type Prompt } from '../state/model.ts'
+import { chosen, focusedNode, focusOf, isTaskOpen, type Model } from '../state/model.ts'
+import type { Effect, Pane, Prompt, Taking } from '../state/prompt.ts'
 import { isEnded } from '../state/states.ts'
 import { PANES } from '../view/pane.ts'
 
@@ -11,22 +13,30 @@ export const act = (action: ViewAction): Command[] => [{ act: action }]
 export const ask = (prompt: Prompt): Command[] => act({ kind: 'prompt', prompt })
 const refuse = (text: string): Command[] => act({ kind: 'notice', text, isBad: true })
 
-/** About the task under the cursor, if there is one. */
-const here = ({ list }: Model, effectOf: (id: string) => Effect): Command[] =>
-  list.cursor === null ? [] : [{ effect: effectOf(list.cursor) }]
+/** About the open task, or that under the cursor, if there is one. */
+function here(model: Model, effectOf: (id: string) => Effect): Command[] {
+  const id = focusOf(model)
+  return id === null ? [] : [{ effect: effectOf(id) }]
+}
 
 export const copy = (model: Model) => here(model, text => ({ kind: 'copy', text }))
 export const stream = (model: Model) => here(model, id => ({ kind: 'stream', id }))
 /** What the open task shows; of one in the list, its log. */
-export const page = (model: Model) => here(model, id => ({ kind: 'page', id, pane: model.isOpen ? model.pane : 'log' }))
+export const page = (model: Model) =>
+  here(model, id => ({ kind: 'page', id, pane: isTaskOpen(model) ? model.pane : 'log' }))
 
 export function clear({ view, list }: Model): Command[] {
   if (view === 'events') return act({ kind: 'search', text: '' })
   return act(list.marked.size > 0 ? { kind: 'unmark' } : { kind: 'filter', text: '' })
 }
 
+export function open(model: Model): Command[] {
+  const id = model.view === 'nodes' ? focusedNode(model)?.name : model.list.cursor
+  return id ? act({ kind: 'open', id }) : []
+}
+
 export function back({ search }: Model): Command[] {
-  return act(search.text === '' ? { kind: 'open', isOpen: false } : { kind: 'search', text: '' })
+  return act(search.text === '' ? { kind: 'open', id: null } : { kind: 'search', text: '' })
 }
 
 export function nextPane({ pane }: Model): Command[] {
@@ -37,34 +47,65 @@ export function nextPane({ pane }: Model): Command[] {
 export const retry = (model: Model) => change(model, 'retry', 'none of them is over yet', isEnded)
 export const cancel = (model: Model) => change(model, 'cancel', 'none of them is under way', task => !isEnded(task))
 
+/** A result that is nowhere else is named in the question. */
+export function forget(model: Model): Command[] {
+  const [id, ...more] = chosen(model)
+  const { detail } = model
+  const task = id === undefined ? undefined : model.rows.get(id)?.task
+  const events = more.length === 0 && detail !== null && detail.id === id ? detail.events : null
+  const isOnlyCopy = task !== undefined && events !== null && neverTaken(task, events)
+  const what = isOnlyCopy ? ' and its result, which was never pulled, pushed or applied' : ' and what came of it'
+  return change(model, 'forget', 'none of them is over yet', isEnded, what)
+}
+
 /** Asks about those of the chosen tasks that it fits; a notice when it fits none. */
 function change(
   model: Model,
-  kind: 'retry' | 'cancel',
+  kind: 'retry' | 'cancel' | 'forget',
   none: string,
   fits: (task: { status: Status }) => boolean,
+  more = '',
 ): Command[] {
   const ids = chosen(model).filter(id => {
     const row = model.rows.get(id)
     return row !== undefined && fits(row.task)
   })
-  const [id] = ids
-  if (id === undefined) return refuse(`nothing to ${kind}: ${none}`)
-  const title = model.rows.get(id)?.task.title ?? ''
-  const what = ids.length === 1 ? `${id} "${title.slice(0, 40)}"` : `${ids.length} tasks`
-  return ask({ kind: 'confirm', question: `${kind} ${what}?`, effect: { kind, ids } })
+  if (ids.length === 0) return refuse(`nothing to ${kind}: ${none}`)
+  const what = ids.length === 1 ? nameOf(model, ids[0] ?? '') : `${ids.length} tasks`
+  return ask({ kind: 'confirm', question: `${kind} ${what}${more}?`, effect: { kind, ids } })
 }
 
-export function send({ list, rows }: Model): Command[] {
-  const id = list.cursor
-  const row = id === null ? undefined : rows.get(id)
+function nameOf({ rows }: Model, id: string): string {
+  return `${id} "${(rows.get(id)?.task.title ?? '').slice(0, 40)}"`
+}
+
+export function send(model: Model): Command[] {
+  const id = focusOf(model)
+  const row = id === null ? undefined : model.rows.get(id)
   if (id === null || !row) return []
   if (isEnded(row.task)) return refuse(`${id} is over: its agent has ended`)
   return ask({ kind: 'line', label: `send ${id}:`, text: '', for: 'send', id })
 }
 
-export function drain({ nodes, nodeCursor }: Model): Command[] {
-  const node = nodes.find(({ name }) => name === nodeCursor) ?? nodes[0]
+/** A branch beside the others is made at once; what changes files or another repository is asked for first. */
+export const take =
+  (kind: Taking) =>
+  (model: Model): Command[] => {
+    const id = focusOf(model)
+    const task = id === null ? undefined : model.rows.get(id)?.task
+    if (id === null || !task) return []
+    if (!task.result) return refuse(`nothing to ${kind}: ${id} has no result yet`)
+    if (kind === 'pull') return [{ effect: { kind, id } }]
+    const where = kind === 'apply' ? ' to the work tree' : ''
+    return ask({ kind: 'confirm', question: `${kind} ${nameOf(model, id)}${where}?`, effect: { kind, id } })
+  }
+
+export const shell = (model: Model) => here(model, id => ({ kind: 'shell', id }))
+
+export const submit = ({ draft }: Model): Command[] => ask({ kind: 'form', task: draft, at: 'prompt' })
+
+export function drain(model: Model): Command[] {
+  const node = focusedNode(model)
   if (!node) return []
   const isUndo = node.status === 'draining'
   const question = isUndo ? `take ${node.name} back into work?` : `drain ${node.name}: no new tasks for it?`

@@ -1,6 +1,7 @@
 /** Everything that changes the model: what the daemon reports, and what the user does. */
 import type { EventJson, NodeJson, ScreenRowJson, SnapshotJson } from '../../protocol/control.ts'
-import type { Detail, Model, Pane, Prompt, Row, View } from './model.ts'
+import type { Detail, Model, Row, View } from './model.ts'
+import type { NewTask, Pane, Prompt } from './prompt.ts'
 
 export type FeedAction =
   | { kind: 'snapshot'; snapshot: SnapshotJson }
@@ -9,12 +10,14 @@ export type FeedAction =
   | { kind: 'events'; events: readonly EventJson[] }
   | { kind: 'rows'; asked: ReadonlyMap<string, Row | undefined>; rows: readonly ScreenRowJson[] }
   | { kind: 'nodes'; nodes: readonly NodeJson[] }
+  | { kind: 'spent'; today: number }
+  | { kind: 'said'; lines: ReadonlyMap<string, string> }
   | { kind: 'link'; isOpen: boolean }
   | { kind: 'tick'; now: number }
   | { kind: 'focus'; id: string | null }
-  | { kind: 'detail'; id: string; facts: Partial<Omit<Detail, 'id' | 'log'>> }
+  | { kind: 'detail'; id: string; facts: Partial<Omit<Detail, 'id' | 'log' | 'check'>> }
   /** `isAnew`: of another session than before. */
-  | { kind: 'log'; id: string; text: string; isAnew: boolean }
+  | { kind: 'log'; id: string; of: 'log' | 'check'; text: string; isAnew: boolean }
 
 export type ViewAction =
   | { kind: 'size'; size: Model['size'] }
@@ -24,7 +27,9 @@ export type ViewAction =
   | { kind: 'page'; by: -1 | 1; half?: boolean }
   | { kind: 'end'; which: 'first' | 'last' }
   | { kind: 'view'; view: View }
-  | { kind: 'open'; isOpen: boolean }
+  /** A task or a node, by its id or name; null for the list. */
+  | { kind: 'open'; id: string | null }
+  | { kind: 'cursor'; id: string }
   | { kind: 'help'; top: number | null }
   | { kind: 'mark' }
   | { kind: 'unmark' }
@@ -32,9 +37,11 @@ export type ViewAction =
   | { kind: 'reverse' }
   | { kind: 'filter'; text: string }
   | { kind: 'prompt'; prompt: Prompt | null }
+  | { kind: 'draft'; task: NewTask }
   | { kind: 'pane'; pane: Pane }
   | { kind: 'follow' }
   | { kind: 'wrap' }
+  | { kind: 'times' }
   | { kind: 'search'; text: string }
   | { kind: 'hit'; by: -1 | 1 }
   | { kind: 'notice'; text: string; isBad?: boolean }

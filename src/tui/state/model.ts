@@ -3,6 +3,7 @@ import { DEFAULT_KEYS, type KeyMap } from '../../core/keys.ts'
 import { STATUSES } from '../../core/task.ts'
 import type { EventJson, NodeJson, ScreenTaskJson, SnapshotJson, WhyJson } from '../../protocol/control.ts'
 import type { Log } from './log.ts'
+import type { NewTask, Pane, Prompt } from './prompt.ts'
 import { GROUPS } from './states.ts'
 
 export interface Row {
@@ -14,7 +15,7 @@ export interface Row {
 }
 
 export type View = 'tasks' | 'nodes' | 'events'
-export type Pane = 'log' | 'diff' | 'events' | 'prompt'
+
 export type SortKey = 'activity' | 'created' | 'title' | 'cost'
 
 /** A search in a text. */
@@ -41,6 +42,8 @@ export interface TaskList {
   /** Index of the first row on the screen. */
   top: number
   marked: ReadonlySet<string>
+  /** A key was pressed in it. Before, the list stays at its beginning, where what runs is. */
+  isTouched: boolean
 }
 
 /** The task under the cursor, as far as it is known by now. */
@@ -50,8 +53,12 @@ export interface Detail {
   events: readonly EventJson[]
   why: WhyJson | null
   log: Log
+  /** What the check printed; null until it is shown. */
+  check: Log | null
   /** Null until it is shown. */
   diff: string | null
+  /** The end of what failed printed, as people read it; null until it is read, and where nothing failed. */
+  tail: string | null
 }
 
 export interface Model {
@@ -66,10 +73,17 @@ export interface Model {
   tally: Tally
   /** Tasks that events name and that are not read yet. */
   unread: ReadonlySet<string>
+  /** What agents on the screen said last, by their tasks. */
+  said: ReadonlyMap<string, string>
+  /** Tasks that failed since the dashboard was opened, and were not tried again. */
+  failedSince: ReadonlySet<string>
+  /** What agents cost today, in USD; null until it is known. */
+  spentToday: number | null
   nodes: readonly NodeJson[]
   events: readonly EventJson[]
   view: View
-  isOpen: boolean
+  /** What is open, by its id or name, whatever becomes of the list; null while the list is shown. */
+  open: string | null
   /** The first line of the help on the screen; null while it is not shown. */
   helpTop: number | null
   list: TaskList
@@ -77,10 +91,14 @@ export interface Model {
   detail: Detail | null
   pane: Pane
   isWrapped: boolean
+  /** The time stands before each line of a log. */
+  hasTimes: boolean
   /** Lines between the end of what is shown and its last line; 0 follows the end. */
   back: number
   search: Search
   prompt: Prompt | null
+  /** What was written for a new task and not handed over. */
+  draft: NewTask
   notice: { text: string; isBad: boolean; until: number } | null
 }
 
@@ -94,10 +112,13 @@ export function firstModel(now: number, size: Model['size'], isReadOnly: boolean
     rows: new Map(),
     tally: EMPTY_TALLY,
     unread: new Set(),
+    said: new Map(),
+    failedSince: new Set(),
+    spentToday: null,
     nodes: [],
     events: [],
     view: 'tasks',
-    isOpen: false,
+    open: null,
     helpTop: null,
     list: {
       order: [],
@@ -109,27 +130,43 @@ export function firstModel(now: number, size: Model['size'], isReadOnly: boolean
       cursor: null,
       top: 0,
       marked: new Set(),
+      isTouched: false,
     },
     nodeCursor: null,
     detail: null,
     pane: 'log',
     isWrapped: false,
+    hasTimes: false,
     back: 0,
     search: NO_SEARCH,
     prompt: null,
+    draft: { prompt: '', agent: '', check: '', repo: '' },
     notice: null,
   }
 }
 
-/** The task that the preview and the detail are about. */
-export function focusOf({ view, list }: Model): string | null {
-  return view === 'tasks' ? list.cursor : null
+/** The task that the preview and the detail are about: the open one, else that under the cursor. */
+export function focusOf({ view, open, list }: Model): string | null {
+  return view === 'tasks' ? (open ?? list.cursor) : null
 }
 
-/** What an action is about: the marked tasks, else the one under the cursor. */
-export function chosen({ list }: Model): string[] {
-  if (list.marked.size > 0) return [...list.marked]
-  return list.cursor === null ? [] : [list.cursor]
+export const isTaskOpen = ({ view, open }: Pick<Model, 'view' | 'open'>): boolean => view === 'tasks' && open !== null
+
+/** Lines are shown that one scrolls through and searches. */
+export const isText = (model: Pick<Model, 'view' | 'open'>): boolean => model.view === 'events' || isTaskOpen(model)
+
+/** The node that is open, else that under the cursor. */
+export function focusedNode({ open, nodes, nodeCursor }: Model): NodeJson | undefined {
+  const named = nodes.find(({ name }) => name === (open ?? nodeCursor))
+  return open === null ? (named ?? nodes[0]) : named
+}
+
+/** What an action is about: the open task and no other, else the marked tasks, else the one under the cursor. */
+export function chosen(model: Model): string[] {
+  const { open, list } = model
+  if (open === null && list.marked.size > 0) return [...list.marked]
+  const id = focusOf(model)
+  return id === null ? [] : [id]
 }
 
 /** How many tasks each group of the header has, in the order of `GROUPS`. */
@@ -163,33 +200,4 @@ export function tallied(tally: Tally, changes: readonly RowChange[]): Tally {
     add(after, 1)
   }
   return next
-}
-
-/** What a key does outside the model, as a value; `perform.ts` does it. */
-export type Effect =
-  | { kind: 'quit' }
-  | { kind: 'suspend' }
-  | { kind: 'cancel' | 'retry'; ids: readonly string[] }
-  | { kind: 'send'; id: string; text: string }
-  | { kind: 'drain'; node: string; isUndo: boolean }
-  | { kind: 'copy'; text: string }
-  | { kind: 'stream'; id: string }
-  | { kind: 'page'; id: string; pane: Pane }
-
-/** The line at the bottom that asks: a question answered by a letter, or a line to type. */
-export type Prompt =
-  | { kind: 'confirm'; question: string; effect: Effect }
-  | { kind: 'line'; label: string; text: string; for: 'filter' | 'search' }
-  | { kind: 'line'; label: string; text: string; for: 'send'; id: string }
-
-/** A pasted novel is not a prompt for this line. */
-const LINE_MAX = 4_000
-
-/** What a key makes of a line that is typed. */
-export function typed(text: string, key: string): string {
-  if (key === 'backspace') return [...text].slice(0, -1).join('')
-  if (key === 'ctrl-u') return ''
-  if (key === 'ctrl-w') return text.replace(/\S*\s*$/, '')
-  if (key === 'space') return `${text} `.slice(0, LINE_MAX)
-  return [...key].length === 1 ? (text + key).slice(0, LINE_MAX) : text
 }

@@ -46,7 +46,9 @@ export function reordered(model: Model, change: Partial<TaskList> = {}): Model {
   const order = orderOf(model.rows, list)
   const was = list.cursor === null ? -1 : list.order.indexOf(list.cursor)
   const is = list.cursor === null ? -1 : order.indexOf(list.cursor)
-  const cursor = is >= 0 ? list.cursor : (order[Math.min(Math.max(was, 0), order.length - 1)] ?? null)
+  const isKept = is >= 0 && (list.isTouched || is < listHeight(model))
+  const near = list.isTouched ? Math.min(Math.max(was, 0), order.length - 1) : 0
+  const cursor = isKept ? list.cursor : (order[near] ?? null)
   const top = list.top === 0 || is < 0 || was < 0 ? list.top : list.top + is - was
   const marked = [...list.marked].some(id => !model.rows.has(id))
     ? new Set([...list.marked].filter(id => model.rows.has(id)))
@@ -74,9 +76,9 @@ export function previewHeight({ size: { rows }, view }: Model): number {
   return rows < 30 ? 5 : Math.min(Math.floor(rows / 3), 14)
 }
 
-/** Without the header, the titles, the footer and the line that stays free. */
+/** Without the header, the titles and their rule, the footer and the line that stays free. */
 export function listHeight(model: Model): number {
-  return Math.max(model.size.rows - 4 - previewHeight(model), 1)
+  return Math.max(model.size.rows - 5 - previewHeight(model), 1)
 }
 
 type Part = (task: ScreenTaskJson) => string
@@ -85,7 +87,7 @@ const PARTS: Record<string, Part> = {
   id: ({ id }) => id,
   title: ({ title }) => title,
   status: task => `${task.status} ${stateOf(task).word}`,
-  state: task => `${task.status} ${stateOf(task).word}`,
+  state: task => `${task.status} ${stateOf(task).word} ${task.step ?? ''} ${task.verdict ?? ''}`,
   step: ({ step }) => step ?? '',
   verdict: ({ verdict }) => verdict ?? '',
   node: ({ node }) => node?.name ?? '',

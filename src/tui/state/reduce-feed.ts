@@ -5,7 +5,7 @@ import { STATUSES, STEPS } from '../../core/task.ts'
 import type { EventJson, ScreenTaskJson } from '../../protocol/control.ts'
 import type { FeedAction } from './actions.ts'
 import { appendLog, EMPTY_LOG } from './log.ts'
-import { EMPTY_TALLY, type Model, type Row, type RowChange, tallied, withOthers } from './model.ts'
+import { type Detail, EMPTY_TALLY, type Model, type Row, type RowChange, tallied, withOthers } from './model.ts'
 import { reordered } from './order.ts'
 import { isEnded } from './states.ts'
 
@@ -39,13 +39,14 @@ export const feed: Reducers = {
     const rows = new Map(model.rows)
     const unread = new Set(model.unread)
     const changes = events.flatMap(event => applyEvent(rows, unread, event))
-    const { detail } = model
+    const { detail, failedSince } = model
     const ofDetail = detail ? events.filter(({ taskId }) => taskId === detail.id) : []
     return settled({
       ...model,
       rows,
       tally: tallied(model.tally, changes),
       unread,
+      failedSince: events.reduce(failedAfter, failedSince),
       events: [...model.events, ...events].slice(-EVENTS_MAX),
       // A view that is scrolled up keeps its lines.
       back: model.view === 'events' && model.back > 0 ? model.back + events.length : model.back,
@@ -72,6 +73,8 @@ export const feed: Reducers = {
   },
 
   nodes: (model, { nodes }) => ({ ...model, nodes }),
+  spent: (model, { today }) => (model.spentToday === today ? model : { ...model, spentToday: today }),
+  said: (model, { lines }) => ({ ...model, said: lines }),
   link: (model, { isOpen }) => ({ ...model, awaySince: isOpen ? null : (model.awaySince ?? model.now) }),
 
   tick(model, { now }) {
@@ -80,7 +83,7 @@ export const feed: Reducers = {
   },
 
   focus(model, { id }) {
-    const detail = id === null ? null : { id, prompt: null, events: [], why: null, log: EMPTY_LOG, diff: null }
+    const detail = id === null ? null : { ...NOTHING_KNOWN, id }
     return { ...model, detail, back: 0 }
   },
 
@@ -89,13 +92,32 @@ export const feed: Reducers = {
     return { ...model, detail: { ...model.detail, ...facts } }
   },
 
-  log(model, { id, text, isAnew }) {
+  log(model, { id, of, text, isAnew }) {
     const { detail } = model
     if (detail?.id !== id) return model
-    const log = appendLog(isAnew ? EMPTY_LOG : detail.log, text)
-    const back = model.back === 0 || model.pane !== 'log' ? model.back : model.back + grown(detail.log.lines, log.lines)
-    return { ...model, detail: { ...detail, log }, back }
+    const before = detail[of] ?? EMPTY_LOG
+    const log = appendLog(isAnew ? EMPTY_LOG : before, text)
+    const back = model.back === 0 || model.pane !== of ? model.back : model.back + grown(before.lines, log.lines)
+    return { ...model, detail: { ...detail, [of]: log }, back }
   },
+}
+
+const NOTHING_KNOWN: Omit<Detail, 'id'> = {
+  prompt: null,
+  events: [],
+  why: null,
+  log: EMPTY_LOG,
+  check: null,
+  diff: null,
+  tail: null,
+}
+
+/** With the task of an event that says that it failed, without one that is tried again or forgotten. */
+function failedAfter(failed: ReadonlySet<string>, { type, taskId, data }: EventJson): ReadonlySet<string> {
+  if (taskId === null || (type !== 'task.status' && type !== 'task.removed')) return failed
+  const isFailed = type === 'task.status' && data.to === 'failed'
+  if (isFailed === failed.has(taskId)) return failed
+  return isFailed ? new Set([...failed, taskId]) : new Set([...failed].filter(id => id !== taskId))
 }
 
 const grown = (before: readonly string[], after: readonly string[]) => Math.max(after.length - before.length, 0)

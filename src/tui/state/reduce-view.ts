@@ -1,7 +1,7 @@
 /** What the user does, put into the model. */
 import { paneHeight, paneLength, startsAtTop } from '../view/pane.ts'
 import type { ViewAction } from './actions.ts'
-import { type Model, NO_SEARCH } from './model.ts'
+import { isTaskOpen, isText, type Model, NO_SEARCH } from './model.ts'
 import { inView, listHeight, reordered, SORTS } from './order.ts'
 import { nextHit, searched } from './search.ts'
 
@@ -13,11 +13,15 @@ type Reducers = { [Kind in ViewAction['kind']]: (model: Model, action: Of<Kind>)
 export const view: Reducers = {
   size: (model, { size }) => inView({ ...model, size }),
   move: (model, { by }) => moved(model, by),
-  step: (model, { by }) => ({ ...stepTask(model, by), ...anew(model) }),
+  step: (model, { by }) => ({ ...stepOpen(model, by), ...anew(model) }),
   page: (model, { by, half }) => moved(model, by * Math.max(Math.floor(pageOf(model) / (half ? 2 : 1)), 1)),
   end: (model, { which }) => moved(model, which === 'first' ? -Infinity : Infinity),
-  view: (model, { view: name }) => ({ ...model, view: name, isOpen: false, back: 0, search: NO_SEARCH }),
-  open: (model, { isOpen }) => ({ ...model, isOpen: isOpen && model.list.cursor !== null, back: 0, search: NO_SEARCH }),
+  view: (model, { view: name }) => ({ ...model, view: name, open: null, back: 0, search: NO_SEARCH }),
+  open: (model, { id }) => ({ ...touched(model), open: id, back: 0, search: NO_SEARCH }),
+  cursor: (model, { id }) =>
+    model.view === 'nodes'
+      ? { ...model, nodeCursor: id }
+      : inView({ ...touched(model), list: { ...touched(model).list, cursor: id } }),
   help: (model, { top }) => ({ ...model, helpTop: top === null ? null : Math.max(top, 0) }),
   unmark: model => ({ ...model, list: { ...model.list, marked: new Set() } }),
   sort: model => {
@@ -27,11 +31,13 @@ export const view: Reducers = {
   reverse: model => reordered(model, { isReversed: !model.list.isReversed }),
   filter: (model, { text }) => reordered(model, { filter: text, top: 0 }),
   prompt: (model, { prompt }) => ({ ...model, prompt }),
+  draft: (model, { task }) => ({ ...model, draft: task }),
   pane: (model, { pane }) => ({ ...model, pane, ...anew(model) }),
   follow: model => ({ ...model, back: model.back === 0 ? 1 : 0 }),
   search: (model, { text }) => searched(model, text),
   hit: (model, { by }) => (model.search.text === '' ? model : nextHit(model, by)),
   wrap: model => ({ ...model, isWrapped: !model.isWrapped }),
+  times: model => ({ ...model, hasTimes: !model.hasTimes, ...anew(model) }),
   notice: (model, { text, isBad = false }) => ({ ...model, notice: { text, isBad, until: model.now + NOTICE_MS } }),
 
   mark(model) {
@@ -46,27 +52,46 @@ export const view: Reducers = {
 /** Another text: from its own beginning, with the same search. */
 const anew = ({ search }: Model) => ({ back: 0, search: { ...search, line: null } })
 
+function touched(model: Model): Model {
+  return model.list.isTouched ? model : { ...model, list: { ...model.list, isTouched: true } }
+}
+
 function pageOf(model: Model): number {
-  return model.isOpen ? paneHeight(model) : listHeight(model)
+  return isTaskOpen(model) ? paneHeight(model) : listHeight(model)
 }
 
 /** Down is positive. In a list the cursor goes, elsewhere what is shown. */
 function moved(model: Model, by: number): Model {
-  if (model.isOpen || model.view === 'events') {
+  if (isText(model)) {
     const most = Math.max(paneLength(model) - paneHeight(model), 0)
     const back = model.back + (startsAtTop(model) ? by : -by)
     return { ...model, back: Math.min(Math.max(back, 0), most) }
   }
-  if (model.view === 'nodes') {
-    const names = model.nodes.map(({ name }) => name)
-    return { ...model, nodeCursor: stepped(names, model.nodeCursor, by) }
-  }
+  if (model.view === 'nodes') return model.open === null ? stepNode(model, by) : model
   return stepTask(model, by)
 }
 
 function stepTask(model: Model, by: number): Model {
-  const cursor = stepped(model.list.order, model.list.cursor, by)
-  return inView({ ...model, list: { ...model.list, cursor } })
+  const { list } = touched(model)
+  return inView({ ...model, list: { ...list, cursor: stepped(list.order, list.cursor, by) } })
+}
+
+function stepNode(model: Model, by: number): Model {
+  const names = model.nodes.map(({ name }) => name)
+  return { ...model, nodeCursor: stepped(names, model.nodeCursor, by) }
+}
+
+/** To the neighbour of what is open; of something that left the list, to that of the cursor. */
+function stepOpen(model: Model, by: number): Model {
+  const { open, list, nodes } = model
+  if (model.view === 'nodes') {
+    const from = nodes.some(({ name }) => name === open) ? open : model.nodeCursor
+    const next = stepNode({ ...model, nodeCursor: from }, by)
+    return { ...next, open: next.nodeCursor }
+  }
+  const cursor = open !== null && list.order.includes(open) ? open : list.cursor
+  const next = stepTask({ ...model, list: { ...list, cursor } }, by)
+  return { ...next, open: next.list.cursor }
 }
 
 /** The member so many places on, at most the last; the first when there is none yet. */

@@ -1,6 +1,7 @@
 /** The state of a task or a node on the screen: a symbol and a word first, a colour third. */
-import { isTerminal } from '../../core/task.ts'
+import { isTerminal, type Verdict } from '../../core/task.ts'
 import type { NodeJson, ScreenTaskJson } from '../../protocol/control.ts'
+import { stageName, stageOf } from '../../text/steps.ts'
 
 export type Tone = 'good' | 'bad' | 'busy' | 'wait' | 'you' | 'quiet'
 
@@ -14,20 +15,31 @@ export interface State {
 const STATES: readonly { fits(task: ScreenTaskJson): boolean; symbol: string; tone: Tone; word?: string }[] = [
   { fits: ({ step }) => step === 'awaiting_followup', symbol: '?', tone: 'you' },
   { fits: ({ status }) => status === 'parked', symbol: '=', tone: 'wait', word: 'parked' },
-  { fits: ({ step }) => step === 'node_selection', symbol: '○', tone: 'quiet', word: 'queued' },
+  { fits: ({ step }) => step === 'node_selection', symbol: '○', tone: 'quiet' },
   { fits: ({ status }) => status === 'queued', symbol: '○', tone: 'wait' },
   { fits: ({ status }) => status === 'delegated', symbol: '◐', tone: 'busy' },
-  { fits: ({ status }) => status === 'in_progress', symbol: '●', tone: 'busy' },
+  { fits: ({ status }) => status === 'in_progress', symbol: '▶', tone: 'busy' },
   { fits: ({ verdict }) => verdict === 'no_change', symbol: '✓', tone: 'quiet' },
+  { fits: ({ verdict }) => verdict === 'unverified', symbol: '~', tone: 'wait' },
   { fits: ({ status }) => status === 'completed', symbol: '✓', tone: 'good' },
   { fits: ({ status }) => status === 'cancelled', symbol: '-', tone: 'quiet', word: 'cancelled' },
   { fits: () => true, symbol: '✗', tone: 'bad' },
 ]
 
+/** Beside its sign, what went wrong is said by where. */
+const VERDICTS: Partial<Record<Verdict, string>> = {
+  no_change: 'no change',
+  check_failed: 'check',
+  agent_error: 'agent',
+  permission_denied: 'permission',
+  infrastructure: 'machine',
+}
+
 export function stateOf(task: ScreenTaskJson): State {
-  const isOver = isEnded(task)
+  const { status, verdict } = task
   const row = STATES.find(({ fits }) => fits(task))
-  const word = row?.word ?? (isOver ? (task.verdict ?? task.status) : (task.step ?? task.status))
+  const over = verdict === null ? status : (VERDICTS[verdict] ?? verdict)
+  const word = row?.word ?? (isEnded(task) ? over : stageName(stageOf(task) ?? status))
   return { symbol: row?.symbol ?? ' ', tone: row?.tone ?? 'quiet', word }
 }
 
@@ -38,16 +50,17 @@ export function isEnded({ status }: Pick<ScreenTaskJson, 'status'>): boolean {
 /** Groups of the header's summary, most urgent first; a task is in the first that fits it. */
 export const GROUPS: readonly {
   word: string
+  symbol: string
   tone: Tone
   fits(task: Pick<ScreenTaskJson, 'status' | 'step'>): boolean
 }[] = [
-  { word: 'need you', tone: 'you', fits: ({ step }) => step === 'awaiting_followup' },
-  { word: 'running', tone: 'busy', fits: ({ status }) => status === 'in_progress' },
-  { word: 'starting', tone: 'busy', fits: ({ status }) => status === 'delegated' },
-  { word: 'queued', tone: 'quiet', fits: ({ status }) => status === 'queued' },
-  { word: 'parked', tone: 'wait', fits: ({ status }) => status === 'parked' },
-  { word: 'failed', tone: 'bad', fits: ({ status }) => status === 'failed' },
-  { word: 'done', tone: 'good', fits: ({ status }) => status === 'completed' },
+  { word: 'need you', symbol: '?', tone: 'you', fits: ({ step }) => step === 'awaiting_followup' },
+  { word: 'running', symbol: '▶', tone: 'busy', fits: ({ status }) => status === 'in_progress' },
+  { word: 'starting', symbol: '◐', tone: 'busy', fits: ({ status }) => status === 'delegated' },
+  { word: 'queued', symbol: '○', tone: 'quiet', fits: ({ status }) => status === 'queued' },
+  { word: 'parked', symbol: '=', tone: 'wait', fits: ({ status }) => status === 'parked' },
+  { word: 'failed', symbol: '✗', tone: 'bad', fits: ({ status }) => status === 'failed' },
+  { word: 'done', symbol: '✓', tone: 'good', fits: ({ status }) => status === 'completed' },
 ]
 
 const NODE_STATES: Record<string, { symbol: string; tone: Tone }> = {

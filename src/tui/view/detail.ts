@@ -2,16 +2,21 @@
 import { formatDurationShort } from '../../core/duration.ts'
 import type { ScreenTaskJson } from '../../protocol/control.ts'
 import { earlierText } from '../../text/attempts.ts'
-import { stepTimes, took } from '../../text/events.ts'
+import { took } from '../../text/events.ts'
+import { failureOf } from '../../text/failure.ts'
+import { stageName, stageOf, stageTimes } from '../../text/steps.ts'
 import { ignoredText, leftOutLines, pushText, resultLine, savedText } from '../../text/tasks.ts'
 import type { Model, Row } from '../state/model.ts'
 import { isEnded, stateOf } from '../state/states.ts'
+import { card } from './card.ts'
 import { joined, type Line, pad, padLine, rule, type Span } from './line.ts'
 
 /** From this width on the steps stand beside the facts. */
 const WIDE = 100
 const STEPS_WIDTH = 32
 const NAME_WIDTH = 8
+/** Also in the smallest window. */
+const FACTS_MIN = 4
 
 export function focused({ rows, detail }: Model): Row | undefined {
   return detail ? rows.get(detail.id) : undefined
@@ -21,13 +26,13 @@ export function head(model: Model): readonly Line[] {
   const { columns, rows } = model.size
   const row = focused(model)
   if (!row) return []
-  const most = Math.max(Math.floor(rows / 2) - 3, 1)
+  const most = Math.max(Math.floor(rows / 2) - 3, FACTS_MIN)
   const title = titleRule(row, columns)
   if (columns < WIDE) {
-    const facts = factsOf(model, row, columns).slice(0, most - 1)
+    const facts = factsOf(model, row, columns, most - 1)
     return [title, ...facts, padLine([{ text: ' ' }, ...timeline(model, columns - 1)], columns)]
   }
-  const left = factsOf(model, row, columns - STEPS_WIDTH - 2)
+  const left = factsOf(model, row, columns - STEPS_WIDTH - 2, most)
   const right = steps(model).slice(-most)
   const height = Math.min(Math.max(left.length, right.length), most)
   const lines = Array.from({ length: height }, (_, index) => [
@@ -42,10 +47,17 @@ export function titleRule({ task }: Row, columns: number): Line {
   return rule([{ text: task.id, isBold: true }, { text: `  ${pad(task.title, 200).trimEnd()}` }], columns)
 }
 
-/** Facts one below the other; what is not known has no line. */
-function factsOf(model: Model, row: Row, width: number): Line[] {
+/** At most so many: the state, the card of a failure, and then the rest one below the other. */
+function factsOf(model: Model, row: Row, width: number, most: number): Line[] {
+  const [state = [], ...rest] = namedFacts(model, row, width)
+  const failure = card(row.task, model.detail, most - 1).map(line => padLine([{ text: ' ' }, ...line], width))
+  return [state, ...failure, ...rest].slice(0, most)
+}
+
+/** What is not known has no line. */
+function namedFacts(model: Model, row: Row, width: number): Line[] {
   const { task } = row
-  const { result, usage, error, node, push } = task
+  const { result, usage, node, push } = task
   const why = model.detail?.why ?? null
   const since = isEnded(task) ? task.completedAt : task.stepEnteredAt
   const state = stateOf(task)
@@ -61,8 +73,8 @@ function factsOf(model: Model, row: Row, width: number): Line[] {
     ],
     ['earlier', earlierText(task)],
     ['why', isEnded(task) ? null : (row.why ?? why?.sentence ?? null)],
-    ['', why?.estimate ?? null],
-    ['do', isEnded(task) && !error ? null : (why?.command ?? null)],
+    ['', isEnded(task) ? null : (why?.estimate ?? null)],
+    ['do', isEnded(task) ? null : (why?.command ?? null)],
     ['agent', `${task.agent}${node ? ` on ${node.name}${node.size ? ` (${node.size})` : ''}` : ''}`],
     ['repo', `${task.repo.url}${task.repo.ref ? ` at ${task.repo.ref}` : ''}`],
     ['result', result && resultLine(task)],
@@ -72,15 +84,13 @@ function factsOf(model: Model, row: Row, width: number): Line[] {
       .map((line): [string, Line] => ['left', [{ text: line, tone: 'you' }]]),
     ['', ignoredText(task)],
     ['', result?.summary ?? null],
-    ['push', push && [{ text: pushText(push), ...(push.state === 'failed' ? { tone: 'bad' as const } : {}) }]],
+    ['push', push && push.state !== 'failed' ? pushText(push) : null],
     ['check', result?.check ? `${result.check.command} (exit ${result.check.exitCode ?? 'none'})` : null],
     [
       'cost',
       usage &&
         `${costOf(usage)} ${thousands(usage.inputTokens)} tokens in, ${thousands(usage.outputTokens)} out`.trim(),
     ],
-    ['error', error && [{ text: error.message, tone: 'bad' }]],
-    ['next', error?.hint ?? (push?.state === 'failed' ? `tdf push ${task.id}` : null)],
     [
       'labels',
       Object.entries(task.labels)
@@ -129,15 +139,19 @@ interface StepRow {
 function stepRows(model: Model): StepRow[] {
   const row = focused(model)
   if (!row) return []
-  const past = stepTimes(model.detail?.events ?? []).map(({ step, ms }): StepRow => {
-    const isBad = row.task.error?.step === step
-    return { symbol: isBad ? '✗' : '✓', step, time: ms === null ? '' : took(ms), tone: isBad ? 'bad' : 'quiet' }
+  const { task } = row
+  const failed = failureOf(task)?.stage
+  const past = stageTimes(model.detail?.events ?? []).map(({ stage, ms }): StepRow => {
+    const isBad = stage === failed
+    const time = ms === null ? '' : took(ms)
+    return { symbol: isBad ? '✗' : '✓', step: stageName(stage), time, tone: isBad ? 'bad' : 'quiet' }
   })
-  const { step, stepEnteredAt } = row.task
-  if (step === null) return past
-  const { symbol, tone } = stateOf(row.task)
-  const time = stepEnteredAt === null ? '' : formatDurationShort(model.now - Date.parse(stepEnteredAt))
-  return [...past, { symbol: isEnded(row.task) ? '●' : symbol, step, time, tone: isEnded(row.task) ? 'busy' : tone }]
+  const stage = stageOf(task)
+  if (stage === null) return past
+  const { symbol, tone } = stateOf(task)
+  const time = task.stepEnteredAt === null ? '' : formatDurationShort(model.now - Date.parse(task.stepEnteredAt))
+  const now = isEnded(task) ? { symbol: '●', tone: 'busy' as const } : { symbol, tone }
+  return [...past, { ...now, step: stageName(stage), time }]
 }
 
 function ago(at: string, now: number, isPast: boolean): string {

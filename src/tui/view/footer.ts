@@ -1,6 +1,7 @@
 /** The last line: a question, what came of an action, or the keys that matter here. */
 import { type Binding, bindingsOf, placeOf } from '../input/bindings.ts'
-import type { Model } from '../state/model.ts'
+import { isText, type Model } from '../state/model.ts'
+import { FORM_KEYS } from './form.ts'
 import { type Line, pad, padLine, rule, type Span, split, widthOf } from './line.ts'
 import { paneHeight, paneLength } from './pane.ts'
 
@@ -9,6 +10,7 @@ export function footer(model: Model): Line {
   const { prompt, notice } = model
   if (prompt?.kind === 'confirm')
     return padLine([{ text: ` ${prompt.question} `, tone: 'you', isBold: true }, { text: 'y/N' }], columns)
+  if (prompt?.kind === 'form') return keyLine(FORM_KEYS.map(([label, short]) => ({ label, short })))
   if (prompt) return typing(prompt.label, prompt.text, columns)
   if (notice) return padLine([{ text: ` ${notice.text}`, tone: notice.isBad ? 'bad' : 'good' }], columns)
   const right = place(model)
@@ -33,6 +35,10 @@ function keys(model: Model, room: number): Line {
     left -= width
     return left >= 0
   })
+  return keyLine(shown)
+}
+
+function keyLine(shown: readonly { label: string; short: string }[]): Line {
   const spans = shown.flatMap(({ label, short }): Span[] => [
     { text: label, isBold: true },
     { text: ` ${short}  `, tone: 'quiet' },
@@ -40,27 +46,34 @@ function keys(model: Model, room: number): Line {
   return [{ text: ' ' }, ...spans]
 }
 
+/** Where one is in what is shown. */
 function place(model: Model): Line {
   const { list, view } = model
-  if (model.isOpen || view === 'events') {
+  const readOnly: Line = model.isReadOnly ? [{ text: 'read only  ', tone: 'wait' }] : []
+  if (isText(model)) {
     const more = Math.max(paneLength(model) - paneHeight(model), 0)
-    return [{ text: more === 0 ? '' : model.back === 0 ? 'end ' : `${model.back} more `, tone: 'quiet' }]
+    return [...readOnly, { text: more === 0 ? '' : model.back === 0 ? 'end ' : `${model.back} more `, tone: 'quiet' }]
   }
-  if (view !== 'tasks') return []
+  if (view !== 'tasks') return readOnly
   const index = list.cursor === null ? -1 : list.order.indexOf(list.cursor)
   const parts = [
-    model.isReadOnly ? 'read only' : '',
     list.marked.size > 0 ? `${list.marked.size} marked` : '',
     list.filter ? `/${list.filter}` : '',
     list.sort === 'activity' && !list.isReversed ? '' : `by ${list.sort}${list.isReversed ? ', reversed' : ''}`,
     list.order.length > 0 ? `${index + 1}/${list.order.length}` : '',
   ]
-  return [{ text: `${parts.filter(Boolean).join('  ')} `, tone: 'quiet' }]
+  return [...readOnly, { text: `${parts.filter(Boolean).join('  ')} `, tone: 'quiet' }]
 }
 
 /** From this width on there are two columns. */
 const WIDE = 76
-const PLACES = { task: 'an open task', tasks: 'the tasks', nodes: 'the nodes', events: 'the events' }
+const PLACES = {
+  task: 'an open task',
+  node: 'an open node',
+  tasks: 'the tasks',
+  nodes: 'the nodes',
+  events: 'the events',
+}
 
 export function help(model: Model, height: number): Line[] {
   const { columns } = model.size

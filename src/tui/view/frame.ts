@@ -1,11 +1,13 @@
 /** The whole screen: one line fewer than the terminal has, since a frame as tall as it would clear the scrollback. */
-import type { Model } from '../state/model.ts'
+import { isTaskOpen, type Model } from '../state/model.ts'
 import { cutAtHits, hitsOf } from '../state/search.ts'
 import { board } from './board.ts'
 import { head } from './detail.ts'
 import { footer, help } from './footer.ts'
+import { form } from './form.ts'
 import { header } from './header.ts'
-import { type Line, pad, rule, type Span } from './line.ts'
+import { type Line, pad, rule, type Span, wrapped } from './line.ts'
+import { nodePane } from './node.ts'
 import { nodes } from './nodes.ts'
 import { PANES, paneHeight, paneLines, startsAtTop } from './pane.ts'
 
@@ -28,14 +30,23 @@ function dimmed(line: Line): Line {
 
 function body(model: Model, height: number): Line[] {
   if (model.helpTop !== null) return help(model, height)
-  if (model.isOpen) return [...head(model), tabs(model), ...content(model)]
-  if (model.view === 'nodes') return nodes(model)
+  if (model.prompt?.kind === 'form') return form(model, model.prompt)
+  if (isTaskOpen(model)) {
+    if (!model.rows.has(model.open ?? '')) return forgotten(model)
+    return [...head(model), tabs(model), ...content(model)]
+  }
+  if (model.view === 'nodes') return model.open === null ? nodes(model) : nodePane(model)
   if (model.view === 'events')
     return [
       rule([{ text: 'what happened, newest last', isBold: true }], model.size.columns, found(model)),
       ...content(model),
     ]
   return board(model)
+}
+
+/** Elsewhere, while it is open here. */
+function forgotten({ open, size }: Model): Line[] {
+  return [rule([{ text: `${open} was forgotten`, isBold: true }], size.columns)]
 }
 
 function tabs(model: Model): Line {
@@ -79,8 +90,9 @@ function content(model: Model): Line[] {
 }
 
 /** `place` is that of the line in the whole text. */
-function drawn(text: string, columns: number, { pane, isOpen, search }: Model, place: number): Line {
-  const tone = isOpen && pane === 'diff' ? DIFF[text[0] ?? ''] : undefined
+function drawn(text: string, columns: number, model: Model, place: number): Line {
+  const { pane, search } = model
+  const tone = isTaskOpen(model) && pane === 'diff' ? DIFF[text[0] ?? ''] : undefined
   const look = tone ? { tone } : {}
   const [first = '', ...rest] = cutAtHits(pad(text, columns - 1), search.text)
   const mark = search.line === place ? '›' : ' '
@@ -91,14 +103,6 @@ function drawn(text: string, columns: number, { pane, isOpen, search }: Model, p
 }
 
 const DIFF: Record<string, Span['tone']> = { '+': 'good', '-': 'bad', '@': 'busy', d: 'quiet', i: 'quiet' }
-
-function wrapped(text: string, width: number): string[] {
-  const pieces: string[] = []
-  for (let rest = [...text]; rest.length > 0 || pieces.length === 0; rest = rest.slice(width)) {
-    pieces.push(rest.slice(0, width).join(''))
-  }
-  return pieces
-}
 
 function filled(lines: readonly Line[], height: number): Line[] {
   return [...lines.slice(0, height), ...Array.from({ length: Math.max(height - lines.length, 0) }, (): Line => [])]

@@ -14,7 +14,7 @@ export interface Span {
 export type Line = readonly Span[]
 
 /** Text whose every character is one column wide: plain ASCII and the marks that the screen is made of. */
-const NARROW = /^[\x20-\x7e●○◐✓✗…─│›»·×]*$/
+const NARROW = /^[\x20-\x7e●○◐✓✗…─│›»·×▶▲▼▮▯€←]*$/
 
 /** One line of text, whatever it was, in exactly so many columns. */
 export function pad(text: string, width: number): string {
@@ -26,8 +26,10 @@ export function pad(text: string, width: number): string {
   return short + ' '.repeat(Math.max(width - stringWidth(short), 0))
 }
 
+export const textWidth = (text: string): number => (NARROW.test(text) ? text.length : stringWidth(text))
+
 export function widthOf(line: Line): number {
-  return line.reduce((sum, { text }) => sum + (NARROW.test(text) ? text.length : stringWidth(text)), 0)
+  return line.reduce((sum, { text }) => sum + textWidth(text), 0)
 }
 
 /** The line cut or filled to exactly so many columns. */
@@ -55,7 +57,7 @@ export function split(left: Line, right: Line, width: number): Line {
 export function rule(title: Line, width: number, right: Line = []): Line {
   const used = widthOf(title) + widthOf(right) + 6
   if (used > width) return padLine([{ text: '─ ', tone: 'quiet' }, ...title], width)
-  const line: Span[] = [{ text: '─ ', tone: 'quiet' }, ...title, { text: ' ', tone: 'quiet' }]
+  const line: Span[] = title.length === 0 ? [] : [{ text: '─ ', tone: 'quiet' }, ...title, { text: ' ', tone: 'quiet' }]
   const fill = width - widthOf(line) - widthOf(right) - (right.length > 0 ? 3 : 0)
   line.push({ text: '─'.repeat(Math.max(fill, 0)), tone: 'quiet' })
   return right.length > 0 ? [...line, { text: ' ' }, ...right, { text: ' ─', tone: 'quiet' }] : line
@@ -64,6 +66,15 @@ export function rule(title: Line, width: number, right: Line = []): Line {
 /** Spans with something between them. */
 export function joined(spans: readonly Span[], between: string): Line {
   return spans.flatMap((span, index) => (index === 0 ? [span] : [{ text: between, tone: 'quiet' as const }, span]))
+}
+
+/** In pieces of so many characters; at least one. */
+export function wrapped(text: string, width: number): string[] {
+  const pieces: string[] = []
+  for (let rest = [...text]; rest.length > 0 || pieces.length === 0; rest = rest.slice(width)) {
+    pieces.push(rest.slice(0, width).join(''))
+  }
+  return pieces
 }
 
 function flat(text: string): string {

@@ -2,46 +2,52 @@
 import type { EventJson } from '../../protocol/control.ts'
 import { eventText } from '../../text/events.ts'
 import { linesOf } from '../state/log.ts'
-import type { Model, Pane } from '../state/model.ts'
+import { isTaskOpen, type Model } from '../state/model.ts'
+import type { Pane } from '../state/prompt.ts'
 import { head } from './detail.ts'
 
 const WIDE = 100
 
-export const PANES: readonly Pane[] = ['log', 'diff', 'events', 'prompt']
+export const PANES: readonly Pane[] = ['log', 'check', 'diff', 'events', 'prompt']
 
 const CONTENT: Record<Pane, (model: Model) => readonly string[]> = {
   log: ({ detail }) => (detail ? linesOf(detail.log) : []),
+  check: ({ detail }) => (detail?.check ? linesOf(detail.check) : []),
   diff: ({ detail }) => lines(detail?.diff ?? ''),
   events: ({ detail }) => detail?.events.map(eventLine) ?? [],
   prompt: ({ detail }) => lines(detail?.prompt ?? ''),
 }
 
 export function paneLines(model: Model): readonly string[] {
-  return model.view === 'events' && !model.isOpen
+  return model.view === 'events'
     ? model.events.map(event => journalLine(event, model.size.columns))
     : CONTENT[model.pane](model)
 }
 
 export function paneLength(model: Model): number {
-  return model.view === 'events' && !model.isOpen ? model.events.length : paneLines(model).length
+  return model.view === 'events' ? model.events.length : paneLines(model).length
 }
 
 /** Without the header, what stands above, the footer and the line that stays free. */
 export function paneHeight(model: Model): number {
-  const above = model.isOpen ? head(model).length + 1 : 1
+  const above = isTaskOpen(model) ? head(model).length + 1 : 1
   return Math.max(model.size.rows - 3 - above, 1)
 }
 
 /** Whether one reads it from its beginning: a log and a journal are read from their end. */
-export function startsAtTop({ pane, isOpen }: Model): boolean {
-  return isOpen && (pane === 'diff' || pane === 'prompt')
+export function startsAtTop(model: Model): boolean {
+  return isTaskOpen(model) && (model.pane === 'diff' || model.pane === 'prompt')
 }
 
 function lines(text: string): string[] {
   return text === '' ? [] : text.trimEnd().replaceAll('\t', '  ').split('\n')
 }
 
-const clock = (at: string) => at.slice(11, 19)
+/** In the zone of its reader. */
+function clock(at: string): string {
+  const time = new Date(at)
+  return [time.getHours(), time.getMinutes(), time.getSeconds()].map(part => String(part).padStart(2, '0')).join(':')
+}
 
 function eventLine(event: EventJson): string {
   return `${clock(event.at)}  ${event.type.padEnd(12)}  ${eventText(event)}`

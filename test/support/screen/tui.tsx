@@ -183,6 +183,7 @@ export function aNode(change: Partial<NodeJson> = {}): NodeJson {
     createdAt: ago(3_600_000),
     pricePerHour: null,
     waitingFor: null,
+    load: null,
     ...change,
   }
 }

@@ -57,7 +57,7 @@ const SIZES = [
 describe.each(SIZES)('at %i×%i', (columns, rows) => {
   it('shows the tasks, opens one, shows its log, and leaves a clean terminal', async () => {
     const { keys, sees } = open(columns, rows)
-    await sees('1:tasks*')
+    await sees('[1 tasks]')
     await sees('running')
     expect(terminal.isAlternate()).toBe(true)
     const lines = terminal.lines()
@@ -67,7 +67,7 @@ describe.each(SIZES)('at %i×%i', (columns, rows) => {
     keys('g', 'Enter')
     await sees(/number \d+/)
     keys('Escape')
-    await sees('1:tasks*')
+    await sees('[1 tasks]')
     keys('2')
     await sees('local')
     keys('?')
@@ -89,7 +89,7 @@ it('is drawn anew in every size that the window takes', async () => {
     resize(columns, rows)
     if (columns < 50) await sees('window too small')
     else await until('it fills the window', () => terminal.lines().at(-2)?.includes('q quit') === true)
-    expect(terminal.lines().filter(line => line.includes('1:tasks*')).length).toBe(columns < 50 ? 0 : 1)
+    expect(terminal.lines().filter(line => line.includes('[1 tasks]')).length).toBe(columns < 50 ? 0 : 1)
   }
   terminal.keys('q')
   await isClean(0)
@@ -97,14 +97,14 @@ it('is drawn anew in every size that the window takes', async () => {
 
 it('comes back from Ctrl-Z', async () => {
   const { sees, keys, type } = open(80, 24)
-  await sees('1:tasks*')
+  await sees('[1 tasks]')
   keys('C-z')
   await sees('Stopped')
   expect([terminal.isAlternate(), terminal.hasCursor()]).toEqual([false, true])
   type('fg')
-  await sees('1:tasks*')
+  await sees('[1 tasks]')
   keys('2')
-  await sees('2:nodes*')
+  await sees('[2 nodes]')
   keys('q')
   await until('it has left', () => !terminal.isAlternate())
   expect(terminal.hasCursor()).toBe(true)
@@ -118,7 +118,7 @@ it.each([
   'leaves a clean terminal on %s',
   async (how, code) => {
     const { sees, keys } = open(80, 24)
-    await sees('1:tasks*')
+    await sees('[1 tasks]')
     if (how === 'C-c') keys(how)
     else process.kill(terminal.child(), how)
     await isClean(code)
@@ -164,7 +164,7 @@ it('shows nothing harmful of what an agent printed', async () => {
   keys('G')
   await sees('│ shown')
   expect(terminal.title()).not.toContain('evil')
-  expect(terminal.lines()[0]).toContain('1:tasks*')
+  expect(terminal.lines()[0]).toContain('[1 tasks]')
   keys('q')
   await isClean(0)
 }, 180_000)
@@ -183,7 +183,7 @@ it('outlives its daemon and goes on with the next one', async () => {
 it('is drawn without colours with NO_COLOR, and also where CI is set', async () => {
   terminal = openTmux({ ...home.env, NO_COLOR: '1', CI: 'true' }, 80, 24)
   terminal.type(`node ${program} watch; echo "left with $?"`)
-  await terminal.sees('1:tasks*')
+  await terminal.sees('[1 tasks]')
   expect(terminal.looks()).toEqual([])
   terminal.keys('q')
   await terminal.sees('left with 0')

@@ -1,4 +1,4 @@
-/** The dashboard as a person sees it, at three widths. `npm run golden` writes the frames anew; look at them. */
+/** The dashboard as a person sees it, at four sizes. `npm run golden` writes the frames anew; look at them. */
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { PushJson, WhyJson } from '../../../../src/protocol/control.ts'
@@ -87,11 +87,12 @@ const TASKS = [
     status: 'failed',
     step: null,
     verdict: 'check_failed',
+    result: { ...result, check: { command: 'npm test', exitCode: 1 } },
     completedAt: ago(90_000_000),
     error: {
       code: 'CHECK_FAILED',
       message: 'the check ended with exit code 1',
-      hint: 'tdf retry w8e5t2b4rs',
+      hint: 'tdf logs w8e5t2b4rs --failed',
       step: 'salvage',
       class: 'permanent',
     },
@@ -106,8 +107,9 @@ const TASKS = [
   }),
 ]
 
+const LOAD = { cpuPercent: 92, memoryPercent: 71, diskPercent: 38, at: ago(4_000) }
 const NODES = [
-  aNode({ name: 'box1', provider: 'static', workspaces: 3, size: 'medium', location: 'fsn1' }),
+  aNode({ name: 'box1', provider: 'static', workspaces: 3, size: 'medium', location: 'fsn1', load: LOAD }),
   aNode({
     name: 'tdf-3f9a',
     provider: 'hetzner',
@@ -150,6 +152,13 @@ const LOG = Array.from(
   (_, index) => `  ✓ test/auth/login-${index + 1}.test.ts (${index + 3} tests)\n`,
 ).join('')
 
+const SAID = new Map([
+  ['k7f3q2x9ab', '✓ test/auth/login-30.test.ts (32 tests)'],
+  ['q2m8w4r6td', 'Which version are these notes for?'],
+  ['w8e5t2b4rs', '✗ speed.test.ts: 812 ms, at most 500'],
+])
+const CHECK = `> site@1.0.0 test\n\n ✓ search.test.ts (4)\n ✗ speed.test.ts: 812 ms, at most 500\n\n1 failed, 4 passed\n`
+
 const WHY: Record<string, string> = {
   h5d8s3k1fg: 'It waits for a slot: none of 3 nodes takes it; it is number 1 of 1 in the queue.',
   p6t1y9w3hj: 'It is at node_provisioning and waits for tdf-3f9a to be up.',
@@ -165,6 +174,8 @@ function filled(columns: number, rows: number, isReadOnly = false): Shown {
   const before = shown.store.get().rows
   const read = TASKS.map(task => ({ task, why: WHY[task.id] ?? null }))
   dispatch({ kind: 'rows', asked: before, rows: read })
+  dispatch({ kind: 'said', lines: SAID })
+  dispatch({ kind: 'spent', today: 0.42 })
   return shown
 }
 
@@ -190,7 +201,7 @@ function focus(shown: Shown, id: string): void {
     id,
     facts: { events, why, prompt: 'Fix the flaky login test.\n\nIt fails about once in ten runs.', diff: DIFF },
   })
-  shown.store.dispatch({ kind: 'log', id, isAnew: true, text: LOG })
+  shown.store.dispatch({ kind: 'log', id, of: 'log', isAnew: true, text: LOG })
 }
 
 const DIFF =
@@ -200,9 +211,10 @@ let shown: Shown
 afterEach(() => shown.close())
 
 const SIZES = [
-  [60, 20],
+  [50, 10],
   [80, 24],
   [120, 40],
+  [200, 50],
 ] as const
 
 describe.each(SIZES)('at %i×%i', (columns, rows) => {
@@ -222,9 +234,27 @@ describe.each(SIZES)('at %i×%i', (columns, rows) => {
     await frame('task')
   })
 
+  it('shows why one failed', async () => {
+    shown.keys('/', ...'search', 'enter')
+    focus(shown, 'w8e5t2b4rs')
+    shown.store.dispatch({ kind: 'log', id: 'w8e5t2b4rs', of: 'check', isAnew: true, text: CHECK })
+    shown.keys('enter', 'tab')
+    await frame('failed')
+  })
+
   it('shows nodes', async () => {
     shown.keys('2', 'j')
     await frame('nodes')
+  })
+
+  it('shows one of them', async () => {
+    shown.keys('2', 'enter')
+    await frame('node')
+  })
+
+  it('shows the form of a new task', async () => {
+    shown.keys('n', ...'fix the login', 'newline', ...'and test it', 'tab', 'tab', ...'npm test')
+    await frame('new')
   })
 
   it('shows events', async () => {
@@ -247,16 +277,8 @@ describe.each(SIZES)('at %i×%i', (columns, rows) => {
   })
 })
 
-it('shows the list alone in 50×10, and says so when there is less', async () => {
+it('says so when the window is too small for it', async () => {
   shown = filled(50, 10)
-  expect((await shown.lines()).slice(2, 8).join('\n')).toMatchInlineSnapshot(`
-    "› ? awaiting_foll…  q2m8w4  write the release not…
-      ◐ workspace_cre…  b9x4v7  split the billing mod…
-      ● running         k7f3q2  fix the flaky login t…
-      = parked          n3r7g5  migrate the tests to …
-      ○ node_provisio…  p6t1y9  日本語の見出しを直す …
-      ○ queued          h5d8s3  remove the old featur…"
-  `)
   shown.screen.resize(40, 6)
   shown.store.dispatch({ kind: 'size', size: { columns: 40, rows: 6 } })
   expect((await shown.lines())[0]).toContain('window too small: 40×6')
@@ -286,6 +308,6 @@ it('says of a branch that was not pushed why, and what pushes it', async () => {
   shown.store.dispatch({ kind: 'focus', id: task.id })
   shown.keys('enter')
   const lines = (await shown.lines()).join('\n')
-  expect(lines).toContain('push    not pushed tdf/m4c-update-dependencies to ssh://git.example/site: the remote')
-  expect(lines).toContain(`next    tdf push ${task.id}`)
+  expect(lines).toContain('│ the remote refused it: signed commits only')
+  expect(lines).toContain(`next:    tdf push ${task.id}`)
 })

@@ -1,6 +1,6 @@
 /** What the dashboard makes of what it hears and of what is pressed: values in, values out. */
 import { describe, expect, it } from 'vitest'
-import { clashesOf, DEFAULT_KEYS, KEY_FORM, type KeyMap } from '../../../../src/core/keys.ts'
+import { clashesOf, DEFAULT_KEYS, KEY_FORM, type KeyMap, settledKeys } from '../../../../src/core/keys.ts'
 import type { ScreenTaskJson } from '../../../../src/protocol/control.ts'
 import { press } from '../../../../src/tui/input/press.ts'
 import type { Action } from '../../../../src/tui/state/actions.ts'
@@ -181,8 +181,8 @@ describe('what it hears', () => {
 
   it('keeps what one looks at in the log while lines come', () => {
     const focus: Action = { kind: 'focus', id: running.id }
-    const log = (text: string): Action => ({ kind: 'log', id: running.id, text, isAnew: false })
-    const open = next(modelOf(all), focus, { kind: 'open', isOpen: true }, log('line\n'.repeat(100)))
+    const log = (text: string): Action => ({ kind: 'log', of: 'log', id: running.id, text, isAnew: false })
+    const open = next(modelOf(all), focus, { kind: 'open', id: running.id }, log('line\n'.repeat(100)))
     expect(next(open, log('new\nnew\n')).back).toBe(0)
     const held = next(open, { kind: 'move', by: -5 })
     expect([held.back, next(held, log('new\nnew\n')).back]).toEqual([5, 7])
@@ -217,11 +217,14 @@ describe('a key', () => {
     expect(pressed(marked, 'esc').list.marked.size).toBe(0)
   })
 
-  it('that changes something is none with --read-only', () => {
+  it('that changes something does nothing with --read-only, and says why', () => {
     const model = modelOf(all, true)
-    for (const key of ['x', 'r', 'i']) expect(press(model, key)).toEqual([])
-    expect(press(pressed(model, '2'), 'd')).toEqual([])
-    expect(press(model, 'enter')).not.toEqual([])
+    for (const key of ['x', 'r', 'i', 'n', 'p', 'a', 'P', 'D', 'S']) {
+      expect([pressed(model, key).prompt, effects(model, key)]).toEqual([null, []])
+      expect(pressed(model, key).notice).toMatchObject({ isBad: true, text: expect.stringContaining('read only') })
+    }
+    expect(pressed(model, '2', 'd').notice?.text).toContain('read only: drain')
+    expect(pressed(model, 'enter').open).toBe(asking.id)
   })
 
   it('is a letter while one types: the list follows, escape clears it', () => {
@@ -247,7 +250,7 @@ describe('a key', () => {
   })
 
   it('escape goes back and never leaves', () => {
-    expect(pressed(modelOf(all), 'enter', 'esc')).toMatchObject({ isOpen: false })
+    expect(pressed(modelOf(all), 'enter', 'esc')).toMatchObject({ open: null })
     expect(effects(modelOf(all), 'esc')).toEqual([])
     expect(effects(modelOf(all), 'q')).toEqual([{ kind: 'quit' }])
   })
@@ -262,8 +265,8 @@ describe('the search in a text', () => {
   const open = next(
     modelOf(all),
     { kind: 'focus', id: asking.id },
-    { kind: 'open', isOpen: true },
-    { kind: 'log', id: asking.id, text: text.join(''), isAnew: false },
+    { kind: 'open', id: asking.id },
+    { kind: 'log', of: 'log', id: asking.id, text: text.join(''), isAnew: false },
   )
   const seen = (model: Model) =>
     frame(model).map(line =>
@@ -295,9 +298,9 @@ describe('the search in a text', () => {
 
   it('ends with escape, and only then one goes back', () => {
     const found = pressed(open, '/', ...'error', 'enter')
-    expect(pressed(found, 'esc')).toMatchObject({ isOpen: true, search: { text: '' } })
-    expect(pressed(found, 'esc', 'esc')).toMatchObject({ isOpen: false })
-    expect(pressed(open, '/', 'x', 'esc')).toMatchObject({ isOpen: true, prompt: null, search: { text: '' } })
+    expect(pressed(found, 'esc')).toMatchObject({ open: asking.id, search: { text: '' } })
+    expect(pressed(found, 'esc', 'esc')).toMatchObject({ open: null })
+    expect(pressed(open, '/', 'x', 'esc')).toMatchObject({ open: asking.id, prompt: null, search: { text: '' } })
   })
 
   it('is read from the top in a diff, and begins anew in another pane', () => {
@@ -315,13 +318,13 @@ describe('the search in a text', () => {
   it('works where lines are wrapped, and holds still while lines come', () => {
     const found = pressed(open, 'w', '/', ...'error', 'enter')
     expect(hit(found)).toEqual(['›line 83 with an Error'])
-    const later = next(found, { kind: 'log', id: asking.id, text: 'new\n'.repeat(50), isAnew: false })
+    const later = next(found, { kind: 'log', of: 'log', id: asking.id, text: 'new\n'.repeat(50), isAnew: false })
     expect(hit(later)).toEqual(['›line 83 with an Error'])
   })
 
   it('has all of a text in the pager', () => {
     expect(effects(open, 'e')).toEqual([{ kind: 'page', id: asking.id, pane: 'log' }])
-    expect(effects(pressed(open, 'tab'), 'e')).toEqual([{ kind: 'page', id: asking.id, pane: 'diff' }])
+    expect(effects(pressed(open, 'tab'), 'e')).toEqual([{ kind: 'page', id: asking.id, pane: 'check' }])
   })
 })
 
@@ -337,6 +340,13 @@ describe('the keys', () => {
         .flat()
         .filter(key => !KEY_FORM.test(key)),
     ).toEqual([])
+  })
+
+  it('of newer actions give way to a configuration that is older than they are', () => {
+    const own = { ...DEFAULT_KEYS, pager: ['P'] }
+    expect([clashesOf(own), settledKeys(own).push, settledKeys(own).pager]).toEqual([[], [], ['P']])
+    expect(clashesOf({ ...DEFAULT_KEYS, pager: ['P'], push: ['P', 'z'] })).toMatchObject([{ key: 'P' }])
+    expect(settledKeys(DEFAULT_KEYS)).toEqual(DEFAULT_KEYS)
   })
 
   it('can be others, also in help and footer; Ctrl-C leaves in any case', () => {

@@ -85,7 +85,7 @@ it('draws a smaller and a larger window whole, with one clearing each', async ()
     const { clears } = shown.screen.count
     const lines = await shown.resize(size)
     expect(lines).toHaveLength(size.rows)
-    expect(lines[0]).toContain('1:tasks*')
+    expect(lines[0]).toContain('[1 tasks]')
     expect(lines.at(-2)).toContain('q quit')
     expect(shown.screen.count.clears - clears).toBe(1)
   }

@@ -1,0 +1,296 @@
+/** The list of tasks and what is open: held by its id, whatever the list does; columns by what is in them; what is new. */
+import { describe, expect, it } from 'vitest'
+import type { ScreenTaskJson } from '../../../../src/protocol/control.ts'
+import { press } from '../../../../src/tui/input/press.ts'
+import type { Action } from '../../../../src/tui/state/actions.ts'
+import { firstModel, focusOf, type Model } from '../../../../src/tui/state/model.ts'
+import { causeIn, lastLine } from '../../../../src/tui/state/said.ts'
+import { reduce } from '../../../../src/tui/store.ts'
+import { columnsOf } from '../../../../src/tui/view/columns.ts'
+import { frame } from '../../../../src/tui/view/frame.ts'
+import { tabAt } from '../../../../src/tui/view/header.ts'
+import { ago, aNode, anEvent, aRow, NOON } from '../../../support/screen/tui.tsx'
+
+const next = (model: Model, ...actions: Action[]) => actions.reduce(reduce, model)
+const pressed = (model: Model, ...keys: string[]) =>
+  keys.reduce((now, key) => next(now, ...press(now, key).flatMap(deed => ('act' in deed ? [deed.act] : []))), model)
+const effects = (model: Model, key: string) =>
+  press(model, key).flatMap(deed => ('effect' in deed ? [deed.effect] : []))
+const text = (model: Model) =>
+  frame(model).map(line =>
+    line
+      .map(span => span.text)
+      .join('')
+      .trimEnd(),
+  )
+
+function modelOf(tasks: readonly ScreenTaskJson[], size = { columns: 120, rows: 30 }): Model {
+  const snapshot = { seq: 1, tasks: [...tasks], others: {}, nodes: [aNode()] }
+  return next(firstModel(NOON, size, false), { kind: 'snapshot', snapshot })
+}
+
+const result = {
+  branch: 'tdf/x',
+  commit: '9e1f0c6b5a4d3e2f1a0b9c8d7e6f5a4b3c2d1e0f',
+  ahead: 1,
+  filesChanged: 1,
+  insertions: 1,
+  deletions: 0,
+  summary: null,
+  salvaged: false,
+  check: null,
+} as ScreenTaskJson['result']
+const opened = aRow({ id: 'aaaaaaaaaa', title: 'Alpha', status: 'in_progress', step: 'running', result })
+const neighbour = aRow({
+  id: 'bbbbbbbbbb',
+  title: 'Beta',
+  status: 'in_progress',
+  step: 'running',
+  createdAt: ago(1_000_000),
+})
+const LATER = { kind: 'tick', now: NOON + 10_000 } as const
+const ended = (seq: number, id: string, to: string) =>
+  anEvent({ seq, type: 'task.status', taskId: id, data: { from: 'in_progress', to } })
+
+describe('an open task', () => {
+  const open = pressed(modelOf([opened, neighbour]), '/', ...'status:in_progress', 'enter', 'enter')
+  const left = next(
+    open,
+    { kind: 'focus', id: opened.id },
+    { kind: 'events', events: [ended(2, opened.id, 'completed')] },
+    LATER,
+  )
+
+  it('stays open when it leaves the filter of the list', () => {
+    expect([left.list.order, left.open, focusOf(left)]).toEqual([[neighbour.id], opened.id, opened.id])
+    expect(text(left)[1]).toContain('Alpha')
+  })
+
+  it('is what every key is about then, and its neighbour never', () => {
+    expect(pressed(left, 'r').prompt).toMatchObject({ effect: { kind: 'retry', ids: [opened.id] } })
+    expect(pressed(left, 'D').prompt).toMatchObject({ effect: { kind: 'forget', ids: [opened.id] } })
+    expect(pressed(left, 'x')).toMatchObject({ prompt: null, notice: { isBad: true } })
+    expect(pressed(left, 'i')).toMatchObject({ prompt: null, notice: { isBad: true } })
+    for (const key of ['y', 's', 'e', 'p', 'S']) expect(JSON.stringify(effects(left, key))).toContain(opened.id)
+    for (const key of ['a', 'P']) expect(pressed(left, key).prompt).toMatchObject({ effect: { id: opened.id } })
+  })
+
+  it('is meant alone, whatever is marked in the list', () => {
+    const marked = pressed(modelOf([opened, neighbour]), 'space', 'space', 'g', 'enter')
+    expect([marked.list.marked.size, marked.open]).toEqual([2, opened.id])
+    expect(pressed(marked, 'x').prompt).toMatchObject({ effect: { kind: 'cancel', ids: [opened.id] } })
+  })
+
+  it('stays open when it is forgotten elsewhere, and no key is about another', () => {
+    const gone = next(
+      open,
+      { kind: 'events', events: [anEvent({ seq: 2, type: 'task.removed', taskId: opened.id })] },
+      LATER,
+    )
+    expect([gone.open, text(gone)[1]]).toEqual([opened.id, expect.stringContaining('forgotten')])
+    for (const key of ['x', 'r', 'D', 'i', 'a', 'P', 'p']) {
+      expect([pressed(gone, key).prompt, effects(gone, key)]).toEqual([null, []])
+    }
+    expect(pressed(gone, 'esc')).toMatchObject({ open: null, list: { cursor: neighbour.id } })
+  })
+
+  it('gives way to the one below or above by its own keys', () => {
+    const both = pressed(modelOf([opened, neighbour]), 'enter')
+    expect([pressed(both, ']').open, pressed(both, ']', '[').open]).toEqual([neighbour.id, opened.id])
+    expect(pressed(left, ']').open).toBe(neighbour.id)
+  })
+})
+
+describe('an open node', () => {
+  const two = [aNode({ name: 'box1' }), aNode({ name: 'box2' })]
+  const open = pressed(next(modelOf([]), { kind: 'nodes', nodes: two }), '2', 'j', 'enter')
+
+  it('is held by its name, and drained by no other', () => {
+    const fewer = next(open, { kind: 'nodes', nodes: two.slice(0, 1) })
+    expect([open.open, text(open)[1], text(fewer).join(' ')]).toEqual([
+      'box2',
+      expect.stringContaining('box2'),
+      expect.stringContaining('it is gone'),
+    ])
+    expect(pressed(open, 'd').prompt).toMatchObject({ effect: { kind: 'drain', node: 'box2' } })
+    expect(pressed(fewer, 'd').prompt).toBeNull()
+  })
+})
+
+describe('the list', () => {
+  const many = Array.from({ length: 60 }, (_, index) =>
+    aRow({ id: `q${String(index).padStart(9, '0')}`, title: `queued ${index}`, createdAt: ago(index * 1_000) }),
+  )
+  const started = many
+    .slice(0, 30)
+    .map((task, index) =>
+      anEvent({ seq: index + 2, taskId: task.id, type: 'task.status', data: { from: 'queued', to: 'in_progress' } }),
+    )
+
+  it('keeps what runs on the screen until a key is pressed', () => {
+    const model = next(modelOf(many), { kind: 'events', events: started }, LATER)
+    expect([model.list.top, model.list.order[0]]).toEqual([0, model.list.cursor])
+    const first = text(next(modelOf(many.toReversed()), { kind: 'events', events: started.slice(5, 6) }, LATER))
+    expect(first[3]).toContain(many[5]?.title ?? '')
+  })
+
+  it('keeps the row under the cursor in its place afterwards, and says how many are above', () => {
+    const down = pressed(modelOf(many), ...Array.from({ length: 20 }, () => 'j'))
+    const model = next(down, { kind: 'events', events: [] }, LATER)
+    expect(model.list.cursor).toBe(down.list.cursor)
+    expect(text(model)[2]).toMatch(new RegExp(`▲ ${model.list.top} above {2}▼ \\d+ below`))
+  })
+
+  it('has no column whose cells are all equal, and titles as wide as they are', () => {
+    const titles = (model: Model) => columnsOf(model).map(({ title }) => title.trim())
+    expect(titles(modelOf([opened, neighbour]))).toEqual(['STATE', 'TITLE', 'ID', 'FOR', 'WHAT'])
+    const other = {
+      ...neighbour,
+      agent: 'codex',
+      node: { name: 'box1', provider: 'static', size: null, location: null, autoProvisioned: false },
+    }
+    const mixed = modelOf([opened, other])
+    expect(titles(mixed)).toEqual(['STATE', 'TITLE', 'ID', 'AGENT', 'NODE', 'FOR', 'WHAT'])
+    expect(columnsOf(mixed).find(({ title }) => title === 'TITLE')?.width).toBe('Alpha'.length)
+  })
+
+  it('fills the row of the selection, and tells verified from unverified by sign and colour', () => {
+    const verdicts = (['verified', 'unverified'] as const).map((verdict, index) =>
+      aRow({ id: `v${index}00000000`, status: 'completed', step: null, verdict, completedAt: ago(1_000) }),
+    )
+    const model = modelOf([opened, ...verdicts])
+    const [bar] = frame(model).flatMap(line => line.filter(({ isInverse }) => isInverse))
+    expect(bar?.text).toHaveLength(120)
+    const signs = frame(model).flatMap(line => line.filter(({ text }) => /verified/.test(text)))
+    expect(signs.map(({ text, tone }) => [text.trim(), tone])).toEqual([
+      ['✓ verified', 'good'],
+      ['~ unverified', 'wait'],
+    ])
+  })
+
+  it('says where one is in the queue, what an agent said last, and why a check failed', () => {
+    const waiting = aRow({ id: 'w000000000', title: 'waiting' })
+    const why =
+      'It waits for a slot: local: 3 of 3 slots are in use: k7f3 (running); it is number 24 of 28 in the queue.'
+    const failed = aRow({
+      id: 'f000000000',
+      title: 'failed',
+      status: 'failed',
+      step: null,
+      verdict: 'check_failed',
+      result: result && { ...result, check: { command: 'npm test', exitCode: 1 } },
+      error: {
+        code: 'CHECK_FAILED',
+        message: 'it ended with 1',
+        hint: 'tdf show f',
+        step: 'salvage',
+        class: 'permanent',
+      },
+      completedAt: ago(1_000),
+    })
+    const model = modelOf([opened, waiting, failed])
+    const row = model.rows.get(waiting.id)
+    const shown = text(
+      next(
+        model,
+        { kind: 'rows', asked: new Map([[waiting.id, row]]), rows: [{ task: waiting, why }] },
+        {
+          kind: 'said',
+          lines: new Map([
+            [opened.id, 'Edit src/pay/adapter.ts'],
+            [failed.id, '3 failed (login.test.ts)'],
+          ]),
+        },
+      ),
+    )
+    expect(shown[3]).toMatch(/running +Alpha .* Edit src\/pay\/adapter\.ts$/)
+    expect(shown[4]).toMatch(/queued +waiting .* #24 of 28 · local 3\/3$/)
+    expect(shown[5]).toMatch(/✗ check +failed .* npm test: 3 failed \(login\.test\.ts\)$/)
+  })
+})
+
+describe('the header', () => {
+  it('counts failures that are new since the dashboard was opened, until they are tried again', () => {
+    const old = aRow({ id: 'o000000000', status: 'failed', step: null, completedAt: ago(1_000) })
+    const model = modelOf([opened, neighbour, old])
+    expect(text(model)[0]).toMatch(/▶ 2 {2}✗ 1 /)
+    const failed = next(model, {
+      kind: 'events',
+      events: [ended(2, opened.id, 'failed'), ended(3, neighbour.id, 'failed')],
+    })
+    expect(text(failed)[0]).toContain('✗ 2 new')
+    const retried = anEvent({
+      seq: 4,
+      type: 'task.status',
+      taskId: opened.id,
+      attempt: 2,
+      data: { from: null, to: 'queued' },
+    })
+    expect(text(next(failed, { kind: 'events', events: [retried] }))[0]).toContain('✗ 1 new')
+  })
+
+  it('shows the places for tasks as a bar, and what the day cost', () => {
+    const model = next(
+      modelOf([]),
+      { kind: 'spent', today: 0.42 },
+      { kind: 'nodes', nodes: [aNode({ workspaces: 2 })] },
+    )
+    expect(text(model)[0]).toContain('local 2/3 ▮▮▯   $0.42 today   ● live')
+    const many = [aNode({ workspaces: 5, maxWorkspaces: 8 }), aNode({ name: 'b', workspaces: 8, maxWorkspaces: 12 })]
+    expect(text(next(model, { kind: 'nodes', nodes: many }))[0]).toContain('slots 13/20 ▮▮▮▮▮▮▯▯')
+  })
+
+  it('has its tabs where a pointer finds them', () => {
+    const [line = ''] = text(modelOf([]))
+    const places = ['tasks', 'nodes', 'events'].map(name => tabAt(line.indexOf(name)))
+    expect([...places, tabAt(0), tabAt(119)]).toEqual(['tasks', 'nodes', 'events', undefined, undefined])
+  })
+})
+
+describe('a line of what was printed', () => {
+  it('is the last one with anything in it, harmless', () => {
+    expect(lastLine('one\n\x1b]0;evil\x07 two\t2 \n\n')).toBe('two 2')
+    expect(lastLine(' \n')).toBeNull()
+  })
+
+  it.each([
+    ['ok 1\nnot ok 2 - login\n1 failed\n', 'not ok 2 - login'],
+    ['12 passed, 0 failed\nTypeError: x is not a function\n', 'TypeError: x is not a function'],
+    ['building\nthe end\n', 'the end'],
+  ])('is the one that speaks of a failure: %j', (printed, cause) => {
+    expect(causeIn(printed)).toBe(cause)
+  })
+})
+
+describe('the form of a new task', () => {
+  const model = modelOf([opened])
+
+  it('takes prompt, agent and check, a prompt of several lines as well', () => {
+    const filled = pressed(
+      model,
+      'n',
+      ...'do',
+      'newline',
+      ...'it',
+      'tab',
+      ...'codex',
+      'tab',
+      ...'make',
+      'up',
+      'backspace',
+    )
+    expect(filled.prompt).toMatchObject({
+      at: 'agent',
+      task: { prompt: 'do\nit', agent: 'code', check: 'make', repo: '' },
+    })
+    expect(effects(filled, 'enter')).toEqual([{ kind: 'submit', task: expect.objectContaining({ prompt: 'do\nit' }) }])
+    expect(effects(filled, 'ctrl-e')).toEqual([{ kind: 'compose', task: expect.objectContaining({ agent: 'code' }) }])
+  })
+
+  it('submits nothing without a prompt, and loses nothing by escape', () => {
+    const empty = pressed(model, 'n', 'enter')
+    expect([effects(pressed(model, 'n'), 'enter'), empty.notice?.isBad]).toEqual([[], true])
+    expect(pressed(model, 'n', ...'later', 'esc').prompt).toBeNull()
+    expect(pressed(model, 'n', ...'later', 'esc', 'n').prompt).toMatchObject({ task: { prompt: 'later' } })
+  })
+})
