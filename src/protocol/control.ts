@@ -129,12 +129,6 @@ export interface NodeJson {
   load: { cpuPercent: number | null; memoryPercent: number | null; diskPercent: number | null; at: string } | null
 }
 
-/** `GET /v1/spent?since=MS`: what the agents of tasks that run, or ended since then, cost, in USD. */
-export interface SpentJson {
-  since: string
-  costUsd: number
-}
-
 export interface EventJson {
   seq: number
   at: string
@@ -144,23 +138,6 @@ export interface EventJson {
   step: string | null
   attempt: number | null
   data: Record<string, unknown>
-}
-
-export type ScreenTaskJson = Omit<TaskJson, 'prompt' | 'attempts'> & { attempts: Omit<AttemptJson, 'prompt'>[] }
-
-/** `GET /v1/snapshot`: what is live, what ended last, and nodes as they are at event `seq`. */
-export interface SnapshotJson {
-  seq: number
-  tasks: ScreenTaskJson[]
-  /** Tasks that are not among them, by status: all of them ended. */
-  others: Partial<Record<Status, number>>
-  nodes: NodeJson[]
-}
-
-/** `GET /v1/screen?task=ID…`: tasks as they are now; `why` is null once a task is over. */
-export interface ScreenRowJson {
-  task: ScreenTaskJson
-  why: string | null
 }
 
 export interface ErrorRowJson {

@@ -2,7 +2,8 @@
 import http from 'node:http'
 import { STEPS } from '../../src/core/task.ts'
 import { API_LEVEL } from '../../src/platform/version.ts'
-import type { EventJson, ScreenTaskJson, SnapshotJson } from '../../src/protocol/control.ts'
+import type { EventJson } from '../../src/protocol/control.ts'
+import type { ScreenTaskJson, SnapshotJson } from '../../src/protocol/screen.ts'
 
 export interface FakeControl {
   socket: string

@@ -51,10 +51,12 @@ const MAY_IMPORT: Arrow[] = [
     may: ['src/machines/', 'src/core/', 'src/platform/', 'src/clients/', 'src/config/schema/', 'zod'],
   },
   {
-    // The dashboard: one file draws with Ink, the rest is plain values.
+    // The dashboard: one file draws with Ink, the rest is plain values. Two files of the wire: what every program of tdf is
+    // told of tasks, and what it alone is.
     from: 'src/tui/',
     may: [
-      ...['src/tui/', 'src/clients/', 'src/core/', 'src/platform/world.ts', 'src/protocol/control.ts', 'src/text/'],
+      ...['src/tui/', 'src/clients/', 'src/core/', 'src/platform/world.ts', 'src/text/'],
+      ...['src/protocol/control.ts', 'src/protocol/screen.ts'],
       // The streams of agents are shown as people read them, as `tdf logs` does.
       ...['src/transcript/', 'ink', 'react', 'string-width'],
     ],

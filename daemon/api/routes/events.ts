@@ -3,14 +3,8 @@ import { type Context, Hono } from 'hono'
 import { streamSSE } from 'hono/streaming'
 import { TdfError } from '../../../src/core/errors.ts'
 import { isTerminal } from '../../../src/core/task.ts'
-import {
-  type ErrorRowJson,
-  NEXT_PAGE,
-  type ScreenRowJson,
-  type ScreenTaskJson,
-  type SnapshotJson,
-  type SpentJson,
-} from '../../../src/protocol/control.ts'
+import { type ErrorRowJson, NEXT_PAGE } from '../../../src/protocol/control.ts'
+import type { ScreenRowJson, ScreenTaskJson, SnapshotJson, SpentJson } from '../../../src/protocol/screen.ts'
 import type { Sql } from '../../../src/store/sqlite/sql.ts'
 import { costSince, type ReadTask, readNewestAttempt } from '../../../src/store/tables/attempts.ts'
 import { firstSeq, type JournalEvent, lastSeq, readEvents } from '../../../src/store/tables/journal.ts'

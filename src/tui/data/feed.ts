@@ -1,6 +1,7 @@
 /** Keeps the model true: a snapshot, the journal behind it, and the rows on the screen. */
 import { sleep } from '../../platform/world.ts'
-import type { EventJson, NodeJson, ScreenRowJson, SnapshotJson, SpentJson } from '../../protocol/control.ts'
+import type { EventJson, NodeJson } from '../../protocol/control.ts'
+import type { ScreenRowJson, SnapshotJson, SpentJson } from '../../protocol/screen.ts'
 import type { Model, Row } from '../state/model.ts'
 import { listHeight } from '../state/order.ts'
 import { isEnded } from '../state/states.ts'

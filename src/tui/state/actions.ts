@@ -1,5 +1,6 @@
 /** Everything that changes the model: what the daemon reports, and what the user does. */
-import type { EventJson, NodeJson, ScreenRowJson, SnapshotJson } from '../../protocol/control.ts'
+import type { EventJson, NodeJson } from '../../protocol/control.ts'
+import type { ScreenRowJson, SnapshotJson } from '../../protocol/screen.ts'
 import type { Detail, Model, Row, View } from './model.ts'
 import type { NewTask, Pane, Prompt } from './prompt.ts'
 

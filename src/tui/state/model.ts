@@ -1,7 +1,8 @@
 /** What the dashboard knows and shows, as one value. Views draw it; `store.ts` makes the next one from an action. */
 import { DEFAULT_KEYS, type KeyMap } from '../../core/keys.ts'
 import { STATUSES } from '../../core/task.ts'
-import type { EventJson, NodeJson, ScreenTaskJson, SnapshotJson, WhyJson } from '../../protocol/control.ts'
+import type { EventJson, NodeJson, WhyJson } from '../../protocol/control.ts'
+import type { ScreenTaskJson, SnapshotJson } from '../../protocol/screen.ts'
 import type { Log } from './log.ts'
 import type { NewTask, Pane, Prompt } from './prompt.ts'
 import { GROUPS } from './states.ts'

@@ -1,5 +1,5 @@
 /** Which tasks the list shows, in which order, and which part of it is on the screen. */
-import type { ScreenTaskJson } from '../../protocol/control.ts'
+import type { ScreenTaskJson } from '../../protocol/screen.ts'
 import type { Model, Row, SortKey, TaskList } from './model.ts'
 import { stateOf } from './states.ts'
 

@@ -2,7 +2,8 @@
  * What the daemon reports, put into the model. Events change a row at once; the rest of it is read when it is shown.
  */
 import { STATUSES, STEPS } from '../../core/task.ts'
-import type { EventJson, ScreenTaskJson } from '../../protocol/control.ts'
+import type { EventJson } from '../../protocol/control.ts'
+import type { ScreenTaskJson } from '../../protocol/screen.ts'
 import type { FeedAction } from './actions.ts'
 import { appendLog, EMPTY_LOG } from './log.ts'
 import { type Detail, EMPTY_TALLY, type Model, type Row, type RowChange, tallied, withOthers } from './model.ts'

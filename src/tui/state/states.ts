@@ -1,6 +1,7 @@
 /** The state of a task or a node on the screen: a symbol and a word first, a colour third. */
 import { isTerminal, type Verdict } from '../../core/task.ts'
-import type { NodeJson, ScreenTaskJson } from '../../protocol/control.ts'
+import type { NodeJson } from '../../protocol/control.ts'
+import type { ScreenTaskJson } from '../../protocol/screen.ts'
 import { stageName, stageOf } from '../../text/steps.ts'
 
 export type Tone = 'good' | 'bad' | 'busy' | 'wait' | 'you' | 'quiet'

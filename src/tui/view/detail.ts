@@ -1,6 +1,6 @@
 /** The upper part of an open task: its title, the facts, and the steps with their times. */
 import { formatDurationShort } from '../../core/duration.ts'
-import type { ScreenTaskJson } from '../../protocol/control.ts'
+import type { ScreenTaskJson } from '../../protocol/screen.ts'
 import { earlierText } from '../../text/attempts.ts'
 import { took } from '../../text/events.ts'
 import { failureOf } from '../../text/failure.ts'

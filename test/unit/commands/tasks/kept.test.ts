@@ -1,7 +1,8 @@
 /** Lists where many ended tasks are kept, more than one answer of the daemon may hold: the real program, the real daemon, a state that was written before. */
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { DaemonStatusJson, SnapshotJson, TaskJson } from '../../../../src/protocol/control.ts'
+import type { DaemonStatusJson, TaskJson } from '../../../../src/protocol/control.ts'
+import type { SnapshotJson } from '../../../../src/protocol/screen.ts'
 import { makeHome, makeRepository, tdf, tdfWith, until } from '../../../support/daemon/home.ts'
 import { layDownKeptTasks } from '../../../support/daemon/kept-tasks.ts'
 

@@ -87,7 +87,7 @@ const TASKS = [
     status: 'failed',
     step: null,
     verdict: 'check_failed',
-    result: { ...result, check: { command: 'npm test', exitCode: 1 } },
+    result: { ...result, check: { command: 'npm test', exitCode: 1, base: null } },
     completedAt: ago(90_000_000),
     error: {
       code: 'CHECK_FAILED',

@@ -1,6 +1,6 @@
 /** The list of tasks and what is open: held by its id, whatever the list does; columns by what is in them; what is new. */
 import { describe, expect, it } from 'vitest'
-import type { ScreenTaskJson } from '../../../../src/protocol/control.ts'
+import type { ScreenTaskJson } from '../../../../src/protocol/screen.ts'
 import { press } from '../../../../src/tui/input/press.ts'
 import type { Action } from '../../../../src/tui/state/actions.ts'
 import { firstModel, focusOf, type Model } from '../../../../src/tui/state/model.ts'
@@ -178,7 +178,7 @@ describe('the list', () => {
       status: 'failed',
       step: null,
       verdict: 'check_failed',
-      result: result && { ...result, check: { command: 'npm test', exitCode: 1 } },
+      result: result && { ...result, check: { command: 'npm test', exitCode: 1, base: null } },
       error: {
         code: 'CHECK_FAILED',
         message: 'it ended with 1',

@@ -1,7 +1,7 @@
 /** What the dashboard makes of what it hears and of what is pressed: values in, values out. */
 import { describe, expect, it } from 'vitest'
 import { clashesOf, DEFAULT_KEYS, KEY_FORM, type KeyMap, settledKeys } from '../../../../src/core/keys.ts'
-import type { ScreenTaskJson } from '../../../../src/protocol/control.ts'
+import type { ScreenTaskJson } from '../../../../src/protocol/screen.ts'
 import { press } from '../../../../src/tui/input/press.ts'
 import type { Action } from '../../../../src/tui/state/actions.ts'
 import { firstModel, type Model } from '../../../../src/tui/state/model.ts'

@@ -1,7 +1,8 @@
 /** What the dashboard writes: few bytes, no cleared screen, whatever happens. */
 import { afterEach, describe, expect, it } from 'vitest'
 import { STEPS } from '../../../../src/core/task.ts'
-import type { EventJson, ScreenTaskJson } from '../../../../src/protocol/control.ts'
+import type { EventJson } from '../../../../src/protocol/control.ts'
+import type { ScreenTaskJson } from '../../../../src/protocol/screen.ts'
 import { ago, anEvent, aRow, NOON, type Shown, show } from '../../../support/screen/tui.tsx'
 
 let shown: Shown

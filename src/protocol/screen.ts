@@ -1,0 +1,27 @@
+/** What the dashboard is told: everything once, later the rows on the screen. No parser, as in `control.ts`. */
+import type { Status } from '../core/task.ts'
+import type { AttemptJson } from './attempts.ts'
+import type { NodeJson, TaskJson } from './control.ts'
+
+export type ScreenTaskJson = Omit<TaskJson, 'prompt' | 'attempts'> & { attempts: Omit<AttemptJson, 'prompt'>[] }
+
+/** `GET /v1/snapshot`: what is live, what ended last, and nodes as they are at event `seq`. */
+export interface SnapshotJson {
+  seq: number
+  tasks: ScreenTaskJson[]
+  /** Tasks that are not among them, by status: all of them ended. */
+  others: Partial<Record<Status, number>>
+  nodes: NodeJson[]
+}
+
+/** `GET /v1/screen?task=ID…`: tasks as they are now; `why` is null once a task is over. */
+export interface ScreenRowJson {
+  task: ScreenTaskJson
+  why: string | null
+}
+
+/** `GET /v1/spent?since=MS`: what the agents of tasks that run, or ended since then, cost, in USD. */
+export interface SpentJson {
+  since: string
+  costUsd: number
+}
