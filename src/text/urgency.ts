@@ -1,13 +1,13 @@
 /** Lists of tasks for people begin with what matters: who needs you, what runs, what failed lately, what waits, what is done. */
-import type { ScreenTaskJson } from '../protocol/control.ts'
+import type { TaskJson } from '../protocol/control.ts'
 
-type Ordered = Pick<ScreenTaskJson, 'id' | 'status' | 'step' | 'priority' | 'createdAt' | 'completedAt'>
+type Ordered = Pick<TaskJson, 'id' | 'status' | 'step' | 'priority' | 'createdAt' | 'completedAt'>
 
 /** A failure that is older than this is history, in ms. */
 const LATELY_MS = 24 * 3_600_000
 
 /** The lower the nearer to the top. `now` in Unix ms. */
-export function urgencyOf({ status, step, completedAt }: Ordered, now: number): number {
+function urgencyOf({ status, step, completedAt }: Ordered, now: number): number {
   if (step === 'awaiting_followup') return 0
   if (status === 'in_progress' || status === 'delegated') return 1
   if (status === 'failed' && now - Date.parse(completedAt ?? '') < LATELY_MS) return 2
@@ -17,12 +17,14 @@ export function urgencyOf({ status, step, completedAt }: Ordered, now: number): 
 
 const text = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
 
-/** Among equals the newest comes first; in the queue, the next. */
+/** Among equals the newest comes first; in the queue, the next. A comparison for `sort`. */
+export function compareUrgency(a: Ordered, b: Ordered, now: number): number {
+  const between = urgencyOf(a, now) - urgencyOf(b, now)
+  if (between !== 0) return between
+  if (a.status === 'queued') return b.priority - a.priority || text(a.createdAt, b.createdAt) || text(a.id, b.id)
+  return text(b.completedAt ?? b.createdAt, a.completedAt ?? a.createdAt) || text(a.id, b.id)
+}
+
 export function byUrgency<T extends Ordered>(tasks: readonly T[], now: number): T[] {
-  return [...tasks].sort((a, b) => {
-    const between = urgencyOf(a, now) - urgencyOf(b, now)
-    if (between !== 0) return between
-    if (a.status === 'queued') return b.priority - a.priority || text(a.createdAt, b.createdAt) || text(a.id, b.id)
-    return text(b.completedAt ?? b.createdAt, a.completedAt ?? a.createdAt) || text(a.id, b.id)
-  })
+  return [...tasks].sort((a, b) => compareUrgency(a, b, now))
 }

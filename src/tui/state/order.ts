@@ -1,49 +1,37 @@
 /** Which tasks the list shows, in which order, and which part of it is on the screen. */
 import type { ScreenTaskJson } from '../../protocol/screen.ts'
-import type { Model, Row, SortKey, TaskList } from './model.ts'
+import { compareUrgency } from '../../text/urgency.ts'
+import type { Model, SortKey, TaskList } from './model.ts'
 import { stateOf } from './states.ts'
 
 export const SORTS: readonly SortKey[] = ['activity', 'created', 'title', 'cost']
 
-/** Tasks that need a person first, then running, then waiting ones; ended ones come last, newest first. */
-function rank({ status, step }: ScreenTaskJson): number {
-  if (step === 'awaiting_followup') return 0
-  if (status === 'in_progress' || status === 'delegated') return 1
-  if (status === 'parked') return 2
-  return status === 'queued' ? 3 : 4
-}
-
-type Compare = (a: ScreenTaskJson, b: ScreenTaskJson) => number
+type Compare = (a: ScreenTaskJson, b: ScreenTaskJson, now: number) => number
 const text = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
 const newest: Compare = (a, b) => text(b.createdAt, a.createdAt) || text(a.id, b.id)
 
-/** As the queue has them: by priority, then age. */
-const first: Compare = (a, b) => b.priority - a.priority || newest(b, a)
-const lastEnded: Compare = (a, b) => text(b.completedAt ?? '~', a.completedAt ?? '~') || newest(a, b)
-const WITHIN: readonly Compare[] = [newest, newest, newest, first, lastEnded]
-
 const COMPARE: Record<SortKey, Compare> = {
-  activity: (a, b) => rank(a) - rank(b) || (WITHIN[rank(a)] ?? newest)(a, b),
+  activity: compareUrgency,
   created: newest,
-  title: (a, b) => text(a.title.toLowerCase(), b.title.toLowerCase()) || newest(a, b),
-  cost: (a, b) => (b.usage?.costUsd ?? 0) - (a.usage?.costUsd ?? 0) || newest(a, b),
+  title: (a, b, now) => text(a.title.toLowerCase(), b.title.toLowerCase()) || newest(a, b, now),
+  cost: (a, b, now) => (b.usage?.costUsd ?? 0) - (a.usage?.costUsd ?? 0) || newest(a, b, now),
 }
 
-export function orderOf(rows: ReadonlyMap<string, Row>, list: TaskList): string[] {
+function orderOf({ rows, now }: Pick<Model, 'rows' | 'now'>, list: TaskList): string[] {
   const passes = filterOf(list.filter)
   const compare = COMPARE[list.sort]
   // Sorting what was sorted before costs one comparison a row.
   const before = list.order.flatMap(id => rows.get(id)?.task ?? [])
   const known = new Set(list.order)
   const tasks = [...before, ...[...rows.values()].flatMap(({ task }) => (known.has(task.id) ? [] : [task]))]
-  const order = tasks.filter(passes).sort(list.isReversed ? (a, b) => compare(b, a) : compare)
+  const order = tasks.filter(passes).sort((a, b) => (list.isReversed ? compare(b, a, now) : compare(a, b, now)))
   return order.map(({ id }) => id)
 }
 
 /** The list sorted anew. The row under the cursor stays where it is on the screen as far as that is possible. */
 export function reordered(model: Model, change: Partial<TaskList> = {}): Model {
   const list = { ...model.list, ...change }
-  const order = orderOf(model.rows, list)
+  const order = orderOf(model, list)
   const was = list.cursor === null ? -1 : list.order.indexOf(list.cursor)
   const is = list.cursor === null ? -1 : order.indexOf(list.cursor)
   const isKept = is >= 0 && (list.isTouched || is < listHeight(model))

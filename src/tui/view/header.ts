@@ -2,7 +2,7 @@
 import { formatDurationShort } from '../../core/duration.ts'
 import { isInUse, type NodeStatus } from '../../core/node.ts'
 import type { NodeJson } from '../../protocol/control.ts'
-import { bar } from '../../text/bar.ts'
+import { bar } from '../state/load.ts'
 import type { Model, View } from '../state/model.ts'
 import { GROUPS } from '../state/states.ts'
 import { joined, type Line, type Span, split, widthOf } from './line.ts'

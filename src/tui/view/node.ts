@@ -1,6 +1,6 @@
 /** An open node: how busy it is by its last heartbeat, what it costs, and the tasks on it. */
 import type { NodeJson } from '../../protocol/control.ts'
-import { bar, percentBar, type Worry, worryOf } from '../../text/bar.ts'
+import { bar, percentBar, type Worry, worryOf } from '../state/load.ts'
 import { focusedNode, type Model, type Row } from '../state/model.ts'
 import { isEnded, nodeStateOf, stateOf, type Tone } from '../state/states.ts'
 import { age, type Line, pad, padLine, rule, type Span } from './line.ts'

@@ -1,6 +1,6 @@
 /** The machines, a row each: what they do, how busy they are, what they cost, what they wait for. */
 import type { NodeJson } from '../../protocol/control.ts'
-import { bar, percentBar } from '../../text/bar.ts'
+import { bar, percentBar } from '../state/load.ts'
 import { focusedNode, type Model } from '../state/model.ts'
 import { listHeight, windowTop } from '../state/order.ts'
 import { nodeStateOf } from '../state/states.ts'

@@ -1,6 +1,6 @@
 /** The dashboard as a person sees it, at four sizes. `npm run golden` writes the frames anew; look at them. */
 import path from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { PushJson, WhyJson } from '../../../../src/protocol/control.ts'
 import { ago, aNode, anEvent, aRow, type Shown, show } from '../../../support/screen/tui.tsx'
 
@@ -206,6 +206,16 @@ function focus(shown: Shown, id: string): void {
 
 const DIFF =
   'diff --git a/login.ts b/login.ts\nindex 1..2\n--- a/login.ts\n+++ b/login.ts\n@@ -1 +1 @@\n-wait(10)\n+await settled()\n'
+
+/** Times are those of the reader. */
+const { TZ } = process.env
+beforeAll(() => {
+  process.env.TZ = 'UTC'
+})
+afterAll(() => {
+  if (TZ === undefined) delete process.env.TZ
+  else process.env.TZ = TZ
+})
 
 let shown: Shown
 afterEach(() => shown.close())

@@ -204,8 +204,8 @@ describe('the list', () => {
       ),
     )
     expect(shown[3]).toMatch(/running +Alpha .* Edit src\/pay\/adapter\.ts$/)
-    expect(shown[4]).toMatch(/queued +waiting .* #24 of 28 · local 3\/3$/)
-    expect(shown[5]).toMatch(/✗ check +failed .* npm test: 3 failed \(login\.test\.ts\)$/)
+    expect(shown[5]).toMatch(/queued +waiting .* #24 of 28 · local 3\/3$/)
+    expect(shown[4]).toMatch(/✗ check +failed .* npm test: 3 failed \(login\.test\.ts\)$/)
   })
 })
 

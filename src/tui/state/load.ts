@@ -1,4 +1,4 @@
-/** Bars of small blocks, for the dashboard and for `tdf top`. Pure. */
+/** How full something is, as bars of small blocks: places for tasks, and the load of a machine. Pure. */
 
 /** A cell for each place where that fits, else in proportion. What is begun counts. */
 export function bar(used: number, all: number, cellsMax: number): string {
