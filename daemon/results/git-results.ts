@@ -35,7 +35,7 @@ export interface GitResultsOptions {
 }
 
 export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: GitResultsOptions): GitResults {
-  const open = repositories(path.join(stateDir, 'results'))
+  const { open, removeUnused } = repositories(path.join(stateDir, 'results'))
   const downloads = path.join(stateDir, 'downloads')
   const packs = path.join(stateDir, 'packs')
   const packFile = (task: Pick<Task, 'id' | 'attempt'>) => path.join(packs, `${task.id}-${task.attempt}.bundle`)
@@ -90,11 +90,12 @@ export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: Gi
       return repository.alone(() => pack(repository, resume, file))
     },
     packFile,
+    removeUnused,
     async thin(task, whole, have) {
       const repository = await of(task)
-      await mkdir(packs, { recursive: true, mode: 0o700 })
+      await mkdir(downloads, { recursive: true, mode: 0o700 })
       await repository.alone(() => takeBase(repository, task, bundleFile))
-      return writeThin(repository, whole, have, path.join(packs, `${task.id}-${task.attempt}.thin`))
+      return writeThin(repository, whole, have, path.join(downloads, `${task.id}-${task.attempt}.thin`))
     },
     downloadFile: task => path.join(downloads, `${task.id}-${task.attempt}.bundle`),
     discard: file => rm(file, { force: true }),
@@ -111,7 +112,7 @@ async function takeBase(repository: Repository, { spec }: Task, bundleFile: (sha
   const file = bundleFile(repo.sha256)
   if (!existsSync(file)) return
   // With all that it names: a bundle of the same for another node holds it too.
-  const beside = ['+refs/tags/*:refs/tags/*', `+${SUBMODULE_REFS}*:${SUBMODULE_REFS}*`]
+  const beside = ['+refs/tags/*:refs/tags/*', `+${SUBMODULE_REFS}*:${BASES}-submodules/*`]
   const targets = [`+${repo.ref}:${BASES}/${repo.baseCommit}`, ...beside]
   await repository.must(['fetch', ...QUIET, '--end-of-options', file, ...targets], { timeoutMs: FETCH_TIMEOUT_MS })
 }

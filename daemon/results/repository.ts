@@ -1,6 +1,6 @@
 /** One bare repository for each source: made when first needed, written to by one at a time, never with foreign settings. */
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { TdfError } from '../../src/core/errors.ts'
@@ -23,25 +23,68 @@ export interface Repository {
   alone<T>(act: () => Promise<T>): Promise<T>
 }
 
-/**
- * The repository of a source, for objects with names of so many characters: 40 as of SHA-1, 64 as of SHA-256. Without
- * a length: the one that is there.
- */
-export function repositories(folder: string): (source: string, oidLength?: number) => Promise<Repository> {
-  const open = new Map<string, Promise<Repository>>()
-  return (source, oidLength) => {
-    const plain = createHash('sha256').update(source).digest('hex').slice(0, 16)
-    const long = `${plain}-sha256`
+export interface Repositories {
+  /**
+   * The repository of a source, for objects with names of so many characters: 40 as of SHA-1, 64 as of SHA-256. Without
+   * a length: the one that is there.
+   */
+  open(source: string, oidLength?: number): Promise<Repository>
+  /**
+   * Removes those that were opened last before `before`, Unix ms, and hold no result, but not that of a source in `needed`.
+   * Answers how many.
+   */
+  removeUnused(before: number, needed: readonly string[]): Promise<number>
+}
+
+export function repositories(folder: string): Repositories {
+  const known = new Map<string, Promise<Repository>>()
+
+  async function open(source: string, oidLength?: number): Promise<Repository> {
+    const long = `${nameOf(source)}-sha256`
     const isLong = oidLength === undefined ? existsSync(path.join(folder, `${long}.git`)) : oidLength === 64
-    const name = isLong ? long : plain
-    let repository = open.get(name)
-    if (!repository) {
-      repository = openRepository(path.join(folder, `${name}.git`), isLong ? 'sha256' : 'sha1')
-      open.set(name, repository)
-      repository.catch(() => open.delete(name))
+    const name = isLong ? long : nameOf(source)
+    let opened = known.get(name)
+    if (!opened) {
+      opened = openRepository(path.join(folder, `${name}.git`), isLong ? 'sha256' : 'sha1')
+      known.set(name, opened)
+      opened.catch(() => known.delete(name))
     }
+    const repository = await opened
+    // Its time says when the repository was used last.
+    writeFileSync(path.join(repository.dir, MARK), '')
     return repository
   }
+
+  async function removeUnused(before: number, needed: readonly string[]): Promise<number> {
+    const keep = new Set(needed.flatMap(source => [nameOf(source), `${nameOf(source)}-sha256`]))
+    let removed = 0
+    for (const entry of existsSync(folder) ? readdirSync(folder) : []) {
+      const name = /^([0-9a-f]{16}(?:-sha256)?)\.git$/.exec(entry)?.[1]
+      const dir = path.join(folder, entry)
+      if (name === undefined || keep.has(name) || isInUse(dir, before)) continue
+      const listed = await git(['--git-dir', dir, 'for-each-ref', '--count=1', ...RESULTS], { cwd: dir })
+      // Between this look and the move nothing else runs.
+      if (listed.exitCode !== 0 || listed.stdout !== '' || isInUse(dir, before)) continue
+      moveDurable(dir, `${dir}.unused`)
+      known.delete(name)
+      await rm(`${dir}.unused`, { recursive: true, force: true })
+      removed += 1
+    }
+    return removed
+  }
+
+  return { open, removeUnused }
+}
+
+const MARK = 'tdf-used'
+const RESULTS = ['refs/tdf', 'refs/tdf-checkpoint']
+
+const nameOf = (source: string) => createHash('sha256').update(source).digest('hex').slice(0, 16)
+
+/** One of an older version has no mark: its own time counts. */
+function isInUse(dir: string, before: number): boolean {
+  const mark = path.join(dir, MARK)
+  return statSync(existsSync(mark) ? mark : dir).mtimeMs >= before
 }
 
 async function openRepository(dir: string, format: string): Promise<Repository> {

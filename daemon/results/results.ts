@@ -33,6 +33,11 @@ export interface Results {
    * little would be saved. The caller discards the file.
    */
   thin(task: Task, whole: string, have: readonly string[]): Promise<ThinBundle | null>
+  /**
+   * Removes what is here of sources that no task has used since `before`, Unix ms, where no result needs it; not that of the
+   * sources in `needed`. Answers of how many.
+   */
+  removeUnused(before: number, needed: readonly string[]): Promise<number>
   /** A file for a download, inside the state folder; `discard` removes it, whether it came to be or not. */
   downloadFile(task: Task): string
   discard(file: string): Promise<void>

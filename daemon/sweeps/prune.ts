@@ -1,7 +1,7 @@
-/** Removes what is out of retention: old rows, failures and logs, uploads and downloads that were left. */
+/** Removes what is out of retention: old rows, failures and logs, uploads and downloads that were left, unused sources. */
 import { readdir, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { readLive } from '../../src/store/tables/attempts.ts'
+import { liveSources, readLive } from '../../src/store/tables/attempts.ts'
 import { forgetBundle, staleBundles } from '../../src/store/tables/bundles.ts'
 import { pruneSignals } from '../../src/store/tables/inbox.ts'
 import { pruneEvents } from '../../src/store/tables/journal.ts'
@@ -15,6 +15,8 @@ const BATCHES_MAX = 500
 /** An upload that no live task names is kept a while for the next submit of the same commit. */
 const BUNDLE_MS = 7 * DAY_MS
 const LEFTOVER_MS = HOUR_MS
+/** What was fetched or uploaded of a repository that no task has begun from, or gone on from, for so long. */
+const SOURCE_MS = 30 * DAY_MS
 
 export const prune: Sweep = {
   name: 'prune',
@@ -28,6 +30,7 @@ export const prune: Sweep = {
       bundles: await pruneBundles(engine),
       files: await pruneFolder(engine, path.join(parts.stateDir, 'downloads'), LEFTOVER_MS),
       packs: await prunePacks(engine, parts),
+      sources: await engine.results.removeUnused(now - SOURCE_MS, liveSources(engine.store.sql)),
       logs: await pruneFolder(engine, path.join(parts.stateDir, 'logs'), retention.logs),
     }
   },

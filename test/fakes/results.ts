@@ -27,6 +27,7 @@ export function fakeResults(): FakeResults {
     have: async () => [],
     pack: async (_task, { commit }) => ({ sha256: commit.padEnd(64, '0'), bytes: 1 }),
     packFile: () => 'a pack',
+    removeUnused: async () => 0,
     thin: async () => null,
     receive: async (task, saved) => {
       if (faults.broken > 0) {

@@ -114,6 +114,13 @@ export function readLive(sql: Sql): (AttemptKey & { wakeAt: number })[] {
     .map(row => ({ id: String(row.task_id), attempt: Number(row.attempt), wakeAt: Number(row.wake_at) }))
 }
 
+/** The urls and folders that live attempts begin from. */
+export function liveSources(sql: Sql): string[] {
+  const query = `select distinct json_extract(t.spec, '$.repo.url') as url from attempts a
+    join tasks t on t.id = a.task_id where a.live = 1`
+  return sql.all(query).map(row => String(row.url))
+}
+
 /** How many live attempts have work on a node that is not home yet; after `salvage` it is there, or its node is held. */
 export function unsavedAttemptsOn(sql: Sql, nodeName: string): number {
   const query = `select count(*) as count from attempts

@@ -144,7 +144,7 @@ describe('the repository of a source', () => {
   it('is one, made when it is first needed, whole or not at all', async () => {
     const parent = path.join(folder, 'results')
     writeFileSync(parent, 'in the way')
-    const open = repositories(parent)
+    const { open } = repositories(parent)
     await expect(open('one')).rejects.toThrow()
     rmSync(parent)
     const repository = await open('one')
@@ -157,19 +157,21 @@ describe('the repository of a source', () => {
   })
 
   it('takes the place of one that was half made, and is opened again as it is', async () => {
-    const [first] = [await repositories(folder)('one')]
+    const [first] = [await repositories(folder).open('one')]
     await first.must(['update-ref', 'refs/x/y', await treeCommit(first)])
     rmSync(path.join(first.dir, 'HEAD'))
     mkdirSync(`${first.dir}.new`)
     rmSync(first.dir, { recursive: true })
-    const again = await repositories(folder)('one')
+    const again = await repositories(folder).open('one')
     expect(await again.must(['for-each-ref'])).toBe('')
     await again.must(['update-ref', 'refs/x/y', await treeCommit(again)])
-    expect(await (await repositories(folder)('one')).must(['for-each-ref', '--format=%(refname)'])).toBe('refs/x/y\n')
+    expect(await (await repositories(folder).open('one')).must(['for-each-ref', '--format=%(refname)'])).toBe(
+      'refs/x/y\n',
+    )
   })
 
   it('is written to by one at a time, also after one has failed', async () => {
-    const repository = await repositories(folder)('one')
+    const repository = await repositories(folder).open('one')
     const done: string[] = []
     const slow = repository.alone(async () => {
       await repository.must(['rev-parse', '--git-dir'])
@@ -187,7 +189,7 @@ describe('the repository of a source', () => {
 })
 
 /** A commit of nothing. */
-async function treeCommit({ must }: Awaited<ReturnType<ReturnType<typeof repositories>>>): Promise<string> {
+async function treeCommit({ must }: Awaited<ReturnType<ReturnType<typeof repositories>['open']>>): Promise<string> {
   const tree = (await must(['hash-object', '-t', 'tree', '-w', '--stdin'], { input: '' })).trim()
   const text = `tree ${tree}\nauthor A <a@x> 0 +0000\ncommitter A <a@x> 0 +0000\n\nx\n`
   return (await must(['hash-object', '-t', 'commit', '-w', '--stdin'], { input: text })).trim()

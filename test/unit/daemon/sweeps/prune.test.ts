@@ -34,7 +34,7 @@ function left(folder: string, name: string, ageMs: number, isFolder = false): st
   utimesSync(file, at, at)
   return file
 }
-const none = { events: 0, signals: 0, failures: 3, bundles: 0, files: 0, packs: 0, logs: 0 }
+const none = { events: 0, signals: 0, failures: 3, bundles: 0, files: 0, packs: 0, sources: 0, logs: 0 }
 
 it('nothing goes where nothing is too old, and folders that are not there are no fault', async () => {
   expect(await sweep()).toEqual(none)
@@ -74,6 +74,17 @@ it('the bundle of a resumed attempt stays as long as the attempt is not over', a
   for (const name of packs) left('packs', name, 0)
   expect(await sweep()).toMatchObject({ packs: 2 })
   expect(readdirSync(path.join(all.out.dir, 'packs'))).toEqual(['task-1-1.bundle'])
+})
+
+it('what is here of a source goes after 30 days without a task, but not while one is live', async () => {
+  await all.submit({}, { hangs: true, busy: true })
+  const wishes: unknown[] = []
+  all.life.engine.results.removeUnused = async (...wish) => {
+    wishes.push(wish)
+    return 2
+  }
+  expect(await sweep()).toMatchObject({ sources: 2 })
+  expect(wishes).toEqual([[now() - 30 * DAY, ['https://example.org/repo.git']]])
 })
 
 it('rows of the journal and signals go when their time is over, in batches', async () => {

@@ -58,7 +58,7 @@ const PLACED: [string, () => unknown][] = [
   ['the identity of the installation', () => readInstall(folder, random, 'machine')],
   ['an ssh key', () => ensureKeyPair(at('ssh', 'key'), 'tdf')],
   ['a pinned host key', () => pinHostKeys({ folder: at('node'), hostKeyAlias: 'box' } as never, [])],
-  ['the repository of results', () => repositories(at('results'))('source')],
+  ['the repository of results', () => repositories(at('results')).open('source')],
   ['a backup', () => writeCopy(openSql(at('tdf.db')), at('copy.db'))],
   [
     'an added node',
