@@ -17,7 +17,7 @@ import { quickstartCommand } from './setup/first/quickstart.ts'
 import { manCommand } from './setup/man.ts'
 import { secretCommand } from './setup/secret.ts'
 import { versionCommand } from './setup/version.ts'
-import { cancelCommand, pruneCommand, retryCommand, rmCommand, sendCommand } from './tasks/change.ts'
+import { cancelCommand, continueCommand, pruneCommand, retryCommand, rmCommand, sendCommand } from './tasks/change.ts'
 import { lsCommand, showCommand, whyCommand } from './tasks/list.ts'
 import { submitCommand } from './tasks/submit.ts'
 import { waitCommand, watchCommand } from './tasks/wait.ts'
@@ -35,6 +35,7 @@ const GROUPS: readonly CommandGroup[] = [
       watchCommand,
       waitCommand,
       sendCommand,
+      continueCommand,
       retryCommand,
       cancelCommand,
     ],

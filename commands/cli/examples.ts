@@ -40,6 +40,11 @@ export const EXAMPLES = {
   errors: ['tdf errors', 'tdf errors --task @last --json'],
   wait: ['tdf wait @last --timeout 30m', 'tdf wait 7kq2 9fx4 --for step=running', 'tdf wait 7kq2 9fx4 --any'],
   watch: ['tdf watch', 'tdf watch @last', 'tdf watch | head'],
+  continue: [
+    'tdf continue @last "now add a test for it" --wait',
+    'tdf continue 7kq2 "make the check pass" --agent codex --max-cost 5',
+    'git diff | tdf continue @last - --idempotency-key review-1',
+  ],
   retry: [
     'tdf retry @last',
     'tdf retry @last --resume',

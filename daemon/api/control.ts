@@ -6,6 +6,7 @@ import type { RunningEngine } from '../build.ts'
 import type { Control } from './control-parts.ts'
 import { answerError, guard } from './guard.ts'
 import { bundleRoutes } from './routes/bundles.ts'
+import { continueRoutes } from './routes/continue.ts'
 import { backupRoutes, daemonRoutes, secretRoutes } from './routes/daemon.ts'
 import { eventRoutes, screenRoutes } from './routes/events.ts'
 import { logRoutes } from './routes/logs.ts'
@@ -25,6 +26,7 @@ export function controlApp(engine: RunningEngine, parts: Control): Hono {
   app.notFound(c => answerError(engine.log, new TdfError('NOT_FOUND', `there is nothing at ${c.req.path}`), c))
   app.get('/metrics', c => c.text(engine.metrics.registry.text()))
   app.route('/v1', taskRoutes(engine))
+  app.route('/v1', continueRoutes(engine))
   app.route('/v1', resultRoutes(engine, parts))
   app.route('/v1', pushRoutes(engine, parts))
   app.route('/v1', logRoutes(engine))

@@ -12,8 +12,9 @@ import { hasSignal, openSignals } from '../../src/store/tables/inbox.ts'
 import { readNode, suspectNode, writeHeartbeat } from '../../src/store/tables/nodes.ts'
 import { findByIdempotencyKey, insertTask, type NewTask, newestKey } from '../../src/store/tables/tasks.ts'
 import type { Engine } from '../services.ts'
-import { openAttempt } from './attempts.ts'
+import { knownContinue, openAttempt, openContinued } from './attempts.ts'
 import { nodeSubject, taskSubject } from './loop.ts'
+import { type ContinueRequest, refuseChange } from './rules/continuing.ts'
 import { resumeOf } from './rules/transition.ts'
 import { enqueueSignal, receiveSignal, type WorkspaceSignal } from './signals.ts'
 
@@ -38,6 +39,12 @@ export interface EngineApi {
   submit(task: NewTask): Promise<AttemptKey>
   /** Opens attempt `attempt` of a task whose former one is over. Idempotent; throws NOT_FOUND or WRONG_STATE. */
   start(taskId: string, attempt: number, how?: Starting): Promise<AttemptKey>
+  /**
+   * Opens the attempt that goes on from what was saved last with what the request says; a task that waits for its user gets
+   * the words at once. The same request again changes nothing. Throws NOT_FOUND, WRONG_STATE, NO_RESULT or
+   * IDEMPOTENCY_CONFLICT; then nothing was changed.
+   */
+  goOn(taskId: string, request: ContinueRequest): Promise<AttemptKey>
   signal(signal: EngineSignal): Promise<CallbackAnswer>
   /** The newest attempt, or the one that is named; undefined when there is none. */
   query(taskId: string, attempt?: number): ReadTask | undefined
@@ -48,6 +55,7 @@ export function createEngineApi(engine: Engine): EngineApi {
   return {
     submit: task => store.commit(() => submit(engine, task)),
     start: (taskId, attempt, how) => store.commit(() => start(engine, taskId, attempt, how)),
+    goOn: (taskId, request) => store.commit(() => goOn(engine, taskId, request)),
     signal: signal => store.commit(() => receive(engine, signal)),
     query: (id, attempt) =>
       attempt === undefined ? readNewestAttempt(store.sql, id) : readAttempt(store.sql, { id, attempt }),
@@ -84,6 +92,18 @@ function start(engine: Engine, id: string, attempt: number, how: Starting = {}):
   }
   openAttempt(engine, newest, engine.world.clock.now(), how.resume ? { resume: resumeOf(newest) } : {})
   return { id, attempt }
+}
+
+function goOn(engine: Engine, id: string, request: ContinueRequest): AttemptKey {
+  const last = readNewestAttempt(engine.store.sql, id)
+  if (!last) throw new TdfError('NOT_FOUND', `there is no task ${id}`)
+  const known = knownContinue(engine, last, request)
+  if (known) return known
+  if (last.step !== 'awaiting_followup' || isTerminal(last.status)) return openContinued(engine, last, request)
+  refuseChange(id, request)
+  const { key: deliveryId, change } = request
+  receive(engine, { kind: 'followup', taskId: id, deliveryId, text: change.prompt })
+  return { id, attempt: last.attempt }
 }
 
 function receive(engine: Engine, signal: EngineSignal): CallbackAnswer {

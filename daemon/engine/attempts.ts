@@ -1,10 +1,24 @@
-/** Opens an attempt, the row from which everything else follows, and removes a task that is over. */
+/** Opens an attempt, the row from which everything else follows, also for `tdf continue`; removes a task that is over. */
 import { TdfError } from '../../src/core/errors.ts'
 import { awaitsSource } from '../../src/core/facts.ts'
-import { credentialOf, type Facts, isTerminal, type Status, type Task, type TaskSpec } from '../../src/core/task.ts'
+import {
+  type AttemptKey,
+  credentialOf,
+  type Facts,
+  isTerminal,
+  type ResumeFacts,
+  type Task,
+  type TaskSpec,
+} from '../../src/core/task.ts'
 import type { Sql } from '../../src/store/sqlite/sql.ts'
-import { insertAttempt } from '../../src/store/tables/attempts.ts'
-import { addSignal, openSignals } from '../../src/store/tables/inbox.ts'
+import {
+  findContinued,
+  insertAttempt,
+  type ReadTask,
+  readAttempts,
+  usagesBefore,
+} from '../../src/store/tables/attempts.ts'
+import { addSignal, consumeSignals, findFollowup, openSignals } from '../../src/store/tables/inbox.ts'
 import { deleteTask, raiseAttempt, taskNumber } from '../../src/store/tables/tasks.ts'
 import { taskWaits } from '../../src/text/waiting.ts'
 import type { PlacementRequest } from '../placement/place.ts'
@@ -12,22 +26,41 @@ import type { Repository } from '../results/repository.ts'
 import type { Engine } from '../services.ts'
 import { undo } from './cleanup.ts'
 import { taskSubject } from './loop.ts'
+import {
+  type ContinueRequest,
+  changeFor,
+  continuedFrom,
+  lastSaved,
+  refuseOpen,
+  refuseSpent,
+} from './rules/continuing.ts'
+import { sum } from './rules/usage.ts'
 
 /** Marks the attempts that this engine manages. */
 export const ENGINE_VERSION = 1
 
+/** The attempt before, or what there is of it when there was none. */
+type Former = Pick<Task, 'id' | 'attempt' | 'spec'> & Partial<Pick<Task, 'status' | 'continued'>>
+
+export interface Opening {
+  /** What it goes on from, where that is not what the former one went on from. */
+  resume?: ResumeFacts
+  /** It is continued by words of its own; without, it is asked what the former one was. */
+  continued?: NonNullable<Task['continued']>
+  /** Of the request that continues it. */
+  key?: string
+}
+
 /** Inside a write: the attempt after `task`, or attempt 1 of a task that was just inserted. One that is there stays. */
-export function openAttempt(
-  engine: Engine,
-  task: { id: string; attempt: number; spec: TaskSpec; status?: Status },
-  now: number,
-  facts: Facts = {},
-): void {
+export function openAttempt(engine: Engine, task: Former, now: number, how: Opening = {}): void {
   const { sql } = engine.store
   const attempt = task.attempt + 1
-  const fresh = freshAttempt(task.id, attempt, task.spec, now, now + engine.config.runner.queueTimeout)
-  const opened = { ...fresh, ...begunFrom(engine, task.spec, facts, now) }
-  if (!insertAttempt(sql, opened)) return
+  const continued = how.continued ?? task.continued ?? null
+  const spec = { ...task.spec, ...continued?.change }
+  const resume = how.resume ?? continued?.from
+  const fresh = freshAttempt(task.id, attempt, spec, now, now + engine.config.runner.queueTimeout)
+  const opened = { ...fresh, continued, ...begunFrom(engine, spec, resume ? { resume } : {}, now) }
+  if (!insertAttempt(sql, opened, how.key)) return
   if (attempt > 1) {
     raiseAttempt(sql, task.id, attempt)
     carryFollowups(sql, task, now)
@@ -50,6 +83,44 @@ export function openAttempt(
 function begunFrom({ config }: Pick<Engine, 'config'>, { repo }: TaskSpec, facts: Facts, now: number): Partial<Task> {
   if (repo.kind !== 'git' || config.repositories.fetch === 'node' || facts.resume) return { facts }
   return { facts: { ...facts, source: null }, wakeAt: now, waitingFor: taskWaits.source(repo.url) }
+}
+
+/**
+ * Inside a write: what the same request has led to before, an attempt of its own or a delivery to one that ran; undefined
+ * for a new one. Throws IDEMPOTENCY_CONFLICT when it asked for something else.
+ */
+export function knownContinue(
+  { store: { sql } }: Pick<Engine, 'store'>,
+  { id, step }: ReadTask,
+  { key, hash, change }: ContinueRequest,
+): AttemptKey | undefined {
+  const known = findContinued(sql, id, key)
+  const sent = findFollowup(sql, id, key)
+  const isOther = (known && known.continued?.hash !== hash) || (sent && sent.text !== change.prompt)
+  if (isOther) {
+    const message = `the key "${key}" was used for task ${id} with something else`
+    throw new TdfError('IDEMPOTENCY_CONFLICT', message, { hint: `tdf show ${id}` })
+  }
+  if (known) return { id, attempt: known.attempt }
+  // What an attempt ended without was never read.
+  return sent && (sent.isUsed || step !== null) ? { id, attempt: sent.attempt } : undefined
+}
+
+/** Inside a write: opens the attempt. Throws WRONG_STATE or NO_RESULT; then nothing was changed. */
+export function openContinued(engine: Engine, last: ReadTask, request: ContinueRequest): AttemptKey {
+  const { sql } = engine.store
+  const { id } = last
+  refuseOpen(last)
+  const change = changeFor(last, request)
+  const saved = lastSaved(readAttempts(sql, id))
+  const next = last.attempt + 1
+  refuseSpent(last, change.maxCostUsd ?? null, sum(usagesBefore(sql, { id, attempt: next })).costUsd ?? 0)
+  const unread = findFollowup(sql, id, request.key)
+  // The attempt is told the same now, and once is enough.
+  if (unread) consumeSignals(sql, [unread.signalId])
+  const how = { continued: continuedFrom(saved, request, change), key: request.key }
+  openAttempt(engine, last, engine.world.clock.now(), how)
+  return { id, attempt: next }
 }
 
 /** What the task was told and no agent of the former attempt got is for this one's. */

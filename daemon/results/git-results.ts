@@ -40,7 +40,7 @@ export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: Gi
   const packs = path.join(stateDir, 'packs')
   const packFile = (task: Pick<Task, 'id' | 'attempt'>) => path.join(packs, `${task.id}-${task.attempt}.bundle`)
   const of = ({ spec: { repo }, facts }: Pick<Task, 'spec' | 'facts'>, saved = facts.salvage) =>
-    open(repo.url, (repo.baseCommit ?? facts.source?.commit ?? saved?.baseCommit)?.length)
+    open(repo.url, (repo.baseCommit ?? facts.source?.commit ?? (saved ?? facts.resume)?.baseCommit)?.length)
 
   const results: GitResults = {
     of,

@@ -25,14 +25,31 @@ export const agentSession: StepHandler<'running'> = async (ctx, task) => {
 
 /** A plain command is given its prompt and nothing else. */
 function promptOf(task: Task): string {
-  const { spec, facts } = task
-  if (conversationOf(task) !== null) return GO_ON
-  return facts.resume && spec.agent.type !== 'command' ? `${spec.prompt}\n\n${BEGUN_BEFORE}` : spec.prompt
+  const { spec, facts, continued } = task
+  if (conversationOf(task) !== null) {
+    if (continued === null) return GO_ON
+    // The conversation may have been cut off before it had the words.
+    const isTold = facts.session !== undefined || facts.resume?.ref !== continued.from.ref
+    return isTold ? `${GO_ON} ${ASKED_LAST}\n\n${spec.prompt}` : spec.prompt
+  }
+  const isBegun = facts.resume !== undefined || facts.rejected === true
+  if (spec.agent.type === 'command' || !isBegun) return spec.prompt
+  if (continued === null) return `${spec.prompt}\n\n${BEGUN_BEFORE}`
+  const first = (spec.firstPrompt ?? '').slice(0, FIRST_CHARS_MAX)
+  return [spec.prompt, FROM_FILES, ...(first === '' ? [] : [ASKED_FIRST, first])].join('\n\n')
 }
 
 /** What an agent is told whose conversation was cut off. */
 const GO_ON =
   'Your work on this task was interrupted. Look at what you have done already, then go on until the task is done.'
+
+const ASKED_LAST = 'What you were asked last:'
+
+/** What an agent is told in addition that goes on for another one, or without its conversation. */
+const FROM_FILES =
+  'This goes on from work that was done before, by a conversation that you do not have. The work is in this folder: look at it first.'
+const ASKED_FIRST = 'What was asked at first:'
+const FIRST_CHARS_MAX = 64 * 1024
 
 /** What an agent is told in addition that finds the work of another conversation. */
 const BEGUN_BEFORE =

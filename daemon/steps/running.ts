@@ -123,8 +123,23 @@ function settle(ctx: InlineContext, task: Task, exit: ExitFacts, patch: StepPatc
     case 'interrupted':
       return goOnAnew(task, end, known)
     case 'ill':
-      return fail(end.error, end.verdict, known)
+      return isRejection(task, exit) ? withFilesAlone(task, known) : fail(end.error, end.verdict, known)
   }
+}
+
+/** Its agent could not go on with the conversation that it was given: unknown to it, or too long. Once it gets the files alone. */
+function isRejection({ facts }: Task, { failure }: ExitFacts): boolean {
+  return failure === 'conversation' && facts.rejected !== true
+}
+
+function withFilesAlone({ facts: { resume } }: Task, patch: StepPatch): Outcome<Next> {
+  const { session } = patch.facts ?? {}
+  const forgotten = {
+    rejected: true,
+    ...(session ? { session: { ...session, resumeRef: null } } : {}),
+    ...(resume ? { resume: { ...resume, resumeRef: null } } : {}),
+  }
+  return advance('agent_session', { ...patch, facts: { ...patch.facts, ...forgotten } })
 }
 
 /** Whether there are follow-ups that the session that ended has not had. */

@@ -147,6 +147,7 @@ export const sessionFailure = z.enum([
   'refusal', // the model would not
   'denied', // a permission that it needed
   'interrupted', // the session, its runner or its machine was ended under it: it may be resumed
+  'conversation', // it failed before it had done anything in the conversation that it was to go on with
   'unfinished', // the process ended without a word about how its work ended
   'other',
 ])

@@ -57,3 +57,17 @@ export const submitRequest = z.object({
 })
 export type SubmitRequest = z.output<typeof submitRequest>
 export type SubmitBody = z.input<typeof submitRequest>
+
+/** The body of `tdf continue`; its key is a header. What is left open is as the task has it. */
+export const continueRequest = z.object({
+  /** What to do next; null: to go on until the task is done. */
+  text: nullable(text(384 * 1024)),
+  agent: nullable(name),
+  check: nullable(text(64 * 1024).min(1)),
+  timeoutMs: nullable(z.int().min(1000)),
+  maxCostUsd: nullable(z.number().positive().max(1_000_000)),
+  push: nullable(z.enum(['never', 'branch', 'pr'])),
+  /** Where to when neither the task nor its repository says it. */
+  fallback: nullable(text(4096).min(1)),
+})
+export type ContinueWish = z.output<typeof continueRequest>

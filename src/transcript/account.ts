@@ -19,6 +19,8 @@ export interface Account {
   denied: string[]
   /** The last failure that was reported, until the agent goes on. */
   problem: (Named & { text: string }) | null
+  /** It has thought, used a tool or written something since it was started. */
+  hasActed: boolean
   /** Work beside the turns that is not over. */
   background: readonly string[]
   /** Null while a turn is under way. */
@@ -45,6 +47,7 @@ export const NOTHING_SAID: Account = {
   said: '',
   denied: [],
   problem: null,
+  hasActed: false,
   background: [],
   terminal: null,
 }
@@ -66,8 +69,9 @@ export function take(account: Account, event: AgentEvent, at: string): Account {
     }
     case 'tool':
       // The message after its last tool is its summary.
-      return { ...goneOn(account), said: event.state === 'started' ? '' : account.said }
+      return { ...goneOn(account), hasActed: true, said: event.state === 'started' ? '' : account.said }
     case 'thought':
+      return { ...goneOn(account), hasActed: true }
     case 'turn':
       return goneOn(account)
     case 'accepted':
@@ -76,7 +80,7 @@ export function take(account: Account, event: AgentEvent, at: string): Account {
     case 'denied':
       return { ...account, denied: [...account.denied, event.tool].slice(0, DENIED_MAX) }
     case 'usage':
-      return { ...account, usage: addUsage(account.usage, event) }
+      return { ...account, usage: addUsage(account.usage, event), hasActed: account.hasActed || isOfThisRun(event) }
     case 'limit':
       return { ...account, isLimited: event.isReached, resetAt: event.resetAt }
     case 'problem': {
@@ -100,6 +104,10 @@ export function take(account: Account, event: AgentEvent, at: string): Account {
       return account
   }
 }
+
+/** Tokens that were written now; those of a conversation may be older. */
+const isOfThisRun = ({ outputTokens, counts }: Extract<AgentEvent, { kind: 'usage' }>) =>
+  outputTokens > 0 && counts !== 'conversation'
 
 function begun(account: Account): Account {
   return { ...account, terminal: null, retrying: null }
@@ -158,6 +166,14 @@ export function verdictOf(account: Account, exit: { exitCode: number | null; sig
   if (exit.exitCode !== 0) return { outcome: 'error', failure: exit.signal === null ? 'other' : 'interrupted', summary }
   if (background.length > 0) return cutOff(background, summary)
   return denied.length > 0 ? deniedVerdict(denied, summary) : { outcome: 'success', failure: null, summary }
+}
+
+const UNEXPLAINED: readonly (Failure | null)[] = ['other', 'unfinished']
+
+/** Of a run that went on with a conversation: one that fails before it has done anything could not go on with it. */
+export function resumedVerdict({ hasActed }: Account, verdict: Verdict): Verdict {
+  const isRejected = !hasActed && verdict.outcome === 'error' && UNEXPLAINED.includes(verdict.failure)
+  return isRejected ? { ...verdict, failure: 'conversation' } : verdict
 }
 
 function unfinished(

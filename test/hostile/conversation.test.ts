@@ -47,7 +47,7 @@ command = ["sh", "${at('talker.sh')}"]
   writeFileSync(at('config.toml'), config)
   writeFileSync(
     at('talker.sh'),
-    `date +%N > made.txt; CLAUDE_CONFIG_DIR=$HOME/.claude exec node ${FAKES}/talking-agent.mjs '${SCRIPT}' "$@"\n`,
+    `date +%N > made.txt; CLAUDE_CONFIG_DIR=$HOME/.claude exec node ${FAKES}/programs/talking-agent.mjs '${SCRIPT}' "$@"\n`,
   )
   mkdirSync(at('.claude'))
   mkdirSync(at('victim'))

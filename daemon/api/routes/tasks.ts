@@ -78,7 +78,8 @@ export function taskRoutes(engine: RunningEngine): Hono {
     const { id: taskId } = task
     if (text !== '') {
       const answer = await engine.signal({ kind: 'followup', taskId, deliveryId, text })
-      if (!answer.accepted) throw wrongState(taskId, 'sent anything', answer.reason, `tdf retry ${taskId} --resume`)
+      if (!answer.accepted)
+        throw wrongState(taskId, 'sent anything', answer.reason, `tdf continue ${taskId} "what to do next"`)
     }
     if (close) await engine.signal({ kind: 'close', taskId })
     return c.json(shown(taskId))

@@ -49,28 +49,33 @@ export function accept(engine: Accepting, id: string, request: SubmitRequest): T
   }
 }
 
-function agentOf({ config, searchPath }: Accepting, request: SubmitRequest): AgentSpec {
+function agentOf(engine: Accepting, request: SubmitRequest): AgentSpec {
   if (request.command !== null) {
     if (request.command[0] === '') throw new TdfError('EMPTY_PROMPT', 'the command behind "--" is empty')
     return { name: 'command', type: 'command', command: request.command, env: [] }
   }
   if (request.prompt.trim() === '') throw new TdfError('EMPTY_PROMPT', 'the prompt is empty: there is nothing to do')
-  const name = request.agent ?? (config.runner.agent || firstOnPath(searchPath))
+  const name = request.agent ?? (engine.config.runner.agent || firstOnPath(engine.searchPath))
+  return agentNamed(engine, name, request.model)
+}
+
+/** Throws AGENT_UNKNOWN, or USAGE for a model that the agent does not take. */
+export function agentNamed({ config }: Pick<Engine, 'config'>, name: string, wanted: string | null): AgentSpec {
   const known = Object.hasOwn(config.agents, name) ? config.agents[name] : undefined
   if (!known) {
     const names = Object.keys(config.agents).join(', ')
     throw new TdfError('AGENT_UNKNOWN', `unknown agent "${name}"; known are: ${names}`)
   }
-  if (known.type === 'command' && request.model !== null) {
+  if (known.type === 'command' && wanted !== null) {
     throw new TdfError('USAGE', 'an agent of type "command" takes no --model; put it into its args')
   }
   const { type, command, args, env, install } = known
-  const model = request.model ?? (known.model || null)
+  const model = wanted ?? (known.model || null)
   return { name, type, command, args, model, env, ...(install === '' ? {} : { install }) }
 }
 
 /** A limit that could never be reached would be a false comfort. */
-function checkBudget({ config }: Accepting, { name, type }: AgentSpec): void {
+export function checkBudget({ config }: Pick<Engine, 'config'>, { name, type }: AgentSpec): void {
   const table = config.agents[name]
   const isPriced = table !== undefined && table.inputPrice + table.outputPrice > 0
   if (isPriced || type === 'claude' || type === 'acp') return

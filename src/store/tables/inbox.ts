@@ -54,6 +54,29 @@ export function hasSignal(sql: Sql, dedupe: string): boolean {
   return sql.one('select 1 as known from inbox where dedupe = ?', dedupe) !== undefined
 }
 
+/** A text that was sent to a task, by the id of its delivery. */
+export interface SentFollowup {
+  signalId: number
+  attempt: number
+  text: string
+  isUsed: boolean
+}
+
+/** The newest, where it was carried from one attempt to the next. */
+export function findFollowup(sql: Sql, taskId: string, deliveryId: string): SentFollowup | undefined {
+  const row = sql.one(FOLLOWUP, taskId, deliveryId)
+  if (!row) return undefined
+  return {
+    signalId: Number(row.id),
+    attempt: Number(row.attempt),
+    text: String(row.text),
+    isUsed: row.consumed === 1,
+  }
+}
+
+const FOLLOWUP = `select id, attempt, consumed, json_extract(payload, '$.text') as text from inbox
+  where task_id = ? and kind = 'followup' and json_extract(payload, '$.deliveryId') = ? order by id desc limit 1`
+
 /**
  * How many signals an attempt has not used: rows, and characters of their JSON. Counts no further than
  * `rowsMax`, so that the answer costs the same however much there is.

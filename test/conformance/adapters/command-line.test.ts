@@ -54,7 +54,7 @@ describe('an agent behind the command line', () => {
     const id = await submitted('--check', `until test -e ${flag}; do sleep 0.1; done`, '--', 'true')
     await until('it is checked', async () => (await home.task(id)).step === 'salvage')
     const { code, err } = await run('send', id, 'one more thing')
-    expect([code, err]).toEqual([5, expect.stringContaining(`tdf retry ${id} --resume`)])
+    expect([code, err]).toEqual([5, expect.stringContaining(`tdf continue ${id} "`)])
     writeFileSync(flag, '')
     await ended(id)
   })

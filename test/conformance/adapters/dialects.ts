@@ -1,4 +1,4 @@
-/** What a scripted peer prints to say the same thing to each adapter: lines of test/fakes/scripted-agent.mjs. */
+/** What a scripted peer prints to say the same thing to each adapter: lines of test/fakes/programs/scripted-agent.mjs. */
 export interface Dialect {
   say(text: string): string[]
   /** Asks whether it may run a command, and says what it made of the answer. */

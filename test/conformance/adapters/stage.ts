@@ -6,7 +6,7 @@ import { type AgentProcess, startAgentProcess } from '../../unit/src/agent/suppo
 import { eventually, tempFolder } from '../../unit/src/agent/support/temp.ts'
 import { readyWorkspace, repository, sessionBody, sessionEnd } from '../../unit/src/agent/support/work.ts'
 
-export const PEER = new URL('../../fakes/scripted-agent.mjs', import.meta.url).pathname
+export const PEER = new URL('../../fakes/programs/scripted-agent.mjs', import.meta.url).pathname
 
 export interface Stage {
   /** Plays the lines, or a file of them, to its end. */

@@ -5,7 +5,15 @@
 import type { Writable } from 'node:stream'
 import type { CommandEnd } from '../../../platform/run.ts'
 import type { Cancel, World } from '../../../platform/world.ts'
-import { type Account, endingOf, NOTHING_SAID, take, type Verdict, verdictOf } from '../../../transcript/account.ts'
+import {
+  type Account,
+  endingOf,
+  NOTHING_SAID,
+  resumedVerdict,
+  take,
+  type Verdict,
+  verdictOf,
+} from '../../../transcript/account.ts'
 import type { AgentEvent, Json } from '../../../transcript/event.ts'
 import { parseLine, readJsonLine } from '../../../transcript/read.ts'
 import type { Adapter, Prompt, Protocol } from '../adapters/adapter.ts'
@@ -202,12 +210,13 @@ function store(parts: Parts, isFirm: boolean): void {
 }
 
 function finish(parts: Parts, end: CommandEnd): string | null {
-  const { folder, permissions, farewell, account } = parts
+  const { folder, permissions, farewell, account, request } = parts
   parts.storeAgain?.()
   permissions.close()
-  const verdict = parts.isOverBudget
-    ? overBudget(account)
-    : ofOwnAccord(parts, end, verdictOf(account, farewell.hasLingered() ? { exitCode: 0, signal: null } : end))
+  const known = verdictOf(account, farewell.hasLingered() ? { exitCode: 0, signal: null } : end)
+  const ended = ofOwnAccord(parts, end, known)
+  const judged = request.resumeRef === null ? ended : resumedVerdict(account, ended)
+  const verdict = parts.isOverBudget ? overBudget(account) : judged
   // A window that is full says when it empties, also when nothing was refused.
   if (verdict?.outcome !== 'usage_limit') parts.account = { ...account, resetAt: null }
   storeFacts(folder, { ...factsOf(parts, verdict), retrying: null }, true)

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Home, makeHome, makeRepository, tdf, until } from '../../../support/daemon/home.ts'
 import { HOSTILE, OBEYED } from '../../../support/daemon/hostile-proxy.ts'
 
-const TALKING = new URL('../../../fakes/talking-agent.mjs', import.meta.url).pathname
+const TALKING = new URL('../../../fakes/programs/talking-agent.mjs', import.meta.url).pathname
 const PROGRAM = new URL('../../../../dist/tdf.js', import.meta.url).pathname
 const poison = Object.values(HOSTILE).join('')
 const tasks: Record<string, string> = {}

@@ -19,7 +19,7 @@ const WHO = [
 
 const TALKER = [
   process.execPath,
-  'test/fakes/talking-agent.mjs',
+  'test/fakes/programs/talking-agent.mjs',
   '{"ms":20,"says":{"resumeRef":"conversation-1"}}',
 ].map(word => (word.endsWith('.mjs') ? path.join(import.meta.dirname, '../../../..', word) : word))
 

@@ -28,6 +28,7 @@ function filesOf(folder: string): string[] {
 const filled = (text: string) =>
   text
     .replace(/^\$\{path\}/, 'tdf')
+    .replace(/\$\{moreUsd\}/, '9')
     .replace(/\$\{[^{}]*\}/g, 'abcd')
     .replace(/\{(?:task|node)\}/g, 'abcd')
 

@@ -65,6 +65,12 @@ export const ROWS: Record<string, Row> = {
     wrongState: ['WRONG_STATE', 'DONE', 'go on'],
     down: ['abcd', 'go on'],
   },
+  continue: {
+    ok: 'it opens an attempt of the task of the other cases; its test is tasks/continue.test.ts',
+    notFound: ['NONE', 'go on'],
+    wrongState: ['WRONG_STATE', 'LIVE', 'go on'],
+    down: ['abcd', 'go on'],
+  },
   rm: look({ ok: ['DONE', '-n'], wrongState: ['WRONG_STATE', 'LIVE'] }),
   reap: offline({ ok: OWN_TEST('long/reap.test.ts') }),
   prune: plain('--older-than', '1d', '-n'),

@@ -14,7 +14,7 @@ async function startReal() {
   return { ...agent, name: 'real', repositoryUrl: `file://${repository()}`, command, talking }
 }
 
-const TALKING = new URL('../../../fakes/talking-agent.mjs', import.meta.url).pathname
+const TALKING = new URL('../../../fakes/programs/talking-agent.mjs', import.meta.url).pathname
 
 /** What a session reports or takes, only an agent that talks can. */
 function talking(script: Script) {

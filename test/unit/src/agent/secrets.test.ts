@@ -9,7 +9,7 @@ import { eventually } from './support/temp.ts'
 import { logOf, readyWorkspace, repository, sessionBody, sessionEnd } from './support/work.ts'
 
 const SECRET = 'sk-very-"secret"-4711'
-const TALKING = new URL('../../../fakes/talking-agent.mjs', import.meta.url).pathname
+const TALKING = new URL('../../../fakes/programs/talking-agent.mjs', import.meta.url).pathname
 
 let agent: AgentProcess
 beforeAll(async () => {

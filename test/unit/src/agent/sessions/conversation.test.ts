@@ -8,7 +8,7 @@ import { type AgentProcess, startAgentProcess } from '../support/agent.ts'
 import { eventually, tempFolder } from '../support/temp.ts'
 import { readyWorkspace, repository, sessionBody, sessionEnd, statusOf, workspaceBody } from '../support/work.ts'
 
-const TALKING = new URL('../../../../fakes/talking-agent.mjs', import.meta.url).pathname
+const TALKING = new URL('../../../../fakes/programs/talking-agent.mjs', import.meta.url).pathname
 const REF = 'refs/tdf/task-1/1'
 
 async function runAgent(agent: AgentProcess, workspaceId: string, home: string, resumeRef: string | null) {

@@ -10,7 +10,7 @@ import { runHere } from '../../support/runner.ts'
 import { openFiles, readJson, storeSession } from '../../support/session.ts'
 import { eventually, tempFolder } from '../../support/temp.ts'
 
-const TALKING = new URL('../../../../../fakes/talking-agent.mjs', import.meta.url).pathname
+const TALKING = new URL('../../../../../fakes/programs/talking-agent.mjs', import.meta.url).pathname
 const AT = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
 
 let folder: string

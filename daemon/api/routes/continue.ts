@@ -1,0 +1,61 @@
+/** `tdf continue`: more to do, on a task that is over. */
+import { createHash } from 'node:crypto'
+import { Hono } from 'hono'
+import { TdfError } from '../../../src/core/errors.ts'
+import type { PushSpec, Task, TaskSpec } from '../../../src/core/task.ts'
+import { idPattern, parseBody } from '../../../src/protocol/shapes.ts'
+import { type ContinueWish, continueRequest } from '../../../src/protocol/submit.ts'
+import type { RunningEngine } from '../../build.ts'
+import type { ContinueRequest } from '../../engine/rules/continuing.ts'
+import { pushOf } from '../../results/push/request.ts'
+import type { Engine } from '../../services.ts'
+import { jsonBody } from '../guard.ts'
+import { agentNamed, checkBudget } from '../tasks/accept.ts'
+import { findTask } from '../tasks/find.ts'
+import { taskJson } from '../tasks/json.ts'
+
+/** What an agent is told when nothing new is asked; a plain command is given the prompt of the task again. */
+const GO_ON = 'Go on with this task until it is done.'
+
+export function continueRoutes(engine: RunningEngine): Hono {
+  const { sql } = engine.store
+  const app = new Hono()
+  app.post('/tasks/:task/continue', async c => {
+    const task = findTask(sql, c.req.param('task'))
+    const wish = parseBody(continueRequest, await jsonBody(c))
+    const key = c.req.header('idempotency-key') ?? ''
+    // Where the task waits for its user, it is the name of a delivery.
+    if (!idPattern.test(key)) {
+      const message = 'the header idempotency-key is wanted: letters, digits, ".", "_" or "-"'
+      throw new TdfError('BAD_REQUEST', message, { field: 'idempotencyKey' })
+    }
+    const hash = createHash('sha256').update(JSON.stringify(wish)).digest('hex')
+    await engine.goOn(task.id, { key, hash, change: changeOf(engine, task, wish) })
+    return c.json(taskJson(sql, findTask(sql, task.id)))
+  })
+  return app
+}
+
+/** Only what is asked for, checked as at submit. */
+function changeOf(engine: Pick<Engine, 'config'>, task: Task, wish: ContinueWish): ContinueRequest['change'] {
+  const { spec } = task
+  if (wish.text?.trim() === '') {
+    throw new TdfError('EMPTY_PROMPT', 'the text is empty: there is nothing to do', { hint: 'tdf continue --help' })
+  }
+  const agent = wish.agent === null ? spec.agent : agentNamed(engine, wish.agent, null)
+  if (wish.maxCostUsd !== null) checkBudget(engine, agent)
+  const isPlain = agent.type === 'command' && agent.command.length > 0
+  return {
+    prompt: wish.text ?? (isPlain ? (spec.firstPrompt ?? spec.prompt) : GO_ON),
+    ...(wish.agent === null ? {} : { agent }),
+    ...(wish.check === null ? {} : { check: wish.check }),
+    ...(wish.timeoutMs === null ? {} : { timeoutMs: wish.timeoutMs }),
+    ...(wish.maxCostUsd === null ? {} : { maxCostUsd: wish.maxCostUsd }),
+    ...(wish.push === null ? {} : { push: pushFor(engine, spec, wish) }),
+  }
+}
+
+function pushFor(engine: Pick<Engine, 'config'>, { push, repo }: TaskSpec, wish: ContinueWish): PushSpec | null {
+  const own = push?.remote ?? (repo.kind === 'git' ? repo.url : null)
+  return pushOf(engine, { push: wish.push, remote: own ?? wish.fallback, repo: { kind: 'git', url: '', ref: null } })
+}

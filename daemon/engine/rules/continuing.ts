@@ -1,0 +1,81 @@
+/**
+ * What the next attempt of a task goes on from when its user says more (`tdf continue`), and when it cannot. Pure.
+ */
+import { TdfError } from '../../../src/core/errors.ts'
+import { type Continued, isOver, isTerminal, type Task, type TaskSpec } from '../../../src/core/task.ts'
+import { resumeOf } from './transition.ts'
+
+export interface ContinueRequest {
+  /** Made by the sender: the same key again is the same attempt. */
+  key: string
+  /** Of what is asked for. */
+  hash: string
+  /** The new prompt, and what is to be otherwise than the task has it. */
+  change: Partial<TaskSpec> & { prompt: string }
+}
+
+/** Throws WRONG_STATE while the last attempt goes on, or its work may still come home. */
+export function refuseOpen(task: Task): void {
+  const { id, status, step, facts, nodeName } = task
+  if (!isTerminal(status)) {
+    const why = `task ${id} is ${status} in attempt ${task.attempt}; what is sent to it now reaches its agent`
+    throw new TdfError('WRONG_STATE', why, { hint: `tdf send ${id} "what to do next"` })
+  }
+  if (!isOver(task)) {
+    const why = `the work of task ${id} is on its way home (${step}); it can go on from it in a moment`
+    throw new TdfError('WRONG_STATE', why, { hint: `tdf wait ${id}` })
+  }
+  if (facts.held && !facts.saved) {
+    const why = `the work of task ${id} is still on ${nodeName}, and nothing goes on from less`
+    throw new TdfError('WRONG_STATE', why, { hint: `tdf why ${id}` })
+  }
+}
+
+/** Throws WRONG_STATE: what a running session was started with stays. */
+export function refuseChange(id: string, { change }: ContinueRequest): void {
+  const [other] = Object.keys(change).filter(name => name !== 'prompt')
+  if (other === undefined) return
+  const why = `the agent of task ${id} waits for you in its session, which takes your words and nothing else (${other})`
+  throw new TdfError('WRONG_STATE', why, { hint: `tdf send ${id} "what to do next"` })
+}
+
+/** The newest of the attempts of which something was saved. Throws NO_RESULT when there is none. */
+export function lastSaved(attempts: readonly Task[]): Task {
+  const saved = attempts.findLast(({ facts, result }) => facts.salvage !== undefined && result !== null)
+  if (saved) return saved
+  const id = attempts[0]?.id
+  throw new TdfError('NO_RESULT', `nothing of task ${id} was saved, so there is nothing to go on from`, {
+    hint: `tdf retry ${id}`,
+  })
+}
+
+/** Agent and limit of cost stay as the last attempt had them; all else that is not asked anew is as at submit. */
+export function changeFor(last: Task, { change }: ContinueRequest): ContinueRequest['change'] {
+  const { agent, maxCostUsd = null } = last.spec
+  return { agent, maxCostUsd, ...change }
+}
+
+/** Throws WRONG_STATE when the task has cost what it may, or ended by that and gets no more. `spentUsd`: all its attempts. */
+export function refuseSpent({ id, verdict, spec }: Task, limitUsd: number | null, spentUsd: number): void {
+  if (limitUsd === null) return
+  const isNoMore = verdict === 'budget' && limitUsd <= (spec.maxCostUsd ?? 0)
+  if (spentUsd < limitUsd && !isNoMore) return
+  const spent = `$${spentUsd.toFixed(2)} of $${limitUsd.toFixed(2)}`
+  const moreUsd = Math.ceil(Math.max(spentUsd, limitUsd) + 1)
+  throw new TdfError('WRONG_STATE', `task ${id} has cost ${spent}, which holds for all its attempts together`, {
+    hint: `tdf continue ${id} --max-cost ${moreUsd}`,
+  })
+}
+
+/** The conversation comes along where the same type of agent goes on with it. */
+export function continuedFrom(
+  saved: Task,
+  { hash }: ContinueRequest,
+  change: ContinueRequest['change'],
+): ContinuedTask {
+  const from = resumeOf(saved)
+  const isSameType = change.agent?.type === saved.spec.agent.type
+  return { of: saved.attempt, from: isSameType ? from : { ...from, resumeRef: null }, change, hash }
+}
+
+type ContinuedTask = Continued<Partial<TaskSpec>>

@@ -1,0 +1,102 @@
+/** What a continued attempt goes on from, and when a task cannot go on: by tables. */
+import { describe, expect, it } from 'vitest'
+import {
+  type ContinueRequest,
+  changeFor,
+  continuedFrom,
+  lastSaved,
+  refuseChange,
+  refuseOpen,
+  refuseSpent,
+} from '../../../../../daemon/engine/rules/continuing.ts'
+import type { Task, TaskSpec } from '../../../../../src/core/task.ts'
+import { aSpec, aTask } from '../../../../support/builders.ts'
+
+const salvage = {
+  commit: 'c'.repeat(40),
+  baseCommit: 'b'.repeat(40),
+  ahead: 1,
+  salvaged: false,
+  saved: [],
+  leftOut: [],
+}
+const result = { branch: 'b', commit: salvage.commit } as Task['result']
+const ended = (change: Partial<Task> = {}) => aTask({ status: 'failed', step: null, ...change })
+const saved = (change: Partial<Task> = {}) => ended({ facts: { salvage }, result, ...change })
+const request = (change: Partial<ContinueRequest['change']> = {}): ContinueRequest => ({
+  ...{ key: 'k', hash: 'h' },
+  change: { prompt: 'more', ...change },
+})
+const claude: TaskSpec['agent'] = { name: 'claude', type: 'claude', command: ['claude'], env: [] }
+
+describe('a task goes on', () => {
+  it.each<[string, Task]>([
+    ['when it is over', ended()],
+    ['when only its cleanup is left', ended({ step: 'cleanup' })],
+    ['when its work came home late', ended({ step: 'cleanup', facts: { held: true, saved: true } })],
+  ])('%s', (_, task) => {
+    expect(() => refuseOpen(task)).not.toThrow()
+  })
+
+  it.each<[string, Task, RegExp, string]>([
+    ['while it runs', aTask({ status: 'in_progress', step: 'running' }), /is in_progress/, 'tdf send t1'],
+    ['while it waits for a slot', aTask(), /is queued/, 'tdf send t1'],
+    ['while its work is on its way home', ended({ step: 'salvage' }), /on its way home/, 'tdf wait t1'],
+    ['while its work is on a node that is held', ended({ facts: { held: true }, nodeName: 'n1' }), /on n1/, 'tdf why'],
+  ])('but not %s', (_, task, message, hint) => {
+    const refused = expect.objectContaining({ code: 'WRONG_STATE', hint: expect.stringContaining(hint) })
+    expect(() => refuseOpen(task)).toThrow(refused)
+    expect(() => refuseOpen(task)).toThrow(message)
+  })
+
+  it('from the newest attempt of which something was saved', () => {
+    const attempts = [saved(), saved({ attempt: 2 }), ended({ attempt: 3, facts: { salvage } }), ended({ attempt: 4 })]
+    expect(lastSaved(attempts).attempt).toBe(2)
+    expect(() => lastSaved([ended()])).toThrow(expect.objectContaining({ code: 'NO_RESULT', hint: 'tdf retry t1' }))
+  })
+})
+
+describe('what it is asked', () => {
+  it('is the new words, with agent and limit of the last attempt and all else as at submit', () => {
+    const last = saved({ spec: aSpec({ agent: claude, maxCostUsd: 3, check: 'true' }) })
+    expect(changeFor(last, request())).toEqual({ prompt: 'more', agent: claude, maxCostUsd: 3 })
+    expect(changeFor(saved(), request({ check: 'false' }))).toMatchObject({ maxCostUsd: null, check: 'false' })
+  })
+
+  it('takes the conversation along for the same type of agent alone', () => {
+    const facts = { salvage, session: { status: 'exited' as const, exitCode: 0, signal: null, resumeRef: 'c1' } }
+    const before = saved({ attempt: 2, spec: aSpec({ agent: claude }), facts })
+    const of = (agent: TaskSpec['agent']) => continuedFrom(before, request(), { prompt: 'more', agent })
+    expect(of({ ...claude, name: 'claude-work' })).toMatchObject({ of: 2, hash: 'h', from: { resumeRef: 'c1' } })
+    expect(of({ ...claude, type: 'codex' })).toMatchObject({
+      of: 2,
+      from: { ref: 'refs/tdf/t1/2', commit: salvage.commit, baseCommit: salvage.baseCommit, resumeRef: null },
+    })
+  })
+
+  it('is words alone where a session waits for them', () => {
+    expect(() => refuseChange('t1', request())).not.toThrow()
+    expect(() => refuseChange('t1', request({ check: 'true' }))).toThrow(/nothing else \(check\)/)
+  })
+})
+
+describe('the limit of cost', () => {
+  const over = (verdict: Task['verdict'], maxCostUsd: number | null) => ended({ verdict, spec: aSpec({ maxCostUsd }) })
+
+  it.each<[string, Task, number | null, number]>([
+    ['there is none', over('budget', 1), null, 9],
+    ['there is room', over('verified', 3), 3, 2],
+    ['there is more than before', over('budget', 1), 3, 2],
+  ])('lets it go on when %s', (_, task, limit, spent) => {
+    expect(() => refuseSpent(task, limit, spent)).not.toThrow()
+  })
+
+  it.each<[string, Task, number, number, string]>([
+    ['all attempts together have cost it', over('verified', 3), 3, 3.2, '--max-cost 5'],
+    ['it ended by it and gets no more', over('budget', 2), 2, 1.9, '--max-cost 3'],
+    ['it ended by one that is not known', over('budget', null), 0, 0, '--max-cost 1'],
+  ])('keeps it when %s', (_, task, limit, spent, hint) => {
+    const hinted = expect.objectContaining({ hint: expect.stringContaining(hint) })
+    expect(() => refuseSpent(task, limit, spent)).toThrow(hinted)
+  })
+})
