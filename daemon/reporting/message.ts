@@ -30,6 +30,8 @@ export interface NoticeJson {
     branch: string
     summary: string | null
     error: string | null
+    /** The failure card, added when the message is sent: the end of what failed printed, why, and the next command. */
+    failure: string | null
   } | null
 }
 
@@ -64,6 +66,7 @@ export function noticeOf(task: Task, event: NoticeEvent, now: number, includeTex
           branch: spec.outputBranch,
           summary: result?.summary ?? null,
           error: error?.message ?? null,
+          failure: null,
         }
       : null,
   }
@@ -90,6 +93,8 @@ export function bodyText(notice: NoticeJson): string {
   const changed =
     result && result.ahead > 0 && `${result.filesChanged} files, +${result.insertions} -${result.deletions}`
   const facts = [verdict, took && `after ${took}`, node && `on ${node}`, parkedUntil && `until ${parkedUntil}`, changed]
+  // Older rows of the outbox have no such key.
+  if (text?.failure) return [facts.filter(Boolean).join(', '), text.title, text.failure].filter(Boolean).join('\n')
   const said = text && [text.title, text.error ?? text.summary]
   const next = NEXT[notice.event] ?? 'tdf show TASK'
   return [facts.filter(Boolean).join(', '), ...(said ?? []), next.replace('TASK', taskId)].filter(Boolean).join('\n')

@@ -3,6 +3,7 @@ import { backoffMs } from '../../src/core/backoff.ts'
 import { delivered, due, type OutboxItem, postpone } from '../../src/store/tables/outbox.ts'
 import { CHANNELS, type Channel, outboxKind } from '../reporting/announce.ts'
 import { DELIVER } from '../reporting/deliver.ts'
+import { withFailure } from '../reporting/failed-output.ts'
 import { recordFailure } from '../reporting/failures.ts'
 import type { NoticeJson } from '../reporting/message.ts'
 import type { Engine } from '../services.ts'
@@ -19,7 +20,8 @@ export const notify: readonly Sweep[] = CHANNELS.map(channel => ({
     const report = { told: 0, failed: 0 }
     for (const item of due(engine.store.sql, outboxKind(channel), engine.world.clock.now(), BATCH)) {
       // What the outbox holds was written by `announce`.
-      const failure = await DELIVER[channel](engine, item.payload as unknown as NoticeJson, signal)
+      const notice = await withFailure(engine, item.payload as unknown as NoticeJson, signal)
+      const failure = await DELIVER[channel](engine, notice, signal)
       if (signal.aborted) return report
       await settle(engine, channel, item, failure)
       report[failure === null ? 'told' : 'failed'] += 1

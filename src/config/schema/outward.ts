@@ -23,7 +23,7 @@ export const notifyTable = z
     events: choices(NOTICE_EVENTS, ['done', 'failed', 'parked', 'needs-you', 'push-failed'], 'What you are told of.'),
     include_text: flag(
       false,
-      'Send title, prompt, labels, summary and error text too. They may pass servers that are not yours.',
+      'Send title, prompt, labels, summary, error text and the end of what failed too. They may pass servers that are not yours.',
     ),
   })
   .prefault({})

@@ -33,6 +33,41 @@ describe('news', () => {
   })
 })
 
+describe('news of a failure', () => {
+  it('has the end of what failed printed, why and the next command, and none of it where text is not sent', async () => {
+    const told = await receiver()
+    const config = aConfig()
+    config.notify = { ...config.notify, webhook: told.url, ntfy: `${told.url}/topic`, includeText: true }
+    const out = outside({ config })
+    const life = await live(out, { fetch: globalThis.fetch })
+    try {
+      const id = await life.submit({ title: 'fix it' }, { exitCode: 1 })
+      await life.world.run(() => life.task(id).step === null)
+      const { engine } = life
+      engine.results.logs.read = async () => Buffer.from('line 1\nit broke\n')
+      const sweeper = createSweeper(engine, { stateDir: out.dir } as Parameters<typeof createSweeper>[1], SWEEPS)
+      await sweeper.run('notify-ntfy')
+      await sweeper.run('notify-webhook')
+      const card = [
+        ...['✗ the agent failed', '│ line 1', '│ it broke'],
+        ...[`because: the agent of ${id} ended with exit code 1`, `next:    tdf logs ${id} --failed`],
+      ].join('\n')
+      expect(told.got[0]?.body.split('\n').slice(1).join('\n')).toBe(`fix it\n${card}`)
+      expect(JSON.parse(told.got[1]?.body ?? '').text).toMatchObject({ title: 'fix it', failure: card })
+      engine.config.notify.includeText = false
+      const second = await life.submit({}, { exitCode: 1 })
+      await life.world.run(() => life.task(second).step === null)
+      await sweeper.run('notify-ntfy')
+      expect(told.got[2]?.body).not.toContain('it broke')
+      expect(told.got[2]?.body).toContain(`tdf show ${second}`)
+    } finally {
+      life.kill()
+      out.remove()
+      await told.stop()
+    }
+  })
+})
+
 describe('an endpoint that stays dead', () => {
   let told: Receiver | undefined
   afterEach(() => told?.stop())
