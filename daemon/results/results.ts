@@ -56,6 +56,8 @@ export interface Sources {
    * SOURCE_UNAVAILABLE, REF_UNKNOWN, REPOSITORY_UNREADABLE, TOO_LARGE or DISK_LOW.
    */
   fetched(task: Task): SourceFacts | null
+  /** What a fetch for the task does now, in words, with percent and bytes where they are known; null without a fetch. */
+  progress(task: Pick<Task, 'id' | 'attempt'>): string | null
   /** The task waits no more: a fetch that no other task waits for is ended at once. */
   leave(task: Pick<Task, 'id' | 'attempt'>): void
 }

@@ -19,6 +19,7 @@ export interface GitOptions {
   encoding?: 'utf8' | 'latin1'
   umask?: number
   signal?: AbortSignal
+  onStderr?(text: string): void
   /** In the environment of `ownerGitEnv`: for calls to a server. */
   asOwner?: boolean
   /** As in `RunOptions`; for calls whose helper programs wait for a server. */
@@ -99,6 +100,7 @@ export function git(args: readonly string[], options: GitOptions): Promise<RunRe
     ...(options.encoding === undefined ? {} : { encoding: options.encoding }),
     ...(options.umask === undefined ? {} : { umask: options.umask }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
+    ...(options.onStderr === undefined ? {} : { onStderr: options.onStderr }),
     ...(options.ownGroup === undefined ? {} : { ownGroup: options.ownGroup }),
   })
 }

@@ -19,6 +19,8 @@ export interface RunOptions {
   /** umask(2) of the program; ours without one. */
   umask?: number
   signal?: AbortSignal
+  /** Told of what comes on stderr, as it comes: progress. The whole of it is in the result. */
+  onStderr?(text: string): void
   /**
    * Gives the program a process group of its own: when it is ended by a signal or its time-out, whatever it started is
    * killed at once with it.
@@ -45,6 +47,7 @@ export async function run(file: string, args: readonly string[], options: RunOpt
   const { execa } = await import('execa')
   try {
     const started = underUmask(options.umask, () => execa(file, args, { ...FIXED, ...settings(options) }))
+    if (options.onStderr) started.stderr?.on('data', chunk => options.onStderr?.(String(chunk)))
     // Helper programs hold the pipes that are waited for.
     started.once('exit', (_code, signal) => {
       if (options.ownGroup && signal && started.pid) sendSignal(-started.pid, 'SIGKILL')

@@ -7,6 +7,7 @@ import { workspaceSource } from './workspace-source.ts'
 const url = text(4096)
 /** What a node may say of a failure, in characters. */
 const ERROR_LENGTH_MAX = 64 * 1024
+const DOING_LENGTH_MAX = 200
 /** A sum of some of these is still a number. */
 const COST_USD_MAX = 1_000_000
 const ref = text(1024)
@@ -68,6 +69,8 @@ export const agentWorkspace = z.object({
   errorMessage: nullable(cutText(ERROR_LENGTH_MAX)),
   /** The work tree on the node, for people who want to look. */
   path: z.string().max(4096).optional(),
+  /** What its build does now, for people. */
+  doing: cutText(DOING_LENGTH_MAX).optional(),
   /** The node lost what the bundle that came builds on: it has to come whole. */
   needsBundle: z.boolean().optional(),
 })

@@ -82,6 +82,7 @@ export function fakeResults(): FakeResults {
 export function fakeSources(): Sources {
   return {
     fetched: () => ({ commit: '1'.repeat(40), ref: 'refs/heads/main', sha256: 'b'.repeat(64), bytes: 1 }),
+    progress: () => null,
     leave: () => {},
   }
 }

@@ -16,6 +16,7 @@ import { assertRoom, jsonBody, numberOf } from '../guard.ts'
 import { accept, freshTaskId } from '../tasks/accept.ts'
 import { findAttempt, findTask, isAttempt, recentTasks } from '../tasks/find.ts'
 import { eventJson, taskJson } from '../tasks/json.ts'
+import { progressOf } from '../tasks/progress.ts'
 import { why } from '../tasks/why.ts'
 
 /** Of a task, its newest: many times what its newest attempt has. */
@@ -46,7 +47,12 @@ export function taskRoutes(engine: RunningEngine): Hono {
   })
 
   app.get('/tasks/:task', c => c.json(shown(c.req.param('task'))))
-  app.get('/tasks/:task/why', c => c.json(why(engine, findAttempt(store.sql, c.req.param('task')))))
+  app.get('/tasks/:task/why', async c => {
+    const found = findAttempt(store.sql, c.req.param('task'))
+    const progress = await progressOf(engine, found, c.req.raw.signal)
+    const now = findAttempt(store.sql, c.req.param('task'))
+    return c.json(why(engine, now, now.step === found.step ? progress : null))
+  })
   app.get('/tasks/:task/events', c => {
     const reference = c.req.param('task')
     const { id, attempt } = findAttempt(store.sql, reference)

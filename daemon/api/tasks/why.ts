@@ -36,7 +36,8 @@ type Estimate = Pick<WhyJson, 'estimate' | 'expectedAt' | 'usualMs'>
 
 const UNKNOWN: Estimate = { estimate: null, expectedAt: null, usualMs: null }
 
-export function why(engine: Engine, task: Task): WhyJson {
+/** `progress`: what goes on for it right now, where somebody asked; see `progressOf`. */
+export function why(engine: Engine, task: Task, progress: string | null = null): WhyJson {
   return {
     taskId: task.id,
     status: task.status,
@@ -44,7 +45,7 @@ export function why(engine: Engine, task: Task): WhyJson {
     since: iso(task.stepEnteredAt),
     until: iso(task.deadlineAt),
     next: iso(task.wakeAt),
-    ...(whyNothingStored(engine, task) ?? explain(engine, task)),
+    ...(whyNothingStored(engine, task) ?? explain(engine, task, progress)),
   }
 }
 
@@ -56,14 +57,14 @@ function whyNothingStored({ store }: Pick<Engine, 'store'>, { step }: Task): Exp
   return { sentence, command: 'tdf doctor', nodes: [], ...UNKNOWN }
 }
 
-function explain(engine: Engine, task: Task): Explanation {
+function explain(engine: Engine, task: Task, progress: string | null): Explanation {
   const { step } = task
   const alone = whyLeft(engine, task) ?? whyPush(engine, task) ?? whyParked(engine, task) ?? whyLimited(engine, task)
   if (alone) return { ...alone, nodes: [], ...UNKNOWN }
   if (step === null) return { ...whyOver(engine, task), nodes: [], ...UNKNOWN }
   if (step === 'node_selection' && !awaitsSource(task)) return whyQueued(engine, task)
   if (step === 'awaiting_followup') return { ...whyAwaiting(task), nodes: [], ...UNKNOWN }
-  const waiting = task.waitingFor ?? taskWaits.nextStep()
+  const waiting = `${task.waitingFor ?? taskWaits.nextStep()}${progress === null ? '' : ` (${progress})`}`
   const doing = stageNow(stageOf({ step, waitingFor: waiting, repo: task.spec.repo }) ?? step, task.nodeName)
   const estimate = usual(engine, task)
   if (isTerminal(task.status)) {

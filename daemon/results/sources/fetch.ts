@@ -6,6 +6,7 @@ import { TdfError } from '../../../src/core/errors.ts'
 import { HARMLESS } from '../../../src/platform/bundle.ts'
 import { kindOfFailure, withoutPasswords } from '../../../src/platform/git.ts'
 import type { RunResult } from '../../../src/platform/run.ts'
+import { gitProgress, withoutProgress } from '../../../src/text/progress/git.ts'
 import { BASES } from '../git-results.ts'
 import type { Repository } from '../repository.ts'
 import { type Access, denied } from './access.ts'
@@ -21,6 +22,8 @@ export interface Call {
   /** What is left of the time for all of it, in ms. */
   leftMs(): number
   signal: AbortSignal
+  /** Told what git does, with percent and bytes where git knows them. */
+  onProgress?(text: string): void
 }
 
 export interface Fetched {
@@ -90,7 +93,7 @@ export async function fetchCommit(
 
 const isWholeId = (ref: string | null): ref is string => /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(ref ?? '')
 
-const FLAGS = ['--quiet', '--no-write-fetch-head', '--no-auto-maintenance', '--no-recurse-submodules']
+const FLAGS = ['--progress', '--no-write-fetch-head', '--no-auto-maintenance', '--no-recurse-submodules']
 
 /** What a ref may stand for, in this order: a full name, a branch, a tag. */
 function namesOf(ref: string | null): string[] {
@@ -108,11 +111,18 @@ function refsIn(listed: string): { head: string | undefined; ids: ReadonlyMap<st
   return { head, ids: new Map(ids) }
 }
 
-function ask(repository: Repository, args: readonly string[], call: Call): Promise<RunResult> {
-  const { access, leftMs, signal } = call
+async function ask(repository: Repository, args: readonly string[], call: Call): Promise<RunResult> {
+  const { access, leftMs, signal, onProgress } = call
   const timeoutMs = Math.max(1, Math.ceil(leftMs()))
   const env = { GIT_ALLOW_PROTOCOL: 'https:http:ssh:git', ...access.env }
-  return repository.may([...CONFIG, ...args], { asOwner: true, ownGroup: true, env, timeoutMs, signal })
+  const onStderr = (said: string) => {
+    const text = gitProgress(said)
+    if (text !== null) onProgress?.(text)
+  }
+  const ran = await repository.may([...CONFIG, ...args], {
+    ...{ asOwner: true, ownGroup: true, env, timeoutMs, signal, onStderr },
+  })
+  return { ...ran, stderr: withoutProgress(ran.stderr) }
 }
 
 /** What git printed; each kind of failure has its code. */

@@ -35,6 +35,8 @@ interface Fetch {
   /** By subject. */
   waiting: Map<string, AttemptKey>
   abort: AbortController
+  /** What is being done, for people. */
+  progress: string | null
   /** Undefined until it has ended. */
   result?: SourceFacts | TdfError
 }
@@ -65,7 +67,7 @@ export function createSources(engine: () => Engine, parts: SourcesParts): Runnin
     const key = JSON.stringify([url, ref])
     const asked = queue.find(fetch => fetch.key === key)
     if (!asked) parts.assertRoom()
-    const open: Fetch = asked ?? { key, task, waiting: new Map(), abort: new AbortController() }
+    const open: Fetch = asked ?? { key, task, waiting: new Map(), abort: new AbortController(), progress: null }
     if (!asked) queue.push(open)
     open.waiting.set(subject, { id: task.id, attempt: task.attempt })
     fetches.set(subject, open)
@@ -93,6 +95,7 @@ export function createSources(engine: () => Engine, parts: SourcesParts): Runnin
 
   return {
     fetched,
+    progress: task => fetches.get(taskSubject(task))?.progress ?? null,
     leave(task) {
       const subject = taskSubject(task)
       const fetch = fetches.get(subject)
@@ -111,18 +114,27 @@ export function createSources(engine: () => Engine, parts: SourcesParts): Runnin
 }
 
 /** One fetch and its bundle, within the time that a workspace has to be built. Never throws. */
-async function perform(engine: Engine, parts: SourcesParts, { task, abort }: Fetch): Promise<SourceFacts | TdfError> {
+async function perform(engine: Engine, parts: SourcesParts, fetch: Fetch): Promise<SourceFacts | TdfError> {
+  const { task, abort } = fetch
   const { world, config, secrets, log } = engine
   const { url, ref } = task.spec.repo
   const about = { url: withoutPasswords(url), ref }
   const startedAt = world.clock.mono()
   const leftMs = () => startedAt + config.runner.workspaceReadyTimeout - world.clock.mono()
   const { signal } = abort
+  const onProgress = (text: string) => {
+    fetch.progress = text
+  }
   try {
     const open = (idLength?: number) => parts.results.open(url, idLength)
     const access = await accessTo(url, config, secrets, await open())
-    const { repository, isNew, ...fetched } = await fetchCommit(open, { url, ref }, { access, leftMs, signal })
+    const { repository, isNew, ...fetched } = await fetchCommit(
+      open,
+      { url, ref },
+      { access, leftMs, signal, onProgress },
+    )
     const timeoutMs = Math.max(1, Math.ceil(leftMs()))
+    onProgress('packing what a workspace needs')
     const source = await packCommit(engine, repository, fetched, { folder: parts.folder, timeoutMs, signal })
     const ms = Math.round(world.clock.mono() - startedAt)
     log.info({ ...about, commit: fetched.commit, isNew, bytes: source.bytes, ms }, 'repository fetched')

@@ -70,6 +70,7 @@ function view(workspace: Workspace): AgentWorkspace {
   return {
     ...{ workspaceId: workspace.id, taskId: request.taskId, attempt: request.attempt, status, errorMessage, path },
     ...(needsBundle ? { needsBundle } : {}),
+    ...(status === 'creating' && workspace.doing !== null ? { doing: workspace.doing } : {}),
   }
 }
 

@@ -59,17 +59,21 @@ async function build(agent: Agent, workspace: Workspace, signal: AbortSignal): P
     const { source } = workspace.record.request
     const context: BuildContext = { agent, workspace, signal, tree: join(folder, 'work') }
     await makeRoom(agent)
+    workspace.doing = 'installing the program of the agent'
     await installProgram(context)
+    workspace.doing = source.kind === 'git' ? 'cloning' : 'unpacking what was sent'
     const commit = source.kind === 'git' ? await cloneSource(context, source) : await unpackSource(context, source)
     updateRecord(workspace, { baseCommit: commit })
     const conversation = source.kind === 'bundle' ? await broughtConversation(workspace, source.ref) : {}
     const refs = await keepPristine(context, join(folder, 'salvage.git'), conversation)
     const own = await repositorySetup(context, commit)
+    workspace.doing = 'checking out the files'
     await checkOut(context, commit, refs)
     await checkOutSubmodules(context, commit)
     attributeCommits(context)
     moveContent(folder, workspace.folder)
     await handOver(agent, workspace)
+    workspace.doing = 'running the set-up'
     if (await setUp(context, own)) await noteIgnored(context)
     if (signal.aborted) return
     finish(agent, workspace, { status: 'ready', built: 'ready' })

@@ -34,6 +34,8 @@ export interface Workspace {
   readonly leaving: AbortController
   /** The build that is going on, if any. */
   build: { abort: AbortController; done: Promise<void> } | null
+  /** What the build does now, for people; null while there is none. */
+  doing: string | null
   deleted: boolean
 }
 
@@ -50,6 +52,7 @@ export function makeWorkspace(id: string, folder: string, record: WorkspaceRecor
     },
     leaving: new AbortController(),
     build: null,
+    doing: null,
     deleted: false,
   }
 }

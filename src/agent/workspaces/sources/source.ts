@@ -8,6 +8,7 @@ import { type GitOptions, git, isPassingFailure } from '../../../platform/git.ts
 import type { RunResult } from '../../../platform/run.ts'
 import { sleep } from '../../../platform/world.ts'
 import type { WorkspaceSource } from '../../../protocol/workspace-source.ts'
+import { gitProgress, withoutProgress } from '../../../text/progress/git.ts'
 import type { BuildContext } from '../../agent.ts'
 import { removeTree } from '../../state/remove-tree.ts'
 import { printable } from '../report.ts'
@@ -25,7 +26,7 @@ const RETRY_MS_MAX = 30_000
 export async function cloneSource(context: BuildContext, source: { url: string; ref: string | null }): Promise<string> {
   const { tree } = context
   // --no-local packs what the refs reach: no hard links into somebody's repository, no alternates, nothing unreachable.
-  const flags = ['--quiet', '--no-checkout', '--no-recurse-submodules', '--no-local', '--template=']
+  const flags = ['--progress', '--no-checkout', '--no-recurse-submodules', '--no-local', '--template=']
   const cloned = await tried(context, ['clone', ...flags, '--', source.url, tree], context.workspace.folder)
   if (cloned.exitCode !== 0) throw new BuildFailure(failureText('clone', cloned))
   if (source.ref === null || source.ref === 'HEAD') {
@@ -72,20 +73,25 @@ interface Tried extends RunResult {
 
 /** Runs git against a server, again after a failure of the network, all within the limit of one clone. */
 async function tried(context: BuildContext, args: readonly string[], cwd: string): Promise<Tried> {
-  const { agent, signal, tree } = context
+  const { agent, workspace, signal, tree } = context
   const { clock, random } = agent.world
   const { cloneMs, cloneRetryMs: baseMs } = agent.limits
+  const tell = (progress: string | null) => {
+    if (progress !== null) workspace.doing = `cloning: ${progress}`
+  }
   const endsAt = clock.mono() + cloneMs
   for (let tries = 1; ; tries += 1) {
-    const result = await git([...PATIENCE, ...args], {
+    const said = await git([...PATIENCE, ...args], {
       cwd,
       env: SSH,
+      onStderr: text => tell(gitProgress(text)),
       timeoutMs: Math.max(1, Math.ceil(endsAt - clock.mono())),
       umask: OPEN_UMASK,
       signal,
       ownGroup: true,
     })
     signal.throwIfAborted()
+    const result = { ...said, stderr: withoutProgress(said.stderr) }
     const isPassing = result.exitCode !== 0 && (result.timedOut || isPassingFailure(result.stderr))
     const delayMs = backoffMs(tries, { baseMs, maxMs: RETRY_MS_MAX, jitter: random.float(), spread: 0.5 })
     const isLast = !isPassing || tries === TRIES_MAX || clock.mono() + delayMs >= endsAt

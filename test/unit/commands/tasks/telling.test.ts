@@ -1,6 +1,9 @@
 /** What a waiting command tells: each thing once, in its order, in the words of people; and a failure with its own output. */
+import { writeFileSync } from 'node:fs'
+import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { cli, cliTogether, cliWith } from '../../../support/cli.ts'
+import { until } from '../../../support/daemon/home.ts'
 import { withDaemon } from '../../../support/daemon/with-daemon.ts'
 
 const { home, repo } = withDaemon()
@@ -65,6 +68,20 @@ describe('submit --wait', () => {
     expect(lines.at(-1)).toBe('✗ copying the repository')
     expect(out).toMatch(/^ {2}✗ the workspace could not be set up\n {2}│ no such module\n {2}because: .*exit code 4\n/m)
   }, 60_000)
+})
+
+describe('what takes a while', () => {
+  it('is named while it lasts: a set-up on its node', async () => {
+    const sign = path.join(home.dir, 'sign')
+    const wait = `until test -e ${sign}; do sleep 0.1; done`
+    const { out } = await cli(home, 'submit', '--repo', repo.dir, '-q', '--setup', wait, '--', 'true')
+    const id = out.trim()
+    const said = async () => (await cli(home, 'why', id)).out
+    await until('the set-up is named', async () => (await said()).includes('(running the set-up)'), 60_000)
+    expect(await said()).toMatch(/^It is copying the repository and waits for /)
+    writeFileSync(sign, '')
+    expect((await cli(home, 'wait', id)).code).toBe(0)
+  }, 90_000)
 })
 
 describe('show', () => {

@@ -31,6 +31,9 @@ const beat = (load: { cpuPercent: number; memoryPercent: number }) =>
 const LIMITED: Script = { exitCode: 1, commits: 1, limitMs: 7_200_000, says: { resumeRef: 'c1' } }
 const claude = (script: Script) => ({ agent: { ...aSpec({}, script).agent, name: 'claude', type: 'claude' as const } })
 
+/** What goes on right now, by task. */
+const progress: Record<string, string> = {}
+
 const SITUATIONS: Record<string, () => Promise<string>> = {
   'there is no node at all': async () => {
     await begin({ nodes: [] })
@@ -110,6 +113,14 @@ const SITUATIONS: Record<string, () => Promise<string>> = {
     await begin()
     await life.submit({}, {}, 'task1')
     await until('task1', 'workspace_ready')
+    return 'task1'
+  },
+  'its repository is being fetched': async () => {
+    await begin()
+    out.sources.fetched = () => null
+    life.engine.config.repositories.fetch = 'daemon'
+    await life.submit({}, {}, 'task1')
+    progress.task1 = 'receiving objects, 45 %, 12.00 MiB'
     return 'task1'
   },
   'its agent is at work': async () => {
@@ -194,8 +205,9 @@ const said: string[] = []
 it.each(Object.entries(SITUATIONS))('why: %s', async (name, arrange) => {
   const id = await arrange()
   await life.world.settle()
-  const text = whyText(why(life.engine, life.task(id)), life.world.clock.now())
+  const text = whyText(why(life.engine, life.task(id), progress[id] ?? null), life.world.clock.now())
   expect(text).toMatch(/^Its? /)
+  delete progress[id]
   said.push(`## ${name}\n\n${text}`)
 })
 

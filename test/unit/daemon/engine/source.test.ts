@@ -24,6 +24,7 @@ beforeEach(async () => {
       asked += 1
       return source
     },
+    progress: () => null,
     leave: ({ id }) => void left.push(id),
   }
   life = await live(out)

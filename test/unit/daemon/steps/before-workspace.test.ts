@@ -25,7 +25,8 @@ describe('node_selection', () => {
 describe('node_selection of a task whose repository the daemon fetches', () => {
   const task = aTask({ facts: { source: null } })
   const source = { commit: '1'.repeat(40), ref: 'refs/heads/main', sha256: 'b'.repeat(64), bytes: 1 }
-  const answering = (fetched: () => SourceFacts | null) => bench({ sources: { fetched, leave: () => {} } }).ctx
+  const answering = (fetched: () => SourceFacts | null) =>
+    bench({ sources: { fetched, progress: () => null, leave: () => {} } }).ctx
   const failing = (code: 'SOURCE_DENIED' | 'SOURCE_UNAVAILABLE') =>
     answering(() => {
       throw new TdfError(code, 'no')

@@ -47,6 +47,24 @@ const failure = (asked: Promise<unknown>) =>
     ({ code, message }) => ({ code, message }),
   )
 
+describe('a fetch', () => {
+  it('tells what it does, and says of a failure nothing but the failure', async () => {
+    await serve()
+    const told: string[] = []
+    const call = {
+      leftMs: () => 60_000,
+      signal: new AbortController().signal,
+      onProgress: (text: string) => told.push(text),
+    }
+    const access = await accessTo(url(), aConfig(), () => ({}), await open())
+    await fetchCommit(open, { url: url(), ref: null }, { ...call, access })
+    expect(told.at(-1)).toMatch(/^(receiving|resolving|unpacking) [a-z]+, 100 %/)
+    const wrong = `${server.url}/nowhere.git`
+    const failed = await failure(fetchCommit(open, { url: wrong, ref: null }, { ...call, access }))
+    expect(failed?.message).not.toMatch(/objects:|%/)
+  })
+})
+
 describe('a commit', () => {
   it('is that of the branch that the server has at its HEAD, and is fetched once', async () => {
     await serve(TOKEN)

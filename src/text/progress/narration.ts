@@ -1,8 +1,8 @@
 /** What happens to a task, told to people as it happens: each change once, in the words of `steps.ts`. Pure. */
-import type { EventJson } from '../protocol/control.ts'
-import { eventText, took } from './events.ts'
-import { oneLine } from './sanitize.ts'
-import { type Stage, type StageTime, stageDone, stageLeft, stageNow } from './steps.ts'
+import type { EventJson } from '../../protocol/control.ts'
+import { eventText, took } from '../events.ts'
+import { oneLine } from '../sanitize.ts'
+import { type Stage, type StageTime, stageDone, stageLeft, stageNow } from '../steps.ts'
 
 export interface Told {
   /** `✓` done, `✗` failed, `=` it rests, `·` anything else. */

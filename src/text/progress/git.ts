@@ -1,0 +1,30 @@
+/** What git tells of its progress on stderr, in short, and what it says without that. Pure. */
+
+/** `Receiving objects:  45% (123/270), 12.00 MiB | 3.00 MiB/s`, also behind `remote: `, as git 2.20 to 2.50 write it. */
+const PROGRESS =
+  /^(?:remote: )?((?:Enumerating|Counting|Compressing|Receiving|Resolving|Unpacking|Updating|Checking|Filtering) [a-z ]+): +(?:(\d{1,3})%(?: \(\d+\/\d+\))?)?(?:, ([\d.]+ (?:bytes|[KMG]iB))[^\r\n]*)?/
+
+/** The newest thing that a piece of output tells: `receiving objects, 45 %, 12.00 MiB`; null when it tells none. */
+export function gitProgress(said: string): string | null {
+  const [, what, percent, amount] =
+    said
+      .split(/[\r\n]+/)
+      .map(line => PROGRESS.exec(line))
+      .findLast(found => found?.[2] !== undefined) ?? []
+  if (what === undefined) return null
+  return [what.toLowerCase(), `${percent} %`, amount].filter(part => part !== undefined).join(', ')
+}
+
+const STAGES =
+  '(?:remote: )?(?:Enumerating|Counting|Compressing|Receiving|Resolving|Unpacking|Updating|Checking|Filtering)'
+/** And what it tells of a fetch that goes well: where from, and which refs. */
+const TOLD = new RegExp(
+  `^(?:${STAGES} [a-z ]+: |(?:remote: )?Total \\d|From |Cloning into | [*=+t-] \\[| +[0-9a-f]+\\.{2,3}[0-9a-f]+ )`,
+)
+
+/** For a message: the rest of what git said. */
+export const withoutProgress = (said: string): string =>
+  said
+    .split('\n')
+    .filter(line => !line.split('\r').some(part => TOLD.test(part)))
+    .join('\n')
