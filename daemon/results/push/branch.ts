@@ -1,6 +1,6 @@
 /**
- * One push of one commit to one branch, from our own repository. It creates the branch, or moves it on from what we
- * put there before; a branch that holds anything else is left as it is.
+ * One push of one commit to one branch, from our own repository. It creates the branch, or moves it forward from what we
+ * put there before; nothing is ever replaced, and a branch that holds anything else is left as it is.
  */
 import type { Config } from '../../../src/config/schema/schema.ts'
 import { ownerGitEnv } from '../../../src/platform/git.ts'
@@ -21,7 +21,12 @@ export async function pushBranch(
   token: string | null,
   signal: AbortSignal,
 ): Promise<Pushed> {
+  if (pushedCommit !== null && !(await goesOn(repository, pushedCommit, commitId))) {
+    const why = `${branch} holds ${pushedCommit.slice(0, 12)} of this task, and ${commitId.slice(0, 12)} does not go on from it`
+    return { kind: 'refused', why: `${why}: nothing is replaced; --branch names another` }
+  }
   const ref = `refs/heads/${branch}`
+  // The branch is where we left it, or is not there: from there a push only moves forward.
   const lease = `--force-with-lease=${ref}:${pushedCommit ?? ''}`
   const plain = ['--no-verify', '--no-follow-tags', '--no-recurse-submodules', '--no-signed']
   const args = ['push', '--porcelain', ...plain, lease, '--', remote, `${commitId}:${ref}`]
@@ -38,9 +43,17 @@ export async function pushBranch(
   const said = stderr.trim() || `git ended with ${exitCode}`
   if (refusal === undefined) return { kind: 'failed', why: lastOf(said) }
   // A push that a dead daemon had begun may have come first.
-  if ((await remoteTip(repository, { remote, branch }, token, signal)) === commitId) return { kind: 'pushed' }
+  const tip = await remoteTip(repository, { remote, branch }, token, signal)
+  if (tip === commitId) return { kind: 'pushed' }
   const summary = refusal.split('\t')[2] ?? ''
-  return { kind: 'refused', why: lastOf([summary, ...remoteLines(stderr)].join('\n')) }
+  const isForeign = tip !== null && tip !== pushedCommit
+  const foreign = isForeign ? [`${branch} is at ${tip.slice(0, 12)}, which tdf did not put there: it stays`] : []
+  return { kind: 'refused', why: lastOf([summary, ...foreign, ...remoteLines(stderr)].join('\n')) }
+}
+
+/** Whether one commit has the other in its history. */
+async function goesOn(repository: Repository, from: string, to: string): Promise<boolean> {
+  return (await repository.may(['merge-base', '--is-ancestor', '--end-of-options', from, to])).exitCode === 0
 }
 
 /** What the server and its hooks say. */

@@ -196,16 +196,51 @@ it('a daemon that is killed while it pushes ends with the branch there, once', a
   expect([task.push?.state, tipOf(origin, task.outputBranch)]).toEqual(['pushed', task.result?.commit])
 })
 
-it('the next attempt moves the branch on from what the one before had put there', async () => {
+it('an attempt that goes on moves the branch forward; one that begins anew is kept beside it', async () => {
   const origin = withOrigin()
   await home.start()
   const { task } = await submit('--push')
-  await tdf(home, 'retry', task.id)
-  expect((await tdf(home, 'wait', task.id)).code).toBe(0)
+  const goOn = ['continue', task.id, 'more', '--wait']
+  expect((await tdf(home, ...goOn)).code).toBe(0)
   const second = await home.task(task.id)
-  expect([second.attempt, second.push?.state]).toEqual([2, 'pushed'])
-  expect(second.result?.commit).not.toBe(task.result?.commit)
+  expect([second.attempt, second.push?.state, second.result?.ahead]).toEqual([2, 'pushed', 2])
   expect(tipOf(origin, task.outputBranch)).toBe(second.result?.commit)
+  await tdf(home, 'push', `${task.id}@1`)
+  expect(tipOf(origin, task.outputBranch)).toBe(second.result?.commit)
+
+  const { task: other } = await submit('--push')
+  await tdf(home, 'retry', other.id)
+  expect((await tdf(home, 'wait', other.id)).code).toBe(1)
+  expect((await home.task(other.id)).push?.error).toContain('nothing is replaced')
+  expect(tipOf(origin, other.outputBranch)).toBe(other.result?.commit)
+  expect((await tdf(home, 'push', other.id, '--branch', 'anew')).code).toBe(0)
+})
+
+it('a branch that somebody went on with is left to them, and why says so', async () => {
+  const origin = withOrigin()
+  await home.start()
+  const { task } = await submit('--push')
+  git(repo.dir, 'fetch', '-q', 'origin', task.outputBranch)
+  git(repo.dir, 'checkout', '-q', '--detach', 'FETCH_HEAD')
+  git(
+    repo.dir,
+    '-c',
+    'user.name=you',
+    '-c',
+    'user.email=you@localhost',
+    'commit',
+    '-q',
+    '--allow-empty',
+    '-m',
+    'by hand',
+  )
+  git(repo.dir, 'push', '-q', 'origin', `HEAD:refs/heads/${task.outputBranch}`)
+  const theirs = tipOf(origin, task.outputBranch)
+  expect((await tdf(home, 'continue', task.id, 'more', '--wait')).code).toBe(1)
+  const { out } = await tdf(home, 'why', task.id)
+  expect(out).toContain(`is at ${theirs.slice(0, 12)}, which tdf did not put there: it stays`)
+  expect(tipOf(origin, task.outputBranch)).toBe(theirs)
+  expect((await home.task(task.id)).attempts.map(({ verdict }) => verdict)).toEqual(['unverified', 'unverified'])
 })
 
 describe('a pull request', () => {
@@ -229,6 +264,24 @@ exit 1
     const calls = readFileSync(path.join(place, 'calls'), 'utf8')
     expect(calls).toContain(`--head ${task.outputBranch} --base main --title --evil $(touch x)`)
     expect(readFileSync(path.join(place, 'body'), 'utf8')).toContain(`Task ${task.id} of tdf`)
+  })
+
+  it('is found by an attempt that goes on, and not opened again', async () => {
+    withOrigin()
+    const bin = path.join(place, 'forge')
+    mkdirSync(bin)
+    const model = `#!/bin/sh
+printf '%s\\n' "$*" >> ${place}/asked
+if [ "$2" = list ]; then cat ${place}/there 2>/dev/null; exit 0; fi
+cat > /dev/null; echo https://forge.example/pr/7 | tee -a ${place}/there
+`
+    writeFileSync(path.join(bin, 'gh'), model, { mode: 0o755 })
+    await home.start({ PATH: `${bin}:${process.env.PATH}` })
+    const { task } = await submit('--pr')
+    expect((await tdf(home, 'continue', task.id, 'more', '--wait')).code).toBe(0)
+    const { push, attempt } = await home.task(task.id)
+    expect([attempt, push?.state, push?.prUrl]).toEqual([2, 'pushed', 'https://forge.example/pr/7'])
+    expect(readFileSync(path.join(place, 'asked'), 'utf8').match(/^pr create/gm)).toHaveLength(1)
   })
 
   it('is opened by a command of yours, which gets the facts', async () => {

@@ -50,21 +50,33 @@ describe('a branch', () => {
     expect(await push(one)).toEqual({ kind: 'pushed' })
     expect(await tip()).toBe(one)
     expect(await push(one)).toEqual({ kind: 'pushed' })
-    const other = await commit('another\n')
+    const other = await commit('another\n', one)
     expect(await push(other, { pushedCommit: one })).toEqual({ kind: 'pushed' })
     expect(await tip()).toBe(other)
+  })
+
+  it('is never replaced, not even by another attempt of the same task', async () => {
+    const one = await commit('first\n')
+    expect(await push(one)).toEqual({ kind: 'pushed' })
+    const anew = await commit('anew\n')
+    const why = expect.stringMatching(/^tdf\/x holds \w{12} of this task.*nothing is replaced/)
+    expect(await push(anew, { pushedCommit: one })).toEqual({ kind: 'refused', why })
+    expect(await push(anew, { pushedCommit: '0'.repeat(40) })).toMatchObject({ kind: 'refused' })
+    expect(await tip()).toBe(one)
   })
 
   it('that holds anything else is left as it is', async () => {
     const [theirs, ours] = [await commit('theirs\n'), await commit('ours\n')]
     gitIn(scene.node, 'push', '-q', remote, `${theirs}:refs/heads/tdf/x`)
-    expect(await push(ours)).toMatchObject({ kind: 'refused', why: expect.stringContaining('stale info') })
+    const why = expect.stringMatching(/stale info.*\ntdf\/x is at \w{12}, which tdf did not put there: it stays/)
+    expect(await push(ours)).toMatchObject({ kind: 'refused', why })
     expect(await push(ours, { pushedCommit: ours })).toMatchObject({ kind: 'refused' })
     expect(await tip()).toBe(theirs)
   })
 
   it('that a push before this one has made is pushed, though git says that it is not as it should be', async () => {
-    const [before, ours] = [await commit('before\n'), await commit('ours\n')]
+    const before = await commit('before\n')
+    const ours = await commit('ours\n', before)
     gitIn(scene.node, 'push', '-q', remote, `${ours}:refs/heads/tdf/x`)
     expect(await push(ours, { pushedCommit: before })).toEqual({ kind: 'pushed' })
   })
