@@ -35,6 +35,7 @@ import { createHealth } from './reporting/health.ts'
 import { gitResults } from './results/git-results.ts'
 import { createPusher } from './results/push/pusher.ts'
 import { createSources } from './results/sources/sources.ts'
+import { createUploads } from './results/sources/uploads.ts'
 import type { DaemonOptions } from './services.ts'
 import { checkpoints } from './sweeps/checkpoints.ts'
 import { startSweeps } from './sweeps/index.ts'
@@ -85,8 +86,11 @@ function build(options: DaemonOptions, { undoLater }: Pick<Shutdown, 'undoLater'
   const { logMaxBytes: logBytesMax } = config.results
   const results = gitResults({ stateDir, bundleFile, logBytesMax, assertRoom: disk.assertRoom })
   const folder = path.join(stateDir, 'downloads')
-  const sources = createSources(() => engine, { results, folder, assertRoom: disk.assertRoom })
-  undoLater(() => sources.stop())
+  const fetches = createSources(() => engine, { results, folder, assertRoom: disk.assertRoom })
+  undoLater(() => fetches.stop())
+  const uploads = createUploads(() => engine, { results, folder })
+  undoLater(() => uploads.stop())
+  const sources = { ...fetches, whole: uploads.whole, keep: uploads.keep }
   const ssh = createSshConnections({
     ...options,
     install,
@@ -118,7 +122,22 @@ function build(options: DaemonOptions, { undoLater }: Pick<Shutdown, 'undoLater'
   const backups = createBackups({ store, world, stateDir })
   const errors = createErrorFlush(engine, state.observability)
   const pusher = createPusher(engine, results)
-  return { engine, state, disk, port, results, ssh, addedNodes, providers, secrets, health, backups, errors, pusher }
+  return {
+    engine,
+    state,
+    disk,
+    port,
+    results,
+    uploads,
+    ssh,
+    addedNodes,
+    providers,
+    secrets,
+    health,
+    backups,
+    errors,
+    pusher,
+  }
 }
 
 type Parts = ReturnType<typeof build>

@@ -10,7 +10,7 @@ import type { Cli } from './cli.ts'
 export type Git = (
   args: readonly string[],
   env?: Record<string, string>,
-  more?: Partial<Pick<RunOptions, 'input' | 'timeoutMs'>>,
+  more?: Partial<Pick<RunOptions, 'input' | 'timeoutMs' | 'outputFile' | 'onStderr' | 'signal' | 'ownGroup'>>,
 ) => Promise<RunResult>
 
 const TIMEOUT_MS = 600_000

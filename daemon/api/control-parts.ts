@@ -9,10 +9,12 @@ import type { ErrorFlush } from '../reporting/failures.ts'
 import type { Health } from '../reporting/health.ts'
 import type { GitResults } from '../results/git-results.ts'
 import type { Pusher } from '../results/push/pusher.ts'
+import type { Uploads } from '../results/sources/uploads.ts'
 
 export interface Control {
   stateDir: string
   results: GitResults
+  uploads: Uploads
   observability: Observability
   errors: ErrorFlush
   backups: Backups

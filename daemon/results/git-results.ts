@@ -50,6 +50,7 @@ export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: Gi
       assertRoom()
       const repository = await of(task, saved)
       await mkdir(downloads, { recursive: true, mode: 0o700 })
+      await uploadTaken(repository, task)
       await repository.alone(() => takeBase(repository, task, bundleFile))
       const order = ['--sort=-committerdate', `--count=${HAVE_MAX}`, '--format=%(objectname)']
       const listed = await repository.must(['for-each-ref', ...order, BASES])
@@ -94,6 +95,7 @@ export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: Gi
     async thin(task, whole, have) {
       const repository = await of(task)
       await mkdir(downloads, { recursive: true, mode: 0o700 })
+      await uploadTaken(repository, task)
       await repository.alone(() => takeBase(repository, task, bundleFile))
       return writeThin(repository, whole, have, path.join(downloads, `${task.id}-${task.attempt}.thin`))
     },
@@ -101,6 +103,11 @@ export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: Gi
     discard: file => rm(file, { force: true }),
   }
   return results
+}
+
+/** Waits while it is being taken in; whether that fails or not, the base is looked for then. */
+async function uploadTaken(repository: Repository, { spec: { repo } }: Task): Promise<void> {
+  if (repo.kind === 'bundle') await repository.shared(repo.sha256, async () => {}).catch(() => {})
 }
 
 /** The uploaded repository is the ground that a bundle with only the new commits stands on. */

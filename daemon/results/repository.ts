@@ -21,6 +21,8 @@ export interface Repository {
   unpack(file: string): Promise<ReadonlyMap<string, string>>
   /** Runs `act` alone: whoever writes to the repository waits for its turn. */
   alone<T>(act: () => Promise<T>): Promise<T>
+  /** Runs `act`, or waits for the one with the same key that runs. */
+  shared(key: string, act: () => Promise<void>): Promise<void>
 }
 
 export interface Repositories {
@@ -30,10 +32,10 @@ export interface Repositories {
    */
   open(source: string, oidLength?: number): Promise<Repository>
   /**
-   * Removes those that were opened last before `before`, Unix ms, and hold no result, but not that of a source in `needed`.
-   * Answers how many.
+   * Removes those that were opened last before `before`, Unix ms, and hold no result, but not that of a source in `needed`,
+   * which counts as used now. Answers how many.
    */
-  removeUnused(before: number, needed: readonly string[]): Promise<number>
+  removeUnused(before: number, needed: () => readonly string[]): Promise<number>
 }
 
 export function repositories(folder: string): Repositories {
@@ -55,16 +57,20 @@ export function repositories(folder: string): Repositories {
     return repository
   }
 
-  async function removeUnused(before: number, needed: readonly string[]): Promise<number> {
-    const keep = new Set(needed.flatMap(source => [nameOf(source), `${nameOf(source)}-sha256`]))
+  async function removeUnused(before: number, needed: () => readonly string[]): Promise<number> {
+    let keep: Set<string> | undefined
     let removed = 0
     for (const entry of existsSync(folder) ? readdirSync(folder) : []) {
       const name = /^([0-9a-f]{16}(?:-sha256)?)\.git$/.exec(entry)?.[1]
       const dir = path.join(folder, entry)
-      if (name === undefined || keep.has(name) || isInUse(dir, before)) continue
+      if (name === undefined || isInUse(dir, before)) continue
       const listed = await git(['--git-dir', dir, 'for-each-ref', '--count=1', ...RESULTS], { cwd: dir })
+      if (listed.exitCode !== 0 || listed.stdout !== '') continue
+      // All tasks are looked through for it: only where something would go, and not again for it soon.
+      keep ??= new Set(needed().flatMap(source => [nameOf(source), `${nameOf(source)}-sha256`]))
+      if (keep.has(name)) writeFileSync(path.join(dir, MARK), '')
       // Between this look and the move nothing else runs.
-      if (listed.exitCode !== 0 || listed.stdout !== '' || isInUse(dir, before)) continue
+      if (isInUse(dir, before)) continue
       moveDurable(dir, `${dir}.unused`)
       known.delete(name)
       await rm(`${dir}.unused`, { recursive: true, force: true })
@@ -90,6 +96,7 @@ function isInUse(dir: string, before: number): boolean {
 async function openRepository(dir: string, format: string): Promise<Repository> {
   if (!existsSync(path.join(dir, 'HEAD'))) await create(dir, format)
   let turn: Promise<unknown> = Promise.resolve()
+  const acts = new Map<string, Promise<void>>()
 
   const may: Repository['may'] = (args, options = {}) =>
     git([...CAREFUL, '--git-dir', dir, ...args], { cwd: dir, ...options })
@@ -104,6 +111,11 @@ async function openRepository(dir: string, format: string): Promise<Repository> 
     alone(act) {
       const mine = turn.then(act, act)
       turn = mine.catch(() => {})
+      return mine
+    },
+    shared(key, act) {
+      const mine = acts.get(key) ?? act().finally(() => acts.delete(key))
+      acts.set(key, mine)
       return mine
     },
   }

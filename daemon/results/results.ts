@@ -1,6 +1,7 @@
 /** Where the work comes home: a bare repository for each source, in the state folder. */
 import type { ResumeFacts, SourceFacts, Task, TaskResult } from '../../src/core/task.ts'
 import type { Salvaged } from '../../src/protocol/salvage.ts'
+import type { BundleRow } from '../../src/store/tables/bundles.ts'
 import type { Logs } from './logs.ts'
 
 export interface Results {
@@ -37,7 +38,7 @@ export interface Results {
    * Removes what is here of sources that no task has used since `before`, Unix ms, where no result needs it; not that of the
    * sources in `needed`. Answers of how many.
    */
-  removeUnused(before: number, needed: readonly string[]): Promise<number>
+  removeUnused(before: number, needed: () => readonly string[]): Promise<number>
   /** A file for a download, inside the state folder; `discard` removes it, whether it came to be or not. */
   downloadFile(task: Task): string
   discard(file: string): Promise<void>
@@ -49,7 +50,7 @@ export interface ThinBundle {
   bytes: number
 }
 
-/** Where the work begins: repositories by url, fetched as the user that runs the daemon. */
+/** Where the work begins: repositories by url, fetched as the user that runs the daemon, and folders that were uploaded. */
 export interface Sources {
   /**
    * What was fetched for a task; null while that goes on: the task is woken when it has ended. Throws SOURCE_DENIED,
@@ -60,4 +61,11 @@ export interface Sources {
   progress(task: Pick<Task, 'id' | 'attempt'>): string | null
   /** The task waits no more: a fetch that no other task waits for is ended at once. */
   leave(task: Pick<Task, 'id' | 'attempt'>): void
+  /**
+   * The bundle of an uploaded task, made of what is here; null when the upload is one itself. Throws BUNDLE_MISSING when it is not
+   * here any more.
+   */
+  whole(task: Task, signal: AbortSignal): Promise<SourceFacts | null>
+  /** Whether the repository of its source holds all that the file of a bundle does, so that the file may go. */
+  keep(bundle: BundleRow): Promise<boolean>
 }

@@ -22,7 +22,7 @@ export function sourceOf({ installId }: Pick<Places, 'installId'>, task: Task): 
     return { kind: 'bundle' as const, ref, sha256, bytes, ...(cache === null ? {} : { cache }) }
   }
   if (resume?.source) return whole(resume.ref, resume.source)
-  if (source) return { ...whole(source.ref, source), origin: repo.url }
+  if (source) return { ...whole(source.ref, source), ...(repo.kind === 'git' ? { origin: repo.url } : {}) }
   if (repo.kind === 'git') return { kind: 'git', url: repo.url, ref: repo.ref }
   return whole(repo.ref, repo)
 }

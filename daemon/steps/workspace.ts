@@ -26,6 +26,10 @@ export const workspaceCreation: StepHandler<'workspace_ready' | 'node_selection'
     const source = await ctx.results.pack(task, resume)
     return wait(0, taskWaits.packing(), { facts: { resume: { ...resume, source } } })
   }
+  if (!resume && !task.facts.source && task.spec.repo.kind === 'bundle') {
+    const source = await ctx.sources.whole(task, ctx.signal)
+    if (source !== null) return wait(0, taskWaits.packing(), { facts: { source } })
+  }
   const agent = await ctx.agent(task.nodeName)
   const confined = await confinement(ctx, task.nodeName, agent)
   const bundle = bundleOf(ctx, task)

@@ -1,7 +1,7 @@
 /** Removes what is out of retention: old rows, failures and logs, uploads and downloads that were left, unused sources. */
 import { readdir, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { liveSources, readLive } from '../../src/store/tables/attempts.ts'
+import { neededSources, readLive } from '../../src/store/tables/attempts.ts'
 import { forgetBundle, staleBundles } from '../../src/store/tables/bundles.ts'
 import { pruneSignals } from '../../src/store/tables/inbox.ts'
 import { pruneEvents } from '../../src/store/tables/journal.ts'
@@ -29,8 +29,9 @@ export const prune: Sweep = {
       failures: parts.observability.prune(now - retention.errors, retention.errorsRows),
       bundles: await pruneBundles(engine),
       files: await pruneFolder(engine, path.join(parts.stateDir, 'downloads'), LEFTOVER_MS),
+      uploads: await pruneFolder(engine, path.join(parts.stateDir, 'uploads'), LEFTOVER_MS),
       packs: await prunePacks(engine, parts),
-      sources: await engine.results.removeUnused(now - SOURCE_MS, liveSources(engine.store.sql)),
+      sources: await engine.results.removeUnused(now - SOURCE_MS, () => neededSources(engine.store.sql)),
       logs: await pruneFolder(engine, path.join(parts.stateDir, 'logs'), retention.logs),
     }
   },
@@ -54,14 +55,19 @@ async function pruneRows({ store, world, config }: Engine, signal: AbortSignal) 
 }
 
 async function pruneBundles(engine: Engine): Promise<number> {
-  const { store, world } = engine
+  const { store, world, sources } = engine
   const stale = staleBundles(store.sql, world.clock.now() - BUNDLE_MS)
-  for (const { sha256 } of stale) {
+  let pruned = 0
+  for (const bundle of stale) {
+    // A task that is over may be tried again, with what it began from.
+    if (!(await sources.keep(bundle))) continue
+    const { sha256 } = bundle
     // The row first: a file without a row is found again as a leftover, a row without its file would be a lie.
     await store.commit(() => forgetBundle(store.sql, sha256))
     await rm(engine.bundleFile(sha256), { force: true })
+    pruned += 1
   }
-  return stale.length
+  return pruned
 }
 
 /** The bundle of a resumed attempt is needed until the attempt is over: its workspace may have to be made again. */

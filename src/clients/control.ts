@@ -5,6 +5,7 @@
 import { createReadStream, createWriteStream } from 'node:fs'
 import http from 'node:http'
 import { connect } from 'node:net'
+import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { ERRORS, type ErrorCode, isErrorCode, TdfError } from '../core/errors.ts'
 import { API_LEVEL, VERSION } from '../platform/version.ts'
@@ -19,6 +20,8 @@ export interface Request {
   /** Sends this file, or stores the answer in it. */
   upload?: string
   download?: string
+  /** Sends what comes out of it, as it comes. */
+  body?: Readable
   signal?: AbortSignal
   /** Also to a daemon of another API level: for what every level has, as who it is and its end. */
   anyLevel?: boolean
@@ -107,8 +110,9 @@ export function controlClient(where: Whereabouts): Client {
       sent.on('error', error => reject(signal?.aborted ? signal.reason : unreachable(where, error)))
       sent.on('timeout', () => sent.destroy(new Error(`no answer within ${timeout} ms`)))
     })
-    if (upload === undefined) sent.end(body)
-    else pipeline(createReadStream(upload), sent).catch(error => sent.destroy(error))
+    const source = upload === undefined ? request.body : createReadStream(upload)
+    if (source === undefined) sent.end(body)
+    else pipeline(source, sent).catch(error => sent.destroy(error))
     const response = await answer
     checkVersion(response.headers, request.anyLevel ?? false)
     if ((response.statusCode ?? 500) < 400) return response

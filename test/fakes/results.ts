@@ -84,5 +84,7 @@ export function fakeSources(): Sources {
     fetched: () => ({ commit: '1'.repeat(40), ref: 'refs/heads/main', sha256: 'b'.repeat(64), bytes: 1 }),
     progress: () => null,
     leave: () => {},
+    whole: async () => null,
+    keep: async () => true,
   }
 }

@@ -39,7 +39,7 @@ CREATE TABLE bundles (
     ref text not null,
     created_at integer not null,
     used_at integer not null
-  ) strict, without rowid;
+  , source text) strict, without rowid;
 
 CREATE TABLE cleanups (
     task_id text not null,

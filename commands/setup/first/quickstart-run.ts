@@ -70,7 +70,7 @@ async function runTask(cli: Cli, there: Cli): Promise<void> {
     cli,
     `$ tdf submit --check ${JSON.stringify(check)} --wait -- ${AGENT.slice(0, 2).join(' ')} ${JSON.stringify(AGENT[2])}`,
   )
-  const { repo, author } = await takeRepository(there, {})
+  const { repo, author } = await takeRepository(there, {}, 'table')
   const json = submitBody({ prompt: '', command: AGENT, repo, author, timeoutMs: null, options: { check } })
   const submitted = await there.client().call<TaskJson>({ method: 'POST', path: '/tasks', json })
   const interrupt = catchInterrupt()

@@ -1,21 +1,21 @@
 /**
  * A repository as one file that the daemon keeps: made in a repository of our own that borrows the user's objects, so that
- * nothing of the user's is written to but objects that a partial clone lacks.
+ * nothing of the user's is written to but objects that a partial clone lacks. It holds only what the daemon does not have.
  */
 import { createHash } from 'node:crypto'
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { TdfError } from '../../../src/core/errors.ts'
-import { hashFile } from '../../../src/platform/files.ts'
 import { gitOutput } from '../../../src/platform/git.ts'
 import type { RunResult } from '../../../src/platform/run.ts'
+import type { OfferAnswer, UploadedBundle } from '../../../src/protocol/uploads.ts'
 import { quoted } from '../../cli/arguments.ts'
 import { type Cli, say } from '../../cli/cli.ts'
-import { readingGit, userGit } from '../../cli/git.ts'
+import { type Git, readingGit, userGit } from '../../cli/git.ts'
+import type { Activity } from '../../cli/progress/activity.ts'
 import type { Beside } from './submodules.ts'
-
-type Uploaded = { sha256: string; bytes: number }
+import { type Pack, sendUpload } from './upload.ts'
 
 export interface Content {
   commit: string
@@ -24,51 +24,100 @@ export interface Content {
   beside: Beside
 }
 
-export async function uploaded(cli: Cli, top: string, content: Content): Promise<Uploaded> {
-  const client = cli.client()
+/** What came with the upload before may still be on its way into the repository that is looked into. */
+const OFFER_MS = 600_000
+
+/** What the daemon has of it need not be packed, nor what it has of its history. */
+export async function uploaded(cli: Cli, top: string, content: Content, activity: Activity): Promise<UploadedBundle> {
   const { commit, name, beside } = content
-  const key = beside.refs.size === 0 ? name : `${name}#${digest([...beside.refs.keys()].sort().join())}`
-  const query = `commit=${commit}&ref=${encodeURIComponent(key)}`
-  const known = await client.call<Uploaded>({ path: `/bundles?${query}` }).catch(error => {
-    if (error instanceof TdfError && error.code === 'NOT_FOUND') return undefined
-    throw error
-  })
-  if (known) return { sha256: known.sha256, bytes: known.bytes }
+  const ref = beside.refs.size === 0 ? name : `${name}#${digest([...beside.refs.keys()].sort().join())}`
+  const offer = { source: top, commit, ref, refs: { [name]: commit, ...Object.fromEntries(beside.refs) } }
+  activity.show('waiting for the daemon to say what it has of the repository')
+  const request = { method: 'POST', path: '/bundles', json: offer, timeoutMs: OFFER_MS } as const
+  const { bundle, have } = await cli.client().call<OfferAnswer>(request)
+  if (bundle) return bundle
   const folder = await mkdtemp(path.join(tmpdir(), 'tdf-bundle-'))
   try {
-    const file = await writeBundle(cli, top, content, folder)
-    const sha256 = await hashFile(file)
-    await client.raw({ method: 'PUT', path: `/bundles/${sha256}?${query}`, upload: file, timeoutMs: 600_000 })
-    return { sha256, bytes: (await stat(file)).size }
+    const git = await borrowing(cli, top, content, folder)
+    const known = await commitsOf(git, have)
+    const send = (isThin: boolean) => {
+      const names = [name, 'HEAD', ...beside.refs.keys(), ...(isThin ? known.map(oid => `^${oid}`) : [])]
+      return sendUpload(cli, { folder, activity, end: { ...offer, isThin }, pack: packing(git, names, activity) })
+    }
+    if (known.length === 0) return await send(false)
+    return await send(true).catch(error => {
+      if (!isThinFailure(error)) throw error
+      return send(false)
+    })
   } finally {
+    activity.end()
     await rm(folder, { recursive: true, force: true })
   }
 }
 
+/** What it builds on went meanwhile, or git finds nothing new in it: the whole is always possible. */
+const isThinFailure = (error: unknown) =>
+  error instanceof TdfError && (error.code === 'BUNDLE_MISSING' || error.code === 'REPOSITORY_UNREADABLE')
+
 const digest = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 16)
 
-async function writeBundle(cli: Cli, top: string, { commit, name, beside }: Content, folder: string): Promise<string> {
+/** Git in a bare repository in `folder` that has the refs of the bundle and the objects of the user. */
+async function borrowing(cli: Cli, top: string, { commit, name, beside }: Content, folder: string): Promise<Git> {
   const objects = await readingGit(cli, top)(['rev-parse', '--git-path', 'objects'])
   const borrowed = path.resolve(top, objects.stdout.slice(0, -1))
-  const git = readingGit(cli, folder)
-  const file = path.join(folder, 'repository.bundle')
-  const env = { GIT_DIR: path.join(folder, 'git') }
+  const inFolder = readingGit(cli, folder)
+  const git: Git = (args, env = {}, more = {}) => inFolder(args, { GIT_DIR: path.join(folder, 'git'), ...env }, more)
   const format = `--object-format=${commit.length === 64 ? 'sha256' : 'sha1'}`
-  must(await git(['init', '--quiet', '--bare', '--template=', format, 'git']), 'init')
+  must(await inFolder(['init', '--quiet', '--bare', '--template=', format, 'git']), 'init')
   await writeFile(
     path.join(folder, 'git', 'objects', 'info', 'alternates'),
     [borrowed, ...beside.objects].map(place => `${inQuotes(place)}\n`).join(''),
   )
   const refs = [[name, commit], ...beside.refs]
   const input = refs.map(([ref, oid]) => `update ${ref} ${oid}\n`).join('')
-  must(await git(['update-ref', '--stdin'], env, { input }), 'update-ref')
-  must(await git(['symbolic-ref', 'HEAD', name], env), 'symbolic-ref')
-  must(await git(['bundle', 'create', '--quiet', file, name, 'HEAD', ...beside.refs.keys()], env), 'bundle create')
-  return file
+  must(await git(['update-ref', '--stdin'], {}, { input }), 'update-ref')
+  must(await git(['symbolic-ref', 'HEAD', name]), 'symbolic-ref')
+  return git
 }
 
 /** gitrepository-layout(5), objects/info/alternates; a path in quotes as of C may hold any character. */
 const inQuotes = (text: string) => `"${text.replace(/["\\]/g, '\\$&').replaceAll('\n', '\\n')}"`
+
+/** Those of the commits that are here with their trees; of the others nothing can be left out. */
+async function commitsOf(git: Git, have: readonly string[]): Promise<string[]> {
+  if (have.length === 0) return []
+  const input = `${have.map(oid => `${oid}^{tree}`).join('\n')}\n`
+  const found = await git(['cat-file', '--batch-check=%(objecttype)'], {}, { input })
+  const types = found.stdout.split('\n')
+  return have.filter((_, at) => types[at] === 'tree')
+}
+
+/** Deltas that are there are taken as they are. Packs are read through small windows: git would map them whole. */
+const FRUGAL = ['core.packedGitWindowSize=1m', 'core.packedGitLimit=32m', 'pack.windowMemory=32m'].flatMap(setting => [
+  '-c',
+  setting,
+])
+
+/** Writes the bundle into a file, as git makes it. */
+function packing(git: Git, names: readonly string[], activity: Activity): Pack {
+  return async (file, signal) => {
+    activity.show('packing the repository')
+    const onStderr = (text: string) => {
+      const said = packingText(text)
+      if (said !== null) activity.show(said)
+    }
+    const args = [...FRUGAL, 'bundle', 'create', '--progress', '-', ...names]
+    must(await git(args, {}, { outputFile: file, onStderr, signal, ownGroup: true }), 'bundle create')
+  }
+}
+
+/** What git says last of how far it is (progress.c): `Writing objects:  42% (420/1000), 1.20 MiB | 2.00 MiB/s`. */
+export function packingText(said: string): string | null {
+  const [, phase = '', count = ''] = /.*(?:^|[\r\n])(\w+) objects: +(\d+%?)/s.exec(said) ?? []
+  if (phase === 'Writing') return `packing ${count.replace('%', ' %')}`
+  if (phase === 'Enumerating') return `packing: ${count} objects found`
+  return phase === '' ? null : `packing: ${count.replace('%', ' %')} of the objects looked at`
+}
 
 const ROUNDS_MAX = 10
 

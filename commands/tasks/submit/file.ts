@@ -25,7 +25,7 @@ export async function submitFile(
 ): Promise<void> {
   if (options.wait || options.follow) throw usage('--file does not wait; wait for what it prints', 'tdf wait @last')
   const lines = parseLines(await textOf(cli, file), file, options)
-  const take = repositories(cli)
+  const take = repositories(cli, format)
   const done: (TaskJson | PlannedTask)[] = []
   for (const line of lines) {
     try {
@@ -54,12 +54,12 @@ async function textOf(cli: Cli, file: string): Promise<string> {
 }
 
 /** Each repository is bundled once, however many lines want it. */
-function repositories(cli: Cli): (options: SubmitOptions) => Promise<Taken> {
+function repositories(cli: Cli, format: Format): (options: SubmitOptions) => Promise<Taken> {
   const taken = new Map<string, Promise<Taken>>()
   return options => {
     const { repo, ref, dirty, push, pr, remote, outputBranch } = options
     const key = JSON.stringify([repo, ref, dirty, push, pr, remote, outputBranch])
-    const known = taken.get(key) ?? takeRepository(cli, options)
+    const known = taken.get(key) ?? takeRepository(cli, options, format)
     taken.set(key, known)
     return known
   }

@@ -9,8 +9,9 @@ import { isRepositoryUrl, isSafeRef } from '../../../src/platform/git.ts'
 import type { SubmitBody } from '../../../src/protocol/submit.ts'
 import { quoted } from '../../cli/arguments.ts'
 import { withOptions } from '../../cli/ask.ts'
-import { type Cli, say } from '../../cli/cli.ts'
+import { type Cli, type Format, say } from '../../cli/cli.ts'
 import { branchName, clashingBranch, flatName, type Git, knownRemoteOf, readingGit, remoteOf } from '../../cli/git.ts'
+import { activityOf } from '../../cli/progress/activity.ts'
 import { completed, uploaded } from './bundle.ts'
 import { dirtyCommit } from './dirty.ts'
 import { policyOf, type RepositorySetup, setupIn } from './setup.ts'
@@ -38,7 +39,7 @@ export interface RepositoryOptions {
 }
 
 /** Throws NO_REPOSITORY, REF_UNKNOWN, REF_UNSAFE, REPOSITORY_SHALLOW, REPOSITORY_PARTIAL or REPOSITORY_UNREADABLE. */
-export async function takeRepository(cli: Cli, options: RepositoryOptions): Promise<Taken> {
+export async function takeRepository(cli: Cli, options: RepositoryOptions, format: Format): Promise<Taken> {
   const { repo = await defaultRepository(cli), ref } = options
   if (ref !== undefined && /^-|\p{Cc}/u.test(ref)) throw unsafe(ref)
   const local = repo.startsWith('file://') ? repo.slice('file://'.length) : path.resolve(cli.cwd, repo)
@@ -62,7 +63,7 @@ export async function takeRepository(cli: Cli, options: RepositoryOptions): Prom
   if (promisor !== null) await completed(cli, top, based, promisor)
   const beside = hasSubmodules ? await submodulesFor(cli, top, based) : NOTHING
   const [bundle, setup] = await Promise.all([
-    uploaded(cli, top, { commit: based, name, beside }),
+    uploaded(cli, top, { commit: based, name, beside }, activityOf(cli, format)),
     setupIn(git, top, based),
   ])
   const source = { kind: 'bundle' as const, url: top, ref: name, given, baseCommit: based, ...bundle }

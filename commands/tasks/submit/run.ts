@@ -56,7 +56,7 @@ async function prepared(
   options: SubmitOptions,
   asked: Pick<SubmitBody, 'prompt' | 'command' | 'timeoutMs'>,
 ): Promise<{ json: SubmitBody; setup: RepositorySetup | null }> {
-  const { repo, author, remote, setup } = await takeRepository(cli, options)
+  const { repo, author, remote, setup } = await takeRepository(cli, options, formatOf(command))
   if (!options.dryRun) await allowSetup(cli, command, setup, options)
   return { json: submitBody({ ...asked, repo, author, remote, options }), setup }
 }

@@ -1,4 +1,4 @@
-/** The bundle of a fetched commit, with its history and the tags on it: what workspaces are made from, as from an upload. */
+/** The bundle of a commit that is in the repository of its source, with its history: what workspaces are made from. */
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -12,16 +12,24 @@ import type { Engine } from '../../services.ts'
 import type { Repository } from '../repository.ts'
 import type { Fetched } from './fetch.ts'
 
+export interface Packed extends Fetched {
+  source: string
+  /** What it holds, by full name; left out: the commit under its name, with the tags on the way to it. */
+  refs?: ReadonlyMap<string, string>
+  /** Under which name a bundle of the same is looked for. */
+  key?: string
+}
+
 /** The bundle that is here already, or a new one. Throws REPOSITORY_UNREADABLE or TOO_LARGE. */
 export async function packCommit(
   { store, world, bundleFile }: Pick<Engine, 'store' | 'world' | 'bundleFile'>,
   repository: Repository,
-  { commit, ref }: Fetched,
+  { source, commit, ref, refs, key = ref }: Packed,
   call: { folder: string; timeoutMs: number; signal: AbortSignal },
 ): Promise<SourceFacts> {
-  const known = findBundle(store.sql, commit, ref)
+  const known = findBundle(store.sql, commit, key)
   const isHere = known !== undefined && existsSync(bundleFile(known.sha256))
-  const bundle = isHere ? known : { commit, ref, ...(await write()) }
+  const bundle = isHere ? known : { commit, ref: key, source, ...(await write()) }
   // Also of one that is here: it is used now, and is kept for it.
   await store.commit(() => addBundle(store.sql, bundle, world.clock.now()))
   return { commit, ref, sha256: bundle.sha256, bytes: bundle.bytes }
@@ -30,7 +38,7 @@ export async function packCommit(
     await mkdir(call.folder, { recursive: true, mode: 0o700 })
     const scratch = await mkdtemp(path.join(call.folder, 'source-'))
     try {
-      const file = await writeBundle(repository, { commit, ref, scratch }, call)
+      const file = await writeBundle(repository, { commit, ref, refs, scratch }, call)
       const { size: bytes } = await stat(file)
       if (bytes > BUNDLE_BYTES_MAX) {
         const message = `the repository has ${bytes} bytes, and a bundle may have ${BUNDLE_BYTES_MAX}: set fetch = "node" in [repositories]`
@@ -50,7 +58,12 @@ export async function packCommit(
 /** In a repository of its own that borrows the objects: there the names are those that a workspace knows. */
 async function writeBundle(
   repository: Repository,
-  { commit, ref, scratch }: { commit: string; ref: string; scratch: string },
+  {
+    commit,
+    ref,
+    refs,
+    scratch,
+  }: Pick<Packed, 'commit' | 'ref'> & { refs: Packed['refs'] | undefined; scratch: string },
   { timeoutMs, signal }: { timeoutMs: number; signal: AbortSignal },
 ): Promise<string> {
   const dir = path.join(scratch, 'git')
@@ -58,13 +71,15 @@ async function writeBundle(
   const run = async (args: readonly string[], options: Partial<GitOptions> = {}) =>
     gitOutput(`${args[0]}`, await git(args, { cwd: scratch, timeoutMs, signal, ...options }), unreadable)
   const format = '--format=create %(refname) %(objectname)'
-  const tags = await repository.must(['for-each-ref', `--merged=${commit}`, format, 'refs/tags'])
+  const names = refs
+    ? [...refs].map(([name, oid]) => `create ${name} ${oid}\n`).join('')
+    : `create ${ref} ${commit}\n${await repository.must(['for-each-ref', `--merged=${commit}`, format, 'refs/tags'])}`
   const env = { GIT_DIR: dir }
   const objects = commit.length === 64 ? 'sha256' : 'sha1'
   await run(['init', '--quiet', '--bare', '--template=', `--object-format=${objects}`, dir])
   await mkdir(path.join(dir, 'objects', 'info'), { recursive: true })
   await writeFile(path.join(dir, 'objects', 'info', 'alternates'), `${path.join(repository.dir, 'objects')}\n`)
-  await run(['update-ref', '--stdin'], { env, input: `create ${ref} ${commit}\n${tags}` })
+  await run(['update-ref', '--stdin'], { env, input: names })
   await run(['symbolic-ref', 'HEAD', ref], { env })
   await run(['bundle', 'create', '--quiet', file, '--all'], { env, ownGroup: true })
   return file

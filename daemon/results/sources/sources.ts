@@ -15,7 +15,7 @@ import { accessTo } from './access.ts'
 import { fetchCommit } from './fetch.ts'
 import { packCommit } from './pack.ts'
 
-export interface RunningSources extends Sources {
+export interface RunningSources extends Omit<Sources, 'whole' | 'keep'> {
   /** Ends every fetch with all that it started. */
   stop(): Promise<void>
 }
@@ -135,7 +135,8 @@ async function perform(engine: Engine, parts: SourcesParts, fetch: Fetch): Promi
     )
     const timeoutMs = Math.max(1, Math.ceil(leftMs()))
     onProgress('packing what a workspace needs')
-    const source = await packCommit(engine, repository, fetched, { folder: parts.folder, timeoutMs, signal })
+    const packed = { ...fetched, source: url }
+    const source = await packCommit(engine, repository, packed, { folder: parts.folder, timeoutMs, signal })
     const ms = Math.round(world.clock.mono() - startedAt)
     log.info({ ...about, commit: fetched.commit, isNew, bytes: source.bytes, ms }, 'repository fetched')
     return source

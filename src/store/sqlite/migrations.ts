@@ -209,4 +209,7 @@ export const MIGRATIONS: readonly string[] = [
   alter table attempts add column continued_key text;
   create unique index attempts_continued on attempts (task_id, continued_key) where continued_key is not null;
   `,
+  `
+  alter table bundles add column source text;
+  `,
 ]

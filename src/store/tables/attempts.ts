@@ -114,10 +114,11 @@ export function readLive(sql: Sql): (AttemptKey & { wakeAt: number })[] {
     .map(row => ({ id: String(row.task_id), attempt: Number(row.attempt), wakeAt: Number(row.wake_at) }))
 }
 
-/** The urls and folders that live attempts begin from. */
-export function liveSources(sql: Sql): string[] {
-  const query = `select distinct json_extract(t.spec, '$.repo.url') as url from attempts a
-    join tasks t on t.id = a.task_id where a.live = 1`
+/** The urls that live attempts begin from, and the folders of all tasks: what was uploaded cannot be had again. Looks through all. */
+export function neededSources(sql: Sql): string[] {
+  const query = `select distinct json_extract(t.spec, '$.repo.url') as url from tasks t
+    where json_extract(t.spec, '$.repo.kind') = 'bundle'
+      or exists (select 1 from attempts a where a.task_id = t.id and a.live = 1)`
   return sql.all(query).map(row => String(row.url))
 }
 

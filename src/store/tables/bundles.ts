@@ -6,12 +6,15 @@ export interface BundleRow {
   bytes: number
   commit: string
   ref: string
+  /** The url of the repository; null in rows of older versions. */
+  source: string | null
 }
 
 export function addBundle(sql: Sql, bundle: BundleRow, now: number): void {
-  const query = `insert into bundles (sha256, bytes, commit_id, ref, created_at, used_at) values (?, ?, ?, ?, ?, ?)
-    on conflict (sha256) do update set used_at = excluded.used_at`
-  sql.run(query, bundle.sha256, bundle.bytes, bundle.commit, bundle.ref, now, now)
+  const { sha256, bytes, commit, ref, source } = bundle
+  const query = `insert into bundles (sha256, bytes, commit_id, ref, source, created_at, used_at) values (?, ?, ?, ?, ?, ?, ?)
+    on conflict (sha256) do update set used_at = excluded.used_at, source = coalesce(excluded.source, source)`
+  sql.run(query, sha256, bytes, commit, ref, source, now, now)
 }
 
 export function readBundle(sql: Sql, sha256: string): BundleRow | undefined {
@@ -26,9 +29,28 @@ export function findBundle(sql: Sql, commit: string, ref: string): BundleRow | u
   return row && toBundle(row)
 }
 
+/** The bundle of a repository that came last. */
+export function newestBundle(sql: Sql, source: string): BundleRow | undefined {
+  const row = sql.one('select * from bundles where source = ? order by created_at desc limit 1', source)
+  return row && toBundle(row)
+}
+
+/** Where the repository of an upload is, as the tasks that were made from it say. */
+export function sourceOfBundle(sql: Sql, sha256: string): string | null {
+  const query = `select json_extract(spec, '$.repo.url') as url from tasks where json_extract(spec, '$.repo.sha256') = ? limit 1`
+  const row = sql.one(query, sha256)
+  return row ? String(row.url) : null
+}
+
 function toBundle(row: Row): BundleRow {
-  const { sha256, bytes, commit_id: commit, ref } = row
-  return { sha256: String(sha256), bytes: Number(bytes), commit: String(commit), ref: String(ref) }
+  const { sha256, bytes, commit_id: commit, ref, source } = row
+  return {
+    sha256: String(sha256),
+    bytes: Number(bytes),
+    commit: String(commit),
+    ref: String(ref),
+    source: source === null ? null : String(source),
+  }
 }
 
 /** Uploads that were not used since `before` and that no live attempt is made from. */

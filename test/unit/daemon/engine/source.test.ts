@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { TdfError } from '../../../../src/core/errors.ts'
 import type { SourceFacts } from '../../../../src/core/task.ts'
 import { readNodes } from '../../../../src/store/tables/nodes.ts'
+import { fakeSources } from '../../../fakes/results.ts'
 import { aConfig } from '../../../support/builders.ts'
 import { type Life, live, type Outside, outside } from '../../../support/daemon/sim-daemon.ts'
 
@@ -20,6 +21,7 @@ beforeEach(async () => {
   asked = 0
   left = []
   out.sources = {
+    ...fakeSources(),
     fetched() {
       asked += 1
       return source

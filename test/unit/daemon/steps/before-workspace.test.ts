@@ -4,6 +4,7 @@ import { workspaceCreation } from '../../../../daemon/steps/workspace.ts'
 import { TdfError } from '../../../../src/core/errors.ts'
 import type { NodeStatus } from '../../../../src/core/node.ts'
 import type { SourceFacts } from '../../../../src/core/task.ts'
+import { fakeSources } from '../../../fakes/results.ts'
 import { aPlacedTask, aSpec, aTask } from '../../../support/builders.ts'
 import { aNode, bench } from '../../../support/daemon/step-context.ts'
 
@@ -25,8 +26,7 @@ describe('node_selection', () => {
 describe('node_selection of a task whose repository the daemon fetches', () => {
   const task = aTask({ facts: { source: null } })
   const source = { commit: '1'.repeat(40), ref: 'refs/heads/main', sha256: 'b'.repeat(64), bytes: 1 }
-  const answering = (fetched: () => SourceFacts | null) =>
-    bench({ sources: { fetched, progress: () => null, leave: () => {} } }).ctx
+  const answering = (fetched: () => SourceFacts | null) => bench({ sources: { ...fakeSources(), fetched } }).ctx
   const failing = (code: 'SOURCE_DENIED' | 'SOURCE_UNAVAILABLE') =>
     answering(() => {
       throw new TdfError(code, 'no')
@@ -62,6 +62,23 @@ describe('node_selection of a task whose repository the daemon fetches', () => {
     const { ref, sha256, bytes } = source
     const origin = 'https://example.org/repo.git'
     expect(agent.workspaces.get('t1-1-1')?.body.source).toEqual({ kind: 'bundle', ref, sha256, bytes, origin })
+  })
+})
+
+describe('workspace_creation of a folder of which only what was new was uploaded', () => {
+  const packed = { commit: '1'.repeat(40), ref: 'refs/heads/main', sha256: 'b'.repeat(64), bytes: 1 }
+  const repo = { url: '/folder', ref: 'refs/heads/main', baseCommit: packed.commit, sha256: 'a'.repeat(64), bytes: 0 }
+  const spec = aSpec({ repo: { ...repo, kind: 'bundle' } })
+  const { ctx, agent } = bench({ sources: { ...fakeSources(), whole: async () => packed } })
+
+  it('packs the whole first, and hands the workspace that', async () => {
+    const task = aPlacedTask({ step: 'workspace_creation', spec })
+    const outcome = await workspaceCreation(ctx, task)
+    expect(outcome).toMatchObject({ kind: 'wait', ms: 0, facts: { source: packed } })
+    expect(agent.requests).toEqual([])
+    await workspaceCreation(ctx, { ...task, facts: { source: packed } })
+    const { commit: _, ...bundle } = packed
+    expect(agent.workspaces.get('t1-1-1')?.body.source).toEqual({ kind: 'bundle', ...bundle })
   })
 })
 

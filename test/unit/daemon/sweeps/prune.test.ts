@@ -34,7 +34,7 @@ function left(folder: string, name: string, ageMs: number, isFolder = false): st
   utimesSync(file, at, at)
   return file
 }
-const none = { events: 0, signals: 0, failures: 3, bundles: 0, files: 0, packs: 0, sources: 0, logs: 0 }
+const none = { events: 0, signals: 0, failures: 3, bundles: 0, files: 0, uploads: 0, packs: 0, sources: 0, logs: 0 }
 
 it('nothing goes where nothing is too old, and folders that are not there are no fault', async () => {
   expect(await sweep()).toEqual(none)
@@ -57,7 +57,7 @@ it('downloads that were left for an hour go, logs when their time is over', asyn
 it('an upload goes a week after it was last used, its row before its file', async () => {
   const { engine } = all.life
   const put = (sha256: string, ageMs: number) => {
-    addBundle(engine.store.sql, { sha256, bytes: 1, commit: 'c', ref: 'r' }, now() - ageMs)
+    addBundle(engine.store.sql, { sha256, bytes: 1, commit: 'c', ref: 'r', source: null }, now() - ageMs)
     writeFileSync(engine.bundleFile(sha256), 'x')
   }
   put('young', 7 * DAY - MIN)
@@ -65,6 +65,19 @@ it('an upload goes a week after it was last used, its row before its file', asyn
   expect(await sweep()).toEqual({ ...none, bundles: 1 })
   expect(['young', 'old'].map(sha => existsSync(engine.bundleFile(sha)))).toEqual([true, false])
   expect(['young', 'old'].map(sha => readBundle(engine.store.sql, sha)?.bytes)).toEqual([1, undefined])
+})
+
+it('an upload stays while the repository of its source does not hold it', async () => {
+  const { engine } = all.life
+  const asked: unknown[] = []
+  engine.sources.keep = async bundle => asked.push(bundle) > 1
+  const bundle = { sha256: 'old', bytes: 1, commit: 'c', ref: 'r', source: '/folder' }
+  addBundle(engine.store.sql, bundle, now() - 8 * DAY)
+  writeFileSync(engine.bundleFile('old'), 'x')
+  expect(await sweep()).toEqual(none)
+  expect([existsSync(engine.bundleFile('old')), readBundle(engine.store.sql, 'old')]).toEqual([true, bundle])
+  expect(await sweep()).toEqual({ ...none, bundles: 1 })
+  expect([existsSync(engine.bundleFile('old')), asked]).toEqual([false, [bundle, bundle]])
 })
 
 it('the bundle of a resumed attempt stays as long as the attempt is not over', async () => {
@@ -79,8 +92,8 @@ it('the bundle of a resumed attempt stays as long as the attempt is not over', a
 it('what is here of a source goes after 30 days without a task, but not while one is live', async () => {
   await all.submit({}, { hangs: true, busy: true })
   const wishes: unknown[] = []
-  all.life.engine.results.removeUnused = async (...wish) => {
-    wishes.push(wish)
+  all.life.engine.results.removeUnused = async (before, needed) => {
+    wishes.push([before, needed()])
     return 2
   }
   expect(await sweep()).toMatchObject({ sources: 2 })

@@ -19,7 +19,7 @@ async function old(source: string, ref: string | null, length = 40): Promise<str
   return dir
 }
 const age = (dir: string) => utimesSync(path.join(dir, 'tdf-used'), AGO / 1_000, AGO / 1_000)
-const remove = (...needed: string[]) => scene.results.removeUnused(BEFORE, needed)
+const remove = (...needed: string[]) => scene.results.removeUnused(BEFORE, () => needed)
 
 it('one without a result goes, and is made anew for the next task', async () => {
   const [dir, long] = [await old('https://a', null), await old('https://b', null, 64)]
@@ -36,6 +36,9 @@ it('one that was used meanwhile stays, and one of which a task waits for its tur
   await old('https://c', null, 64)
   await scene.results.open('https://a')
   expect(await remove('https://b', 'https://c')).toBe(0)
+  // It counts as used from then on.
+  expect(await remove('https://c')).toBe(0)
+  age(dir)
   expect(await remove('https://c')).toBe(1)
   expect(existsSync(dir)).toBe(false)
 })

@@ -1,11 +1,13 @@
 /** What stands beside tasks: signals, mail that is to leave, pushes, uploads, cleanups, limits and tokens. */
 import { describe, expect, it } from 'vitest'
-import { insertAttempt, readAttempt, updateAttempt } from '../../../../../src/store/tables/attempts.ts'
+import { insertAttempt, neededSources, readAttempt, updateAttempt } from '../../../../../src/store/tables/attempts.ts'
 import {
   addBundle,
   findBundle,
   forgetBundle,
+  newestBundle,
   readBundle,
+  sourceOfBundle,
   staleBundles,
 } from '../../../../../src/store/tables/bundles.ts'
 import {
@@ -138,7 +140,7 @@ describe('a push', () => {
 })
 
 describe('an upload', () => {
-  const bundle = { sha256: 'f'.repeat(64), bytes: 12, commit: 'c1', ref: 'refs/heads/main' }
+  const bundle = { sha256: 'f'.repeat(64), bytes: 12, commit: 'c1', ref: 'refs/heads/main', source: null }
 
   it('is found by its hash, and by commit and ref; it is stale when nothing live is made from it', () => {
     addBundle(sql(), bundle, 5)
@@ -147,13 +149,26 @@ describe('an upload', () => {
     expect([staleBundles(sql(), 5), staleBundles(sql(), 6)]).toEqual([[], [bundle]])
     addBundle(sql(), bundle, 8)
     expect(staleBundles(sql(), 8)).toEqual([])
-    const { commit: baseCommit, ...same } = bundle
+    const { commit: baseCommit, source: _, ...same } = bundle
     addTask(aSpec({ repo: { kind: 'bundle', url: '/r', baseCommit, ...same } }))
     expect(staleBundles(sql(), 99)).toEqual([])
     endTask()
     expect(staleBundles(sql(), 99)).toEqual([bundle])
+    // It may be tried again: what it began from is not had elsewhere.
+    expect([sourceOfBundle(sql(), bundle.sha256), sourceOfBundle(sql(), 'e')]).toEqual(['/r', null])
+    expect(neededSources(sql())).toEqual(['/r'])
     forgetBundle(sql(), bundle.sha256)
     expect(readBundle(sql(), bundle.sha256)).toBeUndefined()
+  })
+
+  it('has a source once that is known, whose newest one is found', () => {
+    addBundle(sql(), bundle, 5)
+    const later = { ...bundle, sha256: 'e'.repeat(64), source: '/r' }
+    addBundle(sql(), later, 6)
+    addBundle(sql(), { ...bundle, source: '/r' }, 7)
+    addBundle(sql(), bundle, 8)
+    expect(readBundle(sql(), bundle.sha256)?.source).toBe('/r')
+    expect([newestBundle(sql(), '/r'), newestBundle(sql(), '/s')]).toEqual([later, undefined])
   })
 })
 
