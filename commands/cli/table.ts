@@ -175,7 +175,7 @@ export function pairs(rows: readonly (readonly [string, string | null | undefine
   const filled = rows.flatMap(([name, value]) => (value ? [[name, value] as const] : []))
   const width = Math.max(...filled.map(([name]) => name.length)) + 2
   return filled
-    .map(([name, value]) => `${name.padEnd(width)}${value.replaceAll('\n', `\n${' '.repeat(width)}`)}\n`)
+    .map(([name, value]) => `${name.padEnd(width)}${value.replace(/\n(?=[^\n])/g, `\n${' '.repeat(width)}`)}\n`)
     .join('')
 }
 

@@ -8,6 +8,7 @@ import type { ErrorRowJson, EventJson, TaskJson } from '../../src/protocol/contr
 import { eventText } from '../../src/text/events.ts'
 import { cardText, failureCard, failureOf } from '../../src/text/failure.ts'
 import { oneLine } from '../../src/text/sanitize.ts'
+import { localTime } from '../../src/text/times.ts'
 import { type Cli, durationOf, formatOf, print, printJson, type Shape, say, shapeOf, usage } from '../cli/cli.ts'
 import { type Column, printParts } from '../cli/table.ts'
 import { attemptOf } from '../results/taken.ts'
@@ -94,7 +95,10 @@ export async function followEvents(cli: Cli, after: number | 'now', shape?: Shap
       if (streamed.kind !== 'event') continue
       const { event } = streamed
       if (isText)
-        print(cli, `${event.at}  ${event.taskId ?? event.nodeName ?? '-'}  ${event.type}  ${eventText(event)}`)
+        print(
+          cli,
+          `${localTime(event.at)}  ${event.taskId ?? event.nodeName ?? '-'}  ${event.type}  ${eventText(event)}`,
+        )
       else if (shape?.format === 'id') print(cli, String(event.seq))
       else printJson(cli, event)
     }
@@ -114,7 +118,7 @@ export async function errors(cli: Cli, task: string | undefined, command: Comman
 const eventColumns = (now: number): readonly Column<EventJson>[] => [
   { title: 'SEQ', of: ({ seq }) => String(seq) },
   { title: 'AGO', of: ({ at }) => since(at, now) },
-  { title: 'TIME', of: ({ at }) => at, wide: true },
+  { title: 'TIME', of: ({ at }) => localTime(at), wide: true },
   { title: 'ABOUT', of: ({ taskId, nodeName }) => oneLine(taskId ?? nodeName ?? '-') },
   { title: 'TYPE', of: ({ type }) => oneLine(type), spare: true },
   { title: 'WHAT', of: eventText, flexible: true },
@@ -122,7 +126,7 @@ const eventColumns = (now: number): readonly Column<EventJson>[] => [
 
 const errorColumns = (now: number): readonly Column<ErrorRowJson>[] => [
   { title: 'AGO', of: ({ at }) => since(at, now) },
-  { title: 'TIME', of: ({ at }) => at, wide: true },
+  { title: 'TIME', of: ({ at }) => localTime(at), wide: true },
   { title: 'LEVEL', of: ({ level }) => level, spare: true },
   { title: 'TASK', of: ({ taskId }) => taskId ?? '-' },
   { title: 'STEP', of: ({ step }) => step ?? '-', spare: true },

@@ -73,8 +73,8 @@ const MAY_IMPORT: Arrow[] = [
         'src/platform/',
         // What programs of the repository print goes into messages that end up on a terminal.
         'src/text/sanitize.ts',
-        // And what git tells of a clone is told on.
-        'src/text/progress/git.ts',
+        // And how far a clone or an upload is, is told on.
+        'src/text/progress/how-far.ts',
         'src/clients/growing-buffer.ts',
       ],
       // The repository's own .tdf.toml is read where it runs, as it was where it was allowed.

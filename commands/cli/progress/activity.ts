@@ -51,14 +51,4 @@ export function activityOf(cli: Cli, format: Format): Activity {
   }
 }
 
-const UNITS = ['B', 'kB', 'MB', 'GB', 'TB']
-
-/** `61 of 130 MB (47 %)`; `61 MB` while nobody knows how many there will be. */
-export function amountText(doneBytes: number, totalBytes: number | null): string {
-  const largest = totalBytes ?? doneBytes
-  const power = Math.min(Math.floor(Math.log10(Math.max(largest, 1)) / 3), UNITS.length - 1)
-  const inUnits = (bytes: number) => (bytes / 1000 ** power).toFixed(largest / 1000 ** power < 10 && power > 0 ? 1 : 0)
-  if (totalBytes === null) return `${inUnits(doneBytes)} ${UNITS[power]}`
-  const percent = totalBytes === 0 ? 100 : Math.floor((doneBytes / totalBytes) * 100)
-  return `${inUnits(doneBytes)} of ${inUnits(totalBytes)} ${UNITS[power]} (${percent} %)`
-}
+export { amountText } from '../../../src/text/progress/how-far.ts'

@@ -1,4 +1,4 @@
-/** What goes on for a task right now and is on no row: a fetch of the daemon, a build on the node. Asked when a person asks. */
+/** What goes on for a task right now and is on no row: a fetch of the daemon, an upload to a node and a build there. Asked when a person asks. */
 import type { Task } from '../../../src/core/task.ts'
 import { readNode } from '../../../src/store/tables/nodes.ts'
 import type { Engine } from '../../services.ts'
@@ -10,7 +10,8 @@ const ASK_MS = 2_000
 export async function progressOf(engine: Engine, task: Task, signal: AbortSignal): Promise<string | null> {
   const { step, workspaceId, nodeName } = task
   if (step === 'node_selection') return engine.sources.progress(task)
-  if (step !== 'workspace_ready' || workspaceId === null || nodeName === null) return null
+  const isBuilding = step === 'workspace_creation' || step === 'workspace_ready'
+  if (!isBuilding || workspaceId === null || nodeName === null) return null
   const node = readNode(engine.store.sql, nodeName)
   if (!node) return null
   try {

@@ -8,7 +8,7 @@ import { type GitOptions, git, isPassingFailure } from '../../../platform/git.ts
 import type { RunResult } from '../../../platform/run.ts'
 import { sleep } from '../../../platform/world.ts'
 import type { WorkspaceSource } from '../../../protocol/workspace-source.ts'
-import { gitProgress, withoutProgress } from '../../../text/progress/git.ts'
+import { gitProgress, withoutProgress } from '../../../text/progress/how-far.ts'
 import type { BuildContext } from '../../agent.ts'
 import { removeTree } from '../../state/remove-tree.ts'
 import { printable } from '../report.ts'

@@ -5,6 +5,7 @@ import { open } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { makeFolder, moveDurable, syncPath } from '../../../platform/files.ts'
+import { amountText } from '../../../text/progress/how-far.ts'
 import type { Agent } from '../../agent.ts'
 import { Refusal } from '../../errors.ts'
 import { beginBuild } from '../build.ts'
@@ -43,7 +44,10 @@ export async function receiveBundle(
   makeFolder(scratchFolder(workspace))
   const path = join(scratchFolder(workspace), `upload-${agent.world.random.bytes(6).toString('hex')}`)
   try {
-    const digest = await store(agent, path, body, bytes, signal, tooLarge)
+    const onBytes = (received: number) => {
+      workspace.doing = `receiving ${amountText(received, bytes)}`
+    }
+    const digest = await store(agent, { path, body, bytesMax: bytes, signal, tooLarge, onBytes })
     if (digest !== sha256) throw new Refusal('conflict', `the bundle's sha256 is ${digest}`)
     if (workspace.deleted) throw new Refusal('not_found', `workspace ${workspace.id} was deleted`)
     refuseWhenOver(workspace)
@@ -67,14 +71,16 @@ function refuseWhenOver(workspace: Workspace): void {
   throw new Refusal('conflict', `workspace ${workspace.id} is ${status}`)
 }
 
-async function store(
-  agent: Agent,
-  path: string,
-  body: IncomingMessage,
-  bytesMax: number,
-  signal: AbortSignal,
-  tooLarge: Refusal,
-): Promise<string> {
+interface Upload {
+  path: string
+  body: IncomingMessage
+  bytesMax: number
+  signal: AbortSignal
+  tooLarge: Refusal
+  onBytes(received: number): void
+}
+
+async function store(agent: Agent, { path, body, bytesMax, signal, tooLarge, onBytes }: Upload): Promise<string> {
   const { clock } = agent.world
   const hash = createHash('sha256')
   const file = await open(path, 'wx', 0o600)
@@ -89,6 +95,7 @@ async function store(
       cancelSilence = clock.timer(SILENCE_MS, giveUp)
       size += chunk.length
       if (size > bytesMax) throw tooLarge
+      onBytes(size)
       hash.update(chunk)
       await file.writeFile(chunk)
     }

@@ -106,6 +106,10 @@ describe('a bundle', () => {
     const { body, bytes, put } = bundle()
     await agent.post('/workspaces', body)
     expect((await put(Buffer.concat([bytes.subarray(0, -1), Buffer.from('x')]))).status).toBe(409)
+    // How much of it has come is told until the next thing is done.
+    expect((await agent.get(`/workspaces/${body.workspaceId}`)).json.doing).toMatch(
+      /^receiving \d+ of \d+ B \(100 %\)$/,
+    )
     expect((await put(bytes)).status).toBe(204)
     await eventually('it is ready', async () => (await statusOf(agent, body.workspaceId)) === 'ready')
   })

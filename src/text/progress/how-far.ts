@@ -1,4 +1,4 @@
-/** What git tells of its progress on stderr, in short, and what it says without that. Pure. */
+/** How far something is, in short: amounts of bytes, and what git tells of its progress on stderr. Imports nothing. */
 
 /** `Receiving objects:  45% (123/270), 12.00 MiB | 3.00 MiB/s`, also behind `remote: `, as git 2.20 to 2.50 write it. */
 const PROGRESS =
@@ -28,3 +28,15 @@ export const withoutProgress = (said: string): string =>
     .split('\n')
     .filter(line => !line.split('\r').some(part => TOLD.test(part)))
     .join('\n')
+
+const UNITS = ['B', 'kB', 'MB', 'GB', 'TB']
+
+/** `61 of 130 MB (47 %)`; `61 MB` while nobody knows how many there will be. */
+export function amountText(doneBytes: number, totalBytes: number | null): string {
+  const largest = totalBytes ?? doneBytes
+  const power = Math.min(Math.floor(Math.log10(Math.max(largest, 1)) / 3), UNITS.length - 1)
+  const inUnits = (bytes: number) => (bytes / 1000 ** power).toFixed(largest / 1000 ** power < 10 && power > 0 ? 1 : 0)
+  if (totalBytes === null) return `${inUnits(doneBytes)} ${UNITS[power]}`
+  const percent = totalBytes === 0 ? 100 : Math.floor((doneBytes / totalBytes) * 100)
+  return `${inUnits(doneBytes)} of ${inUnits(totalBytes)} ${UNITS[power]} (${percent} %)`
+}

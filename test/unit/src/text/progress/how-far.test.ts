@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { gitProgress, withoutProgress } from '../../../../../src/text/progress/git.ts'
+import { gitProgress, withoutProgress } from '../../../../../src/text/progress/how-far.ts'
 
 /** As git 2.39 writes it. */
 const SAID = [
