@@ -16,6 +16,8 @@ export interface GitOptions {
   timeoutMs?: number
   outputBytesMax?: number
   outputFile?: string
+  /** As in `RunOptions`. */
+  appends?: boolean
   encoding?: 'utf8' | 'latin1'
   umask?: number
   signal?: AbortSignal
@@ -96,6 +98,7 @@ export function git(args: readonly string[], options: GitOptions): Promise<RunRe
     timeoutMs: options.timeoutMs ?? GIT_TIMEOUT_MS,
     ...(options.input === undefined ? {} : { input: options.input }),
     ...(options.outputFile === undefined ? {} : { outputFile: options.outputFile }),
+    ...(options.appends === undefined ? {} : { appends: options.appends }),
     ...(options.outputBytesMax === undefined ? {} : { outputBytesMax: options.outputBytesMax }),
     ...(options.encoding === undefined ? {} : { encoding: options.encoding }),
     ...(options.umask === undefined ? {} : { umask: options.umask }),

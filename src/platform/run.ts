@@ -14,6 +14,8 @@ export interface RunOptions {
   outputBytesMax?: number
   /** Sends stdout into this file, byte for byte, instead of into the result. */
   outputFile?: string
+  /** What that file has already stays. */
+  appends?: boolean
   /** How the output becomes a string; latin1 keeps every byte, for names that are not UTF-8. */
   encoding?: 'utf8' | 'latin1'
   /** umask(2) of the program; ours without one. */
@@ -81,7 +83,9 @@ function settings(options: RunOptions) {
     maxBuffer: options.outputBytesMax ?? 16 * 1024 * 1024,
     encoding: options.encoding ?? 'utf8',
     ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
-    ...(options.outputFile === undefined ? {} : { stdout: { file: options.outputFile }, buffer: { stdout: false } }),
+    ...(options.outputFile === undefined
+      ? {}
+      : { stdout: { file: options.outputFile, append: options.appends === true }, buffer: { stdout: false } }),
     ...(options.signal ? { cancelSignal: options.signal } : {}),
     ...(options.ownGroup ? { detached: true, killSignal: 'SIGKILL' as const } : {}),
   }

@@ -1,6 +1,7 @@
 /** The commits that tdf itself makes. Fixed in every part, so that the same tree gives the same id. */
-import { realpathSync } from 'node:fs'
+import { createReadStream, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { z } from 'zod'
 import type { Slot } from '../isolation/slot.ts'
 import { ABOUT, CONVERSATION, conversationFolder } from '../sessions/adapters/conversations.ts'
@@ -8,69 +9,83 @@ import { listSessions, outputPath, readSession, SETUP, sessionFolder } from '../
 import { readJson } from '../state/durable.ts'
 import { identityOf, withTrailer } from '../workspaces/checkout.ts'
 import { builtIgnoredPath, type Workspace } from '../workspaces/workspace.ts'
-import { type BytePath, indexEntries, split } from './listing.ts'
-import {
-  gitlinksOf,
-  isClean,
-  type LeaveOut,
-  leaveRefused,
-  REPOSITORIES_MAX,
-  type ScanContext,
-  scanTree,
-  type TreeScan,
-} from './scan.ts'
+import { type BytePath, type KnownIndex, logRef, sessionRef, split } from './listing.ts'
+import { isClean, type LeaveOut, leaveRefused, placesOf, type ScanContext, scanTree, type TreeScan } from './scan.ts'
 import { fitInto, leaveIgnored, leaveStray, nameFiltered, oddities } from './select.ts'
 import { type GitFolder, statOf } from './untrusted.ts'
 import type { View } from './view.ts'
 
-async function commitTree(view: View, workspace: Workspace, tree: string, parent: string | null): Promise<string> {
+/** A commit that is to be made. */
+interface Draft {
+  message: string
+  parent: string | null
+  /** All that it holds, or else `files`. */
+  tree?: string
+  files: readonly { path: string; source: string }[]
+}
+
+function draftOfTree(workspace: Workspace, tree: string, parent: string | null): Draft {
   const { taskId, attempt, trailer } = workspace.record.request
   const message = `Work of task ${taskId} that was not committed\n\nSaved by tdf at the end of attempt ${attempt}.\n`
-  return commit(view, workspace, tree, parent, withTrailer(message, trailer))
+  return { message: withTrailer(message, trailer), parent, tree, files: [] }
 }
 
-/** A commit of its own whose tree holds `<session>/output.log`; null when there is no output. */
-export async function commitLogs(view: View, workspace: Workspace): Promise<string | null> {
+/** The output and the conversation of a workspace, each a commit of its own, by the ref that it gets; none of a session that runs. */
+export function draftsOfTalk(salvage: { workspace: Workspace; ref: string; isLive: boolean }): Map<string, Draft> {
+  const { workspace, ref, isLive } = salvage
+  const found: [string, Draft['files'], string][] = [
+    [logRef(ref), logsOf(workspace), 'Output'],
+    [sessionRef(ref), conversationOf(workspace), 'Conversation'],
+  ]
+  const drafts = found.flatMap(([name, files, what]): [string, Draft][] => {
+    const message = `${what} of task ${workspace.record.request.taskId}\n`
+    return isLive || files.length === 0 ? [] : [[name, { message, parent: null, files }]]
+  })
+  return new Map(drafts)
+}
+
+/** `<session>/output.log` of each. */
+function logsOf(workspace: Workspace): Draft['files'] {
   const sessions = [readSession(sessionFolder(workspace, SETUP)), ...listSessions(workspace)]
-  const lines: string[] = []
-  for (const session of sessions) {
-    if (!session || !statOf(outputPath(session.folder))?.isFile()) continue
-    const log = (await view.must(['hash-object', '-w', '--no-filters', '--', outputPath(session.folder)])).trim()
-    const folder = (await view.must(['mktree'], { input: `100644 blob ${log}\toutput.log\n` })).trim()
-    lines.push(`040000 tree ${folder}\t${session.request.sessionId}\n`)
-  }
-  if (lines.length === 0) return null
-  const tree = (await view.must(['mktree'], { input: lines.join('') })).trim()
-  return commit(view, workspace, tree, null, `Output of task ${workspace.record.request.taskId}\n`)
+  return sessions.flatMap(session => {
+    const source = session && outputPath(session.folder)
+    return source && statOf(source)?.isFile() ? [{ path: `${session.request.sessionId}/output.log`, source }] : []
+  })
 }
 
-/** A commit of its own with the conversation of the newest session that left one; null when none did. */
-export async function commitConversation(view: View, workspace: Workspace): Promise<string | null> {
+/** Of the newest session that left one. */
+function conversationOf(workspace: Workspace): Draft['files'] {
   const folders = listSessions(workspace).map(({ folder }) => conversationFolder(folder))
   const folder = folders.findLast(folder => statOf(join(folder, ABOUT))?.isFile())
-  if (folder === undefined) return null
-  const lines: string[] = []
-  for (const name of [ABOUT, CONVERSATION]) {
-    const blob = (await view.must(['hash-object', '-w', '--no-filters', '--', join(folder, name)])).trim()
-    lines.push(`100644 blob ${blob}\t${name}\n`)
-  }
-  const tree = (await view.must(['mktree'], { input: lines.join('') })).trim()
-  return commit(view, workspace, tree, null, `Conversation of task ${workspace.record.request.taskId}\n`)
+  return folder === undefined ? [] : [ABOUT, CONVERSATION].map(path => ({ path, source: join(folder, path) }))
 }
 
-async function commit(view: View, workspace: Workspace, tree: string, parent: string | null, message: string) {
+/** Answers the id of each. */
+export async function writeCommits(view: View, workspace: Workspace, drafts: readonly Draft[]): Promise<string[]> {
+  if (drafts.length === 0) return []
+  const input = Readable.from(commands(workspace, drafts))
+  const made = await view.must(['fast-import', '--quiet', '--force', '--done', '--date-format=raw'], { input })
+  return made.split('\n').filter(line => line !== '')
+}
+
+/** As git-fast-import(1) reads them. */
+async function* commands(workspace: Workspace, drafts: readonly Draft[]): AsyncGenerator<string | Buffer> {
   const { name, email } = identityOf(workspace.record.request.author)
-  const date = `@${Math.floor(endedAtMs(workspace) / 1000)} +0000`
-  const env = {
-    GIT_AUTHOR_NAME: name,
-    GIT_AUTHOR_EMAIL: email,
-    GIT_AUTHOR_DATE: date,
-    GIT_COMMITTER_NAME: name,
-    GIT_COMMITTER_EMAIL: email,
-    GIT_COMMITTER_DATE: date,
+  const who = `${name} <${email}> ${Math.floor(endedAtMs(workspace) / 1000)} +0000`
+  for (const [at, { message, parent, tree, files }] of drafts.entries()) {
+    yield `commit refs/tip/${at}\nmark :${at + 1}\nauthor ${who}\ncommitter ${who}\n`
+    yield `data ${Buffer.byteLength(message)}\n${message}\n`
+    if (parent !== null) yield `from ${parent}\n`
+    if (tree !== undefined) yield `M 040000 ${tree} ""\n`
+    for (const { path, source } of files) {
+      const { size } = statSync(source)
+      yield `M 100644 inline ${path}\ndata ${size}\n`
+      if (size > 0) yield* createReadStream(source, { end: size - 1 })
+      yield '\n'
+    }
+    yield `get-mark :${at + 1}\n`
   }
-  const parents = parent === null ? [] : ['-p', parent]
-  return (await view.must(['commit-tree', tree, ...parents, '-F', '-'], { env, input: latin1(message) })).trim()
+  yield 'done\n'
 }
 
 /** When the newest session ended; before any did, when the workspace was made. */
@@ -78,10 +93,6 @@ function endedAtMs(workspace: Workspace): number {
   const ends = listSessions(workspace).map(session => Date.parse(session.exit?.endedAt ?? ''))
   const last = Math.max(...ends.filter(end => Number.isFinite(end)))
   return Number.isFinite(last) ? last : Date.parse(workspace.record.createdAt)
-}
-
-function latin1(text: string): string {
-  return Buffer.from(text).toString('latin1')
 }
 
 /** A scanned tree as a git tree. git reads the files itself, so modes, links and line endings are as it has them. */
@@ -92,14 +103,31 @@ const BATCH_MAX = 20_000
 async function writeTree(context: ScanContext, scan: TreeScan): Promise<string> {
   const { view } = context
   const { tree, index } = scan
-  await remove(context, scan, [...scan.removed, ...scan.embedded.map(embedded => embedded.path)])
   const paths = scan.files.map(file => file.path)
-  for (let at = 0; at < paths.length; at += BATCH_MAX) await add(context, scan, paths.slice(at, at + BATCH_MAX))
+  if (!(await takeAtOnce(context, scan, paths))) {
+    await remove(context, scan, scan.removed)
+    for (let at = 0; at < paths.length; at += BATCH_MAX) await add(context, scan, paths.slice(at, at + BATCH_MAX))
+    // git passes over names that it does not allow, such as "git~1", without an error.
+    const taken = new Set(split(await view.must(['ls-files', '-z'], { tree, index })))
+    for (const path of paths) if (!taken.has(path)) leaveRefused(context, scan, path)
+  }
+  await remove(
+    context,
+    scan,
+    scan.embedded.map(embedded => embedded.path),
+  )
   for (const embedded of scan.embedded) await graft(context, scan, embedded.path, embedded.scan)
-  // git passes over names that it does not allow, such as "git~1", without an error.
-  const taken = new Set((await indexEntries(view, { tree, index })).map(entry => entry.path))
-  for (const path of paths) if (!taken.has(path)) leaveRefused(context, scan, path)
   return (await view.must(['write-tree'], { index })).trim()
+}
+
+/** False when git did not take each of them: it names those that it did. */
+async function takeAtOnce({ view }: ScanContext, scan: TreeScan, paths: readonly BytePath[]): Promise<boolean> {
+  const all = [...scan.removed, ...paths]
+  if (all.length === 0) return true
+  if (all.length > BATCH_MAX) return false
+  const flags = ['--add', '--remove', '--replace', '--verbose', '-z', '--stdin']
+  const taken = await view.run(['update-index', ...flags], { ...at(scan), input: list(all) })
+  return taken.exitCode === 0 && taken.stdout === all.map(path => `add '${path}'\n`).join('')
 }
 
 async function remove(context: ScanContext, scan: TreeScan, paths: readonly BytePath[]): Promise<void> {
@@ -153,6 +181,8 @@ export interface FilesSaving {
   slot: Slot | null
   /** How many bytes may still be taken along. */
   bytesLeft: number
+  /** Of the main work tree, as it was built. */
+  known: KnownIndex | null
 }
 
 interface Files {
@@ -163,46 +193,43 @@ interface Files {
   folder?: GitFolder
 }
 
-/** The commit that holds the files of a tree: `start` itself when they are as it has them. */
-export async function commitFiles(saving: FilesSaving, { tree, start, within, folder }: Files): Promise<string> {
-  const { workspace, baseCommit, view, linkedPaths } = saving
+/**
+ * The commit that holds the files of a tree: `start` itself when they are as it has them. `more` are made in the same call
+ * of git, and come behind it.
+ */
+export async function commitFiles(
+  saving: FilesSaving,
+  { tree, start, within, folder }: Files,
+  more: readonly Draft[] = [],
+): Promise<[commit: string, ...more: string[]]> {
+  const { workspace, view } = saving
   const own: Parameters<LeaveOut>[] = []
   const leaveOut: LeaveOut = (path, kind, about) => own.push([within + path, kind, about])
   const { closed, repositories } = await oddities(view, tree, leaveOut, saving.slot)
-  const isAt = (path: Buffer, test: (linked: Buffer, real: Buffer) => boolean) => {
-    if (linkedPaths.length === 0) return false
-    const real = realOf(path)
-    return real !== null && linkedPaths.some(linked => test(linked, real))
-  }
-  const context: ScanContext = {
-    ...{ view, leaveOut, closed },
-    baseGitlinks: start === null ? new Map() : await gitlinksOf(view, baseCommit).catch(() => new Map()),
-    isLinked: path => isAt(path, (linked, real) => linked.equals(real)),
-    holdsLinked: path => isAt(path, (linked, real) => linked.subarray(0, real.length).equals(real)),
-    budget: { repositories: REPOSITORIES_MAX },
-  }
+  const known = within === '' ? saving.known : null
+  const context: ScanContext = { ...placesOf(saving, start), view, leaveOut, closed, known }
   const scan = await scanTree(context, tree, '', start, folder)
-  leaveStray(context, scan, repositories)
-  await leaveIgnored(context, scan, new Set(readJson(builtIgnoredPath(workspace), z.array(z.string())) ?? []))
+  await leaveStray(context, scan, repositories)
+  leaveIgnored(context, scan, new Set(readJson(builtIgnoredPath(workspace), z.array(z.string())) ?? []))
   const bytesLeft = fitInto(scan, saving.bytesLeft, leaveOut)
   await nameFiltered(context, scan)
-  let commit = start
+  const drafts = [...more]
   if (!isClean(scan) || start === null) {
     const written = await writeTree(context, scan)
-    const before = start === null ? null : (await view.must(['rev-parse', `${start}^{tree}`])).trim()
-    if (written !== before) commit = await commitTree(view, workspace, written, start)
+    const before = start === null ? null : await treeOf(view, start)
+    if (written !== before) drafts.unshift(draftOfTree(workspace, written, start))
   }
-  if (commit === null) throw new Error('nothing to save')
+  const made = await writeCommits(view, workspace, drafts)
+  const [commit, ...others] = drafts.length > more.length ? made : [start, ...made]
+  if (!commit) throw new Error('nothing to save')
   // Only now: on another start it is all looked at again.
   for (const args of own) saving.leaveOut(...args)
   saving.bytesLeft = bytesLeft
-  return commit
+  return [commit, ...others.flatMap(oid => oid ?? [])]
 }
 
-function realOf(path: Buffer): Buffer | null {
-  try {
-    return realpathSync(path, 'buffer')
-  } catch {
-    return null
-  }
+/** Throws when it is not there. */
+export async function treeOf(view: View, commit: string): Promise<string> {
+  const answer = await view.must(['rev-parse', '--verify', '--end-of-options', `${commit}^{tree}`])
+  return answer.trim()
 }

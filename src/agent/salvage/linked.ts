@@ -1,8 +1,21 @@
-/** Work trees that the agent linked to its repository (git-worktree(1)), wherever they lie. */
-import { chmodSync } from 'node:fs'
+/** What lies in a workspace, and the work trees that the agent linked to its repository (git-worktree(1)), wherever they lie. */
+import { chmodSync, existsSync, realpathSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
-import { type AgentHead, type AgentRefs, linkedFolders, readAgentHead } from './agent-refs.ts'
-import { type Boundary, boundaryOf, type GitFolder, readInside, resolveFrom, statOf } from './untrusted.ts'
+import type { Agent } from '../agent.ts'
+import { knownSlotOf } from '../isolation/slots.ts'
+import { listSessions } from '../sessions/folder.ts'
+import { type Workspace, workTree } from '../workspaces/workspace.ts'
+import { type AgentHead, type AgentRefs, linkedFolders, readAgentHead, readAgentRefs } from './agent-refs.ts'
+import { makeReadable } from './select.ts'
+import {
+  type Boundary,
+  boundaryOf,
+  findGitFolder,
+  type GitFolder,
+  readInside,
+  resolveFrom,
+  statOf,
+} from './untrusted.ts'
 
 export interface LinkedTree {
   id: string
@@ -100,4 +113,41 @@ function pointsBack(tree: string, { own }: GitFolder): boolean {
   if (target === null) return false
   const [there, here] = [statOf(target), statOf(own)]
   return there !== undefined && here !== undefined && there.ino === here.ino && there.dev === here.dev
+}
+
+/** What lies in the workspace, before any of it is taken. */
+export interface Found {
+  /** Null when it is gone: an empty one would read as "everything was deleted". */
+  tree: string | null
+  /** The repository, where it lies outside of the work tree. */
+  separate: string | null
+  folder: GitFolder | null
+  refs: AgentRefs
+  head: AgentHead
+  linked: LinkedTree[]
+}
+
+const NO_HEAD: AgentHead = { commit: null, branch: null, isUnborn: false, open: new Map(), leftBehind: [] }
+
+export async function look(agent: Agent, workspace: Workspace, isLive: boolean): Promise<Found> {
+  const tree = workTree(workspace)
+  const none = { separate: null, refs: { all: new Map(), stashes: [] }, head: NO_HEAD, linked: [] }
+  if (!existsSync(tree)) return { ...none, tree: null, folder: null }
+  const uid = knownSlotOf(agent, workspace)?.uid ?? process.getuid?.() ?? 0
+  if (!isLive) await makeReadable(tree, uid)
+  // A session of another user could move a folder under our feet.
+  const mayLookOutside = !isLive || workspace.record.slot === null
+  const isConfined = listSessions(workspace).some(({ request }) => Boolean(request.sandbox))
+  const separate = mayLookOutside && !isConfined ? separateGitDir(tree, uid) : null
+  const boundary = boundaryOf(tree, ...(separate === null ? [] : [separate]))
+  const folder = findGitFolder(boundary, tree)
+  if (!folder) return { ...none, tree, folder }
+  const oidLength = (workspace.record.baseCommit ?? '').length
+  const refs = readAgentRefs(boundary, folder, oidLength)
+  const linked = linkedTrees({
+    ...{ boundary, folder, refs, oidLength, isLive, uid, mayLookOutside, isConfined },
+    workTree: realpathSync(tree),
+  })
+  if (!isLive) for (const { tree: outside } of linked) if (outside !== null) await makeReadable(outside, uid)
+  return { tree, separate, folder, refs, head: readAgentHead(boundary, folder, refs, oidLength), linked }
 }

@@ -1,7 +1,7 @@
 /** git's NUL-separated answers about one tree, against an index of our own. */
-import { copyFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, statSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
-import { type GitFolder, isPlainFile, realInside } from './untrusted.ts'
+import { type GitFolder, isPlainFile, readInside, realInside } from './untrusted.ts'
 import type { View } from './view.ts'
 
 export interface TreeAt {
@@ -10,43 +10,66 @@ export interface TreeAt {
   index: string
 }
 
-export async function loadIndex(view: View, at: TreeAt, treeish: string | null): Promise<void> {
-  await view.must(['read-tree', ...(treeish === null ? ['--empty'] : [treeish])], at)
-  // Compares contents; exit code 1 says that some differ, which is what is asked next.
-  if (treeish !== null) await view.run(['update-index', '-q', '--ignore-submodules', '--refresh'], at)
+/** The index of a check-out by us: what it knows of the files saves their contents a reading. */
+export interface KnownIndex {
+  commit: string
+  path: string
 }
 
-/** What the index has and the tree has otherwise or not at all; git looks into no repository within. */
-export async function differences(view: View, at: TreeAt): Promise<{ changed: BytePath[]; removed: BytePath[] }> {
-  const flags = ['-z', '--name-status', '--no-renames', '--no-ext-diff', '--ignore-submodules=all']
-  const words = split(await view.must(['diff-files', ...flags], at))
-  const changed: BytePath[] = []
-  const removed: BytePath[] = []
-  for (let at = 0; at + 1 < words.length; at += 2) {
-    const path = words[at + 1] ?? ''
-    if (words[at] === 'D') removed.push(path)
-    else changed.push(path)
+/** Null makes no index: for git that is an empty one. */
+export async function loadIndex(
+  view: View,
+  at: TreeAt,
+  treeish: string | null,
+  known: KnownIndex | null,
+): Promise<void> {
+  if (treeish === null) return
+  if (known === null || !isPlainFile(known.path)) return void (await view.must(['read-tree', treeish], at))
+  copyFileSync(known.path, at.index)
+  // What changed within the second in which the index was written has the same time: git looks into what is not older.
+  const writtenAt = Math.floor(statSync(known.path).mtimeMs / 1000)
+  utimesSync(at.index, writtenAt, writtenAt)
+  if (known.commit !== treeish) await view.must(['read-tree', '-m', '-i', treeish], at)
+}
+
+export interface TreeStatus {
+  entries: IndexEntry[]
+  /** What the index has and the tree has otherwise; git looks into no repository within. */
+  changed: BytePath[]
+  /** What the index has and the tree has not. */
+  removed: BytePath[]
+  /** Untracked files, without what the tree's .gitignore files name. Repositories within end with a slash. */
+  untracked: BytePath[]
+  /** What they name and no index has; a folder that they name ends with a slash, for all that is in it. */
+  ignored: BytePath[]
+}
+
+export const STATUS = [
+  ...['status', '--porcelain=v2', '-z', '--untracked-files=all', '--ignored=matching'],
+  ...['--no-renames', '--ignore-submodules=all'],
+]
+
+/** All in one call: on a branch without a commit each entry of the index is told, as added. */
+export async function statusOf(view: View, at: TreeAt): Promise<TreeStatus> {
+  const found: TreeStatus = { entries: [], changed: [], removed: [], untracked: [], ignored: [] }
+  for (const line of split(await view.must(STATUS, at))) {
+    if (line.startsWith('? ')) found.untracked.push(line.slice(2))
+    if (line.startsWith('! ')) found.ignored.push(line.slice(2))
+    // "1 XY sub mH mI mW hH hI path" (git-status(1)), all but the path of one width.
+    if (!line.startsWith('1 ')) continue
+    const path = line.slice(33 + 2 * view.oidLength)
+    const oid = line.slice(32 + view.oidLength, 32 + 2 * view.oidLength)
+    found.entries.push({ isGitlink: line.startsWith('160000', 17), oid, path })
+    if (line[3] === 'D') found.removed.push(path)
+    else if (line[3] !== '.') found.changed.push(path)
   }
-  return { changed, removed }
-}
-
-/** Untracked files, without what the tree's .gitignore files name. Repositories within end with a slash. */
-export async function untracked(view: View, at: TreeAt): Promise<BytePath[]> {
-  return split(await view.must(['ls-files', '-z', '--others', '--exclude-standard'], at))
+  return found
 }
 
 export interface IndexEntry {
   isGitlink: boolean
   oid: string
   path: BytePath
-}
-
-export async function indexEntries(view: View, at: TreeAt): Promise<IndexEntry[]> {
-  return split(await view.must(['ls-files', '-z', '--stage'], at)).map(line => {
-    const tab = line.indexOf('\t')
-    const [mode, oid = ''] = line.slice(0, tab).split(' ')
-    return { isGitlink: mode === '160000', oid, path: line.slice(tab + 1) }
-  })
 }
 
 export interface AgentIndex {
@@ -56,16 +79,24 @@ export interface AgentIndex {
 }
 
 /** What the agent had added, also against the ignore rules. A copy is read; one that git cannot read says nothing. */
-export async function agentIndex(view: View, folder: GitFolder | null): Promise<AgentIndex> {
+export async function agentIndex(view: View, folder: GitFolder | null, known: KnownIndex | null): Promise<AgentIndex> {
   const none = { paths: [], skipped: new Set<BytePath>() }
   const source = folder && join(folder.own, 'index')
   if (!source || !isPlainFile(source) || realInside(view.boundary, source) === null) return none
+  if (known !== null && isSame(view, source, known.path)) return none
   const copy = view.newIndex()
   copyFileSync(source, copy)
   const listed = await view.run(['ls-files', '-z', '--cached', '-t'], { index: copy })
   const lines = split(listed.stdout)
   const skipped = lines.filter(line => line.startsWith('S ')).map(line => line.slice(2))
   return { paths: lines.map(line => line.slice(2)), skipped: new Set(skipped) }
+}
+
+/** Nothing was added since we checked out. */
+function isSame(view: View, source: string, known: string): boolean {
+  if (!isPlainFile(known)) return false
+  const { size } = statSync(known)
+  return statSync(source).size === size && readInside(view.boundary, source, size) === readFileSync(known, 'latin1')
 }
 
 export function split(text: string): string[] {

@@ -1,5 +1,5 @@
 /** One salvage, from the agent's files to refs in the salvage repository. */
-import { existsSync, mkdirSync, realpathSync } from 'node:fs'
+import { mkdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { LEFT_OUT, type LeftOut, type SavedRef } from '../../core/saved.ts'
@@ -7,19 +7,22 @@ import type { Salvaged } from '../../protocol/salvage.ts'
 import type { Agent } from '../agent.ts'
 import { messageOf } from '../errors.ts'
 import { knownSlotOf } from '../isolation/slots.ts'
-import { listSessions } from '../sessions/folder.ts'
 import { readJson } from '../state/durable.ts'
 import { removeTree } from '../state/remove-tree.ts'
-import { builtRefsPath, salvageRepository, scratchFolder, type Workspace, workTree } from '../workspaces/workspace.ts'
-import { type AgentHead, type AgentRefs, readAgentHead, readAgentRefs } from './agent-refs.ts'
+import {
+  builtIndexPath,
+  builtRefsPath,
+  salvageRepository,
+  scratchFolder,
+  type Workspace,
+} from '../workspaces/workspace.ts'
 import { type Candidate, candidatesOf, historyOf, peel, reach, worthwhile } from './beside.ts'
-import { commitConversation, commitFiles, commitLogs, type FilesSaving } from './commits.ts'
-import { type Keeper, openKeeper, prepareRepository } from './keep.ts'
-import { type LinkedTree, linkedTrees, separateGitDir } from './linked.ts'
-import { besideRefs, isRefName, logRef, sessionRef, shown } from './listing.ts'
+import { commitFiles, draftsOfTalk, type FilesSaving, treeOf, writeCommits } from './commits.ts'
+import { type Keeper, openKeeper, prepareRepository, type Refs } from './keep.ts'
+import { type Found, type LinkedTree, look } from './linked.ts'
+import { besideRefs, isRefName, shown } from './listing.ts'
 import type { LeaveOut } from './scan.ts'
-import { makeReadable } from './select.ts'
-import { boundaryOf, findGitFolder, type GitFolder } from './untrusted.ts'
+import { boundaryOf } from './untrusted.ts'
 import { openView } from './view.ts'
 
 export interface Salvage {
@@ -40,70 +43,43 @@ const builtRefs = z.record(z.string(), z.string())
 export async function perform(salvage: Salvage): Promise<Salvaged> {
   const { agent, workspace } = salvage
   const folder = join(scratchFolder(workspace), `salvage-${agent.world.random.bytes(6).toString('hex')}`)
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
   try {
-    const found = await look(salvage)
-    return await saveAll(await openSaving(salvage, folder, found), found)
+    const found = await look(agent, workspace, salvage.isLive)
+    try {
+      return await saveAll(await openSaving(salvage, join(folder, 'whole'), found, true), found)
+    } catch (error) {
+      if (salvage.signal.aborted) throw error
+      const facts = { workspace: workspace.id, reason: messageOf(error) }
+      agent.log('warn', 'not all of it is sound: salvage takes it piece by piece', facts)
+      return await saveAll(await openSaving(salvage, join(folder, 'pieces'), found, false), found)
+    }
   } finally {
     await removeTree(folder)
   }
-}
-
-/** What lies in the workspace, before any of it is taken. */
-interface Found {
-  /** Null when it is gone: an empty one would read as "everything was deleted". */
-  tree: string | null
-  /** The repository, where it lies outside of the work tree. */
-  separate: string | null
-  folder: GitFolder | null
-  refs: AgentRefs
-  head: AgentHead
-  linked: LinkedTree[]
-}
-
-const NO_HEAD: AgentHead = { commit: null, branch: null, isUnborn: false, open: new Map(), leftBehind: [] }
-
-async function look({ agent, workspace, isLive }: Salvage): Promise<Found> {
-  const tree = workTree(workspace)
-  const none = { separate: null, refs: { all: new Map(), stashes: [] }, head: NO_HEAD, linked: [] }
-  if (!existsSync(tree)) return { ...none, tree: null, folder: null }
-  const uid = knownSlotOf(agent, workspace)?.uid ?? process.getuid?.() ?? 0
-  if (!isLive) await makeReadable(tree, uid)
-  // A session of another user could move a folder under our feet.
-  const mayLookOutside = !isLive || workspace.record.slot === null
-  const isConfined = listSessions(workspace).some(({ request }) => Boolean(request.sandbox))
-  const separate = mayLookOutside && !isConfined ? separateGitDir(tree, uid) : null
-  const boundary = boundaryOf(tree, ...(separate === null ? [] : [separate]))
-  const folder = findGitFolder(boundary, tree)
-  if (!folder) return { ...none, tree, folder }
-  const oidLength = (workspace.record.baseCommit ?? '').length
-  const refs = readAgentRefs(boundary, folder, oidLength)
-  const linked = linkedTrees({
-    ...{ boundary, folder, refs, oidLength, isLive, uid, mayLookOutside, isConfined },
-    workTree: realpathSync(tree),
-  })
-  if (!isLive) for (const { tree: outside } of linked) if (outside !== null) await makeReadable(outside, uid)
-  return { tree, separate, folder, refs, head: readAgentHead(boundary, folder, refs, oidLength), linked }
 }
 
 interface Saving extends FilesSaving {
   salvage: Salvage
   keeper: Keeper
   leftOut: Map<string, LeftOut>
+  /** All of it is taken to be sound, and kept at once: else what is not is told from the rest. */
+  isWhole: boolean
 }
 
 async function openSaving(
   salvage: Salvage,
   folder: string,
   { tree, separate, folder: own, linked }: Found,
+  isWhole: boolean,
 ): Promise<Saving> {
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
   const { agent, workspace, signal, ref } = salvage
   const baseCommit = workspace.record.baseCommit ?? ''
   const timeoutMs = agent.limits.gitMs
   const mirror = salvageRepository(workspace)
   const oidLength = baseCommit.length
   prepareRepository(mirror, oidLength)
-  const keeper = openKeeper(mirror, timeoutMs, signal)
+  const keeper = openKeeper(workspace, timeoutMs, signal)
   await keeper.clear(ref)
   const trees = linked.flatMap(one => (one.tree === null ? [] : [one.tree]))
   const boundary = boundaryOf(tree ?? folder, ...(separate === null ? [] : [separate]), ...trees)
@@ -116,19 +92,21 @@ async function openSaving(
   }
   const linkedPaths = trees.map(path => realpathSync(path, 'buffer'))
   const slot = knownSlotOf(agent, workspace)
+  const known = isWhole ? { commit: baseCommit, path: builtIndexPath(workspace) } : null
   return {
-    ...{ salvage, workspace, baseCommit, view, keeper, leaveOut, leftOut, linkedPaths, slot },
+    ...{ salvage, workspace, baseCommit, view, keeper, leaveOut, leftOut, linkedPaths, slot, isWhole, known },
     bytesLeft: salvage.bytesMax,
   }
 }
 
 async function saveAll(saving: Saving, found: Found): Promise<Salvaged> {
-  const { salvage, baseCommit, view, keeper, leaveOut } = saving
-  const { workspace, ref, isLive } = salvage
+  const { salvage, baseCommit, view, leaveOut } = saving
+  const { workspace, ref } = salvage
   const { tree, folder, refs, head, linked } = found
   if (!folder) leaveOut('.git', 'broken', { reason: NO_REPOSITORY })
   else if (head.commit === null && !head.isUnborn) leaveOut('HEAD', 'broken')
-  const result = await saveTree(saving, tree, head.commit)
+  const saveTree = saving.isWhole ? saveAtOnce : saveOnSound
+  const { commit, start, talk } = await saveTree(saving, tree, head.commit)
 
   const built = readJson(builtRefsPath(workspace), builtRefs) ?? {}
   const { outputBranch } = workspace.record.request
@@ -138,58 +116,84 @@ async function saveAll(saving: Saving, found: Found): Promise<Salvaged> {
   const lose = (name: string) => leaveOut(latin1(name), 'broken')
   const all = await peel(view, [...trees, ...named], lose)
   const broken = new Set<string>()
-  const tips = [...new Set([result.commit, ...all.map(({ oid }) => oid)])]
-  const history = await historyOf(view, tips, baseCommit, oid => broken.add(oid))
+  const tips = [...new Set([commit, ...all.map(({ oid }) => oid)])]
+  const isPlain = all.length === 0 && start === baseCommit
+  const history = isPlain
+    ? new Map(commit === start ? [] : [[commit, [start]]])
+    : await historyOf(view, tips, baseCommit, oid => broken.add(oid))
   for (const { oid, name } of all) if (broken.has(oid)) lose(name)
-  const known = [result.commit, ...Object.values(built)]
-  const wanted = worthwhile(history, all, known).filter(({ oid }) => !broken.has(oid))
-  const talk = isLive ? [] : await talkOf(saving)
-  const lost = await keeper.keepSound(view, new Map([...wanted.map(one => [one.ref, one.oid] as const), ...talk]))
-  if (talk.some(([name]) => lost.has(name))) throw new Error('the output or the conversation cannot be kept')
+  const wanted = worthwhile(history, all, [commit, ...Object.values(built)]).filter(({ oid }) => !broken.has(oid))
+  const lost = await keepBeside(saving, commit, wanted, talk)
   for (const one of wanted) if (lost.has(one.ref)) lose(one.name)
   const saved = wanted
     .filter(one => !lost.has(one.ref))
     .map(({ ref, name, kind, oid }): SavedRef => ({ ref, name, kind, commit: oid, ahead: reach(history, oid) }))
-  const { commit, isOurs } = result
-  return { commit, baseCommit, ahead: reach(history, commit), salvaged: isOurs, saved, leftOut: listed(saving) }
+  const ahead = reach(history, commit)
+  return { commit, baseCommit, ahead, salvaged: commit !== start, saved, leftOut: listed(saving) }
 }
 
-async function talkOf({ salvage, view }: Saving): Promise<[string, string][]> {
-  const logs = await commitLogs(view, salvage.workspace)
-  const conversation = await commitConversation(view, salvage.workspace)
-  const found: [string, string | null][] = [
-    [logRef(salvage.ref), logs],
-    [sessionRef(salvage.ref), conversation],
-  ]
-  return found.flatMap(([ref, oid]): [string, string][] => (oid === null ? [] : [[ref, oid]]))
+/** Answers the names of those that cannot be kept. */
+async function keepBeside(
+  { salvage: { ref }, isWhole, keeper, view }: Saving,
+  commit: string,
+  wanted: readonly Candidate[],
+  talk: Refs,
+): Promise<ReadonlySet<string>> {
+  const beside = new Map([...wanted.map(one => [one.ref, one.oid] as const), ...talk])
+  if (isWhole) {
+    await keeper.keepWhole(view, new Map([[ref, commit], ...beside]))
+    return new Set()
+  }
+  const lost = await keeper.keepSound(view, beside)
+  if ([...talk.keys()].some(name => lost.has(name))) throw new Error('the output or the conversation cannot be kept')
+  return lost
+}
+
+interface SavedTree {
+  commit: string
+  /** What it was made on; null: on nothing. */
+  start: string | null
+  talk: Refs
+}
+
+const named = (names: Iterable<string>, oids: readonly string[]): Refs =>
+  new Map([...names].map((name, at) => [name, oids[at] ?? '']))
+
+async function saveAtOnce(saving: Saving, tree: string | null, head: string | null): Promise<SavedTree> {
+  const start = head ?? saving.baseCommit
+  const drafts = draftsOfTalk(saving.salvage)
+  if (tree === null) {
+    const made = await writeCommits(saving.view, saving.workspace, [...drafts.values()])
+    return { commit: start, start, talk: named(drafts.keys(), made) }
+  }
+  const [commit, ...made] = await commitFiles(saving, { tree, start, within: '' }, [...drafts.values()])
+  return { commit, start, talk: named(drafts.keys(), made) }
 }
 
 /** On HEAD; when HEAD cannot be kept whole, on the base commit; when even that is gone, on nothing. */
-async function saveTree(
-  saving: Saving,
-  tree: string | null,
-  head: string | null,
-): Promise<{ commit: string; isOurs: boolean }> {
-  const { salvage, baseCommit, view, keeper, leaveOut } = saving
+async function saveOnSound(saving: Saving, tree: string | null, head: string | null): Promise<SavedTree> {
+  const { salvage, workspace, baseCommit, view, keeper, leaveOut } = saving
+  const drafts = draftsOfTalk(saving.salvage)
+  const talk = named(drafts.keys(), await writeCommits(view, workspace, [...drafts.values()]))
   let failure: unknown = new Error('there is no commit to start from')
   for (const start of new Set([head ?? baseCommit, baseCommit])) {
     try {
-      await view.must(['cat-file', '-e', `${start}^{tree}`])
-      const commit = tree === null ? start : await commitFiles(saving, { tree, start, within: '' })
+      await treeOf(view, start)
+      const [commit] = tree === null ? [start] : await commitFiles(saving, { tree, start, within: '' })
       await keeper.keep(view, new Map([[salvage.ref, commit]]))
-      return { commit, isOurs: commit !== start }
+      return { commit, start, talk }
     } catch (error) {
       if (salvage.signal.aborted) throw error
       failure = error
     }
     if (start === head) leaveOut('HEAD', 'broken')
-    const facts = { workspace: salvage.workspace.id, start, reason: messageOf(failure) }
+    const facts = { workspace: workspace.id, start, reason: messageOf(failure) }
     salvage.agent.log('warn', 'salvage cannot build on a commit', facts)
   }
   if (tree === null) throw failure
-  const commit = await commitFiles(saving, { tree, start: null, within: '' })
+  const [commit] = await commitFiles(saving, { tree, start: null, within: '' })
   await keeper.keep(view, new Map([[salvage.ref, commit]]))
-  return { commit, isOurs: true }
+  return { commit, start: null, talk }
 }
 
 /** Its HEAD where that is on no branch, or one commit more for what is not committed there. */
@@ -210,7 +214,8 @@ async function saveLinked(
   if (tree === null) return own
   try {
     const link = view.linkTo(Buffer.from(tree))
-    const commit = await commitFiles(saving, { tree: link, start: head.commit, within: `${latin1(name)}/`, folder })
+    const place = { tree: link, start: head.commit, within: `${latin1(name)}/`, folder }
+    const [commit] = await commitFiles(saving, place)
     return commit === head.commit ? own : [{ ...candidate, oid: commit, onlyUnreached: false }]
   } catch (error) {
     if (salvage.signal.aborted) throw error

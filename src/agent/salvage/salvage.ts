@@ -13,7 +13,7 @@ import { malformed, messageOf, Refusal } from '../errors.ts'
 import { deliveryCount, isRunning, listSessions } from '../sessions/folder.ts'
 import { settle } from '../sessions/process.ts'
 import { readJson, writeJson } from '../state/durable.ts'
-import { salvageRepository, type Workspace } from '../workspaces/workspace.ts'
+import type { Workspace } from '../workspaces/workspace.ts'
 import { openKeeper } from './keep.ts'
 import { isRefName } from './listing.ts'
 import { perform } from './perform.ts'
@@ -34,7 +34,7 @@ export function salvage(agent: Agent, workspace: Workspace, ref: string, bytesMa
     const known = readJson(answersPath(workspace), answers)
     const valid = known?.state === state ? known.byRef : {}
     const given = valid[ref]
-    if (given && (await isKept(agent, workspace, ref, given))) return given
+    if (given && isKept(agent, workspace, ref, given)) return given
     const answer = await limited(agent, workspace, SALVAGE_MS, signal =>
       perform({ agent, workspace, ref, bytesMax, isLive: false, signal }),
     )
@@ -83,9 +83,9 @@ function stateOf(workspace: Workspace): string {
 }
 
 /** What could not be read may be readable now: then it is all looked at again. */
-async function isKept(agent: Agent, workspace: Workspace, ref: string, given: Salvaged): Promise<boolean> {
-  const keeper = openKeeper(salvageRepository(workspace), agent.limits.gitMs, workspace.leaving.signal)
-  return notHome(given, ref, await keeper.refsOf(ref)).length === 0
+function isKept(agent: Agent, workspace: Workspace, ref: string, given: Salvaged): boolean {
+  const { refsOf } = openKeeper(workspace, agent.limits.gitMs, workspace.leaving.signal)
+  return notHome(given, ref, refsOf(ref)).length === 0
 }
 
 async function limited<T>(

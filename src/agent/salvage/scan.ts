@@ -1,17 +1,16 @@
 /** What has to be saved of a work tree: changed and untracked files, removed ones, and repositories within it. */
-import { accessSync, constants, readdirSync, type Stats } from 'node:fs'
+import { accessSync, constants, readdirSync, realpathSync, type Stats } from 'node:fs'
 import type { LeftOutKind } from '../../core/saved.ts'
 import { readAgentHead, readAgentRefs, remoteTips } from './agent-refs.ts'
 import {
   agentIndex,
   type BytePath,
   bytes,
-  differences,
   type IndexEntry,
-  indexEntries,
+  type KnownIndex,
   loadIndex,
   split,
-  untracked,
+  statusOf,
 } from './listing.ts'
 import { findGitFolder, type GitFolder, statOf } from './untrusted.ts'
 import type { View } from './view.ts'
@@ -30,6 +29,8 @@ export interface TreeScan {
   removed: BytePath[]
   /** Saved as content in place of what the index has there. */
   embedded: { path: BytePath; scan: TreeScan }[]
+  /** What the ignore rules name. */
+  ignored: BytePath[]
   /** It has a .gitattributes that is tracked. */
   attributed: boolean
 }
@@ -37,7 +38,9 @@ export interface TreeScan {
 export interface ScanContext {
   view: View
   /** Submodule commits that were there from the beginning, by path from the top: these are published. */
-  baseGitlinks: Map<BytePath, string>
+  baseGitlinks(): Promise<Map<BytePath, string>>
+  /** Of the tree itself, not of repositories within. */
+  known: KnownIndex | null
   leaveOut: LeaveOut
   /** A work tree of the same repository, which is saved on its own. */
   isLinked(path: Buffer): boolean
@@ -51,7 +54,36 @@ export interface ScanContext {
 /** Takes the full path of what cannot be saved; without a reason the words of its kind hold. */
 export type LeaveOut = (path: BytePath, kind: LeftOutKind, about?: { reason?: string; bytes?: number }) => void
 
-export const REPOSITORIES_MAX = 500
+const REPOSITORIES_MAX = 500
+/** What is the same for all that is scanned of one tree. */
+export function placesOf(
+  { view, baseCommit, linkedPaths }: { view: View; baseCommit: string; linkedPaths: readonly Buffer[] },
+  start: string | null,
+): Pick<ScanContext, 'baseGitlinks' | 'isLinked' | 'holdsLinked' | 'budget'> {
+  let gitlinks: Promise<Map<BytePath, string>> | undefined
+  const isAt = (path: Buffer, test: (linked: Buffer, real: Buffer) => boolean) => {
+    if (linkedPaths.length === 0) return false
+    const real = realOf(path)
+    return real !== null && linkedPaths.some(linked => test(linked, real))
+  }
+  return {
+    baseGitlinks: async () => {
+      gitlinks ??= start === null ? undefined : gitlinksOf(view, baseCommit).catch(() => new Map())
+      return gitlinks ?? new Map()
+    },
+    isLinked: path => isAt(path, (linked, real) => linked.equals(real)),
+    holdsLinked: path => isAt(path, (linked, real) => linked.subarray(0, real.length).equals(real)),
+    budget: { repositories: REPOSITORIES_MAX },
+  }
+}
+
+function realOf(path: Buffer): Buffer | null {
+  try {
+    return realpathSync(path, 'buffer')
+  } catch {
+    return null
+  }
+}
 
 /** `treeish` is what the tree is compared with; null for a repository within, all of which is content. */
 export async function scanTree(
@@ -63,13 +95,12 @@ export async function scanTree(
 ): Promise<TreeScan> {
   const { view } = context
   const at = { tree, index: view.newIndex() }
-  await loadIndex(view, at, treeish)
-  const scan: TreeScan = { ...at, prefix, files: [], removed: [], embedded: [], attributed: false }
-  const entries = treeish === null ? [] : await indexEntries(view, at)
-  scan.attributed = entries.some(({ path }) => /(^|\/)\.gitattributes$/.test(path))
-  const { changed, removed } = await differences(view, at)
-  const others = await untracked(view, at)
-  const added = await agentIndex(view, repository)
+  const known = prefix === '' ? context.known : null
+  await loadIndex(view, at, treeish, known)
+  const { entries, changed, removed, untracked: others, ignored } = await statusOf(view, at)
+  const attributed = entries.some(({ path }) => /(^|\/)\.gitattributes$/.test(path))
+  const scan: TreeScan = { ...at, prefix, files: [], removed: [], embedded: [], ignored, attributed }
+  const added = await agentIndex(view, repository, known)
 
   const isClosed = (path: BytePath) => context.closed.some(folder => (prefix + path).startsWith(folder))
   scan.removed.push(...removed.filter(path => !added.skipped.has(path) && !isClosed(path)))
@@ -81,8 +112,8 @@ export async function scanTree(
     else if (!isClosed(path)) addFile(context, scan, path)
   }
   for (const path of others) if (!path.endsWith('/')) addFile(context, scan, path)
-  const known = new Set([...entries.map(entry => entry.path), ...others])
-  for (const path of forced(scan, added.paths, known, within)) addFile(context, scan, path)
+  const listed = new Set([...entries.map(entry => entry.path), ...others])
+  for (const path of forced(scan, added.paths, listed, within)) addFile(context, scan, path)
   for (const path of within) if (!context.isLinked(absolute(scan, path))) await embed(context, scan, path)
   return scan
 }
@@ -97,7 +128,6 @@ async function embed(context: ScanContext, scan: TreeScan, path: BytePath): Prom
 }
 
 const TOO_MANY = 'it is one of too many repositories within the work tree'
-
 export function isClean(scan: TreeScan): boolean {
   return scan.files.length === 0 && scan.removed.length === 0 && scan.embedded.length === 0
 }
@@ -159,7 +189,7 @@ function statAt(scan: TreeScan, path: BytePath): Stats | undefined {
 }
 
 /** Submodules in a commit, by path; also those of submodules whose objects came with the repository. */
-export async function gitlinksOf(view: View, commit: string): Promise<Map<BytePath, string>> {
+async function gitlinksOf(view: View, commit: string): Promise<Map<BytePath, string>> {
   const found = new Map<BytePath, string>()
   const pending = [{ prefix: '', commit }]
   for (const { prefix, commit } of pending) {
@@ -191,7 +221,8 @@ export async function isUntouched(context: ScanContext, scan: TreeScan, entry: I
   const { commit: head } = readAgentHead(view.boundary, repository, refs, view.oidLength)
   if (head !== entry.oid) return false
   view.addAlternates(repository)
-  const isPublished = context.baseGitlinks.get(path) === head || (await remoteHas(context, remoteTips(refs), head))
+  const isPublished =
+    (await context.baseGitlinks()).get(path) === head || (await remoteHas(context, remoteTips(refs), head))
   if (!isPublished || context.budget.repositories-- <= 0) return false
   try {
     return isClean(await scanTree({ ...context, leaveOut: () => {} }, tree, `${path}/`, head))

@@ -98,11 +98,17 @@ async function ignoredAmong(view: View, tree: string, all: readonly { path: Byte
 const STRAY_MAX = 20
 
 /** Files in a `.git` that belongs to no repository: git takes no such name. */
-export function leaveStray(context: ScanContext, scan: TreeScan, repositories: readonly BytePath[]): void {
+export async function leaveStray(
+  context: ScanContext,
+  scan: TreeScan,
+  repositories: readonly BytePath[],
+): Promise<void> {
+  if (repositories.length === 0) return
   const known = new Set(knownRepositories(scan))
+  const submodules = await context.baseGitlinks()
   for (const path of repositories) {
     const folder = path.replace(/\/?\.git$/, '')
-    if (known.has(folder) || context.baseGitlinks.has(folder)) continue
+    if (known.has(folder) || submodules.has(folder)) continue
     if (context.isLinked(absolute(scan, folder))) continue
     for (const inner of filesBelow(scan, path).slice(0, STRAY_MAX)) context.leaveOut(scan.prefix + inner, 'refused')
   }
@@ -123,14 +129,10 @@ function filesBelow(scan: TreeScan, path: BytePath): BytePath[] {
 }
 
 /** Names what the ignore rules name, folders as a whole, but not what was there before an agent was, nor what it added all the same. */
-export async function leaveIgnored(context: ScanContext, scan: TreeScan, before: ReadonlySet<string>): Promise<void> {
-  const flags = ['-z', '--others', '--ignored', '--exclude-standard', '--directory']
-  const listed = split(await context.view.must(['ls-files', ...flags], { tree: scan.tree, index: scan.index }))
-  // A folder of which git names the content too is not ignored itself.
-  const folders = new Set(listed.flatMap(path => path.match(/^.*\/(?=.)/) ?? []))
+export function leaveIgnored(context: ScanContext, scan: TreeScan, before: ReadonlySet<string>): void {
   const added = new Set(scan.files.map(({ path }) => path))
-  for (const path of listed.flatMap(found => withoutLinked(context, scan, found))) {
-    if (before.has(path) || folders.has(path) || added.has(path)) continue
+  for (const path of scan.ignored.flatMap(found => withoutLinked(context, scan, found))) {
+    if (before.has(path) || added.has(path)) continue
     const stat = statOf(absolute(scan, path))
     context.leaveOut(scan.prefix + path, 'ignored', stat?.isFile() ? { bytes: stat.size } : {})
   }

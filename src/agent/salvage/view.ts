@@ -1,10 +1,11 @@
 /**
  * The repository that salvage works in: made for one salvage, with a configuration of its own, borrowing objects from
- * the pristine copy and from what the agent left. New objects are made here; what is to stay is then fetched into the
+ * the pristine copy and from what the agent left. New objects are made here; what is to stay is then packed into the
  * salvage repository, which checks every object of it. The agent's own configuration is never read.
  */
 import { appendFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { BOUNDED_CONFIG, type GitOptions, git, gitOutput } from '../../platform/git.ts'
 import type { RunResult } from '../../platform/run.ts'
 import { type Boundary, type GitFolder, objectFolders, objectParts, plainFilesInside } from './untrusted.ts'
@@ -26,8 +27,10 @@ export interface View {
 export interface ViewOptions {
   tree?: string
   index?: string
-  input?: string
+  input?: string | Readable
   env?: Record<string, string>
+  /** Adds stdout to the end of this file instead of answering it. */
+  appendTo?: string
 }
 
 export class GitFailure extends Error {}
@@ -46,10 +49,13 @@ const CONFIG = `[core]
 	excludesFile = /dev/null
 	autocrlf = false
 	untrackedCache = false
+	fsync = none
 [gc]
 	auto = 0
 [maintenance]
 	auto = false
+[fastimport]
+	unpackLimit = 0
 `
 
 export interface ViewPlace {
@@ -120,6 +126,9 @@ function gitOptions(place: ViewPlace, repository: string, options: ViewOptions):
       ...(options.index === undefined ? {} : { GIT_INDEX_FILE: options.index }),
       ...options.env,
     },
-    ...(options.input === undefined ? {} : { input: Buffer.from(options.input, 'latin1') }),
+    ...(options.appendTo === undefined ? {} : { outputFile: options.appendTo, appends: true }),
+    ...(options.input === undefined ? {} : { input: bytesOf(options.input) }),
   }
 }
+
+const bytesOf = (input: string | Readable) => (typeof input === 'string' ? Buffer.from(input, 'latin1') : input)

@@ -10,7 +10,7 @@ import { messageOf } from '../errors.ts'
 import { handOver } from '../isolation/slots.ts'
 import { broughtConversation } from '../sessions/adapters/conversations.ts'
 import { removeTree } from '../state/remove-tree.ts'
-import { attributeCommits, checkOut, keepPristine, noteIgnored } from './checkout.ts'
+import { attributeCommits, checkOut, keepIndex, keepPristine, noteIgnored } from './checkout.ts'
 import { printable, report } from './report.ts'
 import { endSetup, installProgram, repositorySetup, setUp } from './setup.ts'
 import { dropSource, GroundLost, makeRoom } from './sources/cache.ts'
@@ -62,13 +62,16 @@ async function build(agent: Agent, workspace: Workspace, signal: AbortSignal): P
     workspace.doing = 'installing the program of the agent'
     await installProgram(context)
     workspace.doing = source.kind === 'git' ? 'cloning' : 'unpacking what was sent'
-    const commit = source.kind === 'git' ? await cloneSource(context, source) : await unpackSource(context, source)
+    const { commit, refs } = await (source.kind === 'git'
+      ? cloneSource(context, source)
+      : unpackSource(context, source))
     updateRecord(workspace, { baseCommit: commit })
     const conversation = source.kind === 'bundle' ? await broughtConversation(workspace, source.ref) : {}
-    const refs = await keepPristine(context, join(folder, 'salvage.git'), conversation)
-    const own = await repositorySetup(context, commit)
+    keepPristine(context, folder, refs, conversation)
     workspace.doing = 'checking out the files'
-    await checkOut(context, commit, refs)
+    await checkOut(context, commit, refs.keys())
+    keepIndex(context, folder)
+    const own = await repositorySetup(context, commit)
     await checkOutSubmodules(context, commit)
     attributeCommits(context)
     moveContent(folder, workspace.folder)
@@ -113,9 +116,11 @@ function finish(agent: Agent, workspace: Workspace, outcome: Partial<WorkspaceRe
   }
 }
 
+const BUILT = ['work', 'salvage.git', 'built-refs.json', 'built-index']
+
 async function freshFolder(agent: Agent, workspace: Workspace): Promise<string> {
   for (const name of readdirSync(workspace.folder)) {
-    const isOld = name.startsWith('build-') || name === 'work' || name === 'salvage.git' || name === 'built-refs.json'
+    const isOld = name.startsWith('build-') || BUILT.includes(name)
     if (isOld && !(await removeTree(join(workspace.folder, name)))) {
       throw new BuildFailure(`cannot remove what an earlier build left: ${name}`)
     }

@@ -7,16 +7,19 @@ import {
   lstatSync,
   mkdirSync,
   readdirSync,
+  statSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { OPEN_UMASK } from '../../platform/files.ts'
 import { git } from '../../platform/git.ts'
 import type { BuildContext } from '../agent.ts'
-import { BASE_REF } from '../salvage/listing.ts'
+import { prepareRepository } from '../salvage/keep.ts'
+import { BASE_REF, STATUS } from '../salvage/listing.ts'
 import { writeJson } from '../state/durable.ts'
-import { succeed } from './sources/source.ts'
-import { builtIgnoredPath, salvageRepository, workTree } from './workspace.ts'
+import { inConfig, succeed, writeRefs } from './sources/source.ts'
+import { builtIgnoredPath, builtIndexPath, salvageRepository, workTree } from './workspace.ts'
 
 /** `refs` are those of the fresh clone, by full name. */
 export async function checkOut(context: BuildContext, commit: string, refs: Iterable<string>): Promise<void> {
@@ -39,9 +42,6 @@ export function identitySection(author: { name: string; email: string }): string
   return `[user]\n\tname = ${inConfig(name)}\n\temail = ${inConfig(email)}\n`
 }
 
-/** As a value of a configuration file (git-config(1), SYNTAX). */
-const inConfig = (text: string) => `"${text.replace(/["\\]/g, '\\$&')}"`
-
 /** git refuses a name or address with nothing printable in it, and cuts lines and angle brackets out of them. */
 export function identityOf(author: { name: string; email: string }): { name: string; email: string } {
   const clean = (text: string) => text.replace(/[\p{Cc}<>]/gu, ' ').trim()
@@ -54,30 +54,31 @@ export function identityOf(author: { name: string; email: string }): { name: str
 /**
  * A second hold on what was cloned: a bare repository of our own whose files are hard links to the clone's. Whatever
  * the agent does to its `.git`, gc included, the base commit stays ours, and salvage can build on it; so does a conversation
- * that was brought along. Answers the refs of the clone.
+ * that was brought along. `refs` are those of the clone, `conversation` those that hold one.
  */
-export async function keepPristine(
-  context: BuildContext,
-  repository: string,
+export function keepPristine(
+  { tree, workspace }: BuildContext,
+  folder: string,
+  refs: ReadonlyMap<string, string>,
   conversation: Record<string, string>,
-): Promise<string[]> {
-  const { tree, workspace, agent, signal } = context
+): void {
   const commit = workspace.record.baseCommit ?? ''
-  const options = { cwd: tree, timeoutMs: agent.limits.gitMs, signal }
-  const format = commit.length === 64 ? 'sha256' : 'sha1'
-  await succeed(['init', '--quiet', '--bare', '--template=', `--object-format=${format}`, '--', repository], options)
+  const repository = join(folder, 'salvage.git')
+  prepareRepository(repository, commit.length)
   const source = join(tree, '.git')
   linkFiles(join(source, 'objects'), join(repository, 'objects'))
   if (isFile(join(source, 'shallow'))) copyFileSync(join(source, 'shallow'), join(repository, 'shallow'))
-  const kept = Object.entries({ [BASE_REF]: commit, ...conversation })
-  const input = kept.map(([ref, oid]) => `update ${ref} ${oid}\n`).join('')
-  await succeed(['update-ref', '--stdin'], { ...options, cwd: repository, input })
-  const listed = await git(['for-each-ref', '--format=%(refname) %(objectname)'], options)
+  writeRefs(repository, new Map(Object.entries({ [BASE_REF]: commit, ...conversation })))
   const { outputBranch } = workspace.record.request
-  const refs = listed.stdout.split('\n').flatMap(line => (line === '' ? [] : [line.split(' ')]))
-  const built = Object.fromEntries([...refs, [`refs/heads/${outputBranch}`, commit]])
-  writeJson(join(repository, '..', 'built-refs.json'), built)
-  return refs.map(([name = '']) => name)
+  writeJson(join(folder, 'built-refs.json'), { ...Object.fromEntries(refs), [`refs/heads/${outputBranch}`]: commit })
+}
+
+/** Salvage has the files that are as this says read no more. The time that it was written at belongs to it. */
+export function keepIndex({ tree }: BuildContext, folder: string): void {
+  const [source, copy] = [join(tree, '.git', 'index'), join(folder, 'built-index')]
+  const { atime, mtime } = statSync(source)
+  copyFileSync(source, copy)
+  utimesSync(copy, atime, mtime)
 }
 
 /** Called before anything of the repository ran, so what is here is what git made. */
@@ -106,22 +107,20 @@ function isFile(path: string): boolean {
 /** What the set-up left where the ignore rules name it, such as installed packages. The configuration is the pristine copy's. */
 export async function noteIgnored({ workspace, agent, signal }: BuildContext): Promise<void> {
   const tree = workTree(workspace)
-  const flags = ['-z', '--others', '--ignored', '--exclude-standard', '--directory']
-  const listed = await git(['ls-files', ...flags], {
+  const listed = await git(STATUS, {
     cwd: tree,
     env: {
       GIT_DIR: salvageRepository(workspace),
       GIT_WORK_TREE: tree,
-      GIT_INDEX_FILE: join(workspace.folder, 'no-index'),
+      GIT_INDEX_FILE: builtIndexPath(workspace),
     },
     timeoutMs: agent.limits.gitMs,
+    outputBytesMax: 256 * 1024 * 1024,
     encoding: 'latin1',
     signal,
   })
-  writeJson(
-    builtIgnoredPath(workspace),
-    listed.stdout.split('\0').filter(path => path !== ''),
-  )
+  const ignored = listed.stdout.split('\0').flatMap(line => (line.startsWith('! ') ? [line.slice(2)] : []))
+  writeJson(builtIgnoredPath(workspace), ignored)
 }
 
 /**

@@ -1,6 +1,6 @@
 /** The setup command: a session of the agent's own, so that it has a log, a limit, and leaves nothing running. */
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { existsSync, lstatSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseRepositoryFile, REPOSITORY_FILE, REPOSITORY_FILE_BYTES_MAX } from '../../config/repository-file.ts'
 import { INHERITED_VARIABLES, pickVariables } from '../../core/environment.ts'
@@ -106,7 +106,8 @@ function howItEnded(exit: SessionExit): string {
 /** The command of its `setup`; null without one. Throws when the file is wrong, or asks for what may not run here. */
 export async function repositorySetup(context: BuildContext, commit: string): Promise<string | null> {
   const { repositorySetup: wish } = context.workspace.record.request
-  if (!wish) return null
+  // Of what is checked out, only that it is there counts.
+  if (!wish || !lstatSync(join(context.tree, REPOSITORY_FILE), { throwIfNoEntry: false })) return null
   const text = await readFrom(context, commit)
   const file = text === null ? {} : parseRepositoryFile(text)
   if ('problem' in file) throw new BuildFailure(printable(file.problem))

@@ -71,6 +71,8 @@ export const sessionsFolder = (workspace: Pick<Workspace, 'folder'>) => join(wor
 export const salvageRepository = (workspace: Workspace) => join(workspace.folder, 'salvage.git')
 /** Refs as the build left them, to tell later which ones the agent made or moved. */
 export const builtRefsPath = (workspace: Workspace) => join(workspace.folder, 'built-refs.json')
+/** The index of the check-out, before anything ran in the work tree. */
+export const builtIndexPath = (workspace: Workspace) => join(workspace.folder, 'built-index')
 /** What the set-up left where the ignore rules name it: not the agent's. */
 export const builtIgnoredPath = (workspace: Workspace) => join(workspace.folder, 'built-ignored.json')
 /** Whatever is in here is nobody's after a restart. */

@@ -1,4 +1,5 @@
 /** A git source: a full clone of the url, and the commit that its ref names. */
+import { appendFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { backoffMs } from '../../../core/backoff.ts'
 import { asTdfError } from '../../../core/errors.ts'
@@ -23,12 +24,27 @@ const SSH = { GIT_SSH_COMMAND: 'ssh -o BatchMode=yes -o ConnectTimeout=30' }
 const TRIES_MAX = 5
 const RETRY_MS_MAX = 30_000
 
-export async function cloneSource(context: BuildContext, source: { url: string; ref: string | null }): Promise<string> {
+/** What a work tree is made of: the commit that it begins from, and the refs of its repository. */
+export interface Base {
+  commit: string
+  refs: ReadonlyMap<string, string>
+}
+
+export async function cloneSource(context: BuildContext, source: { url: string; ref: string | null }): Promise<Base> {
+  const commit = await cloned(context, source)
+  const { tree, signal, agent } = context
+  const options = { cwd: tree, timeoutMs: agent.limits.gitMs, signal }
+  const listed = await git(['for-each-ref', '--format=%(refname) %(objectname)'], options)
+  const lines = listed.stdout.split('\n').filter(line => line !== '')
+  return { commit, refs: new Map(lines.map(line => line.split(' ') as [string, string])) }
+}
+
+async function cloned(context: BuildContext, source: { url: string; ref: string | null }): Promise<string> {
   const { tree } = context
   // --no-local packs what the refs reach: no hard links into somebody's repository, no alternates, nothing unreachable.
   const flags = ['--progress', '--no-checkout', '--no-recurse-submodules', '--no-local', '--template=']
-  const cloned = await tried(context, ['clone', ...flags, '--', source.url, tree], context.workspace.folder)
-  if (cloned.exitCode !== 0) throw new BuildFailure(failureText('clone', cloned))
+  const result = await tried(context, ['clone', ...flags, '--', source.url, tree], context.workspace.folder)
+  if (result.exitCode !== 0) throw new BuildFailure(failureText('clone', result))
   if (source.ref === null || source.ref === 'HEAD') {
     const head = await commitOf(context, 'HEAD')
     if (head) return head
@@ -129,7 +145,7 @@ export async function succeed(args: readonly string[], options: GitOptions): Pro
 export async function unpackSource(
   context: BuildContext,
   source: Pick<Extract<WorkspaceSource, { kind: 'bundle' }>, 'ref' | 'origin' | 'cache'>,
-): Promise<string> {
+): Promise<Base> {
   const { tree, agent, signal } = context
   const bundle = bundlePath(context.workspace)
   const refs = await bundleRefs(bundle).catch(refused)
@@ -155,13 +171,13 @@ export async function unpackSource(
   const commit = await commitOf(context, oid)
   if (!commit) throw new BuildFailure(`${name} of the bundle is not a commit`)
   if (cache?.adds) await keepSource(context, cache.key, refs.values())
-  const named = [...refs].flatMap(([ref, id]) => {
-    if (ref.startsWith('refs/heads/')) return [`update refs/remotes/origin/${ref.slice('refs/heads/'.length)} ${id}`]
-    return ref.startsWith('refs/tags/') ? [`update ${ref} ${id}`] : []
+  const own = [...refs].flatMap(([ref, id]): [string, string][] => {
+    if (ref.startsWith('refs/heads/')) return [[`refs/remotes/origin/${ref.slice('refs/heads/'.length)}`, id]]
+    return ref.startsWith('refs/tags/') ? [[ref, id]] : []
   })
-  if (named.length > 0) await succeed(['update-ref', '--stdin'], { ...options, input: `${named.join('\n')}\n` })
-  if (source.origin !== undefined) await succeed(['remote', 'add', '--', 'origin', source.origin], options)
-  return commit
+  writeRefs(join(tree, '.git'), new Map(own))
+  if (source.origin !== undefined) appendFileSync(join(tree, '.git', 'config'), remoteSection(source.origin))
+  return { commit, refs: new Map(own) }
 }
 
 function refused(thrown: unknown): never {
@@ -177,3 +193,16 @@ function choose(refs: readonly [name: string, oid: string][], wanted: string | n
   }
   return refs.find(([, oid]) => oid === wanted)
 }
+
+/** The first refs of a repository that nobody else uses yet, in the form of gitrepository-layout(5), packed-refs. */
+export function writeRefs(repository: string, refs: ReadonlyMap<string, string>): void {
+  const lines = [...refs].map(([name, oid]) => `${oid} ${name}\n`)
+  writeFileSync(join(repository, 'packed-refs'), lines.join(''))
+}
+
+/** As `git remote add origin` writes it. */
+const remoteSection = (url: string) =>
+  `[remote "origin"]\n\turl = ${inConfig(url)}\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n`
+
+/** As a value of a configuration file (git-config(1), SYNTAX). */
+export const inConfig = (text: string) => `"${text.replace(/["\\]/g, '\\$&')}"`

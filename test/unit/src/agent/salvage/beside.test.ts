@@ -134,9 +134,9 @@ describe('the history of candidates', () => {
   const answer = (stdout: string, exitCode = 0) => ({ stdout, stderr: '', exitCode, timedOut: false }) as never
 
   it('is each commit with its parents, without what the base has', async () => {
-    const asked: (string | undefined)[] = []
+    const asked: string[] = []
     const run: View['run'] = async (_, options) => {
-      asked.push(options?.input)
+      asked.push(String(options?.input))
       return answer(`${C} ${B} ${D}\n${B}\n`)
     }
     const history = await historyOf(view({ run }), [C], A, () => {})
@@ -149,7 +149,7 @@ describe('the history of candidates', () => {
 
   it('is that of the sound ones where one is broken, which is told', async () => {
     const run: View['run'] = async (_, options) => {
-      const input = options?.input ?? ''
+      const input = String(options?.input)
       return input.includes(D) ? answer(`${D}\n`, 128) : answer(`${input.slice(0, 40)} ${A}\n`)
     }
     const broken: string[] = []

@@ -86,8 +86,8 @@ describe('beside the result', () => {
 })
 
 async function refsOf(s: Scene): Promise<Record<string, string>> {
-  const keeper = openKeeper(join(s.folder, 'salvage.git'), 60_000, new AbortController().signal)
-  return Object.fromEntries(await keeper.refsOf(REF))
+  const keeper = openKeeper(s.workspace, 60_000, new AbortController().signal)
+  return Object.fromEntries(keeper.refsOf(REF))
 }
 
 describe('a salvage', () => {
@@ -189,7 +189,7 @@ describe('the repository that keeps a result', () => {
 
   it('has nothing to keep or to clear where nothing is named', async () => {
     const s = scene(plain)
-    const keeper = openKeeper(join(s.folder, 'salvage.git'), 60_000, new AbortController().signal)
+    const keeper = openKeeper(s.workspace, 60_000, new AbortController().signal)
     await keeper.keep({} as never, new Map())
     expect(await keeper.keepSound({} as never, new Map())).toEqual(new Set())
     await keeper.clear(REF)

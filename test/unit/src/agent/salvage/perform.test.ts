@@ -1,5 +1,5 @@
 /** One salvage of one work tree: what it saves on HEAD, what it names, and what it does where HEAD cannot be built on. */
-import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { COMMIT, REF, scene, type Template, template } from './scene.ts'
@@ -207,5 +207,32 @@ describe('what git passes over', () => {
     const s = scene(template({ '.gitattributes': '*.secret filter=crypt\n', 'a.txt': 'a\n' }))
     s.sh('echo s > s.secret; git init -q in; echo "* filter=x" > in/.gitattributes; echo i > in/i')
     expect(leftOf(await s.salvage())).toEqual(['in/.git', 'in/.gitattributes', 'in/i', 's.secret'])
+  })
+})
+
+describe('what the index of the check-out says', () => {
+  it('is not believed of a file that changed within its second, and saves nothing else from being seen', async () => {
+    const s = scene(plain)
+    const index = join(s.folder, 'built-index')
+    s.sh(`touch a.txt d/b.txt; git update-index --refresh; cp -p .git/index ${index}`)
+    const { atime, mtime } = statSync(join(s.work, 'a.txt'))
+    writeFileSync(join(s.work, 'a.txt'), 'SECOND\n')
+    utimesSync(join(s.work, 'a.txt'), atime, mtime)
+    s.sh('echo new > new; rm d/b.txt')
+    expect(await s.salvage()).toMatchObject({ ahead: 1, salvaged: true, leftOut: [] })
+    expect(s.kept('show', `${REF}:a.txt`)).toBe('SECOND')
+    expect(s.files()).toEqual(['.gitignore', 'a.txt', 'new'])
+    s.sh(`${COMMIT('three')}; echo 4 > three`)
+    s.session('s-1', 1)
+    expect(await s.salvage()).toMatchObject({ ahead: 2 })
+    expect([s.kept('show', `${REF}:three`), s.kept('show', `${REF}~1:a.txt`)]).toEqual(['4', 'SECOND'])
+  })
+
+  it('counts for nothing where it was damaged', async () => {
+    const s = scene(plain)
+    writeFileSync(join(s.folder, 'built-index'), 'no index')
+    s.sh('echo new > new')
+    expect(await s.salvage()).toMatchObject({ ahead: 1, salvaged: true, leftOut: [] })
+    expect(s.files()).toEqual(['.gitignore', 'a.txt', 'd/b.txt', 'new'])
   })
 })
