@@ -30,6 +30,7 @@ export const DELIVER: Record<Channel, Deliver> = {
       timeoutMs: COMMAND_TIMEOUT_MS,
       outputBytesMax: OUTPUT_BYTES_MAX,
       signal,
+      ownGroup: true,
     })
     if (exitCode === 0) return null
     return timedOut ? `no end within ${COMMAND_TIMEOUT_MS / 1000} s` : `exit ${exitCode}: ${stderr.slice(0, 500)}`

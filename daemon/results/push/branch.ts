@@ -34,7 +34,7 @@ export async function pushBranch(
   const safe = ['-c', 'core.hooksPath=/dev/null', '-c', 'protocol.ext.allow=never', '-c', 'gc.auto=0']
   const env = ownerGitEnv(credentialEnv(remote, token))
   const { exitCode, stdout, stderr, timedOut } = await run('git', [...safe, '--git-dir', repository.dir, ...args], {
-    ...{ cwd: repository.dir, env, timeoutMs: PUSH_TIMEOUT_MS, signal },
+    ...{ cwd: repository.dir, env, timeoutMs: PUSH_TIMEOUT_MS, signal, ownGroup: true },
   })
   if (exitCode === 0) return { kind: 'pushed' }
   if (timedOut) return { kind: 'failed', why: `no end within ${PUSH_TIMEOUT_MS / 1000} s` }
@@ -72,7 +72,8 @@ export async function remoteTip(
 ): Promise<string | null> {
   const args = ['ls-remote', '--exit-code', '--heads', '--', remote, `refs/heads/${branch}`]
   const env = ownerGitEnv(credentialEnv(remote, token))
-  const { exitCode, stdout } = await run('git', args, { cwd: repository.dir, env, timeoutMs: ASK_TIMEOUT_MS, signal })
+  const limits = { timeoutMs: ASK_TIMEOUT_MS, signal, ownGroup: true }
+  const { exitCode, stdout } = await run('git', args, { cwd: repository.dir, env, ...limits })
   return exitCode === 0 ? (stdout.split('\t')[0] ?? null) : null
 }
 

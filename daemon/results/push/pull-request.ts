@@ -94,6 +94,7 @@ function call(
     timeoutMs: PR_TIMEOUT_MS,
     outputBytesMax: OUTPUT_BYTES_MAX,
     signal,
+    ownGroup: true,
   })
 }
 

@@ -39,8 +39,8 @@ const TIP = 'refs/tdf-source/tip'
 const SAID_CHARACTERS_MAX = 1_000
 
 const CONFIG = [
-  // A dead server is told by its silence.
-  ...['http.lowSpeedLimit=1000', 'http.lowSpeedTime=60', 'fetch.prune=false', 'fetch.fsckObjects=true'],
+  // A dead server is told by its silence; one that packs much says a few bytes now and then (uploadpack.keepAlive).
+  ...['http.lowSpeedLimit=1', 'http.lowSpeedTime=60', 'fetch.prune=false', 'fetch.fsckObjects=true'],
   ...HARMLESS.map(message => `fetch.fsck.${message}=ignore`),
 ].flatMap(setting => ['-c', setting])
 

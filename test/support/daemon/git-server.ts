@@ -1,8 +1,10 @@
-/** A git server over HTTP on loopback: git's own http-backend behind a password. */
+/** A git server over HTTP or HTTPS on loopback: git's own http-backend behind a password. */
 import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import http from 'node:http'
+import https from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
 
 export interface GitServer {
@@ -23,14 +25,22 @@ export interface ServerFaults {
   hangs?: boolean
   /** Answers come when it has resolved. */
   until?: Promise<void>
+  /** What is fetched comes in so many pieces, one a second. */
+  pieces?: number
+}
+
+export interface ServerOptions {
+  /** Key and certificate, for HTTPS. */
+  tls?: { key: Buffer; cert: Buffer }
 }
 
 /** Serves the bare repositories of `root` to whoever has `token` as their password; without a token, to everybody. */
-export async function gitServer(root: string, token: string | null): Promise<GitServer> {
+export async function gitServer(root: string, token: string | null, { tls }: ServerOptions = {}): Promise<GitServer> {
   const seen = { withToken: false, inArguments: [] as string[] }
   const faults: ServerFaults = {}
   let fetches = 0
-  const server = http.createServer(async (request, response) => {
+  const server = tls ? https.createServer(tls, serve) : http.createServer(serve)
+  async function serve(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
     if (faults.hangs) return
     if (faults.unavailable) {
       faults.unavailable -= 1
@@ -60,17 +70,20 @@ export async function gitServer(root: string, token: string | null): Promise<Git
     const backend = spawn('git', ['http-backend'], { env })
     const sent: Buffer[] = []
     request.on('data', chunk => sent.push(chunk))
+    let pieces = 1
     request.on('end', () => {
-      if (isFetch(request.headers['content-encoding'], Buffer.concat(sent))) fetches += 1
+      if (!isFetch(request.headers['content-encoding'], Buffer.concat(sent))) return
+      fetches += 1
+      pieces = faults.pieces ?? 1
     })
     request.pipe(backend.stdin)
     const chunks: Buffer[] = []
     backend.stdout.on('data', chunk => chunks.push(chunk))
-    backend.on('close', () => answer(response, Buffer.concat(chunks)))
-  })
+    backend.on('close', () => void answer(response, Buffer.concat(chunks), pieces))
+  }
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `${tls ? 'https' : 'http'}://127.0.0.1:${(server.address() as AddressInfo).port}`,
     seen: () => seen,
     fetches: () => fetches,
     faults,
@@ -87,7 +100,7 @@ function isFetch(encoding: string | undefined, body: Buffer): boolean {
 }
 
 /** What a CGI program says: headers, an empty line, a body. */
-function answer(response: http.ServerResponse, said: Buffer): void {
+async function answer(response: http.ServerResponse, said: Buffer, pieces: number): Promise<void> {
   const end = said.indexOf('\r\n\r\n')
   const headers = said.subarray(0, end).toString('utf8').split('\r\n')
   const status = headers.find(line => /^status:/i.test(line))
@@ -97,7 +110,13 @@ function answer(response: http.ServerResponse, said: Buffer): void {
     if (colon > 0 && !/^status$/i.test(line.slice(0, colon)))
       response.setHeader(line.slice(0, colon), line.slice(colon + 1).trim())
   }
-  response.end(said.subarray(end + 4))
+  const body = said.subarray(end + 4)
+  const endOf = (piece: number) => Math.floor((body.length * piece) / pieces)
+  for (let piece = 1; piece < pieces; piece++) {
+    response.write(body.subarray(endOf(piece - 1), endOf(piece)))
+    await pause(1_000)
+  }
+  response.end(body.subarray(endOf(pieces - 1)))
 }
 
 function commandLines(): string[] {

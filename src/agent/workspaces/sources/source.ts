@@ -17,7 +17,7 @@ import { BuildFailure, bundlePath } from '../workspace.ts'
 import { copyKept, GroundLost, keepSource } from './cache.ts'
 
 /** A dead server is told by its silence; nobody is there to answer a question of ssh. */
-const PATIENCE = ['-c', 'http.lowSpeedLimit=1000', '-c', 'http.lowSpeedTime=60']
+const PATIENCE = ['-c', 'http.lowSpeedLimit=1', '-c', 'http.lowSpeedTime=60']
 const SSH = { GIT_SSH_COMMAND: 'ssh -o BatchMode=yes -o ConnectTimeout=30' }
 
 /** A server that restarts, or a network that comes back, has a quarter of a minute. */

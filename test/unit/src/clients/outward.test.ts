@@ -1,13 +1,10 @@
 /** What the variables of a proxy and of certificates mean for our own calls. */
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import https from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
 import { expect, it } from 'vitest'
 import { isHere, outwardFetch, wayOut } from '../../../../src/clients/outward.ts'
 import { afterFile } from '../../../support/after-file.ts'
+import { makeCertificate } from '../../../support/machines/certificate.ts'
 import { countingProxy } from '../../../support/machines/counting-proxy.ts'
 
 it.each([
@@ -50,13 +47,8 @@ it('this machine is known by every name', () => {
 })
 
 it('a server with a certificate of the environment is reached through a tunnel, and not without it', async () => {
-  const folder = mkdtempSync(path.join(tmpdir(), 'tdf-certificates-'))
-  afterFile(() => rmSync(folder, { recursive: true, force: true }))
-  const [key, cert] = [path.join(folder, 'key.pem'), path.join(folder, 'cert.pem')]
-  const about = ['-subj', '/CN=hooks.example.invalid', '-addext', 'subjectAltName=DNS:hooks.example.invalid']
-  const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
-  execFileSync('openssl', [...made, '-keyout', key, '-out', cert, ...about], { stdio: 'ignore' })
-  const server = https.createServer({ key: readFileSync(key), cert: readFileSync(cert) }, (_, response) => {
+  const { file: cert, tls } = makeCertificate('hooks.example.invalid')
+  const server = https.createServer(tls, (_, response) => {
     response.end('inside')
   })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
@@ -66,6 +58,6 @@ it('a server with a certificate of the environment is reached through a tunnel, 
   expect(await (await trusting('https://hooks.example.invalid/')).text()).toBe('inside')
   await expect(outwardFetch({ HTTPS_PROXY: proxy.url })('https://hooks.example.invalid/')).rejects.toThrow()
   expect(proxy.asked).toEqual(Array(2).fill('CONNECT hooks.example.invalid:443'))
-  const missing = outwardFetch({ SSL_CERT_FILE: path.join(folder, 'none.pem') })
+  const missing = outwardFetch({ SSL_CERT_FILE: `${cert}.none.pem` })
   await expect(missing('https://hooks.example.invalid/')).rejects.toThrow('none.pem')
 })

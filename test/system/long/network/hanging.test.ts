@@ -1,0 +1,106 @@
+/** A server that does not answer, or slowly, while a node clones from it or the daemon pushes to it: what is said, and what ends when. */
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import type { NodeJson, TaskJson } from '../../../../src/protocol/control.ts'
+import { type GitServer, gitServer } from '../../../support/daemon/git-server.ts'
+import { type Home, hasEnded, makeHome, makeRepository, tdf, until } from '../../../support/daemon/home.ts'
+import { processesWith } from '../../../support/machines/search.ts'
+
+const NODE_CLONES = '[repositories]\nfetch = "node"\n[nodes]\nmax_workspaces = 1\n'
+const LIMIT_MS = 300_000
+
+let place: string
+let repo: ReturnType<typeof makeRepository>
+let server: GitServer
+let home: Home
+
+beforeEach(async () => {
+  place = mkdtempSync(path.join(tmpdir(), 'tdf-hanging-'))
+  repo = makeRepository()
+  execFileSync('git', ['clone', '--quiet', '--bare', repo.dir, path.join(place, 'repo.git')])
+  execFileSync('git', ['-C', path.join(place, 'repo.git'), 'config', 'http.receivepack', 'true'])
+  server = await gitServer(place, null)
+})
+afterEach(async () => {
+  await home.remove()
+  await server.close()
+  repo.remove()
+  rmSync(place, { recursive: true, force: true })
+})
+
+const url = () => `${server.url}/repo.git`
+const submit = async (from: string, ...more: string[]) =>
+  (await tdf(home, 'submit', '--repo', from, '-q', ...more, '--', 'sh', '-c', 'echo hi > hi.txt')).out.trim()
+const gits = () => processesWith(url())
+async function over(id: string): Promise<TaskJson> {
+  await until(`${id} is over`, async () => (await home.task(id)).step === null, 200_000)
+  return home.task(id)
+}
+
+it(
+  'a clone that hangs on a node is told as that, and a cancel ends it with every process and frees its slot',
+  async () => {
+    home = makeHome(NODE_CLONES)
+    await home.start()
+    server.faults.hangs = true
+    const hanging = await submit(url())
+    await until('git asks', () => gits().length > 0, 200_000)
+    await until('it waits for the node', async () => (await home.task(hanging)).step === 'workspace_ready')
+    const why = await tdf(home, 'why', hanging)
+    expect(why.out).toMatch(/workspace_ready.*waits for .*(repository|workspace)/)
+    const next = await submit(repo.dir)
+    expect(await home.task(next)).toMatchObject({ status: 'queued' })
+    expect((await tdf(home, 'cancel', hanging)).code).toBe(0)
+    expect(await over(hanging)).toMatchObject({ status: 'cancelled', verdict: 'cancelled' })
+    await until('no git is left', () => gits().length === 0)
+    expect(await over(next)).toMatchObject({ status: 'completed' })
+    const [local]: NodeJson[] = JSON.parse((await tdf(home, 'node', 'ls', '--json')).out)
+    expect(local).toMatchObject({ name: 'local', status: 'ready', workspaces: 0 })
+  },
+  LIMIT_MS,
+)
+
+it(
+  'neither a clone nor a push that hangs holds up the end of the daemon, and both go on with the next',
+  async () => {
+    home = makeHome(`${NODE_CLONES}[runner]\nretry_base_delay = "50ms"\n`)
+    const daemon = await home.start()
+    const pushing = await submit(url(), '--push')
+    await until('it runs', async () => (await home.task(pushing)).step !== 'node_selection')
+    await until('it is over', async () => (await home.task(pushing)).result !== null, 200_000)
+    server.faults.hangs = true
+    const pushed = async () => (await home.task(pushing)).push?.state
+    // Where it was pushed before the server was made to hang, a push by hand is what hangs.
+    if ((await pushed()) === 'pushed') await tdf(home, 'push', pushing, '--branch', 'again')
+    const cloning = await submit(url())
+    await until('both are under way', () => gits().length > 1, 200_000)
+    expect((await tdf(home, 'daemon', 'stop')).code).toBe(0)
+    await until('the daemon ended', () => hasEnded(daemon))
+    await until('no git of the push is left', () => processesWith('--force-with-lease').length === 0)
+    server.faults.hangs = false
+    await home.start()
+    await until('it is pushed', async () => (await pushed()) === 'pushed', 200_000)
+    expect((await tdf(home, 'cancel', cloning)).code).toBe(0)
+    await over(cloning)
+    await until('no git is left', () => gits().length === 0)
+  },
+  LIMIT_MS,
+)
+
+it.each(['daemon', 'node'])(
+  'a server that is slow, with less than a kilobyte a second for more than a minute, is not cut off by the %s',
+  async fetch => {
+    home = makeHome(`[repositories]\nfetch = "${fetch}"\n`)
+    await home.start()
+    server.faults.pieces = 90
+    const id = await submit(url())
+    await until('something comes', () => server.fetches() > 0, 200_000)
+    expect((await tdf(home, 'why', id)).out).toMatch(/fetched|workspace|repository/)
+    expect(await over(id)).toMatchObject({ status: 'completed', attempt: 1 })
+    expect(server.fetches()).toBe(1)
+  },
+  LIMIT_MS,
+)
