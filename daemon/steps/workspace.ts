@@ -89,7 +89,8 @@ export const workspaceFromSignals: InlineHandler<Next> = (ctx, task) => {
   if (!first) return undefined
   const uses = words.map(word => word.id)
   if (first.kind === 'workspace_ready') return ready(task, readyBody.parse(first.payload).status, uses)
-  return failed(provisioningFailed.parse(first.payload).errorMessage, uses)
+  const { errorMessage, isPassing } = provisioningFailed.parse(first.payload)
+  return failed(errorMessage, isPassing, uses)
 }
 
 async function ask(ctx: StepContext, task: Task): Promise<Outcome<Next> | undefined> {
@@ -101,7 +102,8 @@ async function ask(ctx: StepContext, task: Task): Promise<Outcome<Next> | undefi
   // What the bundle builds on was lost there: it is sent again, whole.
   if (workspace.needsBundle) return advance('workspace_creation')
   if (workspace.status === 'creating') return undefined
-  return failed(workspace.errorMessage ?? `the agent says that the workspace is ${workspace.status}`)
+  const said = workspace.errorMessage ?? `the agent says that the workspace is ${workspace.status}`
+  return failed(said, workspace.isPassing)
 }
 
 function ready(task: Task, status: 'running' | 'recovery', uses: number[] = []): Outcome<Next> {
@@ -114,8 +116,9 @@ function ready(task: Task, status: 'running' | 'recovery', uses: number[] = []):
   })
 }
 
-function failed(message: string, uses: number[] = []): Outcome<Next> {
-  const error = new TdfError('WORKSPACE_FAILED', message || 'the agent could not build the workspace')
+function failed(message: string, isPassing = false, uses: number[] = []): Outcome<Next> {
+  const code = isPassing ? 'SOURCE_UNAVAILABLE' : 'WORKSPACE_FAILED'
+  const error = new TdfError(code, message || 'the agent could not build the workspace')
   return fail(error, 'infrastructure', { uses, workspaceStatus: 'failed' })
 }
 

@@ -67,6 +67,8 @@ export const agentWorkspace = z.object({
   attempt: counter,
   status: z.enum(['creating', 'ready', 'failed', 'stopped']),
   errorMessage: nullable(cutText(ERROR_LENGTH_MAX)),
+  /** It failed since the network or a server did, so that another time may do. */
+  isPassing: z.boolean().optional(),
   /** The work tree on the node, for people who want to look. */
   path: z.string().max(4096).optional(),
   /** What its build does now, for people. */

@@ -7,7 +7,8 @@ const errorText = text(64 * 1024)
 export const workspaceReady = z.object({ seq: counter, status: z.enum(['running', 'recovery']) })
 export type WorkspaceReady = z.output<typeof workspaceReady>
 
-export const provisioningFailed = z.object({ seq: counter, errorMessage: errorText })
+/** `isPassing`: the network or a server failed, so that another time may do. */
+export const provisioningFailed = z.object({ seq: counter, errorMessage: errorText, isPassing: z.boolean().optional() })
 export type ProvisioningFailed = z.output<typeof provisioningFailed>
 
 export const taskStatus = z.object({

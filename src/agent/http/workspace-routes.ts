@@ -64,11 +64,12 @@ function thinFrom(c: Context<Env>): Thin | undefined {
 }
 
 function view(workspace: Workspace): AgentWorkspace {
-  const { status, errorMessage, request, bundleReceived } = workspace.record
+  const { status, errorMessage, isPassing, request, bundleReceived } = workspace.record
   const path = workTree(workspace)
   const needsBundle = status === 'creating' && request.source.kind === 'bundle' && !bundleReceived
   return {
     ...{ workspaceId: workspace.id, taskId: request.taskId, attempt: request.attempt, status, errorMessage, path },
+    ...(isPassing ? { isPassing } : {}),
     ...(needsBundle ? { needsBundle } : {}),
     ...(status === 'creating' && workspace.doing !== null ? { doing: workspace.doing } : {}),
   }

@@ -84,10 +84,9 @@ async function build(agent: Agent, workspace: Workspace, signal: AbortSignal): P
   } catch (error) {
     if (signal.aborted) return
     if (error instanceof GroundLost) return askForWhole(agent, workspace, error)
-    if (!(error instanceof BuildFailure)) {
-      agent.log('error', 'build failed', { workspace: workspace.id, reason: messageOf(error) })
-    }
-    finish(agent, workspace, failed(error instanceof BuildFailure ? error.message : printable(messageOf(error))))
+    if (error instanceof BuildFailure) return finish(agent, workspace, failed(error.message, error.isPassing))
+    agent.log('error', 'build failed', { workspace: workspace.id, reason: messageOf(error) })
+    finish(agent, workspace, failed(printable(messageOf(error))))
   }
 }
 
@@ -99,8 +98,8 @@ async function askForWhole(agent: Agent, workspace: Workspace, { message }: Grou
   updateRecord(workspace, { bundleReceived: false, bundleIsThin: false })
 }
 
-function failed(message: string): Partial<WorkspaceRecord> {
-  return { status: 'failed', built: 'failed', errorMessage: message }
+function failed(message: string, isPassing = false): Partial<WorkspaceRecord> {
+  return { status: 'failed', built: 'failed', errorMessage: message, isPassing }
 }
 
 /** Tries until the disk takes it: a workspace whose outcome is known must not go on being `creating`. */

@@ -69,6 +69,7 @@ function firstRecord(agent: Agent, body: CreateWorkspace): WorkspaceRecord {
     status: 'creating',
     built: null,
     errorMessage: null,
+    isPassing: false,
     baseCommit: null,
     bundleReceived: false,
     bundleIsThin: false,

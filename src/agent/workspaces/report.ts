@@ -29,14 +29,15 @@ export function report(agent: Agent, workspace: Workspace): void {
 }
 
 function drafts(workspace: Workspace): EventDraft[] {
-  const { built, errorMessage } = workspace.record
+  const { built, errorMessage, isPassing } = workspace.record
   const events: EventDraft[] = []
   if (built === 'ready') {
     const data: Omit<WorkspaceReady, 'seq'> = { status: 'running' }
     events.push(draft(workspace, 'workspace.ready', null, data))
   }
   if (built === 'failed') {
-    const data: Omit<ProvisioningFailed, 'seq'> = { errorMessage: errorMessage ?? 'the build failed' }
+    const told = { errorMessage: errorMessage ?? 'the build failed' }
+    const data: Omit<ProvisioningFailed, 'seq'> = isPassing ? { ...told, isPassing } : told
     events.push(draft(workspace, 'workspace.provisioning-failed', null, data))
   }
   for (const session of listSessions(workspace)) events.push(...sessionDrafts(workspace, session))

@@ -14,6 +14,8 @@ export const workspaceRecord = z.object({
   /** How the build ended. Stays when the workspace is stopped, so that the event can still be made after a crash. */
   built: nullable(z.enum(['ready', 'failed'])),
   errorMessage: nullable(z.string()),
+  /** It failed since the network or a server did. */
+  isPassing: z.boolean().default(false),
   /** Known before anything of the repository runs. */
   baseCommit: nullable(z.string()),
   bundleReceived: z.boolean(),
@@ -79,4 +81,12 @@ export const builtIgnoredPath = (workspace: Workspace) => join(workspace.folder,
 export const scratchFolder = (workspace: Workspace) => join(workspace.folder, 'scratch')
 
 /** The workspace cannot be built and the message says why, fit for the person who asked for it. */
-export class BuildFailure extends Error {}
+export class BuildFailure extends Error {
+  /** `isPassing`: the network or a server failed, so that another time may do. */
+  constructor(
+    message: string,
+    readonly isPassing = false,
+  ) {
+    super(message)
+  }
+}

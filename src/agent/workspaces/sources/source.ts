@@ -44,7 +44,7 @@ async function cloned(context: BuildContext, source: { url: string; ref: string 
   // --no-local packs what the refs reach: no hard links into somebody's repository, no alternates, nothing unreachable.
   const flags = ['--progress', '--no-checkout', '--no-recurse-submodules', '--no-local', '--template=']
   const result = await tried(context, ['clone', ...flags, '--', source.url, tree], context.workspace.folder)
-  if (result.exitCode !== 0) throw new BuildFailure(failureText('clone', result))
+  if (result.exitCode !== 0) throw new BuildFailure(failureText('clone', result), result.isPassing)
   if (source.ref === null || source.ref === 'HEAD') {
     const head = await commitOf(context, 'HEAD')
     if (head) return head
@@ -75,7 +75,7 @@ async function fetchUncloned(context: BuildContext, ref: string): Promise<string
   const unknown = new BuildFailure(`the repository has no ref or commit ${ref}`)
   if (!ref.startsWith('refs/') && !/^[0-9a-f]{40}([0-9a-f]{24})?$/.test(ref)) throw unknown
   const fetched = await tried(context, ['fetch', '--quiet', '--no-tags', '--', 'origin', ref], context.tree)
-  if (fetched.exitCode !== 0 && fetched.isPassing) throw new BuildFailure(failureText('fetch', fetched))
+  if (fetched.exitCode !== 0 && fetched.isPassing) throw new BuildFailure(failureText('fetch', fetched), true)
   const commit = fetched.exitCode === 0 ? await commitOf(context, 'FETCH_HEAD') : null
   if (!commit) throw unknown
   return commit

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import type { NodeJson, TaskJson } from '../../../../src/protocol/control.ts'
+import type { ErrorRowJson, NodeJson, TaskJson } from '../../../../src/protocol/control.ts'
 import { type GitServer, gitServer } from '../../../support/daemon/git-server.ts'
 import { type Home, hasEnded, makeHome, makeRepository, tdf, until } from '../../../support/daemon/home.ts'
 import { processesWith } from '../../../support/machines/search.ts'
@@ -86,6 +86,24 @@ it(
     expect((await tdf(home, 'cancel', cloning)).code).toBe(0)
     await over(cloning)
     await until('no git is left', () => gits().length === 0)
+  },
+  LIMIT_MS,
+)
+
+it(
+  'a server that is away for longer than a node tries ends the attempt as what passes, and the next one completes',
+  async () => {
+    home = makeHome(`${NODE_CLONES}[runner]\nmax_attempts = 2\n`)
+    await home.start()
+    // A clone asks once, and the node clones up to five times.
+    server.faults.unavailable = 5
+    const id = await submit(url())
+    await until('the second attempt is over', async () => (await home.task(id)).attempt === 2, 200_000)
+    expect(await over(id)).toMatchObject({ status: 'completed', attempt: 2 })
+    const { attempts } = await home.task(id)
+    expect(attempts[0]).toMatchObject({ status: 'failed', verdict: 'infrastructure' })
+    const errors: ErrorRowJson[] = JSON.parse((await tdf(home, 'errors', '--json')).out)
+    expect(errors.map(({ code }) => code)).toContain('SOURCE_UNAVAILABLE')
   },
   LIMIT_MS,
 )

@@ -30,6 +30,12 @@ describe('workspace_ready', () => {
       error: { code: 'WORKSPACE_FAILED', message: 'no space left' },
     })
   })
+  it('says that the server of the repository is not to be had, where the agent met that', async () => {
+    const signal = aSignal('provisioning_failed', { seq: 1, errorMessage: 'error: 503', isPassing: true })
+    const { ctx } = bench({ signals: [signal] })
+    const error = { code: 'SOURCE_UNAVAILABLE', class: 'transient', message: 'error: 503' }
+    expect(await workspaceReady(ctx, at(ctx.now))).toMatchObject({ kind: 'fail', verdict: 'infrastructure', error })
+  })
   it('takes the first word of two that contradict each other, and uses up both', async () => {
     const ready = aSignal('workspace_ready', { seq: 1, status: 'running' })
     const failed = aSignal('provisioning_failed', { seq: 2, errorMessage: 'no' })
