@@ -83,7 +83,10 @@ const MAY_IMPORT: Arrow[] = [
   },
   // The pure core: what a task becomes after an outcome. No step, no client, no HTTP, no SQL, no clock; the wording of a
   // wait is text, and stands where people look for texts.
-  { from: 'daemon/engine/rules/', may: ['daemon/engine/rules/', 'src/text/waiting.ts', ...CORE] },
+  {
+    from: 'daemon/engine/rules/',
+    may: ['daemon/engine/rules/', 'src/text/waiting.ts', 'src/text/steps.ts', ...CORE],
+  },
   // The same for what a node becomes.
   {
     from: 'daemon/nodes/rules/',

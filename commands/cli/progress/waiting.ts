@@ -65,6 +65,9 @@ function storyteller(ids: readonly string[]) {
   }
 }
 
+/** In these statuses nothing else says what a task is at. */
+const WAITING: readonly string[] = ['queued', 'delegated', 'parked']
+
 /** A line for each thing that happened, from the beginning of the waiting. */
 function plainReporter(
   to: NodeJS.WriteStream,
@@ -80,7 +83,7 @@ function plainReporter(
       const { waitingFor } = task
       // Numbers that run would be a line each; where the agent works, its output says what it does.
       const kind = (waitingFor ?? '').replace(/\d+/g, '0')
-      if (isOver(task) || kind === said || task.status === 'in_progress') return
+      if (kind === said || !WAITING.includes(task.status)) return
       said = kind
       if (waitingFor) write(`${story.before(task.id)}· waits for ${oneLine(waitingFor)}`)
     },

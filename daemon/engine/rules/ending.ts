@@ -1,6 +1,7 @@
 /** How an attempt ends: the verdict falls, the work is brought home, what was made outside is undone. */
 import { TdfError } from '../../../src/core/errors.ts'
 import { type CleanupKind, isTerminal, statusOf, type Task, type Verdict } from '../../../src/core/task.ts'
+import { stageNow } from '../../../src/text/steps.ts'
 import { journey } from './journey.ts'
 import {
   cleanupOf,
@@ -57,7 +58,13 @@ export function late(task: Task, input: DecisionInput, writes: Write[]): Transit
   const { code, verdict } = journey[step].late
   const seconds = Math.round(Math.max(input.now - task.stepEnteredAt, 0) / 1000)
   const waiting = task.waitingFor ? `; it was waiting for: ${task.waitingFor}` : ''
-  return end(task, verdict, new TdfError(code, `${step} was not done after ${seconds} s${waiting}`), input, writes)
+  return end(
+    task,
+    verdict,
+    new TdfError(code, `${stageNow(step, task.nodeName)} was not done after ${seconds} s${waiting}`),
+    input,
+    writes,
+  )
 }
 
 /** Nothing is left to do, or what is left is the sweep's. */

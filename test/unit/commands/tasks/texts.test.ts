@@ -1,13 +1,15 @@
 /** What `show` and the end of a wait say, as people read it. The golden file is the review. */
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { table } from '../../../../commands/cli/table.ts'
 import { timelineText } from '../../../../commands/tasks/list-run.ts'
-import { taskDetails, taskLine } from '../../../../commands/tasks/task-text.ts'
+import { taskColumns, taskDetails, taskLine } from '../../../../commands/tasks/task-text.ts'
 import type { EventJson, TaskJson } from '../../../../src/protocol/control.ts'
 import { eventText } from '../../../../src/text/events.ts'
 import { cardText, failureCard } from '../../../../src/text/failure.ts'
 import { narrator, toldText } from '../../../../src/text/progress/narration.ts'
 import { stageOf } from '../../../../src/text/steps.ts'
+import { byUrgency } from '../../../../src/text/urgency.ts'
 import { estimateText } from '../../../../src/text/waiting.ts'
 
 const golden = (name: string) => path.join(import.meta.dirname, '../../../golden/text', `${name}.txt`)
@@ -135,6 +137,19 @@ describe('a task in words', () => {
     })
     await expect(texts.join('\n')).toMatchFileSnapshot(golden('show'))
     expect(texts.join('\n')).not.toMatch(/-\d+s|\b0 min|\d{4}-\d\d-\d\dT/)
+  })
+
+  it('is a line of tdf ls, on a wide terminal and on a narrow one', async () => {
+    const tasks = byUrgency(Object.values(TASKS), NOW)
+    const columns = taskColumns(NOW)
+    const shown = [120, 72].map(width =>
+      table(
+        tasks,
+        columns.filter(({ wide }) => !wide),
+        { width },
+      ),
+    )
+    await expect([...shown, table(tasks, columns)].join('\n')).toMatchFileSnapshot(golden('list'))
   })
 
   it('is what a wait ends with', async () => {

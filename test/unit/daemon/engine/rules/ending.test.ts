@@ -22,7 +22,7 @@ const push = { remote: 'https://example.org/repo.git', pr: false }
 describe('a step that is late', () => {
   it('names no reason where none is known', () => {
     const { task } = decide(aPlacedTask({ step: 'workspace_ready', ...late }), wait(1, ''), input)
-    expect(task.error?.message).toBe('workspace_ready was not done after 60 s')
+    expect(task.error?.message).toBe('copying the repository was not done after 60 s')
   })
   it('leaves the work on its node, which did not answer where no reason is known', () => {
     const silent = decide(salvages(late), { kind: 'wait', ms: 1, why: '', looked: true }, input)
