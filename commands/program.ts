@@ -13,6 +13,7 @@ import { type CommandGroup, rootCommand } from './root.ts'
 import { completeCommand, completionCommand } from './setup/completion.ts'
 import { configCommand } from './setup/config.ts'
 import { doctorCommand } from './setup/doctor.ts'
+import { initCommand } from './setup/first/init.ts'
 import { quickstartCommand } from './setup/first/quickstart.ts'
 import { manCommand } from './setup/man.ts'
 import { secretCommand } from './setup/secret.ts'
@@ -48,6 +49,7 @@ const GROUPS: readonly CommandGroup[] = [
   {
     heading: 'Upkeep:',
     commands: [
+      initCommand,
       quickstartCommand,
       doctorCommand,
       daemonCommand,

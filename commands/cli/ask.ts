@@ -4,8 +4,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import readline from 'node:readline'
-import { createInterface } from 'node:readline/promises'
+import readline, { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
 import type { Command } from 'commander'
 import { TdfError } from '../../src/core/errors.ts'
@@ -22,10 +21,13 @@ export async function confirmed(cli: Cli, command: Command, question: string): P
 }
 
 /** For what one most likely wants: Enter is a yes, the end of the input is none. */
-export async function agreed(cli: Cli, question: string): Promise<boolean> {
-  const answer = await ask(cli, `${question} [Y/n] `)
+export async function agreed(asking: Pick<Asking, 'ask'>, question: string): Promise<boolean> {
+  const answer = await asking.ask(`${question} [Y/n] `)
   return answer !== null && /^(y(es)?)?$/i.test(answer)
 }
+
+/** For a single question. */
+export const asker = (cli: Cli): Pick<Asking, 'ask'> => ({ ask: question => ask(cli, question) })
 
 /** For what loses work: the name has to be typed, or given as `--confirm NAME`; `--yes` answers it as well. */
 export async function confirmedByName(
@@ -59,23 +61,55 @@ export function withOptions(cli: Cli, options: readonly string[]): string {
   return ['tdf', ...args.map(quoted)].join(' ')
 }
 
-/** Null when the input ends, which is no answer; throws INTERRUPTED on Ctrl-C. */
-async function ask(cli: Cli, question: string): Promise<string | null> {
-  const asking = createInterface({ input: cli.stdin, output: cli.stderr })
-  let isInterrupted = false
-  asking.on('SIGINT', () => {
-    isInterrupted = true
-    asking.close()
+/** Several questions in a row: what is pasted at once answers them one after the other. */
+export interface Asking {
+  /** Null when the input ends, which is no answer; throws INTERRUPTED on Ctrl-C. */
+  ask(question: string): Promise<string | null>
+  end(): void
+}
+
+export function openAsking(cli: Cli): Asking {
+  const reader = createInterface({ input: cli.stdin, output: cli.stderr })
+  const typed: string[] = []
+  let state: 'open' | 'ended' | 'interrupted' = cli.stdin.readableEnded ? 'ended' : 'open'
+  let wake = () => {}
+  reader.on('line', line => {
+    typed.push(line)
+    wake()
   })
-  const ended = new Promise<null>(resolve => asking.on('close', () => resolve(null)))
+  reader.on('SIGINT', () => {
+    state = 'interrupted'
+    reader.close()
+  })
+  reader.on('close', () => {
+    if (state === 'open') state = 'ended'
+    wake()
+  })
+  return {
+    async ask(question) {
+      reader.setPrompt(question)
+      if (state === 'open') reader.prompt()
+      else cli.stderr.write(question)
+      while (typed.length === 0 && state === 'open') {
+        await new Promise<void>(resolve => {
+          wake = resolve
+        })
+      }
+      const answer = typed.shift()
+      if (answer === undefined) cli.stderr.write('\n')
+      if (state === 'interrupted') throw new TdfError('INTERRUPTED', 'interrupted; nothing was done')
+      return answer?.trim() ?? null
+    },
+    end: () => reader.close(),
+  }
+}
+
+async function ask(cli: Cli, question: string): Promise<string | null> {
+  const asking = openAsking(cli)
   try {
-    // A question whose input ends is rejected by some versions of Node, and stays open in others.
-    const answer = await Promise.race([asking.question(question), ended]).catch(() => null)
-    if (answer === null) cli.stderr.write('\n')
-    if (isInterrupted) throw new TdfError('INTERRUPTED', 'interrupted; nothing was done')
-    return answer?.trim() ?? null
+    return await asking.ask(question)
   } finally {
-    asking.close()
+    asking.end()
   }
 }
 

@@ -17,7 +17,7 @@ export const SHOW = ['tdf show @last', 'tdf show 7kq2 --json']
 export const WHY = ['tdf why @last']
 
 export const EXAMPLES = {
-  tdf: ['tdf quickstart', 'tdf submit "fix the flaky test in test/auth" --check "npm test" --wait', 'tdf watch'],
+  tdf: ['tdf init', 'tdf submit "fix the flaky test in test/auth" --check "npm test" --wait', 'tdf watch'],
   submit: [
     'tdf submit "fix the flaky test in test/auth" --check "npm test" --wait',
     'tdf submit --repo ~/code/site --ref main --agent codex "update the dependencies"',
@@ -108,6 +108,7 @@ export const EXAMPLES = {
   doctor: ['tdf doctor', 'tdf doctor --json', 'tdf doctor --bundle'],
   version: ['tdf version', 'tdf version --json'],
   quickstart: ['tdf quickstart'],
+  init: ['tdf init', 'tdf init --dry-run', 'tdf init --yes --json'],
 } satisfies Record<string, string[]>
 
 export type ExampleOf = keyof typeof EXAMPLES

@@ -9,7 +9,7 @@ import { makeFolder, moveDurable } from '../../src/platform/files.ts'
 import { startDetached } from '../../src/platform/process.ts'
 import { realWorld, sleep } from '../../src/platform/world.ts'
 import type { DaemonStatusJson } from '../../src/protocol/control.ts'
-import { agreed, canAsk } from '../cli/ask.ts'
+import { agreed, asker, canAsk } from '../cli/ask.ts'
 import { type Cli, type Format, type GlobalOptions, printOne, say } from '../cli/cli.ts'
 import { plainEnv } from '../cli/git.ts'
 import { placeOf, textOf } from './service-place.ts'
@@ -30,7 +30,7 @@ export async function offerStart(cli: Cli, command: Command): Promise<boolean> {
   const { yes, input } = command.optsWithGlobals<GlobalOptions>()
   // A socket that was named belongs to a daemon that is not ours to start.
   if (!['the default', 'TDF_HOME'].includes(cli.client().origin) || input === false) return false
-  if (!yes && !(canAsk(cli, command) && (await agreed(cli, 'no daemon is running; start it now?')))) return false
+  if (!yes && !(canAsk(cli, command) && (await agreed(asker(cli), 'no daemon is running; start it now?')))) return false
   sayRunning(cli, await startDaemon(cli))
   return true
 }

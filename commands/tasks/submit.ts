@@ -20,9 +20,13 @@ export function submitCommand(cli: Cli): Command {
     .option('--agent <name>', 'the agent (default: [runner] agent, else claude or codex)')
     .option('--model <model>', 'passed on to the agent')
     .option('--setup <command>', 'run in the workspace before the agent (default: setup of .tdf.toml there)')
-    .option('--allow-setup', 'run the setup of .tdf.toml without asking')
+    .option('--allow-setup', 'run what .tdf.toml asks for without asking you')
     .option('--no-setup', 'run nothing before it, whatever .tdf.toml says')
-    .option('--check <command>', 'run by tdf after the agent; decides whether the work is verified')
+    .option(
+      '--check <command>',
+      'decides whether the work is verified, after the agent (default: check of .tdf.toml there)',
+    )
+    .option('--no-check', 'run nothing after it, whatever .tdf.toml says')
     .option('--node <name>', 'this node and no other')
     .addOption(providerOption())
     .option('--size <size>', 'at least this size')

@@ -32,9 +32,7 @@ export async function checkAgents(engine: Engine): Promise<FindingJson[]> {
   // An agent that is not configured, or that is installed with its first task, may be missing.
   const missing = agents.filter(([name, agent]) => !isThere(agent) && isWanted(config, name, agent))
   if (found.length === 0 && missing.length === 0) {
-    return [
-      { check: 'agents', state: 'warn', message: noAgentText('the PATH of the daemon'), hint: 'tdf submit --help' },
-    ]
+    return [{ check: 'agents', state: 'warn', message: noAgentText('the PATH of the daemon'), hint: 'tdf init' }]
   }
   const looked = await Promise.all(found.map(([name, agent]) => present(engine, name, agent)))
   return [...looked, ...missing.map(([name, agent]) => absent(config, name, agent, searchPath))]

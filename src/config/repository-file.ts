@@ -5,17 +5,26 @@ import { z } from 'zod'
 export const REPOSITORY_FILE = '.tdf.toml'
 export const REPOSITORY_FILE_BYTES_MAX = 64 * 1024
 
+const shellCommand = z
+  .string()
+  .min(1)
+  .max(REPOSITORY_FILE_BYTES_MAX)
+  .refine(text => !text.includes('\0'), 'must not hold NUL')
+
 const repositoryFile = z.strictObject({
-  /** A shell command, run in the workspace before the agent. */
-  setup: z
-    .string()
-    .min(1)
-    .max(REPOSITORY_FILE_BYTES_MAX)
-    .refine(text => !text.includes('\0'), 'must not hold NUL')
-    .optional(),
+  /** Run in the workspace before the agent. */
+  setup: shellCommand.optional(),
+  /** Run after the agent, as `--check` would be; read where a folder is submitted. */
+  check: shellCommand.optional(),
 })
 
 export type RepositoryFile = z.output<typeof repositoryFile>
+
+/** The table of any TOML file; empty for what is none. */
+export function tomlTable(text: string): object {
+  const table = tableIn(text)
+  return typeof table === 'string' ? {} : table
+}
 
 /** What the file says, or in words what is wrong with it. */
 export function parseRepositoryFile(text: string): RepositoryFile | { problem: string } {

@@ -15,6 +15,7 @@ const SHORT: Record<string, string> = {
   'commands/main.ts': 'where the program begins',
   'commands/quick.ts': 'where the program begins when it needs nothing',
   'commands/setup/doctor.ts': 'a command whose work loads when it runs',
+  'commands/setup/first/init.ts': 'a command whose work loads when it runs',
   'commands/setup/first/quickstart.ts': 'a command whose work loads when it runs',
   'commands/nodes/reap.ts': 'a command whose work loads when it runs',
   'src/platform/version.ts': 'written by the build',

@@ -41,7 +41,7 @@ export async function quickstart(cli: Cli, keep: boolean): Promise<void> {
   }
   if (!keep && cli.exitCode === 0) {
     print(cli, 'Stopped, and nothing is left. On your own repository:')
-    print(cli, `  ${own} daemon start\n  ${own} submit --repo . --check "npm test" --wait "fix the flaky test"`)
+    print(cli, `  cd REPOSITORY && ${own} init\n  ${own} submit --wait "fix the flaky test"`)
   }
 }
 

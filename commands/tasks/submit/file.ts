@@ -12,7 +12,7 @@ import { paintOf } from '../../cli/colour.ts'
 import { errorText } from '../../run.ts'
 import { type Taken, takeRepository } from './repository.ts'
 import { type PlannedTask, plannedSetup, plannedText, post, type SubmitOptions, submitBody } from './request.ts'
-import { allowSetup } from './setup.ts'
+import { allowSetup, withRepositoryFile } from './setup.ts'
 
 const FILE_BYTES_MAX = 16 * 1024 * 1024
 
@@ -72,7 +72,8 @@ async function submitLine(
   { dryRun = false, idempotencyKey }: SubmitOptions,
 ): Promise<TaskJson | PlannedTask> {
   const timeoutMs = options.timeout === undefined ? null : durationOf(options.timeout, 'timeout')
-  const json = submitBody({ prompt, command, repo, author, remote, timeoutMs, options })
+  const whole = await withRepositoryFile(cli, setup, options)
+  const json = submitBody({ prompt, command, repo, author, remote, timeoutMs, options: whole })
   // One key for the file makes one for each line: the same file again is the same tasks.
   const key = options.idempotencyKey ?? (idempotencyKey === undefined ? null : `${idempotencyKey}-${number}`)
   if (!dryRun) return post<TaskJson>(cli, json, key, false)

@@ -64,7 +64,7 @@ export async function takeRepository(cli: Cli, options: RepositoryOptions, forma
   const beside = hasSubmodules ? await submodulesFor(cli, top, based) : NOTHING
   const [bundle, setup] = await Promise.all([
     uploaded(cli, top, { commit: based, name, beside }, activityOf(cli, format)),
-    setupIn(git, top, based),
+    setupIn(git, top, based, ref === undefined && options.dirty !== true ? top : null),
   ])
   const source = { kind: 'bundle' as const, url: top, ref: name, given, baseCommit: based, ...bundle }
   return { repo: source, author, remote, setup }

@@ -7,7 +7,7 @@ import type { SubmitBody } from '../../../src/protocol/submit.ts'
 import { oneLine } from '../../../src/text/sanitize.ts'
 import type { Cli } from '../../cli/cli.ts'
 import { pairs } from '../../cli/table.ts'
-import { isAllowed, isEverRun, type RepositorySetup, type SetupOptions, wantsSetup } from './setup.ts'
+import { plannedOf, type RepositorySetup, type SetupOptions } from './setup.ts'
 
 export interface SubmitOptions extends SetupOptions {
   prompt?: string
@@ -16,7 +16,6 @@ export interface SubmitOptions extends SetupOptions {
   dirty?: boolean
   agent?: string
   model?: string
-  check?: string
   node?: string
   provider?: string
   size?: string
@@ -53,7 +52,7 @@ export function submitBody({ options, ...asked }: Asked): SubmitBody {
     model: options.model ?? null,
     setup: typeof options.setup === 'string' ? options.setup : null,
     repositorySetup: options.setup !== false,
-    check: options.check ?? null,
+    check: typeof options.check === 'string' ? options.check : null,
     node: options.node ?? null,
     provider: options.provider ?? null,
     size: options.size ?? null,
@@ -98,19 +97,19 @@ export type PlannedTask = { id: null; placement: ForecastJson; source: PlannedSo
   PlannedSetup
 
 interface PlannedSetup {
-  /** What `.tdf.toml` of the repository would run. */
+  /** What `.tdf.toml` of the repository would run before and after the agent. */
   setupOfRepository: { command: string; allowed: boolean } | null
+  checkOfRepository: { command: string; allowed: boolean } | null
 }
 
 /** Named, also when it is not allowed yet: nothing runs, so nobody is asked. */
 export async function plannedSetup(
   cli: Cli,
-  setup: RepositorySetup | null,
+  found: RepositorySetup | null,
   options: Partial<SubmitOptions>,
 ): Promise<PlannedSetup> {
-  if (setup === null || !wantsSetup(options) || !(await isEverRun(cli))) return { setupOfRepository: null }
-  const allowed = options.allowSetup === true || isAllowed(cli, setup)
-  return { setupOfRepository: { command: setup.command, allowed } }
+  const { setup, check } = await plannedOf(cli, found, options)
+  return { setupOfRepository: setup, checkOfRepository: check }
 }
 
 export function plannedText(task: PlannedTask): string {
@@ -124,9 +123,9 @@ export function plannedText(task: PlannedTask): string {
     ['read by', task.source && sourceText(task.source)],
     ['base', repo.baseCommit?.slice(0, 12)],
     ['branch', oneLine(task.outputBranch)],
-    ['setup', task.setup ? oneLine(task.setup.command) : setupText(task)],
+    ['setup', ofRepository(task.setupOfRepository) ?? (task.setup && oneLine(task.setup.command))],
     ['then', task.push && oneLine(`${task.push.pr ? 'a pull request' : 'a push'} to ${task.push.remote}`)],
-    ['check', task.check && oneLine(task.check)],
+    ['check', ofRepository(task.checkOfRepository) ?? (task.check && oneLine(task.check))],
     ['only on', constraints.length > 0 ? oneLine(constraints.join(', ')) : null],
     ['ends after', timeoutMs === null ? null : formatDurationShort(timeoutMs)],
     ['labels', oneLine(labelled.join(', '))],
@@ -139,9 +138,9 @@ export function plannedText(task: PlannedTask): string {
 const sourceText = ({ fetch, credential }: PlannedSourceJson) =>
   fetch === 'node' ? 'the node itself' : `the daemon, with ${credential}`
 
-function setupText({ setupOfRepository: setup }: PlannedSetup): string | null {
-  if (setup === null) return null
-  return oneLine(`${setup.command} (of .tdf.toml${setup.allowed ? '' : '; not allowed yet: --allow-setup'})`)
+function ofRepository(found: PlannedSetup['setupOfRepository']): string | null {
+  if (found === null) return null
+  return oneLine(`${found.command} (of .tdf.toml${found.allowed ? '' : '; not allowed yet: --allow-setup'})`)
 }
 
 function forecastText({ how, node, provider, size, location, pricePerHour, why }: ForecastJson): string {

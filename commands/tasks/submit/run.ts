@@ -8,7 +8,7 @@ import { type Cli, durationOf, type Format, formatOf, print, printJson, printOne
 import { waitForTasks } from '../wait-run.ts'
 import { takeRepository } from './repository.ts'
 import { type PlannedTask, plannedSetup, plannedText, post, type SubmitOptions, submitBody } from './request.ts'
-import { allowSetup, type RepositorySetup } from './setup.ts'
+import { allowSetup, type RepositorySetup, withRepositoryFile } from './setup.ts'
 
 export async function submit(cli: Cli, argument: string | undefined, options: SubmitOptions, command: Command) {
   const format = formatOf(command)
@@ -58,7 +58,8 @@ async function prepared(
 ): Promise<{ json: SubmitBody; setup: RepositorySetup | null }> {
   const { repo, author, remote, setup } = await takeRepository(cli, options, formatOf(command))
   if (!options.dryRun) await allowSetup(cli, command, setup, options)
-  return { json: submitBody({ ...asked, repo, author, remote, options }), setup }
+  const whole = await withRepositoryFile(cli, setup, options)
+  return { json: submitBody({ ...asked, repo, author, remote, options: whole }), setup }
 }
 
 function showPlan(cli: Cli, plan: PlannedTask, format: Format): void {

@@ -1,48 +1,113 @@
 /**
- * Whether the `setup` of a repository's `.tdf.toml` may run: it is a command of whoever wrote the repository, in a folder that
- * may merely lie here. It is asked for once for each repository and text, and remembered for the user of this program.
+ * Whether the `setup` and the `check` of a repository's `.tdf.toml` may run: they are commands of the author of the repository,
+ * in a folder that may merely lie here. It is asked for once for each repository and text, and remembered for the user of this
+ * program.
  */
 import { createHash } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
+import { lstatSync, mkdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Command } from 'commander'
-import { REPOSITORY_FILE_BYTES_MAX } from '../../../src/config/repository-file.ts'
+import { REPOSITORY_FILE, REPOSITORY_FILE_BYTES_MAX } from '../../../src/config/repository-file.ts'
 import { TdfError } from '../../../src/core/errors.ts'
 import { readIfThere, writeDurable } from '../../../src/platform/files.ts'
 import type { PolicyJson } from '../../../src/protocol/upkeep.ts'
 import { sanitize } from '../../../src/text/sanitize.ts'
 import { canAsk, confirmed, withOptions } from '../../cli/ask.ts'
-import { type Cli, say } from '../../cli/cli.ts'
+import { type Cli, say, usage } from '../../cli/cli.ts'
 import type { Git } from '../../cli/git.ts'
 
 export interface SetupOptions {
   /** False for `--no-setup`. */
   setup?: string | boolean
+  /** False for `--no-check`. */
+  check?: string | boolean
   allowSetup?: boolean
 }
 
 export interface RepositorySetup {
   /** The repository's folder. */
   repository: string
-  command: string
+  /** The command before the agent and the one after it; null where the file names none. */
+  command: string | null
+  check: string | null
+  /** The file lies in the folder and is in no commit: the workspace will not find it. */
+  isLoose: boolean
 }
 
 /** How many answers are remembered; the oldest goes first. */
 const ANSWERS_MAX = 1_000
 
-/** What the commit asks for; null when it asks for nothing, or for what its workspace will refuse with the reason. */
-export async function setupIn(git: Git, repository: string, commit: string): Promise<RepositorySetup | null> {
-  const found = await git(['cat-file', 'blob', `${commit}:.tdf.toml`])
-  if (found.exitCode !== 0 || Buffer.byteLength(found.stdout) > REPOSITORY_FILE_BYTES_MAX) return null
+/**
+ * What the commit asks for, or where it has no such file, the one in `folder`, if there is one; null when nothing is asked for, or
+ * what the workspace will refuse with the reason. Throws USAGE for a wrong file in the folder.
+ */
+export async function setupIn(
+  git: Git,
+  repository: string,
+  commit: string,
+  folder: string | null,
+): Promise<RepositorySetup | null> {
+  const found = await git(['cat-file', 'blob', `${commit}:${REPOSITORY_FILE}`])
+  const isLoose = found.exitCode !== 0
+  const text = isLoose ? looseFile(folder) : found.stdout
+  if (text === null || Buffer.byteLength(text) > REPOSITORY_FILE_BYTES_MAX) return null
   const { parseRepositoryFile } = await import('../../../src/config/repository-file.ts')
-  const file = parseRepositoryFile(found.stdout)
-  return 'problem' in file || file.setup === undefined ? null : { repository, command: file.setup }
+  const file = parseRepositoryFile(text)
+  if ('problem' in file) {
+    if (!isLoose) return null
+    throw usage(`${path.join(repository, REPOSITORY_FILE)}: ${file.problem}`, 'tdf submit --no-setup --no-check')
+  }
+  const { setup: command = null, check = null } = file
+  return command === null && check === null ? null : { repository, command, check, isLoose }
 }
 
-export const wantsSetup = ({ setup }: Pick<SetupOptions, 'setup'>) => setup === undefined || setup === true
+/** Only a plain file: a link could lead to any file of the user. */
+function looseFile(folder: string | null): string | null {
+  if (folder === null) return null
+  const file = path.join(folder, REPOSITORY_FILE)
+  const stat = lstatSync(file, { throwIfNoEntry: false })
+  return stat?.isFile() && stat.size <= REPOSITORY_FILE_BYTES_MAX ? readFileSync(file, 'utf8') : null
+}
+
+const wantsSetup = ({ setup }: SetupOptions) => setup === undefined || setup === true
+const wantsCheck = ({ check }: SetupOptions) => check === undefined || check === true
+
+/** Whether a command of the file would run with these options. */
+const wants = ({ command, check }: RepositorySetup, options: SetupOptions) =>
+  (command !== null && wantsSetup(options)) || (check !== null && wantsCheck(options))
+
+/** The options with what the file adds to them. A daemon that runs no such command adds nothing. */
+export async function withRepositoryFile<Options extends SetupOptions>(
+  cli: Cli,
+  setup: RepositorySetup | null,
+  options: Options,
+): Promise<Options> {
+  if (setup === null || !wants(setup, options) || !(await isEverRun(cli))) return options
+  return {
+    ...options,
+    ...(setup.check !== null && wantsCheck(options) ? { check: setup.check } : {}),
+    // That of a commit is read in the workspace.
+    ...(setup.isLoose && setup.command !== null && wantsSetup(options) ? { setup: setup.command } : {}),
+  }
+}
+
+/** What of the file would run, for a task that is only planned. */
+export async function plannedOf(
+  cli: Cli,
+  setup: RepositorySetup | null,
+  options: SetupOptions,
+): Promise<Record<'setup' | 'check', { command: string; allowed: boolean } | null>> {
+  if (setup === null || !wants(setup, options) || !(await isEverRun(cli))) return { setup: null, check: null }
+  const allowed = options.allowSetup === true || isAllowed(cli, setup)
+  const { command, check } = setup
+  return {
+    setup: command !== null && wantsSetup(options) ? { command, allowed } : null,
+    check: check !== null && wantsCheck(options) ? { command: check, allowed } : null,
+  }
+}
 
 /** Whether the daemon runs any such set-up: where it never does, there is nothing to ask. */
-export async function isEverRun(cli: Cli): Promise<boolean> {
+async function isEverRun(cli: Cli): Promise<boolean> {
   return (await policyOf(cli)).repositorySetup !== 'never'
 }
 
@@ -55,18 +120,25 @@ export async function allowSetup(
   setup: RepositorySetup | null,
   options: SetupOptions,
 ): Promise<void> {
-  if (setup === null || !wantsSetup(options) || options.allowSetup || isAllowed(cli, setup)) return
+  if (setup === null || !wants(setup, options) || options.allowSetup || isAllowed(cli, setup)) return
   if (!(await isEverRun(cli))) return
-  const what = `${path.join(setup.repository, '.tdf.toml')} runs this before the agent:\n${indented(setup.command)}`
+  const what = questionOf(setup)
   if (!canAsk(cli, command)) {
-    const message = `${what}\nand you have not allowed it yet (--no-setup runs nothing)`
+    const message = `${what}\nand you have not allowed it yet (--no-setup and --no-check run nothing)`
     throw new TdfError('SETUP_NOT_ALLOWED', message, { hint: withOptions(cli, ['--allow-setup']) })
   }
   say(cli, what)
   if (!(await confirmed(cli, command, 'Allow it, now and whenever it is the same?'))) {
-    throw new TdfError('SETUP_NOT_ALLOWED', 'nothing was submitted', { hint: withOptions(cli, ['--no-setup']) })
+    const without = [...(setup.command ? ['--no-setup'] : []), ...(setup.check ? ['--no-check'] : [])]
+    throw new TdfError('SETUP_NOT_ALLOWED', 'nothing was submitted', { hint: withOptions(cli, without) })
   }
   remember(cli, setup)
+}
+
+function questionOf({ repository, command, check }: RepositorySetup): string {
+  const [before, after] = ['this before the agent:\n', 'this after the agent:\n']
+  const parts = [...(command ? [before + indented(command)] : []), ...(check ? [after + indented(check)] : [])]
+  return `${path.join(repository, REPOSITORY_FILE)} runs ${parts.join('\nand ')}`
 }
 
 const indented = (text: string) =>
@@ -75,20 +147,21 @@ const indented = (text: string) =>
     .map(line => `    ${line}`)
     .join('\n')
 
-export function isAllowed(cli: Cli, setup: RepositorySetup): boolean {
+function isAllowed(cli: Cli, setup: RepositorySetup): boolean {
   return answers(fileOf(cli)).includes(nameOf(setup))
 }
 
-function remember(cli: Cli, setup: RepositorySetup): void {
+export function remember(cli: Cli, setup: RepositorySetup): void {
   const file = fileOf(cli)
   mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
   const allowed = [...answers(file), nameOf(setup)].slice(-ANSWERS_MAX)
   writeDurable(file, `${JSON.stringify({ allowed }, null, 1)}\n`)
 }
 
-const nameOf = ({ repository, command }: RepositorySetup) =>
+/** Without a check as it ever was: what was allowed stays so. */
+const nameOf = ({ repository, command, check }: RepositorySetup) =>
   createHash('sha256')
-    .update(JSON.stringify([repository, command]))
+    .update(JSON.stringify(check === null ? [repository, command] : [repository, command, check]))
     .digest('hex')
 
 /** In the state of who runs this program, which need not be that of the daemon. */

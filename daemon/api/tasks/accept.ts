@@ -89,7 +89,7 @@ export function checkBudget({ config }: Pick<Engine, 'config'>, { name, type }: 
 function firstOnPath(searchPath: string): string {
   const found = ['claude', 'codex'].find(name => isOnPath(name, searchPath))
   if (found) return found
-  throw new TdfError('AGENT_UNKNOWN', noAgentText('the PATH of the daemon'), { hint: 'tdf doctor' })
+  throw new TdfError('AGENT_UNKNOWN', noAgentText('the PATH of the daemon'), { hint: 'tdf init' })
 }
 
 function repoOf({ store }: Accepting, { repo }: SubmitRequest): RepoSource {

@@ -108,6 +108,7 @@ export const ROWS: Record<string, Row> = {
   complete: offline({ ok: ['--', 'show', ''], isText: true }),
   man: offline({ isText: true }),
   'exit-codes': offline(),
+  init: offline({ ok: ['--dry-run'] }),
   quickstart: offline({ ok: OWN_TEST('durability.test.ts') }),
   version: offline(),
 }
