@@ -1,5 +1,6 @@
 /** A service of the machine that is on its way: its group's members wait for it for some seconds, then are told where to look. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -8,6 +9,8 @@ import { isServiceHere } from '../../../../commands/cli/machine-service.ts'
 import { controlClient } from '../../../../src/clients/control.ts'
 import { API_LEVEL, VERSION } from '../../../../src/platform/version.ts'
 import { afterFile } from '../../../support/after-file.ts'
+import { root } from '../../../support/daemon/home.ts'
+import { whereRoot } from '../../../support/where.ts'
 
 const folder = mkdtempSync(path.join(tmpdir(), 'tdf-starting-'))
 afterFile(() => rmSync(folder, { recursive: true, force: true }))
@@ -49,4 +52,33 @@ it('it is a service for members of its group where its unit is installed', () =>
   expect([here(100, 987), here(100), here(8)]).toEqual([true, false, false])
   rmSync(path.join(root, 'etc/group'))
   expect(here(987)).toBe(false)
+})
+
+// In a file system of its own, in which the unit is installed and its group has a member: only root can make one.
+whereRoot('a service that is on its way, as its users meet it', () => {
+  const GROUP = 4_987
+  const NOBODY = 65_534
+  const MACHINE = `set -e; mkdir -p /etc/systemd/system; mount -t tmpfs tmpfs /etc/systemd/system
+touch /etc/systemd/system/tdfd.service; mount --bind "$DIR/group" /etc/group
+exec setpriv --reuid ${NOBODY} --regid ${NOBODY} "$1" env -i "HOME=$DIR" "PATH=$PATH" "$NODE" "$TDF" ls`
+
+  it.each([
+    ['a member of its group', `--groups=${GROUP}`, 'systemctl status tdfd'],
+    ['anybody else', '--clear-groups', 'tdf daemon start'],
+  ])('%s gets the command that helps', (_, groups, hint) => {
+    const dir = mkdtempSync(path.join(tmpdir(), 'tdf-machine-'))
+    afterFile(() => rmSync(dir, { recursive: true, force: true }))
+    chmodSync(dir, 0o755)
+    const others = readFileSync('/etc/group', 'utf8')
+      .split('\n')
+      .filter(line => !line.startsWith('tdf:'))
+    writeFileSync(path.join(dir, 'group'), [...others, `tdf:x:${GROUP}:`, ''].join('\n'), { mode: 0o644 })
+    const tdf = path.join(root, 'dist/tdf.js')
+    const env = { PATH: process.env.PATH, DIR: dir, NODE: process.execPath, TDF: tdf }
+    const { status, stderr } = spawnSync('unshare', ['--mount', 'sh', '-c', MACHINE, 'sh', groups], {
+      env,
+      encoding: 'utf8',
+    })
+    expect([status, stderr]).toEqual([69, expect.stringContaining(`hint: ${hint}\n`)])
+  })
 })
