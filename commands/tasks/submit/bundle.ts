@@ -29,6 +29,14 @@ const OFFER_MS = 600_000
 
 /** What the daemon has of it need not be packed, nor what it has of its history. */
 export async function uploaded(cli: Cli, top: string, content: Content, activity: Activity): Promise<UploadedBundle> {
+  try {
+    return await offered(cli, top, content, activity)
+  } finally {
+    activity.end()
+  }
+}
+
+async function offered(cli: Cli, top: string, content: Content, activity: Activity): Promise<UploadedBundle> {
   const { commit, name, beside } = content
   const ref = beside.refs.size === 0 ? name : `${name}#${digest([...beside.refs.keys()].sort().join())}`
   const offer = { source: top, commit, ref, refs: { [name]: commit, ...Object.fromEntries(beside.refs) } }
@@ -50,7 +58,6 @@ export async function uploaded(cli: Cli, top: string, content: Content, activity
       return send(false)
     })
   } finally {
-    activity.end()
     await rm(folder, { recursive: true, force: true })
   }
 }

@@ -116,6 +116,13 @@ describe('a folder that the daemon knows', () => {
     for (const id of ids) expect(await verdictOf(id)).toBe('completed')
   }, 180_000)
 
+  it('has the command end when nothing had to travel, for a person too', async () => {
+    for (const _ of ['all of it', 'nothing']) {
+      const { code, out } = await tdf(home, 'submit', '-o', 'table', '--repo', repo.dir, '--', 'true')
+      expect([code, out]).toEqual([0, expect.stringContaining('\n')])
+    }
+  }, 60_000)
+
   it('builds on what came home from a task, once that was pulled', async () => {
     const id = await submit('head -c 1000000 /dev/urandom > made && git add made && git commit -qm made')
     expect(await verdictOf(id)).toBe('completed')
