@@ -72,9 +72,8 @@ describe('tdf quickstart', () => {
     const home = makeHome()
     const { code, out, err } = await tdf(home, 'quickstart')
     expect(code).toBe(0)
-    for (const step of ['node_selection', 'workspace_ready', 'running', 'salvage', 'cleanup', '+hello from an agent']) {
-      expect(out).toContain(step)
-    }
+    const words = ['placed on local', 'repository copied', 'agent started', 'agent ended', 'work saved', 'check']
+    for (const step of [...words, '+hello from an agent']) expect(out).toContain(step)
     const folder = /in (\/\S+)/.exec(err)?.[1] ?? ''
     expect(folder).toMatch(/tdf-quickstart/)
     expect(existsSync(folder)).toBe(false)

@@ -50,7 +50,7 @@ it(
     await until('git asks', () => gits().length > 0, 200_000)
     await until('it waits for the node', async () => (await home.task(hanging)).step === 'workspace_ready')
     const why = await tdf(home, 'why', hanging)
-    expect(why.out).toMatch(/workspace_ready.*waits for .*(repository|workspace)/)
+    expect(why.out).toMatch(/copying the repository and waits for .*(repository|workspace)/)
     const next = await submit(repo.dir)
     expect(await home.task(next)).toMatchObject({ status: 'queued' })
     expect((await tdf(home, 'cancel', hanging)).code).toBe(0)
