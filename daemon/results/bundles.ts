@@ -1,9 +1,11 @@
 /** A bundle from which a workspace can be made: the whole history of a result, with the conversation that led to it. */
 import { stat } from 'node:fs/promises'
 import { TdfError } from '../../src/core/errors.ts'
+import { submoduleRef } from '../../src/core/source.ts'
 import { type ResumeFacts, resultRefOf, type Task } from '../../src/core/task.ts'
 import { hashFile, publishFile } from '../../src/platform/files.ts'
 import type { Repository } from './repository.ts'
+import { writeBundle } from './sources/thin.ts'
 
 const PACK_TIMEOUT_MS = 600_000
 
@@ -24,10 +26,25 @@ export async function pack(
   if (refs.get(ref) !== commit)
     throw new TdfError('RESULT_BROKEN', `${ref} is ${refs.get(ref)}, and ${commit} was saved`)
   const fresh = `${file}.new`
-  const args = ['bundle', 'create', '--quiet', fresh, ...[ref, session].filter(name => refs.has(name))]
-  await repository.must(args, { timeoutMs: PACK_TIMEOUT_MS })
+  for (const oid of await submodulesOf(repository, commit)) refs.set(submoduleRef(oid), oid)
+  await writeBundle(repository, { refs }, fresh, { timeoutMs: PACK_TIMEOUT_MS })
   await publishFile(fresh, file)
   return { sha256: await hashFile(file), bytes: (await stat(file)).size }
+}
+
+/** Commits of submodules, also of those within, as far as they are here. */
+async function submodulesOf(repository: Repository, commit: string): Promise<Set<string>> {
+  const found = new Set([commit])
+  for (const tree of found) {
+    const listed = await repository.must(['ls-tree', '-r', '-z', '--full-tree', tree])
+    const linked = [...listed.matchAll(/(?:^|\0)160000 commit ([0-9a-f]+)\t/g)].map(match => match[1] ?? '')
+    if (linked.length === 0) continue
+    const input = `${linked.map(oid => `${oid}^{commit}`).join('\n')}\n`
+    const checked = await repository.must(['cat-file', '--batch-check=%(objectname) %(objecttype)'], { input })
+    for (const [, oid = ''] of checked.matchAll(/^([0-9a-f]+) commit$/gm)) found.add(oid)
+  }
+  found.delete(commit)
+  return found
 }
 
 /** Reading results: the difference, and a bundle for the CLI to fetch. */

@@ -4,6 +4,7 @@ import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { SUBMODULE_REFS } from '../../src/core/source.ts'
 import { resultRefOf, type Task, type TaskResult } from '../../src/core/task.ts'
+import { bundleRefs } from '../../src/platform/bundle.ts'
 import type { Salvaged } from '../../src/protocol/salvage.ts'
 import { pack } from './bundles.ts'
 import { checkpointAnswer, checkpointRefOf, keepCheckpoint, takeCheckpoint } from './checkpoints.ts'
@@ -48,10 +49,8 @@ export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: Gi
     logs: logFiles(stateDir, logBytesMax, assertRoom),
     async have(task, saved) {
       assertRoom()
-      const repository = await of(task, saved)
+      const repository = await ground(await of(task, saved), task, bundleFile)
       await mkdir(downloads, { recursive: true, mode: 0o700 })
-      await uploadTaken(repository, task)
-      await repository.alone(() => takeBase(repository, task, bundleFile))
       const order = ['--sort=-committerdate', `--count=${HAVE_MAX}`, '--format=%(objectname)']
       const listed = await repository.must(['for-each-ref', ...order, BASES])
       return listed.split('\n').filter(Boolean)
@@ -85,7 +84,7 @@ export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: Gi
       return describe(await of(task, saved), task, saved)
     },
     async pack(task, resume) {
-      const repository = await of(task)
+      const repository = await ground(await of(task), task, bundleFile)
       const file = packFile(task)
       await mkdir(packs, { recursive: true, mode: 0o700 })
       return repository.alone(() => pack(repository, resume, file))
@@ -93,10 +92,8 @@ export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: Gi
     packFile,
     removeUnused,
     async thin(task, whole, have) {
-      const repository = await of(task)
+      const repository = await ground(await of(task), task, bundleFile)
       await mkdir(downloads, { recursive: true, mode: 0o700 })
-      await uploadTaken(repository, task)
-      await repository.alone(() => takeBase(repository, task, bundleFile))
       return writeThin(repository, whole, have, path.join(downloads, `${task.id}-${task.attempt}.thin`))
     },
     downloadFile: task => path.join(downloads, `${task.id}-${task.attempt}.bundle`),
@@ -105,22 +102,32 @@ export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: Gi
   return results
 }
 
+/** The repository with all that the task began from. */
+async function ground(repository: Repository, task: Task, bundleFile: (sha256: string) => string): Promise<Repository> {
+  await uploadTaken(repository, task)
+  await repository.alone(() => takeBase(repository, task, bundleFile))
+  return repository
+}
+
 /** Waits while it is being taken in; whether that fails or not, the base is looked for then. */
 async function uploadTaken(repository: Repository, { spec: { repo } }: Task): Promise<void> {
   if (repo.kind === 'bundle') await repository.shared(repo.sha256, async () => {}).catch(() => {})
 }
 
-/** The uploaded repository is the ground that a bundle with only the new commits stands on. */
-async function takeBase(repository: Repository, { spec }: Task, bundleFile: (sha256: string) => string): Promise<void> {
-  const { repo } = spec
-  if (repo.kind !== 'bundle') return
-  const known = await repository.may(['cat-file', '-e', `${repo.baseCommit}^{commit}`])
-  if (known.exitCode === 0) return
-  const file = bundleFile(repo.sha256)
+/** The bundle that the task began from is the ground that one with only the new commits stands on; its submodules go on with it. */
+async function takeBase(repository: Repository, task: Task, bundleFile: (sha256: string) => string): Promise<void> {
+  const { repo } = task.spec
+  const { source } = task.facts
+  const begun = repo.kind === 'bundle' ? { ...repo, commit: repo.baseCommit } : source
+  if (!begun) return
+  const file = bundleFile(begun.sha256)
   if (!existsSync(file)) return
+  const input = `${[...(await bundleRefs(file)).values()].join('\n')}\n`
+  const found = await repository.must(['cat-file', '--batch-check=%(objecttype)'], { input })
+  if (!found.includes('missing')) return
   // With all that it names: a bundle of the same for another node holds it too.
   const beside = ['+refs/tags/*:refs/tags/*', `+${SUBMODULE_REFS}*:${BASES}-submodules/*`]
-  const targets = [`+${repo.ref}:${BASES}/${repo.baseCommit}`, ...beside]
+  const targets = [`+${begun.ref}:${BASES}/${begun.commit}`, ...beside]
   await repository.must(['fetch', ...QUIET, '--end-of-options', file, ...targets], { timeoutMs: FETCH_TIMEOUT_MS })
 }
 

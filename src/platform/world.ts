@@ -98,3 +98,20 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
     signal?.addEventListener('abort', stop, { once: true })
   })
 }
+
+/** Runs what has the same key one after the other, whether the one before failed or not. */
+export type Lines = <T>(key: string, act: () => Promise<T>) => Promise<T>
+
+export function makeLines(): Lines {
+  const last = new Map<string, Promise<unknown>>()
+  return (key, act) => {
+    const turn = (last.get(key) ?? Promise.resolve()).then(act, act)
+    const settled = turn
+      .catch(() => {})
+      .finally(() => {
+        if (last.get(key) === settled) last.delete(key)
+      })
+    last.set(key, settled)
+    return turn
+  }
+}

@@ -1,16 +1,19 @@
 /** The bundle of a commit that is in the repository of its source, with its history: what workspaces are made from. */
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { TdfError } from '../../../src/core/errors.ts'
+import { asTdfError, TdfError } from '../../../src/core/errors.ts'
+import { SUBMODULE_REFS } from '../../../src/core/source.ts'
 import type { SourceFacts } from '../../../src/core/task.ts'
+import { bundleRefs } from '../../../src/platform/bundle.ts'
 import { hashFile, publishFile } from '../../../src/platform/files.ts'
-import { type GitOptions, git, gitOutput } from '../../../src/platform/git.ts'
 import { BUNDLE_BYTES_MAX } from '../../../src/protocol/shapes.ts'
 import { addBundle, findBundle } from '../../../src/store/tables/bundles.ts'
 import type { Engine } from '../../services.ts'
 import type { Repository } from '../repository.ts'
 import type { Fetched } from './fetch.ts'
+import type { Beside } from './submodules.ts'
+import { writeBundle } from './thin.ts'
 
 export interface Packed extends Fetched {
   source: string
@@ -25,10 +28,12 @@ export async function packCommit(
   { store, world, bundleFile }: Pick<Engine, 'store' | 'world' | 'bundleFile'>,
   repository: Repository,
   { source, commit, ref, refs, key = ref }: Packed,
+  beside: Beside,
   call: { folder: string; timeoutMs: number; signal: AbortSignal },
 ): Promise<SourceFacts> {
   const known = findBundle(store.sql, commit, key)
-  const isHere = known !== undefined && existsSync(bundleFile(known.sha256))
+  // What was given by its refs has a key of its own.
+  const isHere = known !== undefined && (await isSame(bundleFile(known.sha256), refs ? null : beside))
   const bundle = isHere ? known : { commit, ref: key, source, ...(await write()) }
   // Also of one that is here: it is used now, and is kept for it.
   await store.commit(() => addBundle(store.sql, bundle, world.clock.now()))
@@ -38,7 +43,13 @@ export async function packCommit(
     await mkdir(call.folder, { recursive: true, mode: 0o700 })
     const scratch = await mkdtemp(path.join(call.folder, 'source-'))
     try {
-      const file = await writeBundle(repository, { commit, ref, refs, scratch }, call)
+      const file = path.join(scratch, 'source.bundle')
+      const named = refs ?? (await refsOf(repository, { commit, ref }, beside))
+      const all = new Map([['HEAD', commit], ...named])
+      const { timeoutMs, signal } = call
+      await writeBundle(repository, { refs: all, objects: beside.objects }, file, { timeoutMs, signal }).catch(
+        unreadable,
+      )
       const { size: bytes } = await stat(file)
       if (bytes > BUNDLE_BYTES_MAX) {
         const message = `the repository has ${bytes} bytes, and a bundle may have ${BUNDLE_BYTES_MAX}: set fetch = "node" in [repositories]`
@@ -55,34 +66,23 @@ export async function packCommit(
   }
 }
 
-/** In a repository of its own that borrows the objects: there the names are those that a workspace knows. */
-async function writeBundle(
-  repository: Repository,
-  {
-    commit,
-    ref,
-    refs,
-    scratch,
-  }: Pick<Packed, 'commit' | 'ref'> & { refs: Packed['refs'] | undefined; scratch: string },
-  { timeoutMs, signal }: { timeoutMs: number; signal: AbortSignal },
-): Promise<string> {
-  const dir = path.join(scratch, 'git')
-  const file = path.join(scratch, 'source.bundle')
-  const run = async (args: readonly string[], options: Partial<GitOptions> = {}) =>
-    gitOutput(`${args[0]}`, await git(args, { cwd: scratch, timeoutMs, signal, ...options }), unreadable)
-  const format = '--format=create %(refname) %(objectname)'
-  const names = refs
-    ? [...refs].map(([name, oid]) => `create ${name} ${oid}\n`).join('')
-    : `create ${ref} ${commit}\n${await repository.must(['for-each-ref', `--merged=${commit}`, format, 'refs/tags'])}`
-  const env = { GIT_DIR: dir }
-  const objects = commit.length === 64 ? 'sha256' : 'sha1'
-  await run(['init', '--quiet', '--bare', '--template=', `--object-format=${objects}`, dir])
-  await mkdir(path.join(dir, 'objects', 'info'), { recursive: true })
-  await writeFile(path.join(dir, 'objects', 'info', 'alternates'), `${path.join(repository.dir, 'objects')}\n`)
-  await run(['update-ref', '--stdin'], { env, input: names })
-  await run(['symbolic-ref', 'HEAD', ref], { env })
-  await run(['bundle', 'create', '--quiet', file, '--all'], { env, ownGroup: true })
-  return file
+/** Whether it is there, with these submodules and no other. */
+async function isSame(file: string, beside: Beside | null): Promise<boolean> {
+  if (!existsSync(file)) return false
+  if (beside === null) return true
+  const { refs } = beside
+  const held = [...(await bundleRefs(file))].filter(([name]) => name.startsWith(SUBMODULE_REFS))
+  return held.length === refs.size && held.every(([name]) => refs.has(name))
 }
 
-const unreadable = (message: string) => new TdfError('REPOSITORY_UNREADABLE', message)
+function unreadable(thrown: unknown): never {
+  throw new TdfError('REPOSITORY_UNREADABLE', asTdfError(thrown).message)
+}
+
+/** The branch, the tags on its history, and the submodules. */
+async function refsOf(repository: Repository, { commit, ref }: Fetched, beside: Beside): Promise<Map<string, string>> {
+  const format = '--format=%(refname) %(objectname)'
+  const tags = await repository.must(['for-each-ref', `--merged=${commit}`, format, 'refs/tags'])
+  const named = tags.split('\n').flatMap(line => (line === '' ? [] : [line.split(' ') as [string, string]]))
+  return new Map([[ref, commit], ...named, ...beside.refs])
+}

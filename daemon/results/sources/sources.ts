@@ -6,6 +6,7 @@
 import { asTdfError, TdfError } from '../../../src/core/errors.ts'
 import type { AttemptKey, SourceFacts, Task } from '../../../src/core/task.ts'
 import { withoutPasswords } from '../../../src/platform/git.ts'
+import { type Lines, makeLines } from '../../../src/platform/world.ts'
 import { wakeAttempt } from '../../../src/store/tables/attempts.ts'
 import { taskSubject } from '../../engine/loop.ts'
 import type { Engine } from '../../services.ts'
@@ -14,6 +15,7 @@ import type { Sources } from '../results.ts'
 import { accessTo } from './access.ts'
 import { fetchCommit } from './fetch.ts'
 import { packCommit } from './pack.ts'
+import { fetchSubmodules, NOTHING } from './submodules.ts'
 
 export interface RunningSources extends Omit<Sources, 'whole' | 'keep'> {
   /** Ends every fetch with all that it started. */
@@ -43,7 +45,8 @@ interface Fetch {
 
 const AT_ONCE_MAX = 8
 
-export function createSources(engine: () => Engine, parts: SourcesParts): RunningSources {
+export function createSources(engine: () => Engine, given: SourcesParts): RunningSources {
+  const parts = { ...given, line: makeLines() }
   /** By subject, until the task has its result or leaves. */
   const fetches = new Map<string, Fetch>()
   const queue: Fetch[] = []
@@ -114,7 +117,11 @@ export function createSources(engine: () => Engine, parts: SourcesParts): Runnin
 }
 
 /** One fetch and its bundle, within the time that a workspace has to be built. Never throws. */
-async function perform(engine: Engine, parts: SourcesParts, fetch: Fetch): Promise<SourceFacts | TdfError> {
+async function perform(
+  engine: Engine,
+  parts: SourcesParts & { line: Lines },
+  fetch: Fetch,
+): Promise<SourceFacts | TdfError> {
   const { task, abort } = fetch
   const { world, config, secrets, log } = engine
   const { url, ref } = task.spec.repo
@@ -128,15 +135,17 @@ async function perform(engine: Engine, parts: SourcesParts, fetch: Fetch): Promi
   try {
     const open = (idLength?: number) => parts.results.open(url, idLength)
     const access = await accessTo(url, config, secrets, await open())
-    const { repository, isNew, ...fetched } = await fetchCommit(
-      open,
-      { url, ref },
-      { access, leftMs, signal, onProgress },
+    const { repository, isNew, ...fetched } = await parts.line(url, () =>
+      fetchCommit(open, { url, ref }, { access, leftMs, signal, onProgress }),
     )
+    const isLeft = config.repositories.submodules === 'leave'
+    const top = { repository, url, commit: fetched.commit }
+    const beside = isLeft ? NOTHING : await fetchSubmodules(engine, parts, top, { leftMs, signal, onProgress })
     const timeoutMs = Math.max(1, Math.ceil(leftMs()))
     onProgress('packing what a workspace needs')
     const packed = { ...fetched, source: url }
-    const source = await packCommit(engine, repository, packed, { folder: parts.folder, timeoutMs, signal })
+    const call = { folder: parts.folder, timeoutMs, signal }
+    const source = await packCommit(engine, repository, packed, beside, call)
     const ms = Math.round(world.clock.mono() - startedAt)
     log.info({ ...about, commit: fetched.commit, isNew, bytes: source.bytes, ms }, 'repository fetched')
     return source

@@ -1,9 +1,10 @@
-/** The part of a bundle that a node lacks: the same refs, and the objects that no commit of the node reaches. */
+/** Bundles as we write them, and the part of one that a node lacks: the same refs, and the objects that no commit of the node reaches. */
 import { createReadStream, createWriteStream } from 'node:fs'
 import { rm, stat, writeFile } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { bundleRefs } from '../../../src/platform/bundle.ts'
 import { hashFile } from '../../../src/platform/files.ts'
+import type { GitOptions } from '../../../src/platform/git.ts'
 import type { Repository } from '../repository.ts'
 import type { ThinBundle } from '../results.ts'
 
@@ -25,26 +26,50 @@ export async function writeThin(
   const isMissing = [...refs].some((_, at) => !/^(?:commit|tag|tree|blob)$/.test(types[at] ?? ''))
   const known = have.filter((_, at) => types[refs.size + at] === 'commit')
   if (isMissing || known.length === 0) return null
-  const pack = `${file}.pack`
-  try {
-    const wanted = [...refs.values(), ...known.map(oid => `^${oid}`)]
-    const args = ['pack-objects', '--quiet', '--revs', '--thin', '--stdout', '--delta-base-offset']
-    const options = { input: `${wanted.join('\n')}\n`, outputFile: pack, timeoutMs: PACK_TIMEOUT_MS, ownGroup: true }
-    await repository.must(args, options)
-    await writeFile(file, headerOf(refs, known), { mode: 0o600 })
-    await pipeline(createReadStream(pack), createWriteStream(file, { flags: 'a' }))
-  } finally {
-    await rm(pack, { force: true })
-  }
+  await writeBundle(repository, { refs, known }, file, { timeoutMs: PACK_TIMEOUT_MS })
   const { size: bytes } = await stat(file)
   if (bytes <= (await stat(whole)).size * SHARE_MAX) return { file, sha256: await hashFile(file), bytes }
   await rm(file, { force: true })
   return null
 }
 
+export interface Content {
+  /** Under which names what is in it; git's own commands take the names that a repository has. */
+  refs: ReadonlyMap<string, string>
+  /** Commits that whoever gets it has, with all that they reach. */
+  known?: readonly string[]
+  /** Folders of objects that are looked at beside those of the repository. */
+  objects?: readonly string[]
+}
+
+/** Writes a bundle. Throws RESULT_BROKEN. */
+export async function writeBundle(
+  repository: Repository,
+  { refs, known = [], objects = [] }: Content,
+  file: string,
+  options: Pick<GitOptions, 'timeoutMs' | 'signal'>,
+): Promise<void> {
+  const pack = `${file}.pack`
+  try {
+    const wanted = [...refs.values(), ...known.map(oid => `^${oid}`)]
+    const flags = ['--quiet', '--revs', '--stdout', '--delta-base-offset', ...(known.length > 0 ? ['--thin'] : [])]
+    await repository.must(['pack-objects', ...flags], {
+      ...options,
+      input: `${wanted.join('\n')}\n`,
+      outputFile: pack,
+      ownGroup: true,
+      ...(objects.length > 0 ? { env: { GIT_ALTERNATE_OBJECT_DIRECTORIES: objects.join(':') } } : {}),
+    })
+    await writeFile(file, headerOf(refs, known), { mode: 0o600 })
+    await pipeline(createReadStream(pack), createWriteStream(file, { flags: 'a' }))
+  } finally {
+    await rm(pack, { force: true })
+  }
+}
+
 /** gitformat-bundle(5). */
 function headerOf(refs: ReadonlyMap<string, string>, known: readonly string[]): string {
-  const isLong = known[0]?.length === 64
+  const isLong = [...refs.values()][0]?.length === 64
   const signature = isLong ? '# v3 git bundle\n@object-format=sha256\n' : '# v2 git bundle\n'
   const lines = [...known.map(oid => `-${oid} \n`), ...[...refs].map(([name, oid]) => `${oid} ${name}\n`)]
   return `${signature}${lines.join('')}\n`

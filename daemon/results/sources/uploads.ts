@@ -26,6 +26,7 @@ import type { Repository } from '../repository.ts'
 import type { Sources } from '../results.ts'
 import { type Held, heldRefs, isWhole, knownCommits, nameHeld, takeIn } from './held.ts'
 import { packCommit } from './pack.ts'
+import { NOTHING } from './submodules.ts'
 
 export interface Uploads extends Pick<Sources, 'whole' | 'keep'> {
   /** What is here already of a source. What is here as a whole counts as uploaded. */
@@ -167,7 +168,7 @@ async function whole(parts: Parts, { spec: { repo } }: Task, signal: AbortSignal
   }
   const key = refs.size > 1 ? `${ref}#${sha256}` : ref
   const call = { folder: parts.folder, timeoutMs: PACK_TIMEOUT_MS, signal: AbortSignal.any([signal, parts.signal]) }
-  const packed = await packCommit(parts.engine, repository, { source, commit, ref, refs, key }, call)
+  const packed = await packCommit(parts.engine, repository, { source, commit, ref, refs, key }, NOTHING, call)
   await nameHeld(repository, { sha256: packed.sha256, commit, refs })
   return packed
 }

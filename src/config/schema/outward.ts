@@ -53,7 +53,7 @@ export const repositoriesTable = z
     submodules: choice(
       ['leave', 'checkout'],
       'leave',
-      'Submodules of a folder. leave: empty folders in a workspace; checkout: those that are here come along.',
+      'leave: empty folders in a workspace; checkout: those of a folder that are here, and those of a url, come along.',
     ),
   })
   .prefault({})

@@ -22,11 +22,15 @@ const TOLD = new RegExp(
   `^(?:${STAGES} [a-z ]+: |(?:remote: )?Total \\d|From |Cloning into | [*=+t-] \\[| +[0-9a-f]+\\.{2,3}[0-9a-f]+ )`,
 )
 
-/** For a message: the rest of what git said. */
+/** For a message: the rest of what git said, also where it stands behind a stage that was cut off. */
 export const withoutProgress = (said: string): string =>
   said
     .split('\n')
-    .filter(line => !line.split('\r').some(part => TOLD.test(part)))
+    .flatMap(line => {
+      const parts = line.split('\r')
+      const rest = parts.filter(part => part.trim() !== '' && !TOLD.test(part))
+      return rest.length === 0 && parts.some(part => TOLD.test(part)) ? [] : [rest.join('\r')]
+    })
     .join('\n')
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB']

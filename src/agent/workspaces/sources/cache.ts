@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { bundleHeader } from '../../../platform/bundle.ts'
 import { makeFolder, moveDurable, OPEN_UMASK } from '../../../platform/files.ts'
 import { type GitOptions, git } from '../../../platform/git.ts'
+import { type Lines, makeLines } from '../../../platform/world.ts'
 import { type Agent, type BuildContext, diskLowBytes } from '../../agent.ts'
 import { messageOf } from '../../errors.ts'
 import { removeTree } from '../../state/remove-tree.ts'
@@ -78,19 +79,12 @@ export async function dropSource(agent: Agent, key: string): Promise<void> {
 }
 
 /** One at a time for each source: packs that are copied are not joined meanwhile. */
-const lines = new WeakMap<Agent, Map<string, Promise<unknown>>>()
+const lines = new WeakMap<Agent, Lines>()
 
 function inLine<T>(agent: Agent, key: string, act: () => Promise<T>): Promise<T> {
-  const ofAgent = lines.get(agent) ?? new Map<string, Promise<unknown>>()
-  lines.set(agent, ofAgent)
-  const turn = (ofAgent.get(key) ?? Promise.resolve()).then(act, act)
-  const settled = turn
-    .catch(() => {})
-    .finally(() => {
-      if (ofAgent.get(key) === settled) ofAgent.delete(key)
-    })
-  ofAgent.set(key, settled)
-  return turn
+  const line = lines.get(agent) ?? makeLines()
+  lines.set(agent, line)
+  return line(key, act)
 }
 
 async function openCache(agent: Agent, key: string, format: string): Promise<void> {

@@ -78,7 +78,7 @@ export interface Place {
   /** Where it is to run. */
   node: string
   /** Makes the address of a url of the repository; without it the folder itself is submitted. */
-  serve?: (folder: string) => string
+  serve?: (folder: string, beside: readonly string[]) => string
 }
 
 /** Submits it, compares what the node has, takes the result home and compares that; or has it refused as the shape says. */
@@ -89,7 +89,7 @@ export async function runShape(
   const made = make(shape)
   const { dir, folder, fill } = made
   const env = Object.fromEntries(Object.entries(shape.env ?? {}).map(([key, value]) => [key, fill(value)]))
-  const repo = serve ? serve(folder) : folder
+  const repo = serve ? serve(folder, shape.served ?? []) : folder
   const options = (shape.options ?? []).map(fill)
   const isPlanned = shape.onlyPlanned === true && !serve
   const how = isPlanned ? '--dry-run' : '--wait'

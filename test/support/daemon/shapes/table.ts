@@ -23,6 +23,8 @@ export interface Shape {
   refused?: { why: string; hint: string }
   /** A url of the same is refused on the node, in these words. */
   refusedByUrl?: string
+  /** Repositories beside it that are served with it. */
+  served?: string[]
   /** Only a folder can be so. */
   folderOnly?: boolean
   /** Not run as a folder: its plan is enough. */
@@ -67,6 +69,10 @@ const SUBMODULES = `for r in deep lib r; do git init -q -b main $r; for f in a g
 add() { git -C $1 -c protocol.file.allow=always submodule --quiet add "$PWD/$2" "$3"; git -C $1 commit -qm modules; }
 add lib deep 'the deep'; add r lib lib; git -C r -c protocol.file.allow=always submodule --quiet update --init --recursive`
 
+/** With addresses that hold on a server too. */
+const RELATIVE = `(${SUBMODULES}); for at in 'r lib ../lib' 'lib the%deep ../deep'; do set -- $at; name=$(echo $2 | tr % ' ')
+git -C $1 config -f .gitmodules "submodule.$name.url" $3; git -C $1 commit -qam relative; done; git -C r/lib pull -q "$PWD/lib" main; git -C r commit -qam newer`
+
 /** As a daemon takes them with `[repositories] submodules = "checkout"`. */
 export const WITH_SUBMODULES: Shape[] = [
   {
@@ -74,9 +80,23 @@ export const WITH_SUBMODULES: Shape[] = [
     make: SUBMODULES,
     complete: 'git -c protocol.file.allow=always submodule --quiet update --init --recursive',
     says: '2 submodules come along',
+    folderOnly: true,
+  },
+  {
+    name: 'submodules with relative addresses',
+    make: RELATIVE,
+    served: ['lib', 'deep'],
+    complete: 'git -c protocol.file.allow=always submodule --quiet update --init --recursive',
+  },
+  {
+    name: 'a submodule whose address is a folder of this machine',
+    make: SUBMODULES,
+    complete: 'git -c protocol.file.allow=always submodule --quiet update --init --recursive',
+    refusedByUrl: 'is no address that is fetched from',
   },
   {
     name: 'a submodule that is not here',
+    folderOnly: true,
     make: `${SUBMODULES}; git -C r submodule --quiet deinit -f lib`,
     says: 'the submodule lib stays behind: it is not all here; git -C $DIR/r submodule update --init -- lib',
   },

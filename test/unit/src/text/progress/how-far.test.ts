@@ -29,6 +29,7 @@ describe('the progress of git', () => {
     expect(withoutProgress(`${SAID.join('')}\n${refs}${failure}`)).toBe(failure)
     expect(withoutProgress(' ! [rejected] main -> main')).toContain('rejected')
     expect(withoutProgress('remote: Total 270 (delta 14), reused 0\nerror: x')).toBe('error: x')
+    expect(withoutProgress('Receiving objects:  33% (1/3)\rerror: bad object')).toBe('error: bad object')
     expect(withoutProgress('')).toBe('')
   })
 })
