@@ -20,8 +20,11 @@ export async function bringHome(
   try {
     const came = await agent.bundle(task.workspaceId, ref, await results.have(task, answer), file)
     const salvage = await results.receive(task, answer, came ? file : null)
-    const missing = await results.missing(task, { ...salvage, saved: [...salvage.saved, ...notTaken(answer, salvage)] })
-    return { salvage, result: await results.describe(task, salvage), missing }
+    const [missing, result] = await Promise.all([
+      results.missing(task, { ...salvage, saved: [...salvage.saved, ...notTaken(answer, salvage)] }),
+      results.describe(task, salvage),
+    ])
+    return { salvage, result, missing }
   } finally {
     await results.discard(file)
   }

@@ -49,11 +49,9 @@ export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: Gi
     logs: logFiles(stateDir, logBytesMax, assertRoom),
     async have(task, saved) {
       assertRoom()
-      const repository = await ground(await of(task, saved), task, bundleFile)
+      const repository = await of(task, saved)
       await mkdir(downloads, { recursive: true, mode: 0o700 })
-      const order = ['--sort=-committerdate', `--count=${HAVE_MAX}`, '--format=%(objectname)']
-      const listed = await repository.must(['for-each-ref', ...order, BASES])
-      return listed.split('\n').filter(Boolean)
+      return basesFor(repository, saved, () => ground(repository, task, bundleFile))
     },
     async receive(task, saved, file) {
       const repository = await of(task, saved)
@@ -109,6 +107,20 @@ async function ground(repository: Repository, task: Task, bundleFile: (sha256: s
   return repository
 }
 
+/** The newest ones, and that of the result, which is taken in where it is not among them. */
+async function basesFor(repository: Repository, { baseCommit }: Salvaged, take: () => Promise<Repository>) {
+  const newest = await basesIn(repository)
+  if (newest.includes(baseCommit)) return newest
+  await take()
+  const own = await repository.may(['rev-parse', '--quiet', '--verify', `${BASES}/${baseCommit}`])
+  return [...new Set([...own.stdout.split('\n').filter(Boolean), ...(await basesIn(repository))])]
+}
+
+async function basesIn(repository: Repository): Promise<string[]> {
+  const order = ['--sort=-committerdate', `--count=${HAVE_MAX}`, '--format=%(objectname)']
+  return (await repository.must(['for-each-ref', ...order, BASES])).split('\n').filter(Boolean)
+}
+
 /** Waits while it is being taken in; whether that fails or not, the base is looked for then. */
 async function uploadTaken(repository: Repository, { spec: { repo } }: Task): Promise<void> {
   if (repo.kind === 'bundle') await repository.shared(repo.sha256, async () => {}).catch(() => {})
@@ -143,8 +155,8 @@ async function receive(
   came: ReadonlyMap<string, string>,
 ): Promise<Salvaged> {
   const ref = resultRefOf(task.id, task.attempt)
-  const beside = await receiveRefs(repository, ref, saved, came, task.facts.salvage?.saved)
-  await repository.must(['update-ref', `${BASES}/${saved.baseCommit}`, saved.baseCommit])
+  const base = new Map([[`${BASES}/${saved.baseCommit}`, saved.baseCommit]])
+  const beside = await receiveRefs(repository, ref, saved, came, task.facts.salvage?.saved, base)
   const judged = task.facts.kept ? task.result?.commit : undefined
   if (judged === undefined || judged === saved.commit) return { ...saved, saved: beside }
   // A verdict was given on the commit of then: the newer one stands beside it.

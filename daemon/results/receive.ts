@@ -11,8 +11,8 @@ const TALK = /^-(?:log|session)$/
 const UNSAFE = /\p{Cc}|[ ~^:?*[\\]|\.\.|@\{|\/\/|\/\.|\.lock(?:\/|$)|[./]$/u
 
 /**
- * Names `ref`, and what was saved beside it, once all of it is here; `came` is what the unpacked bundle names, if one came. What has
- * the same name from before and is another commit moves to a name of its own: nothing that was at home goes. Answers all
+ * Names `ref`, and what was saved beside it, once all of it is here, and with it what `more` names; `came` is what the
+ * unpacked bundle names, if one came. What has the same name from before and is another commit moves to a name of its own: nothing that was at home goes. Answers all
  * that is at home beside `ref`. Throws RESULT_BROKEN.
  */
 export async function receiveRefs(
@@ -21,10 +21,13 @@ export async function receiveRefs(
   saved: Salvaged,
   came: ReadonlyMap<string, string>,
   earlier: readonly SavedRef[] = [],
+  more: ReadonlyMap<string, string> = new Map(),
 ): Promise<SavedRef[]> {
-  const before = await refsUnder(repository, ref)
   const refs = named(ref, saved, came)
-  await assertCommits(repository, [...refs.values(), saved.baseCommit])
+  const [before] = await Promise.all([
+    refsUnder(repository, ref),
+    assertCommits(repository, [...refs.values(), saved.baseCommit]),
+  ])
   const moved = new Map<string, string>()
   for (const [name, oid] of before) {
     const collides = [...refs.keys()].some(
@@ -37,7 +40,7 @@ export async function receiveRefs(
     repository,
     [...moved].map(([from, to]) => ({ from, to, oid: before.get(from) ?? '' })),
   )
-  const lines = [...refs].map(([name, oid]) => `update ${name} ${oid}`)
+  const lines = [...refs, ...more].map(([name, oid]) => `update ${name} ${oid}`)
   await repository.must(['update-ref', '--stdin'], { input: `${lines.join('\n')}\n` })
   return besideOf(
     ref,

@@ -109,13 +109,12 @@ function remoteFor(cli: Cli, top: string, { push, pr, remote }: { push?: boolean
 /** Its work tree, or its git folder when it has none. Throws NO_REPOSITORY or REPOSITORY_SHALLOW. */
 async function topOf(git: Git, local: string, given: string): Promise<string> {
   const isThere = existsSync(local)
-  // A path may hold the end of a line: it stands last. There is no work tree in a bare repository.
-  const [found, tree] = await Promise.all([
-    isThere ? git(['rev-parse', '--is-bare-repository', '--is-shallow-repository', '--absolute-git-dir']) : undefined,
-    isThere ? git(['rev-parse', '--show-toplevel']) : undefined,
-  ])
-  const [, isBare, isShallow, gitDir] = /^(\w+)\n(\w+)\n(.*)\n$/s.exec(found?.stdout ?? '') ?? []
-  const top = isBare === 'true' ? gitDir : tree?.exitCode === 0 ? tree.stdout.slice(0, -1) : undefined
+  // A path may hold the end of a line: it stands last. Of a bare repository, which has no work tree, git tells the rest alone.
+  const ask = ['rev-parse', '--is-bare-repository', '--is-shallow-repository']
+  const found = isThere ? await git([...ask, '--show-toplevel']) : undefined
+  const [, isBare, isShallow, tree] = /^(\w+)\n(\w+)\n(?:(.*)\n)?$/s.exec(found?.stdout ?? '') ?? []
+  const folder = isBare === 'true' ? await git(['rev-parse', '--absolute-git-dir']) : undefined
+  const top = folder?.exitCode === 0 ? folder.stdout.slice(0, -1) : found?.exitCode === 0 ? tree : undefined
   if (top && isShallow === 'true') {
     throw new TdfError('REPOSITORY_SHALLOW', `${top} is a shallow clone: its history is not all there`, {
       hint: `git -C ${quoted(top)} fetch --unshallow`,
@@ -130,7 +129,7 @@ async function topOf(git: Git, local: string, given: string): Promise<string> {
     })
   }
   const missing = given.startsWith('~') ? 'the shell did not expand the ~, as in quotes' : 'there is no such folder'
-  const why = isThere ? ((found?.stderr || tree?.stderr)?.trim().split('\n')[0] ?? '') : missing
+  const why = isThere ? (found?.stderr.trim().split('\n')[0] ?? '') : missing
   throw new TdfError('NO_REPOSITORY', `${given} is not a git repository (${why})`, {
     hint: isThere ? `git -C ${quoted(local)} init` : 'tdf submit --help',
   })
@@ -151,35 +150,39 @@ async function resolveRef(git: Git, top: string, ref: string | undefined): Promi
     git(['rev-parse', '--verify', '--quiet', '--end-of-options', wanted]),
     git(['rev-parse', '--symbolic-full-name', wanted]),
   ])
-  // Peeled by itself: behind `:/words` it would be one of the words.
-  const found = await git(['rev-parse', '--verify', '--quiet', '--end-of-options', `${named.stdout.trim()}^{commit}`])
+  const full = symbolic.stdout.trim()
+  // Peeled by itself: behind `:/words` it would be one of the words. A branch names a commit.
+  const isCommit = full.startsWith('refs/heads/')
+  const peel = ['rev-parse', '--verify', '--quiet', '--end-of-options', `${named.stdout.trim()}^{commit}`]
+  const found = isCommit ? named : await git(peel)
   // One commit, not `^main`, which leaves out all that it reaches.
   if (!/^[0-9a-f]+$/.test(named.stdout.trim()) || found.exitCode !== 0) {
     const what = ref === undefined ? `${top} has no commit yet` : `${top} has no branch, tag or commit "${ref}"`
     const hint = `git -C ${quoted(top)} ${ref === undefined ? 'commit --allow-empty -m "first"' : 'branch --all'}`
     throw new TdfError('REF_UNKNOWN', what, { hint })
   }
-  const full = symbolic.stdout.trim()
   const name = full.startsWith('refs/heads/') ? full : 'refs/heads/tdf-base'
   const given = ref ?? (full.startsWith('refs/heads/') ? full : wanted)
   return { commit: found.stdout.trim(), name, given }
 }
 
+const MODULES = '.gitmodules'
+
 /** What is not in the bundle is said before it is missed. */
 async function whatStays(git: Git, isDirty: boolean): Promise<{ notes: string[]; hasSubmodules: boolean }> {
-  const [status, modules, large] = await Promise.all([
+  const [status, odd] = await Promise.all([
     git(['status', '--porcelain', '-z']),
-    git(['ls-files', '-z', '--', '.gitmodules']),
-    git(['ls-files', '-z', '--', ':(attr:filter=lfs)']),
+    git(['ls-files', '-z', '--full-name', '--', `:(top)${MODULES}`, ':(top,attr:filter=lfs)']),
   ])
+  const large = odd.stdout.split('\0').filter(path => path !== '' && path !== MODULES)
   const changed = status.stdout.split('\0').filter(Boolean).length
   const [files, them] =
     changed === 1 ? ['1 uncommitted file stays', 'it'] : [`${changed} uncommitted files stay`, 'them']
   const notes = [
     ...(changed > 0 && !isDirty ? [`note: ${files} behind; --dirty takes ${them} along`] : []),
-    ...(large.stdout === '' ? [] : ['note: files in Git LFS stay behind; the workspace has their pointers']),
+    ...(large.length > 0 ? ['note: files in Git LFS stay behind; the workspace has their pointers'] : []),
   ]
-  return { notes, hasSubmodules: modules.stdout !== '' }
+  return { notes, hasSubmodules: odd.stdout.split('\0').includes(MODULES) }
 }
 
 interface Settings {
