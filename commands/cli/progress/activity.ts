@@ -28,6 +28,7 @@ export function activityOf(cli: Cli, format: Format): Activity {
   let text = ''
   let drawn = ''
   let cancel: Cancel | undefined
+  let isEnded = false
 
   function draw(): void {
     cancel = clock.timer(isLive ? REDRAWN_MS : REPEATED_MS, draw)
@@ -39,13 +40,15 @@ export function activityOf(cli: Cli, format: Format): Activity {
 
   return {
     show(next) {
+      // A program that is gone may still have said something: a line that began again would keep the process alive.
+      if (isEnded) return
       text = next
       cancel ??= clock.timer(BEGINS_MS, draw)
     },
     say: message => (lines ? lines.print(message) : say(cli, message)),
     end() {
+      isEnded = true
       cancel?.()
-      cancel = undefined
       lines?.end()
     },
   }

@@ -87,7 +87,7 @@ export function makeHome(config = '', { uid, through = [] }: HomeOptions = {}): 
 }
 
 /** A run outlives everything else, which is the point of it; the runs of this home, and all that they started, end with it. */
-function killSessions(dir: string): void {
+export function killSessions(dir: string): void {
   const isOurs = (pid: string) =>
     readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(`${dir}/`) ||
     `\0${readFileSync(`/proc/${pid}/environ`, 'utf8')}`.includes(`\0HOME=${dir}\0`)
