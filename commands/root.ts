@@ -102,7 +102,7 @@ function namesOf(text: string): string[] {
 function adopt(cli: Cli, command: Command, path: string): void {
   command
     .configureHelp({ showGlobalOptions: true, optionDescription, argumentDescription })
-    .exitOverride(error => refuse(error, path, cli.args))
+    .exitOverride(error => refuse(error, path))
     .configureOutput({
       writeOut: text => void cli.stdout.write(text),
       // What asks for a command that it has not got shows its help; errors themselves are printed by run.ts.
@@ -145,15 +145,11 @@ function defaultText({ defaultValue, defaultValueDescription }: Defaulted): stri
 }
 
 /** The parser puts what may have been meant behind its message; here it is the command to type next. */
-function refuse(error: CommanderError, path: string, given: readonly string[]): never {
+function refuse(error: CommanderError, path: string): never {
   if (error.exitCode === 0 || error.code === 'commander.help') throw error
   const [message = '', suggestion = ''] = error.message.replace(/^error: /, '').split('\n')
-  const text = /unknown option '(-\S*\s.*)'/s.exec(error.message)?.[1]
-  if (text !== undefined && path === 'tdf submit') throw usage(message, `tdf submit --prompt ${quoted(text)}`)
-  if (text !== undefined && ['tdf send', 'tdf continue'].includes(path)) {
-    const task = given.slice(1).find(word => !word.startsWith('-')) ?? '@last'
-    throw usage(message, `${path} ${quoted(task)} -- ${quoted(text)}`)
-  }
+  const prompt = path === 'tdf submit' ? /unknown option '(-\S*\s.*)'/s.exec(error.message)?.[1] : undefined
+  if (prompt !== undefined) throw usage(message, `tdf submit --prompt ${quoted(prompt)}`)
   const meant = /^\(Did you mean (?:one of )?([^,?]+)/.exec(suggestion)?.[1]
   if (meant === undefined) throw usage(message, `${path} --help`)
   const isOption = error.code === 'commander.unknownOption'

@@ -107,8 +107,9 @@ const OUTPUT_MS = 5_000
  */
 export async function withFailure(engine: Engine, notice: NoticeJson, signal: AbortSignal): Promise<NoticeJson> {
   const { text, taskId, attempt } = notice
-  const task = readAttempt(engine.store.sql, { id: taskId, attempt })
-  if (!text || !task || (notice.event !== 'failed' && notice.event !== 'push-failed')) return notice
+  const isFailure = notice.event === 'failed' || notice.event === 'push-failed'
+  const task = text && isFailure ? readAttempt(engine.store.sql, { id: taskId, attempt }) : undefined
+  if (!text || !task) return notice
   const late = new AbortController()
   const cancel = engine.world.clock.timer(OUTPUT_MS, () => late.abort(new Error('the log did not come in time')))
   const push = pushOf(engine.store.sql, task)

@@ -60,13 +60,6 @@ describe('a prompt that begins with a dash', () => {
     expect([code, err]).toEqual([2, expect.stringContaining("hint: tdf submit --prompt '- first this'")])
   })
 
-  it.each(['send', 'continue'])('as an argument of tdf %s is refused with the line that works', async command => {
-    const { code, err } = await tdf(home, command, 'nonesuch', '- first this')
-    const line = `tdf ${command} nonesuch -- '- first this'`
-    expect([code, err]).toEqual([2, expect.stringContaining(`hint: ${line}\n`)])
-    expect((await tdf(home, command, 'nonesuch', '--', '- first this')).code).toBe(3)
-  })
-
   it('and another one as an argument are one too many', async () => {
     const { code, err } = await tdfWith(home, { cwd: repo.dir }, 'submit', '--prompt', 'a', 'b', '--', 'true')
     expect([code, err]).toEqual([2, expect.stringContaining('--prompt')])
