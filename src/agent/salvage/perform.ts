@@ -22,6 +22,7 @@ import { type Keeper, openKeeper, prepareRepository, type Refs } from './keep.ts
 import { type Found, type LinkedTree, look } from './linked.ts'
 import { besideRefs, isRefName, shown } from './listing.ts'
 import type { LeaveOut } from './scan.ts'
+import { nameLarge } from './select.ts'
 import { boundaryOf } from './untrusted.ts'
 import { openView } from './view.ts'
 
@@ -107,6 +108,7 @@ async function saveAll(saving: Saving, found: Found): Promise<Salvaged> {
   else if (head.commit === null && !head.isUnborn) leaveOut('HEAD', 'broken')
   const saveTree = saving.isWhole ? saveAtOnce : saveOnSound
   const { commit, start, talk } = await saveTree(saving, tree, head.commit)
+  if (folder) await nameLarge(saving, folder, commit)
 
   const built = readJson(builtRefsPath(workspace), builtRefs) ?? {}
   const { outputBranch } = workspace.record.request

@@ -1,10 +1,11 @@
 /** What of a work tree is taken along, and what stays although it is there: too large, of a kind that git has no word for, ignored. */
 import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Slot } from '../isolation/slot.ts'
 import { systemTool } from '../isolation/system-tool.ts'
 import { type BytePath, bytes, split } from './listing.ts'
 import { absolute, type Candidate, type LeaveOut, type ScanContext, type TreeScan } from './scan.ts'
-import { statOf } from './untrusted.ts'
+import { type GitFolder, isPlainFile, isPlainFolder, statOf } from './untrusted.ts'
 import type { View } from './view.ts'
 
 /** Takes the files that do not fit out of the scan: the smallest stay, the same ones each time. Answers what is left of the room. */
@@ -170,3 +171,42 @@ export async function nameFiltered(context: ScanContext, scan: TreeScan): Promis
 
 const hasAttributes = ({ files, attributed }: TreeScan) =>
   attributed || files.some(({ path }) => /(^|\/)\.gitattributes$/.test(path))
+
+/** The file that git has in place of a large one (git-lfs-spec, "The Pointer"). */
+const POINTER =
+  /^version https:\/\/git-lfs\.github\.com\/spec\/v1\n(?:ext-[^\n]*\n)*oid sha256:([0-9a-f]{64})\nsize (\d{1,15})\n$/
+const POINTER_BYTES_MAX = 1024
+const POINTERS_MAX = 10_000
+
+/** Names what a result has as a pointer of Git LFS alone, and the repository of the agent has the content of. */
+export async function nameLarge(
+  { view, leaveOut, baseCommit }: { view: View; leaveOut: LeaveOut; baseCommit: string },
+  { shared }: GitFolder,
+  commit: string,
+): Promise<void> {
+  const large = join(shared, 'lfs', 'objects')
+  if (!isPlainFolder(large)) return
+  const changed = await view.must(['diff-tree', '-r', '-z', '--no-renames', '--diff-filter=AM', baseCommit, commit])
+  const paths = new Map<string, BytePath[]>()
+  for (const [, oid = '', path = ''] of changed.matchAll(/:\d+ \d+ [0-9a-f]+ ([0-9a-f]+) [AM]\0([^\0]+)\0/g)) {
+    paths.set(oid, [...(paths.get(oid) ?? []), path])
+  }
+  const sizes = await view.must(['cat-file', '--batch-check'], {
+    input: [...paths.keys()].map(oid => `${oid}\n`).join(''),
+  })
+  const small = [...sizes.matchAll(/^([0-9a-f]+) blob (\d+)$/gm)].filter(
+    ([, , size]) => Number(size) < POINTER_BYTES_MAX,
+  )
+  const input = small.slice(0, POINTERS_MAX).map(([, oid]) => `${oid}\n`)
+  const contents = await view.must(['cat-file', '--batch'], { input: input.join('') })
+  let at = 0
+  for (const [line, oid = '', bytes] of small.slice(0, POINTERS_MAX)) {
+    // A line as that of the check, the content, the end of a line.
+    const from = at + line.length + 1
+    at = from + Number(bytes) + 1
+    const [, name = '', size] = POINTER.exec(contents.slice(from, at - 1)) ?? []
+    if (name === '' || !isPlainFile(join(large, name.slice(0, 2), name.slice(2, 4), name))) continue
+    const reason = 'its content in Git LFS stayed behind: the result has its pointer'
+    for (const path of paths.get(oid) ?? []) leaveOut(path, 'filter', { reason, bytes: Number(size) })
+  }
+}

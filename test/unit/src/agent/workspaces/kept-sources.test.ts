@@ -1,6 +1,7 @@
 /** What a node keeps of the repositories that its tasks began from, and what it does with it. */
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { type AgentProcess, startAgentProcess } from '../support/agent.ts'
@@ -79,6 +80,29 @@ it('a bundle may build on what came before; one whose ground is not here is refu
   expect((await agent.get(`/workspaces/${next}`)).json).toMatchObject({ status: 'creating', needsBundle: true })
   expect(await send(agent, next, fourth.whole)).toBe(204)
   expect(await built(agent, next)).toBe(fourth.commit)
+})
+
+it('the whole is asked for when what a bundle builds on turns out to be lost', async () => {
+  const agent = await startAgentProcess()
+  const folder = repository()
+  const first = headCommit(folder)
+  await whole(agent, bundle(folder, 'main'))
+  const cache = join(agent.state, 'sources', `${KEY}.git`)
+  // The commit is there, and nothing that it holds.
+  const content = git(folder, 'cat-file', 'commit', first)
+  rmSync(join(cache, 'objects', 'pack'), { recursive: true })
+  execFileSync('git', ['hash-object', '-w', '-t', 'commit', '--stdin'], { cwd: cache, input: content })
+  expect(await kept(agent)).toEqual([first])
+  const { thin, whole: all, commit } = change(folder)
+  const id = await create(agent, all)
+  expect(await send(agent, id, thin, true)).toBe(204)
+  const state = async () => (await agent.get(`/workspaces/${id}`)).json
+  await eventually('it is asked for', async () => (await state()).needsBundle === true)
+  expect(await state()).toMatchObject({ status: 'creating' })
+  expect(await kept(agent)).toEqual([])
+  expect(await send(agent, id, all)).toBe(204)
+  expect(await built(agent, id)).toBe(commit)
+  expect(await kept(agent)).toEqual([commit])
 })
 
 it('many tasks on the same leave few packs, and all that they brought', async () => {
