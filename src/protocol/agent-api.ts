@@ -196,8 +196,8 @@ export const permissionAnswer = z.object({
 })
 export type PermissionAnswer = z.output<typeof permissionAnswer>
 
-/** Counts changes that an older daemon could not deal with. 2: `leftOut` holds objects. */
-export const AGENT_PROTOCOL = 2
+/** Counts changes that an older daemon could not deal with. 2: `leftOut` holds objects; 3: the failure `conversation`. */
+export const AGENT_PROTOCOL = 3
 
 export const health = z.object({
   status: text(64),

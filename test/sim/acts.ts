@@ -1,5 +1,5 @@
 /** What can happen in a simulation, by weight. Every choice comes from the dice of the seed. */
-
+import { TdfError } from '../../src/core/errors.ts'
 import { isTerminal, type TaskSpec } from '../../src/core/task.ts'
 import { readNodes } from '../../src/store/tables/nodes.ts'
 import type { Script } from '../fakes/agent.ts'
@@ -79,6 +79,12 @@ export async function restart(sim: Sim, cut?: SimOptions['cut']): Promise<void> 
   })
 }
 
+/** Undefined for a refusal that is meant; whatever else is thrown is a fault. */
+const refusedIn = (codes: readonly string[]) => (thrown: unknown) => {
+  if (thrown instanceof TdfError && codes.includes(thrown.code)) return undefined
+  throw thrown
+}
+
 export const ACTS: readonly Act[] = [
   {
     name: 'submit',
@@ -125,6 +131,22 @@ export const ACTS: readonly Act[] = [
       const resume = chance(sim, 0.4) && task.result !== null
       const { attempt } = await sim.life.engine.start(id, task.attempt + 1, { resume })
       sim.retried.add(`${id}/${attempt}`)
+    },
+  },
+  {
+    name: 'continue',
+    weight: 4,
+    async run(sim) {
+      const id = someTask(sim)
+      if (!id) return
+      // Few keys, so that some come again.
+      const key = `c${upTo(sim, 4)}`
+      const { attempt: last } = sim.life.task(id)
+      const asked = { key, hash: key, change: { prompt: `more of ${key}` } }
+      const answer = await sim.life.engine.goOn(id, asked).catch(refusedIn(['WRONG_STATE', 'NO_RESULT']))
+      const name = `${id} ${key}`
+      const opened = sim.continued.get(name) ?? new Set()
+      if (answer && answer.attempt > last) sim.continued.set(name, opened.add(`${id}/${answer.attempt}`))
     },
   },
   {

@@ -11,9 +11,9 @@ const is = vi.hoisted(() => (policy: string) => bad.policy === policy)
 
 vi.mock('../../daemon/engine/attempts.ts', async original => {
   const real = await original<typeof import('../../daemon/engine/attempts.ts')>()
-  const openAttempt: typeof real.openAttempt = (engine, task, now) => {
+  const openAttempt: typeof real.openAttempt = (engine, task, ...more) => {
     if (is('a run is keyed by task alone, so that a retry is no-op') && task.attempt > 0) return
-    real.openAttempt(engine, task, now)
+    real.openAttempt(engine, task, ...more)
   }
   return { ...real, openAttempt }
 })
@@ -108,6 +108,22 @@ vi.mock('../../src/clients/agent.ts', async original => {
   return { ...real, agentClient }
 })
 
+vi.mock('../../src/store/tables/attempts.ts', async original => {
+  const real = await original<typeof import('../../src/store/tables/attempts.ts')>()
+  const insertAttempt: typeof real.insertAttempt = (sql, task, key = null) =>
+    real.insertAttempt(sql, task, is('a request to continue is forgotten once it is answered') ? null : key)
+  return { ...real, insertAttempt }
+})
+
+vi.mock('../../daemon/results/bring-home.ts', async original => {
+  const real = await original<typeof import('../../daemon/results/bring-home.ts')>()
+  const bringHome: typeof real.bringHome = (ctx, task, agent) => {
+    if (!is('a later attempt takes the name of the result before it')) return real.bringHome(ctx, task, agent)
+    return real.bringHome(ctx, { ...task, attempt: 1 }, agent)
+  }
+  return { ...real, bringHome }
+})
+
 vi.mock('../../src/core/saved.ts', async original => {
   const real = await original<typeof import('../../src/core/saved.ts')>()
   const notHome: typeof real.notHome = (...args) =>
@@ -170,22 +186,24 @@ vi.mock('../../daemon/engine/signals.ts', async original => {
 /** Each with the seed from which to look: the first that is known to catch it, so that the test is short. */
 const POLICIES: [policy: string, from: number][] = [
   ['a run is keyed by task alone, so that a retry is no-op', 1],
-  ['a cancel does not reach a task that is not placed', 14],
+  ['a cancel does not reach a task that is not placed', 22],
   ['a signal is stored and nobody is woken', 7],
-  ['cleanup is written down after the verdict, not with it', 43],
+  ['cleanup is written down after the verdict, not with it', 46],
   ['a slot is given back only when all goes well', 1],
   ['placement counts workspaces and forgets reservations', 6],
   ['a machine gets a new name at every try', 1],
-  ['a workspace is deleted before its work is saved', 13],
+  ['a workspace is deleted before its work is saved', 23],
   ['a failed deletion counts as done', 1],
-  ['inactivity is success', 12],
+  ['inactivity is success', 33],
   ['the step is stored and the wake is not', 1],
   ['every waiting task orders a machine of its own', 2],
   ['a node is believed about the work of others', 1],
-  ['a failing step is tried for ever', 43],
+  ['a failing step is tried for ever', 45],
   ['salvage looks at HEAD alone', 1],
   ['a workspace goes before all of it could be read', 30],
   ['the verdict falls before late work can be judged', 6],
+  ['a later attempt takes the name of the result before it', 1],
+  ['a request to continue is forgotten once it is answered', 1],
 ]
 const SEEDS_MAX = 60
 const TICKS = 80

@@ -4,6 +4,7 @@ import { faultInvariants } from './invariants/faults.ts'
 import { nodeInvariants } from './invariants/nodes.ts'
 import { pathInvariants } from './invariants/path.ts'
 import { restInvariants } from './invariants/rest.ts'
+import { resultInvariants } from './invariants/results.ts'
 import { signalInvariants } from './invariants/signals.ts'
 import { taskInvariants } from './invariants/tasks.ts'
 import type { Check, Seen } from './seen.ts'
@@ -21,6 +22,7 @@ const ALWAYS: Record<string, Check> = {
   ...signalInvariants,
   ...nodeInvariants,
   ...effectInvariants,
+  ...resultInvariants,
   ...faultInvariants,
 }
 

@@ -1,13 +1,23 @@
 /** Cuts the power before and after every effect of a whole journey, one run each, and starts again on what was left. */
 import { expect, it } from 'vitest'
+import type { ContinueRequest } from '../../daemon/engine/rules/continuing.ts'
 import type { TaskSpec } from '../../src/core/task.ts'
 import { readLive } from '../../src/store/tables/attempts.ts'
 import type { Script } from '../fakes/agent.ts'
 import { aSpec } from '../support/builders.ts'
 import { live, outside } from '../support/daemon/sim-daemon.ts'
 
+interface Case {
+  spec: Partial<TaskSpec>
+  script: Script
+  /** Is told more once it is over. */
+  goesOn?: true
+}
+
+const MORE: ContinueRequest = { key: 'k1', hash: 'h1', change: { prompt: 'and more' } }
+
 /** A journey with the power cut at effect `nth`; 0 for none. */
-async function journey(when: 'before' | 'after', nth: number, spec: Partial<TaskSpec>, script: Script) {
+async function journey(when: 'before' | 'after', nth: number, { spec, script, goesOn }: Case) {
   const out = outside()
   let wasCut = false
   let life = await live(out, {
@@ -20,11 +30,17 @@ async function journey(when: 'before' | 'after', nth: number, spec: Partial<Task
   const id = 'task-1'
   await life?.submit(spec, script, id).catch(() => {})
   await life?.world.run(() => wasCut || life?.engine.query(id)?.step === null)
+  if (goesOn && life && !wasCut) {
+    await life.engine.goOn(id, MORE).catch(() => {})
+    await life.world.run(() => wasCut || life?.engine.query(id)?.step === null)
+  }
   if (wasCut || !life) {
     life?.kill()
     life = await live(out)
-    // A submit that was not acknowledged is sent again by whoever sent it.
+    // What was not acknowledged is sent again by whoever sent it.
     await life.submit(spec, script, id)
+    await life.world.run(() => life?.task(id).step === null)
+    if (goesOn) await life.engine.goOn(id, MORE)
   }
   const { world } = life
   const done = await world.run(() => life?.task(id).step === null)
@@ -36,7 +52,10 @@ async function journey(when: 'before' | 'after', nth: number, spec: Partial<Task
     status: task.status,
     verdict: task.verdict,
     cleanup: task.cleanup,
-    result: out.results.refs.get(`refs/tdf/${id}/1`) === task.result?.commit,
+    attempt: task.attempt,
+    result: [1, task.attempt].every(
+      attempt => out.results.refs.get(`refs/tdf/${id}/${attempt}`) === life?.task(id, attempt).result?.commit,
+    ),
     builds: [...(agent?.builds.values() ?? [])],
     starts: [...(agent?.starts.values() ?? [])],
     left: agent?.workspaces.size,
@@ -47,12 +66,22 @@ async function journey(when: 'before' | 'after', nth: number, spec: Partial<Task
   return seen
 }
 
+const TALKS: Script = { commits: 1, says: { outcome: 'success', resumeRef: 'c1' } }
+
 const LIMITED: Script = {
   ...{ commits: 1, exitCode: 1, limitMs: 10_000, says: { resumeRef: 'c1' } },
   resumed: { commits: 1, says: { outcome: 'success', resumeRef: 'c1' } },
 }
 
-const cases: { name: string; spec: Partial<TaskSpec>; script: Script; end: object; starts: number }[] = [
+const cases: (Case & { name: string; end: object; starts: number })[] = [
+  {
+    name: 'a run that is told more',
+    spec: { agent: { ...aSpec({}, TALKS).agent, name: 'claude', type: 'claude' } },
+    script: TALKS,
+    goesOn: true,
+    end: { status: 'completed', verdict: 'unverified' },
+    starts: 2,
+  },
   {
     name: 'a run with a check',
     spec: { check: 'true' },
@@ -76,19 +105,20 @@ const cases: { name: string; spec: Partial<TaskSpec>; script: Script; end: objec
   },
 ]
 
-for (const { name, spec, script, end, starts } of cases) {
+for (const { name, end, starts, ...about } of cases) {
   for (const when of ['before', 'after'] as const) {
     it(`${name} ends the same, with every effect done once, when the power fails ${when} any effect`, async () => {
       let cuts = 0
       for (let nth = 1; ; nth++) {
-        const seen = await journey(when, nth, spec, script)
+        const seen = await journey(when, nth, about)
         expect(seen, `power cut ${when} effect ${nth}`).toEqual({
           ...end,
           done: true,
           wasCut: seen.wasCut,
           cleanup: 'done',
           result: true,
-          builds: [1],
+          attempt: about.goesOn ? 2 : 1,
+          builds: about.goesOn ? [1, 1] : [1],
           starts: Array.from({ length: starts }, () => 1),
           left: 0,
           live: 0,

@@ -43,6 +43,10 @@ export interface Sim {
   ended: Map<string, string>
   cancelled: Set<string>
   retried: Set<string>
+  /** Requests to continue that were acknowledged: task and key → the attempts that they opened, as `id/attempt`. */
+  continued: Map<string, Set<string>>
+  /** Results that were all at home, as first seen: `id/attempt` → commit. */
+  results: Map<string, string>
   story: string[]
   crashes: number
   /** Machines and state folders that were taken away, with what was on them. */
@@ -70,6 +74,8 @@ export async function simulate({ seed, ticks }: SimPlan): Promise<SimEnd> {
       ended: new Map(),
       cancelled: new Set(),
       retried: new Set(),
+      continued: new Map(),
+      results: new Map(),
       story: [],
       crashes: 0,
       wiped: new Set(),

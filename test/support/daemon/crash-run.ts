@@ -67,6 +67,72 @@ export async function crashRun(plan: string): Promise<CrashRun> {
   }
 }
 
+export interface ContinueRun {
+  crashed: boolean
+  attempts: number
+  verdicts: (string | null)[]
+  /** The first attempt has the commit that it had. */
+  isKept: boolean
+  ahead: number | undefined
+  ran: number
+  workspacesLeft: string[]
+}
+
+/** The same for `tdf continue` of a task that was over before: `plan` is of the daemon that is asked to continue it. */
+export async function continueRun(plan: string): Promise<ContinueRun> {
+  const home = makeHome()
+  const repository = makeRepository()
+  const counter = path.join(home.dir, 'ran')
+  try {
+    const first = await home.start()
+    const command = `echo once >> ${counter}; wc -l < ${counter} > NOTES.md; git add -A; git commit -qm notes`
+    const id = (await tdf(home, 'submit', '--repo', repository.dir, '-q', '--', 'sh', '-c', command)).out.trim()
+    await until('the first attempt is over', async () => isDone(await peek(home, id)))
+    const before = await home.task(id)
+    await home.kill(first)
+    const daemon = await home.start({ TDF_CRASH_AT: plan })
+    const goOn = () => tdf(home, 'continue', id, 'more', '--idempotency-key', 'the-one', '-q')
+    const isThere = async () => {
+      const task = await peek(home, id)
+      return isDone(task) && task?.attempt === 2
+    }
+    const asked = hasEnded(daemon) ? null : await goOn()
+    if (asked?.code === 0) await until('it is done or the daemon is dead', async () => hasEnded(daemon) || isThere())
+    const crashed = hasEnded(daemon) || asked?.code !== 0
+    if (crashed) {
+      await until('the daemon is dead', () => hasEnded(daemon))
+      await home.start()
+      // Sent again, whether there was an answer or not: the key makes it the same attempt.
+      await goOn()
+      await until('it is done after the restart', isThere)
+    }
+    const task = await home.task(id)
+    const workspaces = path.join(home.dir, 'state', 'agent', 'workspaces')
+    return {
+      crashed,
+      attempts: task.attempts.length,
+      verdicts: task.attempts.map(({ verdict }) => verdict),
+      isKept: task.attempts[0]?.commit === before.result?.commit,
+      ahead: task.result?.ahead,
+      ran: readFileSync(counter, 'utf8').split('\n').length - 1,
+      workspacesLeft: existsSync(workspaces) ? readdirSync(workspaces) : [],
+    }
+  } finally {
+    await home.remove()
+    repository.remove()
+  }
+}
+
+/** What each of them ends in. */
+export const CONTINUED_ONCE = {
+  attempts: 2,
+  verdicts: ['unverified', 'unverified'],
+  isKept: true,
+  ahead: 2,
+  ran: 2,
+  workspacesLeft: [],
+}
+
 async function peek(home: Home, id: string): Promise<TaskJson | null> {
   return id.trim() === '' ? null : home.task(id.trim()).catch(() => null)
 }
