@@ -1,7 +1,7 @@
 /** What a run has reported so far, added up; and what it was worth, once it is over. Pure. */
 import type { AgentSession } from '../protocol/agent-api.ts'
 import type { AgentEvent, Failure, Outcome } from './event.ts'
-import { failureNamed, failureSaid, type Named } from './failure-words.ts'
+import { failureNamed, failureSaid, isAboutConversation, type Named } from './failure-words.ts'
 
 export interface Account {
   resumeRef: string | null
@@ -19,7 +19,9 @@ export interface Account {
   denied: string[]
   /** The last failure that was reported, until the agent goes on. */
   problem: (Named & { text: string }) | null
-  /** It has thought, used a tool or written something since it was started. */
+  /** It has opened its conversation, or taken a prompt, since it was started. */
+  hasOpened: boolean
+  /** It has thought, used a tool or written something since then. */
   hasActed: boolean
   /** Work beside the turns that is not over. */
   background: readonly string[]
@@ -47,6 +49,7 @@ export const NOTHING_SAID: Account = {
   said: '',
   denied: [],
   problem: null,
+  hasOpened: false,
   hasActed: false,
   background: [],
   terminal: null,
@@ -58,6 +61,7 @@ export function take(account: Account, event: AgentEvent, at: string): Account {
       return {
         ...account,
         resumeRef: event.resumeRef ?? account.resumeRef,
+        hasOpened: account.hasOpened || event.resumeRef !== null,
         agentVersion: event.version ?? account.agentVersion,
         model: event.model ?? account.model,
       }
@@ -76,7 +80,7 @@ export function take(account: Account, event: AgentEvent, at: string): Account {
       return goneOn(account)
     case 'accepted':
     case 'permission':
-      return begun(account)
+      return { ...begun(account), hasOpened: true }
     case 'denied':
       return { ...account, denied: [...account.denied, event.tool].slice(0, DENIED_MAX) }
     case 'usage':
@@ -170,10 +174,14 @@ export function verdictOf(account: Account, exit: { exitCode: number | null; sig
 
 const UNEXPLAINED: readonly (Failure | null)[] = ['other', 'unfinished']
 
-/** Of a run that went on with a conversation: one that fails before it has done anything could not go on with it. */
-export function resumedVerdict({ hasActed }: Account, verdict: Verdict): Verdict {
-  const isRejected = !hasActed && verdict.outcome === 'error' && UNEXPLAINED.includes(verdict.failure)
-  return isRejected ? { ...verdict, failure: 'conversation' } : verdict
+/**
+ * Of a run that went on with a conversation: one that fails before it has opened it, or whose words say that the conversation is
+ * not there or too long, before it has done anything.
+ */
+export function resumedVerdict({ hasOpened, hasActed }: Account, verdict: Verdict): Verdict {
+  const { outcome, failure, summary } = verdict
+  if (hasActed || outcome !== 'error' || !UNEXPLAINED.includes(failure)) return verdict
+  return hasOpened && !isAboutConversation(summary ?? '') ? verdict : { ...verdict, failure: 'conversation' }
 }
 
 function unfinished(

@@ -60,3 +60,11 @@ const REFUSED =
 export function isRefusal(output: string): boolean {
   return REFUSED.test(output.slice(0, LENGTH_MAX))
 }
+
+/** What an agent says of a conversation that it cannot go on with. */
+const CONVERSATION =
+  /\b(?:prompt|input|conversation|context)\b.{0,40}\b(?:too long|too large|exceed(?:s|ed)?)\b|\bcontext[_ ](?:window|length)\b|\b(?:conversation|session|thread|rollout)s?\b.{0,120}\bnot found\b|\bno (?:conversation|session|thread|rollout) found\b/i
+
+export function isAboutConversation(text: string): boolean {
+  return CONVERSATION.test(text.slice(0, LENGTH_MAX))
+}

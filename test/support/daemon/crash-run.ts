@@ -67,6 +67,9 @@ export async function crashRun(plan: string): Promise<CrashRun> {
   }
 }
 
+/** Generous: several of them run at once. */
+const WAIT_MS = 240_000
+
 export interface ContinueRun {
   crashed: boolean
   attempts: number
@@ -87,7 +90,7 @@ export async function continueRun(plan: string): Promise<ContinueRun> {
     const first = await home.start()
     const command = `echo once >> ${counter}; wc -l < ${counter} > NOTES.md; git add -A; git commit -qm notes`
     const id = (await tdf(home, 'submit', '--repo', repository.dir, '-q', '--', 'sh', '-c', command)).out.trim()
-    await until('the first attempt is over', async () => isDone(await peek(home, id)))
+    await until('the first attempt is over', async () => isDone(await peek(home, id)), WAIT_MS)
     const before = await home.task(id)
     await home.kill(first)
     const daemon = await home.start({ TDF_CRASH_AT: plan })
@@ -97,14 +100,15 @@ export async function continueRun(plan: string): Promise<ContinueRun> {
       return isDone(task) && task?.attempt === 2
     }
     const asked = hasEnded(daemon) ? null : await goOn()
-    if (asked?.code === 0) await until('it is done or the daemon is dead', async () => hasEnded(daemon) || isThere())
+    if (asked?.code === 0)
+      await until('it is done or the daemon is dead', async () => hasEnded(daemon) || isThere(), WAIT_MS)
     const crashed = hasEnded(daemon) || asked?.code !== 0
     if (crashed) {
       await until('the daemon is dead', () => hasEnded(daemon))
       await home.start()
       // Sent again, whether there was an answer or not: the key makes it the same attempt.
       await goOn()
-      await until('it is done after the restart', isThere)
+      await until('it is done after the restart', isThere, WAIT_MS)
     }
     const task = await home.task(id)
     const workspaces = path.join(home.dir, 'state', 'agent', 'workspaces')

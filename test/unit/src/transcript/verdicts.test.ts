@@ -1,7 +1,15 @@
 /** Streams that real agents wrote (versions in them), and what each run was worth. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { type Account, NOTHING_SAID, take, verdictOf } from '../../../../src/transcript/account.ts'
+import {
+  type Account,
+  NOTHING_SAID,
+  resumedVerdict,
+  take,
+  type Verdict,
+  verdictOf,
+} from '../../../../src/transcript/account.ts'
+import type { AgentEvent } from '../../../../src/transcript/event.ts'
 import { readLine } from '../../../../src/transcript/read.ts'
 
 const FOLDER = new URL('../../../fixtures/agent-streams/', import.meta.url)
@@ -111,3 +119,44 @@ function fold(lines: readonly string[]): Account {
   const at = '2026-01-01T00:00:00.000Z'
   return lines.flatMap(line => readLine(line)).reduce((account, event) => take(account, event, at), NOTHING_SAID)
 }
+
+describe('a run that was to go on with a conversation', () => {
+  const error = (summary: string | null = null, failure: Verdict['failure'] = 'other'): Verdict => ({
+    ...{ outcome: 'error', failure, summary },
+  })
+  const opened = { ...NOTHING_SAID, hasOpened: true }
+
+  it.each<[string, Account, Verdict]>([
+    ['ended before it had opened it', NOTHING_SAID, error()],
+    ['ended without a word', NOTHING_SAID, error(null, 'unfinished')],
+    ['says that it is too long', opened, error('Prompt is too long')],
+    ['says that it is larger than what its model takes', opened, error('ran out of room in the context window')],
+    ['says that it is not there', opened, error('No conversation found with session ID: c1')],
+  ])('could not when it %s', (_, account, verdict) => {
+    expect(resumedVerdict(account, verdict)).toEqual({ ...verdict, failure: 'conversation' })
+  })
+
+  it.each<[string, Account, Verdict]>([
+    ['has done something', { ...opened, hasActed: true }, error('Prompt is too long')],
+    ['opened it and failed by something else', opened, error('your credit balance is too low')],
+    ['could not log in', NOTHING_SAID, error('401', 'auth')],
+    ['was denied something', opened, { outcome: 'permission_denied', failure: 'denied', summary: null }],
+    ['is done', opened, { outcome: 'success', failure: null, summary: 'the session token was not found' }],
+  ])('has failed or not for itself when it %s', (_, account, verdict) => {
+    expect(resumedVerdict(account, verdict)).toEqual(verdict)
+  })
+
+  it('has opened it and has done something by what it reports', () => {
+    const told = (...events: AgentEvent[]) => events.reduce((account, event) => take(account, event, ''), NOTHING_SAID)
+    const usage = (counts: 'process' | 'conversation', outputTokens: number): AgentEvent => ({
+      ...{ kind: 'usage', inputTokens: 1, outputTokens, costUsd: null, counts },
+    })
+    const session: AgentEvent = { kind: 'session', resumeRef: 'c1', version: null, model: null }
+    expect(told({ ...session, resumeRef: null })).toMatchObject({ hasOpened: false, hasActed: false })
+    expect(told(session)).toMatchObject({ hasOpened: true, hasActed: false })
+    expect(told({ kind: 'accepted', prompt: 'p' })).toMatchObject({ hasOpened: true, hasActed: false })
+    expect(told({ kind: 'thought', text: 'hm', isPart: false })).toMatchObject({ hasActed: true })
+    expect(told(usage('process', 0), usage('conversation', 9)).hasActed).toBe(false)
+    expect(told(usage('process', 3)).hasActed).toBe(true)
+  })
+})

@@ -321,3 +321,16 @@ it('says of a branch that was not pushed why, and what pushes it', async () => {
   expect(lines).toContain('│ the remote refused it: signed commits only')
   expect(lines).toContain(`next:    tdf push ${task.id}`)
 })
+
+it('a task whose last attempt failed names an earlier one that was verified', async () => {
+  const attempts = (['verified', 'agent_error'] as const).map((verdict, index) => ({
+    ...{ attempt: index + 1, status: 'failed' as const, verdict, agent: 'claude', commit: null, branch: null },
+    ...{ check: null, usage: null, startedAt: null, completedAt: null },
+  }))
+  const task = aRow({ status: 'failed', step: null, verdict: 'agent_error', attempt: 2, attempts, completedAt: ago(9) })
+  shown = show({ columns: 120, rows: 40 }, false)
+  shown.store.dispatch({ kind: 'snapshot', snapshot: { seq: 5, tasks: [task], others: {}, nodes: NODES } })
+  shown.store.dispatch({ kind: 'focus', id: task.id })
+  shown.keys('enter')
+  expect((await shown.lines()).join('\n')).toContain(`earlier attempt 1 was verified: tdf pull ${task.id}@1`)
+})
