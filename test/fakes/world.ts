@@ -9,6 +9,7 @@ export interface SimWorld extends World {
   run(until: () => boolean, withinMs?: number): Promise<boolean>
   /** Ends this life: its timers are gone and every effect of what still runs fails. */
   die(): void
+  isDead(): boolean
   effects(): number
 }
 
@@ -121,6 +122,7 @@ export function simWorld(time: Timeline, { seed = 1, cut, onCut, fetch = noNetwo
       }
       return true
     },
+    isDead: () => dead,
     die() {
       dead = true
       for (const timer of own) time.timers.delete(timer)

@@ -5,7 +5,7 @@ import path from 'node:path'
 import type { Hono } from 'hono'
 import { callbackApp } from '../../../daemon/api/callbacks.ts'
 import { buildEngine, type RunningEngine } from '../../../daemon/build.ts'
-import type { Sources } from '../../../daemon/results/results.ts'
+import type { Results, Sources } from '../../../daemon/results/results.ts'
 import { checkpoints } from '../../../daemon/sweeps/checkpoints.ts'
 import { SWEEPS } from '../../../daemon/sweeps/index.ts'
 import { createSweeper } from '../../../daemon/sweeps/run.ts'
@@ -124,6 +124,23 @@ const isOurs = (about: Fields, message: string) =>
   (about.code === 'BUG' || message === 'a decision could not be made') &&
   !/the power (is off|was cut)/.test(String(about.err))
 
+/** What a dead daemon had begun ends with it: the one that lives now has the same disk. */
+function whilePowered(results: Results, { isDead }: SimWorld): Results {
+  const alive =
+    <Words extends unknown[], Answer>(act: (...words: Words) => Promise<Answer>) =>
+    async (...words: Words): Promise<Answer> => {
+      if (isDead()) throw new Error('the power is off')
+      return act(...words)
+    }
+  const { receive, takeCheckpoint, keepCheckpoint } = results
+  return {
+    ...results,
+    receive: alive(receive),
+    takeCheckpoint: alive(takeCheckpoint),
+    keepCheckpoint: alive(keepCheckpoint),
+  }
+}
+
 /** One life of a daemon over an outside. */
 export async function live(out: Outside, options: SimOptions = {}): Promise<Life> {
   const world = simWorld(out.time, { ...options, ...(out.hetzner ? { fetch: out.hetzner.cloud.fetch } : {}) })
@@ -149,7 +166,7 @@ export async function live(out: Outside, options: SimOptions = {}): Promise<Life
       ...(out.cloud ? { hetzner: out.cloud.provider } : {}),
       ...(out.hetzner ? { hetzner: out.hetzner.provider(world, out.config, INSTALL.id) } : {}),
     },
-    results: out.results,
+    results: whilePowered(out.results, world),
     sources: out.sources,
     callbackUrl: () => 'http://127.0.0.1:7433',
     bundleFile: sha => path.join(out.dir, `${sha}.bundle`),
