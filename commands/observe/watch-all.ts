@@ -1,5 +1,6 @@
 /** `tdf watch` without a task: the dashboard on a terminal, else events as they happen, one object a line. */
 import type { Command } from 'commander'
+import { paletteOf } from '../../src/tui/terminal/palette.ts'
 import type { Cli, Format } from '../cli/cli.ts'
 import { hasColour } from '../cli/colour.ts'
 import { followEvents } from './observe-run.ts'
@@ -21,7 +22,8 @@ export async function watchAll(cli: Cli, { format, isReadOnly, command }: WatchA
     .client()
     .call({ path: '/status', timeoutMs: LOOK_MS })
     .catch(() => {})
-  prepare(cli)
+  const isColoured = hasColour(cli, true)
+  prepare(cli, isColoured)
   const { tuiSettings } = await import('./tui-settings.ts')
   const [settings, { openDashboard }, { verbsOf }] = await Promise.all([
     tuiSettings(cli),
@@ -34,6 +36,8 @@ export async function watchAll(cli: Cli, { format, isReadOnly, command }: WatchA
     stdin,
     stdout,
     isReadOnly: isReadOnly || settings.isReadOnly,
+    palette: paletteOf(settings.theme, isColoured, env.COLORFGBG),
+    attention: { ...settings.attention, isTmux: Boolean(env.TMUX) },
     verbs: verbsOf(cli, command),
     async pager(pieces) {
       const { showInPager } = await import('../cli/pager.ts')
@@ -42,11 +46,14 @@ export async function watchAll(cli: Cli, { format, isReadOnly, command }: WatchA
   })
 }
 
-/** Before Ink is loaded: it draws nothing where CI is set, and of all that speaks of colours it knows FORCE_COLOR. */
-function prepare(cli: Cli): void {
+/**
+ * Before Ink is loaded: it draws nothing where CI is set, and of all that speaks of colours it knows FORCE_COLOR. Without
+ * colours it still draws what is bold or inverse.
+ */
+function prepare(cli: Cli, isColoured: boolean): void {
   const { env } = cli
   delete env.CI
   delete env.CONTINUOUS_INTEGRATION
-  if (!hasColour(cli, true)) env.FORCE_COLOR = '0'
+  if (!isColoured) env.FORCE_COLOR = '1'
   else if (cli.colour === 'always' || env.TDF_COLOR === 'always') env.FORCE_COLOR ||= '1'
 }

@@ -1,32 +1,24 @@
 /** The one file that subscribes: draws the frame of the model, and hands on what is pressed. */
 import { Box, type Key, Text, useInput } from 'ink'
 import { memo, useState, useSyncExternalStore } from 'react'
+import { mouseKey } from './input/pointer.ts'
 import type { Model } from './state/model.ts'
-import type { Tone } from './state/states.ts'
 import type { Store } from './store.ts'
+import type { Palette } from './terminal/palette.ts'
 import type { Painter } from './terminal/terminal.ts'
 import { frame } from './view/frame.ts'
 import { kept, type Line, type Span } from './view/line.ts'
-
-/** The sixteen colours that every theme has; the rest of the text has the terminal's own. */
-const COLOURS: Record<Tone, string> = {
-  good: 'green',
-  bad: 'red',
-  busy: 'cyan',
-  wait: 'yellow',
-  you: 'magenta',
-  quiet: 'gray',
-}
 
 interface DashboardProps {
   store: Store
   /** The places of the lines that have to be drawn. */
   changed: Painter['changed']
+  palette: Palette
   onKey(key: string): void
 }
 
 /** Of the frame, only what is not on the terminal already: what Ink draws costs with every cell of it. */
-export function Dashboard({ store, changed, onKey }: DashboardProps) {
+export function Dashboard({ store, changed, palette, onKey }: DashboardProps) {
   const [linesOf] = useState(() => frames(store))
   const lines = useSyncExternalStore(store.subscribe, linesOf)
   useInput((input, key) => {
@@ -36,7 +28,7 @@ export function Dashboard({ store, changed, onKey }: DashboardProps) {
   return (
     <Box flexDirection="column" width={store.get().size.columns} height={places.length}>
       {places.map(place => (
-        <Row key={place} line={lines[place] ?? []} />
+        <Row key={place} line={lines[place] ?? []} palette={palette} />
       ))}
     </Box>
   )
@@ -54,20 +46,22 @@ function frames(store: Store): () => readonly Line[] {
   }
 }
 
-const Row = memo(({ line }: { line: Line }) => {
+const Row = memo(({ line, palette }: { line: Line; palette: Palette }) => {
   if (line.length === 0) return <Text> </Text>
   return (
     <Text wrap="truncate-end">
       {line.map((span, index) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: a piece of a line is its place
-        <Piece key={index} span={span} />
+        <Piece key={index} span={span} palette={palette} />
       ))}
     </Text>
   )
 })
 
-function Piece({ span: { text, tone, isBold = false, isInverse = false } }: { span: Span }) {
-  const color = tone === undefined ? {} : { color: COLOURS[tone] }
+function Piece({ span, palette }: { span: Span; palette: Palette }) {
+  const { text, tone, isBold = false, isInverse = false } = span
+  const ink = tone === undefined ? undefined : palette[tone]
+  const color = ink === undefined ? {} : { color: ink }
   return (
     <Text bold={isBold} inverse={isInverse} {...color}>
       {text}
@@ -89,14 +83,20 @@ const NAMED: readonly [keyof Key, string][] = [
   ['delete', 'backspace'],
 ]
 
-/** Names of keys as `keys.ts` has them; what was pasted, or typed faster than it was read, is one key a letter. */
+/**
+ * Names of keys as `keys.ts` has them; what was pasted, or typed faster than it was read, is one key a letter. An end of line
+ * in the middle of it is `newline`, so that a form takes a text of several lines.
+ */
 export function keysOf(input: string, key: Key): string[] {
+  const mouse = mouseKey(input)
+  if (mouse !== null) return mouse === '' ? [] : [mouse]
   const named = NAMED.find(([flag]) => key[flag])
   if (named) return [named[1]]
   if (key.ctrl) return [`ctrl-${input}`]
-  return [...input].flatMap(letter => {
+  const letters = [...input.replaceAll('\r\n', '\n')]
+  return letters.flatMap((letter, index) => {
     if (letter === ' ') return ['space']
-    if (letter === '\r' || letter === '\n') return ['enter']
+    if (letter === '\r' || letter === '\n') return [index === letters.length - 1 ? 'enter' : 'newline']
     return letter < ' ' || letter === '\x7f' ? [] : [letter]
   })
 }

@@ -5,6 +5,7 @@ import { createElement } from 'react'
 import type { Client } from '../clients/control.ts'
 import type { KeyMap } from '../core/keys.ts'
 import { realWorld } from '../platform/world.ts'
+import type { EventJson } from '../protocol/control.ts'
 import { Dashboard } from './dashboard.tsx'
 import { followJournal, keepFresh, keepSpent, readHistory, readSnapshot } from './data/feed.ts'
 import { followFocus } from './data/follow.ts'
@@ -16,6 +17,8 @@ import { press } from './input/press.ts'
 import { firstModel } from './state/model.ts'
 import type { Pane } from './state/prompt.ts'
 import { createStore } from './store.ts'
+import { type Attention, callFor, titleOf } from './terminal/attention.ts'
+import type { Palette } from './terminal/palette.ts'
 import { listen } from './terminal/process-events.ts'
 import { openTerminal, type Streams, type Terminal } from './terminal/terminal.ts'
 
@@ -25,6 +28,9 @@ export interface DashboardOptions extends Streams {
   client: Client
   isReadOnly: boolean
   keys: KeyMap
+  palette: Palette
+  hasMouse: boolean
+  attention: Attention
   /** Shown first in the last line. */
   complaint: string | null
   /** Shows a text until its reader leaves it. */
@@ -34,12 +40,13 @@ export interface DashboardOptions extends Streams {
 
 /** Runs until its user leaves. Answers the exit code; throws what went wrong, with the terminal as it was. */
 export async function openDashboard(options: DashboardOptions): Promise<number> {
-  const { client, stdin, stdout } = options
+  const { client, stdin, stdout, hasMouse } = options
   const { clock, random } = realWorld()
   const leaving = new AbortController()
-  const terminal = openTerminal({ stdin, stdout })
+  const terminal = openTerminal({ stdin, stdout, hasMouse })
   const store = createStore(firstModel(clock.now(), terminal.size(), options.isReadOnly, options.keys), clock)
-  const parts: Parts = { store, remote: remoteOf(client), clock, signal: leaving.signal }
+  const heard = (events: readonly EventJson[]) => void stdout.write(callFor(events, options.attention))
+  const parts: Parts = { store, remote: remoteOf(client), clock, signal: leaving.signal, heard }
   const seq = await readSnapshot(parts)
 
   let leave: (exitCode: number) => void = () => {}
@@ -48,7 +55,7 @@ export async function openDashboard(options: DashboardOptions): Promise<number> 
     leave = resolve
     fail = reject
   })
-  const screen = createScreen(parts, terminal, { stdin, onKey, fail })
+  const screen = createScreen(parts, terminal, { stdin, palette: options.palette, onKey, fail })
   const actions = {
     random,
     quit: () => leave(0),
@@ -70,7 +77,10 @@ export async function openDashboard(options: DashboardOptions): Promise<number> 
   }
 
   const undo = listen({ stdout, clock, redraw: screen.redraw, leave, fail })
+  const entitle = () => terminal.title(titleOf(store.get()))
   try {
+    entitle()
+    store.subscribe(entitle)
     screen.show()
     tick(parts)
     if (options.complaint !== null) store.dispatch({ kind: 'notice', isBad: true, text: options.complaint })
@@ -98,17 +108,19 @@ interface Screen {
 
 interface ScreenOptions {
   stdin: NodeJS.ReadStream
+  palette: Palette
   onKey(key: string): void
   fail(error: unknown): void
 }
 
 /** What Ink draws, on the alternate screen of the terminal. */
-function createScreen({ store, signal }: Parts, terminal: Terminal, { stdin, onKey, fail }: ScreenOptions): Screen {
+function createScreen({ store, signal }: Parts, terminal: Terminal, options: ScreenOptions): Screen {
+  const { stdin, palette, onKey, fail } = options
   let app: Instance | null = null
 
   function show(): void {
     terminal.enter()
-    app = render(createElement(Dashboard, { store, changed: terminal.changed, onKey }), {
+    app = render(createElement(Dashboard, { store, changed: terminal.changed, palette, onKey }), {
       stdin,
       stdout: terminal.canvas,
       // Every frame is written at once; the painter knows where it belongs.

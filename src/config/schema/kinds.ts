@@ -141,9 +141,11 @@ export function choices<const T extends readonly [string, ...string[]]>(
   words: T,
   initial: readonly T[number][],
   description: string,
+  about: KindOptions = {},
 ) {
   const schema = z.array(z.enum(words)).prefault([...initial])
-  return described(schema, description, { expects: `a list of ${words.map(name => JSON.stringify(name)).join(', ')}` })
+  const expects = `a list of ${words.map(name => JSON.stringify(name)).join(', ')}`
+  return described(schema, description, { expects, ...about })
 }
 
 export function described<T extends z.ZodType>(

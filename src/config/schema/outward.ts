@@ -77,6 +77,7 @@ export const pushTable = z
   .prefault({})
   .meta({ description: 'Pushing the branch of a completed task.' })
 
+const ATTENTION_EVENTS = ['done', 'failed', 'needs-you'] as const
 const apply = 'watch'
 const KEYS_MAX = 8
 
@@ -107,6 +108,20 @@ const keysTable = z
 export const tuiTable = z
   .strictObject({
     read_only: flag(false, 'Open it without the keys that change something, as --read-only does.', { apply }),
+    theme: choice(
+      ['auto', 'dark', 'light'],
+      'auto',
+      'Colours for a dark or a light background. auto: as COLORFGBG says, else dark.',
+      { apply },
+    ),
+    mouse: flag(true, 'The wheel scrolls and a click chooses. false: the mouse is left to the terminal.', { apply }),
+    attention: choice(
+      ['none', 'bell', 'osc9'],
+      'none',
+      'How the dashboard calls for you. bell: by the bell of the terminal; osc9: a notification of the terminal.',
+      { apply },
+    ),
+    attention_on: choices(ATTENTION_EVENTS, ATTENTION_EVENTS, 'What it calls for.', { apply }),
     keys: keysTable,
   })
   .prefault({})

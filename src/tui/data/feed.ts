@@ -43,6 +43,7 @@ export async function followJournal(parts: Parts, after: number): Promise<void> 
     const events = batch
     batch = []
     store.dispatch({ kind: 'events', events })
+    parts.heard?.(events)
   }
   for await (const streamed of remote.events(after, signal)) {
     if (streamed.kind === 'away') store.dispatch({ kind: 'link', isOpen: false })

@@ -2,6 +2,7 @@
 import type { Client, Request } from '../../clients/control.ts'
 import { type Streamed, streamEvents } from '../../clients/events.ts'
 import type { Clock } from '../../platform/world.ts'
+import type { EventJson } from '../../protocol/control.ts'
 import { sanitize } from '../../text/sanitize.ts'
 import type { Store } from '../store.ts'
 
@@ -50,4 +51,6 @@ export interface Parts {
   clock: Clock
   /** Aborted when the dashboard is left. */
   signal: AbortSignal
+  /** Called with what the journal tells, as it happens. */
+  heard?(events: readonly EventJson[]): void
 }

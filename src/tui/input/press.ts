@@ -4,11 +4,23 @@ import { FIELDS, type Prompt, typed } from '../state/prompt.ts'
 import { helpLines } from '../view/footer.ts'
 import { allBindings } from './bindings.ts'
 import { act, type Command } from './commands.ts'
+import { point } from './pointer.ts'
 
 /** In the help; every other key closes it. */
-const SCROLL: Record<string, number> = { j: 1, down: 1, k: -1, up: -1, pagedown: 10, pageup: -10 }
+const SCROLL: Record<string, number> = {
+  j: 1,
+  down: 1,
+  'wheel-down': 3,
+  k: -1,
+  up: -1,
+  'wheel-up': -3,
+  pagedown: 10,
+  pageup: -10,
+}
 
 export function press(model: Model, key: string): readonly Command[] {
+  const pointed = model.prompt || model.helpTop !== null ? null : point(model, key)
+  if (pointed) return pointed
   if (key === 'ctrl-c' && !model.prompt) return [{ effect: { kind: 'quit' } }]
   if (model.prompt) return key === 'ctrl-c' ? close() : answer(model.prompt, key)
   if (model.helpTop !== null && !model.keys.suspend.includes(key)) {

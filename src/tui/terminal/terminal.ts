@@ -9,6 +9,12 @@ import type { Line } from '../view/line.ts'
 /** Mode 1049 keeps the shell's screen and its scrollback; 2026 is a synchronized update that may be half done. */
 const ENTER = '\x1b[?1049h\x1b[?25l'
 const LEAVE = '\x1b[?2026l\x1b[0m\x1b[?25h\x1b[?1049l'
+/** Modes 1000 and 1006: presses and the wheel, with their places as numbers. */
+const MOUSE_ON = '\x1b[?1000h\x1b[?1006h'
+const MOUSE_OFF = '\x1b[?1006l\x1b[?1000l'
+/** The terminal keeps the title that it had, and takes it back (XTWINOPS 22 and 23). */
+const KEEP_TITLE = '\x1b[22;2t'
+const OLD_TITLE = '\x1b[23;2t'
 
 export interface Terminal {
   /** What Ink draws on: every write is the changed lines of a frame. */
@@ -18,6 +24,8 @@ export interface Terminal {
   /** Also when in: the next frame is drawn whole. */
   enter(): void
   leave(): void
+  /** Of the window, until it is left. Nothing that comes from outside may be in it. */
+  title(text: string): void
 }
 
 export interface Streams {
@@ -25,8 +33,9 @@ export interface Streams {
   stdout: NodeJS.WriteStream
 }
 
-export function openTerminal({ stdin, stdout }: Streams): Terminal {
+export function openTerminal({ stdin, stdout, hasMouse }: Streams & { hasMouse: boolean }): Terminal {
   let isIn = false
+  let titled = ''
   const painter = createPainter(
     text => void stdout.write(text),
     () => stdout.columns || 80,
@@ -35,7 +44,7 @@ export function openTerminal({ stdin, stdout }: Streams): Terminal {
     if (!isIn) return
     isIn = false
     stdin.setRawMode(false)
-    stdout.write(LEAVE)
+    stdout.write((hasMouse ? MOUSE_OFF : '') + LEAVE + OLD_TITLE)
     process.off('exit', leave)
   }
   return {
@@ -43,7 +52,8 @@ export function openTerminal({ stdin, stdout }: Streams): Terminal {
     changed: painter.changed,
     size: () => ({ columns: stdout.columns || 80, rows: stdout.rows || 24 }),
     enter() {
-      stdout.write(ENTER)
+      stdout.write((isIn ? '' : KEEP_TITLE) + ENTER + (hasMouse ? MOUSE_ON : ''))
+      if (titled !== '') stdout.write(titled)
       painter.reset()
       // A shell may have changed the modes of a stopped job, and setting what Node believes is set does nothing.
       stdin.setRawMode(false)
@@ -52,6 +62,12 @@ export function openTerminal({ stdin, stdout }: Streams): Terminal {
       isIn = true
     },
     leave,
+    title(text) {
+      const next = `\x1b]2;${text}\x07`
+      if (next === titled) return
+      titled = next
+      if (isIn) stdout.write(titled)
+    },
   }
 }
 

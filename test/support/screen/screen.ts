@@ -27,6 +27,9 @@ export interface Screen {
   hasCursor: boolean
 }
 
+/** Modes that change nothing of what is seen: synchronized updates, the alternate screen twice, reports of the mouse. */
+const MODES = ['?2026', '?1049', '?1000', '?1006']
+
 const PLAIN: Look = { colour: null, isBold: false, isDim: false, isInverse: false }
 const TOKEN = /\x1b\[([0-9;?]*)([A-Za-z])|\x1b\](?:[^\x07\x1b]*)(?:\x07|\x1b\\)|[\s\S]/gu
 
@@ -69,7 +72,8 @@ export function createScreen(columns: number, rows: number): Screen {
     else if (letter === 'J' && (first ?? 0) >= 2) {
       screen.count.clears += 1
       grid = []
-    } else if (letter === 'J') grid = [...grid.slice(0, at.row), line(at.row).slice(0, at.column)]
+    } else if (letter === 't') return true
+    else if (letter === 'J') grid = [...grid.slice(0, at.row), line(at.row).slice(0, at.column)]
     else return false
     return true
   }
@@ -81,7 +85,7 @@ export function createScreen(columns: number, rows: number): Screen {
       saved = isOn ? grid : null
       grid = isOn ? [] : other
       screen.isAlternate = isOn
-    } else if (name !== '?2026' && name !== '?1049') throw new Error(`unknown mode ${name}`)
+    } else if (!MODES.includes(name)) throw new Error(`unknown mode ${name}`)
   }
 
   const screen: Screen = {

@@ -9,6 +9,7 @@ import { Dashboard } from '../../../src/tui/dashboard.tsx'
 import { press } from '../../../src/tui/input/press.ts'
 import { firstModel } from '../../../src/tui/state/model.ts'
 import { createStore, type Store } from '../../../src/tui/store.ts'
+import { paletteOf } from '../../../src/tui/terminal/palette.ts'
 import { openTerminal } from '../../../src/tui/terminal/terminal.ts'
 import { createScreen, type Screen } from './screen.ts'
 
@@ -63,13 +64,14 @@ export function show(size: { columns: number; rows: number }, isReadOnly = false
   const stdin = fakeStdin()
   const clock = handClock()
   const store = createStore(firstModel(NOON, size, isReadOnly), clock)
-  const terminal = openTerminal({ stdin, stdout })
+  const palette = paletteOf('dark', true, undefined)
+  const terminal = openTerminal({ stdin, stdout, hasMouse: true })
   terminal.enter()
   const onKey = (key: string) => {
     for (const deed of press(store.get(), key)) if ('act' in deed) store.dispatch(deed.act)
     store.flush()
   }
-  const app = render(createElement(Dashboard, { store, changed: terminal.changed, onKey }), {
+  const app = render(createElement(Dashboard, { store, changed: terminal.changed, palette, onKey }), {
     stdin,
     stdout: terminal.canvas,
     debug: true,
