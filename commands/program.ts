@@ -5,9 +5,10 @@ import { examples } from './cli/examples.ts'
 import { exitCodesCommand } from './cli/exit-codes.ts'
 import { daemonCommand } from './daemon/daemon.ts'
 import { dbCommand } from './daemon/db.ts'
-import { nodeCommand } from './nodes/nodes.ts'
+import { nodeCommand, topCommand } from './nodes/nodes.ts'
 import { reapCommand } from './nodes/reap.ts'
 import { errorsCommand, eventsCommand, logsCommand } from './observe/observe.ts'
+import { statusCommand } from './observe/status.ts'
 import { applyCommand, diffCommand, pullCommand, pushCommand, shellCommand } from './results/results.ts'
 import { type CommandGroup, rootCommand } from './root.ts'
 import { completeCommand, completionCommand } from './setup/completion.ts'
@@ -31,6 +32,7 @@ const GROUPS: readonly CommandGroup[] = [
       submitCommand,
       lsCommand,
       showCommand,
+      statusCommand,
       whyCommand,
       logsCommand,
       watchCommand,
@@ -45,7 +47,7 @@ const GROUPS: readonly CommandGroup[] = [
     heading: 'Results:',
     commands: [diffCommand, applyCommand, pullCommand, pushCommand, shellCommand, rmCommand, pruneCommand],
   },
-  { heading: 'Machines:', commands: [nodeCommand, reapCommand] },
+  { heading: 'Machines:', commands: [topCommand, nodeCommand, reapCommand] },
   {
     heading: 'Upkeep:',
     commands: [

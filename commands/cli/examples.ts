@@ -28,6 +28,7 @@ export const EXAMPLES = {
   ],
   ls: LS,
   show: SHOW,
+  status: ['tdf status', 'tdf status --short', 'tdf status @last'],
   why: WHY,
   logs: [
     'tdf logs @last -f',
@@ -66,6 +67,7 @@ export const EXAMPLES = {
   pull: ['tdf pull @last && git merge "$(tdf pull @last)"', 'tdf pull @last --branch try-it'],
   shell: ['tdf shell @last'],
   node: ['tdf node ls', 'tdf node add root@192.0.2.7', 'tdf node drain box1'],
+  top: ['tdf top', 'tdf top --once', 'tdf top --json'],
   'node ls': ['tdf node ls', 'tdf node ls --json'],
   'node show': ['tdf node show local'],
   'node add': [
@@ -120,6 +122,7 @@ export const COLUMNS: Partial<Record<string, readonly string[]>> = {
     ...['name', 'provider', 'status', 'tasks', 'size', 'location', 'price/h', 'age', 'address', 'warm-until'],
     'waiting-for',
   ],
+  top: ['node', 'state', 'tasks', 'processor', 'memory', 'disk', 'price/h', 'warm'],
   reap: ['name', 'server', 'lease', 'price/h', 'outcome'],
   events: ['seq', 'ago', 'time', 'about', 'type', 'what'],
   errors: ['ago', 'time', 'level', 'task', 'step', 'source', 'code', 'message'],

@@ -1,4 +1,4 @@
-/** `tdf node`: look at machines, take them out of work, let them go. */
+/** `tdf node`: look at machines, take them out of work, let them go; and `tdf top`, all of them at a glance. */
 import { Command } from 'commander'
 import { wholeNumber } from '../cli/arguments.ts'
 import type { Cli } from '../cli/cli.ts'
@@ -56,4 +56,15 @@ export function nodeCommand(cli: Cli): Command {
       (await load()).removeNode(cli, name, options, command),
     )
   return node
+}
+
+export function topCommand(cli: Cli): Command {
+  return new Command('top')
+    .description('machines: load, room, tasks, price; again and again on a terminal, until Ctrl-C')
+    .option('--once', 'show it once, as in a pipe')
+    .addHelpText('after', examples('top'))
+    .action(async (options: { once?: boolean }, command: Command) => {
+      const { top } = await import('./top-run.ts')
+      await top(cli, options.once === true, command)
+    })
 }

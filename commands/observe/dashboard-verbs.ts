@@ -23,6 +23,12 @@ export function verbsOf(cli: Cli, command: Command): Verbs {
       const { push } = await import('../results/push-run.ts')
       return heard(cli, quiet => push(quiet, id, {}, 'table'))
     },
+    async goOn(id, text) {
+      const { continueTask } = await import('../tasks/submit/continue.ts')
+      // A dash alone would be read from stdin, which is the keyboard of the dashboard.
+      const words = text.trim() === '-' ? ' -' : text
+      return heard(cli, quiet => continueTask(quiet, id, words, {}, command))
+    },
     async shell(id) {
       const { shell } = await import('../results/results-run.ts')
       await shell(cli, id)

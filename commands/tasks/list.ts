@@ -32,7 +32,6 @@ export function lsCommand(cli: Cli): Command {
 
 export function showCommand(cli: Cli): Command {
   return new Command('show')
-    .alias('status')
     .description('everything about one task, with its steps and their times')
     .argument('<task>', ATTEMPT)
     .addHelpText('after', exampleText(SHOW))

@@ -46,6 +46,7 @@ const TABLE = {
   retry: { keys: ['r'], places: EACH, help: 'retry: open the next attempt' },
   cancel: { keys: ['x'], places: EACH, help: 'cancel; what was made is kept' },
   send: { keys: ['i'], places: EACH, help: 'send the agent something more' },
+  continue: { keys: ['c'], places: EACH, help: 'continue one that is over', yields: true },
   pull: { keys: ['p'], places: EACH, help: 'pull: its commits as a branch here', yields: true },
   apply: { keys: ['a'], places: EACH, help: 'apply: its changes in the work tree', yields: true },
   push: { keys: ['P'], places: EACH, help: 'push its branch', yields: true },

@@ -96,6 +96,7 @@ export function keysOf(input: string, key: Key): string[] {
   const letters = [...input.replaceAll('\r\n', '\n')]
   return letters.flatMap((letter, index) => {
     if (letter === ' ') return ['space']
+    if (letter === '\t' && !/[\r\n]/.test(input)) return ['tab']
     if (letter === '\r' || letter === '\n') return [index === letters.length - 1 ? 'enter' : 'newline']
     return letter < ' ' || letter === '\x7f' ? [] : [letter]
   })

@@ -2,7 +2,7 @@
 import http from 'node:http'
 import { STEPS } from '../../src/core/task.ts'
 import { API_LEVEL } from '../../src/platform/version.ts'
-import type { EventJson } from '../../src/protocol/control.ts'
+import type { EventJson, NodeJson } from '../../src/protocol/control.ts'
 import type { ScreenTaskJson, SnapshotJson } from '../../src/protocol/screen.ts'
 
 export interface FakeControl {
@@ -13,16 +13,36 @@ export interface FakeControl {
 }
 
 const BEAT_MS = 50
+const LINE_BYTES = 60
+const EVENTS_A_LINE = 200
+const LIVE = ['queued', 'delegated', 'in_progress', 'parked']
 
-export async function fakeControl(socket: string, taskCount: number): Promise<FakeControl> {
-  const tasks = Array.from({ length: taskCount }, (_, index) => taskOf(index))
+/** What the daemon has. */
+export interface Scene {
+  tasks: ScreenTaskJson[]
+  nodes?: NodeJson[]
+  /** Why tasks wait, and what their agents and checks printed, by id; `ID check` for a check. */
+  whys?: Record<string, string>
+  logs?: Record<string, string>
+}
+
+export const manyTasks = (count: number): Scene => ({
+  tasks: Array.from({ length: count }, (_, index) => taskOf(index)),
+})
+
+export async function fakeControl(
+  socket: string,
+  { tasks, nodes = [], whys = {}, logs = {} }: Scene,
+): Promise<FakeControl> {
   const listeners = new Set<http.ServerResponse>()
   let seq = 0
   let beat: NodeJS.Timeout | undefined
 
   const answers: [RegExp, (path: URL) => unknown][] = [
-    [/^\/v1\/snapshot$/, (): SnapshotJson => ({ seq, tasks, nodes: [], others: {} })],
-    [/^\/v1\/nodes$/, () => []],
+    [/^\/v1\/snapshot$/, (): SnapshotJson => ({ seq, tasks, nodes, others: {} })],
+    [/^\/v1\/nodes$/, () => nodes],
+    [/^\/v1\/tasks$/, () => tasks.filter(({ status }) => LIVE.includes(status))],
+    [/^\/v1\/spent$/, () => ({ since: new Date().toISOString(), costUsd: 0.42 })],
     [/^\/v1\/screen$/, ({ searchParams }) => rowsOf(searchParams.getAll('task'))],
     [/^\/v1\/tasks\/\w+\/events$/, () => []],
     [/^\/v1\/tasks\/\w+\/why$/, () => null],
@@ -31,7 +51,21 @@ export async function fakeControl(socket: string, taskCount: number): Promise<Fa
   ]
 
   function rowsOf(ids: readonly string[]) {
-    return tasks.filter(({ id }) => ids.includes(id)).map(task => ({ task, why: null }))
+    return tasks.filter(({ id }) => ids.includes(id)).map(task => ({ task, why: whys[task.id] ?? null }))
+  }
+
+  /** Where nothing is given, a line of the same length about every second, as agents write. */
+  function logFor({ pathname, searchParams }: URL): string {
+    const id = pathname.split('/')[3] ?? ''
+    const after = Number(searchParams.get('after') ?? 0)
+    const given = logs[searchParams.get('session') === 'check' ? `${id} check` : id]
+    if (given !== undefined) return Buffer.from(given).subarray(after).toString()
+    const from = Math.floor(after / LINE_BYTES)
+    const lines = Array.from(
+      { length: Math.max(Math.floor(seq / EVENTS_A_LINE) - from, 0) },
+      (_, index) => from + index,
+    )
+    return lines.map(number => `${`edit of file ${number}`.padEnd(LINE_BYTES - 1)}\n`).join('')
   }
 
   const server = http.createServer((request, response) => {
@@ -43,7 +77,8 @@ export async function fakeControl(socket: string, taskCount: number): Promise<Fa
       request.on('close', () => listeners.delete(response))
       return
     }
-    if (url.pathname.endsWith('/logs')) return response.writeHead(200).end()
+    if (url.pathname.endsWith('/logs')) return response.writeHead(200).end(logFor(url))
+    if (url.pathname.endsWith('/log-times')) return response.writeHead(200).end()
     const answer = answers.find(([path]) => path.test(url.pathname))
     response.writeHead(answer ? 200 : 404, { 'content-type': 'application/json' })
     response.end(JSON.stringify(answer?.[1](url) ?? null))
@@ -109,7 +144,15 @@ function taskOf(index: number): ScreenTaskJson {
     parkedUntil: null,
     node: null,
     workspace: null,
-    session: null,
+    session: {
+      id: `s${index}`,
+      status: 'running',
+      exitCode: null,
+      signal: null,
+      resumeRef: null,
+      agentVersion: null,
+      model: null,
+    },
     verdict: null,
     result: null,
     attempts: [],

@@ -41,6 +41,7 @@ export const DOINGS: Readonly<Record<KeyName, Doing>> = {
   retry: { short: 'retry', changes: true, does: commands.retry },
   cancel: { short: 'cancel', changes: true, does: commands.cancel },
   send: { short: 'send', changes: true, does: commands.send },
+  continue: { short: 'continue', changes: true, does: commands.goOn },
   pull: { short: 'pull', changes: true, does: commands.take('pull') },
   apply: { short: 'apply', changes: true, does: commands.take('apply') },
   push: { short: 'push', changes: true, does: commands.take('push') },

@@ -79,12 +79,18 @@ function nameOf({ rows }: Model, id: string): string {
   return `${id} "${(rows.get(id)?.task.title ?? '').slice(0, 40)}"`
 }
 
-export function send(model: Model): Command[] {
+export const send = (model: Model) => message(model, 'send')
+/** `continue` is no name for a constant. */
+export const goOn = (model: Model) => message(model, 'continue')
+
+function message(model: Model, kind: 'send' | 'continue'): Command[] {
   const id = focusOf(model)
   const row = id === null ? undefined : model.rows.get(id)
   if (id === null || !row) return []
-  if (isEnded(row.task)) return refuse(`${id} is over: its agent has ended`)
-  return ask({ kind: 'line', label: `send ${id}:`, text: '', for: 'send', id })
+  const isOver = isEnded(row.task)
+  if (kind === 'send' && isOver) return refuse(`${id} is over: its agent has ended; c continues it`)
+  if (kind === 'continue' && !isOver) return refuse(`${id} is not over: i sends its agent something more`)
+  return ask({ kind: 'line', label: `${kind} ${id}:`, text: '', for: kind, id })
 }
 
 /** A branch beside the others is made at once; what changes files or another repository is asked for first. */

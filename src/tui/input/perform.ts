@@ -9,6 +9,7 @@ export interface Verbs {
   pull(id: string): Promise<string>
   apply(id: string): Promise<string>
   push(id: string): Promise<string>
+  goOn(id: string, text: string): Promise<string>
   /** These have the terminal to themselves. */
   shell(id: string): Promise<void>
   submit(task: NewTask): Promise<string>
@@ -32,7 +33,7 @@ export interface Actions {
 }
 
 type Change = Extract<Effect, { kind: 'cancel' | 'retry' | 'forget' | 'send' | 'drain' }>
-type Take = Extract<Effect, { kind: Taking }>
+type Take = Extract<Effect, { kind: Taking | 'continue' }>
 
 export function perform(parts: Parts, actions: Actions, effect: Effect): void {
   const { dispatch } = parts.store
@@ -63,6 +64,7 @@ export function perform(parts: Parts, actions: Actions, effect: Effect): void {
     case 'pull':
     case 'apply':
     case 'push':
+    case 'continue':
       return void take(parts, actions, effect)
     default:
       void change(parts, actions, effect)
@@ -84,9 +86,11 @@ async function compose({ store, signal }: Parts, { lend, verbs }: Actions, task:
     store.dispatch({ kind: 'prompt', prompt: { kind: 'form', task: { ...task, prompt }, at: 'prompt' } })
 }
 
-async function take({ store, signal }: Parts, { verbs }: Actions, { kind, id }: Take): Promise<void> {
+async function take({ store, signal }: Parts, { verbs }: Actions, effect: Take): Promise<void> {
+  const { kind, id } = effect
   store.dispatch({ kind: 'notice', text: `${kind} ${id} …` })
-  const answer = await verbs[kind](id).then(
+  const asked = effect.kind === 'continue' ? verbs.goOn(id, effect.text) : verbs[effect.kind](id)
+  const answer = await asked.then(
     text => ({ kind: 'notice' as const, text }),
     (thrown: unknown) => complaint(thrown),
   )

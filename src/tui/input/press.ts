@@ -46,16 +46,22 @@ function answer(prompt: Prompt, key: string): Command[] {
   if (prompt.kind === 'form') return formKey(prompt, key)
   if (prompt.kind === 'confirm') return key === 'y' || key === 'Y' ? [...close(), { effect: prompt.effect }] : close()
   if (key === 'enter') return [...close(), ...entered(prompt)]
-  if (key === 'esc') return prompt.for === 'send' ? close() : [...close(), { act: { kind: prompt.for, text: '' } }]
+  if (key === 'esc') return isMessage(prompt) ? close() : [...close(), { act: { kind: prompt.for, text: '' } }]
   const text = typed(prompt.text, key)
   const next: Command[] = [{ act: { kind: 'prompt', prompt: { ...prompt, text } } }]
   // The list follows while one types, and so does the text.
-  return prompt.for === 'send' ? next : [...next, { act: { kind: prompt.for, text } }]
+  return isMessage(prompt) ? next : [...next, { act: { kind: prompt.for, text } }]
 }
 
-function entered(prompt: Extract<Prompt, { kind: 'line' }>): Command[] {
-  if (prompt.for !== 'send') return [{ act: { kind: prompt.for, text: prompt.text } }]
-  return prompt.text.trim() === '' ? [] : [{ effect: { kind: 'send', id: prompt.id, text: prompt.text } }]
+type LinePrompt = Extract<Prompt, { kind: 'line' }>
+type Message = Extract<LinePrompt, { id: string }>
+
+const isMessage = (prompt: LinePrompt): prompt is Message => prompt.for === 'send' || prompt.for === 'continue'
+
+function entered(prompt: LinePrompt): Command[] {
+  if (!isMessage(prompt)) return [{ act: { kind: prompt.for, text: prompt.text } }]
+  const { for: kind, id, text } = prompt
+  return text.trim() === '' ? [] : [{ effect: { kind, id, text } }]
 }
 
 const STEPS: Record<string, number> = { tab: 1, down: 1, up: -1 }

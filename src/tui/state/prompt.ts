@@ -11,6 +11,7 @@ export type Effect =
   | { kind: Taking; id: string }
   | { kind: 'shell'; id: string }
   | { kind: 'send'; id: string; text: string }
+  | { kind: 'continue'; id: string; text: string }
   | { kind: 'drain'; node: string; isUndo: boolean }
   | { kind: 'submit'; task: NewTask }
   /** The prompt of a new task in the user's editor. */
@@ -37,7 +38,7 @@ export type Field = (typeof FIELDS)[number]
 export type Prompt =
   | { kind: 'confirm'; question: string; effect: Effect }
   | { kind: 'line'; label: string; text: string; for: 'filter' | 'search' }
-  | { kind: 'line'; label: string; text: string; for: 'send'; id: string }
+  | { kind: 'line'; label: string; text: string; for: 'send' | 'continue'; id: string }
   | { kind: 'form'; task: NewTask; at: Field }
 
 /** A pasted novel is not a prompt for this line. */

@@ -12,8 +12,11 @@ export interface State {
   tone: Tone
 }
 
+/** What the state of a task depends on. */
+type Stated = Pick<ScreenTaskJson, 'status' | 'step' | 'verdict' | 'waitingFor' | 'repo'>
+
 /** The first row that fits a task counts. */
-const STATES: readonly { fits(task: ScreenTaskJson): boolean; symbol: string; tone: Tone; word?: string }[] = [
+const STATES: readonly { fits(task: Stated): boolean; symbol: string; tone: Tone; word?: string }[] = [
   { fits: ({ step }) => step === 'awaiting_followup', symbol: '?', tone: 'you' },
   { fits: ({ status }) => status === 'parked', symbol: '=', tone: 'wait', word: 'parked' },
   { fits: ({ step }) => step === 'node_selection', symbol: '○', tone: 'quiet' },
@@ -36,7 +39,7 @@ const VERDICTS: Partial<Record<Verdict, string>> = {
   infrastructure: 'machine',
 }
 
-export function stateOf(task: ScreenTaskJson): State {
+export function stateOf(task: Stated): State {
   const { status, verdict } = task
   const row = STATES.find(({ fits }) => fits(task))
   const over = verdict === null ? status : (VERDICTS[verdict] ?? verdict)

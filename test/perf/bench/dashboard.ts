@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { fakeControl } from '../../fakes/control.ts'
+import { fakeControl, manyTasks } from '../../fakes/control.ts'
 import type { Row } from './report.ts'
 
 export interface DashboardCost {
@@ -33,7 +33,7 @@ export async function measureDashboard(
   { tasks = 5_000, eventsASecond = 200, ms = 10_000 } = {},
 ): Promise<DashboardCost> {
   const folder = mkdtempSync(path.join(tmpdir(), 'tdf-board-'))
-  const control = await fakeControl(path.join(folder, 's'), tasks)
+  const control = await fakeControl(path.join(folder, 's'), manyTasks(tasks))
   const command = `stty cols 120 rows 40; echo $$ > ${folder}/pid; exec ${process.execPath} ${program} watch`
   const script = spawn('script', ['-qfc', command, '/dev/null'], {
     env: {
