@@ -10,7 +10,7 @@ export function statusCommand(cli: Cli): Command {
     .argument('[task]', TASK)
     .option(
       '--short',
-      'such as 3▶ 1✗ for a prompt or a status line: running, needing you, failed today; empty when idle',
+      'signs for a prompt or a status line: what runs, needs you, failed today; empty when there is none',
     )
     .addHelpText('after', examples('status'))
     .action(async (reference: string | undefined, { short = false }: { short?: boolean }, command: Command) => {
