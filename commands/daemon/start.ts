@@ -83,14 +83,15 @@ export async function startInBackground(cli: Cli, log: string): Promise<DaemonSt
   return untilUp(cli, () => (child.exitCode === null && child.signalCode === null ? undefined : said()))
 }
 
-/** `ended` has the last words of a daemon that ended before it answered. Another one may have been quicker. */
+/** `ended` has the last words of a daemon that ended before it answered. Where another one was quicker, that one is waited for. */
 async function untilUp(cli: Cli, ended: () => string | undefined): Promise<DaemonStatusJson> {
   const { clock } = realWorld()
   for (let waitedMs = 0; waitedMs < START_MS_MAX; waitedMs += LOOK_MS) {
     const lastWords = ended()
     const status = await running(cli)
     if (status) return status
-    if (lastWords !== undefined) throw startFailure(lastWords)
+    const failure = lastWords === undefined ? undefined : startFailure(lastWords)
+    if (failure && !['DAEMON_RUNNING', 'STATE_LOCKED'].includes(failure.code)) throw failure
     await sleep(clock, LOOK_MS)
   }
   throw new TdfError('DAEMON_UNREACHABLE', `the daemon did not answer within ${START_MS_MAX / 1000} s`, {

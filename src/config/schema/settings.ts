@@ -66,7 +66,7 @@ export const runnerTable = z
     repository_setup: choice(
       ['own', 'always', 'never'],
       'own',
-      'Whose .tdf.toml may say what runs before an agent: folders of yours and, on ordered machines, any; all; none.',
+      'Whose .tdf.toml may say what runs before an agent (and after it, for a folder): folders of yours and, on ordered machines, any; all; none.',
     ),
     workspace_ready_timeout: deadline(
       '30m',

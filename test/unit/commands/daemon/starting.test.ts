@@ -38,6 +38,7 @@ describe('a command that needs a daemon', () => {
       const { code, err } = await submit(answer, '-q')
       expect([code, err]).toEqual([0, expect.stringContaining('no daemon is running; start it now? [Y/n]')])
       expect(err).toMatch(/^the daemon runs \(pid \d+\); its log is \S+daemon\.log$/m)
+      expect(err.split('the daemon runs')[0]).not.toContain('waiting for')
       expect(Object.values((await status()).tasks).reduce((sum, count) => sum + count, 0)).toBe(1)
     },
     60_000,
