@@ -101,7 +101,8 @@ async function pack(view: View, refs: Refs, less: readonly string[], file: strin
   const header = Buffer.from(`${format}${lines.join('\n')}\n\n`, 'latin1')
   writeFileSync(file, header, { mode: 0o600 })
   const input = [...new Set(refs.values()), ...less.map(oid => `^${oid}`)].map(line => `${line}\n`).join('')
-  const flags = ['--quiet', '--revs', '--thin', '--delta-base-offset', '--stdout']
+  // What a file was before stands next to it: to look further costs twice the time.
+  const flags = ['--quiet', '--revs', '--thin', '--window=3', '--delta-base-offset', '--stdout']
   await view.must(['pack-objects', ...flags], { input, appendTo: file })
   return { from: header.length, objects: countObjects(file, header.length) }
 }

@@ -37,7 +37,10 @@ export class GitFailure extends Error {}
 
 const LIST_BYTES_MAX = 256 * 1024 * 1024
 
-/** Also for the processes that git starts on its own, which do not get what stands on its command line. */
+/**
+ * Also for the processes that git starts on its own, which do not get what stands on its command line. What is made here
+ * goes with the view: it is neither made small nor flushed to the disk.
+ */
 const CONFIG = `[core]
 	repositoryFormatVersion = 1
 	bare = true
@@ -50,6 +53,7 @@ const CONFIG = `[core]
 	autocrlf = false
 	untrackedCache = false
 	fsync = none
+	looseCompression = 0
 [gc]
 	auto = 0
 [maintenance]
