@@ -36,7 +36,6 @@ const TABLE = {
   task_below: { keys: [']'], places: ['task', 'node'], help: 'the one below' },
   follow: { keys: ['f'], places: TEXT, help: 'follow the end, or hold still' },
   wrap: { keys: ['w'], places: ['task'], help: 'wrap long lines' },
-  times: { keys: ['t'], places: ['task'], help: 'the time before each line of a log', yields: true },
   search: { keys: ['/'], places: TEXT, help: 'search what is shown' },
   next_hit: { keys: ['n'], places: TEXT, help: 'the next hit, downwards' },
   previous_hit: { keys: ['N'], places: TEXT, help: 'the hit above' },

@@ -92,8 +92,6 @@ export interface Model {
   detail: Detail | null
   pane: Pane
   isWrapped: boolean
-  /** The time stands before each line of a log. */
-  hasTimes: boolean
   /** Lines between the end of what is shown and its last line; 0 follows the end. */
   back: number
   search: Search
@@ -137,7 +135,6 @@ export function firstModel(now: number, size: Model['size'], isReadOnly: boolean
     detail: null,
     pane: 'log',
     isWrapped: false,
-    hasTimes: false,
     back: 0,
     search: NO_SEARCH,
     prompt: null,

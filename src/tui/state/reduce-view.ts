@@ -37,7 +37,6 @@ export const view: Reducers = {
   search: (model, { text }) => searched(model, text),
   hit: (model, { by }) => (model.search.text === '' ? model : nextHit(model, by)),
   wrap: model => ({ ...model, isWrapped: !model.isWrapped }),
-  times: model => ({ ...model, hasTimes: !model.hasTimes, ...anew(model) }),
   notice: (model, { text, isBad = false }) => ({ ...model, notice: { text, isBad, until: model.now + NOTICE_MS } }),
 
   mark(model) {
