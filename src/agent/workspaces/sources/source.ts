@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { backoffMs } from '../../../core/backoff.ts'
 import { asTdfError } from '../../../core/errors.ts'
 import { type BundleGitOptions, bundleRefs, unpackBundle } from '../../../platform/bundle.ts'
-import { OPEN_UMASK } from '../../../platform/files.ts'
+import { OPEN_UMASK, underUmask } from '../../../platform/files.ts'
 import { type GitOptions, git, isPassingFailure } from '../../../platform/git.ts'
 import type { RunResult } from '../../../platform/run.ts'
 import { sleep } from '../../../platform/world.ts'
@@ -197,7 +197,7 @@ function choose(refs: readonly [name: string, oid: string][], wanted: string | n
 /** The first refs of a repository that nobody else uses yet, in the form of gitrepository-layout(5), packed-refs. */
 export function writeRefs(repository: string, refs: ReadonlyMap<string, string>): void {
   const lines = [...refs].map(([name, oid]) => `${oid} ${name}\n`)
-  writeFileSync(join(repository, 'packed-refs'), lines.join(''))
+  underUmask(OPEN_UMASK, () => writeFileSync(join(repository, 'packed-refs'), lines.join('')))
 }
 
 /** As `git remote add origin` writes it. */
