@@ -10,7 +10,7 @@ import { listHeight } from '../state/order.ts'
 import { causeIn, lastLine } from '../state/said.ts'
 import type { Parts } from './remote.ts'
 
-const LOOK_MS = 2_000
+const LOOK_MS = 5_000
 /** A log that is larger and whose times are not known says nothing. */
 const PIECES_MAX = 16
 /** Of what failed so much of the end is read, in bytes; the cause is seldom further up. */

@@ -61,7 +61,7 @@ export function columnsOf(model: Model): Column[] {
   const optional = OPTIONAL.flatMap(({ title, of, from }, index): Column[] => {
     const width = widths[index] ?? 0
     if (width === 0 || columns < from) return []
-    return [{ title, width: Math.max(width, title.length), of: row => ({ text: of(row), tone: 'quiet' }) }]
+    return [{ title, width: Math.max(width, title.length), of: row => ({ text: of(row) }) }]
   })
   const beside = [...optional, ...(columns < SINCE_FROM ? [] : [SINCE])]
   const used = [STATE, ...beside].reduce((sum, { width }) => sum + width + GAP, LEAD)
