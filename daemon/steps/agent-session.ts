@@ -34,8 +34,8 @@ function promptOf(task: Task): string {
   }
   const isBegun = facts.resume !== undefined || facts.rejected === true
   if (spec.agent.type === 'command' || !isBegun) return spec.prompt
-  if (continued === null) return `${spec.prompt}\n\n${BEGUN_BEFORE}`
-  const first = (spec.firstPrompt ?? '').slice(0, FIRST_CHARS_MAX)
+  if (spec.firstPrompt === undefined) return `${spec.prompt}\n\n${BEGUN_BEFORE}`
+  const first = spec.firstPrompt.slice(0, FIRST_CHARS_MAX)
   return [spec.prompt, FROM_FILES, ...(first === '' ? [] : [ASKED_FIRST, first])].join('\n\n')
 }
 

@@ -123,7 +123,7 @@ function settle(ctx: InlineContext, task: Task, exit: ExitFacts, patch: StepPatc
     case 'interrupted':
       return goOnAnew(task, end, known)
     case 'ill':
-      return isRejection(task, exit) ? withFilesAlone(task, known) : fail(end.error, end.verdict, known)
+      return isRejection(task, exit) ? withFilesAlone(task, exit, known) : fail(end.error, end.verdict, known)
   }
 }
 
@@ -132,14 +132,10 @@ function isRejection({ facts }: Task, { failure }: ExitFacts): boolean {
   return failure === 'conversation' && facts.rejected !== true
 }
 
-function withFilesAlone({ facts: { resume } }: Task, patch: StepPatch): Outcome<Next> {
-  const { session } = patch.facts ?? {}
-  const forgotten = {
-    rejected: true,
-    ...(session ? { session: { ...session, resumeRef: null } } : {}),
-    ...(resume ? { resume: { ...resume, resumeRef: null } } : {}),
-  }
-  return advance('agent_session', { ...patch, facts: { ...patch.facts, ...forgotten } })
+function withFilesAlone({ facts: { resume } }: Task, { exitCode, signal }: ExitFacts, patch: StepPatch): Outcome<Next> {
+  const session = { status: 'exited' as const, exitCode, signal, resumeRef: null }
+  const forgotten = resume ? { resume: { ...resume, resumeRef: null } } : {}
+  return advance('agent_session', { ...patch, facts: { ...patch.facts, rejected: true, session, ...forgotten } })
 }
 
 /** Whether there are follow-ups that the session that ended has not had. */
