@@ -1,5 +1,6 @@
 /** Runs a program to its end, within a time and with bounded buffers. */
 import { execFile } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { underUmask } from './files.ts'
 import { sendSignal } from './process.ts'
@@ -48,7 +49,9 @@ export async function run(file: string, args: readonly string[], options: RunOpt
   // Loaded by the first call: a session's runner starts no such program, and its start is waited for.
   const { execa } = await import('execa')
   try {
-    const started = underUmask(options.umask, () => execa(file, args, { ...FIXED, ...settings(options) }))
+    const started = withOutput(options, stdout =>
+      underUmask(options.umask, () => execa(file, args, { ...FIXED, ...settings(options), ...stdout })),
+    )
     if (options.onStderr) started.stderr?.on('data', chunk => options.onStderr?.(String(chunk)))
     // Helper programs hold the pipes that are waited for.
     started.once('exit', (_code, signal) => {
@@ -75,6 +78,18 @@ export async function run(file: string, args: readonly string[], options: RunOpt
 
 const FIXED = { extendEnv: false, reject: false, shell: false, stripFinalNewline: false, forceKillAfterDelay: 2_000 }
 
+/** The program gets the open file itself: it may write much, which would all pass through our memory. */
+function withOutput<T>({ outputFile, appends }: RunOptions, start: (stdout: { stdout?: 3 }) => T): T {
+  if (outputFile === undefined) return start({})
+  const output = openSync(outputFile, appends === true ? 'a' : 'w')
+  try {
+    // Any number of an open file will do; the types of execa know the first ones.
+    return start({ stdout: output as 3 })
+  } finally {
+    closeSync(output)
+  }
+}
+
 function settings(options: RunOptions) {
   return {
     cwd: options.cwd,
@@ -83,9 +98,6 @@ function settings(options: RunOptions) {
     maxBuffer: options.outputBytesMax ?? 16 * 1024 * 1024,
     encoding: options.encoding ?? 'utf8',
     ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
-    ...(options.outputFile === undefined
-      ? {}
-      : { stdout: { file: options.outputFile, append: options.appends === true }, buffer: { stdout: false } }),
     ...(options.signal ? { cancelSignal: options.signal } : {}),
     ...(options.ownGroup ? { detached: true, killSignal: 'SIGKILL' as const } : {}),
   }

@@ -15,7 +15,7 @@ export interface Activity {
   end(): void
 }
 
-const BEGINS_MS = 800
+const BEGINS_MS = 500
 const REDRAWN_MS = 100
 const REPEATED_MS = 5_000
 

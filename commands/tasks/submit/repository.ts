@@ -50,6 +50,8 @@ export async function takeRepository(cli: Cli, options: RepositoryOptions, forma
   }
   const git = readingGit(cli, local)
   const top = await topOf(git, local, repo)
+  const activity = activityOf(cli, format)
+  activity.show('reading the repository')
   // Asked at once: each is a process, and they wait for the disk more than for each other.
   const [{ commit, name, given }, { notes, hasSubmodules }, { author, promisor }, remote] = await Promise.all([
     resolveRef(git, top, ref),
@@ -57,13 +59,14 @@ export async function takeRepository(cli: Cli, options: RepositoryOptions, forma
     settingsOf(git),
     remoteFor(cli, top, options),
     refuseClash(cli, git, options.outputBranch),
-  ])
+  ]).finally(activity.end)
   for (const note of notes) say(cli, note)
-  const based = options.dirty === true ? await dirtyCommit(cli, top, commit, author) : commit
+  if (options.dirty === true) activity.show('reading the changed files')
+  const based = options.dirty === true ? await dirtyCommit(cli, top, commit, author).finally(activity.end) : commit
   if (promisor !== null) await completed(cli, top, based, promisor)
   const beside = hasSubmodules ? await submodulesFor(cli, top, based) : NOTHING
   const [bundle, setup] = await Promise.all([
-    uploaded(cli, top, { commit: based, name, beside }, activityOf(cli, format)),
+    uploaded(cli, top, { commit: based, name, beside }, activity),
     setupIn(git, top, based, ref === undefined && options.dirty !== true ? top : null),
   ])
   const source = { kind: 'bundle' as const, url: top, ref: name, given, baseCommit: based, ...bundle }

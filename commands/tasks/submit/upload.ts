@@ -28,7 +28,9 @@ export interface Sending {
 const PATIENCE_MS = 120_000
 const AGAIN_MS = 500
 const GROWS_MS = 20
-const CHUNK_BYTES = 512 * 1024
+const CHUNK_BYTES = 128 * 1024
+/** More than are ever on their way: one is read, one waits, one is being sent. New ones would not be collected for tens of megabytes. */
+const CHUNKS = 8
 const SILENCE_MS = 600_000
 
 /** Throws what packing or the daemon says, DAEMON_UNREACHABLE when it does not come back. */
@@ -109,10 +111,12 @@ async function grow(file: string, packing: Promise<void>, activity: Activity): P
   const text = () => `uploading ${amountText(hashed, total)}`
 
   async function* from(offset: number): AsyncGenerator<Buffer> {
+    const ring = Array.from({ length: CHUNKS }, () => Buffer.allocUnsafe(CHUNK_BYTES))
+    let turn = 0
     for (let at = offset; ; ) {
       // Asked before it is read: what was written until then is found.
       const isPacked = total !== null
-      const chunk = Buffer.allocUnsafe(CHUNK_BYTES)
+      const chunk = ring[turn % CHUNKS] ?? Buffer.allocUnsafe(CHUNK_BYTES)
       const bytesRead = handle === null ? 0 : (await handle.read(chunk, 0, CHUNK_BYTES, at)).bytesRead
       if (failure !== undefined) throw failure
       if (bytesRead === 0) {
@@ -126,6 +130,7 @@ async function grow(file: string, packing: Promise<void>, activity: Activity): P
         hashed = at + bytesRead
       }
       at += bytesRead
+      turn += 1
       if (total !== null) activity.show(text())
       yield read
     }

@@ -11,7 +11,6 @@ import { callbackRows } from './rows/callbacks.ts'
 import { floodRow } from './rows/flood.ts'
 import { fill, growthPoints, growthRow } from './rows/growth.ts'
 import { keptRows } from './rows/kept.ts'
-import { largeRow, localRows } from './rows/local.ts'
 import { placementRow, tickRow } from './rows/placement.ts'
 import { parkedRow, recoveryRow } from './rows/recovery.ts'
 import { replayRow } from './rows/replay.ts'
@@ -19,6 +18,8 @@ import { startRows } from './rows/start.ts'
 import { storeRows } from './rows/store.ts'
 import { streamRows } from './rows/streams.ts'
 import { throughputRows } from './rows/throughput.ts'
+import { bigRows } from './rows/work/big.ts'
+import { localRows } from './rows/work/local.ts'
 
 const words = process.argv.slice(2)
 /** Fewer rounds: for a look, not for the record. */
@@ -36,7 +37,7 @@ const BENCHES: Record<string, () => Promise<Row[]>> = {
   start: () => startRows(25),
   kept: () => keptRows(SHORT ? 5 : 15),
   local: () => localRows(9),
-  large: async () => [await largeRow(SHORT ? 1 : 3)],
+  big: () => bigRows(SHORT ? 1 : 3),
   store: () => storeRows(25),
   streams: () => streamRows(500),
   flood: async () => [await floodRow(SHORT ? 5 : 20)],

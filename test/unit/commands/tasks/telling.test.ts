@@ -20,7 +20,7 @@ async function told(...words: string[]): Promise<{ code: number | null; lines: s
       .trimEnd()
       .split('\n')
       // On a busy machine an upload takes long enough to be told.
-      .filter(line => !/^(packing|uploading|waiting for the daemon to say)/.test(line))
+      .filter(line => !/^(reading|packing|uploading|waiting for the daemon to say) /.test(line))
       .map(line => line.replace(/ +[\d.]+m?s$/, ''))
   return { code: ran.code, lines: plain(ran.err), out: ran.out, err: ran.err }
 }

@@ -1,13 +1,12 @@
-/** A real task on the local provider: from `tdf submit` to its end, phase by phase; and the salvage of a large repository. */
+/** A real task on the local provider: from `tdf submit` to its end, phase by phase. */
 import { execFileSync } from 'node:child_process'
-import { createCipheriv } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import type { EventJson } from '../../../../src/protocol/control.ts'
-import { type Home, makeHome, makeRepository, tdf } from '../../../support/daemon/home.ts'
-import type { Row } from '../report.ts'
-import { median, spread } from '../stats.ts'
+import type { EventJson } from '../../../../../src/protocol/control.ts'
+import { type Home, makeHome, makeRepository, tdf } from '../../../../support/daemon/home.ts'
+import type { Row } from '../../report.ts'
+import { median, spread } from '../../stats.ts'
 
 const wall = () => performance.timeOrigin + performance.now()
 
@@ -24,7 +23,6 @@ export interface LocalRun {
 
 /** Above the time of the agent itself. */
 const SMALL_BAR = 12
-const SALVAGE_BAR = 3
 
 export async function localRuns(count: number): Promise<{ runs: LocalRun[]; cloneMs: number[] }> {
   const home = makeHome('[nodes]\nmax_workspaces = 4\n')
@@ -112,60 +110,5 @@ function smallRow(runs: readonly LocalRun[]): Row {
     bar: `≤ ${SMALL_BAR} × node -e 0`,
     measured: `${ratio.toFixed(1)} ×: ${spread(times)} ms, node ${spread(bare)} ms`,
     holds: ratio <= SMALL_BAR,
-  }
-}
-
-const LARGE = { files: 2_000, bytes: 64 * 1024, changed: 500 }
-
-/** A task that changes 500 files of a repository of 130 MB, beside `git add -A && git commit` of the same changes. */
-export async function largeRow(count: number): Promise<Row> {
-  const home = makeHome('[nodes]\nmax_workspaces = 4\n')
-  const repository = makeRepository()
-  const clones = mkdtempSync(path.join(tmpdir(), 'tdf-clones-'))
-  const git = (dir: string, ...args: string[]) => execFileSync('git', ['-C', dir, '-c', 'user.name=you', ...args])
-  const change = `for at in $(seq ${LARGE.changed}); do echo changed >> files/$at; done`
-  const salvage: number[] = []
-  const commit: number[] = []
-  try {
-    fill(repository.dir)
-    git(repository.dir, 'add', '--all')
-    git(repository.dir, '-c', 'user.email=you@localhost', 'commit', '--quiet', '--message', 'large')
-    await home.start()
-    for (let round = 0; round < count; round++) {
-      const command = ['--', 'sh', '-c', change]
-      const { code, out, err } = await tdf(home, 'submit', '--repo', repository.dir, '-q', '--wait', ...command)
-      if (code !== 0) throw new Error(err)
-      const events = await home.client.call<EventJson[]>({ path: '/events?after=0' })
-      const isSalvage = ({ taskId, type, data }: EventJson) =>
-        taskId === out.trim().split('\n')[0] && type === 'task.step' && data.from === 'salvage'
-      salvage.push(Number(events.find(isSalvage)?.data.ms))
-      const clone = path.join(clones, String(round))
-      execFileSync('git', ['clone', '--quiet', repository.dir, clone])
-      execFileSync('sh', ['-c', change], { cwd: clone })
-      const at = performance.now()
-      git(clone, 'add', '--all')
-      git(clone, '-c', 'user.email=you@localhost', 'commit', '--quiet', '--message', 'changed')
-      commit.push(performance.now() - at)
-    }
-  } finally {
-    await home.remove()
-    repository.remove()
-    rmSync(clones, { recursive: true, force: true })
-  }
-  const ratio = median(salvage) / median(commit)
-  return {
-    what: `salvage of ${LARGE.changed} changed files in a repository of 130 MB`,
-    bar: `≤ ${SALVAGE_BAR} × git add -A && git commit`,
-    measured: `${ratio.toFixed(1)} ×: ${spread(salvage)} ms, git ${spread(commit)} ms`,
-    holds: ratio <= SALVAGE_BAR,
-  }
-}
-
-/** Bytes that no packing makes smaller, the same each time. */
-function fill(repository: string): void {
-  const noise = createCipheriv('aes-128-ctr', Buffer.alloc(16), Buffer.alloc(16))
-  mkdirSync(path.join(repository, 'files'))
-  for (let at = 1; at <= LARGE.files; at++) {
-    writeFileSync(path.join(repository, 'files', String(at)), noise.update(Buffer.alloc(LARGE.bytes)))
   }
 }
