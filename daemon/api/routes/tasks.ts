@@ -5,7 +5,7 @@ import { TdfError } from '../../../src/core/errors.ts'
 import { isTerminal, STATUSES, type Status } from '../../../src/core/task.ts'
 import { MORE, NEXT_PAGE, type TaskJson } from '../../../src/protocol/control.ts'
 import { idPattern, parseBody } from '../../../src/protocol/shapes.ts'
-import { submitRequest } from '../../../src/protocol/submit.ts'
+import { type SubmitRequest, submitRequest } from '../../../src/protocol/submit.ts'
 import { listTasks, type ReadTask, type TaskFilter } from '../../../src/store/tables/attempts.ts'
 import { readNewestEvents } from '../../../src/store/tables/journal.ts'
 import type { RunningEngine } from '../../build.ts'
@@ -99,7 +99,9 @@ async function submit(engine: RunningEngine, c: Context, shown: (id: string) => 
   const request = parseBody(submitRequest, await jsonBody(c))
   const idempotencyKey = c.req.header('idempotency-key') ?? null
   if (idempotencyKey?.trim() === '') throw new TdfError('BAD_REQUEST', 'the header idempotency-key must not be empty')
-  const idempotencyHash = createHash('sha256').update(JSON.stringify(request)).digest('hex')
+  const idempotencyHash = createHash('sha256')
+    .update(JSON.stringify(contentOf(request)))
+    .digest('hex')
   const known = taskOfKey(store.sql, idempotencyKey, idempotencyHash)
   if (known !== undefined) return c.json(shown(known))
   assertRoom(engine)
@@ -112,6 +114,13 @@ async function submit(engine: RunningEngine, c: Context, shown: (id: string) => 
   const stored = { id, spec: { ...spec, ...traceOf(c) }, idempotencyKey, idempotencyHash, createdAt }
   const submitted = await engine.submit(stored)
   return c.json(shown(submitted.id), submitted.id === id ? 201 : 200)
+}
+
+/** What was asked for. How a repository travelled is no part of it: the same commit may come as another bundle. */
+function contentOf(request: SubmitRequest): object {
+  if (request.repo.kind === 'git') return request
+  const { sha256: _, bytes: __, ...repo } = request.repo
+  return { ...request, repo }
 }
 
 /** W3C Trace Context; one of another form is ignored, as the standard asks. */
