@@ -41,10 +41,9 @@ export function openKeeper(workspace: Workspace, timeoutMs: number, signal: Abor
   const take = async (view: View, refs: Refs, less: readonly string[], file: string) => {
     const { objects, from } = await pack(view, refs, less, file)
     if (objects > 0) {
-      const taken = await run(
-        ['index-pack', '--stdin', '--fix-thin', '--strict'],
-        createReadStream(file, { start: from }),
-      )
+      // What a thin pack builds on is written beside it once more, for as long as the workspace lives.
+      const check = ['-c', 'core.compression=0', 'index-pack', '--stdin', '--fix-thin', '--strict']
+      const taken = await run(check, createReadStream(file, { start: from }))
       gitOutput('index-pack', taken, message => new GitFailure(message))
     }
     // Of an object that is not here it makes no ref.
