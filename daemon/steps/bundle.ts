@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import type { AgentClient } from '../../src/clients/agent.ts'
 import type { Task } from '../../src/core/task.ts'
 import type { CreateWorkspace } from '../../src/protocol/agent-api.ts'
+import type { ThinBundle } from '../results/results.ts'
 import type { StepContext } from './step.ts'
 
 type Places = Pick<StepContext, 'bundleFile' | 'results' | 'installId'>
@@ -30,9 +31,9 @@ export function sourceOf({ installId }: Pick<Places, 'installId'>, task: Task): 
 /** What an agent saved is never kept for other tasks. Nodes may serve several of us: none has what another brought. */
 function cacheOf(installId: string, { spec: { repo }, facts }: Task, bytes: number) {
   if (bytes < THIN_BYTES_MIN) return null
-  const commit = repo.baseCommit ?? facts.source?.commit ?? ''
+  const idLength = (repo.baseCommit ?? facts.source?.commit ?? facts.resume?.baseCommit)?.length
   const key = createHash('sha256')
-    .update(JSON.stringify([installId, repo.url, commit.length]))
+    .update(JSON.stringify([installId, repo.url, idLength]))
     .digest('hex')
   return { key, adds: !facts.resume }
 }
@@ -58,11 +59,19 @@ export async function sendBundle(
   const key = source.kind === 'bundle' ? source.cache?.key : undefined
   const have = key === undefined ? [] : await agent.commitsKept(key)
   const thin = have.length === 0 ? null : await results.thin(task, whole, have)
-  if (thin === null) return agent.uploadBundle(workspaceId, whole)
+  const isThere = thin !== null && (await sendThin(results, agent, workspaceId, thin))
+  if (!isThere) await agent.uploadBundle(workspaceId, whole)
+}
+
+async function sendThin(
+  results: Pick<Places['results'], 'discard'>,
+  agent: AgentClient,
+  workspaceId: string,
+  thin: ThinBundle,
+): Promise<boolean> {
   try {
-    if (await agent.uploadThin(workspaceId, thin)) return
+    return await agent.uploadThin(workspaceId, thin)
   } finally {
     await results.discard(thin.file)
   }
-  await agent.uploadBundle(workspaceId, whole)
 }

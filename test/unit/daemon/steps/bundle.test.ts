@@ -12,6 +12,7 @@ const OID = '1'.repeat(40)
 const repo: RepoSource = {
   ...{ kind: 'bundle', url: '/r', ref: 'refs/heads/main', baseCommit: OID, sha256: 'a'.repeat(64), bytes: LARGE },
 }
+const CLONED: RepoSource = { kind: 'git', url: 'https://a', ref: null, baseCommit: null }
 const task = aPlacedTask({ spec: aSpec({ repo }) })
 const keyOf = (installId: string, more: Partial<RepoSource> = {}) => {
   const source = sourceOf({ installId }, { ...task, spec: aSpec({ repo: { ...repo, ...more } as RepoSource }) })
@@ -19,7 +20,13 @@ const keyOf = (installId: string, more: Partial<RepoSource> = {}) => {
 }
 
 /** What was done with a node that has `have` and takes thin bundles or not. */
-async function done({ have = [OID], thin = true, takes = true, bytes = LARGE } = {}): Promise<string[]> {
+async function done({
+  have = [OID],
+  thin = true,
+  takes = true,
+  bytes = LARGE,
+  isCloned = false,
+} = {}): Promise<string[]> {
   const said: string[] = []
   const { ctx } = bench()
   const agent = {
@@ -38,7 +45,7 @@ async function done({ have = [OID], thin = true, takes = true, bytes = LARGE } =
     thin: async () => (thin ? { file: 'thin', sha256: 'b'.repeat(64), bytes: 10 } : null),
     discard: async (file: string) => void said.push(`discarded ${file}`),
   }
-  const placed = { ...task, spec: aSpec({ repo: { ...repo, bytes } as RepoSource }) }
+  const placed = { ...task, spec: aSpec({ repo: isCloned ? CLONED : ({ ...repo, bytes } as RepoSource) }) }
   // The parts of the client that are used.
   await sendBundle({ ...ctx, results, installId: 'i' }, placed, agent as unknown as AgentClient, 'w', 'whole')
   return said
@@ -53,8 +60,24 @@ describe('a node gets', () => {
     expect(await done({ thin: false })).toEqual(['asked', 'whole'])
     expect(await done({ takes: false })).toEqual(['asked', 'thin', 'discarded thin', 'whole'])
   })
+  it('nothing now where the connection breaks, and what was packed for it does not stay', async () => {
+    const discarded: string[] = []
+    const { ctx } = bench()
+    const results = {
+      ...ctx.results,
+      thin: async () => ({ file: 'thin', sha256: 'b'.repeat(64), bytes: 10 }),
+      discard: async (file: string) => void discarded.push(file),
+    }
+    const uploadThin = async () => {
+      throw new Error('the connection broke')
+    }
+    const agent = { commitsKept: async () => [OID], uploadThin } as unknown as AgentClient
+    await expect(sendBundle({ ...ctx, results }, task, agent, 'w', 'whole')).rejects.toThrow('broke')
+    expect(discarded).toEqual(['thin'])
+  })
   it('the whole of a small one without a question', async () => {
     expect(await done({ bytes: 1_000 })).toEqual(['whole'])
+    expect(await done({ isCloned: true })).toEqual(['whole'])
   })
   it('the whole again when it lost what a part builds on', async () => {
     const lost = { workspace: async () => ({ status: 'creating', needsBundle: true }) }
@@ -72,6 +95,16 @@ describe('a node keeps', () => {
     expect(keyOf('one')?.key).not.toBe(keyOf('one', { url: '/other' })?.key)
     expect(keyOf('one')?.key).not.toBe(keyOf('one', { baseCommit: '1'.repeat(64) })?.key)
     expect(keyOf('one', { bytes: 1_000 })).toBeUndefined()
+  })
+  it('what was fetched of a url under that, whatever the task goes on from', () => {
+    const url = aSpec({ repo: { kind: 'git', url: 'https://a', ref: null, baseCommit: null } })
+    const source = { commit: OID, ref: 'refs/heads/main', sha256: 'e'.repeat(64), bytes: LARGE }
+    const fetched = sourceOf({ installId: 'one' }, { ...task, spec: url, facts: { source } })
+    expect(fetched).toMatchObject({ cache: { adds: true }, origin: 'https://a' })
+    const resume = { ref: 'refs/tdf/t1/1', commit: OID, baseCommit: OID, salvaged: false, resumeRef: null, source }
+    const { cache } = fetched as { cache?: { key: string } }
+    const resumed = sourceOf({ installId: 'one' }, { ...task, spec: url, facts: { resume } })
+    expect(resumed).toMatchObject({ cache: { adds: false, key: cache?.key } })
   })
   it('nothing of what an agent left, from which a task goes on', () => {
     const saved = { ref: 'refs/tdf/t1/1', commit: OID, baseCommit: OID, salvaged: false }
