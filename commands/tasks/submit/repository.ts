@@ -11,7 +11,7 @@ import { quoted } from '../../cli/arguments.ts'
 import { withOptions } from '../../cli/ask.ts'
 import { type Cli, type Format, say } from '../../cli/cli.ts'
 import { branchName, clashingBranch, flatName, type Git, knownRemoteOf, readingGit, remoteOf } from '../../cli/git.ts'
-import { activityOf } from '../../cli/progress/activity.ts'
+import { type Activity, activityOf } from '../../cli/progress/activity.ts'
 import { completed, uploaded } from './bundle.ts'
 import { dirtyCommit } from './dirty.ts'
 import { policyOf, type RepositorySetup, setupIn } from './setup.ts'
@@ -50,8 +50,7 @@ export async function takeRepository(cli: Cli, options: RepositoryOptions, forma
   }
   const git = readingGit(cli, local)
   const top = await topOf(git, local, repo)
-  const activity = activityOf(cli, format)
-  activity.show('reading the repository')
+  const reading = begun(cli, format, 'reading the repository')
   // Asked at once: each is a process, and they wait for the disk more than for each other.
   const [{ commit, name, given }, { notes, hasSubmodules }, { author, promisor }, remote] = await Promise.all([
     resolveRef(git, top, ref),
@@ -59,18 +58,28 @@ export async function takeRepository(cli: Cli, options: RepositoryOptions, forma
     settingsOf(git),
     remoteFor(cli, top, options),
     refuseClash(cli, git, options.outputBranch),
-  ]).finally(activity.end)
+  ]).finally(reading.end)
   for (const note of notes) say(cli, note)
-  if (options.dirty === true) activity.show('reading the changed files')
-  const based = options.dirty === true ? await dirtyCommit(cli, top, commit, author).finally(activity.end) : commit
+  const based = options.dirty === true ? await changed() : commit
   if (promisor !== null) await completed(cli, top, based, promisor)
   const beside = hasSubmodules ? await submodulesFor(cli, top, based) : NOTHING
   const [bundle, setup] = await Promise.all([
-    uploaded(cli, top, { commit: based, name, beside }, activity),
+    uploaded(cli, top, { commit: based, name, beside }, activityOf(cli, format)),
     setupIn(git, top, based, ref === undefined && options.dirty !== true ? top : null),
   ])
   const source = { kind: 'bundle' as const, url: top, ref: name, given, baseCommit: based, ...bundle }
   return { repo: source, author, remote, setup }
+
+  function changed(): Promise<string> {
+    const { end } = begun(cli, format, 'reading the changed files')
+    return dirtyCommit(cli, top, commit, author).finally(end)
+  }
+}
+
+function begun(cli: Cli, format: Format, text: string): Activity {
+  const activity = activityOf(cli, format)
+  activity.show(text)
+  return activity
 }
 
 const NOTHING: Beside = { refs: new Map(), objects: new Set() }
