@@ -60,7 +60,7 @@ export async function sendBundle(
   const have = key === undefined ? [] : await agent.commitsKept(key)
   const thin = have.length === 0 ? null : await results.thin(task, whole, have)
   const isThere = thin !== null && (await sendThin(results, agent, workspaceId, thin))
-  if (!isThere) await agent.uploadBundle(workspaceId, whole)
+  return isThere ? undefined : agent.uploadBundle(workspaceId, whole)
 }
 
 async function sendThin(
