@@ -135,7 +135,11 @@ function whilePowered(results: Results, { isDead }: SimWorld): Results {
   const { receive, takeCheckpoint, keepCheckpoint } = results
   // The rest is asked of the model itself, which a test may change at any time.
   const rest: Results = Object.create(results)
-  const living = { receive: alive(receive), takeCheckpoint: alive(takeCheckpoint), keepCheckpoint: alive(keepCheckpoint) }
+  const living = {
+    receive: alive(receive),
+    takeCheckpoint: alive(takeCheckpoint),
+    keepCheckpoint: alive(keepCheckpoint),
+  }
   return Object.assign(rest, living)
 }
 

@@ -52,7 +52,7 @@ it('is harmless on every screen of the dashboard', async () => {
   await sees(MARK)
   keys('G', 'Enter')
   await sees('[log]')
-  for (const pane of ['diff', 'events', 'prompt']) {
+  for (const pane of ['check', 'diff', 'events', 'prompt']) {
     keys('Tab')
     await sees(`[${pane}]`)
     await sees(/─ t|EVIL|poisoned/)

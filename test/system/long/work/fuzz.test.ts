@@ -27,8 +27,10 @@ interface Route {
 
 /** The routes as they are mounted; none of what they hold is used. */
 function routesOf(make: (engine: never, parts: never) => { routes: Route[] }): Route[] {
-  const nothing = { world: { clock: {} }, metrics: {} } as never
-  const seen = new Map(make(nothing, {} as never).routes.map(route => [`${route.method} ${route.path}`, route]))
+  const nothing = { world: { clock: {} }, metrics: {}, store: {} } as never
+  const seen = new Map(
+    make(nothing, { stateDir: '/' } as never).routes.map(route => [`${route.method} ${route.path}`, route]),
+  )
   return [...seen.values()].filter(({ method, path }) => method !== 'ALL' && !path.endsWith('/stop'))
 }
 const control = routesOf(controlApp)
