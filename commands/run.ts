@@ -74,9 +74,11 @@ function wantsJson(argv: readonly string[]): boolean {
 export function begin(programDir: string): { cli: Cli; args: readonly string[] } {
   const cli = createCli(process, programDir)
   const args = process.argv.slice(2)
-  process.stdout.on('error', error => {
-    if (!isClosedPipe(error)) process.exit(report(cli, outputFailure(error, cli.submitted), args))
-    process.exit(0)
+  process.stdout.once('error', error => {
+    // More of the same is no news while the command is leaving.
+    process.stdout.on('error', () => {})
+    const code = isClosedPipe(error) ? 0 : report(cli, outputFailure(error, cli.submitted), args)
+    void cli.leave().finally(() => process.exit(code))
   })
   process.stderr.on('error', error => {
     // Nothing is left to say it on; the exit code still tells what became of the command.

@@ -31,6 +31,8 @@ export interface Cli {
   cwd: string
   /** Ids of the tasks that this command handed to the daemon: named when they cannot be printed. */
   submitted: string[]
+  /** Takes away what the command made for itself alone, when it has to end where it stands since nobody can read it. */
+  leave: () => Promise<void>
   stdin: NodeJS.ReadStream
   stdout: NodeJS.WriteStream
   stderr: NodeJS.WriteStream
@@ -114,6 +116,7 @@ export function createCli(around: Surroundings, programDir: string): Cli {
     },
     cwd: currentFolder(around),
     submitted: [],
+    leave: async () => {},
     exitCode: 0,
   }
   return cli

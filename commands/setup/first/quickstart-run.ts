@@ -27,6 +27,7 @@ export async function quickstart(cli: Cli, keep: boolean): Promise<void> {
   const home = await mkdtemp(path.join(tmpdir(), 'tdf-quickstart-'))
   const there = inHome(cli, home)
   const own = programName(cli)
+  if (!keep) cli.leave = () => takeAway(there, home)
   try {
     say(cli, `A daemon and a repository of their own, in ${home}`)
     await startInBackground(there, path.join(home, 'daemon.log'))

@@ -1,6 +1,6 @@
 /** Every command with what it needs, from a deleted folder, with stdout on a full disk, and without any descriptor: it does the same. */
 import { execFileSync, spawn } from 'node:child_process'
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -90,3 +90,18 @@ describe('with stdout on a full disk, or without any descriptor', () => {
     LIMIT_MS,
   )
 })
+
+it.each([
+  ['on a full disk', '> /dev/full', 74],
+  ['in a pipe that is closed', '| true', 0],
+])(
+  'a quickstart whose output ends %s takes its daemon and its folder away',
+  async (_, after, exit) => {
+    const place = mkdtempSync(path.join(tmpdir(), 'tdf-quickstart-test-'))
+    const { code } = await shell(`TMPDIR=${place}`, 'quickstart', [], after)
+    expect(code).toBe(exit)
+    await until('nothing is left', () => readdirSync(place).every(name => !name.startsWith('tdf-quickstart-')))
+    rmSync(place, { recursive: true })
+  },
+  120_000,
+)
