@@ -60,8 +60,13 @@ command = ["sh", "${at('talker.sh')}"]
   return { id: task.id, folder: next.replace(/[^A-Za-z0-9]/g, '-') }
 }
 
+/** What the test makes for the user of the daemon; the daemon's own files come and go meanwhile. */
 function own(): void {
-  if (home.uid !== undefined) execFileSync('chown', ['-R', '-h', `${home.uid}:${home.uid}`, home.dir])
+  if (home.uid === undefined) return
+  const made = ['config.toml', 'talker.sh', '.claude', '.bash_profile', 'victim']
+    .map(name => at(name))
+    .filter(place => existsSync(place))
+  execFileSync('chown', ['-R', '-h', `${home.uid}:${home.uid}`, ...made])
 }
 
 /** A link in the place of one component; where it leads to is there, or not. */
