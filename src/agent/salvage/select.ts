@@ -98,7 +98,10 @@ async function ignoredAmong(view: View, tree: string, all: readonly { path: Byte
 
 const STRAY_MAX = 20
 
-/** Files in a `.git` that belongs to no repository: git takes no such name. */
+/**
+ * Files in a `.git` that git does not look into: it takes no such name. A whole repository in a folder that has files of the work
+ * tree is one of them, whose own files came home with those.
+ */
 export async function leaveStray(
   context: ScanContext,
   scan: TreeScan,
@@ -111,13 +114,19 @@ export async function leaveStray(
     const folder = path.replace(/\/?\.git$/, '')
     if (known.has(folder) || submodules.has(folder)) continue
     if (context.isLinked(absolute(scan, folder))) continue
-    for (const inner of filesBelow(scan, path).slice(0, STRAY_MAX)) context.leaveOut(scan.prefix + inner, 'refused')
+    if (isGitFolder(scan, path)) context.leaveOut(scan.prefix + path, 'history')
+    else
+      for (const inner of filesBelow(scan, path).slice(0, STRAY_MAX)) context.leaveOut(scan.prefix + inner, 'refused')
   }
 }
 
 function knownRepositories(scan: TreeScan): BytePath[] {
   return scan.embedded.flatMap(({ path, scan: inner }) => [scan.prefix + path, ...knownRepositories(inner)])
 }
+
+/** gitrepository-layout(5): without a HEAD and objects it is none. */
+const isGitFolder = (scan: TreeScan, path: BytePath) =>
+  statOf(absolute(scan, `${path}/HEAD`)) !== undefined && statOf(absolute(scan, `${path}/objects`)) !== undefined
 
 function filesBelow(scan: TreeScan, path: BytePath): BytePath[] {
   if (!statOf(absolute(scan, path))?.isDirectory()) return [path]

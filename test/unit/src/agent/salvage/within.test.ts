@@ -35,6 +35,13 @@ describe('a repository within', () => {
     expect(s.kept('ls-tree', REF, 'in')).toMatch(/^040000 tree/)
   })
 
+  it('in a folder that has files of the work tree is named once, as its history', async () => {
+    const s = scene(plain)
+    s.sh(`git init -q d; cd d; ${COMMIT('i')}; git tag -a -m t t`)
+    expect(leftOf(await s.salvage())).toEqual(['d/.git'])
+    expect(s.files()).toEqual(expect.arrayContaining(['d/b.txt', 'd/i']))
+  })
+
   it('that is empty is nothing', async () => {
     const s = scene(plain)
     s.sh('git init -q in')
