@@ -3,6 +3,7 @@ import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
 import { parseListen } from '../../src/config/schema/kinds.ts'
 import type { Config } from '../../src/config/schema/schema.ts'
+import { TdfError } from '../../src/core/errors.ts'
 import { type Listener, listen } from '../../src/platform/listen.ts'
 import type { Clock } from '../../src/platform/world.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -35,12 +36,19 @@ export function createCallbackPort({ callbacks }: Pick<Config, 'callbacks'>, sto
       const address = { kind: 'tcp', host, port: wanted } as const
       // That the adapter puts a lighter Request and Response in the place of the global ones saves 0.07 ms of processor
       // time a call (of 0.2).
-      const listener = await listen(getRequestListener(app.fetch), address, { ...LIMITS, clock })
+      const listener = await listen(getRequestListener(app.fetch), address, { ...LIMITS, clock }).catch(withRemedy)
       opened = listener.port
       if (port === 0) await store.commit(() => writeMeta(store.sql, 'callback_port', String(opened)))
       return listener
     },
   }
+}
+
+/** As a rule the daemon of another user of this machine has the default. */
+function withRemedy(error: unknown): never {
+  if (!(error instanceof TdfError)) throw error
+  const message = `${error.message}; in [callbacks] listen, port 0 takes a free one`
+  throw new TdfError(error.code, message, { cause: error, hint: 'export TDF_CALLBACKS__LISTEN=127.0.0.1:0' })
 }
 
 /** One for every address is there under the loopback too. */

@@ -1,5 +1,7 @@
 /** Where there is no daemon: it is offered to be started, named how, started in the background, stopped without one. */
+import { once } from 'node:events'
 import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { identify, isAlive } from '../../../../src/platform/process.ts'
@@ -95,6 +97,18 @@ describe('tdf daemon start', () => {
       expect.stringMatching(/no_such_key[\s\S]*hint: tdf config check\n {2}code: CONFIG_INVALID/),
     ])
   })
+
+  it('names the way out where its port has the daemon of somebody else', async () => {
+    const other = createServer().listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const { port } = other.address() as AddressInfo
+    const env = { ...home.env, TDF_CALLBACKS__LISTEN: `127.0.0.1:${port}` }
+    const { code, err } = await tdfWith(home, { env }, 'daemon', 'start')
+    other.close()
+    expect([code, err]).toEqual([78, expect.stringContaining('in [callbacks] listen, port 0 takes a free one')])
+    const [, name = '', value = ''] = / hint: export (\w+)=(\S+)/.exec(err) ?? []
+    expect((await tdfWith(home, { env: { ...home.env, [name]: value } }, 'daemon', 'start')).code).toBe(0)
+  }, 60_000)
 
   it('moves a log that has grown aside', async () => {
     await tdf(home, 'daemon', 'start')
