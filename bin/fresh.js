@@ -8,11 +8,15 @@ exports.isFresh = function isFresh() {
   const stamp = statSync(`${root}/dist/built`, { throwIfNoEntry: false })
   if (!existsSync(`${root}/src`)) return true
   if (!stamp) return false
-  return ['src', 'daemon', 'commands', 'package.json'].every(name => !isNewer(`${root}/${name}`, stamp.mtimeMs))
+  const isNewer = file => statSync(file).mtimeMs > stamp.mtimeMs
+  return (
+    !isNewer(`${root}/package.json`) && !['src', 'daemon', 'commands'].some(name => hasSome(`${root}/${name}`, isNewer))
+  )
 }
 
-function isNewer(file, thanMs) {
-  const stat = statSync(file)
-  if (!stat.isDirectory()) return stat.mtimeMs > thanMs
-  return readdirSync(file).some(name => isNewer(`${file}/${name}`, thanMs))
+/** Folders are told by their entry: a look at each of five hundred files is felt. */
+function hasSome(folder, isIt) {
+  return readdirSync(folder, { withFileTypes: true }).some(entry =>
+    entry.isDirectory() ? hasSome(`${folder}/${entry.name}`, isIt) : isIt(`${folder}/${entry.name}`),
+  )
 }
