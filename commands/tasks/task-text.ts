@@ -120,7 +120,7 @@ export function taskDetails(task: TaskJson, now: number, isFailureTold = false):
 }
 
 function attemptText({ attempt, continued }: TaskJson): string {
-  if (continued === null) return String(attempt)
+  if (!continued) return String(attempt)
   return `${attempt}, goes on from attempt ${continued.of} with its ${continued.resumed}`
 }
 

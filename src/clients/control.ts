@@ -52,6 +52,8 @@ const TIMEOUT_MS = 30_000
 const STARTS_MS = 8_000
 const STARTS_LOOK_MS = 200
 const REPLY_BYTES_MAX = 512 * 1024 * 1024
+/** So daemons of every version say of a path that they do not know. */
+const NO_ROUTE = 'there is nothing at '
 
 export interface Whereabouts {
   socket: string
@@ -116,7 +118,7 @@ export function controlClient(where: Whereabouts): Client {
     const response = await answer
     checkVersion(response.headers, request.anyLevel ?? false)
     if ((response.statusCode ?? 500) < 400) return response
-    throw refusal(await collect(response))
+    throw refusal(where, await collect(response))
   }
 
   async function raw(request: Request): Promise<Reply> {
@@ -148,8 +150,13 @@ async function collect(response: http.IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-function refusal(body: Buffer): TdfError {
+/** What this tdf asks for, each daemon of its own version has. */
+function refusal({ socket }: Whereabouts, body: Buffer): TdfError {
   const { error } = readError(body)
+  if (error.code === 'NOT_FOUND' && error.message.startsWith(NO_ROUTE)) {
+    const message = `the daemon at ${socket} was started by an older tdf than this one (${VERSION}): ${error.message}`
+    return new TdfError('VERSION_SKEW', message, { hint: 'tdf daemon restart' })
+  }
   const code: ErrorCode = isErrorCode(error.code) ? error.code : 'BUG'
   return new TdfError(code, error.message, {
     hint: error.hint || ERRORS[code].hint,

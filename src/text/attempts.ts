@@ -1,4 +1,4 @@
-/** Attempts of a task in words: one line each, and the word that an earlier one is better than the last. */
+/** Attempts of a task in words: one line each, and the word that an earlier one is better than the last. An older daemon names none. */
 import type { TaskJson } from '../protocol/control.ts'
 import { oneLine } from './sanitize.ts'
 
@@ -7,7 +7,7 @@ type Known = Pick<AttemptJson, 'attempt' | 'verdict'>
 type Tried = Pick<TaskJson, 'id' | 'attempt' | 'status'> & { attempts: readonly Known[] }
 
 /** Beside an attempt that failed: the newest earlier one that was verified, else completed with a change; null without one. */
-export function earlierText({ id, attempt, status, attempts }: Tried): string | null {
+export function earlierText({ id, attempt, status, attempts = [] }: Tried): string | null {
   if (status !== 'failed' && status !== 'cancelled') return null
   const before = attempts.filter(one => one.attempt < attempt)
   const verified = before.findLast(({ verdict }) => verdict === 'verified')
@@ -18,7 +18,7 @@ export function earlierText({ id, attempt, status, attempts }: Tried): string | 
 const PROMPT_CHARS = 60
 
 /** Number, verdict, commit, check, cost, and the first line of what was asked. Null for a task with one attempt. */
-export function attemptLines({ attempts }: Pick<TaskJson, 'attempts'>): string | null {
+export function attemptLines({ attempts = [] }: Pick<TaskJson, 'attempts'>): string | null {
   if (attempts.length < 2) return null
   return attempts.map(attemptLine).join('\n')
 }

@@ -5,6 +5,7 @@ import http from 'node:http'
 import net from 'node:net'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { API_LEVEL } from '../../../../src/platform/version.ts'
 import type { TaskJson } from '../../../../src/protocol/control.ts'
 import { afterFile } from '../../../support/after-file.ts'
 import { cli, cliWith } from '../../../support/cli.ts'
@@ -96,7 +97,7 @@ describe('what was done to a task is said in words', () => {
 describe('a daemon that cannot be reached', () => {
   const folder = mkdtempSync('/tmp/tdf-reach-')
   afterFile(() => rmSync(folder, { recursive: true, force: true }))
-  async function refused(socket: string): Promise<{ exit: number | null; code: string; message: string }> {
+  async function refused(socket: string) {
     const {
       code: exit,
       out,
@@ -105,7 +106,7 @@ describe('a daemon that cannot be reached', () => {
     const { error } = JSON.parse(err)
     expect(out).toBe('')
     await runs(error.hint)
-    return { exit, code: error.code, message: error.message }
+    return { exit, code: error.code as string, message: error.message as string, hint: error.hint as string }
   }
 
   it('because it was never started', async () => {
@@ -154,5 +155,18 @@ describe('a daemon that cannot be reached', () => {
     expect(JSON.parse(version.out).daemon).toBe('9.9.9')
     expect(stopped).toMatchObject({ code: 0, err: expect.stringContaining('has stopped') })
     expect(asked.at(-1)).toBe('POST /v1/stop')
+  })
+
+  it('because it was started by an older tdf, which has nothing there', async () => {
+    const socket = path.join(folder, 'older.sock')
+    const server = http.createServer((request, response) => {
+      const error = { code: 'NOT_FOUND', message: `there is nothing at ${request.url}`, hint: 'tdf ls --all' }
+      response.writeHead(404, { 'x-tdf-api': API_LEVEL, 'x-tdf-version': '0.1.0' }).end(JSON.stringify({ error }))
+    })
+    await new Promise<void>(resolve => server.listen(socket, resolve))
+    const { exit, code, message, hint } = await refused(socket)
+    server.close()
+    expect([exit, code, hint]).toEqual([1, 'VERSION_SKEW', 'tdf daemon restart'])
+    expect(message).toMatch(/older\.sock was started by an older tdf.*nothing at \/v1\/tasks/)
   })
 })

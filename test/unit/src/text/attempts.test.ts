@@ -45,3 +45,8 @@ it('attempts are a line each, once there are two', () => {
     '2 in_progress  npm test (exit none)  words 2',
   ])
 })
+
+it('a daemon that is older names none, and nothing is said of them', () => {
+  const { attempts: _attempts, ...older } = task('failed', 'verified', 'agent_error')
+  expect([attemptLines(older as never), earlierText(older as never)]).toEqual([null, null])
+})
