@@ -56,6 +56,18 @@ export function stageOf({ step, waitingFor, repo }: Pick<TaskJson, 'step' | 'wai
   return step === 'salvage' && waitingFor !== null && OF_THE_CHECK.includes(waitingFor) ? 'check' : step
 }
 
+/**
+ * What a task waits for, for a line of its own: `waits for a slot on a node`. Where the engine waits for nothing but the end of the
+ * stage, it is the stage: `copying the repository`.
+ */
+export function waitText(task: Pick<TaskJson, 'step' | 'waitingFor' | 'repo' | 'workspace' | 'node'>): string | null {
+  const { waitingFor, repo, workspace, node } = task
+  if (waitingFor === null) return null
+  const ends = [taskWaits.source(repo.url), taskWaits.workspaceReady(workspace?.id ?? null, node?.name ?? null)]
+  const stage = ends.includes(waitingFor) ? stageOf(task) : null
+  return stage === null ? `waits for ${oneLine(waitingFor)}` : stageNow(stage, node?.name ?? null)
+}
+
 /** A stage that the newest attempt of a task has left. */
 export interface StageTime {
   stage: string

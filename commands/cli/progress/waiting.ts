@@ -5,7 +5,7 @@ import { realWorld, sleep } from '../../../src/platform/world.ts'
 import type { EventJson, TaskJson, WhyJson } from '../../../src/protocol/control.ts'
 import { narrator, stageColumn, toldText } from '../../../src/text/progress/narration.ts'
 import { oneLine, sanitize } from '../../../src/text/sanitize.ts'
-import { stageNow, stageOf } from '../../../src/text/steps.ts'
+import { stageNow, stageOf, waitText } from '../../../src/text/steps.ts'
 import { withLocalTimes } from '../../../src/text/times.ts'
 import { estimateText, reasonText } from '../../../src/text/waiting.ts'
 import type { FollowedLog } from '../../observe/log-follow.ts'
@@ -75,17 +75,17 @@ function plainReporter(
   log: FollowedLog | null,
 ): Pick<Reporter, 'onTask' | 'onEvent'> {
   const story = storyteller(ids)
-  let said = ''
+  const said = new Map<string, string>()
   const write = (text: string) => void to.write(`${sanitize(text)}\n`)
   return {
     onTask(task) {
       story.take(task)
-      const { waitingFor } = task
+      const wait = waitText(task)
       // Numbers that run would be a line each; where the agent works, its output says what it does.
-      const kind = (waitingFor ?? '').replace(/\d+/g, '0')
-      if (kind === said || !WAITING.includes(task.status)) return
-      said = kind
-      if (waitingFor) write(`${story.before(task.id)}· waits for ${oneLine(waitingFor)}`)
+      const kind = (wait ?? '').replace(/\d+/g, '0')
+      if (kind === (said.get(task.id) ?? '') || !WAITING.includes(task.status)) return
+      said.set(task.id, kind)
+      if (wait !== null) write(`${story.before(task.id)}· ${wait}`)
     },
     async onEvent(event) {
       const line = story.lineOf(event)
