@@ -74,7 +74,7 @@ export function buildProgram(cli: Cli): Command {
 }
 
 /** Where a daemon that is not running is offered to be started. Commands that only look say that there is none. */
-const STARTERS = ['submit', 'watch', 'wait', 'retry', 'send', 'node add', 'secret set']
+const STARTERS = ['submit', 'watch', 'wait', 'send', 'continue', 'retry', 'node add', 'secret set']
 
 const pathOf = (command: Command): string =>
   command.parent ? `${pathOf(command.parent)} ${command.name()}`.trim() : ''

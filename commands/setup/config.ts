@@ -1,6 +1,6 @@
 /** `tdf config`: what is in force, where it comes from, and whether a file is right. No daemon is needed. */
 import { Command } from 'commander'
-import { type Cli, formatOf, print, printJson, printOne, say, shapeOf } from '../cli/cli.ts'
+import { type Cli, formatOf, printJson, printOne, say, shapeOf } from '../cli/cli.ts'
 import { examples } from '../cli/examples.ts'
 import type { Column } from '../cli/table.ts'
 
@@ -46,9 +46,10 @@ export function configCommand(cli: Cli): Command {
     .command('example')
     .description('a file with every key, its meaning and its default')
     .addHelpText('after', examples('config example'))
-    .action(async () => {
+    .action(async (_options, command: Command) => {
       const { exampleToml } = await import('../../src/config/show/example.ts')
-      print(cli, exampleToml())
+      const toml = exampleToml()
+      printOne(cli, formatOf(command), { toml }, { id: toml, text: () => toml })
     })
   config
     .command('path')

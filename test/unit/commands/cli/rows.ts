@@ -102,7 +102,7 @@ export const ROWS: Record<string, Row> = {
   'secret rm': { ...plain('A_KEY'), ok: OWN_TEST('daemon/secrets.test.ts'), notFound: ['NONE'] },
   'config check': offline(),
   'config show': offline(),
-  'config example': offline({ isText: true }),
+  'config example': offline(),
   'config path': offline(),
   'config schema': offline(),
   doctor: offline(),
