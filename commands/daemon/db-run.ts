@@ -2,11 +2,12 @@
  * The database as a file, while no daemon has it: the one command that does not go through the daemon. It takes the
  * daemon's own lock first, so that the two never meet.
  */
-import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
 import type { Command } from 'commander'
 import { TdfError } from '../../src/core/errors.ts'
+import { makeStateFolder } from '../../src/platform/files.ts'
 import { realWorld } from '../../src/platform/world.ts'
 import type { BackupJson } from '../../src/protocol/upkeep.ts'
 import { BACKUP_DIR, backUp, type Finding, inspect, putBack } from '../../src/store/sqlite/backup.ts'
@@ -67,7 +68,7 @@ export async function restore(cli: Cli, command: Command, file: string | undefin
   const source = file === undefined ? newestBackup(stateDir) : path.resolve(cli.cwd, file)
   const found = inspect(source)
   if (found.problems.length > 0) throw broken(found)
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 })
+  makeStateFolder(stateDir)
   whileDown(stateDir, () => {})
   const about = `${source} (schema ${found.schema}, ${found.tasks} tasks)`
   if (!(await confirmed(cli, command, `put ${about} in the place of the database?`))) return

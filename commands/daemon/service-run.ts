@@ -3,7 +3,7 @@ import { constants, existsSync, mkdirSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
 import { TdfError } from '../../src/core/errors.ts'
-import { createDurable, writeDurable } from '../../src/platform/files.ts'
+import { createDurable, makeFolder, writeDurable } from '../../src/platform/files.ts'
 import { realWorld } from '../../src/platform/world.ts'
 import type { Unit } from '../../src/systemd/unit.ts'
 import { STARTED, unitsOf } from '../../src/systemd/units.ts'
@@ -117,7 +117,7 @@ async function makeUser({ env }: Cli, name: string): Promise<void> {
 
 function writeToken(file: string): void {
   if (existsSync(file)) return
-  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
+  makeFolder(path.dirname(file))
   const secret = realWorld().random.bytes(32).toString('base64url')
   createDurable(file, `${secret}\n`)
 }

@@ -5,7 +5,7 @@ import process from 'node:process'
 import type { Command } from 'commander'
 import { controlClient, isNoDaemon } from '../../src/clients/control.ts'
 import { isErrorCode, TdfError } from '../../src/core/errors.ts'
-import { makeFolder, moveDurable } from '../../src/platform/files.ts'
+import { makeStateFolder, moveDurable } from '../../src/platform/files.ts'
 import { startDetached } from '../../src/platform/process.ts'
 import { realWorld, sleep } from '../../src/platform/world.ts'
 import type { DaemonStatusJson } from '../../src/protocol/control.ts'
@@ -54,7 +54,7 @@ async function startDaemon(cli: Cli): Promise<DaemonStatusJson> {
     return untilUp(cli, () => undefined)
   }
   const log = logFileOf(cli)
-  makeFolder(path.dirname(log))
+  makeStateFolder(path.dirname(log))
   if ((statSync(log, { throwIfNoEntry: false })?.size ?? 0) > LOG_BYTES_MAX) moveDurable(log, `${log}.1`)
   return startInBackground(cli, log)
 }

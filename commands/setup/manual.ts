@@ -1,8 +1,9 @@
 /** The pages of the manual by name. */
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Command } from 'commander'
 import { configTables } from '../../src/config/show/manual.ts'
+import { makeFolder } from '../../src/platform/files.ts'
 import { VERSION } from '../../src/platform/version.ts'
 import { EXAMPLES, type ExampleOf } from '../cli/examples.ts'
 import { EXIT_CODES } from '../cli/exit-codes.ts'
@@ -16,7 +17,7 @@ export function manualPage(page: Page, program: Command): string {
 }
 
 export async function writeManual(folder: string, pages: readonly Page[], program: Command): Promise<void> {
-  await mkdir(folder, { recursive: true })
+  makeFolder(folder, 0o777)
   for (const page of pages) await writeFile(path.join(folder, page), manualPage(page, program))
 }
 

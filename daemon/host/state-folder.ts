@@ -1,8 +1,9 @@
 /** The state of the installation, opened for this daemon alone: folders, lock, identity, the two databases. */
-import { chmodSync, mkdirSync, statSync } from 'node:fs'
+import { chmodSync, statSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
 import { asTdfError, TdfError } from '../../src/core/errors.ts'
+import { makeStateFolder } from '../../src/platform/files.ts'
 import { type Install, readInstall } from '../../src/platform/install.ts'
 import { type Observability, openObservability } from '../../src/store/observability.ts'
 import { takeLock } from '../../src/store/sqlite/lock.ts'
@@ -26,7 +27,7 @@ export function openStateFolder(
 ): StateFolder {
   const { stateDir, runDir } = paths
   for (const folder of [stateDir, runDir, path.join(stateDir, 'bundles'), path.join(stateDir, 'downloads')]) {
-    makeFolder(folder)
+    makeStateFolder(folder)
   }
   const startedAt = new Date(world.clock.now()).toISOString()
   const lock = takeLock(stateDir, { pid: process.pid, startedAt })
@@ -39,14 +40,6 @@ export function openStateFolder(
   const observability = openObservability(stateDir, world.clock.now())
   undoLater(() => observability.close())
   return { install, store, observability, startedAt }
-}
-
-function makeFolder(folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
-  } catch (error) {
-    throw new TdfError('STATE_UNWRITABLE', `${folder} cannot be made: ${asTdfError(error).message}`, { cause: error })
-  }
 }
 
 /** What only the daemon's user may read: closed again at every start. */

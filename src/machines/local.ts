@@ -2,13 +2,13 @@
  * This machine as a node: an agent process of its own that outlives the daemon and is found again by pid, start time
  * and boot. It is started when it is not there, however often that is asked.
  */
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
 import { type AgentLine, httpTransport } from '../clients/transport.ts'
 import { TdfError } from '../core/errors.ts'
 import type { Machine, Node } from '../core/node.ts'
-import { writeDurable } from '../platform/files.ts'
+import { makeFolder, writeDurable } from '../platform/files.ts'
 import { identify, isAlive, type ProcessIdentity, sendSignal, startDetached } from '../platform/process.ts'
 import { sleep, type World } from '../platform/world.ts'
 import type { Provider } from './provider.ts'
@@ -43,7 +43,7 @@ export function localProvider(options: LocalOptions): LocalProvider {
 
   function start(): void {
     const folder = path.join(stateDir, 'agent')
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    makeFolder(folder)
     if (!existsSync(tokenFile)) {
       writeDurable(tokenFile, `${world.random.bytes(32).toString('base64url')}\n`)
     }

@@ -9,6 +9,7 @@ import {
   closeSync,
   constants,
   createReadStream,
+  existsSync,
   fsyncSync,
   linkSync,
   mkdirSync,
@@ -25,6 +26,7 @@ import {
 import { open, rename } from 'node:fs/promises'
 import { basename, delimiter, dirname, join } from 'node:path'
 import process from 'node:process'
+import { asTdfError, TdfError } from '../core/errors.ts'
 
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW
 
@@ -130,8 +132,29 @@ export function openBelow(root: string, names: readonly string[]): number {
   return folder
 }
 
-export function makeFolder(path: string): void {
-  mkdirSync(path, { recursive: true, mode: 0o700 })
+/**
+ * The folder and those above it that are missing, by default closed to others. The recursive way of Node never ends where the
+ * kernel answers ENOENT below a folder that is there, as in /proc.
+ */
+export function makeFolder(path: string, mode = 0o700): void {
+  try {
+    mkdirSync(path, { mode })
+  } catch (error) {
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return
+    const above = dirname(path)
+    if (!hasCode(error, 'ENOENT') || existsSync(above)) throw error
+    makeFolder(above, mode)
+    makeFolder(path, mode)
+  }
+}
+
+/** The same for what tdf keeps. Throws STATE_UNWRITABLE. */
+export function makeStateFolder(folder: string): void {
+  try {
+    makeFolder(folder)
+  } catch (error) {
+    throw new TdfError('STATE_UNWRITABLE', `${folder} cannot be made: ${asTdfError(error).message}`, { cause: error })
+  }
 }
 
 /** Null when there is no such file. */

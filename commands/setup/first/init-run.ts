@@ -1,10 +1,10 @@
 /** Finds, asks, writes. A file that is there is never changed; without a terminal nothing is written unless `--yes` says so. */
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import path from 'node:path'
 import type { Command } from 'commander'
 import { REPOSITORY_FILE } from '../../../src/config/repository-file.ts'
 import { asTdfError, TdfError } from '../../../src/core/errors.ts'
-import { createDurable } from '../../../src/platform/files.ts'
+import { createDurable, makeFolder } from '../../../src/platform/files.ts'
 import { KNOWN_AGENTS, noAgentText } from '../../../src/text/agents.ts'
 import { oneLine } from '../../../src/text/sanitize.ts'
 import { type Asking, agreed, canAsk, openAsking, withOptions } from '../../cli/ask.ts'
@@ -143,7 +143,7 @@ async function isAgreed(asking: Asking, files: readonly PlannedFile[]): Promise<
 function written(file: PlannedFile): PlannedFile {
   if (file.state === 'kept') return file
   try {
-    mkdirSync(path.dirname(file.path), { recursive: true, mode: 0o700 })
+    makeFolder(path.dirname(file.path))
     // The service of the machine reads its configuration as another user, and a repository is for all who have it.
     const isShared = file.path.startsWith('/etc/') || path.basename(file.path) === REPOSITORY_FILE
     return { ...file, state: createDurable(file.path, file.text, isShared ? 0o644 : 0o600) ? 'written' : 'kept' }

@@ -4,12 +4,12 @@
  * program.
  */
 import { createHash } from 'node:crypto'
-import { lstatSync, mkdirSync, readFileSync } from 'node:fs'
+import { lstatSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Command } from 'commander'
 import { REPOSITORY_FILE, REPOSITORY_FILE_BYTES_MAX } from '../../../src/config/repository-file.ts'
 import { TdfError } from '../../../src/core/errors.ts'
-import { readIfThere, writeDurable } from '../../../src/platform/files.ts'
+import { makeStateFolder, readIfThere, writeDurable } from '../../../src/platform/files.ts'
 import type { PolicyJson } from '../../../src/protocol/upkeep.ts'
 import { sanitize } from '../../../src/text/sanitize.ts'
 import { canAsk, confirmed, withOptions } from '../../cli/ask.ts'
@@ -153,7 +153,7 @@ function isAllowed(cli: Cli, setup: RepositorySetup): boolean {
 
 export function remember(cli: Cli, setup: RepositorySetup): void {
   const file = fileOf(cli)
-  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
+  makeStateFolder(path.dirname(file))
   const allowed = [...answers(file), nameOf(setup)].slice(-ANSWERS_MAX)
   writeDurable(file, `${JSON.stringify({ allowed }, null, 1)}\n`)
 }

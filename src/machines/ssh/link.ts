@@ -2,10 +2,10 @@
  * The ssh connection to the agent of one node. It is dialled when it is asked for and not there; the machine is prepared
  * on the way. Its callback url tells it from the last one. A dial too soon after a failure answers that failure again.
  */
-import { mkdirSync } from 'node:fs'
 import { type AgentLine, httpTransport, type Transport } from '../../clients/transport.ts'
 import { backoffMs } from '../../core/backoff.ts'
 import { asTdfError, TdfError } from '../../core/errors.ts'
+import { makeFolder } from '../../platform/files.ts'
 import type { World } from '../../platform/world.ts'
 import { type Preparation, prepareNode } from '../setup/prepare.ts'
 import { endLeftover, type Master, type MasterSockets, openMaster } from './master.ts'
@@ -40,7 +40,7 @@ export function sshLink(options: LinkOptions): SshLink {
   let current: { master: Master; line: AgentLine } | undefined
   let dialling: Promise<AgentLine> | undefined
   let failure: { error: TdfError; count: number; notBefore: number } | undefined
-  for (const { folder } of [admin, tunnel]) mkdirSync(folder, { recursive: true, mode: 0o700 })
+  for (const { folder } of [admin, tunnel]) makeFolder(folder)
   endLeftover(tunnel)
 
   async function dial(): Promise<AgentLine> {

@@ -2,9 +2,10 @@
  * The standing connection to a node: a control master that carries a local socket to the agent's port and a port that
  * the node chooses back to our callback listener. It is a process of ours; one that a dead daemon left is ended.
  */
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { TdfError } from '../../core/errors.ts'
+import { makeFolder } from '../../platform/files.ts'
 import {
   type ChildProcess,
   identify,
@@ -59,7 +60,7 @@ export async function openMaster(options: MasterOptions): Promise<Master> {
     throw new TdfError('SSH_UNUSABLE', message, { hint: 'tdf config path' })
   }
   endLeftover(target)
-  mkdirSync(path.dirname(control), { recursive: true, mode: 0o700 })
+  makeFolder(path.dirname(control))
   for (const socket of [control, sockets.agent]) rmSync(socket, { force: true })
   forgetOffered(target)
   const child = startMaster(target, control)

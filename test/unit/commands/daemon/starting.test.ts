@@ -71,6 +71,11 @@ describe('a command that needs a daemon', () => {
     expect([code, err]).toEqual([69, expect.not.stringContaining('[Y/n]')])
   })
 
+  it.each([['continue'], ['retry']])('is offered one by %s', async command => {
+    const { code, err } = await cliWith(home, { columns: 100, isPerson: true, input: 'n\n' }, command, 'abcd')
+    expect([code, err]).toEqual([69, expect.stringContaining('no daemon is running; start it now? [Y/n]')])
+  })
+
   it('that only looks is told how to start it', async () => {
     const { code, err } = await cliWith(home, { columns: 100, isPerson: true, input: '\n' }, 'ls')
     expect([code, err]).toEqual([69, expect.stringContaining('hint: tdf daemon start')])
@@ -79,6 +84,11 @@ describe('a command that needs a daemon', () => {
 })
 
 describe('tdf daemon start', () => {
+  it('says so where its folder cannot be made', async () => {
+    const { code, err } = await tdfWith(home, { env: { TDF_HOME: '/proc/tdf' } }, 'daemon', 'start')
+    expect([code, err]).toEqual([78, expect.stringMatching(/\/proc\/tdf\/state cannot be made[\s\S]*STATE_UNWRITABLE/)])
+  })
+
   it('starts one that outlives it, is content with one that runs, and daemon logs shows what it wrote', async () => {
     const first = await tdf(home, 'daemon', 'start', '--json')
     const { pid } = JSON.parse(first.out) as DaemonStatusJson

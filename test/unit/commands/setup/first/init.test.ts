@@ -144,6 +144,14 @@ describe('tdf init', () => {
     expect([code, err]).toEqual([78, expect.stringMatching(said)])
   })
 
+  it('says so where no folder can be made for a file, as in /proc', async () => {
+    agent('claude', '2.1.331')
+    const terminal = { cwd: repo, env: { PATH: `${bin}:/usr/bin:/bin`, TDF_CONFIG: '/proc/tdf/here/config.toml' } }
+    const { code, err } = await cliWith(home, terminal, 'init', '--yes')
+    const said = /\/proc\/tdf\/here\/config\.toml cannot be written: [\s\S]*hint: tdf init --dry-run/
+    expect([code, err]).toEqual([78, expect.stringMatching(said)])
+  })
+
   it('runs nothing that lies in the repository', async () => {
     const ran = path.join(home.dir, 'ran')
     program(repo, 'claude', `touch ${ran}`)
