@@ -66,6 +66,6 @@ export interface Sources {
    * here any more.
    */
   whole(task: Task, signal: AbortSignal): Promise<SourceFacts | null>
-  /** Whether the repository of its source holds all that the file of a bundle does, so that the file may go. */
+  /** Whether the repositories of its sources hold all that the file of a bundle does, so that the file may go. */
   keep(bundle: BundleRow): Promise<boolean>
 }

@@ -18,7 +18,7 @@ import {
   type BundleRow,
   findBundle,
   newestBundle,
-  sourceOfBundle,
+  sourcesOfBundle,
 } from '../../../src/store/tables/bundles.ts'
 import type { Engine } from '../../services.ts'
 import type { GitResults } from '../git-results.ts'
@@ -60,11 +60,7 @@ export function createUploads(engine: () => Engine, given: UploadsParts): Upload
     offer: offered => offer(parts(), offered),
     take: (upload, file) => take(parts(), upload, file),
     whole: (task, signal) => whole(parts(), task, signal),
-    async keep({ sha256, commit, ...row }) {
-      const source = row.source ?? sourceOfBundle(engine().store.sql, sha256)
-      const isElsewhere = source === null || isRepositoryUrl(source)
-      return isElsewhere || !hasFile(parts(), sha256) || tryToHold(parts(), { source, commit }, sha256)
-    },
+    keep: bundle => keep(parts(), bundle),
     stop: () => abort.abort(new Error('the daemon stops')),
   }
 }
@@ -81,9 +77,11 @@ async function remember({ engine: { store, world } }: Parts, row: BundleRow): Pr
 async function hold(parts: Parts, place: Place, sha256: string): Promise<void> {
   const repository = await openFor(parts, place)
   await repository.shared(sha256, async () => {
-    if ((await heldRefs(repository, sha256)).size > 0) return
     const file = parts.engine.bundleFile(sha256)
     const refs = await namesIn(file)
+    const held = await heldRefs(repository, sha256)
+    // All of them: the daemon may have been killed between two.
+    if ([...refs].every(([name, oid]) => held.get(name) === oid)) return
     if (!(await isWhole(repository, refs.values()))) await takeIn(repository, file, sha256, parts.signal)
     await nameHeld(repository, { sha256, commit: place.commit, refs })
   })
@@ -103,6 +101,16 @@ async function tryToHold(parts: Parts, place: Place, sha256: string): Promise<bo
     if (!parts.signal.aborted) parts.engine.log.warn(about, 'an upload was not taken into the repository of its source')
     return false
   }
+}
+
+/** Also for folders of tasks that began from the same bundle: the row names the last one alone. */
+async function keep(parts: Parts, { sha256, commit, source }: BundleRow): Promise<boolean> {
+  if (!hasFile(parts, sha256)) return true
+  const sources = new Set([...(source === null ? [] : [source]), ...sourcesOfBundle(parts.engine.store.sql, sha256)])
+  for (const one of sources) {
+    if (!isRepositoryUrl(one) && !(await tryToHold(parts, { source: one, commit }, sha256))) return false
+  }
+  return true
 }
 
 async function offer(parts: Parts, { source, commit, ref, refs }: BundleOffer): Promise<OfferAnswer> {

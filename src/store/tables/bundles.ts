@@ -35,11 +35,10 @@ export function newestBundle(sql: Sql, source: string): BundleRow | undefined {
   return row && toBundle(row)
 }
 
-/** Where the repository of an upload is, as the tasks that were made from it say. */
-export function sourceOfBundle(sql: Sql, sha256: string): string | null {
-  const query = `select json_extract(spec, '$.repo.url') as url from tasks where json_extract(spec, '$.repo.sha256') = ? limit 1`
-  const row = sql.one(query, sha256)
-  return row ? String(row.url) : null
+/** Where the repositories of an upload are, as the tasks that were made from it say. Looks through all. */
+export function sourcesOfBundle(sql: Sql, sha256: string): string[] {
+  const query = `select distinct json_extract(spec, '$.repo.url') as url from tasks where json_extract(spec, '$.repo.sha256') = ?`
+  return sql.all(query, sha256).map(row => String(row.url))
 }
 
 function toBundle(row: Row): BundleRow {

@@ -7,7 +7,7 @@ import {
   forgetBundle,
   newestBundle,
   readBundle,
-  sourceOfBundle,
+  sourcesOfBundle,
   staleBundles,
 } from '../../../../../src/store/tables/bundles.ts'
 import {
@@ -155,7 +155,7 @@ describe('an upload', () => {
     endTask()
     expect(staleBundles(sql(), 99)).toEqual([bundle])
     // It may be tried again: what it began from is not had elsewhere.
-    expect([sourceOfBundle(sql(), bundle.sha256), sourceOfBundle(sql(), 'e')]).toEqual(['/r', null])
+    expect([sourcesOfBundle(sql(), bundle.sha256), sourcesOfBundle(sql(), 'e')]).toEqual([['/r'], []])
     expect(neededSources(sql())).toEqual(['/r'])
     forgetBundle(sql(), bundle.sha256)
     expect(readBundle(sql(), bundle.sha256)).toBeUndefined()

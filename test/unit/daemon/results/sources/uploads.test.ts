@@ -1,0 +1,87 @@
+/** What a task began from is here as long as the task: in the repository of each folder that it was uploaded from. */
+import { rmSync, statSync } from 'node:fs'
+import path from 'node:path'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { createUploads, type Uploads } from '../../../../../daemon/results/sources/uploads.ts'
+import { bundleRefs } from '../../../../../src/platform/bundle.ts'
+import { hashFile } from '../../../../../src/platform/files.ts'
+import { realWorld } from '../../../../../src/platform/world.ts'
+import { openStore, type Store } from '../../../../../src/store/store.ts'
+import { readBundle } from '../../../../../src/store/tables/bundles.ts'
+import { insertTask } from '../../../../../src/store/tables/tasks.ts'
+import { aSpec, aTask } from '../../../../support/builders.ts'
+import { gitIn, type ResultsScene, resultsScene } from '../node.ts'
+
+const MAIN = 'refs/heads/main'
+const TAG = 'refs/tags/v1'
+let scene: ResultsScene
+let store: Store
+const bundleFile = (sha256: string) => path.join(scene.root, `${sha256}.bundle`)
+
+beforeEach(() => {
+  scene = resultsScene()
+  store = openStore(scene.root, realWorld())
+})
+afterEach(() => store.close())
+
+function uploads(): Uploads {
+  const engine = { store, world: realWorld(), bundleFile, log: { warn() {} } }
+  return createUploads(() => engine as never, { results: scene.results, folder: path.join(scene.root, 'packing') })
+}
+
+/** A bundle of two names, as the CLI ends its upload. */
+async function anUpload(source: string) {
+  gitIn(scene.node, 'tag', '--force', '--annotate', '--message', 'one', 'v1')
+  const file = path.join(scene.root, 'sent')
+  gitIn(scene.node, 'bundle', 'create', '--quiet', file, 'main', 'HEAD', 'v1')
+  const refs = { [MAIN]: scene.base, [TAG]: gitIn(scene.node, 'rev-parse', 'v1') }
+  const offer = { source, commit: scene.base, ref: MAIN, refs }
+  const end = { ...offer, sha256: await hashFile(file), isThin: false }
+  return { file, offer, end, bytes: statSync(file).size }
+}
+
+type Sent = Awaited<ReturnType<typeof anUpload>>
+
+function aTaskOf(source: string, { end, bytes }: Sent) {
+  const repo = { kind: 'bundle' as const, url: source, ref: MAIN, baseCommit: scene.base, sha256: end.sha256, bytes }
+  const task = aTask({ id: source.slice(1), spec: aSpec({ repo }) })
+  insertTask(store.sql, { id: task.id, spec: task.spec, idempotencyKey: null, idempotencyHash: null, createdAt: 0 })
+  return task
+}
+
+/** As the sweep has it. */
+async function dropFile(of: Uploads, { end }: Sent) {
+  const row = readBundle(store.sql, end.sha256)
+  expect(row && (await of.keep(row))).toBe(true)
+  rmSync(bundleFile(end.sha256))
+}
+
+async function namesOf(of: Uploads, task: ReturnType<typeof aTaskOf>) {
+  const made = await of.whole(task, new AbortController().signal)
+  return [...(await bundleRefs(bundleFile(made?.sha256 ?? ''))).keys()].sort()
+}
+
+it('the file of an upload whose taking in was cut off between two names does not go before all have come', async () => {
+  const [sent, of] = [await anUpload('/a'), uploads()]
+  await of.take(sent.end, sent.file)
+  const task = aTaskOf('/a', sent)
+  const row = readBundle(store.sql, sent.end.sha256)
+  expect(row && (await of.keep(row))).toBe(true)
+  const { must } = await scene.results.open('/a')
+  await must(['update-ref', '-d', `refs/tdf-upload/${sent.end.sha256}/heads/main`])
+  await dropFile(of, sent)
+  expect(await namesOf(of, task)).toEqual(['HEAD', MAIN, TAG])
+})
+
+it('two folders with the same commit both have what tasks of theirs began from', async () => {
+  const [sent, stopped] = [await anUpload('/a'), uploads()]
+  // The daemon ends before it is taken in.
+  stopped.stop()
+  await stopped.take(sent.end, sent.file)
+  const [of, task] = [uploads(), aTaskOf('/a', sent)]
+  const answer = await of.offer({ ...sent.offer, source: '/b' })
+  expect(answer).toEqual({ bundle: { sha256: sent.end.sha256, bytes: sent.bytes }, have: [] })
+  await dropFile(of, sent)
+  expect(await namesOf(of, task)).toEqual(['HEAD', MAIN, TAG])
+  expect(await namesOf(of, aTaskOf('/b', sent))).toEqual(['HEAD', MAIN, TAG])
+})
