@@ -3,15 +3,16 @@
  * daemon alone, before anything of the repository has run. A workspace gets copies: its agent owns its files and could write
  * into a link. Nothing here is needed: what is damaged or in the way goes, and the next bundle comes whole.
  */
-import { constants, existsSync, readdirSync, statfsSync, statSync, utimesSync } from 'node:fs'
+import { constants, existsSync, mkdirSync, readdirSync, statfsSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { copyFile, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { bundleHeader } from '../../../platform/bundle.ts'
-import { makeFolder, moveDurable, OPEN_UMASK } from '../../../platform/files.ts'
+import { makeFolder, OPEN_UMASK } from '../../../platform/files.ts'
 import { type GitOptions, git } from '../../../platform/git.ts'
 import { type Lines, makeLines } from '../../../platform/world.ts'
 import { type Agent, type BuildContext, diskLowBytes } from '../../agent.ts'
 import { messageOf } from '../../errors.ts'
+import { prepareRepository } from '../../salvage/keep.ts'
 import { removeTree } from '../../state/remove-tree.ts'
 import type { WorkspaceRecord } from '../workspace.ts'
 
@@ -37,8 +38,7 @@ export async function commitsKept(agent: Agent, key: string): Promise<string[]> 
 /** Whether all is here that a bundle builds on. Throws RESULT_BROKEN when it is no bundle. */
 export async function hasGround(agent: Agent, key: string, bundle: string): Promise<boolean> {
   const { prerequisites } = await bundleHeader(bundle)
-  const kept = new Set(await commitsKept(agent, key))
-  return prerequisites.every(oid => kept.has(oid))
+  return prerequisites.every(oid => existsSync(join(folderOf(agent, key), HAVE, oid)))
 }
 
 /** Copies what is kept of a source into a fresh repository of a workspace. Throws `GroundLost`. */
@@ -53,18 +53,19 @@ export async function copyKept({ agent, tree }: BuildContext, key: string): Prom
   })
 }
 
-/** Keeps the objects of a repository that was made from a bundle, and the commits that the bundle names. Never throws. */
-export async function keepSource(context: BuildContext, key: string, oids: Iterable<string>): Promise<void> {
+/** Keeps the objects of a repository that was made from a bundle, and the commits that the bundle names, one or more. Never throws. */
+export async function keepSource(context: BuildContext, key: string, commits: readonly string[]): Promise<void> {
   const { agent, tree } = context
   const from = join(tree, '.git', 'objects')
   await makeRoom(agent, key, bytesOf(from))
   await inLine(agent, key, async () => {
     try {
       if (freeBytes(agent) < diskLowBytes(agent) + bytesOf(from)) return
-      const ids = [...new Set(oids)]
-      await openCache(agent, key, ids[0]?.length === 64 ? 'sha256' : 'sha1')
-      await copyPacks(from, join(folderOf(agent, key), 'objects'))
-      await nameCommits(agent, key, ids)
+      const folder = folderOf(agent, key)
+      makeFolder(join(agent.state, 'sources'))
+      if (!existsSync(join(folder, 'HEAD'))) prepareRepository(folder, commits[0]?.length ?? 0)
+      await copyPacks(from, join(folder, 'objects'))
+      nameCommits(folder, commits)
       await joinPacks(agent, key)
       touch(agent, key)
     } catch (error) {
@@ -87,18 +88,6 @@ function inLine<T>(agent: Agent, key: string, act: () => Promise<T>): Promise<T>
   return line(key, act)
 }
 
-async function openCache(agent: Agent, key: string, format: string): Promise<void> {
-  const folder = folderOf(agent, key)
-  if (existsSync(folder)) return
-  makeFolder(join(agent.state, 'sources'))
-  const draft = `${folder}.new`
-  await removeTree(draft)
-  const init = ['init', '--quiet', '--bare', '--template=', `--object-format=${format}`, '--', draft]
-  const made = await git(init, { cwd: agent.state })
-  if (made.exitCode !== 0) throw new Error(made.stderr.trim())
-  moveDurable(draft, folder)
-}
-
 /** The index of a pack comes last: without it the pack is not there. */
 async function copyPacks(from: string, to: string): Promise<void> {
   await mkdir(join(to, 'pack'), { recursive: true })
@@ -110,13 +99,10 @@ async function copyPacks(from: string, to: string): Promise<void> {
   }
 }
 
-async function nameCommits(agent: Agent, key: string, oids: readonly string[]): Promise<void> {
-  const input = `${oids.map(oid => `${oid}^{commit}`).join('\n')}\n`
-  const checked = await gitIn(agent, key, ['cat-file', '--batch-check=%(objectname) %(objecttype)'], { input })
-  const commits = checked.stdout.split('\n').flatMap(line => /^([0-9a-f]+) commit$/.exec(line)?.[1] ?? [])
-  const named = [...new Set(commits)].map(oid => `update ${HAVE}/${oid} ${oid}\n`)
-  const updated = await gitIn(agent, key, ['update-ref', '--stdin'], { input: named.join('') })
-  if (updated.exitCode !== 0) throw new Error(updated.stderr.trim())
+/** Each is a file with what it names (gitrepository-layout(5)): nobody else writes here. */
+function nameCommits(folder: string, commits: readonly string[]): void {
+  mkdirSync(join(folder, HAVE), { recursive: true })
+  for (const oid of commits) writeFileSync(join(folder, HAVE, oid), `${oid}\n`)
 }
 
 /** Large packs stay as they are, small ones become one (git-repack(1), --geometric); old names go. */

@@ -133,6 +133,14 @@ export async function commitOf(context: BuildContext, name: string): Promise<str
   return found.exitCode === 0 ? found.stdout.trim() : null
 }
 
+/** The commit that each object is, or a tag of one; null where it is none. */
+async function commitsOf({ tree, agent, signal }: BuildContext, oids: readonly string[]): Promise<(string | null)[]> {
+  const input = oids.map(oid => `${oid}^{commit}\n`).join('')
+  const options = { cwd: tree, timeoutMs: agent.limits.gitMs, signal, input }
+  const lines = (await git(['cat-file', '--batch-check=%(objectname)'], options)).stdout.split('\n')
+  return oids.map((_, at) => /^[0-9a-f]+$/.exec(lines[at] ?? '')?.[0] ?? null)
+}
+
 /** Runs git and passes on what it says when it fails. */
 export async function succeed(args: readonly string[], options: GitOptions): Promise<void> {
   const result = await git([...PATIENCE, ...args], { ...options, env: { ...SSH, ...options.env } })
@@ -168,9 +176,9 @@ export async function unpackSource(
     if (isThin && !signal.aborted) throw new GroundLost(asTdfError(thrown).message)
     return refused(thrown)
   })
-  const commit = await commitOf(context, oid)
+  const [commit, ...others] = await commitsOf(context, [oid, ...refs.values()])
   if (!commit) throw new BuildFailure(`${name} of the bundle is not a commit`)
-  if (cache?.adds) await keepSource(context, cache.key, refs.values())
+  if (cache?.adds) await keepSource(context, cache.key, [commit, ...others.filter(one => one !== null)])
   const own = [...refs].flatMap(([ref, id]): [string, string][] => {
     if (ref.startsWith('refs/heads/')) return [[`refs/remotes/origin/${ref.slice('refs/heads/'.length)}`, id]]
     return ref.startsWith('refs/tags/') ? [[ref, id]] : []

@@ -34,7 +34,7 @@ function tracedGit(): { env: Record<string, string>; taken(): string[] } {
   }
 }
 
-async function uploadedWorkspace(agent: AgentProcess): Promise<{ id: string; base: string }> {
+async function uploadedWorkspace(agent: AgentProcess, cache?: object): Promise<{ id: string; base: string }> {
   const folder = repository()
   const bundle = join(folder, '..', 'upload.bundle')
   git(folder, 'bundle', 'create', '-q', bundle, 'main')
@@ -46,6 +46,7 @@ async function uploadedWorkspace(agent: AgentProcess): Promise<{ id: string; bas
     sha256,
     bytes: bytes.length,
     origin: 'https://example.com/r',
+    ...(cache ? { cache } : {}),
   }
   const body = workspaceBody('', { source, repositorySetup: { policy: 'run', timeoutMs: 60_000 } })
   expect((await agent.post('/workspaces', body)).status).toBe(202)
@@ -55,11 +56,14 @@ async function uploadedWorkspace(agent: AgentProcess): Promise<{ id: string; bas
   return { id: body.workspaceId, base: git(folder, 'rev-parse', 'main').trim() }
 }
 
-it('makes a workspace of an uploaded repository with at most six processes of git', async () => {
+it.each([
+  ['', undefined],
+  [' that it keeps for the next task', { key: 'a'.repeat(64), adds: true }],
+])('makes a workspace of an uploaded repository%s with at most six processes of git', async (_, cache) => {
   const { env, taken } = tracedGit()
   const agent = await startAgentProcess({ env })
   taken()
-  await uploadedWorkspace(agent)
+  await uploadedWorkspace(agent, cache)
   const processes = taken()
   expect(processes.length, processes.join(' ')).toBeLessThanOrEqual(6)
   expect(processes).toContain('checkout')
