@@ -90,9 +90,15 @@ export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: Gi
     packFile,
     removeUnused,
     async thin(task, whole, have) {
-      const repository = await ground(await of(task), task, bundleFile)
-      await mkdir(downloads, { recursive: true, mode: 0o700 })
-      return writeThin(repository, whole, have, path.join(downloads, `${task.id}-${task.attempt}.thin`))
+      const file = path.join(downloads, `${task.id}-${task.attempt}.thin`)
+      try {
+        const repository = await ground(await of(task), task, bundleFile)
+        await mkdir(downloads, { recursive: true, mode: 0o700 })
+        return await writeThin(repository, whole, have, file)
+      } catch {
+        await results.discard(file)
+        return null
+      }
     },
     downloadFile: task => path.join(downloads, `${task.id}-${task.attempt}.bundle`),
     discard: file => rm(file, { force: true }),

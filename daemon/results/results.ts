@@ -30,8 +30,8 @@ export interface Results {
   /** Where that bundle is. */
   packFile(task: Pick<Task, 'id' | 'attempt'>): string
   /**
-   * What a node that has some of the commits `have` lacks of the bundle `whole` of a task; null when we know none of them, or
-   * little would be saved. The caller discards the file.
+   * What a node that has some of the commits `have` lacks of the bundle `whole` of a task; null when we know none of them, when
+   * little would be saved, or when it cannot be made: the whole needs nothing else. The caller discards the file.
    */
   thin(task: Task, whole: string, have: readonly string[]): Promise<ThinBundle | null>
   /**

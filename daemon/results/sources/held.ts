@@ -57,11 +57,14 @@ export async function nameHeld(repository: Repository, { sha256, commit, refs }:
   await repository.alone(() => repository.must(['update-ref', '--stdin'], { input }))
 }
 
-/** Commits that a bundle can build on, newest first: what uploads, fetches and results brought. */
+/** Commits that a bundle can build on, newest first: what uploads, fetches and results brought. None where one is damaged. */
 export async function knownCommits(repository: Repository): Promise<string[]> {
   const order = ['--sort=-committerdate', `--count=${HAVE_MAX}`, '--format=%(objecttype) %(objectname)']
-  const listed = await repository.must(['for-each-ref', ...order, BASES, UPLOADS, 'refs/tdf'])
-  const rows = listed.split('\n').flatMap(row => (row.startsWith('commit ') ? [row.slice('commit '.length)] : []))
+  const listed = await repository.may(['for-each-ref', ...order, BASES, UPLOADS, 'refs/tdf'])
+  if (listed.exitCode !== 0) return []
+  const rows = listed.stdout
+    .split('\n')
+    .flatMap(row => (row.startsWith('commit ') ? [row.slice('commit '.length)] : []))
   return [...new Set(rows)]
 }
 

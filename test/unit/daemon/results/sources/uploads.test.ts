@@ -49,11 +49,15 @@ function aTaskOf(source: string, { end, bytes }: Sent) {
   return task
 }
 
-/** As the sweep has it. */
-async function dropFile(of: Uploads, { end }: Sent) {
+/** As the sweep asks before it removes the file. */
+async function keep(of: Uploads, { end }: Sent): Promise<boolean> {
   const row = readBundle(store.sql, end.sha256)
-  expect(row && (await of.keep(row))).toBe(true)
-  rmSync(bundleFile(end.sha256))
+  return row !== undefined && of.keep(row)
+}
+
+async function dropFile(of: Uploads, sent: Sent) {
+  expect(await keep(of, sent)).toBe(true)
+  rmSync(bundleFile(sent.end.sha256))
 }
 
 async function namesOf(of: Uploads, task: ReturnType<typeof aTaskOf>) {
@@ -65,8 +69,7 @@ it('the file of an upload whose taking in was cut off between two names does not
   const [sent, of] = [await anUpload('/a'), uploads()]
   await of.take(sent.end, sent.file)
   const task = aTaskOf('/a', sent)
-  const row = readBundle(store.sql, sent.end.sha256)
-  expect(row && (await of.keep(row))).toBe(true)
+  expect(await keep(of, sent)).toBe(true)
   const { must } = await scene.results.open('/a')
   await must(['update-ref', '-d', `refs/tdf-upload/${sent.end.sha256}/heads/main`])
   await dropFile(of, sent)
@@ -78,10 +81,25 @@ it('two folders with the same commit both have what tasks of theirs began from',
   // The daemon ends before it is taken in.
   stopped.stop()
   await stopped.take(sent.end, sent.file)
+  expect(await keep(stopped, sent)).toBe(false)
   const [of, task] = [uploads(), aTaskOf('/a', sent)]
   const answer = await of.offer({ ...sent.offer, source: '/b' })
   expect(answer).toEqual({ bundle: { sha256: sent.end.sha256, bytes: sent.bytes }, have: [] })
   await dropFile(of, sent)
   expect(await namesOf(of, task)).toEqual(['HEAD', MAIN, TAG])
   expect(await namesOf(of, aTaskOf('/b', sent))).toEqual(['HEAD', MAIN, TAG])
+})
+
+it('a folder can be uploaded as a whole when a commit that is here of it is damaged', async () => {
+  const [sent, of] = [await anUpload('/a'), uploads()]
+  const next = scene.commit({ 'b.txt': 'two' })
+  const { dir } = await scene.results.open('/a')
+  gitIn(dir, 'fetch', '--quiet', scene.node, `${next}:refs/tdf-base/${next}`)
+  const offer = { ...sent.offer, refs: { [MAIN]: '1'.repeat(40) } }
+  expect(await of.offer(offer)).toEqual({ bundle: null, have: [next] })
+  rmSync(path.join(dir, 'objects', next.slice(0, 2), next.slice(2)))
+  expect(await of.offer(offer)).toEqual({ bundle: null, have: [] })
+  expect(await of.take(sent.end, sent.file)).toEqual({ sha256: sent.end.sha256, bytes: sent.bytes })
+  // What goes on behind the answer is over with it.
+  await keep(of, sent)
 })
