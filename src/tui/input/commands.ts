@@ -88,8 +88,13 @@ function message(model: Model, kind: 'send' | 'continue'): Command[] {
   const row = id === null ? undefined : model.rows.get(id)
   if (id === null || !row) return []
   const isOver = isEnded(row.task)
-  if (kind === 'send' && isOver) return refuse(`${id} is over: its agent has ended; c continues it`)
-  if (kind === 'continue' && !isOver) return refuse(`${id} is not over: i sends its agent something more`)
+  const [send, goesOn] = [model.keys.send[0], model.keys.continue[0]]
+  if (kind === 'send' && isOver) {
+    return refuse(`${id} is over: its agent has ended${goesOn ? `; ${goesOn} continues it` : ''}`)
+  }
+  if (kind === 'continue' && !isOver) {
+    return refuse(`${id} is not over${send ? `: ${send} sends its agent something more` : ''}`)
+  }
   return ask({ kind: 'line', label: `${kind} ${id}:`, text: '', for: kind, id })
 }
 

@@ -1,19 +1,18 @@
 /** Which tasks the list shows, in which order, and which part of it is on the screen. */
 import type { ScreenTaskJson } from '../../protocol/screen.ts'
-import { compareUrgency } from '../../text/urgency.ts'
+import { byText, compareUrgency } from '../../text/urgency.ts'
 import type { Model, SortKey, TaskList } from './model.ts'
 import { stateOf } from './states.ts'
 
 export const SORTS: readonly SortKey[] = ['activity', 'created', 'title', 'cost']
 
 type Compare = (a: ScreenTaskJson, b: ScreenTaskJson, now: number) => number
-const text = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
-const newest: Compare = (a, b) => text(b.createdAt, a.createdAt) || text(a.id, b.id)
+const newest: Compare = (a, b) => byText(b.createdAt, a.createdAt) || byText(a.id, b.id)
 
 const COMPARE: Record<SortKey, Compare> = {
   activity: compareUrgency,
   created: newest,
-  title: (a, b, now) => text(a.title.toLowerCase(), b.title.toLowerCase()) || newest(a, b, now),
+  title: (a, b, now) => byText(a.title.toLowerCase(), b.title.toLowerCase()) || newest(a, b, now),
   cost: (a, b, now) => (b.usage?.costUsd ?? 0) - (a.usage?.costUsd ?? 0) || newest(a, b, now),
 }
 

@@ -1,4 +1,5 @@
 /** What keys ask for: effects outside of the model, and the questions, lines and forms that come before them. */
+
 /** What an open task shows below its facts. */
 export type Pane = 'log' | 'check' | 'diff' | 'events' | 'prompt'
 

@@ -3,6 +3,7 @@
  * cursor.
  */
 import { resultLine } from '../../text/tasks.ts'
+import { withLocalTimes } from '../../text/times.ts'
 import { EMPTY_LOG, linesOf } from '../state/log.ts'
 import type { Model, Row } from '../state/model.ts'
 import { listHeight, previewHeight } from '../state/order.ts'
@@ -67,10 +68,12 @@ export function barOf(line: Line, columns: number): Line {
   ]
 }
 
-function empty({ list, rows }: Model): Line[] {
+function empty({ list, rows, keys, isReadOnly }: Model): Line[] {
   if (rows.size > 0 || list.filter !== '')
     return [[], [{ text: '  no task passes the filter; esc clears it', tone: 'quiet' }]]
-  return [[], [{ text: '  no tasks yet; n hands one over, as does:  tdf submit "what to do"', tone: 'quiet' }]]
+  const [key] = isReadOnly ? [] : keys.submit
+  const ways = [...(key ? [key] : []), 'tdf submit "what to do"'].join(' or ')
+  return [[], [{ text: `  no tasks yet; ${ways} hands one over`, tone: 'quiet' }]]
 }
 
 function preview(model: Model): Line[] {
@@ -98,5 +101,8 @@ function remarks(model: Model, { task, why }: Row): Line[] {
   const sentence = why ?? detail?.why?.sentence
   const { estimate, command } = detail?.why ?? { estimate: null, command: null }
   const more = [estimate, command && `to change it: ${command}`].filter(Boolean).join('; ')
-  return [...(sentence ? [[{ text: sentence }]] : []), ...(more ? [[{ text: more, tone: 'quiet' as const }]] : [])]
+  return [
+    ...(sentence ? [[{ text: withLocalTimes(sentence) }]] : []),
+    ...(more ? [[{ text: more, tone: 'quiet' as const }]] : []),
+  ]
 }

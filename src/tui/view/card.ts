@@ -1,6 +1,6 @@
 /** The failure card on the screen: what failed, the end of what it printed, why, and what to do next. */
 import { type CardLine, failureCard, failureOf } from '../../text/failure.ts'
-import { linesOf } from '../state/log.ts'
+import { EMPTY_LOG, linesOf } from '../state/log.ts'
 import type { Detail, Row } from '../state/model.ts'
 import type { Line, Span } from './line.ts'
 
@@ -31,5 +31,5 @@ function tailOf(task: Row['task'], { log, check, tail }: Detail): string | null 
   const session = failureOf(task)?.session
   if (session === null) return null
   if (session === undefined) return linesOf(log).join('\n')
-  return session === 'check' ? linesOf(check ?? { lines: [], rest: '' }).join('\n') : tail
+  return session === 'check' ? linesOf(check ?? EMPTY_LOG).join('\n') : tail
 }

@@ -1,6 +1,7 @@
 /** The columns of the list of tasks: each as wide as what is in it, none whose cells are all the same. */
 import { failureOf } from '../../text/failure.ts'
 import { resultLine } from '../../text/tasks.ts'
+import { withLocalTimes } from '../../text/times.ts'
 import { queueText } from '../../text/waiting.ts'
 import type { Model, Row } from '../state/model.ts'
 import { isEnded, stateOf } from '../state/states.ts'
@@ -124,8 +125,8 @@ function whatOf({ task, why }: Row, { said }: Model): Content {
   if (isEnded(task)) return { text: result ? resultLine(task).replace(/ on \S+:/, ':') : '', tone: 'quiet' }
   if (step === 'awaiting_followup') return { text: line ?? 'waits for you', tone: 'you' }
   if (step === 'running' && line !== undefined) return { text: line }
-  if (why) return { text: queueText(why), tone: 'quiet' }
-  return { text: task.waitingFor ? `waits for ${task.waitingFor}` : '', tone: 'quiet' }
+  const wait = why ? queueText(why) : task.waitingFor ? `waits for ${task.waitingFor}` : ''
+  return { text: withLocalTimes(wait), tone: 'quiet' }
 }
 
 /** `npm test: 3 failed (login.test.ts)`: what failed, and the line that says how. */

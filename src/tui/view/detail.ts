@@ -3,9 +3,10 @@ import { formatDurationShort } from '../../core/duration.ts'
 import type { ScreenTaskJson } from '../../protocol/screen.ts'
 import { earlierText } from '../../text/attempts.ts'
 import { took } from '../../text/events.ts'
-import { failureOf } from '../../text/failure.ts'
+import { isFailedStage } from '../../text/failure.ts'
 import { stageName, stageOf, stageTimes } from '../../text/steps.ts'
 import { ignoredText, leftOutLines, pushText, resultLine, savedText } from '../../text/tasks.ts'
+import { withLocalTimes } from '../../text/times.ts'
 import type { Model, Row } from '../state/model.ts'
 import { isEnded, stateOf } from '../state/states.ts'
 import { card } from './card.ts'
@@ -59,6 +60,7 @@ function namedFacts(model: Model, row: Row, width: number): Line[] {
   const { task } = row
   const { result, usage, node, push } = task
   const why = model.detail?.why ?? null
+  const sentence = isEnded(task) ? null : (row.why ?? why?.sentence ?? null)
   const since = isEnded(task) ? task.completedAt : task.stepEnteredAt
   const state = stateOf(task)
   const facts: [string, Line | string | null][] = [
@@ -72,7 +74,7 @@ function namedFacts(model: Model, row: Row, width: number): Line[] {
       ],
     ],
     ['earlier', earlierText(task)],
-    ['why', isEnded(task) ? null : (row.why ?? why?.sentence ?? null)],
+    ['why', sentence && withLocalTimes(sentence)],
     ['', isEnded(task) ? null : (why?.estimate ?? null)],
     ['do', isEnded(task) ? null : (why?.command ?? null)],
     ['agent', `${task.agent}${node ? ` on ${node.name}${node.size ? ` (${node.size})` : ''}` : ''}`],
@@ -140,9 +142,8 @@ function stepRows(model: Model): StepRow[] {
   const row = focused(model)
   if (!row) return []
   const { task } = row
-  const failed = failureOf(task)?.stage
   const past = stageTimes(model.detail?.events ?? []).map(({ stage, ms }): StepRow => {
-    const isBad = stage === failed
+    const isBad = isFailedStage(task, stage)
     const time = ms === null ? '' : took(ms)
     return { symbol: isBad ? '✗' : '✓', step: stageName(stage), time, tone: isBad ? 'bad' : 'quiet' }
   })

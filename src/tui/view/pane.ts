@@ -1,6 +1,7 @@
 /** The lower part of an open task, and the journal: lines that one scrolls through, and how many of them fit. */
 import type { EventJson } from '../../protocol/control.ts'
 import { eventText } from '../../text/events.ts'
+import { clockTime } from '../../text/times.ts'
 import { linesOf } from '../state/log.ts'
 import { isTaskOpen, type Model } from '../state/model.ts'
 import type { Pane } from '../state/prompt.ts'
@@ -43,19 +44,13 @@ function lines(text: string): string[] {
   return text === '' ? [] : text.trimEnd().replaceAll('\t', '  ').split('\n')
 }
 
-/** In the zone of its reader. */
-function clock(at: string): string {
-  const time = new Date(at)
-  return [time.getHours(), time.getMinutes(), time.getSeconds()].map(part => String(part).padStart(2, '0')).join(':')
-}
-
 function eventLine(event: EventJson): string {
-  return `${clock(event.at)}  ${event.type.padEnd(12)}  ${eventText(event)}`
+  return `${clockTime(event.at)}  ${event.type.padEnd(12)}  ${eventText(event)}`
 }
 
 /** In a narrow window the text shows what kind of event it is. */
 function journalLine(event: EventJson, columns: number): string {
   const about = event.taskId ?? event.nodeName ?? ''
   const type = columns < WIDE ? '' : `${event.type.padEnd(12)}  `
-  return `${clock(event.at)}  ${about.slice(0, 16).padEnd(columns < WIDE ? 10 : 16)}  ${type}${eventText(event)}`
+  return `${clockTime(event.at)}  ${about.slice(0, 16).padEnd(columns < WIDE ? 10 : 16)}  ${type}${eventText(event)}`
 }
