@@ -1,10 +1,9 @@
 /** What a node saves of a workspace: the request, and the answer with the names of all that was saved. */
 import { z } from 'zod'
 import { LEFT_OUT_KINDS, namedOnly } from '../core/saved.ts'
-import { counter, nullable, text } from './shapes.ts'
+import { counter, nullable, objectId, text } from './shapes.ts'
 
 const ref = text(1024)
-const oid = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, 'must be a git object id')
 
 export const salvageRequest = z.object({
   ref: ref.min(1),
@@ -17,7 +16,7 @@ const savedRef = z.object({
   ref: ref.min(1),
   name: text(4096),
   kind: z.enum(['branch', 'stash', 'worktree']),
-  commit: oid,
+  commit: objectId,
   ahead: counter,
 })
 
@@ -37,8 +36,8 @@ const leftOutPath = text(4096).transform(namedOnly)
  * REF-session are always new, and so always in the bundle, which is 204 only when nothing of all this is new.
  */
 export const salvaged = z.object({
-  commit: oid,
-  baseCommit: oid,
+  commit: objectId,
+  baseCommit: objectId,
   ahead: counter,
   salvaged: z.boolean(),
   saved: z.array(savedRef).max(1_000).default([]),

@@ -5,6 +5,8 @@ import { TdfError } from '../core/errors.ts'
 /** Ids become paths, refs and urls; anything else is refused before it is looked up. */
 export const idPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
 export const id = z.string().regex(idPattern, 'must be letters, digits, ".", "_" or "-", 1 to 128 of them')
+export const objectId = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, 'must be a git object id')
+export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hex digits')
 export const counter = z.int().min(0)
 export const percent = z.number().min(0).max(100)
 export const text = (max: number) => z.string().max(max)

@@ -1,9 +1,7 @@
 /** The body of a submit. The CLI bundles local repositories and uploads them first; the daemon never opens one. */
 import { z } from 'zod'
-import { counter, id, nullable, text } from './shapes.ts'
+import { counter, id, nullable, objectId, sha256, text } from './shapes.ts'
 
-const commit = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, 'must be a git object id')
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hex digits')
 const name = text(128).min(1)
 
 export const submitRepo = z.discriminatedUnion('kind', [
@@ -13,7 +11,7 @@ export const submitRepo = z.discriminatedUnion('kind', [
     ref: text(1024).min(1),
     /** What its user calls the commit, where that is not `ref`: `HEAD~2`, a tag. */
     given: text(1024).min(1).optional(),
-    baseCommit: commit,
+    baseCommit: objectId,
     sha256,
     bytes: counter,
   }),

@@ -1,12 +1,13 @@
 /** What the control API says about the daemon itself: its settings, backups, secrets, health. No parser, as `control.ts`. */
 
-/** What a reload took over; a reload that is refused changes nothing. */
+/** Values as the configuration shows them; null where the key is not set. */
 interface ChangedKeyJson {
   key: string
   from: string | null
   to: string | null
 }
 
+/** What a reload took over; a reload that is refused changes nothing. */
 export interface ReloadJson {
   file: string
   changed: ChangedKeyJson[]

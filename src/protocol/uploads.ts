@@ -1,19 +1,18 @@
 /** Uploads of a folder's repository: what the CLI wants to send, what the daemon knows of it, and how it ends. */
 import { z } from 'zod'
-import { text } from './shapes.ts'
+import { objectId, sha256, text } from './shapes.ts'
 
-const commit = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, 'must be a git object id')
 const REFS_MAX = 500
 
 export const bundleOffer = z.object({
   /** The folder, as tasks name it. */
   source: text(4096).min(1),
-  commit,
+  commit: objectId,
   /** Under which name a bundle of the same is looked for. */
   ref: text(1024).min(1),
   /** What the bundle is to hold: full names of refs and their object ids. */
   refs: z
-    .record(text(1024).regex(/^refs\/./, 'must be a full name of a ref'), commit)
+    .record(text(1024).regex(/^refs\/./, 'must be a full name of a ref'), objectId)
     .refine(refs => Object.keys(refs).length <= REFS_MAX, `may be ${REFS_MAX}`),
 })
 export type BundleOffer = z.output<typeof bundleOffer>
@@ -30,7 +29,7 @@ export interface OfferAnswer {
 }
 
 export const uploadEnd = bundleOffer.extend({
-  sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hex digits'),
+  sha256,
   /** Whether it builds on commits that the daemon said it has. */
   isThin: z.boolean(),
 })

@@ -1,10 +1,9 @@
 /** From what a node makes a workspace, and what it has of that already. */
 import { z } from 'zod'
-import { counter, nullable, text } from './shapes.ts'
+import { counter, nullable, objectId, sha256, text } from './shapes.ts'
 
 const url = text(4096)
 const ref = text(1024)
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hex digits')
 
 export const workspaceSource = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('git'), url, ref: nullable(ref) }),
@@ -23,5 +22,5 @@ export const workspaceSource = z.discriminatedUnion('kind', [
 export type WorkspaceSource = z.output<typeof workspaceSource>
 
 /** `GET /sources/:key`: commits that the node has of a source with all that they reach, newest first. */
-export const keptSource = z.object({ have: z.array(z.string().regex(/^([0-9a-f]{40}|[0-9a-f]{64})$/)).max(200) })
+export const keptSource = z.object({ have: z.array(objectId).max(200) })
 export type KeptSource = z.output<typeof keptSource>
