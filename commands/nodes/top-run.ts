@@ -1,6 +1,7 @@
 /** What `tdf top` shows: each machine with its last heartbeat, and the tasks that have a place on one. */
 import type { Command } from 'commander'
 import { collected, pages } from '../../src/clients/pages.ts'
+import { formatDurationShort } from '../../src/core/duration.ts'
 import { realWorld } from '../../src/platform/world.ts'
 import type { NodeJson, TaskJson } from '../../src/protocol/control.ts'
 import { oneLine, sanitize } from '../../src/text/sanitize.ts'
@@ -83,7 +84,7 @@ function loadColumn(
   title: string,
   key: 'cpuPercent' | 'memoryPercent' | 'diskPercent',
   isSpare: boolean,
-): Column<TopJson> {
+): Column<NodeJson> {
   return {
     title,
     of: ({ load }) => percentBar(load?.[key] ?? null, LOAD_CELLS),
@@ -115,7 +116,7 @@ const nodeColumns = (now = 0): readonly Column<NodeJson>[] => [
 function leftText(until: string | null, now: number): string {
   if (until === null) return '-'
   const ms = Date.parse(until) - now
-  return ms <= 0 ? 'over' : since(new Date(now - ms).toISOString(), now)
+  return ms <= 0 ? 'over' : formatDurationShort(ms)
 }
 
 const taskColumns = (now: number): readonly Column<TaskJson>[] => [

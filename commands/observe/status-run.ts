@@ -3,11 +3,10 @@ import type { Command } from 'commander'
 import { asTdfError, ERRORS } from '../../src/core/errors.ts'
 import { realWorld } from '../../src/platform/world.ts'
 import type { DaemonStatusJson, TaskJson } from '../../src/protocol/control.ts'
+import { isFailedLately } from '../../src/text/urgency.ts'
 import { shortState } from '../../src/tui/terminal/attention.ts'
 import { type Cli, formatOf, print, printOne } from '../cli/cli.ts'
 
-/** A failure that is older is history, in ms. */
-const LATELY_MS = 24 * 3_600_000
 const FAILED_MAX = 100
 
 interface Summary {
@@ -25,9 +24,9 @@ interface Summary {
 export async function status(cli: Cli, isShort: boolean, command: Command): Promise<void> {
   if (!isShort) return printSummary(cli, await summaryOf(cli), command)
   try {
-    const { running, needYou, failedLately } = await summaryOf(cli)
-    const text = shortState(running, needYou, failedLately)
-    if (formatOf(command) !== 'table') printSummary(cli, await summaryOf(cli), command)
+    const summary = await summaryOf(cli)
+    const text = shortState(summary.running, summary.needYou, summary.failedLately)
+    if (formatOf(command) !== 'table') printSummary(cli, summary, command)
     else if (text !== '') print(cli, text)
   } catch (thrown) {
     cli.exitCode = ERRORS[asTdfError(thrown).code].exit
@@ -36,7 +35,7 @@ export async function status(cli: Cli, isShort: boolean, command: Command): Prom
 
 async function summaryOf(cli: Cli): Promise<Summary> {
   const client = cli.client()
-  const since = realWorld().clock.now() - LATELY_MS
+  const now = realWorld().clock.now()
   const [{ tasks: counts }, running, failed] = await Promise.all([
     client.call<DaemonStatusJson>({ path: '/status' }),
     client.call<TaskJson[]>({ path: '/tasks?status=in_progress&status=delegated' }),
@@ -48,7 +47,7 @@ async function summaryOf(cli: Cli): Promise<Summary> {
     needYou,
     queued: counts.queued ?? 0,
     parked: counts.parked ?? 0,
-    failedLately: failed.filter(({ completedAt }) => Date.parse(completedAt ?? '') >= since).length,
+    failedLately: failed.filter(task => isFailedLately(task, now)).length,
     completed: counts.completed ?? 0,
   }
 }

@@ -53,5 +53,3 @@ export function activityOf(cli: Cli, format: Format): Activity {
     },
   }
 }
-
-export { amountText } from '../../../src/text/progress/how-far.ts'

@@ -10,8 +10,9 @@ import type { Client } from '../../../src/clients/control.ts'
 import { TdfError } from '../../../src/core/errors.ts'
 import { realWorld, sleep } from '../../../src/platform/world.ts'
 import type { UploadEnd, UploadedBundle, UploadState } from '../../../src/protocol/uploads.ts'
+import { amountText } from '../../../src/text/progress/how-far.ts'
 import type { Cli } from '../../cli/cli.ts'
-import { type Activity, amountText } from '../../cli/progress/activity.ts'
+import type { Activity } from '../../cli/progress/activity.ts'
 
 /** Writes the bundle into this file. */
 export type Pack = (file: string, signal: AbortSignal) => Promise<void>

@@ -1,8 +1,11 @@
 /** How far something is, in short: amounts of bytes, and what git tells of its progress on stderr. Imports nothing. */
 
+const STAGES = '(?:Enumerating|Counting|Compressing|Receiving|Resolving|Unpacking|Updating|Checking|Filtering) [a-z ]+'
+
 /** `Receiving objects:  45% (123/270), 12.00 MiB | 3.00 MiB/s`, also behind `remote: `, as git 2.20 to 2.50 write it. */
-const PROGRESS =
-  /^(?:remote: )?((?:Enumerating|Counting|Compressing|Receiving|Resolving|Unpacking|Updating|Checking|Filtering) [a-z ]+): +(?:(\d{1,3})%(?: \(\d+\/\d+\))?)?(?:, ([\d.]+ (?:bytes|[KMG]iB))[^\r\n]*)?/
+const PROGRESS = new RegExp(
+  `^(?:remote: )?(${STAGES}): +(?:(\\d{1,3})%(?: \\(\\d+/\\d+\\))?)?(?:, ([\\d.]+ (?:bytes|[KMG]iB))[^\\r\\n]*)?`,
+)
 
 /** The newest thing that a piece of output tells: `receiving objects, 45 %, 12.00 MiB`; null when it tells none. */
 export function gitProgress(said: string): string | null {
@@ -15,11 +18,9 @@ export function gitProgress(said: string): string | null {
   return [what.toLowerCase(), `${percent} %`, amount].filter(part => part !== undefined).join(', ')
 }
 
-const STAGES =
-  '(?:remote: )?(?:Enumerating|Counting|Compressing|Receiving|Resolving|Unpacking|Updating|Checking|Filtering)'
 /** And what it tells of a fetch that goes well: where from, and which refs. */
 const TOLD = new RegExp(
-  `^(?:${STAGES} [a-z ]+: |(?:remote: )?Total \\d|From |Cloning into | [*=+t-] \\[| +[0-9a-f]+\\.{2,3}[0-9a-f]+ )`,
+  `^(?:(?:remote: )?${STAGES}: |(?:remote: )?Total \\d|From |Cloning into | [*=+t-] \\[| +[0-9a-f]+\\.{2,3}[0-9a-f]+ )`,
 )
 
 /** For a message: the rest of what git said, also where it stands behind a stage that was cut off. */

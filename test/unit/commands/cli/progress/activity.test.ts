@@ -1,7 +1,8 @@
 /** The line that says what a command does while it takes a while: when it comes, where, and that it goes again. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Cli, Format } from '../../../../../commands/cli/cli.ts'
-import { activityOf, amountText } from '../../../../../commands/cli/progress/activity.ts'
+import { activityOf } from '../../../../../commands/cli/progress/activity.ts'
+import { amountText } from '../../../../../src/text/progress/how-far.ts'
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
