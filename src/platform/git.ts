@@ -4,28 +4,14 @@
  */
 import { BlockList, isIP } from 'node:net'
 import process from 'node:process'
-import type { Readable } from 'node:stream'
 import { NETWORK_VARIABLES, pickVariables } from '../core/environment.ts'
-import { type RunResult, run } from './run.ts'
+import { type RunOptions, type RunResult, run } from './run.ts'
 
-export interface GitOptions {
+/** More variables in `env`, such as GIT_INDEX_FILE. `ownGroup` is for calls whose helper programs wait for a server. */
+export interface GitOptions extends Partial<RunOptions> {
   cwd: string
-  /** More variables, such as GIT_INDEX_FILE. */
-  env?: Record<string, string>
-  input?: string | Uint8Array | Readable
-  timeoutMs?: number
-  outputBytesMax?: number
-  outputFile?: string
-  /** As in `RunOptions`. */
-  appends?: boolean
-  encoding?: 'utf8' | 'latin1'
-  umask?: number
-  signal?: AbortSignal
-  onStderr?(text: string): void
   /** In the environment of `ownerGitEnv`: for calls to a server. */
   asOwner?: boolean
-  /** As in `RunOptions`; for calls whose helper programs wait for a server. */
-  ownGroup?: boolean
 }
 
 const GIT_TIMEOUT_MS = 120_000
@@ -91,21 +77,9 @@ export function ownerGitEnv(more: Record<string, string> = {}): Record<string, s
 }
 
 /** Runs git; the caller reads the exit code. */
-export function git(args: readonly string[], options: GitOptions): Promise<RunResult> {
-  return run('git', [...SAFE_CONFIG, ...args], {
-    cwd: options.cwd,
-    env: options.asOwner ? ownerGitEnv(options.env) : gitEnv(options.env),
-    timeoutMs: options.timeoutMs ?? GIT_TIMEOUT_MS,
-    ...(options.input === undefined ? {} : { input: options.input }),
-    ...(options.outputFile === undefined ? {} : { outputFile: options.outputFile }),
-    ...(options.appends === undefined ? {} : { appends: options.appends }),
-    ...(options.outputBytesMax === undefined ? {} : { outputBytesMax: options.outputBytesMax }),
-    ...(options.encoding === undefined ? {} : { encoding: options.encoding }),
-    ...(options.umask === undefined ? {} : { umask: options.umask }),
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-    ...(options.onStderr === undefined ? {} : { onStderr: options.onStderr }),
-    ...(options.ownGroup === undefined ? {} : { ownGroup: options.ownGroup }),
-  })
+export function git(args: readonly string[], { asOwner, ...options }: GitOptions): Promise<RunResult> {
+  const env = asOwner ? ownerGitEnv(options.env) : gitEnv(options.env)
+  return run('git', [...SAFE_CONFIG, ...args], { timeoutMs: GIT_TIMEOUT_MS, ...options, env })
 }
 
 /** What git printed. Throws what `failure` makes of git's last words when the call failed. */
