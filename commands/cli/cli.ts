@@ -173,6 +173,16 @@ function sayStarting(cli: Cli): void {
   if (cli.stderr.isTTY) say(cli, 'waiting for the service of this machine to start')
 }
 
+const LOOK_MS = 1_000
+
+/** Lets the offer to start a daemon come before anything is drawn anew; what else is wrong with it the next call says. */
+export async function meetDaemon(cli: Cli): Promise<void> {
+  await cli
+    .client()
+    .call({ path: '/status', timeoutMs: LOOK_MS })
+    .catch(() => {})
+}
+
 export function formatOf(command: Command): Format {
   const { output, json, quiet } = command.optsWithGlobals<GlobalOptions>()
   if (json) return 'json'

@@ -1,11 +1,9 @@
 /** `tdf watch` without a task: the dashboard on a terminal, else events as they happen, one object a line. */
 import type { Command } from 'commander'
 import { paletteOf } from '../../src/tui/terminal/palette.ts'
-import type { Cli, Format } from '../cli/cli.ts'
+import { type Cli, type Format, meetDaemon } from '../cli/cli.ts'
 import { hasColour } from '../cli/colour.ts'
 import { followEvents } from './observe-run.ts'
-
-const LOOK_MS = 1_000
 
 export interface WatchAllOptions {
   format: Format
@@ -17,11 +15,8 @@ export async function watchAll(cli: Cli, { format, isReadOnly, command }: WatchA
   const { stdin, stdout, env } = cli
   const isScreen = stdin.isTTY && stdout.isTTY && env.TERM !== 'dumb' && (format === 'table' || format === 'wide')
   if (!isScreen) return followEvents(cli, 'now')
-  // The offer to start a daemon comes before the screen is taken; the dashboard itself waits for one that is away.
-  await cli
-    .client()
-    .call({ path: '/status', timeoutMs: LOOK_MS })
-    .catch(() => {})
+  // The dashboard itself waits for a daemon that is away.
+  await meetDaemon(cli)
   const isColoured = hasColour(cli, true)
   prepare(cli, isColoured)
   const { tuiSettings } = await import('./tui-settings.ts')

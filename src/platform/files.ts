@@ -12,6 +12,7 @@ import {
   existsSync,
   fsyncSync,
   linkSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -165,6 +166,12 @@ export function readIfThere(file: string): string | null {
     if (hasCode(error, 'ENOENT')) return null
     throw error
   }
+}
+
+/** The text of a plain file; null for what is none, as a link that could lead anywhere, and for more than `bytesMax`. */
+export function readPlainFile(file: string, bytesMax: number): string | null {
+  const found = lstatSync(file, { throwIfNoEntry: false })
+  return found?.isFile() && found.size <= bytesMax ? readFileSync(file, 'utf8') : null
 }
 
 /** The SHA-256 of a file in hex, read in pieces. */

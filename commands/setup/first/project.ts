@@ -1,7 +1,8 @@
 /** How a repository is prepared and tested, as its own files say. They are read, and nothing of them is run. */
-import { existsSync, lstatSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { tomlTable } from '../../../src/config/repository-file.ts'
+import { readPlainFile } from '../../../src/platform/files.ts'
 
 export interface Found {
   command: string
@@ -21,11 +22,7 @@ const FILE_BYTES_MAX = 1024 * 1024
 type Read = (name: string) => string | null
 
 export function projectIn(root: string): Project {
-  const read: Read = name => {
-    const file = path.join(root, name)
-    const stat = lstatSync(file, { throwIfNoEntry: false })
-    return stat?.isFile() && stat.size <= FILE_BYTES_MAX ? readFileSync(file, 'utf8') : null
-  }
+  const read: Read = name => readPlainFile(path.join(root, name), FILE_BYTES_MAX)
   const has = (name: string) => existsSync(path.join(root, name))
   const looks = [javascript(read), make(read), rust(read), python(read, has), go(read), others(read, has)]
   return {

@@ -11,7 +11,7 @@ import { gitOutput } from '../../../src/platform/git.ts'
 import type { RunResult } from '../../../src/platform/run.ts'
 import type { OfferAnswer, UploadedBundle } from '../../../src/protocol/uploads.ts'
 import { quoted } from '../../cli/arguments.ts'
-import { type Cli, say } from '../../cli/cli.ts'
+import { type Cli, meetDaemon, say } from '../../cli/cli.ts'
 import { type Git, readingGit, userGit } from '../../cli/git.ts'
 import type { Activity } from '../../cli/progress/activity.ts'
 import type { Beside } from './submodules.ts'
@@ -26,7 +26,6 @@ export interface Content {
 
 /** What came with the upload before may still be on its way into the repository that is looked into. */
 const OFFER_MS = 600_000
-const LOOK_MS = 1_000
 
 /** What the daemon has of it need not be packed, nor what it has of its history. */
 export async function uploaded(cli: Cli, top: string, content: Content, activity: Activity): Promise<UploadedBundle> {
@@ -41,12 +40,7 @@ async function offered(cli: Cli, top: string, content: Content, activity: Activi
   const { commit, name, beside } = content
   const ref = beside.refs.size === 0 ? name : `${name}#${digest([...beside.refs.keys()].sort().join())}`
   const offer = { source: top, commit, ref, refs: { [name]: commit, ...Object.fromEntries(beside.refs) } }
-  // The offer to start a daemon comes before any line that is drawn anew; what is wrong with it is said by the next call.
-  if (cli.stderr.isTTY)
-    await cli
-      .client()
-      .call({ path: '/status', timeoutMs: LOOK_MS })
-      .catch(() => {})
+  if (cli.stderr.isTTY) await meetDaemon(cli)
   activity.show('waiting for the daemon to say what it has of the repository')
   const request = { method: 'POST', path: '/bundles', json: offer, timeoutMs: OFFER_MS } as const
   const { bundle, have } = await cli.client().call<OfferAnswer>(request)

@@ -4,12 +4,11 @@
  * program.
  */
 import { createHash } from 'node:crypto'
-import { lstatSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Command } from 'commander'
 import { REPOSITORY_FILE, REPOSITORY_FILE_BYTES_MAX } from '../../../src/config/repository-file.ts'
 import { TdfError } from '../../../src/core/errors.ts'
-import { makeStateFolder, readIfThere, writeDurable } from '../../../src/platform/files.ts'
+import { makeStateFolder, readIfThere, readPlainFile, writeDurable } from '../../../src/platform/files.ts'
 import type { PolicyJson } from '../../../src/protocol/upkeep.ts'
 import { sanitize } from '../../../src/text/sanitize.ts'
 import { canAsk, confirmed, withOptions } from '../../cli/ask.ts'
@@ -49,7 +48,8 @@ export async function setupIn(
 ): Promise<RepositorySetup | null> {
   const found = await git(['cat-file', 'blob', `${commit}:${REPOSITORY_FILE}`])
   const isLoose = found.exitCode !== 0
-  const text = isLoose ? looseFile(folder) : found.stdout
+  const loose = folder === null ? null : path.join(folder, REPOSITORY_FILE)
+  const text = isLoose ? loose && readPlainFile(loose, REPOSITORY_FILE_BYTES_MAX) : found.stdout
   if (text === null || Buffer.byteLength(text) > REPOSITORY_FILE_BYTES_MAX) return null
   const { parseRepositoryFile } = await import('../../../src/config/repository-file.ts')
   const file = parseRepositoryFile(text)
@@ -59,14 +59,6 @@ export async function setupIn(
   }
   const { setup: command = null, check = null } = file
   return command === null && check === null ? null : { repository, command, check, isLoose }
-}
-
-/** Only a plain file: a link could lead to any file of the user. */
-function looseFile(folder: string | null): string | null {
-  if (folder === null) return null
-  const file = path.join(folder, REPOSITORY_FILE)
-  const stat = lstatSync(file, { throwIfNoEntry: false })
-  return stat?.isFile() && stat.size <= REPOSITORY_FILE_BYTES_MAX ? readFileSync(file, 'utf8') : null
 }
 
 const wantsSetup = ({ setup }: SetupOptions) => setup === undefined || setup === true
