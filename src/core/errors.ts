@@ -67,6 +67,8 @@ export const ERRORS = {
   OUTPUT_FAILED: row('permanent', 74, 500, 'tdf ls'),
   DISK_FULL: row('wait', 75, 503, 'tdf doctor'),
   DISK_LOW: row('wait', 75, 503, 'tdf doctor'),
+  STORE_AWAY: row('wait', 75, 503, 'tdf daemon status'),
+  FENCED: row('permanent', 76, 503, 'tdf cluster ls'),
   BACKUP_FAILED: row('transient', 1, 500, 'tdf daemon status'),
   PORT_TAKEN: row('permanent', 78, 409, 'tdf config show'),
   SERVICE_FAILED: row('permanent', 1, 500, 'systemctl status tdfd'),
