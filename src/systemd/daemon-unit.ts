@@ -66,4 +66,6 @@ const SYSTEM = [
   // Without a token there is an empty one, so that the daemon starts.
   'LoadCredential=hcloud-token:/etc/tdf/secrets/hcloud-token',
   String.raw`SetCredential=hcloud-token:\n`,
+  'LoadCredential=store-url:/etc/tdf/secrets/store-url',
+  String.raw`SetCredential=store-url:\n`,
 ]

@@ -50,12 +50,14 @@ function read(file: string, readFile: ReadFile): ConfigFile | null {
 }
 
 /** A relative file name is meant from the folder of the configuration; `~/` is the home of whom the daemon runs as. */
-function resolveFiles({ providers }: RawConfig, folder: string, env: Environment): void {
-  for (const holder of [providers.hetzner, ...providers.static.nodes]) {
-    const name = holder.token_file
-    if (name.startsWith('~/') && env.HOME) holder.token_file = join(env.HOME, name.slice(2))
-    else if (name) holder.token_file = resolve(folder, name)
+function resolveFiles({ providers, store, cluster }: RawConfig, folder: string, env: Environment): void {
+  const resolved = (name: string) => {
+    if (name.startsWith('~/') && env.HOME) return join(env.HOME, name.slice(2))
+    return name === '' ? '' : resolve(folder, name)
   }
+  for (const holder of [providers.hetzner, ...providers.static.nodes]) holder.token_file = resolved(holder.token_file)
+  store.url_file = resolved(store.url_file)
+  cluster.key_file = resolved(cluster.key_file)
 }
 
 function warningsOf(
@@ -71,10 +73,13 @@ function warningsOf(
   const inFile = raw.providers.static.nodes.filter(({ token }, index) => {
     return token && originAt(origins, ['providers', 'static', 'nodes', index, 'token']).kind === 'file'
   })
-  if (found && found.mode & 0o077 && inFile.length > 0) {
-    const names = inFile.map(({ name }) => `"${name}"`).join(', ')
+  const held = inFile.length > 0 ? [`the token of node ${inFile.map(({ name }) => `"${name}"`).join(', ')}`] : []
+  const hasPassword = /^[^/]*:\/\/[^@/]*:[^@/]*@/.test(raw.store.url) || /[?&]password=/.test(raw.store.url)
+  if (hasPassword && originAt(origins, ['store', 'url']).kind === 'file') held.push('the password of [store] url')
+  if (found && found.mode & 0o077 && held.length > 0) {
     const mode = (found.mode & 0o777).toString(8).padStart(4, '0')
-    warnings.push(`${file} holds the token of node ${names} and others may read it (mode ${mode}): chmod 600 ${file}`)
+    const what = held.join(' and ')
+    warnings.push(`${file} holds ${what} and others may read it (mode ${mode}): chmod 600 ${file}`)
   }
   return warnings
 }

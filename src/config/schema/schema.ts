@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { emptyTable, isTable, type Table } from '../load/tree.ts'
 import { agentsTable, BUILT_IN_AGENTS } from './agents.ts'
+import { clusterTable, storeTable } from './cluster.ts'
 import { notifyTable, pushTable, repositoriesTable, tuiTable } from './outward.ts'
 import { hetznerTable, localTable, staticTable } from './providers.ts'
 import {
@@ -26,6 +27,8 @@ export const configSchema = z.strictObject({
   repositories: repositoriesTable,
   results: resultsTable,
   push: pushTable,
+  store: storeTable,
+  cluster: clusterTable,
   disk: diskTable,
   backups: backupsTable,
   retention: retentionTable,
