@@ -18,6 +18,7 @@ import {
   readAttempts,
   usagesBefore,
 } from '../../src/store/tables/attempts.ts'
+import { isPending } from '../../src/store/tables/cleanups.ts'
 import { addSignal, consumeSignals, findFollowup, openSignals } from '../../src/store/tables/inbox.ts'
 import { deleteTask, raiseAttempt, taskNumber } from '../../src/store/tables/tasks.ts'
 import { taskWaits } from '../../src/text/waiting.ts'
@@ -30,6 +31,7 @@ import {
   type ContinueRequest,
   changeFor,
   continuedFrom,
+  isAwaited,
   lastSaved,
   refuseOpen,
   refuseSpent,
@@ -112,7 +114,7 @@ export function openContinued(engine: Engine, last: ReadTask, request: ContinueR
   const { id } = last
   refuseOpen(last)
   const change = changeFor(last, request)
-  const saved = lastSaved(readAttempts(sql, id))
+  const saved = lastSaved(readAttempts(sql, id), attempt => isAwaited(attempt) && isPending(sql, attempt, 'salvage'))
   const next = last.attempt + 1
   refuseSpent(last, change.maxCostUsd ?? null, sum(usagesBefore(sql, { id, attempt: next })).costUsd ?? 0)
   const unread = findFollowup(sql, id, request.key)

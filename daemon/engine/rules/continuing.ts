@@ -14,9 +14,9 @@ export interface ContinueRequest {
   change: Partial<TaskSpec> & { prompt: string }
 }
 
-/** Throws WRONG_STATE while the last attempt goes on, or its work may still come home. */
+/** Throws WRONG_STATE while the last attempt goes on, or brings its work home. */
 export function refuseOpen(task: Task): void {
-  const { id, status, step, facts, nodeName } = task
+  const { id, status, step } = task
   if (!isTerminal(status)) {
     const why = `task ${id} is ${status} in attempt ${task.attempt}; what is sent to it now reaches its agent`
     throw new TdfError('WRONG_STATE', why, { hint: `tdf send ${id} "what to do next"` })
@@ -24,10 +24,6 @@ export function refuseOpen(task: Task): void {
   if (!isOver(task)) {
     const why = `the work of task ${id} is on its way home (${step}); it can go on from it in a moment`
     throw new TdfError('WRONG_STATE', why, { hint: `tdf wait ${id}` })
-  }
-  if (facts.held && !facts.saved) {
-    const why = `the work of task ${id} is still on ${nodeName}, and nothing goes on from less`
-    throw new TdfError('WRONG_STATE', why, { hint: `tdf why ${id}` })
   }
 }
 
@@ -39,9 +35,20 @@ export function refuseChange(id: string, { change }: ContinueRequest): void {
   throw new TdfError('WRONG_STATE', why, { hint: `tdf send ${id} "what to do next"` })
 }
 
-/** The newest of the attempts of which something was saved. Throws NO_RESULT when there is none. */
-export function lastSaved(attempts: readonly Task[]): Task {
+/** Whether work of an attempt that is over may still come home, as long as the node that holds it is asked for it. */
+export const isAwaited = ({ facts }: Task) => facts.held === true && !facts.saved
+
+/**
+ * The newest of the attempts of which something was saved. Throws NO_RESULT when there is none, and WRONG_STATE while
+ * more may come home, of that attempt or a later one.
+ */
+export function lastSaved(attempts: readonly Task[], mayCome: (attempt: Task) => boolean): Task {
   const saved = attempts.findLast(({ facts, result }) => facts.salvage !== undefined && result !== null)
+  const awaited = attempts.find(attempt => attempt.attempt >= (saved?.attempt ?? 0) && mayCome(attempt))
+  if (awaited) {
+    const what = `the work of task ${awaited.id} (attempt ${awaited.attempt}) is still on ${awaited.nodeName}`
+    throw new TdfError('WRONG_STATE', `${what}, and nothing goes on from less`, { hint: `tdf why ${awaited.id}` })
+  }
   if (saved) return saved
   const id = attempts[0]?.id
   throw new TdfError('NO_RESULT', `nothing of task ${id} was saved, so there is nothing to go on from`, {

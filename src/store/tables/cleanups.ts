@@ -28,6 +28,11 @@ export function cleanupsOf(sql: Sql, key: AttemptKey): CleanupItem[] {
     .sort((a, b) => CLEANUP_KINDS.indexOf(a.kind) - CLEANUP_KINDS.indexOf(b.kind))
 }
 
+export function isPending(sql: Sql, { id, attempt }: AttemptKey, kind: CleanupKind): boolean {
+  const query = "select 1 from cleanups where task_id = ? and attempt = ? and kind = ? and state = 'pending'"
+  return sql.one(query, id, attempt, kind) !== undefined
+}
+
 /** What can be tried now: due, and with nothing before it in the order of its subject, so that none crowds the others out. */
 export function dueCleanups(sql: Sql, now: number, limit: number): CleanupItem[] {
   const query = `select * from cleanups c where state = 'pending' and due_at <= ? and not exists (

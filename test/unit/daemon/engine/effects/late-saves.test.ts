@@ -1,6 +1,7 @@
 /** The work of an attempt that is over and came home later, or never: what is saved, what is on record, what goes on waiting. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { saveLate, settleCleanup, undo, undoItem } from '../../../../../daemon/engine/cleanup.ts'
+import { openContinued } from '../../../../../daemon/engine/attempts.ts'
+import { discardWork, saveLate, settleCleanup, undo, undoItem } from '../../../../../daemon/engine/cleanup.ts'
 import { addCleanup, type CleanupItem, cleanupsOf } from '../../../../../src/store/tables/cleanups.ts'
 import { readNewestEvents } from '../../../../../src/store/tables/journal.ts'
 import { readNode } from '../../../../../src/store/tables/nodes.ts'
@@ -160,6 +161,28 @@ it('a workspace that is gone already gives nothing, and is deleted all the same'
   sql().run('update attempts set error = ?', JSON.stringify({ step: 'agent_session', code: 'X', message: 'x' }))
   expect(await undoItem(engine(), anItem('delete_workspace'), signal)).toBe(true)
   expect(salvages()).toBe(0)
+})
+
+describe('a task whose work was saved in part and is asked for', () => {
+  const request = { key: 'k', hash: 'h', change: { prompt: 'more' } }
+  const goOn = () => engine().store.commit(() => openContinued(engine(), task(), request))
+  beforeEach(() => {
+    const salvage = { commit: 'c'.repeat(40), baseCommit: 'b'.repeat(40), ahead: 1, salvaged: false }
+    const facts = JSON.stringify({ ...task().facts, held: true, salvage })
+    sql().run('update attempts set facts = ?, result = ?', facts, JSON.stringify({ commit: salvage.commit, ahead: 1 }))
+    anItem('salvage')
+  })
+
+  it('does not go on from the part while the rest may come', async () => {
+    await expect(goOn()).rejects.toMatchObject({ code: 'WRONG_STATE', hint: 'tdf why task-1' })
+    expect(task().attempt).toBe(1)
+  })
+
+  it('goes on from the part once the rest was given up', async () => {
+    await engine().store.commit(() => discardWork(engine(), 'n1', 'by hand'))
+    expect(await goOn()).toEqual({ id: 'task-1', attempt: 2 })
+    expect(task().continued).toMatchObject({ of: 1, from: { commit: 'c'.repeat(40) } })
+  })
 })
 
 describe('a workspace that goes', () => {

@@ -42,7 +42,6 @@ describe('a task goes on', () => {
     ['while it runs', aTask({ status: 'in_progress', step: 'running' }), /is in_progress/, 'tdf send t1'],
     ['while it waits for a slot', aTask(), /is queued/, 'tdf send t1'],
     ['while its work is on its way home', ended({ step: 'salvage' }), /on its way home/, 'tdf wait t1'],
-    ['while its work is on a node that is held', ended({ facts: { held: true }, nodeName: 'n1' }), /on n1/, 'tdf why'],
   ])('but not %s', (_, task, message, hint) => {
     const refused = expect.objectContaining({ code: 'WRONG_STATE', hint: expect.stringContaining(hint) })
     expect(() => refuseOpen(task)).toThrow(refused)
@@ -51,8 +50,27 @@ describe('a task goes on', () => {
 
   it('from the newest attempt of which something was saved', () => {
     const attempts = [saved(), saved({ attempt: 2 }), ended({ attempt: 3, facts: { salvage } }), ended({ attempt: 4 })]
-    expect(lastSaved(attempts).attempt).toBe(2)
-    expect(() => lastSaved([ended()])).toThrow(expect.objectContaining({ code: 'NO_RESULT', hint: 'tdf retry t1' }))
+    expect(lastSaved(attempts, () => false).attempt).toBe(2)
+    expect(() => lastSaved([ended()], () => false)).toThrow(
+      expect.objectContaining({ code: 'NO_RESULT', hint: 'tdf retry t1' }),
+    )
+  })
+
+  it.each<[string, Task[], number]>([
+    ['of the one it would go on from', [saved({ nodeName: 'n1' }), ended({ attempt: 2 })], 1],
+    ['of a later one', [saved(), ended({ attempt: 2, nodeName: 'n1' }), ended({ attempt: 3 })], 2],
+    ['of the only one', [ended({ nodeName: 'n1' })], 1],
+  ])('but not while more may come home %s', (_, attempts, of) => {
+    const refused = expect.objectContaining({ code: 'WRONG_STATE', hint: 'tdf why t1' })
+    const read = () => lastSaved(attempts, ({ attempt }) => attempt === of)
+    expect(read).toThrow(refused)
+    expect(read).toThrow(`(attempt ${of}) is still on n1`)
+  })
+
+  it('and work of an earlier one that may still come is none of its business', () => {
+    expect(lastSaved([ended({ nodeName: 'n1' }), saved({ attempt: 2 })], ({ attempt }) => attempt === 1).attempt).toBe(
+      2,
+    )
   })
 })
 
