@@ -1,6 +1,7 @@
 /** Sessions of an attempt: how one is started and confined, how its exit arrives, and what it reports. */
 import type { AgentClient } from '../../src/clients/agent.ts'
 import { TdfError } from '../../src/core/errors.ts'
+import { conversationOn } from '../../src/core/facts.ts'
 import type { ExitFacts, Task } from '../../src/core/task.ts'
 import type { AgentSession, Sandbox } from '../../src/protocol/agent-api.ts'
 import { type TaskStatusBody, taskStatus } from '../../src/protocol/callbacks.ts'
@@ -74,8 +75,9 @@ function traceOf({ spec }: Task): Record<string, string> {
 }
 
 /** The conversation that the next session continues; null when there is none. */
-export function conversationOf({ facts }: Pick<Task, 'facts'>): string | null {
-  return facts.session?.resumeRef ?? facts.resume?.resumeRef ?? null
+export function conversationOf({ facts, nodeName }: Pick<Task, 'facts' | 'nodeName'>): string | null {
+  const { session, resume } = facts
+  return session?.resumeRef ?? (resume ? conversationOn(resume, nodeName) : null)
 }
 
 /** The exit of session `id`, from a callback or the outbox of its node. */

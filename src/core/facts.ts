@@ -50,10 +50,17 @@ export interface ResumeFacts {
   salvaged: boolean
   /** The conversation, in the agent's own words; null when it had none to go on with. */
   resumeRef: string | null
+  /** The node on which the conversation stays; absent where it comes along to any. */
+  onlyOn?: string
   /** What conversations had used before: not counted again. */
   usages?: Record<string, Usage>
   /** The bundle that was made of it, once it was. */
   source?: { sha256: string; bytes: number }
+}
+
+/** The conversation with which an attempt on this node goes on; null when it had none, or when it stays on another node. */
+export function conversationOn({ resumeRef, onlyOn }: ResumeFacts, nodeName: string | null): string | null {
+  return onlyOn === undefined || onlyOn === nodeName ? resumeRef : null
 }
 
 /** What makes an attempt one that goes on from saved work with words of its own, by `tdf continue`. Written once. */

@@ -1,4 +1,5 @@
 /** A task as scripts see it: every key always there, null when empty. */
+import { conversationOn } from '../../../src/core/facts.ts'
 import type { Heartbeat } from '../../../src/core/node.ts'
 import { savedOf } from '../../../src/core/saved.ts'
 import { refOf } from '../../../src/core/source.ts'
@@ -94,9 +95,12 @@ function attemptJson(task: Task): AttemptJson {
 }
 
 /** The conversation that is given along may be refused by the agent, which then goes on with the files. */
-function continuedOf({ continued, facts }: Task): TaskJson['continued'] {
+function continuedOf({ continued, facts, nodeName }: Task): TaskJson['continued'] {
   if (continued === null) return null
-  const hasConversation = continued.from.resumeRef !== null && facts.rejected !== true
+  const { from } = continued
+  // Before it has a node, it may still get the one where the conversation is.
+  const conversation = nodeName === null ? from.resumeRef : conversationOn(from, nodeName)
+  const hasConversation = conversation !== null && facts.rejected !== true
   return { of: continued.of, resumed: hasConversation ? 'conversation' : 'files' }
 }
 

@@ -74,15 +74,16 @@ export function refuseSpent({ id, verdict, spec }: Task, limitUsd: number | null
   })
 }
 
-/** The conversation comes along where the same type of agent goes on with it. */
+/** The conversation comes along where the same type of agent goes on with it; one that stays on its node, with the same agent. */
 export function continuedFrom(
   saved: Task,
   { hash }: ContinueRequest,
   change: ContinueRequest['change'],
 ): ContinuedTask {
   const from = resumeOf(saved)
-  const isSameType = change.agent?.type === saved.spec.agent.type
-  return { of: saved.attempt, from: isSameType ? from : { ...from, resumeRef: null }, change, hash }
+  const { type, name } = saved.spec.agent
+  const isSame = change.agent?.type === type && (from.onlyOn === undefined || change.agent.name === name)
+  return { of: saved.attempt, from: isSame ? from : { ...from, resumeRef: null }, change, hash }
 }
 
 type ContinuedTask = Continued<Partial<TaskSpec>>

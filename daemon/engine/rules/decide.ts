@@ -4,6 +4,7 @@
  */
 import { pollBackoffMs, retryDelayMs } from '../../../src/core/backoff.ts'
 import { TdfError } from '../../../src/core/errors.ts'
+import { conversationOn } from '../../../src/core/facts.ts'
 import {
   type Facts,
   isTerminal,
@@ -218,7 +219,8 @@ export function releaseMachine(task: Task, input: DecisionInput, writes: Write[]
 
 /** A conversation that stays behind is over. */
 function movedTo({ facts: { session } }: Task, resume: ResumeFacts): Facts {
-  return { resume, ...(session ? { session: { ...session, resumeRef: resume.resumeRef } } : {}) }
+  const resumeRef = conversationOn(resume, null)
+  return { resume, ...(session ? { session: { ...session, resumeRef } } : {}) }
 }
 
 export function backToQueue(task: Task, input: DecisionInput): Transition {

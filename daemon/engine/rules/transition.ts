@@ -133,14 +133,24 @@ export function resumeOf(task: Task): ResumeFacts {
 /** Of whose conversations we know where they lie, so that they come along (src/agent/sessions/adapters/conversations.ts). */
 const CARRIED: readonly AgentType[] = ['claude', 'codex']
 
+/** Of any other agent a conversation stays on the node where the agent has kept it. */
+function conversationFrom({ spec, nodeName, facts }: Task): Pick<ResumeFacts, 'resumeRef' | 'onlyOn'> {
+  const { session, resume } = facts
+  if (session?.resumeRef && !CARRIED.includes(spec.agent.type)) {
+    return { resumeRef: session.resumeRef, ...(nodeName === null ? {} : { onlyOn: nodeName }) }
+  }
+  const resumeRef = session?.resumeRef ?? resume?.resumeRef ?? null
+  return { resumeRef, ...(resume?.onlyOn === undefined ? {} : { onlyOn: resume.onlyOn }) }
+}
+
 /** For the same attempt on another machine. */
 export function resumeFrom(task: Task, salvage: NonNullable<Task['facts']['salvage']>): ResumeFacts {
   const { commit, baseCommit, salvaged } = salvage
-  const { resume, session } = task.facts
+  const { resume } = task.facts
   return {
     ref: resultRefOf(task.id, task.attempt),
     ...{ commit, baseCommit, salvaged },
-    resumeRef: CARRIED.includes(task.spec.agent.type) ? (session?.resumeRef ?? resume?.resumeRef ?? null) : null,
+    ...conversationFrom(task),
     ...(resume?.usages ? { usages: resume.usages } : {}),
   }
 }

@@ -22,6 +22,12 @@ describe('the adapter of acp', () => {
     expect(end).toMatchObject({ outcome: 'success', resumeRef: 'c1' })
   })
 
+  it('leaves a conversation with which its agent cannot go on, without a turn', async () => {
+    const end = await stage.run(['@write never.txt', JSON.stringify(END)], { resumeRef: 'c1', env: { FORGETS: '1' } })
+    expect(end).toMatchObject({ outcome: 'error', failure: 'conversation' })
+    expect(() => stage.read('never.txt')).toThrow('ENOENT')
+  })
+
   it('counts a refusal by its own rules where a person may be asked', async () => {
     const [line = ''] = Object.values(ACP_REFUSALS)
     expect(await stage.run([line, ...acp.done('Done')], { permissions: 'ask' })).toMatchObject({

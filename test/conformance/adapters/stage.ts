@@ -22,6 +22,7 @@ export interface PlayOptions {
   permissions?: 'allow' | 'deny' | 'ask'
   timeoutMs?: number
   resumeRef?: string
+  env?: Record<string, string>
 }
 
 export interface Session {
@@ -36,7 +37,7 @@ export async function openStage(type: string): Promise<Stage> {
   const agent: AgentProcess = await startAgentProcess()
   const workspace = await readyWorkspace(agent, `file://${repository()}`)
   const tree = join(agent.state, 'workspaces', workspace, 'work')
-  const begin: Stage['begin'] = async (script, { permissions = 'allow', timeoutMs, resumeRef } = {}) => {
+  const begin: Stage['begin'] = async (script, { permissions = 'allow', timeoutMs, resumeRef, env = {} } = {}) => {
     const file = typeof script === 'string' ? script : join(tempFolder(), 'script.txt')
     if (typeof script !== 'string') writeFileSync(file, `${script.join('\n')}\n`)
     const command = [process.execPath, PEER, type, file]
@@ -47,7 +48,7 @@ export async function openStage(type: string): Promise<Stage> {
       ...(timeoutMs ? { timeoutMs } : {}),
       ...(resumeRef ? { resumeRef } : {}),
     }
-    body.agent = { type, command, env: {} }
+    body.agent = { type, command, env }
     const started = await agent.post(`/workspaces/${workspace}/agent-sessions`, body)
     if (started.status !== 201) throw new Error(`session refused: ${started.bytes}`)
     const path = `/workspaces/${workspace}/agent-sessions/${body.sessionId}`

@@ -51,7 +51,8 @@ const HEAR = {
   acp(message) {
     const reply = result => putLine(JSON.stringify({ jsonrpc: '2.0', id: message.id, result }))
     const agentInfo = { name: 'scripted', version: '1.2.3' }
-    if (message.method === 'initialize') reply({ protocolVersion: 1, agentCapabilities: {}, agentInfo })
+    if (message.method === 'initialize')
+      reply({ protocolVersion: 1, agentCapabilities: { loadSession: !process.env.FORGETS }, agentInfo })
     else if (message.method === 'session/new') reply({ sessionId: 'c1' })
     else if (message.method === 'session/load') {
       // The conversation so far: a tool that was refused, and a login that was.

@@ -14,6 +14,8 @@ export interface Kind {
   knowsCost: boolean
   /** Where it keeps its conversations, in its home, and we know of them; else they stay on their machine. */
   conversations: string | null
+  /** It goes on with a conversation that it kept itself, in another folder of the same machine. */
+  resumes: boolean
   /** It ends by itself when its model fails with 5xx; else it goes on trying for ever. */
   givesUp: boolean
 }
@@ -52,18 +54,21 @@ export function kindsOf(bin: string, modelUrl: string): Record<string, Kind> {
       },
       ...{ joinsTurns: true, limits: 'until', knowsCost: true, givesUp: true },
       conversations: '.claude/projects',
+      resumes: true,
     },
     codex: {
       table: `type = "codex"\ncommand = [${program('codex')}]\nargs = ${JSON.stringify(codexArgs)}\nenv = ["SCRIPTED_KEY"]`,
       env: { SCRIPTED_KEY: KEY },
       ...{ joinsTurns: true, limits: 'until', knowsCost: false, givesUp: true },
       conversations: '.codex/sessions',
+      resumes: true,
     },
     opencode: {
       table: `type = "acp"\ncommand = [${program('opencode')}, "acp"]\nenv = ["OPENCODE_CONFIG_CONTENT", "OPENCODE_DISABLE_MODELS_FETCH"]`,
       env: { OPENCODE_CONFIG_CONTENT: JSON.stringify(opencode), OPENCODE_DISABLE_MODELS_FETCH: '1' },
       ...{ joinsTurns: false, limits: 'silent', knowsCost: true, givesUp: false },
       conversations: null,
+      resumes: false,
     },
     ...bridges(program, modelUrl),
   }
@@ -71,7 +76,14 @@ export function kindsOf(bin: string, modelUrl: string): Record<string, Kind> {
 
 /** Agents that are reached by ACP alone, each as it is installed: with its own default permissions. */
 function bridges(program: (name: string) => string, modelUrl: string): Record<string, Kind> {
-  const like = { joinsTurns: false, limits: 'silent', knowsCost: false, givesUp: false, conversations: null } as const
+  const like = {
+    joinsTurns: false,
+    limits: 'silent',
+    knowsCost: false,
+    givesUp: false,
+    conversations: null,
+    resumes: false,
+  } as const
   return {
     gemini: {
       table: `type = "acp"\ncommand = [${program('gemini')}, "--acp", "--model", "gemini-2.5-flash"]\nenv = ["GEMINI_API_KEY", "GOOGLE_GEMINI_BASE_URL"]`,
@@ -91,7 +103,7 @@ function bridges(program: (name: string) => string, modelUrl: string): Record<st
         COPILOT_PROVIDER_BASE_URL: `${modelUrl}/v1`,
         COPILOT_PROVIDER_API_KEY: KEY,
       },
-      ...{ ...like, givesUp: true },
+      ...{ ...like, givesUp: true, resumes: true },
     },
     'claude-agent-acp': {
       table: `type = "acp"\ncommand = [${program('claude-agent-acp')}]\nenv = ["ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "CLAUDE_CODE_MAX_RETRIES", "IS_SANDBOX"]`,

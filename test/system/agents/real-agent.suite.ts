@@ -138,9 +138,29 @@ export function realAgent(name: string, { asks = false } = {}): void {
         const task = await scene.home.task(id)
         expect(task.error).toBe(null)
         expect(task).toMatchObject({ attempt: 2, verdict: 'unverified', result: { summary: 'Done: the steps' } })
-        // Others begin a new one, on the same files.
-        expect(task.session?.resumeRef === before.session?.resumeRef).toBe(conversations !== null)
+        // One that was never carried is on this node still, for an agent that finds it in another folder.
+        expect(task.session?.resumeRef === before.session?.resumeRef).toBe(conversations !== null || scene.kind.resumes)
         expect(scene.filesOf(task)).toEqual(expect.arrayContaining(['step-0.txt', 'step-11.txt']))
+      },
+      LONG_MS,
+    )
+
+    it(
+      'is continued with other words, by its conversation or by what was asked at first',
+      async () => {
+        const before = await scene.finished('commit')
+        const { code, err } = await scene.run('continue', before.id, '[[edit]] as well', '-q')
+        expect([code, err]).toEqual([0, ''])
+        await until('it is done', async () => (await scene.home.task(before.id)).cleanup === 'done', LONG_MS)
+        const task = await scene.home.task(before.id)
+        const resumes = scene.kind.conversations !== null || scene.kind.resumes
+        expect(task).toMatchObject({ attempt: 2, verdict: 'unverified', result: { ahead: 2, salvaged: true } })
+        expect(task.continued).toEqual({ of: 1, resumed: resumes ? 'conversation' : 'files' })
+        expect(task.session?.resumeRef === before.session?.resumeRef).toBe(resumes)
+        expect(scene.filesOf(task)).toEqual(expect.arrayContaining(['out.txt', 'left.txt']))
+        const turns = scene.model.asked.at(-1)?.turns ?? []
+        const told = (words: string) => turns.filter(turn => turn.kind === 'user' && turn.text.includes(words))
+        expect([told('[[commit]]').length > 0, told('[[edit]]').length]).toEqual([true, 1])
       },
       LONG_MS,
     )

@@ -51,11 +51,11 @@ function openProtocol({ workTree, prompt, resumeRef, model }: Opening): Protocol
     return [turn(prompt)]
   }
 
-  const open = (capabilities: Json): Json => {
+  const open = (capabilities: Json): Json[] => {
     const params = { cwd: workTree, mcpServers: [] }
-    if (session === null) return request('open', 'session/new', params)
-    const canResume = isObject(objectAt(capabilities, 'sessionCapabilities').resume)
-    return request('open', canResume ? 'session/resume' : 'session/load', { sessionId: session, ...params })
+    if (session === null) return [request('open', 'session/new', params)]
+    const method = resumingMethod(capabilities)
+    return method === null ? [] : [request('open', method, { sessionId: session, ...params })]
   }
 
   /** Chooses the model, where one was asked for and can be chosen, before the first turn. */
@@ -71,7 +71,7 @@ function openProtocol({ workTree, prompt, resumeRef, model }: Opening): Protocol
     begin: () => [HELLO],
     receive: message => {
       const result = 'result' in message ? objectAt(message, 'result') : null
-      if (message.id === 'hello' && result) return [open(objectAt(result, 'agentCapabilities'))]
+      if (message.id === 'hello' && result) return open(objectAt(result, 'agentCapabilities'))
       if (message.id === 'open' && result) return opened(result)
       if (message.id === 'model' && result) return begin()
       if (textAt(message, 'method') === null || message.id === undefined) return []
@@ -81,6 +81,10 @@ function openProtocol({ workTree, prompt, resumeRef, model }: Opening): Protocol
       }
       return [{ jsonrpc: '2.0', id: message.id, error: { code: -32601, message: 'not supported' } }]
     },
+    cannotGoOn: message =>
+      message.id === 'hello' &&
+      'result' in message &&
+      resumingMethod(objectAt(message, 'result', 'agentCapabilities')) === null,
     // `session/load` repeats the whole conversation before it is answered.
     isHistory: ({ method }) => method === 'session/update' && !isOpen,
     prompt: (given, isIdle) => (isOpen && isIdle ? [turn(given)] : null),
@@ -97,6 +101,12 @@ function openProtocol({ workTree, prompt, resumeRef, model }: Opening): Protocol
         : answers
     },
   }
+}
+
+/** Called only where the agent says that it has it; null when it has neither. */
+function resumingMethod(capabilities: Json): string | null {
+  if (isObject(objectAt(capabilities, 'sessionCapabilities').resume)) return 'session/resume'
+  return capabilities.loadSession === true ? 'session/load' : null
 }
 
 function optionFor(decision: 'allow' | 'deny', options: readonly unknown[]): string | null {

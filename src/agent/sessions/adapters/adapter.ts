@@ -47,6 +47,8 @@ export interface Protocol {
    * the events of the message are acted on.
    */
   receive(message: Json): Json[]
+  /** Whether the agent says by a message that it goes on with no conversation of before. */
+  cannotGoOn?(message: Json): boolean
   /** Whether a message repeats what was said before this session: it is no part of the run. */
   isHistory?(message: Json): boolean
   /** Null while it cannot take one; it is offered again. `isIdle`: no turn is under way. */

@@ -129,9 +129,18 @@ function receive(parts: Parts, text: string): void {
     const replies = protocol?.receive(message) ?? []
     const events = protocol?.isHistory?.(message) ? [] : readJsonLine(message, adapter.reader)
     for (const event of events) observe(parts, event)
+    if (parts.request.resumeRef !== null && protocol?.cannotGoOn?.(message)) observe(parts, NO_WAY_ON)
     write(parts, replies)
   }
   store(parts, false)
+}
+
+/** Nothing is open after it, so that the session ends. */
+const NO_WAY_ON: AgentEvent = {
+  kind: 'terminal',
+  outcome: 'error',
+  failure: 'other',
+  summary: 'the agent cannot go on with a conversation that it had before',
 }
 
 function observe(parts: Parts, event: AgentEvent): void {

@@ -63,7 +63,9 @@ const SCENARIOS: Record<string, (scene: Scene) => Reply> = {
 export function replyTo(turns: readonly Turn[]): Reply {
   for (let at = turns.length - 1; at >= 0; at--) {
     const turn = turns[at]
-    const name = turn?.kind === 'user' ? [...turn.text.matchAll(/\[\[(\w+)\]\]/g)].at(-1)?.[1] : undefined
+    // What was asked at first is told to one who goes on, and is not what is asked now.
+    const asked = turn?.kind === 'user' ? (turn.text.split('What was asked at first:')[0] ?? '') : ''
+    const name = [...asked.matchAll(/\[\[(\w+)\]\]/g)].at(-1)?.[1]
     const scenario = name === undefined ? undefined : SCENARIOS[name]
     if (!scenario) continue
     const done = turns.slice(at).filter(({ kind }) => kind === 'result').length

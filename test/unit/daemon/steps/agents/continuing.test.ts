@@ -1,5 +1,6 @@
 /** `tdf continue` over the whole engine: what the agent is told, and what becomes of a conversation that it will not have. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { taskJson } from '../../../../../daemon/api/tasks/json.ts'
 import type { ContinueRequest } from '../../../../../daemon/engine/rules/continuing.ts'
 import type { TaskSpec } from '../../../../../src/core/task.ts'
 import type { Script } from '../../../../fakes/agent.ts'
@@ -9,7 +10,7 @@ import { type Life, live, type Outside, outside } from '../../../../support/daem
 let out: Outside
 let life: Life
 beforeEach(async () => {
-  out = outside()
+  out = outside({ nodes: ['n1', 'n2'] })
   life = await live(out)
 })
 afterEach(() => {
@@ -85,6 +86,29 @@ describe('a continued attempt', () => {
     await life.world.run(() => life.task(id).step === 'running')
     expect(bodiesOf(id)).toMatchObject([{ resumeRef: null, prompt: /^add b\n\nThis goes on.*at first:\n\nadd a$/s }])
     expect(life.task(id).spec.agent.name).toBe('codex')
+  })
+
+  it('by an agent that keeps its conversations itself has it on the same node alone', async () => {
+    const id = await ended(WELL, { prompt: 'add a', agent: agent({ ...WELL, resumed: WELL }, 'acp'), node: 'n1' })
+    await life.engine.goOn(id, asked())
+    await life.world.run(() => life.task(id).step === 'running')
+    expect(bodiesOf(id)).toMatchObject([{ resumeRef: 'c1', prompt: 'add b' }])
+    await over(id)
+    await life.engine.goOn(id, asked({ agent: { ...agent(WELL, 'acp'), name: 'other' } }, 'k2'))
+    await life.world.run(() => life.task(id).attempt === 3 && life.task(id).step === 'running')
+    expect(bodiesOf(id)).toMatchObject([{ resumeRef: null, prompt: /^add b\n\nThis goes on/ }])
+  })
+
+  it('by an agent whose conversation stays on another node goes on from the files', async () => {
+    const id = await ended(WELL, { prompt: 'add a', agent: agent(WELL, 'acp'), node: 'n1' })
+    await life.engine.goOn(id, asked({ node: 'n2' }))
+    await life.world.run(() => life.task(id).step === 'running')
+    const [workspace] = [...(out.agents.get('n2')?.workspaces.values() ?? [])]
+    const bodies = [...(workspace?.sessions.values() ?? [])].map(({ body }) => body)
+    expect(bodies).toMatchObject([{ resumeRef: null, prompt: /^add b\n\nThis goes on/ }])
+    await over(id)
+    const json = taskJson(life.engine.store.sql, life.task(id))
+    expect(json.continued).toEqual({ of: 1, resumed: 'files' })
   })
 
   it('of what was a command has nothing to be told of before', async () => {

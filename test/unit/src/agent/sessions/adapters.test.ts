@@ -74,8 +74,8 @@ describe('acp', () => {
     const resumed = { sessionId: 'c0', cwd: '/work', mcpServers: [] }
     for (const [capabilities, method] of [
       [{ sessionCapabilities: { resume: {} } }, 'session/resume'],
-      [{ sessionCapabilities: { resume: true } }, 'session/load'],
-      [{}, 'session/load'],
+      [{ sessionCapabilities: { resume: true }, loadSession: true }, 'session/load'],
+      [{ loadSession: true }, 'session/load'],
     ] as const) {
       const protocol = open('acp', { resumeRef: 'c0' })
       const opened = protocol.receive({ id: 'hello', result: { agentCapabilities: capabilities } })
@@ -85,6 +85,15 @@ describe('acp', () => {
       expect(protocol.receive({ id: 'open', result: {} })).toEqual([turn('c0', PROMPT)])
       expect(protocol.isHistory?.({ method: 'session/update' })).toBe(false)
     }
+  })
+
+  it('opens none where the agent cannot go on with one, and says so', () => {
+    const protocol = open('acp', { resumeRef: 'c0' })
+    const hello = (capabilities: Json) => ({ id: 'hello', result: { agentCapabilities: capabilities } })
+    expect(protocol.receive(hello({ loadSession: false }))).toEqual([])
+    expect(protocol.cannotGoOn?.(hello({ loadSession: false }))).toBe(true)
+    expect(protocol.cannotGoOn?.(hello({ loadSession: true }))).toBe(false)
+    expect(protocol.cannotGoOn?.({ id: 'open', result: {} })).toBe(false)
   })
 
   it('chooses the model before the first turn, where one can be chosen', () => {

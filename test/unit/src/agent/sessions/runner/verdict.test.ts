@@ -38,7 +38,8 @@ describe('a conversation', () => {
       ...{ jsonrpc: '2.0', method: 'session/update' },
       params: { sessionId: 'c0', update: { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text } } },
     })
-    await say({ jsonrpc: '2.0', id: 'hello', result: {} }, chunk('long ago'))
+    const hello = { agentCapabilities: { loadSession: true } }
+    await say({ jsonrpc: '2.0', id: 'hello', result: hello }, chunk('long ago'))
     await say({ jsonrpc: '2.0', id: 'open', result: {} }, chunk('today'))
     await say({ jsonrpc: '2.0', id: `prompt:${uuidOf(REQUEST, '')}`, result: { stopReason: 'end_turn' } })
     conversation.finish(GOOD)
