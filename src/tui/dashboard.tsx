@@ -1,7 +1,7 @@
 /** The one file that subscribes: draws the frame of the model, and hands on what is pressed. */
-import { Box, type Key, Text, useInput } from 'ink'
+import { Box, Text, useInput } from 'ink'
 import { memo, useState, useSyncExternalStore } from 'react'
-import { mouseKey } from './input/pointer.ts'
+import { createKeyReader } from './input/keys.ts'
 import type { Model } from './state/model.ts'
 import type { Store } from './store.ts'
 import type { Palette } from './terminal/palette.ts'
@@ -20,6 +20,7 @@ interface DashboardProps {
 /** Of the frame, only what is not on the terminal already: what Ink draws costs with every cell of it. */
 export function Dashboard({ store, changed, palette, onKey }: DashboardProps) {
   const [linesOf] = useState(() => frames(store))
+  const [keysOf] = useState(createKeyReader)
   const lines = useSyncExternalStore(store.subscribe, linesOf)
   useInput((input, key) => {
     for (const name of keysOf(input, key)) onKey(name)
@@ -67,37 +68,4 @@ function Piece({ span, palette }: { span: Span; palette: Palette }) {
       {text}
     </Text>
   )
-}
-
-const NAMED: readonly [keyof Key, string][] = [
-  ['upArrow', 'up'],
-  ['downArrow', 'down'],
-  ['pageUp', 'pageup'],
-  ['pageDown', 'pagedown'],
-  ['home', 'home'],
-  ['end', 'end'],
-  ['return', 'enter'],
-  ['escape', 'esc'],
-  ['tab', 'tab'],
-  ['backspace', 'backspace'],
-  ['delete', 'backspace'],
-]
-
-/**
- * Names of keys as `keys.ts` has them; what was pasted, or typed faster than it was read, is one key a letter. An end of line
- * in the middle of it is `newline`, so that a form takes a text of several lines.
- */
-export function keysOf(input: string, key: Key): string[] {
-  const mouse = mouseKey(input)
-  if (mouse !== null) return mouse === '' ? [] : [mouse]
-  const named = NAMED.find(([flag]) => key[flag])
-  if (named) return [named[1]]
-  if (key.ctrl) return [`ctrl-${input}`]
-  const letters = [...input.replaceAll('\r\n', '\n')]
-  return letters.flatMap((letter, index) => {
-    if (letter === ' ') return ['space']
-    if (letter === '\t' && !/[\r\n]/.test(input)) return ['tab']
-    if (letter === '\r' || letter === '\n') return [index === letters.length - 1 ? 'enter' : 'newline']
-    return letter < ' ' || letter === '\x7f' ? [] : [letter]
-  })
 }

@@ -28,8 +28,7 @@ export function press(model: Model, key: string): readonly Command[] {
     const most = Math.max(helpLines(model).length - 1, 0)
     return [{ act: { kind: 'help', top: by === undefined ? null : Math.min(model.helpTop + by, most) } }]
   }
-  const meant = key === 'newline' ? 'enter' : key
-  const binding = allBindings(model).find(({ keys }) => keys.includes(meant))
+  const binding = allBindings(model).find(({ keys }) => keys.includes(key))
   if (binding?.changes && model.isReadOnly) {
     return act({
       kind: 'notice',

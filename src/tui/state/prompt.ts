@@ -42,6 +42,9 @@ export type Prompt =
   | { kind: 'line'; label: string; text: string; for: 'send' | 'continue'; id: string }
   | { kind: 'form'; task: NewTask; at: Field }
 
+/** The key that a pasted text is begins so; the text follows. */
+export const PASTE = 'paste:'
+
 /** A pasted novel is not a prompt for this line. */
 const TEXT_MAX = 4_000
 
@@ -50,7 +53,10 @@ export function typed(text: string, key: string, isLong = false): string {
   if (key === 'backspace') return [...text].slice(0, -1).join('')
   if (key === 'ctrl-u') return ''
   if (key === 'ctrl-w') return text.replace(/\S*\s*$/, '')
-  if (key === 'newline') return `${text}${isLong ? '\n' : ' '}`.slice(0, TEXT_MAX)
+  if (key.startsWith(PASTE)) {
+    const pasted = key.slice(PASTE.length)
+    return (text + (isLong ? pasted : pasted.trim().replaceAll('\n', ' '))).slice(0, TEXT_MAX)
+  }
   if (key === 'space') return `${text} `.slice(0, TEXT_MAX)
   return [...key].length === 1 ? (text + key).slice(0, TEXT_MAX) : text
 }

@@ -6,9 +6,12 @@ import process from 'node:process'
 import stringWidth from 'string-width'
 import type { Line } from '../view/line.ts'
 
-/** Mode 1049 keeps the shell's screen and its scrollback; 2026 is a synchronized update that may be half done. */
-const ENTER = '\x1b[?1049h\x1b[?25l'
-const LEAVE = '\x1b[?2026l\x1b[0m\x1b[?25h\x1b[?1049l'
+/**
+ * Mode 1049 keeps the shell's screen and its scrollback; 2026 is a synchronized update that may be half done; 2004 tells
+ * what is pasted from what is typed.
+ */
+const ENTER = '\x1b[?1049h\x1b[?25l\x1b[?2004h'
+const LEAVE = '\x1b[?2004l\x1b[?2026l\x1b[0m\x1b[?25h\x1b[?1049l'
 /** Modes 1000 and 1006: presses and the wheel, with their places as numbers. */
 const MOUSE_ON = '\x1b[?1000h\x1b[?1006h'
 const MOUSE_OFF = '\x1b[?1006l\x1b[?1000l'

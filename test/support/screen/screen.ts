@@ -27,8 +27,8 @@ export interface Screen {
   hasCursor: boolean
 }
 
-/** Modes that change nothing of what is seen: synchronized updates, the alternate screen twice, reports of the mouse. */
-const MODES = ['?2026', '?1049', '?1000', '?1006']
+/** Modes that change nothing of what is seen: synchronized updates, the alternate screen twice, reports of the mouse, signs of a paste. */
+const MODES = ['?2026', '?1049', '?1000', '?1006', '?2004']
 
 const PLAIN: Look = { colour: null, isBold: false, isDim: false, isInverse: false }
 const TOKEN = /\x1b\[([0-9;?]*)([A-Za-z])|\x1b\](?:[^\x07\x1b]*)(?:\x07|\x1b\\)|[\s\S]/gu

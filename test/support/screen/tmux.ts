@@ -12,6 +12,8 @@ export interface Tmux {
   keys(...names: string[]): void
   /** A line for the shell. */
   type(text: string): void
+  /** As a terminal does it: told apart from typing where the program asked for that. */
+  paste(text: string): void
   lines(): string[]
   /** With what has left the window: narrowing it breaks lines in two, and the first ones scroll out. */
   history(): string
@@ -44,6 +46,10 @@ export function openTmux(env: Record<string, string>, columns: number, rows: num
   return {
     keys: (...names) => void tmux('send-keys', ...names),
     type: text => void tmux('send-keys', '-l', `${text}\r`),
+    paste(text) {
+      tmux('set-buffer', '-b', 'text', text)
+      tmux('paste-buffer', '-p', '-b', 'text')
+    },
     lines,
     history: () => tmux('capture-pane', '-p', '-S', '-'),
     record() {

@@ -1,7 +1,7 @@
 /** What is around the picture: the mouse, the title of the terminal, calls for attention, colours for two backgrounds. */
 import type { Key } from 'ink'
 import { describe, expect, it } from 'vitest'
-import { keysOf } from '../../../../src/tui/dashboard.tsx'
+import { createKeyReader } from '../../../../src/tui/input/keys.ts'
 import { mouseKey } from '../../../../src/tui/input/pointer.ts'
 import { press } from '../../../../src/tui/input/press.ts'
 import type { Action } from '../../../../src/tui/state/actions.ts'
@@ -29,7 +29,7 @@ const idAt = (place: number) => list.list.order[place]
 
 describe('the mouse', () => {
   it('is read from its reports, and they are no letters', () => {
-    const read = (input: string) => keysOf(input, { ctrl: false } as Key)
+    const read = (input: string) => createKeyReader()(input, { ctrl: false } as Key)
     expect([read('[<64;10;5M'), read('[<65;10;5M'), read('[<0;10;5M'), read('[<0;10;5m'), read('[<2;1;1M')]).toEqual([
       ['wheel-up'],
       ['wheel-down'],
@@ -84,12 +84,47 @@ describe('the mouse', () => {
   })
 })
 
+const key = (flags: Partial<Key> = {}) => ({ ctrl: false, ...flags }) as Key
+
+describe('keys that are typed faster than they are read', () => {
+  it('are what they would be one by one', () => {
+    const read = createKeyReader()
+    expect(read('/\x15fix it\rn', key())).toEqual(['/', 'ctrl-u', 'f', 'i', 'x', 'space', 'i', 't', 'enter', 'n'])
+    expect(read('a\tb\x7f\0', key())).toEqual(['a', 'tab', 'b', 'backspace'])
+    expect(read('x', key({ meta: true }))).toEqual(['esc', 'x'])
+  })
+
+  it('are none where a terminal sends a key that has no name, or tells of itself', () => {
+    const read = createKeyReader()
+    expect(['[?62;22c', '[25~', '[1;5P', '[>0;276;0c'].flatMap(input => read(input, key()))).toEqual([])
+    expect(read('[', key())).toEqual(['['])
+  })
+})
+
 describe('a text that is pasted', () => {
-  it('keeps its lines in a form, and ends where one presses enter', () => {
-    const key = { ctrl: false } as Key
-    expect(keysOf('a\r\n\tb\r', key)).toEqual(['a', 'newline', 'b', 'enter'])
-    expect(keysOf('a\tb', key)).toEqual(['a', 'tab', 'b'])
-    expect(pressed(list, 'enter', 'esc', 'newline').open).toBe(idAt(0))
+  const paste = (...pieces: [string, Partial<Key>?][]) => {
+    const read = createKeyReader()
+    const all: [string, Partial<Key>?][] = [['[200~'], ...pieces, ['[201~'], ['q']]
+    return all.flatMap(([input, flags]) => read(input, key(flags)))
+  }
+
+  it('is one key, with its lines, and without what is no text', () => {
+    expect(paste(['a'], ['c', { ctrl: true }], ['b'])).toEqual(['ctrl-c', 'b', 'q'])
+    expect(paste(['a\r\n\tb'], ['\r', { return: true }], ['q\x07\r'])).toEqual(['paste:a\n  b\nq\n', 'q'])
+    expect(paste()).toEqual(['q'])
+    expect(paste(['x'.repeat(20_000)])[0]).toHaveLength(16_384 + 'paste:'.length)
+  })
+
+  it('keeps its lines in a form, is one line elsewhere, and hands nothing over', () => {
+    const form = pressed(list, 'n', 'paste:one\ntwo\n')
+    expect(form.prompt).toMatchObject({ kind: 'form', task: { prompt: 'one\ntwo\n' } })
+    expect(pressed(form, 'tab', 'paste:bot\n').prompt).toMatchObject({ task: { agent: 'bot' } })
+    expect(pressed(list, '/', 'paste:task 1\n2').prompt).toMatchObject({ text: 'task 1 2' })
+  })
+
+  it('presses nothing where no text is asked for', () => {
+    expect(pressed(list, 'paste:x\ny')).toEqual(list)
+    expect(press(pressed(list, 'x'), 'paste:y')).toEqual([{ act: { kind: 'prompt', prompt: null } }])
   })
 })
 

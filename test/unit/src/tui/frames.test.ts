@@ -263,7 +263,7 @@ describe.each(SIZES)('at %i×%i', (columns, rows) => {
   })
 
   it('shows the form of a new task', async () => {
-    shown.keys('n', ...'fix the login', 'newline', ...'and test it', 'tab', 'tab', ...'npm test')
+    shown.keys('n', ...'fix the login', 'paste:\n', ...'and test it', 'tab', 'tab', ...'npm test')
     await frame('new')
   })
 

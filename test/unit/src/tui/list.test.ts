@@ -270,7 +270,7 @@ describe('the form of a new task', () => {
       model,
       'n',
       ...'do',
-      'newline',
+      'paste:\n',
       ...'it',
       'tab',
       ...'codex',
