@@ -7,13 +7,15 @@ import type { Sql } from './sqlite/sql.ts'
 import { createJournal, type Journal } from './tables/journal.ts'
 
 export interface Store extends Group {
+  /** Where writes become durable: a file of this daemon, or a database that several daemons share. */
+  kind: 'file' | 'ledger'
   /** For reading at any time; writes go through `commit`. */
   sql: Sql
   /** Inside a write: puts an event on the record. */
   append: Journal['append']
   /** Who hears of each event once it is durable; the engine is the one. */
   listen: Journal['listen']
-  close(): void
+  close(): Promise<void> | void
 }
 
 /** `onFull` is asked when the disk is full: true when it made room, and the same writes are tried once more. */
@@ -23,6 +25,7 @@ export function openStore(stateDir: string, world: World, onFull: () => boolean 
   const checkpoint = createCheckpointer(sql, world)
   return {
     ...createGroup({ sql, world, participant: journal, onFull, committed: checkpoint.committed }),
+    kind: 'file',
     append: journal.append,
     listen: journal.listen,
     sql,

@@ -31,7 +31,7 @@ export interface Ledger {
    * daemon serves, and then stored nothing. While the database is away it asks again by itself and does not reject.
    */
   write(changes: readonly Change[]): Promise<void>
-  /** Every row as it is stored, with the newest write of this daemon. Waits like `write`; rejects with FENCED. */
+  /** Every row as it is stored, with the newest write of this daemon; none that is gone. Waits like `write`; rejects with FENCED. */
   reload(): Promise<readonly Change[]>
   /** Since when (Unix ms) the database answers nothing, and what it last said; null while all is well. */
   outage(): { since: number; error: string } | null
@@ -57,8 +57,8 @@ export interface BlobStore {
 /** A database in memory that follows what is stored, so that a takeover reads only what is missing. */
 export interface Replica {
   /**
-   * Takes rows over, in any order; groups must be whole. Answers `stale` when the schema moved meanwhile: then a new replica is given
-   * every row. Throws STATE_NEWER when the rows are of a schema that this build does not know.
+   * Takes rows over, in any order, the schema's row with the first of them; what a takeover finds must be whole groups.
+   * Answers `stale`, and took nothing, when the schema moved meanwhile: then a new replica is given every row. Throws STATE_NEWER when the rows are of a schema that this build does not know.
    */
   apply(changes: readonly Change[]): 'applied' | 'stale'
   close(): void

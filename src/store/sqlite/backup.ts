@@ -4,9 +4,9 @@ import path from 'node:path'
 import { asTdfError, TdfError } from '../../core/errors.ts'
 import { makeFolder, moveDurable, syncPath } from '../../platform/files.ts'
 import { markRestored } from '../tables/meta.ts'
-import { storageError } from './group-commit.ts'
 import { MIGRATIONS } from './migrations.ts'
 import { openSql, type Sql } from './sql.ts'
+import { storageError } from './storage-error.ts'
 
 export interface Finding {
   file: string

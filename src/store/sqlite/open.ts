@@ -3,9 +3,9 @@ import { closeSync, existsSync, openSync, readSync } from 'node:fs'
 import path from 'node:path'
 import { asTdfError, TdfError } from '../../core/errors.ts'
 import { BACKUP_DIR, backUp, CHECKPOINT_PAGES, writeCopy } from './backup.ts'
-import { storageError } from './group-commit.ts'
 import { MIGRATIONS } from './migrations.ts'
 import { openSql, type Sql } from './sql.ts'
+import { storageError } from './storage-error.ts'
 
 /** What a connection to the state is set to. */
 export const PRAGMAS =

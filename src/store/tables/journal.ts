@@ -1,8 +1,8 @@
 /** The journal: what happened, numbered, written in the transaction that made it happen. */
 import type { NewEvent } from '../../core/event.ts'
 import { fields, objectOf, readable } from '../sqlite/fields.ts'
-import type { GroupParticipant } from '../sqlite/group-commit.ts'
 import type { Row, Sql, Value } from '../sqlite/sql.ts'
+import type { GroupParticipant } from '../sqlite/transactions.ts'
 
 export interface JournalEvent {
   seq: number

@@ -5,8 +5,9 @@ import path from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Failpoint, realWorld } from '../../../../src/platform/world.ts'
-import { createGroup, type GroupParts, storageError } from '../../../../src/store/sqlite/group-commit.ts'
+import { createGroup, type GroupParts } from '../../../../src/store/sqlite/group-commit.ts'
 import { openSql, type Sql } from '../../../../src/store/sqlite/sql.ts'
+import { storageError } from '../../../../src/store/sqlite/storage-error.ts'
 
 let folder: string
 let sql: Sql
