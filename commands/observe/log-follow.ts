@@ -1,5 +1,5 @@
 /** The output of a session as it comes, piece by piece into a sink. */
-import { TdfError } from '../../src/core/errors.ts'
+import { isAway } from '../../src/clients/control.ts'
 import { isOver } from '../../src/core/task.ts'
 import { realWorld, sleep } from '../../src/platform/world.ts'
 import type { TaskJson } from '../../src/protocol/control.ts'
@@ -50,7 +50,7 @@ async function follow(cli: Cli, id: string, signal: AbortSignal, copy: () => Pro
     } catch (thrown) {
       if (signal.aborted) return
       // The daemon may be starting anew; the log is not lost by that.
-      if (!(thrown instanceof TdfError) || thrown.code !== 'DAEMON_UNREACHABLE') throw thrown
+      if (!isAway(thrown)) throw thrown
     }
     await sleep(clock, LOOK_MS, signal).catch(() => {})
   }

@@ -6,7 +6,7 @@ import process from 'node:process'
 import { streamEvents } from '../../src/clients/events.ts'
 import { TdfError } from '../../src/core/errors.ts'
 import { isOver, isSettled } from '../../src/core/task.ts'
-import { realWorld } from '../../src/platform/world.ts'
+import { realWorld, sleep } from '../../src/platform/world.ts'
 import type { EventJson, TaskJson } from '../../src/protocol/control.ts'
 import { stageNow, stageOf } from '../../src/text/steps.ts'
 import { needsInput } from '../../src/text/tasks.ts'
@@ -139,11 +139,12 @@ export async function awaitTasks(cli: Cli, request: WaitRequest): Promise<TaskJs
   /** Every event until now: also those of the change that a task is seen to be over by. */
   const catchUp = async (id: string) => {
     if (!request.onEvent) return
-    for (const event of await cli.client().call<EventJson[]>({ path: `/tasks/${id}/events`, signal }))
+    const path = `/tasks/${id}/events`
+    for (const event of await throughTakeover(signal, () => cli.client().call<EventJson[]>({ path, signal })))
       await notify(event)
   }
   const look = async (id: string) => {
-    const task = await cli.client().call<TaskJson>({ path: `/tasks/${id}`, signal })
+    const task = await throughTakeover(signal, () => cli.client().call<TaskJson>({ path: `/tasks/${id}`, signal }))
     seen.set(id, task)
     request.onTask?.(task)
   }
@@ -182,6 +183,23 @@ export async function awaitTasks(cli: Cli, request: WaitRequest): Promise<TaskJs
   }
   if (isLate) throw tooLong(left(), seen)
   return null
+}
+
+const TAKEOVER_MS_MAX = 60_000
+const AGAIN_MS = 500
+
+/** Asks again while no daemon serves: another one takes over. */
+async function throughTakeover<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
+  const { clock } = realWorld()
+  const until = clock.mono() + TAKEOVER_MS_MAX
+  for (;;) {
+    try {
+      return await ask()
+    } catch (thrown) {
+      if (!(thrown instanceof TdfError && thrown.code === 'TAKEOVER') || clock.mono() > until) throw thrown
+      await sleep(clock, AGAIN_MS, signal)
+    }
+  }
 }
 
 function tooLong(left: readonly string[], seen: ReadonlyMap<string, TaskJson>): TdfError {

@@ -150,6 +150,11 @@ async function collect(response: http.IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
+/** The daemon is away for a while, as for a restart or a takeover; what was asked for may be asked again. */
+export function isAway(thrown: unknown): boolean {
+  return thrown instanceof TdfError && ['DAEMON_UNREACHABLE', 'DAEMON_STOPPING', 'TAKEOVER'].includes(thrown.code)
+}
+
 /** What this tdf asks for, each daemon of its own version has. */
 function refusal({ socket }: Whereabouts, body: Buffer): TdfError {
   const { error } = readError(body)

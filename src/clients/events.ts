@@ -7,7 +7,7 @@ import { createParser } from 'eventsource-parser'
 import { asTdfError, TdfError } from '../core/errors.ts'
 import { realWorld, sleep } from '../platform/world.ts'
 import type { EventJson } from '../protocol/control.ts'
-import type { Client } from './control.ts'
+import { type Client, isAway } from './control.ts'
 
 const AWAY_MS_MAX = 60_000
 const RETRY_MS_MIN = 200
@@ -54,7 +54,9 @@ export async function* streamEvents(client: Client, options: StreamOptions): Asy
       }
     } catch (thrown) {
       if (signal.aborted) return
-      if (!wasThere || !isAway(thrown)) throw thrown
+      // A broken connection has no row of its own; a daemon that refuses does.
+      const isBroken = isAway(thrown) || asTdfError(thrown).code === 'BUG'
+      if (!wasThere || !isBroken) throw thrown
     }
     if (signal.aborted) return
     if (awaySince === null) yield { kind: 'away' }
@@ -65,12 +67,6 @@ export async function* streamEvents(client: Client, options: StreamOptions): Asy
     await sleep(clock, delayMs, signal).catch(() => {})
     delayMs = Math.min(delayMs * 2, RETRY_MS_MAX)
   }
-}
-
-/** A broken connection has no row of its own; a daemon that refuses does. */
-function isAway(thrown: unknown): boolean {
-  const { code } = asTdfError(thrown)
-  return code === 'DAEMON_UNREACHABLE' || code === 'DAEMON_STOPPING' || code === 'BUG'
 }
 
 interface Message {

@@ -4,6 +4,7 @@
  */
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https'
 import { connect, type Socket } from 'node:net'
 import { TdfError } from '../core/errors.ts'
 import type { Clock } from './world.ts'
@@ -18,7 +19,26 @@ export interface ListenOptions {
   connectionsMax: number
   /** A connection on which nothing moves for so long is closed, in ms; 0 for never. */
   silenceMs?: number
+  /** TLS, for callers that have this key; left out: no TLS. */
+  sharedKey?: SharedKey
 }
+
+/** Proves both sides to each other, without certificates. */
+export interface SharedKey {
+  /** Names the key on the wire, in the clear. */
+  identity: string
+  key: Buffer
+}
+
+/**
+ * The one cipher, at both ends: it has no certificates (RFC 7905), so a server without the key has nothing to show, and its
+ * keys of a session are new ones, so that a key that leaks later opens nothing of before. TLS 1.3 chooses by other rules.
+ */
+export const SHARED_KEY_TLS = {
+  ciphers: 'ECDHE-PSK-CHACHA20-POLY1305',
+  minVersion: 'TLSv1.2',
+  maxVersion: 'TLSv1.2',
+} as const
 
 export interface Listener {
   /** As it is announced: HOST:PORT or unix:/path. */
@@ -42,11 +62,13 @@ const REQUESTS_MAX = 10_000
 export async function listen(
   handler: RequestListener,
   address: ListenAddress,
-  { clock, requestTimeoutMs, connectionsMax, silenceMs = 0 }: ListenOptions,
+  { clock, requestTimeoutMs, connectionsMax, silenceMs = 0, sharedKey }: ListenOptions,
 ): Promise<Listener> {
   const timeouts = { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: requestTimeoutMs }
   const idle = { keepAliveTimeout: IDLE_TIMEOUT_MS, connectionsCheckingInterval: IDLE_TIMEOUT_MS }
-  const server = createServer({ ...timeouts, ...idle }, handler)
+  const server = sharedKey
+    ? createTlsServer({ ...timeouts, ...idle, ...tlsOptions(sharedKey) }, handler)
+    : createServer({ ...timeouts, ...idle }, handler)
   server.timeout = silenceMs
   server.maxRequestsPerSocket = REQUESTS_MAX
   const connections = trackConnections(server, connectionsMax)
@@ -64,9 +86,14 @@ export async function listen(
   }
 }
 
+function tlsOptions({ identity, key }: SharedKey) {
+  const pskCallback = (_: unknown, given: string) => (given === identity ? key : null)
+  return { ...SHARED_KEY_TLS, handshakeTimeout: HEADERS_TIMEOUT_MS, pskCallback }
+}
+
 const bracketed = (host: string) => (host.includes(':') ? `[${host}]` : host)
 
-async function bind(server: Server, address: ListenAddress): Promise<number> {
+async function bind(server: Server | TlsServer, address: ListenAddress): Promise<number> {
   try {
     if (address.kind === 'unix') await clearSocket(address.path)
     await new Promise<void>((resolve, reject) => {
@@ -98,13 +125,18 @@ function clearSocket(path: string): Promise<void> {
  * A bound on open connections that keeps no honest caller out: when it is reached, the connection that has been idle
  * longest gives way. Node's own `maxConnections` would refuse the newcomer instead.
  */
-function trackConnections(server: Server, max: number): { finish(): void } {
+function trackConnections(server: Server | TlsServer, max: number): { finish(): void } {
+  // Of TLS, by the far end: not proved yet.
+  const opening = new Map<string, Socket>()
   // In the order of the last activity.
   const idle = new Set<Socket>()
   const busy = new Map<Socket, ServerResponse>()
   let isStopping = false
 
-  server.on('connection', socket => {
+  const isTls = server instanceof TlsServer
+  if (isTls) server.on('connection', trackOpening(opening, max))
+  server.on(isTls ? 'secureConnection' : 'connection', (socket: Socket) => {
+    opening.delete(farEnd(socket))
     idle.add(socket)
     socket.once('close', () => {
       idle.delete(socket)
@@ -132,8 +164,23 @@ function trackConnections(server: Server, max: number): { finish(): void } {
   return {
     finish() {
       isStopping = true
-      for (const socket of idle) socket.destroy()
+      for (const socket of [...opening.values(), ...idle]) socket.destroy()
       for (const [socket, { req }] of busy) if (req.headers.accept === 'text/event-stream') socket.destroy()
     },
+  }
+}
+
+const farEnd = ({ remoteAddress, remotePort }: Socket) => `${remoteAddress} ${remotePort}`
+
+/** A bound of their own for callers that have proved nothing: they close no connection of one that has. */
+function trackOpening(opening: Map<string, Socket>, max: number) {
+  return (socket: Socket) => {
+    const name = farEnd(socket)
+    opening.set(name, socket)
+    socket.once('close', () => {
+      if (opening.get(name) === socket) opening.delete(name)
+    })
+    const [oldest] = opening.size > max ? opening.values() : []
+    oldest?.destroy()
   }
 }

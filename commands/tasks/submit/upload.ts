@@ -6,8 +6,7 @@ import { createHash } from 'node:crypto'
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { Readable } from 'node:stream'
-import type { Client } from '../../../src/clients/control.ts'
-import { TdfError } from '../../../src/core/errors.ts'
+import { type Client, isAway } from '../../../src/clients/control.ts'
 import { realWorld, sleep } from '../../../src/platform/world.ts'
 import type { UploadEnd, UploadedBundle, UploadState } from '../../../src/protocol/uploads.ts'
 import { amountText } from '../../../src/text/progress/how-far.ts'
@@ -70,7 +69,7 @@ async function patiently<T>(activity: Activity, growing: Growing, act: (isAgain:
       return await act(isAgain)
     } catch (thrown) {
       growing.throwIfFailed()
-      if (!(thrown instanceof TdfError && thrown.code === 'DAEMON_UNREACHABLE')) throw thrown
+      if (!isAway(thrown)) throw thrown
       if (growing.sentBytes() > sent) [sent, movedAt] = [growing.sentBytes(), clock.mono()]
       if (clock.mono() - movedAt > PATIENCE_MS) throw thrown
       activity.show(`${growing.text()}: waiting for the daemon to come back`)

@@ -1,0 +1,158 @@
+/**
+ * What a daemon that stands by does with a request: it asks the one that serves, and passes on what that answers. Uploads,
+ * downloads and streams of events pass through as they come. While a takeover is under way a request waits for it a little,
+ * since nothing of it was sent yet; what was sent once is never sent again.
+ */
+import http, { type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
+import { pipeline } from 'node:stream/promises'
+import { connect, type TLSSocket } from 'node:tls'
+import { ERRORS, TdfError } from '../../src/core/errors.ts'
+import { SHARED_KEY_TLS, type SharedKey } from '../../src/platform/listen.ts'
+import { API_LEVEL, VERSION } from '../../src/platform/version.ts'
+import { type Clock, sleep } from '../../src/platform/world.ts'
+import type { ErrorJson } from '../../src/protocol/control.ts'
+
+export interface Serving {
+  host: string
+  port: number
+}
+
+export interface HandOnParts {
+  clock: Clock
+  sharedKey: SharedKey
+  /** The daemon that serves, as the database has it; null while none does, or while it is not known. */
+  serving(): Serving | null
+}
+
+/** A dial with its handshake, in ms. */
+const DIAL_MS = 2_000
+/** A takeover takes less; what takes longer is worth an answer. */
+const WAIT_MS = 5_000
+const LOOK_MS = 100
+/** While an answer is under way: whether the daemon that gives it still serves, in ms. */
+const WATCH_MS = 1_000
+/** The answer of a daemon that stands by to another one: it did nothing. */
+const STANDBY_HEADER = 'x-tdf-standby'
+const OF_A_CONNECTION = ['connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'expect', 'proxy-connection']
+
+/** Answers each request with what the serving daemon answers, or with TAKEOVER (503). */
+export function handOn(parts: HandOnParts): RequestListener {
+  return (request, response) => {
+    const gone = new AbortController()
+    response.once('close', () => gone.abort())
+    passOn(parts, request, response, gone.signal).catch(error => {
+      if (response.headersSent) response.destroy()
+      else refuse(response, `the daemon that serves went away in the middle of a request: ${error.message}`)
+    })
+  }
+}
+
+/** For the port to which other daemons hand on, while this one does not serve either. */
+export const standsBy: RequestListener = (request, response) => {
+  request.resume()
+  refuse(response, 'this daemon stands by', { [STANDBY_HEADER]: '1' })
+}
+
+async function passOn(
+  parts: HandOnParts,
+  request: IncomingMessage,
+  response: ServerResponse,
+  gone: AbortSignal,
+): Promise<void> {
+  const { clock } = parts
+  const until = clock.mono() + WAIT_MS
+  while (!gone.aborted) {
+    const to = parts.serving()
+    const line = to && (await dial(parts, to).catch(() => null))
+    if (line) {
+      const answer = await send(line, request, gone)
+      const isStandby = answer.headers[STANDBY_HEADER] !== undefined
+      if (!isStandby || hasBody(request)) return await give(parts, to, answer, response)
+      answer.destroy()
+    }
+    if (clock.mono() >= until) return refuse(response, 'no daemon serves now')
+    await sleep(clock, LOOK_MS, gone).catch(() => {})
+  }
+}
+
+const hasBody = ({ headers }: IncomingMessage) =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+
+/** Resolves once both sides have shown that they have the key. */
+function dial({ sharedKey, clock }: HandOnParts, { host, port }: Serving): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
+    const { identity, key } = sharedKey
+    const socket = connect({
+      ...SHARED_KEY_TLS,
+      host,
+      port,
+      pskCallback: () => ({ identity, psk: key }),
+      // Who has the key is who we mean: there is no certificate with a name in it.
+      checkServerIdentity: () => undefined,
+    })
+    const cancel = clock.timer(DIAL_MS, () => socket.destroy(new Error(`no connection within ${DIAL_MS} ms`)))
+    socket.once('error', reject)
+    socket.once('close', cancel)
+    socket.once('secureConnect', () => {
+      cancel()
+      socket.setKeepAlive(true, WATCH_MS)
+      resolve(socket)
+    })
+  })
+}
+
+function send(line: TLSSocket, request: IncomingMessage, gone: AbortSignal): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const { method = 'GET', url = '/', headers } = request
+    const onward = http.request({ method, path: url, headers: passed(headers), createConnection: () => line })
+    gone.addEventListener('abort', () => onward.destroy(), { once: true })
+    onward.once('response', resolve)
+    onward.on('error', reject)
+    // An answer may come before the end of what was asked, as that it is too large.
+    pipeline(request, onward).catch(() => {})
+  })
+}
+
+async function give(
+  { clock, serving }: HandOnParts,
+  to: Serving | null,
+  answer: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  response.writeHead(answer.statusCode ?? 502, passed(answer.headers))
+  // A stream of events is open before the first one comes.
+  response.flushHeaders()
+  let cancel = () => {}
+  const watch = () => {
+    cancel = clock.timer(WATCH_MS, () => {
+      const now = serving()
+      // Its machine may have lost its power: then nothing would ever end this.
+      if (now !== null && (now.host !== to?.host || now.port !== to.port))
+        answer.destroy(new Error('another one serves'))
+      else watch()
+    })
+  }
+  watch()
+  try {
+    await pipeline(answer, response)
+  } finally {
+    cancel()
+  }
+}
+
+function passed(headers: http.IncomingHttpHeaders): http.OutgoingHttpHeaders {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !OF_A_CONNECTION.includes(name)))
+}
+
+function refuse(response: ServerResponse, what: string, more: http.OutgoingHttpHeaders = {}): void {
+  const { code, message, hint } = new TdfError('TAKEOVER', `${what}; its takeover is under way`)
+  const body = JSON.stringify({ error: { code, message, hint } } satisfies ErrorJson)
+  response.writeHead(ERRORS[code].status, {
+    'content-type': 'application/json',
+    'retry-after': '1',
+    'x-tdf-api': API_LEVEL,
+    'x-tdf-version': VERSION,
+    ...more,
+  })
+  response.end(body)
+}
