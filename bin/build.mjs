@@ -1,6 +1,6 @@
 /**
  * Builds `dist/`: one bundle for the command line with parts that load on demand, and the VM agent as one file of its
- * own. libsql stays outside, since it is native. Run by `npm run build`, by `npm ci`, and by `bin/tdf` when needed.
+ * own. libsql stays outside, since it is native, and pg, which only daemons with a [store] url load. Run by `npm run build`, by `npm ci`, and by `bin/tdf` when needed.
  */
 import { execFile } from 'node:child_process'
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -21,6 +21,9 @@ const englishOnly = {
       path: path.join(resolveDir, '..', 'locales', 'en.js'),
     })),
 }
+
+/** Installed beside the bundles. */
+const EXTERNAL = ['libsql', 'pg']
 
 const shared = {
   absWorkingDir: root,
@@ -50,7 +53,7 @@ export async function buildAll() {
       outdir: out,
       splitting: true,
       chunkNames: 'parts/[name]-[hash]',
-      external: ['libsql'],
+      external: EXTERNAL,
       alias: { 'react-devtools-core': './bin/empty.mjs' },
     }),
     buildQuick(out),
@@ -84,7 +87,7 @@ function buildBenchHost(outdir) {
     ...shared,
     entryPoints: { 'bench-host': 'test/perf/bench/host/main.ts' },
     outdir,
-    external: ['libsql'],
+    external: EXTERNAL,
   })
 }
 
@@ -105,7 +108,7 @@ async function buildExtra(name) {
     ...shared,
     entryPoints: [EXTRA[name]],
     outfile,
-    external: ['libsql', 'vitest', '@stryker-mutator/instrumenter'],
+    external: [...EXTERNAL, 'vitest', '@stryker-mutator/instrumenter'],
   })
 }
 

@@ -8,6 +8,7 @@ const WHOLE = { lines: 100, branches: 100 }
 
 /** What needs minutes or a special machine has a command of its own; `npm test` runs everything else. */
 const APART = [
+  'test/system/cluster/**',
   'test/system/crash/**',
   'test/system/long/**',
   'test/system/faults/daemon.test.ts',

@@ -43,7 +43,11 @@ const MAY_IMPORT: Arrow[] = [
     // Node 20 knows no proxy: undici is its own client, with one.
     may: ['src/clients/', 'src/core/', 'src/platform/', 'src/protocol/', 'zod', 'eventsource-parser', 'undici'],
   },
-  { from: 'src/store/', may: ['src/store/', 'src/core/', 'src/platform/', 'src/protocol/control.ts', 'libsql'] },
+  {
+    from: 'src/store/',
+    // The state may live in a PostgreSQL that daemons share.
+    may: ['src/store/', 'src/core/', 'src/platform/', 'src/protocol/control.ts', 'libsql', 'pg'],
+  },
   // Pure text: options in, units out.
   { from: 'src/systemd/', may: ['src/systemd/'] },
   // What a cloud answers is parsed like everything that comes from outside.

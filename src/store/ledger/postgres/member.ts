@@ -1,0 +1,160 @@
+/**
+ * This daemon among those that share an installation in PostgreSQL: it meets the installation, stands by, and serves once it took
+ * it over.
+ */
+import type { Log } from '../../../platform/log.ts'
+import { type Cancel, type Clock, type Random, sleep } from '../../../platform/world.ts'
+import type { Ledger, Replica } from '../ledger.ts'
+import { createBlobs, removeUploads } from './blobs.ts'
+import type { Installation } from './follow.ts'
+import { hostsOf } from './hosts.ts'
+import { prepareInstallation } from './installation.ts'
+import { forgetMember, giveSign, type Member, readMembers, SIGN_MS } from './members.ts'
+import { createServing } from './serving.ts'
+import { createSession, type Session } from './session.ts'
+import { standBy } from './standby.ts'
+import { makeViews } from './views.ts'
+
+export interface MemberOptions {
+  /** One url, or several of the same database. */
+  url: string | readonly string[]
+  /** What this daemon is called among the others. */
+  name: string
+  /** Where the others hand on what they are asked. */
+  handOnUrl: string
+  version: string
+  /** See prepareInstallation. */
+  keyCheck: string | null
+  clock: Clock
+  random: Random
+  log: Log
+}
+
+/** Who serves, as this daemon saw it last. */
+export interface Serving {
+  epoch: number
+  /** Null while nobody does, or it is not known by name yet. */
+  name: string | null
+  url: string | null
+}
+
+export interface ClusterMember {
+  /** The installation's id, the same for every daemon. */
+  installId: string
+  /** Follows into a replica; resolves when this daemon serves. Throws STATE_NEWER when it cannot read what is stored. */
+  takeOver<R extends Replica>(createReplica: () => R, signal: AbortSignal): Promise<{ ledger: Ledger; replica: R }>
+  serving(): Serving
+  /** Every daemon that was seen within a day. */
+  members(): Promise<Member[]>
+  /** While this daemon serves: who may take it first when it ends. Null: any of them. */
+  setHeir(name: string | null): Promise<void>
+  /** Since when the database does not answer a daemon that stands by. */
+  outage: Session['outage']
+  /** The ledger is closed before. */
+  close(): Promise<void>
+}
+
+/** How long the others leave it to the one that it is handed over to. */
+const HEIR = '10 seconds'
+const CLOSE_MS_MAX = 2_000
+/** Marks of removed rows are kept for so many writes: a daemon that stands by reads them within tenths of a second. */
+const KEPT_WRITES = 5_000
+const PRUNED_ROWS_MAX = 20_000
+
+const PRUNE = `update tdf_ledger.installation set pruned = seq - ${KEPT_WRITES}
+  where holder = $1 and seq - pruned > ${2 * KEPT_WRITES} returning pruned`
+const DROP_MARKS = `delete from tdf_ledger.rows where ctid = any (array(select r.ctid from tdf_ledger.rows r, tdf_ledger.installation i
+  where r.data is null and r.seq <= i.pruned and i.holder = $1 limit ${PRUNED_ROWS_MAX}))`
+
+/** Throws what prepareInstallation does, and the reason of the signal; waits while the database is away. */
+export async function joinInstallation(options: MemberOptions, signal: AbortSignal): Promise<ClusterMember> {
+  const { url, name, handOnUrl, version, keyCheck, clock, random, log } = options
+  const hosts = hostsOf(url)
+  const session = (use: string) => createSession({ hosts, clock, log, application: `tdf ${name} ${use}` })
+  const aside = session('aside')
+  const unique = () => random.bytes(8).toString('hex')
+  const about = { name, process: `${name} ${unique()}`, url: handOnUrl, version }
+  const installId = await until(signal, aside, async () => {
+    const id = await prepareInstallation(aside, { id: unique(), keyCheck })
+    await aside.ask(connection => giveSign(connection, about))
+    return id
+  })
+  let serving: Serving = { epoch: 0, name: null, url: null }
+  let isClosed = false
+  let cancel: Cancel = () => {}
+
+  async function upkeep(): Promise<void> {
+    await aside.ask(connection => giveSign(connection, about))
+    await aside.ask(connection => connection.query(PRUNE, [about.process]))
+    await aside.ask(connection => connection.query(DROP_MARKS, [about.process]))
+  }
+
+  function next(): void {
+    if (isClosed) return
+    cancel = clock.timer(SIGN_MS, () => void upkeep().then(next, next))
+  }
+  next()
+
+  /** Nothing of tdf needs them. */
+  async function showTables(): Promise<void> {
+    await aside
+      .ask(async connection => {
+        await makeViews(connection).catch(error => {
+          if (connection.isOpen())
+            log.warn({ err: String(error) }, 'the views of the schema tdf were not made in the database')
+          else throw error
+        })
+      })
+      .catch(() => {})
+  }
+
+  const saw = ({ epoch, name: whose, url: where }: Installation) => {
+    serving = { epoch, name: whose, url: where }
+  }
+
+  return {
+    installId,
+    async takeOver(createReplica, signal) {
+      const own = session('store')
+      return until(signal, own, async () => {
+        const taken = await standBy({ session: own, clock, log, looker: about, createReplica, saw }, signal)
+        const { epoch } = taken.at
+        serving = { epoch, name, url: handOnUrl }
+        await removeUploads(aside)
+        void showTables()
+        const blobs = createBlobs({ session: aside, epoch, unique })
+        const parts = { session: own, clock, taken: taken.at, missing: taken.missing, process: about.process, blobs }
+        return { ledger: createServing(parts), replica: taken.replica }
+      })
+    },
+    serving: () => serving,
+    members: () => aside.ask(readMembers),
+    async setHeir(heir) {
+      const set = `update tdf_ledger.installation set heir = $1, heir_until = clock_timestamp() + interval '${HEIR}' where holder = $2`
+      await aside.ask(connection => connection.query(set, [heir, about.process]))
+    },
+    outage: aside.outage,
+    async close() {
+      isClosed = true
+      cancel()
+      const timeUp = new AbortController()
+      const forgotten = aside.ask(connection => forgetMember(connection, about)).catch(() => {})
+      await Promise.race([forgotten, sleep(clock, CLOSE_MS_MAX, timeUp.signal).catch(() => {})])
+      timeUp.abort()
+      aside.close()
+    },
+  }
+}
+
+/** A session that waits for the database is closed by the signal, and by a failure. */
+async function until<T>(signal: AbortSignal, session: Session, act: () => Promise<T>): Promise<T> {
+  signal.addEventListener('abort', session.close, { once: true })
+  try {
+    return await act()
+  } catch (error) {
+    session.close()
+    throw signal.aborted ? signal.reason : error
+  } finally {
+    signal.removeEventListener('abort', session.close)
+  }
+}
