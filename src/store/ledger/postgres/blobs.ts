@@ -1,7 +1,7 @@
 /** Blobs in parts of at most 1 MiB. Each statement may be asked twice, so that an upload outlives a failover. */
 import { TdfError } from '../../../core/errors.ts'
 import type { BlobStore } from '../ledger.ts'
-import type { Session } from './session.ts'
+import type { Session } from './connection/session.ts'
 
 const PART_BYTES = 1024 * 1024
 /** Before the name of what is not whole yet; a slash in front is in no name of ours. */

@@ -2,7 +2,7 @@
  * Who may take an installation over, and when. The fence alone decides who writes; the rules here keep daemons that are well from
  * taking it from each other. Time is that of the daemon that looks, and never compared with another's.
  */
-import type { Connection } from './connection.ts'
+import type { Connection } from './connection/connection.ts'
 import type { Installation } from './follow.ts'
 import { SERVING_LOCK } from './schema.ts'
 

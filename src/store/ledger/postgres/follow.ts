@@ -3,7 +3,7 @@
  * transaction, so that what is read is a state that was.
  */
 import { type Change, type Replica, SCHEMA_TABLE } from '../ledger.ts'
-import type { Connection, Row } from './connection.ts'
+import type { Connection, Row } from './connection/connection.ts'
 
 /** What `installation` says, as numbers. */
 export interface Installation {

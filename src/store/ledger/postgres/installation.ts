@@ -1,8 +1,8 @@
 /** The one installation of a database: made by the first daemon, met by the others. */
 import { TdfError } from '../../../core/errors.ts'
-import type { Connection, Row } from './connection.ts'
+import type { Connection, Row } from './connection/connection.ts'
+import type { Session } from './connection/session.ts'
 import { FORMAT, PREPARING_LOCK, SCHEMA } from './schema.ts'
-import type { Session } from './session.ts'
 
 export interface Identity {
   /** Marks the machines of the installation; 16 hex characters. */

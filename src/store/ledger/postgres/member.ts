@@ -3,16 +3,17 @@
  * it over.
  */
 import type { Log } from '../../../platform/log.ts'
-import { type Cancel, type Clock, type Random, sleep } from '../../../platform/world.ts'
+import type { Clock, Random } from '../../../platform/world.ts'
 import type { Ledger, Replica } from '../ledger.ts'
 import { createBlobs, removeUploads } from './blobs.ts'
+import { hostsOf } from './connection/hosts.ts'
+import { createSession, type Session } from './connection/session.ts'
 import type { Installation } from './follow.ts'
-import { hostsOf } from './hosts.ts'
 import { prepareInstallation } from './installation.ts'
-import { forgetMember, giveSign, type Member, readMembers, SIGN_MS } from './members.ts'
+import { forgetMember, giveSign, type Member, readMembers } from './members.ts'
 import { createServing } from './serving.ts'
-import { createSession, type Session } from './session.ts'
 import { standBy } from './standby.ts'
+import { keepUp } from './upkeep.ts'
 import { makeViews } from './views.ts'
 
 export interface MemberOptions {
@@ -56,16 +57,6 @@ export interface ClusterMember {
 
 /** How long the others leave it to the one that it is handed over to. */
 const HEIR = '10 seconds'
-const CLOSE_MS_MAX = 2_000
-/** Marks of removed rows are kept for so many writes: a daemon that stands by reads them within tenths of a second. */
-const KEPT_WRITES = 5_000
-const PRUNED_ROWS_MAX = 20_000
-
-const PRUNE = `update tdf_ledger.installation set pruned = seq - ${KEPT_WRITES}
-  where holder = $1 and seq - pruned > ${2 * KEPT_WRITES} returning pruned`
-const DROP_MARKS = `delete from tdf_ledger.rows where ctid = any (array(select r.ctid from tdf_ledger.rows r, tdf_ledger.installation i
-  where r.data is null and r.seq <= i.pruned and i.holder = $1 limit ${PRUNED_ROWS_MAX}))`
-
 /** Throws what prepareInstallation does, and the reason of the signal; waits while the database is away. */
 export async function joinInstallation(options: MemberOptions, signal: AbortSignal): Promise<ClusterMember> {
   const { url, name, handOnUrl, version, keyCheck, clock, random, log } = options
@@ -80,33 +71,7 @@ export async function joinInstallation(options: MemberOptions, signal: AbortSign
     return id
   })
   let serving: Serving = { epoch: 0, name: null, url: null }
-  let isClosed = false
-  let cancel: Cancel = () => {}
-
-  async function upkeep(): Promise<void> {
-    await aside.ask(connection => giveSign(connection, about))
-    await aside.ask(connection => connection.query(PRUNE, [about.process]))
-    await aside.ask(connection => connection.query(DROP_MARKS, [about.process]))
-  }
-
-  function next(): void {
-    if (isClosed) return
-    cancel = clock.timer(SIGN_MS, () => void upkeep().then(next, next))
-  }
-  next()
-
-  /** Nothing of tdf needs them. */
-  async function showTables(): Promise<void> {
-    await aside
-      .ask(async connection => {
-        await makeViews(connection).catch(error => {
-          if (connection.isOpen())
-            log.warn({ err: String(error) }, 'the views of the schema tdf were not made in the database')
-          else throw error
-        })
-      })
-      .catch(() => {})
-  }
+  const stopUpkeep = keepUp(aside, clock, about)
 
   const saw = ({ epoch, name: whose, url: where }: Installation) => {
     serving = { epoch, name: whose, url: where }
@@ -121,7 +86,7 @@ export async function joinInstallation(options: MemberOptions, signal: AbortSign
         const { epoch } = taken.at
         serving = { epoch, name, url: handOnUrl }
         await removeUploads(aside)
-        void showTables()
+        void showTables(aside, log)
         const blobs = createBlobs({ session: aside, epoch, unique })
         const parts = { session: own, clock, taken: taken.at, missing: taken.missing, process: about.process, blobs }
         return { ledger: createServing(parts), replica: taken.replica }
@@ -134,16 +99,22 @@ export async function joinInstallation(options: MemberOptions, signal: AbortSign
       await aside.ask(connection => connection.query(set, [heir, about.process]))
     },
     outage: aside.outage,
-    async close() {
-      isClosed = true
-      cancel()
-      const timeUp = new AbortController()
-      const forgotten = aside.ask(connection => forgetMember(connection, about)).catch(() => {})
-      await Promise.race([forgotten, sleep(clock, CLOSE_MS_MAX, timeUp.signal).catch(() => {})])
-      timeUp.abort()
-      aside.close()
+    close() {
+      stopUpkeep()
+      return aside.closeAfter(connection => forgetMember(connection, about))
     },
   }
+}
+
+/** Nothing of tdf needs the views: a daemon without the right to make them goes on. */
+function showTables(session: Session, log: Log): Promise<void> {
+  const shown = session.ask(async connection => {
+    await makeViews(connection).catch(error => {
+      if (!connection.isOpen()) throw error
+      log.warn({ err: String(error) }, 'the views of the schema tdf were not made in the database')
+    })
+  })
+  return shown.catch(() => {})
 }
 
 /** A session that waits for the database is closed by the signal, and by a failure. */

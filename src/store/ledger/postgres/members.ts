@@ -1,5 +1,5 @@
 /** The daemons that share an installation. Times are the database's, so that clocks of hosts are not compared. */
-import type { Connection } from './connection.ts'
+import type { Connection } from './connection/connection.ts'
 
 export interface Member {
   name: string
@@ -22,7 +22,6 @@ export interface About {
   version: string
 }
 
-export const SIGN_MS = 2_000
 const THERE = '10 seconds'
 const FORGOTTEN = '1 day'
 

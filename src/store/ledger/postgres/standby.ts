@@ -3,9 +3,9 @@ import type { Log } from '../../../platform/log.ts'
 import { type Clock, sleep } from '../../../platform/world.ts'
 import type { Change, Position, Replica } from '../ledger.ts'
 import { claim, type Looker, type Sight, seen } from './claim.ts'
-import type { Connection } from './connection.ts'
+import type { Connection } from './connection/connection.ts'
+import type { Session } from './connection/session.ts'
 import { type Following, type Installation, isBeginning, look, readAll, readSince } from './follow.ts'
-import type { Session } from './session.ts'
 
 export interface StandbyParts<R extends Replica> {
   session: Session

@@ -1,7 +1,7 @@
 /** The rows as tables, for people with a client of PostgreSQL: a view in the schema `tdf` for each, for reading. */
 import { MIGRATIONS } from '../../sqlite/migrations.ts'
 import { openSql } from '../../sqlite/sql.ts'
-import type { Connection } from './connection.ts'
+import type { Connection } from './connection/connection.ts'
 
 interface Table {
   name: string

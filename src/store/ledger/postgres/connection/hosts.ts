@@ -1,5 +1,5 @@
 /** The hosts of a PostgreSQL url: "postgres://user@db1,db2:5433/tdf" names two, of which one takes writes. */
-import { TdfError } from '../../../core/errors.ts'
+import { TdfError } from '../../../../core/errors.ts'
 
 export interface Host {
   /** The url with this host alone. It may carry a password: never shown. */
