@@ -23,3 +23,11 @@ export function refOf(repo: RepoSource): string | null {
 export const SUBMODULE_REFS = 'refs/tdf/submodules/'
 
 export const submoduleRef = (commit: string) => `${SUBMODULE_REFS}${commit}`
+
+/** The head of a bundle, before its pack: what it names, and the commits that it builds on (gitformat-bundle(5)). */
+export function bundleHead(refs: ReadonlyMap<string, string>, known: readonly string[] = []): string {
+  const isLong = [...refs.values()][0]?.length === 64
+  const signature = isLong ? '# v3 git bundle\n@object-format=sha256\n' : '# v2 git bundle\n'
+  const lines = [...known.map(oid => `-${oid} \n`), ...[...refs].map(([name, oid]) => `${oid} ${name}\n`)]
+  return `${signature}${lines.join('')}\n`
+}

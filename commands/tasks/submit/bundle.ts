@@ -3,10 +3,11 @@
  * nothing of the user's is written to but objects that a partial clone lacks. It holds only what the daemon does not have.
  */
 import { createHash } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { TdfError } from '../../../src/core/errors.ts'
+import { bundleHead } from '../../../src/core/source.ts'
 import { gitOutput } from '../../../src/platform/git.ts'
 import type { RunResult } from '../../../src/platform/run.ts'
 import type { OfferAnswer, UploadedBundle } from '../../../src/protocol/uploads.ts'
@@ -29,14 +30,6 @@ const OFFER_MS = 600_000
 
 /** What the daemon has of it need not be packed, nor what it has of its history. */
 export async function uploaded(cli: Cli, top: string, content: Content, activity: Activity): Promise<UploadedBundle> {
-  try {
-    return await offered(cli, top, content, activity)
-  } finally {
-    activity.end()
-  }
-}
-
-async function offered(cli: Cli, top: string, content: Content, activity: Activity): Promise<UploadedBundle> {
   const { commit, name, beside } = content
   const ref = beside.refs.size === 0 ? name : `${name}#${digest([...beside.refs.keys()].sort().join())}`
   const offer = { source: top, commit, ref, refs: { [name]: commit, ...Object.fromEntries(beside.refs) } }
@@ -49,14 +42,21 @@ async function offered(cli: Cli, top: string, content: Content, activity: Activi
   try {
     const git = await borrowing(cli, top, content, folder)
     const known = await commitsOf(git, have)
-    const send = (isThin: boolean) => {
-      const names = [name, 'HEAD', ...beside.refs.keys(), ...(isThin ? known.map(oid => `^${oid}`) : [])]
-      return sendUpload(cli, { folder, activity, end: { ...offer, isThin }, pack: packing(git, names, activity) })
+    const refs = new Map([[name, commit], ['HEAD', commit], ...beside.refs])
+    const send = (known: readonly string[]) => {
+      const end = { ...offer, isThin: known.length > 0 }
+      return sendUpload(cli, {
+        folder,
+        activity,
+        end,
+        head: bundleHead(refs, known),
+        pack: packing(git, refs, known, activity),
+      })
     }
-    if (known.length === 0) return await send(false)
-    return await send(true).catch(error => {
+    if (known.length === 0) return await send([])
+    return await send(known).catch(error => {
       if (!isThinFailure(error)) throw error
-      return send(false)
+      return send([])
     })
   } finally {
     await rm(folder, { recursive: true, force: true })
@@ -69,23 +69,20 @@ const isThinFailure = (error: unknown) =>
 
 const digest = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 16)
 
-/** Git in a bare repository in `folder` that has the refs of the bundle and the objects of the user. */
-async function borrowing(cli: Cli, top: string, { commit, name, beside }: Content, folder: string): Promise<Git> {
-  const objects = await readingGit(cli, top)(['rev-parse', '--git-path', 'objects'])
-  const borrowed = path.resolve(top, objects.stdout.slice(0, -1))
+/** Git in a bare repository in `folder` that has no ref, and the objects of the user. */
+async function borrowing(cli: Cli, top: string, { commit, beside }: Content, folder: string): Promise<Git> {
+  const found = must(await readingGit(cli, top)(['rev-parse', '--git-path', 'objects']), 'rev-parse')
+  const borrowed = [path.resolve(top, found.slice(0, -1)), ...beside.objects]
+  const directory = path.join(folder, 'git')
+  const info = path.join(directory, 'objects', 'info')
+  await Promise.all([mkdir(info, { recursive: true }), mkdir(path.join(directory, 'refs'), { recursive: true })])
+  // As `git init` makes it (gitrepository-layout(5), git-config(1)), without three processes.
+  const format = commit.length === 64 ? '1\n[extensions]\nobjectformat = sha256\n' : '0\n'
+  await writeFile(path.join(directory, 'config'), `[core]\nbare = true\nrepositoryformatversion = ${format}`)
+  await writeFile(path.join(info, 'alternates'), borrowed.map(place => `${inQuotes(place)}\n`).join(''))
+  await writeFile(path.join(directory, 'HEAD'), 'ref: refs/heads/none\n')
   const inFolder = readingGit(cli, folder)
-  const git: Git = (args, env = {}, more = {}) => inFolder(args, { GIT_DIR: path.join(folder, 'git'), ...env }, more)
-  const format = `--object-format=${commit.length === 64 ? 'sha256' : 'sha1'}`
-  must(await inFolder(['init', '--quiet', '--bare', '--template=', format, 'git']), 'init')
-  await writeFile(
-    path.join(folder, 'git', 'objects', 'info', 'alternates'),
-    [borrowed, ...beside.objects].map(place => `${inQuotes(place)}\n`).join(''),
-  )
-  const refs = [[name, commit], ...beside.refs]
-  const input = refs.map(([ref, oid]) => `update ${ref} ${oid}\n`).join('')
-  must(await git(['update-ref', '--stdin'], {}, { input }), 'update-ref')
-  must(await git(['symbolic-ref', 'HEAD', name]), 'symbolic-ref')
-  return git
+  return (args, env = {}, more = {}) => inFolder(args, { GIT_DIR: directory, ...env }, more)
 }
 
 /** gitrepository-layout(5), objects/info/alternates; a path in quotes as of C may hold any character. */
@@ -106,16 +103,18 @@ const FRUGAL = ['core.packedGitWindowSize=1m', 'core.packedGitLimit=32m', 'pack.
   setting,
 ])
 
-/** Writes the bundle into a file, as git makes it. */
-function packing(git: Git, names: readonly string[], activity: Activity): Pack {
+/** Writes the objects of a bundle behind its head, as `git bundle create` does. */
+function packing(git: Git, refs: ReadonlyMap<string, string>, known: readonly string[], activity: Activity): Pack {
   return async (file, signal) => {
     activity.show('packing the repository')
     const onStderr = (text: string) => {
       const said = packingText(text)
       if (said !== null) activity.show(said)
     }
-    const args = [...FRUGAL, 'bundle', 'create', '--progress', '-', ...names]
-    must(await git(args, {}, { outputFile: file, onStderr, signal, ownGroup: true }), 'bundle create')
+    const input = [...refs.values(), ...known.map(oid => `^${oid}`)].map(line => `${line}\n`).join('')
+    const args = [...FRUGAL, 'pack-objects', '--progress', '--revs', '--thin', '--delta-base-offset', '--stdout']
+    const writing = { input, outputFile: file, appends: true, onStderr, signal, ownGroup: true }
+    must(await git(args, {}, writing), 'pack-objects')
   }
 }
 

@@ -51,22 +51,30 @@ export async function takeRepository(cli: Cli, options: RepositoryOptions, forma
   const git = readingGit(cli, local)
   const top = await topOf(git, local, repo)
   const reading = begun(cli, format, 'reading the repository')
+  // It may look at a hundred thousand files, and nothing but a note depends on it: the upload does not wait for it.
+  const staying = options.dirty === true ? Promise.resolve(null) : changesLeft(git)
   // Asked at once: each is a process, and they wait for the disk more than for each other.
-  const [{ commit, name, given }, { notes, hasSubmodules }, { author, promisor }, remote] = await Promise.all([
+  const [{ commit, name, given }, { hasLarge, hasSubmodules }, { author, promisor }, remote] = await Promise.all([
     resolveRef(git, top, ref),
-    whatStays(git, options.dirty === true),
+    oddFiles(git),
     settingsOf(git),
     remoteFor(cli, top, options),
     refuseClash(cli, git, options.outputBranch),
   ]).finally(reading.end)
-  for (const note of notes) say(cli, note)
+  if (hasLarge) say(cli, 'note: files in Git LFS stay behind; the workspace has their pointers')
   const based = options.dirty === true ? await changed() : commit
   if (promisor !== null) await completed(cli, top, based, promisor)
   const beside = hasSubmodules ? await submodulesFor(cli, top, based) : NOTHING
+  const sending = activityOf(cli, format)
+  const noted = staying.then(note => note !== null && sending.say(note))
   const [bundle, setup] = await Promise.all([
-    uploaded(cli, top, { commit: based, name, beside }, activityOf(cli, format)),
+    uploaded(cli, top, { commit: based, name, beside }, sending),
     setupIn(git, top, based, ref === undefined && options.dirty !== true ? top : null),
-  ])
+  ]).finally(async () => {
+    sending.show('looking for uncommitted files')
+    await noted
+    sending.end()
+  })
   const source = { kind: 'bundle' as const, url: top, ref: name, given, baseCommit: based, ...bundle }
   return { repo: source, author, remote, setup }
 
@@ -180,21 +188,21 @@ async function resolveRef(git: Git, top: string, ref: string | undefined): Promi
 
 const MODULES = '.gitmodules'
 
-/** What is not in the bundle is said before it is missed. */
-async function whatStays(git: Git, isDirty: boolean): Promise<{ notes: string[]; hasSubmodules: boolean }> {
-  const [status, odd] = await Promise.all([
-    git(['status', '--porcelain', '-z']),
-    git(['ls-files', '-z', '--full-name', '--', `:(top)${MODULES}`, ':(top,attr:filter=lfs)']),
-  ])
-  const large = odd.stdout.split('\0').filter(path => path !== '' && path !== MODULES)
-  const changed = status.stdout.split('\0').filter(Boolean).length
+/** What is not in the bundle is said before it is missed: a note, or null. */
+async function changesLeft(git: Git): Promise<string | null> {
+  const { stdout } = await git(['status', '--porcelain', '-z'])
+  const changed = stdout.split('\0').filter(Boolean).length
+  if (changed === 0) return null
   const [files, them] =
     changed === 1 ? ['1 uncommitted file stays', 'it'] : [`${changed} uncommitted files stay`, 'them']
-  const notes = [
-    ...(changed > 0 && !isDirty ? [`note: ${files} behind; --dirty takes ${them} along`] : []),
-    ...(large.length > 0 ? ['note: files in Git LFS stay behind; the workspace has their pointers'] : []),
-  ]
-  return { notes, hasSubmodules: odd.stdout.split('\0').includes(MODULES) }
+  return `note: ${files} behind; --dirty takes ${them} along`
+}
+
+/** Of those that git tracks: files in Git LFS, and submodules. */
+async function oddFiles(git: Git): Promise<{ hasLarge: boolean; hasSubmodules: boolean }> {
+  const { stdout } = await git(['ls-files', '-z', '--full-name', '--', `:(top)${MODULES}`, ':(top,attr:filter=lfs)'])
+  const paths = stdout.split('\0').filter(Boolean)
+  return { hasLarge: paths.some(path => path !== MODULES), hasSubmodules: paths.includes(MODULES) }
 }
 
 interface Settings {

@@ -3,7 +3,7 @@
  * or the daemon is started again.
  */
 import { createHash } from 'node:crypto'
-import { type FileHandle, open, stat } from 'node:fs/promises'
+import { type FileHandle, open, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { type Client, isAway } from '../../../src/clients/control.ts'
@@ -13,7 +13,7 @@ import { amountText } from '../../../src/text/progress/how-far.ts'
 import type { Cli } from '../../cli/cli.ts'
 import type { Activity } from '../../cli/progress/activity.ts'
 
-/** Writes the bundle into this file. */
+/** Writes the rest of the bundle behind what is in this file. */
 export type Pack = (file: string, signal: AbortSignal) => Promise<void>
 
 export interface Sending {
@@ -21,6 +21,8 @@ export interface Sending {
   folder: string
   activity: Activity
   end: Omit<UploadEnd, 'sha256'>
+  /** What the bundle begins with. */
+  head: string
   pack: Pack
 }
 
@@ -34,12 +36,13 @@ const CHUNKS = 8
 const SILENCE_MS = 600_000
 
 /** Throws what packing or the daemon says, DAEMON_UNREACHABLE when it does not come back. */
-export async function sendUpload(cli: Cli, { folder, activity, end, pack }: Sending): Promise<UploadedBundle> {
+export async function sendUpload(cli: Cli, { folder, activity, end, head, pack }: Sending): Promise<UploadedBundle> {
   const { random } = realWorld()
   const file = path.join(folder, `${end.isThin ? 'new' : 'whole'}.bundle`)
   const id = random.bytes(16).toString('hex')
   const abort = new AbortController()
-  const growing = await grow(file, pack(file, abort.signal), activity)
+  await writeFile(file, head)
+  const growing = await grow(file, Buffer.byteLength(head), pack(file, abort.signal), activity)
   try {
     await patiently(activity, growing, async isAgain => {
       const offset = isAgain ? (await cli.client().call<UploadState>({ path: `/uploads/${id}` })).bytes : 0
@@ -47,7 +50,13 @@ export async function sendUpload(cli: Cli, { folder, activity, end, pack }: Send
     })
     const json: UploadEnd = { ...end, sha256: growing.sha256() }
     const request = { method: 'POST', path: `/uploads/${id}`, json, timeoutMs: SILENCE_MS } as const
-    return await patiently(activity, growing, () => cli.client().call<UploadedBundle>(request))
+    // The daemon has all of it: the file goes meanwhile, which takes a while for one of a hundred megabytes.
+    const removed = growing.close().then(() => rm(file))
+    const [taken] = await Promise.all([
+      patiently(activity, growing, () => cli.client().call<UploadedBundle>(request)),
+      removed,
+    ])
+    return taken
   } finally {
     abort.abort()
     await growing.close()
@@ -93,7 +102,7 @@ interface Growing {
 }
 
 /** A file that another process is writing; read with one buffer at a time. */
-async function grow(file: string, packing: Promise<void>, activity: Activity): Promise<Growing> {
+async function grow(file: string, headBytes: number, packing: Promise<void>, activity: Activity): Promise<Growing> {
   const { clock } = realWorld()
   const hash = createHash('sha256')
   let hashed = 0
@@ -107,7 +116,7 @@ async function grow(file: string, packing: Promise<void>, activity: Activity): P
       failure = error
     },
   )
-  const handle = await appears(file, () => total !== null || failure !== undefined)
+  const handle = await appears(file, headBytes, () => total !== null || failure !== undefined)
   const text = () => `uploading ${amountText(hashed, total)}`
 
   async function* from(offset: number): AsyncGenerator<Buffer> {
@@ -151,8 +160,8 @@ async function grow(file: string, packing: Promise<void>, activity: Activity): P
   }
 }
 
-/** Waits for its first byte, so that no connection is open while nothing is there to send. Null when it never comes. */
-async function appears(file: string, isOver: () => boolean): Promise<FileHandle | null> {
+/** Waits for its first byte behind the head, so that no connection is open while nothing is there to send. Null when it never comes. */
+async function appears(file: string, headBytes: number, isOver: () => boolean): Promise<FileHandle | null> {
   const { clock } = realWorld()
   for (;;) {
     const over = isOver()
@@ -160,7 +169,7 @@ async function appears(file: string, isOver: () => boolean): Promise<FileHandle 
       found => found.size,
       () => 0,
     )
-    if (size > 0) return open(file, 'r')
+    if (size > headBytes) return open(file, 'r')
     if (over) return null
     await sleep(clock, GROWS_MS)
   }

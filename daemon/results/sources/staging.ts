@@ -3,6 +3,7 @@
  * restarted, goes on where it stands.
  */
 import { createHash, type Hash } from 'node:crypto'
+import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { mkdir, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
@@ -33,6 +34,8 @@ interface Writer {
 }
 
 const KNOWN_MAX = 100
+/** What came in while the disk was written to goes to it in one call. */
+const WRITTEN_BYTES = 1024 * 1024
 
 export function createStaging(folder: string): Staging {
   const known = new Map<string, Progress>()
@@ -69,7 +72,9 @@ export function createStaging(folder: string): Staging {
         if (progress) progress.bytes = bytes
       }
     }
-    await pipeline(body, counted, createWriteStream(fileOf(id), { flags: 'a', mode: 0o600 }), { signal })
+    const file = createWriteStream(fileOf(id), { flags: 'a', mode: 0o600, highWaterMark: WRITTEN_BYTES })
+    // A write that was under way when the connection broke is in the file before anybody asks how long it is.
+    await pipeline(body, counted, file, { signal }).finally(() => file.closed || once(file, 'close'))
   }
 
   return {

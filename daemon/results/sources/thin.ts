@@ -2,6 +2,7 @@
 import { createReadStream, createWriteStream } from 'node:fs'
 import { rm, stat, writeFile } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
+import { bundleHead } from '../../../src/core/source.ts'
 import { bundleRefs } from '../../../src/platform/bundle.ts'
 import { hashFile } from '../../../src/platform/files.ts'
 import type { GitOptions } from '../../../src/platform/git.ts'
@@ -60,17 +61,9 @@ export async function writeBundle(
       ownGroup: true,
       ...(objects.length > 0 ? { env: { GIT_ALTERNATE_OBJECT_DIRECTORIES: objects.join(':') } } : {}),
     })
-    await writeFile(file, headerOf(refs, known), { mode: 0o600 })
+    await writeFile(file, bundleHead(refs, known), { mode: 0o600 })
     await pipeline(createReadStream(pack), createWriteStream(file, { flags: 'a' }))
   } finally {
     await rm(pack, { force: true })
   }
-}
-
-/** gitformat-bundle(5). */
-function headerOf(refs: ReadonlyMap<string, string>, known: readonly string[]): string {
-  const isLong = [...refs.values()][0]?.length === 64
-  const signature = isLong ? '# v3 git bundle\n@object-format=sha256\n' : '# v2 git bundle\n'
-  const lines = [...known.map(oid => `-${oid} \n`), ...[...refs].map(([name, oid]) => `${oid} ${name}\n`)]
-  return `${signature}${lines.join('')}\n`
 }
