@@ -60,23 +60,6 @@ export function createStaging(folder: string): Staging {
     return progress
   }
 
-  async function write(id: string, offset: number, body: Readable, signal: AbortSignal): Promise<void> {
-    const progress = progressAt(id, offset)
-    let bytes = offset
-    const counted = async function* (chunks: AsyncIterable<Buffer>) {
-      for await (const chunk of chunks) {
-        bytes += chunk.length
-        if (bytes > BUNDLE_BYTES_MAX) throw new TdfError('TOO_LARGE', `a bundle may have ${BUNDLE_BYTES_MAX} bytes`)
-        yield chunk
-        progress?.hash.update(chunk)
-        if (progress) progress.bytes = bytes
-      }
-    }
-    const file = createWriteStream(fileOf(id), { flags: 'a', mode: 0o600, highWaterMark: WRITTEN_BYTES })
-    // A write that was under way when the connection broke is in the file before anybody asks how long it is.
-    await pipeline(body, counted, file, { signal }).finally(() => file.closed || once(file, 'close'))
-  }
-
   return {
     async bytesOf(id) {
       await endWriter(id)
@@ -89,7 +72,7 @@ export function createStaging(folder: string): Staging {
       const bytes = await sizeOf(id)
       if (bytes !== offset) throw new TdfError('WRONG_STATE', `the upload stands at ${bytes} bytes, not at ${offset}`)
       const abort = new AbortController()
-      const written = write(id, offset, body, abort.signal)
+      const written = write(fileOf(id), { offset, progress: progressAt(id, offset) }, body, abort.signal)
       const done = written.catch(() => {}).finally(() => writers.delete(id))
       writers.set(id, { abort, done })
       await written
@@ -108,4 +91,26 @@ export function createStaging(folder: string): Staging {
       throw new TdfError('BUNDLE_MISMATCH', 'the bundle does not match its hash')
     },
   }
+}
+
+interface Place {
+  offset: number
+  progress: Progress | undefined
+}
+
+/** Adds what comes to the file; the hash goes along. */
+async function write(file: string, { offset, progress }: Place, body: Readable, signal: AbortSignal): Promise<void> {
+  let bytes = offset
+  const counted = async function* (chunks: AsyncIterable<Buffer>) {
+    for await (const chunk of chunks) {
+      bytes += chunk.length
+      if (bytes > BUNDLE_BYTES_MAX) throw new TdfError('TOO_LARGE', `a bundle may have ${BUNDLE_BYTES_MAX} bytes`)
+      yield chunk
+      progress?.hash.update(chunk)
+      if (progress) progress.bytes = bytes
+    }
+  }
+  const target = createWriteStream(file, { flags: 'a', mode: 0o600, highWaterMark: WRITTEN_BYTES })
+  // A write that was under way when the connection broke is in the file before anybody asks how long it is.
+  await pipeline(body, counted, target, { signal }).finally(() => target.closed || once(target, 'close'))
 }

@@ -34,10 +34,10 @@ export function workspaceRoutes(app: Hono<Env>, { agent, events }: Serving): voi
     return c.body(null, 204)
   })
 
-  app.get('/sources/:key', async c => {
+  app.get('/sources/:key', c => {
     const key = c.req.param('key')
     if (!SHA256.test(key)) throw new Refusal('not_found', 'there is no such source')
-    return c.json({ have: await commitsKept(agent, key) } satisfies KeptSource)
+    return c.json({ have: commitsKept(agent, key) } satisfies KeptSource)
   })
 
   app.post('/workspaces/:workspace/stop', async c => {

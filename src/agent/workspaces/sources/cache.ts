@@ -18,6 +18,7 @@ import type { WorkspaceRecord } from '../workspace.ts'
 
 const HAVE = 'refs/have'
 const HAVE_MAX = 100
+const OID = /^[0-9a-f]{40}(?:[0-9a-f]{24})?$/
 /** More packs than this become fewer: each is copied into each workspace. */
 const PACKS_MAX = 12
 const UNUSED_MS_MAX = 30 * 24 * 3_600_000
@@ -27,12 +28,13 @@ export class GroundLost extends Error {}
 
 const folderOf = (agent: Agent, key: string) => join(agent.state, 'sources', `${key}.git`)
 
-/** Commits that are here with all that they reach, newest first. */
-export async function commitsKept(agent: Agent, key: string): Promise<string[]> {
-  if (!existsSync(folderOf(agent, key))) return []
-  const order = ['--sort=-committerdate', `--count=${HAVE_MAX}`]
-  const listed = await gitIn(agent, key, ['for-each-ref', ...order, '--format=%(objectname)', HAVE])
-  return listed.exitCode === 0 ? listed.stdout.split('\n').filter(Boolean) : []
+/** Commits that are here with all that they reach; those that came last are first. */
+export function commitsKept(agent: Agent, key: string): string[] {
+  const folder = join(folderOf(agent, key), HAVE)
+  if (!existsSync(folder)) return []
+  const named = readdirSync(folder).filter(name => OID.test(name))
+  const cameAt = new Map(named.map(oid => [oid, statSync(join(folder, oid), { throwIfNoEntry: false })?.mtimeMs]))
+  return named.sort((a, b) => (cameAt.get(b) ?? 0) - (cameAt.get(a) ?? 0)).slice(0, HAVE_MAX)
 }
 
 /** Whether all is here that a bundle builds on. Throws RESULT_BROKEN when it is no bundle. */

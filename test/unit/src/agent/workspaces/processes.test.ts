@@ -34,10 +34,13 @@ function tracedGit(): { env: Record<string, string>; taken(): string[] } {
   }
 }
 
-async function uploadedWorkspace(agent: AgentProcess, cache?: object): Promise<{ id: string; base: string }> {
-  const folder = repository()
-  const bundle = join(folder, '..', 'upload.bundle')
-  git(folder, 'bundle', 'create', '-q', bundle, 'main')
+/** `known` is left out of what is sent. */
+async function uploadedWorkspace(
+  agent: AgentProcess,
+  { cache, folder = repository(), known }: { cache?: object; folder?: string; known?: string } = {},
+): Promise<{ id: string; base: string }> {
+  const bundle = join(tempFolder(), 'upload.bundle')
+  git(folder, 'bundle', 'create', '-q', bundle, 'main', ...(known ? [`^${known}`] : []))
   const bytes = readFileSync(bundle)
   const sha256 = createHash('sha256').update(bytes).digest('hex')
   const source = {
@@ -50,22 +53,41 @@ async function uploadedWorkspace(agent: AgentProcess, cache?: object): Promise<{
   }
   const body = workspaceBody('', { source, repositorySetup: { policy: 'run', timeoutMs: 60_000 } })
   expect((await agent.post('/workspaces', body)).status).toBe(202)
-  expect((await agent.call('PUT', `/workspaces/${body.workspaceId}/bundle`, { raw: bytes })).status).toBeLessThan(300)
+  const query = known ? `?thin=${sha256}&bytes=${bytes.length}` : ''
+  const sent = await agent.call('PUT', `/workspaces/${body.workspaceId}/bundle${query}`, { raw: bytes })
+  expect(sent.status).toBeLessThan(300)
   await eventually('the build is over', async () => (await statusOf(agent, body.workspaceId)) !== 'creating')
   expect(await statusOf(agent, body.workspaceId)).toBe('ready')
   return { id: body.workspaceId, base: git(folder, 'rev-parse', 'main').trim() }
 }
 
+const CACHE = { key: 'a'.repeat(64), adds: true }
+
 it.each([
   ['', undefined],
-  [' that it keeps for the next task', { key: 'a'.repeat(64), adds: true }],
-])('makes a workspace of an uploaded repository%s with at most six processes of git', async (_, cache) => {
+  [' that it keeps for the next task', CACHE],
+])('makes a workspace of an uploaded repository%s with at most five processes of git', async (_, cache) => {
   const { env, taken } = tracedGit()
   const agent = await startAgentProcess({ env })
   taken()
-  await uploadedWorkspace(agent, cache)
+  await uploadedWorkspace(agent, cache ? { cache } : {})
   const processes = taken()
-  expect(processes.length, processes.join(' ')).toBeLessThanOrEqual(6)
+  expect(processes.length, processes.join(' ')).toBeLessThanOrEqual(5)
+  expect(processes).toContain('checkout')
+})
+
+it('says what it has of a repository, and makes a workspace of what is new, with at most five processes of git', async () => {
+  const { env, taken } = tracedGit()
+  const agent = await startAgentProcess({ env })
+  const folder = repository()
+  const { base } = await uploadedWorkspace(agent, { cache: CACHE, folder })
+  writeFileSync(join(folder, 'README.md'), 'more\n')
+  git(folder, 'commit', '-q', '-a', '-m', 'more')
+  taken()
+  expect((await agent.get(`/sources/${CACHE.key}`)).json).toEqual({ have: [base] })
+  await uploadedWorkspace(agent, { cache: CACHE, folder, known: base })
+  const processes = taken()
+  expect(processes.length, processes.join(' ')).toBeLessThanOrEqual(5)
   expect(processes).toContain('checkout')
 })
 
