@@ -1,6 +1,6 @@
 /** Lists in every form: tables for people, JSON for scripts, ids for pipes. */
 import { once } from 'node:events'
-import { jsonText, oneLine, sanitize } from '../../src/text/sanitize.ts'
+import { jsonText, sanitize } from '../../src/text/sanitize.ts'
 import { shorten, widthOf } from '../../src/text/width.ts'
 import type { Tone } from '../../src/tui/state/states.ts'
 import { type Cli, type Shape, say, usage } from './cli.ts'
@@ -115,8 +115,9 @@ function tableWriter<T>(columns: readonly Column<T>[], shape: TableShape): (rows
   const { header = true, paint } = shape
   let layout: Layout | undefined
   return rows => {
-    // What is painted is not cleaned any more when it is printed.
-    const cells = columns.map(({ title, of }) => [title, ...rows.map(row => (paint ? oneLine(of(row)) : of(row)))])
+    // What is painted is not cleaned any more when it is printed. Blanks stay: bars stand below each other by them.
+    const cellOf = (text: string) => (paint ? sanitize(text).replace(/\s/g, ' ') : text)
+    const cells = columns.map(({ title, of }) => [title, ...rows.map(row => cellOf(of(row)))])
     const isFirst = layout === undefined
     layout ??= layoutOf(columns, cells, shape.width)
     const { kept, widths, room } = layout

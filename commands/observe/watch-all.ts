@@ -1,6 +1,5 @@
 /** `tdf watch` without a task: the dashboard on a terminal, else events as they happen, one object a line. */
 import type { Command } from 'commander'
-import { paletteOf } from '../../src/tui/terminal/palette.ts'
 import { type Cli, type Format, meetDaemon } from '../cli/cli.ts'
 import { hasColour } from '../cli/colour.ts'
 import { followEvents } from './observe-run.ts'
@@ -31,7 +30,8 @@ export async function watchAll(cli: Cli, { format, isReadOnly, command }: WatchA
     stdin,
     stdout,
     isReadOnly: isReadOnly || settings.isReadOnly,
-    palette: paletteOf(settings.theme, isColoured, env.COLORFGBG),
+    hasColour: isColoured,
+    colorFgBg: env.COLORFGBG,
     attention: { ...settings.attention, isTmux: Boolean(env.TMUX) },
     verbs: verbsOf(cli, command),
     async pager(pieces) {

@@ -18,7 +18,8 @@ import { firstModel } from './state/model.ts'
 import type { Pane } from './state/prompt.ts'
 import { createStore } from './store.ts'
 import { type Attention, callFor, titleOf } from './terminal/attention.ts'
-import type { Palette } from './terminal/palette.ts'
+import { type Background, type Brightness, openBackground } from './terminal/background.ts'
+import { paletteOf, type Theme } from './terminal/palette.ts'
 import { listen } from './terminal/process-events.ts'
 import { openTerminal, type Streams, type Terminal } from './terminal/terminal.ts'
 
@@ -28,7 +29,10 @@ export interface DashboardOptions extends Streams {
   client: Client
   isReadOnly: boolean
   keys: KeyMap
-  palette: Palette
+  theme: Theme
+  hasColour: boolean
+  /** The variable COLORFGBG, for terminals that do not answer. */
+  colorFgBg: string | undefined
   hasMouse: boolean
   attention: Attention
   /** Shown first in the last line. */
@@ -55,7 +59,8 @@ export async function openDashboard(options: DashboardOptions): Promise<number> 
     leave = resolve
     fail = reject
   })
-  const screen = createScreen(parts, terminal, { stdin, palette: options.palette, onKey, fail })
+  const background = openBackground({ stdin, stdout, clock })
+  const screen = createScreen(parts, terminal, { ...options, background, onKey, fail })
   const actions = {
     random,
     quit: () => leave(0),
@@ -87,7 +92,9 @@ export async function openDashboard(options: DashboardOptions): Promise<number> 
     followFocus(parts)
     for (const start of [keepFresh, keepSpent, keepSaid]) start(parts).catch(fail)
     for (const start of [followJournal, readHistory]) start(parts, seq).catch(fail)
-    return await left
+    const exitCode = await left
+    await background.settled()
+    return exitCode
   } finally {
     leaving.abort()
     undo()
@@ -106,22 +113,24 @@ interface Screen {
   lend(use: () => Promise<void>): Promise<void>
 }
 
-interface ScreenOptions {
-  stdin: NodeJS.ReadStream
-  palette: Palette
+interface ScreenOptions extends Pick<DashboardOptions, 'theme' | 'hasColour' | 'colorFgBg'> {
+  background: Background
   onKey(key: string): void
   fail(error: unknown): void
 }
 
 /** What Ink draws, on the alternate screen of the terminal. */
 function createScreen({ store, signal }: Parts, terminal: Terminal, options: ScreenOptions): Screen {
-  const { stdin, palette, onKey, fail } = options
+  const { background, onKey, fail, theme, hasColour } = options
   let app: Instance | null = null
+  let palette = paletteOf(theme, hasColour, options.colorFgBg)
+  let hasAsked = theme !== 'auto' || !hasColour
+  const dashboard = () => createElement(Dashboard, { store, changed: terminal.changed, palette, onKey })
 
   function show(): void {
     terminal.enter()
-    app = render(createElement(Dashboard, { store, changed: terminal.changed, palette, onKey }), {
-      stdin,
+    app = render(dashboard(), {
+      stdin: background.keyboard,
       stdout: terminal.canvas,
       // Every frame is written at once; the painter knows where it belongs.
       debug: true,
@@ -129,6 +138,16 @@ function createScreen({ store, signal }: Parts, terminal: Terminal, options: Scr
       exitOnCtrlC: false,
     })
     app.waitUntilExit().catch(fail)
+    if (!hasAsked) background.ask(repaint)
+    hasAsked = true
+  }
+
+  function repaint(brightness: Brightness): void {
+    const next = paletteOf(brightness, hasColour, undefined)
+    if (next === palette) return
+    palette = next
+    terminal.enter()
+    app?.rerender(dashboard())
   }
 
   function hide(): void {

@@ -111,7 +111,7 @@ export const tuiTable = z
     theme: choice(
       ['auto', 'dark', 'light'],
       'auto',
-      'Colours for a dark or a light background. auto: as COLORFGBG says, else dark.',
+      'Colours for a dark or a light background. auto: as the terminal answers, else as COLORFGBG says, else dark.',
       { apply },
     ),
     mouse: flag(true, 'The wheel scrolls and a click chooses. false: the mouse is left to the terminal.', { apply }),

@@ -39,9 +39,9 @@ function keys(model: Model, room: number): Line {
 }
 
 function keyLine(shown: readonly { label: string; short: string }[]): Line {
-  const spans = shown.flatMap(({ label, short }): Span[] => [
+  const spans = shown.flatMap(({ label, short }, index): Span[] => [
     { text: label, isBold: true },
-    { text: ` ${short}  `, tone: 'quiet' },
+    { text: index < shown.length - 1 ? ` ${short}  ` : ` ${short}`, tone: 'quiet' },
   ])
   return [{ text: ' ' }, ...spans]
 }

@@ -43,8 +43,8 @@ function fieldLines(name: Field, text: string, { isHere, width, most }: Place): 
 }
 
 export const FORM_KEYS: readonly [string, string][] = [
-  ['enter', 'hand it over'],
+  ['enter', 'submit'],
   ['tab', 'next'],
-  ['Ctrl-E', 'prompt in $EDITOR'],
+  ['Ctrl-E', 'editor'],
   ['esc', 'later'],
 ]

@@ -12,6 +12,8 @@ export interface Tmux {
   keys(...names: string[]): void
   /** A line for the shell. */
   type(text: string): void
+  /** The colour behind the text, as `#rrggbb`: tmux answers with it where a program asks. */
+  paper(colour: string): void
   /** As a terminal does it: told apart from typing where the program asked for that. */
   paste(text: string): void
   lines(): string[]
@@ -46,6 +48,7 @@ export function openTmux(env: Record<string, string>, columns: number, rows: num
   return {
     keys: (...names) => void tmux('send-keys', ...names),
     type: text => void tmux('send-keys', '-l', `${text}\r`),
+    paper: colour => void tmux('set-option', 'window-style', `bg=${colour}`),
     paste(text) {
       tmux('set-buffer', '-b', 'text', text)
       tmux('paste-buffer', '-p', '-b', 'text')

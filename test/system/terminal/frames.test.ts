@@ -1,6 +1,6 @@
 /**
- * The built program in a real terminal at four sizes, dark, light and without colours: list, failure card, node pane, form of
- * a new task and `tdf top`, as golden frames. `npm run golden` does not write them; `vitest -u` on this file does.
+ * The built program in a real terminal at four sizes, dark, light and without colours: list, an open task, failure card, node
+ * pane, form of a new task and `tdf top`, as golden frames. `npm run golden` does not write them; `vitest -u` on this file does.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -132,12 +132,25 @@ const LOOKS = {
   dark: { TDF_TUI__THEME: 'dark' },
   light: { TDF_TUI__THEME: 'light' },
   plain: { NO_COLOR: '1' },
-}
+} as const
 type LookName = keyof typeof LOOKS
 
+interface Window {
+  columns: number
+  rows: number
+  /** The colour behind the text that the terminal answers with; none: it does not answer. */
+  paper?: string
+  env: Record<string, string>
+}
+
 function open(look: LookName, columns: number, rows: number, words: string): Tmux {
+  return start({ columns, rows, env: LOOKS[look] }, words)
+}
+
+function start({ columns, rows, paper, env: more }: Window, words: string): Tmux {
   const env = { PATH: process.env.PATH ?? '', HOME: folder, TDF_HOME: folder, TDF_HOST: control.socket, TZ: 'UTC' }
-  terminal = openTmux({ ...env, ...LOOKS[look] }, columns, rows)
+  terminal = openTmux({ ...env, ...more }, columns, rows)
+  if (paper !== undefined) terminal.paper(paper)
   terminal.type(`clear; node ${program} ${words}`)
   return terminal
 }
@@ -180,11 +193,22 @@ describe.each([
       if (look === 'plain') expect(colours).toEqual([])
       else expect([look, colours]).toEqual([look, look === 'dark' ? DARK : LIGHT])
       keys('/')
-      keys('-l', 'search')
+      keys('-l', 'legacy')
       keys('Enter')
-      await sees('1/1')
+      await sees(/ 1\/1 *$/m)
       keys('Enter')
       await sees('[log]')
+      await sees('Edit src/pay')
+      await frame('detail', columns)
+      keys('Escape')
+      await sees('enter open')
+      keys('/', 'C-u')
+      keys('-l', 'search')
+      keys('Enter')
+      await sees('/search')
+      await sees(/ 1\/1 *$/m)
+      keys('Enter')
+      await sees('make the search')
       keys('Tab')
       await sees('[check]')
       await sees('1 failed, 4 passed')
@@ -212,16 +236,45 @@ describe.each([
     180_000,
   )
 
-  it('shows the machines by tdf top', async () => {
-    const { sees } = open('plain', columns, rows, 'top --once; echo "left with $?"')
-    await sees('left with 0')
-    const lines = terminal.lines().map(line => line.trimEnd())
-    const shown = lines.slice(
-      lines.findIndex(line => /^\d+ machines/.test(line)),
-      lines.indexOf('left with 0'),
-    )
-    await expect(`${shown.join('\n')}\n`).toMatchFileSnapshot(path.join(golden, `top-${columns}.txt`))
-  }, 180_000)
+  it.each(['dark', 'plain'] as const)(
+    'shows the machines by tdf top in a %s terminal',
+    async look => {
+      const { sees } = open(look, columns, rows, 'top --once; echo "left with $?"')
+      await sees('left with 0')
+      const lines = terminal.lines().map(line => line.trimEnd())
+      const shown = lines.slice(
+        lines.findIndex(line => /^\d+ machines/.test(line)),
+        lines.indexOf('left with 0'),
+      )
+      await expect(`${shown.join('\n')}\n`).toMatchFileSnapshot(path.join(golden, `top-${columns}.txt`))
+      const { colours } = looks()
+      expect(colours.every(colour => look === 'dark' && DARK.includes(colour))).toBe(true)
+    },
+    180_000,
+  )
+})
+
+describe('a theme of auto', () => {
+  it.each([
+    ['light', { paper: '#fdf6e3' }, {}],
+    ['light', { paper: '#fdf6e3' }, { COLORFGBG: '15;0' }],
+    ['dark', { paper: '#002b36' }, { COLORFGBG: '0;15' }],
+    ['light', {}, { COLORFGBG: '0;15' }],
+    ['dark', {}, {}],
+  ] as const)(
+    'is %s where the terminal answers %j and its environment says %j, and the answer is no key',
+    async (look, paper, env) => {
+      const { sees, keys } = start({ columns: 120, rows: 40, env, ...paper }, 'watch; echo "left with $?"')
+      await sees('$0.42 today')
+      await sees('Edit src/pay/adapter.ts')
+      await until('it has its colours', () => looks().colours.join() === (look === 'dark' ? DARK : LIGHT).join())
+      expect(terminal.lines()[0]).toContain('[1 tasks]')
+      keys('q')
+      await sees(/left with 0\n\S*[$#] *$/m)
+      expect(terminal.history()).not.toContain('rgb:')
+    },
+    180_000,
+  )
 })
 
 /** The ends of looks. */
