@@ -9,6 +9,7 @@ import { nodeCommand, topCommand } from './nodes/nodes.ts'
 import { reapCommand } from './nodes/reap.ts'
 import { errorsCommand, eventsCommand, logsCommand } from './observe/observe.ts'
 import { statusCommand } from './observe/status.ts'
+import { artifactsCommand } from './results/artifacts.ts'
 import { applyCommand, diffCommand, pullCommand, pushCommand, shellCommand } from './results/results.ts'
 import { type CommandGroup, rootCommand } from './root.ts'
 import { completeCommand, completionCommand } from './setup/completion.ts'
@@ -45,7 +46,16 @@ const GROUPS: readonly CommandGroup[] = [
   },
   {
     heading: 'Results:',
-    commands: [diffCommand, applyCommand, pullCommand, pushCommand, shellCommand, rmCommand, pruneCommand],
+    commands: [
+      diffCommand,
+      applyCommand,
+      pullCommand,
+      pushCommand,
+      artifactsCommand,
+      shellCommand,
+      rmCommand,
+      pruneCommand,
+    ],
   },
   { heading: 'Machines:', commands: [topCommand, nodeCommand, reapCommand] },
   {

@@ -17,6 +17,11 @@ export function collectLabel(text: string, labels: Record<string, string>): Reco
 }
 
 /** `--status`, which may be given several times. */
+/** Each once; what the file of a repository asks for comes beside it. */
+export function collectGlob(glob: string, globs: readonly string[] = []): string[] {
+  return [...new Set([...globs, notEmpty(glob)])]
+}
+
 export function statusOption(which: string): Option {
   const option = new Option('--status <status>', `${which}; may be given several times`)
   option.argChoices = [...STATUSES]

@@ -1,7 +1,7 @@
 /** `tdf submit`: words become a request. A local repository is bundled here, as its user; the daemon never opens it. */
 import { Command, Option } from 'commander'
 import { PROVIDERS } from '../../src/core/node.ts'
-import { amount, collectLabel, integer, notEmpty } from '../cli/arguments.ts'
+import { amount, collectGlob, collectLabel, integer, notEmpty } from '../cli/arguments.ts'
 import type { Cli } from '../cli/cli.ts'
 import { examples } from '../cli/examples.ts'
 import type { SubmitOptions } from './submit/request.ts'
@@ -27,6 +27,11 @@ export function submitCommand(cli: Cli): Command {
       'decides whether the work is verified, after the agent (default: check of .tdf.toml there)',
     )
     .option('--no-check', 'run nothing after it, whatever .tdf.toml says')
+    .option(
+      '--artifacts <glob>',
+      'also keep these files, ignored or not, beside the branch; may be given several times',
+      collectGlob,
+    )
     .option('--node <name>', 'this node and no other')
     .addOption(providerOption())
     .option('--size <size>', 'at least this size')

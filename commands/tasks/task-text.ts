@@ -5,7 +5,7 @@ import { attemptLines, earlierText } from '../../src/text/attempts.ts'
 import type { CardLine } from '../../src/text/failure.ts'
 import { oneLine, sanitize } from '../../src/text/sanitize.ts'
 import { stageName, stageNow, stageOf } from '../../src/text/steps.ts'
-import { ignoredText, leftOutLines, pushText, resultLine, savedText } from '../../src/text/tasks.ts'
+import { artifactsText, ignoredText, leftOutLines, pushText, resultLine, savedText } from '../../src/text/tasks.ts'
 import { localTime, withLocalTimes } from '../../src/text/times.ts'
 import { stateOf as lookOf, type Tone } from '../../src/tui/state/states.ts'
 import { type Column, pairs } from '../cli/table.ts'
@@ -21,6 +21,8 @@ export function taskLine(task: TaskJson, card: readonly CardLine[] = []): string
   if (result && result.ahead > 0) parts.push(`  see it:   tdf diff ${task.id}`)
   const saved = savedText(task)
   if (saved) parts.push(`  beside:   ${saved}`)
+  const artifacts = artifactsText(task)
+  if (artifacts) parts.push(`  kept:     ${artifacts}`)
   for (const line of leftOutLines(task)) parts.push(`  left out: ${line}`)
   const ignored = ignoredText(task)
   if (ignored) parts.push(`  note:     ${ignored}`)
@@ -104,6 +106,7 @@ export function taskDetails(task: TaskJson, now: number, isFailureTold = false):
     ['labels', labelsOf(task).map(oneLine).join(', ')],
     ['result', result && resultLine(task)],
     ['beside it', savedText(task)],
+    ['artifacts', artifactsText(task)],
     ['left out', leftOutLines(task).join('\n') || null],
     ['ignored', ignoredText(task)],
     ['push', task.push && pushText(task.push)],

@@ -105,7 +105,7 @@ function confirm(engine: Pick<Engine, 'store' | 'world' | 'loop' | 'placementCha
 
 /** Throws while the work is not home. A workspace that is gone for good has nothing left to save. */
 export async function saveLate(engine: Engine, item: CleanupItem, signal: AbortSignal): Promise<void> {
-  const { store, agents, results } = engine
+  const { store, agents } = engine
   const task = readAttempt(store.sql, item)
   const node = readNode(store.sql, item.nodeName)
   if (!task || !node || isGone(node)) return
@@ -116,7 +116,7 @@ export async function saveLate(engine: Engine, item: CleanupItem, signal: AbortS
     await agent.cancelSession(item.subject, task.sessionId)
     throw new TdfError('AGENT_BUSY', 'the agent is being ended', { retryAfterMs: 2_000 })
   }
-  const saved = await bringHome({ results }, { ...task, workspaceId: item.subject }, agent)
+  const saved = await bringHome(engine, { ...task, workspaceId: item.subject }, agent)
   await store.commit(() => fillIn(engine, task, node.name, saved))
   const { missing } = saved
   if (missing.length === 0) return

@@ -5,7 +5,7 @@
 import { TdfError } from '../../src/core/errors.ts'
 import { resultRefOf, type Task } from '../../src/core/task.ts'
 import { type Salvaged, salvaged } from '../../src/protocol/salvage.ts'
-import { receiveRefs, refsUnder } from './receive.ts'
+import { receiveRefs, refsUnder } from './receive/receive.ts'
 import type { Repository } from './repository.ts'
 
 /** The node uses the same name. Beside it stand `-base`, where the work began, and `-answer`, all that the node said of it. */

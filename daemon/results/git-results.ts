@@ -9,7 +9,8 @@ import type { Salvaged } from '../../src/protocol/salvage.ts'
 import { pack } from './bundles.ts'
 import { checkpointAnswer, checkpointRefOf, keepCheckpoint, takeCheckpoint } from './checkpoints.ts'
 import { logFiles } from './logs.ts'
-import { missingFrom, receiveRefs } from './receive.ts'
+import { artifactResults, artifactsAtHome } from './receive/artifacts.ts'
+import { missingFrom, receiveRefs } from './receive/receive.ts'
 import { type Repository, repositories } from './repository.ts'
 import type { Results } from './results.ts'
 import { writeThin } from './sources/thin.ts'
@@ -36,7 +37,7 @@ export interface GitResultsOptions {
 }
 
 export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: GitResultsOptions): GitResults {
-  const { open, removeUnused } = repositories(path.join(stateDir, 'results'))
+  const { open, all, removeUnused } = repositories(path.join(stateDir, 'results'))
   const downloads = path.join(stateDir, 'downloads')
   const packs = path.join(stateDir, 'packs')
   const packFile = (task: Pick<Task, 'id' | 'attempt'>) => path.join(packs, `${task.id}-${task.attempt}.bundle`)
@@ -44,6 +45,7 @@ export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: Gi
     open(repo.url, (repo.baseCommit ?? facts.source?.commit ?? (saved ?? facts.resume)?.baseCommit)?.length)
 
   const results: GitResults = {
+    ...artifactResults({ of, all, assertRoom, folder: downloads }),
     of,
     open,
     logs: logFiles(stateDir, logBytesMax, assertRoom),
@@ -161,10 +163,12 @@ async function receive(
   came: ReadonlyMap<string, string>,
 ): Promise<Salvaged> {
   const ref = resultRefOf(task.id, task.attempt)
+  const before = task.facts.salvage?.files
   const base = new Map([[`${BASES}/${saved.baseCommit}`, saved.baseCommit]])
   const beside = await receiveRefs(repository, ref, saved, came, task.facts.salvage?.saved, base)
+  const files = saved.files === undefined ? {} : { files: await artifactsAtHome(repository, before, saved.files) }
   const judged = task.facts.kept ? task.result?.commit : undefined
-  if (judged === undefined || judged === saved.commit) return { ...saved, saved: beside }
+  if (judged === undefined || judged === saved.commit) return { ...saved, saved: beside, ...files }
   // A verdict was given on the commit of then: the newer one stands beside it.
   const late = {
     ref: `${ref}-others/late`,
@@ -176,7 +180,7 @@ async function receive(
   await repository.must(['update-ref', '--stdin'], {
     input: `update ${ref} ${judged}\nupdate ${late.ref} ${late.commit}\n`,
   })
-  return { ...saved, commit: judged, saved: [...beside.filter(one => one.ref !== late.ref), late] }
+  return { ...saved, commit: judged, saved: [...beside.filter(one => one.ref !== late.ref), late], ...files }
 }
 
 async function describe(repository: Repository, task: Task, saved: Salvaged): Promise<TaskResult> {

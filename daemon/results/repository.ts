@@ -31,6 +31,8 @@ export interface Repositories {
    * a length: the one that is there.
    */
   open(source: string, oidLength?: number): Promise<Repository>
+  /** Every one that is there. */
+  all(): Promise<Repository[]>
   /**
    * Removes those that were opened last before `before`, Unix ms, and hold no result, but not that of a source in `needed`,
    * which counts as used now. Answers how many.
@@ -41,17 +43,25 @@ export interface Repositories {
 export function repositories(folder: string): Repositories {
   const known = new Map<string, Promise<Repository>>()
 
+  const names = () =>
+    (existsSync(folder) ? readdirSync(folder) : []).flatMap(
+      entry => /^([0-9a-f]{16}(?:-sha256)?)\.git$/.exec(entry)?.[1] ?? [],
+    )
+
+  function opened(name: string): Promise<Repository> {
+    const before = known.get(name)
+    if (before) return before
+    const fresh = openRepository(path.join(folder, `${name}.git`), name.endsWith('-sha256') ? 'sha256' : 'sha1')
+    known.set(name, fresh)
+    fresh.catch(() => known.delete(name))
+    return fresh
+  }
+
   async function open(source: string, oidLength?: number): Promise<Repository> {
     const long = `${nameOf(source)}-sha256`
     const isLong = oidLength === undefined ? existsSync(path.join(folder, `${long}.git`)) : oidLength === 64
     const name = isLong ? long : nameOf(source)
-    let opened = known.get(name)
-    if (!opened) {
-      opened = openRepository(path.join(folder, `${name}.git`), isLong ? 'sha256' : 'sha1')
-      known.set(name, opened)
-      opened.catch(() => known.delete(name))
-    }
-    const repository = await opened
+    const repository = await opened(name)
     // Its time says when the repository was used last.
     writeFileSync(path.join(repository.dir, MARK), '')
     return repository
@@ -60,10 +70,9 @@ export function repositories(folder: string): Repositories {
   async function removeUnused(before: number, needed: () => readonly string[]): Promise<number> {
     let keep: Set<string> | undefined
     let removed = 0
-    for (const entry of existsSync(folder) ? readdirSync(folder) : []) {
-      const name = /^([0-9a-f]{16}(?:-sha256)?)\.git$/.exec(entry)?.[1]
-      const dir = path.join(folder, entry)
-      if (name === undefined || isInUse(dir, before)) continue
+    for (const name of names()) {
+      const dir = path.join(folder, `${name}.git`)
+      if (isInUse(dir, before)) continue
       const listed = await git(['--git-dir', dir, 'for-each-ref', '--count=1', ...RESULTS], { cwd: dir })
       if (listed.exitCode !== 0 || listed.stdout !== '') continue
       // All tasks are looked through for it: only where something would go, and not again for it soon.
@@ -79,7 +88,7 @@ export function repositories(folder: string): Repositories {
     return removed
   }
 
-  return { open, removeUnused }
+  return { open, removeUnused, all: () => Promise.all(names().map(opened)) }
 }
 
 const MARK = 'tdf-used'

@@ -1,5 +1,6 @@
 /** Where the work comes home: a bare repository for each source, in the state folder. */
-import type { ResumeFacts, SourceFacts, Task, TaskResult } from '../../src/core/task.ts'
+import type { Artifacts } from '../../src/core/saved.ts'
+import type { AttemptKey, ResumeFacts, SourceFacts, Task, TaskResult } from '../../src/core/task.ts'
 import type { Salvaged } from '../../src/protocol/salvage.ts'
 import type { BundleRow } from '../../src/store/tables/bundles.ts'
 import type { Logs } from './logs.ts'
@@ -21,6 +22,17 @@ export interface Results {
    * whether anything came. Throws RESULT_BROKEN.
    */
   keepCheckpoint(task: Task, saved: Salvaged, fetch: (have: string[], file: string) => Promise<boolean>): Promise<void>
+  /**
+   * Takes what the check of a task left beside the result, which stays as it is; `fetch` as above. Answers all artifacts of the
+   * attempt. Throws RESULT_BROKEN.
+   */
+  keepArtifacts(
+    task: Task,
+    files: Artifacts,
+    fetch: (have: string[], file: string) => Promise<boolean>,
+  ): Promise<Artifacts>
+  /** Removes the artifacts of each attempt of which `forget` says so, after it has noted that. Answers how many refs. */
+  removeArtifacts(forget: (key: AttemptKey) => Promise<boolean>): Promise<number>
   /** Makes the newest checkpoint of the attempt its result; null when there is none. */
   takeCheckpoint(task: Task): Promise<Salvaged | null>
   /** What the result changes, counted in our own copy. */

@@ -9,7 +9,7 @@ import { isGone } from '../../src/core/node.ts'
 import { checkIdOf, isTerminal, type Task } from '../../src/core/task.ts'
 import { taskWaits } from '../../src/text/waiting.ts'
 import { advance, fail, type Outcome, type StepPatch, wait } from '../engine/rules/outcome.ts'
-import { bringHome } from '../results/bring-home.ts'
+import { bringArtifacts, bringHome } from '../results/bring-home.ts'
 import { confinement } from './session.ts'
 import type { StepContext, StepHandler } from './step.ts'
 import { judge } from './verdict.ts'
@@ -77,13 +77,42 @@ async function settle(ctx: StepContext, task: Task): Promise<Outcome<Next>> {
   if (isTerminal(task.status)) return advance('cleanup')
   if (task.status === 'parked') return advance('node_selection')
   if (task.spec.check === null) return judge(task, null)
+  const known = task.facts.check
+  if (known?.ended) return afterCheck(ctx, task, known.exitCode)
   if (!nodeOf(ctx, task)) {
     const message = `the work of ${task.id} is saved, but the workspace for its check is gone`
     return fail(new TdfError('WORKSPACE_GONE', message), 'infrastructure')
   }
   const checked = await runCheck(ctx, task, task.spec.check)
-  return checked.ended ? judge(task, checked.exitCode) : checked.wait
+  return checked.ended ? afterCheck(ctx, task, checked.exitCode) : checked.wait
 }
+
+/**
+ * What the check left is home before its verdict falls, since the workspace goes then: reports are worth most where it failed.
+ * What cannot be had until the step is late, or never, is named in place of it.
+ */
+async function afterCheck(ctx: StepContext, task: Task, exitCode: number | null): Promise<Outcome<'cleanup'>> {
+  const { nodeName, sessionId, facts } = task
+  const node = nodeOf(ctx, task)
+  if (!node || nodeName === null || sessionId === null || !facts.salvage) return judge(task, exitCode)
+  try {
+    const salvage = await bringArtifacts(ctx, task, await ctx.agent(node.name))
+    return judge(task, exitCode, salvage === null ? {} : { facts: { salvage } })
+  } catch (thrown) {
+    if (ctx.signal.aborted) throw thrown
+    const error = asTdfError(thrown)
+    const isLate = task.deadlineAt !== null && ctx.now >= task.deadlineAt
+    if (isLate || error.class === 'permanent') {
+      const lost = { path: '…', bytes: null, reason: `what the check left was not saved: ${error.message}` }
+      const leftOut = [...facts.salvage.leftOut, { ...lost, kind: 'artifact' as const }]
+      return judge(task, exitCode, { facts: { salvage: { ...facts.salvage, leftOut } } })
+    }
+    const check = { sessionId: checkIdOf(sessionId), exitCode, ended: true }
+    return wait(RETRY_MS, taskWaits.anotherSave(error.message), { facts: { check } })
+  }
+}
+
+const RETRY_MS = 5_000
 
 async function nothingToSave(ctx: StepContext, task: Task): Promise<Outcome<'cleanup'>> {
   const patch = await checkpointed(ctx, task)

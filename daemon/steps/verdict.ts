@@ -4,9 +4,9 @@
  */
 import { type ErrorCode, TdfError } from '../../src/core/errors.ts'
 import { hasMade, savedOf } from '../../src/core/saved.ts'
-import type { ExitFacts, Task, TaskResult, Verdict } from '../../src/core/task.ts'
+import type { ExitFacts, Task, Verdict } from '../../src/core/task.ts'
 import { LOST_UNDER_RUN } from '../../src/protocol/shapes.ts'
-import { advance, fail, type Outcome } from '../engine/rules/outcome.ts'
+import { advance, fail, type Outcome, type StepPatch } from '../engine/rules/outcome.ts'
 
 export type End =
   | { kind: 'well' }
@@ -88,10 +88,10 @@ function changedAnything({ result, facts }: Task): boolean {
  * The verdict of a run that ended well: by git facts and the check, never by the agent's report alone. `checkExitCode` is
  * null when no check was asked for, or when the check did not end by itself.
  */
-export function judge(task: Task, checkExitCode: number | null): Outcome<'cleanup'> {
+export function judge(task: Task, checkExitCode: number | null, patch: StepPatch = {}): Outcome<'cleanup'> {
   const { result, spec } = task
   const check = spec.check === null ? null : { command: spec.check, exitCode: checkExitCode }
-  const checked: { result?: TaskResult } = result ? { result: { ...result, check } } : {}
+  const checked: StepPatch = result ? { ...patch, result: { ...result, check } } : patch
   if (check && check.exitCode !== 0) {
     const how = check.exitCode === null ? 'did not end' : `ended with exit code ${check.exitCode}`
     return fail(new TdfError('CHECK_FAILED', `the check "${check.command}" ${how}`), 'check_failed', checked)

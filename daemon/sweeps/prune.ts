@@ -1,7 +1,7 @@
 /** Removes what is out of retention: old rows, failures and logs, uploads and downloads that were left, unused sources. */
 import { readdir, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { neededSources, readLive } from '../../src/store/tables/attempts.ts'
+import { neededSources, readAttempt, readLive, updateAttempt } from '../../src/store/tables/attempts.ts'
 import { forgetBundle, staleBundles } from '../../src/store/tables/bundles.ts'
 import { pruneSignals } from '../../src/store/tables/inbox.ts'
 import { pruneEvents } from '../../src/store/tables/journal.ts'
@@ -32,6 +32,7 @@ export const prune: Sweep = {
       uploads: await pruneFolder(engine, path.join(parts.stateDir, 'uploads'), LEFTOVER_MS),
       packs: await prunePacks(engine, parts),
       sources: await engine.results.removeUnused(now - SOURCE_MS, () => neededSources(engine.store.sql)),
+      artifacts: await pruneArtifacts(engine, now - retention.artifacts),
       logs: await pruneFolder(engine, path.join(parts.stateDir, 'logs'), retention.logs),
     }
   },
@@ -77,6 +78,20 @@ async function prunePacks({ store }: Engine, { stateDir }: SweepParts): Promise<
   const over = (await readdir(folder).catch(() => [])).filter(name => !live.has(name))
   for (const name of over) await rm(path.join(folder, name), { force: true })
   return over.length
+}
+
+/** Those of attempts that ended before `before`, Unix ms; what such a task says of them goes first. */
+function pruneArtifacts({ store, results }: Engine, before: number): Promise<number> {
+  return results.removeArtifacts(key =>
+    store.commit(() => {
+      const task = readAttempt(store.sql, key)
+      if (task && (task.completedAt === null || task.completedAt >= before)) return false
+      const salvage = task?.facts.salvage
+      const facts = { ...task?.facts, ...(salvage ? { salvage: { ...salvage, files: null } } : {}) }
+      if (task && salvage?.files) updateAttempt(store.sql, task, { ...task, facts }, task.updatedAt)
+      return true
+    }),
+  )
 }
 
 /** What stands in a folder of ours and was not touched for so long. */

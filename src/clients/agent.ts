@@ -4,7 +4,7 @@
  */
 import { TdfError } from '../core/errors.ts'
 import * as api from '../protocol/agent-api.ts'
-import { type Salvaged, salvaged } from '../protocol/salvage.ts'
+import { type Salvaged, type SalvageHow, salvaged } from '../protocol/salvage.ts'
 import { BUNDLE_BYTES_MAX, EVENTS_PAGE_BYTES_MAX, LOG_CHUNK_BYTES_MAX } from '../protocol/shapes.ts'
 import { keptSource } from '../protocol/workspace-source.ts'
 import { type AgentClientOptions, agentCalls, TIMEOUT_MS, unreadable } from './agent-calls.ts'
@@ -39,8 +39,8 @@ export interface AgentClient {
   logs(workspaceId: string, sessionId: string | null, afterByte: number): Promise<LogPiece>
   /** When which byte of it was written: lines `MS OFFSET`. Refused by agents that are older than this. */
   logTimes(workspaceId: string, sessionId: string | null, afterByte: number): Promise<LogPiece>
-  /** `isLive`: also while a session runs, without its output and conversation. */
-  salvage(workspaceId: string, ref: string, isLive?: boolean): Promise<Salvaged>
+  /** `live`: also while a session runs, without its output and conversation. */
+  salvage(workspaceId: string, ref: string, how?: SalvageHow): Promise<Salvaged>
   /** Writes the bundle of `ref` into `file`; false when the agent says that `have` already holds it. */
   bundle(workspaceId: string, ref: string, have: readonly string[], file: string): Promise<boolean>
   stopWorkspace(workspaceId: string): Promise<void>
@@ -100,8 +100,8 @@ export function agentClient(options: AgentClientOptions): AgentClient {
     cancelSession: async (id, sessionId) => void (await call('POST', `${session(id, sessionId)}/cancel`, { json: {} })),
     logs: (id, sessionId, after) => piece(`${at(id)}/logs`, sessionId, after),
     logTimes: (id, sessionId, after) => piece(`${at(id)}/log-times`, sessionId, after),
-    salvage: (id, ref, isLive = false) => {
-      const json = { ref, ...(isLive ? { live: true } : {}) }
+    salvage: (id, ref, how = {}) => {
+      const json = { ref, ...how }
       return ask(salvaged, 'POST', `${at(id)}/salvage`, { json, timeoutMs: SALVAGE_TIMEOUT_MS })
     },
     async bundle(id, ref, have, file) {

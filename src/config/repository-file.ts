@@ -1,6 +1,7 @@
 /** `.tdf.toml` at the top of a repository: what it wants done for a task, whoever submits it. */
 import { getStaticTOMLValue, parseTOML } from 'toml-eslint-parser'
 import { z } from 'zod'
+import { ARTIFACT_GLOB_CHARS_MAX } from '../core/saved.ts'
 
 export const REPOSITORY_FILE = '.tdf.toml'
 export const REPOSITORY_FILE_BYTES_MAX = 64 * 1024
@@ -16,6 +17,8 @@ const repositoryFile = z.strictObject({
   setup: shellCommand.optional(),
   /** Run after the agent, as `--check` would be; read where a folder is submitted. */
   check: shellCommand.optional(),
+  /** Globs as of `--artifacts`; read where a folder is submitted. */
+  artifacts: z.array(z.string().min(1).max(ARTIFACT_GLOB_CHARS_MAX)).max(50).optional(),
 })
 
 export type RepositoryFile = z.output<typeof repositoryFile>

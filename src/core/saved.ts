@@ -15,6 +15,28 @@ export interface SavedRef {
   ahead: number
 }
 
+/** A file that was kept beside the result because a glob or its folder asked for it. */
+export interface Artifact {
+  /** From the top of the work tree, or of the folder TDF_ARTIFACTS. */
+  path: string
+  bytes: number
+  /** Of its content, as the node saw it. */
+  sha256: string
+  /** After which of the two it was there, or was changed. */
+  from: 'agent' | 'check'
+  /** The object that holds it in the daemon's repository; absent where it is not there. */
+  blob?: string
+}
+
+/** All of a run; the tree of `commit` has those of its node. */
+export interface Artifacts {
+  commit: string
+  list: Artifact[]
+}
+
+export const ARTIFACTS_MAX = 1_000
+export const ARTIFACT_GLOB_CHARS_MAX = 256
+
 /** Something that is in the workspace and not in the saved refs. */
 export interface LeftOut {
   path: string
@@ -42,6 +64,11 @@ export const LEFT_OUT = {
   history: { isWork: true, isKept: false, reason: 'the files of this repository came home, its history did not' },
   filter: { isWork: true, isKept: false, reason: 'its clean filter was not run' },
   broken: { isWork: true, isKept: false, reason: 'its objects are not all there' },
+  artifact: {
+    isWork: false,
+    isKept: false,
+    reason: 'it does not fit into artifact_max_bytes, which holds for all artifacts of a run together',
+  },
 } as const satisfies Record<string, { isWork: boolean; isKept: boolean; reason: string }>
 
 export type LeftOutKind = keyof typeof LEFT_OUT
@@ -55,6 +82,7 @@ export interface SavedWork {
   salvaged: boolean
   saved: readonly SavedRef[]
   leftOut: readonly LeftOut[]
+  files?: Pick<Artifacts, 'commit'> | null | undefined
 }
 
 /**
@@ -62,14 +90,18 @@ export interface SavedWork {
  * to object ids. A workspace may go when the list is empty, and not before.
  */
 export function notHome(
-  work: Pick<SavedWork, 'commit' | 'saved' | 'leftOut'>,
+  work: Pick<SavedWork, 'commit' | 'saved' | 'leftOut' | 'files'>,
   ref: string,
   refs: ReadonlyMap<string, string>,
 ): string[] {
-  const wanted = [{ ref, name: ref, commit: work.commit }, ...work.saved]
+  const files = work.files ? [{ ref: filesRefOf(ref), name: 'artifacts', commit: work.files.commit }] : []
+  const wanted = [{ ref, name: ref, commit: work.commit }, ...files, ...work.saved]
   const missing = wanted.filter(one => refs.get(one.ref) !== one.commit).map(({ name }) => name)
   return [...missing, ...keptBack(work).map(({ path }) => path)]
 }
+
+/** Where the artifacts of a result stand. */
+export const filesRefOf = (ref: string) => `${ref}-files`
 
 /** What could not be read and is still in the workspace: it is asked for again. */
 export function keptBack({ leftOut }: Pick<SavedWork, 'leftOut'>): LeftOut[] {
@@ -89,6 +121,8 @@ export interface SalvageFacts {
   salvaged: boolean
   saved?: SavedRef[]
   leftOut: (LeftOut | string)[]
+  /** Null: nothing was asked for, or nothing of it was there. Absent: the node's agent knows no artifacts. */
+  files?: Artifacts | null | undefined
 }
 
 export function savedOf(salvage: SalvageFacts | undefined): SavedWork | null {
@@ -136,6 +170,10 @@ export const LEAVINGS: readonly { what: string; becomes: string }[] = [
   {
     what: 'files that are together over `salvage_max_bytes`',
     becomes: 'the smallest come home, every other is named in `leftOut`',
+  },
+  {
+    what: 'files that a glob of `--artifacts` names, and all in the folder `TDF_ARTIFACTS`',
+    becomes: '`artifacts`, in a ref of their own beside the result; not on the branch unless they were committed',
   },
   { what: 'ignored files', becomes: 'named in `leftOut`; not saved' },
   { what: 'fifos, sockets, devices, names that git refuses', becomes: 'named in `leftOut`; not saved' },

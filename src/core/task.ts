@@ -2,16 +2,7 @@
 import type { Continued, Facts, Usage } from './facts.ts'
 import type { RepoSource } from './source.ts'
 
-export type {
-  Continued,
-  ExitFacts,
-  Facts,
-  ProgressFacts,
-  Question,
-  ResumeFacts,
-  SourceFacts,
-  Usage,
-} from './facts.ts'
+export type { Continued, ExitFacts, Facts, ProgressFacts, Question, ResumeFacts, SourceFacts, Usage } from './facts.ts'
 
 export const STATUSES = ['queued', 'delegated', 'in_progress', 'parked', 'completed', 'failed', 'cancelled'] as const
 export type Status = (typeof STATUSES)[number]
@@ -110,6 +101,8 @@ export interface TaskSpec {
   permissions?: Permissions
   /** False: a usage limit ends the attempt instead of parking it. */
   autoResume?: boolean
+  /** Globs of files that are kept beside its result. */
+  artifacts?: string[]
   /** Where its branch goes once it is completed; null keeps it here. */
   push?: PushSpec | null
 }

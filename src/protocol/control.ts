@@ -1,5 +1,5 @@
 /** What the control API speaks with the CLI and the dashboard. No parser: the CLI loads it with each command. */
-import type { SavedRef } from '../core/saved.ts'
+import type { Artifact, SavedRef } from '../core/saved.ts'
 import type { Cleanup, Status, Step, Verdict } from '../core/task.ts'
 import type { AttemptJson, ResultJson } from './attempts.ts'
 
@@ -54,6 +54,8 @@ export interface TaskJson {
   saved: SavedRef[]
   /** What was in the workspace and did not come home, or not as it was. */
   leftOut: { path: string; bytes: number | null; reason: string }[]
+  /** Files that were kept beside the result: `tdf artifacts`. */
+  artifacts: Omit<Artifact, 'blob'>[]
   /** Of this attempt. A cost of null is not known. */
   usage: { inputTokens: number; outputTokens: number; costUsd: number | null } | null
   /** Of all attempts together. */

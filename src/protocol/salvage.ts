@@ -1,7 +1,7 @@
 /** What a node saves of a workspace: the request, and the answer with the names of all that was saved. */
 import { z } from 'zod'
-import { LEFT_OUT_KINDS, namedOnly } from '../core/saved.ts'
-import { counter, nullable, objectId, text } from './shapes.ts'
+import { ARTIFACTS_MAX, LEFT_OUT_KINDS, namedOnly } from '../core/saved.ts'
+import { artifactGlobs, counter, nullable, objectId, sha256, text } from './shapes.ts'
 
 const ref = text(1024)
 
@@ -10,7 +10,15 @@ export const salvageRequest = z.object({
   maxBytes: z.int().min(0).optional(),
   /** Also while a session runs: the files as they are now, without output and conversation. */
   live: z.boolean().optional(),
+  /** What is kept beside the result: what the globs name, and what is in the folder TDF_ARTIFACTS. */
+  artifacts: z.object({ globs: artifactGlobs, maxBytes: counter }).optional(),
+  /** The check has ended: only artifacts are looked for, and what was saved before stays as it is. */
+  after: z.literal('check').optional(),
 })
+export type SalvageHow = Omit<z.input<typeof salvageRequest>, 'ref' | 'maxBytes'>
+export type ArtifactWish = NonNullable<z.output<typeof salvageRequest>['artifacts']>
+
+const artifact = z.object({ path: text(4096).min(1), bytes: counter, sha256, from: z.enum(['agent', 'check']) })
 
 const savedRef = z.object({
   ref: ref.min(1),
@@ -45,5 +53,10 @@ export const salvaged = z.object({
     .array(z.union([leftOutPath, leftOut]))
     .max(2_000)
     .default([]),
+  /** At REF-files; null where there is none. Absent: the agent is older than this. */
+  files: z
+    .object({ commit: objectId, list: z.array(artifact).max(ARTIFACTS_MAX) })
+    .nullable()
+    .optional(),
 })
 export type Salvaged = z.output<typeof salvaged>

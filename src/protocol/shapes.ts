@@ -1,6 +1,7 @@
 /** Small pieces that the wire shapes are made of, and the one way in which a bad body is refused. */
 import { z } from 'zod'
 import { TdfError } from '../core/errors.ts'
+import { ARTIFACT_GLOB_CHARS_MAX } from '../core/saved.ts'
 
 /** Ids become paths, refs and urls; anything else is refused before it is looked up. */
 export const idPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
@@ -10,6 +11,8 @@ export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hex digits'
 export const counter = z.int().min(0)
 export const percent = z.number().min(0).max(100)
 export const text = (max: number) => z.string().max(max)
+/** What a task asks to be kept beside its result. */
+export const artifactGlobs = z.array(text(ARTIFACT_GLOB_CHARS_MAX).min(1)).max(50)
 /** Text for people, kept up to `max` characters. */
 export const cutText = (max: number) => z.string().transform(value => value.slice(0, max))
 export const nullable = <T extends z.ZodType>(inner: T) => inner.nullish().transform(value => value ?? null)

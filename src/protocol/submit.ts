@@ -1,6 +1,6 @@
 /** The body of a submit. The CLI bundles local repositories and uploads them first; the daemon never opens one. */
 import { z } from 'zod'
-import { counter, id, nullable, objectId, sha256, text } from './shapes.ts'
+import { artifactGlobs, counter, id, nullable, objectId, sha256, text } from './shapes.ts'
 
 const name = text(128).min(1)
 
@@ -48,6 +48,8 @@ export const submitRequest = z.object({
   maxCostUsd: nullable(z.number().positive().max(1_000_000)),
   permissions: nullable(z.enum(['allow', 'deny', 'ask'])),
   autoResume: z.boolean().default(true),
+  /** What is kept beside the result: see src/config/glob.ts. */
+  artifacts: artifactGlobs.default([]),
   /** What follows when the task is completed; null: as `[push] default` says. */
   push: nullable(z.enum(['never', 'branch', 'pr'])),
   /** Where to, when that is not where the repository came from. */

@@ -38,6 +38,13 @@ export function savedText({ id, saved }: Beside): string | null {
   return `${names.join(', ')}${more(saved.length)}: tdf pull ${id} --all`
 }
 
+/** How many files were kept beside the branch, and the command that lists them; null when none were. */
+export function artifactsText({ id, artifacts }: Pick<TaskJson, 'id' | 'artifacts'>): string | null {
+  if (artifacts.length === 0) return null
+  const bytes = artifacts.reduce((sum, one) => sum + one.bytes, 0)
+  return `${counted(artifacts.length, 'file')}, ${sizeText(bytes)}: tdf artifacts ${id}`
+}
+
 /** What did not come home, or not as it was, each with its reason. */
 export function leftOutLines({ leftOut }: Beside): string[] {
   const worth = leftOut.filter(({ reason }) => reason !== LEFT_OUT.ignored.reason)
@@ -59,9 +66,9 @@ export function ignoredText({ leftOut }: Beside): string | null {
 }
 
 const more = (count: number) => (count > SHOWN_MAX ? ` and ${count - SHOWN_MAX} more` : '')
-const counted = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`
+export const counted = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`
 
-function sizeText(bytes: number): string {
+export function sizeText(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB']
   const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length - 1)
   return power === 0 ? `${bytes} B` : `${(bytes / 1000 ** power).toFixed(1)} ${units[power]}`

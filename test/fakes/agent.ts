@@ -65,6 +65,8 @@ export interface Faults {
   /** Builds that are begun and never end. */
   buildHangs: boolean
   salvageFails: boolean
+  /** Commands leave a file to look at in their folder for that; an older agent knows no such folder. */
+  artifacts: 'none' | 'one' | 'unknown'
   /** What was left shut cannot be read. */
   unreadable: boolean
   /** Tells of every workspace in the list, whose ever it is, that it failed and that its session and its check ended. */
@@ -179,6 +181,7 @@ export function fakeAgent({
     buildFails: null,
     buildHangs: false,
     salvageFails: false,
+    artifacts: 'none',
     unreadable: false,
     foreign: [],
     badPage: null,
@@ -509,7 +512,7 @@ export function fakeAgent({
     const workspace = workspaces.get(c.req.param('id'))
     if (!workspace) return refuse(c, 404, 'not_found')
     if (faults.salvageFails) return refuse(c, 500, 'disk_full', 'no space left on device')
-    const { ref, live = false } = await c.req.json()
+    const { ref, live = false, after } = await c.req.json()
     if (!live && [...workspace.sessions.values()].some(({ status }) => status === 'running'))
       return refuse(c, 409, 'session_running')
     const commit = workspace.dirty ? oidOf(`${workspace.head}+dirty`) : workspace.head
@@ -520,7 +523,11 @@ export function fakeAgent({
     const isShut = workspace.shut && faults.unreadable
     const leftOut = isShut ? [{ path: 'data/', bytes: null, reason: 'permission denied', kind: 'unreadable' }] : []
     if (!live) workspace.shut = isShut
-    return c.json({ commit, baseCommit: BASE, ahead, salvaged: workspace.dirty, saved, leftOut })
+    const files =
+      faults.artifacts === 'unknown' || live
+        ? {}
+        : { files: faults.artifacts === 'one' ? oneFile(after ?? 'agent') : null }
+    return c.json({ commit, baseCommit: BASE, ahead, salvaged: workspace.dirty, saved, leftOut, ...files })
   })
   app.get('/workspaces/:id/bundle', c => {
     const workspace = workspaces.get(c.req.param('id'))
@@ -594,3 +601,8 @@ function liesAbout(workspaceId: string): Omit<FakeEvent, 'seq' | 'at'>[] {
   const failed = { type: 'workspace.provisioning-failed', sessionId: null, data: { seq: 1, errorMessage: 'a lie' } }
   return [{ ...about, ...failed }, ...exits]
 }
+
+const oneFile = (from: 'agent' | 'check') => ({
+  commit: oidOf(`files of the ${from}`),
+  list: [{ path: 'report.xml', bytes: 1, sha256: 'c'.repeat(64), from }],
+})

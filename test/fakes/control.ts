@@ -160,6 +160,7 @@ function taskOf(index: number): ScreenTaskJson {
     usage: null,
     saved: [],
     leftOut: [],
+    artifacts: [],
     totalUsage: null,
     machineCost: null,
     error: null,

@@ -84,6 +84,8 @@ const MAY_IMPORT: Arrow[] = [
       ],
       // The repository's own .tdf.toml is read where it runs, as it was where it was allowed.
       ...['hono', '@hono/node-server', 'zod', 'src/config/repository-file.ts'],
+      // What its globs name is looked for where the files are.
+      'src/config/glob.ts',
     ],
   },
   // The pure core: what a task becomes after an outcome. No step, no client, no HTTP, no SQL, no clock; the wording of a

@@ -14,18 +14,22 @@ function quietProgram(): Command {
 
 /** `node ls`, `show`, … : every command that does something, by its words. */
 export function commandPaths(): string[] {
-  const walk = (command: Command, path: readonly string[]): string[] =>
-    command.commands.length === 0
-      ? [path.join(' ')]
-      : command.commands.flatMap(child => walk(child, [...path, child.name()]))
+  const walk = (command: Command, path: readonly string[]): string[] => [
+    ...(doesSomething(command) ? [path.join(' ')] : []),
+    ...command.commands.flatMap(child => walk(child, [...path, child.name()])),
+  ]
   return walk(quietProgram(), [])
 }
+
+/** One with commands below it takes arguments of its own only where it is a command itself. */
+const doesSomething = ({ commands, registeredArguments }: Command) =>
+  commands.length === 0 || registeredArguments.length > 0
 
 /** Parses a command line without running it. Rejects with what the parser says. */
 export async function parses(words: readonly string[]): Promise<void> {
   const program = quietProgram()
   const still = (command: Command) => {
-    if (command.commands.length === 0) command.action(() => {})
+    if (doesSomething(command)) command.action(() => {})
     command.commands.forEach(still)
   }
   still(program)

@@ -162,7 +162,7 @@ async function takeOver(
 ): Promise<void> {
   const isWritten = (name: string) => files.some(file => file.path === name && file.state === 'written')
   if (repository !== null && isWritten(repositoryFileOf(repository))) {
-    remember(cli, { repository, command: setup, check, isLoose: true })
+    remember(cli, { repository, command: setup, check })
   }
   // None may run, and one that runs says itself what it cannot take over.
   if (isWritten(configFile))

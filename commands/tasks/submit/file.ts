@@ -103,6 +103,7 @@ const isKey: Check = value => typeof value === 'string' && value.trim() !== ''
 const isFlag: Check = value => typeof value === 'boolean'
 const isWhole: Check = value => Number.isInteger(value)
 const isWords: Check = value => Array.isArray(value) && value.length > 0 && value.every(isText)
+const isTexts: Check = value => Array.isArray(value) && value.every(isKey)
 const isLabels: Check = value =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(isText)
 
@@ -131,6 +132,7 @@ const KEYS: Record<string, [check: Check, what: string]> = {
   command: [isWords, 'a list of strings'],
   labels: [isLabels, 'an object of strings'],
   priority: [isWhole, 'a whole number'],
+  artifacts: [isTexts, 'a list of strings'],
   dirty: [isFlag, 'true or false'],
   interactive: [isFlag, 'true or false'],
   push: [isFlag, 'true or false'],

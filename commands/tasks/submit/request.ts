@@ -32,6 +32,7 @@ export interface SubmitOptions extends SetupOptions {
   push?: boolean
   pr?: boolean
   remote?: string
+  artifacts?: string[]
   idempotencyKey?: string
   wait?: boolean
   follow?: boolean
@@ -64,6 +65,7 @@ export function submitBody({ options, ...asked }: Asked): SubmitBody {
     maxCostUsd: options.maxCost ?? null,
     permissions: options.permissions ?? null,
     autoResume: options.autoResume !== false,
+    artifacts: options.artifacts ?? [],
     push: pushOf(options),
   }
 }
@@ -126,6 +128,7 @@ export function plannedText(task: PlannedTask): string {
     ['setup', ofRepository(task.setupOfRepository) ?? (task.setup && oneLine(task.setup.command))],
     ['then', task.push && oneLine(`${task.push.pr ? 'a pull request' : 'a push'} to ${task.push.remote}`)],
     ['check', ofRepository(task.checkOfRepository) ?? (task.check && oneLine(task.check))],
+    ['artifacts', task.artifacts && oneLine(task.artifacts.join(', '))],
     ['only on', constraints.length > 0 ? oneLine(constraints.join(', ')) : null],
     ['ends after', timeoutMs === null ? null : formatDurationShort(timeoutMs)],
     ['labels', oneLine(labelled.join(', '))],

@@ -16,6 +16,7 @@ import { type Cli, say, usage } from '../../cli/cli.ts'
 import type { Git } from '../../cli/git.ts'
 
 export interface SetupOptions {
+  artifacts?: string[]
   /** False for `--no-setup`. */
   setup?: string | boolean
   /** False for `--no-check`. */
@@ -29,9 +30,14 @@ export interface RepositorySetup {
   /** The command before the agent and the one after it; null where the file names none. */
   command: string | null
   check: string | null
+  /** What it asks to be kept: that runs nothing, and nobody is asked. */
+  artifacts: string[]
   /** The file lies in the folder and is in no commit: the workspace will not find it. */
   isLoose: boolean
 }
+
+/** What was allowed: commands, and in which repository. */
+type Allowed = Pick<RepositorySetup, 'repository' | 'command' | 'check'>
 
 /** How many answers are remembered; the oldest goes first. */
 const ANSWERS_MAX = 1_000
@@ -57,8 +63,9 @@ export async function setupIn(
     if (!isLoose) return null
     throw usage(`${path.join(repository, REPOSITORY_FILE)}: ${file.problem}`, 'tdf submit --no-setup --no-check')
   }
-  const { setup: command = null, check = null } = file
-  return command === null && check === null ? null : { repository, command, check, isLoose }
+  const { setup: command = null, check = null, artifacts = [] } = file
+  const isEmpty = command === null && check === null && artifacts.length === 0
+  return isEmpty ? null : { repository, command, check, artifacts, isLoose }
 }
 
 const wantsSetup = ({ setup }: SetupOptions) => setup === undefined || setup === true
@@ -74,9 +81,12 @@ export async function withRepositoryFile<Options extends SetupOptions>(
   setup: RepositorySetup | null,
   options: Options,
 ): Promise<Options> {
-  if (setup === null || !wants(setup, options) || !(await isEverRun(cli))) return options
+  if (setup === null) return options
+  const artifacts = [...new Set([...(options.artifacts ?? []), ...setup.artifacts])]
+  const kept = artifacts.length === 0 ? options : { ...options, artifacts }
+  if (!wants(setup, options) || !(await isEverRun(cli))) return kept
   return {
-    ...options,
+    ...kept,
     ...(setup.check !== null && wantsCheck(options) ? { check: setup.check } : {}),
     // That of a commit is read in the workspace.
     ...(setup.isLoose && setup.command !== null && wantsSetup(options) ? { setup: setup.command } : {}),
@@ -143,7 +153,7 @@ function isAllowed(cli: Cli, setup: RepositorySetup): boolean {
   return answers(fileOf(cli)).includes(nameOf(setup))
 }
 
-export function remember(cli: Cli, setup: RepositorySetup): void {
+export function remember(cli: Cli, setup: Allowed): void {
   const file = fileOf(cli)
   makeStateFolder(path.dirname(file))
   const allowed = [...answers(file), nameOf(setup)].slice(-ANSWERS_MAX)
@@ -151,7 +161,7 @@ export function remember(cli: Cli, setup: RepositorySetup): void {
 }
 
 /** Without a check as it ever was: what was allowed stays so. */
-const nameOf = ({ repository, command, check }: RepositorySetup) =>
+const nameOf = ({ repository, command, check }: Allowed) =>
   createHash('sha256')
     .update(JSON.stringify(check === null ? [repository, command] : [repository, command, check]))
     .digest('hex')

@@ -10,6 +10,7 @@ import type { RunningEngine } from '../../build.ts'
 import { refuseUnfinished, removeTask } from '../../engine/attempts.ts'
 import { bundleResult, writeDiff } from '../../results/bundles.ts'
 import { pushNow } from '../../results/push/request.ts'
+import { writeArtifact } from '../../results/receive/artifacts.ts'
 import type { Control } from '../control-parts.ts'
 import { jsonBody } from '../guard.ts'
 import { findAttempt, findTask } from '../tasks/find.ts'
@@ -36,6 +37,13 @@ export function resultRoutes(engine: RunningEngine, parts: Control): Hono {
     const wanted = c.req.queries('ref') ?? []
     const isNew = await bundleResult(await results.of(task), task, { have, wanted }, file)
     return isNew ? sendFile(file, 'application/octet-stream') : c.body(null, 204)
+  })
+
+  app.get('/tasks/:task/artifact', async c => {
+    const task = findAttempt(store.sql, c.req.param('task'))
+    const file = scratch()
+    await writeArtifact(await results.of(task), task, c.req.query('path') ?? '', file)
+    return sendFile(file, 'application/octet-stream')
   })
 
   app.post('/tasks/:task/taken', async c => {

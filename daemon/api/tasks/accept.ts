@@ -45,6 +45,7 @@ export function accept(engine: Accepting, id: string, request: SubmitRequest): T
     maxCostUsd: request.maxCostUsd,
     permissions: request.permissions ?? engine.config.agents[agent.name]?.permissions ?? 'allow',
     autoResume: request.autoResume,
+    ...(request.artifacts.length === 0 ? {} : { artifacts: request.artifacts }),
     push: pushOf(engine, request),
   }
 }

@@ -49,6 +49,7 @@ export function taskJson(sql: Sql, task: Task): TaskJson {
     continued: continuedOf(task),
     saved: work?.saved.map(one => ({ ...one })) ?? [],
     leftOut: work?.leftOut.map(({ path, bytes, reason }) => ({ path, bytes, reason })) ?? [],
+    artifacts: (task.facts.salvage?.files?.list ?? []).map(({ blob: _blob, ...one }) => one),
     usage: task.usage,
     totalUsage: totalUsage(sql, task),
     machineCost: task.nodeName === null ? null : machineCost(sql, task.id, task.updatedAt),

@@ -8,6 +8,7 @@ import { NETWORK_VARIABLES, pickVariables } from '../../../src/core/environment.
 import type { Task } from '../../../src/core/task.ts'
 import { type RunResult, run } from '../../../src/platform/run.ts'
 import type { Push } from '../../../src/store/tables/pushes.ts'
+import { sizeText } from '../../../src/text/tasks.ts'
 import { isOnPath } from '../../host/programs.ts'
 
 const PR_TIMEOUT_MS = 120_000
@@ -114,11 +115,25 @@ function urlIn(text: string): string | null {
 }
 
 /** What a reviewer has to know before they trust it. */
-function bodyOf({ id, spec, result, verdict }: Task): string {
+function bodyOf(task: Task): string {
+  const { id, spec, result, verdict } = task
   const check = result?.check ? `\`${result.check.command}\` passed after the agent had ended.` : 'No check was run.'
   const saved = result?.salvaged
     ? ' The last commit was made by tdf from work that the agent had left uncommitted.'
     : ''
   const said = result?.summary?.trim() || spec.prompt.trim()
-  return `${said}\n\n---\nTask ${id} of tdf, done by ${spec.agent.name}: ${verdict}. ${check}${saved}\n`
+  return `${said}\n\n---\nTask ${id} of tdf, done by ${spec.agent.name}: ${verdict}. ${check}${saved}\n${artifactsOf(task)}`
+}
+
+const ARTIFACTS_NAMED_MAX = 20
+
+/** By name and size: a forge takes no files by its API. */
+function artifactsOf({ id, facts }: Task): string {
+  const list = facts.salvage?.files?.list ?? []
+  if (list.length === 0) return ''
+  const lines = list
+    .slice(0, ARTIFACTS_NAMED_MAX)
+    .map(({ path, bytes }) => `- \`${path.replaceAll('`', "'")}\` (${sizeText(bytes)})`)
+  const more = list.length > lines.length ? [`- and ${list.length - lines.length} more`] : []
+  return ['', `Artifacts, on the machine of tdf (\`tdf artifacts get ${id}\`):`, ...lines, ...more, ''].join('\n')
 }

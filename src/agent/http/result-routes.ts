@@ -8,7 +8,7 @@ import { salvageRequest } from '../../protocol/salvage.ts'
 import { salvageBytesMax } from '../agent.ts'
 import { malformed } from '../errors.ts'
 import { writeBundle } from '../salvage/keep.ts'
-import { checkpoint, checkRef, salvage } from '../salvage/salvage.ts'
+import { checkpoint, checkRef, salvage, salvageAfterCheck } from '../salvage/salvage.ts'
 import { allowSilence, type Env, readJson, type Serving, workspaceFrom } from './request.ts'
 
 /** A salvage or a bundle of a large tree says nothing for a while. */
@@ -18,10 +18,12 @@ const HAVE_MAX = 1_000
 export function resultRoutes(app: Hono<Env>, { agent }: Serving): void {
   app.post('/workspaces/:workspace/salvage', async c => {
     const workspace = workspaceFrom(agent, c)
-    const { ref, maxBytes, live } = await readJson(agent.world, c, salvageRequest)
+    const { ref, maxBytes, live, artifacts, after } = await readJson(agent.world, c, salvageRequest)
     allowSilence(c.env.incoming, WORK_MS)
     const bytesMax = maxBytes ?? salvageBytesMax(agent)
-    return c.json(await (live ? checkpoint : salvage)(agent, workspace, ref, bytesMax))
+    if (after === 'check') return c.json(await salvageAfterCheck(agent, workspace, ref, artifacts))
+    if (live) return c.json(await checkpoint(agent, workspace, ref, bytesMax))
+    return c.json(await salvage(agent, workspace, ref, bytesMax, artifacts))
   })
 
   app.get('/workspaces/:workspace/bundle', async c => {

@@ -8,7 +8,7 @@ import type { CreateWorkspace } from '../../protocol/agent-api.ts'
 import type { Agent } from '../agent.ts'
 import { messageOf, Refusal } from '../errors.ts'
 import { removeTree } from '../state/remove-tree.ts'
-import { type Workspace, workTree } from '../workspaces/workspace.ts'
+import { artifactsFolder, type Workspace, workTree } from '../workspaces/workspace.ts'
 import { killLeftovers, processesOf } from './processes.ts'
 import type { Slot } from './slot.ts'
 import { systemTool } from './system-tool.ts'
@@ -132,6 +132,15 @@ export async function handOver(agent: Agent, workspace: Workspace): Promise<void
   }
   const given = await systemTool('chown', ['-R', '-h', '--', owner, tree], { cwd: '/', timeoutMs: CHOWN_MS })
   if (given.exitCode !== 0) throw new Error(`the work tree cannot be given to ${slot.name}: ${given.stderr.trim()}`)
+}
+
+/** The folder that commands find as TDF_ARTIFACTS: beside the work tree, and theirs. */
+export function makeArtifactsFolder(agent: Agent, workspace: Workspace): void {
+  const folder = artifactsFolder(workTree(workspace))
+  if (existsSync(folder)) return
+  mkdirSync(folder, { mode: 0o700 })
+  const slot = slotOf(agent, workspace)
+  if (slot) chownSync(folder, slot.uid, slot.gid)
 }
 
 /** The slot's user reads its prompt by path; nobody else gets as far as this folder. */

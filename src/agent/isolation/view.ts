@@ -6,6 +6,7 @@
 import { lstatSync, mkdirSync, readdirSync, readlinkSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, isAbsolute, join } from 'node:path'
 import type { SessionRequest } from '../sessions/folder.ts'
+import { artifactsFolder } from '../workspaces/workspace.ts'
 import { allOwnPlaces, inHome, isSetting, ownPlaces, SECRETS, SYSTEM, TOOLCHAINS } from './places.ts'
 
 /**
@@ -49,7 +50,7 @@ export function viewFor({ request, promptFile, env }: Confined): Sight[] {
   show('read', ['/etc/resolv.conf', ...(sandbox?.readable ?? [])])
   show('write', [...own, ...(sandbox?.writable ?? [])])
   show('read', [promptFile])
-  show('write', [workTree])
+  show('write', [workTree, artifactsFolder(workTree)])
   return ordered(withHidden(sights, hidden))
 }
 

@@ -3,7 +3,7 @@ import type { SavedRef } from '../../core/saved.ts'
 import type { AgentHead, AgentRefs } from './agent-refs.ts'
 import type { LinkedTree } from './linked.ts'
 import { besideRefs, isRefName } from './listing.ts'
-import type { LeaveOut } from './scan.ts'
+import type { LeaveOut } from './tree/left-out.ts'
 import type { View } from './view.ts'
 
 /** A ref that may be worth its place. */

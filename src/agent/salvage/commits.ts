@@ -10,18 +10,19 @@ import { readJson } from '../state/durable.ts'
 import { identityOf, withTrailer } from '../workspaces/checkout.ts'
 import { builtIgnoredPath, type Workspace } from '../workspaces/workspace.ts'
 import { type BytePath, type KnownIndex, logRef, sessionRef, split } from './listing.ts'
-import { isClean, type LeaveOut, leaveRefused, placesOf, type ScanContext, scanTree, type TreeScan } from './scan.ts'
-import { fitInto, leaveIgnored, leaveStray, nameFiltered, oddities } from './select.ts'
+import type { LeaveOut } from './tree/left-out.ts'
+import { isClean, leaveRefused, placesOf, type ScanContext, scanTree, type TreeScan } from './tree/scan.ts'
+import { fitInto, leaveIgnored, leaveStray, nameFiltered, oddities } from './tree/select.ts'
 import { type GitFolder, statOf } from './untrusted.ts'
 import type { View } from './view.ts'
 
 /** A commit that is to be made. */
-interface Draft {
+export interface Draft {
   message: string
   parent: string | null
-  /** All that it holds, or else `files`. */
+  /** All that it holds, or else `files`, beside what its parent has. */
   tree?: string
-  files: readonly { path: string; source: string }[]
+  files: readonly { path: string; open(): { size: number; bytes: Iterable<Buffer> | AsyncIterable<Buffer> } }[]
 }
 
 function draftOfTree(workspace: Workspace, tree: string, parent: string | null): Draft {
@@ -49,7 +50,7 @@ function logsOf(workspace: Workspace): Draft['files'] {
   const sessions = [readSession(sessionFolder(workspace, SETUP)), ...listSessions(workspace)]
   return sessions.flatMap(session => {
     const source = session && outputPath(session.folder)
-    return source && statOf(source)?.isFile() ? [{ path: `${session.request.sessionId}/output.log`, source }] : []
+    return source && statOf(source)?.isFile() ? [whole(`${session.request.sessionId}/output.log`, source)] : []
   })
 }
 
@@ -57,7 +58,18 @@ function logsOf(workspace: Workspace): Draft['files'] {
 function conversationOf(workspace: Workspace): Draft['files'] {
   const folders = listSessions(workspace).map(({ folder }) => conversationFolder(folder))
   const folder = folders.findLast(folder => statOf(join(folder, ABOUT))?.isFile())
-  return folder === undefined ? [] : [ABOUT, CONVERSATION].map(path => ({ path, source: join(folder, path) }))
+  return folder === undefined ? [] : [ABOUT, CONVERSATION].map(path => whole(path, join(folder, path)))
+}
+
+/** A file of ours, as long as it is when it is read. */
+function whole(path: string, source: string): Draft['files'][number] {
+  return {
+    path,
+    open: () => {
+      const { size } = statSync(source)
+      return { size, bytes: size > 0 ? createReadStream(source, { end: size - 1 }) : [] }
+    },
+  }
 }
 
 /** Answers the id of each. */
@@ -77,10 +89,10 @@ async function* commands(workspace: Workspace, drafts: readonly Draft[]): AsyncG
     yield `data ${Buffer.byteLength(message)}\n${message}\n`
     if (parent !== null) yield `from ${parent}\n`
     if (tree !== undefined) yield `M 040000 ${tree} ""\n`
-    for (const { path, source } of files) {
-      const { size } = statSync(source)
-      yield `M 100644 inline ${path}\ndata ${size}\n`
-      if (size > 0) yield* createReadStream(source, { end: size - 1 })
+    for (const { path, open } of files) {
+      const { size, bytes } = open()
+      yield `M 100644 inline "${path.replace(/["\\]/g, '\\$&')}"\ndata ${size}\n`
+      yield* bytes
       yield '\n'
     }
     yield `get-mark :${at + 1}\n`
@@ -183,6 +195,7 @@ export interface FilesSaving {
   bytesLeft: number
   /** Of the main work tree, as it was built. */
   known: KnownIndex | null
+  artifacts: { inTree: ReadonlySet<BytePath> }
 }
 
 interface Files {
@@ -207,7 +220,8 @@ export async function commitFiles(
   const leaveOut: LeaveOut = (path, kind, about) => own.push([within + path, kind, about])
   const { closed, repositories } = await oddities(view, tree, leaveOut, saving.slot)
   const known = within === '' ? saving.known : null
-  const context: ScanContext = { ...placesOf(saving, start), view, leaveOut, closed, known }
+  const artifacts = within === '' ? saving.artifacts.inTree : new Set<BytePath>()
+  const context: ScanContext = { ...placesOf(saving, start), view, leaveOut, closed, known, artifacts }
   const scan = await scanTree(context, tree, '', start, folder)
   await leaveStray(context, scan, repositories)
   leaveIgnored(context, scan, new Set(readJson(builtIgnoredPath(workspace), z.array(z.string())) ?? []))

@@ -6,7 +6,7 @@ import { knownSlotOf } from '../isolation/slots.ts'
 import { listSessions } from '../sessions/folder.ts'
 import { type Workspace, workTree } from '../workspaces/workspace.ts'
 import { type AgentHead, type AgentRefs, linkedFolders, readAgentHead, readAgentRefs } from './agent-refs.ts'
-import { makeReadable } from './select.ts'
+import { makeReadable } from './tree/select.ts'
 import {
   type Boundary,
   boundaryOf,

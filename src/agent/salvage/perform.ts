@@ -2,34 +2,27 @@
 import { mkdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { LEFT_OUT, type LeftOut, type SavedRef } from '../../core/saved.ts'
+import { type Artifacts, filesRefOf, type SavedRef } from '../../core/saved.ts'
 import type { Salvaged } from '../../protocol/salvage.ts'
 import type { Agent } from '../agent.ts'
 import { messageOf } from '../errors.ts'
 import { knownSlotOf } from '../isolation/slots.ts'
 import { readJson } from '../state/durable.ts'
 import { removeTree } from '../state/remove-tree.ts'
-import {
-  builtIndexPath,
-  builtRefsPath,
-  salvageRepository,
-  scratchFolder,
-  type Workspace,
-} from '../workspaces/workspace.ts'
+import { builtIndexPath, builtRefsPath, salvageRepository, scratchFolder } from '../workspaces/workspace.ts'
+import { type Collected, type Collecting, collectArtifacts, scratchName } from './artifacts.ts'
 import { type Candidate, candidatesOf, historyOf, peel, reach, worthwhile } from './beside.ts'
 import { commitFiles, draftsOfTalk, type FilesSaving, treeOf, writeCommits } from './commits.ts'
 import { type Keeper, openKeeper, prepareRepository, type Refs } from './keep.ts'
 import { type Found, type LinkedTree, look } from './linked.ts'
-import { besideRefs, isRefName, shown } from './listing.ts'
-import type { LeaveOut } from './scan.ts'
-import { nameLarge } from './select.ts'
+import { besideRefs, isRefName } from './listing.ts'
+import { type LeftOutList, leftOutList } from './tree/left-out.ts'
+import { nameLarge } from './tree/select.ts'
 import { boundaryOf } from './untrusted.ts'
 import { openView } from './view.ts'
 
-export interface Salvage {
+export interface Salvage extends Collecting {
   agent: Agent
-  workspace: Workspace
-  ref: string
   /** For all files together that are not committed. */
   bytesMax: number
   /** A session still runs: its output and its conversation are left to the end, and nothing of its files is changed. */
@@ -37,13 +30,12 @@ export interface Salvage {
   signal: AbortSignal
 }
 
-const LEFT_OUT_MAX = 200
 const NO_REPOSITORY = 'it is gone, damaged or outside of the work tree: the files came home, commits of the run did not'
 const builtRefs = z.record(z.string(), z.string())
 
 export async function perform(salvage: Salvage): Promise<Salvaged> {
   const { agent, workspace } = salvage
-  const folder = join(scratchFolder(workspace), `salvage-${agent.world.random.bytes(6).toString('hex')}`)
+  const folder = scratchName(scratchFolder(workspace), agent.world.random.bytes(6))
   try {
     const found = await look(agent, workspace, salvage.isLive)
     try {
@@ -62,7 +54,8 @@ export async function perform(salvage: Salvage): Promise<Salvaged> {
 interface Saving extends FilesSaving {
   salvage: Salvage
   keeper: Keeper
-  leftOut: Map<string, LeftOut>
+  left: LeftOutList
+  artifacts: Collected
   /** All of it is taken to be sound, and kept at once: else what is not is told from the rest. */
   isWhole: boolean
 }
@@ -86,16 +79,16 @@ async function openSaving(
   const boundary = boundaryOf(tree ?? folder, ...(separate === null ? [] : [separate]), ...trees)
   const view = openView({ folder, boundary, mirror, oidLength, timeoutMs, signal })
   if (own) view.addAlternates(own)
-  const leftOut = new Map<string, LeftOut>()
-  const leaveOut: LeaveOut = (path, kind, { reason, bytes } = {}) => {
-    if (leftOut.has(path)) return
-    leftOut.set(path, { path: shown(path), bytes: bytes ?? null, reason: reason ?? LEFT_OUT[kind].reason, kind })
-  }
+  const left = leftOutList()
+  const { leaveOut } = left
+  // First: what the ignore rules name may be one of them.
+  const wish = salvage.isLive ? { ...salvage, artifacts: undefined } : salvage
+  const artifacts = collectArtifacts(wish, { from: 'agent', parent: null, leaveOut })
   const linkedPaths = trees.map(path => realpathSync(path, 'buffer'))
   const slot = knownSlotOf(agent, workspace)
   const known = isWhole ? { commit: baseCommit, path: builtIndexPath(workspace) } : null
   return {
-    ...{ salvage, workspace, baseCommit, view, keeper, leaveOut, leftOut, linkedPaths, slot, isWhole, known },
+    ...{ salvage, workspace, baseCommit, view, keeper, leaveOut, left, artifacts, linkedPaths, slot, isWhole, known },
     bytesLeft: salvage.bytesMax,
   }
 }
@@ -131,7 +124,16 @@ async function saveAll(saving: Saving, found: Found): Promise<Salvaged> {
     .filter(one => !lost.has(one.ref))
     .map(({ ref, name, kind, oid }): SavedRef => ({ ref, name, kind, commit: oid, ahead: reach(history, oid) }))
   const ahead = reach(history, commit)
-  return { commit, baseCommit, ahead, salvaged: commit !== start, saved, leftOut: listed(saving) }
+  const files = filesOf(saving, talk, lost)
+  return { commit, baseCommit, ahead, salvaged: commit !== start, saved, leftOut: saving.left.all(), files }
+}
+
+/** What is not sound of them costs the result nothing. */
+function filesOf({ salvage: { ref }, artifacts, leaveOut }: Saving, talk: Refs, lost: ReadonlySet<string>) {
+  const commit = talk.get(filesRefOf(ref))
+  if (commit !== undefined && !lost.has(filesRefOf(ref))) return { commit, list: artifacts.list() } satisfies Artifacts
+  if (artifacts.draft !== null) leaveOut('artifacts', 'artifact', { reason: 'git does not take them' })
+  return null
 }
 
 /** Answers the names of those that cannot be kept. */
@@ -147,7 +149,8 @@ async function keepBeside(
     return new Set()
   }
   const lost = await keeper.keepSound(view, beside)
-  if ([...talk.keys()].some(name => lost.has(name))) throw new Error('the output or the conversation cannot be kept')
+  if ([...talk.keys()].some(name => lost.has(name) && name !== filesRefOf(ref)))
+    throw new Error('the output or the conversation cannot be kept')
   return lost
 }
 
@@ -163,7 +166,7 @@ const named = (names: Iterable<string>, oids: readonly string[]): Refs =>
 
 async function saveAtOnce(saving: Saving, tree: string | null, head: string | null): Promise<SavedTree> {
   const start = head ?? saving.baseCommit
-  const drafts = draftsOfTalk(saving.salvage)
+  const drafts = new Map([...draftsOfTalk(saving.salvage), ...draftOfArtifacts(saving)])
   if (tree === null) {
     const made = await writeCommits(saving.view, saving.workspace, [...drafts.values()])
     return { commit: start, start, talk: named(drafts.keys(), made) }
@@ -172,11 +175,17 @@ async function saveAtOnce(saving: Saving, tree: string | null, head: string | nu
   return { commit, start, talk: named(drafts.keys(), made) }
 }
 
+const draftOfArtifacts = ({ salvage: { ref }, artifacts: { draft } }: Saving) =>
+  new Map(draft === null ? [] : [[filesRefOf(ref), draft]])
+
 /** On HEAD; when HEAD cannot be kept whole, on the base commit; when even that is gone, on nothing. */
 async function saveOnSound(saving: Saving, tree: string | null, head: string | null): Promise<SavedTree> {
   const { salvage, workspace, baseCommit, view, keeper, leaveOut } = saving
   const drafts = draftsOfTalk(saving.salvage)
-  const talk = named(drafts.keys(), await writeCommits(view, workspace, [...drafts.values()]))
+  const files = draftOfArtifacts(saving)
+  const own = named(drafts.keys(), await writeCommits(view, workspace, [...drafts.values()]))
+  const beside = await writeCommits(view, workspace, [...files.values()]).catch(() => null)
+  const talk = new Map([...own, ...(beside === null ? [] : named(files.keys(), beside))])
   let failure: unknown = new Error('there is no commit to start from')
   for (const start of new Set([head ?? baseCommit, baseCommit])) {
     try {
@@ -225,19 +234,6 @@ async function saveLinked(
     leaveOut(latin1(name), 'broken')
     return own
   }
-}
-
-/** What is asked for first: what may be lost, then what was to be left out. */
-function listed({ leftOut }: Saving): LeftOut[] {
-  const rank = ({ kind }: LeftOut) => (LEFT_OUT[kind].isKept ? 0 : LEFT_OUT[kind].isWork ? 1 : 2)
-  const all = [...leftOut.values()].sort((a, b) => rank(a) - rank(b) || (a.path < b.path ? -1 : 1))
-  if (all.length <= LEFT_OUT_MAX) return all
-  const [last] = all.slice(LEFT_OUT_MAX)
-  const count = all.length - LEFT_OUT_MAX
-  return [
-    ...all.slice(0, LEFT_OUT_MAX),
-    { path: '…', bytes: null, reason: `${count} more`, kind: last?.kind ?? 'ignored' },
-  ]
 }
 
 const latin1 = (text: string) => Buffer.from(text).toString('latin1')

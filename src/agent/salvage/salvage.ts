@@ -7,13 +7,15 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { notHome } from '../../core/saved.ts'
-import { type Salvaged, salvaged } from '../../protocol/salvage.ts'
+import { type ArtifactWish, type Salvaged, salvaged } from '../../protocol/salvage.ts'
 import type { Agent } from '../agent.ts'
 import { malformed, messageOf, Refusal } from '../errors.ts'
 import { deliveryCount, isRunning, listSessions } from '../sessions/folder.ts'
 import { settle } from '../sessions/process.ts'
 import { readJson, writeJson } from '../state/durable.ts'
-import type { Workspace } from '../workspaces/workspace.ts'
+import { removeTree } from '../state/remove-tree.ts'
+import { scratchFolder, type Workspace } from '../workspaces/workspace.ts'
+import { addArtifacts, scratchName } from './artifacts.ts'
 import { openKeeper } from './keep.ts'
 import { isRefName } from './listing.ts'
 import { perform } from './perform.ts'
@@ -26,7 +28,13 @@ const CHECKPOINT_MS = 60_000
 const answers = z.object({ state: z.string(), byRef: z.record(z.string(), salvaged) })
 const answersPath = (workspace: Workspace) => join(workspace.folder, 'salvage.json')
 
-export function salvage(agent: Agent, workspace: Workspace, ref: string, bytesMax: number): Promise<Salvaged> {
+export function salvage(
+  agent: Agent,
+  workspace: Workspace,
+  ref: string,
+  bytesMax: number,
+  artifacts?: ArtifactWish,
+): Promise<Salvaged> {
   checkRef(ref)
   return workspace.serialize(async () => {
     await refuseWhileRunning(agent, workspace)
@@ -36,9 +44,33 @@ export function salvage(agent: Agent, workspace: Workspace, ref: string, bytesMa
     const given = valid[ref]
     if (given && isKept(agent, workspace, ref, given)) return given
     const answer = await limited(agent, workspace, SALVAGE_MS, signal =>
-      perform({ agent, workspace, ref, bytesMax, isLive: false, signal }),
+      perform({ agent, workspace, ref, bytesMax, artifacts, isLive: false, signal }),
     )
     writeJson(answersPath(workspace), { state, byRef: { ...valid, [ref]: answer } })
+    return answer
+  })
+}
+
+/** What the check left, beside what was saved before it: that stays as it is, and so does its answer but for artifacts. */
+export function salvageAfterCheck(
+  agent: Agent,
+  workspace: Workspace,
+  ref: string,
+  artifacts?: ArtifactWish,
+): Promise<Salvaged> {
+  checkRef(ref)
+  return workspace.serialize(async () => {
+    await refuseWhileRunning(agent, workspace)
+    const state = stateOf(workspace)
+    const known = readJson(answersPath(workspace), answers)
+    const given = known?.byRef[ref]
+    if (!given) throw new Refusal('not_found', `workspace ${workspace.id} has nothing salvaged as ${ref}`)
+    if (known.state === state && isKept(agent, workspace, ref, given)) return given
+    const folder = scratchName(scratchFolder(workspace), agent.world.random.bytes(6))
+    const answer = await limited(agent, workspace, SALVAGE_MS, signal =>
+      addArtifacts({ workspace, ref, artifacts, folder, timeoutMs: agent.limits.gitMs, signal }, given),
+    ).finally(() => removeTree(folder))
+    writeJson(answersPath(workspace), { state, byRef: { [ref]: answer } })
     return answer
   })
 }

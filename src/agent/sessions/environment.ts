@@ -5,6 +5,7 @@
 import { INHERITED_VARIABLES, pickVariables } from '../../core/environment.ts'
 import { type Agent, logBytesMax } from '../agent.ts'
 import type { Slot } from '../isolation/slot.ts'
+import { artifactsFolder } from '../workspaces/workspace.ts'
 import { promptPath, type SessionRequest } from './folder.ts'
 
 const PREFIX = 'TDF_SESSION_ENV_'
@@ -25,6 +26,7 @@ export function commandEnvironment(
     TDF_WORKSPACE_ID: request.workspaceId,
     TDF_SESSION_ID: request.sessionId,
     TDF_PROMPT_FILE: promptPath(folder),
+    TDF_ARTIFACTS: artifactsFolder(request.workTree),
   }
 }
 

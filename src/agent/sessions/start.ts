@@ -8,6 +8,7 @@ import { sleep } from '../../platform/world.ts'
 import type { StartSession } from '../../protocol/agent-api.ts'
 import type { Agent } from '../agent.ts'
 import { malformed, Refusal } from '../errors.ts'
+import { makeArtifactsFolder } from '../isolation/slots.ts'
 import { sessionContent } from '../workspaces/content.ts'
 import { printable, report } from '../workspaces/report.ts'
 import { type Workspace, workTree } from '../workspaces/workspace.ts'
@@ -59,6 +60,7 @@ async function start(agent: Agent, workspace: Workspace, body: StartSession): Pr
   const launch = ADAPTERS[body.agent.type].prepare(body, conversationOf(workspace, body))
   const request = known?.request ?? requestOf(agent, workspace, body, launch)
   if (!known) writeRequest(agent, workspace, request, body.prompt)
+  makeArtifactsFolder(agent, workspace)
   const stored = readSession(folder)
   if (stored) {
     const env = commandEnvironment(agent, folder, stored.request, launch.env)

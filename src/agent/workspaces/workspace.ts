@@ -1,5 +1,5 @@
 /** A workspace in memory: its record, its places on the disk, and the line in which changes to it stand. */
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { createWorkspace } from '../../protocol/agent-api.ts'
 import { nullable } from '../../protocol/shapes.ts'
@@ -68,6 +68,8 @@ export function updateRecord(workspace: Workspace, change: Partial<WorkspaceReco
 
 export const recordPath = (folder: string) => join(folder, 'meta.json')
 export const workTree = (workspace: Workspace) => join(workspace.folder, 'work')
+/** The folder that commands find as TDF_ARTIFACTS: beside the work tree, of whoever runs the sessions. */
+export const artifactsFolder = (tree: string) => join(dirname(tree), 'artifacts')
 export const bundlePath = (workspace: Workspace) => join(workspace.folder, 'source.bundle')
 export const sessionsFolder = (workspace: Pick<Workspace, 'folder'>) => join(workspace.folder, 'sessions')
 export const salvageRepository = (workspace: Workspace) => join(workspace.folder, 'salvage.git')

@@ -154,6 +154,7 @@ export const retentionTable = z
     journal_rows: count(1_000_000, [1_000, 100_000_000], 'And at most so many rows of it.'),
     errors: duration('30d', 'Failures are kept this long, for `tdf errors`.', { atLeast: '1h' }),
     errors_rows: count(100_000, [1_000, 10_000_000], 'And at most so many of them.'),
+    artifacts: duration('90d', "A task's artifacts are kept this long after its end.", { atLeast: '1h' }),
     logs: duration('90d', "The logs of a task's session are kept this long after its end.", { atLeast: '1h' }),
   })
   .prefault({})
@@ -178,6 +179,10 @@ export const resultsTable = z
       '5m',
       'What an agent has done so far is saved this often, so that a lost machine loses little. "0s": only at its end.',
       { atLeast: '0s' },
+    ),
+    artifact_max_bytes: size(
+      '256MiB',
+      'For all artifacts of a run together: the smallest are kept, every other is named.',
     ),
     log_max_bytes: size('64MiB', "The log of an agent's session is kept up to this size.", { apply: 'restart' }),
   })

@@ -15,19 +15,21 @@ export interface CrashRun {
   workspacesLeft: string[]
   /** Files in the result, from the daemon's own copy. */
   changed: string[]
+  artifacts: string[]
 }
 
 const TERMINAL = ['completed', 'failed', 'cancelled']
 
-/** `plan` is a TDF_CRASH_AT of the first daemon; the ones after it run undisturbed. */
-export async function crashRun(plan: string): Promise<CrashRun> {
+/** `plan` is a TDF_CRASH_AT of the first daemon; the ones after it run undisturbed. `more`: options of the submit. */
+export async function crashRun(plan: string, more: readonly string[] = []): Promise<CrashRun> {
   const home = makeHome()
   const repository = makeRepository()
   const counter = path.join(home.dir, 'ran')
   try {
     let daemon = await home.start({ TDF_CRASH_AT: plan })
     const command = `echo once >> ${counter}; sleep 0.2; echo hi > NOTES.md; git add -A; git commit -qm notes`
-    const submit = ['submit', '--repo', repository.dir, '--idempotency-key', 'the-one', '-q', '--', 'sh', '-c', command]
+    const options = ['--repo', repository.dir, '--idempotency-key', 'the-one', '-q', ...more]
+    const submit = ['submit', ...options, '--', 'sh', '-c', command]
     let submitted = await tdf(home, ...submit)
     await until(
       'the task is done or the daemon is dead',
@@ -59,6 +61,7 @@ export async function crashRun(plan: string): Promise<CrashRun> {
       ahead: task.result?.ahead,
       ran: existsSync(counter) ? readFileSync(counter, 'utf8').split('\n').length - 1 : 0,
       workspacesLeft: existsSync(workspaces) ? readdirSync(workspaces) : [],
+      artifacts: task.artifacts.map(({ path, from }) => `${path} ${from}`),
       changed: [...diff.matchAll(/^ (\S+)\s+\|/gm)].map(match => match[1] ?? ''),
     }
   } finally {
@@ -153,4 +156,9 @@ export const THE_SAME_END = {
   ran: 1,
   workspacesLeft: [],
   changed: ['NOTES.md'],
+  artifacts: [],
 }
+
+/** For `crashRun`, and what it ends in: a check that leaves a report. */
+export const WITH_REPORT = ['--artifacts', '*.txt', '--check', 'echo again >> ran.txt']
+export const REPORTED_END = { ...THE_SAME_END, verdict: 'verified', artifacts: ['ran.txt check'] }

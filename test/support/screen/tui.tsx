@@ -159,6 +159,7 @@ export function aRow(change: Partial<ScreenTaskJson> = {}): ScreenTaskJson {
     usage: null,
     saved: [],
     leftOut: [],
+    artifacts: [],
     totalUsage: null,
     machineCost: null,
     error: null,

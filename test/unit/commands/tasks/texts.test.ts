@@ -41,6 +41,7 @@ const TASK: TaskJson = {
   result: null,
   saved: [],
   leftOut: [],
+  artifacts: [],
   usage: { inputTokens: 120_000, outputTokens: 4_200, costUsd: 0.42 },
   totalUsage: { inputTokens: 120_000, outputTokens: 4_200, costUsd: 0.42 },
   machineCost: null,

@@ -1,8 +1,9 @@
 /** How work comes home: every object first, then all names at once; nothing that is at home goes, nothing of others is named. */
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { bringHome } from '../../../../daemon/results/bring-home.ts'
+import { bringArtifacts, bringHome } from '../../../../daemon/results/bring-home.ts'
+import { writeArtifact } from '../../../../daemon/results/receive/artifacts.ts'
 import type { Task } from '../../../../src/core/task.ts'
 import { besideRef, gitIn, type ResultsScene, resultsScene } from './node.ts'
 
@@ -222,4 +223,81 @@ it('work that is kept for a verdict that was never given is the result', async (
   gives(scene.commit({ 'a.txt': 'two\n' }))
   const { salvage } = await bring({ ...scene.task, facts: { kept: true } })
   expect(salvage.commit).toBe(scene.says.commit)
+})
+
+describe('artifacts', () => {
+  const sha256 = (digit: string) => digit.repeat(64)
+  /** A commit of its own with such files, and what the node says of them. */
+  function holds(files: Record<string, string>, from: 'agent' | 'check' = 'agent', on?: string) {
+    const commit = scene.commit(files, on)
+    const list = Object.entries(files).map(([name, text]) => {
+      return { path: name, bytes: text.length, sha256: sha256(String(text.length)), from }
+    })
+    return { commit, list }
+  }
+  const shown = (task: Task) => task.facts.salvage?.files?.list.map(({ path, from }) => `${path} ${from}`)
+  const withSalvage = (task: Task, salvage: Task['facts']['salvage']): Task => ({
+    ...task,
+    facts: { ...task.facts, ...(salvage && { salvage }) },
+  })
+
+  it('are at home beside the result, and only what is there as the node said', async () => {
+    const files = holds({ 'shot.png': 'png', 'log.txt': 'text' })
+    gives(scene.commit({ 'a.txt': 'two\n' }), { '-files': files.commit })
+    const odd = { bytes: 9, sha256: sha256('0'), from: 'agent' as const }
+    scene.says.files = { ...files, list: [...files.list, { ...odd, path: 'none' }, { ...odd, path: 'a.txt' }] }
+    const { salvage, missing } = await bring()
+    expect([shown(withSalvage(scene.task, salvage)), missing]).toEqual([['shot.png agent', 'log.txt agent'], []])
+    expect((await scene.refs())[`${scene.ref}-files`]).toBe(files.commit)
+    const file = path.join(scene.root, 'out')
+    await writeArtifact(await scene.results.of(scene.task), withSalvage(scene.task, salvage), 'shot.png', file)
+    expect(readFileSync(file, 'utf8')).toBe('png')
+    const none = writeArtifact(await scene.results.of(scene.task), withSalvage(scene.task, salvage), 'none', file)
+    await expect(none).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  })
+
+  it('that the bundle does not have are no result: nothing is named', async () => {
+    gives(scene.commit({ 'a.txt': 'two\n' }))
+    scene.says.files = { commit: '9'.repeat(40), list: [] }
+    await expect(bring()).rejects.toMatchObject(refused(/9{40} did not come home/))
+    expect(await scene.refs()).toEqual({})
+  })
+
+  it('of an earlier part of the run stay beside those of a later one', async () => {
+    const first = holds({ 'one.txt': 'one', 'two.txt': 'two' })
+    gives(scene.commit({ 'a.txt': 'two\n' }), { '-files': first.commit })
+    scene.says.files = first
+    const task = withSalvage(scene.task, (await bring()).salvage)
+    const second = holds({ 'two.txt': 'newer' })
+    gives(scene.commit({ 'a.txt': 'three\n' }), { '-files': second.commit })
+    scene.says.files = second
+    const { salvage, missing } = await bring(task)
+    expect([shown(withSalvage(task, salvage)), missing]).toEqual([['one.txt agent', 'two.txt agent'], []])
+    const aside = `${scene.ref}-others/earlier-${first.commit.slice(0, 12)}/files`
+    expect((await scene.refs())[aside]).toBe(first.commit)
+  })
+
+  it('of the check come after, and the result stays as it is', async () => {
+    const files = holds({ 'one.txt': 'one' })
+    const commit = scene.commit({ 'a.txt': 'two\n' })
+    gives(commit, { '-files': files.commit })
+    scene.says.files = files
+    const task = withSalvage(scene.task, (await bring()).salvage)
+    const more = holds({ 'junit.xml': 'failed' }, 'check', files.commit)
+    scene.says = { ...scene.says, commit: '8'.repeat(40), files: { ...more, list: [...files.list, ...more.list] } }
+    scene.gives = new Map([[`${scene.ref}-files`, more.commit]])
+    const salvage = await bringArtifacts(scene, task, scene.agent)
+    expect(scene.had).toContain(files.commit)
+    expect([shown(withSalvage(task, salvage ?? undefined)), salvage?.commit]).toEqual([
+      ['one.txt agent', 'junit.xml check'],
+      commit,
+    ])
+    // The same again brings nothing.
+    scene.asked.length = 0
+    expect(await bringArtifacts(scene, withSalvage(task, salvage ?? undefined), scene.agent)).toEqual(salvage)
+    expect(scene.asked).toEqual([`salvage ${scene.ref} after check`])
+    const attempts: string[] = []
+    const removed = await scene.results.removeArtifacts(async key => attempts.push(`${key.id} ${key.attempt}`) > 0)
+    expect([removed, attempts, Object.keys(await scene.refs())]).toEqual([1, ['t1 1'], [scene.ref]])
+  })
 })

@@ -6,11 +6,12 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type GitResults, gitResults } from '../../../../daemon/results/git-results.ts'
 import type { AgentClient } from '../../../../src/clients/agent.ts'
+import type { Config } from '../../../../src/config/schema/schema.ts'
 import type { SavedRef } from '../../../../src/core/saved.ts'
 import { resultRefOf, type Task } from '../../../../src/core/task.ts'
-import type { Salvaged } from '../../../../src/protocol/salvage.ts'
+import type { Salvaged, SalvageHow } from '../../../../src/protocol/salvage.ts'
 import { afterFile } from '../../../support/after-file.ts'
-import { aPlacedTask } from '../../../support/builders.ts'
+import { aConfig, aPlacedTask } from '../../../support/builders.ts'
 
 const AUTHOR = { GIT_AUTHOR_NAME: 'A', GIT_AUTHOR_EMAIL: 'a@x', GIT_COMMITTER_NAME: 'A', GIT_COMMITTER_EMAIL: 'a@x' }
 const ENV = { PATH: process.env.PATH ?? '', HOME: '/nonexistent', GIT_CONFIG_NOSYSTEM: '1', ...AUTHOR }
@@ -23,6 +24,7 @@ export const gitIn = (folder: string, ...args: string[]): string =>
 export interface ResultsScene {
   root: string
   results: GitResults
+  config: Config
   /** Where the work is; `main` has one commit. */
   node: string
   base: string
@@ -60,8 +62,8 @@ export function resultsScene(room: { assertRoom(): void } = { assertRoom() {} })
   const results = gitResults({ stateDir: root, bundleFile, logBytesMax: 1_000, assertRoom: () => room.assertRoom() })
 
   const agent = {
-    async salvage(_workspace: string, name: string, live?: boolean) {
-      scene.asked.push(`salvage ${name}${live ? ' live' : ''}`)
+    async salvage(_workspace: string, name: string, { live, after }: SalvageHow = {}) {
+      scene.asked.push(`salvage ${name}${live ? ' live' : ''}${after ? ` after ${after}` : ''}`)
       return scene.says
     },
     async bundle(_workspace: string, name: string, have: readonly string[], file: string) {
@@ -77,7 +79,7 @@ export function resultsScene(room: { assertRoom(): void } = { assertRoom() {} })
   }
 
   const scene: ResultsScene = {
-    ...{ root, results, node, base, task, ref, asked: [], had: [], gives: new Map() },
+    ...{ root, results, config: aConfig(), node, base, task, ref, asked: [], had: [], gives: new Map() },
     says: { commit: base, baseCommit: base, ahead: 0, salvaged: false, saved: [], leftOut: [] },
     // The parts of the client that results use.
     agent: agent as unknown as AgentClient,

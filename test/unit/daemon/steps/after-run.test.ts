@@ -124,6 +124,78 @@ describe('salvage', () => {
   })
 })
 
+describe('what a check leaves to look at', () => {
+  const files = (from: 'agent' | 'check') => ({ list: [expect.objectContaining({ path: 'report.xml', from })] })
+  const salvageFacts = { commit: '2'.repeat(40), baseCommit: '1'.repeat(40), ahead: 1, salvaged: false, leftOut: [] }
+
+  /** A check that failed just now. */
+  async function checkedRun(known: Partial<Task['facts']['salvage']> = { files: null }, change: Partial<Task> = {}) {
+    const made = bench()
+    const task = aPlacedTask({
+      ...{ step: 'salvage', status: 'in_progress', stepEnteredAt: made.ctx.now, result: result() },
+      ...{ spec: aSpec({ check: 'npm test' }), facts: { saved: true, salvage: { ...salvageFacts, ...known } } },
+      ...change,
+    })
+    made.workspace(task)
+    await salvage(made.ctx, task)
+    await made.world.clock.advance(1_000)
+    const check = { sessionId: 't1-1-1-s1-check', exitCode: null, ended: false }
+    made.agent.faults.artifacts = 'one'
+    return { ...made, task: { ...task, facts: { ...task.facts, check } } }
+  }
+  const goOn = (task: Task, outcome: object): Task => {
+    const { facts } = outcome as { facts: Task['facts'] }
+    return { ...task, facts: { ...task.facts, ...facts } }
+  }
+
+  it('is home before the verdict falls', async () => {
+    const { ctx, task } = await checkedRun()
+    expect(await salvage(ctx, task)).toMatchObject({
+      verdict: 'verified',
+      facts: { salvage: { files: files('check') } },
+    })
+  })
+
+  it('is nothing new where the node has what is home', async () => {
+    const { ctx, task, agent } = await checkedRun()
+    agent.faults.artifacts = 'none'
+    expect(await salvage(ctx, task)).toMatchObject({ verdict: 'verified', facts: { salvage: { files: null } } })
+  })
+
+  it('is not asked for where the node knows no artifacts', async () => {
+    const { ctx, task } = await checkedRun({})
+    const outcome = await salvage(ctx, task)
+    expect([outcome, 'facts' in outcome]).toEqual([expect.objectContaining({ verdict: 'verified' }), false])
+  })
+
+  it('is asked for again while the node does not answer, and the end of the check is remembered', async () => {
+    const { ctx, task, agent } = await checkedRun()
+    agent.faults.refuse.push({ match: /salvage/, status: 503 })
+    const waiting = await salvage(ctx, task)
+    expect(waiting).toMatchObject({ kind: 'wait', facts: { check: { ended: true, exitCode: 0 } } })
+    expect(await salvage(ctx, goOn(task, waiting))).toMatchObject({ facts: { salvage: { files: files('check') } } })
+    const gone = { ...ctx, node: () => undefined }
+    expect(await salvage(gone, goOn(task, waiting))).toMatchObject({ kind: 'advance', verdict: 'verified' })
+  })
+
+  it.each([
+    ['refuses', { status: 400 }, null],
+    ['does not answer until it is late', { status: 503 }, 0],
+  ])('is named as left out where the node %s', async (_, refusal, deadlineAt) => {
+    const { ctx, task, agent } = await checkedRun({ files: null }, { deadlineAt })
+    agent.faults.refuse.push({ match: /salvage/, ...refusal })
+    const leftOut = [expect.objectContaining({ kind: 'artifact', reason: expect.stringContaining('was not saved') })]
+    expect(await salvage(ctx, task)).toMatchObject({ verdict: 'verified', facts: { salvage: { leftOut } } })
+  })
+
+  it('is left to the next run of the step when this one is ended', async () => {
+    const { ctx, task, agent } = await checkedRun()
+    agent.faults.refuse.push({ match: /salvage/, status: 503 })
+    const ended = AbortSignal.abort(new Error('the daemon stops'))
+    await expect(salvage({ ...ctx, signal: ended }, task)).rejects.toThrow()
+  })
+})
+
 describe('the verdict of a run that ended well', () => {
   const cases: [string, Partial<TaskResult>, string | null, number | null, object][] = [
     ['commits without a check are unverified', { ahead: 2 }, null, null, { kind: 'advance', verdict: 'unverified' }],

@@ -17,7 +17,7 @@ describe('a work tree', () => {
     const s = scene(plain)
     const answer = await s.salvage()
     expect(answer).toEqual({
-      ...{ commit: s.base, baseCommit: s.base, ahead: 0, salvaged: false, saved: [], leftOut: [] },
+      ...{ commit: s.base, baseCommit: s.base, ahead: 0, salvaged: false, saved: [], leftOut: [], files: null },
     })
     expect(s.kept('rev-parse', REF)).toBe(s.base)
     expect(readdirSync(join(s.folder, 'scratch'))).toEqual([])

@@ -1,12 +1,13 @@
 /** What of a work tree is taken along, and what stays although it is there: too large, of a kind that git has no word for, ignored. */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Slot } from '../isolation/slot.ts'
-import { systemTool } from '../isolation/system-tool.ts'
-import { type BytePath, bytes, split } from './listing.ts'
-import { absolute, type Candidate, type LeaveOut, type ScanContext, type TreeScan } from './scan.ts'
-import { type GitFolder, isPlainFile, isPlainFolder, statOf } from './untrusted.ts'
-import type { View } from './view.ts'
+import type { Slot } from '../../isolation/slot.ts'
+import { systemTool } from '../../isolation/system-tool.ts'
+import { type BytePath, bytes, split } from '../listing.ts'
+import { type GitFolder, isPlainFile, isPlainFolder, statOf } from '../untrusted.ts'
+import type { View } from '../view.ts'
+import type { LeaveOut } from './left-out.ts'
+import { absolute, type Candidate, type ScanContext, type TreeScan } from './scan.ts'
 
 /** Takes the files that do not fit out of the scan: the smallest stay, the same ones each time. Answers what is left of the room. */
 export function fitInto(scan: TreeScan, bytesMax: number, leaveOut: LeaveOut): number {

@@ -1,7 +1,6 @@
 /** What has to be saved of a work tree: changed and untracked files, removed ones, and repositories within it. */
 import { accessSync, constants, readdirSync, realpathSync, type Stats } from 'node:fs'
-import type { LeftOutKind } from '../../core/saved.ts'
-import { readAgentHead, readAgentRefs, remoteTips } from './agent-refs.ts'
+import { readAgentHead, readAgentRefs, remoteTips } from '../agent-refs.ts'
 import {
   agentIndex,
   type BytePath,
@@ -11,9 +10,10 @@ import {
   loadIndex,
   split,
   statusOf,
-} from './listing.ts'
-import { findGitFolder, type GitFolder, statOf } from './untrusted.ts'
-import type { View } from './view.ts'
+} from '../listing.ts'
+import { findGitFolder, type GitFolder, statOf } from '../untrusted.ts'
+import type { View } from '../view.ts'
+import type { LeaveOut } from './left-out.ts'
 
 export interface Candidate {
   path: BytePath
@@ -42,6 +42,8 @@ export interface ScanContext {
   /** Of the tree itself, not of repositories within. */
   known: KnownIndex | null
   leaveOut: LeaveOut
+  /** Untracked files that are kept beside the result, from the top. */
+  artifacts: ReadonlySet<BytePath>
   /** A work tree of the same repository, which is saved on its own. */
   isLinked(path: Buffer): boolean
   holdsLinked(path: Buffer): boolean
@@ -50,9 +52,6 @@ export interface ScanContext {
   /** How many more repositories are looked into: a tree can hold any number of them, one in the other. */
   budget: { repositories: number }
 }
-
-/** Takes the full path of what cannot be saved; without a reason the words of its kind hold. */
-export type LeaveOut = (path: BytePath, kind: LeftOutKind, about?: { reason?: string; bytes?: number }) => void
 
 const REPOSITORIES_MAX = 500
 /** What is the same for all that is scanned of one tree. */
@@ -111,7 +110,8 @@ export async function scanTree(
     if (statAt(scan, path)?.isDirectory()) scan.removed.push(path)
     else if (!isClosed(path)) addFile(context, scan, path)
   }
-  for (const path of others) if (!path.endsWith('/')) addFile(context, scan, path)
+  const isArtifact = (path: BytePath) => context.artifacts.has(prefix + path)
+  for (const path of others) if (!path.endsWith('/') && !isArtifact(path)) addFile(context, scan, path)
   const listed = new Set([...entries.map(entry => entry.path), ...others])
   for (const path of forced(scan, added.paths, listed, within)) addFile(context, scan, path)
   for (const path of within) if (!context.isLinked(absolute(scan, path))) await embed(context, scan, path)

@@ -1,12 +1,12 @@
 /** Refs of one salvage, as a node's bundle names them, in our repository: once every object is here, all names at once. */
-import { TdfError } from '../../src/core/errors.ts'
-import { notHome, type SavedRef } from '../../src/core/saved.ts'
-import type { Salvaged } from '../../src/protocol/salvage.ts'
-import type { Repository } from './repository.ts'
+import { TdfError } from '../../../src/core/errors.ts'
+import { filesRefOf, notHome, type SavedRef } from '../../../src/core/saved.ts'
+import type { Salvaged } from '../../../src/protocol/salvage.ts'
+import type { Repository } from '../repository.ts'
 
 /** Refs that stand beside a result, by what follows its name. */
 const BESIDE = /^-(?:heads|stash|worktrees|others)\/./
-const TALK = /^-(?:log|session)$/
+const TALK = /^-(?:log|session|files)$/
 /** The rules of git-check-ref-format(1) that a name of ours could break. */
 const UNSAFE = /\p{Cc}|[ ~^:?*[\\]|\.\.|@\{|\/\/|\/\.|\.lock(?:\/|$)|[./]$/u
 
@@ -34,7 +34,8 @@ export async function receiveRefs(
       fresh =>
         (fresh === name && refs.get(name) !== oid) || fresh.startsWith(`${name}/`) || name.startsWith(`${fresh}/`),
     )
-    if (collides && BESIDE.test(name.slice(ref.length))) moved.set(name, aside(ref, name, oid))
+    const isMoved = BESIDE.test(name.slice(ref.length)) || name === filesRefOf(ref)
+    if (collides && isMoved) moved.set(name, aside(ref, name, oid))
   }
   await moveRefs(
     repository,
@@ -53,6 +54,7 @@ export async function receiveRefs(
 /** What the node named and what its bundle named, as far as it belongs to this result. */
 function named(ref: string, saved: Salvaged, came: ReadonlyMap<string, string>): Map<string, string> {
   const refs = new Map([[ref, saved.commit]])
+  if (saved.files) refs.set(filesRefOf(ref), saved.files.commit)
   for (const one of saved.saved) if (isBeside(ref, one.ref)) refs.set(one.ref, one.commit)
   for (const [name, oid] of came) {
     const suffix = name.slice(ref.length)
@@ -98,7 +100,8 @@ function besideOf(
 
 const KINDS: Record<string, SavedRef['kind']> = { stash: 'stash', worktrees: 'worktree' }
 
-async function assertCommits(repository: Repository, oids: readonly string[]): Promise<void> {
+/** Throws RESULT_BROKEN when one of them is not here. */
+export async function assertCommits(repository: Repository, oids: readonly string[]): Promise<void> {
   const input = `${[...new Set(oids)].map(oid => `${oid}^{commit}`).join('\n')}\n`
   const checked = await repository.must(['cat-file', '--batch-check=%(objecttype)'], { input })
   const lines = checked.split('\n')
