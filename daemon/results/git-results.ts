@@ -38,8 +38,7 @@ export interface GitResultsOptions {
 
 export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: GitResultsOptions): GitResults {
   const { open, all, removeUnused } = repositories(path.join(stateDir, 'results'))
-  const downloads = path.join(stateDir, 'downloads')
-  const packs = path.join(stateDir, 'packs')
+  const [downloads, packs] = [path.join(stateDir, 'downloads'), path.join(stateDir, 'packs')]
   const packFile = (task: Pick<Task, 'id' | 'attempt'>) => path.join(packs, `${task.id}-${task.attempt}.bundle`)
   const of = ({ spec: { repo }, facts }: Pick<Task, 'spec' | 'facts'>, saved = facts.salvage) =>
     open(repo.url, (repo.baseCommit ?? facts.source?.commit ?? (saved ?? facts.resume)?.baseCommit)?.length)

@@ -57,6 +57,8 @@ export const ROWS: Record<string, Row> = {
   apply: look({ wrongState: ['NO_RESULT', 'LIVE'] }),
   pull: look({ wrongState: ['NO_RESULT', 'LIVE'] }),
   push: look({ ok: OWN_TEST('long/push.test.ts'), wrongState: ['NO_RESULT', 'LIVE'] }),
+  artifacts: look(),
+  'artifacts get': look({ ok: OWN_TEST('commands/results/artifacts.test.ts') }),
   shell: look({ ok: ['LIVE'], wrongState: ['WRONG_STATE', 'DONE'], isText: true, isChild: true }),
   retry: look({ ok: ['DONE', '-n'], wrongState: ['WRONG_STATE', 'LIVE'] }),
   cancel: look({ ok: ['LIVE', '-n'], wrongState: ['WRONG_STATE', 'DONE'] }),
