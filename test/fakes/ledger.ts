@@ -13,9 +13,13 @@ export interface LedgerFaults {
   losesAnswer(): boolean
   /** Whether what a dead daemon had sent still arrives. */
   outlives(): boolean
-  /** A broken one: says that it stored a group, and did not. */
-  drops(): boolean
+  /** What is wrong with it, where it is a broken one. */
+  flaw: LedgerFlaw | null
+  /** Whether it shows now. */
+  isFlawed(): boolean
 }
+
+export type LedgerFlaw = 'drops writes' | 'answers before it stored' | 'has no fence'
 
 export interface FakeLedger {
   rows: Map<string, Change>
@@ -36,7 +40,8 @@ export const NO_FAULTS: LedgerFaults = {
   turns: () => 0,
   losesAnswer: () => false,
   outlives: () => true,
-  drops: () => false,
+  flaw: null,
+  isFlawed: () => true,
 }
 
 export function fakeLedger(faults: Partial<LedgerFaults> = {}): FakeLedger {
@@ -45,13 +50,17 @@ export function fakeLedger(faults: Partial<LedgerFaults> = {}): FakeLedger {
   let isAway = false
   let waiting: (() => void)[] = []
 
+  const is = (flaw: LedgerFlaw) => fake.faults.flaw === flaw && fake.faults.isFlawed()
+
   /** What the database does with a write: one transaction. */
   function apply(epoch: number, seq: number, changes: readonly Change[]): void {
-    if (epoch !== position.epoch) throw fencedError()
-    if (seq === position.seq) return
-    if (seq !== position.seq + 1) throw fencedError()
+    if (!is('has no fence')) {
+      if (epoch !== position.epoch) throw fencedError()
+      if (seq === position.seq) return
+      if (seq !== position.seq + 1) throw fencedError()
+    }
     position.seq = seq
-    if (fake.faults.drops()) return
+    if (is('drops writes')) return
     for (const change of changes) {
       if (change.row === null) rows.delete(nameOf(change))
       else rows.set(nameOf(change), change)
@@ -68,6 +77,8 @@ export function fakeLedger(faults: Partial<LedgerFaults> = {}): FakeLedger {
       const epoch = ++position.epoch
       const first = behind ?? [...rows.values()]
       let { seq } = position
+      /** One write at a time. */
+      let before: Promise<unknown> = Promise.resolve()
       let lost: (why: string) => void = () => {}
       const turn = world?.clock.turn ?? ((then: () => void) => void setImmediate(then))
 
@@ -103,9 +114,12 @@ export function fakeLedger(faults: Partial<LedgerFaults> = {}): FakeLedger {
         position: () => ({ epoch, seq }),
         rows: () => first,
         async write(changes) {
-          const next = seq + 1
-          await ask(() => apply(epoch, next, changes))
-          seq = next
+          seq += 1
+          const next = seq
+          const stored = () => ask(() => apply(epoch, next, changes))
+          before = before.then(stored)
+          if (is('answers before it stored')) return void before.catch(() => {})
+          await before
         },
         reload: () =>
           ask(() => {

@@ -4,6 +4,8 @@
  */
 import { describe, expect, it, vi } from 'vitest'
 import { readWorkspace } from '../../src/store/tables/slots.ts'
+import type { LedgerFlaw } from '../fakes/ledger.ts'
+import type { LedgerPlan } from './ledger.ts'
 import { simulate } from './simulation.ts'
 
 const bad = vi.hoisted(() => ({ policy: '' }))
@@ -205,17 +207,40 @@ const POLICIES: [policy: string, from: number][] = [
   ['a later attempt takes the name of the result before it', 1],
   ['a request to continue is forgotten once it is answered', 34],
 ]
+const FLAWS: [flaw: LedgerFlaw, oneIn: number, from: number][] = [
+  ['drops writes', 100, 1],
+  ['answers before it stored', 1, 1],
+  ['has no fence', 1, 1],
+]
 const SEEDS_MAX = 60
 const TICKS = 80
 
-async function firstFinding(policy: string, from: number): Promise<{ seed: number; name: string } | null> {
+async function firstFinding(
+  policy: string,
+  from: number,
+  ledger?: LedgerPlan,
+): Promise<{ seed: number; name: string } | null> {
   bad.policy = policy
   for (let seed = from; seed < from + SEEDS_MAX; seed++) {
-    const { findings } = await simulate({ seed, ticks: TICKS })
+    const plan = { seed, ticks: TICKS, ...(ledger ? { ledger } : {}) }
+    // A task that was acknowledged and is not there any more is asked for by what happens next.
+    const { findings } = await simulate(plan).catch(error => ({ findings: [{ name: String(error) }] }))
     if (findings[0]) return { seed, name: findings[0].name }
   }
   return null
 }
+
+describe('the simulation over a ledger', () => {
+  it.each(FLAWS)(
+    'catches a ledger that %s',
+    async (flaw, oneIn, from) => {
+      const found = await firstFinding('', from, { flaw, oneIn })
+      if (process.env.TDF_CALIBRATE) console.log(flaw, '→', found)
+      expect(found).not.toBeNull()
+    },
+    300_000,
+  )
+})
 
 describe('the simulation', () => {
   it.each(POLICIES)(

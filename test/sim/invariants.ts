@@ -7,6 +7,7 @@ import { restInvariants } from './invariants/rest.ts'
 import { resultInvariants } from './invariants/results.ts'
 import { signalInvariants } from './invariants/signals.ts'
 import { taskInvariants } from './invariants/tasks.ts'
+import { ledgerInvariants } from './ledger.ts'
 import type { Check, Seen } from './seen.ts'
 
 export interface Finding {
@@ -29,7 +30,8 @@ const ALWAYS: Record<string, Check> = {
 export const look = (seen: Seen, tick: number): Finding[] => findings(ALWAYS, seen, tick)
 
 /** Once everything has come to rest. */
-export const lookAtRest = (seen: Seen, tick: number): Finding[] => findings(restInvariants, seen, tick)
+export const lookAtRest = (seen: Seen, tick: number): Finding[] =>
+  findings({ ...restInvariants, ...ledgerInvariants }, seen, tick)
 
 function findings(checks: Record<string, Check>, seen: Seen, tick: number): Finding[] {
   return Object.entries(checks).flatMap(([name, check]) => check(seen).map(what => ({ name, what, tick })))

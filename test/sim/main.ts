@@ -1,10 +1,12 @@
 /**
- * `npm run sim -- --seeds 2000`, or one of them again: `npm run sim -- --seed 1234 --ticks 80`. Many seeds are shared out
+ * `npm run sim -- --seeds 2000`, or one of them again: `npm run sim -- --seed 1234 --ticks 80`; with `--ledger 1` the state is
+ * on a ledger instead of in a file. Many seeds are shared out
  * among `--workers` processes, as many as there are processors.
  */
 import { spawn } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import process from 'node:process'
+import { SOUND } from './ledger.ts'
 import { simulate } from './simulation.ts'
 
 interface Counts {
@@ -19,7 +21,8 @@ const options = Object.fromEntries(
     .slice(2)
     .flatMap((word, index, words) => (word.startsWith('--') ? [[word.slice(2), Number(words[index + 1])]] : [])),
 )
-const { seed, seeds = 200, ticks = 80, from = 1, step = 0, workers = availableParallelism() } = options
+const { seed, seeds = 200, ticks = 80, from = 1, step = 0, ledger = 0, workers = availableParallelism() } = options
+const plan = { ticks, ...(ledger ? { ledger: SOUND } : {}) }
 /** After so many seeds a worker says how far it is. */
 const PROGRESS_SEEDS = 100
 
@@ -28,7 +31,7 @@ else if (step > 0) process.stdout.write(`${JSON.stringify(await run(from, seeds,
 else process.exitCode = report(await Promise.all(share()))
 
 async function replay(number: number): Promise<number> {
-  const { findings, story, journal, tasks, crashes } = await simulate({ seed: number, ticks })
+  const { findings, story, journal, tasks, crashes } = await simulate({ seed: number, ...plan })
   console.log([...story, ...journal].join('\n'))
   tell(number, findings)
   return report([{ seeds: 1, failed: findings.length > 0 ? 1 : 0, tasks, crashes }])
@@ -40,7 +43,7 @@ async function run(first: number, last: number, by: number): Promise<Counts> {
   Error.stackTraceLimit = 0
   const counts = { seeds: 0, failed: 0, tasks: 0, crashes: 0 }
   for (let number = first; number <= last; number += by) {
-    const { findings, tasks, crashes } = await simulate({ seed: number, ticks })
+    const { findings, tasks, crashes } = await simulate({ seed: number, ...plan })
     counts.seeds += 1
     counts.tasks += tasks
     counts.crashes += crashes
@@ -56,7 +59,18 @@ async function run(first: number, last: number, by: number): Promise<Counts> {
 
 function share(): Promise<Counts>[] {
   return Array.from({ length: workers }, (_, index) => {
-    const words = ['--from', from + index, '--seeds', from + seeds - 1, '--step', workers, '--ticks', ticks]
+    const words = [
+      '--from',
+      from + index,
+      '--seeds',
+      from + seeds - 1,
+      '--step',
+      workers,
+      '--ticks',
+      ticks,
+      '--ledger',
+      ledger,
+    ]
     const child = spawn(process.execPath, [process.argv[1] ?? '', ...words.map(String)], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
@@ -75,7 +89,8 @@ function share(): Promise<Counts>[] {
 function tell(number: number, findings: { name: string; what: string; tick: number }[]): void {
   for (const { name, what, tick } of findings.slice(0, 5))
     console.error(`seed ${number}, tick ${tick}: ${name}: ${what}`)
-  if (findings.length > 0) console.error(`  again: npm run sim -- --seed ${number} --ticks ${ticks}`)
+  if (findings.length > 0)
+    console.error(`  again: npm run sim -- --seed ${number} --ticks ${ticks}${ledger ? ' --ledger 1' : ''}`)
 }
 
 function report(all: Counts[]): number {

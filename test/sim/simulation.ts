@@ -15,11 +15,14 @@ import { type Life, live, type Outside, outside } from '../support/daemon/sim-da
 import { ACTS, type Act, healAll, restart } from './acts.ts'
 import { freshPath, type Path } from './invariants/path.ts'
 import { type Finding, look, lookAtRest } from './invariants.ts'
+import { actsOf, type LedgerPlan, ledgerFaults } from './ledger.ts'
 import { describe, type Memory, see } from './seen.ts'
 
 export interface SimPlan {
   seed: number
   ticks: number
+  /** The state is on a ledger, instead of in a file. */
+  ledger?: LedgerPlan
 }
 
 export interface SimEnd {
@@ -61,11 +64,12 @@ export interface Sim {
 const MIN = 60_000
 const HOUR = 60 * MIN
 
-export async function simulate({ seed, ticks }: SimPlan): Promise<SimEnd> {
+export async function simulate({ seed, ticks, ledger }: SimPlan): Promise<SimEnd> {
   const jitter = mulberry32(seed)
   const nodes = ['n1', 'n2', 'n3'].slice(0, Math.floor(jitter() * 3) + 1)
   const config = simConfig(jitter)
-  const out = outside({ nodes, config, cloud: true, latency: clock => network(clock, jitter) })
+  const place = ledger ? { ledger: ledgerFaults(seed, ledger) } : {}
+  const out = outside({ nodes, config, cloud: true, latency: clock => network(clock, jitter), ...place })
   const sim: Sim = {
     ...{
       out,
@@ -85,7 +89,7 @@ export async function simulate({ seed, ticks }: SimPlan): Promise<SimEnd> {
   }
   const findings: Finding[] = []
   for (let tick = 0; tick < ticks && findings.length === 0; tick++) {
-    const act = pick(jitter)
+    const act = pick(jitter, actsOf(sim, ACTS))
     sim.story.push(`${tick} ${act.name}`)
     findings.push(...(await play(sim, act).then(() => look(see(sim, sim.memory), tick), spinning(tick))))
   }
@@ -207,12 +211,12 @@ function journalOf({ life, out }: Sim, findings: readonly Finding[]): string[] {
   return lines
 }
 
-function pick(jitter: () => number): Act {
-  const total = ACTS.reduce((sum, { weight }) => sum + weight, 0)
+function pick(jitter: () => number, acts: readonly Act[]): Act {
+  const total = acts.reduce((sum, { weight }) => sum + weight, 0)
   let at = jitter() * total
-  for (const act of ACTS) {
+  for (const act of acts) {
     at -= act.weight
     if (at < 0) return act
   }
-  return ACTS[0] as Act
+  return acts[0] as Act
 }

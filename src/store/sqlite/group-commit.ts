@@ -54,6 +54,8 @@ export function createGroup(parts: GroupParts): Group {
     scheduled = true
     world.clock.turn(() => {
       scheduled = false
+      // Asked for by a member of the group that is open now.
+      if (isOpen) return
       const group = queue.slice(0, MEMBERS_MAX)
       const together = transactions.run(group, 'together')
       const result = together.kind === 'undone' ? transactions.run(group, 'apart') : together

@@ -13,11 +13,13 @@ import type { Config } from '../../../src/config/schema/schema.ts'
 import { resultRefOf, type TaskSpec } from '../../../src/core/task.ts'
 import { type Fields, silentLog } from '../../../src/platform/log.ts'
 import type { Clock } from '../../../src/platform/world.ts'
-import { openStore } from '../../../src/store/store.ts'
+import { openLedgerStore } from '../../../src/store/ledger/store.ts'
+import { openStore, type Store } from '../../../src/store/store.ts'
 import type { ReadTask } from '../../../src/store/tables/attempts.ts'
 import { readNewestEvents } from '../../../src/store/tables/journal.ts'
 import { type FakeAgent, fakeAgent, type IsHome } from '../../fakes/agent.ts'
 import { type FakeCloud, fakeCloud } from '../../fakes/cloud.ts'
+import { type FakeLedger, fakeLedger, type LedgerFaults } from '../../fakes/ledger.ts'
 import { type Latency, standingProvider } from '../../fakes/provider.ts'
 import { type FakeResults, fakeResults, fakeSources } from '../../fakes/results.ts'
 import { type SimOptions, type SimWorld, simWorld, type Timeline, timeline } from '../../fakes/world.ts'
@@ -44,6 +46,8 @@ export interface Outside {
   config: Config
   local: boolean
   latency: Latency
+  /** The state, when it is not in the folder. */
+  ledger: FakeLedger | null
   /** What a daemon logged as a fault of its own. */
   faults: string[]
   remove(): void
@@ -57,6 +61,8 @@ export interface OutsideOptions {
   hetzner?: boolean
   /** The first node is the daemon's own machine, instead of a box. */
   local?: boolean
+  /** The state is on a ledger with these faults, instead of in a file. */
+  ledger?: Partial<LedgerFaults>
 }
 
 export function outside(options: OutsideOptions = {}): Outside {
@@ -85,6 +91,7 @@ export function outside(options: OutsideOptions = {}): Outside {
     latency: latency ? latency(clock) : () => {},
     cloud: cloud ? fakeCloud({ clock, deliver, isHome, ...(latency ? { latency: latency(clock) } : {}) }) : null,
     hetzner: hetzner ? hetznerMachines({ clock, deliver, isHome }) : null,
+    ledger: options.ledger ? fakeLedger(options.ledger) : null,
     faults,
     remove: () => rmSync(root, { recursive: true, force: true }),
   }
@@ -143,12 +150,23 @@ function whilePowered(results: Results, { isDead }: SimWorld): Results {
   return Object.assign(rest, living)
 }
 
+/** The store of one life; `onLost` ends it when another one has taken its place. */
+async function storeOf({ ledger, dir }: Outside, world: SimWorld, onLost: () => void): Promise<Store> {
+  if (!ledger) return openStore(dir, world)
+  // What the life before it had sent may arrive meanwhile.
+  for (let left = ledger.faults.turns(); left > 0; left--) await new Promise<void>(resolve => world.clock.turn(resolve))
+  const claimed = ledger.claim({ world, isDead: world.isDead })
+  claimed.onLost(onLost)
+  return openLedgerStore(claimed, world)
+}
+
 /** One life of a daemon over an outside. */
 export async function live(out: Outside, options: SimOptions = {}): Promise<Life> {
   const world = simWorld(out.time, { ...options, ...(out.hetzner ? { fetch: out.hetzner.cloud.fetch } : {}) })
   out.dir = copyOf(out.dir)
   let closed = false
-  const store = openStore(out.dir, world)
+  let kill = () => {}
+  const store = await storeOf(out, world, () => kill())
   const engine = buildEngine({
     world,
     store,
@@ -174,12 +192,14 @@ export async function live(out: Outside, options: SimOptions = {}): Promise<Life
     bundleFile: sha => path.join(out.dir, `${sha}.bundle`),
     secrets: () => ({}),
   })
-  out.callbacks.app = callbackApp(engine, () => [])
-  const kill = () => {
+  const app = callbackApp(engine, () => [])
+  out.callbacks.app = app
+  kill = () => {
     if (closed) return
     closed = true
     world.die()
-    out.callbacks.app = null
+    // Another daemon may have taken its place.
+    if (out.callbacks.app === app) out.callbacks.app = null
     store.sql.close()
   }
   await engine.takeUp()
@@ -197,7 +217,7 @@ export async function live(out: Outside, options: SimOptions = {}): Promise<Life
   return {
     world,
     engine,
-    kill,
+    kill: () => kill(),
     async submit(change, script, id = `t${Math.floor(world.random.float() * 1e9)}`) {
       const about = { idempotencyKey: null, idempotencyHash: null, createdAt: world.clock.now() }
       await engine.submit({ id, spec: aSpec(change, script), ...about })

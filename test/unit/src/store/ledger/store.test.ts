@@ -60,6 +60,17 @@ it('a group that changes nothing needs no ledger', async () => {
   expect(await store.commit(() => 'an answer')).toBe('an answer')
 })
 
+it('a write that asks for another one is stored before it', async () => {
+  const fake = fakeLedger({ turns: () => 2 })
+  const store = await open(fake)
+  const more: Promise<unknown>[] = []
+  await store.commit(() => {
+    writeMeta(store.sql, 'a', 'x')
+    more.push(set(store, 'b'))
+  })
+  expect([await Promise.all(more), both(store, fake)]).toEqual([[undefined], ['["a"]', '["b"]']])
+})
+
 it('a member that fails alone is not stored, the others are', async () => {
   const fake = fakeLedger()
   const store = await open(fake)
