@@ -1,9 +1,9 @@
 /** Where a log goes: as text that a terminal may be shown, as JSON, or byte for byte. */
+import type { StampedLine, Stamps } from '../../src/clients/log-times.ts'
 import { cleaner, jsonText, sanitize, sanitizeColoured } from '../../src/text/sanitize.ts'
 import { renderer } from '../../src/transcript/render.ts'
 import type { Cli, Format } from '../cli/cli.ts'
 import { hasColour } from '../cli/colour.ts'
-import type { StampedLine, Stamps } from './log-times.ts'
 
 export interface LogSink {
   /** The next bytes of the log, which begin at `offset` of it. Resolves when the reader can take more. */

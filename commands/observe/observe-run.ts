@@ -1,6 +1,7 @@
 /** What `logs`, `events` and `errors` do. */
 import type { Command } from 'commander'
 import { streamEvents } from '../../src/clients/events.ts'
+import { createStamps, logMarks } from '../../src/clients/log-times.ts'
 import { pages } from '../../src/clients/pages.ts'
 import { TdfError } from '../../src/core/errors.ts'
 import { realWorld } from '../../src/platform/world.ts'
@@ -16,7 +17,7 @@ import { since } from '../tasks/task-text.ts'
 import { catchInterrupt } from '../tasks/wait-run.ts'
 import { copyLog, followLog } from './log-follow.ts'
 import { logSink } from './log-sink.ts'
-import { createStamps, sinceOffset, tailOffset } from './log-times.ts'
+import { sinceOffset, tailOffset } from './log-times.ts'
 
 const PAGE = 1_000
 /** Shown on a terminal, where silence looks like a fault; a pipe gets what there is. */
@@ -46,7 +47,7 @@ export async function logs(cli: Cli, reference: string, options: LogsOptions, co
     const since = sinceMs === undefined ? 0 : await sinceOffset(cli, of, sinceMs, from)
     const after = Math.max(tail, since)
     const isJson = format === 'json' || format === 'ndjson'
-    const stamps = options.timestamps || isJson ? createStamps(cli, of, from) : undefined
+    const stamps = options.timestamps || isJson ? createStamps(() => logMarks(cli.client(), of, from)) : undefined
     const sink = logSink(cli, cli.stdout, { format, isRaw: options.raw === true, stamps })
     const log = { ...from, after, sink }
     const end = options.follow ? await followLog(cli, of, log).finished() : await copyLog(cli, of, log)

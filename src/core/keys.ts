@@ -36,6 +36,7 @@ const TABLE = {
   task_below: { keys: [']'], places: ['task', 'node'], help: 'the one below' },
   follow: { keys: ['f'], places: TEXT, help: 'follow the end, or hold still' },
   wrap: { keys: ['w'], places: ['task'], help: 'wrap long lines' },
+  times: { keys: ['t'], places: ['task'], help: 'times before the lines of log and check', yields: true },
   search: { keys: ['/'], places: TEXT, help: 'search what is shown' },
   next_hit: { keys: ['n'], places: TEXT, help: 'the next hit, downwards' },
   previous_hit: { keys: ['N'], places: TEXT, help: 'the hit above' },

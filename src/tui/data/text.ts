@@ -7,17 +7,17 @@ import { renderer } from '../../transcript/render.ts'
 import { appendLog, EMPTY_LOG, linesOf } from '../state/log.ts'
 import type { Pane } from '../state/prompt.ts'
 import type { Streams } from '../terminal/terminal.ts'
+import { type LogPlace, logText } from './log-text.ts'
 import type { Parts } from './remote.ts'
 
-type Source = Pick<Parts, 'remote' | 'signal'>
+type Source = Pick<Parts, 'remote' | 'signal' | 'store'>
 
 /** In pieces, since a log may have megabytes. */
-export async function* fullText(from: Source, id: string, pane: Pane): AsyncGenerator<string> {
-  const { remote, signal } = from
+export async function* fullText({ remote, signal, store }: Source, id: string, pane: Pane): AsyncGenerator<string> {
   switch (pane) {
     case 'log':
     case 'check':
-      yield* wholeLog(from, id, pane === 'check' ? '&session=check' : '')
+      yield* wholeLog({ remote, signal, id, of: pane }, store.get().hasTimes)
       return
     case 'diff':
       yield await remote.text({ path: `/tasks/${id}/diff`, signal })
@@ -32,21 +32,22 @@ export async function* fullText(from: Source, id: string, pane: Pane): AsyncGene
   }
 }
 
-async function* wholeLog({ remote, signal }: Source, id: string, which: string): AsyncGenerator<string> {
-  const decoder = new TextDecoder()
-  const render = renderer()
+async function* wholeLog(place: LogPlace, hasTimes: boolean): AsyncGenerator<string> {
+  const { remote, signal, id, of } = place
+  const which = of === 'check' ? '&session=check' : ''
+  const log = logText(place, hasTimes)
   // A sequence may be cut anywhere: only whole lines are cleaned.
   let held = ''
   for (let after = 0; ; ) {
     const { body } = await remote.raw({ path: `/tasks/${id}/logs?after=${after}${which}`, signal })
     if (body.length === 0) break
+    const text = held + (await log.push(body, after))
     after += body.length
-    const text = held + render.push(decoder.decode(body, { stream: true }))
     const end = text.lastIndexOf('\n') + 1
     held = text.slice(end)
     yield sanitize(text.slice(0, end))
   }
-  yield sanitize(held + render.rest())
+  yield sanitize(held + log.rest())
 }
 
 const LOOK_MS = 500

@@ -31,6 +31,7 @@ export const DOINGS: Readonly<Record<KeyName, Doing>> = {
   task_below: { does: () => act({ kind: 'step', by: 1 }) },
   follow: { short: 'follow', does: () => act({ kind: 'follow' }) },
   wrap: { does: () => act({ kind: 'wrap' }) },
+  times: { does: () => act({ kind: 'times' }) },
   search: { short: 'search', does: () => ask({ kind: 'line', label: '/', text: '', for: 'search' }) },
   next_hit: { does: () => act({ kind: 'hit', by: 1 }) },
   previous_hit: { does: () => act({ kind: 'hit', by: -1 }) },

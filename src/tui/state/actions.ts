@@ -42,6 +42,7 @@ export type ViewAction =
   | { kind: 'pane'; pane: Pane }
   | { kind: 'follow' }
   | { kind: 'wrap' }
+  | { kind: 'times' }
   | { kind: 'search'; text: string }
   | { kind: 'hit'; by: -1 | 1 }
   | { kind: 'notice'; text: string; isBad?: boolean }

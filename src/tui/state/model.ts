@@ -92,6 +92,8 @@ export interface Model {
   detail: Detail | null
   pane: Pane
   isWrapped: boolean
+  /** The lines of log and check begin with the time at which they were written. */
+  hasTimes: boolean
   /** Lines between the end of what is shown and its last line; 0 follows the end. */
   back: number
   search: Search
@@ -135,6 +137,7 @@ export function firstModel(now: number, size: Model['size'], isReadOnly: boolean
     detail: null,
     pane: 'log',
     isWrapped: false,
+    hasTimes: false,
     back: 0,
     search: NO_SEARCH,
     prompt: null,

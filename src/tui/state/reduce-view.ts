@@ -36,6 +36,7 @@ export const view: Reducers = {
   follow: model => ({ ...model, back: model.back === 0 ? 1 : 0 }),
   search: (model, { text }) => searched(model, text),
   hit: (model, { by }) => (model.search.text === '' ? model : nextHit(model, by)),
+  times: model => ({ ...model, hasTimes: !model.hasTimes }),
   wrap: model => ({ ...model, isWrapped: !model.isWrapped }),
   notice: (model, { text, isBad = false }) => ({ ...model, notice: { text, isBad, until: model.now + NOTICE_MS } }),
 

@@ -192,6 +192,28 @@ it('is drawn without colours with NO_COLOR, and also where CI is set', async () 
   await terminal.sees('left with 0')
 }, 180_000)
 
+it('has the times of a log before its lines after t, in the pager as well, and takes them away again', async () => {
+  terminal = openTmux({ ...home.env, PAGER: 'head -n 3' }, 100, 30)
+  terminal.type(`echo before; node ${program} watch; echo "left with $?"`)
+  const { sees, keys } = terminal
+  await sees('● live')
+  keys('/')
+  keys('-l', 'thousand')
+  keys('Enter')
+  await sees(/ 1\/1 *$/m)
+  keys('Enter')
+  await sees(/^ number \d+ *$/m)
+  keys('t')
+  await sees(/^ \d\d:\d\d:\d\d {2}number \d+ *$/m)
+  keys('e')
+  await until('the pager was there', () => /^\d\d:\d\d:\d\d {2}number 1$/m.test(terminal.history()))
+  await sees('[log]')
+  keys('t')
+  await sees(/^ number \d+ *$/m)
+  keys('q')
+  await isClean(0)
+}, 180_000)
+
 it('searches the log, shows all of it in a pager, and takes its keys from the configuration', async () => {
   const pager = path.join(home.dir, 'pager')
   writeFileSync(pager, '#!/bin/sh\nwc -l <"$1"; grep -n "^number 1$" "$1"; read -r answer; echo "read $answer"\n', {

@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { Cli } from '../../../../commands/cli/cli.ts'
-import { createStamps, sinceOffset } from '../../../../commands/observe/log-times.ts'
+import { sinceOffset } from '../../../../commands/observe/log-times.ts'
 import { openTimes } from '../../../../src/agent/sessions/runner/output.ts'
+import type { Client } from '../../../../src/clients/control.ts'
+import { createStamps, logMarks } from '../../../../src/clients/log-times.ts'
 import { realWorld } from '../../../../src/platform/world.ts'
 import { cli, cliWith } from '../../../support/cli.ts'
 import { until } from '../../../support/daemon/home.ts'
@@ -86,8 +88,8 @@ describe('the time of a line', () => {
 
   function stampsOf(marks: string) {
     const raw = async () => ({ body: Buffer.from(marks) })
-    const fake = { client: () => ({ raw }) } as unknown as Cli
-    return createStamps(fake, 'abcd', { signal: AbortSignal.timeout(5_000) })
+    const fake = { raw } as unknown as Pick<Client, 'raw'>
+    return createStamps(() => logMarks(fake, 'abcd', { signal: AbortSignal.timeout(5_000) }))
   }
   const shown = (lines: readonly { stamp: string; line: Buffer }[]) =>
     lines.map(({ stamp, line }) => [stamp, `${line}`])
