@@ -84,7 +84,7 @@ function build(options: DaemonOptions, { undoLater }: Pick<Shutdown, 'undoLater'
   const port = createCallbackPort(config, store, world.clock)
   const bundleFile = (sha256: string) => path.join(stateDir, 'bundles', `${sha256}.bundle`)
   const { logMaxBytes: logBytesMax } = config.results
-  const results = gitResults({ stateDir, bundleFile, logBytesMax, assertRoom: disk.assertRoom })
+  const results = gitResults({ stateDir, bundleFile, logBytesMax, assertRoom: disk.assertRoom, blobs: store.blobs })
   const folder = path.join(stateDir, 'downloads')
   const fetches = createSources(() => engine, { results, folder, assertRoom: disk.assertRoom })
   undoLater(() => fetches.stop())

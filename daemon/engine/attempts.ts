@@ -221,6 +221,7 @@ export async function removeTask(
   })
   await engine.results.logs.remove(task.id)
   await repository.alone(() => dropRefs(repository, task.id))
+  await repository.save()
 }
 
 /** Throws WRONG_STATE while something of the task is still to be done. */

@@ -1,4 +1,5 @@
 /** What a step is handed, over the engine. */
+import type { AgentClient } from '../../src/clients/agent.ts'
 import type { Config } from '../../src/config/schema/schema.ts'
 import { TdfError } from '../../src/core/errors.ts'
 import { credentialOf, type Task } from '../../src/core/task.ts'
@@ -91,7 +92,11 @@ class Surroundings implements HopContext {
     if (!node) throw new TdfError('NODE_LOST', `node ${name} is not known any more`)
     const agent = await this.engine.agents.of(node, this.signal, this.callMs())
     this.hasReachedAgent = true
-    return agent
+    return { ...agent, uploadBundle: (id: string, file: string) => this.uploadBundle(agent, id, file) }
+  }
+  private async uploadBundle(agent: AgentClient, workspaceId: string, file: string): Promise<void> {
+    await this.engine.results.files.bring(file)
+    await agent.uploadBundle(workspaceId, file)
   }
   /** What is left for a call of a step that is one call; undefined where the limits of the client are the nearer ones. */
   private callMs(): number | undefined {

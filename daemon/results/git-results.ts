@@ -6,8 +6,11 @@ import { SUBMODULE_REFS } from '../../src/core/source.ts'
 import { resultRefOf, type Task, type TaskResult } from '../../src/core/task.ts'
 import { bundleRefs } from '../../src/platform/bundle.ts'
 import type { Salvaged } from '../../src/protocol/salvage.ts'
+import type { BlobStore } from '../../src/store/ledger/ledger.ts'
 import { pack } from './bundles.ts'
 import { checkpointAnswer, checkpointRefOf, keepCheckpoint, takeCheckpoint } from './checkpoints.ts'
+import { type KeptFiles, keptFiles } from './elsewhere/kept-files.ts'
+import { snapshots } from './elsewhere/snapshots.ts'
 import { logFiles } from './logs.ts'
 import { artifactResults, artifactsAtHome } from './receive/artifacts.ts'
 import { missingFrom, receiveRefs } from './receive/receive.ts'
@@ -34,10 +37,14 @@ export interface GitResultsOptions {
   logBytesMax: number
   /** Throws while there is no room for what comes home. */
   assertRoom(): void
+  /** Where what comes home is kept beside this machine; null: nowhere else. */
+  blobs?: BlobStore | null
 }
 
-export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: GitResultsOptions): GitResults {
-  const { open, all, removeUnused } = repositories(path.join(stateDir, 'results'))
+export function gitResults(options: GitResultsOptions): GitResults {
+  const { stateDir, bundleFile, logBytesMax, assertRoom, blobs = null } = options
+  const { open, all, removeUnused } = repositories(path.join(stateDir, 'results'), blobs && snapshots(blobs))
+  const files = keptFiles(stateDir, blobs)
   const [downloads, packs] = [path.join(stateDir, 'downloads'), path.join(stateDir, 'packs')]
   const packFile = (task: Pick<Task, 'id' | 'attempt'>) => path.join(packs, `${task.id}-${task.attempt}.bundle`)
   const of = ({ spec: { repo }, facts }: Pick<Task, 'spec' | 'facts'>, saved = facts.salvage) =>
@@ -47,53 +54,48 @@ export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: Gi
     ...artifactResults({ of, all, assertRoom, folder: downloads }),
     of,
     open,
-    logs: logFiles(stateDir, logBytesMax, assertRoom),
+    files,
+    logs: logFiles(stateDir, logBytesMax, assertRoom, files),
     async have(task, saved) {
       assertRoom()
       const repository = await of(task, saved)
       await mkdir(downloads, { recursive: true, mode: 0o700 })
-      return basesFor(repository, saved, () => ground(repository, task, bundleFile))
+      return basesFor(repository, saved, () => ground(repository, task, { bundleFile, files }))
     },
     async receive(task, saved, file) {
       const repository = await of(task, saved)
       const came = file === null ? NOTHING : await repository.unpack(file)
-      return repository.alone(() => receive(repository, task, saved, came))
+      const received = await repository.alone(() => receive(repository, task, saved, came))
+      await repository.save()
+      return received
     },
     async missing(task, saved) {
       return missingFrom(await of(task, saved), resultRefOf(task.id, task.attempt), saved)
     },
-    async keepCheckpoint(task, saved, fetch) {
-      const repository = await of(task, saved)
-      const before = await checkpointAnswer(repository, checkpointRefOf(task))
-      if (JSON.stringify(before) === JSON.stringify(saved)) return
-      const file = `${results.downloadFile(task)}.checkpoint`
-      try {
-        const have = [...(await results.have(task, saved)), ...(before === null ? [] : tipsOf(before))]
-        const came = (await fetch(have, file)) ? await repository.unpack(file) : NOTHING
-        await repository.alone(() => keepCheckpoint(repository, task, saved, came))
-      } finally {
-        await results.discard(file)
-      }
-    },
+    keepCheckpoint: async (task, saved, fetch) => keepNewest(results, await of(task, saved), task, saved, fetch),
     async takeCheckpoint(task) {
       const repository = await of(task)
-      return repository.alone(() => takeCheckpoint(repository, task))
+      const taken = await repository.alone(() => takeCheckpoint(repository, task))
+      await repository.save()
+      return taken
     },
     async describe(task, saved) {
       return describe(await of(task, saved), task, saved)
     },
     async pack(task, resume) {
-      const repository = await ground(await of(task), task, bundleFile)
+      const repository = await ground(await of(task), task, { bundleFile, files })
       const file = packFile(task)
       await mkdir(packs, { recursive: true, mode: 0o700 })
-      return repository.alone(() => pack(repository, resume, file))
+      const packed = await repository.alone(() => pack(repository, resume, file))
+      await files.keep(file)
+      return packed
     },
     packFile,
     removeUnused,
     async thin(task, whole, have) {
       const file = path.join(downloads, `${task.id}-${task.attempt}.thin`)
       try {
-        const repository = await ground(await of(task), task, bundleFile)
+        const repository = await ground(await of(task), task, { bundleFile, files })
         await mkdir(downloads, { recursive: true, mode: 0o700 })
         return await writeThin(repository, whole, have, file)
       } catch {
@@ -107,11 +109,35 @@ export function gitResults({ stateDir, bundleFile, logBytesMax, assertRoom }: Gi
   return results
 }
 
+async function keepNewest(
+  results: Results,
+  repository: Repository,
+  task: Task,
+  saved: Salvaged,
+  fetch: Parameters<Results['keepCheckpoint']>[2],
+): Promise<void> {
+  const before = await checkpointAnswer(repository, checkpointRefOf(task))
+  if (JSON.stringify(before) === JSON.stringify(saved)) return
+  const file = `${results.downloadFile(task)}.checkpoint`
+  try {
+    const have = [...(await results.have(task, saved)), ...(before === null ? [] : tipsOf(before))]
+    const came = (await fetch(have, file)) ? await repository.unpack(file) : NOTHING
+    await repository.alone(() => keepCheckpoint(repository, task, saved, came))
+    await repository.save()
+  } finally {
+    await results.discard(file)
+  }
+}
+
 /** The repository with all that the task began from. */
-async function ground(repository: Repository, task: Task, bundleFile: (sha256: string) => string): Promise<Repository> {
+async function ground(repository: Repository, task: Task, places: Places): Promise<Repository> {
   await uploadTaken(repository, task)
-  await repository.alone(() => takeBase(repository, task, bundleFile))
+  await repository.alone(() => takeBase(repository, task, places))
   return repository
+}
+
+interface Places extends Pick<GitResultsOptions, 'bundleFile'> {
+  files: KeptFiles
 }
 
 /** The newest ones, and that of the result, which is taken in where it is not among them. */
@@ -134,12 +160,13 @@ async function uploadTaken(repository: Repository, { spec: { repo } }: Task): Pr
 }
 
 /** The bundle that the task began from is the ground that one with only the new commits stands on; its submodules go on with it. */
-async function takeBase(repository: Repository, task: Task, bundleFile: (sha256: string) => string): Promise<void> {
+async function takeBase(repository: Repository, task: Task, { bundleFile, files }: Places): Promise<void> {
   const { repo } = task.spec
   const { source } = task.facts
   const begun = repo.kind === 'bundle' ? { ...repo, commit: repo.baseCommit } : source
   if (!begun) return
   const file = bundleFile(begun.sha256)
+  await files.bring(file)
   if (!existsSync(file)) return
   const input = `${[...(await bundleRefs(file)).values()].join('\n')}\n`
   const found = await repository.must(['cat-file', '--batch-check=%(objecttype)'], { input })

@@ -1,11 +1,12 @@
 /** What sessions printed, as files of ours: copied before a workspace is deleted, and read when it is gone. */
-import { mkdir, open, rm, stat } from 'node:fs/promises'
+import { mkdir, open, stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { AgentClient } from '../../src/clients/agent.ts'
 import { asTdfError } from '../../src/core/errors.ts'
 import { SETUP_SESSION, sessionsOf, type Task } from '../../src/core/task.ts'
 import { flush } from '../../src/platform/files.ts'
 import { LOG_CHUNK_BYTES_MAX, LOG_TAIL_BYTES } from '../../src/protocol/shapes.ts'
+import { type KeptFiles, keptFiles } from './elsewhere/kept-files.ts'
 
 /** What a node adds behind its own bound: a line that says so, and the end of the output. */
 const BEHIND_BYTES_MAX = 2 * LOG_TAIL_BYTES
@@ -25,7 +26,12 @@ export interface Logs {
   remove(taskId: string): Promise<void>
 }
 
-export function logFiles(stateDir: string, bytesMax: number, assertRoom: () => void = () => {}): Logs {
+export function logFiles(
+  stateDir: string,
+  bytesMax: number,
+  assertRoom: () => void = () => {},
+  files: KeptFiles = keptFiles(stateDir, null),
+): Logs {
   const folderOf = (taskId: string) => path.join(stateDir, 'logs', taskId)
   // Ids are made by us, of letters, digits and dashes.
   const fileOf = (task: Attempt, sessionId: string) => path.join(folderOf(task.id), `${task.attempt}-${sessionId}.log`)
@@ -38,6 +44,7 @@ export function logFiles(stateDir: string, bytesMax: number, assertRoom: () => v
   return {
     async keep(task, sessionId, read) {
       const file = fileOf(task, sessionId)
+      await files.bring(file)
       let after = (await stat(file).catch(() => null))?.size ?? 0
       const isNew = after === 0
       if (after > limit) return
@@ -59,8 +66,10 @@ export function logFiles(stateDir: string, bytesMax: number, assertRoom: () => v
         await handle.close()
       }
       if (isNew) for (const folder of [folderOf(task.id), path.join(stateDir, 'logs')]) await flush(folder)
+      await files.keep(file)
     },
     async read(task, sessionId, after) {
+      await files.bring(fileOf(task, sessionId))
       const handle = await open(fileOf(task, sessionId), 'r').catch(() => null)
       if (!handle) return undefined
       try {
@@ -72,7 +81,7 @@ export function logFiles(stateDir: string, bytesMax: number, assertRoom: () => v
         await handle.close()
       }
     },
-    remove: taskId => rm(folderOf(taskId), { recursive: true, force: true }),
+    remove: taskId => files.remove(folderOf(taskId)),
   }
 }
 

@@ -8,6 +8,7 @@ import { unpackBundle } from '../../src/platform/bundle.ts'
 import { flush, moveDurable } from '../../src/platform/files.ts'
 import { type GitOptions, git, gitOutput } from '../../src/platform/git.ts'
 import type { RunResult } from '../../src/platform/run.ts'
+import type { Snapshots } from './elsewhere/snapshots.ts'
 
 /** Everything that comes in is on disk before a ref names it. */
 const CAREFUL = ['-c', 'core.fsync=all', '-c', 'core.logAllRefUpdates=false']
@@ -23,6 +24,8 @@ export interface Repository {
   alone<T>(act: () => Promise<T>): Promise<T>
   /** Runs `act`, or waits for the one with the same key that runs. */
   shared(key: string, act: () => Promise<void>): Promise<void>
+  /** What its refs name is durable wherever the state is when this resolves. Not within `alone`. */
+  save(): Promise<void>
 }
 
 export interface Repositories {
@@ -40,7 +43,8 @@ export interface Repositories {
   removeUnused(before: number, needed: () => readonly string[]): Promise<number>
 }
 
-export function repositories(folder: string): Repositories {
+/** `saved` where the state lives elsewhere; null: what is in `folder` is all there is. */
+export function repositories(folder: string, saved: Snapshots | null = null): Repositories {
   const known = new Map<string, Promise<Repository>>()
 
   const names = () =>
@@ -51,7 +55,8 @@ export function repositories(folder: string): Repositories {
   function opened(name: string): Promise<Repository> {
     const before = known.get(name)
     if (before) return before
-    const fresh = openRepository(path.join(folder, `${name}.git`), name.endsWith('-sha256') ? 'sha256' : 'sha1')
+    const format = name.endsWith('-sha256') ? 'sha256' : 'sha1'
+    const fresh = openRepository(path.join(folder, `${name}.git`), format, { name, saved })
     known.set(name, fresh)
     fresh.catch(() => known.delete(name))
     return fresh
@@ -59,7 +64,8 @@ export function repositories(folder: string): Repositories {
 
   async function open(source: string, oidLength?: number): Promise<Repository> {
     const long = `${nameOf(source)}-sha256`
-    const isLong = oidLength === undefined ? existsSync(path.join(folder, `${long}.git`)) : oidLength === 64
+    const isThere = async () => existsSync(path.join(folder, `${long}.git`)) || ((await saved?.isThere(long)) ?? false)
+    const isLong = oidLength === undefined ? await isThere() : oidLength === 64
     const name = isLong ? long : nameOf(source)
     const repository = await opened(name)
     // Its time says when the repository was used last.
@@ -82,6 +88,7 @@ export function repositories(folder: string): Repositories {
       if (isInUse(dir, before)) continue
       moveDurable(dir, `${dir}.unused`)
       known.delete(name)
+      await saved?.remove(name)
       await rm(`${dir}.unused`, { recursive: true, force: true })
       removed += 1
     }
@@ -102,7 +109,11 @@ function isInUse(dir: string, before: number): boolean {
   return statSync(existsSync(mark) ? mark : dir).mtimeMs >= before
 }
 
-async function openRepository(dir: string, format: string): Promise<Repository> {
+async function openRepository(
+  dir: string,
+  format: string,
+  { name, saved }: { name: string; saved: Snapshots | null },
+): Promise<Repository> {
   if (!existsSync(path.join(dir, 'HEAD'))) await create(dir, format)
   let turn: Promise<unknown> = Promise.resolve()
   const acts = new Map<string, Promise<void>>()
@@ -110,7 +121,7 @@ async function openRepository(dir: string, format: string): Promise<Repository> 
   const may: Repository['may'] = (args, options = {}) =>
     git([...CAREFUL, '--git-dir', dir, ...args], { cwd: dir, ...options })
 
-  return {
+  const repository: Repository = {
     dir,
     may,
     async must(args, options) {
@@ -127,7 +138,12 @@ async function openRepository(dir: string, format: string): Promise<Repository> 
       acts.set(key, mine)
       return mine
     },
+    async save() {
+      if (saved) await repository.alone(() => saved.save(name, repository))
+    },
   }
+  await saved?.restore(name, repository)
+  return repository
 }
 
 const broken = (message: string) => new TdfError('RESULT_BROKEN', message)

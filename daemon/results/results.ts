@@ -3,9 +3,12 @@ import type { Artifacts } from '../../src/core/saved.ts'
 import type { AttemptKey, ResumeFacts, SourceFacts, Task, TaskResult } from '../../src/core/task.ts'
 import type { Salvaged } from '../../src/protocol/salvage.ts'
 import type { BundleRow } from '../../src/store/tables/bundles.ts'
+import type { KeptFiles } from './elsewhere/kept-files.ts'
 import type { Logs } from './logs.ts'
 
 export interface Results {
+  /** Files of the state folder, wherever the state is. */
+  files: KeptFiles
   logs: Logs
   /** Commits that are already here, newest first: the agent leaves them out of its bundle. */
   have(task: Task, saved: Salvaged): Promise<string[]>

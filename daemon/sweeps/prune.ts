@@ -33,7 +33,7 @@ export const prune: Sweep = {
       packs: await prunePacks(engine, parts),
       sources: await engine.results.removeUnused(now - SOURCE_MS, () => neededSources(engine.store.sql)),
       artifacts: await pruneArtifacts(engine, now - retention.artifacts),
-      logs: await pruneFolder(engine, path.join(parts.stateDir, 'logs'), retention.logs),
+      logs: await pruneFolder(engine, path.join(parts.stateDir, 'logs'), retention.logs, engine.results.files.remove),
     }
   },
 }
@@ -65,18 +65,19 @@ async function pruneBundles(engine: Engine): Promise<number> {
     const { sha256 } = bundle
     // The row first: a file without a row is found again as a leftover, a row without its file would be a lie.
     await store.commit(() => forgetBundle(store.sql, sha256))
-    await rm(engine.bundleFile(sha256), { force: true })
+    await engine.results.files.remove(engine.bundleFile(sha256))
     pruned += 1
   }
   return pruned
 }
 
 /** The bundle of a resumed attempt is needed until the attempt is over: its workspace may have to be made again. */
-async function prunePacks({ store }: Engine, { stateDir }: SweepParts): Promise<number> {
+async function prunePacks({ store, results }: Engine, { stateDir }: SweepParts): Promise<number> {
   const folder = path.join(stateDir, 'packs')
   const live = new Set(readLive(store.sql).map(({ id, attempt }) => `${id}-${attempt}.bundle`))
   const over = (await readdir(folder).catch(() => [])).filter(name => !live.has(name))
   for (const name of over) await rm(path.join(folder, name), { force: true })
+  await results.files.prune(folder, name => !live.has(name))
   return over.length
 }
 
@@ -95,14 +96,16 @@ function pruneArtifacts({ store, results }: Engine, before: number): Promise<num
 }
 
 /** What stands in a folder of ours and was not touched for so long. */
-async function pruneFolder({ world }: Engine, folder: string, keptMs: number): Promise<number> {
+async function pruneFolder({ world }: Engine, folder: string, keptMs: number, remove = removeHere): Promise<number> {
   let removed = 0
   for (const name of await readdir(folder).catch(() => [])) {
     const file = path.join(folder, name)
     const found = await stat(file).catch(() => null)
     if (!found || world.clock.now() - found.mtimeMs < keptMs) continue
-    await rm(file, { recursive: true, force: true })
+    await remove(file)
     removed += 1
   }
   return removed
 }
+
+const removeHere = (file: string) => rm(file, { recursive: true, force: true })

@@ -1,5 +1,6 @@
 /** The store as the daemon holds it: one connection, one way to write. */
 import type { World } from '../platform/world.ts'
+import type { BlobStore } from './ledger/ledger.ts'
 import { createCheckpointer } from './sqlite/checkpointer.ts'
 import { createGroup, type Group } from './sqlite/group-commit.ts'
 import { openDatabase } from './sqlite/open.ts'
@@ -15,6 +16,8 @@ export interface Store extends Group {
   append: Journal['append']
   /** Who hears of each event once it is durable; the engine is the one. */
   listen: Journal['listen']
+  /** Where bytes beside the rows are kept; null: they are files of the state folder, and nowhere else. */
+  blobs: BlobStore | null
   close(): Promise<void> | void
 }
 
@@ -28,6 +31,7 @@ export function openStore(stateDir: string, world: World, onFull: () => boolean 
     kind: 'file',
     append: journal.append,
     listen: journal.listen,
+    blobs: null,
     sql,
     close: () => {
       checkpoint.stop()

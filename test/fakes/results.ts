@@ -1,5 +1,6 @@
 /** The repositories of results as a model that remembers which commit came home for which attempt. */
 import { checkpointRefOf } from '../../daemon/results/checkpoints.ts'
+import { keptFiles } from '../../daemon/results/elsewhere/kept-files.ts'
 import type { Results, Sources } from '../../daemon/results/results.ts'
 import { TdfError } from '../../src/core/errors.ts'
 import { notHome } from '../../src/core/saved.ts'
@@ -23,6 +24,7 @@ export function fakeResults(): FakeResults {
     refs,
     checkpoints,
     faults,
+    files: keptFiles('/nonexistent', null),
     logs: { keep: async () => {}, read: async () => undefined, remove: async () => {} },
     have: async () => [],
     pack: async (_task, { commit }) => ({ sha256: commit.padEnd(64, '0'), bytes: 1 }),

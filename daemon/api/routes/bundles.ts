@@ -54,14 +54,16 @@ export function bundleRoutes(engine: RunningEngine, { stateDir, uploads }: Contr
     if (row) return c.json({ sha256: row.sha256, bytes: row.bytes }, 201)
     // It got its name, and the power failed before that was written down.
     const file = engine.bundleFile(upload.sha256)
+    await engine.results.files.bring(file)
     if (existsSync(file)) return c.json(await uploads.take(upload, file), 201)
     throw new TdfError('NOT_FOUND', 'there is no such upload')
   })
 
   /** A bundle of this commit that is here already spares the CLI the making of another. */
-  app.get('/bundles', c => {
+  app.get('/bundles', async c => {
     const commit = c.req.query('commit') ?? ''
     const bundle = COMMIT.test(commit) ? findBundle(store.sql, commit, c.req.query('ref') ?? '') : undefined
+    if (bundle) await engine.results.files.bring(engine.bundleFile(bundle.sha256))
     if (bundle && existsSync(engine.bundleFile(bundle.sha256))) return c.json(bundle)
     throw new TdfError('NOT_FOUND', `there is no bundle of commit ${commit}`)
   })
@@ -75,6 +77,7 @@ export function bundleRoutes(engine: RunningEngine, { stateDir, uploads }: Contr
     }
     assertRoom(engine)
     const bytes = await take(bodyOf(c), sha256, stateDir, engine.bundleFile(sha256))
+    await engine.results.files.keep(engine.bundleFile(sha256))
     await store.commit(() => addBundle(store.sql, { sha256, bytes, commit, ref, source: null }, world.clock.now()))
     return c.json({ sha256, bytes, commit }, 201)
   })

@@ -59,7 +59,9 @@ export function artifactResults({
       try {
         const mine = await refsUnder(repository, resultRefOf(task.id, task.attempt))
         if (await fetch([...new Set(mine.values())].slice(0, HAVE_MAX), file)) await repository.unpack(file)
-        return await repository.alone(() => keepArtifacts(repository, task, named))
+        const kept = await repository.alone(() => keepArtifacts(repository, task, named))
+        await repository.save()
+        return kept
       } finally {
         await rm(file, { force: true })
       }
@@ -72,6 +74,7 @@ export function artifactResults({
           await repository.alone(() => repository.must(['update-ref', '-d', ref]))
           removed += 1
         }
+        await repository.save()
       }
       return removed
     },

@@ -55,6 +55,7 @@ export async function nameHeld(repository: Repository, { sha256, commit, refs }:
   const named = [...refs].map(([name, oid]) => `update ${nameOf(sha256, name)} ${oid}\n`)
   const input = `${named.join('')}update ${BASES}/${commit} ${commit}\n`
   await repository.alone(() => repository.must(['update-ref', '--stdin'], { input }))
+  await repository.save()
 }
 
 /** Commits that a bundle can build on, newest first: what uploads, fetches and results brought. None where one is damaged. */

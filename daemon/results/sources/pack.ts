@@ -10,6 +10,7 @@ import { hashFile, publishFile } from '../../../src/platform/files.ts'
 import { BUNDLE_BYTES_MAX } from '../../../src/protocol/shapes.ts'
 import { addBundle, findBundle } from '../../../src/store/tables/bundles.ts'
 import type { Engine } from '../../services.ts'
+import type { KeptFiles } from '../elsewhere/kept-files.ts'
 import type { Repository } from '../repository.ts'
 import type { Fetched } from './fetch.ts'
 import type { Beside } from './submodules.ts'
@@ -29,10 +30,11 @@ export async function packCommit(
   repository: Repository,
   { source, commit, ref, refs, key = ref }: Packed,
   beside: Beside,
-  call: { folder: string; timeoutMs: number; signal: AbortSignal },
+  call: { folder: string; files: KeptFiles; timeoutMs: number; signal: AbortSignal },
 ): Promise<SourceFacts> {
   const known = findBundle(store.sql, commit, key)
   // What was given by its refs has a key of its own.
+  if (known) await call.files.bring(bundleFile(known.sha256))
   const isHere = known !== undefined && (await isSame(bundleFile(known.sha256), refs ? null : beside))
   const bundle = isHere ? known : { commit, ref: key, source, ...(await write()) }
   // Also of one that is here: it is used now, and is kept for it.
@@ -59,6 +61,7 @@ export async function packCommit(
       const target = bundleFile(sha256)
       await mkdir(path.dirname(target), { recursive: true, mode: 0o700 })
       await publishFile(file, target)
+      await call.files.keep(target)
       return { sha256, bytes }
     } finally {
       await rm(scratch, { recursive: true, force: true })

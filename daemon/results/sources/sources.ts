@@ -23,7 +23,7 @@ export interface RunningSources extends Omit<Sources, 'whole' | 'keep'> {
 }
 
 export interface SourcesParts {
-  results: Pick<GitResults, 'open'>
+  results: Pick<GitResults, 'open' | 'files'>
   /** For what is being packed. */
   folder: string
   /** Throws DISK_LOW while there is no room. */
@@ -144,7 +144,7 @@ async function perform(
     const timeoutMs = Math.max(1, Math.ceil(leftMs()))
     onProgress('packing what a workspace needs')
     const packed = { ...fetched, source: url }
-    const call = { folder: parts.folder, timeoutMs, signal }
+    const call = { folder: parts.folder, files: parts.results.files, timeoutMs, signal }
     const source = await packCommit(engine, repository, packed, beside, call)
     const ms = Math.round(world.clock.mono() - startedAt)
     log.info({ ...about, commit: fetched.commit, isNew, bytes: source.bytes, ms }, 'repository fetched')

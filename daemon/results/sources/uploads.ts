@@ -38,7 +38,7 @@ export interface Uploads extends Pick<Sources, 'whole' | 'keep'> {
 }
 
 export interface UploadsParts {
-  results: Pick<GitResults, 'open'>
+  results: Pick<GitResults, 'open' | 'files'>
   /** For what is being packed. */
   folder: string
 }
@@ -66,7 +66,12 @@ export function createUploads(engine: () => Engine, given: UploadsParts): Upload
 }
 
 const openFor = ({ results }: Parts, { source, commit }: Place) => results.open(source, commit.length)
-const hasFile = ({ engine }: Parts, sha256: string) => existsSync(engine.bundleFile(sha256))
+
+async function hasFile({ engine, results }: Parts, sha256: string): Promise<boolean> {
+  const file = engine.bundleFile(sha256)
+  await results.files.bring(file)
+  return existsSync(file)
+}
 
 async function remember({ engine: { store, world } }: Parts, row: BundleRow): Promise<UploadedBundle> {
   await store.commit(() => addBundle(store.sql, row, world.clock.now()))
@@ -105,7 +110,7 @@ async function tryToHold(parts: Parts, place: Place, sha256: string): Promise<bo
 
 /** Also for folders of tasks that began from the same bundle: the row names the last one alone. */
 async function keep(parts: Parts, { sha256, commit, source }: BundleRow): Promise<boolean> {
-  if (!hasFile(parts, sha256)) return true
+  if (!(await hasFile(parts, sha256))) return true
   const sources = new Set([...(source === null ? [] : [source]), ...sourcesOfBundle(parts.engine.store.sql, sha256)])
   for (const one of sources) {
     if (!isRepositoryUrl(one) && !(await tryToHold(parts, { source: one, commit }, sha256))) return false
@@ -117,11 +122,11 @@ async function offer(parts: Parts, { source, commit, ref, refs }: BundleOffer): 
   const { sql } = parts.engine.store
   const repository = await openFor(parts, { source, commit })
   const row = findBundle(sql, commit, ref)
-  const isThere = row && (hasFile(parts, row.sha256) || (await heldRefs(repository, row.sha256)).size > 0)
+  const isThere = row && ((await hasFile(parts, row.sha256)) || (await heldRefs(repository, row.sha256)).size > 0)
   if (isThere) return { bundle: await remember(parts, { ...row, source }), have: [] }
   const newest = newestBundle(sql, source)
   // It may be on its way there, or the daemon was restarted before it was.
-  if (newest && hasFile(parts, newest.sha256)) {
+  if (newest && (await hasFile(parts, newest.sha256))) {
     await tryToHold(parts, { source, commit: newest.commit }, newest.sha256)
   }
   const named = Object.entries(refs)
@@ -147,6 +152,7 @@ async function take(parts: Parts, upload: UploadEnd, file: string): Promise<Uplo
   const target = parts.engine.bundleFile(sha256)
   await mkdir(path.dirname(target), { recursive: true, mode: 0o700 })
   if (file !== target) await publishFile(file, target)
+  await parts.results.files.keep(target)
   const taken = await remember(parts, row)
   // Behind the answer: salvage needs it there, and the next upload builds on it.
   void tryToHold(parts, row, sha256)
@@ -166,7 +172,7 @@ async function takeThin({ signal }: Parts, repository: Repository, file: string,
 }
 
 async function whole(parts: Parts, { spec: { repo } }: Task, signal: AbortSignal): Promise<SourceFacts | null> {
-  if (repo.kind !== 'bundle' || hasFile(parts, repo.sha256)) return null
+  if (repo.kind !== 'bundle' || (await hasFile(parts, repo.sha256))) return null
   const { url: source, ref, baseCommit: commit, sha256 } = repo
   const repository = await openFor(parts, { source, commit })
   const held = await heldRefs(repository, sha256)
@@ -175,7 +181,13 @@ async function whole(parts: Parts, { spec: { repo } }: Task, signal: AbortSignal
     throw new TdfError('BUNDLE_MISSING', `the upload of ${source} at ${commit} is not here any more`)
   }
   const key = refs.size > 1 ? `${ref}#${sha256}` : ref
-  const call = { folder: parts.folder, timeoutMs: PACK_TIMEOUT_MS, signal: AbortSignal.any([signal, parts.signal]) }
+  const { files } = parts.results
+  const call = {
+    folder: parts.folder,
+    files,
+    timeoutMs: PACK_TIMEOUT_MS,
+    signal: AbortSignal.any([signal, parts.signal]),
+  }
   const packed = await packCommit(parts.engine, repository, { source, commit, ref, refs, key }, NOTHING, call)
   await nameHeld(repository, { sha256: packed.sha256, commit, refs })
   return packed

@@ -47,6 +47,7 @@ export async function openLedgerStore(ledger: Ledger, world: World, replica = op
     outage: outageOf(ledger, group, world),
     append: journal.append,
     listen: journal.listen,
+    blobs: ledger.blobs,
     sql,
     async close() {
       isClosed = true

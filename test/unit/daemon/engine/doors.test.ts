@@ -112,6 +112,7 @@ describe('a task that is removed', () => {
   const asked: string[][] = []
   const repository = {
     alone: (act: () => Promise<unknown>) => act(),
+    save: async () => {},
     async must(args: string[], { input }: { input?: string } = {}) {
       asked.push(input === undefined ? args : [...args, input])
       return args[0] === 'for-each-ref' ? 'delete refs/tdf/task-1/1\ndelete refs/tdf/task-1/1' : ''

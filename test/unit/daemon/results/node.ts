@@ -10,6 +10,7 @@ import type { Config } from '../../../../src/config/schema/schema.ts'
 import type { SavedRef } from '../../../../src/core/saved.ts'
 import { resultRefOf, type Task } from '../../../../src/core/task.ts'
 import type { Salvaged, SalvageHow } from '../../../../src/protocol/salvage.ts'
+import type { BlobStore } from '../../../../src/store/ledger/ledger.ts'
 import { afterFile } from '../../../support/after-file.ts'
 import { aConfig, aPlacedTask } from '../../../support/builders.ts'
 
@@ -46,7 +47,10 @@ export interface ResultsScene {
   refs(): Promise<Record<string, string>>
 }
 
-export function resultsScene(room: { assertRoom(): void } = { assertRoom() {} }): ResultsScene {
+export function resultsScene(
+  room: { assertRoom(): void } = { assertRoom() {} },
+  blobs: BlobStore | null = null,
+): ResultsScene {
   const root = mkdtempSync(path.join(tmpdir(), 'tdf-results-'))
   afterFile(() => rm(root, { recursive: true, force: true }))
   const node = path.join(root, 'node')
@@ -59,7 +63,8 @@ export function resultsScene(room: { assertRoom(): void } = { assertRoom() {} })
   const task = aPlacedTask()
   const ref = resultRefOf(task.id, task.attempt)
   const bundleFile = (sha256: string) => path.join(root, `${sha256}.bundle`)
-  const results = gitResults({ stateDir: root, bundleFile, logBytesMax: 1_000, assertRoom: () => room.assertRoom() })
+  const assertRoom = () => room.assertRoom()
+  const results = gitResults({ stateDir: root, bundleFile, logBytesMax: 1_000, assertRoom, blobs })
 
   const agent = {
     async salvage(_workspace: string, name: string, { live, after }: SalvageHow = {}) {

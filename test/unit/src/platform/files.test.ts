@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { bundleRoutes } from '../../../../daemon/api/routes/bundles.ts'
 import { createSecrets } from '../../../../daemon/host/secrets.ts'
 import { createAddedNodes } from '../../../../daemon/nodes/reach/added-nodes.ts'
+import { keptFiles } from '../../../../daemon/results/elsewhere/kept-files.ts'
 import { logFiles } from '../../../../daemon/results/logs.ts'
 import { repositories } from '../../../../daemon/results/repository.ts'
 import { writeJson } from '../../../../src/agent/state/durable.ts'
@@ -42,6 +43,7 @@ async function upload(): Promise<void> {
     world: realWorld({}),
     admission: { reasonOf: () => null },
     bundleFile: (name: string) => at('bundles', `${name}.bundle`),
+    results: { files: keptFiles(folder, null) },
   }
   const routes = bundleRoutes(engine as never, { stateDir: folder } as never)
   const query = `commit=${'a'.repeat(40)}&ref=main`
