@@ -9,6 +9,7 @@ import { parseListen } from '../src/config/schema/kinds.ts'
 import { listen } from '../src/platform/listen.ts'
 import { VERSION } from '../src/platform/version.ts'
 import type { DaemonStatusJson } from '../src/protocol/control.ts'
+import { ownFiles } from '../src/store/ledger/state-files.ts'
 import { countNodes, readNode } from '../src/store/tables/nodes.ts'
 import { countByStatus } from '../src/store/tables/tasks.ts'
 import { createCallbackPort } from './api/callback-port.ts'
@@ -80,7 +81,7 @@ function build(options: DaemonOptions, { undoLater }: Pick<Shutdown, 'undoLater'
   const { stateDir } = paths
   const disk = createDisk(stateDir, () => engine)
   const state = openStateFolder(options, { undoLater }, disk.giveUpReserve)
-  const { install, store } = state
+  const { install, store, files = ownFiles } = state
   const port = createCallbackPort(config, store, world.clock)
   const bundleFile = (sha256: string) => path.join(stateDir, 'bundles', `${sha256}.bundle`)
   const { logMaxBytes: logBytesMax } = config.results
@@ -95,9 +96,10 @@ function build(options: DaemonOptions, { undoLater }: Pick<Shutdown, 'undoLater'
     ...options,
     install,
     callback: port.local,
+    saveFiles: files.save,
     onDown: name => connectionLost(engine, name),
   })
-  const addedNodes = createAddedNodes(stateDir, ssh.static.target)
+  const addedNodes = createAddedNodes(stateDir, ssh.static.target, files.save)
   const onResponse = (status: number, left: number) => engine.metrics.hetzner(status, left)
   const hasRow = (name: string) => readNode(store.sql, name) !== undefined
   const providers = buildProviders(options, install, { ssh, addedNodes, hasRow, onResponse })
@@ -133,6 +135,7 @@ function build(options: DaemonOptions, { undoLater }: Pick<Shutdown, 'undoLater'
     addedNodes,
     providers,
     secrets,
+    saveFiles: files.save,
     health,
     backups,
     errors,

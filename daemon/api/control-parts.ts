@@ -22,6 +22,8 @@ export interface Control {
   addedNodes: AddedNodes
   pusher: Pusher
   secrets: Secrets
+  /** Makes secrets, keys and pins durable wherever the state is. */
+  saveFiles(): Promise<void>
   status(): DaemonStatusJson
   reload(): ReloadJson
   /** Begins an orderly end; the answer is sent before it happens. */

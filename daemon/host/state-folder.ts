@@ -5,6 +5,7 @@ import process from 'node:process'
 import { asTdfError, TdfError } from '../../src/core/errors.ts'
 import { makeStateFolder } from '../../src/platform/files.ts'
 import { type Install, readInstall } from '../../src/platform/install.ts'
+import type { StateFiles } from '../../src/store/ledger/state-files.ts'
 import { type Observability, openObservability } from '../../src/store/observability.ts'
 import { takeLock } from '../../src/store/sqlite/lock.ts'
 import { openStore, type Store } from '../../src/store/store.ts'
@@ -15,6 +16,8 @@ export interface StateFolder {
   install: Install
   store: Store
   observability: Observability
+  /** Left out: files of this folder are its own. */
+  files?: StateFiles
   /** When this daemon took it, as ISO 8601. */
   startedAt: string
 }

@@ -54,7 +54,10 @@ export function backupRoutes({ backups }: Pick<Control, 'backups'>): Hono {
 }
 
 /** Secrets by name. A value is stored and never returned. */
-export function secretRoutes({ config }: Pick<RunningEngine, 'config'>, { secrets }: Pick<Control, 'secrets'>): Hono {
+export function secretRoutes(
+  { config }: Pick<RunningEngine, 'config'>,
+  { secrets, saveFiles }: Pick<Control, 'secrets' | 'saveFiles'>,
+): Hono {
   const app = new Hono()
   const listed = (): SecretJson[] =>
     secrets.list().map(({ name, at }) => ({ name, setAt: iso(Math.round(at)), usedBy: usersOf(name) }))
@@ -73,12 +76,14 @@ export function secretRoutes({ config }: Pick<RunningEngine, 'config'>, { secret
     if (typeof value !== 'string') throw new TdfError('BAD_REQUEST', 'value: must be a string', { field: 'value' })
     const name = c.req.param('name')
     secrets.set(name, value)
+    await saveFiles()
     return c.json(listed().find(secret => secret.name === name))
   })
-  app.delete('/secrets/:name', c => {
+  app.delete('/secrets/:name', async c => {
     const name = c.req.param('name')
     const before = listed().find(secret => secret.name === name)
     secrets.remove(name)
+    await saveFiles()
     return c.json(before)
   })
   return app

@@ -29,7 +29,12 @@ export interface AddedNodes {
 /** A machine that we know nothing of refuses nothing: it is never signed in to. */
 const SCAN_MS = 20_000
 
-export function createAddedNodes(stateDir: string, targetOf: (name: string, ssh: string) => SshTarget): AddedNodes {
+/** `saveFiles` makes what it keeps durable wherever the state is; left out: it is. */
+export function createAddedNodes(
+  stateDir: string,
+  targetOf: (name: string, ssh: string) => SshTarget,
+  saveFiles: () => Promise<void> = async () => {},
+): AddedNodes {
   const file = path.join(stateDir, 'nodes.json')
   // We wrote it, whole.
   let addedNodes = (existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : []) as StaticNodeConfig[]
@@ -64,6 +69,7 @@ export function createAddedNodes(stateDir: string, targetOf: (name: string, ssh:
       if (!key) throw new TdfError('BAD_REQUEST', 'hostKey: no key of a kind that ssh uses', { field: 'hostKey' })
       pinHostKeys(targetOf(name, ssh), [key])
       keep([...addedNodes, { name, url: '', ssh, token: '', tokenFile: '', size, location, maxWorkspaces }])
+      await saveFiles()
       const now = world.clock.now()
       const staticNode = { name, size: size || null, location: location || null, address: ssh }
       const slots = maxWorkspaces ?? config.nodes.maxWorkspaces
@@ -77,6 +83,8 @@ export function createAddedNodes(stateDir: string, targetOf: (name: string, ssh:
       return () => {
         keep(addedNodes.filter(one => one !== box))
         rmSync(targetOf(name, box.ssh).folder, { recursive: true, force: true })
+        // Within a write, which cannot wait: what is not saved now is so with the next change.
+        saveFiles().catch(() => {})
       }
     },
   }

@@ -48,10 +48,12 @@ export interface SshOptions extends DaemonOptions {
   /** Where nodes reach our callback listener from here. */
   callback(): { host: string; port: number }
   onDown(nodeName: string): void
+  /** Makes keys and pins durable wherever the state is; left out: they are. */
+  saveFiles?(): Promise<void>
 }
 
 export function createSshConnections(options: SshOptions): SshConnections {
-  const { paths, install } = options
+  const { paths, install, saveFiles = async () => {} } = options
   const keys = path.join(paths.stateDir, 'ssh')
   const links = createLinks(options)
   const adminFile = path.join(keys, 'admin')
@@ -77,13 +79,17 @@ export function createSshConnections(options: SshOptions): SshConnections {
       hangUp: links.close,
     },
     ordered: {
-      userData: async ({ name, maxWorkspaces }) =>
-        cloudInit({
-          hostKey: await bootstrapKey(target(name, '')),
-          tunnelKey: (await tunnelKey()).publicKey,
-          slots: slotUsers(maxWorkspaces),
-        }),
-      publicKey: async () => (await adminKey()).publicKey,
+      async userData({ name, maxWorkspaces }) {
+        const hostKey = await bootstrapKey(target(name, ''))
+        const { publicKey } = await tunnelKey()
+        await saveFiles()
+        return cloudInit({ hostKey, tunnelKey: publicKey, slots: slotUsers(maxWorkspaces) })
+      },
+      async publicKey() {
+        const { publicKey } = await adminKey()
+        await saveFiles()
+        return publicKey
+      },
       async connect(node) {
         await adminKey()
         const { file, publicKey } = await tunnelKey()
@@ -96,6 +102,7 @@ export function createSshConnections(options: SshOptions): SshConnections {
       forget({ name }) {
         links.forget(name)
         rmSync(target(name, '').folder, { recursive: true, force: true })
+        saveFiles().catch(() => {})
       },
     },
     closeAll: links.closeAll,
@@ -104,7 +111,7 @@ export function createSshConnections(options: SshOptions): SshConnections {
 
 /** One link a node. Addresses are used again, names are not: a link to another address is another link. */
 function createLinks(options: SshOptions) {
-  const { world, paths, callback, onDown } = options
+  const { world, paths, callback, onDown, saveFiles = async () => {} } = options
   const links = new Map<string, { destination: string; link: SshLink }>()
   return {
     to(name: string, admin: SshTarget, tunnel: SshTarget, more: Partial<Preparation>): SshLink {
@@ -113,7 +120,8 @@ function createLinks(options: SshOptions) {
       known?.link.close()
       const sockets = socketsOf(paths.runDir, name)
       const preparation = { ...preparationOf(options, name), ...more }
-      const link = sshLink({ world, admin, tunnel, sockets, callback, preparation, onDown: () => onDown(name) })
+      const how = { world, admin, tunnel, sockets, callback, preparation, saveFiles }
+      const link = sshLink({ ...how, onDown: () => onDown(name) })
       links.set(name, { destination: admin.destination, link })
       return link
     },

@@ -21,6 +21,8 @@ export interface LinkOptions {
   sockets: MasterSockets
   preparation: Preparation
   callback(): { host: string; port: number }
+  /** Makes keys and pins durable wherever the state is; left out: they are. */
+  saveFiles?(): Promise<void>
   /** The connection is over without a call of `close`. */
   onDown(): void
 }
@@ -44,7 +46,7 @@ export function sshLink(options: LinkOptions): SshLink {
   endLeftover(tunnel)
 
   async function dial(): Promise<AgentLine> {
-    if (isBornKey(admin)) await rotateHostKey(nodeName, admin)
+    if (isBornKey(admin)) await rotateHostKey(nodeName, admin, options.saveFiles ?? (async () => {}))
     const agentPort = await prepareNode(
       (command, limits) => sshRun(nodeName, admin, { command, ...limits }),
       preparation,

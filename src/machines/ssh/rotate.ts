@@ -44,8 +44,11 @@ export async function bootstrapKey(target: SshTarget): Promise<KeyPair> {
 /** Whether the machine still has the key that it was born with, as far as we know. */
 export const isBornKey = ({ folder }: SshTarget): boolean => existsSync(bootstrapFile(folder))
 
-/** Safe to do again after a crash at any line: both keys are pinned while either may answer. */
-export async function rotateHostKey(nodeName: string, target: SshTarget): Promise<void> {
+/**
+ * Safe to do again after a crash at any line: both keys are pinned while either may answer. `save` makes what is pinned
+ * durable wherever the state is; the machine has no other key before.
+ */
+export async function rotateHostKey(nodeName: string, target: SshTarget, save: () => Promise<void>): Promise<void> {
   const pinned = pinnedHostKeys(target)
   if (pinned.length < 2) {
     const made = await sshRun(nodeName, target, { command: MAKE, timeoutMs: ROTATE_MS })
@@ -53,6 +56,7 @@ export async function rotateHostKey(nodeName: string, target: SshTarget): Promis
     if (!fresh) throw new TdfError('NODE_SETUP_FAILED', `node ${nodeName} made no host key: ${made.stderr.trim()}`)
     pinHostKeys(target, [...pinned, fresh])
   }
+  await save()
   const [, fresh = ''] = pinnedHostKeys(target)
   await sshRun(nodeName, target, { command: USE, timeoutMs: ROTATE_MS })
   // From here on the old key is refused: this connection proves that the new one is in use.
@@ -64,4 +68,5 @@ export async function rotateHostKey(nodeName: string, target: SshTarget): Promis
   if (proved.exitCode !== 0) throw new TdfError('NODE_SETUP_FAILED', `node ${nodeName} refuses a command`)
   for (const file of [bootstrapFile(target.folder), `${bootstrapFile(target.folder)}.pub`])
     rmSync(file, { force: true })
+  await save()
 }

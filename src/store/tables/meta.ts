@@ -66,3 +66,19 @@ export function readToken(sql: Sql, hash: string): Token | undefined {
   const row = sql.one('select scope, subject, task_id, attempt from tokens where hash = ?', hash)
   return row && objectOf(row, TOKEN)
 }
+
+const SEALED = 'sealed:'
+
+/** Files of the installation, sealed: see ledger/state-files.ts. */
+export function readSealed(sql: Sql): { name: string; sealed: string }[] {
+  const rows = sql.all(`select key, value from meta where key >= '${SEALED}' and key < 'sealed;' order by key`)
+  return rows.map(({ key, value }) => ({ name: String(key).slice(SEALED.length), sealed: String(value) }))
+}
+
+export function writeSealed(sql: Sql, name: string, sealed: string): void {
+  writeMeta(sql, SEALED + name, sealed)
+}
+
+export function removeSealed(sql: Sql, name: string): void {
+  sql.run('delete from meta where key = ?', SEALED + name)
+}
