@@ -10,6 +10,7 @@ import { reapCommand } from './nodes/reap.ts'
 import { errorsCommand, eventsCommand, logsCommand } from './observe/observe.ts'
 import { statusCommand } from './observe/status.ts'
 import { artifactsCommand } from './results/artifacts.ts'
+import { fitCommand } from './results/landing.ts'
 import { applyCommand, diffCommand, pullCommand, pushCommand, shellCommand } from './results/results.ts'
 import { type CommandGroup, rootCommand } from './root.ts'
 import { completeCommand, completionCommand } from './setup/completion.ts'
@@ -51,6 +52,7 @@ const GROUPS: readonly CommandGroup[] = [
       applyCommand,
       pullCommand,
       pushCommand,
+      fitCommand,
       artifactsCommand,
       shellCommand,
       rmCommand,

@@ -10,7 +10,7 @@ export const LS = [
 ]
 /** As in `task-text.ts`, which loads when the command runs; a test compares them. */
 export const LS_COLUMNS = [
-  ...['id', 'status', 'step', 'verdict', 'age', 'node', 'agent', 'try', 'cost', 'machine', 'labels', 'branch'],
+  ...['id', 'status', 'step', 'verdict', 'age', 'node', 'agent', 'try', 'cost', 'machine', 'labels', 'branch', 'fit'],
   ...['submitted', 'waiting-for', 'title'],
 ]
 export const SHOW = ['tdf show @last', 'tdf show 7kq2 --json']
@@ -63,9 +63,10 @@ export const EXAMPLES = {
   'secret rm': ['tdf secret rm OPENAI_API_KEY'],
   prune: ['tdf prune --older-than 30d --dry-run', 'tdf prune --older-than 30d --yes'],
   diff: ['tdf diff @last', 'tdf diff @last --stat', 'tdf diff @last | git apply --3way'],
-  apply: ['tdf apply @last'],
+  apply: ['tdf apply @last', 'tdf apply @last --3way'],
   push: ['tdf push @last', 'tdf push @last --pr', 'tdf push 7kq2 --remote upstream --branch fix/flaky-test'],
   pull: ['tdf pull @last && git merge "$(tdf pull @last)"', 'tdf pull @last --branch try-it'],
+  fit: ['tdf fit', 'tdf fit @last --onto main', 'tdf ls -q --status completed | tdf fit -'],
   artifacts: ['tdf artifacts @last', 'tdf artifacts 7kq2@1 -l'],
   'artifacts get': ['tdf artifacts get @last', 'tdf artifacts get 7kq2 "test-results/**" --to /tmp/look'],
   shell: ['tdf shell @last'],
@@ -126,6 +127,7 @@ export const COLUMNS: Partial<Record<string, readonly string[]>> = {
     'waiting-for',
   ],
   top: ['node', 'state', 'tasks', 'processor', 'memory', 'disk', 'price/h', 'warm'],
+  fit: ['id', 'fit', 'onto', 'title'],
   artifacts: ['size', 'from', 'sha256', 'path'],
   reap: ['name', 'server', 'lease', 'price/h', 'outcome'],
   events: ['seq', 'ago', 'time', 'about', 'type', 'what'],

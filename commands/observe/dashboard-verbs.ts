@@ -17,7 +17,7 @@ export function verbsOf(cli: Cli, command: Command): Verbs {
     },
     async apply(id) {
       const { apply } = await import('../results/results-run.ts')
-      return heard(await inRepository(cli, id), quiet => apply(quiet, id, 'table'))
+      return heard(await inRepository(cli, id), quiet => apply(quiet, id, false, 'table'))
     },
     async push(id) {
       const { push } = await import('../results/push-run.ts')

@@ -97,7 +97,8 @@ async function refuseClash(git: Git, { id }: TaskJson, branch: string): Promise<
   })
 }
 
-async function fetchObjects(cli: Cli, git: Git, task: TaskJson, picks: readonly Pick[]): Promise<void> {
+/** What the picks reach and the repository lacks; no branch is made or moved. */
+export async function fetchObjects(cli: Cli, git: Git, task: TaskJson, picks: readonly Pick[]): Promise<void> {
   const tips = (await git(['rev-list', '--all', `--max-count=${HAVE_MAX}`])).stdout.split('\n').filter(Boolean)
   const base = task.repo.baseCommit
   const have = [...new Set([...(base && (await has(git, base)) ? [base] : []), ...tips])]

@@ -3,12 +3,14 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { TdfError } from '../../src/core/errors.ts'
+import { resultRefOf } from '../../src/core/task.ts'
 import { runForeground } from '../../src/platform/process.ts'
 import type { TaskJson } from '../../src/protocol/control.ts'
-import { sanitize } from '../../src/text/sanitize.ts'
+import { oneLine, sanitize } from '../../src/text/sanitize.ts'
 import { type Cli, type Format, print, printJson, say } from '../cli/cli.ts'
 import { paintedDiff, paintOf } from '../cli/colour.ts'
-import { plainEnv, userGit } from '../cli/git.ts'
+import { type Git, plainEnv, userGit } from '../cli/git.ts'
+import { fetchObjects } from './pull-run.ts'
 import { attemptOf, noteTaken } from './taken.ts'
 
 const FETCH_MS = 600_000
@@ -45,8 +47,11 @@ async function diffJson(cli: Cli, reference: string, stat: boolean): Promise<voi
   })
 }
 
-/** All of it or nothing: a patch that does not fit changes no file. Throws APPLY_CONFLICT. */
-export async function apply(cli: Cli, reference: string, format: Format): Promise<void> {
+/**
+ * All of it or nothing: a patch that does not fit changes no file. With `isMerging` git merges what does not fit and leaves the
+ * marks of a conflict in the files. Throws APPLY_CONFLICT.
+ */
+export async function apply(cli: Cli, reference: string, isMerging: boolean, format: Format): Promise<void> {
   const task = await cli.client().call<TaskJson>({ path: `/tasks/${encodeURIComponent(reference)}` })
   const git = userGit(cli, cli.cwd)
   const top = await git(['rev-parse', '--show-toplevel'])
@@ -56,14 +61,19 @@ export async function apply(cli: Cli, reference: string, format: Format): Promis
     const inTop = userGit(cli, top.stdout.trimEnd())
     if ((await readFile(file)).length > 0) {
       const fits = await inTop([...APPLY, '--check', file])
-      if (fits.exitCode !== 0) {
-        const why = sanitize(fits.stderr).trim().split('\n').slice(0, 5).join('\n')
-        throw new TdfError('APPLY_CONFLICT', `the changes do not fit here, and nothing was touched:\n${why}`, {
-          hint: `tdf pull ${task.id}`,
-        })
+      if (fits.exitCode !== 0 && !isMerging) {
+        throw new TdfError(
+          'APPLY_CONFLICT',
+          `the changes do not fit here, and nothing was touched:\n${firstOf(fits)}`,
+          {
+            hint: `tdf apply ${attemptOf(task)} --3way`,
+          },
+        )
       }
-      const applied = await inTop([...APPLY, file])
-      if (applied.exitCode !== 0) throw new TdfError('APPLY_CONFLICT', sanitize(applied.stderr).trim())
+      if (fits.exitCode === 0) {
+        const applied = await inTop([...APPLY, file])
+        if (applied.exitCode !== 0) throw new TdfError('APPLY_CONFLICT', sanitize(applied.stderr).trim())
+      } else await mergeInto(cli, inTop, task, file)
     }
     await noteTaken(cli, attemptOf(task), 'applied')
     if (format === 'json' || format === 'ndjson') return printJson(cli, task)
@@ -71,6 +81,35 @@ export async function apply(cli: Cli, reference: string, format: Format): Promis
     say(cli, files === 0 ? 'there was nothing to apply' : `applied to ${files} files, uncommitted`)
     print(cli, task.id)
   })
+}
+
+const firstOf = ({ stderr }: { stderr: string }) => sanitize(stderr).trim().split('\n').slice(0, 5).join('\n')
+
+/**
+ * By `git apply --3way`, which needs what the patch was made from: the objects come first. Throws APPLY_CONFLICT when it leaves marks,
+ * or when files that it would change are changed already; then nothing was touched.
+ */
+async function mergeInto(cli: Cli, git: Git, task: TaskJson, file: string): Promise<void> {
+  const { result } = task
+  if (!result) return
+  await fetchObjects(cli, git, task, [
+    { branch: result.branch, commit: result.commit, ref: resultRefOf(task.id, task.attempt) },
+  ])
+  const merged = await git([...APPLY, '--3way', file])
+  if (merged.exitCode === 0) return
+  const unmerged = (await git(['diff', '--name-only', '--diff-filter=U', '-z'])).stdout.split('\0').filter(Boolean)
+  if (unmerged.length === 0) {
+    throw new TdfError(
+      'APPLY_CONFLICT',
+      `the changes cannot be merged here, and nothing was touched:\n${firstOf(merged)}`,
+      {
+        hint: `tdf pull ${task.id}`,
+      },
+    )
+  }
+  const files = unmerged.map(oneLine).join(', ')
+  const message = `applied, with conflicts to resolve in ${files}`
+  throw new TdfError('APPLY_CONFLICT', message, { hint: 'git status' })
 }
 
 async function withPatch(cli: Cli, reference: string, stat: boolean, use: (file: string) => Promise<void>) {

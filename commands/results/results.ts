@@ -22,10 +22,11 @@ export function applyCommand(cli: Cli): Command {
   return new Command('apply')
     .description("put a task's changes into the work tree of the current repository, uncommitted")
     .argument('<task>', ATTEMPT)
+    .option('--3way', 'merge what does not fit as it is; conflicts stay in the files, marked')
     .addHelpText('after', examples('apply'))
-    .action(async (reference: string, _options, command: Command) => {
+    .action(async (reference: string, options: { '3way'?: boolean }, command: Command) => {
       const { apply } = await import('./results-run.ts')
-      await apply(cli, reference, formatOf(command))
+      await apply(cli, reference, options['3way'] === true, formatOf(command))
     })
 }
 

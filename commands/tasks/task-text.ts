@@ -5,7 +5,15 @@ import { attemptLines, earlierText } from '../../src/text/attempts.ts'
 import type { CardLine } from '../../src/text/failure.ts'
 import { oneLine, sanitize } from '../../src/text/sanitize.ts'
 import { stageName, stageNow, stageOf } from '../../src/text/steps.ts'
-import { artifactsText, ignoredText, leftOutLines, pushText, resultLine, savedText } from '../../src/text/tasks.ts'
+import {
+  artifactsText,
+  fitText,
+  ignoredText,
+  leftOutLines,
+  pushText,
+  resultLine,
+  savedText,
+} from '../../src/text/tasks.ts'
 import { localTime, withLocalTimes } from '../../src/text/times.ts'
 import { stateOf as lookOf, type Tone } from '../../src/tui/state/states.ts'
 import { type Column, pairs } from '../cli/table.ts'
@@ -72,6 +80,7 @@ export const taskColumns = (now: number): readonly Column<TaskJson>[] => [
     wide: true,
   },
   { title: 'BRANCH', of: task => oneLine(task.result?.branch ?? '-'), wide: true },
+  { title: 'FIT', of: ({ fit }) => fit?.state ?? '-', wide: true },
   { title: 'SUBMITTED', of: task => localTime(task.createdAt), wide: true },
   { title: 'WAITING FOR', of: task => oneLine(task.waitingFor ?? '-'), wide: true },
   { title: 'TITLE', of: task => oneLine(task.title), flexible: true },
@@ -107,6 +116,11 @@ export function taskDetails(task: TaskJson, now: number, isFailureTold = false):
     ['result', result && resultLine(task)],
     ['beside it', savedText(task)],
     ['artifacts', artifactsText(task)],
+    [
+      'fit',
+      task.fit &&
+        `${oneLine(fitText(task.fit))} onto ${oneLine(task.fit.onto.replace(/^refs\/heads\//, ''))}, seen ${ago(task.fit.at, now)}`,
+    ],
     ['left out', leftOutLines(task).join('\n') || null],
     ['ignored', ignoredText(task)],
     ['push', task.push && pushText(task.push)],

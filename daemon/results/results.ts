@@ -74,6 +74,10 @@ export interface Sources {
   fetched(task: Task): SourceFacts | null
   /** What a fetch for the task does now, in words, with percent and bytes where they are known; null without a fetch. */
   progress(task: Pick<Task, 'id' | 'attempt'>): string | null
+  /**
+   * Where a branch of a url is now, fetched; null: that of its HEAD. `ref` is the full name of the branch. Throws as `fetched`.
+   */
+  tip(url: string, ref: string | null, signal: AbortSignal): Promise<{ commit: string; ref: string }>
   /** The task waits no more: a fetch that no other task waits for is ended at once. */
   leave(task: Pick<Task, 'id' | 'attempt'>): void
   /**

@@ -44,6 +44,7 @@ export const ERRORS = {
   WRONG_STATE: row('permanent', 5, 409, 'tdf show {task}'),
   IDEMPOTENCY_CONFLICT: row('permanent', 5, 409, 'tdf ls --all'),
   NO_RESULT: row('permanent', 5, 409, 'tdf show {task}'),
+  GIT_TOO_OLD: row('permanent', 1, 501, 'git --version'),
   APPLY_CONFLICT: row('permanent', 5, 409, 'tdf pull {task}'),
   SECRET_INVALID: row('permanent', 2, 400, 'tdf secret set --help'),
   PUSH_NOWHERE: row('permanent', 2, 400, 'tdf push --help'),

@@ -38,6 +38,25 @@ export interface Facts {
   kept?: boolean
   check?: { sessionId: string; exitCode: number | null; ended: boolean }
   warning?: string
+  /** As it was asked last, by `tdf fit`. */
+  fit?: Fit
+}
+
+/** Whether a result still fits onto a branch, which was at `commit` then. */
+export interface Fit {
+  /** The full name of the branch. */
+  onto: string
+  commit: string
+  /** *fits*: it goes on from there; *behind*: it can be merged with what came since; *in*: all of it is there already. */
+  state: 'fits' | 'behind' | 'conflict' | 'in'
+  /** That git cannot merge. */
+  files: string[]
+  /** Ids of results of the same source that cannot be merged with it. */
+  with: string[]
+  /** Commits of the branch that the result does not have. */
+  moved: number
+  /** When that was seen, Unix ms. */
+  at: number
 }
 
 /** What an attempt goes on from: the saved tree and the conversation of an earlier one, or of itself before it was parked. */

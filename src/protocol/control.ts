@@ -1,4 +1,5 @@
 /** What the control API speaks with the CLI and the dashboard. No parser: the CLI loads it with each command. */
+import type { Fit } from '../core/facts.ts'
 import type { Artifact, SavedRef } from '../core/saved.ts'
 import type { Cleanup, Status, Step, Verdict } from '../core/task.ts'
 import type { AttemptJson, ResultJson } from './attempts.ts'
@@ -66,10 +67,16 @@ export interface TaskJson {
   cleanup: Cleanup | null
   /** The last push that was asked for; null when there was none. It has no say in the verdict. */
   push: PushJson | null
+  /** As `tdf fit` saw it last; null when it was not asked. */
+  fit: FitJson | null
   createdAt: string
   startedAt: string | null
   completedAt: string | null
   updatedAt: string
+}
+
+export interface FitJson extends Omit<Fit, 'at'> {
+  at: string
 }
 
 /** *pending*: it is being tried; *failed*: nobody tries any more. `branch` is at `pushedCommit` of `remote`. */

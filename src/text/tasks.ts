@@ -45,6 +45,18 @@ export function artifactsText({ id, artifacts }: Pick<TaskJson, 'id' | 'artifact
   return `${counted(artifacts.length, 'file')}, ${sizeText(bytes)}: tdf artifacts ${id}`
 }
 
+/** How it fits onto its branch, as it was seen last. */
+export function fitText(fit: TaskJson['fit']): string {
+  if (!fit) return '-'
+  const said = {
+    fits: 'fits',
+    behind: `moved on (${counted(fit.moved, 'commit')})`,
+    conflict: `conflicts in ${fit.files.slice(0, SHOWN_MAX).join(', ')}${more(fit.files.length)}`,
+    in: 'is in already',
+  }
+  return fit.with.length === 0 ? said[fit.state] : `${said[fit.state]}, excludes ${fit.with.join(', ')}`
+}
+
 /** What did not come home, or not as it was, each with its reason. */
 export function leftOutLines({ leftOut }: Beside): string[] {
   const worth = leftOut.filter(({ reason }) => reason !== LEFT_OUT.ignored.reason)

@@ -161,6 +161,7 @@ function taskOf(index: number): ScreenTaskJson {
     saved: [],
     leftOut: [],
     artifacts: [],
+    fit: null,
     totalUsage: null,
     machineCost: null,
     error: null,

@@ -90,6 +90,7 @@ export function fakeSources(): Sources {
   return {
     fetched: () => ({ commit: '1'.repeat(40), ref: 'refs/heads/main', sha256: 'b'.repeat(64), bytes: 1 }),
     progress: () => null,
+    tip: async () => ({ commit: '1'.repeat(40), ref: 'refs/heads/main' }),
     leave: () => {},
     whole: async () => null,
     keep: async () => true,

@@ -56,6 +56,7 @@ export function taskJson(sql: Sql, task: Task): TaskJson {
     error: task.error,
     cleanup: task.cleanup,
     push: pushOf(sql, task),
+    fit: task.facts.fit ? { ...task.facts.fit, at: iso(task.facts.fit.at) } : null,
     createdAt: iso(task.createdAt),
     startedAt: iso(task.startedAt),
     completedAt: iso(task.completedAt),

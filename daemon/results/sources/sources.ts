@@ -99,6 +99,7 @@ export function createSources(engine: () => Engine, given: SourcesParts): Runnin
   return {
     fetched,
     progress: task => fetches.get(taskSubject(task))?.progress ?? null,
+    tip: (url, ref, signal) => tipOf(engine(), parts, { url, ref }, signal),
     leave(task) {
       const subject = taskSubject(task)
       const fetch = fetches.get(subject)
@@ -114,6 +115,25 @@ export function createSources(engine: () => Engine, given: SourcesParts): Runnin
       await Promise.all(left.map(({ done }) => done))
     },
   }
+}
+
+const TIP_MS = 5 * 60_000
+
+/** In the line of its url, as every fetch. */
+async function tipOf(
+  { world, config, secrets }: Engine,
+  parts: SourcesParts & { line: Lines },
+  wanted: { url: string; ref: string | null },
+  signal: AbortSignal,
+): Promise<{ commit: string; ref: string }> {
+  const { url } = wanted
+  const startedAt = world.clock.mono()
+  const leftMs = () => startedAt + TIP_MS - world.clock.mono()
+  const open = (idLength?: number) => parts.results.open(url, idLength)
+  parts.assertRoom()
+  const access = await accessTo(url, config, secrets, await open())
+  const { commit, ref } = await parts.line(url, () => fetchCommit(open, wanted, { access, leftMs, signal }))
+  return { commit, ref }
 }
 
 /** One fetch and its bundle, within the time that a workspace has to be built. Never throws. */

@@ -5,7 +5,7 @@ import { earlierText } from '../../text/attempts.ts'
 import { took } from '../../text/events.ts'
 import { isFailedStage } from '../../text/failure.ts'
 import { stageName, stageOf, stageTimes } from '../../text/steps.ts'
-import { ignoredText, leftOutLines, pushText, resultLine, savedText } from '../../text/tasks.ts'
+import { fitText, ignoredText, leftOutLines, pushText, resultLine, savedText } from '../../text/tasks.ts'
 import { withLocalTimes } from '../../text/times.ts'
 import type { Model, Row } from '../state/model.ts'
 import { isEnded, stateOf } from '../state/states.ts'
@@ -81,6 +81,7 @@ function namedFacts(model: Model, row: Row, width: number): Line[] {
     ['repo', `${task.repo.url}${task.repo.ref ? ` at ${task.repo.ref}` : ''}`],
     ['result', result && resultLine(task)],
     ['beside', savedText(task)],
+    ['fit', task.fit && fitText(task.fit)],
     ...leftOutLines(task)
       .slice(0, 2)
       .map((line): [string, Line] => ['left', [{ text: line, tone: 'you' }]]),

@@ -160,6 +160,7 @@ export function aRow(change: Partial<ScreenTaskJson> = {}): ScreenTaskJson {
     saved: [],
     leftOut: [],
     artifacts: [],
+    fit: null,
     totalUsage: null,
     machineCost: null,
     error: null,

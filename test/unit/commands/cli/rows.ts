@@ -57,6 +57,7 @@ export const ROWS: Record<string, Row> = {
   apply: look({ wrongState: ['NO_RESULT', 'LIVE'] }),
   pull: look({ wrongState: ['NO_RESULT', 'LIVE'] }),
   push: look({ ok: OWN_TEST('long/push.test.ts'), wrongState: ['NO_RESULT', 'LIVE'] }),
+  fit: look({ wrongState: ['NO_RESULT', 'LIVE'] }),
   artifacts: look(),
   'artifacts get': look({ ok: OWN_TEST('commands/results/artifacts.test.ts') }),
   shell: look({ ok: ['LIVE'], wrongState: ['WRONG_STATE', 'DONE'], isText: true, isChild: true }),

@@ -42,6 +42,7 @@ const TASK: TaskJson = {
   saved: [],
   leftOut: [],
   artifacts: [],
+  fit: null,
   usage: { inputTokens: 120_000, outputTokens: 4_200, costUsd: 0.42 },
   totalUsage: { inputTokens: 120_000, outputTokens: 4_200, costUsd: 0.42 },
   machineCost: null,
