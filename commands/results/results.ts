@@ -1,7 +1,7 @@
-/** The work of a task, from the daemon's own copy: `diff`, `apply`, `pull`, `push`, `shell`. */
+/** The work of a task, from the daemon's own copy: `diff`, `apply`, `pull`, `push`, `fit`, `shell`. */
 import { Command } from 'commander'
-import { ATTEMPT, TASK } from '../cli/arguments.ts'
-import { type Cli, formatOf } from '../cli/cli.ts'
+import { ATTEMPT, TASK, TASKS } from '../cli/arguments.ts'
+import { type Cli, formatOf, shapeOf } from '../cli/cli.ts'
 import { examples } from '../cli/examples.ts'
 import type { PullOptions } from './pull-run.ts'
 import type { PushOptions } from './push-run.ts'
@@ -54,6 +54,18 @@ export function pushCommand(cli: Cli): Command {
     .action(async (reference: string, options: PushOptions, command: Command) => {
       const { push } = await import('./push-run.ts')
       await push(cli, reference, options, formatOf(command))
+    })
+}
+
+export function fitCommand(cli: Cli): Command {
+  return new Command('fit')
+    .description('whether results still fit onto where their branch is by now, and which exclude each other')
+    .argument('[task...]', `${TASKS} (default: those of the repository of the current folder)`)
+    .option('--onto <branch>', 'another branch than the one that the task began from')
+    .addHelpText('after', examples('fit'))
+    .action(async (references: string[], options: { onto?: string }, command: Command) => {
+      const { showFit } = await import('./fit-run.ts')
+      await showFit(cli, references, options.onto, shapeOf(cli, command))
     })
 }
 

@@ -110,9 +110,8 @@ export function createSources(engine: () => Engine, given: SourcesParts): Runnin
     },
     async stop() {
       queue.splice(0)
-      const left = [...running.values()]
-      for (const { fetch } of left) fetch.abort.abort(new Error('the daemon stops'))
-      await Promise.all(left.map(({ done }) => done))
+      for (const { fetch } of running.values()) fetch.abort.abort(new Error('the daemon stops'))
+      await Promise.all([...running.values()].map(({ done }) => done))
     },
   }
 }
