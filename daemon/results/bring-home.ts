@@ -5,7 +5,7 @@ import { TdfError } from '../../src/core/errors.ts'
 import type { SalvageFacts, SavedRef } from '../../src/core/saved.ts'
 import { resultRefOf, type Task, type TaskResult } from '../../src/core/task.ts'
 import type { ArtifactWish, Salvaged } from '../../src/protocol/salvage.ts'
-import { checkpointRefOf } from './checkpoints.ts'
+import { checkpointRefOf } from './receive/checkpoints.ts'
 import type { Results } from './results.ts'
 
 interface Surroundings {

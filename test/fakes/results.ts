@@ -1,6 +1,7 @@
 /** The repositories of results as a model that remembers which commit came home for which attempt. */
-import { checkpointRefOf } from '../../daemon/results/checkpoints.ts'
+
 import { keptFiles } from '../../daemon/results/elsewhere/kept-files.ts'
+import { checkpointRefOf } from '../../daemon/results/receive/checkpoints.ts'
 import type { Results, Sources } from '../../daemon/results/results.ts'
 import { TdfError } from '../../src/core/errors.ts'
 import { notHome } from '../../src/core/saved.ts'

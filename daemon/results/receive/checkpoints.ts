@@ -2,11 +2,11 @@
  * Checkpoints: what a run had done so far, saved while it goes on or rests on a machine that may be lost. They lie beside
  * the results and are none; the newest becomes the attempt's result when nothing better can be had.
  */
-import { TdfError } from '../../src/core/errors.ts'
-import { resultRefOf, type Task } from '../../src/core/task.ts'
-import { type Salvaged, salvaged } from '../../src/protocol/salvage.ts'
-import { receiveRefs, refsUnder } from './receive/receive.ts'
-import type { Repository } from './repository.ts'
+import { TdfError } from '../../../src/core/errors.ts'
+import { resultRefOf, type Task } from '../../../src/core/task.ts'
+import { type Salvaged, salvaged } from '../../../src/protocol/salvage.ts'
+import type { Repository } from '../repository.ts'
+import { receiveRefs, refsUnder } from './receive.ts'
 
 /** The node uses the same name. Beside it stand `-base`, where the work began, and `-answer`, all that the node said of it. */
 export const checkpointRefOf = ({ id, attempt }: Pick<Task, 'id' | 'attempt'>) => `refs/tdf-checkpoint/${id}/${attempt}`
