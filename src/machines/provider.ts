@@ -50,6 +50,8 @@ export interface Provider {
   /** Whether its agent is older than ours; only where tdf installs it. Hanging up makes the next dial replace it. */
   isOutdated?(node: Node): boolean
   hangUp?(node: Node): void
+  /** What is done on the machine right now so that its agent can be reached, in words; null for nothing. Never waits. */
+  doing?(node: Node): string | null
   /** True once the machine is certainly gone. */
   destroy(node: Node, signal: AbortSignal): Promise<boolean>
   /** Only where machines cost money by the hour and can be forgotten. */

@@ -13,6 +13,7 @@ export interface SshTransport {
   connect(name: string, destination: string): Promise<AgentLine>
   shell(name: string, destination: string): readonly string[]
   isOutdated(node: Node): boolean
+  doing(name: string): string | null
   hangUp(name: string): void
 }
 
@@ -73,6 +74,7 @@ export function staticProvider({ nodes, left, slots, ssh, forget }: StaticOption
       return node.ssh ? ssh.shell(name, node.ssh) : null
     },
     isOutdated: node => configured(node.name).ssh !== '' && ssh.isOutdated(node),
+    doing: ({ name }) => ssh.doing(name),
     hangUp: ({ name }) => ssh.hangUp(name),
     // A static node is its user's: tdf never destroys it.
     destroy: async () => true,

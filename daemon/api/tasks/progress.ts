@@ -1,6 +1,10 @@
-/** What goes on for a task right now and is on no row: a fetch of the daemon, an upload to a node and a build there. Asked when a person asks. */
+/**
+ * What goes on for a task right now and is on no row: a fetch of the daemon, the preparation of a machine, an upload to a node
+ * and a build there. Asked when a person asks.
+ */
 import type { Task } from '../../../src/core/task.ts'
 import { readNode } from '../../../src/store/tables/nodes.ts'
+import { reservationOf } from '../../../src/store/tables/slots.ts'
 import type { Engine } from '../../services.ts'
 
 /** Nobody waits longer for an answer that has all but this. */
@@ -10,6 +14,7 @@ const ASK_MS = 2_000
 export async function progressOf(engine: Engine, task: Task, signal: AbortSignal): Promise<string | null> {
   const { step, workspaceId, nodeName } = task
   if (step === 'node_selection') return engine.sources.progress(task)
+  if (step === 'node_provisioning' || step === 'node_agent_ready') return preparationFor(engine, task)
   const isBuilding = step === 'workspace_creation' || step === 'workspace_ready'
   if (!isBuilding || workspaceId === null || nodeName === null) return null
   const node = readNode(engine.store.sql, nodeName)
@@ -21,4 +26,11 @@ export async function progressOf(engine: Engine, task: Task, signal: AbortSignal
     engine.log.debug({ task: task.id, err: String(thrown) }, 'the node does not say how its build goes on')
     return null
   }
+}
+
+/** What is done on the machine that the task waits for. */
+function preparationFor({ store, providers }: Pick<Engine, 'store' | 'providers'>, task: Task): string | null {
+  const name = reservationOf(store.sql, task)?.nodeName
+  const node = name === undefined ? undefined : readNode(store.sql, name)
+  return node ? (providers[node.provider]?.doing?.(node) ?? null) : null
 }

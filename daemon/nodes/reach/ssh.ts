@@ -38,6 +38,7 @@ export interface OrderedTransport {
   connect(node: Node): Promise<AgentLine>
   shell(node: Node): readonly string[]
   isOutdated(node: Node): boolean
+  doing(node: Node): string | null
   hangUp(node: Node): void
   /** Its keys and what is pinned of it go with it: its name is never used again. */
   forget(node: Node): void
@@ -76,6 +77,7 @@ export function createSshConnections(options: SshOptions): SshConnections {
       },
       shell: (name, destination) => shellOn(target(name, destination)),
       isOutdated,
+      doing: links.doing,
       hangUp: links.close,
     },
     ordered: {
@@ -98,6 +100,7 @@ export function createSshConnections(options: SshOptions): SshConnections {
       },
       shell: node => shellOn(rootOf(node)),
       isOutdated,
+      doing: ({ name }) => links.doing(name),
       hangUp: ({ name }) => links.close(name),
       forget({ name }) {
         links.forget(name)
@@ -125,6 +128,7 @@ function createLinks(options: SshOptions) {
       links.set(name, { destination: admin.destination, link })
       return link
     },
+    doing: (name: string) => links.get(name)?.link.doing() ?? null,
     close: (name: string) => links.get(name)?.link.close(),
     forget: (name: string) => void links.delete(name),
     closeAll() {
@@ -145,7 +149,7 @@ function orderedPreparation({ loaded }: SshOptions, node: Node, tunnelKey: strin
   }
 }
 
-function preparationOf({ loaded, install, agentProgram }: SshOptions, nodeName: string): Preparation {
+function preparationOf({ loaded, install, agentProgram }: SshOptions, nodeName: string): Omit<Preparation, 'tell'> {
   const { config } = loaded
   const { logMaxBytes, salvageMaxBytes } = config.results
   return {

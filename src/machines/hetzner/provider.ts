@@ -19,6 +19,8 @@ export interface MachineTransport extends Pick<Hetzner, 'userData' | 'publicKey'
   connect(node: Node): Promise<AgentLine>
   shell(node: Node): readonly string[] | null
   isOutdated(node: Node): boolean
+  /** See `Provider`. */
+  doing?(node: Node): string | null
   /** Closes whatever leads there. */
   hangUp(node: Node): void
   /** The machine is gone: what was known of it goes too. */
@@ -90,6 +92,7 @@ export function hetznerProvider(options: HetznerOptions): Provider {
     connect: transport.connect,
     shell: transport.shell,
     isOutdated: transport.isOutdated,
+    doing: node => transport.doing?.(node) ?? null,
     hangUp: transport.hangUp,
     async destroy(node, signal) {
       transport.hangUp(node)

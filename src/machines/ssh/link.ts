@@ -19,7 +19,7 @@ export interface LinkOptions {
   admin: SshTarget
   tunnel: SshTarget
   sockets: MasterSockets
-  preparation: Preparation
+  preparation: Omit<Preparation, 'tell'>
   callback(): { host: string; port: number }
   /** Makes keys and pins durable wherever the state is; left out: they are. */
   saveFiles?(): Promise<void>
@@ -30,10 +30,20 @@ export interface LinkOptions {
 export interface SshLink {
   /** Throws NODE_UNREACHABLE, NODE_KEY_MISMATCH, NODE_SETUP_FAILED or SSH_UNUSABLE. */
   line(): Promise<AgentLine>
+  /** What is done on the machine before its agent can be reached; null while nobody dials. */
+  doing(): string | null
   close(): void
 }
 
 const BACKOFF = { baseMs: 500, maxMs: 15_000 }
+
+interface Failure {
+  error: TdfError
+  /** How many came one after the other. */
+  count: number
+  /** On the clock that never jumps, in ms. */
+  notBefore: number
+}
 
 export function sshLink(options: LinkOptions): SshLink {
   const { world, admin, tunnel, sockets, preparation } = options
@@ -41,16 +51,22 @@ export function sshLink(options: LinkOptions): SshLink {
   const transport: Transport = httpTransport({ socket: sockets.agent })
   let current: { master: Master; line: AgentLine } | undefined
   let dialling: Promise<AgentLine> | undefined
-  let failure: { error: TdfError; count: number; notBefore: number } | undefined
+  let doing: string | null = null
+  let failure: Failure | undefined
   for (const { folder } of [admin, tunnel]) makeFolder(folder)
   endLeftover(tunnel)
 
+  function tell(what: string): void {
+    doing = what
+  }
+
   async function dial(): Promise<AgentLine> {
     if (isBornKey(admin)) await rotateHostKey(nodeName, admin, options.saveFiles ?? (async () => {}))
-    const agentPort = await prepareNode(
-      (command, limits) => sshRun(nodeName, admin, { command, ...limits }),
-      preparation,
-    )
+    const agentPort = await prepareNode((command, limits) => sshRun(nodeName, admin, { command, ...limits }), {
+      ...preparation,
+      tell,
+    })
+    doing = 'connecting to its agent'
     const callback = options.callback()
     const master = await openMaster({ world, nodeName, target: tunnel, sockets, agentPort, callback })
     const line: AgentLine = { transport, token, callbackUrl: `http://127.0.0.1:${master.callbackPort}` }
@@ -61,14 +77,6 @@ export function sshLink(options: LinkOptions): SshLink {
       options.onDown()
     })
     return line
-  }
-
-  function noteFailure(thrown: unknown): TdfError {
-    const error = asTdfError(thrown)
-    const count = (failure?.count ?? 0) + 1
-    const waitMs = Math.max(backoffMs(count, BACKOFF), error.retryAfterMs ?? 0)
-    failure = { error, count, notBefore: world.clock.mono() + waitMs }
-    return error
   }
 
   return {
@@ -85,18 +93,27 @@ export function sshLink(options: LinkOptions): SshLink {
             return line
           },
           thrown => {
-            throw noteFailure(thrown)
+            failure = failureAfter(failure, thrown, world.clock.mono())
+            throw failure.error
           },
         )
         .finally(() => {
           dialling = undefined
+          doing = null
         })
       return dialling
     },
+    doing: () => doing,
     close() {
       const { master } = current ?? {}
       current = undefined
       master?.close()
     },
   }
+}
+
+function failureAfter(before: Failure | undefined, thrown: unknown, now: number): Failure {
+  const error = asTdfError(thrown)
+  const count = (before?.count ?? 0) + 1
+  return { error, count, notBefore: now + Math.max(backoffMs(count, BACKOFF), error.retryAfterMs ?? 0) }
 }

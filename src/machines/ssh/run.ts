@@ -1,5 +1,6 @@
 /** One command on a machine, by a connection of its own. */
 import process from 'node:process'
+import type { Readable } from 'node:stream'
 import { TdfError } from '../../core/errors.ts'
 import { type RunResult, run } from '../../platform/run.ts'
 import { forgetOffered, hostKeyMismatch } from './host-keys.ts'
@@ -8,7 +9,7 @@ import { OFFERED_VARIABLE, offeredFile, type SshTarget, sshOptions } from './tar
 export interface RemoteCommand {
   /** For the shell of the other side. */
   command: string
-  input?: string | Uint8Array
+  input?: string | Uint8Array | Readable
   timeoutMs: number
   signal?: AbortSignal
 }

@@ -138,6 +138,44 @@ describe('a box that is reached by ssh', () => {
   })
 })
 
+describe('what is done on a machine before its agent answers', () => {
+  /** A client that takes some of an upload, or none of a script, and goes on once the file `go` is there. */
+  function holdAt(command: string): { goOn(): void } {
+    const hold = `head -c 1000000 > /dev/null; until [ -e ${dir}/go ]; do sleep 0.02; done; cat > /dev/null`
+    writeFileSync(path.join(dir, 'bin', 'ssh'), CLIENT.replace('*) {', `*${command}*) ${hold} ;;\n*) {`))
+    return { goOn: () => writeFileSync(path.join(dir, 'go'), '') }
+  }
+
+  it('is told with bytes and percent while the agent is uploaded, and not any more after that', async () => {
+    writeFileSync(path.join(dir, 'agent.mjs'), Buffer.alloc(3_000_000, 'x'))
+    const { goOn } = holdAt('sha256sum\\ -c')
+    const doing = () => all.ordered.doing(machine()) ?? ''
+    expect(doing()).toBe('')
+    const connected = all.ordered.connect(machine())
+    await vi.waitFor(() => expect(doing()).toMatch(/^uploading the agent, 1\.\d of 3\.0 MB \([34]\d %\)$/), GENEROUS_MS)
+    goOn()
+    await connected
+    expect(doing()).toBe('')
+  })
+
+  it('is told by the name of the script that runs there', async () => {
+    const { goOn } = holdAt('done.lock')
+    const connected = all.static.connect('box', 'me@box')
+    await vi.waitFor(() => expect(all.static.doing('box')).toMatch(/^running install-[a-z]+$/), GENEROUS_MS)
+    goOn()
+    await connected
+    expect([all.static.doing('box'), all.static.doing('another')]).toEqual([null, null])
+  })
+
+  it('is told while it is installed', async () => {
+    const { goOn } = holdAt('me@box\\ sh\\ -s')
+    const connected = all.static.connect('box', 'me@box')
+    await vi.waitFor(() => expect(all.static.doing('box')).toBe('installing what an agent needs'), GENEROUS_MS)
+    goOn()
+    await connected
+  })
+})
+
 describe('a machine that tdf ordered', () => {
   it('is prepared as root, and its connection is that of a user who may do nothing else', async () => {
     await all.ordered.connect(machine())

@@ -47,7 +47,7 @@ providerConformance('static', false, async () => {
   const noSsh = () => {
     throw new Error('it is not reached by ssh')
   }
-  const ssh = { connect: noSsh, shell: noSsh, isOutdated: () => false, hangUp: () => {} }
+  const ssh = { connect: noSsh, shell: noSsh, isOutdated: () => false, doing: () => null, hangUp: () => {} }
   const nodes = () => [{ ...box, maxWorkspaces: undefined }]
   const provider = staticProvider({ nodes, left: [], slots: 2, ssh, forget: () => undefined })
   return { provider, world, node: nodeOf('static', 'box1', false), machines: () => 1, pass: () => pause(50) }

@@ -14,7 +14,7 @@ it('the token file of a node is read when it is needed, and not used when everyb
   const never = () => {
     throw new Error('nothing goes by ssh')
   }
-  const ssh = { connect: never, shell: never, isOutdated: never, hangUp: never }
+  const ssh = { connect: never, shell: never, isOutdated: never, doing: never, hangUp: never }
   const provider = staticProvider({
     nodes: () => [{ ...box, maxWorkspaces: 1 }],
     left: [],
