@@ -14,7 +14,7 @@ import { readNode } from '../../src/store/tables/nodes.ts'
 import { readWorkspace } from '../../src/store/tables/slots.ts'
 import { newestKey } from '../../src/store/tables/tasks.ts'
 import type { RunningEngine } from '../build.ts'
-import { answerError, guard, jsonBody } from './guard.ts'
+import { answerError, durableAnswers, guard, jsonBody } from './guard.ts'
 
 export function callbackApp(engine: RunningEngine, hosts: () => readonly string[]): Hono {
   const { store } = engine
@@ -22,6 +22,7 @@ export function callbackApp(engine: RunningEngine, hosts: () => readonly string[
   const app = new Hono()
   app.use(counted(engine))
   app.use(guard(hosts))
+  app.use(durableAnswers(engine))
   app.onError((error, c) => answerError(engine.log, error, c))
   app.notFound(c => answerError(engine.log, new TdfError('NOT_FOUND', `there is nothing at ${c.req.path}`), c))
   app.get('/healthz', c => c.text('ok'))

@@ -4,7 +4,7 @@ import { TdfError } from '../../src/core/errors.ts'
 import { API_LEVEL, VERSION } from '../../src/platform/version.ts'
 import type { RunningEngine } from '../build.ts'
 import type { Control } from './control-parts.ts'
-import { answerError, guard } from './guard.ts'
+import { answerError, durableAnswers, guard } from './guard.ts'
 import { bundleRoutes } from './routes/bundles.ts'
 import { continueRoutes } from './routes/continue.ts'
 import { backupRoutes, daemonRoutes, secretRoutes } from './routes/daemon.ts'
@@ -23,6 +23,7 @@ export function controlApp(engine: RunningEngine, parts: Control): Hono {
     c.header('x-tdf-version', VERSION)
   })
   app.use(guard(() => ['tdf']))
+  app.use(durableAnswers(engine))
   app.onError((error, c) => answerError(engine.log, error, c))
   app.notFound(c => answerError(engine.log, new TdfError('NOT_FOUND', `there is nothing at ${c.req.path}`), c))
   app.get('/metrics', c => c.text(engine.metrics.registry.text()))

@@ -32,6 +32,14 @@ export function guard(hosts: () => readonly string[]): MiddlewareHandler {
   }
 }
 
+/** What a handler says is done or known is durable before it is answered; what is only shown need not be. */
+export function durableAnswers({ store }: Pick<Engine, 'store'>): MiddlewareHandler {
+  return async (c, next) => {
+    await next()
+    if (c.req.method !== 'GET') await store.durable()
+  }
+}
+
 const LOOPBACK = /^(localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
 
 export function isAllowedHost(host: string, more: readonly string[]): boolean {

@@ -53,10 +53,10 @@ export interface EngineApi {
 export function createEngineApi(engine: Engine): EngineApi {
   const { store } = engine
   return {
-    submit: task => store.commit(() => submit(engine, task)),
-    start: (taskId, attempt, how) => store.commit(() => start(engine, taskId, attempt, how)),
-    goOn: (taskId, request) => store.commit(() => goOn(engine, taskId, request)),
-    signal: signal => store.commit(() => receive(engine, signal)),
+    submit: task => store.answered(() => submit(engine, task)),
+    start: (taskId, attempt, how) => store.answered(() => start(engine, taskId, attempt, how)),
+    goOn: (taskId, request) => store.answered(() => goOn(engine, taskId, request)),
+    signal: signal => store.answered(() => receive(engine, signal)),
     query: (id, attempt) =>
       attempt === undefined ? readNewestAttempt(store.sql, id) : readAttempt(store.sql, { id, attempt }),
   }

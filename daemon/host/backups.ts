@@ -15,7 +15,7 @@ import type { Sweep } from '../sweeps/run.ts'
 import type { Disk } from './disk.ts'
 
 export interface Backups {
-  /** Writes one now; one that is under way is shared. Throws DISK_FULL or BACKUP_FAILED. */
+  /** Writes one now; one that is under way is shared. Throws DISK_FULL or BACKUP_FAILED; WRONG_STATE where the state is in no file. */
   make(): Promise<BackupJson>
   /** Newest first. */
   list(): Promise<BackupJson[]>
@@ -61,6 +61,7 @@ export function createBackups({ store, world, stateDir, asideBytes = ASIDE_BYTES
 
   return {
     make() {
+      if (store.kind !== 'file') return Promise.reject(noFile())
       underWay ??= make().finally(() => (underWay = null))
       return underWay
     },
@@ -79,6 +80,11 @@ export function createBackups({ store, world, stateDir, asideBytes = ASIDE_BYTES
     },
   }
 }
+
+const noFile = () =>
+  new TdfError('WRONG_STATE', 'the state is in PostgreSQL: it is backed up there, with the tools of the database', {
+    hint: 'tdf daemon status',
+  })
 
 async function about(folder: string, name: string): Promise<BackupJson> {
   const file = path.join(folder, name)
@@ -124,7 +130,8 @@ export function careSweeps(disk: Disk, backups: Backups): Sweep[] {
     {
       name: 'backup',
       everyMs: config => Math.min(config.backups.interval, BACKUP_LOOK_MS),
-      async run({ config, world }) {
+      async run({ config, world, store }) {
+        if (store.kind !== 'file') return {}
         const { interval, keep } = config.backups
         const [newest] = (await backups.list()).filter(({ name }) => name.startsWith('tdf-'))
         const isDue = !newest || world.clock.now() - Date.parse(newest.at) >= interval

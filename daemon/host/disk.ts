@@ -66,7 +66,9 @@ export function createDisk(stateDir: string, engine: () => Parts): Disk {
       return true
     },
     async keepReserve() {
-      const { reserve, low } = engine().config.disk
+      const { low } = engine().config.disk
+      // Where the state is not on this disk nothing has to be kept free for it.
+      const reserve = engine().store.kind === 'file' ? engine().config.disk.reserve : 0
       const there = (await stat(file).catch(() => null))?.size ?? 0
       if (there === reserve) return
       await rm(file, { force: true })
@@ -83,6 +85,8 @@ function recordOutage(engine: Pick<Parts, 'store' | 'world'>): void {
   const { store, world } = engine
   const outage = store.outage()
   if (outage === null || recorded.get(store) === outage.since) return
+  // A ledger asks again by itself.
+  if (store.kind === 'ledger' && outage.until === null) return
   const { since, until, error } = outage
   const message = `${error.message}, for ${formatDurationShort((until ?? world.clock.now()) - since)}; it can be written again`
   const failure = { id: `outage-${since}`, source: 'store', code: error.code, message }

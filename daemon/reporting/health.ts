@@ -38,7 +38,8 @@ export function createHealth(engine: Engine): Health {
     async look() {
       const delayMs = loopDelayMs()
       delay.reset()
-      return [turns(delayMs), schedules(engine), ...(await writes(engine)), ...orders(engine)]
+      const stored = awayOf(engine) ?? [schedules(engine), ...(await writes(engine))]
+      return [turns(delayMs), ...stored, ...orders(engine)]
     },
     loopDelayMs,
     stop: () => delay.disable(),
@@ -66,6 +67,13 @@ function orders({ metrics }: Pick<Engine, 'metrics'>): Check[] {
   return [{ name: 'provider', ok: !refuses, vital: false, detail }]
 }
 
+/** A database elsewhere comes back by itself: no restart mends it, nor what waits for it. Null while it is not away. */
+function awayOf({ store }: Pick<Engine, 'store'>): Check[] | null {
+  const outage = store.kind === 'ledger' ? store.outage() : null
+  if (outage === null || outage.until !== null) return null
+  return [{ name: 'storage', ok: false, vital: false, detail: outage.error.message }]
+}
+
 /** One row, durably. A refusal is an answer: a full disk is not mended by a restart. */
 async function writes({ store, world }: Pick<Engine, 'store' | 'world'>): Promise<Check[]> {
   const row = () => writeMeta(store.sql, 'alive_at', String(world.clock.now()))
@@ -77,6 +85,8 @@ async function writes({ store, world }: Pick<Engine, 'store' | 'world'>): Promis
   const silence = sleep(world.clock, ANSWER_MS_MAX, timeUp.signal).then(() => null)
   const answer = await Promise.race([stored, silence.catch(() => null)])
   timeUp.abort()
+  const away = answer === null ? awayOf({ store }) : null
+  if (away) return away
   const detail = answer === null ? `no answer to a write within ${ANSWER_MS_MAX} ms` : 'it answers'
   const database: Check = { name: 'database', ok: answer !== null, vital: true, detail }
   if (answer === null) return [database]

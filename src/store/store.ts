@@ -10,6 +10,11 @@ import { createJournal, type Journal } from './tables/journal.ts'
 export interface Store extends Group {
   /** Where writes become durable: a file of this daemon, or a database that several daemons share. */
   kind: 'file' | 'ledger'
+  /**
+   * As `commit`, for a caller that waits for an answer. Where the ledger gives none for some seconds it rejects with STORE_AWAY: what
+   * had begun may be stored later all the same, so the same is asked for again under the same name.
+   */
+  answered: Group['commit']
   /** For reading at any time; writes go through `commit`. */
   sql: Sql
   /** Inside a write: puts an event on the record. */
@@ -18,6 +23,12 @@ export interface Store extends Group {
   listen: Journal['listen']
   /** Where bytes beside the rows are kept; null: they are files of the state folder, and nowhere else. */
   blobs: BlobStore | null
+  durableSeq: Journal['durableSeq']
+  /**
+   * Resolves once all that can be read now is durable; undefined when it is. Reads show a group that is on its way to the ledger: that
+   * may be looked at, and nothing may be promised by it. Rejects as `answered` does.
+   */
+  durable(): Promise<void> | undefined
   close(): Promise<void> | void
 }
 
@@ -26,12 +37,16 @@ export function openStore(stateDir: string, world: World, onFull: () => boolean 
   const sql = openDatabase(stateDir)
   const journal = createJournal(sql)
   const checkpoint = createCheckpointer(sql, world)
+  const group = createGroup({ sql, world, participant: journal, onFull, committed: checkpoint.committed })
   return {
-    ...createGroup({ sql, world, participant: journal, onFull, committed: checkpoint.committed }),
+    ...group,
+    answered: group.commit,
     kind: 'file',
     append: journal.append,
     listen: journal.listen,
     blobs: null,
+    durableSeq: journal.durableSeq,
+    durable: () => undefined,
     sql,
     close: () => {
       checkpoint.stop()

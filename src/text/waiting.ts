@@ -91,10 +91,16 @@ export const obstacles = {
 export const questionText = ({ tool, detail }: { tool: string; detail: string }): string =>
   `may it use ${tool}${detail ? ` (${detail})` : ''}?`
 
+const NOT_STORED = {
+  full: 'the disk of the daemon is full. It goes on when there is room',
+  refused: 'the state cannot be written. It goes on when there is room',
+  away: 'the database does not answer. It goes on when it does',
+}
+
 /** Whole sentences of `tdf why`. Times are ISO 8601. */
 export const sentences = {
-  notStored: (doing: string, isFull: boolean) =>
-    `It is ${doing}, and what happens to it cannot be stored: ${isFull ? 'the disk of the daemon is full' : 'the state cannot be written'}. It goes on when there is room.`,
+  notStored: (doing: string, why: 'full' | 'away' | 'refused') =>
+    `It is ${doing}, and what happens to it cannot be stored: ${NOT_STORED[why]}.`,
   /** `doing` is `stageNow` of the step. */
   step: (doing: string, waiting: string) => `It is ${doing} and waits for ${waiting}.`,
   cleanup: (state: string, doing: string, waiting: string) => `${state}; ${doing} waits for ${waiting}.`,

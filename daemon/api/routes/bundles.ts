@@ -78,7 +78,7 @@ export function bundleRoutes(engine: RunningEngine, { stateDir, uploads }: Contr
     assertRoom(engine)
     const bytes = await take(bodyOf(c), sha256, stateDir, engine.bundleFile(sha256))
     await engine.results.files.keep(engine.bundleFile(sha256))
-    await store.commit(() => addBundle(store.sql, { sha256, bytes, commit, ref, source: null }, world.clock.now()))
+    await store.answered(() => addBundle(store.sql, { sha256, bytes, commit, ref, source: null }, world.clock.now()))
     return c.json({ sha256, bytes, commit }, 201)
   })
   return app

@@ -6,8 +6,9 @@ import { isTerminal } from '../../../src/core/task.ts'
 import { type ErrorRowJson, NEXT_PAGE } from '../../../src/protocol/control.ts'
 import type { ScreenRowJson, ScreenTaskJson, SnapshotJson, SpentJson } from '../../../src/protocol/screen.ts'
 import type { Sql } from '../../../src/store/sqlite/sql.ts'
+import type { Store } from '../../../src/store/store.ts'
 import { costSince, type ReadTask, readNewestAttempt } from '../../../src/store/tables/attempts.ts'
-import { firstSeq, type JournalEvent, lastSeq, readEvents } from '../../../src/store/tables/journal.ts'
+import { firstSeq, type JournalEvent, readEvents } from '../../../src/store/tables/journal.ts'
 import { readNodes } from '../../../src/store/tables/nodes.ts'
 import { countByStatus } from '../../../src/store/tables/tasks.ts'
 import type { RunningEngine } from '../../build.ts'
@@ -30,12 +31,12 @@ export function eventRoutes(engine: RunningEngine, parts: Control): Hono {
 
   app.get('/events', c => {
     const from = c.req.header('last-event-id') ?? c.req.query('after') ?? '0'
-    const after = from === 'now' ? lastSeq(store.sql) : Number(from)
+    const after = from === 'now' ? store.durableSeq() : Number(from)
     if (!Number.isSafeInteger(after) || after < 0) {
       throw new TdfError('BAD_REQUEST', 'after: it must be a number, or now', { field: 'after' })
     }
     if (c.req.header('accept')?.includes('text/event-stream')) return stream(engine, c, after)
-    return c.json(readEvents(store.sql, { after, limit: PAGE_MAX }).map(eventJson))
+    return c.json(durableEvents(store, after).map(eventJson))
   })
 
   app.get('/errors', async c => {
@@ -60,6 +61,12 @@ function outageRow({ outage }: Pick<RunningEngine['store'], 'outage'>): ErrorRow
   const { code, message } = now.error
   const place = { taskId: null, step: null, context: {} }
   return [{ id: `outage-${now.since}`, at: iso(now.since), level: 'error', source: 'store', code, message, ...place }]
+}
+
+/** A page of events. The number of one that is not durable may still become that of another. */
+function durableEvents({ sql, durableSeq }: Store, after: number): JournalEvent[] {
+  const last = durableSeq()
+  return readEvents(sql, { after, limit: PAGE_MAX }).filter(({ seq }) => seq <= last)
 }
 
 function stream(engine: RunningEngine, c: Context, after: number): Response {
@@ -91,15 +98,15 @@ function stream(engine: RunningEngine, c: Context, after: number): Response {
         )
         if (text.length > 0) await sse.write(text.join(''))
       }
-      for (let page = readEvents(store.sql, { after: sent, limit: PAGE_MAX }); page.length > 0 && !sse.aborted; ) {
+      for (let page = durableEvents(store, sent); page.length > 0 && !sse.aborted; ) {
         await send(page)
-        page = readEvents(store.sql, { after: sent, limit: PAGE_MAX })
+        page = durableEvents(store, sent)
       }
       while (!sse.aborted) {
         if (isBehind) {
           isBehind = false
           waiting = []
-          sent = lastSeq(store.sql)
+          sent = store.durableSeq()
           await sse.write(`id: ${sent}\nevent: resync\ndata: {}\n\n`)
         }
         const batch = waiting
@@ -135,7 +142,7 @@ export function screenRoutes(engine: RunningEngine): Hono {
     const figures = figuresOf(store.sql)
     const { tasks } = recentTasks(store)
     const snapshot: SnapshotJson = {
-      seq: lastSeq(store.sql),
+      seq: store.durableSeq(),
       tasks: tasks.map(task => withoutPrompt(store.sql, task)),
       others: othersThan(tasks, countByStatus(store.sql)),
       nodes: readNodes(store.sql, false).map(node => nodeJson(node, figures)),

@@ -49,7 +49,7 @@ export function resultRoutes(engine: RunningEngine, parts: Control): Hono {
   app.post('/tasks/:task/taken', async c => {
     const { id: taskId, attempt } = findAttempt(store.sql, c.req.param('task'))
     const data = parseBody(takenBody, await jsonBody(c))
-    await store.commit(() => store.append({ type: 'task.taken', taskId, attempt, data }, world.clock.now()))
+    await store.answered(() => store.append({ type: 'task.taken', taskId, attempt, data }, world.clock.now()))
     return c.body(null, 204)
   })
 
@@ -87,7 +87,7 @@ export function pushRoutes(engine: RunningEngine, { pusher }: Pick<Control, 'pus
   app.post('/tasks/:task/push', async c => {
     const task = findAttempt(store.sql, c.req.param('task'))
     const request = parseBody(pushBody, await jsonBody(c))
-    await store.commit(() => pushNow(engine, task, request, world.clock.now()))
+    await store.answered(() => pushNow(engine, task, request, world.clock.now()))
     await pusher.now(task.id)
     return c.json(taskJson(store.sql, findAttempt(store.sql, `${task.id}@${task.attempt}`)))
   })

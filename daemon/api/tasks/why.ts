@@ -53,7 +53,9 @@ export function why(engine: Engine, task: Task, progress: string | null = null):
 function whyNothingStored({ store }: Pick<Engine, 'store'>, { step }: Task): Explanation | undefined {
   const outage = store.outage()
   if (step === null || outage === null || outage.until !== null) return undefined
-  const sentence = sentences.notStored(stageNow(step), outage.error.code === 'DISK_FULL')
+  const { code } = outage.error
+  const why = code === 'DISK_FULL' ? 'full' : code === 'STORE_AWAY' ? 'away' : 'refused'
+  const sentence = sentences.notStored(stageNow(step), why)
   return { sentence, command: 'tdf doctor', nodes: [], ...UNKNOWN }
 }
 

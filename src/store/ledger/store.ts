@@ -10,6 +10,8 @@ import { type Capture, createCapture } from './capture.ts'
 import type { Ledger } from './ledger.ts'
 import { type MemoryReplica, openReplica } from './replica.ts'
 
+/** A caller that waits for an answer is told after so long that there is none. */
+const ANSWER_MS_MAX = 10_000
 /** At the end, a group that is under way is waited for so long. */
 const CLOSE_MS_MAX = 5_000
 
@@ -44,10 +46,13 @@ export async function openLedgerStore(ledger: Ledger, world: World, replica = op
   return {
     ...group,
     kind: 'ledger',
+    answered: write => answered(group, world, write),
     outage: outageOf(ledger, group, world),
     append: journal.append,
     listen: journal.listen,
     blobs: ledger.blobs,
+    durableSeq: journal.durableSeq,
+    durable: () => (sql.inTransaction() ? answered(group, world, () => {}) : undefined),
     sql,
     async close() {
       isClosed = true
@@ -94,6 +99,27 @@ function createMemory(first: Sql) {
       capture = createCapture(fresh)
     },
   }
+}
+
+/** What has not begun when its time is over is not begun any more. */
+function answered<T>({ commit }: Pick<Group, 'commit'>, { clock }: Pick<World, 'clock'>, write: () => T): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    let hasBegun = false
+    let isOver = false
+    const cancel = clock.timer(ANSWER_MS_MAX, () => {
+      isOver = true
+      const what = hasBegun ? 'what was asked for may be stored later: ask again' : 'nothing was stored'
+      reject(new TdfError('STORE_AWAY', `the database does not answer; ${what}`, { retryAfterMs: 5_000 }))
+    })
+    const begin = () => {
+      if (isOver) return
+      hasBegun = true
+      return write()
+    }
+    // Of what is over nothing is told any more.
+    const end = (value: T | undefined) => resolve(value as T)
+    commit(begin).then(end, reject).finally(cancel)
+  })
 }
 
 /** What the ledger says comes first; then what was refused here, which is rare in memory. */

@@ -20,6 +20,8 @@ export interface Journal extends GroupParticipant {
   append(event: NewEvent, now: number): void
   /** Who hears of each event right after COMMIT, in order; one at a time. */
   listen(listener: (event: JournalEvent) => void): void
+  /** The number of the newest event that is durable: those behind it may be read, and are not told yet. */
+  durableSeq(): number
 }
 
 /** Rows that one statement inserts, most first: each prepared once. A row alone costs 15 µs, one of 32 costs 9. */
@@ -58,6 +60,10 @@ export function createJournal(sql: Sql): Journal {
     },
     listen(listener) {
       notify = listener
+    },
+    durableSeq() {
+      const [first] = written
+      return first ? first.seq - 1 : lastSeq(sql)
     },
     write() {
       let count = 0
