@@ -6,7 +6,7 @@ import type { AgentClient } from '../../src/clients/agent.ts'
 import { retryDelayMs } from '../../src/core/backoff.ts'
 import { asTdfError, TdfError } from '../../src/core/errors.ts'
 import { isGone } from '../../src/core/node.ts'
-import type { AttemptKey } from '../../src/core/task.ts'
+import type { AttemptKey, Task } from '../../src/core/task.ts'
 import { type ReadTask, readAttempt, updateAttempt, wakeAttempt } from '../../src/store/tables/attempts.ts'
 import { type CleanupItem, cleanupsOf, delayCleanup, pendingOn, setCleanup } from '../../src/store/tables/cleanups.ts'
 import { readNode, wakeNode } from '../../src/store/tables/nodes.ts'
@@ -144,10 +144,18 @@ export function fillIn(
   const facts = { ...seen.facts, salvage, saved: true, held: false, kept: missing.length > 0 }
   // What was judged stays as it was judged: what could be read since then stands beside it.
   const shown = seen.facts.kept && seen.result ? seen.result : result
-  updateAttempt(store.sql, seen, { ...seen, facts, result: shown, updatedAt: now }, now)
+  const error = missing.length > 0 ? seen.error : cameAfterAll(seen)
+  updateAttempt(store.sql, seen, { ...seen, facts, result: shown, error, updatedAt: now }, now)
   if (missing.length > 0) return
   const about = { taskId: seen.id, attempt: seen.attempt, nodeName }
   engine.store.append({ type: 'task.saved', ...about, data: { commit: salvage.commit, late: true } }, now)
+}
+
+/** The attempt ended because its work could not be had, and that is not so any more. */
+function cameAfterAll({ id, attempt, nodeName, error }: Task): Task['error'] {
+  if (error?.code !== 'SALVAGE_FAILED') return error
+  const message = `the work of ${id} came home from ${nodeName} after held_max: it is saved, and was not judged`
+  return { ...error, message, hint: `tdf diff ${id}@${attempt}` }
 }
 
 /** Inside a write: the work of every task that is still on the node, with who gave it up and why. Answers how many. */

@@ -1,5 +1,6 @@
 /** What is done outside: once by its name, and nothing is destroyed before it is saved. */
 import { resultRefOf } from '../../../src/core/task.ts'
+import { readNewestEvents } from '../../../src/store/tables/journal.ts'
 import type { Check } from '../seen.ts'
 import { describe } from '../seen.ts'
 
@@ -37,13 +38,20 @@ export const effectInvariants: Record<string, Check> = {
       ]
     }),
 
-  // Its work came after all, and so did an attempt that repeats it or a verdict that says that it was lost.
-  'work that comes home late is judged': ({ sim, attempts }) =>
+  // Its work came after all, and so did an attempt that repeats it or a verdict that says that it was lost. After
+  // `held_max` a task waits no longer, while other work may still hold the node.
+  'work that comes home late is judged': ({ sim, sql, attempts }) =>
     attempts
       .filter(
         ({ verdict, error, facts }) => verdict === 'infrastructure' && error?.code === 'SALVAGE_FAILED' && facts.saved,
       )
       .filter(({ workspaceId }) => !sim.path.discarded.has(workspaceId ?? ''))
+      .filter(({ id, attempt, completedAt }) => {
+        const held = readNewestEvents(sql, id, 1_000).find(
+          event => event.attempt === attempt && event.type === 'task.held',
+        )
+        return !held || (completedAt ?? 0) < held.at + sim.life.engine.config.nodes.heldMax
+      })
       .map(describe),
 
   'nothing is destroyed before it is saved': ({ sim, agents }) => [

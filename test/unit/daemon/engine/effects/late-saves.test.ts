@@ -72,6 +72,19 @@ describe('a late save', () => {
     expect(events('task.saved')).toMatchObject([{ attempt: 1, nodeName: 'n1', data: { commit, late: true } }])
   })
 
+  it('says so where the attempt ended because its work could not be had', async () => {
+    ended()
+    const error = { step: 'salvage', code: 'SALVAGE_FAILED', class: 'transient', message: 'the work is still on n1' }
+    sql().run('update attempts set error = ?', JSON.stringify(error))
+    missing = ['a']
+    await expect(saveLate(engine(), anItem('salvage'), signal)).rejects.toThrow('not all of it')
+    expect(task().error?.message).toBe('the work is still on n1')
+    missing = []
+    await saveLate(engine(), anItem('salvage'), signal)
+    const message = 'the work of task-1 came home from n1 after held_max: it is saved, and was not judged'
+    expect(task().error).toEqual({ ...error, message, hint: 'tdf diff task-1@1' })
+  })
+
   it('goes on waiting for what cannot be read, and names it, until held_max is over', async () => {
     ended()
     missing = ['a', 'b', 'c', 'd', 'e', 'f']

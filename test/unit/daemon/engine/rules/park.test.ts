@@ -125,13 +125,13 @@ describe('a machine that is released', () => {
     expect(released(home({ parkedUntil: null })).task).toMatchObject({ parkedUntil: NOW, wakeAt: NOW })
   })
 
-  it('leaves the task its tree, and its conversation where that can travel', () => {
+  it('leaves the task its tree, and its conversation, or where that stays when it cannot travel', () => {
     const facts = (type: AgentType) => released(home({ spec: by(type) })).task.facts
     const resume = { ref: 'refs/tdf/t1/1', commit, baseCommit, salvaged: true, resumeRef: 'c2' }
     expect(facts('claude')).toEqual({ salvage, saved: false, parkedAt: NOW, resume, session })
     expect(facts('codex').resume).toEqual(resume)
-    const stays = { ...resume, resumeRef: null }
-    expect(facts('command')).toMatchObject({ resume: stays, session: { status: 'exited', resumeRef: null } })
+    const stays = { ...resume, onlyOn: 'n1' }
+    expect(facts('acp')).toMatchObject({ resume: stays, session: { status: 'exited', resumeRef: null } })
   })
 
   it('leaves nothing to go on from where nothing was saved', () => {
