@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import type { Cli } from './cli/cli.ts'
 import { examples } from './cli/examples.ts'
 import { exitCodesCommand } from './cli/exit-codes.ts'
+import { clusterCommand } from './daemon/cluster/cluster.ts'
 import { daemonCommand } from './daemon/daemon.ts'
 import { dbCommand } from './daemon/db.ts'
 import { nodeCommand, topCommand } from './nodes/nodes.ts'
@@ -66,6 +67,7 @@ const GROUPS: readonly CommandGroup[] = [
       quickstartCommand,
       doctorCommand,
       daemonCommand,
+      clusterCommand,
       configCommand,
       secretCommand,
       eventsCommand,

@@ -5,19 +5,22 @@
 import path from 'node:path'
 import process from 'node:process'
 import { getRequestListener } from '@hono/node-server'
-import { parseListen } from '../src/config/schema/kinds.ts'
-import { listen } from '../src/platform/listen.ts'
 import { VERSION } from '../src/platform/version.ts'
 import type { DaemonStatusJson } from '../src/protocol/control.ts'
 import { ownFiles } from '../src/store/ledger/state-files.ts'
+import { storeUrl } from '../src/store/ledger/url.ts'
 import { countNodes, readNode } from '../src/store/tables/nodes.ts'
 import { countByStatus } from '../src/store/tables/tasks.ts'
 import { createCallbackPort } from './api/callback-port.ts'
 import { callbackApp } from './api/callbacks.ts'
+import type { Cluster } from './api/cluster.ts'
 import { controlApp } from './api/control.ts'
 import { metricsApp } from './api/metrics.ts'
 import { buildEngine, type RunningEngine } from './build.ts'
 import { careSweeps, createBackups } from './host/backups.ts'
+import { ownStatus, sharedStatus } from './host/cluster/cluster.ts'
+import { openDoors, takeDoors } from './host/cluster/doors.ts'
+import { type Held, startMember } from './host/cluster/member.ts'
 import { createDisk } from './host/disk.ts'
 import { localSandbox } from './host/programs.ts'
 import { createReload } from './host/reload.ts'
@@ -44,14 +47,22 @@ import { startSweeps } from './sweeps/index.ts'
 export interface Daemon extends Pick<Shutdown, 'stop' | 'ended'> {
   /** Takes over a changed configuration; throws and changes nothing when it cannot. */
   reload(): void
+  /** What the process ends with after an orderly end. */
+  exitCode(): number
+  /** Resolves with the reason when another daemon serves in its place: the process has to end at once. */
+  fenced: Promise<string>
 }
 
-/** Throws when it cannot start; then nothing of it is left. */
+/** Throws when it cannot start; then nothing of it is left. Among others that share its state it stands by when it has started. */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const shutdown = createShutdown()
   try {
+    const url = storeUrl(options.loaded.config.store, options.env)
+    if (url !== null) {
+      return await startMember({ options, url, shutdown, serve: held => compose(options, shutdown, held) })
+    }
     const reload = await compose(options, shutdown)
-    return { ...shutdown, reload }
+    return { ...shutdown, reload, exitCode: () => 0, fenced: new Promise(() => {}) }
   } catch (error) {
     shutdown.stop()
     await shutdown.ended
@@ -60,13 +71,15 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 }
 
 /** Builds everything, opens the ways in, then begins to run. What is opened is undone in the opposite order. */
-async function compose(options: DaemonOptions, shutdown: Shutdown): Promise<() => void> {
-  const parts = build(options, shutdown)
-  const ways = await openWays(options, parts, shutdown)
+async function compose(options: DaemonOptions, shutdown: Shutdown, held?: Held): Promise<() => void> {
+  const parts = build(options, shutdown, held)
+  const ways = await openWays(options, parts, shutdown, held)
   await begin(options, parts, shutdown)
-  await ways.supervision.ready()
-  shutdown.undoLater(() => ways.supervision.stopping())
-  shutdown.undoLater(() => ways.supervision.stop())
+  if (!held) {
+    await ways.supervision.ready()
+    shutdown.undoLater(() => ways.supervision.stopping())
+    shutdown.undoLater(() => ways.supervision.stop())
+  }
   const { log, paths } = options
   log.info({ pid: process.pid, version: VERSION, socket: paths.socket, callbacks: parts.port.url() }, 'ready')
   // Of one that was never ready, its error says all there is to say.
@@ -75,14 +88,14 @@ async function compose(options: DaemonOptions, shutdown: Shutdown): Promise<() =
 }
 
 /** The engine over the state folder, with everything that it is handed. Nothing runs yet, and no call is taken. */
-function build(options: DaemonOptions, { undoLater }: Pick<Shutdown, 'undoLater'>) {
+function build(options: DaemonOptions, { undoLater }: Pick<Shutdown, 'undoLater'>, held?: Held) {
   const { world, paths, loaded, log, env } = options
   const { config } = loaded
   const { stateDir } = paths
   const disk = createDisk(stateDir, () => engine)
-  const state = openStateFolder(options, { undoLater }, disk.giveUpReserve)
+  const state = openStateFolder(options, { undoLater }, disk.giveUpReserve, held?.state)
   const { install, store, files = ownFiles } = state
-  const port = createCallbackPort(config, store, world.clock)
+  const port = createCallbackPort(config, store, world.clock, held?.cluster.name)
   const bundleFile = (sha256: string) => path.join(stateDir, 'bundles', `${sha256}.bundle`)
   const { logMaxBytes: logBytesMax } = config.results
   const results = gitResults({ stateDir, bundleFile, logBytesMax, assertRoom: disk.assertRoom, blobs: store.blobs })
@@ -145,12 +158,15 @@ function build(options: DaemonOptions, { undoLater }: Pick<Shutdown, 'undoLater'
 
 type Parts = ReturnType<typeof build>
 
-/** Opens the callback port, the control socket and the port of the metrics. */
-async function openWays(options: DaemonOptions, parts: Parts, { undoLater, stop }: Shutdown) {
+/** Opens the callback port, the control socket and the port of the metrics, or takes over those that a daemon that stood by has. */
+async function openWays(options: DaemonOptions, parts: Parts, shutdown: Shutdown, held?: Held) {
   const { world, paths, loaded, log, env } = options
   const { engine, disk, port, health } = parts
   const { clock } = world
-  const supervision = superviseBySystemd({ clock, log, health, env, status: () => statusLine(engine) })
+  const { undoLater, stop } = shutdown
+  const supervised = { health, status: () => statusLine(engine) }
+  held?.supervise({ ...supervised, status: () => `serves; ${supervised.status()}` })
+  const supervision = held?.supervision ?? superviseBySystemd({ clock, log, env, supervised: () => supervised })
   const callbacks = await port.open(callbackApp(engine, port.hosts))
   undoLater(() => callbacks.stop())
 
@@ -158,38 +174,44 @@ async function openWays(options: DaemonOptions, parts: Parts, { undoLater, stop 
     disk.look()
     engine.placementChanged()
   }
-  const reload = createReload({ file: paths.configFile, env, log, loaded, taken })
-  const status = () => statusOf(options, parts, supervision.isThere)
+  held?.onReload(taken)
+  const reload = held?.reload ?? createReload({ file: paths.configFile, env, log, loaded, taken })
+  const cluster = held?.cluster ?? null
+  const status = () => statusOf(options, parts, supervision.isThere, cluster)
   const { observability } = parts.state
-  const control = controlApp(engine, { ...parts, stateDir: paths.stateDir, observability, status, reload, stop })
-  const address = { kind: 'unix', path: paths.socket, mode: paths.kind === 'system' ? 0o660 : 0o600 } as const
-  const limits = { clock, requestTimeoutMs: 0, connectionsMax: 128 }
-  const socket = await listen(getRequestListener(control.fetch), address, limits)
-  undoLater(() => socket.stop())
-
-  const metricsAt = parseListen(loaded.config.daemon.metricsListen)
-  if (metricsAt) {
-    const few = { clock, requestTimeoutMs: 10_000, connectionsMax: 16 }
-    const handler = getRequestListener(metricsApp(engine, health).fetch)
-    const metrics = await listen(handler, { kind: 'tcp', ...metricsAt }, few)
-    undoLater(() => metrics.stop())
+  const control = controlApp(engine, {
+    ...parts,
+    stateDir: paths.stateDir,
+    observability,
+    status,
+    reload,
+    stop,
+    cluster,
+  })
+  const answers = {
+    control: getRequestListener(control.fetch),
+    metrics: getRequestListener(metricsApp(engine, health).fetch),
   }
+  if (held) takeDoors(held.doors, answers, shutdown)
+  else await openDoors(options, answers, shutdown)
   return { supervision, reload }
 }
 
 /** What `tdf daemon status` shows. */
-function statusOf({ paths }: DaemonOptions, { engine, state, port }: Parts, isSupervised: boolean): DaemonStatusJson {
+function statusOf(
+  options: DaemonOptions,
+  { engine, state, port }: Parts,
+  isSupervised: boolean,
+  cluster: Cluster | null,
+): DaemonStatusJson {
   const { sql } = engine.store
+  const { install, startedAt } = state
   return {
-    pid: process.pid,
-    version: VERSION,
-    home: paths.home,
-    installId: state.install.id,
-    socket: paths.socket,
-    startedAt: state.startedAt,
+    ...ownStatus(options, { installId: install.id, startedAt, isSupervised }),
+    ...sharedStatus(cluster),
+    role: 'serving',
     callbacksUrl: port.url(),
     obstacle: engine.admission.obstacle(),
-    supervisor: isSupervised ? 'systemd' : null,
     tasks: countByStatus(sql),
     nodes: countNodes(sql),
   }

@@ -17,6 +17,7 @@ export const EXIT_CODES: readonly (readonly [code: number, meaning: string])[] =
   [70, 'a fault of tdf itself'],
   [74, 'stdout cannot be written, such as on a full disk; what was asked for is done'],
   [75, 'not now: it runs already, the queue is full, or the task needs input'],
+  [76, 'of a daemon: another one serves; it stands by when it is started again'],
   [78, 'the configuration is not usable'],
   [124, 'the waiting is over, the task goes on'],
   [130, 'interrupted; the task goes on'],

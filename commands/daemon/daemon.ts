@@ -5,7 +5,7 @@ import { realWorld, sleep } from '../../src/platform/world.ts'
 import type { DaemonStatusJson } from '../../src/protocol/control.ts'
 import { type Cli, durationOf, formatOf, printJson, printOne, say } from '../cli/cli.ts'
 import { examples } from '../cli/examples.ts'
-import { installCommand, serviceCommands, uninstallCommand } from './service.ts'
+import { installCommand, serviceCommands, uninstallCommand } from './service/service.ts'
 
 export function daemonCommand(cli: Cli): Command {
   const daemon = new Command('daemon')

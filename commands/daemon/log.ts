@@ -4,7 +4,7 @@ import { TdfError } from '../../src/core/errors.ts'
 import { runForeground } from '../../src/platform/process.ts'
 import type { Cli } from '../cli/cli.ts'
 import { plainEnv } from '../cli/git.ts'
-import { placeOf, type ScopeOptions } from './service-place.ts'
+import { placeOf, type ScopeOptions } from './service/service-place.ts'
 import { isService, logFileOf } from './start.ts'
 
 /** Of a shell, for a program that it did not find. */

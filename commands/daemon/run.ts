@@ -4,7 +4,7 @@ import process from 'node:process'
 import { startDaemon } from '../../daemon/main.ts'
 import { outwardFetch } from '../../src/clients/outward.ts'
 import { loadConfig } from '../../src/config/load/load.ts'
-import { asTdfError } from '../../src/core/errors.ts'
+import { asTdfError, ERRORS } from '../../src/core/errors.ts'
 import { createLog, detectFormat } from '../../src/platform/log.ts'
 import { closeInheritedFiles } from '../../src/platform/process.ts'
 import { realWorld } from '../../src/platform/world.ts'
@@ -33,7 +33,7 @@ export async function runDaemon(cli: Cli): Promise<void> {
       if (asked > 1) process.exit(1)
       daemon.stop()
       // What is committed is safe and what is not was never promised: a slow end is cut.
-      world.clock.timer(STOP_MS_MAX, () => process.exit(0))
+      world.clock.timer(STOP_MS_MAX, () => process.exit(daemon.exitCode()))
     })
   }
   process.on('SIGHUP', () => {
@@ -43,6 +43,10 @@ export async function runDaemon(cli: Cli): Promise<void> {
       log.error({ err: asTdfError(thrown).message }, 'the configuration was not taken over')
     }
   })
+  daemon.fenced.then(why => {
+    log.error({ why }, 'another daemon serves: this one ends, and stands by when it is started again')
+    process.exit(ERRORS.FENCED.exit)
+  })
   await daemon.ended
-  process.exit(0)
+  process.exit(daemon.exitCode())
 }

@@ -19,6 +19,7 @@ export async function daemonLine(cli: Cli): Promise<string> {
   try {
     const status = await cli.client().call<DaemonStatusJson>({ path: '/status', timeoutMs: LINE_MS })
     const running = since(status.startedAt, realWorld().clock.now())
+    if (status.role === 'standby') return `Daemon: standing by for ${running}; tdf cluster ls says who serves`
     return `Daemon: running for ${running}; tasks: ${counts(status.tasks)}; nodes: ${counts(status.nodes)}`
   } catch (thrown) {
     const { message, hint } = asTdfError(thrown)
@@ -30,13 +31,29 @@ export function daemonDetails(status: DaemonStatusJson): string {
   const running = since(status.startedAt, realWorld().clock.now())
   return pairs([
     ['running', `pid ${status.pid}, version ${status.version}, for ${running}`],
+    ['role', roleOf(status)],
     ['home', status.home],
     ['socket', status.socket],
+    ['store', status.store.host],
+    ...(status.role === 'standby' ? [] : work(status)),
+  ])
+}
+
+function work(status: DaemonStatusJson): [string, string | null][] {
+  return [
     ['callbacks', status.callbacksUrl],
     ['begins none', status.obstacle],
     ['tasks', counts(status.tasks)],
     ['nodes', counts(status.nodes)],
-  ])
+  ]
+}
+
+/** Null for a daemon that is alone. */
+function roleOf({ role, member, epoch }: DaemonStatusJson): string | null {
+  if (member === null) return null
+  return role === 'serving'
+    ? `serves as ${member}, epoch ${epoch}`
+    : `stands by as ${member}; tdf cluster ls says who serves`
 }
 
 function counts(table: Record<string, number>): string {

@@ -22,7 +22,14 @@ export interface CallbackPort {
 
 const LIMITS = { requestTimeoutMs: 30_000, connectionsMax: 512 }
 
-export function createCallbackPort({ callbacks }: Pick<Config, 'callbacks'>, store: Store, clock: Clock): CallbackPort {
+/** `member` is this daemon's name among those that share the store: each has a port on a host of its own. */
+export function createCallbackPort(
+  { callbacks }: Pick<Config, 'callbacks'>,
+  store: Store,
+  clock: Clock,
+  member?: string,
+): CallbackPort {
+  const kept = member === undefined ? 'callback_port' : `callback_port ${member}`
   const { host, port } = parseListen(callbacks.listen) ?? { host: '127.0.0.1', port: 0 }
   const hosts = [host, ...(callbacks.url ? [new URL(callbacks.url).hostname] : [])]
   let opened = 0
@@ -32,13 +39,13 @@ export function createCallbackPort({ callbacks }: Pick<Config, 'callbacks'>, sto
     local: () => ({ host: loopbackOf(host), port: opened }),
     async open(app) {
       // Port 0 is a free port, chosen once and kept: nodes go on calling the same one.
-      const wanted = port === 0 ? Number(readMeta(store.sql, 'callback_port') ?? 0) : port
+      const wanted = port === 0 ? Number(readMeta(store.sql, kept) ?? 0) : port
       const address = { kind: 'tcp', host, port: wanted } as const
       // That the adapter puts a lighter Request and Response in the place of the global ones saves 0.07 ms of processor
       // time a call (of 0.2).
       const listener = await listen(getRequestListener(app.fetch), address, { ...LIMITS, clock }).catch(withRemedy)
       opened = listener.port
-      if (port === 0) await store.commit(() => writeMeta(store.sql, 'callback_port', String(opened)))
+      if (port === 0) await store.commit(() => writeMeta(store.sql, kept, String(opened)))
       return listener
     },
   }

@@ -10,6 +10,7 @@ import type { Health } from '../reporting/health.ts'
 import type { GitResults } from '../results/git-results.ts'
 import type { Pusher } from '../results/push/pusher.ts'
 import type { Uploads } from '../results/sources/uploads.ts'
+import type { Cluster } from './cluster.ts'
 
 export interface Control {
   stateDir: string
@@ -24,6 +25,8 @@ export interface Control {
   secrets: Secrets
   /** Makes secrets, keys and pins durable wherever the state is. */
   saveFiles(): Promise<void>
+  /** Null where the state is a file of this daemon. */
+  cluster: Cluster | null
   status(): DaemonStatusJson
   reload(): ReloadJson
   /** Begins an orderly end; the answer is sent before it happens. */

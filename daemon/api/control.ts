@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 import { TdfError } from '../../src/core/errors.ts'
 import { API_LEVEL, VERSION } from '../../src/platform/version.ts'
 import type { RunningEngine } from '../build.ts'
+import { clusterRoutes } from './cluster.ts'
 import type { Control } from './control-parts.ts'
 import { answerError, durableAnswers, guard } from './guard.ts'
 import { bundleRoutes } from './routes/bundles.ts'
@@ -40,6 +41,7 @@ export function controlApp(engine: RunningEngine, parts: Control): Hono {
   app.route('/v1', nodeRoutes(engine, parts))
   app.route('/v1', daemonRoutes(engine, parts))
   app.route('/v1', backupRoutes(parts))
+  app.route('/v1', clusterRoutes(parts.cluster))
   app.route('/v1', secretRoutes(engine, parts))
   return app
 }

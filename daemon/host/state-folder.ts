@@ -22,12 +22,11 @@ export interface StateFolder {
   startedAt: string
 }
 
-/** `giveUpReserve` makes room for the state on a full disk. Throws STATE_LOCKED and what else is in the way. */
-export function openStateFolder(
+/** Makes the folders and takes the lock: this daemon alone is at work in them. Throws STATE_LOCKED and what else is in the way. */
+export function lockStateFolder(
   { world, paths, log }: Pick<DaemonOptions, 'world' | 'paths' | 'log'>,
   { undoLater }: Pick<Shutdown, 'undoLater'>,
-  giveUpReserve: () => boolean,
-): StateFolder {
+): Pick<StateFolder, 'startedAt'> {
   const { stateDir, runDir } = paths
   for (const folder of [stateDir, runDir, path.join(stateDir, 'bundles'), path.join(stateDir, 'downloads')]) {
     makeStateFolder(folder)
@@ -37,12 +36,39 @@ export function openStateFolder(
   undoLater(() => lock.release())
   const opened = closeToOthers(stateDir)
   if (opened.length > 0) log.warn({ opened }, 'the state was open to others, and is not any more')
-  const install = readInstall(stateDir, world.random)
-  const store = openStore(stateDir, world, giveUpReserve)
-  undoLater(() => store.close())
-  const observability = openObservability(stateDir, world.clock.now())
-  undoLater(() => observability.close())
-  return { install, store, observability, startedAt }
+  return { startedAt }
+}
+
+/** What daemons share: who they are together, and the store over their database. */
+export type SharedState = Pick<StateFolder, 'install' | 'store' | 'files' | 'startedAt'>
+
+/**
+ * `giveUpReserve` makes room for the state on a full disk; `shared` is there in the place of the state's file. Throws STATE_LOCKED
+ * and what else is in the way.
+ */
+export function openStateFolder(
+  options: Pick<DaemonOptions, 'world' | 'paths' | 'log'>,
+  shutdown: Pick<Shutdown, 'undoLater'>,
+  giveUpReserve: () => boolean,
+  shared?: SharedState,
+): StateFolder {
+  const { world, paths } = options
+  const state = shared ?? openOwn(options, shutdown, giveUpReserve)
+  shutdown.undoLater(() => state.store.close())
+  const observability = openObservability(paths.stateDir, world.clock.now())
+  shutdown.undoLater(() => observability.close())
+  return { ...state, observability }
+}
+
+function openOwn(
+  options: Pick<DaemonOptions, 'world' | 'paths' | 'log'>,
+  shutdown: Pick<Shutdown, 'undoLater'>,
+  giveUpReserve: () => boolean,
+): SharedState {
+  const { startedAt } = lockStateFolder(options, shutdown)
+  const { world, paths } = options
+  const install = readInstall(paths.stateDir, world.random)
+  return { install, startedAt, store: openStore(paths.stateDir, world, giveUpReserve) }
 }
 
 /** What only the daemon's user may read: closed again at every start. */

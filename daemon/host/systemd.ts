@@ -10,13 +10,19 @@ import { countLive } from '../../src/store/tables/tasks.ts'
 import type { Health } from '../reporting/health.ts'
 import type { Engine } from '../services.ts'
 
+/** What systemd is told of. */
+export interface Supervised {
+  health: Pick<Health, 'look'>
+  /** One line for `systemctl status`. */
+  status(): string
+}
+
 export interface SupervisionParts {
   clock: Clock
   log: Log
-  health: Health
   env: NodeJS.ProcessEnv
-  /** One line for `systemctl status`. */
-  status(): string
+  /** Asked each time: a daemon that stood by becomes another one when it serves. */
+  supervised(): Supervised
 }
 
 export interface Supervision {
@@ -31,7 +37,7 @@ const LOOK_MS = 5_000
 const NOTIFY_TIMEOUT_MS = 10_000
 
 export function superviseBySystemd(parts: SupervisionParts): Supervision {
-  const { clock, log, health, env, status } = parts
+  const { clock, log, env, supervised } = parts
   const socket = env.NOTIFY_SOCKET
   if (!socket) return { isThere: false, ready: async () => {}, stopping: async () => {}, stop: () => {} }
   const watchdogMs = Number(env.WATCHDOG_USEC ?? 0) / 1_000
@@ -58,7 +64,7 @@ export function superviseBySystemd(parts: SupervisionParts): Supervision {
   /** The keep-alive, when one is due and the daemon is healthy. */
   async function ping(): Promise<string[]> {
     if (clock.mono() - pingedAt < pingMs) return []
-    const failed = (await health.look()).filter(({ ok, vital }) => vital && !ok)
+    const failed = (await supervised().health.look()).filter(({ ok, vital }) => vital && !ok)
     for (const { name, detail } of failed) log.error({ check: name, detail }, 'not well: no sign of life is given')
     if (failed.length > 0) return []
     pingedAt = clock.mono()
@@ -66,7 +72,7 @@ export function superviseBySystemd(parts: SupervisionParts): Supervision {
   }
 
   function line(): string[] {
-    const text = status()
+    const text = supervised().status()
     if (text === sent) return []
     sent = text
     return [`--status=${text}`]

@@ -9,7 +9,7 @@ import { writeMeta } from '../../src/store/tables/meta.ts'
 import type { Engine } from '../services.ts'
 
 export interface Check {
-  name: 'event loop' | 'scheduler' | 'database' | 'storage' | 'provider'
+  name: 'event loop' | 'scheduler' | 'database' | 'storage' | 'provider' | 'role'
   ok: boolean
   vital: boolean
   detail: string

@@ -171,6 +171,14 @@ export interface DaemonStatusJson {
   startedAt: string
   /** Who starts it again when it ends; null when nobody does. */
   supervisor: 'systemd' | null
+  /** A daemon that stands by has no tasks and nodes of its own: those of the one that serves are its. */
+  role: 'serving' | 'standby'
+  /** Its name among the daemons that share the state; null with the embedded file. */
+  member: string | null
+  /** Counts takeovers; null with the embedded file. */
+  epoch: number | null
+  /** Where the state lives; `host` is null for the embedded file. */
+  store: { kind: 'file' | 'postgres'; host: string | null }
   /** Why no task is begun; null when tasks are. */
   obstacle: string | null
   tasks: Record<string, number>

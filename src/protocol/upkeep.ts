@@ -24,6 +24,18 @@ export interface BackupJson {
   at: string
 }
 
+/** One of the daemons that share an installation. */
+export interface ClusterMemberJson {
+  name: string
+  /** `gone` gave no sign of life for ten seconds. */
+  role: 'serving' | 'standby' | 'gone'
+  epoch: number
+  version: string
+  /** Where the others hand on what they are asked. */
+  url: string
+  seenAt: string
+}
+
 /** What of the daemon's configuration the command line acts on when it takes a repository. */
 export interface PolicyJson {
   repositorySetup: 'own' | 'always' | 'never'

@@ -14,6 +14,8 @@ export interface InstallationKey {
   fingerprint: string
   /** With which daemons prove themselves to each other. */
   shared: SharedKey
+  /** Makes every callback token of the installation, on whichever daemon serves. */
+  tokens: Buffer
   /** Closes what stands under a name; it opens under no other. Answers base64. */
   seal(name: string, content: Uint8Array): string
   /** Throws STATE_CORRUPT when it was closed with another key, under another name, or changed since. */
@@ -60,6 +62,7 @@ function keyOf(secret: Buffer, random: Random): InstallationKey {
   return {
     fingerprint,
     shared: { identity: `tdf-${fingerprint}`, key: derive('members', 32) },
+    tokens: derive('callback tokens', 32),
     seal(name, content) {
       const nonce = random.bytes(NONCE_BYTES)
       const cipher = createCipheriv('aes-256-gcm', sealing, nonce)

@@ -1,7 +1,7 @@
 /** Daemons over a real PostgreSQL: who takes over and when, what a replica follows, and whom an installation refuses. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Change } from '../../../src/store/ledger/ledger.ts'
-import { createLink } from './support/link.ts'
+import { createLink, type Link } from './support/link.ts'
 import { joinMember, stopMembers } from './support/members.ts'
 import { type Postgres, startPostgres } from './support/postgres.ts'
 
@@ -10,7 +10,10 @@ let count = 0
 beforeAll(async () => {
   postgres = await startPostgres()
 })
-afterEach(stopMembers)
+afterEach(async () => {
+  await stopMembers()
+  for (const link of links.splice(0)) link.close()
+})
 afterAll(() => postgres?.remove())
 
 /** A url with a database of its own. */
@@ -19,6 +22,13 @@ const database = () => `tdf${count}`
 
 function change(id: number, value: string | null): Change {
   return { table: 'tasks', key: `[${id}]`, row: value === null ? null : JSON.stringify({ id, value }) }
+}
+
+const links: Link[] = []
+async function linked(): Promise<Link> {
+  const link = await createLink(postgres.port)
+  links.push(link)
+  return link
 }
 
 const until = (holds: () => unknown) => expect.poll(holds, { timeout: 60_000, interval: 20 })
@@ -64,7 +74,7 @@ describe('a daemon that stands by', () => {
 
   it('takes over what is cut off from the database, which is fenced once the way is there again', async () => {
     const url = await freshUrl()
-    const link = await createLink(postgres.port)
+    const link = await linked()
     const one = await joinMember(`postgres://postgres@127.0.0.1:${link.port}/${database()}`, 'one')
     const { ledger } = await one.takeOver()
     await ledger.write([change(1, 'stored')])
@@ -85,7 +95,6 @@ describe('a daemon that stands by', () => {
     expect(await late).toBe('FENCED')
     expect(told).toEqual([expect.stringContaining('epoch 2')])
     expect((await next.reload()).map(({ row }) => row).join()).not.toContain('late')
-    link.close()
   })
 
   it('leaves the installation to the one that it is handed over to', async () => {
@@ -108,7 +117,7 @@ describe('a daemon that stands by', () => {
 
   it('reads everything anew when marks of removed rows are gone that it did not see', async () => {
     const url = await freshUrl()
-    const link = await createLink(postgres.port)
+    const link = await linked()
     const { ledger } = await (await joinMember(url, 'one')).takeOver()
     await ledger.write([change(1, 'kept'), change(2, 'removed later')])
     const two = await joinMember(`postgres://postgres@127.0.0.1:${link.port}/${database()}`, 'two')
@@ -122,14 +131,13 @@ describe('a daemon that stands by', () => {
     link.restore()
     await until(() => [...(two.replicas[1]?.rows.keys() ?? [])].sort()).toEqual(['tasks [1]', 'tasks [3]'])
     expect(two.replicas[0]?.isClosed).toBe(true)
-    link.close()
   })
 })
 
 describe('a daemon that serves', () => {
   it('counts a write once whose answer is lost and that is asked for again', async () => {
     await freshUrl()
-    const link = await createLink(postgres.port)
+    const link = await linked()
     const url = `postgres://postgres@127.0.0.1:${link.port}/${database()}`
     const { ledger } = await (await joinMember(url, 'one')).takeOver()
     const lost = link.loseAnswerTo('asked twice')
@@ -141,12 +149,11 @@ describe('a daemon that serves', () => {
       { pk: '[1]', seq: '1' },
       { pk: '[2]', seq: '2' },
     ])
-    link.close()
   })
 
   it('gets no answer to a write while the database is away, says since when, and has it stored once it is back', async () => {
     await freshUrl()
-    const link = await createLink(postgres.port)
+    const link = await linked()
     const url = `postgres://postgres@127.0.0.1:${link.port}/${database()}`
     const { ledger } = await (await joinMember(url, 'one')).takeOver()
     link.cut()
@@ -158,7 +165,6 @@ describe('a daemon that serves', () => {
     await write
     expect(ledger.outage()).toBe(null)
     expect(await ledger.reload()).toEqual([change(1, 'waited')])
-    link.close()
   })
 
   it('goes on over a PostgreSQL that is killed and started again, and nobody takes over meanwhile', async () => {
@@ -187,12 +193,19 @@ describe('an installation', () => {
     expect([...ids]).toEqual([expect.stringMatching(/^[0-9a-f]{16}$/)])
   })
 
-  it('refuses a daemon with another key, and takes the key of the first that has one', async () => {
+  it('has the key of its first daemon, and refuses one with another key', async () => {
     const url = await freshUrl()
-    await joinMember(url, 'without')
-    await joinMember(url, 'first', { keyCheck: 'aaaa' })
-    await joinMember(url, 'second', { keyCheck: 'aaaa' })
-    await expect(joinMember(url, 'other', { keyCheck: 'bbbb' })).rejects.toMatchObject({ code: 'STATE_FOREIGN' })
+    const asked: (string | null)[] = []
+    const keyed = (key: string) => ({
+      keyCheck(known: string | null) {
+        asked.push(known)
+        return key
+      },
+    })
+    await joinMember(url, 'first', keyed('aaaa'))
+    await joinMember(url, 'second', keyed('aaaa'))
+    await expect(joinMember(url, 'other', keyed('bbbb'))).rejects.toMatchObject({ code: 'STATE_FOREIGN' })
+    expect(asked).toEqual([null, 'aaaa', 'aaaa'])
   })
 
   it('refuses a daemon that is older than what made its tables', async () => {

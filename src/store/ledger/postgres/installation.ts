@@ -7,22 +7,24 @@ import { FORMAT, PREPARING_LOCK, SCHEMA } from './schema.ts'
 export interface Identity {
   /** Marks the machines of the installation; 16 hex characters. */
   id: string
-  /** What only a daemon with the same key can tell; null when there is no key. */
-  keyCheck: string | null
+  keyCheck: KeyCheck
 }
+
+/** What only a daemon with the same key can tell. It is asked with what the installation has, null while that has none. */
+export type KeyCheck = (known: string | null) => string
 
 /**
  * Makes the tables where there are none, and answers the id of the installation: `identity.id` when this daemon is the first. Throws
  * STATE_NEWER when a newer tdf made them, and STATE_FOREIGN when the installation has another key.
  */
 export async function prepareInstallation(session: Session, identity: Identity): Promise<string> {
-  const row = await session.ask(connection => met(connection, identity))
+  const { row, own } = await session.ask(connection => met(connection, identity))
   const format = Number(row.format)
   if (format > FORMAT) {
     const message = `the database is of format ${format}, this tdf knows up to ${FORMAT}; install the newer tdf again`
     throw new TdfError('STATE_NEWER', message)
   }
-  if (identity.keyCheck !== null && row.key_check !== identity.keyCheck) {
+  if (row.key_check !== own) {
     const message =
       'the database belongs to an installation with another key: [cluster] key_file must be the same on every daemon'
     throw new TdfError('STATE_FOREIGN', message, { hint: 'tdf config show' })
@@ -31,7 +33,7 @@ export async function prepareInstallation(session: Session, identity: Identity):
 }
 
 /** Daemons that start at once make it one after the other. */
-async function met(connection: Connection, identity: Identity): Promise<Row> {
+async function met(connection: Connection, identity: Identity): Promise<{ row: Row; own: string }> {
   const [known] = await connection.query(
     "select to_regclass('tdf_ledger.installation') is not null as made, current_setting('server_encoding') as encoding",
   )
@@ -39,10 +41,15 @@ async function met(connection: Connection, identity: Identity): Promise<Row> {
     throw new TdfError('CONFIG_INVALID', `the database is in ${known?.encoding}; tdf needs one in UTF8`)
   }
   if (known?.made !== true) await make(connection, identity)
-  // The first that has a key settles it.
-  const settle = 'update tdf_ledger.installation set key_check = $1 where key_check is null and $1::text is not null'
-  await connection.query(settle, [identity.keyCheck])
-  const [row] = await connection.query('select format, id, key_check from tdf_ledger.installation')
+  const read = 'select format, id, key_check from tdf_ledger.installation'
+  const before = one(await connection.query(read))
+  const own = identity.keyCheck(before.key_check === null ? null : String(before.key_check))
+  // The first daemon's key is that of the installation.
+  await connection.query('update tdf_ledger.installation set key_check = $1 where key_check is null', [own])
+  return { row: one(await connection.query(read)), own }
+}
+
+function one([row]: readonly Row[]): Row {
   if (!row) throw new TdfError('STATE_CORRUPT', 'tdf_ledger.installation in the database has no row')
   return row
 }

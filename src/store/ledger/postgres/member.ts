@@ -9,8 +9,8 @@ import { createBlobs, removeUploads } from './blobs.ts'
 import { hostsOf } from './connection/hosts.ts'
 import { createSession, type Session } from './connection/session.ts'
 import type { Installation } from './follow.ts'
-import { prepareInstallation } from './installation.ts'
-import { forgetMember, giveSign, type Member, readMembers } from './members.ts'
+import { type KeyCheck, prepareInstallation } from './installation.ts'
+import { type About, forgetMember, giveSign, type Member, readMembers } from './members.ts'
 import { createServing } from './serving.ts'
 import { standBy } from './standby.ts'
 import { keepUp } from './upkeep.ts'
@@ -21,11 +21,9 @@ export interface MemberOptions {
   url: string | readonly string[]
   /** What this daemon is called among the others. */
   name: string
-  /** Where the others hand on what they are asked. */
-  handOnUrl: string
   version: string
   /** See prepareInstallation. */
-  keyCheck: string | null
+  keyCheck: KeyCheck
   clock: Clock
   random: Random
   log: Log
@@ -42,8 +40,12 @@ export interface Serving {
 export interface ClusterMember {
   /** The installation's id, the same for every daemon. */
   installId: string
+  /** Hosts of the database, for people. */
+  hosts: string[]
+  /** Makes this daemon known, with where the others hand on what they are asked. */
+  announce(handOnUrl: string): Promise<void>
   /** Follows into a replica; resolves when this daemon serves. Throws STATE_NEWER when it cannot read what is stored. */
-  takeOver<R extends Replica>(createReplica: () => R, signal: AbortSignal): Promise<{ ledger: Ledger; replica: R }>
+  takeOver<R extends Replica>(createReplica: () => R): Promise<{ ledger: Ledger; replica: R }>
   serving(): Serving
   /** Every daemon that was seen within a day. */
   members(): Promise<Member[]>
@@ -57,21 +59,17 @@ export interface ClusterMember {
 
 /** How long the others leave it to the one that it is handed over to. */
 const HEIR = '10 seconds'
-/** Throws what prepareInstallation does, and the reason of the signal; waits while the database is away. */
+/** Throws what prepareInstallation does; waits while the database is away. Everything that waits ends with the reason of the signal. */
 export async function joinInstallation(options: MemberOptions, signal: AbortSignal): Promise<ClusterMember> {
-  const { url, name, handOnUrl, version, keyCheck, clock, random, log } = options
+  const { url, name, version, keyCheck, clock, random, log } = options
   const hosts = hostsOf(url)
   const session = (use: string) => createSession({ hosts, clock, log, application: `tdf ${name} ${use}` })
   const aside = session('aside')
   const unique = () => random.bytes(8).toString('hex')
-  const about = { name, process: `${name} ${unique()}`, url: handOnUrl, version }
-  const installId = await until(signal, aside, async () => {
-    const id = await prepareInstallation(aside, { id: unique(), keyCheck })
-    await aside.ask(connection => giveSign(connection, about))
-    return id
-  })
+  const about: About = { name, process: `${name} ${unique()}`, url: '', version }
+  const installId = await until(signal, aside, () => prepareInstallation(aside, { id: unique(), keyCheck }))
   let serving: Serving = { epoch: 0, name: null, url: null }
-  const stopUpkeep = keepUp(aside, clock, about)
+  let stopUpkeep = () => {}
 
   const saw = ({ epoch, name: whose, url: where }: Installation) => {
     serving = { epoch, name: whose, url: where }
@@ -79,12 +77,18 @@ export async function joinInstallation(options: MemberOptions, signal: AbortSign
 
   return {
     installId,
-    async takeOver(createReplica, signal) {
+    hosts: hosts.map(({ shown }) => shown),
+    async announce(handOnUrl) {
+      about.url = handOnUrl
+      await until(signal, aside, () => aside.ask(connection => giveSign(connection, about)))
+      stopUpkeep = keepUp(aside, clock, about)
+    },
+    async takeOver(createReplica) {
       const own = session('store')
       return until(signal, own, async () => {
         const taken = await standBy({ session: own, clock, log, looker: about, createReplica, saw }, signal)
         const { epoch } = taken.at
-        serving = { epoch, name, url: handOnUrl }
+        serving = { epoch, name, url: about.url }
         await removeUploads(aside)
         void showTables(aside, log)
         const blobs = createBlobs({ session: aside, epoch, unique })

@@ -51,17 +51,9 @@ export async function joinMember(url: string, name: string, options: Partial<Mem
   const { clock, random } = realWorld()
   const log: Log = silentLog
   const stopped = new AbortController()
-  const settings = {
-    url,
-    name,
-    handOnUrl: `${name}.example:7434`,
-    version: '1.2.3',
-    keyCheck: null,
-    clock,
-    random,
-    log,
-  }
+  const settings = { url, name, version: '1.2.3', keyCheck: () => 'key', clock, random, log }
   const member = await joinInstallation({ ...settings, ...options }, stopped.signal)
+  await member.announce(`${name}.example:7434`)
   const replicas: MapReplica[] = []
   const ledgers: Ledger[] = []
   const createReplica = () => {
@@ -73,7 +65,7 @@ export async function joinMember(url: string, name: string, options: Partial<Mem
     member,
     replicas,
     async takeOver() {
-      const taken = await member.takeOver(createReplica, stopped.signal)
+      const taken = await member.takeOver(createReplica)
       ledgers.push(taken.ledger)
       return taken
     },

@@ -97,6 +97,8 @@ export const ROWS: Record<string, Row> = {
   'daemon logs': offline({ ok: OWN_TEST('commands/service.test.ts') }),
   'daemon install': offline({ ok: ['--print'] }),
   'daemon uninstall': offline({ ok: OWN_TEST('the units of systemd') }),
+  'cluster ls': { ...plain(), ok: OWN_TEST('cluster/daemons.test.ts'), wrongState: ['WRONG_STATE'] },
+  'cluster handover': { ...plain(), ok: OWN_TEST('cluster/daemons.test.ts'), wrongState: ['WRONG_STATE'] },
   'db backup': offline({ ok: OWN_TEST('long/db.test.ts') }),
   'db check': offline({ ok: OWN_TEST('long/db.test.ts'), wrongState: ['STATE_LOCKED'] }),
   'db restore': offline({ ok: OWN_TEST('long/db.test.ts'), notFound: [] }),

@@ -2,13 +2,13 @@
 import { constants, existsSync, mkdirSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
-import { TdfError } from '../../src/core/errors.ts'
-import { createDurable, makeFolder, writeDurable } from '../../src/platform/files.ts'
-import { realWorld } from '../../src/platform/world.ts'
-import type { Unit } from '../../src/systemd/unit.ts'
-import { STARTED, unitsOf } from '../../src/systemd/units.ts'
-import { quoted } from '../cli/arguments.ts'
-import { type Cli, type Format, printOne, say } from '../cli/cli.ts'
+import { TdfError } from '../../../src/core/errors.ts'
+import { createDurable, makeFolder, writeDurable } from '../../../src/platform/files.ts'
+import { realWorld } from '../../../src/platform/world.ts'
+import type { Unit } from '../../../src/systemd/unit.ts'
+import { STARTED, unitsOf } from '../../../src/systemd/units.ts'
+import { quoted } from '../../cli/arguments.ts'
+import { type Cli, type Format, printOne, say } from '../../cli/cli.ts'
 import {
   must,
   type Place,

@@ -1,8 +1,8 @@
 /** `tdf daemon start|restart|logs`: the service by the names that one looks for here, or a process in the background. */
 import { Command, Option } from 'commander'
-import { wholeNumber } from '../cli/arguments.ts'
-import { type Cli, formatOf } from '../cli/cli.ts'
-import { examples } from '../cli/examples.ts'
+import { wholeNumber } from '../../cli/arguments.ts'
+import { type Cli, formatOf } from '../../cli/cli.ts'
+import { examples } from '../../cli/examples.ts'
 import type { ScopeOptions } from './service-place.ts'
 
 const VERBS = {
@@ -23,7 +23,7 @@ function verb(cli: Cli, name: keyof typeof VERBS): Command {
     .action(async (options: ScopeOptions, command: Command) => {
       const { control } = await import('./service-run.ts')
       if (options.system || options.user) return control(cli, name, options)
-      const { start } = await import('./start.ts')
+      const { start } = await import('../start.ts')
       await start(cli, name, formatOf(command))
     })
 }
@@ -35,7 +35,7 @@ function logsCommand(cli: Cli): Command {
     .option('--tail <lines>', 'only the last lines, so many', wholeNumber, LINES)
     .addHelpText('after', examples('daemon logs'))
     .action(async (options: ScopeOptions & { follow?: boolean; tail: number }) => {
-      const { readLog } = await import('./log.ts')
+      const { readLog } = await import('../log.ts')
       await readLog(cli, options)
     })
 }

@@ -1,0 +1,216 @@
+/**
+ * A daemon among those that share their state: it stands by until it takes the installation over, and ends when another one did.
+ * What it does once it serves is main.ts's.
+ */
+import { hostname } from 'node:os'
+import path from 'node:path'
+import process from 'node:process'
+import { getRequestListener } from '@hono/node-server'
+import { ERRORS, TdfError } from '../../../src/core/errors.ts'
+import type { Install } from '../../../src/platform/install.ts'
+import { VERSION } from '../../../src/platform/version.ts'
+import type { DaemonStatusJson } from '../../../src/protocol/control.ts'
+import { type InstallationKey, makeKey, readKey } from '../../../src/store/ledger/key.ts'
+import { type ClusterMember, joinInstallation } from '../../../src/store/ledger/postgres/member.ts'
+import { openReplica } from '../../../src/store/ledger/replica.ts'
+import { shareStateFiles } from '../../../src/store/ledger/state-files.ts'
+import { openLedgerStore } from '../../../src/store/ledger/store.ts'
+import { handOn, type Serving, standsBy } from '../../api/hand-on.ts'
+import type { DaemonOptions } from '../../services.ts'
+import { createReload } from '../reload.ts'
+import type { Shutdown } from '../shutdown.ts'
+import { lockStateFolder, type SharedState } from '../state-folder.ts'
+import { type Supervised, type Supervision, superviseBySystemd } from '../systemd.ts'
+import { createCluster, ownStatus, sharedStatus, standbyChecks } from './cluster.ts'
+import { type Answers, type Doors, openDoors } from './doors.ts'
+import { type StandbyParts, standbyApp, standbyListener } from './standby.ts'
+
+/** What a daemon has that stood by, when it begins to serve. */
+export interface Held {
+  state: SharedState
+  cluster: StandbyParts['cluster']
+  reload: StandbyParts['reload']
+  /** From now on a reload ends with this. */
+  onReload(taken: () => void): void
+  /** The ways in, which are open already. */
+  doors: Doors
+  supervision: Supervision
+  /** From now on systemd is told of this. */
+  supervise(supervised: Supervised): void
+}
+
+export interface MemberStart {
+  options: DaemonOptions
+  url: string
+  shutdown: Shutdown
+  serve(held: Held): Promise<unknown>
+}
+
+export interface RunningMember extends Pick<Shutdown, 'stop' | 'ended'> {
+  reload(): void
+  exitCode(): number
+  /** Resolves when another daemon serves in the place of this one: nothing of it may go on. */
+  fenced: Promise<string>
+}
+
+/** Resolves when it stands by and answers. Throws when it cannot; then nothing of it is left, once `shutdown` ended. */
+export async function startMember({ options, url, shutdown, serve }: MemberStart): Promise<RunningMember> {
+  const { world, loaded, log, paths } = options
+  const stopped = new AbortController()
+  const { startedAt } = lockStateFolder(options, shutdown)
+  const key = keyIn(loaded.config.cluster.keyFile || path.join(paths.stateDir, 'cluster.key'), options)
+  const name = loaded.config.cluster.name || hostname()
+  const settings = { url, name, version: VERSION, keyCheck: key.check, ...world, log }
+  const member = await joinInstallation(settings, stopped.signal)
+  shutdown.undoLater(() => member.close())
+
+  const end = createEnd(stopped, shutdown)
+  const standing = await standBy(options, { member, name, startedAt, key: key.get() }, shutdown, end)
+  log.info({ pid: process.pid, version: VERSION, socket: paths.socket, member: name }, 'stands by')
+  const fence = createFence()
+  end.after(takeOver())
+  return { ...end, reload: standing.reload, fenced: fence.fenced }
+
+  async function takeOver(): Promise<void> {
+    const { ledger, replica } = await member.takeOver(openReplica)
+    ledger.onLost(fence.tell)
+    const store = await openLedgerStore(ledger, world, replica)
+    const install: Install = { id: member.installId, key: key.get().tokens }
+    log.info({ epoch: member.serving().epoch, member: name }, 'this daemon serves from now on')
+    const files = await shareStateFiles(store, paths.stateDir, key.get())
+    await serve({ ...standing, state: { install, store, files, startedAt } })
+  }
+}
+
+function createFence() {
+  let tell: (why: string) => void = () => {}
+  const fenced = new Promise<string>(resolve => (tell = resolve))
+  return { fenced, tell }
+}
+
+/** The end of a daemon: in order, by an order or a failure; not before a takeover that is under way. */
+function createEnd(stopped: AbortController, shutdown: Shutdown) {
+  let exit = 0
+  let failure: unknown
+  let background: Promise<void> = Promise.resolve()
+  return {
+    stop() {
+      stopped.abort(new TdfError('DAEMON_STOPPING', 'the daemon stops'))
+      background.then(shutdown.stop)
+    },
+    /** For one that begins anew as a daemon that stands by. */
+    exitWith(code: number) {
+      exit = code
+    },
+    exitCode: () => exit,
+    after(act: Promise<void>) {
+      background = act.catch(error => {
+        if (stopped.signal.aborted) return
+        failure = error
+        shutdown.stop()
+      })
+    },
+    ended: shutdown.ended.then(() => {
+      if (failure !== undefined) throw failure
+    }),
+  }
+}
+
+interface Standing {
+  member: ClusterMember
+  name: string
+  startedAt: string
+  key: InstallationKey
+}
+
+/** Opens the ways in, and tells the others and systemd that it is there. */
+async function standBy(
+  options: DaemonOptions,
+  { member, name, startedAt, key }: Standing,
+  shutdown: Shutdown,
+  end: Pick<ReturnType<typeof createEnd>, 'stop' | 'exitWith'>,
+): Promise<Omit<Held, 'state'>> {
+  const { world, loaded, log, env, paths } = options
+  const { clock } = world
+  // The answer to the order goes out before.
+  const stop = () => void clock.timer(STOP_MS, end.stop)
+  const cluster = createCluster(member, name, clock, () => {
+    end.exitWith(ERRORS.FENCED.exit)
+    stop()
+  })
+  let onReload = () => {}
+  const reload = createReload({ file: paths.configFile, env, log, loaded, taken: () => onReload() })
+  const checks = () => standbyChecks(member)
+  let supervised: Supervised = {
+    health: { look: async () => checks() },
+    status: () => `stands by; ${member.serving().name ?? 'no daemon'} serves`,
+  }
+  const supervision = superviseBySystemd({ clock, log, env, supervised: () => supervised })
+  const status = (): DaemonStatusJson => ({
+    ...ownStatus(options, { installId: member.installId, startedAt, isSupervised: supervision.isThere }),
+    ...sharedStatus(cluster),
+    role: 'standby',
+    callbacksUrl: '',
+    obstacle: null,
+    tasks: {},
+    nodes: {},
+  })
+  const standby = { log, cluster, checks, status, reload, stop }
+  const doors = await openDoors(options, standbyAnswers(options, key, member, standby), shutdown)
+  await member.announce(loaded.config.cluster.url || (doors.members?.address ?? ''))
+  await supervision.ready()
+  shutdown.undoLater(() => supervision.stopping())
+  shutdown.undoLater(() => supervision.stop())
+  return {
+    cluster,
+    reload,
+    onReload(taken) {
+      onReload = taken
+    },
+    doors,
+    supervision,
+    supervise(next) {
+      supervised = next
+    },
+  }
+}
+
+/** The answer to the order goes out before. */
+const STOP_MS = 50
+
+/** The key in a file: made by the first daemon of an installation, and else brought there by people. */
+function keyIn(file: string, { world: { random } }: DaemonOptions) {
+  let key: InstallationKey | undefined
+  return {
+    get(): InstallationKey {
+      if (!key) throw new TdfError('BUG', 'the key was not asked for yet')
+      return key
+    },
+    check(known: string | null): string {
+      key = known === null ? makeKey(file, random) : readKey(file, random)
+      return key.fingerprint
+    },
+  }
+}
+
+/** What a daemon that stands by says at each of its doors. */
+function standbyAnswers(
+  options: DaemonOptions,
+  key: InstallationKey,
+  member: ClusterMember,
+  standby: StandbyParts,
+): Answers {
+  const { clock } = options.world
+  const onward = handOn({ clock, sharedKey: key.shared, serving: () => addressOf(member.serving().url) })
+  return {
+    control: standbyListener(standby, onward),
+    metrics: getRequestListener(standbyApp(standby).fetch),
+    members: { handler: standsBy, sharedKey: key.shared },
+  }
+}
+
+/** "tls://host:port" or "host:port"; null for what is neither. */
+function addressOf(url: string | null): Serving | null {
+  const [, host, port] = /^(?:\w+:\/\/)?(\[[^\]]+\]|[^:/]+):(\d+)\/?$/.exec(url ?? '') ?? []
+  return host && port ? { host: host.replace(/^\[|\]$/g, ''), port: Number(port) } : null
+}
