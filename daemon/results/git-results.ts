@@ -28,6 +28,8 @@ export interface GitResults extends Results {
   of(task: Pick<Task, 'spec' | 'facts'>): Promise<Repository>
   /** That of a url or folder, for objects with names of so many characters: see `repositories`. */
   open(source: string, idLength?: number): Promise<Repository>
+  /** Whether that is there already. */
+  has(source: string, idLength: number): Promise<boolean>
 }
 
 export interface GitResultsOptions {
@@ -43,7 +45,7 @@ export interface GitResultsOptions {
 
 export function gitResults(options: GitResultsOptions): GitResults {
   const { stateDir, bundleFile, logBytesMax, assertRoom, blobs = null } = options
-  const { open, all, removeUnused } = repositories(path.join(stateDir, 'results'), blobs && snapshots(blobs))
+  const { open, has, all, removeUnused } = repositories(path.join(stateDir, 'results'), blobs && snapshots(blobs))
   const files = keptFiles(stateDir, blobs)
   const [downloads, packs] = [path.join(stateDir, 'downloads'), path.join(stateDir, 'packs')]
   const packFile = (task: Pick<Task, 'id' | 'attempt'>) => path.join(packs, `${task.id}-${task.attempt}.bundle`)
@@ -54,6 +56,7 @@ export function gitResults(options: GitResultsOptions): GitResults {
     ...artifactResults({ of, all, assertRoom, folder: downloads }),
     of,
     open,
+    has,
     files,
     logs: logFiles(stateDir, logBytesMax, assertRoom, files),
     async have(task, saved) {

@@ -34,6 +34,8 @@ export interface Repositories {
    * a length: the one that is there.
    */
   open(source: string, oidLength?: number): Promise<Repository>
+  /** Whether it is there already. */
+  has(source: string, oidLength: number): Promise<boolean>
   /** Every one that is there. */
   all(): Promise<Repository[]>
   /**
@@ -62,12 +64,14 @@ export function repositories(folder: string, saved: Snapshots | null = null): Re
     return fresh
   }
 
+  async function has(source: string, oidLength: number): Promise<boolean> {
+    const name = nameOf(source, oidLength)
+    return existsSync(path.join(folder, `${name}.git`)) || ((await saved?.isThere(name)) ?? false)
+  }
+
   async function open(source: string, oidLength?: number): Promise<Repository> {
-    const long = `${nameOf(source)}-sha256`
-    const isThere = async () => existsSync(path.join(folder, `${long}.git`)) || ((await saved?.isThere(long)) ?? false)
-    const isLong = oidLength === undefined ? await isThere() : oidLength === 64
-    const name = isLong ? long : nameOf(source)
-    const repository = await opened(name)
+    const length = oidLength ?? ((await has(source, SHA256_LENGTH)) ? SHA256_LENGTH : SHA1_LENGTH)
+    const repository = await opened(nameOf(source, length))
     // Its time says when the repository was used last.
     writeFileSync(path.join(repository.dir, MARK), '')
     return repository
@@ -82,7 +86,7 @@ export function repositories(folder: string, saved: Snapshots | null = null): Re
       const listed = await git(['--git-dir', dir, 'for-each-ref', '--count=1', ...RESULTS], { cwd: dir })
       if (listed.exitCode !== 0 || listed.stdout !== '') continue
       // All tasks are looked through for it: only where something would go, and not again for it soon.
-      keep ??= new Set(needed().flatMap(source => [nameOf(source), `${nameOf(source)}-sha256`]))
+      keep ??= new Set(needed().flatMap(source => [SHA1_LENGTH, SHA256_LENGTH].map(length => nameOf(source, length))))
       if (keep.has(name)) writeFileSync(path.join(dir, MARK), '')
       // Between this look and the move nothing else runs.
       if (isInUse(dir, before)) continue
@@ -95,13 +99,18 @@ export function repositories(folder: string, saved: Snapshots | null = null): Re
     return removed
   }
 
-  return { open, removeUnused, all: () => Promise.all(names().map(opened)) }
+  return { open, has, removeUnused, all: () => Promise.all(names().map(opened)) }
 }
 
 const MARK = 'tdf-used'
 const RESULTS = ['refs/tdf', 'refs/tdf-checkpoint']
 
-const nameOf = (source: string) => createHash('sha256').update(source).digest('hex').slice(0, 16)
+/** Of the names of objects, in characters. */
+const SHA1_LENGTH = 40
+const SHA256_LENGTH = 64
+
+const nameOf = (source: string, oidLength: number) =>
+  createHash('sha256').update(source).digest('hex').slice(0, 16) + (oidLength === SHA256_LENGTH ? '-sha256' : '')
 
 /** One of an older version has no mark: its own time counts. */
 function isInUse(dir: string, before: number): boolean {

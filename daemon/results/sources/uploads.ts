@@ -38,7 +38,7 @@ export interface Uploads extends Pick<Sources, 'whole' | 'keep'> {
 }
 
 export interface UploadsParts {
-  results: Pick<GitResults, 'open' | 'files'>
+  results: Pick<GitResults, 'open' | 'has' | 'files'>
   /** For what is being packed. */
   folder: string
 }
@@ -120,11 +120,12 @@ async function keep(parts: Parts, { sha256, commit, source }: BundleRow): Promis
 
 async function offer(parts: Parts, { source, commit, ref, refs }: BundleOffer): Promise<OfferAnswer> {
   const { sql } = parts.engine.store
+  const [row, newest] = [findBundle(sql, commit, ref), newestBundle(sql, source)]
+  // Its repository is made, which the disk takes a while for, when there is something to put into it.
+  if (!row && !newest && !(await parts.results.has(source, commit.length))) return { bundle: null, have: [] }
   const repository = await openFor(parts, { source, commit })
-  const row = findBundle(sql, commit, ref)
   const isThere = row && ((await hasFile(parts, row.sha256)) || (await heldRefs(repository, row.sha256)).size > 0)
   if (isThere) return { bundle: await remember(parts, { ...row, source }), have: [] }
-  const newest = newestBundle(sql, source)
   // It may be on its way there, or the daemon was restarted before it was.
   if (newest && (await hasFile(parts, newest.sha256))) {
     await tryToHold(parts, { source, commit: newest.commit }, newest.sha256)

@@ -103,3 +103,14 @@ it('a folder can be uploaded as a whole when a commit that is here of it is dama
   // What goes on behind the answer is over with it.
   await keep(of, sent)
 })
+
+it('no repository is made for a folder that nothing is known of, before its upload is there', async () => {
+  const [sent, of] = [await anUpload('/a'), uploads()]
+  expect(await of.offer(sent.offer)).toEqual({ bundle: null, have: [] })
+  expect(await scene.results.has('/a', scene.base.length)).toBe(false)
+  await of.take(sent.end, sent.file)
+  // The daemon ended before it was taken in: the next upload builds on it all the same.
+  const next = await uploads().offer({ ...sent.offer, commit: '1'.repeat(40), refs: { [MAIN]: '1'.repeat(40) } })
+  expect(next).toEqual({ bundle: null, have: expect.arrayContaining([scene.base]) })
+  await keep(of, sent)
+})
