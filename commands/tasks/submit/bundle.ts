@@ -3,7 +3,8 @@
  * nothing of the user's is written to but objects that a partial clone lacks. It holds only what the daemon does not have.
  */
 import { createHash } from 'node:crypto'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { TdfError } from '../../../src/core/errors.ts'
@@ -36,11 +37,15 @@ export async function uploaded(cli: Cli, top: string, content: Content, activity
   if (cli.stderr.isTTY) await meetDaemon(cli)
   activity.show('waiting for the daemon to say what it has of the repository')
   const request = { method: 'POST', path: '/bundles', json: offer, timeoutMs: OFFER_MS } as const
-  const { bundle, have } = await cli.client().call<OfferAnswer>(request)
+  const [{ bundle, have }, objects] = await Promise.all([
+    cli.client().call<OfferAnswer>(request),
+    readingGit(cli, top)(['rev-parse', '--git-path', 'objects']),
+  ])
   if (bundle) return bundle
-  const folder = await mkdtemp(path.join(tmpdir(), 'tdf-bundle-'))
+  const folder = mkdtempSync(path.join(tmpdir(), 'tdf-bundle-'))
   try {
-    const git = await borrowing(cli, top, content, folder)
+    const borrowed = [path.resolve(top, must(objects, 'rev-parse').slice(0, -1)), ...beside.objects]
+    const git = borrowing(cli, folder, commit, borrowed)
     const known = await commitsOf(git, have)
     const refs = new Map([[name, commit], ['HEAD', commit], ...beside.refs])
     const send = (known: readonly string[]) => {
@@ -69,18 +74,16 @@ const isThinFailure = (error: unknown) =>
 
 const digest = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 16)
 
-/** Git in a bare repository in `folder` that has no ref, and the objects of the user. */
-async function borrowing(cli: Cli, top: string, { commit, beside }: Content, folder: string): Promise<Git> {
-  const found = must(await readingGit(cli, top)(['rev-parse', '--git-path', 'objects']), 'rev-parse')
-  const borrowed = [path.resolve(top, found.slice(0, -1)), ...beside.objects]
+/** Git in a bare repository in `folder` that has no ref, and the objects of these folders. */
+function borrowing(cli: Cli, folder: string, commit: string, borrowed: readonly string[]): Git {
   const directory = path.join(folder, 'git')
   const info = path.join(directory, 'objects', 'info')
-  await Promise.all([mkdir(info, { recursive: true }), mkdir(path.join(directory, 'refs'), { recursive: true })])
+  for (const place of [info, path.join(directory, 'refs')]) mkdirSync(place, { recursive: true })
   // As `git init` makes it (gitrepository-layout(5), git-config(1)), without three processes.
   const format = commit.length === 64 ? '1\n[extensions]\nobjectformat = sha256\n' : '0\n'
-  await writeFile(path.join(directory, 'config'), `[core]\nbare = true\nrepositoryformatversion = ${format}`)
-  await writeFile(path.join(info, 'alternates'), borrowed.map(place => `${inQuotes(place)}\n`).join(''))
-  await writeFile(path.join(directory, 'HEAD'), 'ref: refs/heads/none\n')
+  writeFileSync(path.join(directory, 'config'), `[core]\nbare = true\nrepositoryformatversion = ${format}`)
+  writeFileSync(path.join(info, 'alternates'), borrowed.map(place => `${inQuotes(place)}\n`).join(''))
+  writeFileSync(path.join(directory, 'HEAD'), 'ref: refs/heads/none\n')
   const inFolder = readingGit(cli, folder)
   return (args, env = {}, more = {}) => inFolder(args, { GIT_DIR: directory, ...env }, more)
 }

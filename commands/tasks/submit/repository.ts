@@ -51,8 +51,6 @@ export async function takeRepository(cli: Cli, options: RepositoryOptions, forma
   const git = readingGit(cli, local)
   const top = await topOf(git, local, repo)
   const reading = begun(cli, format, 'reading the repository')
-  // It may look at a hundred thousand files, and nothing but a note depends on it: the upload does not wait for it.
-  const staying = options.dirty === true ? Promise.resolve(null) : changesLeft(git)
   // Asked at once: each is a process, and they wait for the disk more than for each other.
   const [{ commit, name, given }, { hasLarge, hasSubmodules }, { author, promisor }, remote] = await Promise.all([
     resolveRef(git, top, ref),
@@ -66,11 +64,11 @@ export async function takeRepository(cli: Cli, options: RepositoryOptions, forma
   if (promisor !== null) await completed(cli, top, based, promisor)
   const beside = hasSubmodules ? await submodulesFor(cli, top, based) : NOTHING
   const sending = activityOf(cli, format)
-  const noted = staying.then(note => note !== null && sending.say(note))
-  const [bundle, setup] = await Promise.all([
-    uploaded(cli, top, { commit: based, name, beside }, sending),
-    setupIn(git, top, based, ref === undefined && options.dirty !== true ? top : null),
-  ]).finally(async () => {
+  const uploading = uploaded(cli, top, { commit: based, name, beside }, sending)
+  const asking = setupIn(git, top, based, ref === undefined && options.dirty !== true ? top : null)
+  // It may look at a hundred thousand files, and nothing but a note depends on it: the upload does not wait for it.
+  const noted = options.dirty === true ? null : changesLeft(git).then(note => note !== null && sending.say(note))
+  const [bundle, setup] = await Promise.all([uploading, asking]).finally(async () => {
     sending.show('looking for uncommitted files')
     await noted
     sending.end()

@@ -3,7 +3,8 @@
  * or the daemon is started again.
  */
 import { createHash } from 'node:crypto'
-import { type FileHandle, open, rm, stat, writeFile } from 'node:fs/promises'
+import { writeFileSync } from 'node:fs'
+import { type FileHandle, open, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { type Client, isAway } from '../../../src/clients/control.ts'
@@ -41,7 +42,7 @@ export async function sendUpload(cli: Cli, { folder, activity, end, head, pack }
   const file = path.join(folder, `${end.isThin ? 'new' : 'whole'}.bundle`)
   const id = random.bytes(16).toString('hex')
   const abort = new AbortController()
-  await writeFile(file, head)
+  writeFileSync(file, head)
   const growing = await grow(file, Buffer.byteLength(head), pack(file, abort.signal), activity)
   try {
     await patiently(activity, growing, async isAgain => {

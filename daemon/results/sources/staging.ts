@@ -10,7 +10,7 @@ import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { TdfError } from '../../../src/core/errors.ts'
-import { hashFile } from '../../../src/platform/files.ts'
+import { flush, hashFile } from '../../../src/platform/files.ts'
 import { BUNDLE_BYTES_MAX } from '../../../src/protocol/shapes.ts'
 
 export interface Staging {
@@ -36,6 +36,7 @@ interface Writer {
 const KNOWN_MAX = 100
 /** What came in while the disk was written to goes to it in one call. */
 const WRITTEN_BYTES = 1024 * 1024
+const FLUSHED_BYTES = 16 * 1024 * 1024
 
 export function createStaging(folder: string): Staging {
   const known = new Map<string, Progress>()
@@ -98,9 +99,10 @@ interface Place {
   progress: Progress | undefined
 }
 
-/** Adds what comes to the file; the hash goes along. */
+/** Adds what comes to the file; the hash goes along, and so does the disk, so that the end of the upload waits for little. */
 async function write(file: string, { offset, progress }: Place, body: Readable, signal: AbortSignal): Promise<void> {
   let bytes = offset
+  let flushed = { bytes, isOver: true }
   const counted = async function* (chunks: AsyncIterable<Buffer>) {
     for await (const chunk of chunks) {
       bytes += chunk.length
@@ -108,9 +110,20 @@ async function write(file: string, { offset, progress }: Place, body: Readable, 
       yield chunk
       progress?.hash.update(chunk)
       if (progress) progress.bytes = bytes
+      if (bytes - flushed.bytes > FLUSHED_BYTES && flushed.isOver) flushed = flushing(file, bytes)
     }
   }
   const target = createWriteStream(file, { flags: 'a', mode: 0o600, highWaterMark: WRITTEN_BYTES })
   // A write that was under way when the connection broke is in the file before anybody asks how long it is.
   await pipeline(body, counted, target, { signal }).finally(() => target.closed || once(target, 'close'))
+}
+
+/** What fails here fails again when the whole file is flushed. */
+function flushing(file: string, bytes: number): { bytes: number; isOver: boolean } {
+  const state = { bytes, isOver: false }
+  const end = () => {
+    state.isOver = true
+  }
+  flush(file).then(end, end)
+  return state
 }
