@@ -2,9 +2,7 @@
 import { getStaticTOMLValue, parseTOML } from 'toml-eslint-parser'
 import { z } from 'zod'
 import { ARTIFACT_GLOB_CHARS_MAX } from '../core/saved.ts'
-
-export const REPOSITORY_FILE = '.tdf.toml'
-export const REPOSITORY_FILE_BYTES_MAX = 64 * 1024
+import { REPOSITORY_FILE, REPOSITORY_FILE_BYTES_MAX } from '../core/source.ts'
 
 const shellCommand = z
   .string()

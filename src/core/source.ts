@@ -19,6 +19,10 @@ export function refOf(repo: RepoSource): string | null {
   return ref?.replace(/^refs\/heads\//, '') ?? null
 }
 
+/** At the top of a repository: what it wants done for a task. */
+export const REPOSITORY_FILE = '.tdf.toml'
+export const REPOSITORY_FILE_BYTES_MAX = 64 * 1024
+
 /** Under these names a bundle holds the commits of submodules. */
 export const SUBMODULE_REFS = 'refs/tdf/submodules/'
 

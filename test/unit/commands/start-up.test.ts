@@ -10,12 +10,12 @@ import { cli } from '../../support/cli.ts'
 
 const root = path.join(import.meta.dirname, '..', '..', '..')
 
-/** Packages and files that are loaded with `commands/program.ts`, without what loads when a command runs. */
-async function loadedAtOnce(): Promise<{ packages: string[]; files: string[]; bytes: number }> {
+/** Packages and files that are loaded with a file, without what it loads on demand. */
+async function loadedAtOnce(entry: string): Promise<{ packages: string[]; files: string[]; bytes: number }> {
   const { metafile } = await build({
     ...{ absWorkingDir: root, bundle: true, splitting: true, metafile: true, write: false, logLevel: 'silent' },
     ...{ platform: 'node', format: 'esm', outdir: 'out', external: ['libsql'], minifyWhitespace: true },
-    entryPoints: { run: 'commands/program.ts' },
+    entryPoints: { run: entry },
     alias: { 'react-devtools-core': './bin/empty.mjs' },
   })
   const eager = new Set(['out/run.js'])
@@ -32,10 +32,16 @@ async function loadedAtOnce(): Promise<{ packages: string[]; files: string[]; by
 }
 
 it('the command path loads commander and no other package, no daemon and no dashboard', async () => {
-  const { packages, files, bytes } = await loadedAtOnce()
+  const { packages, files, bytes } = await loadedAtOnce('commands/program.ts')
   expect(packages).toEqual(['commander'])
   expect(files.filter(file => /^(daemon|src\/(store|tui|agent|config|providers))\//.test(file))).toEqual([])
   expect(bytes).toBeLessThan(200_000)
+})
+
+it('`tdf submit` loads no package that reads a configuration or runs a program before it has to', async () => {
+  const { packages } = await loadedAtOnce('commands/tasks/submit/run.ts')
+  expect(packages).toContain('commander')
+  expect(packages.filter(name => ['zod', 'toml-eslint-parser', 'execa'].includes(name))).toEqual([])
 })
 
 it('what is asked all day comes in one small file', () => {
