@@ -5,7 +5,7 @@ import { runForeground } from '../../src/platform/process.ts'
 import type { Cli } from '../cli/cli.ts'
 import { plainEnv } from '../cli/git.ts'
 import { placeOf, type ScopeOptions } from './service/service-place.ts'
-import { isService, logFileOf } from './start.ts'
+import { isService, logOf } from './start.ts'
 
 /** Of a shell, for a program that it did not find. */
 const NOT_FOUND = 127
@@ -17,7 +17,7 @@ interface LogOptions extends ScopeOptions {
 
 /** The terminal is that of the program that shows it: its exit code is ours. */
 export async function readLog(cli: Cli, { follow = false, tail, ...chosen }: LogOptions): Promise<void> {
-  const file = chosen.user || chosen.system ? null : logFileOf(cli)
+  const file = chosen.user || chosen.system ? null : logOf(cli).file
   const isOwn = file !== null && !isService(cli) && existsSync(file)
   const words = isOwn
     ? ['tail', '-n', String(tail), ...(follow ? ['-F'] : []), file]

@@ -5,10 +5,11 @@ import { startDaemon } from '../../daemon/main.ts'
 import { outwardFetch } from '../../src/clients/outward.ts'
 import { loadConfig } from '../../src/config/load/load.ts'
 import { asTdfError, ERRORS } from '../../src/core/errors.ts'
-import { createLog, detectFormat } from '../../src/platform/log.ts'
+import { createLog, detectFormat, keptBounded, toStdout } from '../../src/platform/log.ts'
 import { closeInheritedFiles } from '../../src/platform/process.ts'
 import { realWorld } from '../../src/platform/world.ts'
 import type { Cli } from '../cli/cli.ts'
+import { logOf } from './start.ts'
 
 const STOP_MS_MAX = 9_000
 
@@ -19,7 +20,8 @@ export async function runDaemon(cli: Cli): Promise<void> {
   const loaded = loadConfig({ file: paths.configFile, env: cli.env })
   // systemd.exec(5): a start that is to be looked into, after one that failed.
   const level = cli.env.DEBUG_INVOCATION === '1' ? 'debug' : loaded.config.daemon.logLevel
-  const log = createLog({ level, ...detectFormat(), now: world.clock.now })
+  const write = keptBounded(logOf(cli), toStdout)
+  const log = createLog({ level, ...detectFormat(), now: world.clock.now, write })
   log.debug({ node: process.version }, 'everything is logged')
   for (const warning of loaded.warnings) log.warn({}, warning)
   process.umask(0o077)

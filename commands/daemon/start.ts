@@ -6,6 +6,7 @@ import type { Command } from 'commander'
 import { controlClient, isNoDaemon } from '../../src/clients/control.ts'
 import { isErrorCode, TdfError } from '../../src/core/errors.ts'
 import { makeStateFolder, moveDurable } from '../../src/platform/files.ts'
+import type { LogFile } from '../../src/platform/log.ts'
 import { startDetached } from '../../src/platform/process.ts'
 import { realWorld, sleep } from '../../src/platform/world.ts'
 import type { DaemonStatusJson } from '../../src/protocol/control.ts'
@@ -19,11 +20,12 @@ import { stopDaemon } from './stop.ts'
 
 const START_MS_MAX = 20_000
 const LOOK_MS = 50
-/** What the log may have before the next start moves it aside. */
-const LOG_BYTES_MAX = 8 * 1024 * 1024
 
-/** Where a daemon of this user writes that is no service. */
-export const logFileOf = (cli: Cli) => path.join(cli.paths().stateDir, 'daemon.log')
+/** Where a daemon of this user writes that is no service, how much, and where the older lines are. */
+export function logOf(cli: Cli): LogFile {
+  const file = path.join(cli.paths().stateDir, 'daemon.log')
+  return { file, older: `${file}.1`, bytesMax: 8 * 1024 * 1024 }
+}
 
 /** Asks whether to start one, where a person can be asked; `--yes` is the answer yes. False when none was started. */
 export async function offerStart(cli: Cli, command: Command): Promise<boolean> {
@@ -45,7 +47,7 @@ export async function start(cli: Cli, verb: 'start' | 'restart', format: Format)
 }
 
 function sayRunning(cli: Cli, { pid }: DaemonStatusJson): void {
-  say(cli, `the daemon runs (pid ${pid})${isService(cli) ? '' : `; its log is ${logFileOf(cli)}`}`)
+  say(cli, `the daemon runs (pid ${pid})${isService(cli) ? '' : `; its log is ${logOf(cli).file}`}`)
 }
 
 async function startDaemon(cli: Cli): Promise<DaemonStatusJson> {
@@ -53,9 +55,9 @@ async function startDaemon(cli: Cli): Promise<DaemonStatusJson> {
     await control(cli, 'start', {})
     return untilUp(cli, () => undefined)
   }
-  const log = logFileOf(cli)
+  const { file: log, older, bytesMax } = logOf(cli)
   makeStateFolder(path.dirname(log))
-  if ((statSync(log, { throwIfNoEntry: false })?.size ?? 0) > LOG_BYTES_MAX) moveDurable(log, `${log}.1`)
+  if ((statSync(log, { throwIfNoEntry: false })?.size ?? 0) > bytesMax) moveDurable(log, older)
   return startInBackground(cli, log)
 }
 

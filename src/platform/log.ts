@@ -2,9 +2,10 @@
  * The daemon's log: one line an event, on stdout. JSON with a time; under systemd, which keeps the time itself, with a
  * priority instead; on a terminal, for eyes. pino makes the lines; secrets do not pass, and nothing begins a second line.
  */
-import { fstatSync } from 'node:fs'
+import { copyFileSync, fstatSync, ftruncateSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { pino } from 'pino'
 import { visible } from '../text/sanitize.ts'
+import { moveDurable, syncPath } from './files.ts'
 
 type Field = string | number | boolean | null | undefined | readonly string[]
 /** Flat, under names in camelCase: what has no end, no text or a trap in it is no field. pino's own names are taken. */
@@ -36,7 +37,7 @@ export interface LogOptions {
 const SECRET_NAMES = 'token callbackToken agentToken authorization password secret cookie apiKey privateKey prompt env'
 const LIMIT = { lineLength: 16_384, textLength: 4_096, items: 100 }
 
-export function createLog({ level, format, now, color = false, write = writeToStdout }: LogOptions): RootLog {
+export function createLog({ level, format, now, color = false, write = toStdout }: LogOptions): RootLog {
   const isoTime = now ? () => `,"time":"${new Date(now()).toISOString()}"` : pino.stdTimeFunctions.isoTime
   const timestamp = format === 'journal' ? false : isoTime
   const formatters = { level: (label: string) => ({ level: label }) }
@@ -69,7 +70,7 @@ function stdoutNow(): Stdout {
 let stdout: ReturnType<typeof pino.destination> | undefined
 
 /** Synchronous, so that the last line before a crash is there. When it cannot be written (disk full, pipe closed) it is lost. */
-function writeToStdout(line: string): void {
+export function toStdout(line: string): void {
   stdout ??= pino.destination({ dest: 1, sync: true }).on('error', () => {})
   stdout.write(line)
 }
@@ -103,6 +104,61 @@ function pretty({ level, time, msg, ...fields }: Record<string, unknown>, color:
   const word = (value: unknown) => (/^[\w.:/@+-]+$/.test(String(value)) ? String(value) : JSON.stringify(value))
   const pairs = Object.entries(fields).map(([key, value]) => `  ${paint(2, `${visible(key)}=`)}${visible(word(value))}`)
   return `${paint(2, clock)} ${paint(COLOR[name], name.toUpperCase().padEnd(5))} ${visible(String(msg))}${pairs.join('')}`
+}
+
+// --- The file of a daemon in the background: it stays open as standard output and standard error, so that the last words of a
+// crash are in it too. What is there is copied aside and made durable first, and only then is the file emptied: a cut between
+// the two leaves lines twice, never none. ---
+
+const STDOUT = 1
+/** open(2): every write goes to the end, also of a file that was emptied. */
+const O_APPEND = 0o2000
+
+export interface LogFile {
+  file: string
+  /** Where its lines go when there are too many; those that were there go. */
+  older: string
+  bytesMax: number
+}
+
+/** `write`, which writes a line to standard output, with a bound where that is the file; another one is its user's. */
+export function keptBounded(kept: LogFile, write: (line: string) => void): (line: string) => void {
+  const { file, bytesMax } = kept
+  if (!isStdout(file)) return write
+  let limit = bytesMax
+  return line => {
+    write(line)
+    const { size } = fstatSync(STDOUT)
+    if (size < limit) return
+    // Without room for the copy the log goes on as it is, and is looked at again when it has grown as much.
+    limit = isStdout(file) && isSetAside(kept) ? bytesMax : size + bytesMax
+  }
+}
+
+/** In one turn, and this process is the only one that writes: no line comes between the copy and the end of what it copied. */
+function isSetAside({ file, older }: LogFile): boolean {
+  const copy = `${file}.new`
+  try {
+    copyFileSync(file, copy)
+    syncPath(copy)
+    moveDurable(copy, older)
+    ftruncateSync(STDOUT, 0)
+    return true
+  } catch {
+    rmSync(copy, { force: true })
+    return false
+  }
+}
+
+/** Whether standard output is this very file, and is written at its end. */
+function isStdout(file: string): boolean {
+  try {
+    const [ours, there] = [fstatSync(STDOUT), statSync(file)]
+    const [, flags = ''] = /^flags:\s*([0-7]+)$/m.exec(readFileSync('/proc/self/fdinfo/1', 'latin1')) ?? []
+    return ours.dev === there.dev && ours.ino === there.ino && (Number.parseInt(flags, 8) & O_APPEND) !== 0
+  } catch {
+    return false
+  }
 }
 
 // --- Secrets that no line may show, in any form in which they may stand there ---

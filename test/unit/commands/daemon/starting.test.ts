@@ -1,6 +1,6 @@
 /** Where there is no daemon: it is offered to be started, named how, started in the background, stopped without one. */
 import { once } from 'node:events'
-import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -128,6 +128,49 @@ describe('tdf daemon start', () => {
     await tdf(home, 'daemon', 'start')
     expect([statSync(log).size < 1024 * 1024, existsSync(`${log}.1`)]).toEqual([true, true])
   }, 60_000)
+
+  describe('with a log that is nearly full', () => {
+    const file = () => path.join(home.dir, 'state', 'daemon.log')
+    const older = () => `${file()}.1`
+    const line = `${JSON.stringify({ level: 'info', msg: 'from before' })}\n`
+    /** The next lines of the daemon are more than it may have. */
+    function fill(): void {
+      mkdirSync(path.dirname(file()), { recursive: true, mode: 0o700 })
+      writeFileSync(file(), line.repeat(Math.floor((8 * 1024 * 1024 - 64) / line.length)), { mode: 0o600 })
+    }
+    const messagesIn = (text: string) =>
+      text
+        .trimEnd()
+        .split('\n')
+        .map(one => JSON.parse(one).msg as string)
+
+    it('sets its lines aside while it runs, and loses none of them, nor the last words of a crash', async () => {
+      fill()
+      const { pid } = JSON.parse((await tdf(home, 'daemon', 'start', '--json')).out) as DaemonStatusJson
+      await until('the lines are set aside', () => existsSync(older()) && statSync(file()).size < 1024 * 1024)
+      expect([statSync(older()).mode & 0o077, existsSync(`${file()}.new`)]).toEqual([0, false])
+      for (const number of [1, 2]) {
+        const [open, there] = [statSync(`/proc/${pid}/fd/${number}`), statSync(file())]
+        expect([open.ino, open.dev]).toEqual([there.ino, there.dev])
+      }
+      await tdf(home, 'daemon', 'stop')
+      const messages = messagesIn(readFileSync(older(), 'utf8') + readFileSync(file(), 'utf8'))
+      const own = messages.filter(message => message !== 'from before')
+      expect(own.filter(message => message === 'ready' || message === 'stopping')).toEqual(['ready', 'stopping'])
+      expect(messages.length - own.length).toBe(Math.floor((8 * 1024 * 1024 - 64) / line.length))
+      expect(readFileSync(file()).includes(0)).toBe(false)
+    }, 60_000)
+
+    it('goes on in it where they cannot be set aside', async () => {
+      fill()
+      mkdirSync(older())
+      expect((await tdf(home, 'daemon', 'start')).code).toBe(0)
+      await tdf(home, 'daemon', 'stop')
+      const own = messagesIn(readFileSync(file(), 'utf8')).filter(message => message !== 'from before')
+      expect(own).toEqual(expect.arrayContaining(['ready', 'stopping']))
+      expect(existsSync(`${file()}.new`)).toBe(false)
+    }, 60_000)
+  })
 
   it('restart ends the one that runs', async () => {
     await tdf(home, 'daemon', 'start')
