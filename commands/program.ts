@@ -11,7 +11,15 @@ import { reapCommand } from './nodes/reap.ts'
 import { errorsCommand, eventsCommand, logsCommand } from './observe/observe.ts'
 import { statusCommand } from './observe/status.ts'
 import { artifactsCommand } from './results/artifacts.ts'
-import { applyCommand, diffCommand, fitCommand, pullCommand, pushCommand, shellCommand } from './results/results.ts'
+import {
+  applyCommand,
+  diffCommand,
+  fitCommand,
+  landCommand,
+  pullCommand,
+  pushCommand,
+  shellCommand,
+} from './results/results.ts'
 import { type CommandGroup, rootCommand } from './root.ts'
 import { completeCommand, completionCommand } from './setup/completion.ts'
 import { configCommand } from './setup/config.ts'
@@ -53,6 +61,7 @@ const GROUPS: readonly CommandGroup[] = [
       pullCommand,
       pushCommand,
       fitCommand,
+      landCommand,
       artifactsCommand,
       shellCommand,
       rmCommand,

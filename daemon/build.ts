@@ -1,6 +1,6 @@
 /** Puts the engine together and gives it what the database holds. Tests build it with models; main.ts with the real things. */
 import { readLive } from '../src/store/tables/attempts.ts'
-import { moveTimes } from '../src/store/tables/clock-jump.ts'
+import { moveTimes } from '../src/store/tables/meta.ts'
 import { readNodes } from '../src/store/tables/nodes.ts'
 import { readFetching, readWaiting } from '../src/store/tables/tasks.ts'
 import { createEngineApi, type EngineApi } from './engine/api.ts'

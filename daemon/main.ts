@@ -37,6 +37,7 @@ import { createErrorFlush } from './reporting/failures.ts'
 import { registerGauges } from './reporting/gauges.ts'
 import { createHealth } from './reporting/health.ts'
 import { gitResults } from './results/git-results.ts'
+import { createLanes } from './results/landing/lanes.ts'
 import { createPusher } from './results/push/pusher.ts'
 import { createSources } from './results/sources/sources.ts'
 import { createUploads } from './results/sources/uploads.ts'
@@ -137,6 +138,7 @@ function build(options: DaemonOptions, { undoLater }: Pick<Shutdown, 'undoLater'
   const backups = createBackups({ store, world, stateDir })
   const errors = createErrorFlush(engine, state.observability)
   const pusher = createPusher(engine, results)
+  const lanes = createLanes(engine, results)
   return {
     engine,
     state,
@@ -153,6 +155,7 @@ function build(options: DaemonOptions, { undoLater }: Pick<Shutdown, 'undoLater'
     backups,
     errors,
     pusher,
+    lanes,
   }
 }
 
@@ -219,7 +222,7 @@ function statusOf(
 
 /** Takes up what the database holds and starts the loop and the sweeps. */
 async function begin({ paths }: DaemonOptions, parts: Parts, { undoLater }: Pick<Shutdown, 'undoLater'>) {
-  const { engine, state, disk, providers, ssh, backups, errors, pusher } = parts
+  const { engine, state, disk, providers, ssh, backups, errors, pusher, lanes } = parts
   undoLater(() => providers.rest(engine))
   undoLater(() => ssh.closeAll())
   disk.look()
@@ -227,8 +230,9 @@ async function begin({ paths }: DaemonOptions, parts: Parts, { undoLater }: Pick
   await engine.takeUp()
   undoLater(() => engine.loop.stop())
   const { observability } = state
-  const care = [...careSweeps(disk, backups), pusher.sweep, checkpoints()]
+  const care = [...careSweeps(disk, backups), pusher.sweep, lanes.sweep, checkpoints()]
   const sweeps = startSweeps(engine, { stateDir: paths.stateDir, errors, observability }, care)
   undoLater(() => pusher.stop())
+  undoLater(() => lanes.stop())
   undoLater(() => sweeps.stop())
 }

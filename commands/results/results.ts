@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { ATTEMPT, TASK, TASKS } from '../cli/arguments.ts'
 import { type Cli, formatOf, shapeOf } from '../cli/cli.ts'
 import { examples } from '../cli/examples.ts'
+import type { LandOptions } from './land-run.ts'
 import type { PullOptions } from './pull-run.ts'
 import type { PushOptions } from './push-run.ts'
 
@@ -66,6 +67,28 @@ export function fitCommand(cli: Cli): Command {
     .action(async (references: string[], options: { onto?: string }, command: Command) => {
       const { showFit } = await import('./fit-run.ts')
       await showFit(cli, references, options.onto, shapeOf(cli, command))
+    })
+}
+
+export function landCommand(cli: Cli): Command {
+  return new Command('land')
+    .description('put results onto their branch: merged, checked on what is there by now, one after the other')
+    .argument('<task...>', TASKS)
+    .option('--onto <branch>', 'another branch than the one that the task began from')
+    .option('--check <command>', 'decides whether the merged tree may land (default: the check of the task)')
+    .option('--no-check', 'land what merges, unchecked')
+    .option('--squash', 'as one commit')
+    .option('--push', 'push the branch of a folder, too, when it has moved')
+    .option('-n, --dry-run', 'only say how they fit, as `tdf fit` does')
+    .addHelpText('after', examples('land'))
+    .action(async (references: string[], options: LandOptions, command: Command) => {
+      const shape = shapeOf(cli, command)
+      if (options.dryRun) {
+        const { showFit } = await import('./fit-run.ts')
+        return showFit(cli, references, options.onto, shape)
+      }
+      const { land } = await import('./land-run.ts')
+      await land(cli, references, options, shape)
     })
 }
 

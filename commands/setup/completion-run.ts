@@ -149,7 +149,9 @@ async function secretsOf(cli: Cli): Promise<string[]> {
 
 /** The newest first; for commands that change tasks, only those that they may change. */
 async function tasksFor(cli: Cli, command: string): Promise<string[]> {
-  const wantsOver = ['continue', 'retry', 'rm', 'diff', 'apply', 'pull', 'push', 'artifacts', 'fit'].includes(command)
+  const wantsOver = ['continue', 'retry', 'rm', 'diff', 'apply', 'pull', 'push', 'artifacts', 'fit', 'land'].includes(
+    command,
+  )
   const wantsLive = ['cancel', 'send', 'shell'].includes(command)
   const tasks = await ask<TaskJson[]>(cli, `/tasks?limit=${TASKS_MAX}`)
   return tasks

@@ -10,7 +10,7 @@ import { bundleRoutes } from './routes/bundles.ts'
 import { continueRoutes } from './routes/continue.ts'
 import { backupRoutes, daemonRoutes, secretRoutes } from './routes/daemon.ts'
 import { eventRoutes, screenRoutes } from './routes/events.ts'
-import { landingRoutes } from './routes/landing.ts'
+import { fitRoutes, landingRoutes } from './routes/landing.ts'
 import { logRoutes } from './routes/logs.ts'
 import { nodeRoutes, shellRoutes } from './routes/nodes.ts'
 import { pushRoutes, resultRoutes } from './routes/results.ts'
@@ -32,6 +32,7 @@ export function controlApp(engine: RunningEngine, parts: Control): Hono {
   app.route('/v1', continueRoutes(engine))
   app.route('/v1', resultRoutes(engine, parts))
   app.route('/v1', pushRoutes(engine, parts))
+  app.route('/v1', fitRoutes(engine, parts))
   app.route('/v1', landingRoutes(engine, parts))
   app.route('/v1', logRoutes(engine))
   app.route('/v1', shellRoutes(engine))

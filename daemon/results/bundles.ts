@@ -4,6 +4,7 @@ import { TdfError } from '../../src/core/errors.ts'
 import { submoduleRef } from '../../src/core/source.ts'
 import { type ResumeFacts, resultRefOf, type Task } from '../../src/core/task.ts'
 import { hashFile, publishFile } from '../../src/platform/files.ts'
+import { landingRefOf } from './landing/commit.ts'
 import type { Repository } from './repository.ts'
 import { writeBundle } from './sources/thin.ts'
 
@@ -73,7 +74,9 @@ export async function bundleResult(
     if ((await repository.may(['cat-file', '-e', `${oid}^{commit}`])).exitCode === 0) known.push(`^${oid}`)
   }
   const ref = resultRefOf(task.id, task.attempt)
-  const refs = [ref, ...(saved ?? []).map(one => one.ref)].filter(name => wanted.includes(name))
+  const refs = [ref, landingRefOf(task.id, task.attempt), ...(saved ?? []).map(one => one.ref)].filter(name =>
+    wanted.includes(name),
+  )
   const asked = refs.length > 0 ? refs : [ref]
   const isNew = await repository.must(['rev-list', '--max-count=1', ...asked, ...known])
   if (isNew.trim() === '') return false

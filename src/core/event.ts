@@ -9,6 +9,7 @@ export const EVENT_TYPES = [
   'task.saved',
   'task.taken',
   'task.push',
+  'task.landing',
   'task.removed',
   'task.work_discarded',
   'node.status',

@@ -69,10 +69,26 @@ export interface TaskJson {
   push: PushJson | null
   /** As `tdf fit` saw it last; null when it was not asked. */
   fit: FitJson | null
+  /** The last `tdf land` of this attempt; null when there was none. */
+  landing: LandingJson | null
   createdAt: string
   startedAt: string | null
   completedAt: string | null
   updatedAt: string
+}
+
+/** *waiting*, *checking* by task `checkTask`, *ready*: the branch may become `commit`; *landed*, or *left* by an error. */
+export interface LandingJson {
+  state: 'waiting' | 'checking' | 'ready' | 'landed' | 'left'
+  onto: string
+  /** Where the branch was when it was merged. */
+  tip: string | null
+  commit: string | null
+  checkTask: string | null
+  squash: boolean
+  /** In its lane, from 1; null when it is in none any more. */
+  place: number | null
+  error: { code: string; message: string } | null
 }
 
 export interface FitJson extends Omit<Fit, 'at'> {

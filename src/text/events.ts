@@ -18,6 +18,10 @@ const TEXTS: Record<string, TextOf> = {
   'task.taken': ({ how }) => `the result was ${plain(how)}`,
   'task.push': ({ state, remote, branch, error }) =>
     `${state === 'failed' ? 'not pushed' : plain(state === 'pending' ? 'pushing' : state)} ${plain(branch)} to ${plain(remote)}${because(error)}`,
+  'task.landing': ({ state, onto, commit, why }) =>
+    state === 'landed'
+      ? `landed: ${plain(onto).replace('refs/heads/', '')} is at ${plain(commit).slice(0, 12)}`
+      : `not landed on ${plain(onto).replace('refs/heads/', '')}${because(why)}`,
   'node.status': ({ from, to, reason }) => `${from ? `${plain(from)} → ` : ''}${plain(to)}${because(reason)}`,
 }
 

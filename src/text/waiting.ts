@@ -185,3 +185,16 @@ export function queueText(sentence: string): string {
 
 const counted = (count: number, thing: string) => `${count} ${thing}${count === 1 ? '' : 's'}`
 const inBrackets = (error: string | null) => (error ? ` (${error})` : '')
+
+const PLACES = ['first', 'second', 'third']
+
+/** A result on its way onto its branch. */
+export const landingSentences = {
+  left: (branch: string, why: string) => `it was not landed on ${branch}: ${why}`,
+  inLane: (branch: string, place: number, first: string, state: string) => {
+    const where = `${PLACES[place - 1] ?? `number ${place}`} in the lane onto ${branch}`
+    const doing =
+      { checking: 'is being checked', ready: 'can land, which its command has to do' }[state] ?? 'is being merged'
+    return `it is ${where}; ${place === 1 ? 'it' : first} ${doing}`
+  },
+}

@@ -162,6 +162,7 @@ function taskOf(index: number): ScreenTaskJson {
     leftOut: [],
     artifacts: [],
     fit: null,
+    landing: null,
     totalUsage: null,
     machineCost: null,
     error: null,

@@ -84,6 +84,25 @@ CREATE TABLE inbox (
     consumed integer not null default 0
   ) strict;
 
+CREATE TABLE landings (
+    task_id text primary key,
+    attempt integer not null,
+    number integer not null,
+    source text not null,
+    onto text not null,
+    squash integer not null,
+    check_command text,
+    state text not null,
+    tip text,
+    merged text,
+    check_task text,
+    tries integer not null default 0,
+    due_at integer not null,
+    code text,
+    why text,
+    updated_at integer not null
+  ) strict, without rowid;
+
 CREATE TABLE limits (
     credential text primary key,
     until integer not null,
@@ -198,6 +217,8 @@ CREATE INDEX cleanups_task on cleanups (task_id, attempt);
 CREATE INDEX events_task on events (task_id) where task_id is not null;
 
 CREATE INDEX inbox_open on inbox (task_id, attempt) where consumed = 0;
+
+CREATE INDEX landings_open on landings (number) where state in ('waiting', 'checking', 'ready');
 
 CREATE INDEX outbox_due on outbox (kind, due_at);
 

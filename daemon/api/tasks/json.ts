@@ -14,6 +14,7 @@ import { readPush } from '../../../src/store/tables/pushes.ts'
 import { machineCost, readWorkspace, slotsInUse } from '../../../src/store/tables/slots.ts'
 import { newestKey } from '../../../src/store/tables/tasks.ts'
 import { sum } from '../../engine/rules/usage.ts'
+import { landingJson } from '../../results/landing/standing.ts'
 
 export function taskJson(sql: Sql, task: Task): TaskJson {
   const { spec } = task
@@ -57,6 +58,7 @@ export function taskJson(sql: Sql, task: Task): TaskJson {
     cleanup: task.cleanup,
     push: pushOf(sql, task),
     fit: task.facts.fit ? { ...task.facts.fit, at: iso(task.facts.fit.at) } : null,
+    landing: landingJson(sql, task),
     createdAt: iso(task.createdAt),
     startedAt: iso(task.startedAt),
     completedAt: iso(task.completedAt),

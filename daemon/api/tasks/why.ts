@@ -26,6 +26,7 @@ import { placementRequest } from '../../engine/attempts.ts'
 import { queueMs, usualMs } from '../../placement/forecast.ts'
 import { capacitiesOf } from '../../placement/pass.ts'
 import { type NodeCapacity, type PlacementRequest, rejection } from '../../placement/place.ts'
+import { whyLanding } from '../../results/landing/standing.ts'
 import { whyPush } from '../../results/push/request.ts'
 import type { Engine } from '../../services.ts'
 import { iso } from './json.ts'
@@ -61,7 +62,12 @@ function whyNothingStored({ store }: Pick<Engine, 'store'>, { step }: Task): Exp
 
 function explain(engine: Engine, task: Task, progress: string | null): Explanation {
   const { step } = task
-  const alone = whyLeft(engine, task) ?? whyPush(engine, task) ?? whyParked(engine, task) ?? whyLimited(engine, task)
+  const alone =
+    whyLeft(engine, task) ??
+    whyLanding(engine.store.sql, task) ??
+    whyPush(engine, task) ??
+    whyParked(engine, task) ??
+    whyLimited(engine, task)
   if (alone) return { ...alone, nodes: [], ...UNKNOWN }
   if (step === null) return { ...whyOver(engine, task), nodes: [], ...UNKNOWN }
   if (step === 'node_selection' && !awaitsSource(task)) return whyQueued(engine, task)

@@ -17,7 +17,7 @@ export type Pushed = { kind: 'pushed' } | { kind: 'refused' | 'failed'; why: str
 
 export async function pushBranch(
   repository: Repository,
-  { remote, branch, commitId, pushedCommit }: Push,
+  { remote, branch, commitId, pushedCommit }: Pick<Push, 'remote' | 'branch' | 'commitId' | 'pushedCommit'>,
   token: string | null,
   signal: AbortSignal,
 ): Promise<Pushed> {

@@ -212,4 +212,25 @@ export const MIGRATIONS: readonly string[] = [
   `
   alter table bundles add column source text;
   `,
+  `
+  create table landings (
+    task_id text primary key,
+    attempt integer not null,
+    number integer not null,
+    source text not null,
+    onto text not null,
+    squash integer not null,
+    check_command text,
+    state text not null,
+    tip text,
+    merged text,
+    check_task text,
+    tries integer not null default 0,
+    due_at integer not null,
+    code text,
+    why text,
+    updated_at integer not null
+  ) strict, without rowid;
+  create index landings_open on landings (number) where state in ('waiting', 'checking', 'ready');
+  `,
 ]

@@ -1,4 +1,5 @@
 /** One task on real processes with the daemon killed on the way, and what the outside looks like afterwards. */
+import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import type { TaskJson } from '../../../src/protocol/control.ts'
@@ -162,3 +163,58 @@ export const THE_SAME_END = {
 /** For `crashRun`, and what it ends in: a check that leaves a report. */
 export const WITH_REPORT = ['--artifacts', '*.txt', '--check', 'echo again >> ran.txt']
 export const REPORTED_END = { ...THE_SAME_END, verdict: 'verified', artifacts: ['ran.txt check'] }
+
+export interface LandRun {
+  crashed: boolean
+  state: string | undefined
+  /** Titles of the commits of the branch, the newest first. */
+  titles: string[]
+  checks: (string | null)[]
+}
+
+/** Two commits of a branch on a server, and a result that lands on it with the daemon killed on the way: `plan` is of that daemon. */
+export async function landRun(plan: string, url: string, bare: string): Promise<LandRun> {
+  const home = makeHome()
+  try {
+    const first = await home.start()
+    const command = 'echo x > x.txt'
+    const options = ['--repo', url, '--check', 'test -f x.txt', '-q', '--', 'sh', '-c', command]
+    const id = (await tdf(home, 'submit', ...options)).out.trim()
+    await until('the task is over', async () => isDone(await peek(home, id)), WAIT_MS)
+    await home.kill(first)
+    const git = (...args: string[]) => execFileSync('git', ['--git-dir', bare, ...args], { encoding: 'utf8' }).trim()
+    const author = {
+      GIT_AUTHOR_NAME: 'a',
+      GIT_AUTHOR_EMAIL: 'a@x',
+      GIT_COMMITTER_NAME: 'a',
+      GIT_COMMITTER_EMAIL: 'a@x',
+    }
+    const made = execFileSync('git', ['--git-dir', bare, 'commit-tree', 'main^{tree}', '-p', 'main', '-m', 'theirs'], {
+      env: { ...process.env, ...author },
+      encoding: 'utf8',
+    })
+    git('update-ref', 'refs/heads/main', made.trim())
+    const daemon = await home.start({ TDF_CRASH_AT: plan })
+    const landed = hasEnded(daemon) ? null : await tdf(home, 'land', id, '--json')
+    const crashed = hasEnded(daemon) || landed?.code !== 0
+    if (crashed) {
+      await until('the daemon is dead', () => hasEnded(daemon), WAIT_MS)
+      await home.start()
+      await tdf(home, 'land', id, '--json')
+    }
+    const tasks = await home.client.call<TaskJson[]>({ path: '/tasks?limit=50' })
+    const checks = tasks.filter(({ labels }) => labels.landing === id).map(({ verdict }) => verdict)
+    const titles = git('log', '--topo-order', '--format=%s', 'main').split('\n')
+    return {
+      crashed,
+      state: (await home.task(id)).landing?.state,
+      titles: titles.map(title => title.split(' ')[0] ?? ''),
+      checks,
+    }
+  } finally {
+    await home.remove()
+  }
+}
+
+/** What each of them ends in. */
+export const LANDED_ONCE = { state: 'landed', titles: ['Merge', 'Work', 'theirs', 'first'], checks: ['verified'] }

@@ -161,6 +161,7 @@ export function aRow(change: Partial<ScreenTaskJson> = {}): ScreenTaskJson {
     leftOut: [],
     artifacts: [],
     fit: null,
+    landing: null,
     totalUsage: null,
     machineCost: null,
     error: null,

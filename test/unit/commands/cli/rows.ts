@@ -58,6 +58,7 @@ export const ROWS: Record<string, Row> = {
   pull: look({ wrongState: ['NO_RESULT', 'LIVE'] }),
   push: look({ ok: OWN_TEST('long/push.test.ts'), wrongState: ['NO_RESULT', 'LIVE'] }),
   fit: look({ wrongState: ['NO_RESULT', 'LIVE'] }),
+  land: look({ ok: OWN_TEST('commands/results/land.test.ts'), wrongState: ['WRONG_STATE', 'LIVE'] }),
   artifacts: look(),
   'artifacts get': look({ ok: OWN_TEST('commands/results/artifacts.test.ts') }),
   shell: look({ ok: ['LIVE'], wrongState: ['WRONG_STATE', 'DONE'], isText: true, isChild: true }),

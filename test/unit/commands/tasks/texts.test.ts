@@ -43,6 +43,7 @@ const TASK: TaskJson = {
   leftOut: [],
   artifacts: [],
   fit: null,
+  landing: null,
   usage: { inputTokens: 120_000, outputTokens: 4_200, costUsd: 0.42 },
   totalUsage: { inputTokens: 120_000, outputTokens: 4_200, costUsd: 0.42 },
   machineCost: null,

@@ -1,7 +1,6 @@
 /** Nodes as rows, what a jump of the clock does to every planned time, and how the history is kept short. */
 import { describe, expect, it } from 'vitest'
 import { insertAttempt, readAttempt } from '../../../../../src/store/tables/attempts.ts'
-import { moveTimes } from '../../../../../src/store/tables/clock-jump.ts'
 import {
   firstSeq,
   lastSeq,
@@ -9,6 +8,7 @@ import {
   readEvents,
   readNewestEvents,
 } from '../../../../../src/store/tables/journal.ts'
+import { moveTimes } from '../../../../../src/store/tables/meta.ts'
 import * as nodes from '../../../../../src/store/tables/nodes.ts'
 import { insertTask } from '../../../../../src/store/tables/tasks.ts'
 import { aSpec, aTask } from '../../../../support/builders.ts'

@@ -1,0 +1,42 @@
+/** The commit that a branch becomes when a result lands on it. The same result and branch give the same commit, however often. */
+import { resultRefOf, type Task } from '../../../src/core/task.ts'
+import type { Repository } from '../repository.ts'
+import { mergeTree, reaches, treeOf } from './merge.ts'
+
+/** *in*: there is nothing to land. */
+export type Onto = { kind: 'in' } | { kind: 'clean'; commit: string } | { kind: 'conflict'; files: string[] }
+
+/** Holds that commit, beside the result. */
+export const landingRefOf = (id: string, attempt: number) => `${resultRefOf(id, attempt)}-landing`
+
+/**
+ * A merge of both, or the result itself where the branch has not moved; with `squash` one commit upon the branch. Throws
+ * RESULT_BROKEN or GIT_TOO_OLD.
+ */
+export async function commitOnto(repository: Repository, task: Task, tip: string, squash: boolean): Promise<Onto> {
+  const commit = task.result?.commit ?? ''
+  if (await reaches(repository, tip, commit)) return { kind: 'in' }
+  const isAhead = await reaches(repository, commit, tip)
+  if (isAhead && !squash) return kept(repository, task, commit)
+  const merged = await mergeTree(repository, tip, commit)
+  if (merged.kind === 'conflict') return merged
+  if (merged.tree === (await treeOf(repository, tip))) return { kind: 'in' }
+  const parents = squash ? ['-p', tip] : ['-p', tip, '-p', commit]
+  const { id, spec } = task
+  const { name, email } = spec.author
+  const date = `${Math.floor((task.completedAt ?? task.createdAt) / 1000)} +0000`
+  const env = {
+    ...{ GIT_AUTHOR_NAME: name, GIT_AUTHOR_EMAIL: email, GIT_AUTHOR_DATE: date },
+    ...{ GIT_COMMITTER_NAME: name, GIT_COMMITTER_EMAIL: email, GIT_COMMITTER_DATE: date },
+  }
+  const title = spec.title.replace(/\s+/g, ' ')
+  const input = squash ? `${title}\n\nTask ${id} of tdf.\n` : `Merge task ${id}: ${title}\n`
+  const made = await repository.must(['commit-tree', merged.tree, ...parents], { env, input })
+  return kept(repository, task, made.trim())
+}
+
+async function kept(repository: Repository, { id, attempt }: Task, commit: string): Promise<Onto> {
+  const ref = landingRefOf(id, attempt)
+  await repository.alone(() => repository.must(['update-ref', ref, commit]))
+  return { kind: 'clean', commit }
+}
