@@ -4,13 +4,19 @@ import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { TdfError } from '../../src/core/errors.ts'
 import { hasPassword, isRepositoryUrl } from '../../src/platform/git.ts'
+import type { RunGit } from '../../src/platform/objects/pointers.ts'
 import { type RunOptions, type RunResult, run } from '../../src/platform/run.ts'
 import type { Cli } from './cli.ts'
 
 export type Git = (
   args: readonly string[],
   env?: Record<string, string>,
-  more?: Partial<Pick<RunOptions, 'input' | 'timeoutMs' | 'outputFile' | 'onStderr' | 'signal' | 'ownGroup'>>,
+  more?: Partial<
+    Pick<
+      RunOptions,
+      'input' | 'timeoutMs' | 'outputFile' | 'onStderr' | 'signal' | 'ownGroup' | 'encoding' | 'outputBytesMax'
+    >
+  >,
 ) => Promise<RunResult>
 
 const TIMEOUT_MS = 600_000
@@ -24,6 +30,22 @@ export function userGit(cli: Cli, cwd: string): Git {
       timeoutMs: TIMEOUT_MS,
       ...more,
     })
+}
+
+/** Git for what is shared with daemon and nodes. */
+export const runner =
+  (git: Git, env: Record<string, string> = {}): RunGit =>
+  (args, { env: more = {}, ...options } = {}) =>
+    git(args, { ...env, ...more }, options)
+
+/** Where the repository of `folder` has what git-lfs keeps (git-lfs-config(5), lfs.storage). */
+export async function largeStore(git: Git, folder: string): Promise<string> {
+  const [common, named] = await Promise.all([
+    git(['rev-parse', '--git-common-dir']),
+    git(['config', '--get', '--path', 'lfs.storage']),
+  ])
+  const shared = path.resolve(folder, common.stdout.trimEnd())
+  return path.join(path.resolve(shared, named.stdout.trimEnd() || 'lfs'), 'objects')
 }
 
 /**

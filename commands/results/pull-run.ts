@@ -4,13 +4,14 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { asTdfError, TdfError } from '../../src/core/errors.ts'
 import { resultRefOf } from '../../src/core/task.ts'
-import { unpackBundle } from '../../src/platform/bundle.ts'
 import { isSafeBranch } from '../../src/platform/git.ts'
+import { unpackBundle } from '../../src/platform/objects/bundle.ts'
 import type { TaskJson } from '../../src/protocol/control.ts'
 import { sanitize } from '../../src/text/sanitize.ts'
 import { resultLine, savedText } from '../../src/text/tasks.ts'
 import { type Cli, type Format, print, printJson, say } from '../cli/cli.ts'
 import { branchName, clashingBranch, flatName, type Git, userGit } from '../cli/git.ts'
+import { takeLarge } from './large.ts'
 import { attemptOf, noteTaken } from './taken.ts'
 
 /** How many commits of the user's repository are named to the daemon, so that it leaves out what is there already. */
@@ -50,6 +51,7 @@ export async function pull(cli: Cli, reference: string, options: PullOptions, fo
     await refuseClash(git, task, branch)
   }
   await fetchObjects(cli, git, task, picks)
+  await takeLarge(cli, git, cli.cwd, task)
   for (const pick of picks) await moveBranch(git, task, pick.branch, pick.commit)
   await noteTaken(cli, attemptOf(task), 'pulled')
   const [first] = picks

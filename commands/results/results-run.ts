@@ -10,6 +10,7 @@ import { oneLine, sanitize } from '../../src/text/sanitize.ts'
 import { type Cli, type Format, print, printJson, say } from '../cli/cli.ts'
 import { paintedDiff, paintOf } from '../cli/colour.ts'
 import { type Git, plainEnv, userGit } from '../cli/git.ts'
+import { takeLarge } from './large.ts'
 import { fetchObjects } from './pull-run.ts'
 import { attemptOf, noteTaken } from './taken.ts'
 
@@ -59,6 +60,7 @@ export async function apply(cli: Cli, reference: string, isMerging: boolean, for
     throw new TdfError('NO_REPOSITORY', `${cli.cwd} is not a git work tree`, { hint: 'tdf apply --help' })
   await withPatch(cli, attemptOf(task), false, async file => {
     const inTop = userGit(cli, top.stdout.trimEnd())
+    await takeLarge(cli, git, cli.cwd, task)
     if ((await readFile(file)).length > 0) {
       const fits = await inTop([...APPLY, '--check', file])
       if (fits.exitCode !== 0 && !isMerging) {

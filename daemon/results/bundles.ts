@@ -1,11 +1,12 @@
 /** A bundle from which a workspace can be made: the whole history of a result, with the conversation that led to it. */
 import { stat } from 'node:fs/promises'
 import { TdfError } from '../../src/core/errors.ts'
-import { submoduleRef } from '../../src/core/source.ts'
+import { largeOf, submoduleRef } from '../../src/core/source.ts'
 import { type ResumeFacts, resultRefOf, type Task } from '../../src/core/task.ts'
 import { hashFile, publishFile } from '../../src/platform/files.ts'
 import { landingRefOf } from './landing/commit.ts'
 import type { Repository } from './repository.ts'
+import { largeFor } from './sources/large.ts'
 import { writeBundle } from './sources/thin.ts'
 
 const PACK_TIMEOUT_MS = 600_000
@@ -28,6 +29,7 @@ export async function pack(
     throw new TdfError('RESULT_BROKEN', `${ref} is ${refs.get(ref)}, and ${commit} was saved`)
   const fresh = `${file}.new`
   for (const oid of await submodulesOf(repository, commit)) refs.set(submoduleRef(oid), oid)
+  for (const [name, oid] of (await largeFor(repository, commit, null)).refs) refs.set(name, oid)
   await writeBundle(repository, { refs }, fresh, { timeoutMs: PACK_TIMEOUT_MS })
   await publishFile(fresh, file)
   return { sha256: await hashFile(file), bytes: (await stat(file)).size }
@@ -81,6 +83,15 @@ export async function bundleResult(
   const isNew = await repository.must(['rev-list', '--max-count=1', ...asked, ...known])
   if (isNew.trim() === '') return false
   await repository.must(['bundle', 'create', '--quiet', file, ...asked, ...known], { timeoutMs: 600_000 })
+  return true
+}
+
+/** The content of files in Git LFS that the result points to and that its agent made. False where there is none. */
+export async function bundleLarge(repository: Repository, task: Task, file: string): Promise<boolean> {
+  savedOf(task)
+  const ref = largeOf(resultRefOf(task.id, task.attempt))
+  if ((await repository.may(['rev-parse', '--quiet', '--verify', ref])).exitCode !== 0) return false
+  await repository.must(['bundle', 'create', '--quiet', file, ref], { timeoutMs: 600_000 })
   return true
 }
 

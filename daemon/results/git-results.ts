@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { SUBMODULE_REFS } from '../../src/core/source.ts'
+import { LARGE_REFS, SUBMODULE_REFS } from '../../src/core/source.ts'
 import { resultRefOf, type Task, type TaskResult } from '../../src/core/task.ts'
-import { bundleRefs } from '../../src/platform/bundle.ts'
+import { bundleRefs } from '../../src/platform/objects/bundle.ts'
 import type { Salvaged } from '../../src/protocol/salvage.ts'
 import type { BlobStore } from '../../src/store/ledger/ledger.ts'
 import { pack } from './bundles.ts'
@@ -16,6 +16,7 @@ import { checkpointAnswer, checkpointRefOf, keepCheckpoint, takeCheckpoint } fro
 import { missingFrom, receiveRefs } from './receive/receive.ts'
 import { type Repository, repositories } from './repository.ts'
 import type { Results } from './results.ts'
+import { LARGE_NAMED, takeProved } from './sources/large.ts'
 import { writeThin } from './sources/thin.ts'
 
 /** Under their ids: commits that are here with all that they reach. */
@@ -67,7 +68,7 @@ export function gitResults(options: GitResultsOptions): GitResults {
     },
     async receive(task, saved, file) {
       const repository = await of(task, saved)
-      const came = file === null ? NOTHING : await repository.unpack(file)
+      const came = file === null ? NOTHING : await takeProved(repository, resultRefOf(task.id, task.attempt), file)
       const received = await repository.alone(() => receive(repository, task, saved, came))
       await repository.save()
       return received
@@ -124,7 +125,7 @@ async function keepNewest(
   const file = `${results.downloadFile(task)}.checkpoint`
   try {
     const have = [...(await results.have(task, saved)), ...(before === null ? [] : tipsOf(before))]
-    const came = (await fetch(have, file)) ? await repository.unpack(file) : NOTHING
+    const came = (await fetch(have, file)) ? await takeProved(repository, checkpointRefOf(task), file) : NOTHING
     await repository.alone(() => keepCheckpoint(repository, task, saved, came))
     await repository.save()
   } finally {
@@ -175,7 +176,8 @@ async function takeBase(repository: Repository, task: Task, { bundleFile, files 
   const found = await repository.must(['cat-file', '--batch-check=%(objecttype)'], { input })
   if (!found.includes('missing')) return
   // With all that it names: a bundle of the same for another node holds it too.
-  const beside = ['+refs/tags/*:refs/tags/*', `+${SUBMODULE_REFS}*:${BASES}-submodules/*`]
+  const named = [`+${SUBMODULE_REFS}*:${BASES}-submodules/*`, `+${LARGE_REFS}*:${LARGE_NAMED}/*`]
+  const beside = ['+refs/tags/*:refs/tags/*', ...named]
   const targets = [`+${begun.ref}:${BASES}/${begun.commit}`, ...beside]
   await repository.must(['fetch', ...QUIET, '--end-of-options', file, ...targets], { timeoutMs: FETCH_TIMEOUT_MS })
 }

@@ -66,6 +66,8 @@ function requestFor(ctx: StepContext, task: Task, workspaceId: string): CreateWo
 
 type Next = 'agent_session' | 'workspace_creation'
 
+const FALLBACK = 'it was built with a fallback'
+
 /**
  * Waits for the ready callback. An early one is already in the inbox; a lost one is made up for by asking the agent
  * every `workspace_ready_poll_interval`, and once more before the deadline counts.
@@ -88,7 +90,10 @@ export const workspaceFromSignals: InlineHandler<Next> = (ctx, task) => {
   const first = words[0]
   if (!first) return undefined
   const uses = words.map(word => word.id)
-  if (first.kind === 'workspace_ready') return ready(task, readyBody.parse(first.payload).status, uses)
+  if (first.kind === 'workspace_ready') {
+    const { status, note } = readyBody.parse(first.payload)
+    return ready(task, status === 'running' ? undefined : (note ?? FALLBACK), uses)
+  }
   const { errorMessage, isPassing } = provisioningFailed.parse(first.payload)
   return failed(errorMessage, isPassing, uses)
 }
@@ -98,7 +103,7 @@ async function ask(ctx: StepContext, task: Task): Promise<Outcome<Next> | undefi
   const agent = await ctx.agent(task.nodeName)
   const workspace = await agent.workspace(task.workspaceId)
   if (workspace === null) return advance('workspace_creation')
-  if (workspace.status === 'ready') return ready(task, 'running')
+  if (workspace.status === 'ready') return ready(task, workspace.note)
   // What the bundle builds on was lost there: it is sent again, whole.
   if (workspace.needsBundle) return advance('workspace_creation')
   if (workspace.status === 'creating') return undefined
@@ -106,13 +111,13 @@ async function ask(ctx: StepContext, task: Task): Promise<Outcome<Next> | undefi
   return failed(said, workspace.isPassing)
 }
 
-function ready(task: Task, status: 'running' | 'recovery', uses: number[] = []): Outcome<Next> {
-  const warning = 'the workspace was built with a fallback'
+/** `warning`: what of it is not as it was asked for. */
+function ready(task: Task, warning: string | undefined, uses: number[] = []): Outcome<Next> {
   return advance('agent_session', {
     uses,
     workspaceStatus: 'ready',
     sessionId: nextSession(task).id,
-    ...(status === 'recovery' ? { facts: { warning } } : {}),
+    ...(warning === undefined ? {} : { facts: { warning } }),
   })
 }
 

@@ -37,6 +37,7 @@ export interface Facts {
   /** Not all of it could be read: its workspace stays. */
   kept?: boolean
   check?: { sessionId: string; exitCode: number | null; ended: boolean }
+  /** What of the workspace is not as it was asked for, in words. */
   warning?: string
   /** As it was asked last, by `tdf fit`. */
   fit?: Fit
@@ -100,6 +101,8 @@ export interface SourceFacts {
   ref: string
   sha256: string
   bytes: number
+  /** Why files in Git LFS are pointers in its workspaces, in words; absent where none is. */
+  pointers?: string
 }
 
 /** Whether the repository of a task has to be fetched before it may ask for a slot. */

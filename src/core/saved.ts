@@ -177,5 +177,10 @@ export const LEAVINGS: readonly { what: string; becomes: string }[] = [
   },
   { what: 'ignored files', becomes: 'named in `leftOut`; not saved' },
   { what: 'fifos, sockets, devices, names that git refuses', becomes: 'named in `leftOut`; not saved' },
-  { what: 'files with a clean filter', becomes: 'saved as they lie on the disk, named in `leftOut`' },
+  {
+    what: 'files in Git LFS, committed or not',
+    becomes:
+      'their pointers, with the content that was made here beside the result; what is damaged or too large is named',
+  },
+  { what: 'files with another clean filter', becomes: 'saved as they lie on the disk, named in `leftOut`' },
 ]

@@ -35,3 +35,10 @@ export function bundleHead(refs: ReadonlyMap<string, string>, known: readonly st
   const lines = [...known.map(oid => `-${oid} \n`), ...[...refs].map(([name, oid]) => `${oid} ${name}\n`)]
   return `${signature}${lines.join('')}\n`
 }
+/** Under these names a bundle holds the content of files in Git LFS: commits whose tree names each by its sha256. */
+export const LARGE_REFS = 'refs/tdf/large/'
+
+export const largeRef = (commit: string) => `${LARGE_REFS}${commit}`
+
+/** The same beside a result: what its pointers point to, as far as the agent made it. */
+export const largeOf = (resultRef: string) => `${resultRef}-large`

@@ -209,6 +209,11 @@ const FAILURES: readonly FailureRow[] = [
   // http.c with curl (transfer.c, http2.c, vtls): the answer was cut off.
   row('passing', /Empty reply from server|outstanding read data|was not closed cleanly|RPC failed; curl/),
   row('passing', /TLS connection was non-properly terminated|SSL_ERROR_SYSCALL|unexpected eof while reading/i),
+  // git-lfs: Go's net package, and what its own client says of a 5xx (lfshttp/errors.go).
+  row(
+    'passing',
+    /dial tcp|i\/o timeout|no such host|connection reset by peer|(?:Server|Fatal) error:? .*(?:: |HTTP 5)/,
+  ),
   // pack-objects over pkt-line.c, index-pack.c, sideband.c: the same, seen by git.
   row('passing', /early EOF|unexpected disconnect|hung up unexpectedly|expected flush after|bad pack header/),
 ]

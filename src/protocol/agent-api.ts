@@ -75,6 +75,8 @@ export const agentWorkspace = z.object({
   doing: cutText(DOING_LENGTH_MAX).optional(),
   /** The node lost what the bundle that came builds on: it has to come whole. */
   needsBundle: z.boolean().optional(),
+  /** What of it is not as it was asked for, for people. */
+  note: cutText(ERROR_LENGTH_MAX).optional(),
 })
 export type AgentWorkspace = z.output<typeof agentWorkspace>
 export const agentWorkspaces = z.object({

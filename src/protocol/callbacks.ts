@@ -4,7 +4,12 @@ import { counter, id, nullable, percent, text } from './shapes.ts'
 
 const errorText = text(64 * 1024)
 
-export const workspaceReady = z.object({ seq: counter, status: z.enum(['running', 'recovery']) })
+/** `note`: what of it is not as it was asked for, where its status is `recovery`. */
+export const workspaceReady = z.object({
+  seq: counter,
+  status: z.enum(['running', 'recovery']),
+  note: text(2048).optional(),
+})
 export type WorkspaceReady = z.output<typeof workspaceReady>
 
 /** `isPassing`: the network or a server failed, so that another time may do. */

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { objectId, sha256, text } from './shapes.ts'
 
 const REFS_MAX = 500
+const BLOBS_MAX = 10_000
 
 export const bundleOffer = z.object({
   /** The folder, as tasks name it. */
@@ -14,6 +15,8 @@ export const bundleOffer = z.object({
   refs: z
     .record(text(1024).regex(/^refs\/./, 'must be a full name of a ref'), objectId)
     .refine(refs => Object.keys(refs).length <= REFS_MAX, `may be ${REFS_MAX}`),
+  /** Files of it that are large: which of them are there need not be sent, whatever commit they come with. */
+  blobs: z.array(objectId).max(BLOBS_MAX).optional(),
 })
 export type BundleOffer = z.output<typeof bundleOffer>
 
@@ -26,6 +29,8 @@ export interface UploadedBundle {
 export interface OfferAnswer {
   bundle: UploadedBundle | null
   have: string[]
+  /** Of the blobs of the offer. Older daemons say nothing. */
+  haveBlobs?: string[]
 }
 
 export const uploadEnd = bundleOffer.extend({

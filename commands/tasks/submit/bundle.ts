@@ -33,17 +33,24 @@ const OFFER_MS = 600_000
 export async function uploaded(cli: Cli, top: string, content: Content, activity: Activity): Promise<UploadedBundle> {
   const { commit, name, beside } = content
   const ref = beside.refs.size === 0 ? name : `${name}#${digest([...beside.refs.keys()].sort().join())}`
-  const offer = { source: top, commit, ref, refs: { [name]: commit, ...Object.fromEntries(beside.refs) } }
+  const refs = { [name]: commit, ...Object.fromEntries(beside.refs) }
+  const offer = { source: top, commit, ref, refs }
   if (cli.stderr.isTTY) await meetDaemon(cli)
   activity.show('waiting for the daemon to say what it has of the repository')
-  const request = { method: 'POST', path: '/bundles', json: offer, timeoutMs: OFFER_MS } as const
-  const [{ bundle, have }, objects] = await Promise.all([
+  const request = {
+    method: 'POST',
+    path: '/bundles',
+    json: { ...offer, blobs: beside.large?.blobs },
+    timeoutMs: OFFER_MS,
+  } as const
+  const [{ bundle, have, haveBlobs = [] }, objects] = await Promise.all([
     cli.client().call<OfferAnswer>(request),
     readingGit(cli, top)(['rev-parse', '--git-path', 'objects']),
   ])
   if (bundle) return bundle
   const folder = mkdtempSync(path.join(tmpdir(), 'tdf-bundle-'))
   try {
+    await beside.large?.write()
     const borrowed = [path.resolve(top, must(objects, 'rev-parse').slice(0, -1)), ...beside.objects]
     const git = borrowing(cli, folder, commit, borrowed)
     const known = await commitsOf(git, have)
@@ -55,7 +62,7 @@ export async function uploaded(cli: Cli, top: string, content: Content, activity
         activity,
         end,
         head: bundleHead(refs, known),
-        pack: packing(git, refs, known, activity),
+        pack: packing(git, { refs, known, less: known.length > 0 ? haveBlobs : [] }, activity),
       })
     }
     if (known.length === 0) return await send([])
@@ -106,15 +113,23 @@ const FRUGAL = ['core.packedGitWindowSize=1m', 'core.packedGitLimit=32m', 'pack.
   setting,
 ])
 
+interface Packed {
+  refs: ReadonlyMap<string, string>
+  /** Commits that the daemon has. */
+  known: readonly string[]
+  /** Other objects that it has. */
+  less: readonly string[]
+}
+
 /** Writes the objects of a bundle behind its head, as `git bundle create` does. */
-function packing(git: Git, refs: ReadonlyMap<string, string>, known: readonly string[], activity: Activity): Pack {
+function packing(git: Git, { refs, known, less }: Packed, activity: Activity): Pack {
   return async (file, signal) => {
     activity.show('packing the repository')
     const onStderr = (text: string) => {
       const said = packingText(text)
       if (said !== null) activity.show(said)
     }
-    const input = [...refs.values(), ...known.map(oid => `^${oid}`)].map(line => `${line}\n`).join('')
+    const input = [...refs.values(), ...[...known, ...less].map(oid => `^${oid}`)].map(line => `${line}\n`).join('')
     const args = [...FRUGAL, 'pack-objects', '--progress', '--revs', '--thin', '--delta-base-offset', '--stdout']
     const writing = { input, outputFile: file, appends: true, onStderr, signal, ownGroup: true }
     must(await git(args, {}, writing), 'pack-objects')

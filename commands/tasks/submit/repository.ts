@@ -14,6 +14,7 @@ import { branchName, clashingBranch, flatName, type Git, knownRemoteOf, readingG
 import { type Activity, activityOf } from '../../cli/progress/activity.ts'
 import { completed, uploaded } from './bundle.ts'
 import { dirtyCommit } from './dirty.ts'
+import { type LargeFiles, largeOf } from './large.ts'
 import { policyOf, type RepositorySetup, setupIn } from './setup.ts'
 import { type Beside, submodulesOf } from './submodules.ts'
 
@@ -59,10 +60,11 @@ export async function takeRepository(cli: Cli, options: RepositoryOptions, forma
     remoteFor(cli, top, options),
     refuseClash(cli, git, options.outputBranch),
   ]).finally(reading.end)
-  if (hasLarge) say(cli, 'note: files in Git LFS stay behind; the workspace has their pointers')
   const based = options.dirty === true ? await changed() : commit
   if (promisor !== null) await completed(cli, top, based, promisor)
-  const beside = hasSubmodules ? await submodulesFor(cli, top, based) : NOTHING
+  const modules = hasSubmodules ? await submodulesFor(cli, top, based) : NOTHING
+  const large = hasLarge || ref !== undefined ? await largeOf(cli, top, based) : null
+  const beside = withLarge(modules, large)
   const sending = activityOf(cli, format)
   const uploading = uploaded(cli, top, { commit: based, name, beside }, sending)
   const asking = setupIn(git, top, based, ref === undefined && options.dirty !== true ? top : null)
@@ -72,6 +74,7 @@ export async function takeRepository(cli: Cli, options: RepositoryOptions, forma
     sending.show('looking for uncommitted files')
     await noted
     sending.end()
+    await large?.remove()
   })
   const source = { kind: 'bundle' as const, url: top, ref: name, given, baseCommit: based, ...bundle }
   return { repo: source, author, remote, setup }
@@ -86,6 +89,15 @@ function begun(cli: Cli, format: Format, text: string): Activity {
   const activity = activityOf(cli, format)
   activity.show(text)
   return activity
+}
+
+function withLarge({ refs, objects }: Beside, large: LargeFiles | null): Beside {
+  if (large === null) return { refs, objects }
+  return {
+    refs: new Map([...refs, [large.ref, large.commit]]),
+    objects: new Set([...objects, large.objects]),
+    large,
+  }
 }
 
 const NOTHING: Beside = { refs: new Map(), objects: new Set() }

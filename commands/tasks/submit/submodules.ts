@@ -8,6 +8,7 @@ import { oneLine } from '../../../src/text/sanitize.ts'
 import { quoted } from '../../cli/arguments.ts'
 import { type Cli, say } from '../../cli/cli.ts'
 import { readingGit } from '../../cli/git.ts'
+import type { LargeFiles } from './large.ts'
 
 /** What a bundle holds beside the commit of a task. */
 export interface Beside {
@@ -15,6 +16,8 @@ export interface Beside {
   refs: Map<string, string>
   /** Folders of objects that they are in. */
   objects: Set<string>
+  /** Files in Git LFS, which are among the refs and the folders. */
+  large?: LargeFiles | null
 }
 
 const SUBMODULES_MAX = 200

@@ -8,7 +8,7 @@ import { z } from 'zod'
 import { nullable, parseBody, text } from '../../../src/protocol/shapes.ts'
 import type { RunningEngine } from '../../build.ts'
 import { refuseUnfinished, removeTask } from '../../engine/attempts.ts'
-import { bundleResult, writeDiff } from '../../results/bundles.ts'
+import { bundleLarge, bundleResult, writeDiff } from '../../results/bundles.ts'
 import { pushNow } from '../../results/push/request.ts'
 import { writeArtifact } from '../../results/receive/artifacts.ts'
 import type { Control } from '../control-parts.ts'
@@ -44,6 +44,13 @@ export function resultRoutes(engine: RunningEngine, parts: Control): Hono {
     const file = scratch()
     await writeArtifact(await results.of(task), task, c.req.query('path') ?? '', file)
     return sendFile(file, 'application/octet-stream')
+  })
+
+  app.get('/tasks/:task/large', async c => {
+    const task = findAttempt(store.sql, c.req.param('task'))
+    const file = scratch()
+    const isThere = await bundleLarge(await results.of(task), task, file)
+    return isThere ? sendFile(file, 'application/octet-stream') : c.body(null, 204)
   })
 
   app.post('/tasks/:task/taken', async c => {

@@ -49,7 +49,10 @@ export function taskJson(sql: Sql, task: Task): TaskJson {
     attempts: attemptsOf(sql, task).map(attemptJson),
     continued: continuedOf(task),
     saved: work?.saved.map(one => ({ ...one })) ?? [],
-    leftOut: work?.leftOut.map(({ path, bytes, reason }) => ({ path, bytes, reason })) ?? [],
+    leftOut: [
+      ...notBrought(task),
+      ...(work?.leftOut.map(({ path, bytes, reason }) => ({ path, bytes, reason })) ?? []),
+    ],
     artifacts: (task.facts.salvage?.files?.list ?? []).map(({ blob: _blob, ...one }) => one),
     usage: task.usage,
     totalUsage: totalUsage(sql, task),
@@ -64,6 +67,12 @@ export function taskJson(sql: Sql, task: Task): TaskJson {
     completedAt: iso(task.completedAt),
     updatedAt: iso(task.updatedAt),
   }
+}
+
+/** What its workspace was made without. */
+function notBrought({ facts: { source, warning } }: Task): TaskJson['leftOut'] {
+  const reasons = [source?.pointers, warning].flatMap(reason => reason ?? [])
+  return reasons.map(reason => ({ path: 'the workspace', bytes: null, reason }))
 }
 
 /** Where its work began, as far as it is known. */

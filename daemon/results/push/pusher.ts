@@ -4,7 +4,7 @@
  */
 import { backoffMs } from '../../../src/core/backoff.ts'
 import { asTdfError } from '../../../src/core/errors.ts'
-import type { Task } from '../../../src/core/task.ts'
+import { resultRefOf, type Task } from '../../../src/core/task.ts'
 import { readAttempt } from '../../../src/store/tables/attempts.ts'
 import { changePush, duePushes, type Push, readPush } from '../../../src/store/tables/pushes.ts'
 import { announcePush } from '../../reporting/announce.ts'
@@ -13,6 +13,7 @@ import type { Engine } from '../../services.ts'
 import type { Sweep } from '../../sweeps/run.ts'
 import type { GitResults } from '../git-results.ts'
 import { pushBranch, remoteTip, tokenFor } from './branch.ts'
+import { pushLarge } from './large.ts'
 import { openPullRequest } from './pull-request.ts'
 
 const AT_ONCE_MAX = 4
@@ -76,7 +77,11 @@ async function attempt(engine: Engine, results: GitResults, push: Push, signal: 
   const task = readAttempt(store.sql, { id: push.taskId, attempt: push.attempt })
   if (!task) return
   const repository = await results.of(task)
-  const token = tokenFor(config.push, push.remote, engine.secrets)
+  const tokenOf = (server: string) => tokenFor(config.push, server, engine.secrets)
+  const token = tokenOf(push.remote)
+  const content = await pushLarge(repository, { push, ref: resultRefOf(task.id, task.attempt), tokenOf, signal })
+  if (signal.aborted) return
+  if (content.kind !== 'pushed') return again(engine, push, content)
   const pushed = await pushBranch(repository, push, token, signal)
   if (signal.aborted) return
   if (pushed.kind !== 'pushed') return again(engine, push, pushed)

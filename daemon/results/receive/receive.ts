@@ -6,7 +6,8 @@ import type { Repository } from '../repository.ts'
 
 /** Refs that stand beside a result, by what follows its name. */
 const BESIDE = /^-(?:heads|stash|worktrees|others)\/./
-const TALK = /^-(?:log|session|files)$/
+/** The output, the conversation, artifacts, and the content of files in Git LFS. */
+const TALK = /^-(?:log|session|files|large)$/
 /** The rules of git-check-ref-format(1) that a name of ours could break. */
 const UNSAFE = /\p{Cc}|[ ~^:?*[\\]|\.\.|@\{|\/\/|\/\.|\.lock(?:\/|$)|[./]$/u
 

@@ -3,8 +3,8 @@
  * here yet is fetched. Objects are checked as they come in, and the commit is named only when all of it is here.
  */
 import { TdfError } from '../../../src/core/errors.ts'
-import { HARMLESS } from '../../../src/platform/bundle.ts'
 import { kindOfFailure, withoutPasswords } from '../../../src/platform/git.ts'
+import { HARMLESS } from '../../../src/platform/objects/bundle.ts'
 import type { RunResult } from '../../../src/platform/run.ts'
 import { gitProgress, withoutProgress } from '../../../src/text/progress/how-far.ts'
 import { BASES } from '../git-results.ts'

@@ -3,7 +3,7 @@
  * object that it reaches and the names that it gives them: bundles that come later need bring only what is new, and one whose file is
  * gone can be made again.
  */
-import { bundleRefs } from '../../../src/platform/bundle.ts'
+import { bundleRefs } from '../../../src/platform/objects/bundle.ts'
 import { BASES } from '../git-results.ts'
 import type { Repository } from '../repository.ts'
 
@@ -67,6 +67,14 @@ export async function knownCommits(repository: Repository): Promise<string[]> {
     .split('\n')
     .flatMap(row => (row.startsWith('commit ') ? [row.slice('commit '.length)] : []))
   return [...new Set(rows)]
+}
+
+/** Those of the objects that are here; none where one is damaged. */
+export async function presentOf(repository: Repository, oids: readonly string[]): Promise<string[]> {
+  const input = `${oids.join('\n')}\n`
+  const checked = await repository.may(['cat-file', '--batch-check=%(objectname)'], { input })
+  const here = new Set(checked.exitCode === 0 ? checked.stdout.split('\n') : [])
+  return oids.filter(oid => here.has(oid))
 }
 
 const nameOf = (sha256: string, name: string) => `${UPLOADS}/${sha256}/${name.slice('refs/'.length)}`

@@ -3,10 +3,10 @@ import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { asTdfError, TdfError } from '../../../src/core/errors.ts'
-import { SUBMODULE_REFS } from '../../../src/core/source.ts'
+import { LARGE_REFS, SUBMODULE_REFS } from '../../../src/core/source.ts'
 import type { SourceFacts } from '../../../src/core/task.ts'
-import { bundleRefs } from '../../../src/platform/bundle.ts'
 import { hashFile, publishFile } from '../../../src/platform/files.ts'
+import { bundleRefs } from '../../../src/platform/objects/bundle.ts'
 import { BUNDLE_BYTES_MAX } from '../../../src/protocol/shapes.ts'
 import { addBundle, findBundle } from '../../../src/store/tables/bundles.ts'
 import type { Engine } from '../../services.ts'
@@ -69,20 +69,22 @@ export async function packCommit(
   }
 }
 
-/** Whether it is there, with these submodules and no other. */
+/** Whether it is there, with these submodules and files in Git LFS, and no other. */
 async function isSame(file: string, beside: Beside | null): Promise<boolean> {
   if (!existsSync(file)) return false
   if (beside === null) return true
   const { refs } = beside
-  const held = [...(await bundleRefs(file))].filter(([name]) => name.startsWith(SUBMODULE_REFS))
+  const held = [...(await bundleRefs(file))].filter(([name]) => BESIDE.some(prefix => name.startsWith(prefix)))
   return held.length === refs.size && held.every(([name]) => refs.has(name))
 }
+
+const BESIDE = [SUBMODULE_REFS, LARGE_REFS]
 
 function unreadable(thrown: unknown): never {
   throw new TdfError('REPOSITORY_UNREADABLE', asTdfError(thrown).message)
 }
 
-/** The branch, the tags on its history, and the submodules. */
+/** The branch, the tags on its history, and what is beside it. */
 async function refsOf(repository: Repository, { commit, ref }: Fetched, beside: Beside): Promise<Map<string, string>> {
   const format = '--format=%(refname) %(objectname)'
   const tags = await repository.must(['for-each-ref', `--merged=${commit}`, format, 'refs/tags'])

@@ -14,6 +14,7 @@ import type { GitResults } from '../git-results.ts'
 import type { Sources } from '../results.ts'
 import { accessTo } from './access.ts'
 import { fetchCommit } from './fetch.ts'
+import { largeFor } from './large.ts'
 import { packCommit } from './pack.ts'
 import { fetchSubmodules, NOTHING } from './submodules.ts'
 
@@ -160,14 +161,21 @@ async function perform(
     const isLeft = config.repositories.submodules === 'leave'
     const top = { repository, url, commit: fetched.commit }
     const beside = isLeft ? NOTHING : await fetchSubmodules(engine, parts, top, { leftMs, signal, onProgress })
+    const large = await parts.line(url, () =>
+      largeFor(repository, fetched.commit, {
+        ...{ url, folder: parts.folder, leftMs, signal, onProgress },
+        accessTo: server => accessTo(server, config, secrets, repository),
+      }),
+    )
     const timeoutMs = Math.max(1, Math.ceil(leftMs()))
     onProgress('packing what a workspace needs')
     const packed = { ...fetched, source: url }
+    const refs = new Map([...beside.refs, ...large.refs])
     const call = { folder: parts.folder, files: parts.results.files, timeoutMs, signal }
-    const source = await packCommit(engine, repository, packed, beside, call)
+    const source = await packCommit(engine, repository, packed, { ...beside, refs }, call)
     const ms = Math.round(world.clock.mono() - startedAt)
     log.info({ ...about, commit: fetched.commit, isNew, bytes: source.bytes, ms }, 'repository fetched')
-    return source
+    return large.missing === null ? source : { ...source, pointers: large.missing }
   } catch (thrown) {
     const error = asTdfError(thrown)
     if (!signal.aborted) log.warn({ ...about, code: error.code, err: error.message }, 'repository not fetched')

@@ -3,9 +3,10 @@ import { createReadStream, createWriteStream } from 'node:fs'
 import { rm, stat, writeFile } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { bundleHead } from '../../../src/core/source.ts'
-import { bundleRefs } from '../../../src/platform/bundle.ts'
 import { hashFile } from '../../../src/platform/files.ts'
 import type { GitOptions } from '../../../src/platform/git.ts'
+import { bundleRefs } from '../../../src/platform/objects/bundle.ts'
+import { treesOfLarge } from '../../../src/platform/objects/large.ts'
 import type { Repository } from '../repository.ts'
 import type { ThinBundle } from '../results.ts'
 
@@ -27,7 +28,8 @@ export async function writeThin(
   const isMissing = [...refs].some((_, at) => !/^(?:commit|tag|tree|blob)$/.test(types[at] ?? ''))
   const known = have.filter((_, at) => types[refs.size + at] === 'commit')
   if (isMissing || known.length === 0) return null
-  await writeBundle(repository, { refs, known }, file, { timeoutMs: PACK_TIMEOUT_MS })
+  const trees = await treesOfLarge(repository.may, refs.keys(), known)
+  await writeBundle(repository, { refs, known, trees }, file, { timeoutMs: PACK_TIMEOUT_MS })
   const { size: bytes } = await stat(file)
   if (bytes <= (await stat(whole)).size * SHARE_MAX) return { file, sha256: await hashFile(file), bytes }
   await rm(file, { force: true })
@@ -39,6 +41,8 @@ export interface Content {
   refs: ReadonlyMap<string, string>
   /** Commits that whoever gets it has, with all that they reach. */
   known?: readonly string[]
+  /** The same of trees by themselves, which the bundle does not name. */
+  trees?: readonly string[]
   /** Folders of objects that are looked at beside those of the repository. */
   objects?: readonly string[]
 }
@@ -46,13 +50,13 @@ export interface Content {
 /** Writes a bundle. Throws RESULT_BROKEN. */
 export async function writeBundle(
   repository: Repository,
-  { refs, known = [], objects = [] }: Content,
+  { refs, known = [], trees = [], objects = [] }: Content,
   file: string,
   options: Pick<GitOptions, 'timeoutMs' | 'signal'>,
 ): Promise<void> {
   const pack = `${file}.pack`
   try {
-    const wanted = [...refs.values(), ...known.map(oid => `^${oid}`)]
+    const wanted = [...refs.values(), ...[...known, ...trees].map(oid => `^${oid}`)]
     const flags = ['--quiet', '--revs', '--stdout', '--delta-base-offset', ...(known.length > 0 ? ['--thin'] : [])]
     await repository.must(['pack-objects', ...flags], {
       ...options,

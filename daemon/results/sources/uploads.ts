@@ -9,9 +9,9 @@ import { mkdir, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { asTdfError, TdfError } from '../../../src/core/errors.ts'
 import type { SourceFacts, Task } from '../../../src/core/task.ts'
-import { bundleRefs } from '../../../src/platform/bundle.ts'
 import { publishFile } from '../../../src/platform/files.ts'
 import { isRepositoryUrl } from '../../../src/platform/git.ts'
+import { bundleRefs } from '../../../src/platform/objects/bundle.ts'
 import type { BundleOffer, OfferAnswer, UploadEnd, UploadedBundle } from '../../../src/protocol/uploads.ts'
 import {
   addBundle,
@@ -24,7 +24,7 @@ import type { Engine } from '../../services.ts'
 import type { GitResults } from '../git-results.ts'
 import type { Repository } from '../repository.ts'
 import type { Sources } from '../results.ts'
-import { type Held, heldRefs, isWhole, knownCommits, nameHeld, takeIn } from './held.ts'
+import { type Held, heldRefs, isWhole, knownCommits, nameHeld, presentOf, takeIn } from './held.ts'
 import { packCommit } from './pack.ts'
 import { NOTHING } from './submodules.ts'
 
@@ -118,7 +118,7 @@ async function keep(parts: Parts, { sha256, commit, source }: BundleRow): Promis
   return true
 }
 
-async function offer(parts: Parts, { source, commit, ref, refs }: BundleOffer): Promise<OfferAnswer> {
+async function offer(parts: Parts, { source, commit, ref, refs, blobs = [] }: BundleOffer): Promise<OfferAnswer> {
   const { sql } = parts.engine.store
   const [row, newest] = [findBundle(sql, commit, ref), newestBundle(sql, source)]
   // Its repository is made, which the disk takes a while for, when there is something to put into it.
@@ -131,7 +131,10 @@ async function offer(parts: Parts, { source, commit, ref, refs }: BundleOffer): 
     await tryToHold(parts, { source, commit: newest.commit }, newest.sha256)
   }
   const named = Object.entries(refs)
-  if (!(await isWhole(repository, Object.values(refs)))) return { bundle: null, have: await knownCommits(repository) }
+  if (!(await isWhole(repository, Object.values(refs)))) {
+    const have = await knownCommits(repository)
+    return { bundle: null, have, ...(blobs.length > 0 ? { haveBlobs: await presentOf(repository, blobs) } : {}) }
+  }
   // Under a hash of its names, since there is no file.
   const sha256 = createHash('sha256')
     .update(JSON.stringify([source, ref, named]))

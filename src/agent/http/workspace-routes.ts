@@ -64,13 +64,14 @@ function thinFrom(c: Context<Env>): Thin | undefined {
 }
 
 function view(workspace: Workspace): AgentWorkspace {
-  const { status, errorMessage, isPassing, request, bundleReceived } = workspace.record
+  const { status, errorMessage, isPassing, request, bundleReceived, note } = workspace.record
   const path = workTree(workspace)
   const needsBundle = status === 'creating' && request.source.kind === 'bundle' && !bundleReceived
   return {
     ...{ workspaceId: workspace.id, taskId: request.taskId, attempt: request.attempt, status, errorMessage, path },
     ...(isPassing ? { isPassing } : {}),
     ...(needsBundle ? { needsBundle } : {}),
+    ...(note === null ? {} : { note }),
     ...(status === 'creating' && workspace.doing !== null ? { doing: workspace.doing } : {}),
   }
 }

@@ -7,6 +7,7 @@ import { closeSync, createReadStream, existsSync, mkdirSync, openSync, readSync,
 import { basename, dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { filesRefOf } from '../../core/saved.ts'
+import { largeOf } from '../../core/source.ts'
 import { git, gitOutput } from '../../platform/git.ts'
 import type { Agent } from '../agent.ts'
 import { Refusal } from '../errors.ts'
@@ -35,7 +36,7 @@ export function openKeeper(workspace: Workspace, timeoutMs: number, signal: Abor
   const repository = salvageRepository(workspace)
   const run = gitIn(repository, timeoutMs, signal)
   const refsOf = (ref: string) => {
-    const [all, prefixes] = [[ref, logRef(ref), sessionRef(ref), filesRefOf(ref)], besidePrefixes(ref)]
+    const [all, prefixes] = [[ref, logRef(ref), sessionRef(ref), filesRefOf(ref), largeOf(ref)], besidePrefixes(ref)]
     const isOf = (name: string) => all.includes(name) || prefixes.some(prefix => name.startsWith(prefix))
     return new Map([...refsIn(workspace)].filter(([name]) => isOf(name)))
   }

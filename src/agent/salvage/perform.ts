@@ -12,12 +12,12 @@ import { removeTree } from '../state/remove-tree.ts'
 import { builtIndexPath, builtRefsPath, salvageRepository, scratchFolder } from '../workspaces/workspace.ts'
 import { type Collected, type Collecting, collectArtifacts, scratchName } from './artifacts.ts'
 import { type Candidate, candidatesOf, historyOf, peel, reach, worthwhile } from './beside.ts'
-import { commitFiles, draftsOfTalk, type FilesSaving, treeOf, writeCommits } from './commits.ts'
+import { commitFiles, draftsOfTalk, endedAtMs, type FilesSaving, treeOf, writeCommits } from './commits.ts'
 import { type Keeper, openKeeper, prepareRepository, type Refs } from './keep.ts'
 import { type Found, type LinkedTree, look } from './linked.ts'
 import { besideRefs, isRefName } from './listing.ts'
+import { nameContent, openLargeStore, takeCommitted } from './tree/large.ts'
 import { type LeftOutList, leftOutList } from './tree/left-out.ts'
-import { nameLarge } from './tree/select.ts'
 import { boundaryOf } from './untrusted.ts'
 import { openView } from './view.ts'
 
@@ -89,6 +89,7 @@ async function openSaving(
   const known = isWhole ? { commit: baseCommit, path: builtIndexPath(workspace) } : null
   return {
     ...{ salvage, workspace, baseCommit, view, keeper, leaveOut, left, artifacts, linkedPaths, slot, isWhole, known },
+    large: openLargeStore(join(folder, 'large')),
     bytesLeft: salvage.bytesMax,
   }
 }
@@ -101,7 +102,6 @@ async function saveAll(saving: Saving, found: Found): Promise<Salvaged> {
   else if (head.commit === null && !head.isUnborn) leaveOut('HEAD', 'broken')
   const saveTree = saving.isWhole ? saveAtOnce : saveOnSound
   const { commit, start, talk } = await saveTree(saving, tree, head.commit)
-  if (folder) await nameLarge(saving, folder, commit)
 
   const built = readJson(builtRefsPath(workspace), builtRefs) ?? {}
   const { outputBranch } = workspace.record.request
@@ -118,7 +118,13 @@ async function saveAll(saving: Saving, found: Found): Promise<Salvaged> {
     : await historyOf(view, tips, baseCommit, oid => broken.add(oid))
   for (const { oid, name } of all) if (broken.has(oid)) lose(name)
   const wanted = worthwhile(history, all, [commit, ...Object.values(built)]).filter(({ oid }) => !broken.has(oid))
-  const lost = await keepBeside(saving, commit, wanted, talk)
+  if (folder) await takeCommitted(saving, folder, [commit, ...wanted.map(({ oid }) => oid)])
+  const lost = await keepBeside(
+    saving,
+    commit,
+    wanted,
+    new Map([...talk, ...(await nameContent(saving, ref, endedAtMs(workspace)))]),
+  )
   for (const one of wanted) if (lost.has(one.ref)) lose(one.name)
   const saved = wanted
     .filter(one => !lost.has(one.ref))

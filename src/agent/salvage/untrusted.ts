@@ -16,24 +16,23 @@ export function boundaryOf(...workTrees: string[]): Boundary {
 
 /** The real path when it lies within the boundary, else null. */
 export function realInside(boundary: Boundary, path: string): string | null {
+  return isInside(boundary, path) ? path : null
+}
+
+function isInside(boundary: Boundary, path: string | Buffer): boolean {
   try {
     const real = realpathSync(path, 'buffer')
     const isWithin = (root: Buffer) => real.equals(root) || real.subarray(0, root.length + 1).equals(withSlash(root))
-    return boundary.roots.some(isWithin) ? path : null
+    return boundary.roots.some(isWithin)
   } catch {
-    return null
+    return false
   }
 }
 
 /** The file's bytes as latin1; null when it is missing, elsewhere, no plain file, or larger than expected. */
-export function readInside(boundary: Boundary, path: string, bytesMax: number): string | null {
-  if (!isPlainFile(path) || realInside(boundary, path) === null) return null
-  let file: number
-  try {
-    file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-  } catch {
-    return null
-  }
+export function readInside(boundary: Boundary, path: string | Buffer, bytesMax: number): string | null {
+  const file = openInside(boundary, path)
+  if (file === null) return null
   try {
     const stat = fstatSync(file)
     if (!stat.isFile() || stat.size > bytesMax) return null
@@ -44,6 +43,20 @@ export function readInside(boundary: Boundary, path: string, bytesMax: number): 
   } finally {
     closeSync(file)
   }
+}
+
+/** A file to read from, which the caller closes; null when it is missing, elsewhere or no plain file. */
+export function openInside(boundary: Boundary, path: string | Buffer): number | null {
+  if (!statOf(path)?.isFile() || !isInside(boundary, path)) return null
+  let file: number | undefined
+  try {
+    file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    if (fstatSync(file).isFile()) return file
+  } catch {
+    // Gone since, or not ours to read.
+  }
+  if (file !== undefined) closeSync(file)
+  return null
 }
 
 export function isPlainFile(path: string): boolean {

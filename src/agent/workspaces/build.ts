@@ -14,6 +14,7 @@ import { attributeCommits, checkOut, keepIndex, keepPristine, noteIgnored } from
 import { printable, report } from './report.ts'
 import { endSetup, installProgram, repositorySetup, setUp } from './setup.ts'
 import { dropSource, GroundLost, makeRoom } from './sources/cache.ts'
+import { bringLarge } from './sources/large.ts'
 import { cloneSource, unpackSource } from './sources/source.ts'
 import { checkOutSubmodules } from './sources/submodules.ts'
 import { BuildFailure, bundlePath, updateRecord, type Workspace, type WorkspaceRecord } from './workspace.ts'
@@ -68,6 +69,7 @@ async function build(agent: Agent, workspace: Workspace, signal: AbortSignal): P
     updateRecord(workspace, { baseCommit: commit })
     const conversation = source.kind === 'bundle' ? await broughtConversation(workspace, source.ref) : {}
     keepPristine(context, folder, refs, conversation)
+    const note = await bringLarge(context, commit)
     workspace.doing = 'checking out the files'
     await checkOut(context, commit, refs.keys())
     keepIndex(context, folder)
@@ -79,7 +81,7 @@ async function build(agent: Agent, workspace: Workspace, signal: AbortSignal): P
     workspace.doing = 'running the set-up'
     if (await setUp(context, own)) await noteIgnored(context)
     if (signal.aborted) return
-    finish(agent, workspace, { status: 'ready', built: 'ready' })
+    finish(agent, workspace, { status: 'ready', built: 'ready', note })
     await removeTree(bundlePath(workspace))
   } catch (error) {
     if (signal.aborted) return

@@ -73,6 +73,7 @@ function firstRecord(agent: Agent, body: CreateWorkspace): WorkspaceRecord {
     baseCommit: null,
     bundleReceived: false,
     bundleIsThin: false,
+    note: null,
     slot: takeSlot(agent, body),
   }
 }

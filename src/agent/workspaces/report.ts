@@ -29,10 +29,10 @@ export function report(agent: Agent, workspace: Workspace): void {
 }
 
 function drafts(workspace: Workspace): EventDraft[] {
-  const { built, errorMessage, isPassing } = workspace.record
+  const { built, errorMessage, isPassing, note } = workspace.record
   const events: EventDraft[] = []
   if (built === 'ready') {
-    const data: Omit<WorkspaceReady, 'seq'> = { status: 'running' }
+    const data: Omit<WorkspaceReady, 'seq'> = note === null ? { status: 'running' } : { status: 'recovery', note }
     events.push(draft(workspace, 'workspace.ready', null, data))
   }
   if (built === 'failed') {

@@ -16,6 +16,8 @@ export const workspaceRecord = z.object({
   errorMessage: nullable(z.string()),
   /** It failed since the network or a server did. */
   isPassing: z.boolean().default(false),
+  /** What of it is not as it was asked for; null: all is. */
+  note: z.string().nullable().default(null),
   /** Known before anything of the repository runs. */
   baseCommit: nullable(z.string()),
   bundleReceived: z.boolean(),

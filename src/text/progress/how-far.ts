@@ -1,6 +1,8 @@
 /** How far something is, in short: amounts of bytes, and what git tells of its progress on stderr. Imports nothing. */
 
-const STAGES = '(?:Enumerating|Counting|Compressing|Receiving|Resolving|Unpacking|Updating|Checking|Filtering) [a-z ]+'
+const DOING = 'Enumerating|Counting|Compressing|Receiving|Resolving|Unpacking|Updating|Checking|Filtering'
+/** Those of git, and of git-lfs, whose objects are `LFS objects`. */
+const STAGES = `(?:${DOING}|Downloading|Uploading) [A-Za-z ]+`
 
 /** `Receiving objects:  45% (123/270), 12.00 MiB | 3.00 MiB/s`, also behind `remote: `, as git 2.20 to 2.50 write it. */
 const PROGRESS = new RegExp(

@@ -7,12 +7,16 @@ import type { AddressInfo } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
 
+import { type LargeStore, largeStore } from '../machines/lfs-store.ts'
+
 export interface GitServer {
   url: string
   /** How many fetches of objects it answered; asking what is there is none. */
   fetches(): number
   /** What it does from now on instead of answering; each request takes one. */
   faults: ServerFaults
+  /** What it has in Git LFS. */
+  large: LargeStore
   /** Whether the token came in a header, and the command lines of this machine that had it in them meanwhile. */
   seen(): { withToken: boolean; inArguments: string[] }
   close(): Promise<void>
@@ -38,6 +42,7 @@ export interface ServerOptions {
 export async function gitServer(root: string, token: string | null, { tls }: ServerOptions = {}): Promise<GitServer> {
   const seen = { withToken: false, inArguments: [] as string[] }
   const faults: ServerFaults = {}
+  const large = largeStore()
   let fetches = 0
   const server = tls ? https.createServer(tls, serve) : http.createServer(serve)
   async function serve(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
@@ -58,6 +63,7 @@ export async function gitServer(root: string, token: string | null, { tls }: Ser
       return
     }
     seen.withToken = token !== null
+    if (large.answers(request, response)) return
     const { pathname, search } = new URL(request.url ?? '/', 'http://localhost')
     const env = {
       PATH: process.env.PATH ?? '',
@@ -87,6 +93,7 @@ export async function gitServer(root: string, token: string | null, { tls }: Ser
     seen: () => seen,
     fetches: () => fetches,
     faults,
+    large,
     close: () => {
       server.closeAllConnections()
       return new Promise(resolve => server.close(() => resolve()))

@@ -1,5 +1,6 @@
 /** What has to be saved of a work tree: changed and untracked files, removed ones, and repositories within it. */
-import { accessSync, constants, readdirSync, realpathSync, type Stats } from 'node:fs'
+import { readdirSync, realpathSync, type Stats } from 'node:fs'
+import type { Pointer } from '../../../platform/objects/pointers.ts'
 import { readAgentHead, readAgentRefs, remoteTips } from '../agent-refs.ts'
 import {
   agentIndex,
@@ -18,6 +19,8 @@ import type { LeaveOut } from './left-out.ts'
 export interface Candidate {
   path: BytePath
   size: number
+  /** It is saved as this, with what it is now beside the result; see large.ts. */
+  pointer?: Pointer
 }
 
 export interface TreeScan {
@@ -33,6 +36,8 @@ export interface TreeScan {
   ignored: BytePath[]
   /** It has a .gitattributes that is tracked. */
   attributed: boolean
+  /** What the index has. */
+  entries: readonly IndexEntry[]
 }
 
 export interface ScanContext {
@@ -98,7 +103,7 @@ export async function scanTree(
   await loadIndex(view, at, treeish, known)
   const { entries, changed, removed, untracked: others, ignored } = await statusOf(view, at)
   const attributed = entries.some(({ path }) => /(^|\/)\.gitattributes$/.test(path))
-  const scan: TreeScan = { ...at, prefix, files: [], removed: [], embedded: [], ignored, attributed }
+  const scan: TreeScan = { ...at, prefix, files: [], removed: [], embedded: [], ignored, attributed, entries }
   const added = await agentIndex(view, repository, known)
 
   const isClosed = (path: BytePath) => context.closed.some(folder => (prefix + path).startsWith(folder))
@@ -154,22 +159,6 @@ function addFile(context: ScanContext, scan: TreeScan, path: BytePath): void {
   if (stat?.isFile() || stat?.isSymbolicLink()) scan.files.push({ path, size: stat.size })
   // Gone since the listing: then it is not there to be saved. Fifos, sockets and devices are named.
   else if (stat) context.leaveOut(scan.prefix + path, 'special')
-}
-
-/** Why git did not take a file that is there. */
-export function leaveRefused(context: ScanContext, scan: TreeScan, path: BytePath): void {
-  const bytes = statAt(scan, path)?.size
-  const about = bytes === undefined ? {} : { bytes }
-  context.leaveOut(scan.prefix + path, isReadable(absolute(scan, path)) ? 'refused' : 'unreadable', about)
-}
-
-function isReadable(path: Buffer): boolean {
-  try {
-    if (!statOf(path)?.isSymbolicLink()) accessSync(path, constants.R_OK)
-    return true
-  } catch {
-    return false
-  }
 }
 
 /** Added by the agent though the ignore rules name them, and not committed. */

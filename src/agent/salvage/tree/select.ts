@@ -1,10 +1,9 @@
 /** What of a work tree is taken along, and what stays although it is there: too large, of a kind that git has no word for, ignored. */
-import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { accessSync, constants, readdirSync } from 'node:fs'
 import type { Slot } from '../../isolation/slot.ts'
 import { systemTool } from '../../isolation/system-tool.ts'
 import { type BytePath, bytes, split } from '../listing.ts'
-import { type GitFolder, isPlainFile, isPlainFolder, statOf } from '../untrusted.ts'
+import { statOf } from '../untrusted.ts'
 import type { View } from '../view.ts'
 import type { LeaveOut } from './left-out.ts'
 import { absolute, type Candidate, type ScanContext, type TreeScan } from './scan.ts'
@@ -97,6 +96,22 @@ async function ignoredAmong(view: View, tree: string, all: readonly { path: Byte
   return new Set(split(answer.stdout))
 }
 
+/** Why git did not take a file that is there. */
+export function leaveRefused(context: ScanContext, scan: TreeScan, path: BytePath): void {
+  const bytes = statOf(absolute(scan, path))?.size
+  const about = bytes === undefined ? {} : { bytes }
+  context.leaveOut(scan.prefix + path, isReadable(absolute(scan, path)) ? 'refused' : 'unreadable', about)
+}
+
+function isReadable(path: Buffer): boolean {
+  try {
+    if (!statOf(path)?.isSymbolicLink()) accessSync(path, constants.R_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
 const STRAY_MAX = 20
 
 /**
@@ -157,66 +172,33 @@ function withoutLinked(context: ScanContext, scan: TreeScan, path: BytePath): By
   return names.flatMap(entry => withoutLinked(context, scan, `${path}${entry.name}${entry.isDirectory() ? '/' : ''}`))
 }
 
+/** The clean filters that attributes name for the files of a scan, by path; none of a file without one. */
+export async function filtersOf({ view }: ScanContext, scan: TreeScan): Promise<Map<BytePath, string>> {
+  const paths = scan.files.map(({ path }) => path)
+  if (paths.length === 0 || !hasAttributes(scan)) return new Map()
+  const input = paths.map(path => `${path}\0`).join('')
+  const flags = ['check-attr', '-z', '--stdin', 'filter']
+  const words = (await view.run(flags, { tree: scan.tree, index: scan.index, input })).stdout.split('\0')
+  const found = new Map<BytePath, string>()
+  for (let at = 0; at + 2 < words.length; at += 3) {
+    const [path = '', , filter = ''] = words.slice(at, at + 3)
+    if (!['unspecified', 'unset', 'set'].includes(filter)) found.set(path, filter)
+  }
+  return found
+}
+
 /** Names the files whose clean filter was not run: they are saved as they lie on the disk. */
 export async function nameFiltered(context: ScanContext, scan: TreeScan): Promise<void> {
-  const { view } = context
-  const paths = scan.files.map(({ path }) => path)
-  if (paths.length > 0 && hasAttributes(scan)) {
-    const input = paths.map(path => `${path}\0`).join('')
-    const answer = await view.run(['check-attr', '-z', '--stdin', 'filter'], {
-      tree: scan.tree,
-      index: scan.index,
-      input,
-    })
-    const words = answer.stdout.split('\0')
-    for (let at = 0; at + 2 < words.length; at += 3) {
-      const [path = '', , filter = ''] = words.slice(at, at + 3)
-      if (['unspecified', 'unset', 'set'].includes(filter)) continue
-      const name = bytes(filter).toString('utf8').slice(0, 100)
-      context.leaveOut(scan.prefix + path, 'filter', { reason: `its clean filter "${name}" was not run` })
-    }
+  for (const [path, filter] of await filtersOf(context, scan)) {
+    if (filter === LFS) continue
+    const name = bytes(filter).toString('utf8').slice(0, 100)
+    context.leaveOut(scan.prefix + path, 'filter', { reason: `its clean filter "${name}" was not run` })
   }
   for (const { scan: inner } of scan.embedded) await nameFiltered(context, inner)
 }
 
+/** Its files are saved as what it would have made of them. */
+export const LFS = 'lfs'
+
 const hasAttributes = ({ files, attributed }: TreeScan) =>
   attributed || files.some(({ path }) => /(^|\/)\.gitattributes$/.test(path))
-
-/** The file that git has in place of a large one (git-lfs-spec, "The Pointer"). */
-const POINTER =
-  /^version https:\/\/git-lfs\.github\.com\/spec\/v1\n(?:ext-[^\n]*\n)*oid sha256:([0-9a-f]{64})\nsize (\d{1,15})\n$/
-const POINTER_BYTES_MAX = 1024
-const POINTERS_MAX = 10_000
-
-/** Names what a result has as a pointer of Git LFS alone, and the repository of the agent has the content of. */
-export async function nameLarge(
-  { view, leaveOut, baseCommit }: { view: View; leaveOut: LeaveOut; baseCommit: string },
-  { shared }: GitFolder,
-  commit: string,
-): Promise<void> {
-  const large = join(shared, 'lfs', 'objects')
-  if (!isPlainFolder(large)) return
-  const changed = await view.must(['diff-tree', '-r', '-z', '--no-renames', '--diff-filter=AM', baseCommit, commit])
-  const paths = new Map<string, BytePath[]>()
-  for (const [, oid = '', path = ''] of changed.matchAll(/:\d+ \d+ [0-9a-f]+ ([0-9a-f]+) [AM]\0([^\0]+)\0/g)) {
-    paths.set(oid, [...(paths.get(oid) ?? []), path])
-  }
-  const sizes = await view.must(['cat-file', '--batch-check'], {
-    input: [...paths.keys()].map(oid => `${oid}\n`).join(''),
-  })
-  const small = [...sizes.matchAll(/^([0-9a-f]+) blob (\d+)$/gm)].filter(
-    ([, , size]) => Number(size) < POINTER_BYTES_MAX,
-  )
-  const input = small.slice(0, POINTERS_MAX).map(([, oid]) => `${oid}\n`)
-  const contents = await view.must(['cat-file', '--batch'], { input: input.join('') })
-  let at = 0
-  for (const [line, oid = '', bytes] of small.slice(0, POINTERS_MAX)) {
-    // A line as that of the check, the content, the end of a line.
-    const from = at + line.length + 1
-    at = from + Number(bytes) + 1
-    const [, name = '', size] = POINTER.exec(contents.slice(from, at - 1)) ?? []
-    if (name === '' || !isPlainFile(join(large, name.slice(0, 2), name.slice(2, 4), name))) continue
-    const reason = 'its content in Git LFS stayed behind: the result has its pointer'
-    for (const path of paths.get(oid) ?? []) leaveOut(path, 'filter', { reason, bytes: Number(size) })
-  }
-}

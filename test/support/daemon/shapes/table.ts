@@ -104,7 +104,12 @@ export const WITH_SUBMODULES: Shape[] = [
 
 export const SHAPES: Shape[] = [
   { name: 'submodules', make: SUBMODULES, says: 'submodules stay behind', folderOnly: true },
-  { name: 'files in Git LFS', make: LARGE, says: 'files in Git LFS stay behind', folderOnly: true },
+  {
+    name: 'files in Git LFS',
+    make: LARGE,
+    says: '1 file in Git LFS stays behind, and the workspace has pointers: the repository has no remote',
+    folderOnly: true,
+  },
   { name: 'a plain one', make: REPOSITORY, ref: 'main' },
   { name: 'sha256', make: REPOSITORY.replace('init', 'init --object-format=sha256') },
   {

@@ -1,4 +1,5 @@
 /** How work comes home: every object first, then all names at once; nothing that is at home goes, nothing of others is named. */
+import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
@@ -42,6 +43,25 @@ describe('a result', () => {
     expect(await scene.refs()).toEqual({ [scene.ref]: scene.says.commit })
     expect(await scene.results.have(scene.task, scene.says)).toEqual([scene.base])
     expect([downloads(), scene.asked]).toEqual([[], [`salvage ${scene.ref}`, `bundle ${scene.ref}`]])
+  })
+
+  it('comes with the content of files in Git LFS, which has the hash that it is called by or is not taken', async () => {
+    const named = (text: string) => createHash('sha256').update(text).digest('hex')
+    const large = (name: string) => gitIn(scene.node, 'rev-parse', scene.commit({ 'a.txt': null, [name]: 'content' }))
+    const commit = scene.commit({ 'a.txt': 'two\n' })
+    gives(commit, { '-large': large(named('content')) })
+    await bring()
+    expect(await scene.home('cat-file', 'blob', `${scene.ref}-large:${named('content')}`)).toBe('content')
+    for (const [name, why] of [
+      [named('other'), /has another hash/],
+      ['x.bin', /is no file of Git LFS/],
+    ] as const) {
+      scene = resultsScene(room)
+      gives(scene.commit({ 'a.txt': 'two\n' }), { '-large': large(name) })
+      await expect(bring()).rejects.toMatchObject(refused(why))
+      expect(await scene.refs()).toEqual({})
+    }
+    expect(downloads()).toEqual([])
   })
 
   it('that is here already needs no bundle, and coming again changes nothing', async () => {

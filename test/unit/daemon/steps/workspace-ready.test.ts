@@ -21,6 +21,18 @@ describe('workspace_ready', () => {
     const outcome = await workspaceReady(ctx, at(ctx.now))
     expect(outcome).toMatchObject({ kind: 'advance', facts: { warning: expect.stringContaining('fallback') } })
   })
+  it('tells what of a workspace is not as it was asked for, by callback and when it is asked', async () => {
+    const note = '1 of 2 files in Git LFS are pointers: git-lfs is not installed on the node'
+    const told = bench({ signals: [aSignal('workspace_ready', { seq: 1, status: 'recovery', note })] })
+    expect(await workspaceReady(told.ctx, at(told.ctx.now))).toMatchObject({
+      kind: 'advance',
+      facts: { warning: note },
+    })
+    const { ctx } = bench()
+    const task = at(ctx.now - 31_000)
+    Object.assign(ctx, { agent: async () => ({ workspace: async () => ({ status: 'ready', note }) }) })
+    expect(await workspaceReady(ctx, task)).toMatchObject({ kind: 'advance', facts: { warning: note } })
+  })
   it('fails at once with the agent’s own words, and is not tried again', async () => {
     const { ctx } = bench({ signals: [aSignal('provisioning_failed', { seq: 1, errorMessage: 'no space left' })] })
     const outcome = await workspaceReady(ctx, at(ctx.now))

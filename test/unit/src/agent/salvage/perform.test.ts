@@ -190,26 +190,6 @@ describe('what git passes over', () => {
     expect((await s.salvage()).leftOut).toHaveLength(20)
   })
 
-  it('is the content of a pointer of Git LFS that was committed, where it is here alone', async () => {
-    const s = scene(plain)
-    const pointer = (n: string, size: number) =>
-      `version https://git-lfs.github.com/spec/v1\\noid sha256:${n.repeat(64)}\\nsize ${size}\\n`
-    const object = (n: string) => `.git/lfs/objects/${n}${n}/${n}${n}/${n.repeat(64)}`
-    s.sh(
-      `printf '${pointer('1', 5)}' > l.bin; cp l.bin copy.bin; printf '${pointer('2', 6)}' > elsewhere.bin; echo x > plain`,
-    )
-    s.sh(`${COMMIT('large')}; mkdir -p $(dirname ${object('1')}); echo real > ${object('1')}`)
-    const about = {
-      bytes: 5,
-      kind: 'filter',
-      reason: 'its content in Git LFS stayed behind: the result has its pointer',
-    }
-    expect((await s.salvage()).leftOut).toEqual([
-      { path: 'copy.bin', ...about },
-      { path: 'l.bin', ...about },
-    ])
-  })
-
   it('is a clean filter, which is not run', async () => {
     const s = scene(plain)
     s.sh(

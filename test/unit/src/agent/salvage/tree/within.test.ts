@@ -2,8 +2,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { git, repository } from '../support/work.ts'
-import { COMMIT, REF, scene, type Template, template } from './scene.ts'
+import { git, repository } from '../../support/work.ts'
+import { COMMIT, REF, scene, type Template, template } from '../scene.ts'
 
 let plain: Template
 beforeAll(() => {

@@ -4,10 +4,10 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { type BundleTarget, unpackBundle } from '../../../../src/platform/bundle.ts'
-import { git } from '../../../../src/platform/git.ts'
-import { EVILS, emptyRepository, objectsOf, writeBundle } from '../../../hostile/support/evil-bundles.ts'
-import { afterFile } from '../../../support/after-file.ts'
+import { git } from '../../../../../src/platform/git.ts'
+import { type BundleTarget, unpackBundle } from '../../../../../src/platform/objects/bundle.ts'
+import { EVILS, emptyRepository, objectsOf, writeBundle } from '../../../../hostile/support/evil-bundles.ts'
+import { afterFile } from '../../../../support/after-file.ts'
 
 const REF = 'refs/tdf/t1/1'
 let root: string

@@ -8,10 +8,10 @@ import { type FileHandle, mkdir, mkdtemp, open, readdir, rm, stat, writeFile } f
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
-import { TdfError } from '../core/errors.ts'
-import { moveDurable } from './files.ts'
-import { isFullRef } from './git.ts'
-import type { RunResult } from './run.ts'
+import { TdfError } from '../../core/errors.ts'
+import { moveDurable } from '../files.ts'
+import { isFullRef } from '../git.ts'
+import type { RunResult } from '../run.ts'
 
 export interface BundleTarget {
   /** The folder of its objects. */
