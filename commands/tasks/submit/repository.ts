@@ -50,14 +50,15 @@ export async function takeRepository(cli: Cli, options: RepositoryOptions, forma
     return { repo: { kind: 'git', url: repo, ref: ref ?? null }, author: null, remote, setup: null }
   }
   const git = readingGit(cli, local)
-  const top = await topOf(git, local, repo)
   const reading = begun(cli, format, 'reading the repository')
   // Asked at once: each is a process, and they wait for the disk more than for each other.
-  const [{ commit, name, given }, { hasLarge, hasSubmodules }, { author, promisor }, remote] = await Promise.all([
-    resolveRef(git, top, ref),
+  const found = topOf(git, local, repo)
+  const [top, { commit, name, given }, { hasLarge, hasSubmodules }, { author, promisor }, remote] = await Promise.all([
+    found,
+    resolveRef(git, found, ref),
     oddFiles(git),
     settingsOf(git),
-    remoteFor(cli, top, options),
+    found.then(top => remoteFor(cli, top, options)),
     refuseClash(cli, git, options.outputBranch),
   ]).finally(reading.end)
   const based = options.dirty === true ? await changed() : commit
@@ -174,7 +175,7 @@ interface Resolved {
 }
 
 /** Whatever `git rev-parse` takes for a commit, such as `HEAD~2`, `@{upstream}` or `:/words of its message`. */
-async function resolveRef(git: Git, top: string, ref: string | undefined): Promise<Resolved> {
+async function resolveRef(git: Git, repository: Promise<string>, ref: string | undefined): Promise<Resolved> {
   const wanted = ref ?? 'HEAD'
   const [named, symbolic] = await Promise.all([
     git(['rev-parse', '--verify', '--quiet', '--end-of-options', wanted]),
@@ -187,6 +188,8 @@ async function resolveRef(git: Git, top: string, ref: string | undefined): Promi
   const found = isCommit ? named : await git(peel)
   // One commit, not `^main`, which leaves out all that it reaches.
   if (!/^[0-9a-f]+$/.test(named.stdout.trim()) || found.exitCode !== 0) {
+    // Where there is no repository, that is the error.
+    const top = await repository
     const what = ref === undefined ? `${top} has no commit yet` : `${top} has no branch, tag or commit "${ref}"`
     const hint = `git -C ${quoted(top)} ${ref === undefined ? 'commit --allow-empty -m "first"' : 'branch --all'}`
     throw new TdfError('REF_UNKNOWN', what, { hint })

@@ -36,7 +36,7 @@ interface Writer {
 const KNOWN_MAX = 100
 /** What came in while the disk was written to goes to it in one call. */
 const WRITTEN_BYTES = 1024 * 1024
-const FLUSHED_BYTES = 16 * 1024 * 1024
+const FLUSHED_BYTES = 8 * 1024 * 1024
 
 export function createStaging(folder: string): Staging {
   const known = new Map<string, Progress>()
