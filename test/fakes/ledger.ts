@@ -28,6 +28,8 @@ export interface FakeLedger {
   faults: LedgerFaults
   /** Daemons that were told that another one serves. */
   fenced: number
+  /** Unix ms. */
+  now(): number
   /** A daemon takes the installation over, from whichever serves. */
   claim(options?: { world?: World; isDead?: () => boolean; behind?: readonly Change[] }): Ledger
   /** Nothing is answered any more, and nothing arrives. */
@@ -47,7 +49,7 @@ export const NO_FAULTS: LedgerFaults = {
 export function fakeLedger(faults: Partial<LedgerFaults> = {}): FakeLedger {
   const position = { epoch: 0, seq: 0 }
   const rows = new Map<string, Change>()
-  let isAway = false
+  let awaySince: number | null = null
   let waiting: (() => void)[] = []
 
   const is = (flaw: LedgerFlaw) => fake.faults.flaw === flaw && fake.faults.isFlawed()
@@ -73,10 +75,12 @@ export function fakeLedger(faults: Partial<LedgerFaults> = {}): FakeLedger {
     position,
     faults: { ...NO_FAULTS, ...faults },
     fenced: 0,
+    now: () => 0,
     claim({ world, isDead = () => false, behind } = {}) {
       const epoch = ++position.epoch
       const first = behind ?? [...rows.values()]
       let { seq } = position
+      if (world) fake.now = world.clock.now
       /** One write at a time. */
       let before: Promise<unknown> = Promise.resolve()
       let lost: (why: string) => void = () => {}
@@ -84,7 +88,7 @@ export function fakeLedger(faults: Partial<LedgerFaults> = {}): FakeLedger {
 
       async function way(): Promise<void> {
         for (let left = fake.faults.turns(); left > 0; left--) await new Promise<void>(resolve => turn(resolve))
-        if (isAway) await new Promise<void>(resolve => waiting.push(resolve))
+        if (awaySince !== null) await new Promise<void>(resolve => waiting.push(resolve))
       }
 
       /** Asks for something until it is answered; what is asked of it twice is told by its number. */
@@ -126,7 +130,7 @@ export function fakeLedger(faults: Partial<LedgerFaults> = {}): FakeLedger {
             if (epoch !== position.epoch) throw fencedError()
             return [...rows.values()]
           }),
-        outage: () => (isAway ? { since: 0, error: 'connection refused' } : null),
+        outage: () => (awaySince === null ? null : { since: awaySince, error: 'connection refused' }),
         onLost(then) {
           lost = then
         },
@@ -135,10 +139,10 @@ export function fakeLedger(faults: Partial<LedgerFaults> = {}): FakeLedger {
       }
     },
     leave() {
-      isAway = true
+      awaySince = fake.now()
     },
     comeBack() {
-      isAway = false
+      awaySince = null
       const all = waiting
       waiting = []
       for (const go of all) go()

@@ -9,6 +9,7 @@ import { careSweeps, createBackups } from '../../../../daemon/host/backups.ts'
 import { createDisk } from '../../../../daemon/host/disk.ts'
 import { createHealth } from '../../../../daemon/reporting/health.ts'
 import { lastSeq } from '../../../../src/store/tables/journal.ts'
+import { due } from '../../../../src/store/tables/outbox.ts'
 import { countByStatus } from '../../../../src/store/tables/tasks.ts'
 import { aConfig } from '../../../support/builders.ts'
 import { HOUR, type Lives, lives, MIN } from '../../../support/daemon/lives.ts'
@@ -100,6 +101,24 @@ it('the daemon says that nothing is stored, and is not restarted for it', async 
   await all.life.world.settle()
   expect((await storage()).every(({ ok }) => ok)).toBe(true)
   health.stop()
+})
+
+it('how long nothing could be stored is put on record once it is over', async () => {
+  const disk = createDisk(all.out.dir, engine)
+  const said = () => due(engine().store.sql, 'error', Number.MAX_SAFE_INTEGER, 100).map(({ payload }) => payload)
+  ledger().leave()
+  disk.look()
+  await clock().advance(HOUR)
+  disk.look()
+  ledger().comeBack()
+  await all.life.world.settle()
+  disk.look()
+  await all.life.world.settle()
+  const { outage } = engine().store
+  expect(outage()).toMatchObject({ until: clock().now() })
+  expect(said()).toMatchObject([
+    { code: 'STORE_AWAY', message: expect.stringMatching(/connection refused.* for 1h; it can be/) },
+  ])
 })
 
 it('no room is kept and no backup is written for a state that is not here', async () => {

@@ -9,6 +9,7 @@ import type { Store } from '../../../../../src/store/store.ts'
 import { lastSeq } from '../../../../../src/store/tables/journal.ts'
 import { readMeta, writeMeta } from '../../../../../src/store/tables/meta.ts'
 import { type FakeLedger, fakeLedger, NO_FAULTS } from '../../../../fakes/ledger.ts'
+import { simWorld, timeline } from '../../../../fakes/world.ts'
 import { afterFile } from '../../../../support/after-file.ts'
 
 async function open(fake: FakeLedger, world: World = realWorld(), replica = openReplica()): Promise<Store> {
@@ -182,6 +183,26 @@ it('writes that nothing can take any more are refused, and those before them are
   await Promise.all(writes)
   expect(readMeta(store.sql, 'k')).toBe('19999')
   both(store, fake)
+})
+
+it('who waits for an answer is told when there is none; what had not begun is not begun any more', async () => {
+  const fake = fakeLedger()
+  const world = simWorld(timeline())
+  const store = await open(fake, world)
+  fake.leave()
+  const answers = [store.answered(() => writeMeta(store.sql, 'a', 'x'))]
+  await world.settle()
+  answers.push(store.answered(() => writeMeta(store.sql, 'b', 'x')))
+  const told = Promise.allSettled(answers)
+  await world.clock.advance(10_000)
+  expect((await told).map(answer => answer.status === 'rejected' && answer.reason)).toMatchObject([
+    { code: 'STORE_AWAY', message: expect.stringContaining('may be stored later') },
+    { code: 'STORE_AWAY', message: expect.stringContaining('nothing was stored') },
+  ])
+  fake.comeBack()
+  await world.settle()
+  expect(both(store, fake)).toEqual(['["a"]'])
+  expect([await store.answered(() => 'an answer'), store.durable()]).toEqual(['an answer', undefined])
 })
 
 it('the schema moves when a newer tdf takes over, for the rows too; an older one refuses it', async () => {
