@@ -208,9 +208,9 @@ const POLICIES: [policy: string, from: number][] = [
   ['a request to continue is forgotten once it is answered', 34],
 ]
 const FLAWS: [flaw: LedgerFlaw, oneIn: number, from: number][] = [
-  ['drops writes', 100, 1],
-  ['answers before it stored', 1, 1],
-  ['has no fence', 1, 1],
+  ['drops writes', 100, 3],
+  ['answers before it stored', 1, 27],
+  ['has no fence', 1, 30],
 ]
 const SEEDS_MAX = 60
 const TICKS = 80

@@ -21,7 +21,6 @@ export function openReplica(migrations: readonly string[] = MIGRATIONS): MemoryR
       const version = told ? versionOf(told, migrations.length) : schema
       if (sql && version !== schema) return 'stale'
       const rows = changes.filter(change => change !== told)
-      if (version === 0 && rows.length > 0) throw new TdfError('STATE_CORRUPT', 'there are rows, and no schema of them')
       schema = version
       if (!sql) {
         sql = openMemory(migrations.slice(0, version))
