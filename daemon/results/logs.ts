@@ -6,7 +6,7 @@ import { asTdfError } from '../../src/core/errors.ts'
 import { SETUP_SESSION, sessionsOf, type Task } from '../../src/core/task.ts'
 import { flush } from '../../src/platform/files.ts'
 import { LOG_CHUNK_BYTES_MAX, LOG_TAIL_BYTES } from '../../src/protocol/shapes.ts'
-import { type KeptFiles, keptFiles } from './elsewhere/kept-files.ts'
+import { type KeptFiles, keptFiles } from '../../src/store/blobs/kept-files.ts'
 
 /** What a node adds behind its own bound: a line that says so, and the end of the output. */
 const BEHIND_BYTES_MAX = 2 * LOG_TAIL_BYTES

@@ -1,14 +1,14 @@
 /** One bare repository for each source: made when first needed, written to by one at a time, never with foreign settings. */
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
-import { mkdir, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { TdfError } from '../../src/core/errors.ts'
-import { flush, moveDurable } from '../../src/platform/files.ts'
+import { moveDurable } from '../../src/platform/files.ts'
 import { type GitOptions, git, gitOutput } from '../../src/platform/git.ts'
 import { unpackBundle } from '../../src/platform/objects/bundle.ts'
 import type { RunResult } from '../../src/platform/run.ts'
-import type { Snapshots } from './elsewhere/snapshots.ts'
+import { createBare, type Snapshots } from '../../src/store/blobs/snapshots.ts'
 
 /** Everything that comes in is on disk before a ref names it. */
 const CAREFUL = ['-c', 'core.fsync=all', '-c', 'core.logAllRefUpdates=false']
@@ -120,10 +120,10 @@ function isInUse(dir: string, before: number): boolean {
 
 async function openRepository(
   dir: string,
-  format: string,
+  format: 'sha1' | 'sha256',
   { name, saved }: { name: string; saved: Snapshots | null },
 ): Promise<Repository> {
-  if (!existsSync(path.join(dir, 'HEAD'))) await create(dir, format)
+  if (!existsSync(path.join(dir, 'HEAD'))) await createBare(dir, format)
   let turn: Promise<unknown> = Promise.resolve()
   const acts = new Map<string, Promise<void>>()
 
@@ -156,14 +156,3 @@ async function openRepository(
 }
 
 const broken = (message: string) => new TdfError('RESULT_BROKEN', message)
-
-/** Whole or not at all: a half-made repository never gets its name. */
-async function create(dir: string, format: string): Promise<void> {
-  const fresh = `${dir}.new`
-  await rm(fresh, { recursive: true, force: true })
-  await mkdir(path.dirname(dir), { recursive: true, mode: 0o700 })
-  const init = ['init', '--quiet', '--bare', '--template=', `--object-format=${format}`, fresh]
-  gitOutput('init', await git(init, { cwd: path.dirname(dir) }), broken)
-  for (const name of ['config', 'HEAD', '']) await flush(path.join(fresh, name))
-  moveDurable(fresh, dir)
-}

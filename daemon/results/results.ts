@@ -2,8 +2,8 @@
 import type { Artifacts } from '../../src/core/saved.ts'
 import type { AttemptKey, ResumeFacts, SourceFacts, Task, TaskResult } from '../../src/core/task.ts'
 import type { Salvaged } from '../../src/protocol/salvage.ts'
+import type { KeptFiles } from '../../src/store/blobs/kept-files.ts'
 import type { BundleRow } from '../../src/store/tables/bundles.ts'
-import type { KeptFiles } from './elsewhere/kept-files.ts'
 import type { Logs } from './logs.ts'
 
 export interface Results {

@@ -65,6 +65,7 @@ export const ERRORS = {
   STATE_CORRUPT: row('permanent', 78, 500, 'tdf db check'),
   STATE_NEWER: row('permanent', 78, 500, 'tdf version'),
   STATE_FOREIGN: row('permanent', 78, 409, 'tdf daemon adopt'),
+  STATE_ELSEWHERE: row('permanent', 78, 409, 'tdf config show'),
   STATE_UNWRITABLE: row('permanent', 78, 500, 'tdf doctor'),
   OUTPUT_FAILED: row('permanent', 74, 500, 'tdf ls'),
   DISK_FULL: row('wait', 75, 503, 'tdf doctor'),

@@ -47,6 +47,11 @@ export function adoptInstall(stateDir: string, machineId = readMachineId()): str
   return stored.id
 }
 
+/** Gives a folder the identity of an installation that comes from elsewhere. */
+export function writeInstall(stateDir: string, { id, key }: Install, machineId = readMachineId()): void {
+  writeDurable(path.join(stateDir, 'install.json'), `${JSON.stringify({ id, key: key.toString('hex'), machineId })}\n`)
+}
+
 /** Written by us, whole or not at all. Throws STATE_CORRUPT when it is not. */
 function read(file: string): Stored {
   try {

@@ -6,6 +6,7 @@ import { createGroup, type Group } from './sqlite/group-commit.ts'
 import { openDatabase } from './sqlite/open.ts'
 import type { Sql } from './sqlite/sql.ts'
 import { createJournal, type Journal } from './tables/journal.ts'
+import { refuseMoved } from './tables/meta.ts'
 
 export interface Store extends Group {
   /** Where writes become durable: a file of this daemon, or a database that several daemons share. */
@@ -32,9 +33,15 @@ export interface Store extends Group {
   close(): Promise<void> | void
 }
 
-/** `onFull` is asked when the disk is full: true when it made room, and the same writes are tried once more. */
+/** Throws STATE_ELSEWHERE and what openDatabase does. `onFull` is asked when the disk is full: true when it made room, and the same writes are tried once more. */
 export function openStore(stateDir: string, world: World, onFull: () => boolean = () => false): Store {
   const sql = openDatabase(stateDir)
+  try {
+    refuseMoved(sql)
+  } catch (error) {
+    sql.close()
+    throw error
+  }
   const journal = createJournal(sql)
   const checkpoint = createCheckpointer(sql, world)
   const group = createGroup({ sql, world, participant: journal, onFull, committed: checkpoint.committed })

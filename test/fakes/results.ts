@@ -1,12 +1,11 @@
 /** The repositories of results as a model that remembers which commit came home for which attempt. */
-
-import { keptFiles } from '../../daemon/results/elsewhere/kept-files.ts'
 import { checkpointRefOf } from '../../daemon/results/receive/checkpoints.ts'
 import type { Results, Sources } from '../../daemon/results/results.ts'
 import { TdfError } from '../../src/core/errors.ts'
 import { notHome } from '../../src/core/saved.ts'
 import { resultRefOf } from '../../src/core/task.ts'
 import type { Salvaged } from '../../src/protocol/salvage.ts'
+import { keptFiles } from '../../src/store/blobs/kept-files.ts'
 
 export interface FakeResults extends Results {
   /** `refs/tdf/<task>/<attempt>` → commit. */

@@ -6,9 +6,10 @@
 import { lstatSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { makeFolder, readIfThere, removeDurable, writeDurable } from '../../platform/files.ts'
+import type { Install } from '../../platform/install.ts'
 import { makeLines } from '../../platform/world.ts'
 import type { Sql } from '../sqlite/sql.ts'
-import { readSealed, removeSealed, writeSealed } from '../tables/meta.ts'
+import { readMeta, readSealed, removeMeta, removeSealed, writeSealed } from '../tables/meta.ts'
 import type { InstallationKey } from './key.ts'
 
 export interface StateFiles {
@@ -99,4 +100,21 @@ function noteShared(stateDir: string, names: Iterable<string>): void {
 /** The files of a folder from which the state went elsewhere are its own again. */
 export function forgetShared(stateDir: string): void {
   rmSync(path.join(stateDir, LIST), { force: true })
+}
+
+const INSTALL_KEY = 'install_key'
+
+/** What makes the tokens of an installation that had a file of its own before: nodes know them. */
+export function installKeyRow(install: Install, key: InstallationKey): [name: string, value: string] {
+  return [INSTALL_KEY, key.seal(INSTALL_KEY, install.key)]
+}
+
+/** Of an installation that never had a file of its own, it comes from the shared key. */
+export function openInstallKey(sql: Sql, key: InstallationKey): Buffer {
+  const sealed = readMeta(sql, INSTALL_KEY)
+  return sealed === undefined ? key.tokens : key.open(INSTALL_KEY, sealed)
+}
+
+export function dropInstallKey(sql: Sql): void {
+  removeMeta(sql, INSTALL_KEY)
 }

@@ -6,6 +6,7 @@ import type { Sql } from '../sqlite/sql.ts'
 import type { Elsewhere } from '../sqlite/transactions.ts'
 import type { Store } from '../store.ts'
 import { createJournal } from '../tables/journal.ts'
+import { refuseMoved } from '../tables/meta.ts'
 import { type Capture, createCapture } from './capture.ts'
 import type { Ledger } from './ledger.ts'
 import { type MemoryReplica, openReplica } from './replica.ts'
@@ -17,7 +18,7 @@ const CLOSE_MS_MAX = 5_000
 
 /**
  * Takes the rows over and stores what this build changed of them. `replica` is what followed so far; the store closes it.
- * Throws STATE_NEWER, STATE_CORRUPT and FENCED.
+ * Throws STATE_NEWER, STATE_CORRUPT, STATE_ELSEWHERE and FENCED.
  */
 export async function openLedgerStore(ledger: Ledger, world: World, replica = openReplica()): Promise<Store> {
   const memory = createMemory(await takeOver(ledger, replica))
@@ -41,6 +42,7 @@ export async function openLedgerStore(ledger: Ledger, world: World, replica = op
   }
 
   const { sql } = memory
+  refuseMoved(sql)
   const journal = createJournal(sql)
   const group = createGroup({ sql, world, participant: journal, onFull: () => false, elsewhere })
   return {

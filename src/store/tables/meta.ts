@@ -1,4 +1,5 @@
 /** What is known beside tasks and nodes: facts of the installation, usage limits of credentials, tokens that were issued; what a jump of the clock does to times. */
+import { TdfError } from '../../core/errors.ts'
 import { fields, insertion, objectOf, valuesOf } from '../sqlite/fields.ts'
 import type { Sql } from '../sqlite/sql.ts'
 
@@ -10,6 +11,10 @@ export function readMeta(sql: Sql, key: string): string | undefined {
 export function writeMeta(sql: Sql, key: string, value: string): void {
   const query = 'insert into meta (key, value) values (?, ?) on conflict (key) do update set value = excluded.value'
   sql.run(query, key, value)
+}
+
+export function removeMeta(sql: Sql, key: string): void {
+  sql.run('delete from meta where key = ?', key)
 }
 
 const RESTORED = 'restored'
@@ -80,7 +85,33 @@ export function writeSealed(sql: Sql, name: string, sealed: string): void {
 }
 
 export function removeSealed(sql: Sql, name: string): void {
-  sql.run('delete from meta where key = ?', SEALED + name)
+  removeMeta(sql, SEALED + name)
+}
+
+const MOVED = 'moved_to'
+
+/** Where the state is that these rows are a left copy of; null: they are the state. */
+export function movedTo(sql: Sql): string | null {
+  return readMeta(sql, MOVED) ?? null
+}
+
+export function writeMoved(sql: Sql, to: string): void {
+  writeMeta(sql, MOVED, to)
+}
+
+export function clearMoved(sql: Sql): void {
+  removeMeta(sql, MOVED)
+}
+
+/** Throws STATE_ELSEWHERE when the state is not here any more. */
+export function refuseMoved(sql: Sql): void {
+  const where = movedTo(sql)
+  if (where !== null) throw elsewhereError(where)
+}
+
+export function elsewhereError(where: string): TdfError {
+  const message = `the state is not here any more: it went to ${where}. What is left is a copy that must not act for it`
+  return new TdfError('STATE_ELSEWHERE', message)
 }
 
 /**

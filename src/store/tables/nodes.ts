@@ -81,3 +81,9 @@ export function countNodes(sql: Sql): Record<string, number> {
   const rows = sql.all('select status, count(*) as count from nodes group by 1')
   return Object.fromEntries(rows.map(row => [String(row.status), Number(row.count)]))
 }
+
+/** Live tasks on the node of the daemon's own machine. */
+export function liveOnLocal(sql: Sql): string[] {
+  const query = `select a.task_id from attempts a join nodes n on n.name = a.node_name where a.live = 1 and n.provider = 'local'`
+  return sql.all(query).map(row => String(row.task_id))
+}

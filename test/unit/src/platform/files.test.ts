@@ -7,7 +7,6 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { bundleRoutes } from '../../../../daemon/api/routes/bundles.ts'
 import { createSecrets } from '../../../../daemon/host/secrets.ts'
 import { createAddedNodes } from '../../../../daemon/nodes/reach/added-nodes.ts'
-import { keptFiles } from '../../../../daemon/results/elsewhere/kept-files.ts'
 import { logFiles } from '../../../../daemon/results/logs.ts'
 import { repositories } from '../../../../daemon/results/repository.ts'
 import { writeJson } from '../../../../src/agent/state/durable.ts'
@@ -16,6 +15,7 @@ import { ensureKeyPair } from '../../../../src/machines/ssh/keys.ts'
 import { createDurable, moveContent, moveDurable, publishFile, writeDurable } from '../../../../src/platform/files.ts'
 import { adoptInstall, readInstall } from '../../../../src/platform/install.ts'
 import { realWorld } from '../../../../src/platform/world.ts'
+import { keptFiles } from '../../../../src/store/blobs/kept-files.ts'
 import { writeCopy } from '../../../../src/store/sqlite/backup.ts'
 import { openSql } from '../../../../src/store/sqlite/sql.ts'
 import { openStore } from '../../../../src/store/store.ts'
@@ -39,7 +39,7 @@ async function upload(): Promise<void> {
   const bytes = Buffer.from('a bundle')
   const sha256 = createHash('sha256').update(bytes).digest('hex')
   const engine = {
-    store: { commit: async () => {} },
+    store: { commit: async () => {}, answered: async () => {} },
     world: realWorld({}),
     admission: { reasonOf: () => null },
     bundleFile: (name: string) => at('bundles', `${name}.bundle`),

@@ -9,10 +9,10 @@ import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { TdfError } from '../../../src/core/errors.ts'
-import { readIfThere, writeDurable } from '../../../src/platform/files.ts'
-import type { GitOptions } from '../../../src/platform/git.ts'
-import type { BlobStore } from '../../../src/store/ledger/ledger.ts'
+import { TdfError } from '../../core/errors.ts'
+import { flush, moveDurable, readIfThere, writeDurable } from '../../platform/files.ts'
+import { type GitOptions, git, gitOutput } from '../../platform/git.ts'
+import type { BlobStore } from '../ledger/ledger.ts'
 
 /** What of a repository is used here. */
 export interface Packable {
@@ -132,10 +132,23 @@ async function packNew(repository: Packable, refs: Manifest['refs'], before: Man
   return pack
 }
 
+const broken = (message: string) => new TdfError('RESULT_BROKEN', message)
+
 const packFile = ({ dir }: Packable, pack: string) => path.join(dir, `${pack}.out`)
 
 async function refsOf(repository: Packable): Promise<Record<string, string>> {
   const listed = await repository.must(['for-each-ref', '--format=%(objectname) %(refname)'])
   const rows = listed.split('\n').filter(Boolean)
   return Object.fromEntries(rows.map(row => [row.slice(row.indexOf(' ') + 1), row.slice(0, row.indexOf(' '))]))
+}
+
+/** Whole or not at all: a half-made repository never gets its name. */
+export async function createBare(dir: string, format: 'sha1' | 'sha256'): Promise<void> {
+  const fresh = `${dir}.new`
+  await rm(fresh, { recursive: true, force: true })
+  await mkdir(path.dirname(dir), { recursive: true, mode: 0o700 })
+  const init = ['init', '--quiet', '--bare', '--template=', `--object-format=${format}`, fresh]
+  gitOutput('init', await git(init, { cwd: path.dirname(dir) }), broken)
+  for (const name of ['config', 'HEAD', '']) await flush(path.join(fresh, name))
+  moveDurable(fresh, dir)
 }

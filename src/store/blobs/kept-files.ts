@@ -8,8 +8,8 @@ import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { publishFile } from '../../../src/platform/files.ts'
-import type { BlobStore } from '../../../src/store/ledger/ledger.ts'
+import { publishFile } from '../../platform/files.ts'
+import type { BlobStore } from '../ledger/ledger.ts'
 
 export interface KeptFiles {
   /** A file that is written: durable wherever the state is when it resolves. */
