@@ -48,7 +48,7 @@ async function downloaded(cli: Cli, task: TaskJson, download: string): Promise<b
     const reply = await cli.client().raw({ path: `/tasks/${attemptOf(task)}/large`, download, timeoutMs: FETCH_MS })
     return reply.status !== 204
   } catch (thrown) {
-    if (thrown instanceof TdfError && thrown.code === 'NOT_FOUND') return false
+    if (thrown instanceof TdfError && thrown.code === 'VERSION_SKEW') return false
     throw thrown
   }
 }

@@ -16,6 +16,7 @@ export async function pack(
   repository: Repository,
   { ref, commit }: ResumeFacts,
   file: string,
+  signal?: AbortSignal,
 ): Promise<{ sha256: string; bytes: number }> {
   const session = `${ref}-session`
   const found = await repository.must(['for-each-ref', '--format=%(objectname) %(refname)', ref, session])
@@ -30,7 +31,7 @@ export async function pack(
   const fresh = `${file}.new`
   for (const oid of await submodulesOf(repository, commit)) refs.set(submoduleRef(oid), oid)
   for (const [name, oid] of (await largeFor(repository, commit, null)).refs) refs.set(name, oid)
-  await writeBundle(repository, { refs }, fresh, { timeoutMs: PACK_TIMEOUT_MS })
+  await writeBundle(repository, { refs }, fresh, { timeoutMs: PACK_TIMEOUT_MS, ...(signal ? { signal } : {}) })
   await publishFile(fresh, file)
   return { sha256: await hashFile(file), bytes: (await stat(file)).size }
 }

@@ -86,24 +86,25 @@ export function gitResults(options: GitResultsOptions): GitResults {
     async describe(task, saved) {
       return describe(await of(task, saved), task, saved)
     },
-    async pack(task, resume) {
+    async pack(task, resume, signal) {
       const repository = await ground(await of(task), task, { bundleFile, files })
       const file = packFile(task)
       await mkdir(packs, { recursive: true, mode: 0o700 })
-      const packed = await repository.alone(() => pack(repository, resume, file))
+      const packed = await repository.alone(() => pack(repository, resume, file, signal))
       await files.keep(file)
       return packed
     },
     packFile,
     removeUnused,
-    async thin(task, whole, have) {
+    async thin(task, whole, have, signal) {
       const file = path.join(downloads, `${task.id}-${task.attempt}.thin`)
       try {
         const repository = await ground(await of(task), task, { bundleFile, files })
         await mkdir(downloads, { recursive: true, mode: 0o700 })
-        return await writeThin(repository, whole, have, file)
+        return await writeThin(repository, { whole, have }, file, signal)
       } catch {
         await results.discard(file)
+        signal?.throwIfAborted()
         return null
       }
     },

@@ -41,14 +41,15 @@ export interface Results {
   /** What the result changes, counted in our own copy. */
   describe(task: Task, saved: Salvaged): Promise<TaskResult>
   /** Makes the bundle from which the attempt goes on: the saved tree and, where it came home, the conversation. */
-  pack(task: Task, resume: ResumeFacts): Promise<{ sha256: string; bytes: number }>
+  pack(task: Task, resume: ResumeFacts, signal?: AbortSignal): Promise<{ sha256: string; bytes: number }>
   /** Where that bundle is. */
   packFile(task: Pick<Task, 'id' | 'attempt'>): string
   /**
    * What a node that has some of the commits `have` lacks of the bundle `whole` of a task; null when we know none of them, when
-   * little would be saved, or when it cannot be made: the whole needs nothing else. The caller discards the file.
+   * little would be saved, or when it cannot be made: the whole needs nothing else. Throws what
+   * `signal` is aborted with. The caller discards the file.
    */
-  thin(task: Task, whole: string, have: readonly string[]): Promise<ThinBundle | null>
+  thin(task: Task, whole: string, have: readonly string[], signal?: AbortSignal): Promise<ThinBundle | null>
   /**
    * Removes what is here of sources that no task has used since `before`, Unix ms, where no result needs it; not that of the
    * sources in `needed`. Answers of how many.

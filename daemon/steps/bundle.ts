@@ -49,7 +49,7 @@ export function bundleOf(ctx: Pick<Places, 'bundleFile' | 'results'>, task: Task
 
 /** To the workspace of a task, which was made just now. */
 export async function sendBundle(
-  { results, installId }: Pick<Places, 'results' | 'installId'>,
+  { results, installId, signal }: Pick<StepContext, 'results' | 'installId' | 'signal'>,
   task: Task,
   agent: AgentClient,
   workspaceId: string,
@@ -58,7 +58,7 @@ export async function sendBundle(
   const source = sourceOf({ installId }, task)
   const key = source.kind === 'bundle' ? source.cache?.key : undefined
   const have = key === undefined ? [] : await agent.commitsKept(key)
-  const thin = have.length === 0 ? null : await results.thin(task, whole, have)
+  const thin = have.length === 0 ? null : await results.thin(task, whole, have, signal)
   const isThere = thin !== null && (await sendThin(results, agent, workspaceId, thin))
   return isThere ? undefined : agent.uploadBundle(workspaceId, whole)
 }

@@ -23,7 +23,7 @@ export const workspaceCreation: StepHandler<'workspace_ready' | 'node_selection'
   if (isLost(ctx, task)) return advance('node_selection')
   const { resume } = task.facts
   if (resume && !resume.source) {
-    const source = await ctx.results.pack(task, resume)
+    const source = await ctx.results.pack(task, resume, ctx.signal)
     return wait(0, taskWaits.packing(), { facts: { resume: { ...resume, source } } })
   }
   if (!resume && !task.facts.source && task.spec.repo.kind === 'bundle') {

@@ -54,6 +54,8 @@ const STARTS_LOOK_MS = 200
 const REPLY_BYTES_MAX = 512 * 1024 * 1024
 /** So daemons of every version say of a path that they do not know. */
 const NO_ROUTE = 'there is nothing at '
+/** And to what names an attempt, which it takes for the id of a task; one that knows attempts never says so. */
+const NO_ATTEMPTS = /^there is no task ".+@\d{1,6}"$/
 
 export interface Whereabouts {
   socket: string
@@ -158,7 +160,8 @@ export function isAway(thrown: unknown): boolean {
 /** What this tdf asks for, each daemon of its own version has. */
 function refusal({ socket }: Whereabouts, body: Buffer): TdfError {
   const { error } = readError(body)
-  if (error.code === 'NOT_FOUND' && error.message.startsWith(NO_ROUTE)) {
+  const isLacking = error.message.startsWith(NO_ROUTE) || NO_ATTEMPTS.test(error.message)
+  if (error.code === 'NOT_FOUND' && isLacking) {
     const message = `the daemon at ${socket} was started by an older tdf than this one (${VERSION}): ${error.message}`
     return new TdfError('VERSION_SKEW', message, { hint: 'tdf daemon restart' })
   }

@@ -17,9 +17,9 @@ const SHARE_MAX = 0.75
 /** Null when we know no commit of `have`, when something is not here any more, or when little would be saved. */
 export async function writeThin(
   repository: Repository,
-  whole: string,
-  have: readonly string[],
+  { whole, have }: { whole: string; have: readonly string[] },
   file: string,
+  signal?: AbortSignal,
 ): Promise<ThinBundle | null> {
   const refs = await bundleRefs(whole)
   const input = `${[...refs.values(), ...have].join('\n')}\n`
@@ -29,7 +29,10 @@ export async function writeThin(
   const known = have.filter((_, at) => types[refs.size + at] === 'commit')
   if (isMissing || known.length === 0) return null
   const trees = await treesOfLarge(repository.may, refs.keys(), known)
-  await writeBundle(repository, { refs, known, trees }, file, { timeoutMs: PACK_TIMEOUT_MS })
+  await writeBundle(repository, { refs, known, trees }, file, {
+    timeoutMs: PACK_TIMEOUT_MS,
+    ...(signal ? { signal } : {}),
+  })
   const { size: bytes } = await stat(file)
   if (bytes <= (await stat(whole)).size * SHARE_MAX) return { file, sha256: await hashFile(file), bytes }
   await rm(file, { force: true })

@@ -169,4 +169,21 @@ describe('a daemon that cannot be reached', () => {
     expect([exit, code, hint]).toEqual([1, 'VERSION_SKEW', 'tdf daemon restart'])
     expect(message).toMatch(/older\.sock was started by an older tdf.*nothing at \/v1\/tasks/)
   })
+
+  it('because it was started by an older tdf, to which an attempt is a task that is not there', async () => {
+    const socket = path.join(folder, 'without-attempts.sock')
+    const server = http.createServer((request, response) => {
+      const [, name = ''] = /^\/v1\/tasks\/([^/?]+)/.exec(request.url ?? '') ?? []
+      const headers = { 'x-tdf-api': API_LEVEL, 'x-tdf-version': '0.1.0' }
+      if (name === 'abcd') return void response.writeHead(200, headers).end(JSON.stringify({ id: 'abcd', attempt: 1 }))
+      const error = { code: 'NOT_FOUND', message: `there is no task "${name}"`, hint: 'tdf ls --all' }
+      response.writeHead(404, headers).end(JSON.stringify({ error }))
+    })
+    await new Promise<void>(resolve => server.listen(socket, resolve))
+    const asked = (id: string) => cliWith({ env: {} }, { env: { TDF_HOST: `unix://${socket}` } }, 'logs', id, '--json')
+    const [known, unknown] = [await asked('abcd'), await asked('abce')]
+    server.close()
+    expect(JSON.parse(known.err).error).toMatchObject({ code: 'VERSION_SKEW', hint: 'tdf daemon restart' })
+    expect(JSON.parse(unknown.err).error).toMatchObject({ code: 'NOT_FOUND' })
+  })
 })

@@ -172,6 +172,9 @@ describe('a result that is there', () => {
     await scene.home('update-ref', '-d', `${scene.ref}-session`)
     await scene.results.pack(task, resume)
     expect(gitIn(scene.root, 'bundle', 'list-heads', packed)).toBe(`${commit} ${scene.ref}`)
+    const left = scene.results.pack(task, resume, AbortSignal.abort(new Error('given up')))
+    await expect(left).rejects.toThrow()
+    expect(gitIn(scene.root, 'bundle', 'list-heads', packed)).toBe(`${commit} ${scene.ref}`)
     const message = `${scene.ref} is ${commit}, and ${side} was saved`
     const moved = scene.results.pack(task, { ...resume, commit: side })
     await expect(moved).rejects.toMatchObject({ code: 'RESULT_BROKEN', message })

@@ -7,7 +7,7 @@ import { gitIn, resultsScene } from '../node.ts'
 
 const LARGE = randomBytes(20_000).toString('hex')
 
-it('is not sent, and leaves nothing, where an object of it is damaged', async () => {
+it('is not sent, and leaves nothing, where an object of it is damaged or its step is given up', async () => {
   const { results, node, task, root, commit } = resultsScene()
   const base = commit({ large: LARGE })
   const next = commit({ small: 'new' }, base)
@@ -19,6 +19,8 @@ it('is not sent, and leaves nothing, where an object of it is damaged', async ()
   const part = await results.thin(task, whole, [base])
   expect(part?.bytes).toBeLessThan(statSync(whole).size / 10)
   await results.discard(part?.file ?? '')
+  await expect(results.thin(task, whole, [base], AbortSignal.abort(new Error('given up')))).rejects.toThrow('given up')
+  expect(readdirSync(path.join(root, 'downloads'))).toEqual([])
   const blob = gitIn(node, 'rev-parse', `${next}:small`)
   rmSync(path.join(dir, 'objects', blob.slice(0, 2), blob.slice(2)))
   expect(await results.thin(task, whole, [base])).toBeNull()
