@@ -11,6 +11,7 @@ import { reapCommand } from './nodes/reap.ts'
 import { errorsCommand, eventsCommand, logsCommand } from './observe/observe.ts'
 import { statusCommand } from './observe/status.ts'
 import { artifactsCommand } from './results/artifacts.ts'
+import { prCommand } from './results/pr.ts'
 import {
   applyCommand,
   diffCommand,
@@ -62,6 +63,7 @@ const GROUPS: readonly CommandGroup[] = [
       pushCommand,
       fitCommand,
       landCommand,
+      prCommand,
       artifactsCommand,
       shellCommand,
       rmCommand,

@@ -39,6 +39,7 @@ import { createHealth } from './reporting/health.ts'
 import { gitResults } from './results/git-results.ts'
 import { createLanes } from './results/landing/lanes.ts'
 import { createPusher } from './results/push/pusher.ts'
+import { createWatcher } from './results/push/watch/watcher.ts'
 import { createSources } from './results/sources/sources.ts'
 import { createUploads } from './results/sources/uploads.ts'
 import type { DaemonOptions } from './services.ts'
@@ -222,7 +223,7 @@ function statusOf(
 
 /** Takes up what the database holds and starts the loop and the sweeps. */
 async function begin({ paths }: DaemonOptions, parts: Parts, { undoLater }: Pick<Shutdown, 'undoLater'>) {
-  const { engine, state, disk, providers, ssh, backups, errors, pusher, lanes } = parts
+  const { engine, state, disk, providers, ssh, backups, errors, pusher, lanes, results } = parts
   undoLater(() => providers.rest(engine))
   undoLater(() => ssh.closeAll())
   disk.look()
@@ -230,9 +231,11 @@ async function begin({ paths }: DaemonOptions, parts: Parts, { undoLater }: Pick
   await engine.takeUp()
   undoLater(() => engine.loop.stop())
   const { observability } = state
-  const care = [...careSweeps(disk, backups), pusher.sweep, lanes.sweep, checkpoints()]
+  const watcher = createWatcher(engine, results)
+  const care = [...careSweeps(disk, backups), pusher.sweep, lanes.sweep, watcher.sweep, checkpoints()]
   const sweeps = startSweeps(engine, { stateDir: paths.stateDir, errors, observability }, care)
   undoLater(() => pusher.stop())
   undoLater(() => lanes.stop())
+  undoLater(() => watcher.stop())
   undoLater(() => sweeps.stop())
 }

@@ -1,7 +1,9 @@
 /** `tdf submit`: words become a request. A local repository is bundled here, as its user; the daemon never opens it. */
+
 import { Command, Option } from 'commander'
 import { PROVIDERS } from '../../src/core/node.ts'
-import { amount, collectGlob, collectLabel, integer, notEmpty } from '../cli/arguments.ts'
+import { PULL_GOALS } from '../../src/core/source.ts'
+import { amount, collectGlob, collectLabel, integer, notEmpty, wholeNumber } from '../cli/arguments.ts'
 import type { Cli } from '../cli/cli.ts'
 import { examples } from '../cli/examples.ts'
 import type { SubmitOptions } from './submit/request.ts'
@@ -54,6 +56,10 @@ export function submitCommand(cli: Cli): Command {
     .option('--output-branch <branch>', 'the branch of the result (default: tdf/<id>-<title>)')
     .option('--push', 'push the branch once the task is completed; tried again until it is there')
     .option('--pr', 'push it and open a pull request')
+    .addOption(
+      new Option('--until <goal>', 'open a pull request, and let the agent mend it until it is so').choices(PULL_GOALS),
+    )
+    .addOption(new Option('--rounds <count>', 'how often it may (default: [pr] rounds)').argParser(wholeNumber))
     .option('--no-push', 'keep it here, whatever [push] default says')
     .option('--remote <name-or-url>', 'where to (default: origin of the repository, or the URL that was cloned)')
     .option('--interactive', 'keep the session for follow-ups until it is closed')

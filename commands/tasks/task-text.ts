@@ -3,6 +3,7 @@ import { formatDurationShort } from '../../src/core/duration.ts'
 import type { TaskJson } from '../../src/protocol/control.ts'
 import { attemptLines, earlierText } from '../../src/text/attempts.ts'
 import type { CardLine } from '../../src/text/failure.ts'
+import { pullText } from '../../src/text/progress/pull-requests.ts'
 import { oneLine, sanitize } from '../../src/text/sanitize.ts'
 import { stageName, stageNow, stageOf } from '../../src/text/steps.ts'
 import {
@@ -36,6 +37,7 @@ export function taskLine(task: TaskJson, card: readonly CardLine[] = []): string
   if (ignored) parts.push(`  note:     ${ignored}`)
   const isTold = card.length > 0
   if (task.push && (!isTold || task.push.state !== 'failed')) parts.push(`  branch:   ${pushText(task.push)}`)
+  if (task.pr) parts.push(`  pull:     ${pullText(task.pr)}`)
   if (task.push?.state === 'failed' && !isTold) parts.push(`  next:     tdf push ${task.id}`)
   if (task.error && !isTold)
     parts.push(`  because:  ${oneLine(task.error.message)}`, `  next:     ${oneLine(task.error.hint)}`)
@@ -124,6 +126,7 @@ export function taskDetails(task: TaskJson, now: number, isFailureTold = false):
     ['left out', leftOutLines(task).join('\n') || null],
     ['ignored', ignoredText(task)],
     ['push', task.push && pushText(task.push)],
+    ['pull request', task.pr && pullText(task.pr)],
     ['check', result?.check && `${oneLine(result.check.command)} (exit ${result.check.exitCode ?? 'none'})`],
     ['usage', usage && usageText(usage)],
     ['in all', task.attempt > 1 && task.totalUsage ? usageText(task.totalUsage) : null],

@@ -5,7 +5,7 @@
 import process from 'node:process'
 import { streamEvents } from '../../src/clients/events.ts'
 import { TdfError } from '../../src/core/errors.ts'
-import { isOver, isSettled } from '../../src/core/task.ts'
+import { isOver, isPullOver, isSettled } from '../../src/core/task.ts'
 import { realWorld, sleep } from '../../src/platform/world.ts'
 import type { EventJson, TaskJson } from '../../src/protocol/control.ts'
 import { stageNow, stageOf } from '../../src/text/steps.ts'
@@ -50,8 +50,9 @@ export async function waitForTasks(cli: Cli, ids: readonly string[], options: Wa
     const tasks = await awaitTasks(cli, {
       ids,
       timeoutMs,
-      isThere,
+      isThere: isThere === isPullOver ? task => isPullOver(task) || needsInput(task) : isThere,
       isAny,
+      keepsOn: isThere === isPullOver,
       signal: interrupt.signal,
       onAway,
       ...reporter,
@@ -84,8 +85,17 @@ async function show(cli: Cli, tasks: readonly TaskJson[], { format, asList = fal
   }
 }
 
+/** What became of a pull request that was waited for: that of a task that has none, or of a failed one, is not green. */
+function pullExitCode(task: TaskJson): number {
+  if (task.pr?.state === 'green' || task.pr?.state === 'merged') return 0
+  return task.pr === null ? exitCodeOf(task) || NOT_REACHED : NOT_REACHED
+}
+
+const NOT_REACHED = 10
+
 /** What a task came to, or 75 when it needs a person and 0 when less than its end was asked for. */
 export function exitCodeOf(task: TaskJson, isThere: (task: TaskJson) => boolean = isSettled): number {
+  if (isThere === isPullOver) return isPullOver(task) ? pullExitCode(task) : needsInput(task) ? 75 : 0
   if (isOver(task)) {
     if (task.status === 'completed') return task.push?.state === 'failed' ? 1 : 0
     if (task.status === 'cancelled') return 11

@@ -1,6 +1,6 @@
 /** `wait` and `watch`: until tasks are where somebody wants them. */
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { isSettled, STEPS } from '../../src/core/task.ts'
+import { isPullOver, isSettled, STEPS } from '../../src/core/task.ts'
 import type { TaskJson } from '../../src/protocol/control.ts'
 import { idsOf } from '../cli/arguments.ts'
 import { type Cli, durationOf, formatOf } from '../cli/cli.ts'
@@ -53,14 +53,15 @@ export function watchCommand(cli: Cli): Command {
 
 function goalOption(): Option {
   const option = new Option('--for <what>', 'what to wait for')
-  option.argChoices = ['done', 'running', ...STEPS.map(step => `step=${step}`)]
+  option.argChoices = ['done', 'running', 'green', ...STEPS.map(step => `step=${step}`)]
   return option.default(isSettled, 'done').argParser(goalOf)
 }
 
 function goalOf(text: string): IsThere {
   if (text === 'done') return isSettled
+  if (text === 'green') return isPullOver
   if (text === 'running') return ({ step }) => step === 'running'
   const step = text.startsWith('step=') ? text.slice('step='.length) : undefined
   if (STEPS.some(known => known === step)) return task => task.step === step
-  throw new InvalidArgumentError(`it must be done, running, or step= with one of: ${STEPS.join(', ')}.`)
+  throw new InvalidArgumentError(`it must be done, running, green, or step= with one of: ${STEPS.join(', ')}.`)
 }

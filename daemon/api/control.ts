@@ -13,6 +13,7 @@ import { eventRoutes, screenRoutes } from './routes/events.ts'
 import { fitRoutes, landingRoutes } from './routes/landing.ts'
 import { logRoutes } from './routes/logs.ts'
 import { nodeRoutes, shellRoutes } from './routes/nodes.ts'
+import { pullRequestRoutes } from './routes/pull-requests.ts'
 import { pushRoutes, resultRoutes } from './routes/results.ts'
 import { taskRoutes } from './routes/tasks.ts'
 
@@ -34,6 +35,7 @@ export function controlApp(engine: RunningEngine, parts: Control): Hono {
   app.route('/v1', pushRoutes(engine, parts))
   app.route('/v1', fitRoutes(engine, parts))
   app.route('/v1', landingRoutes(engine, parts))
+  app.route('/v1', pullRequestRoutes(engine))
   app.route('/v1', logRoutes(engine))
   app.route('/v1', shellRoutes(engine))
   app.route('/v1', bundleRoutes(engine, parts))

@@ -24,6 +24,12 @@ export function announcePush(engine: AnnouncingEngine, task: Task, why: string, 
   enqueueNotice(engine, task, { event: 'push-failed', id: `push-${now}`, now, error })
 }
 
+/** Inside a write: the watch of its pull request has ended, and what is left is for a person. */
+export function announceWatch(engine: AnnouncingEngine, task: Task, why: string, now: number): void {
+  const error = { code: 'PR_NOT_GREEN', message: why } as const
+  enqueueNotice(engine, task, { event: 'needs-you', id: `pr-${now}`, now, error })
+}
+
 type AnnouncingEngine = Pick<Engine, 'store' | 'config'>
 
 interface Notice {

@@ -109,6 +109,7 @@ export const ERRORS = {
   AGENT_FAILED: row('permanent', 10, 500, 'tdf logs {task} --failed'),
   IDLE_TIMEOUT: row('permanent', 12, 500, 'tdf logs {task} --failed'),
   EXECUTION_TIMEOUT: row('permanent', 12, 500, 'tdf logs {task} --failed'),
+  PR_NOT_GREEN: row('permanent', 10, 500, 'tdf pr show {task}'),
   CHECK_FAILED: row('permanent', 10, 500, 'tdf logs {task} --failed'),
   STEP_DEADLINE: row('permanent', 12, 500, 'tdf show {task}'),
   STEP_UNKNOWN: row('wait', 1, 500, 'tdf version'),
@@ -117,6 +118,7 @@ export const ERRORS = {
   SALVAGE_FAILED: row('transient', 1, 502, 'tdf show {task}'),
   RESULT_BROKEN: row('transient', 1, 502, 'tdf show {task}'),
   // Everything else
+  FORGE_UNAVAILABLE: row('wait', 75, 503, 'tdf why {task}'),
   NOTIFY_FAILED: row('wait', 1, 502, 'tdf config show'),
   BUG: row('transient', 70, 500, 'tdf doctor'),
 } as const satisfies Record<string, ErrorRow>

@@ -10,6 +10,7 @@ export const EVENT_TYPES = [
   'task.taken',
   'task.push',
   'task.landing',
+  'task.pr',
   'task.removed',
   'task.work_discarded',
   'node.status',

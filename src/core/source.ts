@@ -42,3 +42,18 @@ export const largeRef = (commit: string) => `${LARGE_REFS}${commit}`
 
 /** The same beside a result: what its pointers point to, as far as the agent made it. */
 export const largeOf = (resultRef: string) => `${resultRef}-large`
+
+/** Where the branch of a task goes once it is completed. */
+export interface PushSpec {
+  remote: string
+  /** Whether a pull request is opened for it. */
+  pr: boolean
+  /** Until when its pull request is watched, and what is red there is handed to the agent; absent: it is not watched. */
+  until?: PullGoal
+  /** How often the agent may answer with new commits. */
+  rounds?: number
+}
+
+export const PULL_GOALS = ['green', 'merged'] as const
+/** *green*: every check has passed and no review thread is open. */
+export type PullGoal = (typeof PULL_GOALS)[number]

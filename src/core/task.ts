@@ -1,6 +1,6 @@
 /** What a task is. A *status* says who owns it, a *step* where it is; what changes belongs to one attempt. */
 import type { Continued, Facts, Usage } from './facts.ts'
-import type { RepoSource } from './source.ts'
+import type { PushSpec, RepoSource } from './source.ts'
 
 export type { Continued, ExitFacts, Facts, ProgressFacts, Question, ResumeFacts, SourceFacts, Usage } from './facts.ts'
 
@@ -107,12 +107,6 @@ export interface TaskSpec {
   push?: PushSpec | null
 }
 
-export interface PushSpec {
-  remote: string
-  /** Whether a pull request is opened for it. */
-  pr: boolean
-}
-
 export interface TaskResult {
   branch: string
   commit: string
@@ -190,6 +184,13 @@ export function isOver({ status, step }: { status: Status; step: Step | null }):
 /** Whether its push, where one was asked for, has ended as well. */
 export function isSettled(task: { status: Status; step: Step | null; push: { state: string } | null }): boolean {
   return isOver(task) && task.push?.state !== 'pending'
+}
+
+/** Whether its pull request has come to what it is watched for, or cannot any more; without a watch, whether it is settled. */
+export function isPullOver(task: Parameters<typeof isSettled>[0] & { pr: { state: string } | null }): boolean {
+  const { pr } = task
+  if (pr === null || !isSettled(task)) return isSettled(task)
+  return pr.state !== 'watching' && pr.state !== 'reacting' && pr.state !== 'paused'
 }
 
 /** The verdicts of a completed task; every other terminal verdict belongs to `failed` or `cancelled`. */

@@ -1,4 +1,5 @@
 /** What an attempt of a task came to, as the control API shows it. No parser: the CLI loads it with each command. */
+import type { PullGoal } from '../core/source.ts'
 import type { Status, TaskResult, Usage, Verdict } from '../core/task.ts'
 
 export interface ResultJson extends Omit<TaskResult, 'check'> {
@@ -10,6 +11,27 @@ export interface CheckJson {
   command: string
   exitCode: number | null
   base: string | null
+}
+
+/** How the pull request of a task stands that is watched. It has no say in the verdict. */
+export interface PullJson {
+  url: string
+  number: number | null
+  /** What it is watched for. */
+  until: PullGoal
+  /** *reacting*: its agent was given what is red; *needs_you*: still red, and nothing more is tried. */
+  state: 'watching' | 'reacting' | 'paused' | 'green' | 'merged' | 'closed' | 'needs_you' | 'stopped'
+  head: string
+  checks: { passed: number; failed: number; pending: number } | null
+  /** How often the agent has answered with new commits, and how often it may. */
+  round: number
+  rounds: number
+  waitingFor: string | null
+  /** Of what the agent was given last. */
+  fingerprint: string | null
+  /** What the last look failed with. */
+  error: string | null
+  updatedAt: string
 }
 
 export interface AttemptJson {

@@ -2,7 +2,7 @@
 import type { Fit } from '../core/facts.ts'
 import type { Artifact, SavedRef } from '../core/saved.ts'
 import type { Cleanup, Status, Step, Verdict } from '../core/task.ts'
-import type { AttemptJson, ResultJson } from './attempts.ts'
+import type { AttemptJson, PullJson, ResultJson } from './attempts.ts'
 
 /** Headers of a list: what the next page has as `before`, and how many rows are in no page of this list. */
 export const NEXT_PAGE = 'x-tdf-next'
@@ -71,6 +71,8 @@ export interface TaskJson {
   fit: FitJson | null
   /** The last `tdf land` of this attempt; null when there was none. */
   landing: LandingJson | null
+  /** Null where its pull request is not watched. */
+  pr: PullJson | null
   createdAt: string
   startedAt: string | null
   completedAt: string | null

@@ -1,5 +1,7 @@
 /** The body of a submit. The CLI bundles local repositories and uploads them first; the daemon never opens one. */
+
 import { z } from 'zod'
+import { PULL_GOALS } from '../core/source.ts'
 import { artifactGlobs, counter, id, nullable, objectId, sha256, text } from './shapes.ts'
 
 const name = text(128).min(1)
@@ -17,6 +19,12 @@ export const submitRepo = z.discriminatedUnion('kind', [
   }),
   z.object({ kind: z.literal('git'), url: text(4096).min(1), ref: nullable(text(1024)) }),
 ])
+
+/** Until when the pull request is watched, and how often the agent may answer; null: not at all, as `[pr] rounds` says. */
+export const watchWish = {
+  until: z.enum(PULL_GOALS).nullable().default(null),
+  rounds: z.int().min(1).max(100).nullable().default(null),
+}
 
 export const submitRequest = z.object({
   prompt: text(512 * 1024),
@@ -54,6 +62,7 @@ export const submitRequest = z.object({
   push: nullable(z.enum(['never', 'branch', 'pr'])),
   /** Where to, when that is not where the repository came from. */
   remote: nullable(text(4096).min(1)),
+  ...watchWish,
 })
 export type SubmitRequest = z.output<typeof submitRequest>
 export type SubmitBody = z.input<typeof submitRequest>

@@ -22,6 +22,7 @@ const TEXTS: Record<string, TextOf> = {
     state === 'landed'
       ? `landed: ${plain(onto).replace('refs/heads/', '')} is at ${plain(commit).slice(0, 12)}`
       : `not landed on ${plain(onto).replace('refs/heads/', '')}${because(why)}`,
+  'task.pr': ({ url, state, why }) => `pull request ${plain(url)}: ${plain(state).replace('_', ' ')}${because(why)}`,
   'node.status': ({ from, to, reason }) => `${from ? `${plain(from)} → ` : ''}${plain(to)}${because(reason)}`,
 }
 

@@ -136,6 +136,8 @@ export const sentences = {
     `${state}, and its workspace on ${node} is not ${thing} yet; ${tries}.`,
   notPushed: (state: string, what: string, remote: string, error: string | null) =>
     `${state}, and ${what} did not get to ${remote}${inBrackets(error)}.`,
+  watched: (state: string, url: string, goal: string, watch: string, about: string | null, nextMs: number | null) =>
+    `${state}; its pull request ${url} is watched until it is ${goal} (${watch})${about === null ? '' : `: ${about}`}.${nextMs === null ? '' : ` The next look is ${nextMs > 0 ? `in ${formatDurationShort(nextMs)}` : 'now'}.`}`,
   pushing: (state: string, what: string, remote: string, nextMs: number, error: string | null) =>
     `${state}, and ${what} is on its way to ${remote}: ${nextMs > 0 ? `the next try is in ${formatDurationShort(nextMs)}` : 'it is being tried'}${inBrackets(error)}.`,
 }

@@ -168,6 +168,7 @@ function taskOf(index: number): ScreenTaskJson {
     error: null,
     cleanup: null,
     push: null,
+    pr: null,
     createdAt: at,
     startedAt: null,
     completedAt: null,

@@ -188,6 +188,16 @@ CREATE TABLE tokens (
     attempt integer
   ) strict, without rowid;
 
+CREATE TABLE watches (
+    task_id text primary key, url text not null, goal text not null,
+    rounds integer not null, round integer not null default 0, state text not null,
+    head text not null, seen text, seen_at integer not null,
+    given text not null default '[]', told text not null default '[]', still text not null default '[]',
+    attempt integer, unchanged integer not null default 0, waiting_for text, checks text, cache text,
+    due_at integer not null, tries integer not null default 0, error text,
+    rev integer not null default 0, updated_at integer not null
+  ) strict, without rowid;
+
 CREATE TABLE workspaces (
     id text primary key,
     task_id text not null,
@@ -229,5 +239,7 @@ CREATE INDEX reservations_node on reservations (node_name);
 CREATE INDEX tasks_retried on tasks (attempt) where attempt > 1;
 
 CREATE INDEX tokens_task on tokens (task_id) where task_id is not null;
+
+CREATE INDEX watches_due on watches (due_at) where state in ('watching', 'reacting');
 
 CREATE INDEX workspaces_slot on workspaces (node_name) where released_at is null;

@@ -1,5 +1,6 @@
 /** The options of `tdf submit` as the request that they mean. */
 import { formatDurationShort } from '../../../src/core/duration.ts'
+import type { PullGoal } from '../../../src/core/source.ts'
 import { refOf } from '../../../src/core/source.ts'
 import type { TaskSpec } from '../../../src/core/task.ts'
 import type { ForecastJson, PlannedSourceJson } from '../../../src/protocol/control.ts'
@@ -31,6 +32,8 @@ export interface SubmitOptions extends SetupOptions {
   autoResume?: boolean
   push?: boolean
   pr?: boolean
+  until?: PullGoal
+  rounds?: number
   remote?: string
   artifacts?: string[]
   idempotencyKey?: string
@@ -67,12 +70,15 @@ export function submitBody({ options, ...asked }: Asked): SubmitBody {
     autoResume: options.autoResume !== false,
     artifacts: options.artifacts ?? [],
     push: pushOf(options),
+    until: options.until ?? null,
+    rounds: options.rounds ?? null,
   }
 }
 
 /** Null leaves it to the configuration. */
-function pushOf({ push, pr }: Partial<SubmitOptions>): SubmitBody['push'] {
+function pushOf({ push, pr, until }: Partial<SubmitOptions>): SubmitBody['push'] {
   if (push === false) return 'never'
+  if (until !== undefined) return 'pr'
   if (pr === true) return 'pr'
   return push === true ? 'branch' : null
 }
@@ -126,7 +132,7 @@ export function plannedText(task: PlannedTask): string {
     ['base', repo.baseCommit?.slice(0, 12)],
     ['branch', oneLine(task.outputBranch)],
     ['setup', ofRepository(task.setupOfRepository) ?? (task.setup && oneLine(task.setup.command))],
-    ['then', task.push && oneLine(`${task.push.pr ? 'a pull request' : 'a push'} to ${task.push.remote}`)],
+    ['then', task.push && oneLine(pushedText(task.push))],
     ['check', ofRepository(task.checkOfRepository) ?? (task.check && oneLine(task.check))],
     ['artifacts', task.artifacts && oneLine(task.artifacts.join(', '))],
     ['only on', constraints.length > 0 ? oneLine(constraints.join(', ')) : null],
@@ -136,6 +142,11 @@ export function plannedText(task: PlannedTask): string {
     ['would run', forecastText(task.placement)],
   ])
   return `nothing is submitted; this would be:\n${facts}`
+}
+
+function pushedText({ remote, pr, until }: NonNullable<TaskSpec['push']>): string {
+  const watched = until === undefined ? '' : `, watched until it is ${until}`
+  return `${pr ? 'a pull request' : 'a push'} to ${remote}${watched}`
 }
 
 const sourceText = ({ fetch, credential }: PlannedSourceJson) =>

@@ -1,5 +1,6 @@
 /** What `tdf submit` does: read the prompt, take the repository, hand the task over, and wait if that was asked. */
 import type { Command } from 'commander'
+import { isPullOver } from '../../../src/core/task.ts'
 import type { TaskJson } from '../../../src/protocol/control.ts'
 import type { SubmitBody } from '../../../src/protocol/submit.ts'
 import { oneLine } from '../../../src/text/sanitize.ts'
@@ -39,6 +40,7 @@ export async function submit(cli: Cli, argument: string | undefined, options: Su
     timeoutMs: waitMs,
     follow: options.follow === true,
     format,
+    ...(options.until === undefined ? {} : { isThere: isPullOver }),
     ...(format === 'table' ? { progress: 'stderr' } : {}),
   })
 }

@@ -10,7 +10,7 @@ import type { Sql } from '../../../src/store/sqlite/sql.ts'
 import { readAttempts, usagesBefore } from '../../../src/store/tables/attempts.ts'
 import type { JournalEvent } from '../../../src/store/tables/journal.ts'
 import { type ReadNode, readHeartbeats, readNode } from '../../../src/store/tables/nodes.ts'
-import { readPush } from '../../../src/store/tables/pushes.ts'
+import { readPush, readWatch } from '../../../src/store/tables/pushes.ts'
 import { machineCost, readWorkspace, slotsInUse } from '../../../src/store/tables/slots.ts'
 import { newestKey } from '../../../src/store/tables/tasks.ts'
 import { sum } from '../../engine/rules/usage.ts'
@@ -62,6 +62,7 @@ export function taskJson(sql: Sql, task: Task): TaskJson {
     push: pushOf(sql, task),
     fit: task.facts.fit ? { ...task.facts.fit, at: iso(task.facts.fit.at) } : null,
     landing: landingJson(sql, task),
+    pr: pullOf(sql, task.id),
     createdAt: iso(task.createdAt),
     startedAt: iso(task.startedAt),
     completedAt: iso(task.completedAt),
@@ -149,6 +150,28 @@ export function pushOf(sql: Sql, { id, attempt }: Pick<Task, 'id' | 'attempt'>):
     prUrl,
     tries,
     nextTryAt: state === 'pending' ? iso(dueAt) : null,
+    error,
+    updatedAt: iso(updatedAt),
+  }
+}
+
+/** The number is that at the end of its address, where it has one. */
+function pullOf(sql: Sql, taskId: string): TaskJson['pr'] {
+  const watch = readWatch(sql, taskId)
+  if (!watch) return null
+  const { url, goal, state, head, checks, round, rounds, waitingFor, given, error, updatedAt } = watch
+  const number = Number(/\/(\d+)\/?$/.exec(url)?.[1] ?? Number.NaN)
+  return {
+    url,
+    number: Number.isNaN(number) ? null : number,
+    until: goal,
+    state,
+    head,
+    checks,
+    round,
+    rounds,
+    waitingFor,
+    fingerprint: given.at(-1) ?? null,
     error,
     updatedAt: iso(updatedAt),
   }

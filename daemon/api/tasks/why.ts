@@ -28,6 +28,7 @@ import { capacitiesOf } from '../../placement/pass.ts'
 import { type NodeCapacity, type PlacementRequest, rejection } from '../../placement/place.ts'
 import { whyLanding } from '../../results/landing/standing.ts'
 import { whyPush } from '../../results/push/request.ts'
+import { whyWatch } from '../../results/push/watch/request.ts'
 import type { Engine } from '../../services.ts'
 import { iso } from './json.ts'
 
@@ -66,6 +67,7 @@ function explain(engine: Engine, task: Task, progress: string | null): Explanati
     whyLeft(engine, task) ??
     whyLanding(engine.store.sql, task) ??
     whyPush(engine, task) ??
+    whyWatch(engine, task) ??
     whyParked(engine, task) ??
     whyLimited(engine, task)
   if (alone) return { ...alone, nodes: [], ...UNKNOWN }

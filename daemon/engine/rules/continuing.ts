@@ -2,7 +2,14 @@
  * What the next attempt of a task goes on from when its user says more (`tdf continue`), and when it cannot. Pure.
  */
 import { TdfError } from '../../../src/core/errors.ts'
-import { type Continued, isOver, isTerminal, type Task, type TaskSpec } from '../../../src/core/task.ts'
+import {
+  type Continued,
+  isOver,
+  isTerminal,
+  type ResumeFacts,
+  type Task,
+  type TaskSpec,
+} from '../../../src/core/task.ts'
 import { resumeOf } from './transition.ts'
 
 export interface ContinueRequest {
@@ -12,6 +19,8 @@ export interface ContinueRequest {
   hash: string
   /** The new prompt, and what is to be otherwise than the task has it. */
   change: Partial<TaskSpec> & { prompt: string }
+  /** From where it goes on, where that is not what was saved: what was put on top of it since. */
+  onto?: Pick<ResumeFacts, 'ref' | 'commit'> & Partial<Pick<ResumeFacts, 'baseCommit'>>
 }
 
 /** Throws WRONG_STATE while the last attempt goes on, or brings its work home. */
@@ -77,10 +86,10 @@ export function refuseSpent({ id, verdict, spec }: Task, limitUsd: number | null
 /** The conversation comes along where the same type of agent goes on with it; one that stays on its node, with the same agent. */
 export function continuedFrom(
   saved: Task,
-  { hash }: ContinueRequest,
+  { hash, onto }: ContinueRequest,
   change: ContinueRequest['change'],
 ): ContinuedTask {
-  const from = resumeOf(saved)
+  const from = { ...resumeOf(saved), ...onto }
   const { type, name } = saved.spec.agent
   const isSame = change.agent?.type === type && (from.onlyOn === undefined || change.agent.name === name)
   return { of: saved.attempt, from: isSame ? from : { ...from, resumeRef: null }, change, hash }

@@ -15,6 +15,7 @@ import type { GitResults } from '../git-results.ts'
 import { pushBranch, remoteTip, tokenFor } from './branch.ts'
 import { pushLarge } from './large.ts'
 import { openPullRequest } from './pull-request.ts'
+import { watchAfter } from './watch/request.ts'
 
 const AT_ONCE_MAX = 4
 const BACKOFF = { baseMs: 5_000, maxMs: 15 * 60_000 }
@@ -112,6 +113,7 @@ async function settle(engine: Engine, push: Push, change: Change): Promise<void>
     const now = world.clock.now()
     if (!changePush(store.sql, push, { ...change, tries: push.tries + 1 }, now)) return
     recordPush(engine, push.taskId, now)
+    if (change.state === 'pushed') pushedTo(engine, push, now)
     if (change.state !== 'failed') return
     const { taskId, attempt, remote, branch } = push
     const message = `${branch} was not pushed to ${remote}: ${change.error}`
@@ -120,6 +122,14 @@ async function settle(engine: Engine, push: Push, change: Change): Promise<void>
     const task = readAttempt(store.sql, { id: taskId, attempt })
     if (task) announcePush(engine, task, message, now)
   })
+}
+
+/** Its pull request may be watched from now on. */
+function pushedTo(engine: Engine, { taskId, attempt }: Push, now: number): void {
+  const { sql } = engine.store
+  const task = readAttempt(sql, { id: taskId, attempt })
+  const push = readPush(sql, taskId)
+  if (task && push) watchAfter(engine, task, push, now)
 }
 
 /** The branch that the task began from, if it was one and is one there; else null, the default. */

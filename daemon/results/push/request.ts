@@ -1,7 +1,8 @@
 /** Asking for a push, in the transaction that gives the reason: it is then done, however often we are restarted. */
 import type { Config } from '../../../src/config/schema/schema.ts'
 import { TdfError } from '../../../src/core/errors.ts'
-import type { PushSpec, Task } from '../../../src/core/task.ts'
+import type { PushSpec } from '../../../src/core/source.ts'
+import type { Task } from '../../../src/core/task.ts'
 import { hasPassword, isMetadataUrl, isRepositoryUrl, isSafeBranch } from '../../../src/platform/git.ts'
 import type { SubmitRequest } from '../../../src/protocol/submit.ts'
 import { askForPush, readPush } from '../../../src/store/tables/pushes.ts'
@@ -57,9 +58,13 @@ export function pushNow(engine: Engine, task: Task, request: PushWish, now: numb
 /** Throws PUSH_NOWHERE when a push is wanted and there is nowhere to push to. */
 export function pushOf(
   { config }: { config: Config },
-  { push, remote, repo }: Pick<SubmitRequest, 'push' | 'remote' | 'repo'>,
+  { push, remote, repo, until = null, rounds = null }: PushAsked,
 ): PushSpec | null {
-  const wanted = push ?? config.push.default
+  const wanted = until === null ? (push ?? config.push.default) : 'pr'
+  if (until !== null && push !== null && push !== 'pr') {
+    const message = 'a pull request is watched that is opened: until goes with pr alone'
+    throw new TdfError('BAD_REQUEST', message, { field: 'until', hint: 'tdf submit --help' })
+  }
   if (wanted === 'never') return null
   const to = remote ?? (repo.kind === 'git' ? repo.url : null)
   if (to === null) {
@@ -68,8 +73,11 @@ export function pushOf(
       hint: 'git remote --verbose',
     })
   }
-  return { remote: checkedRemote(to), pr: wanted === 'pr' }
+  const watched = until === null ? {} : { until, ...(rounds === null ? {} : { rounds }) }
+  return { remote: checkedRemote(to), pr: wanted === 'pr', ...watched }
 }
+
+type PushAsked = Pick<SubmitRequest, 'push' | 'remote' | 'repo'> & Partial<Pick<SubmitRequest, 'until' | 'rounds'>>
 
 /** Throws PUSH_NOWHERE. */
 export function checkedRemote(remote: string): string {

@@ -1,7 +1,7 @@
 /** The settings of what comes from and goes out to others: repositories, pushes of branches, notices, and the dashboard. */
 import { z } from 'zod'
 import { clashesOf, KEY_FORM, KEY_NAMES, KEY_TABLE, type KeyMap } from '../../core/keys.ts'
-import { choice, choices, described, duration, flag, form, list } from './kinds.ts'
+import { choice, choices, count, described, duration, flag, form, list } from './kinds.ts'
 
 const NOTICE_EVENTS = ['done', 'failed', 'cancelled', 'parked', 'needs-you', 'push-failed'] as const
 export type NoticeEvent = (typeof NOTICE_EVENTS)[number]
@@ -76,6 +76,31 @@ export const pushTable = z
   })
   .prefault({})
   .meta({ description: 'Pushing the branch of a completed task.' })
+
+const LOGIN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}(?:\[bot\])?$/
+const logins = (description: string) =>
+  described(z.array(z.string().regex(LOGIN)).max(256).prefault([]), description, {
+    expects: 'a list of logins such as ["alice", "review-bot[bot]"]',
+  })
+
+export const prTable = z
+  .strictObject({
+    poll: duration('60s', 'How often a pull request is looked at. What has not changed counts for nothing.', {
+      atLeast: '100ms',
+    }),
+    settle: duration('30s', 'What is red or green has to stay so for this long before anything follows.', {
+      atLeast: '0s',
+    }),
+    react: choices(['ci', 'review', 'conflict'], ['ci', 'review', 'conflict'], 'What is handed to the agent.'),
+    rounds: count(3, [1, 100], 'How often the agent may answer with new commits, without --rounds.'),
+    ignore_authors: logins('Whose review threads count for nothing.'),
+    allow_authors: logins('Whose review threads count although they may not write to the repository.'),
+    command: list([], 'Prints what a pull request is like as JSON, with its address as TDF_PR_URL. Empty: gh.', {
+      example: '["look-at-merge-request"]',
+    }),
+  })
+  .prefault({})
+  .meta({ description: 'Watching the pull request of a task, with --until.' })
 
 const ATTENTION_EVENTS = ['done', 'failed', 'needs-you'] as const
 const apply = 'watch'

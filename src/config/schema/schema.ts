@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { emptyTable, isTable, type Table } from '../load/tree.ts'
 import { agentsTable, BUILT_IN_AGENTS } from './agents.ts'
 import { clusterTable, storeTable } from './cluster.ts'
-import { notifyTable, pushTable, repositoriesTable, tuiTable } from './outward.ts'
+import { notifyTable, prTable, pushTable, repositoriesTable, tuiTable } from './outward.ts'
 import { hetznerTable, localTable, staticTable } from './providers.ts'
 import {
   backupsTable,
@@ -27,6 +27,7 @@ export const configSchema = z.strictObject({
   repositories: repositoriesTable,
   results: resultsTable,
   push: pushTable,
+  pr: prTable,
   store: storeTable,
   cluster: clusterTable,
   disk: diskTable,

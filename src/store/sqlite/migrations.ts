@@ -233,4 +233,16 @@ export const MIGRATIONS: readonly string[] = [
   ) strict, without rowid;
   create index landings_open on landings (number) where state in ('waiting', 'checking', 'ready');
   `,
+  `
+  create table watches (
+    task_id text primary key, url text not null, goal text not null,
+    rounds integer not null, round integer not null default 0, state text not null,
+    head text not null, seen text, seen_at integer not null,
+    given text not null default '[]', told text not null default '[]', still text not null default '[]',
+    attempt integer, unchanged integer not null default 0, waiting_for text, checks text, cache text,
+    due_at integer not null, tries integer not null default 0, error text,
+    rev integer not null default 0, updated_at integer not null
+  ) strict, without rowid;
+  create index watches_due on watches (due_at) where state in ('watching', 'reacting');
+  `,
 ]

@@ -1,5 +1,9 @@
-/** Pushes: one row a task, the last that was asked for. It outlives the daemon until it has ended one way or the other. */
-import { fields, objectOf, readable } from '../sqlite/fields.ts'
+/**
+ * Pushes: one row a task, the last that was asked for. It outlives the daemon until it has ended one way or the other. Below
+ * them the watches over pull requests: one row a task too.
+ */
+import type { PullGoal } from '../../core/source.ts'
+import { fields, insertion, objectOf, readable, valuesOf } from '../sqlite/fields.ts'
 import type { Row, Sql } from '../sqlite/sql.ts'
 
 export interface Push {
@@ -72,4 +76,112 @@ export function changePush(
       ...[seen.taskId, seen.attempt, seen.remote, seen.branch, seen.commitId, seen.until],
     ) === 1
   )
+}
+
+/** It is over in all states but the first three. *needs_you*: it is still red, and nothing more is tried. */
+export type WatchState = 'watching' | 'reacting' | 'paused' | 'green' | 'merged' | 'closed' | 'needs_you' | 'stopped'
+
+export interface Watch {
+  taskId: string
+  url: string
+  goal: PullGoal
+  rounds: number
+  /** How often the agent has answered with new commits. */
+  round: number
+  state: WatchState
+  /** Of the branch, as far as it is known to be made of our commits and of those that people have put on them. */
+  head: string
+  /** A hash of what was seen last, and since when it has been the same, Unix ms. */
+  seen: string | null
+  seenAt: number
+  /** Fingerprints of what the agent was given: never the same twice. */
+  given: string[]
+  /** The review threads that it was given, each with its last comment. */
+  told: string[]
+  /** The checks that it was given last. */
+  still: string[]
+  /** The attempt that was opened last by this watch; null before the first. */
+  attempt: number | null
+  /** How often in a row an attempt ended without a new commit. */
+  unchanged: number
+  waitingFor: string | null
+  checks: { passed: number; failed: number; pending: number } | null
+  /** What was read last of the forge, by path, with its ETag. */
+  cache: Record<string, { etag: string; value: unknown }> | null
+  dueAt: number
+  tries: number
+  error: string | null
+  /** Counts changes: who wants to change the row names the one that they have seen. */
+  rev: number
+  updatedAt: number
+}
+
+const WATCH = fields(
+  'taskId url goal rounds round state head seen seenAt attempt unchanged waitingFor dueAt tries error rev updatedAt',
+  'given told still checks cache',
+)
+const WATCH_INSERTION = insertion('watches', WATCH).replace(/^insert/, 'insert or replace')
+const readWatchRow = (row: Row) => objectOf<Watch>(row, WATCH)
+
+export function readWatch(sql: Sql, taskId: string): Watch | undefined {
+  const row = sql.one('select * from watches where task_id = ?', taskId)
+  return row && readWatchRow(row)
+}
+
+/** The newest change first. */
+export function listWatches(sql: Sql, limit: number): Watch[] {
+  return readable(sql.all('select * from watches order by updated_at desc limit ?', limit), readWatchRow)
+}
+
+export function dueWatches(sql: Sql, now: number, limit: number): Watch[] {
+  const query = `select * from watches where state in ('watching', 'reacting') and due_at <= ? order by due_at limit ?`
+  return readable(sql.all(query, now, limit), readWatchRow)
+}
+
+/** Begins to watch, in place of what was watched before for this task. */
+export function insertWatch(
+  sql: Sql,
+  watch: Pick<Watch, 'taskId' | 'url' | 'goal' | 'rounds' | 'head'>,
+  now: number,
+): void {
+  const before = readWatch(sql, watch.taskId)
+  const fresh: Watch = {
+    ...watch,
+    round: 0,
+    state: 'watching',
+    seen: null,
+    seenAt: now,
+    given: before?.given ?? [],
+    told: before?.told ?? [],
+    still: [],
+    attempt: null,
+    unchanged: 0,
+    waitingFor: null,
+    checks: null,
+    cache: null,
+    dueAt: now,
+    tries: 0,
+    error: null,
+    rev: (before?.rev ?? 0) + 1,
+    updatedAt: now,
+  }
+  sql.run(WATCH_INSERTION, ...valuesOf(fresh, WATCH))
+}
+
+/** False when the row was changed meanwhile: then nothing is. */
+export function changeWatch(
+  sql: Sql,
+  seen: Watch,
+  change: Partial<Omit<Watch, 'taskId' | 'rev'>>,
+  now: number,
+): boolean {
+  if (readWatch(sql, seen.taskId)?.rev !== seen.rev) return false
+  const next = { ...seen, ...change, rev: seen.rev + 1, updatedAt: now }
+  sql.run(WATCH_INSERTION, ...valuesOf(next, WATCH))
+  return true
+}
+
+/** What is on the branch now is ours to move on from. */
+export function movePush(sql: Sql, taskId: string, pushedCommit: string): void {
+  sql.run('update pushes set pushed_commit = ? where task_id = ?', pushedCommit, taskId)
 }

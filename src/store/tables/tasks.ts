@@ -127,7 +127,17 @@ const WAITING = [TASK_ID, ...fields('attempt', 'spec continued')]
 
 /** Forgets a task and everything that hangs on it but its history in the journal. */
 export function deleteTask(sql: Sql, id: string): void {
-  for (const table of ['workspaces', 'reservations', 'inbox', 'tokens', 'cleanups', 'pushes', 'landings', 'attempts']) {
+  for (const table of [
+    'workspaces',
+    'reservations',
+    'inbox',
+    'tokens',
+    'cleanups',
+    'pushes',
+    'landings',
+    'watches',
+    'attempts',
+  ]) {
     sql.run(`delete from ${table} where task_id = ?`, id)
   }
   sql.run('delete from tasks where id = ?', id)

@@ -167,6 +167,7 @@ export function aRow(change: Partial<ScreenTaskJson> = {}): ScreenTaskJson {
     error: null,
     cleanup: null,
     push: null,
+    pr: null,
     createdAt: ago(120_000),
     startedAt: null,
     completedAt: null,

@@ -23,6 +23,8 @@ const ANY_STATE = 'every state will do'
 const NO_DAEMON = 'it needs no daemon'
 const OWN_TEST = (file: string) => `it changes this machine; its test is ${file}`
 
+const WATCHED = 'it needs a pull request; its test is test/system/long/work/until-green.test.ts'
+
 const look = (more: Partial<Row> = {}): Row => ({
   ok: ['DONE'],
   notFound: ['NONE'],
@@ -59,6 +61,12 @@ export const ROWS: Record<string, Row> = {
   push: look({ ok: OWN_TEST('long/push.test.ts'), wrongState: ['NO_RESULT', 'LIVE'] }),
   fit: look({ wrongState: ['NO_RESULT', 'LIVE'] }),
   land: look({ ok: OWN_TEST('commands/results/land.test.ts'), wrongState: ['WRONG_STATE', 'LIVE'] }),
+  'pr ls': plain(),
+  'pr show': look({ ok: WATCHED, wrongState: ['NOT_FOUND', 'DONE'] }),
+  'pr watch': look({ ok: WATCHED, wrongState: ['NO_RESULT', 'DONE'] }),
+  'pr pause': look({ ok: WATCHED, wrongState: ['NOT_FOUND', 'DONE'] }),
+  'pr resume': look({ ok: WATCHED, wrongState: ['NOT_FOUND', 'DONE'] }),
+  'pr stop': look({ ok: WATCHED, wrongState: ['NOT_FOUND', 'DONE'] }),
   artifacts: look(),
   'artifacts get': look({ ok: OWN_TEST('commands/results/artifacts.test.ts') }),
   shell: look({ ok: ['LIVE'], wrongState: ['WRONG_STATE', 'DONE'], isText: true, isChild: true }),

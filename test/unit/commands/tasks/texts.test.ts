@@ -50,6 +50,7 @@ const TASK: TaskJson = {
   error: null,
   cleanup: null,
   push: null,
+  pr: null,
   attempts: [],
   continued: null,
   createdAt: at(-140),

@@ -268,16 +268,14 @@ describe('retry --resume', () => {
     await until(id, 'completed')
     expect(life.task(id)).toMatchObject({ attempt: 2, result: { salvaged: true } })
   })
-  it('tells an agent whose conversation stays behind what the task is and that it was begun', async () => {
+  it('asks an agent that keeps its conversations itself to go on with it, on the node where it is', async () => {
     await begin()
     const failed: Script = { exitCode: 1, dirty: true, says: { outcome: 'error', resumeRef: 'c1' } }
     const id = await submit(failed, { agent: { ...agent(failed, 'opencode'), type: 'acp' } })
     await life.world.run(() => life.task(id).step === null)
     await life.engine.start(id, 2, { resume: true })
     await life.world.run(() => life.task(id).step === 'running')
-    const { prompt } = life.task(id).spec
-    const text = expect.stringMatching(new RegExp(`^${prompt}\\n[^]*begun before`))
-    expect(bodyOf(id, `${id}-2-1-s1`)).toMatchObject({ resumeRef: null, prompt: text })
+    expect(bodyOf(id, `${id}-2-1-s1`)).toMatchObject({ resumeRef: 'c1', prompt: /was interrupted/ })
   })
   it('is refused when nothing was saved', async () => {
     await begin({ nodes: [] })

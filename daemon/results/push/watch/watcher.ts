@@ -1,0 +1,187 @@
+/**
+ * Watches the pull requests that were asked for. A look may be cut off anywhere and made again: what follows from it is one
+ * write, and nothing follows twice. The task of it is over whatever becomes of its pull request.
+ */
+import { backoffMs } from '../../../../src/core/backoff.ts'
+import { asTdfError, type TdfError } from '../../../../src/core/errors.ts'
+import type { Task } from '../../../../src/core/task.ts'
+import { readNewestAttempt } from '../../../../src/store/tables/attempts.ts'
+import {
+  changeWatch,
+  dueWatches,
+  movePush,
+  readPush,
+  readWatch,
+  type Watch,
+} from '../../../../src/store/tables/pushes.ts'
+import { watchWaits } from '../../../../src/text/progress/pull-requests.ts'
+import type { Engine } from '../../../services.ts'
+import type { Sweep } from '../../../sweeps/run.ts'
+import type { GitResults } from '../../git-results.ts'
+import { tokenFor } from '../branch.ts'
+import { fetchBranch, goesOn } from './commits.ts'
+import { type Allowance, type Cache, createAllowance } from './gh.ts'
+import { lookAtGitHub } from './github.ts'
+import { changedIn, end, react, type Scene } from './react.ts'
+import { recordWatch } from './request.ts'
+import { countsOf, decideWatch, seenOf, standingOf } from './rules.ts'
+import { lookByCommand, type Place, type PullView } from './view.ts'
+
+const AT_ONCE_MAX = 4
+const BACKOFF_MS_MAX = 15 * 60_000
+/** How soon a task that goes on is looked at again: that costs a read of its row. */
+const BUSY_MS = 1_000
+
+export interface Watcher {
+  /** Begins what is due; one that hangs does not hold up the others, nor the sweep. */
+  sweep: Sweep
+  /** Looks at the pull request of a task now, to the end. For tests. */
+  now(taskId: string): Promise<void>
+  stop(): Promise<void>
+}
+
+export function createWatcher(engine: Engine, results: GitResults): Watcher {
+  const { store, world } = engine
+  const going = new Map<string, Promise<void>>()
+  const ending = new AbortController()
+  const allowance = createAllowance()
+
+  function begin(watch: Watch): Promise<void> {
+    const looking = look(engine, results, watch, allowance, ending.signal)
+      .catch(thrown => (ending.signal.aborted ? undefined : later(engine, watch, asTdfError(thrown))))
+      .catch(error => engine.log.error({ task: watch.taskId, err: String(error) }, 'a watch cannot be stored'))
+      .finally(() => going.delete(watch.taskId))
+    going.set(watch.taskId, looking)
+    return looking
+  }
+
+  return {
+    async now(taskId) {
+      await going.get(taskId)
+      const watch = readWatch(store.sql, taskId)
+      if (watch?.state === 'watching' || watch?.state === 'reacting') await begin(watch)
+    },
+    sweep: {
+      name: 'pr',
+      everyMs: () => 500,
+      async run() {
+        const free = AT_ONCE_MAX - going.size
+        if (free <= 0) return {}
+        const due = dueWatches(store.sql, world.clock.now(), AT_ONCE_MAX * 2).filter(({ taskId }) => !going.has(taskId))
+        for (const watch of due.slice(0, free)) void begin(watch)
+        return {}
+      },
+    },
+    async stop() {
+      ending.abort(new Error('the daemon stops'))
+      await Promise.allSettled(going.values())
+    },
+  }
+}
+
+async function look(
+  engine: Engine,
+  results: GitResults,
+  watch: Watch,
+  allowance: Allowance,
+  signal: AbortSignal,
+): Promise<void> {
+  const { store, world, config } = engine
+  const task = readNewestAttempt(store.sql, watch.taskId)
+  const push = readPush(store.sql, watch.taskId)
+  if (!task || !push) return
+  const standing = standingOf(watch, task, push)
+  const about = { engine, watch, task }
+  if (standing.kind === 'busy') return wait(about, watch, standing.why, BUSY_MS)
+  if (standing.kind === 'end') return store.commit(() => end({ ...about, now: watch }, standing.state, standing.why))
+  const token =
+    tokenFor(config.push, originOf(watch.url), engine.secrets) ?? tokenFor(config.push, push.remote, engine.secrets)
+  const place: Place = { taskId: task.id, url: watch.url, remote: push.remote, branch: push.branch, token }
+  const { view, cache } = await viewOf(engine, place, watch, allowance, signal)
+  const seen = seenOf(view)
+  const at = world.clock.now()
+  const since = seen === watch.seen ? {} : { seen, seenAt: at }
+  const found = { ...watch, ...standing.change, ...since, cache, checks: countsOf(view), error: null, tries: 0 }
+  const scene: Scene = { ...about, place, allowance, signal, results, now: found, push, view }
+  const isMoved = view.head !== found.head && view.state === 'open'
+  if (isMoved && !(await isOnTop(scene))) {
+    return store.commit(() => end(scene, 'stopped', watchWaits.replaced(view.head)))
+  }
+  const now = { ...found, head: view.head }
+  const decision = decideWatch(now, view, { now: at, config: config.pr })
+  signal.throwIfAborted()
+  if (decision.kind === 'end') return store.commit(() => end({ ...scene, now }, decision.state, decision.why))
+  if (decision.kind === 'react') return reactOr({ ...scene, now }, decision)
+  return wait(about, now, decision.why, Math.min(decision.dueMs ?? config.pr.poll, config.pr.poll))
+}
+
+/** A task that may not go on says so at its watch: nothing is tried that would be refused again. */
+async function reactOr(scene: Scene, decision: Parameters<typeof react>[1]): Promise<void> {
+  try {
+    await react(scene, decision)
+  } catch (thrown) {
+    const error = asTdfError(thrown)
+    scene.signal.throwIfAborted()
+    if (error.class !== 'permanent') throw error
+    if (readWatch(scene.engine.store.sql, scene.watch.taskId)?.rev !== scene.watch.rev) return
+    const why = watchWaits.refused(error.message)
+    await scene.engine.store.commit(() => end(scene, 'needs_you', why))
+  }
+}
+
+/** Whether people have put their commits on top of ours, rather than in their place. */
+async function isOnTop({ results, task, push, view, place, now, signal }: Scene): Promise<boolean> {
+  const repository = await results.of(task)
+  const ref = `refs/tdf/${task.id}/${task.attempt}-head`
+  const tip = await fetchBranch(repository, place, push.branch, ref, signal)
+  if (tip !== view.head && !(await goesOn(repository, view.head, tip))) return false
+  return goesOn(repository, now.head, tip)
+}
+
+async function viewOf(
+  engine: Engine,
+  place: Place,
+  watch: Watch,
+  allowance: Allowance,
+  signal: AbortSignal,
+): Promise<{ view: PullView; cache: Cache | null }> {
+  const { command } = engine.config.pr
+  if (command.length > 0) return { view: await lookByCommand(command, place, signal), cache: null }
+  const { pr: config } = engine.config
+  const now = () => engine.world.clock.now()
+  return lookAtGitHub({ place, known: watch.cache ?? {}, config, allowance, now, signal })
+}
+
+/** The repository's address, for the token of its host. */
+const originOf = (url: string) => (URL.canParse(url) ? new URL(url).origin : '')
+
+interface About {
+  engine: Engine
+  watch: Watch
+  task: Task
+}
+
+function wait({ engine, watch }: About, now: Watch, waitingFor: string, dueMs: number): Promise<void> {
+  const { store, world } = engine
+  return store.commit(() => {
+    const at = world.clock.now()
+    if (!changeWatch(store.sql, watch, { ...changedIn(now), waitingFor, dueAt: at + dueMs }, at)) return
+    // What people have put on the branch is what the next push goes on from.
+    if (now.head !== watch.head) movePush(store.sql, watch.taskId, now.head)
+    if (now.state !== watch.state || waitingFor !== watch.waitingFor) recordWatch(engine, watch.taskId, at)
+  })
+}
+
+/** What the forge cannot be asked now is asked later and later; nothing of what is known is lost. */
+function later(engine: Engine, watch: Watch, error: TdfError): Promise<void> {
+  const { store, world, log, config } = engine
+  const at = world.clock.now()
+  const tries = watch.tries + 1
+  const backoff = backoffMs(tries, { baseMs: config.pr.poll, maxMs: Math.max(BACKOFF_MS_MAX, config.pr.poll) })
+  const dueAt = at + Math.max(backoff, error.retryAfterMs ?? 0)
+  log.warn({ task: watch.taskId, tries, err: error.message }, 'a pull request cannot be looked at')
+  return store.commit(() => {
+    if (!changeWatch(store.sql, watch, { tries, dueAt, error: error.message }, at)) return
+    if (watch.error === null) recordWatch(engine, watch.taskId, at)
+  })
+}
