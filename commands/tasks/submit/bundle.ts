@@ -3,7 +3,7 @@
  * nothing of the user's is written to but objects that a partial clone lacks. It holds only what the daemon does not have.
  */
 import { createHash } from 'node:crypto'
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -53,6 +53,7 @@ export async function uploaded(cli: Cli, top: string, content: Content, activity
     await beside.large?.write()
     const borrowed = [path.resolve(top, must(objects, 'rev-parse').slice(0, -1)), ...beside.objects]
     const git = borrowing(cli, folder, commit, borrowed)
+    const isOnePack = borrowed.length === 1 && borrowed.every(isInOnePack)
     const known = await commitsOf(git, have)
     const refs = new Map([[name, commit], ['HEAD', commit], ...beside.refs])
     const send = (known: readonly string[]) => {
@@ -62,7 +63,7 @@ export async function uploaded(cli: Cli, top: string, content: Content, activity
         activity,
         end,
         head: bundleHead(refs, known),
-        pack: packing(git, { refs, known, less: known.length > 0 ? haveBlobs : [] }, activity),
+        pack: packing(git, { refs, known, less: known.length > 0 ? haveBlobs : [], isOnePack }, activity),
       })
     }
     if (known.length === 0) return await send([])
@@ -119,10 +120,26 @@ interface Packed {
   known: readonly string[]
   /** Other objects that it has. */
   less: readonly string[]
+  isOnePack: boolean
+}
+
+/** Of all packs together: what is beside the largest is not looked through for deltas. */
+const SHARE_MIN = 0.9
+/** In one of the 256 folders of loose objects, as git itself guesses how many there are (builtin/gc.c). */
+const LOOSE_MAX = 4
+
+/** Whether one pack has nearly all objects of a folder. */
+function isInOnePack(objects: string): boolean {
+  const namesIn = (folder: string) => (existsSync(folder) ? readdirSync(folder) : [])
+  const packs = path.join(objects, 'pack')
+  const names = namesIn(packs).filter(name => name.endsWith('.pack'))
+  const sizes = names.map(name => statSync(path.join(packs, name), { throwIfNoEntry: false })?.size ?? 0)
+  const total = sizes.reduce((sum, size) => sum + size, 0)
+  return total > 0 && Math.max(...sizes) >= total * SHARE_MIN && namesIn(path.join(objects, '17')).length <= LOOSE_MAX
 }
 
 /** Writes the objects of a bundle behind its head, as `git bundle create` does. */
-function packing(git: Git, { refs, known, less }: Packed, activity: Activity): Pack {
+function packing(git: Git, { refs, known, less, isOnePack }: Packed, activity: Activity): Pack {
   return async (file, signal) => {
     activity.show('packing the repository')
     const onStderr = (text: string) => {
@@ -130,7 +147,10 @@ function packing(git: Git, { refs, known, less }: Packed, activity: Activity): P
       if (said !== null) activity.show(said)
     }
     const input = [...refs.values(), ...[...known, ...less].map(oid => `^${oid}`)].map(line => `${line}\n`).join('')
-    const args = [...FRUGAL, 'pack-objects', '--progress', '--revs', '--thin', '--delta-base-offset', '--stdout']
+    const flags = ['--progress', '--revs', '--thin', '--delta-base-offset', '--stdout']
+    // git tries no delta of two objects of one pack, but sorts and looks at all of them for it: a twentieth of the whole.
+    const window = isOnePack && known.length === 0 ? ['--window=0'] : []
+    const args = [...FRUGAL, 'pack-objects', ...flags, ...window]
     const writing = { input, outputFile: file, appends: true, onStderr, signal, ownGroup: true }
     must(await git(args, {}, writing), 'pack-objects')
   }
