@@ -4,7 +4,7 @@
  */
 import type { Sql } from '../sqlite/sql.ts'
 import type { Change } from './ledger.ts'
-import { columnsOf, counterOf, jsonOf, keyOf, type Table, tablesOf } from './rows.ts'
+import { counterOf, jsonOf, keyOf, type Table, tablesOf } from './rows.ts'
 
 export interface Capture {
   /** Inside a transaction, at its end: the rows that it touched; begins anew. */
@@ -38,7 +38,7 @@ export function createCapture(sql: Sql): Capture {
           const rows = sql.all(query, table.name).map(row => ({
             table: table.name,
             key: String(row['the key']),
-            row: row['is gone'] === 1 ? null : jsonOf(table, row),
+            row: row['the row'] === null ? null : String(row['the row']),
           }))
           return [...rows, ...countersOf(table)]
         })
@@ -65,6 +65,6 @@ function triggersOf(table: Table): string {
 function readOf(table: Table): string {
   const { name, key } = table
   const same = key.map((column, index) => `t.${column} = json_extract(c.of_key, '$[${index}]')`).join(' and ')
-  return `select c.of_key as "the key", t.${key[0]} is null as "is gone", ${columnsOf(table)}
+  return `select c.of_key as "the key", iif(t.${key[0]} is null, null, ${jsonOf(table)}) as "the row"
     from touched c left join main.${name} t on ${same} where c.of_table = ?`
 }

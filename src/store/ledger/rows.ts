@@ -9,6 +9,8 @@ export interface Table {
   /** Columns of the primary key, in its order. */
   key: string[]
   columns: string[]
+  /** Those of `columns` whose numbers need not be whole. */
+  reals: string[]
   /** Numbers are given by SQLite and never twice: see sqlite_sequence. */
   isCounted: boolean
 }
@@ -22,28 +24,28 @@ export function tablesOf(sql: Sql): Table[] {
     const columns = sql.all(`pragma table_info('${name}')`)
     const key = columns.filter(({ pk }) => Number(pk) > 0).sort((a, b) => Number(a.pk) - Number(b.pk))
     const names = (of: readonly Row[]) => of.map(column => String(column.name))
-    return { name: String(name), key: names(key), columns: names(columns), isCounted: counted === 1 }
+    const reals = names(columns.filter(({ type }) => String(type).toLowerCase() === 'real'))
+    return { name: String(name), key: names(key), columns: names(columns), reals, isCounted: counted === 1 }
   })
 }
 
 /** SQL for the key of a row as JSON; `row` is a name before each column, such as `new`. */
 export const keyOf = ({ key }: Table, row: string) => `json_array(${key.map(column => `${row}.${column}`).join(', ')})`
 
-/** The columns of the table `t` by name: a prepared `t.*` keeps those that it had before a migration. */
-export const columnsOf = ({ columns }: Table) => columns.map(column => `t.${column}`).join(', ')
-
-/** JSON of a row. Numbers stay exact, which SQLite's own json_object cuts to 15 digits (3.45). */
-export function jsonOf({ columns }: Table, row: Row): string {
-  return JSON.stringify(Object.fromEntries(columns.map(column => [column, row[column]])))
+/** SQL for a row of the table `t` as JSON. Numbers stay exact, which json_object alone cuts to 15 digits (SQLite 3.45). */
+export function jsonOf({ columns, reals }: Table): string {
+  const exact = (column: string) => `iif(t.${column} is null, null, json(printf('%!.17g', t.${column})))`
+  const values = columns.map(column => `'${column}', ${reals.includes(column) ? exact(column) : `t.${column}`}`)
+  return `json_object(${values.join(', ')})`
 }
 
 /** Every row, and how far the counters are. */
 export function readRows(sql: Sql): Change[] {
   return tablesOf(sql).flatMap(table => {
     const rows = sql.all(
-      `select ${keyOf(table, 't')} as "the key", ${columnsOf(table)} from ${table.name} t order by ${table.key.join(', ')}`,
+      `select ${keyOf(table, 't')} as "the key", ${jsonOf(table)} as "the row" from ${table.name} t order by ${table.key.join(', ')}`,
     )
-    const changes = rows.map(row => ({ table: table.name, key: String(row['the key']), row: jsonOf(table, row) }))
+    const changes = rows.map(row => ({ table: table.name, key: String(row['the key']), row: String(row['the row']) }))
     return [...changes, ...counterOf(sql, table)]
   })
 }

@@ -56,11 +56,11 @@ describe('what a group touched', () => {
   it('is every row that was inserted, changed or removed, once, as it is at the end', () => {
     const group = groupOn(sql)
     const first = group(() => {
-      sql.run("insert into parents values ('a', 1, 0.1), ('b', 2, null)")
+      sql.run("insert into parents values ('a', 1, 0.5), ('b', 2, null)")
       sql.run("update parents set number = 3 where id = 'a'")
     })
     expect(first).toEqual([
-      { table: 'parents', key: '["a"]', row: '{"id":"a","number":3,"share":0.1}' },
+      { table: 'parents', key: '["a"]', row: '{"id":"a","number":3,"share":0.5}' },
       { table: 'parents', key: '["b"]', row: '{"id":"b","number":2,"share":null}' },
     ])
     expect(group(() => sql.run("delete from parents where id = 'a'"))).toEqual([
