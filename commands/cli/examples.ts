@@ -127,6 +127,8 @@ export const EXAMPLES = {
   db: ['tdf db backup', 'tdf db check'],
   'db backup': ['tdf db backup', 'tdf db backup --to ~/tdf-before-the-move.db'],
   'db check': ['tdf db check', 'tdf db check ~/tdf-before-the-move.db'],
+  'db export': ['tdf db export', 'tdf db export --to postgres://tdf@db1,db2/tdf'],
+  'db import': ['tdf db import', 'tdf db import --from postgres://tdf@db1,db2/tdf'],
   'db restore': ['tdf db restore --yes', 'tdf db restore ~/tdf-before-the-move.db'],
   doctor: ['tdf doctor', 'tdf doctor --json', 'tdf doctor --bundle'],
   version: ['tdf version', 'tdf version --json'],

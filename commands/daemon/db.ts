@@ -31,5 +31,21 @@ export function dbCommand(cli: Cli): Command {
       const { restore } = await import('./db-run.ts')
       await restore(cli, command, file)
     })
+  db.command('export')
+    .description('take everything into a PostgreSQL that daemons share; the daemon must be down')
+    .option('--to <url>', 'the database; without it [store] url')
+    .addHelpText('after', examples('db export'))
+    .action(async (options: { to?: string }, command: Command) => {
+      const { exportDatabase } = await import('./db-move.ts')
+      await exportDatabase(cli, command, options.to)
+    })
+  db.command('import')
+    .description('take everything back into a file of this machine; no daemon may serve')
+    .option('--from <url>', 'the database; without it [store] url')
+    .addHelpText('after', examples('db import'))
+    .action(async (options: { from?: string }, command: Command) => {
+      const { importDatabase } = await import('./db-move.ts')
+      await importDatabase(cli, command, options.from)
+    })
   return db
 }

@@ -124,6 +124,8 @@ const MAY_IMPORT: Arrow[] = [
   },
   // `db check|restore` work on the files themselves, under the daemon's own lock.
   { from: 'commands/daemon/db-run.ts', may: ['commands/', 'src/', 'commander'] },
+  // `db export|import` too, and on the database that daemons share while none serves.
+  { from: 'commands/daemon/db-move.ts', may: ['commands/', 'src/', 'commander'] },
   // Ends paid machines when there is no daemon any more.
   { from: 'commands/nodes/reap-run.ts', may: ['commands/', 'src/', '!src/store/', 'commander'] },
   { from: 'commands/daemon/run.ts', may: ['commands/', 'daemon/main.ts', 'src/'] },

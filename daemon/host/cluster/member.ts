@@ -13,7 +13,7 @@ import type { DaemonStatusJson } from '../../../src/protocol/control.ts'
 import { type InstallationKey, makeKey, readKey } from '../../../src/store/ledger/key.ts'
 import { type ClusterMember, joinInstallation } from '../../../src/store/ledger/postgres/member.ts'
 import { openReplica } from '../../../src/store/ledger/replica.ts'
-import { shareStateFiles } from '../../../src/store/ledger/state-files.ts'
+import { openInstallKey, shareStateFiles } from '../../../src/store/ledger/state-files.ts'
 import { openLedgerStore } from '../../../src/store/ledger/store.ts'
 import { handOn, type Serving, standsBy } from '../../api/hand-on.ts'
 import type { DaemonOptions } from '../../services.ts'
@@ -75,7 +75,7 @@ export async function startMember({ options, url, shutdown, serve }: MemberStart
     const { ledger, replica } = await member.takeOver(openReplica)
     ledger.onLost(fence.tell)
     const store = await openLedgerStore(ledger, world, replica)
-    const install: Install = { id: member.installId, key: key.get().tokens }
+    const install: Install = { id: member.installId, key: openInstallKey(store.sql, key.get()) }
     log.info({ epoch: member.serving().epoch, member: name }, 'this daemon serves from now on')
     const files = await shareStateFiles(store, paths.stateDir, key.get())
     await serve({ ...standing, state: { install, store, files, startedAt } })

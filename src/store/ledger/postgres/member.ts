@@ -22,6 +22,8 @@ export interface MemberOptions {
   /** What this daemon is called among the others. */
   name: string
   version: string
+  /** Of an installation that had a file of its own before: the id of a new one here. Left out: a new id. */
+  installId?: string
   /** See prepareInstallation. */
   keyCheck: KeyCheck
   clock: Clock
@@ -67,7 +69,9 @@ export async function joinInstallation(options: MemberOptions, signal: AbortSign
   const aside = session('aside')
   const unique = () => random.bytes(8).toString('hex')
   const about: About = { name, process: `${name} ${unique()}`, url: '', version }
-  const installId = await until(signal, aside, () => prepareInstallation(aside, { id: unique(), keyCheck }))
+  const installId = await until(signal, aside, () =>
+    prepareInstallation(aside, { id: options.installId ?? unique(), keyCheck }),
+  )
   let serving: Serving = { epoch: 0, name: null, url: null }
   let stopUpkeep = () => {}
 
