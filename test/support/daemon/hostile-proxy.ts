@@ -30,9 +30,9 @@ export const OBEYED = /[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e
 const OURS =
   /^(id|taskId|status|step|verdict|state|how|schema|type|sha256|class|cleanup|level|.*At|at|.*Until|since|until|next|home|socket|callbacksUrl|code|to)$/
 
-/** What our commands write on a terminal by themselves: colours, places, erasing, the modes that they set and take back, a title of numbers. */
+/** What our commands write on a terminal by themselves: colours, places, erasing, the modes that they set and take back, a title of numbers, the question for the background. */
 export const OWN =
-  /\x1b\[(?:[\d;]*[mHJKA]|\?(?:1049|2026|25|2004|1000|1006)[hl]|2[23];2t)|\x1b\]2;tdf(?: \d+[▶✗?])*\x07|[\r\b]/g
+  /\x1b\[(?:[\d;]*[mHJKA]|\?(?:1049|2026|25|2004|1000|1006)[hl]|2[23];2t)|\x1b\]2;tdf(?: \d+[▶✗?])*\x07|\x1b\]11;\?\x07|[\r\b]/g
 /** What `watch TASK` writes over its last lines with. */
 export const LIVE_LINES = /\r(?:\x1b\[\d+A)?\x1b\[J/g
 
