@@ -151,9 +151,16 @@ export async function pullRun(plan: string): Promise<PullRun> {
     const daemon = await home.start({ ...env, TDF_CRASH_AT: plan })
     const isGreen = async () => (await home.task(id).catch(() => null))?.pr?.state === 'green'
     await until('it is green or the daemon is dead', async () => hasEnded(daemon) || isGreen(), LONG_MS)
-    const crashed = hasEnded(daemon)
+    let crashed = hasEnded(daemon)
     if (crashed) await home.start(env)
-    const { pr, attempts, result } = await scene.isAt(id, ({ state }) => state === 'green')
+    const last = () => scene.isAt(id, ({ state }) => state === 'green')
+    const { pr, attempts, result } = await (crashed ? last() : home.task(id)).catch(async () => {
+      // The point was the last thing that the daemon did: only now is it dead.
+      await until('the daemon is dead', () => hasEnded(daemon))
+      crashed = true
+      await home.start(env)
+      return last()
+    })
     forge.git('merge-base', '--is-ancestor', attempts[0]?.commit ?? '', result?.commit ?? '')
     const isWhole = forge.head('topic1') === result?.commit
     return {
