@@ -37,7 +37,7 @@ export async function showPull(cli: Cli, reference: string, command: Command): P
   const task = await cli.client().call<TaskJson>({ path: `/tasks/${encodeURIComponent(reference)}` })
   if (task.pr === null) {
     const message = `no pull request of task ${task.id} is watched`
-    throw new TdfError('NOT_FOUND', message, { hint: `tdf pr watch ${task.id}` })
+    throw new TdfError('WRONG_STATE', message, { hint: `tdf pr watch ${task.id}` })
   }
   printOne(cli, formatOf(command), task, { id: task.id, text: detailsOf })
 }

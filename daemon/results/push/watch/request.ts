@@ -56,7 +56,7 @@ function begin(engine: Writing, about: Parameters<typeof insertWatch>[1], now: n
 const LIVE = ['watching', 'reacting'] as const
 const isLive = ({ state }: Watch) => LIVE.some(one => one === state)
 
-/** Throws WRONG_STATE, or NOT_FOUND when the pull request of the task is not watched. */
+/** Throws WRONG_STATE, also when no pull request of the task is watched. */
 export function changeNow(
   engine: Writing,
   { id }: Task,
@@ -66,7 +66,7 @@ export function changeNow(
 ): void {
   const watch = readWatch(engine.store.sql, id)
   if (!watch)
-    throw new TdfError('NOT_FOUND', `no pull request of task ${id} is watched`, { hint: `tdf pr watch ${id}` })
+    throw new TdfError('WRONG_STATE', `no pull request of task ${id} is watched`, { hint: `tdf pr watch ${id}` })
   const isOpen = isLive(watch) || watch.state === 'paused'
   if (verb !== 'resume') {
     if (!isOpen) throw wrong(watch, `tdf pr show ${id}`)

@@ -258,7 +258,7 @@ describe('bad requests', () => {
       expect([refused.code, refused.err]).toEqual([5, expect.stringContaining(`tdf push ${id} --pr`)])
       for (const words of [['show'], ['pause'], ['resume'], ['stop']]) {
         const { code, err } = await scene.run('pr', ...words, id)
-        expect([code, err]).toEqual([3, expect.stringContaining(`tdf pr watch ${id}`)])
+        expect([code, err]).toEqual([5, expect.stringContaining(`tdf pr watch ${id}`)])
       }
       expect((await scene.run('pr', 'show', 'nothere')).code).toBe(3)
       expect((await scene.submit(number, '--until', 'red')).code).toBe(2)
