@@ -35,19 +35,20 @@ export async function crashRun(plan: string, more: readonly string[] = []): Prom
     await until(
       'the task is done or the daemon is dead',
       async () => hasEnded(daemon) || isDone(await peek(home, submitted.out)),
+      WAIT_MS,
     )
     let crashed = hasEnded(daemon)
     if (crashed) {
       daemon = await home.start()
       // Whoever got no answer sends again; the key makes it the same task.
       if (submitted.code !== 0) submitted = await tdf(home, ...submit)
-      await until('the task is done after the restart', async () => isDone(await peek(home, submitted.out)), 60_000)
+      await until('the task is done after the restart', async () => isDone(await peek(home, submitted.out)), WAIT_MS)
     }
     const id = submitted.out.trim()
     const result = await Promise.all([home.task(id), home.client.raw({ path: `/tasks/${id}/diff?stat=true` })]).catch(
       async () => {
         // The point was the last thing that the daemon did: only now is it dead.
-        await until('the daemon is dead', () => hasEnded(daemon))
+        await until('the daemon is dead', () => hasEnded(daemon), WAIT_MS)
         crashed = true
         await home.start()
         return Promise.all([home.task(id), home.client.raw({ path: `/tasks/${id}/diff?stat=true` })])
@@ -200,7 +201,8 @@ export async function landRun(plan: string, url: string, bare: string): Promise<
     if (crashed) {
       await until('the daemon is dead', () => hasEnded(daemon), WAIT_MS)
       await home.start()
-      await tdf(home, 'land', id, '--json')
+      const again = await tdf(home, 'land', id, '--json')
+      if (again.code !== 0) throw new Error(`${plan}: ${again.err}`)
     }
     const tasks = await home.client.call<TaskJson[]>({ path: '/tasks?limit=50' })
     const checks = tasks.filter(({ labels }) => labels.landing === id).map(({ verdict }) => verdict)

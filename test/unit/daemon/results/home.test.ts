@@ -269,6 +269,9 @@ describe('artifacts', () => {
     const { salvage, missing } = await bring()
     expect([shown(withSalvage(scene.task, salvage)), missing]).toEqual([['shot.png agent', 'log.txt agent'], []])
     expect((await scene.refs())[`${scene.ref}-files`]).toBe(files.commit)
+    // A workspace whose artifacts are elsewhere stays.
+    const elsewhere = { ...salvage, files: { commit: scene.base, list: [] } }
+    expect(await scene.results.missing(scene.task, elsewhere)).toEqual(['artifacts'])
     const file = path.join(scene.root, 'out')
     await writeArtifact(await scene.results.of(scene.task), withSalvage(scene.task, salvage), 'shot.png', file)
     expect(readFileSync(file, 'utf8')).toBe('png')

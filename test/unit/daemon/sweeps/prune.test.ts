@@ -4,6 +4,7 @@ import path from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { prune } from '../../../../daemon/sweeps/prune.ts'
 import type { SweepParts } from '../../../../daemon/sweeps/run.ts'
+import { readAttempt, updateAttempt } from '../../../../src/store/tables/attempts.ts'
 import { addBundle, readBundle } from '../../../../src/store/tables/bundles.ts'
 import { DAY, HOUR, type Lives, lives, MIN } from '../../../support/daemon/lives.ts'
 
@@ -34,7 +35,18 @@ function left(folder: string, name: string, ageMs: number, isFolder = false): st
   utimesSync(file, at, at)
   return file
 }
-const none = { events: 0, signals: 0, failures: 3, bundles: 0, files: 0, uploads: 0, packs: 0, sources: 0, logs: 0 }
+const none = {
+  events: 0,
+  signals: 0,
+  failures: 3,
+  bundles: 0,
+  files: 0,
+  uploads: 0,
+  packs: 0,
+  sources: 0,
+  artifacts: 0,
+  logs: 0,
+}
 
 it('nothing goes where nothing is too old, and folders that are not there are no fault', async () => {
   expect(await sweep()).toEqual(none)
@@ -117,4 +129,28 @@ it('rows of the journal and signals go when their time is over, in batches', asy
   expect(await sweep(stopped.signal)).toMatchObject({ events: 0, signals: 0 })
   expect(await sweep()).toMatchObject({ events: rows, signals: 1 })
   expect(await sweep()).toMatchObject({ events: 0, signals: 0 })
+})
+
+it('artifacts go when their time is over, counted from the end of their attempt, and the task says so first', async () => {
+  const { engine, world } = all.life
+  const id = await all.life.submit()
+  await world.run(() => all.life.task(id).step === null)
+  const list = [{ path: 'shot.png', bytes: 1, sha256: 'c'.repeat(64), from: 'agent' as const, blob: 'b' }]
+  const salvage = { commit: 'c', baseCommit: 'b', ahead: 1, salvaged: false, leftOut: [], files: { commit: 'f', list } }
+  const endedAt = (completedAt: number) =>
+    engine.store.commit(() => {
+      const seen = readAttempt(engine.store.sql, { id, attempt: 1 })
+      if (!seen) return
+      updateAttempt(engine.store.sql, seen, { ...seen, completedAt, facts: { ...seen.facts, salvage } }, now())
+    })
+  await endedAt(now())
+  engine.results.removeArtifacts = async forget => {
+    const gone = await Promise.all([forget({ id, attempt: 1 }), forget({ id: 'removed', attempt: 1 })])
+    return gone.filter(Boolean).length
+  }
+  expect(await sweep()).toMatchObject({ artifacts: 1 })
+  expect(all.life.task(id).facts.salvage?.files).toMatchObject({ list })
+  await endedAt(now() - engine.config.retention.artifacts - HOUR)
+  expect(await sweep()).toMatchObject({ artifacts: 2 })
+  expect(all.life.task(id).facts.salvage?.files).toBe(null)
 })
