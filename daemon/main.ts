@@ -34,14 +34,13 @@ import { buildProviders } from './nodes/reach/providers.ts'
 import { createSshConnections } from './nodes/reach/ssh.ts'
 import { takeUpDraining } from './placement/drain.ts'
 import { createErrorFlush } from './reporting/failures.ts'
-import { registerGauges } from './reporting/gauges.ts'
+import { registerGauges, registerRole } from './reporting/gauges.ts'
 import { createHealth } from './reporting/health.ts'
 import { gitResults } from './results/git-results.ts'
 import { createLanes } from './results/landing/lanes.ts'
 import { createPusher } from './results/push/pusher.ts'
 import { createWatcher } from './results/push/watch/watcher.ts'
-import { createSources } from './results/sources/sources.ts'
-import { createUploads } from './results/sources/uploads.ts'
+import { openSources } from './results/sources/open.ts'
 import type { DaemonOptions } from './services.ts'
 import { checkpoints } from './sweeps/checkpoints.ts'
 import { startSweeps } from './sweeps/index.ts'
@@ -99,14 +98,10 @@ function build(options: DaemonOptions, { undoLater }: Pick<Shutdown, 'undoLater'
   const { install, store, files = ownFiles } = state
   const port = createCallbackPort(config, store, world.clock, held?.cluster.name)
   const bundleFile = (sha256: string) => path.join(stateDir, 'bundles', `${sha256}.bundle`)
-  const { logMaxBytes: logBytesMax } = config.results
-  const results = gitResults({ stateDir, bundleFile, logBytesMax, assertRoom: disk.assertRoom, blobs: store.blobs })
-  const folder = path.join(stateDir, 'downloads')
-  const fetches = createSources(() => engine, { results, folder, assertRoom: disk.assertRoom })
-  undoLater(() => fetches.stop())
-  const uploads = createUploads(() => engine, { results, folder })
-  undoLater(() => uploads.stop())
-  const sources = { ...fetches, whole: uploads.whole, keep: uploads.keep }
+  const logBytesMax = config.results.logMaxBytes
+  const { assertRoom } = disk
+  const results = gitResults({ stateDir, bundleFile, logBytesMax, assertRoom, blobs: store.blobs })
+  const { uploads, sources } = openSources(() => engine, { results, stateDir, assertRoom }, undoLater)
   const ssh = createSshConnections({
     ...options,
     install,
@@ -117,7 +112,8 @@ function build(options: DaemonOptions, { undoLater }: Pick<Shutdown, 'undoLater'
   const addedNodes = createAddedNodes(stateDir, ssh.static.target, files.save)
   const onResponse = (status: number, left: number) => engine.metrics.hetzner(status, left)
   const hasRow = (name: string) => readNode(store.sql, name) !== undefined
-  const providers = buildProviders(options, install, { ssh, addedNodes, hasRow, onResponse })
+  const ways = { ssh, addedNodes, hasRow, onResponse, isShared: held !== undefined }
+  const providers = buildProviders(options, install, ways)
   const secrets = createSecrets(stateDir, env)
   const engine: RunningEngine = buildEngine({
     world,
@@ -169,6 +165,7 @@ async function openWays(options: DaemonOptions, parts: Parts, shutdown: Shutdown
   const { clock } = world
   const { undoLater, stop } = shutdown
   const supervised = { health, status: () => statusLine(engine) }
+  if (held) registerRole(engine.metrics.registry, 'serving', held.cluster)
   held?.supervise({ ...supervised, status: () => `serves; ${supervised.status()}` })
   const supervision = held?.supervision ?? superviseBySystemd({ clock, log, env, supervised: () => supervised })
   const callbacks = await port.open(callbackApp(engine, port.hosts))

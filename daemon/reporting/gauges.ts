@@ -7,6 +7,7 @@ import { countByStatus, oldestQueuedAt } from '../../src/store/tables/tasks.ts'
 import type { Disk } from '../host/disk.ts'
 import type { Engine } from '../services.ts'
 import type { Health } from './health.ts'
+import type { Metrics } from './metric-registry.ts'
 
 type Counts = Readonly<Record<string, number>>
 
@@ -32,4 +33,12 @@ export function registerGauges(engine: Engine, health: Health, disk: Disk): void
   registry.gauge('tdf_disk_free_bytes', "Room on the daemon's disk.", () => one(disk.freeBytes()))
   registry.gauge('tdf_resident_memory_bytes', 'Memory of the daemon.', () => one(process.memoryUsage.rss()))
   registry.gauge('tdf_build_info', 'Always 1; the version is in its label.', () => [[{ version: VERSION }, 1]])
+}
+
+/** Of a daemon among those that share their state. */
+export function registerRole(registry: Metrics, role: 'serving' | 'standby', { epoch }: { epoch(): number }): void {
+  registry.gauge('tdf_serving', '1 when this daemon serves, 0 when it stands by.', () => [
+    [{}, role === 'serving' ? 1 : 0],
+  ])
+  registry.gauge('tdf_epoch', 'How often the installation was taken over.', () => [[{}, epoch()]])
 }

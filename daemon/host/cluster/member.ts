@@ -67,6 +67,12 @@ export async function startMember({ options, url, shutdown, serve }: MemberStart
   const end = createEnd(stopped, shutdown)
   const standing = await standBy(options, { member, name, startedAt, key: key.get() }, shutdown, end)
   log.info({ pid: process.pid, version: VERSION, socket: paths.socket, member: name }, 'stands by')
+  if (loaded.config.providers.local.enabled) {
+    log.warn(
+      {},
+      'there is no local node where daemons share their state: name this box under [[providers.static.nodes]]',
+    )
+  }
   const fence = createFence()
   end.after(takeOver())
   return { ...end, reload: standing.reload, fenced: fence.fenced }

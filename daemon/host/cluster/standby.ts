@@ -9,6 +9,7 @@ import type { DaemonStatusJson } from '../../../src/protocol/control.ts'
 import type { ReloadJson } from '../../../src/protocol/upkeep.ts'
 import { type Cluster, clusterRoutes } from '../../api/cluster.ts'
 import { answerError, guard } from '../../api/guard.ts'
+import { registerRole } from '../../reporting/gauges.ts'
 import type { Check } from '../../reporting/health.ts'
 import { createMetrics } from '../../reporting/metric-registry.ts'
 
@@ -75,8 +76,7 @@ const isReady = (checks: readonly Check[]) => checks.every(({ ok }) => ok)
 
 function standbyMetrics(cluster: Cluster) {
   const registry = createMetrics()
-  registry.gauge('tdf_serving', '1 when this daemon serves, 0 when it stands by.', () => [[{}, 0]])
-  registry.gauge('tdf_epoch', 'Takeovers of the installation.', () => [[{}, cluster.epoch()]])
+  registerRole(registry, 'standby', cluster)
   registry.gauge('tdf_build_info', 'Always 1; the version is in its label.', () => [[{ version: VERSION }, 1]])
   return registry
 }

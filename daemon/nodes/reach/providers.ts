@@ -30,6 +30,8 @@ export interface Connections {
   hasRow(name: string): boolean
   /** Told of every request to Hetzner. */
   onResponse: OnResponse
+  /** Among daemons that share their state none has a node that only it can reach: the daemon's own box is a static node. */
+  isShared: boolean
 }
 
 /** Variables that the local agent may hand on to what it runs; secrets reach a session only by its own table. */
@@ -41,16 +43,17 @@ const IDLE_MS = '600000'
 export function buildProviders(
   options: DaemonOptions,
   install: Install,
-  { ssh, addedNodes, hasRow, onResponse }: Connections,
+  { ssh, addedNodes, hasRow, onResponse, isShared }: Connections,
 ): Providers {
   const { world, paths, loaded, env, agentProgram } = options
   const { config } = loaded
   const slots = config.nodes.maxWorkspaces
   const table: Partial<Record<'local' | 'static' | 'hetzner', Provider>> = {}
   let local: LocalProvider | undefined
-  if (config.providers.local.enabled && env.TDF_AGENT_SOCKET) {
+  const hasLocal = config.providers.local.enabled && !isShared
+  if (hasLocal && env.TDF_AGENT_SOCKET) {
     table.local = localUnit(paths, env.TDF_AGENT_SOCKET, env.CREDENTIALS_DIRECTORY, slots)
-  } else if (config.providers.local.enabled) {
+  } else if (hasLocal) {
     const passed = pickVariables(env, PASSED_ON)
     const limits = {
       TDF_LOG_MAX_BYTES: String(config.results.logMaxBytes),
