@@ -1,7 +1,7 @@
 /** The daemons that share an installation: who they are, and how the one that serves hands over. */
 import { Hono } from 'hono'
 import { TdfError } from '../../src/core/errors.ts'
-import type { ClusterMemberJson } from '../../src/protocol/upkeep.ts'
+import type { ClusterMemberJson, FindingJson } from '../../src/protocol/upkeep.ts'
 
 /** This daemon among them. */
 export interface Cluster {
@@ -12,6 +12,8 @@ export interface Cluster {
   host: string
   /** Throws STORE_AWAY while the database does not answer. */
   members(): Promise<ClusterMemberJson[]>
+  /** For `tdf doctor`. */
+  examine(): Promise<FindingJson[]>
   /** Ends this daemon in order, so that the named one takes over, or any. Throws NOT_FOUND and WRONG_STATE, and then nothing happens. */
   handOver(to: string | null): Promise<void>
 }

@@ -25,7 +25,10 @@ export function daemonRoutes(engine: RunningEngine, parts: Control): Hono {
     const { repositorySetup } = runner
     return c.json({ repositorySetup, submodules: repositories.submodules } satisfies PolicyJson)
   })
-  app.get('/doctor', async c => c.json(await examine(engine, parts.health, parts.stateDir)))
+  app.get('/doctor', async c => {
+    const own = await examine(engine, parts.health, parts.stateDir)
+    return c.json([...own, ...((await parts.cluster?.examine()) ?? [])])
+  })
   app.post('/reload', c => c.json(parts.reload()))
   app.post('/drain', async c => {
     await setDraining(engine, c.req.query('undo') !== 'true')

@@ -1,6 +1,6 @@
 /** What a daemon says of itself and of the others that share its state. */
 import process from 'node:process'
-import { TdfError } from '../../../src/core/errors.ts'
+import { asTdfError, TdfError } from '../../../src/core/errors.ts'
 import { VERSION } from '../../../src/platform/version.ts'
 import { type Clock, sleep } from '../../../src/platform/world.ts'
 import type { DaemonStatusJson } from '../../../src/protocol/control.ts'
@@ -10,6 +10,7 @@ import type { Member } from '../../../src/store/ledger/postgres/members.ts'
 import type { Cluster } from '../../api/cluster.ts'
 import type { Check } from '../../reporting/health.ts'
 import type { DaemonOptions } from '../../services.ts'
+import { findingsOf } from './doctor.ts'
 
 /** A list of members is worth no longer wait. */
 const ANSWER_MS_MAX = 3_000
@@ -22,6 +23,14 @@ export function createCluster(member: ClusterMember, name: string, clock: Clock,
     host: member.hosts.join(', '),
     async members() {
       return (await inTime(member.members(), clock)).map(memberJson)
+    },
+    async examine() {
+      try {
+        const [facts, members] = await inTime(Promise.all([member.facts(), member.members()]), clock)
+        return findingsOf(facts, members, clock.now())
+      } catch (thrown) {
+        return [{ check: 'store', state: 'fail', message: asTdfError(thrown).message, hint: 'tdf cluster ls' }]
+      }
     },
     async handOver(to) {
       const members = await inTime(member.members(), clock)

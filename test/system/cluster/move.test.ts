@@ -57,6 +57,9 @@ it('a state goes there and comes back with its tasks, results and secrets', asyn
   expect((await home.task(task.id)).result).toEqual(task.result)
   expect((await tdf(home, 'diff', task.id)).out).toContain('+new')
   expect((await tdf(home, 'secret', 'ls')).out).toContain('TOKEN')
+  const doctor = JSON.stringify(await home.client.call({ path: '/doctor' }))
+  expect(doctor).toContain('PostgreSQL 1')
+  expect(doctor).toContain('no other daemon stands by')
   expect(await tdfWith(home, { env: shared }, 'db', 'import')).toMatchObject({ code: 75 })
   await home.kill(member)
 

@@ -10,7 +10,15 @@ import { hostsOf } from './connection/hosts.ts'
 import { createSession, type Session } from './connection/session.ts'
 import type { Installation } from './follow.ts'
 import { type KeyCheck, prepareInstallation } from './installation.ts'
-import { type About, forgetMember, giveSign, type Member, readMembers } from './members.ts'
+import {
+  type About,
+  type DatabaseFacts,
+  forgetMember,
+  giveSign,
+  type Member,
+  readFacts,
+  readMembers,
+} from './members.ts'
 import { createServing } from './serving.ts'
 import { standBy } from './standby.ts'
 import { keepUp } from './upkeep.ts'
@@ -51,6 +59,7 @@ export interface ClusterMember {
   serving(): Serving
   /** Every daemon that was seen within a day. */
   members(): Promise<Member[]>
+  facts(): Promise<DatabaseFacts>
   /** While this daemon serves: who may take it first when it ends. Null: any of them. */
   setHeir(name: string | null): Promise<void>
   /** Since when the database does not answer a daemon that stands by. */
@@ -102,6 +111,7 @@ export async function joinInstallation(options: MemberOptions, signal: AbortSign
     },
     serving: () => serving,
     members: () => aside.ask(readMembers),
+    facts: () => aside.ask(readFacts),
     async setHeir(heir) {
       const set = `update tdf_ledger.installation set heir = $1, heir_until = clock_timestamp() + interval '${HEIR}' where holder = $2`
       await aside.ask(connection => connection.query(set, [heir, about.process]))

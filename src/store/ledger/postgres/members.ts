@@ -55,3 +55,28 @@ export async function readMembers(connection: Connection): Promise<Member[]> {
 export async function forgetMember(connection: Connection, { name, process }: About): Promise<void> {
   await connection.query('delete from tdf_ledger.members where name = $1 and process = $2', [name, process])
 }
+
+/** What can be asked of the database without rights of its own. */
+export interface DatabaseFacts {
+  version: string
+  /** Its clock, Unix ms. */
+  now: number
+  /** Servers that follow it. */
+  standbys: number
+  /** Whether a commit waits for one of them. */
+  isSynchronous: boolean
+}
+
+const FACTS = `select current_setting('server_version') as version, extract(epoch from clock_timestamp()) * 1000 as now,
+  (select count(*) from pg_stat_replication) as standbys,
+  current_setting('synchronous_standby_names') <> '' and current_setting('synchronous_commit') not in ('off', 'local') as synchronous`
+
+export async function readFacts(connection: Connection): Promise<DatabaseFacts> {
+  const [row] = await connection.query(FACTS)
+  return {
+    version: String(row?.version).replace(/ .*/, ''),
+    now: Number(row?.now),
+    standbys: Number(row?.standbys),
+    isSynchronous: row?.synchronous === true,
+  }
+}
