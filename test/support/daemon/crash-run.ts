@@ -197,6 +197,15 @@ export async function landRun(plan: string, url: string, bare: string): Promise<
     git('update-ref', 'refs/heads/main', made.trim())
     const daemon = await home.start({ TDF_CRASH_AT: plan })
     const landed = hasEnded(daemon) ? null : await tdf(home, 'land', id, '--json')
+    const list = () => home.client.call<TaskJson[]>({ path: '/tasks?limit=50' })
+    const isQuiet = () =>
+      list().then(
+        tasks => tasks.every(({ step }) => step === null),
+        () => false,
+      )
+    // Also what comes behind the landing is written, by the task that checked.
+    if (landed?.code === 0)
+      await until('all is done or the daemon is dead', async () => hasEnded(daemon) || isQuiet(), WAIT_MS)
     const crashed = hasEnded(daemon) || landed?.code !== 0
     if (crashed) {
       await until('the daemon is dead', () => hasEnded(daemon), WAIT_MS)
@@ -204,7 +213,8 @@ export async function landRun(plan: string, url: string, bare: string): Promise<
       const again = await tdf(home, 'land', id, '--json')
       if (again.code !== 0) throw new Error(`${plan}: ${again.err}`)
     }
-    const tasks = await home.client.call<TaskJson[]>({ path: '/tasks?limit=50' })
+    await until('all is done', isQuiet, WAIT_MS)
+    const tasks = await list()
     const checks = tasks.filter(({ labels }) => labels.landing === id).map(({ verdict }) => verdict)
     const titles = git('log', '--topo-order', '--format=%s', 'main').split('\n')
     return {
