@@ -1,6 +1,6 @@
 /** Where several daemons share the state: what came home on one host is there on every other, and nothing that was not said to be. */
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
-import { mkdir, rm } from 'node:fs/promises'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
@@ -25,7 +25,7 @@ beforeEach(() => {
 
 function folder(): string {
   const made = mkdtempSync(path.join(tmpdir(), 'tdf-elsewhere-'))
-  afterFile(() => rm(made, { recursive: true, force: true }))
+  afterFile(() => rmSync(made, { recursive: true, force: true }))
   return made
 }
 
