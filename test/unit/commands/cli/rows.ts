@@ -110,6 +110,8 @@ export const ROWS: Record<string, Row> = {
   'cluster handover': { ...plain(), ok: OWN_TEST('cluster/daemons.test.ts'), wrongState: ['WRONG_STATE'] },
   'db backup': offline({ ok: OWN_TEST('long/db.test.ts') }),
   'db check': offline({ ok: OWN_TEST('long/db.test.ts'), wrongState: ['STATE_LOCKED'] }),
+  'db export': offline({ ok: OWN_TEST('test/system/cluster/move.test.ts') }),
+  'db import': offline({ ok: OWN_TEST('test/system/cluster/move.test.ts') }),
   'db restore': offline({ ok: OWN_TEST('long/db.test.ts'), notFound: [] }),
   'secret set': { ...plain('A_KEY'), ok: OWN_TEST('daemon/secrets.test.ts') },
   'secret ls': plain(),
