@@ -60,6 +60,7 @@ const PROGRAMS = [
   'ssh-keygen',
   'systemctl',
   'journalctl',
+  'psql',
   'export',
 ]
 
