@@ -23,7 +23,7 @@ const ANY_STATE = 'every state will do'
 const NO_DAEMON = 'it needs no daemon'
 const OWN_TEST = (file: string) => `it changes this machine; its test is ${file}`
 
-const WATCHED = 'it needs a pull request; its test is test/system/long/work/until-green.test.ts'
+const WATCHED = 'it needs a pull request; its test is test/system/long/after/until-green.test.ts'
 
 const look = (more: Partial<Row> = {}): Row => ({
   ok: ['DONE'],
@@ -60,7 +60,7 @@ export const ROWS: Record<string, Row> = {
   pull: look({ wrongState: ['NO_RESULT', 'LIVE'] }),
   push: look({ ok: OWN_TEST('long/push.test.ts'), wrongState: ['NO_RESULT', 'LIVE'] }),
   fit: look({ wrongState: ['NO_RESULT', 'LIVE'] }),
-  land: look({ ok: OWN_TEST('commands/results/land.test.ts'), wrongState: ['WRONG_STATE', 'LIVE'] }),
+  land: look({ ok: OWN_TEST('long/after/land.test.ts'), wrongState: ['WRONG_STATE', 'LIVE'] }),
   'pr ls': plain(),
   'pr show': look({ ok: WATCHED, wrongState: ['WRONG_STATE', 'DONE'] }),
   'pr watch': look({ ok: WATCHED, wrongState: ['NO_RESULT', 'DONE'] }),
@@ -68,7 +68,7 @@ export const ROWS: Record<string, Row> = {
   'pr resume': look({ ok: WATCHED, wrongState: ['WRONG_STATE', 'DONE'] }),
   'pr stop': look({ ok: WATCHED, wrongState: ['WRONG_STATE', 'DONE'] }),
   artifacts: look(),
-  'artifacts get': look({ ok: OWN_TEST('commands/results/artifacts.test.ts') }),
+  'artifacts get': look({ ok: OWN_TEST('long/after/artifacts.test.ts') }),
   shell: look({ ok: ['LIVE'], wrongState: ['WRONG_STATE', 'DONE'], isText: true, isChild: true }),
   retry: look({ ok: ['DONE', '-n'], wrongState: ['WRONG_STATE', 'LIVE'] }),
   cancel: look({ ok: ['LIVE', '-n'], wrongState: ['WRONG_STATE', 'DONE'] }),
@@ -79,7 +79,7 @@ export const ROWS: Record<string, Row> = {
     down: ['abcd', 'go on'],
   },
   continue: {
-    ok: 'it opens an attempt of the task of the other cases; its test is tasks/continue.test.ts',
+    ok: 'it opens an attempt of the task of the other cases; its test is long/after/continue.test.ts',
     notFound: ['NONE', 'go on'],
     wrongState: ['WRONG_STATE', 'LIVE', 'go on'],
     down: ['abcd', 'go on'],

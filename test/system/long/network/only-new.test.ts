@@ -4,8 +4,8 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { type Home, makeHome, makeRepository, tdf, tdfWith, until } from '../../../../support/daemon/home.ts'
-import { type SocketProxy, socketProxy } from '../../../../support/machines/socket-proxy.ts'
+import { type Home, makeHome, makeRepository, tdf, tdfWith, until } from '../../../support/daemon/home.ts'
+import { type SocketProxy, socketProxy } from '../../../support/machines/socket-proxy.ts'
 
 const BIG_BYTES = 3_000_000
 /** Ten small commits, their packing and the calls around them. */
