@@ -1,6 +1,6 @@
 /**
  * Builds `dist/`: one bundle for the command line with parts that load on demand, and the VM agent as one file of its
- * own. libsql stays outside, since it is native, and pg, which only daemons with a [store] url load. Run by `npm run build`, by `npm ci`, and by `bin/tdf` when needed.
+ * own. libsql stays outside, since it is native. Run by `npm run build`, by `npm ci`, and by `bin/tdf` when needed.
  */
 import { execFile } from 'node:child_process'
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -22,8 +22,8 @@ const englishOnly = {
     })),
 }
 
-/** Installed beside the bundles. */
-const EXTERNAL = ['libsql', 'pg']
+/** Installed beside the bundles, and what pg would take in its own place if it were there. */
+const EXTERNAL = ['libsql', 'pg-native']
 
 const shared = {
   absWorkingDir: root,

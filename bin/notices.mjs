@@ -8,8 +8,12 @@ import path from 'node:path'
 const IN_PACKAGE = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//
 const LICENCE_FILE = /^(licen[cs]e|copying|notice)\b(?!.*\.[cm]?[jt]s$)/i
 
-/** Under the MIT licence, by the words at the top of their sources (dist/src/index.js), without a file of its terms. */
-const MIT_WITHOUT_FILE = { 'yoga-layout': 'Copyright (c) Meta Platforms, Inc. and affiliates.' }
+/** Under the MIT licence without a file of its terms, by the words of their sources (yoga-layout) or of their README. */
+const MIT_WITHOUT_FILE = {
+  'yoga-layout': 'Copyright (c) Meta Platforms, Inc. and affiliates.',
+  'pg-types': 'Copyright (c) 2014 Brian M. Carlson',
+  pgpass: 'Copyright (c) 2013-2016 Hannes Hörl',
+}
 
 /**
  * Every package of which a byte is in one of the outputs, by name and version.
