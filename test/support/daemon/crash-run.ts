@@ -31,15 +31,25 @@ export async function crashRun(plan: string, more: readonly string[] = []): Prom
     const command = `echo once >> ${counter}; sleep 0.2; echo hi > NOTES.md; git add -A; git commit -qm notes`
     const options = ['--repo', repository.dir, '--idempotency-key', 'the-one', '-q', ...more]
     const submit = ['submit', ...options, '--', 'sh', '-c', command]
-    let submitted = await tdf(home, ...submit)
-    await until(
-      'the task is done or the daemon is dead',
-      async () => hasEnded(daemon) || isDone(await peek(home, submitted.out)),
-      WAIT_MS,
-    )
+    let isSubmitted = false
+    const submitting = tdf(home, ...submit).finally(() => {
+      isSubmitted = true
+    })
+    // An upload waits for the daemon to come back.
+    await until('the submit has ended or the daemon is dead', () => isSubmitted || hasEnded(daemon), WAIT_MS)
     let crashed = hasEnded(daemon)
+    if (crashed) daemon = await home.start()
+    let submitted = await submitting
+    if (!crashed) {
+      await until(
+        'the task is done or the daemon is dead',
+        async () => hasEnded(daemon) || isDone(await peek(home, submitted.out)),
+        WAIT_MS,
+      )
+      crashed = hasEnded(daemon)
+      if (crashed) daemon = await home.start()
+    }
     if (crashed) {
-      daemon = await home.start()
       // Whoever got no answer sends again; the key makes it the same task.
       if (submitted.code !== 0) submitted = await tdf(home, ...submit)
       await until('the task is done after the restart', async () => isDone(await peek(home, submitted.out)), WAIT_MS)
