@@ -133,6 +133,24 @@ export function makeRepository(uid?: number): { dir: string; remove(): void } {
   return { dir, remove }
 }
 
+/** The same, to work in: answers git in its folder, trimmed, and a way to commit files on what is checked out. */
+export function workingRepository() {
+  const { dir } = makeRepository()
+  const git = (...args: string[]) =>
+    execFileSync('git', ['-c', 'user.name=you', '-c', 'user.email=you@localhost', ...args], {
+      cwd: dir,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    }).trim()
+  const commit = (files: Record<string, string>) => {
+    for (const [name, text] of Object.entries(files)) writeFileSync(path.join(dir, name), text)
+    git('add', '-A')
+    git('commit', '-qm', `change ${Object.keys(files)}`)
+    return git('rev-parse', 'HEAD')
+  }
+  return { dir, git, commit }
+}
+
 export interface Ran {
   code: number | null
   out: string

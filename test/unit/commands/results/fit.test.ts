@@ -1,33 +1,16 @@
 /** `tdf fit` and `tdf apply --3way` with real processes: results against a branch that went on. */
-import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { TaskJson } from '../../../../src/protocol/control.ts'
 import { gitServer } from '../../../support/daemon/git-server.ts'
-import { makeRepository, tdf, tdfWith } from '../../../support/daemon/home.ts'
+import { tdf, tdfWith, workingRepository } from '../../../support/daemon/home.ts'
 import { withDaemon } from '../../../support/daemon/with-daemon.ts'
 
 const { home } = withDaemon()
 const place = mkdtempSync(path.join(tmpdir(), 'tdf-fit-'))
 afterAll(() => rmSync(place, { recursive: true, force: true }))
-
-function repository() {
-  const { dir } = makeRepository()
-  const git = (...args: string[]) =>
-    execFileSync('git', ['-c', 'user.name=you', '-c', 'user.email=you@localhost', ...args], {
-      cwd: dir,
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'pipe'],
-    }).trim()
-  const commit = (files: Record<string, string>) => {
-    for (const [name, text] of Object.entries(files)) writeFileSync(path.join(dir, name), text)
-    git('add', '-A')
-    git('commit', '-qm', `change ${Object.keys(files)}`)
-  }
-  return { dir, git, commit }
-}
 
 async function made(repo: string, script: string): Promise<TaskJson> {
   const { out, err } = await tdf(home, 'submit', '--repo', repo, '-w', '--json', '--', 'sh', '-ec', script)
@@ -43,7 +26,7 @@ const fitOf = async (...words: string[]): Promise<(TaskJson['fit'] | null)[]> =>
 
 describe('a result of a folder', () => {
   it('fits, is behind, in conflict or in already, as its branch goes on', async () => {
-    const repo = repository()
+    const repo = workingRepository()
     const { id, fit } = await made(repo.dir, 'echo mine > a.txt')
     const other = await made(repo.dir, 'echo b > b.txt; git add -A; git commit -qm b')
     expect(fit).toBe(null)
@@ -68,7 +51,7 @@ describe('a result of a folder', () => {
   })
 
   it('excludes another one that changes the same line', async () => {
-    const repo = repository()
+    const repo = workingRepository()
     const one = await made(repo.dir, 'echo one > README.md')
     const two = await made(repo.dir, 'echo two > README.md')
     const three = await made(repo.dir, 'echo three > three.txt')
@@ -81,7 +64,7 @@ describe('a result of a folder', () => {
   })
 
   it('whose branch is not there, or has no name, is told which to name', async () => {
-    const repo = repository()
+    const repo = workingRepository()
     const { id } = await made(repo.dir, 'echo x > x')
     const gone = await tdf(home, 'fit', id, '--onto', 'refs/heads/nowhere', '--json')
     expect([gone.code, JSON.parse(gone.err).error.code]).toEqual([1, 'REF_UNKNOWN'])
@@ -94,7 +77,7 @@ describe('a result of a folder', () => {
 })
 
 it('a result of a url is held against what its server has now', async () => {
-  const repo = repository()
+  const repo = workingRepository()
   repo.git('clone', '-q', '--bare', repo.dir, path.join(place, 'repo.git'))
   const server = await gitServer(place, null)
   try {
@@ -110,7 +93,7 @@ it('a result of a url is held against what its server has now', async () => {
 
 describe('apply --3way', () => {
   it('merges what the branch moved on from, and leaves marks only where both changed the same', async () => {
-    const repo = repository()
+    const repo = workingRepository()
     repo.commit({ 'list.txt': '1\n2\n3\n4\n5\n6\n7\n8\n9\n' })
     const task = await made(repo.dir, 'sed -i "s/^1$/one/" list.txt; sed -i "s/^9$/nine/" list.txt')
     repo.commit({ 'list.txt': '1\n2\n3\n4\n5\n6\n7\n8\n8b\n9\n' })
