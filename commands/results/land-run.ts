@@ -8,7 +8,7 @@ import { oneLine, sanitize } from '../../src/text/sanitize.ts'
 import { type Cli, print, printJson, type Shape, say } from '../cli/cli.ts'
 import { type Git, userGit } from '../cli/git.ts'
 import { bySource, isFolder, named, tipOf } from './fit-run.ts'
-import { fetchObjects } from './pull-run.ts'
+import { broken, fetchObjects } from './pull-run.ts'
 import { attemptOf } from './taken.ts'
 
 export interface LandOptions {
@@ -123,10 +123,11 @@ async function fastForward(
   throw new TdfError('WRONG_STATE', `git does not move ${branch} in ${tree}: ${why}`, { hint: `git -C ${tree} status` })
 }
 
-/** The work tree that has the branch checked out. */
+/** The work tree that has the branch checked out. Throws RESULT_BROKEN where git does not say so. */
 async function treeWith(git: Git, onto: string): Promise<string | null> {
-  const { stdout } = await git(['worktree', 'list', '--porcelain', '-z'])
-  const trees = stdout.split('\0\0').map(block => block.split('\0'))
+  const { exitCode, stdout, stderr } = await git(['worktree', 'list', '--porcelain'])
+  if (exitCode !== 0) throw broken(stderr)
+  const trees = stdout.split('\n\n').map(block => block.split('\n'))
   const found = trees.find(lines => lines.includes(`branch ${onto}`))
   return found?.[0]?.replace(/^worktree /, '') ?? null
 }

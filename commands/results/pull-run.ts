@@ -144,7 +144,7 @@ async function has(git: Git, commit: string): Promise<boolean> {
   return (await git(['cat-file', '-e', `${commit}^{commit}`])).exitCode === 0
 }
 
-function broken(stderr: string): TdfError {
+export function broken(stderr: string): TdfError {
   const why = sanitize(stderr).trim().split('\n').slice(0, 5).join('\n')
   return new TdfError('RESULT_BROKEN', `git did not take the result: ${why}`, { hint: 'git fsck' })
 }

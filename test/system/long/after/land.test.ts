@@ -1,12 +1,12 @@
 /** `tdf land` with real processes: results onto their branch, of a folder and of a url, checked on what is there by now. */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { TaskJson } from '../../../../src/protocol/control.ts'
 import { type GitServer, gitServer } from '../../../support/daemon/git-server.ts'
-import { makeRepository, tdf, tdfWith } from '../../../support/daemon/home.ts'
+import { tdf, tdfWith, workingRepository } from '../../../support/daemon/home.ts'
 import { withDaemon } from '../../../support/daemon/with-daemon.ts'
 
 const { home } = withDaemon()
@@ -20,27 +20,10 @@ afterAll(async () => {
   rmSync(place, { recursive: true, force: true })
 })
 
-function repository() {
-  const { dir } = makeRepository()
-  const git = (...args: string[]) =>
-    execFileSync('git', ['-c', 'user.name=you', '-c', 'user.email=you@localhost', ...args], {
-      cwd: dir,
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'pipe'],
-    }).trim()
-  const commit = (files: Record<string, string>) => {
-    for (const [name, text] of Object.entries(files)) writeFileSync(path.join(dir, name), text)
-    git('add', '-A')
-    git('commit', '-qm', `change ${Object.keys(files)}`)
-    return git('rev-parse', 'HEAD')
-  }
-  return { dir, git, commit }
-}
-
 let served = 0
 /** A repository behind a url, which takes pushes. */
 function servedRepository() {
-  const repo = repository()
+  const repo = workingRepository()
   const bare = path.join(place, `repo-${++served}.git`)
   repo.git('clone', '-q', '--bare', repo.dir, bare)
   repo.git('--git-dir', bare, 'config', 'http.receivepack', 'true')
@@ -63,7 +46,7 @@ async function land(...words: string[]): Promise<{ code: number | null; landings
 
 describe('a result of a folder', () => {
   it('lands as it is where its branch has not moved, and merged and checked where it has', async () => {
-    const repo = repository()
+    const repo = workingRepository()
     const one = await made(repo.dir, 'echo one > one.txt', '--check', 'test -f README.md')
     const two = await made(repo.dir, 'echo two > two.txt', '--check', 'test -f one.txt || test ! -f base.txt')
     repo.commit({ 'base.txt': 'b\n' })
@@ -88,7 +71,7 @@ describe('a result of a folder', () => {
   })
 
   it('in conflict leaves its lane with the files named, and the next one lands', async () => {
-    const repo = repository()
+    const repo = workingRepository()
     const one = await made(repo.dir, 'echo one > README.md')
     const two = await made(repo.dir, 'echo two > README.md')
     const three = await made(repo.dir, 'echo three > three.txt')
@@ -102,7 +85,7 @@ describe('a result of a folder', () => {
   })
 
   it('that passes alone and fails with what is there now is not landed', async () => {
-    const repo = repository()
+    const repo = workingRepository()
     const task = await made(repo.dir, 'echo x > x.txt', '--check', 'test ! -f y.txt')
     const tip = repo.commit({ 'y.txt': 'y\n' })
     const { code, landings } = await land(task.id)
@@ -113,7 +96,7 @@ describe('a result of a folder', () => {
   })
 
   it('is one commit with --squash, upon all that came meanwhile', async () => {
-    const repo = repository()
+    const repo = workingRepository()
     const task = await made(repo.dir, 'for n in 1 2; do echo $n > $n; git add -A; git commit -qm $n; done')
     repo.commit({ 'kept.txt': 'k\n' })
     repo.commit({ 'too.txt': 't\n' })
@@ -129,7 +112,7 @@ describe('a result of a folder', () => {
   })
 
   it('waits where its branch is checked out with changes, and lands by the same command again', async () => {
-    const repo = repository()
+    const repo = workingRepository()
     const task = await made(repo.dir, 'echo x > x.txt')
     writeFileSync(path.join(repo.dir, 'README.md'), 'mine\n')
     const refused = await tdf(home, 'land', task.id, '--json')
@@ -142,8 +125,23 @@ describe('a result of a folder', () => {
     expect(repo.git('ls-files')).toBe('README.md\nlate.txt\nx.txt')
   })
 
+  it('moves a branch that is checked out together with its files, also by a git that lists work trees in lines alone', async () => {
+    const repo = workingRepository()
+    const task = await made(repo.dir, 'echo x > x.txt')
+    // As git before 2.36 (git-worktree(1), -z).
+    const old = path.join(place, 'old-git')
+    mkdirSync(old)
+    const real = execFileSync('sh', ['-c', 'command -v git'], { encoding: 'utf8' }).trim()
+    const script = `#!/bin/sh\ncase " $* " in *" worktree list "*" -z "*) exit 129;; esac\nexec ${real} "$@"\n`
+    writeFileSync(path.join(old, 'git'), script, { mode: 0o755 })
+    const env = { PATH: `${old}:${process.env.PATH}` }
+    expect((await tdfWith(home, { env }, 'land', task.id)).code).toBe(0)
+    expect(repo.git('status', '--porcelain')).toBe('')
+    expect(repo.git('ls-files')).toBe('README.md\nx.txt')
+  })
+
   it('is only looked at with --dry-run', async () => {
-    const repo = repository()
+    const repo = workingRepository()
     const task = await made(repo.dir, 'echo x > x.txt')
     const { code, out } = await tdfWith(home, { cwd: repo.dir }, 'land', task.id, '-n', '--onto', 'main')
     expect([code, out]).toEqual([0, expect.stringContaining('fits')])
