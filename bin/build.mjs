@@ -22,7 +22,7 @@ const englishOnly = {
     })),
 }
 
-/** Installed beside the bundles, and what pg would take in its own place if it were there. */
+/** libsql is installed beside the bundles; pg would load pg-native in its own place, if that were installed. */
 const EXTERNAL = ['libsql', 'pg-native']
 
 const shared = {
