@@ -7,7 +7,7 @@ import { artifactsFolder, salvageRepository, type Workspace, workTree } from '..
 import { type Draft, treeOf, writeCommits } from './commits.ts'
 import { openKeeper } from './keep.ts'
 import type { BytePath } from './listing.ts'
-import { contentOf, findArtifacts, latin1 } from './tree/artifacts.ts'
+import { contentOf, findArtifacts, latin1, UNREAD } from './tree/artifacts.ts'
 import { type LeaveOut, leftOutList } from './tree/left-out.ts'
 import { boundaryOf, isPlainFolder } from './untrusted.ts'
 import { openView } from './view.ts'
@@ -59,8 +59,6 @@ export function collectArtifacts(
       }),
   }
 }
-
-const UNREAD = 'it could not be read'
 
 interface Adding extends Collecting {
   folder: string

@@ -60,11 +60,15 @@ function walk({ boundary, leaveOut }: Places, top: string, globs: readonly Glob[
   const found: ArtifactFile[] = []
   let seen = 0
   const look = (within: BytePath) => {
-    for (const entry of entriesOf(join(top, utf8(within)))) {
+    const entries = entriesOf(join(top, utf8(within)))
+    // Those of the work tree are named, or saved, with all of it.
+    if (entries === null && !isInTree && within !== '') leaveOut(within, 'artifact', { reason: UNREAD })
+    for (const entry of entries ?? []) {
       const path = within + entry.name
       const name = utf8(path)
       if (entry.name === '.git') continue
-      if (seen++ > ENTRIES_MAX) return
+      if (seen === ENTRIES_MAX) leaveOut(path, 'artifact', { reason: ENDLESS })
+      if (seen++ >= ENTRIES_MAX) return
       if (entry.isDirectory() && globs.some(glob => mayHold(glob, name))) look(`${path}/`)
       if (entry.isDirectory() || !globs.some(glob => matchesGlob(glob, name))) continue
       const place = join(top, name)
@@ -80,13 +84,16 @@ function walk({ boundary, leaveOut }: Places, top: string, globs: readonly Glob[
 }
 
 const LINK = 'it is a link that leads to no file of the workspace'
+const ENDLESS = `artifacts are looked for among ${ENTRIES_MAX} files and folders, and what follows was not looked at`
+export const UNREAD = 'it could not be read'
 
+/** Null when it cannot be listed. */
 function entriesOf(folder: string) {
   try {
     // Bytes as characters: a name need not be UTF-8.
     return readdirSync(folder, { withFileTypes: true, encoding: 'latin1' as BufferEncoding })
   } catch {
-    return []
+    return null
   }
 }
 

@@ -1,4 +1,4 @@
-/** The list of what a salvage leaves out: each path once, with the reason that was told first. */
+/** The list of what a salvage leaves out: each path once, with the gravest of its reasons, the first of those. */
 import { LEFT_OUT, type LeftOut, type LeftOutKind } from '../../../core/saved.ts'
 import { type BytePath, shown } from '../listing.ts'
 
@@ -19,17 +19,22 @@ export function leftOutList(before: readonly LeftOut[] = []): LeftOutList {
   return {
     leaveOut: (path, kind, { reason, bytes } = {}) => {
       const name = shown(path)
-      if (left.has(name)) return
+      const known = left.get(name)
+      if (known && rank(known.kind) <= rank(kind)) return
       left.set(name, { path: name, bytes: bytes ?? null, reason: reason ?? LEFT_OUT[kind].reason, kind })
     },
     all: () => shortened([...left.values()]),
   }
 }
 
+/** The gravest first: what keeps the workspace, other work, an artifact, what is ignored. */
+function rank(kind: LeftOutKind): number {
+  const { isKept, isWork } = LEFT_OUT[kind]
+  return isKept ? 0 : isWork ? 1 : kind === 'artifact' ? 2 : 3
+}
+
 function shortened(left: readonly LeftOut[]): LeftOut[] {
-  const rank = ({ kind }: LeftOut) =>
-    LEFT_OUT[kind].isKept ? 0 : LEFT_OUT[kind].isWork ? 1 : kind === 'artifact' ? 2 : 3
-  const all = left.toSorted((a, b) => rank(a) - rank(b) || (a.path < b.path ? -1 : 1))
+  const all = left.toSorted((a, b) => rank(a.kind) - rank(b.kind) || (a.path < b.path ? -1 : 1))
   if (all.length <= LEFT_OUT_MAX) return all
   const [last] = all.slice(LEFT_OUT_MAX)
   const count = all.length - LEFT_OUT_MAX
