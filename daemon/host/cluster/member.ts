@@ -23,7 +23,7 @@ import { lockStateFolder, type SharedState } from '../state-folder.ts'
 import { type Supervised, type Supervision, superviseBySystemd } from '../systemd.ts'
 import { createCluster, ownStatus, sharedStatus, standbyChecks } from './cluster.ts'
 import { type Answers, type Doors, openDoors } from './doors.ts'
-import { type StandbyParts, standbyApp, standbyListener } from './standby.ts'
+import { type StandbyParts, standbyListener, standbyMetricsApp } from './standby.ts'
 
 /** What a daemon has that stood by, when it begins to serve. */
 export interface Held {
@@ -80,6 +80,8 @@ export async function startMember({ options, url, shutdown, serve }: MemberStart
   async function takeOver(): Promise<void> {
     const { ledger, replica } = await member.takeOver(openReplica)
     ledger.onLost(fence.tell)
+    // Also of a daemon that cannot serve: it holds the installation until then.
+    shutdown.undoLater(() => ledger.close())
     const store = await openLedgerStore(ledger, world, replica)
     const install: Install = { id: member.installId, key: openInstallKey(store.sql, key.get()) }
     log.info({ epoch: member.serving().epoch, member: name }, 'this daemon serves from now on')
@@ -210,7 +212,7 @@ function standbyAnswers(
   const onward = handOn({ clock, sharedKey: key.shared, serving: () => addressOf(member.serving().url) })
   return {
     control: standbyListener(standby, onward),
-    metrics: getRequestListener(standbyApp(standby).fetch),
+    metrics: getRequestListener(standbyMetricsApp(standby).fetch),
     members: { handler: standsBy, sharedKey: key.shared },
   }
 }

@@ -66,6 +66,8 @@ it('a state goes there and comes back with its tasks, results and secrets', asyn
   // One that was killed counts as there for a while.
   const come = () => tdfWith(home, { env: shared }, 'db', 'import', '--json')
   await until('no daemon serves any more', async () => (await come()).code === 0)
+  const left = await tdfWith(home, { env: shared }, 'daemon', 'run')
+  expect(left).toMatchObject({ code: 78, err: expect.stringContaining('the state is not here any more') })
   await home.start()
   expect((await serving()).store).toEqual({ kind: 'file', host: null })
   expect((await tdf(home, 'diff', task.id)).out).toContain('+new')
