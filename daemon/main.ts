@@ -191,7 +191,7 @@ async function openWays(options: DaemonOptions, parts: Parts, shutdown: Shutdown
   })
   const answers = {
     control: getRequestListener(control.fetch),
-    metrics: getRequestListener(metricsApp(engine, health).fetch),
+    metrics: getRequestListener(metricsApp({ log, registry: engine.metrics.registry, health }).fetch),
   }
   if (held) takeDoors(held.doors, answers, shutdown)
   else await openDoors(options, answers, shutdown)

@@ -1,16 +1,23 @@
 /** The metrics and the health of the daemon on a loopback port, for a collector that cannot open a unix socket. */
 import { Hono } from 'hono'
 import { TdfError } from '../../src/core/errors.ts'
+import type { Log } from '../../src/platform/log.ts'
 import type { Health } from '../reporting/health.ts'
-import type { Engine } from '../services.ts'
+import type { Metrics } from '../reporting/metric-registry.ts'
 import { answerError, guard } from './guard.ts'
 
-export function metricsApp({ metrics, log }: Pick<Engine, 'metrics' | 'log'>, health: Health): Hono {
+interface MetricsParts {
+  log: Log
+  registry: Pick<Metrics, 'text'>
+  health: Pick<Health, 'look'>
+}
+
+export function metricsApp({ log, registry, health }: MetricsParts): Hono {
   const app = new Hono()
   app.use(guard(() => []))
   app.onError((error, c) => answerError(log, error, c))
   app.notFound(c => answerError(log, new TdfError('NOT_FOUND', `there is nothing at ${c.req.path}`), c))
-  app.get('/metrics', c => c.text(metrics.registry.text()))
+  app.get('/metrics', c => c.text(registry.text()))
   app.get('/health/live', c => c.text('ok'))
   app.get('/health/ready', async c => {
     const isReady = (await health.look()).every(({ ok }) => ok)

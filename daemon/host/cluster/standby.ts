@@ -9,6 +9,7 @@ import type { DaemonStatusJson } from '../../../src/protocol/control.ts'
 import type { ReloadJson } from '../../../src/protocol/upkeep.ts'
 import { type Cluster, clusterRoutes } from '../../api/cluster.ts'
 import { answerError, guard } from '../../api/guard.ts'
+import { metricsApp } from '../../api/metrics.ts'
 import { registerRole } from '../../reporting/gauges.ts'
 import type { Check } from '../../reporting/health.ts'
 import { createMetrics } from '../../reporting/metric-registry.ts'
@@ -40,7 +41,7 @@ export function standbyListener(parts: StandbyParts, onward: RequestListener): R
   }
 }
 
-export function standbyApp(parts: StandbyParts): Hono {
+function standbyApp(parts: StandbyParts): Hono {
   const { log, cluster, checks, status, reload, stop } = parts
   const metrics = standbyMetrics(cluster)
   const app = new Hono()
@@ -53,8 +54,6 @@ export function standbyApp(parts: StandbyParts): Hono {
   app.onError((error, c) => answerError(log, error, c))
   app.notFound(c => answerError(log, new TdfError('NOT_FOUND', `there is nothing at ${c.req.path}`), c))
   app.get('/metrics', c => c.text(metrics.text()))
-  app.get('/health/live', c => c.text('ok'))
-  app.get('/health/ready', c => c.text(isReady(checks()) ? 'ok' : 'not ready', isReady(checks()) ? 200 : 503))
   app.get('/v1/metrics', c => c.text(metrics.text()))
   app.get('/v1/health/live', c => c.text('ok'))
   app.get('/v1/health/ready', c => {
@@ -70,6 +69,11 @@ export function standbyApp(parts: StandbyParts): Hono {
   })
   app.route('/v1', clusterRoutes(cluster))
   return app
+}
+
+/** For the port of the metrics, which any process of this machine may ask: numbers, and no orders. */
+export function standbyMetricsApp({ log, cluster, checks }: StandbyParts): Hono {
+  return metricsApp({ log, registry: standbyMetrics(cluster), health: { look: async () => checks() } })
 }
 
 const isReady = (checks: readonly Check[]) => checks.every(({ ok }) => ok)

@@ -21,8 +21,8 @@ afterAll(() => postgres?.remove())
 const freshUrl = () => postgres.url(`tdf${++count}`)
 
 /** A home whose daemon shares its state there, with the key of `first` where it is given. */
-function memberHome(url: string, name: string, first?: Home): Home {
-  const home = makeHome(`[store]\nurl = "${url}"\n[cluster]\nname = "${name}"\nlisten = "127.0.0.1:0"\n`)
+function memberHome(url: string, name: string, first?: Home, more = ''): Home {
+  const home = makeHome(`[store]\nurl = "${url}"\n[cluster]\nname = "${name}"\nlisten = "127.0.0.1:0"\n${more}`)
   homes.push(home)
   if (first) {
     const state = path.join(home.dir, 'state')
@@ -51,6 +51,23 @@ it('one serves and the other stands by; when the one is killed the other serves,
   await until('the second serves', serves(two))
   expect(await statusOf(two)).toMatchObject({ role: 'serving', epoch: 2, obstacle: (await statusOf(two)).obstacle })
   expect((await statusOf(two)).obstacle).toMatch(/drain/)
+})
+
+it('one that stands by answers with numbers at the port of its metrics, and takes no orders there', async () => {
+  const url = await freshUrl()
+  const one = memberHome(url, 'one')
+  await one.start()
+  await until('the first serves', serves(one))
+  const port = 20_000 + (process.pid % 20_000)
+  const two = memberHome(url, 'two', one, `[daemon]\nmetrics_listen = "127.0.0.1:${port}"\n`)
+  await two.start()
+  const ask = (method: string, where: string) => fetch(`http://127.0.0.1:${port}${where}`, { method })
+  expect(await (await ask('GET', '/metrics')).text()).toContain('tdf_serving 0\n')
+  expect(await (await ask('GET', '/health/ready')).text()).toBe('ok')
+  const orders = ['/v1/stop', '/v1/reload', '/v1/cluster/handover']
+  const answers = await Promise.all(orders.map(where => ask('POST', where)))
+  expect(answers.map(({ status }) => status)).toEqual([404, 404, 404])
+  expect((await ask('GET', '/v1/status')).status).toBe(404)
 })
 
 it('hands over under orders: the named one serves, the other ends with an exit code that its service starts it again for', async () => {
