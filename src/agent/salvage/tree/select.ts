@@ -154,23 +154,33 @@ function filesBelow(scan: TreeScan, path: BytePath): BytePath[] {
   }
 }
 
-/** Names what the ignore rules name, folders as a whole, but not what was there before an agent was, nor what it added all the same. */
+/**
+ * Names what the ignore rules name, folders as a whole, but not what was there before an agent was, nor what it added all
+ * the same or what is kept as an artifact.
+ */
 export function leaveIgnored(context: ScanContext, scan: TreeScan, before: ReadonlySet<string>): void {
   const added = new Set(scan.files.map(({ path }) => path))
-  for (const path of scan.ignored.flatMap(found => withoutLinked(context, scan, found))) {
-    if (before.has(path) || added.has(path)) continue
+  const holding = new Set([...context.artifacts].flatMap(foldersOf))
+  const made = scan.ignored.filter(path => !before.has(path))
+  for (const path of made.flatMap(found => opened(context, scan, holding, found))) {
+    if (before.has(path) || added.has(path) || context.artifacts.has(scan.prefix + path)) continue
     const stat = statOf(absolute(scan, path))
     context.leaveOut(scan.prefix + path, 'ignored', stat?.isFile() ? { bytes: stat.size } : {})
   }
 }
 
-/** An ignored folder may hold linked work trees, which are saved: what is beside them is named one by one. */
-function withoutLinked(context: ScanContext, scan: TreeScan, path: BytePath): BytePath[] {
-  if (!path.endsWith('/') || !context.holdsLinked(absolute(scan, path.slice(0, -1)))) return [path]
-  if (context.isLinked(absolute(scan, path.slice(0, -1)))) return []
+/** An ignored folder may hold linked work trees and artifacts, which are saved: what is beside them is named one by one. */
+function opened(context: ScanContext, scan: TreeScan, holding: ReadonlySet<BytePath>, path: BytePath): BytePath[] {
+  if (!path.endsWith('/')) return [path]
+  const folder = absolute(scan, path.slice(0, -1))
+  if (context.isLinked(folder)) return []
+  if (!context.holdsLinked(folder) && !holding.has(scan.prefix + path)) return [path]
   const names = readdirSync(absolute(scan, path), { withFileTypes: true, encoding: 'latin1' as BufferEncoding })
-  return names.flatMap(entry => withoutLinked(context, scan, `${path}${entry.name}${entry.isDirectory() ? '/' : ''}`))
+  return names.flatMap(entry => opened(context, scan, holding, `${path}${entry.name}${entry.isDirectory() ? '/' : ''}`))
 }
+
+/** Every folder above a path, each with a slash behind it. */
+const foldersOf = (path: BytePath): BytePath[] => [...path.matchAll(/\//g)].map(({ index }) => path.slice(0, index + 1))
 
 /** The clean filters that attributes name for the files of a scan, by path; none of a file without one. */
 export async function filtersOf({ view }: ScanContext, scan: TreeScan): Promise<Map<BytePath, string>> {

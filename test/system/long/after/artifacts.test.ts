@@ -57,6 +57,20 @@ describe('what a glob names', () => {
     expect((await tdf(home, 'show', task.id)).out).toContain(`tdf artifacts ${task.id}`)
   })
 
+  it('is not named as left out, and what lies beside it is', async () => {
+    const some = await run(
+      `${IGNORED}; mkdir out/a; echo 1 > out/a/1.png; echo 2 > out/2.txt`,
+      '--artifacts',
+      '**/*.png',
+    )
+    const ignored = ({ leftOut }: TaskJson) => leftOut.map(({ path }) => path)
+    expect([named(some), ignored(some)]).toEqual([['out/a/1.png (agent)'], ['out/2.txt']])
+    expect((await tdf(home, 'show', some.id)).out).toContain('1 ignored file was not saved')
+    const all = await run(`${IGNORED}; mkdir out/a; echo 1 > out/a/1.png; echo 2 > out/2.txt`, '--artifacts', 'out/**')
+    expect(ignored(all)).toEqual([])
+    expect((await tdf(home, 'show', all.id)).out).not.toContain('ignored')
+  })
+
   it('is listed with sizes, and fetched by a glob into a folder that is named', async () => {
     const { id } = await run(`${IGNORED}; mkdir out/a; echo 1 > out/a/1.txt; echo 2 > out/2.txt`, '--artifacts', 'out')
     const listed = await tdf(home, 'artifacts', id)
