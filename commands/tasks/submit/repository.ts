@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { TdfError } from '../../../src/core/errors.ts'
+import { REPOSITORY_FILE } from '../../../src/core/source.ts'
 import { isRepositoryUrl, isSafeRef } from '../../../src/platform/git.ts'
 import type { SubmitBody } from '../../../src/protocol/submit.ts'
 import { quoted } from '../../cli/arguments.ts'
@@ -201,10 +202,10 @@ async function resolveRef(git: Git, repository: Promise<string>, ref: string | u
 
 const MODULES = '.gitmodules'
 
-/** What is not in the bundle is said before it is missed: a note, or null. */
+/** What is not in the bundle is said before it is missed: a note, or null. What a new `.tdf.toml` says counts all the same. */
 async function changesLeft(git: Git): Promise<string | null> {
   const { stdout } = await git(['status', '--porcelain', '-z'])
-  const changed = stdout.split('\0').filter(Boolean).length
+  const changed = stdout.split('\0').filter(line => line !== '' && line !== `?? ${REPOSITORY_FILE}`).length
   if (changed === 0) return null
   const [files, them] =
     changed === 1 ? ['1 uncommitted file stays', 'it'] : [`${changed} uncommitted files stay`, 'them']

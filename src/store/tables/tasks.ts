@@ -56,8 +56,11 @@ export function findByPrefix(sql: Sql, prefix: string): string[] {
     .map(row => String(row.id))
 }
 
+/** Of the task that was submitted last; one that checks a landing of another is nobody's. */
 export function lastId(sql: Sql): string | undefined {
-  const row = sql.one('select id from tasks order by number desc limit 1')
+  const row = sql.one(`select id from tasks t where not exists (
+      select 1 from tasks landed where landed.id = json_extract(t.spec, '$.labels.landing')
+    ) order by number desc limit 1`)
   return row && String(row.id)
 }
 

@@ -40,6 +40,8 @@ it('a folder is sent while git still looks for uncommitted files, which are name
   const { PATH, sent, late } = waitingGit()
   const { dir } = makeRepository()
   writeFileSync(path.join(dir, 'new.txt'), 'new\n')
+  // What tdf init writes counts from where it lies.
+  writeFileSync(path.join(dir, '.tdf.toml'), '# Nothing yet.\n')
   proxy.onData = chunk => {
     if (chunk.toString('latin1').startsWith('PUT /v1/uploads')) writeFileSync(sent, '')
     return true

@@ -210,6 +210,10 @@ describe('a task', () => {
       [],
     ])
     expect([lastId(sql()), oldestQueuedAt(sql())]).toEqual(['b', 5])
+    add({ id: 'c', ...over, createdAt: 1, spec: aSpec({ labels: { landing: 'ab2' } }) })
+    expect(lastId(sql())).toBe('b')
+    add({ id: 'd', ...over, createdAt: 1, spec: aSpec({ labels: { landing: 'page' } }) })
+    expect(lastId(sql())).toBe('d')
     expect(findByIdempotencyKey(sql(), 'key')).toEqual({ id: 'ab1', hash: 'hash of key' })
     expect(findByIdempotencyKey(sql(), 'other')).toBeUndefined()
   })
