@@ -38,5 +38,6 @@ export async function commitOnto(repository: Repository, task: Task, tip: string
 async function kept(repository: Repository, { id, attempt }: Task, commit: string): Promise<Onto> {
   const ref = landingRefOf(id, attempt)
   await repository.alone(() => repository.must(['update-ref', ref, commit]))
+  await repository.save()
   return { kind: 'clean', commit }
 }

@@ -64,3 +64,15 @@ export async function mergeOf(
   const made = await repository.must(['commit-tree', tree, '-p', ours, '-p', theirs, '-m', message], { env })
   return { commit: made.trim(), files }
 }
+
+/** Names the commit that the next attempt begins from, with the conversation of the one whose result is `ref`. Answers the name. */
+export async function nameStart(repository: Repository, ref: string, commit: string): Promise<string> {
+  const start = `${ref}-start`
+  await repository.alone(async () => {
+    await repository.must(['update-ref', start, commit])
+    const session = await repository.may(['rev-parse', '--verify', '--quiet', `${ref}-session`])
+    if (session.exitCode === 0) await repository.must(['update-ref', `${start}-session`, session.stdout.trim()])
+  })
+  await repository.save()
+  return start
+}

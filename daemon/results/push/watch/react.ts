@@ -10,7 +10,7 @@ import { announceWatch } from '../../../reporting/announce.ts'
 import type { Engine } from '../../../services.ts'
 import type { GitResults } from '../../git-results.ts'
 import type { Repository } from '../../repository.ts'
-import { fetchBranch, goesOn, mergeOf } from './commits.ts'
+import { fetchBranch, goesOn, mergeOf, nameStart } from './commits.ts'
 import type { Looking } from './gh.ts'
 import { readLog } from './github.ts'
 import { endOf, LOGS_MAX, promptFor } from './prompt.ts'
@@ -108,13 +108,9 @@ async function startOf(scene: Scene, repository: Repository, { red }: Reaction):
   }
   const merged = base === null ? null : await mergedWith(scene, repository, base)
   const commit = merged?.commit ?? view.head
-  await repository.alone(async () => {
-    await repository.must(['update-ref', `${ref}-start`, commit])
-    const session = await repository.may(['rev-parse', '--verify', '--quiet', `${ref}-session`])
-    if (session.exitCode === 0) await repository.must(['update-ref', `${ref}-start-session`, session.stdout.trim()])
-  })
+  const start = await nameStart(repository, ref, commit)
   const from = merged === null ? {} : { baseCommit: merged.theirs }
-  return { onto: { ref: `${ref}-start`, commit, ...from }, merged: merged && { base: base ?? '', files: merged.files } }
+  return { onto: { ref: start, commit, ...from }, merged: merged && { base: base ?? '', files: merged.files } }
 
   async function mergedWith({ place }: Scene, repository: Repository, base: string) {
     const theirs = await fetchBranch(repository, place, base, `${ref}-base`, signal)

@@ -6,6 +6,8 @@ import path from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { bringHome, saveCheckpoint } from '../../../../daemon/results/bring-home.ts'
 import { type GitResults, gitResults } from '../../../../daemon/results/git-results.ts'
+import { commitOnto } from '../../../../daemon/results/landing/commit.ts'
+import { nameStart } from '../../../../daemon/results/push/watch/commits.ts'
 import { realWorld } from '../../../../src/platform/world.ts'
 import { keptFiles } from '../../../../src/store/blobs/kept-files.ts'
 import type { BlobStore } from '../../../../src/store/ledger/ledger.ts'
@@ -196,4 +198,28 @@ it('a file of a task that is over goes, in the database too', async () => {
   }
   await files.prune(packs, name => name === 'over')
   expect([...stored.keys()]).toEqual(['packs/live'])
+})
+
+describe('what is made of a result', () => {
+  it('to land it is there on another host, which checks it and moves the branch to it', async () => {
+    gives(scene.commit({ 'a.txt': 'two\n' }))
+    const { result, salvage } = await bringHome(scene, scene.task, scene.agent)
+    const facts = { ...scene.task.facts, salvage }
+    const task = { ...scene.task, result, facts, completedAt: Date.UTC(2026, 10, 30) }
+    const made = await commitOnto(await scene.results.of(task), task, scene.base, true)
+    const landing = `${scene.ref}-landing ${made.kind === 'clean' ? made.commit : made.kind}`
+    expect(await refsAt(serve(folder()))).toContain(landing)
+  })
+
+  it('to answer a pull request from is there on another host, with the conversation', async () => {
+    const commit = scene.commit({ 'a.txt': 'two\n' })
+    gives(commit)
+    scene.gives.set(`${scene.ref}-session`, scene.base)
+    await bringHome(scene, scene.task, scene.agent)
+    await nameStart(await scene.results.of(scene.task), scene.ref, commit)
+    const refs = await refsAt(serve(folder()))
+    expect(refs).toEqual(
+      expect.arrayContaining([`${scene.ref}-start ${commit}`, `${scene.ref}-start-session ${scene.base}`]),
+    )
+  })
 })
