@@ -19,6 +19,8 @@ export interface Stamps {
 const NEWLINE = 10
 /** A line without an end is shown in pieces of this. */
 const LINE_BYTES_MAX = 64 * 1024
+/** The node's word; a year of five digits has another form. */
+const TIME_MS_MAX = Date.UTC(10_000, 0)
 const NO_TIME = ' '.repeat('2026-11-24T18:04:05Z '.length)
 
 /** `readMarks` answers the times that are noted by now, and is asked whenever there is more of the log. */
@@ -88,7 +90,7 @@ export async function logMarks(
   if (lines === '') return []
   return lines.split('\n').map(line => {
     const [at = Number.NaN, offset = Number.NaN] = line.split(' ').map(Number)
-    if (Number.isSafeInteger(at) && Number.isSafeInteger(offset)) return { at, offset }
+    if (Number.isInteger(at) && at >= 0 && at < TIME_MS_MAX && Number.isSafeInteger(offset)) return { at, offset }
     throw new TdfError('AGENT_PROTOCOL', `the times of the log of ${id} cannot be read`)
   })
 }

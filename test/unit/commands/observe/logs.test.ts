@@ -120,8 +120,8 @@ describe('the time of a line', () => {
     expect(stamps.rest().map(({ line }) => line.length)).toEqual([200_000 - 3 * 65_536])
   })
 
-  it('is refused when the times cannot be read', async () => {
-    await expect(stampsOf('soon 0\n').split(Buffer.from('x\n'), 0)).rejects.toMatchObject({ code: 'AGENT_PROTOCOL' })
+  it.each(['soon 0\n', '9000000000000000 0\n'])('is refused when the times cannot be read: %j', async marks => {
+    await expect(stampsOf(marks).split(Buffer.from('x\n'), 0)).rejects.toMatchObject({ code: 'AGENT_PROTOCOL' })
   })
 })
 

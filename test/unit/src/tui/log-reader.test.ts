@@ -59,12 +59,15 @@ describe('the log of an open task', () => {
     expect(await shows(over, true)).toBe('12:00:00  one\n12:00:00  last')
   })
 
-  it.each([['soon 0\n'], ['']])('stands without times where they cannot be read: %j', async marks => {
-    const { write, lie, shows } = scene()
-    write('one\ntwo\n', 0)
-    lie(marks)
-    expect(await shows(runs, true)).toBe('          one\n          two\n')
-  })
+  it.each([['soon 0\n'], [''], ['9000000000000000 0\n']])(
+    'stands without times where they cannot be read: %j',
+    async marks => {
+      const { write, lie, shows } = scene()
+      write('one\ntwo\n', 0)
+      lie(marks)
+      expect(await shows(runs, true)).toBe('          one\n          two\n')
+    },
+  )
 
   it.each([false, true])('begins with a whole line where it is too long, with times: %s', async hasTimes => {
     const { write, shows } = scene()
