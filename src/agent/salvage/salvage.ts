@@ -35,20 +35,11 @@ export function salvage(
   bytesMax: number,
   artifacts?: ArtifactWish,
 ): Promise<Salvaged> {
-  checkRef(ref)
-  return workspace.serialize(async () => {
-    await refuseWhileRunning(agent, workspace)
-    const state = stateOf(workspace)
-    const known = readJson(answersPath(workspace), answers)
-    const valid = known?.state === state ? known.byRef : {}
-    const given = valid[ref]
-    if (given && isKept(agent, workspace, ref, given)) return given
-    const answer = await limited(agent, workspace, SALVAGE_MS, signal =>
+  return answered(agent, workspace, ref, () =>
+    limited(agent, workspace, SALVAGE_MS, signal =>
       perform({ agent, workspace, ref, bytesMax, artifacts, isLive: false, signal }),
-    )
-    writeJson(answersPath(workspace), { state, byRef: { ...valid, [ref]: answer } })
-    return answer
-  })
+    ),
+  )
 }
 
 /** What the check left, beside what was saved before it: that stays as it is, and so does its answer but for artifacts. */
@@ -58,24 +49,37 @@ export function salvageAfterCheck(
   ref: string,
   artifacts?: ArtifactWish,
 ): Promise<Salvaged> {
+  return answered(agent, workspace, ref, before => {
+    if (!before) throw new Refusal('not_found', `workspace ${workspace.id} has nothing salvaged as ${ref}`)
+    const folder = scratchName(scratchFolder(workspace), agent.world.random.bytes(6))
+    return limited(agent, workspace, SALVAGE_MS, signal =>
+      addArtifacts({ workspace, ref, artifacts, folder, timeoutMs: agent.limits.gitMs, signal }, before),
+    ).finally(() => removeTree(folder))
+  })
+}
+
+/** The answer of before where it still holds; else what `make` answers, which is kept. `make` gets the one of before, if any. */
+function answered(
+  agent: Agent,
+  workspace: Workspace,
+  ref: string,
+  make: (before: Salvaged | undefined) => Promise<Salvaged>,
+): Promise<Salvaged> {
   checkRef(ref)
   return workspace.serialize(async () => {
     await refuseWhileRunning(agent, workspace)
     const state = stateOf(workspace)
     const known = readJson(answersPath(workspace), answers)
-    const given = known?.byRef[ref]
-    if (!given) throw new Refusal('not_found', `workspace ${workspace.id} has nothing salvaged as ${ref}`)
-    if (known.state === state && isKept(agent, workspace, ref, given)) return given
-    const folder = scratchName(scratchFolder(workspace), agent.world.random.bytes(6))
-    const answer = await limited(agent, workspace, SALVAGE_MS, signal =>
-      addArtifacts({ workspace, ref, artifacts, folder, timeoutMs: agent.limits.gitMs, signal }, given),
-    ).finally(() => removeTree(folder))
-    writeJson(answersPath(workspace), { state, byRef: { [ref]: answer } })
+    const valid = known?.state === state ? known.byRef : {}
+    const given = valid[ref]
+    if (given && isKept(agent, workspace, ref, given)) return given
+    const answer = await make(known?.byRef[ref])
+    writeJson(answersPath(workspace), { state, byRef: { ...valid, [ref]: answer } })
     return answer
   })
 }
 
-/** The same while a session runs, for whoever cannot wait for its end. What it finds may be half written. */
+/** The same while a session runs. What it finds may be half written. */
 export function checkpoint(agent: Agent, workspace: Workspace, ref: string, bytesMax: number): Promise<Salvaged> {
   checkRef(ref)
   return workspace.serialize(async () => {
