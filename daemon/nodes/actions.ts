@@ -22,7 +22,7 @@ type Flags<Name extends string> = Record<Name | 'dryRun', boolean>
 /** No new work; what runs on it goes on. Drained again, it changes nothing. */
 export async function drainNode(engine: Engine, name: string, { undo, dryRun }: Flags<'undo'>): Promise<void> {
   const to: NodeStatus = undo ? 'ready' : 'draining'
-  await engine.store.commit(() => {
+  await engine.store.answered(() => {
     const node = findNode(engine, name)
     if (node.status === to) return
     if (undo ? node.status !== 'draining' : !isServing(node)) {
@@ -42,7 +42,7 @@ export async function drainNode(engine: Engine, name: string, { undo, dryRun }: 
  * freed. Refused while work is on it, unless `discardWork` says that it may go.
  */
 export async function removeNode(engine: Engine, name: string, { discard, dryRun }: Flags<'discard'>): Promise<void> {
-  await engine.store.commit(() => {
+  await engine.store.answered(() => {
     const node = findNode(engine, name)
     refuseWithWork(engine, node, discard)
     if (!discard && !node.autoProvisioned && isConfigured(engine, node)) {

@@ -7,9 +7,13 @@ type Parts = Pick<Engine, 'store' | 'admission' | 'placementChanged' | 'log'>
 
 const KEY = 'draining'
 
-export async function setDraining(engine: Parts, isDraining: boolean): Promise<void> {
-  await engine.store.commit(() => writeMeta(engine.store.sql, KEY, isDraining ? '1' : '0'))
-  takeUpDraining(engine)
+/** Rejects as `answered` does; what is stored later all the same counts from then on. */
+export function setDraining(engine: Parts, isDraining: boolean): Promise<void> {
+  const { store } = engine
+  return store.answered(() => {
+    writeMeta(store.sql, KEY, isDraining ? '1' : '0')
+    store.afterCommit(() => takeUpDraining(engine))
+  })
 }
 
 /** What was decided before a restart. */

@@ -61,7 +61,7 @@ export function fitRoutes(engine: RunningEngine, parts: Control): Hono {
     const repository = await results.of(first)
     const tip = await tipFor(both, first, repository, body, c.req.raw.signal)
     const fits = await fitsOf(repository, candidates, tip, world.clock.now())
-    await store.commit(() => {
+    await store.answered(() => {
       for (const [at, { id, attempt }] of tasks.entries()) {
         const seen = readAttempt(store.sql, { id, attempt })
         const fit = fits[at]
@@ -87,7 +87,7 @@ export function landingRoutes(engine: RunningEngine, parts: Control): Hono {
     const [first] = tasks
     const { onto, commit } = await tipFor(both, first, await results.of(first), body, c.req.raw.signal)
     if (onto === NO_BRANCH) throw new TdfError('USAGE', 'it began from no branch; name one by --onto', { field: 'ref' })
-    await store.commit(() => {
+    await store.answered(() => {
       for (const { id: taskId, attempt, spec } of tasks) {
         const known = readLanding(store.sql, taskId)
         // The same again changes nothing while it is on its way, nor when it has landed there.

@@ -25,7 +25,7 @@ export function pullRequestRoutes(engine: Pick<Engine, 'store' | 'config' | 'wor
   app.post('/tasks/:task/pr', async c => {
     const task = findTask(store.sql, c.req.param('task'))
     const { verb, ...wish } = parseBody(body, await jsonBody(c))
-    await store.commit(() => {
+    await store.answered(() => {
       const now = world.clock.now()
       if (verb === 'watch') watchNow(engine, task, wish, now)
       else changeNow(engine, task, verb, wish, now)

@@ -74,7 +74,7 @@ async function hasFile({ engine, results }: Parts, sha256: string): Promise<bool
 }
 
 async function remember({ engine: { store, world } }: Parts, row: BundleRow): Promise<UploadedBundle> {
-  await store.commit(() => addBundle(store.sql, row, world.clock.now()))
+  await store.answered(() => addBundle(store.sql, row, world.clock.now()))
   return { sha256: row.sha256, bytes: row.bytes }
 }
 

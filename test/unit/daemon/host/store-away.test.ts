@@ -9,7 +9,9 @@ import { careSweeps, createBackups } from '../../../../daemon/host/backups.ts'
 import { createDisk } from '../../../../daemon/host/disk.ts'
 import { createHealth } from '../../../../daemon/reporting/health.ts'
 import { lastSeq } from '../../../../src/store/tables/journal.ts'
+import { readNodes } from '../../../../src/store/tables/nodes.ts'
 import { due } from '../../../../src/store/tables/outbox.ts'
+import { insertWatch } from '../../../../src/store/tables/pushes.ts'
 import { countByStatus } from '../../../../src/store/tables/tasks.ts'
 import { aConfig } from '../../../support/builders.ts'
 import { HOUR, type Lives, lives, MIN } from '../../../support/daemon/lives.ts'
@@ -59,6 +61,31 @@ it('a submit is told to come again, and is one task once the database is back', 
   const third = await submit('k')
   expect([200, 201]).toContain(third.status)
   expect(tasks()).toBe(1)
+})
+
+it('what is asked of a pull request, a node or the daemon is told to come again, and waits no longer than a submit', async () => {
+  const id = await all.submit({}, { commits: 1 })
+  expect(await all.rest()).toBe(true)
+  const { sql } = engine().store
+  const watch = { taskId: id, url: 'https://example.org/pull/1', goal: 'green', rounds: 3, head: 'abc' } as const
+  await engine().store.commit(() => insertWatch(sql, watch, clock().now()))
+  const [node] = readNodes(sql)
+  ledger().leave()
+  const post = (route: string, body: object) =>
+    controlApp(engine(), { stateDir: all.out.dir } as Control).request(`/v1${route}`, {
+      method: 'POST',
+      headers: { host: 'tdf', 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+  const asked = [post(`/tasks/${id}/pr`, { verb: 'pause' }), post(`/nodes/${node?.name}/drain`, {}), post('/drain', {})]
+  const answers: Response[] = []
+  for (const one of asked) void Promise.resolve(one).then(answer => answers.push(answer))
+  for (let passedMs = 0; passedMs < MIN && answers.length < asked.length; passedMs += 100) await clock().advance(100)
+  expect(answers.map(({ status }) => status)).toEqual([503, 503, 503])
+  ledger().comeBack()
+  await all.life.world.settle()
+  // What had begun is stored all the same, and counts.
+  expect(engine().admission.obstacle()).toMatch(/drain/)
 })
 
 it('an event is told once it is stored: its number may be that of another until then', async () => {
