@@ -9,7 +9,7 @@ import { connect, type TLSSocket } from 'node:tls'
 import { ERRORS, TdfError } from '../../src/core/errors.ts'
 import { SHARED_KEY_TLS, type SharedKey } from '../../src/platform/listen.ts'
 import { API_LEVEL, VERSION } from '../../src/platform/version.ts'
-import { type Clock, sleep } from '../../src/platform/world.ts'
+import { type Cancel, type Clock, sleep } from '../../src/platform/world.ts'
 import type { ErrorJson } from '../../src/protocol/control.ts'
 
 export interface Serving {
@@ -29,7 +29,7 @@ const DIAL_MS = 2_000
 /** A takeover takes less; what takes longer is worth an answer. */
 const WAIT_MS = 5_000
 const LOOK_MS = 100
-/** While an answer is under way: whether the daemon that gives it still serves, in ms. */
+/** From the question to the end of its answer: whether the daemon that was asked still serves, in ms. */
 const WATCH_MS = 1_000
 /** The answer of a daemon that stands by to another one: it did nothing. */
 const STANDBY_HEADER = 'x-tdf-standby'
@@ -65,10 +65,15 @@ async function passOn(
     const to = parts.serving()
     const line = to && (await dial(parts, to).catch(() => null))
     if (line) {
-      const answer = await send(line, request, gone)
-      const isStandby = answer.headers[STANDBY_HEADER] !== undefined
-      if (!isStandby || hasBody(request)) return await give(parts, to, answer, response)
-      answer.destroy()
+      const unwatch = watch(parts, to, line)
+      try {
+        const answer = await send(line, request, gone)
+        const isStandby = answer.headers[STANDBY_HEADER] !== undefined
+        if (!isStandby || hasBody(request)) return await give(answer, response)
+        answer.destroy()
+      } finally {
+        unwatch()
+      }
     }
     if (clock.mono() >= until) return refuse(response, 'no daemon serves now')
     await sleep(clock, LOOK_MS, gone).catch(() => {})
@@ -113,31 +118,24 @@ function send(line: TLSSocket, request: IncomingMessage, gone: AbortSignal): Pro
   })
 }
 
-async function give(
-  { clock, serving }: HandOnParts,
-  to: Serving | null,
-  answer: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
+async function give(answer: IncomingMessage, response: ServerResponse): Promise<void> {
   response.writeHead(answer.statusCode ?? 502, passed(answer.headers))
   // A stream of events is open before the first one comes.
   response.flushHeaders()
-  let cancel = () => {}
-  const watch = () => {
-    cancel = clock.timer(WATCH_MS, () => {
-      const now = serving()
-      // Its machine may have lost its power: then nothing would ever end this.
-      if (now !== null && (now.host !== to?.host || now.port !== to.port))
-        answer.destroy(new Error('another one serves'))
-      else watch()
-    })
+  await pipeline(answer, response)
+}
+
+/** Ends the connection to a daemon when another one serves: its machine may have lost its power, and then nothing else would. */
+function watch({ clock, serving }: HandOnParts, to: Serving, line: TLSSocket): Cancel {
+  let cancel: Cancel = () => {}
+  const look = () => {
+    const now = serving()
+    const isOther = now !== null && (now.host !== to.host || now.port !== to.port)
+    if (isOther) line.destroy(new Error('another one serves'))
+    else cancel = clock.timer(WATCH_MS, look)
   }
-  watch()
-  try {
-    await pipeline(answer, response)
-  } finally {
-    cancel()
-  }
+  cancel = clock.timer(WATCH_MS, look)
+  return () => cancel()
 }
 
 function passed(headers: http.IncomingHttpHeaders): http.OutgoingHttpHeaders {

@@ -209,6 +209,21 @@ it('says so when the one that serves goes away before it answered, and sends not
   expect(asked).toBe(1)
 })
 
+it('does not wait for the answer of a daemon that serves no more, though nothing closes it', async () => {
+  const standby = await scene()
+  const asked = new Promise<void>(resolve => {
+    void standby.serve(() => resolve()).then(serving => (standby.serving = serving))
+  })
+  const request = { path: '/status', timeoutMs: 60_000 }
+  const answered = expect(controlClient({ socket: standby.socket }).call(request)).rejects.toMatchObject({
+    code: 'TAKEOVER',
+    message: expect.stringContaining('went away in the middle of a request'),
+  })
+  await asked
+  standby.serving = await standby.serve(echo)
+  await answered
+})
+
 it('ends a stream whose daemon serves no more, though nothing closes it', async () => {
   const standby = await scene()
   standby.serving = await standby.serve((_, response) => {
