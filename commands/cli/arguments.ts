@@ -16,12 +16,12 @@ export function collectLabel(text: string, labels: Record<string, string>): Reco
   return { ...labels, [text.slice(0, equals)]: text.slice(equals + 1) }
 }
 
-/** `--status`, which may be given several times. */
-/** Each once; what the file of a repository asks for comes beside it. */
+/** `--artifacts`, which may be given several times: each glob once; what the file of a repository asks for comes beside them. */
 export function collectGlob(glob: string, globs: readonly string[] = []): string[] {
   return [...new Set([...globs, notEmpty(glob)])]
 }
 
+/** `--status`, which may be given several times. */
 export function statusOption(which: string): Option {
   const option = new Option('--status <status>', `${which}; may be given several times`)
   option.argChoices = [...STATUSES]

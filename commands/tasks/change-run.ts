@@ -6,7 +6,7 @@ import { asTdfError, ERRORS } from '../../src/core/errors.ts'
 import type { Status } from '../../src/core/task.ts'
 import { realWorld } from '../../src/platform/world.ts'
 import type { TaskJson } from '../../src/protocol/control.ts'
-import { resultLine } from '../../src/text/tasks.ts'
+import { counted, resultLine } from '../../src/text/tasks.ts'
 import { expand, readStdin, type Selection, selected } from '../cli/arguments.ts'
 import { canAsk, confirmed } from '../cli/ask.ts'
 import { type Cli, durationOf, type Format, formatOf, printJson, printOne, say } from '../cli/cli.ts'
@@ -48,7 +48,7 @@ export async function changeTasks(
   const found = await selected(cli, references, selection, among)
   const format = formatOf(command)
   if (found && !dryRun && found.length > 0) {
-    if (!(await confirmed(cli, command, `${ask} ${counted(found.length)}?`))) return
+    if (!(await confirmed(cli, command, `${ask} ${counted(found.length, 'task')}?`))) return
   }
   if (found?.length === 0) say(cli, 'no task matches')
   const ids = found ?? (await expand(cli, references))
@@ -80,7 +80,7 @@ export async function prune(cli: Cli, olderThan: string, dryRun: boolean, comman
   const ids = await collected(pages<TaskJson>(cli.client(), '/tasks', query), ({ id }) => id)
   const format = formatOf(command)
   if (ids.length === 0) say(cli, `no task ended more than ${olderThan} ago`)
-  else if (!dryRun && !(await confirmed(cli, command, `forget ${counted(ids.length)} and their results?`))) return
+  else if (!dryRun && !(await confirmed(cli, command, `forget ${counted(ids.length, 'task')} and their results?`))) return
   await each(cli, 'rm', ids, { format, dryRun, asList: true }, id => change(cli, 'rm', id, { dryRun }))
 }
 
@@ -161,5 +161,3 @@ async function filtered(ids: readonly string[], holds: (id: string) => Promise<b
   for (const id of ids) if (await holds(id)) kept.push(id)
   return kept
 }
-
-const counted = (count: number) => (count === 1 ? '1 task' : `${count} tasks`)

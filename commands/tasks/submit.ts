@@ -1,5 +1,4 @@
 /** `tdf submit`: words become a request. A local repository is bundled here, as its user; the daemon never opens it. */
-
 import { Command, Option } from 'commander'
 import { PROVIDERS } from '../../src/core/node.ts'
 import { PULL_GOALS } from '../../src/core/source.ts'

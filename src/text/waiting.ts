@@ -4,6 +4,7 @@
  */
 import { formatDuration, formatDurationShort } from '../core/duration.ts'
 import type { WhyJson } from '../protocol/control.ts'
+import { counted } from './tasks.ts'
 
 /** What a task waits for: completes `It is … and waits for …`. */
 export const taskWaits = {
@@ -185,7 +186,6 @@ export function queueText(sentence: string): string {
   return `#${place} of ${length} · ${reasonText(reason).replace(SLOTS, '$1 $2/$3')}`
 }
 
-const counted = (count: number, thing: string) => `${count} ${thing}${count === 1 ? '' : 's'}`
 const inBrackets = (error: string | null) => (error ? ` (${error})` : '')
 
 const PLACES = ['first', 'second', 'third']

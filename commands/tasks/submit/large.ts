@@ -28,7 +28,7 @@ export interface LargeFiles {
 }
 
 /** Says what stays behind. Null where nothing of it is to go along. */
-export async function largeOf(cli: Cli, top: string, commit: string): Promise<LargeFiles | null> {
+export async function largeFilesOf(cli: Cli, top: string, commit: string): Promise<LargeFiles | null> {
   const git = readingGit(cli, top)
   const pointers = await pointersOf(runner(git), commit)
   if (pointers.length === 0) return null

@@ -15,7 +15,7 @@ import { branchName, clashingBranch, flatName, type Git, knownRemoteOf, readingG
 import { type Activity, activityOf } from '../../cli/progress/activity.ts'
 import { completed, uploaded } from './bundle.ts'
 import { dirtyCommit } from './dirty.ts'
-import { type LargeFiles, largeOf } from './large.ts'
+import { type LargeFiles, largeFilesOf } from './large.ts'
 import { policyOf, type RepositorySetup, setupIn } from './setup.ts'
 import { type Beside, submodulesOf } from './submodules.ts'
 
@@ -65,7 +65,7 @@ export async function takeRepository(cli: Cli, options: RepositoryOptions, forma
   const based = options.dirty === true ? await changed() : commit
   if (promisor !== null) await completed(cli, top, based, promisor)
   const modules = hasSubmodules ? await submodulesFor(cli, top, based) : NOTHING
-  const large = hasLarge || ref !== undefined ? await largeOf(cli, top, based) : null
+  const large = hasLarge || ref !== undefined ? await largeFilesOf(cli, top, based) : null
   const beside = withLarge(modules, large)
   const sending = activityOf(cli, format)
   const uploading = uploaded(cli, top, { commit: based, name, beside }, sending)

@@ -1,7 +1,6 @@
 /** The options of `tdf submit` as the request that they mean. */
 import { formatDurationShort } from '../../../src/core/duration.ts'
-import type { PullGoal } from '../../../src/core/source.ts'
-import { refOf } from '../../../src/core/source.ts'
+import { type PullGoal, refOf } from '../../../src/core/source.ts'
 import type { TaskSpec } from '../../../src/core/task.ts'
 import type { ForecastJson, PlannedSourceJson } from '../../../src/protocol/control.ts'
 import type { SubmitBody } from '../../../src/protocol/submit.ts'

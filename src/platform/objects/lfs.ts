@@ -1,5 +1,4 @@
 /** git-lfs at work: content that is not in a repository yet is fetched, and content that a server lacks is pushed. */
-
 import { withoutProgress } from '../../text/progress/how-far.ts'
 import { isMetadataUrl, isRepositoryUrl, withoutPasswords } from '../git.ts'
 import type { RunResult } from '../run.ts'

@@ -1,6 +1,7 @@
 /** The wording of everything about a pull request that is watched: what it waits for, and what its agent is told. */
 import type { TaskJson } from '../../protocol/control.ts'
 import { oneLine } from '../sanitize.ts'
+import { counted } from '../tasks.ts'
 
 type PullJson = NonNullable<TaskJson['pr']>
 
@@ -10,8 +11,6 @@ function listed(names: readonly string[]): string {
   const shown = names.slice(0, NAMES_MAX).map(oneLine).join(', ')
   return names.length > NAMES_MAX ? `${shown} and ${names.length - NAMES_MAX} more` : shown
 }
-
-const counted = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`
 
 /** Sentences of a watch, without a full stop. */
 export const watchWaits = {

@@ -18,8 +18,8 @@ export interface LogPlace extends Pick<Parts, 'remote' | 'signal'> {
 }
 
 export function logText(place: LogPlace, hasTimes: boolean): LogText {
-  const render = renderer()
   if (hasTimes) return timedText(place)
+  const render = renderer()
   const decoder = new TextDecoder()
   return {
     push: async bytes => render.push(decoder.decode(bytes, { stream: true })),
