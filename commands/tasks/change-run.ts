@@ -80,7 +80,8 @@ export async function prune(cli: Cli, olderThan: string, dryRun: boolean, comman
   const ids = await collected(pages<TaskJson>(cli.client(), '/tasks', query), ({ id }) => id)
   const format = formatOf(command)
   if (ids.length === 0) say(cli, `no task ended more than ${olderThan} ago`)
-  else if (!dryRun && !(await confirmed(cli, command, `forget ${counted(ids.length, 'task')} and their results?`))) return
+  else if (!dryRun && !(await confirmed(cli, command, `forget ${counted(ids.length, 'task')} and their results?`)))
+    return
   await each(cli, 'rm', ids, { format, dryRun, asList: true }, id => change(cli, 'rm', id, { dryRun }))
 }
 

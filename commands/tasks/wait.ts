@@ -1,4 +1,4 @@
-/** `wait` and `watch`: until tasks are where somebody wants them. */
+/** `wait` and `watch`: until tasks are in the state that was asked for. */
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { isPullOver, isSettled, STEPS } from '../../src/core/task.ts'
 import type { TaskJson } from '../../src/protocol/control.ts'

@@ -10,7 +10,7 @@ import type { ErrorJson } from '../../src/protocol/control.ts'
 import { BODY_BYTES_MAX } from '../../src/protocol/shapes.ts'
 import type { Engine } from '../services.ts'
 
-/** Headers that only a browser sends. No page has any business here, from whatever origin. */
+/** Headers that only a browser sends. Requests of web pages are refused, of their own origin too. */
 const BROWSER_HEADERS = ['origin', 'sec-fetch-site', 'referer']
 
 /** `hosts` are names beyond loopback by which this listener may be called, without ports. */

@@ -50,7 +50,7 @@ export async function recoverAdopted(
   return saved
 }
 
-/** The first time that it answers, it has as long as any machine with work on it. */
+/** At the first answer of the machine its deadline is set anew: `held_max`, as for every machine with work on it. */
 export async function reach(engine: Engine, node: ReadNode, signal: AbortSignal): Promise<AgentClient> {
   if (node.stateId !== null) return engine.agents.of(node, signal)
   const handshaken = await handshake(engine, node, signal)

@@ -82,7 +82,7 @@ export function oneLine(text: string): string {
 
 const BEYOND_C0 = /[\x7f-\x9f\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069\u2028\u2029]/g
 
-/** A value as JSON whose text is harmless too: the same value, with what a terminal would obey written as `\uXXXX`. */
+/** A value as JSON that is safe to print: what controls a terminal is written as `\uXXXX`, and parses to the same value. */
 export function jsonText(value: unknown, indent?: number): string {
   const text = JSON.stringify(value, null, indent) ?? 'null'
   return text.replace(BEYOND_C0, char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)

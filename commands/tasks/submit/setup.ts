@@ -30,7 +30,7 @@ export interface RepositorySetup {
   /** The command before the agent and the one after it; null where the file names none. */
   command: string | null
   check: string | null
-  /** What it asks to be kept: that runs nothing, and nobody is asked. */
+  /** Globs of files to keep. They run nothing, so that they need no consent. */
   artifacts: string[]
   /** The file lies in the folder and is in no commit: the workspace will not find it. */
   isLoose: boolean

@@ -101,7 +101,7 @@ function withSlash(root: Buffer): Buffer {
   return Buffer.concat([root, Buffer.from('/')])
 }
 
-/** Where a tree of the agent's has its git data, if it has any that lies within the work tree. */
+/** Where the git data of one of the agent's work trees lies: always within the boundary. */
 export interface GitFolder {
   /** HEAD and index. */
   own: string

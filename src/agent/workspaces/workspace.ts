@@ -70,7 +70,7 @@ export function updateRecord(workspace: Workspace, change: Partial<WorkspaceReco
 
 export const recordPath = (folder: string) => join(folder, 'meta.json')
 export const workTree = (workspace: Workspace) => join(workspace.folder, 'work')
-/** The folder that commands find as TDF_ARTIFACTS: beside the work tree, of whoever runs the sessions. */
+/** The folder that commands find as TDF_ARTIFACTS: beside the work tree, owned by the user of the sessions. */
 export const artifactsFolder = (tree: string) => join(dirname(tree), 'artifacts')
 export const bundlePath = (workspace: Workspace) => join(workspace.folder, 'source.bundle')
 export const sessionsFolder = (workspace: Pick<Workspace, 'folder'>) => join(workspace.folder, 'sessions')

@@ -98,7 +98,7 @@ describe('a box of your own', () => {
     expect([after.code, JSON.parse(after.out).verdict]).toEqual([0, 'no_change'])
   }, 180_000)
 
-  it('is reached as any user who has Node, without systemd or root', async () => {
+  it('is reached as an ordinary user with Node, without systemd or root', async () => {
     const target = `ci@${machine.address}`
     expect((await tdf(home, 'node', 'add', target, '--name', 'ci', '--host-key', fingerprint)).code).toBe(0)
     const ran = await submit('ci', 'id -un > NOTES.md; cat NOTES.md')

@@ -33,7 +33,7 @@ export const SEEN_BY_AN_ATTEMPT: Record<string, string> = {
 
 /** Those of which nothing can be seen here, and why. */
 export const NOT_TO_BE_SEEN: Record<string, string> = {
-  'AmbientCapabilities=': 'nobody on such a machine has any',
+  'AmbientCapabilities=': 'no user of such a machine has ambient capabilities',
   'ProtectKernelLogs=yes': 'a container has no kernel log',
   'ProtectKernelModules=yes': 'a container has no modules of its own, and no right to load any',
   'ProtectClock=yes': 'a container may not set the clock anyway',
