@@ -11,7 +11,7 @@ import { askForLanding, openLandings, readLanding } from '../../../src/store/tab
 import type { RunningEngine } from '../../build.ts'
 import { fitsOf, type Tip } from '../../results/landing/fit.ts'
 import { isFolder, laneOf, mergeAnew, settle } from '../../results/landing/lanes.ts'
-import { isThere } from '../../results/landing/merge.ts'
+import { isThere } from '../../results/merge.ts'
 import type { Repository } from '../../results/repository.ts'
 import type { Control } from '../control-parts.ts'
 import { jsonBody } from '../guard.ts'

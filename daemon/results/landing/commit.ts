@@ -1,7 +1,7 @@
 /** The commit that a branch becomes when a result lands on it. The same result and branch give the same commit, however often. */
 import { resultRefOf, type Task } from '../../../src/core/task.ts'
+import { mergeTree, reaches, treeOf } from '../merge.ts'
 import type { Repository } from '../repository.ts'
-import { mergeTree, reaches, treeOf } from './merge.ts'
 
 /** *in*: there is nothing to land. */
 export type Onto = { kind: 'in' } | { kind: 'clean'; commit: string } | { kind: 'conflict'; files: string[] }

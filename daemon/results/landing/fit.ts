@@ -1,7 +1,7 @@
 /** Whether results still fit onto where a branch is by now, and which of them exclude each other. Nothing is changed by it. */
 import type { Fit } from '../../../src/core/facts.ts'
+import { isThere, mergeTree, reaches, treeOf } from '../merge.ts'
 import type { Repository } from '../repository.ts'
-import { isThere, mergeTree, reaches, treeOf } from './merge.ts'
 
 export interface Tip {
   /** The full name of the branch. */

@@ -6,6 +6,7 @@ import type { Config } from '../../../src/config/schema/schema.ts'
 import { ownerGitEnv } from '../../../src/platform/git.ts'
 import { run } from '../../../src/platform/run.ts'
 import type { Push } from '../../../src/store/tables/pushes.ts'
+import { reaches } from '../merge.ts'
 import type { Repository } from '../repository.ts'
 
 const PUSH_TIMEOUT_MS = 300_000
@@ -21,7 +22,7 @@ export async function pushBranch(
   token: string | null,
   signal: AbortSignal,
 ): Promise<Pushed> {
-  if (pushedCommit !== null && !(await goesOn(repository, pushedCommit, commitId))) {
+  if (pushedCommit !== null && !(await reaches(repository, commitId, pushedCommit))) {
     const why = `${branch} holds ${pushedCommit.slice(0, 12)} of this task, and ${commitId.slice(0, 12)} does not go on from it`
     return { kind: 'refused', why: `${why}: nothing is replaced; --branch names another` }
   }
@@ -49,11 +50,6 @@ export async function pushBranch(
   const isForeign = tip !== null && tip !== pushedCommit
   const foreign = isForeign ? [`${branch} is at ${tip.slice(0, 12)}, which tdf did not put there: it stays`] : []
   return { kind: 'refused', why: lastOf([summary, ...foreign, ...remoteLines(stderr)].join('\n')) }
-}
-
-/** Whether one commit has the other in its history. */
-async function goesOn(repository: Repository, from: string, to: string): Promise<boolean> {
-  return (await repository.may(['merge-base', '--is-ancestor', '--end-of-options', from, to])).exitCode === 0
 }
 
 /** What the server and its hooks say. */

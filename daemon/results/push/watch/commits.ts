@@ -1,6 +1,7 @@
 /** What is on the branch of a pull request, fetched into our own repository; and the merge with the branch it goes into. */
 import { ownerGitEnv } from '../../../../src/platform/git.ts'
 import { run } from '../../../../src/platform/run.ts'
+import { mergeTree } from '../../merge.ts'
 import type { Repository } from '../../repository.ts'
 import { credentialEnv } from '../branch.ts'
 import { unavailable } from './view.ts'
@@ -35,33 +36,24 @@ export async function fetchBranch(
   return (await repository.must(['rev-parse', '--verify', '--quiet', '--end-of-options', `${ref}^{commit}`])).trim()
 }
 
-/** Whether one commit has the other in its history. */
-export async function goesOn(repository: Repository, from: string, to: string): Promise<boolean> {
-  return (await repository.may(['merge-base', '--is-ancestor', '--end-of-options', from, to])).exitCode === 0
-}
-
 const AUTHOR = { GIT_AUTHOR_NAME: 'tdf', GIT_AUTHOR_EMAIL: 'tdf@localhost' }
 const COMMITTER = { GIT_COMMITTER_NAME: 'tdf', GIT_COMMITTER_EMAIL: 'tdf@localhost' }
 
 /**
  * A commit that has both as its parents, with the marks of conflicts in its files where there are some. The same two give
- * the same commit at the same time. Throws FORGE_UNAVAILABLE where git cannot merge them (git-merge-tree(1), before 2.38).
+ * the same commit at the same time. Throws GIT_TOO_OLD or RESULT_BROKEN.
  */
 export async function mergeOf(
   repository: Repository,
   { ours, theirs, base }: { ours: string; theirs: string; base: string },
   at: number,
 ): Promise<{ commit: string; files: string[] }> {
-  const args = ['merge-tree', '--write-tree', '--name-only', '--no-messages', '-z', ours, theirs]
-  const { exitCode, stdout, stderr } = await repository.may(args)
-  const [tree = '', ...files] = stdout.split('\0').filter(part => part !== '')
-  if ((exitCode !== 0 && exitCode !== 1) || !/^[0-9a-f]{40,64}$/.test(tree)) {
-    throw unavailable(`git cannot merge ${base}: ${stderr.trim().slice(-SAID_CHARACTERS_MAX)}`)
-  }
+  const merged = await mergeTree(repository, ours, theirs)
+  const files = merged.kind === 'clean' ? [] : merged.files
   const date = `${Math.floor(at / 1000)} +0000`
   const env = { ...AUTHOR, ...COMMITTER, GIT_AUTHOR_DATE: date, GIT_COMMITTER_DATE: date }
   const message = `Merge ${base}${files.length > 0 ? ' with conflicts' : ''}`
-  const made = await repository.must(['commit-tree', tree, '-p', ours, '-p', theirs, '-m', message], { env })
+  const made = await repository.must(['commit-tree', merged.tree, '-p', ours, '-p', theirs, '-m', message], { env })
   return { commit: made.trim(), files }
 }
 

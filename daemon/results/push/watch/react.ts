@@ -9,8 +9,9 @@ import type { ContinueRequest } from '../../../engine/rules/continuing.ts'
 import { announceWatch } from '../../../reporting/announce.ts'
 import type { Engine } from '../../../services.ts'
 import type { GitResults } from '../../git-results.ts'
+import { isThere } from '../../merge.ts'
 import type { Repository } from '../../repository.ts'
-import { fetchBranch, goesOn, mergeOf, nameStart } from './commits.ts'
+import { fetchBranch, mergeOf, nameStart } from './commits.ts'
 import type { Looking } from './gh.ts'
 import { readLog } from './github.ts'
 import { endOf, LOGS_MAX, promptFor } from './prompt.ts'
@@ -103,16 +104,16 @@ async function startOf(scene: Scene, repository: Repository, { red }: Reaction):
   const ref = resultRefOf(task.id, task.attempt)
   const base = red.isConflict ? view.base : null
   if (base === null && own === view.head) return { merged: null }
-  if (!(await goesOn(repository, view.head, view.head))) {
+  if (!(await isThere(repository, view.head))) {
     await fetchBranch(repository, place, push.branch, `${ref}-head`, signal)
   }
-  const merged = base === null ? null : await mergedWith(scene, repository, base)
+  const merged = base === null ? null : await mergedWith(base)
   const commit = merged?.commit ?? view.head
   const start = await nameStart(repository, ref, commit)
   const from = merged === null ? {} : { baseCommit: merged.theirs }
   return { onto: { ref: start, commit, ...from }, merged: merged && { base: base ?? '', files: merged.files } }
 
-  async function mergedWith({ place }: Scene, repository: Repository, base: string) {
+  async function mergedWith(base: string) {
     const theirs = await fetchBranch(repository, place, base, `${ref}-base`, signal)
     return { ...(await mergeOf(repository, { ours: view.head, theirs, base }, watch.seenAt)), theirs }
   }

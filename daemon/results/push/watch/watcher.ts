@@ -18,8 +18,9 @@ import { watchWaits } from '../../../../src/text/progress/pull-requests.ts'
 import type { Engine } from '../../../services.ts'
 import type { Sweep } from '../../../sweeps/run.ts'
 import type { GitResults } from '../../git-results.ts'
+import { reaches } from '../../merge.ts'
 import { tokenFor } from '../branch.ts'
-import { fetchBranch, goesOn } from './commits.ts'
+import { fetchBranch } from './commits.ts'
 import { type Allowance, type Cache, createAllowance } from './gh.ts'
 import { lookAtGitHub } from './github.ts'
 import { changedIn, end, react, type Scene } from './react.ts'
@@ -134,8 +135,8 @@ async function isOnTop({ results, task, push, view, place, now, signal }: Scene)
   const repository = await results.of(task)
   const ref = `refs/tdf/${task.id}/${task.attempt}-head`
   const tip = await fetchBranch(repository, place, push.branch, ref, signal)
-  if (tip !== view.head && !(await goesOn(repository, view.head, tip))) return false
-  return goesOn(repository, now.head, tip)
+  if (tip !== view.head && !(await reaches(repository, tip, view.head))) return false
+  return reaches(repository, tip, now.head)
 }
 
 async function viewOf(

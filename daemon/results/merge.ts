@@ -1,9 +1,9 @@
-/** Merges without a work tree, in the repository of results: by `git merge-tree`, which writes the merged tree and nothing else. */
-import { TdfError } from '../../../src/core/errors.ts'
-import type { Repository } from '../repository.ts'
+/** Merges and history in the repository of results, without a work tree: `git merge-tree` writes the merged tree and nothing else. */
+import { TdfError } from '../../src/core/errors.ts'
+import type { Repository } from './repository.ts'
 
-/** *clean*: `tree` holds both. Else `files` cannot be merged by git. */
-export type Merged = { kind: 'clean'; tree: string } | { kind: 'conflict'; files: string[] }
+/** *clean*: `tree` holds both. Else git cannot merge `files`, and `tree` has the marks of their conflicts. */
+export type Merged = { kind: 'clean'; tree: string } | { kind: 'conflict'; tree: string; files: string[] }
 
 const FILES_MAX = 100
 
@@ -12,8 +12,8 @@ export async function mergeTree(repository: Repository, ours: string, theirs: st
   const flags = ['--write-tree', '--name-only', '--no-messages', '-z']
   const merged = await repository.may(['merge-tree', ...flags, '--end-of-options', ours, theirs])
   const [tree = '', ...files] = merged.stdout.split('\0').filter(word => word !== '')
-  if (merged.exitCode === 0) return { kind: 'clean', tree: tree.trim() }
-  if (merged.exitCode === 1) return { kind: 'conflict', files: [...new Set(files)].slice(0, FILES_MAX) }
+  if (merged.exitCode === 0) return { kind: 'clean', tree }
+  if (merged.exitCode === 1) return { kind: 'conflict', tree, files: [...new Set(files)].slice(0, FILES_MAX) }
   if (/usage: git merge-tree|unknown option/.test(merged.stderr)) {
     const version = (await repository.may(['version'])).stdout.trim()
     throw new TdfError('GIT_TOO_OLD', `merging needs git 2.38 or newer where the daemon runs; it has ${version}`)
