@@ -2,7 +2,7 @@
  * Callbacks: VM agent → daemon, on a port and a router of their own. The caller is authenticated before the body is read;
  * what it reports is stored before it is answered. The engine does the rest at its own pace.
  */
-import { type Context, Hono, type MiddlewareHandler } from 'hono'
+import type { Context, Hono, MiddlewareHandler } from 'hono'
 import type { z } from 'zod'
 import { TdfError } from '../../src/core/errors.ts'
 import { hashToken } from '../../src/platform/tokens.ts'
@@ -14,17 +14,13 @@ import { readNode } from '../../src/store/tables/nodes.ts'
 import { readWorkspace } from '../../src/store/tables/slots.ts'
 import { newestKey } from '../../src/store/tables/tasks.ts'
 import type { RunningEngine } from '../build.ts'
-import { answerError, durableAnswers, guard, jsonBody } from './guard.ts'
+import { durableAnswers, guardedApp, jsonBody } from './guard.ts'
 
 export function callbackApp(engine: RunningEngine, hosts: () => readonly string[]): Hono {
   const { store } = engine
   const rate = createRate(engine.world.clock, CALLBACK_RATE)
-  const app = new Hono()
-  app.use(counted(engine))
-  app.use(guard(hosts))
+  const app = guardedApp(engine.log, hosts, counted(engine))
   app.use(durableAnswers(engine))
-  app.onError((error, c) => answerError(engine.log, error, c))
-  app.notFound(c => answerError(engine.log, new TdfError('NOT_FOUND', `there is nothing at ${c.req.path}`), c))
   app.get('/healthz', c => c.text('ok'))
 
   const ofWorkspace = [

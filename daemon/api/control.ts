@@ -1,11 +1,9 @@
 /** The control API: for the CLI and the dashboard, on a unix socket that only their user can open. */
-import { Hono } from 'hono'
-import { TdfError } from '../../src/core/errors.ts'
-import { API_LEVEL, VERSION } from '../../src/platform/version.ts'
+import type { Hono } from 'hono'
 import type { RunningEngine } from '../build.ts'
 import { clusterRoutes } from './cluster.ts'
 import type { Control } from './control-parts.ts'
-import { answerError, durableAnswers, guard } from './guard.ts'
+import { controlSocketApp, durableAnswers } from './guard.ts'
 import { bundleRoutes } from './routes/bundles.ts'
 import { continueRoutes } from './routes/continue.ts'
 import { backupRoutes, daemonRoutes, secretRoutes } from './routes/daemon.ts'
@@ -18,16 +16,8 @@ import { pushRoutes, resultRoutes } from './routes/results.ts'
 import { taskRoutes } from './routes/tasks.ts'
 
 export function controlApp(engine: RunningEngine, parts: Control): Hono {
-  const app = new Hono()
-  app.use(async (c, next) => {
-    await next()
-    c.header('x-tdf-api', API_LEVEL)
-    c.header('x-tdf-version', VERSION)
-  })
-  app.use(guard(() => ['tdf']))
+  const app = controlSocketApp(engine.log)
   app.use(durableAnswers(engine))
-  app.onError((error, c) => answerError(engine.log, error, c))
-  app.notFound(c => answerError(engine.log, new TdfError('NOT_FOUND', `there is nothing at ${c.req.path}`), c))
   app.get('/metrics', c => c.text(engine.metrics.registry.text()))
   app.route('/v1', taskRoutes(engine))
   app.route('/v1', continueRoutes(engine))

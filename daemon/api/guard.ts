@@ -2,16 +2,42 @@
  * What every listener refuses before it looks at a request (browsers, foreign hosts, other bodies), and its error
  * answers.
  */
-import type { Context, MiddlewareHandler } from 'hono'
+import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { asTdfError, ERRORS, TdfError } from '../../src/core/errors.ts'
 import type { Log } from '../../src/platform/log.ts'
+import { API_LEVEL, VERSION } from '../../src/platform/version.ts'
 import type { ErrorJson } from '../../src/protocol/control.ts'
 import { BODY_BYTES_MAX } from '../../src/protocol/shapes.ts'
 import type { Engine } from '../services.ts'
 
 /** Headers that only a browser sends. Requests of web pages are refused, of their own origin too. */
 const BROWSER_HEADERS = ['origin', 'sec-fetch-site', 'referer']
+
+/** An app that refuses what `guard` does and answers errors as JSON; `first` comes before all that. */
+export function guardedApp(log: Log, hosts: () => readonly string[], first?: MiddlewareHandler): Hono {
+  const app = new Hono()
+  if (first) app.use(first)
+  app.use(guard(hosts))
+  app.onError((error, c) => answerError(log, error, c))
+  app.notFound(c => answerError(log, new TdfError('NOT_FOUND', `there is nothing at ${c.req.path}`), c))
+  return app
+}
+
+/** What the command line compares in every answer. */
+export const VERSION_HEADERS = { 'x-tdf-api': API_LEVEL, 'x-tdf-version': VERSION }
+
+/** For the control socket. */
+export function controlSocketApp(log: Log): Hono {
+  return guardedApp(
+    log,
+    () => ['tdf'],
+    async (c, next) => {
+      await next()
+      for (const [name, value] of Object.entries(VERSION_HEADERS)) c.header(name, value)
+    },
+  )
+}
 
 /** `hosts` are names beyond loopback by which this listener may be called, without ports. */
 export function guard(hosts: () => readonly string[]): MiddlewareHandler {

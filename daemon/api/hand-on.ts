@@ -8,9 +8,9 @@ import { pipeline } from 'node:stream/promises'
 import { connect, type TLSSocket } from 'node:tls'
 import { ERRORS, TdfError } from '../../src/core/errors.ts'
 import { SHARED_KEY_TLS, type SharedKey } from '../../src/platform/listen.ts'
-import { API_LEVEL, VERSION } from '../../src/platform/version.ts'
 import { type Cancel, type Clock, sleep } from '../../src/platform/world.ts'
 import type { ErrorJson } from '../../src/protocol/control.ts'
+import { VERSION_HEADERS } from './guard.ts'
 
 export interface Serving {
   host: string
@@ -148,8 +148,7 @@ function refuse(response: ServerResponse, what: string, more: http.OutgoingHttpH
   response.writeHead(ERRORS[code].status, {
     'content-type': 'application/json',
     'retry-after': '1',
-    'x-tdf-api': API_LEVEL,
-    'x-tdf-version': VERSION,
+    ...VERSION_HEADERS,
     ...more,
   })
   response.end(body)

@@ -1,10 +1,9 @@
 /** The metrics and the health of the daemon on a loopback port, for a collector that cannot open a unix socket. */
-import { Hono } from 'hono'
-import { TdfError } from '../../src/core/errors.ts'
+import type { Hono } from 'hono'
 import type { Log } from '../../src/platform/log.ts'
 import type { Health } from '../reporting/health.ts'
 import type { Metrics } from '../reporting/metric-registry.ts'
-import { answerError, guard } from './guard.ts'
+import { guardedApp } from './guard.ts'
 
 interface MetricsParts {
   log: Log
@@ -13,10 +12,7 @@ interface MetricsParts {
 }
 
 export function metricsApp({ log, registry, health }: MetricsParts): Hono {
-  const app = new Hono()
-  app.use(guard(() => []))
-  app.onError((error, c) => answerError(log, error, c))
-  app.notFound(c => answerError(log, new TdfError('NOT_FOUND', `there is nothing at ${c.req.path}`), c))
+  const app = guardedApp(log, () => [])
   app.get('/metrics', c => c.text(registry.text()))
   app.get('/health/live', c => c.text('ok'))
   app.get('/health/ready', async c => {

@@ -1,14 +1,13 @@
 /** What a daemon that stands by answers itself: how it is, and its own end. Everything else goes to the one that serves. */
 import type { RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
-import { Hono } from 'hono'
-import { TdfError } from '../../../src/core/errors.ts'
+import type { Hono } from 'hono'
 import type { Log } from '../../../src/platform/log.ts'
-import { API_LEVEL, VERSION } from '../../../src/platform/version.ts'
+import { VERSION } from '../../../src/platform/version.ts'
 import type { DaemonStatusJson } from '../../../src/protocol/control.ts'
 import type { ReloadJson } from '../../../src/protocol/upkeep.ts'
 import { type Cluster, clusterRoutes } from '../../api/cluster.ts'
-import { answerError, guard } from '../../api/guard.ts'
+import { controlSocketApp } from '../../api/guard.ts'
 import { metricsApp } from '../../api/metrics.ts'
 import { registerRole } from '../../reporting/gauges.ts'
 import type { Check } from '../../reporting/health.ts'
@@ -44,15 +43,7 @@ export function standbyListener(parts: StandbyParts, onward: RequestListener): R
 function standbyApp(parts: StandbyParts): Hono {
   const { log, cluster, checks, status, reload, stop } = parts
   const metrics = standbyMetrics(cluster)
-  const app = new Hono()
-  app.use(async (c, next) => {
-    await next()
-    c.header('x-tdf-api', API_LEVEL)
-    c.header('x-tdf-version', VERSION)
-  })
-  app.use(guard(() => ['tdf']))
-  app.onError((error, c) => answerError(log, error, c))
-  app.notFound(c => answerError(log, new TdfError('NOT_FOUND', `there is nothing at ${c.req.path}`), c))
+  const app = controlSocketApp(log)
   app.get('/metrics', c => c.text(metrics.text()))
   app.get('/v1/metrics', c => c.text(metrics.text()))
   app.get('/v1/health/live', c => c.text('ok'))
