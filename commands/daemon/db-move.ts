@@ -11,7 +11,7 @@ import { readInstall } from '../../src/platform/install.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import { VERSION } from '../../src/platform/version.ts'
 import { realWorld } from '../../src/platform/world.ts'
-import { type InstallationKey, makeKey, readKey } from '../../src/store/ledger/key.ts'
+import { type InstallationKey, keyFileOf, keyIn } from '../../src/store/ledger/key.ts'
 import type { Ledger } from '../../src/store/ledger/ledger.ts'
 import { exportState, importState, type Moved } from '../../src/store/ledger/move.ts'
 import { type ClusterMember, joinInstallation } from '../../src/store/ledger/postgres/member.ts'
@@ -104,19 +104,14 @@ async function joined<T>(
   if (url === null)
     throw new TdfError('USAGE', 'which database? [store] url is not set', { hint: 'tdf db export --help' })
   const { clock, random } = realWorld()
-  const keyFile = cluster.keyFile || path.join(stateDir, 'cluster.key')
-  let key: InstallationKey | undefined
-  const keyCheck = (known: string | null) => {
-    key = known === null ? makeKey(keyFile, random) : readKey(keyFile, random)
-    return key.fingerprint
-  }
+  const key = keyIn(keyFileOf(stateDir, cluster), random)
   const late = new AbortController()
   const message = `the database gave no answer within ${JOIN_MS_MAX / 1_000} s`
   const cancel = clock.timer(JOIN_MS_MAX, () => late.abort(new TdfError('STORE_AWAY', message)))
   const name = `${hostname()}-db`
   const id = installId === undefined ? {} : { installId }
   const member = await joinInstallation(
-    { url, name, version: VERSION, keyCheck, clock, random, log: silentLog, ...id },
+    { url, name, version: VERSION, keyCheck: key.check, clock, random, log: silentLog, ...id },
     late.signal,
   )
   try {
@@ -128,8 +123,7 @@ async function joined<T>(
     cancel()
     replica.close()
     try {
-      // `keyCheck` was asked by then.
-      return await act({ stateDir, member, ledger, key: key as InstallationKey })
+      return await act({ stateDir, member, ledger, key: key.get() })
     } finally {
       await ledger.close()
     }

@@ -3,14 +3,13 @@
  * What it does once it serves is main.ts's.
  */
 import { hostname } from 'node:os'
-import path from 'node:path'
 import process from 'node:process'
 import { getRequestListener } from '@hono/node-server'
 import { ERRORS, TdfError } from '../../../src/core/errors.ts'
 import type { Install } from '../../../src/platform/install.ts'
 import { VERSION } from '../../../src/platform/version.ts'
 import type { DaemonStatusJson } from '../../../src/protocol/control.ts'
-import { type InstallationKey, makeKey, readKey } from '../../../src/store/ledger/key.ts'
+import { type InstallationKey, keyFileOf, keyIn } from '../../../src/store/ledger/key.ts'
 import { type ClusterMember, joinInstallation } from '../../../src/store/ledger/postgres/member.ts'
 import { openReplica } from '../../../src/store/ledger/replica.ts'
 import { openInstallKey, shareStateFiles } from '../../../src/store/ledger/state-files.ts'
@@ -58,7 +57,7 @@ export async function startMember({ options, url, shutdown, serve }: MemberStart
   const { world, loaded, log, paths } = options
   const stopped = new AbortController()
   const { startedAt } = lockStateFolder(options, shutdown)
-  const key = keyIn(loaded.config.cluster.keyFile || path.join(paths.stateDir, 'cluster.key'), options)
+  const key = keyIn(keyFileOf(paths.stateDir, loaded.config.cluster), world.random)
   const name = loaded.config.cluster.name || hostname()
   const settings = { url, name, version: VERSION, keyCheck: key.check, ...world, log }
   const member = await joinInstallation(settings, stopped.signal)
@@ -185,21 +184,6 @@ async function standBy(
 
 /** The answer to the order goes out before. */
 const STOP_MS = 50
-
-/** The key in a file: made by the first daemon of an installation, and else brought there by people. */
-function keyIn(file: string, { world: { random } }: DaemonOptions) {
-  let key: InstallationKey | undefined
-  return {
-    get(): InstallationKey {
-      if (!key) throw new TdfError('BUG', 'the key was not asked for yet')
-      return key
-    },
-    check(known: string | null): string {
-      key = known === null ? makeKey(file, random) : readKey(file, random)
-      return key.fingerprint
-    },
-  }
-}
 
 /** What a daemon that stands by says at each of its doors. */
 function standbyAnswers(

@@ -4,6 +4,7 @@
  */
 import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto'
 import { statSync } from 'node:fs'
+import path from 'node:path'
 import { TdfError } from '../../core/errors.ts'
 import { createDurable, readIfThere } from '../../platform/files.ts'
 import type { SharedKey } from '../../platform/listen.ts'
@@ -47,6 +48,29 @@ export function readKey(file: string, random: Random): InstallationKey {
   }
   return keyOf(Buffer.from(text.trim(), 'hex'), random)
 }
+
+/**
+ * The key of a daemon, which it has once it met the installation: made by the first of them, and else brought to `file` by people.
+ * `check` throws what readKey does, `get` before it was asked throws BUG.
+ */
+export function keyIn(file: string, random: Random) {
+  let key: InstallationKey | undefined
+  return {
+    get(): InstallationKey {
+      if (!key) throw new TdfError('BUG', 'the key was not asked for yet')
+      return key
+    },
+    /** See KeyCheck in postgres/installation.ts. */
+    check(known: string | null): string {
+      key = known === null ? makeKey(file, random) : readKey(file, random)
+      return key.fingerprint
+    },
+  }
+}
+
+/** Where it is, unless [cluster] key_file names another place. */
+export const keyFileOf = (stateDir: string, { keyFile }: { keyFile: string }) =>
+  keyFile || path.join(stateDir, 'cluster.key')
 
 /** Makes the key when it is not there. One that another process made meanwhile is not replaced. */
 export function makeKey(file: string, random: Random): InstallationKey {

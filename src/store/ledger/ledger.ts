@@ -64,6 +64,12 @@ export interface Replica {
   close(): void
 }
 
-/** The number of the schema is stored as a row of this table, under this key: `{"version": N}`. */
+/** The number of the schema is stored as a row of this table. */
 export const SCHEMA_TABLE = 'schema'
-export const SCHEMA_KEY = '["version"]'
+
+export function schemaRow(version: number): Change {
+  return { table: SCHEMA_TABLE, key: '["version"]', row: JSON.stringify({ version }) }
+}
+
+/** Which row it is, the same before and after a change of it. */
+export const rowName = ({ table, key }: Change) => `${table} ${key}`

@@ -15,7 +15,7 @@ import type { Sql } from '../sqlite/sql.ts'
 import { clearMoved, elsewhereError, movedTo, removeSealed, writeMoved } from '../tables/meta.ts'
 import { liveOnLocal } from '../tables/nodes.ts'
 import type { InstallationKey } from './key.ts'
-import { type Change, type Ledger, SCHEMA_KEY, SCHEMA_TABLE } from './ledger.ts'
+import { type Change, type Ledger, rowName, SCHEMA_TABLE, schemaRow } from './ledger.ts'
 import { openReplica } from './replica.ts'
 import { readRows } from './rows.ts'
 import {
@@ -71,12 +71,12 @@ export async function exportState(move: Move, sql: Sql, install: Install): Promi
   const sealed = [...files].map(([name, content]) => metaRow(`sealed:${name}`, key.seal(name, content)))
   const own = readRows(sql).filter(({ table, key: name }) => table !== 'meta' || name !== MOVED_KEY)
   const rows = [...own, ...sealed, metaRow(...installKeyRow(install, key))]
-  const names = new Set(rows.map(nameOf))
-  const gone = there.filter(row => row !== schema && !names.has(nameOf(row))).map(row => ({ ...row, row: null }))
+  const names = new Set(rows.map(rowName))
+  const gone = there.filter(row => row !== schema && !names.has(rowName(row))).map(row => ({ ...row, row: null }))
   const changes = [...gone, ...rows]
   for (let at = 0; at < changes.length; at += BATCH_ROWS) await ledger.write(changes.slice(at, at + BATCH_ROWS))
   writeMoved(sql, to)
-  await ledger.write([{ table: SCHEMA_TABLE, key: SCHEMA_KEY, row: JSON.stringify({ version: MIGRATIONS.length }) }])
+  await ledger.write([schemaRow(MIGRATIONS.length)])
   return { rows: own.length, files: files.size, blobs }
 }
 
@@ -124,5 +124,3 @@ function putAside(file: string, now: number): void {
 function metaRow(key: string, value: string): Change {
   return { table: 'meta', key: JSON.stringify([key]), row: JSON.stringify({ key, value }) }
 }
-
-const nameOf = ({ table, key }: Change) => `${table} ${key}`

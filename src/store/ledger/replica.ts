@@ -2,7 +2,7 @@
 import { TdfError } from '../../core/errors.ts'
 import { MIGRATIONS } from '../sqlite/migrations.ts'
 import { openSql, type Sql } from '../sqlite/sql.ts'
-import { type Change, type Replica, SCHEMA_KEY, SCHEMA_TABLE } from './ledger.ts'
+import { type Change, type Replica, rowName, SCHEMA_TABLE, schemaRow } from './ledger.ts'
 import { readRows, type Table, tablesOf, writeRows } from './rows.ts'
 
 export interface MemoryReplica extends Replica {
@@ -60,13 +60,10 @@ function versionOf({ row }: Change, known: number): number {
 /** Answers what is not stored yet: the rows that are other ones now, and the number of the schema. */
 function migrate(sql: Sql, migrations: readonly string[], from: number): Change[] {
   if (from === migrations.length) return []
-  const before = new Map(readRows(sql).map(change => [nameOf(change), change]))
+  const before = new Map(readRows(sql).map(change => [rowName(change), change]))
   for (const step of migrations.slice(from)) sql.script(step)
-  const after = new Map(readRows(sql).map(change => [nameOf(change), change]))
+  const after = new Map(readRows(sql).map(change => [rowName(change), change]))
   const changed = [...after].filter(([name, { row }]) => before.get(name)?.row !== row).map(([, change]) => change)
   const gone = [...before].filter(([name]) => !after.has(name)).map(([, change]) => ({ ...change, row: null }))
-  const schema = { table: SCHEMA_TABLE, key: SCHEMA_KEY, row: JSON.stringify({ version: migrations.length }) }
-  return [...gone, ...changed, schema]
+  return [...gone, ...changed, schemaRow(migrations.length)]
 }
-
-const nameOf = ({ table, key }: Change) => `${table} ${key}`
