@@ -7,6 +7,7 @@ import { resultRefOf } from '../../src/core/task.ts'
 import { runForeground } from '../../src/platform/process.ts'
 import type { TaskJson } from '../../src/protocol/control.ts'
 import { oneLine, sanitize } from '../../src/text/sanitize.ts'
+import { counted } from '../../src/text/tasks.ts'
 import { type Cli, type Format, print, printJson, say } from '../cli/cli.ts'
 import { paintedDiff, paintOf } from '../cli/colour.ts'
 import { type Git, plainEnv, userGit } from '../cli/git.ts'
@@ -80,7 +81,7 @@ export async function apply(cli: Cli, reference: string, isMerging: boolean, for
     await noteTaken(cli, attemptOf(task), 'applied')
     if (format === 'json' || format === 'ndjson') return printJson(cli, task)
     const files = task.result?.filesChanged ?? 0
-    say(cli, files === 0 ? 'there was nothing to apply' : `applied to ${files} files, uncommitted`)
+    say(cli, files === 0 ? 'there was nothing to apply' : `applied to ${counted(files, 'file')}, uncommitted`)
     print(cli, task.id)
   })
 }

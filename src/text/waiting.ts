@@ -196,7 +196,7 @@ export const landingSentences = {
   inLane: (branch: string, place: number, first: string, state: string) => {
     const where = `${PLACES[place - 1] ?? `number ${place}`} in the lane onto ${branch}`
     const doing =
-      { checking: 'is being checked', ready: 'can land, which its command has to do' }[state] ?? 'is being merged'
+      { checking: 'is being checked', ready: 'can land: tdf land moves the branch' }[state] ?? 'is being merged'
     return `it is ${where}; ${place === 1 ? 'it' : first} ${doing}`
   },
 }

@@ -129,7 +129,7 @@ describe('a result', () => {
     keys('a')
     await sees('y/N')
     keys('y')
-    await sees('applied to 1 files, uncommitted')
+    await sees('applied to 1 file, uncommitted')
     expect(readFileSync(path.join(repo.dir, 'applied.txt'), 'utf8')).toBe('applied.txt\n')
     expect(git('status', '--porcelain')).toBe('?? applied.txt')
     rmSync(path.join(repo.dir, 'applied.txt'))
