@@ -78,16 +78,20 @@ export function createDisk(stateDir: string, engine: () => Parts): Disk {
 }
 
 /**
- * While nothing can be stored no failure can be put on record either. The row is tried at each look: the first that goes
- * through ends the outage by itself, also in a daemon that has nothing else to write.
+ * While nothing can be stored no failure can be put on record either: the log says it at once. The row is tried at each
+ * look: the first that goes through ends the outage by itself, also in a daemon that has nothing else to write.
  */
-function recordOutage(engine: Pick<Parts, 'store' | 'world'>): void {
-  const { store, world } = engine
+function recordOutage(engine: Pick<Parts, 'store' | 'world' | 'log'>): void {
+  const { store, world, log } = engine
   const outage = store.outage()
   if (outage === null || recorded.get(store) === outage.since) return
   // A ledger asks again by itself.
   if (store.kind === 'ledger' && outage.until === null) return
   const { since, until, error } = outage
+  if (until === null && logged.get(store) !== since) {
+    logged.set(store, since)
+    log.error({ code: error.code }, error.message)
+  }
   const message = `${error.message}, for ${formatDurationShort((until ?? world.clock.now()) - since)}; it can be written again`
   const failure = { id: `outage-${since}`, source: 'store', code: error.code, message }
   store
@@ -98,7 +102,8 @@ function recordOutage(engine: Pick<Parts, 'store' | 'world'>): void {
     )
 }
 
-const recorded = new WeakMap<object, number>()
+/** Of each store the outage that the log has, and the one that is on record: when it began. */
+const [logged, recorded] = [new WeakMap<object, number>(), new WeakMap<object, number>()]
 
 /** Written out: a file with holes would hold no room. */
 async function fill(file: string, bytes: number): Promise<void> {

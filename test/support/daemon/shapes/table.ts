@@ -138,6 +138,13 @@ export const SHAPES: Shape[] = [
     folderOnly: true,
   },
   { name: 'global hooks and a template', make: HOOKS, env: { GIT_CONFIG_GLOBAL: '$DIR/gitconfig' }, folderOnly: true },
+  {
+    name: 'global hooks of an index, and --dirty',
+    make: HOOKS,
+    options: ['--dirty'],
+    env: { GIT_CONFIG_GLOBAL: '$DIR/gitconfig' },
+    folderOnly: true,
+  },
   ref('HEAD~2'),
   ref('main@{upstream}'),
   ref(':/mend it'),

@@ -18,12 +18,14 @@ function mount(folder: string): void {
 
 // Only root may make a disk that is full.
 whereRoot('a full disk', () => {
-  it('on a full disk says so, also in why and errors, accepts nothing it cannot keep, and goes on with room', async () => {
+  it('on a full disk says so, also in why, errors and the log, accepts nothing it cannot keep, and goes on with room', async () => {
     const home = makeHome(FULL_SOON)
     const state = path.join(home.dir, 'state')
     mount(state)
     try {
       const daemon = await home.start()
+      let log = ''
+      for (const stream of [daemon.stdout, daemon.stderr]) stream?.on('data', chunk => (log += chunk))
       const submit = () => tdf(home, 'submit', '--repo', repo.dir, '--json', '--node', 'local', '--', 'true')
       const before = JSON.parse((await submit()).out)
       await until('the first is over', async () => (await home.task(before.id)).step === null)
@@ -40,6 +42,7 @@ whereRoot('a full disk', () => {
         const [why, errors] = [await tdf(home, 'why', id), await tdf(home, 'errors', '--json')]
         return why.out.includes('the disk of the daemon is full') && JSON.parse(errors.out)[0]?.code === 'DISK_FULL'
       })
+      await until('the log says it', () => log.includes('"msg":"the state database cannot be written (SQLITE_FULL)'))
       rmSync(ballast)
       await until('it is on record', async () => (await tdf(home, 'errors')).out.includes('it can be written again'))
       const after = await submit()
