@@ -4,12 +4,12 @@
  */
 import process from 'node:process'
 import type { Config } from '../../../src/config/schema/schema.ts'
-import { NETWORK_VARIABLES, pickVariables } from '../../../src/core/environment.ts'
 import type { Task } from '../../../src/core/task.ts'
 import { type RunResult, run } from '../../../src/platform/run.ts'
 import type { Push } from '../../../src/store/tables/pushes.ts'
 import { sizeText } from '../../../src/text/tasks.ts'
 import { isOnPath } from '../../host/programs.ts'
+import { forgeEnv } from './watch/view.ts'
 
 const PR_TIMEOUT_MS = 120_000
 const OUTPUT_BYTES_MAX = 64 * 1024
@@ -44,7 +44,7 @@ async function byGh(request: PullRequest, signal: AbortSignal): Promise<Opened> 
     const why = 'gh is not on the PATH of the daemon; install it, or set [push] pr_command'
     return { kind: 'refused', why }
   }
-  const env = { ...plainEnv(request), GH_PROMPT_DISABLED: '1', GH_NO_UPDATE_NOTIFIER: '1', NO_COLOR: '1' }
+  const env = { ...forgeEnv(request.token), GH_PROMPT_DISABLED: '1', GH_NO_UPDATE_NOTIFIER: '1', NO_COLOR: '1' }
   const at = ['--repo', push.remote, '--head', push.branch]
   const listed = await call(
     'gh',
@@ -66,7 +66,7 @@ async function byGh(request: PullRequest, signal: AbortSignal): Promise<Opened> 
 async function byCommand(command: string[], request: PullRequest, signal: AbortSignal): Promise<Opened> {
   const { task, push, base } = request
   const env = {
-    ...plainEnv(request),
+    ...forgeEnv(request.token),
     ...{ TDF_TASK_ID: task.id, TDF_TITLE: task.spec.title, TDF_REMOTE: push.remote, TDF_BRANCH: push.branch },
     ...{ TDF_BASE: base ?? '', TDF_COMMIT: push.commitId },
   }
@@ -74,11 +74,6 @@ async function byCommand(command: string[], request: PullRequest, signal: AbortS
   const made = await call(program, args, env, signal, bodyOf(task))
   if (made.exitCode === 0) return { kind: 'opened', url: urlIn(made.stdout) }
   return notOpened(made, made.exitCode !== TRY_LATER && made.exitCode !== null)
-}
-
-function plainEnv({ token }: PullRequest): Record<string, string> {
-  const kept = pickVariables(process.env, ['PATH', 'HOME', 'XDG_CONFIG_HOME', ...NETWORK_VARIABLES])
-  return { ...kept, LC_ALL: 'C.UTF-8', ...(token === null ? {} : { GH_TOKEN: token }) }
 }
 
 function call(
