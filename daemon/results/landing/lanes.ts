@@ -4,7 +4,6 @@
  * meanwhile: then the result is merged and checked anew. Whoever cannot land leaves the lane, and the next goes on.
  */
 import { backoffMs } from '../../../src/core/backoff.ts'
-import { asTdfError } from '../../../src/core/errors.ts'
 import { isOver, type Task, type TaskSpec } from '../../../src/core/task.ts'
 import { type ReadTask, readAttempt, readNewestAttempt } from '../../../src/store/tables/attempts.ts'
 import { changeLanding, type Landing, moveLane, openLandings } from '../../../src/store/tables/landings.ts'
@@ -15,6 +14,7 @@ import type { Engine } from '../../services.ts'
 import type { Sweep } from '../../sweeps/run.ts'
 import type { GitResults } from '../git-results.ts'
 import { pushBranch, remoteTip, tokenFor } from '../push/branch.ts'
+import { createTries } from '../push/tries.ts'
 import { commitOnto, landingRefOf } from './commit.ts'
 
 export interface Lanes {
@@ -27,41 +27,28 @@ const MOVES_MAX = 5
 /** And how often its server may not have been reached. */
 const TRIES_MAX = 15
 const BACKOFF = { baseMs: 2_000, maxMs: 5 * 60_000 }
-const LOOK_MS = 500
+const AT_ONCE_MAX = 16
 
 export const isFolder = (source: string) => source.startsWith('/')
 export const laneOf = ({ source, onto }: Landing) => JSON.stringify([source, onto])
 
 export function createLanes(engine: Engine, results: GitResults): Lanes {
-  const { store, world } = engine
-  const going = new Map<string, Promise<void>>()
-  const ending = new AbortController()
+  const { sweep, stop } = createTries<Landing>(engine, {
+    name: 'landings',
+    atOnceMax: AT_ONCE_MAX,
+    keyOf: laneOf,
+    due: now => firstsOf(openLandings(engine.store.sql)).filter(({ dueAt }) => dueAt <= now),
+    attempt: (landing, signal) => step(engine, results, landing, signal),
+    failed: (landing, { message }) => again(engine, landing, message),
+  })
+  return { sweep, stop }
+}
 
-  function begin(landing: Landing): void {
-    const lane = laneOf(landing)
-    const act = step(engine, results, landing, ending.signal)
-      .catch(thrown => (ending.signal.aborted ? undefined : again(engine, landing, asTdfError(thrown).message)))
-      .finally(() => going.delete(lane))
-    going.set(lane, act)
-  }
-
-  return {
-    sweep: {
-      name: 'landings',
-      everyMs: () => LOOK_MS,
-      async run() {
-        const firsts = new Map<string, Landing>()
-        for (const one of openLandings(store.sql)) if (!firsts.has(laneOf(one))) firsts.set(laneOf(one), one)
-        const now = world.clock.now()
-        for (const [lane, one] of firsts) if (one.dueAt <= now && !going.has(lane)) begin(one)
-        return {}
-      },
-    },
-    async stop() {
-      ending.abort(new Error('the daemon stops'))
-      await Promise.allSettled(going.values())
-    },
-  }
+/** The first of each lane. */
+export function firstsOf(open: readonly Landing[]): Landing[] {
+  const firsts = new Map<string, Landing>()
+  for (const one of open) if (!firsts.has(laneOf(one))) firsts.set(laneOf(one), one)
+  return [...firsts.values()]
 }
 
 async function step(engine: Engine, results: GitResults, landing: Landing, signal: AbortSignal): Promise<void> {

@@ -3,7 +3,6 @@
  * and so is the pull request. A task is over whatever becomes of its push: the verdict does not wait for a server.
  */
 import { backoffMs } from '../../../src/core/backoff.ts'
-import { asTdfError } from '../../../src/core/errors.ts'
 import { resultRefOf, type Task } from '../../../src/core/task.ts'
 import { readAttempt } from '../../../src/store/tables/attempts.ts'
 import { changePush, duePushes, type Push, readPush } from '../../../src/store/tables/pushes.ts'
@@ -15,6 +14,7 @@ import type { GitResults } from '../git-results.ts'
 import { pushBranch, remoteTip, tokenFor } from './branch.ts'
 import { pushLarge } from './large.ts'
 import { openPullRequest } from './pull-request.ts'
+import { createTries } from './tries.ts'
 import { watchAfter } from './watch/request.ts'
 
 const AT_ONCE_MAX = 4
@@ -25,7 +25,6 @@ const NO_BRANCH = 'tdf-base'
 export interface Pusher {
   /** Tries the push of a task now, or waits for the try that goes on. */
   now(taskId: string): Promise<void>
-  /** Begins what is due; one that hangs does not hold up the others, nor the sweep. */
   sweep: Sweep
   stop(): Promise<void>
 }
@@ -33,43 +32,20 @@ export interface Pusher {
 type Change = Parameters<typeof changePush>[2]
 
 export function createPusher(engine: Engine, results: GitResults): Pusher {
-  const { store, world } = engine
-  const going = new Map<string, Promise<void>>()
-  const ending = new AbortController()
-
-  function begin(push: Push): Promise<void> {
-    const trying = attempt(engine, results, push, ending.signal)
-      .catch(thrown =>
-        ending.signal.aborted ? undefined : again(engine, push, { kind: 'failed', why: asTdfError(thrown).message }),
-      )
-      .finally(() => going.delete(push.taskId))
-    going.set(push.taskId, trying)
-    return trying
+  const { sql } = engine.store
+  const { now, sweep, stop } = createTries<Push>(engine, {
+    name: 'push',
+    atOnceMax: AT_ONCE_MAX,
+    keyOf: ({ taskId }) => taskId,
+    due: (at, limit) => duePushes(sql, at, limit),
+    attempt: (push, signal) => attempt(engine, results, push, signal),
+    failed: (push, { message }) => again(engine, push, { kind: 'failed', why: message }),
+  })
+  const pending = (taskId: string) => {
+    const push = readPush(sql, taskId)
+    return push?.state === 'pending' ? push : undefined
   }
-
-  return {
-    async now(taskId) {
-      // One that goes on may be of an earlier wish.
-      await going.get(taskId)
-      const push = readPush(store.sql, taskId)
-      if (push?.state === 'pending') await (going.get(taskId) ?? begin(push))
-    },
-    sweep: {
-      name: 'push',
-      everyMs: () => 500,
-      async run() {
-        const free = AT_ONCE_MAX - going.size
-        if (free <= 0) return {}
-        const due = duePushes(store.sql, world.clock.now(), AT_ONCE_MAX * 2).filter(({ taskId }) => !going.has(taskId))
-        for (const push of due.slice(0, free)) void begin(push)
-        return {}
-      },
-    },
-    async stop() {
-      ending.abort(new Error('the daemon stops'))
-      await Promise.allSettled(going.values())
-    },
-  }
+  return { now: taskId => now(taskId, () => pending(taskId)), sweep, stop }
 }
 
 /** One try: the branch, then the pull request. Nothing is written once the signal is aborted. */

@@ -20,6 +20,7 @@ import type { Sweep } from '../../../sweeps/run.ts'
 import type { GitResults } from '../../git-results.ts'
 import { reaches } from '../../merge.ts'
 import { tokenFor } from '../branch.ts'
+import { createTries } from '../tries.ts'
 import { fetchBranch } from './commits.ts'
 import { type Allowance, type Cache, createAllowance } from './gh.ts'
 import { lookAtGitHub } from './github.ts'
@@ -34,7 +35,6 @@ const BACKOFF_MS_MAX = 15 * 60_000
 const BUSY_MS = 1_000
 
 export interface Watcher {
-  /** Begins what is due; one that hangs does not hold up the others, nor the sweep. */
   sweep: Sweep
   /** Looks at the pull request of a task now, to the end. For tests. */
   now(taskId: string): Promise<void>
@@ -42,42 +42,21 @@ export interface Watcher {
 }
 
 export function createWatcher(engine: Engine, results: GitResults): Watcher {
-  const { store, world } = engine
-  const going = new Map<string, Promise<void>>()
-  const ending = new AbortController()
+  const { sql } = engine.store
   const allowance = createAllowance()
-
-  function begin(watch: Watch): Promise<void> {
-    const looking = look(engine, results, watch, allowance, ending.signal)
-      .catch(thrown => (ending.signal.aborted ? undefined : later(engine, watch, asTdfError(thrown))))
-      .catch(error => engine.log.error({ task: watch.taskId, err: String(error) }, 'a watch cannot be stored'))
-      .finally(() => going.delete(watch.taskId))
-    going.set(watch.taskId, looking)
-    return looking
+  const { now, sweep, stop } = createTries<Watch>(engine, {
+    name: 'pr',
+    atOnceMax: AT_ONCE_MAX,
+    keyOf: ({ taskId }) => taskId,
+    due: (at, limit) => dueWatches(sql, at, limit),
+    attempt: (watch, signal) => look(engine, results, watch, allowance, signal),
+    failed: (watch, error) => later(engine, watch, error),
+  })
+  const live = (taskId: string) => {
+    const watch = readWatch(sql, taskId)
+    return watch?.state === 'watching' || watch?.state === 'reacting' ? watch : undefined
   }
-
-  return {
-    async now(taskId) {
-      await going.get(taskId)
-      const watch = readWatch(store.sql, taskId)
-      if (watch?.state === 'watching' || watch?.state === 'reacting') await begin(watch)
-    },
-    sweep: {
-      name: 'pr',
-      everyMs: () => 500,
-      async run() {
-        const free = AT_ONCE_MAX - going.size
-        if (free <= 0) return {}
-        const due = dueWatches(store.sql, world.clock.now(), AT_ONCE_MAX * 2).filter(({ taskId }) => !going.has(taskId))
-        for (const watch of due.slice(0, free)) void begin(watch)
-        return {}
-      },
-    },
-    async stop() {
-      ending.abort(new Error('the daemon stops'))
-      await Promise.allSettled(going.values())
-    },
-  }
+  return { now: taskId => now(taskId, () => live(taskId)), sweep, stop }
 }
 
 async function look(
