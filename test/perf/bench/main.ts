@@ -18,8 +18,8 @@ import { startRows } from './rows/start.ts'
 import { storeRows } from './rows/store.ts'
 import { streamRows } from './rows/streams.ts'
 import { throughputRows } from './rows/throughput.ts'
-import { bigRows } from './rows/work/big.ts'
-import { localRows } from './rows/work/local.ts'
+import { bigRows } from './rows/tasks/big.ts'
+import { localRows } from './rows/tasks/local.ts'
 
 const words = process.argv.slice(2)
 /** Fewer rounds: for a look, not for the record. */

@@ -1,12 +1,18 @@
 /** What a waiting command tells: each thing once, in its order, in the words of people; and a failure with its own output. */
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { cli, cliTogether, cliWith } from '../../../support/cli.ts'
 import { until } from '../../../support/daemon/home.ts'
 import { withDaemon } from '../../../support/daemon/with-daemon.ts'
 
 const { home, repo } = withDaemon()
+
+// A task that is there before the node's agent is would tell of its start, too.
+beforeAll(async () => {
+  const isReady = async () => JSON.parse((await cli(home, 'node', 'ls', '--json')).out)[0]?.status === 'ready'
+  await until('the local node is ready', isReady, 60_000)
+}, 90_000)
 
 const COMMITS = 'echo hi > NOTES.md && git add -A && git commit -qm notes'
 const FAILING = 'echo "3 tests failed"; echo "login.test.ts:12 expected 1"; exit 1'
