@@ -17,9 +17,9 @@ import { replayRow } from './rows/replay.ts'
 import { startRows } from './rows/start.ts'
 import { storeRows } from './rows/store.ts'
 import { streamRows } from './rows/streams.ts'
-import { throughputRows } from './rows/throughput.ts'
 import { bigRows } from './rows/tasks/big.ts'
 import { localRows } from './rows/tasks/local.ts'
+import { throughputRows } from './rows/throughput.ts'
 
 const words = process.argv.slice(2)
 /** Fewer rounds: for a look, not for the record. */
