@@ -4,7 +4,9 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { LEAVINGS } from '../../src/core/saved.ts'
-import { journeyPicture } from '../support/journey-picture.ts'
+import { LANDING_EDGES } from '../../src/store/tables/landings.ts'
+import { WATCH_EDGES } from '../../src/store/tables/pushes.ts'
+import { journeyPicture, statesPicture } from '../support/journey-picture.ts'
 
 const ARCHITECTURE = 'docs/architecture.md'
 const TREE_LINES_MAX = 50
@@ -62,6 +64,20 @@ function foldersOf(lines: readonly string[]): string[] {
     return [folder, ...inner.map(name => `${folder}/${name.replace('/', '')}`)]
   })
 }
+
+describe('the page on results', () => {
+  const page = 'docs/results.md'
+  it.each([
+    ['landing', statesPicture(LANDING_EDGES, 'waiting', 'tdf land')],
+    ['watch', statesPicture(WATCH_EDGES, 'watching', 'a pull request is opened, or tdf pr watch')],
+  ])('shows the states of a %s as its table has them', (name, picture) => {
+    const text = readFileSync(page, 'utf8')
+    const [before, after] = [text.split(`<!-- ${name} -->`)[0], text.split(`<!-- /${name} -->`)[1]]
+    const drawn = `${before}<!-- ${name} -->\n${picture}\n<!-- /${name} -->${after}`
+    if (process.env.TDF_GOLDEN) writeFileSync(page, drawn)
+    expect(text).toBe(drawn)
+  })
+})
 
 describe('every path that is named exists', () => {
   const PATH = /(?<![\w/.@-])(?:commands|daemon|src|test|docs|bin)\/[\w./*<>-]*[\w*>/]/g

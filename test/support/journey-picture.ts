@@ -1,4 +1,4 @@
-/** The journey as a Mermaid diagram, drawn from the table that the engine runs. */
+/** The journeys as Mermaid diagrams, drawn from the tables that the engine runs. */
 import { journey } from '../../daemon/engine/rules/journey.ts'
 import { STEPS } from '../../src/core/task.ts'
 
@@ -15,4 +15,16 @@ export function journeyPicture(): string {
     '```',
   ]
   return lines.join('\n')
+}
+
+/** The states of a row, from the table that says how they may change; `first` is where it begins, and `why` what makes it. */
+export function statesPicture(
+  edges: Readonly<Record<string, Readonly<Record<string, string>>>>,
+  first: string,
+  why: string,
+): string {
+  const drawn = Object.entries(edges).flatMap(([from, to]) =>
+    Object.entries(to).map(([state, reason]) => `  ${from} -->|"${reason}"| ${state}`),
+  )
+  return ['```mermaid', 'flowchart TD', `  begin([${why}]) --> ${first}`, ...drawn, '```'].join('\n')
 }

@@ -1,12 +1,30 @@
 /** Landings: one row a task, the last that was asked for. Those of one branch of one source are a lane, in the order of their numbers. */
+import { TdfError } from '../../core/errors.ts'
 import { columnsOf, fields, holes, objectOf, readable, valuesOf } from '../sqlite/fields.ts'
 import type { Row, Sql } from '../sqlite/sql.ts'
 
 /**
- * *waiting*: for its turn, or to be merged; *checking*: the merged tree is checked by a task; *ready*: the branch may move;
- * *landed*: it did; *left*: it will not, and `code` and `why` say why.
+ * Legal changes of a landing, each with its reason. *waiting*: for its turn, or to be merged; *checking*: the merged tree is
+ * checked by a task; *ready*: the branch may move; *landed*: it did; *left*: it will not, and `code` and `why` say why.
  */
-export type LandingState = 'waiting' | 'checking' | 'ready' | 'landed' | 'left'
+export const LANDING_EDGES = {
+  waiting: {
+    checking: 'it merges',
+    ready: 'it merges, and nothing is to be checked',
+    landed: 'the branch has all of it',
+    left: 'it conflicts',
+  },
+  checking: { ready: 'the check passed', left: 'the check failed' },
+  ready: {
+    landed: 'the branch is moved to what was checked',
+    waiting: 'the branch is elsewhere by now',
+    left: 'the branch may not be moved, or moved too often',
+  },
+  landed: {},
+  left: {},
+} as const satisfies Record<string, Record<string, string>>
+
+export type LandingState = keyof typeof LANDING_EDGES
 
 export interface Landing {
   taskId: string
@@ -66,9 +84,12 @@ export function askForLanding(
 
 type Change = Partial<Pick<Landing, 'state' | 'tip' | 'merged' | 'checkTask' | 'tries' | 'dueAt' | 'code' | 'why'>>
 
-/** False when it is another state by now: then nothing was changed. */
+/** False when it is another state by now: then nothing was changed. Throws BUG when the state may not change so. */
 export function changeLanding(sql: Sql, seen: Landing, change: Change, now: number): boolean {
   const next = { ...seen, ...change }
+  if (next.state !== seen.state && !Object.hasOwn(LANDING_EDGES[seen.state], next.state)) {
+    throw new TdfError('BUG', `the landing of ${seen.taskId}: ${seen.state} → ${next.state} is no edge of its table`)
+  }
   return (
     sql.run(
       `update landings set state = ?, tip = ?, merged = ?, check_task = ?, tries = ?, due_at = ?, code = ?, why = ?, updated_at = ?

@@ -2,6 +2,7 @@
  * Pushes: one row a task, the last that was asked for. It outlives the daemon until it has ended one way or the other. Below
  * them the watches over pull requests: one row a task too.
  */
+import { TdfError } from '../../core/errors.ts'
 import type { PullGoal } from '../../core/source.ts'
 import { fields, insertion, objectOf, readable, valuesOf } from '../sqlite/fields.ts'
 import type { Row, Sql } from '../sqlite/sql.ts'
@@ -78,8 +79,30 @@ export function changePush(
   )
 }
 
-/** It is over in all states but the first three. *needs_you*: it is still red, and nothing more is tried. */
-export type WatchState = 'watching' | 'reacting' | 'paused' | 'green' | 'merged' | 'closed' | 'needs_you' | 'stopped'
+const ENDS = {
+  green: 'all is green',
+  merged: 'somebody merged it',
+  closed: 'somebody closed it',
+  needs_you: 'still red: rounds used up, or nothing changed twice',
+  stopped: 'the branch was replaced, or tdf pr stop',
+} as const
+
+/**
+ * Legal changes of a watch, each with its reason. It is over in all states but the first three. *needs_you*: it is still
+ * red, and nothing more is tried.
+ */
+export const WATCH_EDGES = {
+  watching: { reacting: 'something new is red', paused: 'tdf pr pause', ...ENDS },
+  reacting: { watching: 'the agent is done', paused: 'its attempt was cancelled, or tdf pr pause', ...ENDS },
+  paused: { watching: 'tdf pr resume', stopped: 'tdf pr stop' },
+  green: { watching: 'new commits, or tdf pr resume' },
+  merged: {},
+  closed: {},
+  needs_you: { watching: 'tdf pr resume' },
+  stopped: { watching: 'tdf pr resume' },
+} as const satisfies Record<string, Record<string, string>>
+
+export type WatchState = keyof typeof WATCH_EDGES
 
 export interface Watch {
   taskId: string
@@ -168,7 +191,7 @@ export function insertWatch(
   sql.run(WATCH_INSERTION, ...valuesOf(fresh, WATCH))
 }
 
-/** False when the row was changed meanwhile: then nothing is. */
+/** False when the row was changed meanwhile: then nothing is. Throws BUG when the state may not change so. */
 export function changeWatch(
   sql: Sql,
   seen: Watch,
@@ -177,6 +200,9 @@ export function changeWatch(
 ): boolean {
   if (readWatch(sql, seen.taskId)?.rev !== seen.rev) return false
   const next = { ...seen, ...change, rev: seen.rev + 1, updatedAt: now }
+  if (next.state !== seen.state && !Object.hasOwn(WATCH_EDGES[seen.state], next.state)) {
+    throw new TdfError('BUG', `the watch of ${seen.taskId}: ${seen.state} → ${next.state} is no edge of its table`)
+  }
   sql.run(WATCH_INSERTION, ...valuesOf(next, WATCH))
   return true
 }

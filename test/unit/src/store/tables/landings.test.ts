@@ -1,0 +1,72 @@
+/** The rows of landings and watches change as their tables say, and not otherwise. */
+import { describe, expect, it } from 'vitest'
+import {
+  askForLanding,
+  changeLanding,
+  LANDING_EDGES,
+  type Landing,
+  type LandingState,
+  readLanding,
+} from '../../../../../src/store/tables/landings.ts'
+import {
+  changeWatch,
+  insertWatch,
+  readWatch,
+  WATCH_EDGES,
+  type Watch,
+  type WatchState,
+} from '../../../../../src/store/tables/pushes.ts'
+import { insertTask } from '../../../../../src/store/tables/tasks.ts'
+import { aSpec } from '../../../../support/builders.ts'
+import { databasePerTest } from './database.ts'
+
+const sql = databasePerTest()
+
+function addTask(): void {
+  insertTask(sql(), { id: 't1', spec: aSpec(), idempotencyKey: null, idempotencyHash: null, createdAt: 0 })
+}
+
+function landing(): Landing {
+  addTask()
+  const ask = { taskId: 't1', attempt: 1, source: 'https://a', onto: 'refs/heads/main', squash: false }
+  askForLanding(sql(), { ...ask, checkCommand: null, tip: null }, 0)
+  return readLanding(sql(), 't1') as Landing
+}
+
+function watch(): Watch {
+  addTask()
+  insertWatch(sql(), { taskId: 't1', url: 'https://a/1', goal: 'green', rounds: 1, head: 'h' }, 0)
+  return readWatch(sql(), 't1') as Watch
+}
+
+const ofLanding = Object.keys(LANDING_EDGES) as LandingState[]
+const ofWatch = Object.keys(WATCH_EDGES) as WatchState[]
+const pairs = <State>(states: readonly State[]) => states.flatMap(from => states.map(to => ({ from, to })))
+
+describe('a landing', () => {
+  it('changes its state as its table says, and by no other edge', () => {
+    const first = landing()
+    for (const { from, to } of pairs(ofLanding)) {
+      sql().run('update landings set state = ?', from)
+      const change = () => changeLanding(sql(), { ...first, state: from }, { state: to }, 1)
+      const isEdge = from === to || to in LANDING_EDGES[from]
+      if (isEdge) expect(change()).toBe(true)
+      else expect(change).toThrow(`${from} → ${to} is no edge`)
+      expect(readLanding(sql(), 't1')?.state).toBe(isEdge ? to : from)
+    }
+  })
+})
+
+describe('a watch', () => {
+  it('changes its state as its table says, and by no other edge', () => {
+    const first = watch()
+    for (const { from, to } of pairs(ofWatch)) {
+      sql().run('update watches set state = ?, rev = ?', from, first.rev)
+      const change = () => changeWatch(sql(), { ...first, state: from }, { state: to }, 1)
+      const isEdge = from === to || to in WATCH_EDGES[from]
+      if (isEdge) expect(change()).toBe(true)
+      else expect(change).toThrow(`${from} → ${to} is no edge`)
+      expect(readWatch(sql(), 't1')?.state).toBe(isEdge ? to : from)
+    }
+  })
+})
