@@ -39,6 +39,7 @@ import { createHealth } from './reporting/health.ts'
 import { gitResults } from './results/git-results.ts'
 import { createLanes } from './results/landing/lanes.ts'
 import { createPusher } from './results/push/pusher.ts'
+import { servers } from './results/push/servers.ts'
 import { createWatcher } from './results/push/watch/watcher.ts'
 import { openSources } from './results/sources/open.ts'
 import type { DaemonOptions } from './services.ts'
@@ -123,6 +124,7 @@ function build(options: DaemonOptions, { undoLater }: Pick<Shutdown, 'undoLater'
     install,
     results,
     sources,
+    servers,
     bundleFile,
     providers: providers.table,
     callbackUrl: port.url,

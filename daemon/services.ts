@@ -17,6 +17,7 @@ import type { Admission } from './placement/admission.ts'
 import type { Queue } from './placement/queue.ts'
 import type { DaemonMetrics } from './reporting/metrics.ts'
 import type { Watchers } from './reporting/watchers.ts'
+import type { Servers } from './results/push/servers.ts'
 import type { Results, Sources } from './results/results.ts'
 
 export interface Deps {
@@ -28,6 +29,7 @@ export interface Deps {
   providers: Readonly<Partial<Record<Node['provider'], Provider>>>
   results: Results
   sources: Sources
+  servers: Servers
   /** What nodes are told to call. */
   callbackUrl: () => string
   bundleFile(sha256: string): string

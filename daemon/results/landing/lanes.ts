@@ -13,7 +13,7 @@ import { openAttempt } from '../../engine/attempts.ts'
 import type { Engine } from '../../services.ts'
 import type { Sweep } from '../../sweeps/run.ts'
 import type { GitResults } from '../git-results.ts'
-import { pushBranch, remoteTip, tokenFor } from '../push/branch.ts'
+import { tokenFor } from '../push/branch.ts'
 import { createTries } from '../push/tries.ts'
 import { commitOnto, landingRefOf } from './commit.ts'
 
@@ -125,11 +125,16 @@ async function move(engine: Engine, results: GitResults, landing: Landing, task:
   const repository = await results.of(task)
   const branch = onto.replace(/^refs\/heads\//, '')
   const token = tokenFor(engine.config.push, remote, engine.secrets)
-  const pushed = await pushBranch(repository, { remote, branch, commitId: merged, pushedCommit: tip }, token, signal)
+  const pushed = await engine.servers.pushBranch(
+    repository,
+    { remote, branch, commitId: merged, pushedCommit: tip },
+    token,
+    signal,
+  )
   if (signal.aborted) return
   if (pushed.kind === 'pushed') return change(engine, landing, { state: 'landed' })
   if (pushed.kind === 'failed') return again(engine, landing, pushed.why)
-  const there = await remoteTip(repository, { remote, branch }, token, signal)
+  const there = await engine.servers.remoteTip(repository, { remote, branch }, token, signal)
   if (signal.aborted) return
   if (there === null || there === tip) {
     return leave(

@@ -11,9 +11,8 @@ import { recordFailure } from '../../reporting/failures.ts'
 import type { Engine } from '../../services.ts'
 import type { Sweep } from '../../sweeps/run.ts'
 import type { GitResults } from '../git-results.ts'
-import { pushBranch, remoteTip, tokenFor } from './branch.ts'
+import { tokenFor } from './branch.ts'
 import { pushLarge } from './large.ts'
-import { openPullRequest } from './pull-request.ts'
 import { createTries } from './tries.ts'
 import { watchAfter } from './watch/request.ts'
 
@@ -50,7 +49,7 @@ export function createPusher(engine: Engine, results: GitResults): Pusher {
 
 /** One try: the branch, then the pull request. Nothing is written once the signal is aborted. */
 async function attempt(engine: Engine, results: GitResults, push: Push, signal: AbortSignal): Promise<void> {
-  const { store, world, config } = engine
+  const { store, world, config, servers } = engine
   const task = readAttempt(store.sql, { id: push.taskId, attempt: push.attempt })
   if (!task) return
   const repository = await results.of(task)
@@ -59,16 +58,16 @@ async function attempt(engine: Engine, results: GitResults, push: Push, signal: 
   const content = await pushLarge(repository, { push, ref: resultRefOf(task.id, task.attempt), tokenOf, signal })
   if (signal.aborted) return
   if (content.kind !== 'pushed') return again(engine, push, content)
-  const pushed = await pushBranch(repository, push, token, signal)
+  const pushed = await servers.pushBranch(repository, push, token, signal)
   if (signal.aborted) return
   if (pushed.kind !== 'pushed') return again(engine, push, pushed)
   const there = { ...push, pushedCommit: push.commitId }
   if (!push.wantsPr) return settle(engine, there, { state: 'pushed', error: null })
   // Known before anything else is tried: the branch is ours to move from now on.
   await store.commit(() => changePush(store.sql, there, {}, world.clock.now()))
-  const asked = (branch: string) => remoteTip(repository, { remote: push.remote, branch }, token, signal)
+  const asked = (branch: string) => servers.remoteTip(repository, { remote: push.remote, branch }, token, signal)
   const base = await baseOf(task, async branch => (await asked(branch)) !== null)
-  const opened = await openPullRequest(config.push, { task, push, token, base }, signal)
+  const opened = await servers.openPullRequest(config.push, { task, push, token, base }, signal)
   if (signal.aborted) return
   if (opened.kind === 'opened') return settle(engine, there, { state: 'pushed', error: null, prUrl: opened.url })
   const why = `the branch is pushed, and no pull request was opened: ${opened.why}`

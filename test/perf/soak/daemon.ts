@@ -10,6 +10,7 @@ import { buildEngine, type RunningEngine } from '../../../daemon/build.ts'
 import { careSweeps, createBackups } from '../../../daemon/host/backups.ts'
 import { createDisk } from '../../../daemon/host/disk.ts'
 import { createErrorFlush } from '../../../daemon/reporting/failures.ts'
+import { servers } from '../../../daemon/results/push/servers.ts'
 import type { Results } from '../../../daemon/results/results.ts'
 import { startSweeps } from '../../../daemon/sweeps/index.ts'
 import { listen } from '../../../src/platform/listen.ts'
@@ -55,7 +56,7 @@ export async function startSoakDaemon(stateDir: string): Promise<SoakDaemon> {
   const store = openStore(stateDir, world, disk.giveUpReserve)
   const observability = openObservability(stateDir, world.clock.now())
   const engine: RunningEngine = buildEngine({
-    ...{ world, store, config: CONFIG, log: silentLog, results: forgetfulResults(), sources: fakeSources() },
+    ...{ world, store, config: CONFIG, log: silentLog, results: forgetfulResults(), sources: fakeSources(), servers },
     providers: { static: standingProvider(agents, { slots: SLOTS }) },
     install: { id: 'soak', key: Buffer.alloc(32, 1) },
     callbackUrl: () => `http://127.0.0.1:${told.port}`,

@@ -5,6 +5,7 @@ import path from 'node:path'
 import type { Hono } from 'hono'
 import { callbackApp } from '../../../daemon/api/callbacks.ts'
 import { buildEngine, type RunningEngine } from '../../../daemon/build.ts'
+import { type Servers, servers } from '../../../daemon/results/push/servers.ts'
 import type { Results, Sources } from '../../../daemon/results/results.ts'
 import { checkpoints } from '../../../daemon/sweeps/checkpoints.ts'
 import { SWEEPS } from '../../../daemon/sweeps/index.ts'
@@ -37,6 +38,8 @@ export interface Outside {
   results: FakeResults
   /** Asked for where the configuration lets the daemon fetch. */
   sources: Sources
+  /** Of repositories and forges. */
+  servers: Servers
   /** Where machines are ordered, when the test wants that. */
   cloud: FakeCloud | null
   /** The same through the real provider, over a model of Hetzner's API. */
@@ -87,7 +90,7 @@ export function outside(options: OutsideOptions = {}): Outside {
   const { clock } = nodeWorld
   const faults: string[] = []
   return {
-    ...{ time, dir, agents, callbacks, config, results, sources: fakeSources(), local },
+    ...{ time, dir, agents, callbacks, config, results, sources: fakeSources(), servers, local },
     latency: latency ? latency(clock) : () => {},
     cloud: cloud ? fakeCloud({ clock, deliver, isHome, ...(latency ? { latency: latency(clock) } : {}) }) : null,
     hetzner: hetzner ? hetznerMachines({ clock, deliver, isHome }) : null,
@@ -188,6 +191,7 @@ export async function live(out: Outside, options: SimOptions = {}): Promise<Life
     },
     results: whilePowered(out.results, world),
     sources: out.sources,
+    servers: out.servers,
     callbackUrl: () => 'http://127.0.0.1:7433',
     bundleFile: sha => path.join(out.dir, `${sha}.bundle`),
     secrets: () => ({}),

@@ -11,7 +11,7 @@ import type { Engine } from '../../../services.ts'
 import type { GitResults } from '../../git-results.ts'
 import { isThere } from '../../merge.ts'
 import type { Repository } from '../../repository.ts'
-import { fetchBranch, mergeOf, nameStart } from './commits.ts'
+import { mergeOf, nameStart } from './commits.ts'
 import type { Looking } from './gh.ts'
 import { readLog } from './github.ts'
 import { endOf, LOGS_MAX, promptFor } from './prompt.ts'
@@ -105,7 +105,7 @@ async function startOf(scene: Scene, repository: Repository, { red }: Reaction):
   const base = red.isConflict ? view.base : null
   if (base === null && own === view.head) return { merged: null }
   if (!(await isThere(repository, view.head))) {
-    await fetchBranch(repository, place, push.branch, `${ref}-head`, signal)
+    await scene.engine.servers.fetchBranch(repository, place, push.branch, `${ref}-head`, signal)
   }
   const merged = base === null ? null : await mergedWith(base)
   const commit = merged?.commit ?? view.head
@@ -114,7 +114,7 @@ async function startOf(scene: Scene, repository: Repository, { red }: Reaction):
   return { onto: { ref: start, commit, ...from }, merged: merged && { base: base ?? '', files: merged.files } }
 
   async function mergedWith(base: string) {
-    const theirs = await fetchBranch(repository, place, base, `${ref}-base`, signal)
+    const theirs = await scene.engine.servers.fetchBranch(repository, place, base, `${ref}-base`, signal)
     return { ...(await mergeOf(repository, { ours: view.head, theirs, base }, watch.seenAt)), theirs }
   }
 }

@@ -21,9 +21,7 @@ import type { GitResults } from '../../git-results.ts'
 import { reaches } from '../../merge.ts'
 import { tokenFor } from '../branch.ts'
 import { createTries } from '../tries.ts'
-import { fetchBranch } from './commits.ts'
 import { type Allowance, type Cache, createAllowance } from './gh.ts'
-import { lookAtGitHub } from './github.ts'
 import { changedIn, end, react, type Scene } from './react.ts'
 import { recordWatch } from './request.ts'
 import { countsOf, decideWatch, seenOf, standingOf } from './rules.ts'
@@ -110,10 +108,10 @@ async function reactOr(scene: Scene, decision: Parameters<typeof react>[1]): Pro
 }
 
 /** Whether people have put their commits on top of ours, rather than in their place. */
-async function isOnTop({ results, task, push, view, place, now, signal }: Scene): Promise<boolean> {
+async function isOnTop({ engine, results, task, push, view, place, now, signal }: Scene): Promise<boolean> {
   const repository = await results.of(task)
   const ref = `refs/tdf/${task.id}/${task.attempt}-head`
-  const tip = await fetchBranch(repository, place, push.branch, ref, signal)
+  const tip = await engine.servers.fetchBranch(repository, place, push.branch, ref, signal)
   if (tip !== view.head && !(await reaches(repository, tip, view.head))) return false
   return reaches(repository, tip, now.head)
 }
@@ -129,7 +127,7 @@ async function viewOf(
   if (command.length > 0) return { view: await lookByCommand(command, place, signal), cache: null }
   const { pr: config } = engine.config
   const now = () => engine.world.clock.now()
-  return lookAtGitHub({ place, known: watch.cache ?? {}, config, allowance, now, signal })
+  return engine.servers.lookAtGitHub({ place, known: watch.cache ?? {}, config, allowance, now, signal })
 }
 
 /** The repository's address, for the token of its host. */

@@ -12,6 +12,7 @@ import { Hono } from 'hono'
 import { answerError, guard } from '../../../../daemon/api/guard.ts'
 import { buildEngine } from '../../../../daemon/build.ts'
 import { parseSubject, taskSubject } from '../../../../daemon/engine/loop.ts'
+import { servers } from '../../../../daemon/results/push/servers.ts'
 import { isTerminal } from '../../../../src/core/task.ts'
 import { listen } from '../../../../src/platform/listen.ts'
 import { silentLog } from '../../../../src/platform/log.ts'
@@ -42,7 +43,7 @@ const world = realWorld()
 takeLock(DATA_DIR, { pid: process.pid, startedAt: new Date().toISOString() })
 const store = openStore(DATA_DIR, world)
 const engine = buildEngine({
-  ...{ world, store, config: aConfig(), log: silentLog, results: fakeResults(), sources: fakeSources() },
+  ...{ world, store, config: aConfig(), log: silentLog, results: fakeResults(), sources: fakeSources(), servers },
   // No nodes: the placement pass that every submit asks for finds nobody.
   providers: {},
   install: { id: 'bench', key: Buffer.alloc(32) },
