@@ -14,6 +14,8 @@ const APART = [
   'test/system/faults/daemon.test.ts',
   'test/unit/daemon/sweeps/machines.test.ts',
   'test/hostile/**',
+  'test/conformance/**',
+  'test/sim/power-cut.test.ts',
   'test/system/hosts/**',
   'test/system/agents/**',
   'test/perf/bench/**',
