@@ -7,7 +7,7 @@ import type { Command } from 'commander'
 import { loadConfig } from '../../src/config/load/load.ts'
 import { TdfError } from '../../src/core/errors.ts'
 import { makeStateFolder } from '../../src/platform/files.ts'
-import { readInstall } from '../../src/platform/install.ts'
+import { placeWord, readInstall } from '../../src/platform/install.ts'
 import { silentLog } from '../../src/platform/log.ts'
 import { VERSION } from '../../src/platform/version.ts'
 import { realWorld } from '../../src/platform/world.ts'
@@ -111,7 +111,18 @@ async function joined<T>(
   const name = `${hostname()}-db`
   const id = installId === undefined ? {} : { installId }
   const member = await joinInstallation(
-    { url, name, version: VERSION, keyCheck: key.check, clock, random, log: silentLog, ...id },
+    {
+      url,
+      name,
+      version: VERSION,
+      place: placeWord(stateDir, random),
+      keyCheck: key.check,
+      keyNow: key.now,
+      clock,
+      random,
+      log: silentLog,
+      ...id,
+    },
     late.signal,
   )
   try {

@@ -35,7 +35,7 @@ export function daemonDetails(status: DaemonStatusJson): string {
     ['home', status.home],
     ['socket', status.socket],
     ['store', status.store.host],
-    ...(status.role === 'standby' ? [] : work(status)),
+    ...(status.role === 'standby' ? [['waits', status.obstacle] satisfies [string, string | null]] : work(status)),
   ])
 }
 

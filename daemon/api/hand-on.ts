@@ -22,6 +22,8 @@ export interface HandOnParts {
   sharedKey: SharedKey
   /** The daemon that serves, as the database has it; null while none does, or while it is not known. */
   serving(): Serving | null
+  /** Since when (Unix ms) the database tells this daemon nothing, and why; null while it does. */
+  outage(): { since: number; error: string } | null
 }
 
 /** A dial with its handshake, in ms. */
@@ -33,6 +35,7 @@ const LOOK_MS = 100
 const WATCH_MS = 1_000
 /** The answer of a daemon that stands by to another one: it did nothing. */
 const STANDBY_HEADER = 'x-tdf-standby'
+const UNDER_WAY = 'its takeover is under way'
 const OF_A_CONNECTION = ['connection', 'keep-alive', 'transfer-encoding', 'upgrade', 'expect', 'proxy-connection']
 
 /** Answers each request with what the serving daemon answers, or with TAKEOVER (503). */
@@ -42,7 +45,8 @@ export function handOn(parts: HandOnParts): RequestListener {
     response.once('close', () => gone.abort())
     passOn(parts, request, response, gone.signal).catch(error => {
       if (response.headersSent) response.destroy()
-      else refuse(response, `the daemon that serves went away in the middle of a request: ${error.message}`)
+      else
+        refuse(response, `the daemon that serves went away in the middle of a request: ${error.message}; ${UNDER_WAY}`)
     })
   }
 }
@@ -50,7 +54,7 @@ export function handOn(parts: HandOnParts): RequestListener {
 /** For the port to which other daemons hand on, while this one does not serve either. */
 export const standsBy: RequestListener = (request, response) => {
   request.resume()
-  refuse(response, 'this daemon stands by', { [STANDBY_HEADER]: '1' })
+  refuse(response, `this daemon stands by; ${UNDER_WAY}`, { [STANDBY_HEADER]: '1' })
 }
 
 async function passOn(
@@ -60,7 +64,7 @@ async function passOn(
   gone: AbortSignal,
 ): Promise<void> {
   const { clock } = parts
-  const until = clock.mono() + WAIT_MS
+  const until = clock.mono() + waitMs(parts)
   while (!gone.aborted) {
     const to = parts.serving()
     const line = to && (await dial(parts, to).catch(() => null))
@@ -75,7 +79,7 @@ async function passOn(
         unwatch()
       }
     }
-    if (clock.mono() >= until) return refuse(response, 'no daemon serves now')
+    if (clock.mono() >= until) return refuse(response, noneServes(parts))
     await sleep(clock, LOOK_MS, gone).catch(() => {})
   }
 }
@@ -142,8 +146,23 @@ function passed(headers: http.IncomingHttpHeaders): http.OutgoingHttpHeaders {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !OF_A_CONNECTION.includes(name)))
 }
 
-function refuse(response: ServerResponse, what: string, more: http.OutgoingHttpHeaders = {}): void {
-  const { code, message, hint } = new TdfError('TAKEOVER', `${what}; its takeover is under way`)
+/** What a database was away for already is not waited for again. */
+function waitMs({ outage, clock }: HandOnParts): number {
+  const away = outage()
+  return away === null ? WAIT_MS : Math.max(0, WAIT_MS - (clock.now() - away.since))
+}
+
+function noneServes({ outage }: HandOnParts): string {
+  const away = outage()
+  return away === null ? `no daemon serves now; ${UNDER_WAY}` : `no daemon serves now: the database ${awayText(away)}`
+}
+
+/** For people, after "the database". */
+export const awayText = ({ since, error }: { since: number; error: string }) =>
+  `has not answered since ${new Date(since).toISOString()}: ${error}`
+
+function refuse(response: ServerResponse, why: string, more: http.OutgoingHttpHeaders = {}): void {
+  const { code, message, hint } = new TdfError('TAKEOVER', why)
   const body = JSON.stringify({ error: { code, message, hint } } satisfies ErrorJson)
   response.writeHead(ERRORS[code].status, {
     'content-type': 'application/json',

@@ -52,6 +52,13 @@ export function writeInstall(stateDir: string, { id, key }: Install, machineId =
   writeDurable(path.join(stateDir, 'install.json'), `${JSON.stringify({ id, key: key.toString('hex'), machineId })}\n`)
 }
 
+/** A word for this folder among those that share an installation, the same at every start: a daemon knows its former run by it. */
+export function placeWord(stateDir: string, random: Random): string {
+  const file = path.join(stateDir, 'member.id')
+  createDurable(file, `${random.bytes(8).toString('hex')}\n`)
+  return readFileSync(file, 'utf8').trim()
+}
+
 /** Written by us, whole or not at all. Throws STATE_CORRUPT when it is not. */
 function read(file: string): Stored {
   try {

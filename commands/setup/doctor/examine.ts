@@ -7,6 +7,7 @@ import { quoted } from '../../cli/arguments.ts'
 import { type Cli, formatOf, print, printJson, printOne, shapeOf } from '../../cli/cli.ts'
 import { type Column, printList } from '../../cli/table.ts'
 import { checkConfig, checkDaemon, checkDisk, checkFolders, checkGit, checkNode } from './here.ts'
+import { checkKey } from './key.ts'
 
 /** Answers with what it saw; what it throws is a failure with the hint of its error. */
 type Check = (cli: Cli) => Promise<FindingJson[]> | FindingJson[]
@@ -17,6 +18,7 @@ const CHECKS: Record<string, Check> = {
   config: checkConfig,
   folders: checkFolders,
   disk: checkDisk,
+  key: checkKey,
   daemon: checkDaemon,
 }
 

@@ -96,7 +96,8 @@ function version({ version, pid }: DaemonStatusJson): FindingJson {
   return finding('daemon', 'warn', message, 'tdf daemon stop')
 }
 
-async function checkCallbacks({ callbacksUrl }: DaemonStatusJson): Promise<FindingJson> {
+async function checkCallbacks({ callbacksUrl, role }: DaemonStatusJson): Promise<FindingJson> {
+  if (role === 'standby') return ok('callbacks', 'this daemon stands by: nodes call the one that serves')
   const exchange = { method: 'GET', path: '/healthz', headers: {}, timeoutMs: STATUS_MS, bytesMax: 1_024 }
   try {
     const { status, body } = await httpTransport({ url: callbacksUrl })(exchange)

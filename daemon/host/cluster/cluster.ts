@@ -8,6 +8,7 @@ import type { ClusterMemberJson } from '../../../src/protocol/upkeep.ts'
 import type { ClusterMember } from '../../../src/store/ledger/postgres/member.ts'
 import type { Member } from '../../../src/store/ledger/postgres/members.ts'
 import type { Cluster } from '../../api/cluster.ts'
+import { awayText } from '../../api/hand-on.ts'
 import type { Check } from '../../reporting/health.ts'
 import type { DaemonOptions } from '../../services.ts'
 import { findingsOf } from './doctor.ts'
@@ -27,7 +28,7 @@ export function createCluster(member: ClusterMember, name: string, clock: Clock,
     async examine() {
       try {
         const [facts, members] = await inTime(Promise.all([member.facts(), member.members()]), clock)
-        return findingsOf(facts, members, clock.now())
+        return findingsOf(facts, members)
       } catch (thrown) {
         return [{ check: 'store', state: 'fail', message: asTdfError(thrown).message, hint: 'tdf cluster ls' }]
       }
@@ -95,13 +96,11 @@ export function sharedStatus(cluster: Cluster | null): Pick<DaemonStatusJson, 'm
 
 /** A daemon that stands by is well when it can follow. */
 export function standbyChecks(member: ClusterMember): Check[] {
-  const outage = member.outage()
-  const detail =
-    outage === null ? 'it answers' : `no answer since ${new Date(outage.since).toISOString()}: ${outage.error}`
+  const away = member.outage()
   const { name } = member.serving()
   const role = `this daemon stands by; ${name === null ? 'no daemon serves now' : `${name} serves`}`
   return [
     { name: 'role', ok: true, vital: false, detail: role },
-    { name: 'database', ok: outage === null, vital: false, detail },
+    { name: 'database', ok: away === null, vital: false, detail: `it ${away ? awayText(away) : 'answers'}` },
   ]
 }

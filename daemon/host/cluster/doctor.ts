@@ -6,10 +6,18 @@ import type { DatabaseFacts, Member } from '../../../src/store/ledger/postgres/m
 
 /** Deadlines move by the difference between hosts: more than this is worth a look. */
 const SKEW_MS_MAX = 2_000
+/** The oldest PostgreSQL that tdf is tried with. */
+const MAJOR_LEAST = 15
 
-/** `now` is that of this host, Unix ms, when the database said its own. */
-export function findingsOf(facts: DatabaseFacts, members: readonly Member[], now: number): FindingJson[] {
-  return [replication(facts), skew(facts, now), ...others(members)]
+export function findingsOf(facts: DatabaseFacts, members: readonly Member[]): FindingJson[] {
+  const there = members.filter(({ isThere }) => isThere)
+  return [...version(facts), replication(facts), ...clocks(there), ...keys(facts, there), ...others(there)]
+}
+
+function version({ version }: DatabaseFacts): FindingJson[] {
+  if (Number.parseInt(version, 10) >= MAJOR_LEAST) return []
+  const message = `PostgreSQL ${version} is older than what tdf is tried with (${MAJOR_LEAST})`
+  return [{ check: 'database', state: 'warn', message, hint: 'psql -c "select version()"' }]
 }
 
 function replication({ version, standbys, isSynchronous }: DatabaseFacts): FindingJson {
@@ -23,19 +31,37 @@ function replication({ version, standbys, isSynchronous }: DatabaseFacts): Findi
   return { check, state: 'warn', message, hint: 'psql -c "show synchronous_standby_names"' }
 }
 
-function skew({ now: theirs }: DatabaseFacts, ours: number): FindingJson {
-  const ms = Math.abs(ours - theirs)
+function clocks(there: readonly Member[]): FindingJson[] {
   const check = 'clock'
-  if (ms <= SKEW_MS_MAX)
-    return { check, state: 'ok', message: 'this host and the database agree on the time', hint: null }
-  const message = `this host and the database differ by ${formatDuration(Math.round(ms / 1_000) * 1_000)}: deadlines jump at a takeover`
-  return { check, state: 'warn', message, hint: 'timedatectl' }
+  const differing = there.filter(({ skewMs }) => Math.abs(skewMs ?? 0) > SKEW_MS_MAX)
+  if (differing.length === 0) {
+    return [{ check, state: 'ok', message: 'every daemon and the database agree on the time', hint: null }]
+  }
+  return differing.map(({ name, skewMs }) => {
+    const ms = Math.round(Math.abs(skewMs ?? 0) / 1_000) * 1_000
+    const message = `the host of ${name} and the database differ by ${formatDuration(ms)}: deadlines jump at a takeover`
+    return { check, state: 'warn', message, hint: 'timedatectl' }
+  })
 }
 
-function others(members: readonly Member[]): FindingJson[] {
+/** A daemon that runs was let in with the right key: what its file holds by now counts at its next start. */
+function keys({ keyCheck }: DatabaseFacts, there: readonly Member[]): FindingJson[] {
+  const check = 'keys'
+  const wrong = there.filter(member => member.keyCheck !== null && member.keyCheck !== keyCheck)
+  if (wrong.length === 0) {
+    const message = 'the key file of every daemon is that of the installation'
+    return [{ check, state: 'ok', message, hint: null }]
+  }
+  return wrong.map(({ name, keyCheck: own }) => {
+    const what = own === '' ? 'cannot be read, or others may read it' : 'is not that of the installation'
+    const message = `the key file of ${name} ${what}: the daemon is refused at its next start`
+    return { check, state: 'fail', message, hint: 'tdf config show --origin' }
+  })
+}
+
+function others(there: readonly Member[]): FindingJson[] {
   const check = 'daemons'
   const hint = 'tdf cluster ls'
-  const there = members.filter(({ isThere }) => isThere)
   const old = there.filter(({ version }) => version !== VERSION)
   const differs = old.map(({ name, version }): FindingJson => {
     return { check, state: 'warn', message: `${name} is of version ${version}, and this is ${VERSION}`, hint }

@@ -14,14 +14,14 @@ import {
 import type { DaemonOptions } from '../../services.ts'
 import type { Shutdown } from '../shutdown.ts'
 
-interface Door extends Listener {
+export interface Door extends Listener {
   /** From now on requests are answered so; those under way end as they began. */
   answer(handler: RequestListener): void
 }
 
 export interface Doors {
   socket: Door
-  /** Where the other daemons hand on what they are asked; null where there are none. */
+  /** Where the other daemons hand on what they are asked; null where there are none, or none yet. */
   members: Door | null
   metrics: Door | null
 }
@@ -29,16 +29,17 @@ export interface Doors {
 export interface Answers {
   control: RequestListener
   metrics: RequestListener
-  /** To the other daemons, over TLS with the key. */
-  members?: { handler: RequestListener; sharedKey: SharedKey }
 }
 
 type Undoing = Pick<Shutdown, 'undoLater'>
 
-/** Throws PORT_TAKEN. */
+/** Where long uploads come in. */
+const OF_ALL = { requestTimeoutMs: 0, connectionsMax: 128 }
+
+/** The ways in of people and programs of this machine. Throws PORT_TAKEN. */
 export async function openDoors(
   { world: { clock }, paths, loaded }: DaemonOptions,
-  { control, metrics, members }: Answers,
+  { control, metrics }: Answers,
   { undoLater }: Undoing,
 ): Promise<Doors> {
   const { config } = loaded
@@ -47,19 +48,28 @@ export async function openDoors(
     undoLater(() => door.stop())
     return door
   }
-  const limits = { clock, requestTimeoutMs: 0, connectionsMax: 128 }
+  const limits = { clock, ...OF_ALL }
   const socket = { kind: 'unix', path: paths.socket, mode: paths.kind === 'system' ? 0o660 : 0o600 } as const
   const few = { clock, requestTimeoutMs: 10_000, connectionsMax: 16 }
   const metricsAt = parseListen(config.daemon.metricsListen)
-  const membersAt = parseListen(config.cluster.listen)
   return {
-    members:
-      members && membersAt
-        ? await open(members.handler, { kind: 'tcp', ...membersAt }, { ...limits, sharedKey: members.sharedKey })
-        : null,
+    members: null,
     socket: await open(control, socket, limits),
     metrics: metricsAt ? await open(metrics, { kind: 'tcp', ...metricsAt }, few) : null,
   }
+}
+
+/** That of the other daemons, over TLS with the key; null where none is configured. Throws PORT_TAKEN. */
+export async function openMembersDoor(
+  { world: { clock }, loaded }: DaemonOptions,
+  { handler, sharedKey }: { handler: RequestListener; sharedKey: SharedKey },
+  { undoLater }: Undoing,
+): Promise<Door | null> {
+  const at = parseListen(loaded.config.cluster.listen)
+  if (!at) return null
+  const door = await openDoor(handler, { kind: 'tcp', ...at }, { clock, ...OF_ALL, sharedKey })
+  undoLater(() => door.stop())
+  return door
 }
 
 /** Of a daemon that begins to serve. At its end they close before what answers there does. */

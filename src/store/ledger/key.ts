@@ -65,6 +65,14 @@ export function keyIn(file: string, random: Random) {
       key = known === null ? makeKey(file, random) : readKey(file, random)
       return key.fingerprint
     },
+    /** The fingerprint of the file as it is now, which counts at the next start; empty when it cannot be read. */
+    now(): string {
+      try {
+        return readKey(file, random).fingerprint
+      } catch {
+        return ''
+      }
+    },
   }
 }
 

@@ -1,39 +1,19 @@
 /** Real daemons that share their state in a real PostgreSQL: one serves, the others stand by and take over. */
-import { copyFileSync, mkdirSync } from 'node:fs'
-import path from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
-import type { DaemonStatusJson } from '../../../src/protocol/control.ts'
 import type { ClusterMemberJson } from '../../../src/protocol/upkeep.ts'
-import { type Home, hasEnded, makeHome, tdf, until } from '../../support/daemon/home.ts'
+import { hasEnded, tdf, until } from '../../support/daemon/home.ts'
+import { memberHome, removeHomes, serves, statusOf } from './support/homes.ts'
 import { type Postgres, startPostgres } from './support/postgres.ts'
 
 let postgres: Postgres
 let count = 0
-const homes: Home[] = []
 beforeAll(async () => {
   postgres = await startPostgres()
 })
-afterEach(async () => {
-  await Promise.all(homes.splice(0).map(home => home.remove()))
-})
+afterEach(removeHomes)
 afterAll(() => postgres?.remove())
 
 const freshUrl = () => postgres.url(`tdf${++count}`)
-
-/** A home whose daemon shares its state there, with the key of `first` where it is given. */
-function memberHome(url: string, name: string, first?: Home, more = ''): Home {
-  const home = makeHome(`[store]\nurl = "${url}"\n[cluster]\nname = "${name}"\nlisten = "127.0.0.1:0"\n${more}`)
-  homes.push(home)
-  if (first) {
-    const state = path.join(home.dir, 'state')
-    mkdirSync(state, { recursive: true, mode: 0o700 })
-    copyFileSync(path.join(first.dir, 'state', 'cluster.key'), path.join(state, 'cluster.key'))
-  }
-  return home
-}
-
-const statusOf = (home: Home) => home.client.call<DaemonStatusJson>({ path: '/status' })
-const serves = (home: Home) => () => statusOf(home).then(({ role }) => role === 'serving')
 
 it('one serves and the other stands by; when the one is killed the other serves, with what was stored', async () => {
   const url = await freshUrl()

@@ -2,7 +2,7 @@
 import { TdfError } from '../../../core/errors.ts'
 import type { Connection, Row } from './connection/connection.ts'
 import type { Session } from './connection/session.ts'
-import { FORMAT, PREPARING_LOCK, SCHEMA } from './schema.ts'
+import { FORMAT, LATER_COLUMNS, PREPARING_LOCK, SCHEMA } from './schema.ts'
 
 export interface Identity {
   /** Marks the machines of the installation; 16 hex characters. */
@@ -41,6 +41,7 @@ async function met(connection: Connection, identity: Identity): Promise<{ row: R
     throw new TdfError('CONFIG_INVALID', `the database is in ${known?.encoding}; tdf needs one in UTF8`)
   }
   if (known?.made !== true) await make(connection, identity)
+  await addColumns(connection)
   const read = 'select format, id, key_check from tdf_ledger.installation'
   const before = one(await connection.query(read))
   const own = identity.keyCheck(before.key_check === null ? null : String(before.key_check))
@@ -52,6 +53,12 @@ async function met(connection: Connection, identity: Identity): Promise<{ row: R
 function one([row]: readonly Row[]): Row {
   if (!row) throw new TdfError('STATE_CORRUPT', 'tdf_ledger.installation in the database has no row')
   return row
+}
+
+async function addColumns(connection: Connection): Promise<void> {
+  const column = "attrelid = 'tdf_ledger.members'::regclass and attname = 'skew_ms'"
+  const [known] = await connection.query(`select 1 from pg_attribute where ${column}`)
+  if (!known) await connection.query(LATER_COLUMNS)
 }
 
 async function make(connection: Connection, { id }: Identity): Promise<void> {

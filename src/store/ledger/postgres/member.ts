@@ -2,8 +2,9 @@
  * This daemon among those that share an installation in PostgreSQL: it meets the installation, stands by, and serves once it took
  * it over.
  */
+import { TdfError } from '../../../core/errors.ts'
 import type { Log } from '../../../platform/log.ts'
-import type { Clock, Random } from '../../../platform/world.ts'
+import { type Clock, type Random, sleep } from '../../../platform/world.ts'
 import type { Ledger, Replica } from '../ledger.ts'
 import { createBlobs, removeUploads } from './blobs.ts'
 import { hostsOf } from './connection/hosts.ts'
@@ -30,10 +31,14 @@ export interface MemberOptions {
   /** What this daemon is called among the others. */
   name: string
   version: string
+  /** A word for the place where this daemon runs, without blanks: its former run there counts as itself. */
+  place: string
   /** Of an installation that had a file of its own before: the id of a new one here. Left out: a new id. */
   installId?: string
   /** See prepareInstallation. */
   keyCheck: KeyCheck
+  /** Of the key file as it is now; empty when it cannot be read. */
+  keyNow(): string
   clock: Clock
   random: Random
   log: Log
@@ -48,8 +53,13 @@ export interface Serving {
 }
 
 export interface ClusterMember {
-  /** The installation's id, the same for every daemon. */
-  installId: string
+  /**
+   * Comes first; waits while the database is away. Throws what prepareInstallation does, and CONFIG_INVALID while another
+   * daemon has this one's name.
+   */
+  meet(): Promise<void>
+  /** The installation's id, the same for every daemon; empty until it was met. */
+  readonly installId: string
   /** Hosts of the database, for people. */
   hosts: string[]
   /** Makes this daemon known, with where the others hand on what they are asked. */
@@ -70,17 +80,26 @@ export interface ClusterMember {
 
 /** How long the others leave it to the one that it is handed over to. */
 const HEIR = '10 seconds'
-/** Throws what prepareInstallation does; waits while the database is away. Everything that waits ends with the reason of the signal. */
+/** Whether another daemon of that name gives signs of life is looked at so often, in ms. */
+const NAME_MS = 500
+
+/** A member that has met the installation: see `meet`. */
 export async function joinInstallation(options: MemberOptions, signal: AbortSignal): Promise<ClusterMember> {
-  const { url, name, version, keyCheck, clock, random, log } = options
+  const member = createMember(options, signal)
+  await member.meet()
+  return member
+}
+
+/** Everything of it that waits ends with the reason of the signal. */
+export function createMember(options: MemberOptions, signal: AbortSignal): ClusterMember {
+  const { url, name, version, place, keyCheck, keyNow, clock, random, log } = options
   const hosts = hostsOf(url)
   const session = (use: string) => createSession({ hosts, clock, log, application: `tdf ${name} ${use}` })
   const aside = session('aside')
   const unique = () => random.bytes(8).toString('hex')
-  const about: About = { name, process: `${name} ${unique()}`, url: '', version }
-  const installId = await until(signal, aside, () =>
-    prepareInstallation(aside, { id: options.installId ?? unique(), keyCheck }),
-  )
+  const about: About = { name, process: `${place} ${unique()}`, url: '', version }
+  const sign = () => aside.ask(connection => giveSign(connection, about, { keyCheck: keyNow(), now: clock.now() }))
+  let installId = ''
   let serving: Serving = { epoch: 0, name: null, url: null }
   let stopUpkeep = () => {}
 
@@ -89,12 +108,20 @@ export async function joinInstallation(options: MemberOptions, signal: AbortSign
   }
 
   return {
-    installId,
+    get installId() {
+      return installId
+    },
+    meet: () =>
+      until(signal, aside, async () => {
+        const id = await prepareInstallation(aside, { id: options.installId ?? unique(), keyCheck })
+        await takeName(sign, name, clock, signal)
+        installId = id
+      }),
     hosts: hosts.map(({ shown }) => shown),
     async announce(handOnUrl) {
       about.url = handOnUrl
-      await until(signal, aside, () => aside.ask(connection => giveSign(connection, about)))
-      stopUpkeep = keepUp(aside, clock, about)
+      await until(signal, aside, sign)
+      stopUpkeep = keepUp(aside, clock, about.process, createSigns(sign, name, log))
     },
     async takeOver(createReplica) {
       const own = session('store')
@@ -121,6 +148,38 @@ export async function joinInstallation(options: MemberOptions, signal: AbortSign
       stopUpkeep()
       return aside.closeAfter(connection => forgetMember(connection, about))
     },
+  }
+}
+
+type Signs = () => Promise<number | null>
+
+/** Waits for a daemon of that name that is gone without a word. Throws CONFIG_INVALID when it is not. */
+async function takeName(sign: Signs, name: string, clock: Clock, signal: AbortSignal): Promise<void> {
+  let first: number | undefined
+  for (;;) {
+    const seenAt = await sign()
+    if (seenAt === null) return
+    first ??= seenAt
+    if (seenAt > first) {
+      const message = `another daemon of this installation is called ${name}, and is at work: each needs a [cluster] name of its own`
+      throw new TdfError('CONFIG_INVALID', message, { hint: 'tdf config show --origin' })
+    }
+    await sleep(clock, NAME_MS, signal)
+  }
+}
+
+/** A daemon that was cut off for long may find that another one has its name by now: it goes on, and says so once. */
+function createSigns(sign: Signs, name: string, log: Log): () => Promise<void> {
+  let isTold = false
+  return async () => {
+    const isAnothers = (await sign()) !== null
+    if (isAnothers && !isTold) {
+      log.warn(
+        { name },
+        'another daemon has the [cluster] name of this one by now: it is missing in the list of daemons',
+      )
+    }
+    isTold = isAnothers
   }
 }
 

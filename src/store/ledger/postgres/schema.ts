@@ -61,7 +61,9 @@ create table tdf_ledger.members (
   url text not null,
   version text not null,
   started_at timestamptz not null default now(),
-  seen_at timestamptz not null default now()
+  seen_at timestamptz not null default now(),
+  key_check text,
+  skew_ms double precision
 );
 create function tdf_ledger.beat(e bigint, n bigint) returns void language plpgsql as $$
 declare
@@ -99,3 +101,7 @@ begin
 end
 $$;
 `
+
+/** What tables of the same format lack that an older build made: older builds go on with it. */
+export const LATER_COLUMNS =
+  'alter table tdf_ledger.members add column if not exists key_check text, add column if not exists skew_ms double precision'

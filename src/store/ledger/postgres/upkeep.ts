@@ -1,7 +1,6 @@
 /** What a daemon does beside its work, now and then: a sign of life, and room for the one that serves. */
 import type { Cancel, Clock } from '../../../platform/world.ts'
 import type { Session } from './connection/session.ts'
-import { type About, giveSign } from './members.ts'
 
 const SIGN_MS = 2_000
 /** Marks of removed rows are kept for so many writes: a daemon that stands by reads them within tenths of a second. */
@@ -13,12 +12,12 @@ const PRUNE = `update tdf_ledger.installation set pruned = seq - ${KEPT_WRITES}
 const DROP_MARKS = `delete from tdf_ledger.rows where ctid = any (array(select r.ctid from tdf_ledger.rows r, tdf_ledger.installation i
   where r.data is null and r.seq <= i.pruned and i.holder = $1 limit ${PRUNED_ROWS_MAX}))`
 
-/** Answers how it ends. */
-export function keepUp(session: Session, clock: Clock, about: About): () => void {
+/** `sign` gives a sign of life. Answers how it ends. */
+export function keepUp(session: Session, clock: Clock, process: string, sign: () => Promise<unknown>): () => void {
   return repeat(clock, SIGN_MS, async () => {
-    await session.ask(connection => giveSign(connection, about))
-    await session.ask(connection => connection.query(PRUNE, [about.process]))
-    await session.ask(connection => connection.query(DROP_MARKS, [about.process]))
+    await sign()
+    await session.ask(connection => connection.query(PRUNE, [process]))
+    await session.ask(connection => connection.query(DROP_MARKS, [process]))
   })
 }
 

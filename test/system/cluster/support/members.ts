@@ -51,7 +51,9 @@ export async function joinMember(url: string, name: string, options: Partial<Mem
   const { clock, random } = realWorld()
   const log: Log = silentLog
   const stopped = new AbortController()
-  const settings = { url, name, version: '1.2.3', keyCheck: () => 'key', clock, random, log }
+  const key = { keyCheck: () => 'key', keyNow: () => 'key' }
+  const place = random.bytes(8).toString('hex')
+  const settings = { url, name, version: '1.2.3', place, ...key, clock, random, log }
   const member = await joinInstallation({ ...settings, ...options }, stopped.signal)
   await member.announce(`${name}.example:7434`)
   const replicas: MapReplica[] = []

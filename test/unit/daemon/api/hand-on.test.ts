@@ -45,6 +45,8 @@ interface Scene {
   socket: string
   /** Who serves now, as the standby believes. */
   serving: Serving | null
+  /** What it says of a database that does not answer. */
+  outage: { since: number; error: string } | null
   /** A port that answers as `handler` does, to who has the key. */
   serve(handler: RequestListener): Promise<Serving>
 }
@@ -58,6 +60,7 @@ async function scene(options: { hurried?: boolean; standbyKey?: string } = {}): 
     folder,
     socket: path.join(folder, 'tdf.sock'),
     serving: null,
+    outage: null,
     async serve(handler) {
       const { port } = await opened(listen(handler, ANY_PORT, { ...LIMITS, sharedKey }))
       return { host: '127.0.0.1', port }
@@ -71,7 +74,7 @@ async function scene(options: { hurried?: boolean; standbyKey?: string } = {}): 
     clock: options.hurried ? { ...clock, mono } : clock,
     sharedKey: sharedKeyIn(folder, options.standbyKey),
   }
-  const handler = handOn({ ...parts, serving: () => made.serving })
+  const handler = handOn({ ...parts, serving: () => made.serving, outage: () => made.outage })
   await opened(listen(handler, { kind: 'unix', path: made.socket, mode: 0o600 }, LIMITS))
   return made
 }
@@ -191,6 +194,15 @@ it.each([
   await expect(controlClient({ socket: standby.socket }).call({ path: '/status' })).rejects.toMatchObject({
     code: 'TAKEOVER',
     message: expect.stringContaining('its takeover is under way'),
+  })
+})
+
+it('says that the database is away in its place, at once when it has been away for long', async () => {
+  const standby = await scene()
+  standby.outage = { since: Date.now() - 60_000, error: 'db1: ECONNREFUSED' }
+  await expect(controlClient({ socket: standby.socket }).call({ path: '/status' })).rejects.toMatchObject({
+    code: 'TAKEOVER',
+    message: expect.stringMatching(/the database has not answered since \d{4}-.*: db1: ECONNREFUSED$/),
   })
 })
 
