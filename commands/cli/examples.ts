@@ -80,7 +80,12 @@ export const EXAMPLES = {
   'pr stop': ['tdf pr stop @last'],
   pull: ['tdf pull @last && git merge "$(tdf pull @last)"', 'tdf pull @last --branch try-it'],
   fit: ['tdf fit', 'tdf fit @last --onto main', 'tdf ls -q --status completed | tdf fit -'],
-  land: ['tdf land @last', 'tdf land 7kq2 9fx4 --check "npm test" --squash', 'tdf land @last --onto main --dry-run'],
+  land: [
+    'tdf land @last',
+    'tdf land 7kq2 9fx4 --check "npm test" --squash',
+    'tdf land @last --resolve',
+    'tdf land @last --onto main --dry-run',
+  ],
   artifacts: ['tdf artifacts @last', 'tdf artifacts 7kq2@1 -l'],
   'artifacts get': ['tdf artifacts get @last', 'tdf artifacts get 7kq2 "test-results/**" --to /tmp/look'],
   shell: ['tdf shell @last'],

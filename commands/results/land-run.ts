@@ -15,6 +15,7 @@ export interface LandOptions {
   onto?: string
   check?: string | false
   squash?: boolean
+  resolve?: boolean
   push?: boolean
   dryRun?: boolean
 }
@@ -26,7 +27,7 @@ const TASK_FAILED = 10
 /** Waits until each has landed or has left its lane; the exit code is 10 when one has left. Throws NO_RESULT or WRONG_STATE. */
 export async function land(cli: Cli, references: string[], options: LandOptions, shape: Shape): Promise<void> {
   const tasks = await named(cli, references)
-  const open = tasks.find(({ status }) => !isTerminal(status))
+  const open = tasks.find(({ status, landing }) => !isTerminal(status) && landing?.state !== 'resolving')
   if (open) {
     throw new TdfError('WRONG_STATE', `task ${open.id} is not over: it is ${open.status}`, {
       hint: `tdf wait ${open.id}`,
@@ -49,6 +50,7 @@ async function ask(cli: Cli, group: TaskJson[], options: LandOptions, shape: Sha
     check: typeof options.check === 'string' ? options.check : null,
     isChecked: options.check !== false,
     squash: options.squash === true,
+    resolve: options.resolve === true,
   }
   return cli.client().call<TaskJson[]>({ method: 'POST', path: '/landings', json, timeoutMs: LAND_MS })
 }
@@ -73,10 +75,12 @@ async function watch(cli: Cli, asked: TaskJson[], options: LandOptions, shape: S
   }
 }
 
-function landingText({ id }: TaskJson, { state, onto, place, commit, checkTask, error }: LandingJson): string {
+function landingText({ id }: TaskJson, landing: LandingJson): string {
+  const { state, onto, place, commit, checkTask, resolvedIn, error } = landing
   const branch = oneLine(onto.replace(/^refs\/heads\//, ''))
   if (state === 'landed') return `${id} landed: ${branch} is at ${commit?.slice(0, 12)}`
   if (state === 'left') return `${id} is not landed: ${oneLine(error?.message ?? '')}`
+  if (state === 'resolving') return `${id} conflicts with ${branch}; attempt ${resolvedIn} of it resolves that`
   if (state === 'checking') return `${id} is being checked on ${branch}, by task ${checkTask}`
   return state === 'ready' ? `${id} can land on ${branch}` : `${id} waits for ${branch}, number ${place}`
 }

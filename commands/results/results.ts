@@ -78,6 +78,7 @@ export function landCommand(cli: Cli): Command {
     .option('--check <command>', 'decides whether the merged tree may land (default: the check of the task)')
     .option('--no-check', 'land what merges, unchecked')
     .option('--squash', 'as one commit')
+    .option('--resolve', 'let the agent of a result that conflicts resolve that, once, and land it then')
     .option('--push', 'push the branch of a folder, too, when it has moved')
     .option('-n, --dry-run', 'only say how they fit, as `tdf fit` does')
     .addHelpText('after', examples('land'))

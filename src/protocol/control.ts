@@ -79,14 +79,19 @@ export interface TaskJson {
   updatedAt: string
 }
 
-/** *waiting*, *checking* by task `checkTask`, *ready*: the branch may become `commit`; *landed*, or *left* by an error. */
+/**
+ * *waiting*, *resolving* by attempt `resolvedIn`, *checking* by task `checkTask`, *ready*: the branch may become `commit`;
+ * *landed*, or *left* by an error.
+ */
 export interface LandingJson {
-  state: 'waiting' | 'checking' | 'ready' | 'landed' | 'left'
+  state: 'waiting' | 'resolving' | 'checking' | 'ready' | 'landed' | 'left'
   onto: string
   /** Where the branch was when it was merged. */
   tip: string | null
   commit: string | null
   checkTask: string | null
+  /** The attempt that --resolve has opened over a conflict, and whose result lands then. */
+  resolvedIn: number | null
   squash: boolean
   /** In its lane, from 1; null when it is in none any more. */
   place: number | null

@@ -4,6 +4,7 @@
  */
 import { formatDuration, formatDurationShort } from '../core/duration.ts'
 import type { WhyJson } from '../protocol/control.ts'
+import { oneLine } from './sanitize.ts'
 import { counted } from './tasks.ts'
 
 /** What a task waits for: completes `It is … and waits for …`. */
@@ -199,4 +200,16 @@ export const landingSentences = {
       { checking: 'is being checked', ready: 'can land: tdf land moves the branch' }[state] ?? 'is being merged'
     return `it is ${where}; ${place === 1 ? 'it' : first} ${doing}`
   },
+  conflict: (files: readonly string[]) => `it conflicts in ${files.join(', ')}`,
+  /** What became of the attempt that was to resolve it. */
+  notResolved: (files: readonly string[], attempt: number, how: string) =>
+    `${landingSentences.conflict(files)}, and attempt ${attempt}, which was to resolve that, ${how}`,
+  again: (files: readonly string[], attempt: number) =>
+    `${landingSentences.conflict(files)} with what came since attempt ${attempt} resolved its conflict`,
+  notAsked: (files: readonly string[], why: string) =>
+    `${landingSentences.conflict(files)}, and its agent is not asked to resolve that: ${why}`,
 }
+
+/** For the agent of a result that is to land. */
+export const resolvePrompt = (branch: string, files: readonly string[]) =>
+  `Your work is to be merged into ${branch}, which has changed since, and git could not merge these files:\n\n${files.map(file => `- ${oneLine(file)}`).join('\n')}\n\nThe commit that you find is the merge of both. Where both have changed the same lines, the file holds the marks of the conflict. Resolve each of them so that what both sides meant is kept, and commit that on top: what you find is neither rebased nor amended. Nothing else is asked for.`

@@ -101,7 +101,7 @@ CREATE TABLE landings (
     code text,
     why text,
     updated_at integer not null
-  ) strict, without rowid;
+  , resolve integer not null default 0, resolved_in integer) strict, without rowid;
 
 CREATE TABLE limits (
     credential text primary key,
@@ -228,7 +228,7 @@ CREATE INDEX events_task on events (task_id) where task_id is not null;
 
 CREATE INDEX inbox_open on inbox (task_id, attempt) where consumed = 0;
 
-CREATE INDEX landings_open on landings (number) where state in ('waiting', 'checking', 'ready');
+CREATE INDEX landings_open on landings (number) where state in ('waiting', 'resolving', 'checking', 'ready');
 
 CREATE INDEX outbox_due on outbox (kind, due_at);
 

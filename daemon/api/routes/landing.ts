@@ -7,10 +7,16 @@ import { nullable, objectId, parseBody, text } from '../../../src/protocol/shape
 import type { Sql } from '../../../src/store/sqlite/sql.ts'
 import { type ReadTask, readAttempt, updateAttempt } from '../../../src/store/tables/attempts.ts'
 import { readBundle } from '../../../src/store/tables/bundles.ts'
-import { askForLanding, openLandings, readLanding } from '../../../src/store/tables/landings.ts'
+import {
+  askForLanding,
+  changeLanding,
+  isOfAttempt,
+  openLandings,
+  readLanding,
+} from '../../../src/store/tables/landings.ts'
 import type { RunningEngine } from '../../build.ts'
 import { fitsOf, type Tip } from '../../results/landing/fit.ts'
-import { isFolder, laneOf, mergeAnew, settle } from '../../results/landing/lanes.ts'
+import { firstsOf, isFolder, laneOf, mergeAnew, settle } from '../../results/landing/lanes.ts'
 import { isThere } from '../../results/merge.ts'
 import type { Repository } from '../../results/repository.ts'
 import type { Control } from '../control-parts.ts'
@@ -36,6 +42,7 @@ const landBody = fitBody.extend({
   check: nullable(text(64 * 1024).min(1)),
   isChecked: z.boolean(),
   squash: z.boolean(),
+  resolve: z.boolean().default(false),
 })
 
 const movedBody = z.object({ state: z.enum(['landed', 'moved']), commit: objectId, tip: tipBody })
@@ -83,18 +90,23 @@ export function landingRoutes(engine: RunningEngine, parts: Control): Hono {
   app.post('/landings', async c => {
     const body = parseBody(landBody, await jsonBody(c))
     const tasks = sameSource(body.tasks.map(reference => findAttempt(store.sql, reference)))
-    tasks.forEach(candidateOf)
+    for (const task of tasks) if (!isOnItsWay(store.sql, task)) candidateOf(task)
     const [first] = tasks
     const { onto, commit } = await tipFor(both, first, await results.of(first), body, c.req.raw.signal)
     if (onto === NO_BRANCH) throw new TdfError('USAGE', 'it began from no branch; name one by --onto', { field: 'ref' })
     await store.answered(() => {
       for (const { id: taskId, attempt, spec } of tasks) {
         const known = readLanding(store.sql, taskId)
+        const now = world.clock.now()
+        const { squash, resolve } = body
         // The same again changes nothing while it is on its way, nor when it has landed there.
-        if (known?.attempt === attempt && known.state !== 'left' && known.onto === onto) continue
+        if (isOfAttempt(known, attempt) && known.state !== 'left' && known.onto === onto) {
+          if (resolve && !known.resolve) changeLanding(store.sql, known, { resolve }, now)
+          continue
+        }
         const checkCommand = body.isChecked ? (body.check ?? spec.check) : null
-        const ask = { taskId, attempt, source: spec.repo.url, onto, squash: body.squash, checkCommand }
-        askForLanding(store.sql, { ...ask, tip: isFolder(ask.source) ? commit : null }, world.clock.now())
+        const ask = { taskId, attempt, source: spec.repo.url, onto, squash, resolve, checkCommand }
+        askForLanding(store.sql, { ...ask, tip: isFolder(ask.source) ? commit : null }, now)
       }
     })
     return c.json(shown(store.sql, tasks))
@@ -105,9 +117,9 @@ export function landingRoutes(engine: RunningEngine, parts: Control): Hono {
     const tasks = (c.req.queries('task') ?? []).map(reference => findAttempt(store.sql, reference))
     const open = openLandings(store.sql)
     const lanes = new Set(tasks.flatMap(({ id }) => open.filter(one => one.taskId === id).map(laneOf)))
-    const firsts = [...lanes].flatMap(lane => open.find(one => laneOf(one) === lane) ?? [])
+    const firsts = firstsOf(open).filter(one => lanes.has(laneOf(one)))
     const ready = firsts.filter(({ state, source }) => state === 'ready' && isFolder(source))
-    const keys = ready.map(({ taskId: id, attempt }) => ({ id, attempt }))
+    const keys = ready.map(({ taskId: id, attempt, resolvedIn }) => ({ id, attempt: resolvedIn ?? attempt }))
     return c.json({ tasks: shown(store.sql, tasks), ready: shown(store.sql, keys) })
   })
 
@@ -160,6 +172,12 @@ function sameSource(tasks: ReadTask[]): [ReadTask, ...ReadTask[]] {
   const [first, ...others] = tasks
   if (first && others.every(({ spec }) => spec.repo.url === first.spec.repo.url)) return [first, ...others]
   throw new TdfError('BAD_REQUEST', 'tasks: not all of them are of one repository')
+}
+
+/** Its agent may be at the conflict right now. */
+function isOnItsWay(sql: Sql, { id, attempt }: ReadTask): boolean {
+  const known = readLanding(sql, id)
+  return isOfAttempt(known, attempt) && known.state === 'resolving'
 }
 
 /** Throws NO_RESULT. */

@@ -16,6 +16,7 @@ import type { GitResults } from '../git-results.ts'
 import { tokenFor } from '../push/branch.ts'
 import { createTries } from '../push/tries.ts'
 import { commitOnto, landingRefOf } from './commit.ts'
+import { resolve, seeResolved } from './resolve.ts'
 
 export interface Lanes {
   sweep: Sweep
@@ -36,23 +37,31 @@ export function createLanes(engine: Engine, results: GitResults): Lanes {
   const { sweep, stop } = createTries<Landing>(engine, {
     name: 'landings',
     atOnceMax: AT_ONCE_MAX,
-    keyOf: laneOf,
-    due: now => firstsOf(openLandings(engine.store.sql)).filter(({ dueAt }) => dueAt <= now),
+    keyOf: one => (one.state === 'resolving' ? one.taskId : laneOf(one)),
+    due(now) {
+      const open = openLandings(engine.store.sql)
+      const resolving = open.filter(({ state }) => state === 'resolving')
+      return [...firstsOf(open), ...resolving].filter(({ dueAt }) => dueAt <= now)
+    },
     attempt: (landing, signal) => step(engine, results, landing, signal),
     failed: (landing, { message }) => again(engine, landing, message),
   })
   return { sweep, stop }
 }
 
-/** The first of each lane. */
+/** The first of each lane. One whose agent resolves its conflict holds up no other. */
 export function firstsOf(open: readonly Landing[]): Landing[] {
   const firsts = new Map<string, Landing>()
-  for (const one of open) if (!firsts.has(laneOf(one))) firsts.set(laneOf(one), one)
+  for (const one of open) if (one.state !== 'resolving' && !firsts.has(laneOf(one))) firsts.set(laneOf(one), one)
   return [...firsts.values()]
 }
 
 async function step(engine: Engine, results: GitResults, landing: Landing, signal: AbortSignal): Promise<void> {
-  const task = readAttempt(engine.store.sql, { id: landing.taskId, attempt: landing.attempt })
+  const task = readAttempt(engine.store.sql, { id: landing.taskId, attempt: landing.resolvedIn ?? landing.attempt })
+  if (landing.state === 'resolving') {
+    const unresolved = await seeResolved(engine, results, landing, task)
+    return unresolved === null ? undefined : leave(engine, landing, 'CONFLICT', unresolved)
+  }
   if (!task?.result) return leave(engine, landing, 'NO_RESULT', 'its result is not there any more')
   if (landing.state === 'waiting') return merge(engine, results, landing, task, signal)
   if (landing.state === 'checking') return seeCheck(engine, landing)
@@ -64,8 +73,12 @@ async function merge(engine: Engine, results: GitResults, landing: Landing, task
   const { source, onto, squash } = landing
   const found = isFolder(source) ? landing.tip : (await engine.sources.tip(source, onto, signal)).commit
   if (found === null) return leave(engine, landing, 'NO_RESULT', `nobody said where ${onto} is`)
-  const made = await commitOnto(await results.of(task), task, found, squash)
-  if (made.kind === 'conflict') return leave(engine, landing, 'CONFLICT', `it conflicts in ${made.files.join(', ')}`)
+  const repository = await results.of(task)
+  const made = await commitOnto(repository, task, found, squash)
+  if (made.kind === 'conflict') {
+    const unresolved = await resolve(engine, repository, { landing, task, tip: found, files: made.files })
+    return unresolved === null ? undefined : leave(engine, landing, 'CONFLICT', unresolved)
+  }
   if (made.kind === 'in') return change(engine, landing, { state: 'landed', tip: found, merged: found })
   const next = { tip: found, merged: made.commit }
   if (landing.checkCommand === null) return change(engine, landing, { state: 'ready', ...next })

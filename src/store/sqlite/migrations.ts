@@ -205,13 +205,10 @@ export const MIGRATIONS: readonly string[] = [
   create index tasks_retried on tasks (attempt) where attempt > 1;
   `,
   `
-  alter table attempts add column continued text;
-  alter table attempts add column continued_key text;
+  alter table attempts add column continued text; alter table attempts add column continued_key text;
   create unique index attempts_continued on attempts (task_id, continued_key) where continued_key is not null;
   `,
-  `
-  alter table bundles add column source text;
-  `,
+  'alter table bundles add column source text',
   `
   create table landings (
     task_id text primary key,
@@ -244,5 +241,10 @@ export const MIGRATIONS: readonly string[] = [
     rev integer not null default 0, updated_at integer not null
   ) strict, without rowid;
   create index watches_due on watches (due_at) where state in ('watching', 'reacting');
+  `,
+  `
+  alter table landings add column resolve integer not null default 0; alter table landings add column resolved_in integer;
+  drop index landings_open;
+  create index landings_open on landings (number) where state in ('waiting', 'resolving', 'checking', 'ready');
   `,
 ]

@@ -4,16 +4,19 @@ import { columnsOf, fields, holes, objectOf, readable, valuesOf } from '../sqlit
 import type { Row, Sql } from '../sqlite/sql.ts'
 
 /**
- * Legal changes of a landing, each with its reason. *waiting*: for its turn, or to be merged; *checking*: the merged tree is
- * checked by a task; *ready*: the branch may move; *landed*: it did; *left*: it will not, and `code` and `why` say why.
+ * Legal changes of a landing, each with its reason. *waiting*: for its turn, or to be merged; *resolving*: its conflict is
+ * with its agent, and the next of the lane goes on; *checking*: the merged tree is checked by a task; *ready*: the branch may
+ * move; *landed*: it did; *left*: it will not, and `code` and `why` say why.
  */
 export const LANDING_EDGES = {
   waiting: {
     checking: 'it merges',
     ready: 'it merges, and nothing is to be checked',
     landed: 'the branch has all of it',
+    resolving: 'it conflicts, with --resolve',
     left: 'it conflicts',
   },
+  resolving: { waiting: 'its agent resolved that', left: 'its agent did not' },
   checking: { ready: 'the check passed', left: 'the check failed' },
   ready: {
     landed: 'the branch is moved to what was checked',
@@ -35,6 +38,10 @@ export interface Landing {
   /** The full name of the branch. */
   onto: string
   squash: boolean
+  /** Its agent may be asked once to resolve a conflict. */
+  resolve: boolean
+  /** The attempt that was opened for that, and whose result lands then; null before. */
+  resolvedIn: number | null
   /** A shell command; null: nothing is checked. */
   checkCommand: string | null
   state: LandingState
@@ -52,13 +59,17 @@ export interface Landing {
 }
 
 const TABLE = fields(
-  'taskId attempt number source onto checkCommand state tip merged checkTask tries dueAt code why updatedAt',
+  'taskId attempt number source onto resolvedIn checkCommand state tip merged checkTask tries dueAt code why updatedAt',
   '',
-  'squash',
+  'squash resolve',
 )
 
 const read = (row: Row) => objectOf<Landing>(row, TABLE)
-const OPEN = `state in ('waiting', 'checking', 'ready')`
+const OPEN = `state in ('waiting', 'resolving', 'checking', 'ready')`
+
+/** Whether the landing is of this attempt: the one that it was asked for, or the one that has resolved its conflict. */
+export const isOfAttempt = (landing: Landing | undefined, attempt: number): landing is Landing =>
+  landing?.attempt === attempt || (landing !== undefined && landing.resolvedIn === attempt)
 
 export function readLanding(sql: Sql, taskId: string): Landing | undefined {
   const row = sql.one('select * from landings where task_id = ?', taskId)
@@ -73,16 +84,22 @@ export function openLandings(sql: Sql): Landing[] {
 /** In place of the one before, behind all others. */
 export function askForLanding(
   sql: Sql,
-  ask: Pick<Landing, 'taskId' | 'attempt' | 'source' | 'onto' | 'squash' | 'checkCommand' | 'tip'>,
+  ask: Pick<Landing, 'taskId' | 'attempt' | 'source' | 'onto' | 'squash' | 'resolve' | 'checkCommand' | 'tip'>,
   now: number,
 ): void {
-  const number = Number(sql.one('select coalesce(max(number), 0) + 1 as next from landings')?.next)
   const rest = { state: 'waiting', merged: null, checkTask: null, tries: 0, dueAt: now, code: null, why: null }
-  const row = { ...ask, ...rest, number, updatedAt: now }
+  const row = { ...ask, ...rest, number: nextNumber(sql), updatedAt: now }
   sql.run(`insert or replace into landings (${columnsOf(TABLE)}) values (${holes(TABLE)})`, ...valuesOf(row, TABLE))
 }
 
-type Change = Partial<Pick<Landing, 'state' | 'tip' | 'merged' | 'checkTask' | 'tries' | 'dueAt' | 'code' | 'why'>>
+const nextNumber = (sql: Sql) => Number(sql.one('select coalesce(max(number), 0) + 1 as next from landings')?.next)
+
+type Change = Partial<
+  Pick<
+    Landing,
+    'state' | 'number' | 'resolve' | 'resolvedIn' | 'tip' | 'merged' | 'checkTask' | 'tries' | 'dueAt' | 'code' | 'why'
+  >
+>
 
 /** False when it is another state by now: then nothing was changed. Throws BUG when the state may not change so. */
 export function changeLanding(sql: Sql, seen: Landing, change: Change, now: number): boolean {
@@ -92,15 +109,32 @@ export function changeLanding(sql: Sql, seen: Landing, change: Change, now: numb
   }
   return (
     sql.run(
-      `update landings set state = ?, tip = ?, merged = ?, check_task = ?, tries = ?, due_at = ?, code = ?, why = ?, updated_at = ?
+      `update landings set state = ?, number = ?, resolve = ?, resolved_in = ?, tip = ?, merged = ?, check_task = ?, tries = ?,
+         due_at = ?, code = ?, why = ?, updated_at = ?
        where task_id = ? and number = ? and state = ?`,
-      ...[next.state, next.tip, next.merged, next.checkTask, next.tries, next.dueAt, next.code, next.why, now],
+      ...[
+        next.state,
+        next.number,
+        next.resolve ? 1 : 0,
+        next.resolvedIn,
+        next.tip,
+        next.merged,
+        next.checkTask,
+        next.tries,
+      ],
+      ...[next.dueAt, next.code, next.why, now],
       ...[seen.taskId, seen.number, seen.state],
     ) === 1
   )
 }
 
+/** One whose conflict is resolved waits behind all others. */
+export function rejoinLane(sql: Sql, landing: Landing, now: number): void {
+  changeLanding(sql, landing, { state: 'waiting', number: nextNumber(sql), dueAt: now }, now)
+}
+
 /** Where the branch of a folder is now, for all that still wait to be merged onto it. */
 export function moveLane(sql: Sql, source: string, onto: string, tip: string): void {
-  sql.run(`update landings set tip = ? where source = ? and onto = ? and state = 'waiting'`, tip, source, onto)
+  const query = `update landings set tip = ? where source = ? and onto = ? and state in ('waiting', 'resolving')`
+  sql.run(query, tip, source, onto)
 }

@@ -4,6 +4,8 @@
  *
  *   write NAME (a file with a commit) · leave NAME (a file without) · fail (an error after work) · cost USD · sleep MS
  *
+ * Told of a merge that is in conflict it keeps the lines of both sides.
+ *
  * Like the real one it finds a conversation by the folder that it is in, and fails at once for one that it does not know.
  */
 import { execFileSync } from 'node:child_process'
@@ -31,6 +33,8 @@ if (option('--resume') !== undefined && !existsSync(memory)) {
   process.exit(1)
 }
 
+const KEEP_BOTH = `git grep -lE '^<{7} ' | xargs sed -i '/^[<=>|]\\{7\\}/d' && git commit -qam 'keep both'`
+
 createInterface({ input: process.stdin })
   .on('line', text => {
     const line = JSON.parse(text)
@@ -42,6 +46,7 @@ createInterface({ input: process.stdin })
     say({ type: 'system', subtype: 'init', claude_code_version: '2.1.331', model: 'm' })
     say({ type: 'user', isReplay: true, uuid: line.uuid, message: line.message })
     // What it is told beside that is for an agent that can read.
+    if (content.includes('marks of the conflict')) execFileSync('sh', ['-c', KEEP_BOTH])
     work(content.split('\n\n', 1)[0].split('\n'))
   })
   .on('close', () => process.exit(0))

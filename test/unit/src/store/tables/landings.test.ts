@@ -28,7 +28,7 @@ function addTask(): void {
 
 function landing(): Landing {
   addTask()
-  const ask = { taskId: 't1', attempt: 1, source: 'https://a', onto: 'refs/heads/main', squash: false }
+  const ask = { taskId: 't1', attempt: 1, source: 'https://a', onto: 'refs/heads/main', squash: false, resolve: false }
   askForLanding(sql(), { ...ask, checkCommand: null, tip: null }, 0)
   return readLanding(sql(), 't1') as Landing
 }
