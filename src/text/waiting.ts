@@ -74,8 +74,10 @@ export const rejections = {
   size: (size: string | null, wanted: string) => `its size is ${size ?? 'not known'}, the task asked for ${wanted}`,
   status: (status: string) => `it is ${status}`,
   silence: (silentMs: number) => `its last heartbeat was ${Math.round(silentMs / 1_000)} s ago`,
-  processor: (percent: number | null, limit: number) => `its processors are ${percent} % busy, the limit is ${limit} %`,
-  memory: (percent: number | null, limit: number) => `its memory is ${percent} % full, the limit is ${limit} %`,
+  processor: (percent: number | null, limit: number) =>
+    `its processors are ${percent} % busy, the limit is ${limit} % (cpu_threshold_percent)`,
+  memory: (percent: number | null, limit: number) =>
+    `its memory is ${percent} % full, the limit is ${limit} % (memory_threshold_percent)`,
   slots: (used: number, slots: number, holders = '') =>
     `${used} of ${slots} slots are in use${holders === '' ? '' : `: ${holders}`}`,
   none: () => 'it has room',

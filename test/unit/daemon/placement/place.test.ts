@@ -92,8 +92,18 @@ describe('placement', () => {
     ['it is too small', { size: 'large' }, { size: 'small' }, 'its size is small, the task asked for large'],
     ['it takes no work', {}, { status: 'draining' }, 'it is draining'],
     ['it has not been heard of', {}, { silentMs: 61_000 }, 'its last heartbeat was 61 s ago'],
-    ['its processors are busy', {}, { cpuPercent: 50 }, 'its processors are 50 % busy, the limit is 50 %'],
-    ['its memory is full', {}, { memoryPercent: 73 }, 'its memory is 73 % full, the limit is 50 %'],
+    [
+      'its processors are busy',
+      {},
+      { cpuPercent: 50 },
+      'its processors are 50 % busy, the limit is 50 % (cpu_threshold_percent)',
+    ],
+    [
+      'its memory is full',
+      {},
+      { memoryPercent: 73 },
+      'its memory is 73 % full, the limit is 50 % (memory_threshold_percent)',
+    ],
     ['its slots are taken', {}, { used: 3 }, '3 of 3 slots are in use'],
   ] as const)('says that a node does not take a task because %s', (_, change, state, says) => {
     expect(rejection(request(1, change), room('a', state), aConfig())).toBe(says)
@@ -233,7 +243,7 @@ describe('placement', () => {
     const says = (state: Partial<NodeCapacity>, nodes = {}) =>
       rejection(request(1), room('a', state), aConfig({ nodes }))
     expect(says({ cpuPercent: 49.9, memoryPercent: 49.9 })).toBeNull()
-    expect(says({ memoryPercent: 50 })).toBe('its memory is 50 % full, the limit is 50 %')
+    expect(says({ memoryPercent: 50 })).toBe('its memory is 50 % full, the limit is 50 % (memory_threshold_percent)')
     expect(says({ cpuPercent: 100 }, { cpuThresholdPercent: 100 })).toBeNull()
     expect(says({ silentMs: 60_000 })).toBeNull()
     expect(says({ silentMs: null })).toBeNull()
