@@ -11,6 +11,8 @@ import { type GitServer, gitServer } from '../../../support/daemon/git-server.ts
 import { makeHome, makeRepository, tdf, tdfWith } from '../../../support/daemon/home.ts'
 
 const TOKEN = 'token-of-the-git-server'
+/** Only the proxy knows its host. */
+const ADDRESS = 'http://code.example/repo.git'
 const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt'
 const home = makeHome(`
 [agents.seen]
@@ -75,7 +77,7 @@ beforeAll(async () => {
   }
   await home.start(variables)
   const words = ['--agent', 'seen', '--setup', probe('setup'), '--check', probe('check'), '--wait', '--json', 'look']
-  const { out, err } = await tdf(home, 'submit', '--repo', 'http://code.example/repo.git', ...words)
+  const { out, err } = await tdf(home, 'submit', '--repo', ADDRESS, ...words)
   expect(err).not.toContain('error')
   task = JSON.parse(out)
 }, 180_000)
@@ -92,7 +94,7 @@ afterAll(async () => {
 
 it('a repository is cloned through the proxy of the daemon', () => {
   expect(task).toMatchObject({ status: 'completed' })
-  expect(asked[0]).toBe('http://code.example/repo.git/info/refs?service=git-upload-pack')
+  expect(asked[0]).toBe(`${ADDRESS}/info/refs?service=git-upload-pack`)
 })
 
 it.each(['agent', 'setup', 'check'])(
@@ -131,12 +133,28 @@ it('everything of .git is as open as git makes it, and the workspace is closed a
   expect(statSync(path.join(home.dir, 'state')).mode & 0o777).toBe(0o700)
 })
 
-it('a work tree from a folder is as open as one from an address', async () => {
-  const { dir } = makeRepository()
-  const script = 'find . ! -type l ! -perm -004'
-  const { out } = await tdf(home, 'submit', '--repo', dir, '-q', '--wait', '--', 'sh', '-c', script)
-  expect(await tdf(home, 'logs', out.trim())).toMatchObject({ code: 0, out: '' })
-})
+it.each([
+  ['a folder', () => makeRepository().dir, 'README.md'],
+  ['an address that the node clones', () => ADDRESS, 'script.sh'],
+])(
+  'a daemon that is closed by its umask, as a service is, makes as open a work tree from %s',
+  async (_, repo, file) => {
+    const through = ['sh', '-c', 'umask 077; exec "$@"', 'sh']
+    const closed = makeHome('[repositories]\nfetch = "node"\n', { through })
+    try {
+      await closed.start(variables)
+      const script = `cat setup.umask; umask; stat -c %a . setup.umask ${file}; find . ! -type l ! -perm -004`
+      const around = ['--setup', 'umask > setup.umask', '--check', 'umask > $HOME/check.umask']
+      const words = ['--repo', repo(), '-q', '--wait', ...around, '--', 'sh', '-c', script]
+      const { out } = await tdf(closed, 'submit', ...words)
+      const modes = `755\n644\n${file === 'script.sh' ? 755 : 644}\n`
+      expect(await tdf(closed, 'logs', out.trim())).toMatchObject({ code: 0, out: `0022\n0022\n${modes}` })
+      expect(readFileSync(path.join(closed.dir, 'check.umask'), 'utf8')).toBe('0022\n')
+    } finally {
+      await closed.remove()
+    }
+  },
+)
 
 it('a program that is not there is told with the node, the user, the PATH and the two ways out', async () => {
   const { dir } = makeRepository()
