@@ -15,7 +15,10 @@ type Places = Pick<StepContext, 'bundleFile' | 'results' | 'installId'>
 const THIN_BYTES_MIN = 256 * 1024
 
 /** What was asked for, or the saved work from which the task goes on. */
-export function sourceOf({ installId }: Pick<Places, 'installId'>, task: Task): CreateWorkspace['source'] {
+export function sourceOf(
+  { installId, config }: Pick<StepContext, 'installId' | 'config'>,
+  task: Task,
+): CreateWorkspace['source'] {
   const { repo } = task.spec
   const { resume, source } = task.facts
   const whole = (ref: string | null, { sha256, bytes }: { sha256: string; bytes: number }) => {
@@ -24,7 +27,10 @@ export function sourceOf({ installId }: Pick<Places, 'installId'>, task: Task): 
   }
   if (resume?.source) return whole(resume.ref, resume.source)
   if (source) return { ...whole(source.ref, source), ...(repo.kind === 'git' ? { origin: repo.url } : {}) }
-  if (repo.kind === 'git') return { kind: 'git', url: repo.url, ref: repo.ref }
+  if (repo.kind === 'git') {
+    const submodules = config.repositories.submodules === 'checkout'
+    return { kind: 'git', url: repo.url, ref: repo.ref, ...(submodules ? { submodules } : {}) }
+  }
   return whole(repo.ref, repo)
 }
 
@@ -49,13 +55,14 @@ export function bundleOf(ctx: Pick<Places, 'bundleFile' | 'results'>, task: Task
 
 /** To the workspace of a task, which was made just now. */
 export async function sendBundle(
-  { results, installId, signal }: Pick<StepContext, 'results' | 'installId' | 'signal'>,
+  ctx: Pick<StepContext, 'results' | 'installId' | 'config' | 'signal'>,
   task: Task,
   agent: AgentClient,
   workspaceId: string,
   whole: string,
 ): Promise<void> {
-  const source = sourceOf({ installId }, task)
+  const { results, signal } = ctx
+  const source = sourceOf(ctx, task)
   const key = source.kind === 'bundle' ? source.cache?.key : undefined
   const have = key === undefined ? [] : await agent.commitsKept(key)
   const thin = have.length === 0 ? null : await results.thin(task, whole, have, signal)

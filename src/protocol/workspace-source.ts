@@ -6,7 +6,13 @@ const url = text(4096)
 const ref = text(1024)
 
 export const workspaceSource = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('git'), url, ref: nullable(ref) }),
+  z.object({
+    kind: z.literal('git'),
+    url,
+    ref: nullable(ref),
+    /** Whether its submodules are fetched and checked out too. Older daemons say nothing. */
+    submodules: z.boolean().optional(),
+  }),
   z.object({
     kind: z.literal('bundle'),
     ref: nullable(ref),

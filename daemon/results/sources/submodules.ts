@@ -5,7 +5,8 @@
 import path from 'node:path'
 import { TdfError } from '../../../src/core/errors.ts'
 import { submoduleRef } from '../../../src/core/source.ts'
-import { hasPassword, isMetadataUrl, isRepositoryUrl, withoutPasswords } from '../../../src/platform/git.ts'
+import { withoutPasswords } from '../../../src/platform/git.ts'
+import { addressOf, SUBMODULES_MAX, submodulesIn } from '../../../src/platform/objects/gitlinks.ts'
 import type { Lines } from '../../../src/platform/world.ts'
 import type { Engine } from '../../services.ts'
 import type { GitResults } from '../git-results.ts'
@@ -29,8 +30,6 @@ interface Place {
   commit: string
 }
 
-const SUBMODULES_MAX = 200
-
 /** Throws as `fetchCommit` does, naming the submodule; REPOSITORY_UNREADABLE also for an address that is not fetched. */
 export async function fetchSubmodules(
   { config, secrets }: Pick<Engine, 'config' | 'secrets'>,
@@ -42,7 +41,7 @@ export async function fetchSubmodules(
   const objects = new Set<string>()
   const pending = [top]
   for (const place of pending) {
-    for (const { name, url: given, oid } of await submodulesIn(place)) {
+    for (const { path: name, url: given, oid } of await submodulesIn(place.repository.may, place.commit)) {
       if (refs.has(submoduleRef(oid))) continue
       if (refs.size >= SUBMODULES_MAX) throw refused(place, name, `there are more than ${SUBMODULES_MAX} of them`)
       const url = addressOf(place.url, given)
@@ -60,55 +59,6 @@ export async function fetchSubmodules(
     }
   }
   return { refs, objects: [...objects] }
-}
-
-interface Submodule {
-  name: string
-  url: string
-  oid: string
-}
-
-/** Those that the commit has and `.gitmodules` names an address for. */
-async function submodulesIn({ repository, commit }: Place): Promise<Submodule[]> {
-  const keys = ['--get-regexp', '^submodule\\..*\\.(path|url)$']
-  const declared = await repository.may(['config', '-z', '--blob', `${commit}:.gitmodules`, ...keys])
-  if (declared.exitCode !== 0) return []
-  const said = new Map<string, { path?: string; url?: string }>()
-  for (const entry of declared.stdout.split('\0').filter(Boolean)) {
-    const [key = '', ...rest] = entry.split('\n')
-    const [, section = '', what] = /^submodule\.(.*)\.(path|url)$/s.exec(key) ?? []
-    said.set(section, {
-      ...said.get(section),
-      ...(what === 'path' ? { path: rest.join('\n') } : { url: rest.join('\n') }),
-    })
-  }
-  const addresses = new Map([...said.values()].map(one => [one.path, one.url]))
-  const listed = await repository.must(['ls-tree', '-r', '-z', '--full-tree', commit])
-  return listed.split('\0').flatMap(row => {
-    const [, oid, name = ''] = /^160000 commit ([0-9a-f]+)\t(.+)$/s.exec(row) ?? []
-    const url = addresses.get(name)
-    return oid === undefined || url === undefined ? [] : [{ name, url, oid }]
-  })
-}
-
-/**
- * The address of a submodule, which may be relative to that of the repository it is in, on the same host (gitmodules(5)). Null for
- * what is not fetched: files of this machine, programs, options, metadata services.
- */
-export function addressOf(parent: string, given: string): string | null {
-  const url = /^\.\.?\//.test(given) ? relativeTo(parent, given) : given
-  if (url === null || !isRepositoryUrl(url) || /^file:/i.test(url)) return null
-  return hasPassword(url) || isMetadataUrl(url) ? null : url
-}
-
-function relativeTo(parent: string, given: string): string | null {
-  const [, host = '', slash = '', folder = ''] = /^([a-z+]+:\/\/[^/]+|[^/:]+:)(\/?)(.*)$/i.exec(parent) ?? []
-  const names = folder.split('/').filter(name => name !== '')
-  for (const part of given.split('/').filter(name => name !== '' && name !== '.')) {
-    if (part !== '..') names.push(part)
-    else if (names.pop() === undefined) return null
-  }
-  return host === '' || names.length === 0 ? null : `${host}${slash}${names.join('/')}`
 }
 
 const refused = (place: Place, name: string, why: string) =>

@@ -6,9 +6,16 @@ import type { CreateWorkspace, StartSession } from '../../protocol/agent-api.ts'
 export function workspaceContent(body: CreateWorkspace): string {
   const { callback: _callback, author: _author, repositorySetup: _setup, trailer: _trailer, ...asked } = body
   const { sandbox: _sandbox, ...content } = asked
-  if (content.source.kind === 'git') return digest(content)
-  const { cache: _cache, ...source } = content.source
-  return digest({ ...content, source })
+  return digest({ ...content, source: sourceContent(content.source) })
+}
+
+function sourceContent(source: CreateWorkspace['source']): object {
+  if (source.kind === 'bundle') {
+    const { cache: _cache, ...rest } = source
+    return rest
+  }
+  const { submodules: _submodules, ...rest } = source
+  return rest
 }
 
 /** As above. */

@@ -1,28 +1,16 @@
 /** A git source: a full clone of the url, and the commit that its ref names. */
 import { appendFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { backoffMs } from '../../../core/backoff.ts'
 import { asTdfError } from '../../../core/errors.ts'
 import { OPEN_UMASK, underUmask } from '../../../platform/files.ts'
-import { type GitOptions, git, isPassingFailure } from '../../../platform/git.ts'
+import { type GitOptions, git } from '../../../platform/git.ts'
 import { type BundleGitOptions, bundleRefs, unpackBundle } from '../../../platform/objects/bundle.ts'
-import type { RunResult } from '../../../platform/run.ts'
-import { sleep } from '../../../platform/world.ts'
 import type { WorkspaceSource } from '../../../protocol/workspace-source.ts'
-import { gitProgress, withoutProgress } from '../../../text/progress/how-far.ts'
 import type { BuildContext } from '../../agent.ts'
-import { removeTree } from '../../state/remove-tree.ts'
 import { printable } from '../report.ts'
 import { BuildFailure, bundlePath } from '../workspace.ts'
 import { copyKept, GroundLost, keepSource } from './cache.ts'
-
-/** A dead server is told by its silence; nobody is there to answer a question of ssh. */
-const PATIENCE = ['-c', 'http.lowSpeedLimit=1', '-c', 'http.lowSpeedTime=60']
-const SSH = { GIT_SSH_COMMAND: 'ssh -o BatchMode=yes -o ConnectTimeout=30' }
-
-/** A server that restarts, or a network that comes back, has a quarter of a minute. */
-const TRIES_MAX = 5
-const RETRY_MS_MAX = 30_000
+import { failureText, PATIENCE, SSH, tried } from './server.ts'
 
 /** What a work tree is made of: the commit that it begins from, and the refs of its repository. */
 export interface Base {
@@ -79,50 +67,6 @@ async function fetchUncloned(context: BuildContext, ref: string): Promise<string
   const commit = fetched.exitCode === 0 ? await commitOf(context, 'FETCH_HEAD') : null
   if (!commit) throw unknown
   return commit
-}
-
-interface Tried extends RunResult {
-  tries: number
-  /** The last failure is one of the network. */
-  isPassing: boolean
-}
-
-/** Runs git against a server, again after a failure of the network, all within the limit of one clone. */
-async function tried(context: BuildContext, args: readonly string[], cwd: string): Promise<Tried> {
-  const { agent, workspace, signal, tree } = context
-  const { clock, random } = agent.world
-  const { cloneMs, cloneRetryMs: baseMs } = agent.limits
-  const tell = (progress: string | null) => {
-    if (progress !== null) workspace.doing = `cloning: ${progress}`
-  }
-  const endsAt = clock.mono() + cloneMs
-  for (let tries = 1; ; tries += 1) {
-    const said = await git([...PATIENCE, ...args], {
-      cwd,
-      env: SSH,
-      onStderr: text => tell(gitProgress(text)),
-      timeoutMs: Math.max(1, Math.ceil(endsAt - clock.mono())),
-      umask: OPEN_UMASK,
-      signal,
-      ownGroup: true,
-    })
-    signal.throwIfAborted()
-    const result = { ...said, stderr: withoutProgress(said.stderr) }
-    const isPassing = result.exitCode !== 0 && (result.timedOut || isPassingFailure(result.stderr))
-    const delayMs = backoffMs(tries, { baseMs, maxMs: RETRY_MS_MAX, jitter: random.float(), spread: 0.5 })
-    const isLast = !isPassing || tries === TRIES_MAX || clock.mono() + delayMs >= endsAt
-    if (isLast) return { ...result, tries, isPassing }
-    agent.log('warn', `git ${args[0]} failed and is tried again`, { tries, delayMs, reason: printable(result.stderr) })
-    await sleep(clock, delayMs, signal)
-    // What a clone that was cut off leaves would be in the way of the next.
-    if (args[0] === 'clone' && !(await removeTree(tree))) return { ...result, tries, isPassing }
-  }
-}
-
-function failureText(what: string, { stderr, exitCode, timedOut, tries }: Tried): string {
-  const plain = printable(stderr) || `git ${what} failed (exit code ${exitCode})`
-  const said = timedOut ? `git ${what} did not end within its limit` : plain
-  return tries === 1 ? said : `${said} (tried ${tries} times)`
 }
 
 export async function commitOf(context: BuildContext, name: string): Promise<string | null> {

@@ -20,6 +20,8 @@ const LIMIT_MS = 600_000
 let home: Home
 /** Where submodules are checked out. */
 let taking: Home
+/** The same, by nodes that clone. */
+let cloning: Home
 let server: GitServer
 const served = mkdtempSync(path.join(tmpdir(), 'tdf-served-'))
 afterFile(() => rmSync(served, { recursive: true, force: true }))
@@ -31,10 +33,11 @@ beforeAll(async () => {
   const other = await startAgentProcess({ name: 'box' })
   const box = `[[providers.static.nodes]]\nname = "box"\nurl = "${other.url}"\ntoken = "${other.token}"\n`
   taking = makeHome(`${ANY_LOAD}[repositories]\nsubmodules = "checkout"\n${box}`)
-  await Promise.all([home.start(), taking.start()])
+  cloning = makeHome(`${ANY_LOAD}[repositories]\nfetch = "node"\nsubmodules = "checkout"\n`)
+  await Promise.all([home.start(), taking.start(), cloning.start()])
 }, 180_000)
 afterAll(async () => {
-  await Promise.all([home.remove(), taking.remove()])
+  await Promise.all([home.remove(), taking.remove(), cloning.remove()])
   await server.close()
 }, 60_000)
 
@@ -83,6 +86,15 @@ describe('where submodules are checked out,', () => {
     async shape => {
       const expected = shape.refusedByUrl ? 'refused' : 'the same'
       expect(await runShape(shape, { home: taking, node: 'box', serve })).toBe(expected)
+    },
+    LIMIT_MS,
+  )
+
+  it.concurrent.each(WITH_SUBMODULES.filter(shape => !shape.folderOnly))(
+    'a url that the node clones with $name',
+    async shape => {
+      const expected = shape.refusedByUrl ? 'refused' : 'the same'
+      expect(await runShape(shape, { home: cloning, node: 'local', serve })).toBe(expected)
     },
     LIMIT_MS,
   )

@@ -4,7 +4,7 @@ import { sendBundle, sourceOf } from '../../../../daemon/steps/bundle.ts'
 import { workspaceReady } from '../../../../daemon/steps/workspace.ts'
 import type { AgentClient } from '../../../../src/clients/agent.ts'
 import type { RepoSource } from '../../../../src/core/source.ts'
-import { aPlacedTask, aSpec } from '../../../support/builders.ts'
+import { aConfig, aPlacedTask, aSpec } from '../../../support/builders.ts'
 import { bench } from '../../../support/daemon/step-context.ts'
 
 const LARGE = 1024 * 1024
@@ -14,8 +14,9 @@ const repo: RepoSource = {
 }
 const CLONED: RepoSource = { kind: 'git', url: 'https://a', ref: null, baseCommit: null }
 const task = aPlacedTask({ spec: aSpec({ repo }) })
+const config = aConfig()
 const keyOf = (installId: string, more: Partial<RepoSource> = {}) => {
-  const source = sourceOf({ installId }, { ...task, spec: aSpec({ repo: { ...repo, ...more } as RepoSource }) })
+  const source = sourceOf({ installId, config }, { ...task, spec: aSpec({ repo: { ...repo, ...more } as RepoSource }) })
   return source.kind === 'bundle' ? source.cache : undefined
 }
 
@@ -88,6 +89,15 @@ describe('a node gets', () => {
   })
 })
 
+it.each([
+  ['checkout', { submodules: true }],
+  ['leave', {}],
+] as const)('a node that clones by itself is told what becomes of submodules: %s', (submodules, told) => {
+  const cloning = aConfig({ repositories: { fetch: 'node', submodules } })
+  const source = sourceOf({ installId: 'one', config: cloning }, { ...task, spec: aSpec({ repo: CLONED }) })
+  expect(source).toEqual({ kind: 'git', url: 'https://a', ref: null, ...told })
+})
+
 describe('a node keeps', () => {
   it('each source under a name that only its installation can make', () => {
     expect(keyOf('one')).toEqual(keyOf('one', { sha256: 'c'.repeat(64) }))
@@ -99,18 +109,18 @@ describe('a node keeps', () => {
   it('what was fetched of a url under that, whatever the task goes on from', () => {
     const url = aSpec({ repo: { kind: 'git', url: 'https://a', ref: null, baseCommit: null } })
     const source = { commit: OID, ref: 'refs/heads/main', sha256: 'e'.repeat(64), bytes: LARGE }
-    const fetched = sourceOf({ installId: 'one' }, { ...task, spec: url, facts: { source } })
+    const fetched = sourceOf({ installId: 'one', config }, { ...task, spec: url, facts: { source } })
     expect(fetched).toMatchObject({ cache: { adds: true }, origin: 'https://a' })
     const resume = { ref: 'refs/tdf/t1/1', commit: OID, baseCommit: OID, salvaged: false, resumeRef: null, source }
     const { cache } = fetched as { cache?: { key: string } }
-    const resumed = sourceOf({ installId: 'one' }, { ...task, spec: url, facts: { resume } })
+    const resumed = sourceOf({ installId: 'one', config }, { ...task, spec: url, facts: { resume } })
     expect(resumed).toMatchObject({ cache: { adds: false, key: cache?.key } })
   })
   it('nothing of what an agent left, from which a task goes on', () => {
     const saved = { ref: 'refs/tdf/t1/1', commit: OID, baseCommit: OID, salvaged: false }
     const resume = { ...saved, source: { sha256: 'd'.repeat(64), bytes: LARGE } }
-    const source = sourceOf({ installId: 'one' }, { ...task, facts: { resume: resume as never } })
+    const source = sourceOf({ installId: 'one', config }, { ...task, facts: { resume: resume as never } })
     expect(source).toMatchObject({ cache: { adds: false, key: keyOf('one')?.key } })
-    expect(sourceOf({ installId: 'one' }, task)).toMatchObject({ cache: { adds: true } })
+    expect(sourceOf({ installId: 'one', config }, task)).toMatchObject({ cache: { adds: true } })
   })
 })
