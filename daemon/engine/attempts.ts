@@ -114,7 +114,11 @@ export function openContinued(engine: Engine, last: ReadTask, request: ContinueR
   const { id } = last
   refuseOpen(last)
   const change = changeFor(last, request)
-  const saved = lastSaved(readAttempts(sql, id), attempt => isAwaited(attempt) && isPending(sql, attempt, 'salvage'))
+  const saved = lastSaved(
+    id,
+    readAttempts(sql, id),
+    attempt => isAwaited(attempt) && isPending(sql, attempt, 'salvage'),
+  )
   const next = last.attempt + 1
   refuseSpent(last, change.maxCostUsd ?? null, sum(usagesBefore(sql, { id, attempt: next })).costUsd ?? 0)
   const unread = findFollowup(sql, id, request.key)

@@ -51,15 +51,14 @@ export const isAwaited = ({ facts }: Task) => facts.held === true && !facts.save
  * The newest of the attempts of which something was saved. Throws NO_RESULT when there is none, and WRONG_STATE while
  * more may come home, of that attempt or a later one.
  */
-export function lastSaved(attempts: readonly Task[], mayCome: (attempt: Task) => boolean): Task {
+export function lastSaved(id: string, attempts: readonly Task[], mayCome: (attempt: Task) => boolean): Task {
   const saved = attempts.findLast(({ facts, result }) => facts.salvage !== undefined && result !== null)
   const awaited = attempts.find(attempt => attempt.attempt >= (saved?.attempt ?? 0) && mayCome(attempt))
   if (awaited) {
-    const what = `the work of task ${awaited.id} (attempt ${awaited.attempt}) is still on ${awaited.nodeName}`
-    throw new TdfError('WRONG_STATE', `${what}, and nothing goes on from less`, { hint: `tdf why ${awaited.id}` })
+    const what = `the work of task ${id} (attempt ${awaited.attempt}) is still on ${awaited.nodeName}`
+    throw new TdfError('WRONG_STATE', `${what}, and nothing goes on from less`, { hint: `tdf why ${id}` })
   }
   if (saved) return saved
-  const id = attempts[0]?.id
   throw new TdfError('NO_RESULT', `nothing of task ${id} was saved, so there is nothing to go on from`, {
     hint: `tdf retry ${id}`,
   })

@@ -34,6 +34,7 @@ export const watchWaits = {
   notPushed: (attempt: number, error: string) =>
     `the commits of attempt ${attempt} did not get there: ${oneLine(error)}`,
   replaced: (head: string) => `its branch was replaced: ${head.slice(0, 12)} does not go on from what tdf pushed`,
+  behind: (head: string) => `the forge does not show ${head.slice(0, 12)} yet`,
   refused: (why: string) => `its task cannot go on: ${oneLine(why)}`,
   away: (error: string) => `cannot be looked at: ${oneLine(error)}`,
   asked: () => 'you asked for it',

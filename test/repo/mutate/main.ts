@@ -127,8 +127,9 @@ function inOrder({ file: source }: Mutant, { files }: Found, done: readonly Resu
 }
 
 function report(results: readonly Result[]): void {
-  for (const { file, line, mutator, replacement, state } of results.filter(one => one.state !== 'killed')) {
-    console.log(`${state}: ${file}:${line} ${mutator} → ${replacement.split('\n').join(' ').slice(0, 120)}`)
+  const short = (code: string) => code.replaceAll(/\s+/g, ' ').slice(0, 120)
+  for (const { file, line, original, replacement, state } of results.filter(one => one.state !== 'killed')) {
+    console.log(`${state}: ${file}:${line} ${short(original)} → ${short(replacement)}`)
   }
   writeFileSync(path.join(path.dirname(TREE), 'results.json'), JSON.stringify(results, null, 2))
   let low = false

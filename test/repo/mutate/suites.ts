@@ -75,8 +75,30 @@ export const ROWS: readonly Row[] = [
       `${UNIT}/daemon/reporting`,
     ],
   },
-  { room: 'daemon/results', suites: [`${UNIT}/daemon/results`] },
-  { room: 'src/store', suites: [`${UNIT}/src/store`, 'test/repo/upgrade.test.ts'] },
+  {
+    room: 'daemon/results',
+    suites: [
+      `${UNIT}/daemon/results`,
+      'test/conformance/forge.test.ts',
+      'test/system/long/after/lanes.test.ts',
+      'test/system/long/after/watcher.test.ts',
+    ],
+  },
+  {
+    // Over a real PostgreSQL: without one the run fails, as those suites do.
+    room: 'src/store/ledger/postgres',
+    suites: ['test/system/cluster/conformance.test.ts', 'test/system/cluster/ledger.test.ts'],
+  },
+  {
+    room: 'src/store',
+    suites: [`${UNIT}/src/store`, `${UNIT}/daemon/results/elsewhere.test.ts`, 'test/repo/upgrade.test.ts'],
+    slow: [
+      `${UNIT}/daemon/engine/doors.test.ts`,
+      `${UNIT}/daemon/engine/effects`,
+      `${UNIT}/daemon/sweeps/prune.test.ts`,
+      'test/system/long/after/lanes.test.ts',
+    ],
+  },
   {
     room: 'src/machines/hetzner',
     suites: [`${UNIT}/src/machines/hetzner`, `${UNIT}/daemon/nodes/ordering.test.ts`, 'test/sim/hetzner.test.ts'],

@@ -10,6 +10,8 @@ export interface Mutant {
   line: number
   /** What kind of change it is, as Stryker names it. */
   mutator: string
+  /** The code that is replaced. */
+  original: string
   replacement: string
 }
 
@@ -55,8 +57,22 @@ export async function makeTree(files: readonly string[]): Promise<Mutant[]> {
       file: fileName,
       line: location.start.line + 1,
       mutator: mutatorName,
+      original: between(fileName, location),
       replacement,
     }))
+}
+
+type Place = { line: number; column: number }
+
+/** The text of a file from one place to another; lines and columns count from 0. */
+function between(file: string, { start, end }: { start: Place; end: Place }): string {
+  const lines = readFileSync(file, 'utf8')
+    .split('\n')
+    .slice(start.line, end.line + 1)
+  const last = lines.length - 1
+  return lines
+    .map((line, at) => line.slice(at === 0 ? start.column : 0, at === last ? end.column : undefined))
+    .join('\n')
 }
 
 function copy(file: string): void {

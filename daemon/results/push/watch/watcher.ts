@@ -82,9 +82,9 @@ async function look(
   const found = { ...watch, ...standing.change, ...since, cache, checks: countsOf(view), error: null, tries: 0 }
   const scene: Scene = { ...about, place, allowance, signal, results, now: found, push, view }
   const isMoved = view.head !== found.head && view.state === 'open'
-  if (isMoved && !(await isOnTop(scene))) {
-    return store.commit(() => end(scene, 'stopped', watchWaits.replaced(view.head)))
-  }
+  const where = isMoved ? await whereIs(scene) : 'on_top'
+  if (where === 'replaced') return store.commit(() => end(scene, 'stopped', watchWaits.replaced(view.head)))
+  if (where === 'behind') return wait(about, found, watchWaits.behind(found.head), config.pr.poll)
   const now = { ...found, head: view.head }
   const decision = decideWatch(now, view, { now: at, config: config.pr })
   signal.throwIfAborted()
@@ -107,13 +107,17 @@ async function reactOr(scene: Scene, decision: Parameters<typeof react>[1]): Pro
   }
 }
 
-/** Whether people have put their commits on top of ours, rather than in their place. */
-async function isOnTop({ engine, results, task, push, view, place, now, signal }: Scene): Promise<boolean> {
+/**
+ * Whether people have put their commits on top of ours, or in their place. *behind*: the forge shows a commit from before ours, as it
+ * may for a moment after a push.
+ */
+async function whereIs(scene: Scene): Promise<'on_top' | 'behind' | 'replaced'> {
+  const { engine, results, task, push, view, place, now, signal } = scene
   const repository = await results.of(task)
   const ref = `refs/tdf/${task.id}/${task.attempt}-head`
   const tip = await engine.servers.fetchBranch(repository, place, push.branch, ref, signal)
-  if (tip !== view.head && !(await reaches(repository, tip, view.head))) return false
-  return reaches(repository, tip, now.head)
+  if (!(await reaches(repository, tip, view.head)) || !(await reaches(repository, tip, now.head))) return 'replaced'
+  return (await reaches(repository, view.head, now.head)) ? 'on_top' : 'behind'
 }
 
 async function viewOf(

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openSignals } from '../../../../src/store/tables/inbox.ts'
 import { readNewestEvents } from '../../../../src/store/tables/journal.ts'
 import { aSpec } from '../../../support/builders.ts'
 import { type Life, live, type Outside, outside } from '../../../support/daemon/sim-daemon.ts'
@@ -48,6 +49,14 @@ describe('the door of the engine', () => {
     await life.world.run(() => life.task(id).step === null)
     await expect(life.engine.start(id, 3)).rejects.toMatchObject({ code: 'WRONG_STATE' })
     await expect(life.engine.start('nobody', 1)).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  })
+
+  it('goes on from no attempt whose agent is at work, and hands it nothing', async () => {
+    const id = await life.submit({}, { hangs: true })
+    await life.world.run(() => life.task(id).step === 'running')
+    const refused = life.engine.goOn(id, { key: 'k', hash: 'h', change: { prompt: 'more' } })
+    await expect(refused).rejects.toMatchObject({ code: 'WRONG_STATE', hint: `tdf send ${id} "what to do next"` })
+    expect(openSignals(life.engine.store.sql, { id, attempt: 1 })).toEqual([])
   })
 
   it('reads a row again that was changed behind its back, and writes nothing over it', async () => {

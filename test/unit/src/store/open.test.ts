@@ -121,4 +121,20 @@ describe('a state folder', () => {
     expect(() => openDatabase(folder)).toThrow(expect.objectContaining({ code: 'STATE_CORRUPT' }))
     expect(readFileSync(file).equals(bytes)).toBe(true)
   })
+
+  it('that SQLite can read and finds a fault in is refused in its words', () => {
+    const sql = openDatabase(folder)
+    sql.script('pragma wal_checkpoint(truncate)')
+    sql.close()
+    asAnotherProcess()
+    const bytes = readFileSync(file)
+    // The number of pages that are free, in the header (sqlite.org/fileformat2.html, 1.3).
+    bytes.writeUInt32BE(5, 36)
+    writeFileSync(file, bytes)
+    const about = {
+      code: 'STATE_CORRUPT',
+      message: expect.stringMatching(/is damaged \(.*reelist.*\); nothing was changed$/s),
+    }
+    expect(() => openDatabase(folder)).toThrow(expect.objectContaining({ ...about, hint: 'tdf db restore' }))
+  })
 })

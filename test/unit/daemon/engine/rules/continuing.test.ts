@@ -50,8 +50,8 @@ describe('a task goes on', () => {
 
   it('from the newest attempt of which something was saved', () => {
     const attempts = [saved(), saved({ attempt: 2 }), ended({ attempt: 3, facts: { salvage } }), ended({ attempt: 4 })]
-    expect(lastSaved(attempts, () => false).attempt).toBe(2)
-    expect(() => lastSaved([ended()], () => false)).toThrow(
+    expect(lastSaved('t1', attempts, () => false).attempt).toBe(2)
+    expect(() => lastSaved('t1', [ended()], () => false)).toThrow(
       expect.objectContaining({ code: 'NO_RESULT', hint: 'tdf retry t1' }),
     )
   })
@@ -62,15 +62,15 @@ describe('a task goes on', () => {
     ['of the only one', [ended({ nodeName: 'n1' })], 1],
   ])('but not while more may come home %s', (_, attempts, of) => {
     const refused = expect.objectContaining({ code: 'WRONG_STATE', hint: 'tdf why t1' })
-    const read = () => lastSaved(attempts, ({ attempt }) => attempt === of)
+    const read = () => lastSaved('t1', attempts, ({ attempt }) => attempt === of)
     expect(read).toThrow(refused)
     expect(read).toThrow(`(attempt ${of}) is still on n1`)
   })
 
   it('and work of an earlier one that may still come is none of its business', () => {
-    expect(lastSaved([ended({ nodeName: 'n1' }), saved({ attempt: 2 })], ({ attempt }) => attempt === 1).attempt).toBe(
-      2,
-    )
+    expect(
+      lastSaved('t1', [ended({ nodeName: 'n1' }), saved({ attempt: 2 })], ({ attempt }) => attempt === 1).attempt,
+    ).toBe(2)
   })
 })
 

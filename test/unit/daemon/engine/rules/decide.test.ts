@@ -24,6 +24,7 @@ const input = (change: Partial<DecisionInput> = {}): DecisionInput => ({
 const busy = new TdfError('AGENT_BUSY', 'node n1 answered 503')
 const refused = new TdfError('AGENT_REFUSED', 'node n1 refused')
 const silent = new TdfError('NODE_UNREACHABLE', 'node n1 does not answer', { retryAfterMs: 5 * SECOND })
+const down = new TdfError('SOURCE_UNAVAILABLE', 'git.test does not answer')
 const full = new TdfError('CAPACITY', 'no room')
 const lateBy = (ms: number) => ({ deadlineAt: NOW - ms })
 
@@ -187,6 +188,26 @@ const cases: Case[] = [
     final: true,
   },
   {
+    name: 'the absolute limit of a run is none of a step that is not the run',
+    task: aPlacedTask({ step: 'agent_session', status: 'parked', absoluteAt: NOW + MIN }),
+    outcome: wait(30 * SECOND, 'x', { deadlineMs: 20 * MIN }),
+    is: { deadlineAt: NOW + 20 * MIN },
+  },
+  {
+    name: 'a server of repositories that has just gone down is asked again soon',
+    task: ready({ stepEnteredAt: NOW - SECOND }),
+    outcome: retry(down),
+    is: { stepAttempt: 2, wakeAt: NOW + retryDelayMs(1, null, input()) },
+    final: false,
+  },
+  {
+    name: 'a server of repositories that is down for a night is asked every five minutes, and never given up',
+    task: ready({ stepEnteredAt: NOW - 9 * HOUR, stepAttempt: 99 }),
+    outcome: retry(down),
+    is: { status: 'delegated', stepAttempt: 100, wakeAt: NOW + 5 * MIN },
+    final: false,
+  },
+  {
     name: 'a queue that is never served times out',
     task: aTask(lateBy(0)),
     outcome: wait(HOUR, 'a slot'),
@@ -302,6 +323,12 @@ const cases: Case[] = [
     task: ready(),
     outcome: advance('workspace_creation'),
     is: { step: 'workspace_creation', status: 'delegated', facts: { redispatches: 1 } },
+  },
+  {
+    name: 'a workspace that is asked for the first time has lost no acknowledgement',
+    task: aPlacedTask({ step: 'node_agent_ready', facts: { lostSlots: 1 } }),
+    outcome: advance('workspace_creation'),
+    is: { step: 'workspace_creation', facts: expect.not.objectContaining({ redispatches: expect.anything() }) },
   },
   {
     name: 'the last acknowledgement that may be missing is asked for again',
