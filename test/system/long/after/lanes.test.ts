@@ -70,7 +70,7 @@ async function made(title: string, files: Record<string, string>, spec: Partial<
 
 const ask = (taskId: string, change: Partial<Landing> = {}) =>
   life.engine.store.commit(() => {
-    const about = { source: `file://${remote}`, onto: ONTO, squash: false, checkCommand: null, tip: null }
+    const about = { source: `file://${remote}`, onto: ONTO, squash: false, resolve: false, checkCommand: null, tip: null }
     askForLanding(life.engine.store.sql, { taskId, attempt: 1, ...about, ...change }, now())
   })
 const landing = (id: string): Landing => {
