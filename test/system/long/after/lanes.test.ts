@@ -70,7 +70,14 @@ async function made(title: string, files: Record<string, string>, spec: Partial<
 
 const ask = (taskId: string, change: Partial<Landing> = {}) =>
   life.engine.store.commit(() => {
-    const about = { source: `file://${remote}`, onto: ONTO, squash: false, resolve: false, checkCommand: null, tip: null }
+    const about = {
+      source: `file://${remote}`,
+      onto: ONTO,
+      squash: false,
+      resolve: false,
+      checkCommand: null,
+      tip: null,
+    }
     askForLanding(life.engine.store.sql, { taskId, attempt: 1, ...about, ...change }, now())
   })
 const landing = (id: string): Landing => {
@@ -164,7 +171,7 @@ describe('a result', () => {
     expect(told(one)).toEqual([{ state: 'left', onto: ONTO, commit: null, why: left.why }])
     expect(why(one)).toEqual({
       sentence: 'it was not landed on main: it conflicts in a.txt',
-      command: `tdf land ${one}`,
+      command: `tdf land ${one} --resolve`,
     })
     expect(landing(two).state).toBe('waiting')
     expect((await step(two)).state).toBe('ready')
