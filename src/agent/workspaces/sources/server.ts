@@ -1,7 +1,7 @@
 /** Calls of git to the server of a repository: again after a failure of the network, and all that they start ends with them. */
 import { backoffMs } from '../../../core/backoff.ts'
 import { OPEN_UMASK } from '../../../platform/files.ts'
-import { git, isPassingFailure } from '../../../platform/git.ts'
+import { git, isPassingFailure, withoutPasswords } from '../../../platform/git.ts'
 import type { RunResult } from '../../../platform/run.ts'
 import { sleep } from '../../../platform/world.ts'
 import { gitProgress, withoutProgress } from '../../../text/progress/how-far.ts'
@@ -23,13 +23,15 @@ export interface Tried extends RunResult {
   isPassing: boolean
 }
 
-/** Runs git against a server, again after a failure of the network, all within the limit of one clone. */
-export async function tried(context: BuildContext, args: readonly string[], cwd: string): Promise<Tried> {
+/** Runs git against the server of `url`, again after a failure of the network, all within the limit of one clone. */
+export async function tried(context: BuildContext, url: string, args: readonly string[], cwd: string): Promise<Tried> {
   const { agent, workspace, signal, tree } = context
   const { clock, random } = agent.world
   const { cloneMs, cloneRetryMs: baseMs } = agent.limits
+  const cloning = `cloning ${printable(withoutPasswords(url))}`
+  workspace.doing = cloning
   const tell = (progress: string | null) => {
-    if (progress !== null) workspace.doing = `cloning: ${progress}`
+    if (progress !== null) workspace.doing = `${cloning}: ${progress}`
   }
   const endsAt = clock.mono() + cloneMs
   for (let tries = 1; ; tries += 1) {

@@ -31,7 +31,7 @@ async function cloned(context: BuildContext, source: { url: string; ref: string 
   const { tree } = context
   // --no-local packs what the refs reach: no hard links into somebody's repository, no alternates, nothing unreachable.
   const flags = ['--progress', '--no-checkout', '--no-recurse-submodules', '--no-local', '--template=']
-  const result = await tried(context, ['clone', ...flags, '--', source.url, tree], context.workspace.folder)
+  const result = await tried(context, source.url, ['clone', ...flags, '--', source.url, tree], context.workspace.folder)
   if (result.exitCode !== 0) throw new BuildFailure(failureText('clone', result), result.isPassing)
   if (source.ref === null || source.ref === 'HEAD') {
     const head = await commitOf(context, 'HEAD')
@@ -47,7 +47,7 @@ async function cloned(context: BuildContext, source: { url: string; ref: string 
     const commit = await commitOf(context, name)
     if (commit) return commit
   }
-  return fetchUncloned(context, source.ref)
+  return fetchUncloned(context, source.url, source.ref)
 }
 
 /** What a ref may stand for in a fresh clone: a full name, a branch, a tag, a commit, in this order. */
@@ -59,10 +59,10 @@ function candidates(ref: string): string[] {
 }
 
 /** Refs that a clone does not take, such as refs/pull/1/head, and commits that no branch holds. */
-async function fetchUncloned(context: BuildContext, ref: string): Promise<string> {
+async function fetchUncloned(context: BuildContext, url: string, ref: string): Promise<string> {
   const unknown = new BuildFailure(`the repository has no ref or commit ${ref}`)
   if (!ref.startsWith('refs/') && !/^[0-9a-f]{40}([0-9a-f]{24})?$/.test(ref)) throw unknown
-  const fetched = await tried(context, ['fetch', '--quiet', '--no-tags', '--', 'origin', ref], context.tree)
+  const fetched = await tried(context, url, ['fetch', '--quiet', '--no-tags', '--', 'origin', ref], context.tree)
   if (fetched.exitCode !== 0 && fetched.isPassing) throw new BuildFailure(failureText('fetch', fetched), true)
   const commit = fetched.exitCode === 0 ? await commitOf(context, 'FETCH_HEAD') : null
   if (!commit) throw unknown

@@ -51,7 +51,7 @@ async function checkOutBrought(context: BuildContext, commit: string): Promise<v
 }
 
 async function checkOutFetched(context: BuildContext, url: string, commit: string): Promise<void> {
-  const { tree, workspace } = context
+  const { tree } = context
   const pending = [{ folder: tree, url, commit }]
   for (const place of pending) {
     const found = await submodulesIn(gitIn(context, place.folder), place.commit)
@@ -65,7 +65,6 @@ async function checkOutFetched(context: BuildContext, url: string, commit: strin
       }
       const url = addressOf(place.url, given)
       if (url === null) throw failure(`"${withoutPasswords(given)}" is no address that is fetched from`)
-      workspace.doing = 'fetching the submodules'
       const folder = join(place.folder, path)
       await begin(context, folder, oid)
       await fetchCommit(context, { folder, url, oid }, failure)
@@ -85,7 +84,7 @@ async function fetchCommit(
   failure: Failure,
 ): Promise<void> {
   const fetch = (...refspecs: string[]) =>
-    tried(context, ['fetch', '--progress', ...FLAGS, '--', url, ...refspecs], folder)
+    tried(context, url, ['fetch', '--progress', ...FLAGS, '--', url, ...refspecs], folder)
   const alone = await fetch(`${oid}:${BASE}`)
   if (alone.exitCode === 0) return
   const all =

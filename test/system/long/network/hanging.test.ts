@@ -49,8 +49,8 @@ it(
     const hanging = await submit(url())
     await until('git asks', () => gits().length > 0, 200_000)
     await until('it waits for the node', async () => (await home.task(hanging)).step === 'workspace_ready')
-    const why = await tdf(home, 'why', hanging)
-    expect(why.out).toMatch(/copying the repository and waits for .*(repository|workspace)/)
+    // The server is what it waits for, and not the node.
+    await until('it is told', async () => (await tdf(home, 'why', hanging)).out.includes(`(cloning ${url()})`))
     const next = await submit(repo.dir)
     expect(await home.task(next)).toMatchObject({ status: 'queued' })
     expect((await tdf(home, 'cancel', hanging)).code).toBe(0)
@@ -116,7 +116,7 @@ it.each(['daemon', 'node'])(
     server.faults.pieces = 90
     const id = await submit(url())
     await until('something comes', () => server.fetches() > 0, 200_000)
-    expect((await tdf(home, 'why', id)).out).toMatch(/fetched|workspace|repository/)
+    expect((await tdf(home, 'why', id)).out).toContain(url())
     expect(await over(id)).toMatchObject({ status: 'completed', attempt: 1 })
     expect(server.fetches()).toBe(1)
   },
