@@ -1,5 +1,5 @@
 /** A service of the machine that is on its way: its group's members wait for it for some seconds, then are told where to look. */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import { tmpdir } from 'node:os'
@@ -9,7 +9,7 @@ import { isServiceHere } from '../../../../commands/cli/machine-service.ts'
 import { controlClient } from '../../../../src/clients/control.ts'
 import { API_LEVEL, VERSION } from '../../../../src/platform/version.ts'
 import { afterFile } from '../../../support/after-file.ts'
-import { root } from '../../../support/daemon/home.ts'
+import { root, until } from '../../../support/daemon/home.ts'
 import { whereRoot } from '../../../support/where.ts'
 
 const folder = mkdtempSync(path.join(tmpdir(), 'tdf-starting-'))
@@ -60,25 +60,53 @@ whereRoot('a service that is on its way, as its users meet it', () => {
   const NOBODY = 65_534
   const MACHINE = `set -e; mkdir -p /etc/systemd/system; mount -t tmpfs tmpfs /etc/systemd/system
 touch /etc/systemd/system/tdfd.service; mount --bind "$DIR/group" /etc/group
-exec setpriv --reuid ${NOBODY} --regid ${NOBODY} "$1" env -i "HOME=$DIR" "PATH=$PATH" "$NODE" "$TDF" ls`
+mount -t tmpfs tmpfs /run; mkdir /run/tdf; mount --bind "$DIR/run" /run/tdf
+exec setpriv --reuid ${NOBODY} --regid ${NOBODY} "$1" env -i "HOME=$DIR" "PATH=$PATH" "$NODE" "$TDF" --debug ls --json`
+  const MEMBER = `--groups=${GROUP}`
 
-  it.each([
-    ['a member of its group', `--groups=${GROUP}`, 'systemctl status tdfd'],
-    ['anybody else', '--clear-groups', 'tdf daemon start'],
-  ])('%s gets the command that helps', (_, groups, hint) => {
+  /** `run` is the folder in which its socket will be. */
+  function machine(): { run: string; env: NodeJS.ProcessEnv } {
     const dir = mkdtempSync(path.join(tmpdir(), 'tdf-machine-'))
     afterFile(() => rmSync(dir, { recursive: true, force: true }))
-    chmodSync(dir, 0o755)
+    const run = path.join(dir, 'run')
+    mkdirSync(run)
+    for (const place of [dir, run]) chmodSync(place, 0o755)
     const others = readFileSync('/etc/group', 'utf8')
       .split('\n')
       .filter(line => !line.startsWith('tdf:'))
     writeFileSync(path.join(dir, 'group'), [...others, `tdf:x:${GROUP}:`, ''].join('\n'), { mode: 0o644 })
-    const tdf = path.join(root, 'dist/tdf.js')
-    const env = { PATH: process.env.PATH, DIR: dir, NODE: process.execPath, TDF: tdf }
+    return {
+      run,
+      env: { PATH: process.env.PATH, DIR: dir, NODE: process.execPath, TDF: path.join(root, 'dist/tdf.js') },
+    }
+  }
+
+  it('a member of its group has the answer once it listens', async () => {
+    const { run, env } = machine()
+    const child = spawn('unshare', ['--mount', 'sh', '-c', MACHINE, 'sh', MEMBER], { env })
+    let [out, err] = ['', '']
+    child.stdout.on('data', chunk => (out += chunk))
+    child.stderr.on('data', chunk => (err += chunk))
+    const ended = new Promise<number | null>(resolve => child.on('close', resolve))
+    await until('it has asked in vain', () => err.includes('debug: GET /tasks') || child.exitCode !== null)
+    const server = http.createServer((_, response) => {
+      response.setHeader('x-tdf-api', API_LEVEL).setHeader('x-tdf-version', VERSION).end('[]')
+    })
+    afterFile(() => void server.close())
+    const socket = path.join(run, 'tdf.sock')
+    server.listen(socket, () => chmodSync(socket, 0o666))
+    expect([await ended, out, err]).toEqual([0, '[]\n', expect.stringContaining('ENOENT')])
+  })
+
+  it.each([
+    ['a member of its group', MEMBER, 'systemctl status tdfd'],
+    ['anybody else', '--clear-groups', 'tdf daemon start'],
+  ])('%s gets the command that helps', (_, groups, hint) => {
+    const { env } = machine()
     const { status, stderr } = spawnSync('unshare', ['--mount', 'sh', '-c', MACHINE, 'sh', groups], {
       env,
       encoding: 'utf8',
     })
-    expect([status, stderr]).toEqual([69, expect.stringContaining(`hint: ${hint}\n`)])
+    expect([status, stderr]).toEqual([69, expect.stringContaining(`"hint":"${hint}"`)])
   })
 })
