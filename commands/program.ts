@@ -32,6 +32,7 @@ import { secretCommand } from './setup/secret.ts'
 import { versionCommand } from './setup/version.ts'
 import { cancelCommand, continueCommand, pruneCommand, retryCommand, rmCommand, sendCommand } from './tasks/change.ts'
 import { lsCommand, showCommand, whyCommand } from './tasks/list.ts'
+import { mcpCommand } from './tasks/mcp/mcp.ts'
 import { submitCommand } from './tasks/submit.ts'
 import { waitCommand, watchCommand } from './tasks/wait.ts'
 
@@ -52,6 +53,7 @@ const GROUPS: readonly CommandGroup[] = [
       continueCommand,
       retryCommand,
       cancelCommand,
+      mcpCommand,
     ],
   },
   {

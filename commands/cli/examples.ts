@@ -18,6 +18,7 @@ export const WHY = ['tdf why @last']
 
 export const EXAMPLES = {
   tdf: ['tdf init', 'tdf submit "fix the flaky test in test/auth" --check "npm test" --wait', 'tdf watch'],
+  mcp: ['tdf mcp', 'tdf mcp --read-only', 'tdf mcp --max-tasks 20 --max-cost 10 --label mcp=site --repo ~/code/site'],
   submit: [
     'tdf submit "fix the flaky test in test/auth" --check "npm test" --wait',
     'tdf submit --repo ~/code/site --ref main --agent codex "update the dependencies"',

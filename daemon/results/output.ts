@@ -1,8 +1,8 @@
 /** What sessions printed: from the node while the workspace stands, from our own copy afterwards. */
 import type { AgentClient } from '../../src/clients/agent.ts'
+import { lastPiece } from '../../src/clients/log-end.ts'
 import { SETUP_SESSION, type Task } from '../../src/core/task.ts'
 import type { FailureJson } from '../../src/protocol/control.ts'
-import { LOG_CHUNK_BYTES_MAX } from '../../src/protocol/shapes.ts'
 import { readNode } from '../../src/store/tables/nodes.ts'
 import { readWorkspace } from '../../src/store/tables/slots.ts'
 import { endOf, type Failing, failureOf } from '../../src/text/failure.ts'
@@ -76,34 +76,11 @@ export async function failureJson(
 
 /** A long line of an agent's stream is of no use without its beginning. */
 const TAIL_BYTES = 256 * 1024
-/** No log is longer; a node that says so is asked no further. */
-const LOG_BYTES_MAX = 2 ** 40
-
-/**
- * The end of a log of which only pieces from a byte on can be had: its last lines, whole. Where it ends is found by doubling
- * and halving, for it may have hundreds of megabytes, and a piece behind its end is empty.
- */
+/** The end of a log of which only pieces from a byte on can be had: its last lines, whole. */
 export async function endOfLog(read: (after: number) => Promise<Buffer>): Promise<Buffer> {
-  let known = 0
-  let beyond = LOG_CHUNK_BYTES_MAX
-  let piece = await read(known)
-  while (isWhole(piece) && beyond < LOG_BYTES_MAX) {
-    const next = await read(beyond)
-    if (next.length === 0) break
-    known = beyond
-    piece = next
-    beyond *= 2
-  }
-  while (isWhole(piece) && beyond - known > LOG_CHUNK_BYTES_MAX) {
-    const middle = Math.floor((known + beyond) / 2)
-    const next = await read(middle)
-    if (next.length === 0) beyond = middle
-    else [known, piece] = [middle, next]
-  }
-  const from = known + piece.length - TAIL_BYTES
+  const { at, piece } = await lastPiece(read)
+  const from = at + piece.length - TAIL_BYTES
   if (from <= 0) return piece
   const tail = await read(from)
   return tail.subarray(tail.indexOf('\n') + 1)
 }
-
-const isWhole = (piece: Buffer) => piece.length >= LOG_CHUNK_BYTES_MAX

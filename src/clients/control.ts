@@ -81,7 +81,9 @@ export function controlClient(where: Whereabouts): Client {
   function checkVersion(headers: http.IncomingHttpHeaders, anyLevel: boolean): void {
     const { 'x-tdf-api': level, 'x-tdf-version': version = 'unknown' } = headers
     if (level !== API_LEVEL && !anyLevel) {
-      const message = `the daemon at ${socket} (version ${version}) speaks another language than this tdf (${VERSION})`
+      const theirs = `version ${version}, API level ${level ?? 'unknown'}`
+      const ours = `${VERSION}, API level ${API_LEVEL}`
+      const message = `the daemon at ${socket} (${theirs}) speaks another language than this tdf (${ours})`
       throw new TdfError('VERSION_SKEW', message)
     }
     if (!isKnown && version !== VERSION) where.onOtherVersion?.(String(version))

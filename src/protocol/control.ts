@@ -61,6 +61,8 @@ export interface TaskJson {
   usage: { inputTokens: number; outputTokens: number; costUsd: number | null } | null
   /** Of all attempts together. */
   totalUsage: { inputTokens: number; outputTokens: number; costUsd: number | null } | null
+  /** What all its attempts together may cost, in USD; null when nothing limits it. */
+  maxCostUsd: number | null
   /** What the machines cost while workspaces of the task stood on them, in the currency of their price; null when free. */
   machineCost: number | null
   error: { code: string; message: string; hint: string; step: Step | null; class: string } | null

@@ -6,6 +6,9 @@ import { artifactGlobs, counter, id, nullable, objectId, sha256, text } from './
 
 const name = text(128).min(1)
 
+/** The label that says by which `tdf mcp` a task came. */
+export const SERVER_LABEL = 'mcp'
+
 export const submitRepo = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('bundle'),

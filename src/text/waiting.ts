@@ -45,6 +45,10 @@ export const taskWaits = {
   nextStep: () => 'its next step',
 }
 
+/** Whether what a task waits for is an answer to its agent, which asks for a permission. */
+export const asksPermission = ({ waitingFor }: { waitingFor: string | null }) =>
+  waitingFor?.startsWith(taskWaits.permission('')) === true
+
 /** What a node waits for: completes `NODE is STATUS and waits for …`. */
 export const nodeWaits = {
   agent: (node: string) => taskWaits.nodeAgent(node),

@@ -164,6 +164,7 @@ function taskOf(index: number): ScreenTaskJson {
     fit: null,
     landing: null,
     totalUsage: null,
+    maxCostUsd: null,
     machineCost: null,
     error: null,
     cleanup: null,

@@ -131,6 +131,21 @@ const MAY_IMPORT: Arrow[] = [
   // Ends paid machines when there is no daemon any more.
   { from: 'commands/nodes/reap-run.ts', may: ['commands/', 'src/', '!src/store/', 'commander'] },
   { from: 'commands/daemon/run.ts', may: ['commands/', 'daemon/main.ts', 'src/'] },
+  // The protocol of agents is that of its own library; what they send is parsed like everything that comes from outside.
+  {
+    from: 'commands/tasks/mcp/',
+    may: [
+      'commands/',
+      'src/',
+      'commander',
+      'zod',
+      '@modelcontextprotocol/sdk',
+      '!src/store/',
+      '!src/machines/',
+      '!src/agent/',
+      '!src/clients/agent.ts',
+    ],
+  },
   {
     from: 'commands/',
     may: ['commands/', 'src/', 'commander', '!src/store/', '!src/machines/', '!src/agent/', '!src/clients/agent.ts'],

@@ -5,7 +5,7 @@ import { TdfError } from '../../../src/core/errors.ts'
 import { isTerminal, STATUSES, type Status } from '../../../src/core/task.ts'
 import { MORE, NEXT_PAGE, type TaskJson } from '../../../src/protocol/control.ts'
 import { idPattern, parseBody } from '../../../src/protocol/shapes.ts'
-import { type SubmitRequest, submitRequest } from '../../../src/protocol/submit.ts'
+import { SERVER_LABEL, type SubmitRequest, submitRequest } from '../../../src/protocol/submit.ts'
 import { listTasks, type ReadTask, type TaskFilter } from '../../../src/store/tables/attempts.ts'
 import { readNewestEvents } from '../../../src/store/tables/journal.ts'
 import type { RunningEngine } from '../../build.ts'
@@ -116,11 +116,15 @@ async function submit(engine: RunningEngine, c: Context, shown: (id: string) => 
   return c.json(shown(submitted.id), submitted.id === id ? 201 : 200)
 }
 
-/** What was asked for. How a repository travelled is no part of it: the same commit may come as another bundle. */
+/**
+ * What was asked for. How a repository travelled is no part of it: the same commit may come as another bundle; nor is by which
+ * `tdf mcp` it came, which may have been started again.
+ */
 function contentOf(request: SubmitRequest): object {
-  if (request.repo.kind === 'git') return request
+  const { [SERVER_LABEL]: _server, ...labels } = request.labels
+  if (request.repo.kind === 'git') return { ...request, labels }
   const { sha256: _, bytes: __, ...repo } = request.repo
-  return { ...request, repo }
+  return { ...request, labels, repo }
 }
 
 /** W3C Trace Context; one of another form is ignored, as the standard asks. */

@@ -56,6 +56,7 @@ export function taskJson(sql: Sql, task: Task): TaskJson {
     artifacts: (task.facts.salvage?.files?.list ?? []).map(({ blob: _blob, ...one }) => one),
     usage: task.usage,
     totalUsage: totalUsage(sql, task),
+    maxCostUsd: spec.maxCostUsd ?? null,
     machineCost: task.nodeName === null ? null : machineCost(sql, task.id, task.updatedAt),
     error: task.error,
     cleanup: task.cleanup,

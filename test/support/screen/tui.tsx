@@ -163,6 +163,7 @@ export function aRow(change: Partial<ScreenTaskJson> = {}): ScreenTaskJson {
     fit: null,
     landing: null,
     totalUsage: null,
+    maxCostUsd: null,
     machineCost: null,
     error: null,
     cleanup: null,

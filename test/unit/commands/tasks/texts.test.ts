@@ -46,6 +46,7 @@ const TASK: TaskJson = {
   landing: null,
   usage: { inputTokens: 120_000, outputTokens: 4_200, costUsd: 0.42 },
   totalUsage: { inputTokens: 120_000, outputTokens: 4_200, costUsd: 0.42 },
+  maxCostUsd: null,
   machineCost: null,
   error: null,
   cleanup: null,
