@@ -6,6 +6,7 @@ import { oneLine } from '../../../src/text/sanitize.ts'
 import { quoted } from '../../cli/arguments.ts'
 import { type Cli, formatOf, print, printJson, printOne, shapeOf } from '../../cli/cli.ts'
 import { type Column, printList } from '../../cli/table.ts'
+import { checkMcp } from './doors.ts'
 import { checkConfig, checkDaemon, checkDisk, checkFolders, checkGit, checkNode } from './here.ts'
 import { checkKey } from './key.ts'
 
@@ -19,6 +20,7 @@ const CHECKS: Record<string, Check> = {
   folders: checkFolders,
   disk: checkDisk,
   key: checkKey,
+  mcp: checkMcp,
   daemon: checkDaemon,
 }
 

@@ -48,6 +48,7 @@ export const ROWS: Record<string, Row> = {
     wrongState: 'it begins a task',
     down: ['--repo', 'REPO', '--', 'true'],
   },
+  mcp: offline({ isText: true }),
   ls: plain('--all', '--status', 'completed', '--label', 'a=b', '--since', '1h', '--limit', '3', '--sort', '-age'),
   show: look(),
   status: plain(),

@@ -33,7 +33,7 @@ describe('tdf doctor', () => {
     const { code, found } = await findings()
     expect(code).toBe(0)
     expect(found.map(({ check }) => check)).toEqual([
-      ...['node', 'git', 'config', 'state', 'disk', 'socket', 'daemon', 'callbacks'],
+      ...['node', 'git', 'config', 'state', 'disk', 'mcp', 'socket', 'daemon', 'callbacks'],
       ...['event loop', 'scheduler', 'database', 'storage', 'modes', 'new work', 'nodes', 'agents'],
     ])
     const { out } = await cli(home, 'doctor')
