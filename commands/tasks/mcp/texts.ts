@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { isWhole, lastPiece } from '../../../src/clients/log-end.ts'
 import { isOver } from '../../../src/core/task.ts'
 import { text } from '../../../src/protocol/shapes.ts'
+import { quoted as quotedWord } from '../../cli/arguments.ts'
 import { type Answer, lastLines, linesFrom, quoted } from './answers.ts'
 import { askRaw, type Call, type Door, taskPath } from './door.ts'
 import { taskOf } from './look.ts'
@@ -52,7 +53,7 @@ export async function logOf(
     more: !isEnd,
     /** More may be printed yet. */
     isRunning: !isOver(task),
-    command: `tdf logs ${task.id}${session === undefined ? '' : ` --session ${session}`}`,
+    command: ['tdf logs', task.id, ...(session === undefined ? [] : ['--session', quotedWord(session)])].join(' '),
   }
   return quoted(about, lines)
 }
