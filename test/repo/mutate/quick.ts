@@ -51,9 +51,9 @@ async function runAll(files: readonly string[]): Promise<void> {
   } catch (error) {
     const since = readNotes().slice(before)
     const last = since.at(-1)
-    // A process that ended between two files has done its part: the next one goes on with the rest.
-    if (since.some(({ kind }) => kind === 'file') && last?.kind === 'file') return
-    if (last?.kind !== 'try') throw error
+    if (last === undefined) throw error
+    // What a mutant had begun may end the process later, also after the last file: the next process goes on behind that.
+    if (last.kind !== 'try') return
     const killed: Note = { kind: 'killed', mutant: last.mutant, test: `${last.test}, which never ended` }
     writeFileSync(JOURNAL, `${JSON.stringify(killed)}\n`, { flag: 'a' })
   } finally {

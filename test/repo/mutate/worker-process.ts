@@ -22,10 +22,11 @@ export function openWorker(environment: Record<string, string> = {}): Promise<Ch
   })
 }
 
-/** Rejects when `alarm` fires, or when the worker ends. */
+/** Rejects when `alarm` fires, or when the worker ends or has ended. */
 export function ask(worker: ChildProcess, job: Job, alarm: AbortSignal): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const ended = () => reject(new Error('the worker ended'))
+    if (worker.exitCode !== null || worker.signalCode !== null) return ended()
     const late = () => reject(new Error('no answer'))
     worker.once('exit', ended)
     alarm.addEventListener('abort', late, { once: true })

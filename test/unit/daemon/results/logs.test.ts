@@ -66,6 +66,9 @@ describe('a log', () => {
     const limit = 10 + 2 * LOG_TAIL_BYTES
     await logFiles(folder, 10).keep(ATTEMPT, 's1', giving('y'.repeat(limit), 9_000).read)
     expect(text()).toBe('y'.repeat(limit))
+    // One that goes on after that is cut there.
+    await logFiles(folder, 10).keep(ATTEMPT, 's1', giving('y'.repeat(limit + 1), 9_000).read)
+    expect(text()).toBe(`${'y'.repeat(limit)}\n[tdf: output beyond ${limit} bytes was not kept]\n`)
   })
 
   it('that comes byte by byte is taken up to a number of reads, and the rest is left for the next try', async () => {
@@ -93,6 +96,7 @@ describe('a log', () => {
     expect(await logs.read(ATTEMPT, 's2', 0)).toBeUndefined()
     writeFileSync(file(), Buffer.alloc(LOG_CHUNK_BYTES_MAX + 5, 'x'))
     expect((await logs.read(ATTEMPT, 's1', 0))?.length).toBe(LOG_CHUNK_BYTES_MAX)
+    expect((await logs.read(ATTEMPT, 's1', 10))?.length).toBe(LOG_CHUNK_BYTES_MAX - 5)
     await logs.remove('t1')
     expect(await logs.read(ATTEMPT, 's1', 0)).toBeUndefined()
   })

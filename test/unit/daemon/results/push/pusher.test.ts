@@ -221,6 +221,17 @@ describe('where to', () => {
     expect(of('never', { push: 'branch', repo, remote: 'https://git.test/b.git' })).toEqual({
       ...{ remote: 'https://git.test/b.git', pr: false },
     })
+    expect(of('never', { repo, push: null, until: 'green' })).toEqual({ remote: repo.url, pr: true, until: 'green' })
+    expect(of('never', { repo, push: 'pr', until: 'merged', rounds: 2 })).toMatchObject({ until: 'merged', rounds: 2 })
+    for (const push of ['never', 'branch']) {
+      const refused = { code: 'BAD_REQUEST', field: 'until', hint: 'tdf submit --help' }
+      expect(() => of('pr', { repo, push, until: 'green' })).toThrow(expect.objectContaining(refused))
+    }
+    const wrong = ['https://you:word@git.test/a.git', 'no url', 'http://169.254.169.254/a.git']
+    for (const remote of wrong) {
+      const refused = { code: 'PUSH_NOWHERE', field: 'remote' }
+      expect(() => of('branch', { repo, remote })).toThrow(expect.objectContaining(refused))
+    }
     const nowhere = { code: 'PUSH_NOWHERE', field: 'remote', hint: 'git remote --verbose' }
     expect(() => of('branch', { repo: upload })).toThrow(expect.objectContaining(nowhere))
   })
