@@ -52,7 +52,7 @@ export interface Agents {
   callbackUrl(nodeName: string): string | undefined
   /** The node knows what to call. */
   handshakeDone(nodeName: string): void
-  /** Whether the node does not know yet what to call by the connection that is open now. */
+  /** Whether the node may not know what to call: this daemon never told it, or the way that is open now is another. */
   needsHandshake(nodeName: string): boolean
 }
 

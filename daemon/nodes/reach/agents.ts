@@ -20,7 +20,7 @@ interface Connection {
 export function createAgents(deps: Pick<Deps, 'providers' | 'world' | 'store'>): Agents {
   const { providers, world } = deps
   const connections = new Map<string, Connection>()
-  /** The callback url that each agent was given by its last handshake. */
+  /** The callback url that each agent was given by its last handshake. One that is missing may call the daemon before this one. */
   const registered = new Map<string, string | undefined>()
   const cutOff = new Set<string>()
 
@@ -79,8 +79,11 @@ export function createAgents(deps: Pick<Deps, 'providers' | 'world' | 'store'>):
       cutOff.delete(name)
     },
     needsHandshake(name) {
-      const url = callbackUrl(name)
-      return cutOff.has(name) || (url !== undefined && registered.get(name) !== url)
+      if (cutOff.has(name)) return true
+      const connection = connections.get(name)
+      if (!connection) return false
+      const { callbackUrl: url } = connection.line
+      return !registered.has(name) || (url !== undefined && registered.get(name) !== url)
     },
   }
 }

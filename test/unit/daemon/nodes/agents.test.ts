@@ -116,9 +116,19 @@ describe('an agent', () => {
 })
 
 describe('the handshake', () => {
+  it('is due over the first connection of a daemon, for the one before it may have had another address', async () => {
+    const all = agents()
+    expect(all.needsHandshake('n1')).toBe(false)
+    await all.of(node, signal)
+    expect(all.needsHandshake('n1')).toBe(true)
+    all.handshakeDone('n1')
+    expect(all.needsHandshake('n1')).toBe(false)
+  })
+
   it('is due when the way to the node was lost, until it was done', async () => {
     const all = agents()
     await all.of(node, signal)
+    all.handshakeDone('n1')
     expect(all.needsHandshake('n1')).toBe(false)
     all.disconnected('n1')
     expect(all.needsHandshake('n1')).toBe(true)
