@@ -64,7 +64,7 @@ export function adoptCommand(cli: Cli): Command {
       const { confirmed } = await import('../cli/ask.ts')
       if (!(await confirmed(cli, command, QUESTION))) return
       const { adoptInstall } = await import('../../src/platform/install.ts')
-      const { whileDown } = await import('./db-run.ts')
+      const { whileDown } = await import('./db/run.ts')
       const { stateDir } = cli.paths()
       const id = whileDown(stateDir, () => adoptInstall(stateDir))
       if (formatOf(command) === 'json') return printJson(cli, { installId: id })

@@ -82,8 +82,8 @@ export function createBackups({ store, world, stateDir, asideBytes = ASIDE_BYTES
 }
 
 const noFile = () =>
-  new TdfError('WRONG_STATE', 'the state is in PostgreSQL: it is backed up there, with the tools of the database', {
-    hint: 'tdf daemon status',
+  new TdfError('WRONG_STATE', 'the state is in PostgreSQL: a command that is told [store] url makes a backup of it', {
+    hint: 'TDF_STORE__URL=postgres://USER@HOST/DATABASE tdf db backup',
   })
 
 async function about(folder: string, name: string): Promise<BackupJson> {

@@ -123,9 +123,10 @@ const MAY_IMPORT: Arrow[] = [
     ],
   },
   // `db check|restore` work on the files themselves, under the daemon's own lock.
-  { from: 'commands/daemon/db-run.ts', may: ['commands/', 'src/', 'commander'] },
+  { from: 'commands/daemon/db/run.ts', may: ['commands/', 'src/', 'commander'] },
   // `db export|import` too, and on the database that daemons share while none serves.
-  { from: 'commands/daemon/db-move.ts', may: ['commands/', 'src/', 'commander'] },
+  { from: 'commands/daemon/db/move.ts', may: ['commands/', 'src/', 'commander'] },
+  { from: 'commands/daemon/db/shared.ts', may: ['commands/', 'src/', 'commander'] },
   // The key file is looked at by the same rules by which the daemon reads it, also while there is none.
   { from: 'commands/setup/doctor/key.ts', may: ['commands/', 'src/', 'commander'] },
   // Ends paid machines when there is no daemon any more.

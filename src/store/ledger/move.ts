@@ -12,7 +12,16 @@ import { bringBlobs, sendBlobs } from '../blobs/move.ts'
 import { writeCopy } from '../sqlite/backup.ts'
 import { MIGRATIONS } from '../sqlite/migrations.ts'
 import type { Sql } from '../sqlite/sql.ts'
-import { clearMoved, elsewhereError, movedTo, removeSealed, writeMoved } from '../tables/meta.ts'
+import {
+  backupOf,
+  clearBackupOf,
+  clearMoved,
+  elsewhereError,
+  markRestored,
+  movedTo,
+  removeSealed,
+  writeMoved,
+} from '../tables/meta.ts'
 import { liveOnLocal } from '../tables/nodes.ts'
 import type { InstallationKey } from './key.ts'
 import { type Change, type Ledger, rowName, SCHEMA_TABLE, schemaRow } from './ledger.ts'
@@ -64,20 +73,58 @@ export async function exportState(move: Move, sql: Sql, install: Install): Promi
       hint: 'tdf cluster ls',
     })
   }
-  // Rows without a schema are not taken over by any daemon.
-  if (schema) await ledger.write([{ ...schema, row: null }])
+  await dropSchema(ledger, there)
   const blobs = await sendBlobs(stateDir, ledger.blobs)
   const files = readStateFiles(stateDir)
   const sealed = [...files].map(([name, content]) => metaRow(`sealed:${name}`, key.seal(name, content)))
   const own = readRows(sql).filter(({ table, key: name }) => table !== 'meta' || name !== MOVED_KEY)
   const rows = [...own, ...sealed, metaRow(...installKeyRow(install, key))]
-  const names = new Set(rows.map(rowName))
-  const gone = there.filter(row => row !== schema && !names.has(rowName(row))).map(row => ({ ...row, row: null }))
-  const changes = [...gone, ...rows]
-  for (let at = 0; at < changes.length; at += BATCH_ROWS) await ledger.write(changes.slice(at, at + BATCH_ROWS))
+  await replaceRows(ledger, there, rows)
   writeMoved(sql, to)
   await ledger.write([schemaRow(MIGRATIONS.length)])
   return { rows: own.length, files: files.size, blobs }
+}
+
+/** Rows without a schema are not taken over by any daemon. */
+async function dropSchema(ledger: Ledger, there: readonly Change[]): Promise<void> {
+  const schema = there.find(({ table }) => table === SCHEMA_TABLE)
+  if (schema) await ledger.write([{ ...schema, row: null }])
+}
+
+async function replaceRows(ledger: Ledger, there: readonly Change[], rows: readonly Change[]): Promise<void> {
+  const names = new Set(rows.map(rowName))
+  const isGone = (row: Change) => row.table !== SCHEMA_TABLE && !names.has(rowName(row))
+  const changes = [...there.filter(isGone).map(row => ({ ...row, row: null })), ...rows]
+  for (let at = 0; at < changes.length; at += BATCH_ROWS) await ledger.write(changes.slice(at, at + BATCH_ROWS))
+}
+
+/**
+ * Puts a backup of this installation in the place of its rows, marked as restored; blobs stay as they are. `sql` is a copy of it that
+ * may be changed. Cut off in between, no daemon takes the database over until it is done again. Answers how many rows there are
+ * now. Throws STATE_FOREIGN for any other backup.
+ */
+export async function restoreState(
+  { ledger, key }: Pick<Move, 'ledger' | 'key'>,
+  sql: Sql,
+  installId: string,
+): Promise<number> {
+  const of = backupOf(sql)
+  if (of !== installId) {
+    const whose = of === null ? 'of a state in a file' : 'of another installation'
+    throw new TdfError('STATE_FOREIGN', `the backup is ${whose}: it is not put into this database`, {
+      hint: of === null ? 'tdf db export --help' : 'tdf cluster ls',
+    })
+  }
+  openSealed(sql, key)
+  clearBackupOf(sql)
+  clearMoved(sql)
+  markRestored(sql)
+  const rows = readRows(sql)
+  const there = await ledger.reload()
+  await dropSchema(ledger, there)
+  await replaceRows(ledger, there, rows)
+  await ledger.write([schemaRow(Number(sql.one('pragma user_version')?.user_version))])
+  return rows.length
 }
 
 /**

@@ -27,7 +27,7 @@ export function inspect(file: string): Finding {
   let sql: Sql | undefined
   try {
     sql = openSql(file)
-    return { file, ...look(sql) }
+    return { file, ...examine(sql) }
   } catch (thrown) {
     const refused = storageError(thrown)
     if (['DISK_FULL', 'STATE_UNWRITABLE'].includes(refused.code)) throw refused
@@ -37,7 +37,8 @@ export function inspect(file: string): Finding {
   }
 }
 
-function look(sql: Sql): Omit<Finding, 'file'> {
+/** The same of one that is open. */
+export function examine(sql: Sql): Omit<Finding, 'file'> {
   const pages = sql.all(`pragma integrity_check(${PROBLEMS_MAX})`).map(row => String(Object.values(row)[0]))
   const schema = Number(sql.one('pragma user_version')?.user_version ?? 0)
   const problems = pages.filter(said => said !== 'ok')

@@ -103,6 +103,21 @@ export function clearMoved(sql: Sql): void {
   removeMeta(sql, MOVED)
 }
 
+const BACKUP_OF = 'backup_of'
+
+/** The id of the installation whose backup these rows are; null: they are none, or of a file. */
+export function backupOf(sql: Sql): string | null {
+  return readMeta(sql, BACKUP_OF) ?? null
+}
+
+export function writeBackupOf(sql: Sql, installId: string): void {
+  writeMeta(sql, BACKUP_OF, installId)
+}
+
+export function clearBackupOf(sql: Sql): void {
+  removeMeta(sql, BACKUP_OF)
+}
+
 /** Throws STATE_ELSEWHERE when the state is not here any more. */
 export function refuseMoved(sql: Sql): void {
   const where = movedTo(sql)

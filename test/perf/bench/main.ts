@@ -5,6 +5,7 @@
 import process from 'node:process'
 import type { Point } from './chart.ts'
 import { check } from './check.ts'
+import { clusterRows } from './cluster/rows.ts'
 import { dashboardRow } from './dashboard.ts'
 import { type Row, say, writeReport } from './report.ts'
 import { callbackRows } from './rows/callbacks.ts'
@@ -41,6 +42,7 @@ const BENCHES: Record<string, () => Promise<Row[]>> = {
   store: () => storeRows(25),
   streams: () => streamRows(500),
   flood: async () => [await floodRow(SHORT ? 5 : 20)],
+  cluster: () => clusterRows(SHORT),
   dashboard: async () => [await dashboardRow(SHORT ? 10_000 : 30_000)],
   async growth() {
     growth = await growthPoints()

@@ -24,7 +24,8 @@ export function layDownKeptTasks(stateDir: string, count: number, now: number): 
   }
 }
 
-function multiply(sql: Sql, count: number, now: number): void {
+/** The same in a database that is open. */
+export function multiply(sql: Sql, count: number, now: number): void {
   const spec = aSpec({ title: 'write the release notes', prompt: 'write the release notes '.repeat(20) })
   const facts = { session: { status: 'exited', exitCode: 0, signal: null, resumeRef: null }, note: 'x'.repeat(500) }
   insertTask(sql, { id: 'kept-0', spec, idempotencyKey: null, idempotencyHash: null, createdAt: now })

@@ -1,11 +1,13 @@
 /**
  * The bench host: the real store, loop, inbox and callback server with a journey of seven steps that do nothing, so that
  * other engines can be measured beside it. `DATA_DIR` keeps the state, `PORT` is on loopback, `PROBE_FILE` is told what
- * happened when, `RECORD_FILE` at the end every statement. `GET /` answers once it is ready; `POST /tasks/:id` 201 once the task is durable;
+ * happened when, `RECORD_FILE` at the end every statement. With `STORE_URL` and `MEMBER` the state is in a PostgreSQL that several
+ * hosts share. `GET /` answers 200 once it is ready, 503 and how many rows it follows while it stands by; `POST /tasks/:id` 201 once the task is durable;
  * `POST /tasks/:id/callback` 200, or 409 while the task has not reached its fifth step. A restart goes on.
  */
 
 import { mkdirSync } from 'node:fs'
+import type { RequestListener } from 'node:http'
 import process from 'node:process'
 import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
@@ -25,8 +27,9 @@ import { aConfig, aSpec } from '../../../support/builders.ts'
 import { replaceBodies, WAITING_FOR, WAITING_STEP } from './journey.ts'
 import { createProbe } from './probe.ts'
 import { recordStatements } from './recorder.ts'
+import { createShared } from './shared.ts'
 
-const { DATA_DIR = 'bench-data', PORT = '7700', PROBE_FILE, RECORD_FILE } = process.env
+const { DATA_DIR = 'bench-data', PORT = '7700', PROBE_FILE, RECORD_FILE, STORE_URL, MEMBER = 'bench' } = process.env
 const SPEC = aSpec()
 /** A wake so far away, in ms, is the one of the step that waits. */
 const PARKED_MS = 3_600_000
@@ -41,7 +44,13 @@ const writeRecord = RECORD_FILE ? recordStatements(RECORD_FILE) : () => {}
 mkdirSync(DATA_DIR, { recursive: true })
 const world = realWorld()
 takeLock(DATA_DIR, { pid: process.pid, startedAt: new Date().toISOString() })
-const store = openStore(DATA_DIR, world)
+const shared = STORE_URL ? createShared(STORE_URL, MEMBER, world) : undefined
+let answer: RequestListener = (_, response) => response.writeHead(503).end(String(shared?.followed()))
+const limits = { clock: world.clock, requestTimeoutMs: 30_000, connectionsMax: 512 }
+const address = { kind: 'tcp', host: '127.0.0.1', port: Number(PORT) } as const
+const open = () => listen((request, response) => answer(request, response), address, limits)
+const standing = shared && (await open())
+const store = shared ? await shared.takeOver() : openStore(DATA_DIR, world)
 const engine = buildEngine({
   ...{ world, store, config: aConfig(), log: silentLog, results: fakeResults(), sources: fakeSources(), servers },
   // No nodes: the placement pass that every submit asks for finds nobody.
@@ -54,14 +63,14 @@ const engine = buildEngine({
 await engine.takeUp()
 const { schedule } = engine.loop
 engine.loop.schedule = scheduled
-const limits = { clock: world.clock, requestTimeoutMs: 30_000, connectionsMax: 512 }
-const address = { kind: 'tcp', host: '127.0.0.1', port: Number(PORT) } as const
-const listener = await listen(getRequestListener(routes().fetch), address, limits)
+answer = getRequestListener(routes().fetch)
+const listener = standing ?? (await open())
 process.stdout.write(`${listener.port}\n`)
 process.once('SIGTERM', async () => {
   await listener.stop()
   await engine.loop.stop()
-  store.close()
+  await store.close()
+  await shared?.close()
   writeRecord()
   process.exit(0)
 })

@@ -21,6 +21,11 @@ export interface Host {
   /** Processor time so far, user and system, in ms. */
   cpuMs(): number
   rssBytes(): number
+  /** Whether it serves, and how many rows it follows while it stands by. */
+  look(): Promise<{ serves: boolean; followed: number }>
+  signal(name: NodeJS.Signals): void
+  /** Its exit code; null when a signal ended it. */
+  ended: Promise<number | null>
   /** SIGKILL, as a power cut; the folder stays. */
   kill(): Promise<void>
 }
@@ -34,8 +39,13 @@ export function makeFolder(): { dir: string; remove(): void } {
 const CONNECTIONS = 64
 const READY_MS_MAX = 60_000
 
-/** `env` is for the program, beside its own three variables. */
-export async function startHost(program: Program, dir: string, env: Record<string, string> = {}): Promise<Host> {
+/** `env` is for the program, beside its own three variables. One that may stand by has started when it says so. */
+export async function startHost(
+  program: Program,
+  dir: string,
+  env: Record<string, string> = {},
+  started: readonly number[] = [200],
+): Promise<Host> {
   const port = await freePort()
   const probe = path.join(dir, 'probe')
   const startedAt = performance.now()
@@ -43,10 +53,10 @@ export async function startHost(program: Program, dir: string, env: Record<strin
     env: { ...process.env, ...env, DATA_DIR: path.join(dir, 'data'), PORT: String(port), PROBE_FILE: probe },
     stdio: ['ignore', 'ignore', 'inherit'],
   })
-  const ended = new Promise<void>(resolve => child.on('exit', () => resolve()))
+  const ended = new Promise<number | null>(resolve => child.on('exit', resolve))
   const agent = new http.Agent({ keepAlive: true, maxSockets: CONNECTIONS })
   const ask = (method: string, route: string) => request({ agent, port, method, path: route })
-  while ((await ask('GET', '/').catch(() => 0)) !== 200) {
+  while (!started.includes(await ask('GET', '/').catch(() => 0))) {
     if (child.exitCode !== null) throw new Error(`${program} ended with ${child.exitCode} before it answered`)
     if (performance.now() - startedAt > READY_MS_MAX) throw new Error(`${program} did not answer`)
     await pause(2)
@@ -69,6 +79,13 @@ export async function startHost(program: Program, dir: string, env: Record<strin
     },
     cpuMs: () => cpuMs(child),
     rssBytes: () => rssBytes(child),
+    async look() {
+      const response = await fetch(`http://127.0.0.1:${port}/`)
+      const text = await response.text()
+      return { serves: response.status === 200, followed: Number(text) }
+    },
+    signal: name => void child.kill(name),
+    ended,
     async kill() {
       tail.stop()
       agent.destroy()

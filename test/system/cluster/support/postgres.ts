@@ -22,6 +22,8 @@ export function postgresPrograms(): string | undefined {
 
 export interface Postgres {
   port: number
+  /** Of its first process, while it runs. */
+  pid(): number | undefined
   /** A url with a database of its own for each name. */
   url(database: string): Promise<string>
   /** Runs one statement in a database, past everything that is tested. */
@@ -123,6 +125,7 @@ export async function startPostgres({ settings = {}, following }: PostgresOption
   await start()
   return {
     port,
+    pid: () => main?.pid,
     async url(database) {
       const known = await query('postgres', 'select 1 from pg_database where datname = $1', [database])
       if (known.length === 0) await query('postgres', `create database "${database}"`)

@@ -2,16 +2,20 @@
 import { copyFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Command } from 'commander'
-import { asTdfError } from '../../src/core/errors.ts'
-import type { BackupJson } from '../../src/protocol/upkeep.ts'
-import { type Cli, formatOf, printOne } from '../cli/cli.ts'
+import { asTdfError } from '../../../src/core/errors.ts'
+import type { BackupJson } from '../../../src/protocol/upkeep.ts'
+import { type Cli, formatOf, printOne } from '../../cli/cli.ts'
 
 export async function backup(cli: Cli, command: Command, to: string | undefined): Promise<void> {
   const target = to === undefined ? undefined : path.resolve(cli.cwd, to)
   const made = await viaDaemon(cli, target).catch(async thrown => {
-    if (asTdfError(thrown).code !== 'DAEMON_UNREACHABLE') throw thrown
-    const { backupFiles } = await import('./db-run.ts')
-    const offline = backupFiles(cli)
+    const { code } = asTdfError(thrown)
+    if (!WITHOUT_DAEMON.includes(code)) throw thrown
+    const { backUpDatabase, sharedUrl } = await import('./shared.ts')
+    const { backupFiles } = await import('./run.ts')
+    const url = sharedUrl(cli)
+    if (url === null && code !== 'DAEMON_UNREACHABLE') throw thrown
+    const offline = url === null ? backupFiles(cli) : await backUpDatabase(cli, url)
     if (target !== undefined) copyFileSync(offline.file, target)
     return offline
   })
@@ -19,6 +23,8 @@ export async function backup(cli: Cli, command: Command, to: string | undefined)
   printOne(cli, formatOf(command), shown, { id: shown.name, text: ({ file }) => file })
 }
 
+/** There is none, or it has no file: the database that daemons share is asked itself. */
+const WITHOUT_DAEMON: string[] = ['DAEMON_UNREACHABLE', 'TAKEOVER', 'WRONG_STATE']
 const MAKE_TIMEOUT_MS = 1_800_000
 
 async function viaDaemon(cli: Cli, target: string | undefined): Promise<BackupJson> {

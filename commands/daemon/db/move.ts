@@ -4,28 +4,28 @@ import { hostname } from 'node:os'
 import path from 'node:path'
 import process from 'node:process'
 import type { Command } from 'commander'
-import { loadConfig } from '../../src/config/load/load.ts'
-import { TdfError } from '../../src/core/errors.ts'
-import { makeStateFolder } from '../../src/platform/files.ts'
-import { placeWord, readInstall } from '../../src/platform/install.ts'
-import { silentLog } from '../../src/platform/log.ts'
-import { VERSION } from '../../src/platform/version.ts'
-import { realWorld } from '../../src/platform/world.ts'
-import { type InstallationKey, keyFileOf, keyIn } from '../../src/store/ledger/key.ts'
-import type { Ledger } from '../../src/store/ledger/ledger.ts'
-import { exportState, importState, type Moved } from '../../src/store/ledger/move.ts'
-import { type ClusterMember, joinInstallation } from '../../src/store/ledger/postgres/member.ts'
-import { openReplica } from '../../src/store/ledger/replica.ts'
-import { storeUrl } from '../../src/store/ledger/url.ts'
-import { takeLock } from '../../src/store/sqlite/lock.ts'
-import { openDatabase } from '../../src/store/sqlite/open.ts'
-import { movedTo } from '../../src/store/tables/meta.ts'
-import { type Cli, formatOf, printJson, say } from '../cli/cli.ts'
+import { loadConfig } from '../../../src/config/load/load.ts'
+import { TdfError } from '../../../src/core/errors.ts'
+import { makeStateFolder } from '../../../src/platform/files.ts'
+import { placeWord, readInstall } from '../../../src/platform/install.ts'
+import { silentLog } from '../../../src/platform/log.ts'
+import { VERSION } from '../../../src/platform/version.ts'
+import { realWorld } from '../../../src/platform/world.ts'
+import { type InstallationKey, keyFileOf, keyIn } from '../../../src/store/ledger/key.ts'
+import type { Ledger } from '../../../src/store/ledger/ledger.ts'
+import { exportState, importState, type Moved } from '../../../src/store/ledger/move.ts'
+import { type ClusterMember, joinInstallation } from '../../../src/store/ledger/postgres/member.ts'
+import { openReplica } from '../../../src/store/ledger/replica.ts'
+import { storeUrl } from '../../../src/store/ledger/url.ts'
+import { takeLock } from '../../../src/store/sqlite/lock.ts'
+import { openDatabase } from '../../../src/store/sqlite/open.ts'
+import { movedTo } from '../../../src/store/tables/meta.ts'
+import { type Cli, formatOf, printJson, say } from '../../cli/cli.ts'
 
 /** The database answers, and nobody who served lately is waited for, in ms. */
 const JOIN_MS_MAX = 30_000
 
-interface Joined {
+export interface Joined {
   stateDir: string
   member: ClusterMember
   ledger: Ledger
@@ -82,7 +82,7 @@ function refuseOwnState(stateDir: string): void {
 }
 
 /** Throws STATE_LOCKED while a daemon runs here. */
-async function locked<T>(stateDir: string, act: () => Promise<T>): Promise<T> {
+export async function locked<T>(stateDir: string, act: () => Promise<T>): Promise<T> {
   const startedAt = new Date(realWorld().clock.now()).toISOString()
   const lock = takeLock(stateDir, { pid: process.pid, startedAt })
   try {
@@ -92,8 +92,11 @@ async function locked<T>(stateDir: string, act: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Of these commands among the daemons of an installation. */
+export const ownName = () => `${hostname()}-db`
+
 /** Serves the installation for as long as `act` takes. Throws WRONG_STATE while a daemon does. */
-async function joined<T>(
+export async function joined<T>(
   cli: Cli,
   { url: given, installId }: { url: string | undefined; installId?: string },
   act: (joined: Joined) => Promise<T>,
@@ -108,7 +111,7 @@ async function joined<T>(
   const late = new AbortController()
   const message = `the database gave no answer within ${JOIN_MS_MAX / 1_000} s`
   const cancel = clock.timer(JOIN_MS_MAX, () => late.abort(new TdfError('STORE_AWAY', message)))
-  const name = `${hostname()}-db`
+  const name = ownName()
   const id = installId === undefined ? {} : { installId }
   const member = await joinInstallation(
     {
