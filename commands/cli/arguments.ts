@@ -21,6 +21,12 @@ export function collectGlob(glob: string, globs: readonly string[] = []): string
   return [...new Set([...globs, notEmpty(glob)])]
 }
 
+/** Tasks, separated by commas; may be given several times. */
+export function collectTasks(text: string, known: readonly string[] = []): string[] {
+  const named = text.split(',').map(word => notEmpty(word).trim())
+  return [...new Set([...known, ...named])]
+}
+
 /** `--status`, which may be given several times. */
 export function statusOption(which: string): Option {
   const option = new Option('--status <status>', `${which}; may be given several times`)

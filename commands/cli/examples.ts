@@ -26,6 +26,8 @@ export const EXAMPLES = {
     'git log -1 --format=%B | tdf submit - --title "follow up on the last commit"',
     'tdf submit "fix issue 12" --check "npm test" --pr',
     'tdf submit "make the page blue" --artifacts "test-results/**" --artifacts "*.png"',
+    'tdf submit "add a test for it" --from @last --check "npm test"',
+    'tdf submit "write the release notes" --after 7kq2,9fx4 --if ended',
     'tdf submit "fix issue 12" --check "npm test" --until green --rounds 2 --wait',
     `echo '{"prompt":"update the licence year","labels":{"job":"year"}}' | tdf submit --file -`,
   ],

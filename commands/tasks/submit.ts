@@ -1,14 +1,24 @@
 /** `tdf submit`: words become a request. A local repository is bundled here, as its user; the daemon never opens it. */
 import { Command, Option } from 'commander'
 import { PROVIDERS } from '../../src/core/node.ts'
-import { PULL_GOALS } from '../../src/core/source.ts'
-import { amount, collectGlob, collectLabel, integer, notEmpty, wholeNumber } from '../cli/arguments.ts'
+import { AFTER_CONDITIONS, ON_FAILED, PULL_GOALS } from '../../src/core/source.ts'
+import { amount, collectGlob, collectLabel, collectTasks, integer, notEmpty, wholeNumber } from '../cli/arguments.ts'
 import type { Cli } from '../cli/cli.ts'
 import { examples } from '../cli/examples.ts'
 import type { SubmitOptions } from './submit/request.ts'
 
 export function submitCommand(cli: Cli): Command {
-  return new Command('submit')
+  return withPredecessors(withEnd(withWork(new Command('submit'))))
+    .addHelpText('after', examples('submit'))
+    .action(async (words: string[], options: SubmitOptions, command: Command) => {
+      const { submit } = await import('./submit/run.ts')
+      await submit(cli, words.length === 0 ? undefined : words.join(' '), options, command)
+    })
+}
+
+/** What is done, where, and within what. */
+function withWork(command: Command): Command {
+  return command
     .description('hand a task to the daemon')
     .argument(
       '[prompt...]',
@@ -52,6 +62,11 @@ export function submitCommand(cli: Cli): Command {
       ]),
     )
     .option('--no-auto-resume', 'end at a usage limit, instead of going on when it is lifted')
+}
+
+/** What becomes of it, and how the command itself goes on. */
+function withEnd(command: Command): Command {
+  return command
     .option('--output-branch <branch>', 'the branch of the result (default: tdf/<id>-<title>)')
     .option('--push', 'push the branch once the task is completed; tried again until it is there')
     .option('--pr', 'push it and open a pull request')
@@ -68,11 +83,23 @@ export function submitCommand(cli: Cli): Command {
     .option('--wait-timeout <duration>', 'stop waiting after this time; the task goes on')
     .option('--file <tasks.ndjson>', 'a task a line, with these options as keys; "-" reads them from stdin')
     .option('-n, --dry-run', 'show what would be done')
-    .addHelpText('after', examples('submit'))
-    .action(async (words: string[], options: SubmitOptions, command: Command) => {
-      const { submit } = await import('./submit/run.ts')
-      await submit(cli, words.length === 0 ? undefined : words.join(' '), options, command)
-    })
+}
+
+/** What the task waits for before it begins. */
+function withPredecessors(command: Command): Command {
+  return command
+    .option('--after <tasks>', 'begin when these are completed; ids with commas between them', collectTasks)
+    .option('--from <tasks>', 'the same, and begin from their work: of several, merged', collectTasks)
+    .addOption(
+      new Option('--if <what>', 'when they let it go on: completed, or over in any way (default: ok)').choices(
+        AFTER_CONDITIONS,
+      ),
+    )
+    .addOption(
+      new Option('--on-failed <what>', 'when one is not completed: wait on for it, or end too (default: hold)').choices(
+        ON_FAILED,
+      ),
+    )
 }
 
 /** Whether it is enabled is the daemon's to say. */

@@ -99,6 +99,7 @@ export function taskDetails(task: TaskJson, now: number, isFailureTold = false):
     ['prompt', promptText(task)],
     ['status', stateOf(task)],
     ['step', stage && `${stageNow(stage, node?.name ?? null)}, for ${since(task.stepEnteredAt, now)}`],
+    ['after', afterText(task)],
     ['waiting for', task.waitingFor && withLocalTimes(oneLine(task.waitingFor))],
     ['next look', task.wakeAt && until(task.wakeAt, now)],
     ['parked until', task.parkedUntil && localTime(task.parkedUntil)],
@@ -142,6 +143,13 @@ export function taskDetails(task: TaskJson, now: number, isFailureTold = false):
 function attemptText({ attempt, continued }: TaskJson): string {
   if (!continued) return String(attempt)
   return `${attempt}, goes on from attempt ${continued.of} with its ${continued.resumed}`
+}
+
+/** What it comes after and how that stands; null for a task that comes after no other. An older daemon names none. */
+function afterText({ after = [], from = [] }: TaskJson): string | null {
+  if (after.length === 0) return null
+  const words = after.map(({ id, state }) => `${id} (${state}${from.includes(id) ? ', from its work' : ''})`)
+  return words.join(', ')
 }
 
 function exitText({ exitCode, signal }: NonNullable<TaskJson['session']>): string {

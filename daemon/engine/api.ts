@@ -13,9 +13,11 @@ import { readNode, suspectNode, writeHeartbeat } from '../../src/store/tables/no
 import { findByIdempotencyKey, insertTask, type NewTask, newestKey } from '../../src/store/tables/tasks.ts'
 import type { Engine } from '../services.ts'
 import { knownContinue, openAttempt, openContinued } from './attempts.ts'
+import { followersAtSubmit, insertEdges } from './effects/release.ts'
 import { nodeSubject, taskSubject } from './loop.ts'
 import { type ContinueRequest, refuseChange } from './rules/continuing.ts'
 import { resumeOf } from './rules/transition.ts'
+import { saveFollowers } from './save.ts'
 import { enqueueSignal, receiveSignal, type WorkspaceSignal } from './signals.ts'
 
 export type EngineSignal =
@@ -69,7 +71,9 @@ function submit(engine: Engine, task: NewTask): AttemptKey {
   const known = taskOfKey(sql, task.idempotencyKey, task.idempotencyHash)
   if (known !== undefined) return newestKey(sql, known) ?? first
   if (!insertTask(sql, task)) return newestKey(sql, task.id) ?? first
+  insertEdges(sql, task.id, task.spec)
   openAttempt(engine, { ...first, attempt: 0, spec: task.spec }, engine.world.clock.now())
+  saveFollowers(engine, followersAtSubmit(engine, task.id))
   return first
 }
 

@@ -1,15 +1,7 @@
-/** Opens an attempt, the row from which everything else follows, also for `tdf continue`; removes a task that is over. */
+/** Opens an attempt, the row from which everything else follows, also for `tdf continue`. */
 import { TdfError } from '../../src/core/errors.ts'
-import { awaitsSource } from '../../src/core/facts.ts'
-import {
-  type AttemptKey,
-  credentialOf,
-  type Facts,
-  isTerminal,
-  type ResumeFacts,
-  type Task,
-  type TaskSpec,
-} from '../../src/core/task.ts'
+import { isQueued } from '../../src/core/facts.ts'
+import { type AttemptKey, credentialOf, type ResumeFacts, type Task, type TaskSpec } from '../../src/core/task.ts'
 import type { Sql } from '../../src/store/sqlite/sql.ts'
 import {
   findContinued,
@@ -20,12 +12,11 @@ import {
 } from '../../src/store/tables/attempts.ts'
 import { isPending } from '../../src/store/tables/cleanups.ts'
 import { addSignal, consumeSignals, findFollowup, openSignals } from '../../src/store/tables/inbox.ts'
-import { deleteTask, raiseAttempt, taskNumber } from '../../src/store/tables/tasks.ts'
+import { raiseAttempt, taskNumber } from '../../src/store/tables/tasks.ts'
 import { taskWaits } from '../../src/text/waiting.ts'
 import type { PlacementRequest } from '../placement/place.ts'
-import type { Repository } from '../results/repository.ts'
 import type { Engine } from '../services.ts'
-import { undo } from './cleanup.ts'
+import { standing } from './effects/release.ts'
 import { taskSubject } from './loop.ts'
 import {
   type ContinueRequest,
@@ -61,7 +52,7 @@ export function openAttempt(engine: Engine, task: Former, now: number, how: Open
   const spec = { ...task.spec, ...continued?.change }
   const resume = how.resume ?? continued?.from
   const fresh = freshAttempt(task.id, attempt, spec, now, now + engine.config.runner.queueTimeout)
-  const opened = { ...fresh, continued, ...begunFrom(engine, spec, resume ? { resume } : {}, now) }
+  const opened = standing(engine, { ...fresh, continued, facts: resume ? { resume } : {} }, now)
   if (!insertAttempt(sql, opened, how.key)) return
   if (attempt > 1) {
     raiseAttempt(sql, task.id, attempt)
@@ -75,16 +66,10 @@ export function openAttempt(engine: Engine, task: Former, now: number, how: Open
   engine.store.append({ type: 'task.step', ...about, data: { from: null, to: 'node_selection', ms: 0 } }, now)
   const request = placementRequest(sql, opened)
   engine.store.afterCommit(() => {
-    if (!awaitsSource(opened)) engine.queue.add(request)
+    if (isQueued(opened)) engine.queue.add(request)
     engine.loop.schedule(taskSubject(opened), opened.wakeAt)
   })
   engine.placementChanged()
-}
-
-/** A repository by url is fetched first: the attempt is due at once, and asks for no slot before. */
-function begunFrom({ config }: Pick<Engine, 'config'>, { repo }: TaskSpec, facts: Facts, now: number): Partial<Task> {
-  if (repo.kind !== 'git' || config.repositories.fetch === 'node' || facts.resume) return { facts }
-  return { facts: { ...facts, source: null }, wakeAt: now, waitingFor: taskWaits.source(repo.url) }
 }
 
 /**
@@ -191,60 +176,4 @@ function freshAttempt(id: string, attempt: number, spec: TaskSpec, now: number, 
     completedAt: null,
     updatedAt: now,
   }
-}
-
-/**
- * Removes a task that is over: its rows, its tokens, its result. Tries what is left of the cleanup first, so that a removed
- * task leaves nothing behind. Throws WRONG_STATE while the task goes on or something of it is still outside.
- */
-export async function removeTask(
-  engine: Engine,
-  task: Task,
-  repository: Repository,
-  signal: AbortSignal,
-): Promise<void> {
-  refuseUnfinished(task)
-  for (let attempt = 1; attempt <= task.attempt; attempt++) {
-    const [first] = await undo(engine, { id: task.id, attempt }, signal)
-    if (first) {
-      const what =
-        first.kind === 'salvage' ? 'its work is not saved' : `its workspace on ${first.nodeName} still stands`
-      throw new TdfError(
-        'WRONG_STATE',
-        `task ${task.id} cannot be removed: ${what} (${first.error ?? 'not confirmed'})`,
-        {
-          hint: `tdf node show ${first.nodeName}`,
-        },
-      )
-    }
-  }
-  await engine.store.commit(() => {
-    deleteTask(engine.store.sql, task.id)
-    const data = { before: task.status }
-    engine.store.append({ type: 'task.removed', taskId: task.id, data }, engine.world.clock.now())
-  })
-  await engine.results.logs.remove(task.id)
-  await repository.alone(() => dropRefs(repository, task.id))
-  await repository.save()
-}
-
-/** Throws WRONG_STATE while something of the task is still to be done. */
-export function refuseUnfinished(task: Task): void {
-  if (isTerminal(task.status) && task.step === null) return
-  const hint = isTerminal(task.status) ? `tdf why ${task.id}` : `tdf cancel ${task.id}`
-  throw new TdfError('WRONG_STATE', `task ${task.id} is not over: it is ${task.status}, at ${task.step}`, { hint })
-}
-
-/** The objects go with the next collection; what names them goes now. */
-async function dropRefs(repository: Repository, id: string): Promise<void> {
-  const listed = await repository.must([
-    'for-each-ref',
-    '--format=delete %(refname)',
-    `refs/tdf/${id}/**`,
-    `refs/tdf/${id}/*`,
-    `refs/tdf-checkpoint/${id}/**`,
-    `refs/tdf-checkpoint/${id}/*`,
-  ])
-  if (listed.trim() !== '')
-    await repository.must(['update-ref', '--stdin'], { input: [...new Set(listed.split('\n'))].join('\n') })
 }

@@ -2,26 +2,44 @@
  * One transaction for one outcome: task, journal, used signals, outbox, and whatever else the decision asks for. Also
  * keeps what the loop and the placement pass know in step with what was committed.
  */
-import { awaitsSource } from '../../src/core/facts.ts'
-import type { Task } from '../../src/core/task.ts'
+import { awaitsSource, isQueued } from '../../src/core/facts.ts'
 import { type ReadTask, updateAttempt } from '../../src/store/tables/attempts.ts'
 import { consumeSignals, type Signal } from '../../src/store/tables/inbox.ts'
 import { announce } from '../reporting/announce.ts'
 import { recordStepFailure } from '../reporting/failures.ts'
 import type { Engine } from '../services.ts'
 import { placementRequest } from './attempts.ts'
+import { type Follower, followersOf } from './effects/release.ts'
+import { applyWrite } from './effects/writes.ts'
 import { taskSubject } from './loop.ts'
 import type { Transition } from './rules/transition.ts'
-import { applyWrite } from './writes.ts'
-
-/** A parked task rests at the same step and asks for no slot, and neither does one whose repository is not here yet. */
-const isQueued = (task: Task) => task.step === 'node_selection' && task.status === 'queued' && !awaitsSource(task)
 
 /**
  * Inside a write. False when the task was moved since it was read: then nothing was changed. `signals` are those
  * that the outcome was made from, where they were read with `seen`.
  */
 export function save(
+  engine: Engine,
+  seen: ReadTask,
+  decided: Transition,
+  uses: readonly number[],
+  signals?: readonly Signal[],
+): boolean {
+  if (!saveOne(engine, seen, decided, uses, signals)) return false
+  saveFollowers(engine, followersOf(engine, seen, decided.task))
+  return true
+}
+
+/** Inside a write: what the end of a task means for others, and of those for others again. */
+export function saveFollowers(engine: Engine, first: readonly Follower[]): void {
+  const followers = [...first]
+  // It grows while it is walked: a chain may be longer than a stack is deep.
+  for (const { seen, decided } of followers) {
+    if (saveOne(engine, seen, decided, [])) followers.push(...followersOf(engine, seen, decided.task))
+  }
+}
+
+function saveOne(
   engine: Engine,
   seen: ReadTask,
   decided: Transition,

@@ -4,7 +4,8 @@ import type { Config } from '../../src/config/schema/schema.ts'
 import { TdfError } from '../../src/core/errors.ts'
 import { credentialOf, type Task } from '../../src/core/task.ts'
 import { callbackToken } from '../../src/platform/tokens.ts'
-import { usagesBefore } from '../../src/store/tables/attempts.ts'
+import { edgesOf } from '../../src/store/groups/edges.ts'
+import { readAttempt, usagesBefore } from '../../src/store/tables/attempts.ts'
 import type { Signal } from '../../src/store/tables/inbox.ts'
 import { limitOf } from '../../src/store/tables/meta.ts'
 import { readNode } from '../../src/store/tables/nodes.ts'
@@ -14,6 +15,7 @@ import type { Engine } from '../services.ts'
 import type { StepContext } from '../steps/step.ts'
 import { undo } from './cleanup.ts'
 import type { Interruption } from './loop.ts'
+import { workOf } from './rules/after.ts'
 import { rowOf } from './rules/journey.ts'
 import type { DecisionInput } from './rules/transition.ts'
 import { sum } from './rules/usage.ts'
@@ -79,6 +81,13 @@ class Surroundings implements HopContext {
   }
   get limitedUntil() {
     return limitOf(this.engine.store.sql, credentialOf(this.task.spec))
+  }
+  get workBefore() {
+    const { sql } = this.engine.store
+    return edgesOf(sql, this.task.id).flatMap(({ predecessor, gives, met }) => {
+      const attempt = gives === null || met === null ? undefined : readAttempt(sql, { id: predecessor, attempt: met })
+      return (attempt && workOf(attempt)) ?? []
+    })
   }
   get spentBefore() {
     const { attempt } = this.task

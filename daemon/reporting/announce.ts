@@ -65,6 +65,8 @@ export function noticeEventOf(before: Task, { task, writes }: Pick<Transition, '
   if (isTerminal(task.status) && !isTerminal(before.status)) {
     return writes.some(({ kind }) => kind === 'next_attempt') ? null : ENDS[task.status as keyof typeof ENDS]
   }
+  // Each change that blocks it is another one: a predecessor failed, or two of them cannot be merged.
+  if (task.facts.blocked && task.facts.blocked !== before.facts.blocked) return 'needs-you'
   if (task.status === 'parked' && before.status !== 'parked') return 'parked'
   return task.step === 'awaiting_followup' && before.step !== 'awaiting_followup' ? 'needs-you' : null
 }

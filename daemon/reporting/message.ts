@@ -96,8 +96,13 @@ export function bodyText(notice: NoticeJson): string {
   // Older rows of the outbox have no such key.
   if (text?.failure) return [facts.filter(Boolean).join(', '), text.title, text.failure].filter(Boolean).join('\n')
   const said = text && [text.title, text.error ?? text.summary]
-  const next = NEXT[notice.event] ?? 'tdf show TASK'
+  const next = nextOf(notice)
   return [facts.filter(Boolean).join(', '), ...(said ?? []), next.replace('TASK', taskId)].filter(Boolean).join('\n')
+}
+
+/** One that waits for others has no agent that could be told anything. */
+function nextOf({ event, status }: NoticeJson): string {
+  return status === 'queued' ? 'tdf why TASK' : (NEXT[event] ?? 'tdf show TASK')
 }
 
 const NEXT: Partial<Record<NoticeEvent, string>> = {

@@ -10,6 +10,7 @@ import { type KeptFiles, keptFiles } from '../../src/store/blobs/kept-files.ts'
 import { snapshots } from '../../src/store/blobs/snapshots.ts'
 import type { BlobStore } from '../../src/store/ledger/ledger.ts'
 import { pack } from './bundles.ts'
+import { baseOf } from './landing/base.ts'
 import { logFiles } from './logs.ts'
 import { artifactResults, artifactsAtHome } from './receive/artifacts.ts'
 import { checkpointAnswer, checkpointRefOf, keepCheckpoint, takeCheckpoint } from './receive/checkpoints.ts'
@@ -94,6 +95,7 @@ export function gitResults(options: GitResultsOptions): GitResults {
       await files.keep(file)
       return packed
     },
+    base: async (task, work) => baseOf(await of(task), task, work),
     packFile,
     removeUnused,
     async thin(task, whole, have, signal) {

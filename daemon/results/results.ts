@@ -42,6 +42,12 @@ export interface Results {
   describe(task: Task, saved: Salvaged): Promise<TaskResult>
   /** Makes the bundle from which the attempt goes on: the saved tree and, where it came home, the conversation. */
   pack(task: Task, resume: ResumeFacts, signal?: AbortSignal): Promise<{ sha256: string; bytes: number }>
+  /**
+   * The commit that a task begins from which goes on from the work of others: theirs, or a merge of them, under a name of its own,
+   * which stays whatever becomes of them. *conflict*: git cannot merge `files` of the tasks `of`. Throws NO_RESULT,
+   * RESULT_BROKEN or GIT_TOO_OLD.
+   */
+  base(task: Task, work: readonly { id: string; commit: string }[]): Promise<Base>
   /** Where that bundle is. */
   packFile(task: Pick<Task, 'id' | 'attempt'>): string
   /**
@@ -59,6 +65,8 @@ export interface Results {
   downloadFile(task: Task): string
   discard(file: string): Promise<void>
 }
+
+export type Base = { kind: 'clean'; ref: string; commit: string } | { kind: 'conflict'; of: string[]; files: string[] }
 
 export interface ThinBundle {
   file: string

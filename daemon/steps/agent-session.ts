@@ -32,7 +32,7 @@ function promptOf(task: Task): string {
     const isTold = facts.session !== undefined || facts.resume?.ref !== continued.from.ref
     return isTold ? `${GO_ON} ${ASKED_LAST}\n\n${spec.prompt}` : spec.prompt
   }
-  const isBegun = facts.resume !== undefined || facts.rejected === true
+  const isBegun = (facts.resume !== undefined && !facts.resume.isBase) || facts.rejected === true
   if (spec.agent.type === 'command' || !isBegun) return spec.prompt
   if (spec.firstPrompt === undefined) return `${spec.prompt}\n\n${BEGUN_BEFORE}`
   const first = spec.firstPrompt.slice(0, FIRST_CHARS_MAX)

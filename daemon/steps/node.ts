@@ -1,10 +1,11 @@
 /** The steps before a task is placed, each of which waits for its node; and what later steps read from the node's state. */
 import { asTdfError, TdfError } from '../../src/core/errors.ts'
-import { awaitsSource } from '../../src/core/facts.ts'
+import { awaitedBy, awaitsSource } from '../../src/core/facts.ts'
 import { canPlace, hasMachine, isOrdered, isServing } from '../../src/core/node.ts'
 import type { Task } from '../../src/core/task.ts'
 import { taskWaits } from '../../src/text/waiting.ts'
-import { advance, fail, wait } from '../engine/rules/outcome.ts'
+import { baseFacts, HELD_LOOK_MS } from '../engine/rules/after.ts'
+import { advance, fail, type Outcome, wait } from '../engine/rules/outcome.ts'
 import type { StepContext, StepHandler } from './step.ts'
 
 /**
@@ -12,6 +13,9 @@ import type { StepContext, StepHandler } from './step.ts'
  * tasks cost nothing. Why a task waits is worked out when it is asked for.
  */
 export const nodeSelection: StepHandler<'workspace_creation' | 'node_provisioning'> = async (ctx, task) => {
+  const awaited = awaitedBy(task)
+  if (awaited === 'base') return baseMade(ctx, task)
+  if (awaited !== null) return wait(HELD_LOOK_MS, task.waitingFor ?? taskWaits.predecessors([]))
   if (awaitsSource(task)) return sourceFetched(ctx, task)
   if (task.status === 'parked') {
     const until = Math.max(task.parkedUntil ?? 0, ctx.limitedUntil ?? 0)
@@ -21,6 +25,13 @@ export const nodeSelection: StepHandler<'workspace_creation' | 'node_provisionin
   const node = ctx.node(ctx.reservedNode)
   if (!node) return wait(ctx.config.runner.queueTimeout, taskWaits.slot())
   return advance(isServing(node) ? 'workspace_creation' : 'node_provisioning')
+}
+
+/** The work of its predecessors as one commit. What git cannot merge is named, and the task waits for newer work of one of them. */
+async function baseMade(ctx: StepContext, task: Task): Promise<Outcome<never>> {
+  const base = await ctx.results.base(task, ctx.workBefore)
+  if (base.kind === 'clean') return { kind: 'release', base: baseFacts(base.ref, base.commit) }
+  return { kind: 'block', blocked: { by: base.of, attempt: task.attempt, files: base.files } }
 }
 
 /** It is woken when the fetch has ended; the wait is for a wake that was lost. */
@@ -56,7 +67,7 @@ export const nodeProvisioning: StepHandler<'node_agent_ready' | 'node_selection'
   const { provisionPollInterval, queueTimeout } = ctx.config.runner
   const why = node.waitingFor ?? taskWaits.nodeCreated(node.name)
   // Without a machine there is nothing that could be late: room, quota and tokens are waited for as long as a slot.
-  const queueEndsAt = task.createdAt + queueTimeout
+  const queueEndsAt = (task.facts.releasedAt ?? task.createdAt) + queueTimeout
   if (node.deadlineAt === null && ctx.now >= queueEndsAt) {
     return fail(new TdfError('QUEUE_TIMEOUT', `no machine was to be had: ${why}`), 'timeout')
   }

@@ -36,6 +36,8 @@ export interface StepContext {
   secrets(names: readonly string[]): Record<string, string>
   /** Until when the agent's credential has nothing left, Unix ms; null when it has. */
   limitedUntil: number | null
+  /** The saved work of others that the task begins from, in the order in which it was asked for. */
+  workBefore: readonly { id: string; ref: string; commit: string }[]
   /** What earlier attempts of the task cost, in USD. */
   spentBefore: number
   results: Results

@@ -113,6 +113,7 @@ export const ERRORS = {
   CHECK_FAILED: row('permanent', 10, 500, 'tdf logs {task} --failed'),
   STEP_DEADLINE: row('permanent', 12, 500, 'tdf show {task}'),
   STEP_UNKNOWN: row('wait', 1, 500, 'tdf version'),
+  DEPENDENCY_FAILED: row('permanent', 11, 409, 'tdf retry {task}'),
   CANCELLED: row('permanent', 11, 409, 'tdf retry {task}'),
   // Bringing the work home
   SALVAGE_FAILED: row('transient', 1, 502, 'tdf show {task}'),

@@ -5,6 +5,8 @@ export const EVENT_TYPES = [
   'task.status',
   'task.step',
   'task.retry',
+  'task.released',
+  'task.blocked',
   'task.held',
   'task.saved',
   'task.taken',

@@ -1,5 +1,7 @@
 /** What is learnt about a task while it runs: a column of JSON that only grows. */
+
 import type { SalvageFacts } from './saved.ts'
+import type { Awaited, Blocked } from './source.ts'
 
 /** What the engine has learnt during an attempt. Every key is absent until it is known. */
 export interface Facts {
@@ -15,6 +17,12 @@ export interface Facts {
   /** What was used, by session, or by conversation where an agent counts from its beginning. */
   usages?: Record<string, Usage>
   resume?: ResumeFacts
+  /** What keeps it from the queue; null once nothing does. */
+  awaits?: Awaited | null
+  /** Why its predecessors do not let it go on, for a person to mend. */
+  blocked?: Blocked | null
+  /** When nothing kept it from the queue any more, Unix ms; absent where nothing ever did. */
+  releasedAt?: number
   /** What the daemon fetched of its url; null while that is still to be done. Absent where the daemon fetches nothing. */
   source?: SourceFacts | null
   /** Follow-ups, by the id of their signal, that the session took and that may not have reached its agent yet. */
@@ -74,6 +82,8 @@ export interface ResumeFacts {
   onlyOn?: string
   /** What conversations had used before: not counted again. */
   usages?: Record<string, Usage>
+  /** It is the work of other tasks, and no agent of this one was at it. */
+  isBase?: true
   /** The bundle that was made of it, once it was. */
   source?: { sha256: string; bytes: number }
 }
@@ -105,9 +115,27 @@ export interface SourceFacts {
   pointers?: string
 }
 
+interface Standing {
+  status: string
+  step: string | null
+  facts: Facts
+}
+
+const isBeforeSlot = ({ status, step }: Standing) => step === 'node_selection' && status === 'queued'
+
 /** Whether the repository of a task has to be fetched before it may ask for a slot. */
-export function awaitsSource(task: { status: string; step: string | null; facts: Facts }): boolean {
-  return task.facts.source === null && task.step === 'node_selection' && task.status === 'queued'
+export function awaitsSource(task: Standing): boolean {
+  return task.facts.source === null && isBeforeSlot(task)
+}
+
+/** What the task waits for before it may ask for a slot, beside its repository; null where there is nothing. */
+export function awaitedBy(task: Standing): Awaited | null {
+  return isBeforeSlot(task) ? (task.facts.awaits ?? null) : null
+}
+
+/** Whether it asks for a slot. */
+export function isQueued(task: Standing): boolean {
+  return isBeforeSlot(task) && !awaitsSource(task) && awaitedBy(task) === null
 }
 
 /** A permission that the agent of a task with the policy `ask` asks its user for. */

@@ -1,4 +1,4 @@
-/** Where a task's files come from. A bundle was uploaded by the CLI under its hash; a url is fetched by the daemon or cloned on the node. */
+/** Where a task's files come from: a bundle that the CLI uploaded under its hash, a url that the daemon fetches or the node clones, the work of other tasks. */
 export type RepoSource =
   | {
       kind: 'bundle'
@@ -57,3 +57,32 @@ export interface PushSpec {
 export const PULL_GOALS = ['green', 'merged'] as const
 /** *green*: every check has passed and no review thread is open. */
 export type PullGoal = (typeof PULL_GOALS)[number]
+
+/** When an edge is met: *ok*, the predecessor is completed; *ended*, whatever it came to. */
+export const AFTER_CONDITIONS = ['ok', 'ended'] as const
+export type AfterCondition = (typeof AFTER_CONDITIONS)[number]
+
+/** What becomes of a task whose predecessor did not complete: it waits on, or is cancelled. */
+export const ON_FAILED = ['hold', 'cancel'] as const
+export type OnFailed = (typeof ON_FAILED)[number]
+
+/** Written once, at submit; what was met of it is in the edges. */
+export interface AfterSpec {
+  /** Ids of all predecessors, in the order in which they were named. */
+  ids: string[]
+  /** Those from whose saved work the task begins. */
+  from: string[]
+  if: AfterCondition
+  onFailed: OnFailed
+}
+
+/** What keeps a queued task from asking for a slot: its predecessors, or the commit that it begins from. */
+export type Awaited = 'predecessors' | 'base'
+
+/** Why the predecessors of a task do not let it go on: one of them did not complete, or git cannot merge `files` of two. */
+export interface Blocked {
+  by: string[]
+  /** Of the predecessor that ended last. */
+  attempt: number
+  files?: string[]
+}

@@ -1,6 +1,7 @@
 /** What a task is. A *status* says who owns it, a *step* where it is; what changes belongs to one attempt. */
+
 import type { Continued, Facts, Usage } from './facts.ts'
-import type { PushSpec, RepoSource } from './source.ts'
+import type { AfterSpec, PushSpec, RepoSource } from './source.ts'
 
 export type { Continued, ExitFacts, Facts, ProgressFacts, Question, ResumeFacts, SourceFacts, Usage } from './facts.ts'
 
@@ -105,6 +106,8 @@ export interface TaskSpec {
   artifacts?: string[]
   /** Where its branch goes once it is completed; null keeps it here. */
   push?: PushSpec | null
+  /** Absent: it waits for no other task. */
+  after?: AfterSpec
 }
 
 export interface TaskResult {

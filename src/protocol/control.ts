@@ -26,6 +26,10 @@ export interface TaskJson {
   stepAttempt: number
   wakeAt: string | null
   waitingFor: string | null
+  /** The tasks that it comes after. */
+  after: { id: string; state: 'waiting' | 'met' | 'failed' | 'gone' }[]
+  /** Ids of those from whose work it begins. */
+  from: string[]
   parkedUntil: string | null
   node: {
     name: string

@@ -1,13 +1,16 @@
 /** The body of a submit. The CLI bundles local repositories and uploads them first; the daemon never opens one. */
 
 import { z } from 'zod'
-import { PULL_GOALS } from '../core/source.ts'
+import { AFTER_CONDITIONS, ON_FAILED, PULL_GOALS } from '../core/source.ts'
 import { artifactGlobs, counter, id, nullable, objectId, sha256, text } from './shapes.ts'
 
 const name = text(128).min(1)
 
 /** The label that says by which `tdf mcp` a task came. */
 export const SERVER_LABEL = 'mcp'
+
+const reference = text(128).min(1)
+const AFTER_MAX = 10_000
 
 export const submitRepo = z.discriminatedUnion('kind', [
   z.object({
@@ -21,6 +24,8 @@ export const submitRepo = z.discriminatedUnion('kind', [
     bytes: counter,
   }),
   z.object({ kind: z.literal('git'), url: text(4096).min(1), ref: nullable(text(1024)) }),
+  /** That of the tasks in `from`. */
+  z.object({ kind: z.literal('result'), ref: z.null().default(null) }),
 ])
 
 /** Until when the pull request is watched, and how often the agent may answer; null: not at all, as `[pr] rounds` says. */
@@ -66,6 +71,12 @@ export const submitRequest = z.object({
   /** Where to, when that is not where the repository came from. */
   remote: nullable(text(4096).min(1)),
   ...watchWish,
+  /** Tasks that it comes after, as they are called on the command line. */
+  after: z.array(reference).max(AFTER_MAX).default([]),
+  /** Those of them from whose saved work it begins. */
+  from: z.array(reference).max(AFTER_MAX).default([]),
+  if: nullable(z.enum(AFTER_CONDITIONS)),
+  onFailed: nullable(z.enum(ON_FAILED)),
 })
 export type SubmitRequest = z.output<typeof submitRequest>
 export type SubmitBody = z.input<typeof submitRequest>

@@ -12,6 +12,11 @@ const TEXTS: Record<string, TextOf> = {
     return to ? `${stageNow(plain(to), nodeName)}${before}` : `all done${before}`
   },
   'task.status': ({ from, to, reason }) => `${from ? `${plain(from)} → ` : ''}${plain(to)}${because(reason)}`,
+  'task.released': ({ after }) => `goes on after ${names(after)}`,
+  'task.blocked': ({ by, files }) =>
+    Array.isArray(files)
+      ? `held: git cannot merge ${names(files)} of ${names(by)}`
+      : `held: ${names(by)} did not complete`,
   'task.held': ({ reason }) => `the work is not home yet${because(reason)}`,
   'task.saved': ({ commit }) => `the work is home${commit ? `: ${plain(commit).slice(0, 12)}` : ''}`,
   'task.removed': () => 'forgotten',
@@ -32,6 +37,8 @@ export function eventText(event: EventJson): string {
   const facts = Object.entries(event.data).map(([key, value]) => `${key}=${plain(value)}`)
   return oneLine([event.type, ...facts].join(' '))
 }
+
+const names = (value: unknown) => (Array.isArray(value) ? value.map(plain).join(', ') : plain(value))
 
 export const took = (ms: number) => (ms < 1_000 ? `${Math.max(ms, 0)}ms` : formatDurationShort(ms))
 

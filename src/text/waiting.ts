@@ -10,6 +10,8 @@ import { counted } from './tasks.ts'
 /** What a task waits for: completes `It is … and waits for …`. */
 export const taskWaits = {
   slot: () => 'a slot on a node',
+  predecessors: (ids: readonly string[]) => listed(ids),
+  base: () => 'the work that it begins from to be merged',
   source: (url: string) => `${url} to be fetched`,
   /** `since` in Unix ms. */
   sourceAgain: (url: string, tries: number, since: number) =>
@@ -110,6 +112,12 @@ export const sentences = {
   notStored: (doing: string, why: 'full' | 'away' | 'refused') =>
     `It is ${doing}, and what happens to it cannot be stored: ${NOT_STORED[why]}.`,
   /** `doing` is `stageNow` of the step. */
+  /** `waiting`: as `afterText` has them. */
+  waits: (waiting: string) => `It waits for ${waiting}.`,
+  blocked: (id: string, state: string, isGiven: boolean) =>
+    `It waits: ${id} is ${state}${isGiven ? ' and gave no work to begin from' : ''}; \`tdf continue ${id}\` or \`tdf retry ${id}\` lets this go on.`,
+  conflict: (ids: readonly string[], files: readonly string[]) =>
+    `It waits: git cannot merge ${listed(files)} of ${listed(ids)}; newer work of one of them, by \`tdf continue\`, lets this go on.`,
   step: (doing: string, waiting: string) => `It is ${doing} and waits for ${waiting}.`,
   cleanup: (state: string, doing: string, waiting: string) => `${state}; ${doing} waits for ${waiting}.`,
   state: (status: string, verdict: string | null) => `It is ${status}${inBrackets(verdict)}`,
@@ -191,6 +199,16 @@ export function queueText(sentence: string): string {
   const [, reason, place, length] = PLACE.exec(sentence) ?? []
   if (reason === undefined) return reasonText(sentence)
   return `#${place} of ${length} · ${reasonText(reason).replace(SLOTS, '$1 $2/$3')}`
+}
+
+const LISTED_MAX = 5
+
+/** `a, b and c`; of many, the first few. */
+export function listed(words: readonly string[]): string {
+  const shown = words.slice(0, LISTED_MAX)
+  const rest = words.length - shown.length
+  const parts = rest > 0 ? [...shown, `${rest} more`] : shown
+  return parts.length < 2 ? parts.join('') : `${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}`
 }
 
 const inBrackets = (error: string | null) => (error ? ` (${error})` : '')

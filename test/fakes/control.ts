@@ -131,6 +131,8 @@ function taskOf(index: number): ScreenTaskJson {
     attempt: 1,
     title: `a task with number ${index} and a title of the usual length`,
     agent: 'claude',
+    after: [],
+    from: [],
     repo: { url: '/home/you/site', ref: 'main', baseCommit: null },
     outputBranch: `tdf/${index}`,
     labels: {},

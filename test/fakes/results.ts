@@ -29,6 +29,7 @@ export function fakeResults(): FakeResults {
     have: async () => [],
     pack: async (_task, { commit }) => ({ sha256: commit.padEnd(64, '0'), bytes: 1 }),
     packFile: () => 'a pack',
+    base: async ({ id }, [first]) => ({ kind: 'clean', ref: `refs/tdf/${id}/base`, commit: first?.commit ?? '' }),
     removeUnused: async () => 0,
     thin: async () => null,
     receive: async (task, saved) => {

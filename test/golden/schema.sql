@@ -54,6 +54,15 @@ CREATE TABLE cleanups (
     primary key (subject, kind)
   ) strict, without rowid;
 
+CREATE TABLE edges (
+    task_id text not null references tasks (id) on delete cascade,
+    predecessor text not null references tasks (id),
+    position integer not null,
+    gives text,
+    met integer,
+    primary key (task_id, predecessor)
+  ) strict, without rowid;
+
 CREATE TABLE events (
     seq integer primary key autoincrement,
     at integer not null,
@@ -223,6 +232,8 @@ CREATE INDEX cleanups_due on cleanups (due_at) where state = 'pending';
 CREATE INDEX cleanups_node on cleanups (node_name) where state = 'pending';
 
 CREATE INDEX cleanups_task on cleanups (task_id, attempt);
+
+CREATE INDEX edges_predecessor on edges (predecessor);
 
 CREATE INDEX events_task on events (task_id) where task_id is not null;
 

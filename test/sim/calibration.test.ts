@@ -37,8 +37,8 @@ vi.mock('../../src/store/tables/inbox.ts', async original => {
   return { ...real, openSignals }
 })
 
-vi.mock('../../daemon/engine/writes.ts', async original => {
-  const real = await original<typeof import('../../daemon/engine/writes.ts')>()
+vi.mock('../../daemon/engine/effects/writes.ts', async original => {
+  const real = await original<typeof import('../../daemon/engine/effects/writes.ts')>()
   const applyWrite: typeof real.applyWrite = (engine, task, write, now) => {
     if (is('cleanup is written down after the verdict, not with it') && write.kind === 'cleanup') {
       void engine.store.commit(() => real.applyWrite(engine, task, write, now)).catch(() => {})

@@ -7,8 +7,10 @@ import type { ContinueWish } from '../../../src/protocol/submit.ts'
 import { oneLine } from '../../../src/text/sanitize.ts'
 import { readStdin } from '../../cli/arguments.ts'
 import { type Cli, durationOf, formatOf, print, printJson, say } from '../../cli/cli.ts'
-import { knownRemoteOf } from '../../cli/git.ts'
+import { knownRemoteOf, readingGit } from '../../cli/git.ts'
 import { waitForTasks } from '../wait-run.ts'
+import type { Taken } from './repository.ts'
+import { setupIn } from './setup.ts'
 
 const TEXT_BYTES_MAX = 384 * 1024
 
@@ -74,6 +76,21 @@ function pushOf({ push, pr }: ContinueOptions): ContinueWish['push'] {
   if (push === false) return 'never'
   if (pr === true) return 'pr'
   return push === true ? 'branch' : null
+}
+
+/**
+ * The repository of a task that begins from the work of another: that one's. Where it is a folder that is here, its remote and what
+ * it asks for count.
+ */
+export async function takenBefore(cli: Cli, reference: string): Promise<Taken> {
+  const { repo } = await cli.client().call<TaskJson>({ path: `/tasks/${encodeURIComponent(reference)}` })
+  const taken = { repo: { kind: 'result' as const, ref: null }, author: null }
+  if (!existsSync(repo.url)) return { ...taken, remote: null, setup: null }
+  const [remote, setup] = await Promise.all([
+    knownRemoteOf(cli, repo.url),
+    setupIn(readingGit(cli, repo.url), repo.url, repo.baseCommit ?? 'HEAD', repo.url),
+  ])
+  return { ...taken, remote, setup }
 }
 
 /** The remote of the folder that the task came from; the daemon never opens it. */

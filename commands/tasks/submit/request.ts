@@ -1,11 +1,13 @@
 /** The options of `tdf submit` as the request that they mean. */
+
 import { formatDurationShort } from '../../../src/core/duration.ts'
+import type { AfterCondition, OnFailed } from '../../../src/core/source.ts'
 import { type PullGoal, refOf } from '../../../src/core/source.ts'
 import type { TaskSpec } from '../../../src/core/task.ts'
 import type { ForecastJson, PlannedSourceJson } from '../../../src/protocol/control.ts'
 import type { SubmitBody } from '../../../src/protocol/submit.ts'
 import { oneLine } from '../../../src/text/sanitize.ts'
-import type { Cli } from '../../cli/cli.ts'
+import { type Cli, usage } from '../../cli/cli.ts'
 import { pairs } from '../../cli/table.ts'
 import { plannedOf, type RepositorySetup, type SetupOptions } from './setup.ts'
 
@@ -41,6 +43,10 @@ export interface SubmitOptions extends SetupOptions {
   waitTimeout?: string
   dryRun?: boolean
   file?: string
+  after?: string[]
+  from?: string[]
+  if?: AfterCondition
+  onFailed?: OnFailed
 }
 
 export interface Asked extends Pick<SubmitBody, 'prompt' | 'command' | 'repo' | 'author' | 'timeoutMs' | 'remote'> {
@@ -71,7 +77,19 @@ export function submitBody({ options, ...asked }: Asked): SubmitBody {
     push: pushOf(options),
     until: options.until ?? null,
     rounds: options.rounds ?? null,
+    after: options.after ?? [],
+    from: options.from ?? [],
+    if: options.if ?? null,
+    onFailed: options.onFailed ?? null,
   }
+}
+
+/** Throws USAGE: where a task begins is said once. */
+export function refuseBase({ repo, ref, dirty }: Partial<SubmitOptions>): void {
+  const [other] = [repo !== undefined && '--repo', ref !== undefined && '--ref', dirty === true && '--dirty'].filter(
+    Boolean,
+  )
+  if (other) throw usage(`--from says where the task begins: give no ${other}`, 'tdf submit --help')
 }
 
 /** Null leaves it to the configuration. */
@@ -131,6 +149,7 @@ export function plannedText(task: PlannedTask): string {
     ['base', repo.baseCommit?.slice(0, 12)],
     ['branch', oneLine(task.outputBranch)],
     ['setup', ofRepository(task.setupOfRepository) ?? (task.setup && oneLine(task.setup.command))],
+    ['after', task.after && oneLine(afterText(task.after))],
     ['then', task.push && oneLine(pushedText(task.push))],
     ['check', ofRepository(task.checkOfRepository) ?? (task.check && oneLine(task.check))],
     ['artifacts', task.artifacts && oneLine(task.artifacts.join(', '))],
@@ -141,6 +160,11 @@ export function plannedText(task: PlannedTask): string {
     ['would run', forecastText(task.placement)],
   ])
   return `nothing is submitted; this would be:\n${facts}`
+}
+
+function afterText({ ids, from, if: condition, onFailed }: NonNullable<TaskSpec['after']>): string {
+  const words = ids.map(id => (from.includes(id) ? `${id} (from its work)` : id)).join(', ')
+  return `${words}${condition === 'ended' ? ', whatever they come to' : ''}${onFailed === 'cancel' ? '; ends with one that fails' : ''}`
 }
 
 function pushedText({ remote, pr, until }: NonNullable<TaskSpec['push']>): string {

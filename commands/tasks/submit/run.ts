@@ -7,8 +7,17 @@ import { oneLine } from '../../../src/text/sanitize.ts'
 import { promptOf } from '../../cli/ask.ts'
 import { type Cli, durationOf, type Format, formatOf, print, printJson, printOne, say, usage } from '../../cli/cli.ts'
 import { waitForTasks } from '../wait-run.ts'
-import { takeRepository } from './repository.ts'
-import { type PlannedTask, plannedSetup, plannedText, post, type SubmitOptions, submitBody } from './request.ts'
+import { takenBefore } from './continue.ts'
+import { type Taken, takeRepository } from './repository.ts'
+import {
+  type PlannedTask,
+  plannedSetup,
+  plannedText,
+  post,
+  refuseBase,
+  type SubmitOptions,
+  submitBody,
+} from './request.ts'
 import { allowSetup, type RepositorySetup, withRepositoryFile } from './setup.ts'
 
 export async function submit(cli: Cli, argument: string | undefined, options: SubmitOptions, command: Command) {
@@ -58,10 +67,18 @@ async function prepared(
   options: SubmitOptions,
   asked: Pick<SubmitBody, 'prompt' | 'command' | 'timeoutMs'>,
 ): Promise<{ json: SubmitBody; setup: RepositorySetup | null }> {
-  const { repo, author, remote, setup } = await takeRepository(cli, options, formatOf(command))
+  const { repo, author, remote, setup } = await taken(cli, command, options)
   if (!options.dryRun) await allowSetup(cli, command, setup, options)
   const whole = await withRepositoryFile(cli, setup, options)
   return { json: submitBody({ ...asked, repo, author, remote, options: whole }), setup }
+}
+
+/** Whose work it begins from says which repository it is. */
+function taken(cli: Cli, command: Command, options: SubmitOptions): Promise<Taken> {
+  const [before] = options.from ?? []
+  if (before === undefined) return takeRepository(cli, options, formatOf(command))
+  refuseBase(options)
+  return takenBefore(cli, before)
 }
 
 function showPlan(cli: Cli, plan: PlannedTask, format: Format): void {

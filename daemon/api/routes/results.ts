@@ -7,7 +7,7 @@ import { Hono } from 'hono'
 import { z } from 'zod'
 import { nullable, parseBody, text } from '../../../src/protocol/shapes.ts'
 import type { RunningEngine } from '../../build.ts'
-import { refuseUnfinished, removeTask } from '../../engine/attempts.ts'
+import { refuseUnfinished, removeTask } from '../../engine/effects/remove.ts'
 import { bundleLarge, bundleResult, writeDiff } from '../../results/bundles.ts'
 import { pushNow } from '../../results/push/request.ts'
 import { writeArtifact } from '../../results/receive/artifacts.ts'
@@ -62,7 +62,7 @@ export function resultRoutes(engine: RunningEngine, parts: Control): Hono {
 
   app.delete('/tasks/:task', async c => {
     const task = findTask(store.sql, c.req.param('task'))
-    if (isDryRun(c)) refuseUnfinished(task)
+    if (isDryRun(c)) refuseUnfinished(store.sql, task)
     else await removeTask(engine, task, await results.of(task), c.req.raw.signal)
     return c.json(taskJson(store.sql, task))
   })

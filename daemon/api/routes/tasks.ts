@@ -122,7 +122,7 @@ async function submit(engine: RunningEngine, c: Context, shown: (id: string) => 
  */
 function contentOf(request: SubmitRequest): object {
   const { [SERVER_LABEL]: _server, ...labels } = request.labels
-  if (request.repo.kind === 'git') return { ...request, labels }
+  if (request.repo.kind !== 'bundle') return { ...request, labels }
   const { sha256: _, bytes: __, ...repo } = request.repo
   return { ...request, labels, repo }
 }

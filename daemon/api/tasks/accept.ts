@@ -6,12 +6,14 @@ import type { AgentSpec, TaskSpec } from '../../../src/core/task.ts'
 import { hasPassword, isMetadataUrl, isRepositoryUrl, isSafeBranch, isSafeRef } from '../../../src/platform/git.ts'
 import type { Random } from '../../../src/platform/world.ts'
 import type { SubmitRequest } from '../../../src/protocol/submit.ts'
+import type { ReadTask } from '../../../src/store/tables/attempts.ts'
 import { readBundle } from '../../../src/store/tables/bundles.ts'
 import { readNode } from '../../../src/store/tables/nodes.ts'
 import { noAgentText } from '../../../src/text/agents.ts'
 import { isOnPath } from '../../host/programs.ts'
 import { pushOf } from '../../results/push/request.ts'
 import type { Engine } from '../../services.ts'
+import { afterOf, beforeOf, otherSource } from './after.ts'
 
 const SETUP_TIMEOUT_MS = 20 * 60_000
 const TITLE_CHARS = 72
@@ -21,7 +23,9 @@ export type Accepting = Pick<Engine, 'config' | 'store' | 'providers'> & { searc
 export function accept(engine: Accepting, id: string, request: SubmitRequest): TaskSpec {
   const agent = agentOf(engine, request)
   const title = titleOf(request)
-  const repo = repoOf(engine, request)
+  const after = afterOf(engine.store.sql, request)
+  const before = beforeOf(engine.store.sql, after)
+  const repo = repoOf(engine, request, before)
   checkWishes(engine, request)
   if (request.maxCostUsd !== null) checkBudget(engine, agent)
   return {
@@ -30,7 +34,7 @@ export function accept(engine: Accepting, id: string, request: SubmitRequest): T
     agent,
     repo,
     outputBranch: branchOf(request, id, title, repo),
-    author: request.author ?? { name: 'tdf', email: 'tdf@localhost' },
+    author: request.author ?? before?.spec.author ?? { name: 'tdf', email: 'tdf@localhost' },
     setup: request.setup === null ? null : { command: request.setup, timeoutMs: SETUP_TIMEOUT_MS },
     repositorySetup: request.repositorySetup,
     check: request.check,
@@ -46,7 +50,8 @@ export function accept(engine: Accepting, id: string, request: SubmitRequest): T
     permissions: request.permissions ?? engine.config.agents[agent.name]?.permissions ?? 'allow',
     autoResume: request.autoResume,
     ...(request.artifacts.length === 0 ? {} : { artifacts: request.artifacts }),
-    push: pushOf(engine, request),
+    push: pushOf(engine, pushAsked(request, repo, before)),
+    ...(after ? { after } : {}),
   }
 }
 
@@ -93,7 +98,22 @@ function firstOnPath(searchPath: string): string {
   throw new TdfError('AGENT_UNKNOWN', noAgentText('the PATH of the daemon'), { hint: 'tdf init' })
 }
 
-function repoOf({ store }: Accepting, { repo }: SubmitRequest): RepoSource {
+/** Where the branch of a task goes that begins from the work of another is where that of the other goes. */
+function pushAsked(request: SubmitRequest, repo: RepoSource, before: ReadTask | undefined) {
+  const remote = request.remote ?? before?.spec.push?.remote ?? null
+  return { ...request, remote, ...(repo.kind === 'git' ? { repo } : {}) }
+}
+
+function repoOf({ store }: Accepting, { repo }: SubmitRequest, before: ReadTask | undefined): RepoSource {
+  if (before && repo.kind !== 'result' && repo.url !== before.spec.repo.url) {
+    throw otherSource(before, 'this one would', repo.url)
+  }
+  if (before) return before.spec.repo
+  if (repo.kind === 'result') {
+    throw new TdfError('NO_REPOSITORY', 'there is no repository, and no task from whose work to begin', {
+      field: 'from',
+    })
+  }
   if (repo.ref !== null && !isSafeRef(repo.ref)) {
     throw new TdfError('REF_UNSAFE', `"${repo.ref}" cannot be a branch, tag or commit`, { field: 'repo.ref' })
   }

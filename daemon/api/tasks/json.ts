@@ -15,6 +15,7 @@ import { machineCost, readWorkspace, slotsInUse } from '../../../src/store/table
 import { newestKey } from '../../../src/store/tables/tasks.ts'
 import { sum } from '../../engine/rules/usage.ts'
 import { landingJson } from '../../results/landing/standing.ts'
+import { afterJson } from './after.ts'
 
 export function taskJson(sql: Sql, task: Task): TaskJson {
   const { spec } = task
@@ -29,7 +30,7 @@ export function taskJson(sql: Sql, task: Task): TaskJson {
     repo: {
       url: spec.repo.url,
       ref: refOf(spec.repo),
-      baseCommit: spec.repo.baseCommit ?? baseOf(task),
+      baseCommit: (task.facts.resume?.isBase ? null : spec.repo.baseCommit) ?? baseOf(task),
     },
     outputBranch: spec.outputBranch,
     labels: spec.labels,
@@ -39,7 +40,7 @@ export function taskJson(sql: Sql, task: Task): TaskJson {
     stepEnteredAt: iso(task.stepEnteredAt),
     stepAttempt: task.stepAttempt,
     wakeAt: iso(task.wakeAt),
-    waitingFor: task.waitingFor,
+    ...afterJson(sql, task),
     parkedUntil: iso(task.parkedUntil),
     node: nodeOf(sql, task),
     workspace: workspaceOf(sql, task),

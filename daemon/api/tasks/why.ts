@@ -2,7 +2,7 @@
  * Why a task is where it is: what it waits for, since when, until when, what comes next, and what would change it. The
  * facts are gathered here; their wording is `src/text/waiting.ts`.
  */
-import { awaitsSource } from '../../../src/core/facts.ts'
+import { awaitedBy, isQueued } from '../../../src/core/facts.ts'
 import { credentialOf, isTerminal, type Task } from '../../../src/core/task.ts'
 import type { WhyJson } from '../../../src/protocol/control.ts'
 import { readAttempts } from '../../../src/store/tables/attempts.ts'
@@ -30,6 +30,7 @@ import { whyLanding } from '../../results/landing/standing.ts'
 import { whyPush } from '../../results/push/request.ts'
 import { whyWatch } from '../../results/push/watch/request.ts'
 import type { Engine } from '../../services.ts'
+import { whyHeld } from './after.ts'
 import { iso } from './json.ts'
 
 type Explained = Pick<WhyJson, 'sentence' | 'command'>
@@ -72,7 +73,9 @@ function explain(engine: Engine, task: Task, progress: string | null): Explanati
     whyLimited(engine, task)
   if (alone) return { ...alone, nodes: [], ...UNKNOWN }
   if (step === null) return { ...whyOver(engine, task), nodes: [], ...UNKNOWN }
-  if (step === 'node_selection' && !awaitsSource(task)) return whyQueued(engine, task)
+  if (awaitedBy(task) === 'predecessors')
+    return { ...whyHeld(engine.store.sql, task, engine.world.clock.now()), nodes: [], ...UNKNOWN }
+  if (isQueued(task)) return whyQueued(engine, task)
   if (step === 'awaiting_followup') return { ...whyAwaiting(task), nodes: [], ...UNKNOWN }
   const waiting = `${task.waitingFor ?? taskWaits.nextStep()}${progress === null ? '' : ` (${progress})`}`
   const doing = stageNow(stageOf({ step, waitingFor: waiting, repo: task.spec.repo }) ?? step, task.nodeName)

@@ -14,6 +14,7 @@ import {
   workspaceIdOf,
 } from '../../../src/core/task.ts'
 import { taskWaits } from '../../../src/text/waiting.ts'
+import { block, released, releasing } from './after.ts'
 import { cancel, end, finish, late, toCleanup } from './ending.ts'
 import { isEdge } from './journey.ts'
 import type { Outcome, StepPatch } from './outcome.ts'
@@ -46,6 +47,10 @@ export function decide(task: Task, outcome: Outcome, input: DecisionInput): Tran
       return park(applyPatch(task, outcome), outcome, input)
     case 'queue':
       return backToQueue(task, input)
+    case 'release':
+      return releasing(released({ ...task, facts: { ...task.facts, resume: outcome.base } }, input))
+    case 'block':
+      return block(task, outcome.blocked, input)
     case 'place':
       return place(task, outcome.nodeName, input)
     case 'retry':

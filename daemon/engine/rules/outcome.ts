@@ -1,6 +1,8 @@
 /** What a step answers. It says what happened; what follows from it is decided elsewhere. */
+
 import type { TdfError } from '../../../src/core/errors.ts'
-import type { Facts, Step, TaskResult, Usage, Verdict } from '../../../src/core/task.ts'
+import type { Blocked } from '../../../src/core/source.ts'
+import type { Facts, ResumeFacts, Step, TaskResult, Usage, Verdict } from '../../../src/core/task.ts'
 
 /** What a step reports about the task: merged into the task in the transaction of its outcome. */
 export interface StepPatch {
@@ -29,6 +31,10 @@ export type Outcome<Next extends Step = Step> =
   | ({ kind: 'park'; resetAt: number; release: boolean; error: TdfError } & StepPatch)
   /** It has rested long enough: back to the queue. */
   | { kind: 'queue' }
+  /** The commit that it begins from is made: it asks for a slot. */
+  | { kind: 'release'; base: ResumeFacts }
+  /** That commit cannot be made of the work of its predecessors, which is for a person to mend. */
+  | { kind: 'block'; blocked: Blocked }
   /** The reserved slot is to become a workspace; the same step goes on from there. */
   | { kind: 'place'; nodeName: string }
   /** This try failed; another may not. Of class *wait* it costs no attempt. `looked`: the outside was there all the same. */

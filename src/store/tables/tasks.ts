@@ -1,5 +1,6 @@
 /** Tasks: what was asked for, once, and which attempt is the newest. */
 import type { AttemptKey, Task, TaskSpec } from '../../core/task.ts'
+import { dropEdges } from '../groups/edges.ts'
 import { fields, objectOf, readable, TASK_ID } from '../sqlite/fields.ts'
 import type { Sql } from '../sqlite/sql.ts'
 
@@ -96,7 +97,8 @@ export function countLive(sql: Sql): Record<string, number> {
 
 /** When the attempt that has waited longest for a slot was queued. */
 export function oldestQueuedAt(sql: Sql): number | null {
-  const row = sql.one("select min(created_at) as at from attempts where live = 1 and step = 'node_selection'")
+  const row = sql.one(`select min(coalesce(json_extract(facts, '$.releasedAt'), created_at)) as at from attempts
+    where live = 1 and step = 'node_selection' and json_extract(facts, '$.awaits') is null`)
   return row?.at == null ? null : Number(row.at)
 }
 
@@ -118,7 +120,7 @@ export function readWaiting(sql: Sql): { id: string; attempt: number; spec: Task
     `select a.task_id, a.attempt, a.continued, t.spec from attempts a join tasks t on t.id = a.task_id
      left join reservations r on r.task_id = a.task_id and r.attempt = a.attempt
      where a.live = 1 and a.step = 'node_selection' and a.status = 'queued' and r.task_id is null
-       and json_type(a.facts, '$.source') is not 'null'`,
+       and json_type(a.facts, '$.source') is not 'null' and json_extract(a.facts, '$.awaits') is null`,
   )
   return readable(rows, row => {
     const { continued, spec, ...key } = objectOf<Pick<Task, 'id' | 'attempt' | 'spec' | 'continued'>>(row, WAITING)
@@ -130,6 +132,7 @@ const WAITING = [TASK_ID, ...fields('attempt', 'spec continued')]
 
 /** Forgets a task and everything that hangs on it but its history in the journal. */
 export function deleteTask(sql: Sql, id: string): void {
+  dropEdges(sql, id)
   for (const table of [
     'workspaces',
     'reservations',

@@ -53,13 +53,15 @@ export function narrator(attempt = 1): (event: EventJson, seen: Stage | null) =>
       isFailing = event.data.to === 'failed' || event.data.to === 'cancelled'
       return statusTold(event)
     }
-    if (event.type === 'task.push' || event.type === 'task.held') return { mark: '·', text: eventText(event), ms: null }
+    if (TOLD_AS_THEY_ARE.includes(event.type)) return { mark: '·', text: eventText(event), ms: null }
     const stage = stageLeft(event, savedAt)
     if (event.type === 'task.saved' && stage) savedAt = event.at
     if (event.type === 'task.step') savedAt = null
     return stage && left(event, stage, seen)
   }
 }
+
+const TOLD_AS_THEY_ARE = ['task.push', 'task.held', 'task.released', 'task.blocked']
 
 /** An unexpected turn. How the task ended is told by what stands at its end. */
 function statusTold({ data: { from, to, reason } }: EventJson): Told | null {

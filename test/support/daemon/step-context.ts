@@ -69,6 +69,7 @@ export function bench(change: Partial<StepContext> & { nodeState?: Node | null }
     hasRoom: () => true,
     secrets: () => ({ KEY: 'value' }),
     limitedUntil: null,
+    workBefore: [],
     spentBefore: 0,
     results,
     sources: fakeSources(),

@@ -147,6 +147,8 @@ export function aRow(change: Partial<ScreenTaskJson> = {}): ScreenTaskJson {
     stepEnteredAt: ago(60_000),
     stepAttempt: 1,
     wakeAt: null,
+    after: [],
+    from: [],
     waitingFor: null,
     parkedUntil: null,
     node: null,

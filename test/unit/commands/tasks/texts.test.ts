@@ -32,6 +32,8 @@ const TASK: TaskJson = {
   stepEnteredAt: at(-130),
   stepAttempt: 1,
   wakeAt: at(20),
+  after: [],
+  from: [],
   waitingFor: 'the agent to finish',
   parkedUntil: null,
   node: { name: 'local', provider: 'local', size: null, location: null, autoProvisioned: false },

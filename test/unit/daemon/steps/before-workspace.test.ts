@@ -23,6 +23,31 @@ describe('node_selection', () => {
   })
 })
 
+describe('node_selection of a task that comes after others', () => {
+  const awaiting = (awaits: 'predecessors' | 'base', waitingFor: string | null = null) =>
+    aTask({ facts: { awaits }, waitingFor })
+  const work = [{ id: 't0', ref: 'refs/tdf/t0/1', commit: '1'.repeat(40) }]
+
+  it('looks again in a day, whatever is reserved, and waits for what it waited for', async () => {
+    const { ctx } = bench({ reservedNode: 'n1' })
+    const held = { kind: 'wait', ms: 86_400_000 }
+    expect(await nodeSelection(ctx, awaiting('predecessors', 't0'))).toMatchObject({ ...held, why: 't0' })
+    expect(await nodeSelection(ctx, awaiting('predecessors'))).toMatchObject({ ...held, why: '' })
+  })
+  it('goes on from the commit that was made of their work', async () => {
+    const { ctx } = bench({ workBefore: work })
+    const commit = '1'.repeat(40)
+    const base = { ref: 'refs/tdf/t1/base', commit, baseCommit: commit, salvaged: false, resumeRef: null, isBase: true }
+    expect(await nodeSelection(ctx, awaiting('base'))).toEqual({ kind: 'release', base })
+  })
+  it('is held with the files that git cannot merge', async () => {
+    const { ctx, results } = bench({ workBefore: work })
+    results.base = async () => ({ kind: 'conflict', of: ['t0', 't2'], files: ['a.txt'] })
+    const blocked = { by: ['t0', 't2'], attempt: 1, files: ['a.txt'] }
+    expect(await nodeSelection(ctx, awaiting('base'))).toEqual({ kind: 'block', blocked })
+  })
+})
+
 describe('node_selection of a task whose repository the daemon fetches', () => {
   const task = aTask({ facts: { source: null } })
   const source = { commit: '1'.repeat(40), ref: 'refs/heads/main', sha256: 'b'.repeat(64), bytes: 1 }
@@ -94,6 +119,8 @@ describe('node_provisioning', () => {
     const waiting = await nodeProvisioning(ctx, { ...task, createdAt: ctx.now - queueTimeout + 1_000 })
     expect(waiting).toMatchObject({ kind: 'wait', deadlineMs: 1_000 })
     const late = await nodeProvisioning(ctx, { ...task, createdAt: ctx.now - queueTimeout })
+    const held = { facts: { releasedAt: ctx.now - 1_000 }, createdAt: ctx.now - 2 * queueTimeout }
+    expect(await nodeProvisioning(ctx, { ...task, ...held })).toMatchObject({ deadlineMs: queueTimeout - 1_000 })
     expect(late).toMatchObject({ kind: 'fail', verdict: 'timeout', error: { code: 'QUEUE_TIMEOUT' } })
   })
   it('gives a machine that was ordered until its own deadline', async () => {

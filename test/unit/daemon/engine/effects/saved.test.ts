@@ -1,6 +1,7 @@
 /** One transaction for one outcome: what is stored with it, what the loop and the queue learn of it, and nothing where a row was moved. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { openAttempt, refuseUnfinished } from '../../../../../daemon/engine/attempts.ts'
+import { openAttempt } from '../../../../../daemon/engine/attempts.ts'
+import { refuseUnfinished } from '../../../../../daemon/engine/effects/remove.ts'
 import { decide } from '../../../../../daemon/engine/rules/decide.ts'
 import type { Outcome } from '../../../../../daemon/engine/rules/outcome.ts'
 import { save } from '../../../../../daemon/engine/save.ts'
@@ -171,8 +172,8 @@ describe('an attempt that is opened', () => {
   })
 
   it('is refused nothing once it is over, and its next command is named before', () => {
-    refuseUnfinished(aTask({ status: 'failed', step: null }))
-    const error = (change: object) => expect(() => refuseUnfinished(aTask(change)))
+    refuseUnfinished(sql(), aTask({ status: 'failed', step: null }))
+    const error = (change: object) => expect(() => refuseUnfinished(sql(), aTask(change)))
     error({ status: 'failed', step: 'cleanup' }).toThrow(expect.objectContaining({ hint: 'tdf why t1' }))
     error({ status: 'queued', step: null }).toThrow(expect.objectContaining({ hint: 'tdf cancel t1' }))
   })

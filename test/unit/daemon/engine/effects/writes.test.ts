@@ -1,7 +1,7 @@
 /** What a decision writes beside the task itself. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { applyWrite } from '../../../../../daemon/engine/effects/writes.ts'
 import type { Write } from '../../../../../daemon/engine/rules/transition.ts'
-import { applyWrite } from '../../../../../daemon/engine/writes.ts'
 import type { Task } from '../../../../../src/core/task.ts'
 import { callbackToken, hashToken } from '../../../../../src/platform/tokens.ts'
 import { cleanupsOf } from '../../../../../src/store/tables/cleanups.ts'

@@ -1,14 +1,14 @@
 /** What a decision writes beside the task itself, one function a kind. */
-import { credentialOf, type Task } from '../../src/core/task.ts'
-import { callbackToken, hashToken } from '../../src/platform/tokens.ts'
-import { addCleanup } from '../../src/store/tables/cleanups.ts'
-import { issueToken, raiseLimit } from '../../src/store/tables/meta.ts'
-import { dropReservation, placeWorkspace, setWorkspaceStatus } from '../../src/store/tables/slots.ts'
-import { pushAfter } from '../results/push/request.ts'
-import type { Engine } from '../services.ts'
-import { openAttempt } from './attempts.ts'
-import type { Write } from './rules/transition.ts'
-import { holdNode } from './save-node.ts'
+import { credentialOf, type Task } from '../../../src/core/task.ts'
+import { callbackToken, hashToken } from '../../../src/platform/tokens.ts'
+import { addCleanup } from '../../../src/store/tables/cleanups.ts'
+import { issueToken, raiseLimit } from '../../../src/store/tables/meta.ts'
+import { dropReservation, placeWorkspace, setWorkspaceStatus } from '../../../src/store/tables/slots.ts'
+import { pushAfter } from '../../results/push/request.ts'
+import type { Engine } from '../../services.ts'
+import { openAttempt } from '../attempts.ts'
+import type { Write } from '../rules/transition.ts'
+import { holdNode } from '../save-node.ts'
 
 type WriteOf<Kind extends Write['kind']> = Extract<Write, { kind: Kind }>
 type Apply<Kind extends Write['kind']> = (engine: Engine, task: Task, write: WriteOf<Kind>, now: number) => void

@@ -1,0 +1,53 @@
+/** The commit that a task begins from which goes on from the work of others. */
+import { TdfError } from '../../../src/core/errors.ts'
+import type { Task } from '../../../src/core/task.ts'
+import { mergeTree, reaches } from '../merge.ts'
+import type { Repository } from '../repository.ts'
+import type { Base } from '../results.ts'
+
+interface Work {
+  id: string
+  commit: string
+}
+
+/** Of every attempt of the task, for as long as the task is there. */
+const baseRefOf = (id: string) => `refs/tdf/${id}/base`
+
+/** One after the other into the first. Made once: each attempt begins from the same. Throws NO_RESULT, RESULT_BROKEN or GIT_TOO_OLD. */
+export async function baseOf(repository: Repository, task: Task, work: readonly Work[]): Promise<Base> {
+  const ref = baseRefOf(task.id)
+  const known = await repository.may(['rev-parse', '--quiet', '--verify', '--end-of-options', `${ref}^{commit}`])
+  if (known.exitCode === 0) return { kind: 'clean', ref, commit: known.stdout.trim() }
+  const [first, ...rest] = work
+  if (!first || work.length < (task.spec.after?.from.length ?? 0)) {
+    throw new TdfError('NO_RESULT', `the work that task ${task.id} was to begin from is not here any more`)
+  }
+  let commit = first.commit
+  const taken = [first.id]
+  for (const next of rest) {
+    const joined = await join(repository, task, commit, next)
+    if (typeof joined !== 'string') return { kind: 'conflict', of: [...taken, next.id], files: joined.files }
+    commit = joined
+    taken.push(next.id)
+  }
+  await repository.alone(() => repository.must(['update-ref', ref, commit]))
+  await repository.save()
+  return { kind: 'clean', ref, commit }
+}
+
+/** A commit that has both; the same two of the same task give the same. */
+async function join(repository: Repository, task: Task, commit: string, next: Work) {
+  if (await reaches(repository, commit, next.commit)) return commit
+  if (await reaches(repository, next.commit, commit)) return next.commit
+  const merged = await mergeTree(repository, commit, next.commit)
+  if (merged.kind === 'conflict') return { files: merged.files }
+  const { name, email } = task.spec.author
+  const date = `@${Math.floor(task.createdAt / 1000)} +0000`
+  const env = {
+    ...{ GIT_AUTHOR_NAME: name, GIT_AUTHOR_EMAIL: email, GIT_AUTHOR_DATE: date },
+    ...{ GIT_COMMITTER_NAME: name, GIT_COMMITTER_EMAIL: email, GIT_COMMITTER_DATE: date },
+  }
+  const parents = ['-p', commit, '-p', next.commit]
+  const input = `Merge task ${next.id} for task ${task.id}\n`
+  return (await repository.must(['commit-tree', merged.tree, ...parents], { env, input })).trim()
+}
