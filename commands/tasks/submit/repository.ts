@@ -19,10 +19,11 @@ import { type LargeFiles, largeFilesOf } from './large.ts'
 import { policyOf, type RepositorySetup, setupIn } from './setup.ts'
 import { type Beside, submodulesOf } from './submodules.ts'
 
-type Repo = SubmitBody['repo']
+/** Of a path or url; that of another task's work needs no look. */
+type Repo = Exclude<SubmitBody['repo'], { kind: 'result' }>
 
-export interface Taken {
-  repo: Repo
+export interface Taken<R = SubmitBody['repo']> {
+  repo: R
   author: { name: string; email: string } | null
   /** Where its own remote is; null when it has none. */
   remote: string | null
@@ -41,7 +42,7 @@ export interface RepositoryOptions {
 }
 
 /** Throws NO_REPOSITORY, REF_UNKNOWN, REF_UNSAFE, REPOSITORY_SHALLOW, REPOSITORY_PARTIAL or REPOSITORY_UNREADABLE. */
-export async function takeRepository(cli: Cli, options: RepositoryOptions, format: Format): Promise<Taken> {
+export async function takeRepository(cli: Cli, options: RepositoryOptions, format: Format): Promise<Taken<Repo>> {
   const { repo = await defaultRepository(cli), ref } = options
   if (ref !== undefined && /^-|\p{Cc}/u.test(ref)) throw unsafe(ref)
   const local = repo.startsWith('file://') ? repo.slice('file://'.length) : path.resolve(cli.cwd, repo)

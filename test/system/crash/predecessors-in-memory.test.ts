@@ -1,8 +1,8 @@
 /** Cuts the power before and after every effect while a task fans out into two and these into a last one; starts again on what was left. */
 import { expect, it } from 'vitest'
-import type { AfterSpec } from '../../src/core/source.ts'
-import { readLive } from '../../src/store/tables/attempts.ts'
-import { type Life, live, type OutsideOptions, outside } from '../support/daemon/sim-daemon.ts'
+import type { AfterSpec } from '../../../src/core/source.ts'
+import { readLive } from '../../../src/store/tables/attempts.ts'
+import { type Life, live, type OutsideOptions, outside } from '../../support/daemon/sim-daemon.ts'
 
 const PLACES: Record<string, (nth: number) => OutsideOptions> = {
   'in a file': () => ({}),
