@@ -3,9 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { TdfError } from '../../../src/core/errors.ts'
+import { hasLfs, NO_PROGRAM } from '../../../src/platform/objects/lfs.ts'
 import { quoted } from '../../cli/arguments.ts'
 import type { Cli } from '../../cli/cli.ts'
-import { readingGit } from '../../cli/git.ts'
+import { type Git, readingGit, runner } from '../../cli/git.ts'
 import { must } from './bundle.ts'
 
 type Author = { name: string; email: string } | null
@@ -28,7 +29,7 @@ export async function dirtyCommit(cli: Cli, top: string, commit: string, author:
     const env = { GIT_INDEX_FILE: path.join(folder, 'index') }
     must(await git(['read-tree', 'HEAD'], env), 'read-tree')
     const added = await git(['add', '--all', '--', ':/'], env)
-    if (added.exitCode !== 0) throw notAdded(top, added.stderr) ?? must(added, 'add')
+    if (added.exitCode !== 0) throw (await notAdded(git, top, added.stderr)) ?? must(added, 'add')
     const tree = must(await git(['write-tree'], env), 'write-tree').trim()
     if (tree === committed) return commit
     const args = ['commit-tree', tree, '-p', commit, '-m', 'Uncommitted changes at submit']
@@ -39,13 +40,22 @@ export async function dirtyCommit(cli: Cli, top: string, commit: string, author:
 }
 
 /** A required filter that cannot run, such as that of Git LFS where the program is missing; else undefined. */
-function notAdded(top: string, stderr: string): TdfError | undefined {
-  const filter = /clean filter '(.+)' failed/.exec(stderr)?.[1]
+async function notAdded(git: Git, top: string, stderr: string): Promise<TdfError | undefined> {
+  const filter = /clean filter '(.+)' failed/.exec(stderr)?.[1] ?? (await processIn(git, stderr))
   if (filter === undefined) return undefined
-  const why = stderr.trim().split('\n')[0] ?? ''
+  const isMissing = filter === 'lfs' && !(await hasLfs(runner(git)))
+  const why = isMissing ? NO_PROGRAM : (stderr.trim().split('\n')[0] ?? '')
   const message = `--dirty cannot take the files along, since their clean filter "${filter}" failed: ${why}`
   const shown = `git -C ${quoted(top)} config --get-regexp ${quoted(`^filter\\.${filter}\\.`)}`
-  return new TdfError('REPOSITORY_UNREADABLE', message, { hint: filter === 'lfs' ? 'git lfs install' : shown })
+  const install = isMissing ? 'sudo apt-get install git-lfs' : 'git lfs install'
+  return new TdfError('REPOSITORY_UNREADABLE', message, { hint: filter === 'lfs' ? install : shown })
+}
+
+/** One program filters all files (gitattributes(5), filter.<driver>.process): git says that it has ended, and the shell names it. */
+async function processIn(git: Git, stderr: string): Promise<string | undefined> {
+  const { stdout } = await git(['config', '-z', '--get-regexp', '^filter\\..*\\.process$'])
+  const set = stdout.split('\0').map(entry => /^filter\.(.*)\.process\n\s*(\S+)/s.exec(entry) ?? [])
+  return set.find(([, , program]) => program !== undefined && stderr.includes(program))?.[1]
 }
 
 /** git refuses to guess who somebody is; for a commit of ours it need not. */

@@ -1,9 +1,11 @@
 /** What stands around a command, such as the user's git configuration or the variables of a hook, changes no result. */
 import { execFileSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { TaskJson } from '../../../../src/protocol/control.ts'
+import { afterFile } from '../../../support/after-file.ts'
 import { makeRepository, tdf, tdfWith } from '../../../support/daemon/home.ts'
 import { withDaemon } from '../../../support/daemon/with-daemon.ts'
 
@@ -95,6 +97,14 @@ describe('--ref of a folder', () => {
 })
 
 describe('--dirty', () => {
+  /** A PATH of git and what it needs, where Git LFS is not installed. */
+  const withoutLfs = mkdtempSync(path.join(tmpdir(), 'tdf-path-'))
+  afterFile(() => rmSync(withoutLfs, { recursive: true, force: true }))
+  for (const program of ['git', 'sh']) {
+    const found = execFileSync('sh', ['-c', `command -v ${program}`], { encoding: 'utf8' }).trim()
+    symlinkSync(found, path.join(withoutLfs, program))
+  }
+
   const dirty = async (dir: string, ...more: string[]) =>
     tdf(home, 'submit', '--repo', dir, '--dirty', ...more, '--json', '--', 'true')
 
@@ -115,16 +125,24 @@ describe('--dirty', () => {
     expect([code, JSON.parse(err).error.hint]).toEqual([2, `git -C ${dir} checkout ${first}`])
   })
 
-  it('names the filter that cannot take the files', async () => {
+  it.each([
+    ['crypt', 'clean', 'crypt-gone --encrypt', 'crypt-gone'],
+    ['crypt', 'process', 'crypt-gone --all', 'crypt-gone'],
+    // As `git lfs install` sets it.
+    ['lfs', 'process', 'git-lfs filter-process', 'git-lfs is not installed'],
+  ])('names the filter %s that cannot take the files, by its %s', async (filter, kind, command, why) => {
     const { dir } = makeRepository()
-    git(dir, 'config', 'filter.crypt.clean', 'no-such-program')
-    git(dir, 'config', 'filter.crypt.required', 'true')
-    writeFileSync(path.join(dir, '.gitattributes'), '*.bin filter=crypt\n')
+    git(dir, 'config', `filter.${filter}.${kind}`, command)
+    git(dir, 'config', `filter.${filter}.required`, 'true')
+    writeFileSync(path.join(dir, '.gitattributes'), `*.bin filter=${filter}\n`)
     writeFileSync(path.join(dir, 'x.bin'), 'new\n')
-    const { code, err } = await dirty(dir)
+    const words = ['submit', '--repo', dir, '--dirty', '--json', '--', 'true']
+    const { code, err } = await tdfWith(home, { env: { PATH: withoutLfs } }, ...words)
     const { error } = JSON.parse(err.trim().split('\n').at(-1) ?? '')
-    expect([code, error.hint]).toEqual([1, `git -C ${dir} config --get-regexp '^filter\\.crypt\\.'`])
-    expect(error.message).toContain('clean filter "crypt" failed')
+    const shown = `git -C ${dir} config --get-regexp '^filter\\.crypt\\.'`
+    expect([code, error.hint]).toEqual([1, filter === 'lfs' ? 'sudo apt-get install git-lfs' : shown])
+    expect(error.message).toContain(`clean filter "${filter}" failed: `)
+    expect(error.message).toContain(why)
   })
 })
 
