@@ -23,7 +23,7 @@ stat -c %a . script.sh a/b.txt a > $HOME/modes
 find . ! -type l ! -perm -004 > $HOME/closed
 echo new > new.txt; stat -c %a new.txt >> $HOME/modes
 sleep 0''']
-install = "env"
+install = "env; umask"
 [agents.lost]
 type = "command"
 command = ["no-such-agent"]
@@ -104,10 +104,12 @@ it.each(['agent', 'setup', 'check'])(
   },
 )
 
-it('an install command has them, too', () => {
+it('an install command has them, too, and the umask of a person', () => {
   const installs = path.join('state', 'agent', 'installs')
   const [folder = ''] = readdirSync(path.join(home.dir, installs))
-  expect(variablesIn(read(path.join(installs, folder, 'output.log')))).toMatchObject(variables)
+  const said = read(path.join(installs, folder, 'output.log'))
+  expect(variablesIn(said)).toMatchObject(variables)
+  expect(said).toMatch(/\n0022\n$/)
 })
 
 it('the units of the service have them, but no password of a proxy', async () => {
