@@ -12,6 +12,7 @@ import { bundleHead } from '../../../src/core/source.ts'
 import { gitOutput } from '../../../src/platform/git.ts'
 import type { RunResult } from '../../../src/platform/run.ts'
 import type { OfferAnswer, UploadedBundle } from '../../../src/protocol/uploads.ts'
+import { withoutProgress } from '../../../src/text/progress/how-far.ts'
 import { quoted } from '../../cli/arguments.ts'
 import { type Cli, meetDaemon, say } from '../../cli/cli.ts'
 import { type Git, readingGit, userGit } from '../../cli/git.ts'
@@ -63,7 +64,7 @@ export async function uploaded(cli: Cli, top: string, content: Content, activity
         activity,
         end,
         head: bundleHead(refs, known),
-        pack: packing(git, { refs, known, less: known.length > 0 ? haveBlobs : [], isOnePack }, activity),
+        pack: packing(git, { top, refs, known, less: known.length > 0 ? haveBlobs : [], isOnePack }, activity),
       })
     }
     if (known.length === 0) return await send([])
@@ -115,6 +116,8 @@ const FRUGAL = ['core.packedGitWindowSize=1m', 'core.packedGitLimit=32m', 'pack.
 ])
 
 interface Packed {
+  /** The repository of its user. */
+  top: string
   refs: ReadonlyMap<string, string>
   /** Commits that the daemon has. */
   known: readonly string[]
@@ -139,7 +142,7 @@ function isInOnePack(objects: string): boolean {
 }
 
 /** Writes the objects of a bundle behind its head, as `git bundle create` does. */
-function packing(git: Git, { refs, known, less, isOnePack }: Packed, activity: Activity): Pack {
+function packing(git: Git, { top, refs, known, less, isOnePack }: Packed, activity: Activity): Pack {
   return async (file, signal) => {
     activity.show('packing the repository')
     const onStderr = (text: string) => {
@@ -152,7 +155,8 @@ function packing(git: Git, { refs, known, less, isOnePack }: Packed, activity: A
     const window = isOnePack && known.length === 0 ? ['--window=0'] : []
     const args = [...FRUGAL, 'pack-objects', ...flags, ...window]
     const writing = { input, outputFile: file, appends: true, onStderr, signal, ownGroup: true }
-    must(await git(args, {}, writing), 'pack-objects')
+    // What is missing or damaged in it, git names one by one.
+    must(await git(args, {}, writing), 'pack-objects', `git -C ${quoted(top)} fsck`)
   }
 }
 
@@ -197,5 +201,10 @@ const partial = (top: string, remote: string, why: string) =>
     },
   )
 
-export const must = (result: RunResult, what: string) =>
-  gitOutput(what, result, message => new TdfError('REPOSITORY_UNREADABLE', message))
+/** Throws REPOSITORY_UNREADABLE, with a command that shows more of it where one is named. */
+export const must = (result: RunResult, what: string, hint?: string) =>
+  gitOutput(
+    what,
+    { ...result, stderr: withoutProgress(result.stderr) },
+    message => new TdfError('REPOSITORY_UNREADABLE', message, hint === undefined ? {} : { hint }),
+  )

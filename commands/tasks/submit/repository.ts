@@ -16,6 +16,7 @@ import { type Activity, activityOf } from '../../cli/progress/activity.ts'
 import { completed, uploaded } from './bundle.ts'
 import { dirtyCommit } from './dirty.ts'
 import { type LargeFiles, largeFilesOf } from './large.ts'
+import { notUsed } from './refused.ts'
 import { policyOf, type RepositorySetup, setupIn } from './setup.ts'
 import { type Beside, submodulesOf } from './submodules.ts'
 
@@ -139,7 +140,7 @@ function remoteFor(cli: Cli, top: string, { push, pr, remote }: { push?: boolean
   return push || pr || remote !== undefined ? remoteOf(cli, top, remote) : knownRemoteOf(cli, top)
 }
 
-/** Its work tree, or its git folder when it has none. Throws NO_REPOSITORY or REPOSITORY_SHALLOW. */
+/** Its work tree, or its git folder when it has none. Throws NO_REPOSITORY, REPOSITORY_UNREADABLE or REPOSITORY_SHALLOW. */
 async function topOf(git: Git, local: string, given: string): Promise<string> {
   const isThere = existsSync(local)
   // A path may hold the end of a line: it stands last. Of a bare repository, which has no work tree, git tells the rest alone.
@@ -154,18 +155,7 @@ async function topOf(git: Git, local: string, given: string): Promise<string> {
     })
   }
   if (top) return top
-  // Another user's, for one: git names the command that allows it.
-  const remedy = /^\s*(git config --global --add safe\.directory .+)$/m.exec(found?.stderr ?? '')?.[1]
-  if (remedy !== undefined) {
-    throw new TdfError('REPOSITORY_UNREADABLE', `git does not use ${given}, since another user owns it`, {
-      hint: remedy,
-    })
-  }
-  const missing = given.startsWith('~') ? 'the shell did not expand the ~, as in quotes' : 'there is no such folder'
-  const why = isThere ? (found?.stderr.trim().split('\n')[0] ?? '') : missing
-  throw new TdfError('NO_REPOSITORY', `${given} is not a git repository (${why})`, {
-    hint: isThere ? `git -C ${quoted(local)} init` : 'tdf submit --help',
-  })
+  throw notUsed({ given, local, isThere, said: found?.stderr ?? '' })
 }
 
 interface Resolved {

@@ -100,7 +100,7 @@ export async function runShape(
   expect(existsSync(path.join(dir, 'ran'))).toBe(false)
   if (shape.refused && !serve) {
     const { error } = JSON.parse(err.trim().split('\n').at(-1) ?? '')
-    expect(error.message).toContain(shape.refused.why)
+    expect(error.message).toContain(fill(shape.refused.why))
     expect(error.hint).toContain(fill(shape.refused.hint))
     return 'refused'
   }

@@ -137,6 +137,52 @@ export const SHAPES: Shape[] = [
     refused: { why: 'another user owns it', hint: 'git config --global --add safe.directory $DIR/r' },
     folderOnly: true,
   },
+  {
+    name: 'with a configuration that git cannot read',
+    make: `${REPOSITORY}; echo '[broken' >> .git/config`,
+    refused: {
+      why: 'git does not use $DIR/r, since bad config line',
+      hint: 'git config --file $DIR/r/.git/config --edit',
+    },
+    folderOnly: true,
+  },
+  {
+    name: 'of a kind that this git does not know',
+    make: `${REPOSITORY}; printf '[core]\\nrepositoryformatversion = 1\\n[extensions]\\nnonesuch = 1\\n' >> .git/config`,
+    refused: { why: 'unknown repository extension found: nonesuch', hint: 'git --version' },
+    folderOnly: true,
+  },
+  {
+    name: 'a bare one, which its user wants named',
+    make: `${REPOSITORY}; cd ..; git clone -q --bare r r.git`,
+    folder: 'r.git',
+    env: { GIT_CONFIG_COUNT: '1', GIT_CONFIG_KEY_0: 'safe.bareRepository', GIT_CONFIG_VALUE_0: 'explicit' },
+    refused: { why: 'since it is bare', hint: 'git config --global safe.bareRepository all' },
+    folderOnly: true,
+  },
+  {
+    name: 'given by its .git',
+    make: REPOSITORY,
+    folder: 'r/.git',
+    refused: { why: 'it is the folder that git keeps for a work tree', hint: 'tdf submit --repo $DIR/r' },
+    folderOnly: true,
+  },
+  {
+    name: 'a linked work tree whose repository was moved',
+    make: `${HISTORY}; git worktree add -q ../linked topic/a; cd ..; mv r moved`,
+    folder: 'linked',
+    refused: {
+      why: 'since not a git repository: $DIR/r/.git/worktrees/linked',
+      hint: 'git worktree repair $DIR/linked',
+    },
+    folderOnly: true,
+  },
+  {
+    name: 'damaged',
+    make: `${REPOSITORY}; o=$(git rev-parse HEAD:a); f=.git/objects/$(echo $o | cut -c 1-2)/$(echo $o | cut -c 3-); chmod u+w $f; echo x > $f`,
+    refused: { why: 'git pack-objects failed: error: ', hint: 'git -C $DIR/r fsck' },
+    folderOnly: true,
+  },
   { name: 'global hooks and a template', make: HOOKS, env: { GIT_CONFIG_GLOBAL: '$DIR/gitconfig' }, folderOnly: true },
   {
     name: 'global hooks of an index, and --dirty',
