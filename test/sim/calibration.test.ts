@@ -5,8 +5,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { readWorkspace } from '../../src/store/tables/slots.ts'
 import type { LedgerFlaw } from '../fakes/ledger.ts'
-import type { LedgerPlan } from './ledger.ts'
-import { simulate } from './simulation.ts'
+import { type SimPlan, simulate } from './simulation.ts'
 
 const bad = vi.hoisted(() => ({ policy: '' }))
 const is = vi.hoisted(() => (policy: string) => bad.policy === policy)
@@ -112,8 +111,12 @@ vi.mock('../../src/clients/agent.ts', async original => {
 
 vi.mock('../../src/store/tables/attempts.ts', async original => {
   const real = await original<typeof import('../../src/store/tables/attempts.ts')>()
-  const insertAttempt: typeof real.insertAttempt = (sql, task, key = null) =>
-    real.insertAttempt(sql, task, is('a request to continue is forgotten once it is answered') ? null : key)
+  const insertAttempt: typeof real.insertAttempt = (sql, task, key = null) => {
+    const isForgotten =
+      is('a request to continue is forgotten once it is answered') ||
+      (is('what was given to an agent is forgotten') && key?.startsWith('pr-'))
+    return real.insertAttempt(sql, task, isForgotten ? null : key)
+  }
   return { ...real, insertAttempt }
 })
 
@@ -123,7 +126,9 @@ vi.mock('../../daemon/results/bring-home.ts', async original => {
     if (!is('a later attempt takes the name of the result before it')) return real.bringHome(ctx, task, agent)
     return real.bringHome(ctx, { ...task, attempt: 1 }, agent)
   }
-  return { ...real, bringHome }
+  const bringArtifacts: typeof real.bringArtifacts = async (...args) =>
+    is('a workspace goes with what its check left') ? null : real.bringArtifacts(...args)
+  return { ...real, bringHome, bringArtifacts }
 })
 
 vi.mock('../../src/core/saved.ts', async original => {
@@ -185,6 +190,49 @@ vi.mock('../../daemon/engine/signals.ts', async original => {
   return { ...real, receiveSignal, ingestEvent }
 })
 
+vi.mock('../../daemon/results/landing/commit.ts', async original => {
+  const real = await original<typeof import('../../daemon/results/landing/commit.ts')>()
+  const commitOnto: typeof real.commitOnto = async (repository, task, tip, squash) => {
+    const onto = await real.commitOnto(repository, task, tip, squash)
+    if (!is('what is on the branch already is merged again') || onto.kind !== 'in') return onto
+    const tree = await repository.must(['rev-parse', `${tip}^{tree}`])
+    const commit = await repository.must(['commit-tree', tree, '-p', tip], { input: `Merge task ${task.id}: again` })
+    return { kind: 'clean', commit }
+  }
+  return { ...real, commitOnto }
+})
+
+vi.mock('../../src/store/tables/landings.ts', async original => {
+  const real = await original<typeof import('../../src/store/tables/landings.ts')>()
+  const changeLanding: typeof real.changeLanding = (sql, seen, change, now) => {
+    const isAnew = is('a branch that moved is landed on by its first check') && seen.tries > 0
+    if (isAnew && change.state === 'checking') {
+      return real.changeLanding(sql, seen, { ...change, state: 'ready', checkTask: null }, now)
+    }
+    const isLost = is('what a server did not take is never tried again') && change.dueAt !== undefined && !change.state
+    return real.changeLanding(sql, seen, isLost ? { ...change, dueAt: Number.MAX_SAFE_INTEGER } : change, now)
+  }
+  return { ...real, changeLanding }
+})
+
+vi.mock('../../src/store/tables/pushes.ts', async original => {
+  const real = await original<typeof import('../../src/store/tables/pushes.ts')>()
+  const changeWatch: typeof real.changeWatch = (sql, seen, change, now) => {
+    const isLost = is('a forge that did not answer is never asked again') && (change.error ?? null) !== null
+    return real.changeWatch(sql, seen, isLost ? { ...change, dueAt: Number.MAX_SAFE_INTEGER } : change, now)
+  }
+  return { ...real, changeWatch }
+})
+
+vi.mock('../../daemon/results/push/watch/rules.ts', async original => {
+  const real = await original<typeof import('../../daemon/results/push/watch/rules.ts')>()
+  const afterReaction: typeof real.afterReaction = (watch, reaction) =>
+    is('what was given to an agent is forgotten')
+      ? { given: [], told: [], still: [] }
+      : real.afterReaction(watch, reaction)
+  return { ...real, afterReaction }
+})
+
 /** Each with the seed from which to look: the first that is known to catch it, so that the test is short. */
 const POLICIES: [policy: string, from: number][] = [
   ['a run is keyed by task alone, so that a retry is no-op', 1],
@@ -207,6 +255,20 @@ const POLICIES: [policy: string, from: number][] = [
   ['a later attempt takes the name of the result before it', 1],
   ['a request to continue is forgotten once it is answered', 34],
 ]
+/** The same with what comes after the run. */
+const AFTER_POLICIES: [policy: string, invariant: string, from: number][] = [
+  ['what is on the branch already is merged again', 'a result lands once', 1],
+  ['a branch that moved is landed on by its first check', 'what lands was checked as it is', 18],
+  ['pushes are forced', 'no branch is forced', 6],
+  ['what a server did not take is never tried again', 'every landing is over', 1],
+  ['a forge that did not answer is never asked again', 'no pull request is watched that is not open', 5],
+  ['what was given to an agent is forgotten', 'what is red at a pull request is given once', 51],
+  [
+    'a workspace goes with what its check left',
+    'a file to look at is at home, or named as left out, before its workspace goes',
+    1,
+  ],
+]
 const FLAWS: [flaw: LedgerFlaw, oneIn: number, from: number][] = [
   ['drops writes', 100, 3],
   ['answers before it stored', 1, 27],
@@ -218,14 +280,14 @@ const TICKS = 80
 async function firstFinding(
   policy: string,
   from: number,
-  ledger?: LedgerPlan,
-): Promise<{ seed: number; name: string } | null> {
+  more: Pick<SimPlan, 'ledger' | 'afterRun'> = {},
+): Promise<{ seed: number; names: string[] } | null> {
   bad.policy = policy
   for (let seed = from; seed < from + SEEDS_MAX; seed++) {
-    const plan = { seed, ticks: TICKS, ...(ledger ? { ledger } : {}) }
+    const plan = { seed, ticks: TICKS, ...more }
     // A task that was acknowledged and is not there any more is asked for by what happens next.
     const { findings } = await simulate(plan).catch(error => ({ findings: [{ name: String(error) }] }))
-    if (findings[0]) return { seed, name: findings[0].name }
+    if (findings.length > 0) return { seed, names: findings.map(({ name }) => name) }
   }
   return null
 }
@@ -234,7 +296,7 @@ describe('the simulation over a ledger', () => {
   it.each(FLAWS)(
     'catches a ledger that %s',
     async (flaw, oneIn, from) => {
-      const found = await firstFinding('', from, { flaw, oneIn })
+      const found = await firstFinding('', from, { ledger: { flaw, oneIn } })
       if (process.env.TDF_CALIBRATE) console.log(flaw, '→', found)
       expect(found).not.toBeNull()
     },
@@ -249,6 +311,18 @@ describe('the simulation', () => {
       const found = await firstFinding(policy, from)
       if (process.env.TDF_CALIBRATE) console.log(policy, '→', found)
       expect(found).not.toBeNull()
+    },
+    300_000,
+  )
+})
+
+describe('the simulation of what comes after the run', () => {
+  it.each(AFTER_POLICIES)(
+    'catches: %s',
+    async (policy, invariant, from) => {
+      const found = await firstFinding(policy, from, { afterRun: policy === 'pushes are forced' ? policy : 'sound' })
+      if (process.env.TDF_CALIBRATE) console.log(policy, '→', found)
+      expect(found?.names).toContain(invariant)
     },
     300_000,
   )

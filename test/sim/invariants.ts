@@ -1,4 +1,5 @@
 /** What must hold after every tick, each as a named function that answers what it found; by subject in `invariants/`. */
+import { afterInvariants, afterRest } from './invariants/after.ts'
 import { effectInvariants } from './invariants/effects.ts'
 import { faultInvariants } from './invariants/faults.ts'
 import { nodeInvariants } from './invariants/nodes.ts'
@@ -25,13 +26,14 @@ const ALWAYS: Record<string, Check> = {
   ...effectInvariants,
   ...resultInvariants,
   ...faultInvariants,
+  ...afterInvariants,
 }
 
 export const look = (seen: Seen, tick: number): Finding[] => findings(ALWAYS, seen, tick)
 
 /** Once everything has come to rest. */
 export const lookAtRest = (seen: Seen, tick: number): Finding[] =>
-  findings({ ...restInvariants, ...ledgerInvariants }, seen, tick)
+  findings({ ...restInvariants, ...ledgerInvariants, ...afterRest }, seen, tick)
 
 function findings(checks: Record<string, Check>, seen: Seen, tick: number): Finding[] {
   return Object.entries(checks).flatMap(([name, check]) => check(seen).map(what => ({ name, what, tick })))

@@ -3,7 +3,7 @@ import { readRows } from '../../src/store/ledger/rows.ts'
 import type { LedgerFaults, LedgerFlaw } from '../fakes/ledger.ts'
 import { mulberry32 } from '../fakes/world.ts'
 import { live } from '../support/daemon/sim-daemon.ts'
-import type { Act } from './acts.ts'
+import type { Act } from './acts/acts.ts'
 import type { Check } from './seen.ts'
 import type { Sim } from './simulation.ts'
 

@@ -1,13 +1,13 @@
 /**
  * `npm run sim -- --seeds 2000`, or one of them again: `npm run sim -- --seed 1234 --ticks 80`; with `--ledger 1` the state is
- * on a ledger instead of in a file. Many seeds are shared out
- * among `--workers` processes, as many as there are processors.
+ * on a ledger instead of in a file. In every third seed results land, too, and pull requests are watched. Many seeds are
+ * shared out among `--workers` processes, as many as there are processors.
  */
 import { spawn } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import process from 'node:process'
 import { SOUND } from './ledger.ts'
-import { simulate } from './simulation.ts'
+import { type SimPlan, simulate } from './simulation.ts'
 
 interface Counts {
   seeds: number
@@ -22,7 +22,10 @@ const options = Object.fromEntries(
     .flatMap((word, index, words) => (word.startsWith('--') ? [[word.slice(2), Number(words[index + 1])]] : [])),
 )
 const { seed, seeds = 200, ticks = 80, from = 1, step = 0, ledger = 0, workers = availableParallelism() } = options
-const plan = { ticks, ...(ledger ? { ledger: SOUND } : {}) }
+const planOf = (number: number): SimPlan => ({
+  ...{ seed: number, ticks, ...(ledger ? { ledger: SOUND } : {}) },
+  ...(number % 3 === 0 ? { afterRun: 'sound' } : {}),
+})
 /** After so many seeds a worker says how far it is. */
 const PROGRESS_SEEDS = 100
 
@@ -31,7 +34,7 @@ else if (step > 0) process.stdout.write(`${JSON.stringify(await run(from, seeds,
 else process.exitCode = report(await Promise.all(share()))
 
 async function replay(number: number): Promise<number> {
-  const { findings, story, journal, tasks, crashes } = await simulate({ seed: number, ...plan })
+  const { findings, story, journal, tasks, crashes } = await simulate(planOf(number))
   console.log([...story, ...journal].join('\n'))
   tell(number, findings)
   return report([{ seeds: 1, failed: findings.length > 0 ? 1 : 0, tasks, crashes }])
@@ -43,7 +46,7 @@ async function run(first: number, last: number, by: number): Promise<Counts> {
   Error.stackTraceLimit = 0
   const counts = { seeds: 0, failed: 0, tasks: 0, crashes: 0 }
   for (let number = first; number <= last; number += by) {
-    const { findings, tasks, crashes } = await simulate({ seed: number, ...plan })
+    const { findings, tasks, crashes } = await simulate(planOf(number))
     counts.seeds += 1
     counts.tasks += tasks
     counts.crashes += crashes

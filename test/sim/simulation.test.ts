@@ -6,6 +6,8 @@ import { simulate } from './simulation.ts'
  * drained after its warm time was over: it woke again and again without a pause.
  */
 const SEEDS = [1, 2, 3, 4, 268]
+/** With landings, pull requests and artifacts. */
+const AFTER_SEEDS = [18]
 const TICKS = 80
 
 describe('the whole daemon, simulated', () => {
@@ -15,6 +17,15 @@ describe('the whole daemon, simulated', () => {
       const { findings, tasks, story } = await simulate({ seed, ticks: TICKS })
       expect(findings, `npm run sim -- --seed ${seed} --ticks ${TICKS}\n${story.join('\n')}`).toEqual([])
       expect(tasks).toBeGreaterThan(0)
+    },
+    60_000,
+  )
+
+  it.each(AFTER_SEEDS)(
+    'keeps every invariant of what comes after the run with seed %i',
+    async seed => {
+      const { findings, story } = await simulate({ seed, ticks: TICKS, afterRun: 'sound' })
+      expect(findings, story.join('\n')).toEqual([])
     },
     60_000,
   )

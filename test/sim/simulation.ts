@@ -12,7 +12,9 @@ import { readNodes } from '../../src/store/tables/nodes.ts'
 import { mulberry32, Spinning } from '../fakes/world.ts'
 import { aConfig } from '../support/builders.ts'
 import { type Life, live, type Outside, outside } from '../support/daemon/sim-daemon.ts'
-import { ACTS, type Act, healAll, restart } from './acts.ts'
+import { ACTS, type Act, healAll, restart } from './acts/acts.ts'
+import { AFTER_ACTS, isAfterQuiet, peopleMerge } from './acts/after.ts'
+import { type AfterMemory, freshAfter } from './invariants/after.ts'
 import { freshPath, type Path } from './invariants/path.ts'
 import { type Finding, look, lookAtRest } from './invariants.ts'
 import { actsOf, type LedgerPlan, ledgerFaults } from './ledger.ts'
@@ -23,6 +25,8 @@ export interface SimPlan {
   ticks: number
   /** The state is on a ledger, instead of in a file. */
   ledger?: LedgerPlan
+  /** Results land, pull requests are watched and files to look at are kept, at servers that are models. */
+  afterRun?: 'sound' | 'pushes are forced'
 }
 
 export interface SimEnd {
@@ -50,6 +54,7 @@ export interface Sim {
   continued: Map<string, Set<string>>
   /** Results that were all at home, as first seen: `id/attempt` → commit. */
   results: Map<string, string>
+  after: AfterMemory
   story: string[]
   crashes: number
   /** Machines and state folders that were taken away, with what was on them. */
@@ -64,12 +69,23 @@ export interface Sim {
 const MIN = 60_000
 const HOUR = 60 * MIN
 
-export async function simulate({ seed, ticks, ledger }: SimPlan): Promise<SimEnd> {
+export async function simulate({ seed, ticks, ledger, afterRun }: SimPlan): Promise<SimEnd> {
   const jitter = mulberry32(seed)
   const nodes = ['n1', 'n2', 'n3'].slice(0, Math.floor(jitter() * 3) + 1)
   const config = simConfig(jitter)
   const place = ledger ? { ledger: ledgerFaults(seed, ledger) } : {}
-  const out = outside({ nodes, config, cloud: true, latency: clock => network(clock, jitter), ...place })
+  const out = outside({
+    nodes,
+    config,
+    cloud: true,
+    latency: clock => network(clock, jitter),
+    afterRun: afterRun !== undefined,
+    ...place,
+  })
+  if (out.afterRun) {
+    out.afterRun.servers.faults.isForced = afterRun === 'pushes are forced'
+    for (const agent of out.agents.values()) agent.faults.artifacts = 'one'
+  }
   const sim: Sim = {
     ...{
       out,
@@ -80,6 +96,7 @@ export async function simulate({ seed, ticks, ledger }: SimPlan): Promise<SimEnd
       retried: new Set(),
       continued: new Map(),
       results: new Map(),
+      after: freshAfter(),
       story: [],
       crashes: 0,
       wiped: new Set(),
@@ -89,7 +106,7 @@ export async function simulate({ seed, ticks, ledger }: SimPlan): Promise<SimEnd
   }
   const findings: Finding[] = []
   for (let tick = 0; tick < ticks && findings.length === 0; tick++) {
-    const act = pick(jitter, actsOf(sim, ACTS))
+    const act = pick(jitter, actsOf(sim, afterRun ? [...ACTS, ...AFTER_ACTS] : ACTS))
     sim.story.push(`${tick} ${act.name}`)
     findings.push(...(await play(sim, act).then(() => look(see(sim, sim.memory), tick), spinning(tick))))
   }
@@ -156,9 +173,13 @@ async function comeToRest(sim: Sim, tick: number): Promise<Finding[]> {
   const { sql } = life.engine.store
   const isQuiet = nowAndThen(life, () => {
     const isGone = readNodes(sql).every(({ status, autoProvisioned }) => !autoProvisioned || status === 'destroyed')
-    return isGone && readLive(sql).length === 0
+    return isGone && readLive(sql).length === 0 && isAfterQuiet(sim)
   })
   const rested = await life.world.run(isQuiet, 60 * HOUR)
+  if (sim.out.afterRun && rested) {
+    peopleMerge(sim)
+    await life.world.run(isQuiet, 12 * HOUR)
+  }
   // The sweeps get their round: what a task handed over is theirs.
   await life.world.clock.advance(2 * HOUR)
   // Every row is read anew: what changed without saying so is seen here.

@@ -33,7 +33,7 @@ const AT_ONCE_MAX = 16
 export const isFolder = (source: string) => source.startsWith('/')
 export const laneOf = ({ source, onto }: Landing) => JSON.stringify([source, onto])
 
-export function createLanes(engine: Engine, results: GitResults): Lanes {
+export function createLanes(engine: Engine, results: Pick<GitResults, 'of'>): Lanes {
   const { sweep, stop } = createTries<Landing>(engine, {
     name: 'landings',
     atOnceMax: AT_ONCE_MAX,
@@ -56,7 +56,12 @@ export function firstsOf(open: readonly Landing[]): Landing[] {
   return [...firsts.values()]
 }
 
-async function step(engine: Engine, results: GitResults, landing: Landing, signal: AbortSignal): Promise<void> {
+async function step(
+  engine: Engine,
+  results: Pick<GitResults, 'of'>,
+  landing: Landing,
+  signal: AbortSignal,
+): Promise<void> {
   const task = readAttempt(engine.store.sql, { id: landing.taskId, attempt: landing.resolvedIn ?? landing.attempt })
   if (landing.state === 'resolving') {
     const unresolved = await seeResolved(engine, results, landing, task)
@@ -69,7 +74,13 @@ async function step(engine: Engine, results: GitResults, landing: Landing, signa
   if (!isFolder(landing.source)) return move(engine, results, landing, task, signal)
 }
 
-async function merge(engine: Engine, results: GitResults, landing: Landing, task: ReadTask, signal: AbortSignal) {
+async function merge(
+  engine: Engine,
+  results: Pick<GitResults, 'of'>,
+  landing: Landing,
+  task: ReadTask,
+  signal: AbortSignal,
+) {
   const { source, onto, squash } = landing
   const found = isFolder(source) ? landing.tip : (await engine.sources.tip(source, onto, signal)).commit
   if (found === null) return leave(engine, landing, 'NO_RESULT', `nobody said where ${onto} is`)
@@ -132,7 +143,13 @@ async function seeCheck(engine: Engine, landing: Landing): Promise<void> {
   )
 }
 
-async function move(engine: Engine, results: GitResults, landing: Landing, task: ReadTask, signal: AbortSignal) {
+async function move(
+  engine: Engine,
+  results: Pick<GitResults, 'of'>,
+  landing: Landing,
+  task: ReadTask,
+  signal: AbortSignal,
+) {
   const { source: remote, onto, tip, merged } = landing
   if (tip === null || merged === null) return leave(engine, landing, 'NO_RESULT', 'it was never merged')
   const repository = await results.of(task)

@@ -65,7 +65,7 @@ function open(engine: Engine, { landing, task, tip }: Conflict, request: Continu
 /** Null while the attempt goes on, and once its result waits to land; else why it does not, in words. */
 export async function seeResolved(
   { store, world }: Pick<Engine, 'store' | 'world'>,
-  results: GitResults,
+  results: Pick<GitResults, 'of'>,
   landing: Landing,
   task: ReadTask | undefined,
 ): Promise<string | null> {

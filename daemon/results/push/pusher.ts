@@ -30,7 +30,7 @@ export interface Pusher {
 
 type Change = Parameters<typeof changePush>[2]
 
-export function createPusher(engine: Engine, results: GitResults): Pusher {
+export function createPusher(engine: Engine, results: Pick<GitResults, 'of'>): Pusher {
   const { sql } = engine.store
   const { now, sweep, stop } = createTries<Push>(engine, {
     name: 'push',
@@ -48,7 +48,12 @@ export function createPusher(engine: Engine, results: GitResults): Pusher {
 }
 
 /** One try: the branch, then the pull request. Nothing is written once the signal is aborted. */
-async function attempt(engine: Engine, results: GitResults, push: Push, signal: AbortSignal): Promise<void> {
+async function attempt(
+  engine: Engine,
+  results: Pick<GitResults, 'of'>,
+  push: Push,
+  signal: AbortSignal,
+): Promise<void> {
   const { store, world, config, servers } = engine
   const task = readAttempt(store.sql, { id: push.taskId, attempt: push.attempt })
   if (!task) return

@@ -20,7 +20,7 @@ import { openObservability } from '../../../src/store/observability.ts'
 import { openStore } from '../../../src/store/store.ts'
 import { type FakeAgent, fakeAgent } from '../../fakes/agent.ts'
 import { standingProvider } from '../../fakes/provider.ts'
-import { fakeResults, fakeSources } from '../../fakes/results.ts'
+import { fakeResults, fakeSources } from '../../fakes/results/results.ts'
 import { aConfig } from '../../support/builders.ts'
 
 const NODES = 4

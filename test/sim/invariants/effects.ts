@@ -1,4 +1,5 @@
 /** What is done outside: once by its name, and nothing is destroyed before it is saved. */
+import { filesRefOf } from '../../../src/core/saved.ts'
 import { resultRefOf } from '../../../src/core/task.ts'
 import { readNewestEvents } from '../../../src/store/tables/journal.ts'
 import type { Check } from '../seen.ts'
@@ -27,7 +28,9 @@ export const effectInvariants: Record<string, Check> = {
   'what is at home beside a result is named, and a run that made something is not no_change': ({ sim, attempts }) =>
     attempts.flatMap(task => {
       const ref = resultRefOf(task.id, task.attempt)
-      const atHome = [...sim.out.results.refs.keys()].filter(name => name.startsWith(`${ref}-`))
+      const atHome = [...sim.out.results.refs.keys()].filter(
+        name => name.startsWith(`${ref}-`) && name !== filesRefOf(ref),
+      )
       const named = task.facts.salvage?.saved?.map(one => one.ref) ?? []
       const isOver = task.step === null && task.result !== null
       const unnamed = isOver ? atHome.filter(name => !named.includes(name)) : []

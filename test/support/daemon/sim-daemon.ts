@@ -5,7 +5,10 @@ import path from 'node:path'
 import type { Hono } from 'hono'
 import { callbackApp } from '../../../daemon/api/callbacks.ts'
 import { buildEngine, type RunningEngine } from '../../../daemon/build.ts'
+import { createLanes } from '../../../daemon/results/landing/lanes.ts'
+import { createPusher } from '../../../daemon/results/push/pusher.ts'
 import { type Servers, servers } from '../../../daemon/results/push/servers.ts'
+import { createWatcher } from '../../../daemon/results/push/watch/watcher.ts'
 import type { Results, Sources } from '../../../daemon/results/results.ts'
 import { checkpoints } from '../../../daemon/sweeps/checkpoints.ts'
 import { SWEEPS } from '../../../daemon/sweeps/index.ts'
@@ -22,7 +25,9 @@ import { type FakeAgent, fakeAgent, type IsHome } from '../../fakes/agent.ts'
 import { type FakeCloud, fakeCloud } from '../../fakes/cloud.ts'
 import { type FakeLedger, fakeLedger, type LedgerFaults } from '../../fakes/ledger.ts'
 import { type Latency, standingProvider } from '../../fakes/provider.ts'
-import { type FakeResults, fakeResults, fakeSources } from '../../fakes/results.ts'
+import { type FakeHistory, fakeHistory } from '../../fakes/results/history.ts'
+import { type FakeResults, fakeResults, fakeSources } from '../../fakes/results/results.ts'
+import { type FakeServers, fakeServers } from '../../fakes/results/servers.ts'
 import { type SimOptions, type SimWorld, simWorld, type Timeline, timeline } from '../../fakes/world.ts'
 import { aConfig, aSpec } from '../builders.ts'
 import { type HetznerMachines, hetznerMachines } from '../machines/hetzner-machines.ts'
@@ -40,6 +45,8 @@ export interface Outside {
   sources: Sources
   /** Of repositories and forges. */
   servers: Servers
+  /** The same as models, with what is done there after the run; null: nothing is. */
+  afterRun: AfterRun | null
   /** Where machines are ordered, when the test wants that. */
   cloud: FakeCloud | null
   /** The same through the real provider, over a model of Hetzner's API. */
@@ -56,6 +63,11 @@ export interface Outside {
   remove(): void
 }
 
+export interface AfterRun {
+  history: FakeHistory
+  servers: FakeServers
+}
+
 export interface OutsideOptions {
   latency?: (clock: Clock) => Latency
   nodes?: string[]
@@ -64,16 +76,19 @@ export interface OutsideOptions {
   hetzner?: boolean
   /** The first node is the daemon's own machine, instead of a box. */
   local?: boolean
+  /** Results land and their pull requests are watched. */
+  afterRun?: boolean
   /** The state is on a ledger with these faults, instead of in a file. */
   ledger?: Partial<LedgerFaults>
 }
 
 export function outside(options: OutsideOptions = {}): Outside {
   const { nodes = ['n1'], config = aConfig(), cloud = false, hetzner = false, local = false, latency } = options
+  const history = fakeHistory()
   const time = timeline()
   const callbacks: Outside['callbacks'] = { app: null }
   const nodeWorld = simWorld(time, { seed: 99 })
-  const results = fakeResults()
+  const results = fakeResults(history)
   const isHome: IsHome = (taskId, attempt, beside) =>
     ['', ...beside].every(suffix => results.refs.has(resultRefOf(taskId, attempt) + suffix))
   const agents = new Map(nodes.map(name => [name, fakeAgent({ clock: nodeWorld.clock, name, deliver, isHome })]))
@@ -88,9 +103,12 @@ export function outside(options: OutsideOptions = {}): Outside {
   }
 
   const { clock } = nodeWorld
+  const away = options.afterRun ? fakeServers(history, clock, latency?.(clock) ?? (() => {})) : null
   const faults: string[] = []
   return {
-    ...{ time, dir, agents, callbacks, config, results, sources: fakeSources(), servers, local },
+    ...{ time, dir, agents, callbacks, config, results, servers: away ?? servers, local },
+    sources: { ...fakeSources(), ...(away ? { tip: away.tip } : {}) },
+    afterRun: away && { history, servers: away },
     latency: latency ? latency(clock) : () => {},
     cloud: cloud ? fakeCloud({ clock, deliver, isHome, ...(latency ? { latency: latency(clock) } : {}) }) : null,
     hetzner: hetzner ? hetznerMachines({ clock, deliver, isHome }) : null,
@@ -210,6 +228,7 @@ export async function live(out: Outside, options: SimOptions = {}): Promise<Life
   const sweeper = createSweeper(engine, { stateDir: out.dir, errors: noErrors, observability: noObservability }, [
     ...SWEEPS,
     checkpoints(),
+    ...(out.afterRun ? [createLanes, createPusher, createWatcher].map(make => make(engine, out.results).sweep) : []),
   ])
   const sweep = () => {
     sweeper.tick()

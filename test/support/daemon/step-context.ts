@@ -7,7 +7,7 @@ import type { CreateWorkspace } from '../../../src/protocol/agent-api.ts'
 import type { Signal, SignalKind } from '../../../src/store/tables/inbox.ts'
 import { type FakeAgent, fakeAgent } from '../../fakes/agent.ts'
 import { appTransport } from '../../fakes/provider.ts'
-import { type FakeResults, fakeResults, fakeSources } from '../../fakes/results.ts'
+import { type FakeResults, fakeResults, fakeSources } from '../../fakes/results/results.ts'
 import { type SimWorld, simWorld, timeline } from '../../fakes/world.ts'
 import { aConfig, aSpec } from '../builders.ts'
 

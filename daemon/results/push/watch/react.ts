@@ -23,7 +23,7 @@ type Reaction = Extract<WatchDecision, { kind: 'react' }>
 /** What a reaction is made from, besides its reasons. */
 export interface Scene extends Looking {
   engine: Engine
-  results: GitResults
+  results: Pick<GitResults, 'of'>
   watch: Watch
   /** With what this look has changed. */
   now: Watch

@@ -39,7 +39,7 @@ export interface Watcher {
   stop(): Promise<void>
 }
 
-export function createWatcher(engine: Engine, results: GitResults): Watcher {
+export function createWatcher(engine: Engine, results: Pick<GitResults, 'of'>): Watcher {
   const { sql } = engine.store
   const allowance = createAllowance()
   const { now, sweep, stop } = createTries<Watch>(engine, {
@@ -59,7 +59,7 @@ export function createWatcher(engine: Engine, results: GitResults): Watcher {
 
 async function look(
   engine: Engine,
-  results: GitResults,
+  results: Pick<GitResults, 'of'>,
   watch: Watch,
   allowance: Allowance,
   signal: AbortSignal,

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { TdfError } from '../../../../src/core/errors.ts'
 import type { SourceFacts } from '../../../../src/core/task.ts'
 import { readNodes } from '../../../../src/store/tables/nodes.ts'
-import { fakeSources } from '../../../fakes/results.ts'
+import { fakeSources } from '../../../fakes/results/results.ts'
 import { aConfig } from '../../../support/builders.ts'
 import { type Life, live, type Outside, outside } from '../../../support/daemon/sim-daemon.ts'
 

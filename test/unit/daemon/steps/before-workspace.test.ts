@@ -4,7 +4,7 @@ import { workspaceCreation } from '../../../../daemon/steps/workspace.ts'
 import { TdfError } from '../../../../src/core/errors.ts'
 import type { NodeStatus } from '../../../../src/core/node.ts'
 import type { SourceFacts } from '../../../../src/core/task.ts'
-import { fakeSources } from '../../../fakes/results.ts'
+import { fakeSources } from '../../../fakes/results/results.ts'
 import { aPlacedTask, aSpec, aTask } from '../../../support/builders.ts'
 import { aNode, bench } from '../../../support/daemon/step-context.ts'
 

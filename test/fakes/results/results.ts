@@ -1,13 +1,16 @@
 /** The repositories of results as a model that remembers which commit came home for which attempt. */
-import { checkpointRefOf } from '../../daemon/results/receive/checkpoints.ts'
-import type { Results, Sources } from '../../daemon/results/results.ts'
-import { TdfError } from '../../src/core/errors.ts'
-import { notHome } from '../../src/core/saved.ts'
-import { resultRefOf } from '../../src/core/task.ts'
-import type { Salvaged } from '../../src/protocol/salvage.ts'
-import { keptFiles } from '../../src/store/blobs/kept-files.ts'
 
-export interface FakeResults extends Results {
+import type { GitResults } from '../../../daemon/results/git-results.ts'
+import { checkpointRefOf } from '../../../daemon/results/receive/checkpoints.ts'
+import type { Results, Sources } from '../../../daemon/results/results.ts'
+import { TdfError } from '../../../src/core/errors.ts'
+import { type Artifacts, filesRefOf, notHome } from '../../../src/core/saved.ts'
+import { resultRefOf, type Task } from '../../../src/core/task.ts'
+import type { Salvaged } from '../../../src/protocol/salvage.ts'
+import { keptFiles } from '../../../src/store/blobs/kept-files.ts'
+import { type FakeHistory, fakeHistory } from './history.ts'
+
+export interface FakeResults extends Results, Pick<GitResults, 'of'> {
   /** `refs/tdf/<task>/<attempt>` → commit. */
   refs: Map<string, string>
   /** The same names → what a run had done so far. */
@@ -15,12 +18,24 @@ export interface FakeResults extends Results {
   faults: { broken: number }
 }
 
-export function fakeResults(): FakeResults {
+/** `history`: where results are commits of, for what merges them. */
+export function fakeResults(history: FakeHistory = fakeHistory()): FakeResults {
   const refs = new Map<string, string>()
   const checkpoints = new Map<string, Salvaged>()
   const aheads = new Map<string, number>()
   const faults = { broken: 0 }
+  const cameHome = (task: Task, { commit, baseCommit, files }: Salvaged) => {
+    history.add(commit, task.facts.resume?.commit ?? baseCommit)
+    return files ? { files: filesCame(task, files) } : {}
+  }
+  /** Of two with one path the newer counts. */
+  const filesCame = ({ id, attempt, facts }: Task, { commit, list }: Artifacts) => {
+    refs.set(filesRefOf(resultRefOf(id, attempt)), commit)
+    const all = new Map([...(facts.salvage?.files?.list ?? []), ...list].map(one => [one.path, one]))
+    return { commit, list: [...all.values()] }
+  }
   return {
+    of: async () => history.repository,
     refs,
     checkpoints,
     faults,
@@ -38,6 +53,7 @@ export function fakeResults(): FakeResults {
         throw new TdfError('RESULT_BROKEN', 'the bundle is damaged')
       }
       refs.set(resultRefOf(task.id, task.attempt), saved.commit)
+      const came = cameHome(task, saved)
       // What was at home under the same name moves aside.
       const earlier = (task.facts.salvage?.saved ?? []).map(one => {
         const isReplaced = saved.saved.some(({ ref, commit }) => ref === one.ref && commit !== one.commit)
@@ -45,7 +61,7 @@ export function fakeResults(): FakeResults {
       })
       const all = new Map([...earlier, ...saved.saved].map(one => [one.ref, one]))
       for (const one of all.values()) refs.set(one.ref, one.commit)
-      return { ...saved, saved: [...all.values()] }
+      return { ...saved, saved: [...all.values()], ...came }
     },
     missing: async (task, saved) => notHome(saved, resultRefOf(task.id, task.attempt), refs),
     describe: async (task, saved) => {
@@ -68,15 +84,16 @@ export function fakeResults(): FakeResults {
       await fetch([], 'a download')
       checkpoints.set(resultRefOf(task.id, task.attempt), saved)
     },
-    keepArtifacts: async (_task, files, fetch) => {
+    keepArtifacts: async (task, files, fetch) => {
       await fetch([], 'a download')
-      return files
+      return filesCame(task, files)
     },
     removeArtifacts: async () => 0,
     takeCheckpoint: async task => {
       const ref = resultRefOf(task.id, task.attempt)
       const saved = checkpoints.get(ref) ?? null
       if (saved === null) return null
+      cameHome(task, saved)
       const beside = saved.saved.map(one => ({ ...one, ref: ref + one.ref.slice(checkpointRefOf(task).length) }))
       for (const one of [{ ref, commit: saved.commit }, ...beside]) refs.set(one.ref, one.commit)
       return { ...saved, saved: beside }

@@ -1,13 +1,13 @@
 /** What can happen in a simulation, by weight. Every choice comes from the dice of the seed. */
-import { TdfError } from '../../src/core/errors.ts'
-import { isTerminal, type TaskSpec } from '../../src/core/task.ts'
-import { readNodes } from '../../src/store/tables/nodes.ts'
-import type { Script } from '../fakes/agent.ts'
-import type { SimOptions } from '../fakes/world.ts'
-import { aSpec } from '../support/builders.ts'
-import { live } from '../support/daemon/sim-daemon.ts'
-import { agentsOf } from './seen.ts'
-import type { Sim } from './simulation.ts'
+import { TdfError } from '../../../src/core/errors.ts'
+import { isTerminal, type TaskSpec } from '../../../src/core/task.ts'
+import { readNodes } from '../../../src/store/tables/nodes.ts'
+import type { Script } from '../../fakes/agent.ts'
+import type { SimOptions } from '../../fakes/world.ts'
+import { aSpec } from '../../support/builders.ts'
+import { live } from '../../support/daemon/sim-daemon.ts'
+import { agentsOf } from '../seen.ts'
+import type { Sim } from '../simulation.ts'
 
 export interface Act {
   name: string
@@ -80,7 +80,7 @@ export async function restart(sim: Sim, cut?: SimOptions['cut']): Promise<void> 
 }
 
 /** Undefined for a refusal that is meant; whatever else is thrown is a fault. */
-const refusedIn = (codes: readonly string[]) => (thrown: unknown) => {
+export const refusedIn = (codes: readonly string[]) => (thrown: unknown) => {
   if (thrown instanceof TdfError && codes.includes(thrown.code)) return undefined
   throw thrown
 }
@@ -278,7 +278,7 @@ export const ACTS: readonly Act[] = [
     name: 'drain',
     weight: 1,
     async run(sim) {
-      const { drainNode } = await import('../../daemon/nodes/actions.ts')
+      const { drainNode } = await import('../../../daemon/nodes/actions.ts')
       const node = oneOf(sim, readNodes(sim.life.engine.store.sql))
       if (!node) return
       await drainNode(sim.life.engine, node.name, { undo: false, dryRun: false }).catch(() => {})
@@ -304,7 +304,8 @@ export function healAll(sim: Sim): void {
     faults.refuse.length = 0
     faults.loseAnswer.length = 0
   }
-  const { cloud, results } = sim.out
+  const { cloud, results, afterRun } = sim.out
   results.faults.broken = 0
+  if (afterRun) Object.assign(afterRun.servers.faults, { away: 0, loseAnswer: 0 })
   if (cloud) Object.assign(cloud.faults, { refuse: 0, loseAnswer: 0, full: 0, locked: 0, neverBoot: false })
 }
