@@ -27,7 +27,7 @@ let lanes: Lanes
 let remote: string
 /** Of the results' repository. */
 let home: string
-/** By the title of its task, the commit of a result. */
+/** By the title of its task, with the number of an attempt after the first, the commit of a result; else it changed nothing. */
 let commits: Map<string, string>
 
 beforeEach(async () => {
@@ -40,7 +40,8 @@ beforeEach(async () => {
   commits = new Map()
   const described = out.results.describe
   out.results.describe = async (task, saved) => {
-    return { ...(await described(task, saved)), commit: commits.get(task.spec.title) ?? scene.base }
+    const title = task.attempt === 1 ? task.spec.title : `${task.spec.title} ${task.attempt}`
+    return { ...(await described(task, saved)), commit: commits.get(title) ?? task.facts.resume?.commit ?? scene.base }
   }
   out.sources.tip = async () => {
     gitIn(home, 'fetch', '-q', remote, `+${ONTO}:refs/seen`)
@@ -225,6 +226,87 @@ describe('a result that is checked before its branch moves', () => {
     await edit(two, { state: 'checking', checkTask: 'gone' })
     expect(await step(two)).toMatchObject({ state: 'left', code: 'CHECK_FAILED', why: expect.stringContaining('gone') })
     expect(main()).toBe(scene.base)
+  })
+})
+
+describe('a conflict that its agent is to resolve', () => {
+  /** A result in conflict, and where its branch is. */
+  async function asked(): Promise<{ id: string; tip: string }> {
+    const id = await made('one', { 'a.txt': 'ours\n', 'b.txt': 'b\n' })
+    const tip = moves({ 'a.txt': 'theirs\n' })
+    await ask(id, { resolve: true })
+    return { id, tip }
+  }
+  /** What the second attempt leaves on top of what it began from. */
+  async function resolved(id: string, files: Record<string, string>): Promise<void> {
+    const { commit = '' } = life.task(id).continued?.from ?? {}
+    gitIn(scene.node, 'fetch', '-q', home, commit)
+    const answer = scene.commit(files, commit)
+    gitIn(scene.node, 'push', '-q', home, `${answer}:${resultRefOf(id, 2)}`)
+    commits.set('one 2', answer)
+    await life.world.run(() => life.task(id).step === null)
+  }
+  const conflict = 'it conflicts in a.txt'
+
+  it('goes on with the conversation from a merge of both, once, and lands what comes of it', async () => {
+    const { id, tip } = await asked()
+    expect(await step(id)).toMatchObject({ state: 'resolving', tip, resolvedIn: 2, merged: null })
+    const task = life.task(id)
+    expect(task.continued?.from).toMatchObject({ ref: `${resultRefOf(id, 1)}-start`, baseCommit: tip })
+    expect(shown(task.continued?.from.commit ?? '', '%P')).toBe(`${commits.get('one')} ${tip}`)
+    expect(task.spec.interactive).toBe(false)
+    expect(task.spec.prompt).toContain(
+      'merged into main, which has changed since, and git could not merge these files:\n\n- a.txt\n',
+    )
+    // Nothing follows while the agent is at it, and others of the lane are not held up.
+    const two = await made('two', { 'c.txt': 'c\n' })
+    await ask(two)
+    expect((await step(two)).state).toBe('ready')
+    expect(landing(id).state).toBe('resolving')
+    await step(two)
+    const { number } = landing(id)
+    await resolved(id, { 'a.txt': 'both\n' })
+    expect(await step(id)).toMatchObject({ state: 'waiting', resolvedIn: 2, number: number + 2 })
+    const { merged } = await step(id)
+    expect(gitIn(home, 'show', `${merged}:a.txt`)).toBe('both')
+    expect((await step(id)).state).toBe('landed')
+    expect(main()).toBe(merged)
+  })
+
+  it('is not asked about twice, and never where the task went on meanwhile', async () => {
+    const { id } = await asked()
+    await step(id)
+    await resolved(id, { 'a.txt': 'both\n' })
+    await step(id)
+    moves({ 'a.txt': 'other\n' })
+    const again = `${conflict} with what came since attempt 2 resolved its conflict`
+    expect(await step(id)).toMatchObject({ state: 'left', code: 'CONFLICT', why: again })
+    expect([life.task(id).attempt, why(id)?.command]).toEqual([2, `tdf land ${id}`])
+    await ask(id, { resolve: true })
+    const went = `${conflict}, and its agent is not asked to resolve that: it was continued or retried since attempt 1`
+    expect(await step(id)).toMatchObject({ state: 'left', code: 'CONFLICT', why: went })
+    expect(life.task(id).attempt).toBe(2)
+  })
+
+  it.each<[string, Record<string, string> | null]>([
+    ['changed nothing', null],
+    ['left the marks of it in a.txt', { 'c.txt': 'c\n' }],
+  ])('leaves its lane where the agent %s', async (how, files) => {
+    const { id } = await asked()
+    await step(id)
+    if (files) await resolved(id, files)
+    else await life.world.run(() => life.task(id).step === null)
+    const left = `${conflict}, and attempt 2, which was to resolve that, ${how}`
+    expect(await step(id)).toMatchObject({ state: 'left', code: 'CONFLICT', why: left })
+  })
+
+  it('leaves its lane where that attempt is cancelled', async () => {
+    const { id } = await asked()
+    await step(id)
+    await life.engine.signal({ kind: 'cancel', taskId: id })
+    await life.world.run(() => life.task(id).step === null)
+    const left = `${conflict}, and attempt 2, which was to resolve that, `
+    expect(await step(id)).toMatchObject({ state: 'left', code: 'CONFLICT', why: expect.stringContaining(left) })
   })
 })
 

@@ -16,6 +16,7 @@ import {
   readWatch,
   type Watch,
 } from '../../../../src/store/tables/pushes.ts'
+import { type Forge, startForge } from '../../../fakes/programs/forge/forge.ts'
 import { aConfig } from '../../../support/builders.ts'
 import { type Life, live, type Outside, outside } from '../../../support/daemon/sim-daemon.ts'
 import { gitIn, type ResultsScene, resultsScene } from '../../../unit/daemon/results/node.ts'
@@ -299,6 +300,51 @@ describe('a forge', () => {
     life.engine.config.pr.command = ['sh', '-c', `echo "${said}" > ${file('said')}; cat ${file('view')}`]
     await look()
     expect(readFileSync(file('said'), 'utf8')).toBe(`${id} ${URL_OF} file://${remote} tdf/say-hi\n`)
+  })
+})
+
+describe('a forge that is asked by gh', () => {
+  let forge: Forge
+  beforeEach(async () => {
+    forge = await startForge()
+    vi.stubEnv('PATH', `${forge.bin}:${process.env.PATH}`)
+    vi.stubEnv('XDG_CONFIG_HOME', forge.configHome)
+    const { branch, pushedCommit } = push()
+    gitIn(scene.node, 'push', '-q', forge.bare, 'main', `${pushedCommit}:refs/heads/${branch}`)
+    forge.pull({ number: 1, branch })
+    life.engine.config.pr.command = []
+  })
+  afterEach(async () => {
+    vi.unstubAllEnvs()
+    await forge.close()
+  })
+  const asked = (what: RegExp) => forge.requests.filter(({ path: at }) => what.test(at)).length
+
+  it('gives the logs of what fails where it has them, and what is known already is not read again', async () => {
+    forge.ci = () => [{ name: 'test', status: 'in_progress' }]
+    await look()
+    expect(watch()).toMatchObject({ waitingFor: 'waits for 1 check: test', head: commits[0] })
+    const counted = () => forge.requests.filter(one => one.counted).length
+    const before = counted()
+    await look()
+    expect(counted()).toBe(before)
+    forge.ci = () => [
+      { name: 'test', conclusion: 'failure', log: 'the job says\n' },
+      { name: 'other', conclusion: 'failure' },
+    ]
+    await look()
+    expect(life.task(id).spec.prompt).toContain('> the job says')
+    expect(life.task(id).spec.prompt).toContain('> other says so')
+    expect(asked(/\/logs$/)).toBe(1)
+  })
+
+  it('that gives no log takes nothing from the rest', async () => {
+    forge.ci = () => [{ name: 'test', conclusion: 'failure', log: 'the job says\n' }]
+    forge.faults.push({ at: /logs$/, kind: 'error', times: 1 })
+    await look()
+    expect(watch()).toMatchObject({ state: 'reacting', still: ['test'] })
+    expect(life.task(id).spec.prompt).toContain('The check "test" fails')
+    expect(life.task(id).spec.prompt).not.toContain('the job says')
   })
 })
 
