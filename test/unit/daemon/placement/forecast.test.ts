@@ -34,7 +34,7 @@ describe('a task that is not submitted yet', () => {
     expect(foresee({ size: 'medium', location: 'nbg1' })).toEqual(ordered)
     await all.submit({ size: 'medium' })
     expect(await all.rest()).toBe(true)
-    sql().run("update nodes set status = 'destroyed', price_per_hour = 0.25")
+    sql().run("update nodes set status = 'destroyed', wake_at = null, price_per_hour = 0.25")
     expect(foresee({ size: 'medium', location: 'nbg1' })).toEqual({ ...ordered, pricePerHour: 0.25 })
     expect(foresee({ size: 'large', location: 'nbg1' })).toEqual({ ...ordered, size: 'large' })
     sql().run("update nodes set price_per_hour = 9, size = 'large', provider = 'static'")

@@ -1,10 +1,11 @@
 /** What a placement pass sees of the nodes and of the queue, and what it writes. */
 import { afterEach, describe, expect, it } from 'vitest'
+import { nodeSubject } from '../../../../daemon/engine/loop.ts'
 import { capacitiesOf, counts, createPlacement, offersOf } from '../../../../daemon/placement/pass.ts'
 import { readEvents } from '../../../../src/store/tables/journal.ts'
 import { raiseLimit } from '../../../../src/store/tables/meta.ts'
 import { readNode, readNodes, writeHeartbeat } from '../../../../src/store/tables/nodes.ts'
-import { reservationOf, reserve } from '../../../../src/store/tables/slots.ts'
+import { dropReservation, reservationOf, reserve } from '../../../../src/store/tables/slots.ts'
 import { aConfig, aSpec } from '../../../support/builders.ts'
 import { HOUR, type Lives, lives, MIN } from '../../../support/daemon/lives.ts'
 
@@ -119,10 +120,21 @@ describe('a task', () => {
     await all.until(() => step('second') === 'node_provisioning', HOUR)
     const machine = reserved('second') ?? ''
     expect(machine).not.toBe('n1')
+    // A slot that is held for what has no attempt moves nowhere.
+    reserve(sql(), { id: 'nobody', attempt: 1, nodeName: machine }, now())
+    const scheduled: string[] = []
+    const { loop } = all.life.engine
+    const { schedule } = loop
+    loop.schedule = (subject, at) => {
+      if (reserved('second') === 'n1') scheduled.push(subject)
+      schedule(subject, at)
+    }
     await all.life.engine.signal({ kind: 'cancel', taskId: 'first' })
     expect(
       await all.until(() => reserved('second') === 'n1' || all.life.task('second').nodeName === 'n1', 5 * MIN),
     ).toBe(true)
+    expect(scheduled[0]).toBe(nodeSubject(machine))
+    dropReservation(sql(), { id: 'nobody', attempt: 1 })
     expect(await all.until(() => readNode(sql(), machine)?.status === 'destroyed', 5 * MIN)).toBe(true)
     expect(await all.rest('second')).toBe(true)
     expect(all.life.task('second')).toMatchObject({ status: 'completed', attempt: 1, nodeName: 'n1' })
