@@ -52,6 +52,6 @@ function dueAt({ config }: Engine, task: ReadTask, before: number | undefined): 
   if (checkpointInterval === 0) return Number.POSITIVE_INFINITY
   if (task.step === 'running') return (before ?? task.stepEnteredAt) + checkpointInterval
   const isResting = task.step === 'awaiting_followup' || (task.step === 'agent_session' && task.status === 'parked')
-  const isSaved = before !== undefined && before >= task.stepEnteredAt
+  const isSaved = (before ?? Number.NEGATIVE_INFINITY) >= task.stepEnteredAt
   return isResting && !isSaved ? task.stepEnteredAt : Number.POSITIVE_INFINITY
 }

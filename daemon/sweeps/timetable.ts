@@ -9,7 +9,7 @@ import type { Cancel, Clock } from '../../src/platform/world.ts'
 export type Cron = (pattern: string, fn: () => void) => Cancel
 
 export const nodeCron: Cron = (pattern, fn) => {
-  const task = cron.schedule(pattern, fn, { timezone: 'UTC', noOverlap: true })
+  const task = cron.schedule(pattern, fn, { timezone: 'UTC' })
   // Without a listener node-cron warns of every time that the machine slept through.
   task.on('execution:missed', () => {})
   return () => void task.destroy()
@@ -63,7 +63,7 @@ export function startTimetable({ clock, cron, sweeps, begin }: TimetableParts): 
   function tick(): void {
     const all = sweeps()
     const slow = all.filter(({ everyMs }) => everyMs >= MINUTE_MS)
-    const jumped = Math.abs(clock.now() - clock.mono() - offsetMs) > JUMP_MS
+    const jumped = Math.abs(clock.now() - clock.mono() - offsetMs) >= JUMP_MS
     offsetMs = clock.now() - clock.mono()
     const wanted = JSON.stringify(slow)
     if (jumped || wanted !== armed) arm(slow)

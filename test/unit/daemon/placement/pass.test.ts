@@ -5,7 +5,7 @@ import { capacitiesOf, counts, createPlacement, offersOf } from '../../../../dae
 import { readEvents } from '../../../../src/store/tables/journal.ts'
 import { raiseLimit } from '../../../../src/store/tables/meta.ts'
 import { readNode, readNodes, writeHeartbeat } from '../../../../src/store/tables/nodes.ts'
-import { dropReservation, reservationOf, reserve } from '../../../../src/store/tables/slots.ts'
+import { reservationOf, reserve } from '../../../../src/store/tables/slots.ts'
 import { aConfig, aSpec } from '../../../support/builders.ts'
 import { HOUR, type Lives, lives, MIN } from '../../../support/daemon/lives.ts'
 
@@ -120,8 +120,6 @@ describe('a task', () => {
     await all.until(() => step('second') === 'node_provisioning', HOUR)
     const machine = reserved('second') ?? ''
     expect(machine).not.toBe('n1')
-    // A slot that is held for what has no attempt moves nowhere.
-    reserve(sql(), { id: 'nobody', attempt: 1, nodeName: machine }, now())
     const scheduled: string[] = []
     const { loop } = all.life.engine
     const { schedule } = loop
@@ -134,7 +132,6 @@ describe('a task', () => {
       await all.until(() => reserved('second') === 'n1' || all.life.task('second').nodeName === 'n1', 5 * MIN),
     ).toBe(true)
     expect(scheduled[0]).toBe(nodeSubject(machine))
-    dropReservation(sql(), { id: 'nobody', attempt: 1 })
     expect(await all.until(() => readNode(sql(), machine)?.status === 'destroyed', 5 * MIN)).toBe(true)
     expect(await all.rest('second')).toBe(true)
     expect(all.life.task('second')).toMatchObject({ status: 'completed', attempt: 1, nodeName: 'n1' })

@@ -9,8 +9,9 @@ beforeEach(async () => {
 })
 afterEach(() => all.end())
 
-const said = () =>
-  due(all.life.engine.store.sql, 'error', Number.MAX_SAFE_INTEGER, 100).map(({ payload }) => String(payload.message))
+const failures = () =>
+  due(all.life.engine.store.sql, 'error', Number.MAX_SAFE_INTEGER, 100).map(({ payload }) => payload)
+const said = () => failures().map(({ message }) => String(message))
 
 const STEPS = ['node_selection', 'running', 'awaiting_followup'] as const
 
@@ -23,6 +24,7 @@ it.each(STEPS)('an attempt that was at %s goes on where its facts say, and nothi
   await all.begin()
   await all.until(() => all.life.task(id).engineVersion === 1, HOUR)
   expect(said().join('\n')).toContain(`task ${id} was not managed by any engine`)
+  expect(failures().at(-1)).toMatchObject({ level: 'warn' })
   if (step === 'awaiting_followup') await all.life.engine.signal({ kind: 'close', taskId: id })
   expect(await all.rest(id)).toBe(true)
   expect(all.life.task(id)).toMatchObject({ status: 'completed', attempt: 1, placement: 1 })

@@ -125,6 +125,14 @@ it('that is quick is begun once a second, a slow one by its pattern, and neither
   await world.clock.advance(15 * MIN)
   expect(times.slow).toHaveLength(6)
   expect(patterns.length).toBe(2 * armed)
+  for (const [jumpMs, times] of [
+    [4_999, 2],
+    [5_000, 3],
+  ] as const) {
+    world.clock.jump(jumpMs)
+    await world.clock.advance(2_000)
+    expect(patterns.length).toBe(times * armed)
+  }
   await sweeps.stop()
   const before = JSON.stringify(times)
   await world.clock.advance(30 * MIN)

@@ -137,7 +137,7 @@ it('artifacts go when their time is over, counted from the end of their attempt,
   await world.run(() => all.life.task(id).step === null)
   const list = [{ path: 'shot.png', bytes: 1, sha256: 'c'.repeat(64), from: 'agent' as const, blob: 'b' }]
   const salvage = { commit: 'c', baseCommit: 'b', ahead: 1, salvaged: false, leftOut: [], files: { commit: 'f', list } }
-  const endedAt = (completedAt: number) =>
+  const endedAt = (completedAt: number | null) =>
     engine.store.commit(() => {
       const seen = readAttempt(engine.store.sql, { id, attempt: 1 })
       if (!seen) return
@@ -148,6 +148,10 @@ it('artifacts go when their time is over, counted from the end of their attempt,
     const gone = await Promise.all([forget({ id, attempt: 1 }), forget({ id: 'removed', attempt: 1 })])
     return gone.filter(Boolean).length
   }
+  expect(await sweep()).toMatchObject({ artifacts: 1 })
+  expect(all.life.task(id).facts.salvage?.files).toMatchObject({ list })
+  // Its check still runs.
+  await endedAt(null)
   expect(await sweep()).toMatchObject({ artifacts: 1 })
   expect(all.life.task(id).facts.salvage?.files).toMatchObject({ list })
   await endedAt(now() - engine.config.retention.artifacts - HOUR)

@@ -107,6 +107,22 @@ describe('a machine that the restored database has forgotten', () => {
     expect(cloud().lostWork).toEqual([])
   })
 
+  it.each(['creating', 'failed'] as const)('is asked for no work of a workspace that is %s', async status => {
+    await begin()
+    const file = backup()
+    const gone = await life.submit({}, { commits: 1, ms: HOUR, busy: true }, 'gone')
+    await life.world.run(() => life.task(gone).step === 'running', HOUR)
+    const [agent] = cloud().agents.values()
+    await restore(file, () => {
+      const workspace = agent?.workspaces.get('gone-1-1')
+      if (workspace) workspace.status = status
+    })
+    const next = await life.submit({}, { commits: 1 }, 'next')
+    expect(await life.world.run(isOver(next), 2 * HOUR)).toBe(true)
+    expect(agent?.requests.filter(line => /gone-1-1.(stop|salvage)/.test(line))).toEqual([])
+    expect(said().join('\n')).not.toContain('gone-1-1.bundle')
+  })
+
   it('does not go as an idle one does while there is work on it that is not saved', async () => {
     await begin()
     const file = backup()
