@@ -79,6 +79,7 @@ const answers: [strike: Strike, expected: object][] = [
   [no(412, 'placement_error'), { code: 'CAPACITY' }],
   [no(422, 'invalid_input', 'image not found'), { code: 'PROVIDER_REFUSED' }],
   [no(422, 'invalid_input', 'Unsupported location for server type'), { code: 'CAPACITY' }],
+  [no(403, 'protected', 'Unsupported location for server type'), { code: 'PROVIDER_REFUSED' }],
   [no(422, 'service_error'), { code: 'PROVIDER_UNAVAILABLE', isOutcomeUnknown: false }],
   [no(422, 'unsupported_error'), { code: 'PROVIDER_REFUSED' }],
   [no(423, 'locked'), { code: 'PROVIDER_UNAVAILABLE' }],
@@ -187,7 +188,9 @@ describe('the ssh key of an installation', () => {
     const id = await ensureKey(api(), 'i1', KEY)
     expect(await ensureKey(api(), 'i1', KEY)).toBe(id)
     expect(cloud.requests).toEqual(['GET /ssh_keys', 'POST /ssh_keys', 'GET /ssh_keys'])
-    expect(cloud.model.keys.get(id)).toMatchObject({ labels: { 'tdf-install': 'i1' }, fingerprint: fingerprintOf(KEY) })
+    const fingerprint = fingerprintOf(KEY)
+    const name = `tdf-i1-${fingerprint.replaceAll(':', '').slice(0, 8)}`
+    expect(cloud.model.keys.get(id)).toMatchObject({ name, labels: { 'tdf-install': 'i1' }, fingerprint })
   })
   it('is found when the answer to its upload was lost', async () => {
     cloud.faults.push({ on: /POST \/ssh_keys/, strike: { kind: 'after', status: 504, code: 'timeout' }, times: 1 })

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { hetznerApi } from '../../../../../src/machines/hetzner/api.ts'
 import { hetznerClient } from '../../../../../src/machines/hetzner/client.ts'
 import { markedFleet } from '../../../../../src/machines/hetzner/marked.ts'
-import { type Reaped, reap } from '../../../../../src/machines/hetzner/reap.ts'
+import { type Reaped, reap, reapKeys } from '../../../../../src/machines/hetzner/reap.ts'
 import type { MarkedFleet } from '../../../../../src/machines/provider.ts'
 import { type FakeHetzner, fakeHetzner } from '../../../../fakes/hetzner/cloud.ts'
 import { no } from '../../../../fakes/hetzner/faults.ts'
@@ -91,6 +91,13 @@ describe('a lease', () => {
 })
 
 describe('a removal', () => {
+  it('is done in the same call where the server goes at once', async () => {
+    await server('one')
+    cloud.model.deleteMs = 0
+    expect(await fleet.remove(await marked('one'), signal)).toBe(true)
+    expect(cloud.servers()).toEqual([])
+  })
+
   it('is done when the server is gone, and asked for once', async () => {
     await server('one')
     const machine = await marked('one')
@@ -112,6 +119,28 @@ describe('a removal', () => {
     const message = `server ${one.id} is in use again: its labels have changed since it was listed`
     await expect(fleet.remove(machine, signal)).rejects.toMatchObject({ code: 'PROVIDER_REFUSED', message })
     expect(deletions()).toBe(0)
+  })
+})
+
+describe('the keys of an installation', () => {
+  const KEYS = ['ssh-ed25519 AAAA of-ours', 'ssh-ed25519 BBBB of-another']
+  const keys = () => [...cloud.model.keys.values()].map(({ name }) => name)
+  const reaped = (dryRun = false) =>
+    reapKeys({ world, config, token: () => CLOUD_TOKEN, installId: INSTALL, dryRun }, signal)
+  beforeEach(async () => {
+    const api = hetznerApi(hetznerClient({ world, endpoint: config.endpoint, token: () => CLOUD_TOKEN }))
+    for (const [at, install] of [INSTALL, 'inst0002'].entries()) {
+      await api.addKey(`key of ${install}`, KEYS[at] ?? '', { 'tdf-install': install })
+    }
+  })
+
+  it('go once no server carries its mark any more, and no others do', async () => {
+    await server('one')
+    expect(await reaped()).toEqual([])
+    cloud.vanish('one')
+    const [ours, another] = [`key of ${INSTALL}`, 'key of inst0002']
+    expect([await reaped(true), keys()]).toEqual([[ours], [ours, another]])
+    expect([await reaped(), keys()]).toEqual([[ours], [another]])
   })
 })
 
