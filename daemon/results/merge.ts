@@ -56,6 +56,12 @@ export async function mergeOf(
   return { commit: made.trim(), files }
 }
 
+/** Holds a commit under a name, on every host. */
+export async function keepCommit(repository: Repository, ref: string, commit: string): Promise<void> {
+  await repository.alone(() => repository.must(['update-ref', ref, commit]))
+  await repository.save()
+}
+
 /** Names the commit that the next attempt begins from, with the conversation of the one whose result is `ref`. Answers the name. */
 export async function nameStart(repository: Repository, ref: string, commit: string): Promise<string> {
   const start = `${ref}-start`

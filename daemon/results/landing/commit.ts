@@ -1,6 +1,6 @@
 /** The commit that a branch becomes when a result lands on it. The same result and branch give the same commit, however often. */
 import { resultRefOf, type Task } from '../../../src/core/task.ts'
-import { mergeTree, reaches, treeOf } from '../merge.ts'
+import { keepCommit, mergeTree, reaches, treeOf } from '../merge.ts'
 import type { Repository } from '../repository.ts'
 
 /** *in*: there is nothing to land. */
@@ -36,8 +36,6 @@ export async function commitOnto(repository: Repository, task: Task, tip: string
 }
 
 async function kept(repository: Repository, { id, attempt }: Task, commit: string): Promise<Onto> {
-  const ref = landingRefOf(id, attempt)
-  await repository.alone(() => repository.must(['update-ref', ref, commit]))
-  await repository.save()
+  await keepCommit(repository, landingRefOf(id, attempt), commit)
   return { kind: 'clean', commit }
 }

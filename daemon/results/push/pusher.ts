@@ -14,6 +14,7 @@ import type { GitResults } from '../git-results.ts'
 import { tokenFor } from './branch.ts'
 import { pushLarge } from './large.ts'
 import { createTries } from './tries.ts'
+import { joinPeople } from './watch/join.ts'
 import { watchAfter } from './watch/request.ts'
 
 const AT_ONCE_MAX = 4
@@ -65,7 +66,11 @@ async function attempt(
   if (content.kind !== 'pushed') return again(engine, push, content)
   const pushed = await servers.pushBranch(repository, push, token, signal)
   if (signal.aborted) return
-  if (pushed.kind !== 'pushed') return again(engine, push, pushed)
+  if (pushed.kind !== 'pushed') {
+    const joined = await joinPeople(engine, repository, { task, push, token, refused: pushed }, signal)
+    if (signal.aborted || joined.kind === 'asked') return
+    return again(engine, push, joined)
+  }
   const there = { ...push, pushedCommit: push.commitId }
   if (!push.wantsPr) return settle(engine, there, { state: 'pushed', error: null })
   // Known before anything else is tried: the branch is ours to move from now on.

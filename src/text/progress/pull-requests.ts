@@ -33,6 +33,8 @@ export const watchWaits = {
   budget: (attempt: number) => `attempt ${attempt} of its task ended by --max-cost`,
   notPushed: (attempt: number, error: string) =>
     `the commits of attempt ${attempt} did not get there: ${oneLine(error)}`,
+  apart: (head: string, files: readonly string[]) =>
+    `people have put ${head.slice(0, 12)} on the branch meanwhile, and it cannot be merged with that: ${listed(files)}`,
   replaced: (head: string) => `its branch was replaced: ${head.slice(0, 12)} does not go on from what tdf pushed`,
   behind: (head: string) => `the forge does not show ${head.slice(0, 12)} yet`,
   refused: (why: string) => `its task cannot go on: ${oneLine(why)}`,

@@ -1,4 +1,4 @@
-/** SIGKILL of the real daemon before and after every commit while a pull request is red: its agent is given it once. */
+/** SIGKILL of the real daemon before and after every commit while a pull request is red: its agent is given it once. Before them a person pushes meanwhile. */
 import { expect, it } from 'vitest'
 import { MENDED_ONCE, pullRun } from '../../fakes/programs/forge/scene.ts'
 
@@ -10,7 +10,7 @@ it.each(['before', 'after'])(
     let points = 0
     for (let reached = true; reached; ) {
       const batch = Array.from({ length: AT_ONCE }, (_, index) => `${when}:commit:${points + index + 1}`)
-      const runs = await Promise.all(batch.map(async plan => ({ plan, ...(await pullRun(plan)) })))
+      const runs = await Promise.all(batch.map(async plan => ({ plan, ...(await pullRun(plan, when === 'before')) })))
       for (const { plan, crashed, ...end } of runs) expect(end, plan).toEqual(MENDED_ONCE)
       points += runs.filter(({ crashed }) => crashed).length
       reached = runs.every(({ crashed }) => crashed)

@@ -54,7 +54,7 @@ function begin(engine: Writing, about: Parameters<typeof insertWatch>[1], now: n
 }
 
 const LIVE = ['watching', 'reacting'] as const
-const isLive = ({ state }: Watch) => LIVE.some(one => one === state)
+export const isLive = ({ state }: Watch) => LIVE.some(one => one === state)
 
 /** Throws WRONG_STATE, also when no pull request of the task is watched. */
 export function changeNow(

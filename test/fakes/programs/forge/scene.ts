@@ -17,11 +17,12 @@ import { type Forge, startForge } from './forge.ts'
 /** Generous: a busy machine runs several of them. */
 export const LONG_MS = 240_000
 
-/** Writes down what it is told and commits a file with its own number, `run-N`, unless `idle` is there. */
+/** Writes down what it is told and commits a file with its own number, `run-N`, unless `idle` is there. Runs `meanwhile` before. */
 const AGENT = (folder: string) => `#!/bin/sh
 cat "$TDF_PROMPT_FILE" >> ${folder}/told
 printf '\\n-- end --\\n' >> ${folder}/told
 n=$(grep -c -- "^-- end --" ${folder}/told)
+[ -e ${folder}/meanwhile ] && sh ${folder}/meanwhile $n
 [ -e ${folder}/idle ] && exit 0
 [ -e ${folder}/fails ] && exit 3
 for file in *.txt; do [ -e "$file" ] && sed -i '/^[<=>|]\\{7\\}/d' "$file"; done
@@ -45,6 +46,8 @@ export interface PullScene {
   told(): string[]
   /** Makes a file beside the agent, such as `idle`, or takes it away. */
   mark(name: string, isThere?: boolean): void
+  /** A person puts a file on a branch of the forge while the agent works for the n-th time. */
+  meanwhile(run: number, branch: string, file: string, onto?: string): void
   /** Somebody puts a commit on a branch of the forge; *onto*: what it stands on, else what is there. */
   commit(branch: string, files: Record<string, string>, onto?: string): string
   remove(): Promise<void>
@@ -103,6 +106,16 @@ export async function pullScene(config = ''): Promise<PullScene> {
       if (isThere) writeFileSync(path.join(folder, name), '')
       else rmSync(path.join(folder, name), { force: true })
     },
+    meanwhile(run, branch, file, onto = branch) {
+      const clone = path.join(folder, `person-${branch}`)
+      const as = '-c user.name=you -c user.email=you@localhost'
+      const steps = [
+        ...[`[ "$1" = ${run} ] || exit 0`, `git clone -q -b ${onto} file://${forge.bare} ${clone} && cd ${clone}`],
+        ...[`echo mine > ${file} && git add -A && git ${as} commit -qm "by a person: ${file}"`],
+        `git push -q --force origin HEAD:refs/heads/${branch} && rm ${folder}/meanwhile`,
+      ]
+      writeFileSync(path.join(folder, 'meanwhile'), `${steps.join('\n')}\n`)
+    },
     commit(branch, files, onto = branch) {
       git('fetch', '--quiet', 'origin')
       git('checkout', '--quiet', '--detach', onto === branch ? `origin/${branch}` : onto)
@@ -134,8 +147,11 @@ export interface PullRun {
   isWhole: boolean
 }
 
-/** A pull request that turns red while the first daemon is away; `plan` is a TDF_CRASH_AT of the one that finds it so. */
-export async function pullRun(plan: string): Promise<PullRun> {
+/**
+ * A pull request that turns red while the first daemon is away; `plan` is a TDF_CRASH_AT of the one that finds it so. With a
+ * person, who puts a commit on its branch while the agent works.
+ */
+export async function pullRun(plan: string, withPerson = false): Promise<PullRun> {
   const scene = await pullScene()
   const { home, forge, env } = scene
   try {
@@ -144,6 +160,7 @@ export async function pullRun(plan: string): Promise<PullRun> {
     const id = (await scene.submit(1, '--until', 'green', '-q')).out.trim()
     await scene.isAt(id, ({ waitingFor }) => waitingFor !== null)
     await home.kill(first)
+    if (withPerson) scene.meanwhile(2, 'topic1', 'person.md')
     forge.ci = head => {
       const isMended = forge.git('ls-tree', '--name-only', head).split('\n').includes('run-2')
       return [{ name: 'test', conclusion: isMended ? 'success' : 'failure' }]
@@ -162,7 +179,10 @@ export async function pullRun(plan: string): Promise<PullRun> {
       return last()
     })
     forge.git('merge-base', '--is-ancestor', attempts[0]?.commit ?? '', result?.commit ?? '')
-    const isWhole = forge.head('topic1') === result?.commit
+    const head = forge.head('topic1')
+    const isMerge = () =>
+      forge.git('rev-parse', `${head}^1`) === result?.commit && forge.git('show', `${head}:person.md`)
+    const isWhole = withPerson ? isMerge() === 'mine' : head === result?.commit
     return {
       crashed,
       attempts: attempts.length,

@@ -156,6 +156,52 @@ describe('what people do meanwhile', () => {
   )
 
   it(
+    'a commit that a person puts there while the agent works is merged with its answer, and neither is forced',
+    async () => {
+      scene.forge.ci = greenAfter(2)
+      scene.meanwhile(2, branch(), 'person.md')
+      const id = await watched()
+      const task = await scene.isAt(id, ({ state }) => state === 'green')
+      const head = scene.forge.head(branch())
+      expect([task.attempts.length, task.pr?.round, task.push?.error, head]).toEqual([2, 1, null, task.pr?.head])
+      expect(files(head)).toEqual(expect.arrayContaining(['run-1', 'run-2', 'person.md']))
+      const [ours, theirs] = scene.forge.git('rev-parse', `${head}^1`, `${head}^2`).split('\n')
+      expect([ours, scene.forge.git('log', '-1', '--format=%s', theirs ?? '')]).toEqual([
+        task.result?.commit,
+        'by a person: person.md',
+      ])
+    },
+    LONG_MS,
+  )
+
+  it(
+    'a commit of a person that cannot be merged with the answer of the agent stays, and is for its user',
+    async () => {
+      scene.forge.ci = greenAfter(9)
+      scene.meanwhile(2, branch(), 'run-2')
+      const id = await watched()
+      const task = await scene.isAt(id, ({ state }) => state === 'needs_you')
+      expect(task.pr?.waitingFor).toMatch(/did not get there: people have put \w+ on the branch meanwhile.*: run-2$/)
+      const head = scene.forge.head(branch())
+      expect([scene.forge.git('show', `${head}:run-2`), task.attempts.length]).toEqual(['mine', 2])
+    },
+    LONG_MS,
+  )
+
+  it(
+    'a branch that a person replaces while the agent works is left alone',
+    async () => {
+      scene.forge.ci = greenAfter(9)
+      scene.meanwhile(2, branch(), 'other.md', 'main')
+      const id = await watched()
+      const task = await scene.isAt(id, ({ state }) => state === 'needs_you')
+      expect(task.pr?.waitingFor).toContain('which tdf did not put there: it stays')
+      expect(files(scene.forge.head(branch()))).not.toContain('run-2')
+    },
+    LONG_MS,
+  )
+
+  it(
     'a branch that a person replaced is left alone, and the watch of it stops',
     async () => {
       scene.forge.ci = () => [{ name: 'test', status: 'queued' }]
