@@ -138,6 +138,7 @@ function build(options: DaemonOptions, { undoLater }: Pick<Shutdown, 'undoLater'
   const errors = createErrorFlush(engine, state.observability)
   const pusher = createPusher(engine, results)
   const lanes = createLanes(engine, results)
+  const watcher = createWatcher(engine, results)
   return {
     engine,
     state,
@@ -155,6 +156,7 @@ function build(options: DaemonOptions, { undoLater }: Pick<Shutdown, 'undoLater'
     errors,
     pusher,
     lanes,
+    watcher,
   }
 }
 
@@ -222,7 +224,7 @@ function statusOf(
 
 /** Takes up what the database holds and starts the loop and the sweeps. */
 async function begin({ paths }: DaemonOptions, parts: Parts, { undoLater }: Pick<Shutdown, 'undoLater'>) {
-  const { engine, state, disk, providers, ssh, backups, errors, pusher, lanes, results } = parts
+  const { engine, state, disk, providers, ssh, backups, errors, pusher, lanes, watcher } = parts
   undoLater(() => providers.rest(engine))
   undoLater(() => ssh.closeAll())
   disk.look()
@@ -230,7 +232,6 @@ async function begin({ paths }: DaemonOptions, parts: Parts, { undoLater }: Pick
   await engine.takeUp()
   undoLater(() => engine.loop.stop())
   const { observability } = state
-  const watcher = createWatcher(engine, results)
   const care = [...careSweeps(disk, backups), pusher.sweep, lanes.sweep, watcher.sweep, checkpoints()]
   const sweeps = startSweeps(engine, { stateDir: paths.stateDir, errors, observability }, care)
   undoLater(() => pusher.stop())

@@ -78,6 +78,10 @@ export const EXAMPLES = {
   'pr ls': ['tdf pr ls', 'tdf pr ls --json'],
   'pr show': ['tdf pr show @last', 'tdf pr show 7kq2 --json'],
   'pr watch': ['tdf pr watch @last --until merged', 'tdf pr watch 7kq2 --rounds 5'],
+  'pr adopt': [
+    'tdf pr adopt https://github.com/acme/web/pull/7 --until merged',
+    'tdf pr adopt https://github.com/acme/web/pull/7 --agent codex --remote origin',
+  ],
   'pr pause': ['tdf pr pause @last'],
   'pr resume': ['tdf pr resume @last', 'tdf pr resume 7kq2 --rounds 2'],
   'pr stop': ['tdf pr stop @last'],

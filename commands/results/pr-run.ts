@@ -8,11 +8,18 @@ import { pullStateText, pullText } from '../../src/text/progress/pull-requests.t
 import { oneLine } from '../../src/text/sanitize.ts'
 import { localTime } from '../../src/text/times.ts'
 import { type Cli, formatOf, print, printJson, printOne, say, shapeOf } from '../cli/cli.ts'
+import { remoteOf } from '../cli/git.ts'
 import { pairs, printList } from '../cli/table.ts'
 
 export interface WatchOptions {
   until?: PullGoal
   rounds?: number
+}
+
+export interface AdoptOptions extends WatchOptions {
+  agent?: string
+  check?: string
+  remote?: string
 }
 
 export async function listPulls(cli: Cli, command: Command): Promise<void> {
@@ -68,7 +75,22 @@ export async function changePull(
 ): Promise<void> {
   const path = `/tasks/${encodeURIComponent(reference)}/pr`
   const json = { verb, until: until ?? null, rounds: rounds ?? null }
-  const task = await cli.client().call<TaskJson>({ method: 'POST', path, json })
+  printWatched(cli, await cli.client().call<TaskJson>({ method: 'POST', path, json }), command)
+}
+
+/** As long as the fetch of a branch may take. */
+const ADOPT_MS = 900_000
+
+/** Throws what the look at the forge or the fetch of the branch throws; then nothing is watched. */
+export async function adoptPull(cli: Cli, url: string, options: AdoptOptions, command: Command): Promise<void> {
+  const { until = null, rounds = null, agent = null, check = null } = options
+  const remote = options.remote === undefined ? null : await remoteOf(cli, cli.cwd, options.remote)
+  const json = { url, until, rounds, agent, check, remote }
+  const asked = { method: 'POST', path: '/pulls', json, timeoutMs: ADOPT_MS } as const
+  printWatched(cli, await cli.client().call<TaskJson>(asked), command)
+}
+
+function printWatched(cli: Cli, task: TaskJson, command: Command): void {
   const format = formatOf(command)
   if (format === 'json' || format === 'ndjson') return printJson(cli, task)
   if (format === 'table' && task.pr) say(cli, pullText(task.pr))

@@ -5,7 +5,7 @@ import { PULL_GOALS } from '../../src/core/source.ts'
 import { TASK, wholeNumber } from '../cli/arguments.ts'
 import type { Cli } from '../cli/cli.ts'
 import { examples } from '../cli/examples.ts'
-import type { WatchOptions } from './pr-run.ts'
+import type { AdoptOptions, WatchOptions } from './pr-run.ts'
 
 const load = () => import('./pr-run.ts')
 
@@ -26,6 +26,18 @@ export function prCommand(cli: Cli): Command {
     .addHelpText('after', examples('pr watch'))
     .action(async (task: string, options: WatchOptions, command: Command) =>
       (await load()).changePull(cli, task, 'watch', options, command),
+    )
+  pr.command('adopt')
+    .description('watch a pull request that tdf did not open: it becomes a task, whose agent is handed what is red')
+    .argument('<url>', 'its address')
+    .addOption(until('what it is watched for (default: green)'))
+    .addOption(rounds())
+    .option('--agent <name>', 'who mends it (default: as for submit)')
+    .option('--check <command>', 'decides whether what the agent made is verified')
+    .option('--remote <name-or-url>', 'where its branch is fetched from and pushed to (default: as the forge says)')
+    .addHelpText('after', examples('pr adopt'))
+    .action(async (url: string, options: AdoptOptions, command: Command) =>
+      (await load()).adoptPull(cli, url, options, command),
     )
   pr.command('pause')
     .description('look at it no more, until it is resumed')
@@ -52,8 +64,10 @@ export function prCommand(cli: Cli): Command {
 function withWish(command: Command): Command {
   return command
     .argument('<task>', TASK)
-    .addOption(
-      new Option('--until <goal>', 'what it is watched for (default: as before, else green)').choices(PULL_GOALS),
-    )
-    .addOption(new Option('--rounds <count>', 'how often its agent may answer with commits').argParser(wholeNumber))
+    .addOption(until('what it is watched for (default: as before, else green)'))
+    .addOption(rounds())
 }
+
+const until = (description: string) => new Option('--until <goal>', description).choices(PULL_GOALS)
+const rounds = () =>
+  new Option('--rounds <count>', 'how often its agent may answer with commits').argParser(wholeNumber)

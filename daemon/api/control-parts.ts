@@ -9,6 +9,7 @@ import type { ErrorFlush } from '../reporting/failures.ts'
 import type { Health } from '../reporting/health.ts'
 import type { GitResults } from '../results/git-results.ts'
 import type { Pusher } from '../results/push/pusher.ts'
+import type { Watcher } from '../results/push/watch/watcher.ts'
 import type { Uploads } from '../results/sources/uploads.ts'
 import type { Cluster } from './cluster.ts'
 
@@ -22,6 +23,7 @@ export interface Control {
   health: Health
   addedNodes: AddedNodes
   pusher: Pusher
+  watcher: Watcher
   secrets: Secrets
   /** Makes secrets, keys and pins durable wherever the state is. */
   saveFiles(): Promise<void>

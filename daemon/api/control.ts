@@ -25,7 +25,7 @@ export function controlApp(engine: RunningEngine, parts: Control): Hono {
   app.route('/v1', pushRoutes(engine, parts))
   app.route('/v1', fitRoutes(engine, parts))
   app.route('/v1', landingRoutes(engine, parts))
-  app.route('/v1', pullRequestRoutes(engine))
+  app.route('/v1', pullRequestRoutes(engine, parts))
   app.route('/v1', logRoutes(engine))
   app.route('/v1', shellRoutes(engine))
   app.route('/v1', bundleRoutes(engine, parts))

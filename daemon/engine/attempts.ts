@@ -144,7 +144,7 @@ export function placementRequest(
 }
 
 /** A fresh attempt sleeps to the end of `queue_timeout`: the placement pass wakes it with a slot. */
-function freshAttempt(id: string, attempt: number, spec: TaskSpec, now: number, deadlineAt: number): Task {
+export function freshAttempt(id: string, attempt: number, spec: TaskSpec, now: number, deadlineAt: number): Task {
   return {
     id,
     attempt,

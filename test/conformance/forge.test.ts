@@ -98,6 +98,20 @@ describe.each(programs)('a forge that is asked by %s', program => {
     expect(counted()).toBe(before + 1)
   })
 
+  it('counts nothing of review threads that are closed, until anything is new', async () => {
+    forge.ci = () => [{ name: 'test' }]
+    const thread = { id: 'a', path: 'x.ts', line: 3, comments: [{ id: 1, author: 'alice', body: 'hm' }] }
+    const { threads } = forge.pull({ number: 1, threads: [thread] })
+    expect((await look()).threads).toHaveLength(1)
+    Object.assign(threads[0] ?? {}, { isResolved: true })
+    expect((await look()).threads).toEqual([])
+    const before = counted()
+    await look()
+    expect(counted()).toBe(before)
+    threads.push({ id: 'b', path: 'x.ts', line: 4, comments: [{ id: 2, author: 'alice', body: 'no' }] })
+    expect((await look()).threads.map(({ id }) => id)).toEqual(['b'])
+  })
+
   it('has more checks than a page', async () => {
     forge.ci = () => Array.from({ length: 40 }, (_, index) => ({ name: `c${index}` }))
     expect((await look()).checks).toHaveLength(40)

@@ -26,6 +26,7 @@ export interface PullRequest {
   push: Push
   /** The branch that it is to be merged into; null is the default of the repository. */
   base: string | null
+  draft: boolean
   token: string | null
 }
 
@@ -39,7 +40,7 @@ export function openPullRequest(
 }
 
 async function byGh(request: PullRequest, signal: AbortSignal): Promise<Opened> {
-  const { task, push, base } = request
+  const { task, push, base, draft } = request
   if (!isOnPath('gh', process.env.PATH ?? '')) {
     const why = 'gh is not on the PATH of the daemon; install it, or set [push] pr_command'
     return { kind: 'refused', why }
@@ -56,7 +57,8 @@ async function byGh(request: PullRequest, signal: AbortSignal): Promise<Opened> 
   const known = urlIn(listed.stdout)
   if (known !== null) return { kind: 'opened', url: known }
   const into = base === null ? [] : ['--base', base]
-  const args = ['pr', 'create', ...at, ...into, '--title', task.spec.title, '--body-file', '-']
+  const as = draft ? ['--draft'] : []
+  const args = ['pr', 'create', ...at, ...into, ...as, '--title', task.spec.title, '--body-file', '-']
   const made = await call('gh', args, env, signal, bodyOf(task))
   if (made.exitCode !== 0) return notOpened(made, made.exitCode === GH_NO_LOGIN)
   return { kind: 'opened', url: urlIn(made.stdout) }
@@ -64,11 +66,11 @@ async function byGh(request: PullRequest, signal: AbortSignal): Promise<Opened> 
 
 /** Exit 0: it is there, and its address is the last line with one on stdout. Exit 75: not now. Any other: no. */
 async function byCommand(command: string[], request: PullRequest, signal: AbortSignal): Promise<Opened> {
-  const { task, push, base } = request
+  const { task, push, base, draft } = request
   const env = {
     ...forgeEnv(request.token),
     ...{ TDF_TASK_ID: task.id, TDF_TITLE: task.spec.title, TDF_REMOTE: push.remote, TDF_BRANCH: push.branch },
-    ...{ TDF_BASE: base ?? '', TDF_COMMIT: push.commitId },
+    ...{ TDF_BASE: base ?? '', TDF_COMMIT: push.commitId, TDF_DRAFT: draft ? '1' : '' },
   }
   const [program = '', ...args] = command
   const made = await call(program, args, env, signal, bodyOf(task))

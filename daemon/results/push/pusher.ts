@@ -77,7 +77,7 @@ async function attempt(
   await store.commit(() => changePush(store.sql, there, {}, world.clock.now()))
   const asked = (branch: string) => servers.remoteTip(repository, { remote: push.remote, branch }, token, signal)
   const base = await baseOf(task, async branch => (await asked(branch)) !== null)
-  const opened = await servers.openPullRequest(config.push, { task, push, token, base }, signal)
+  const opened = await servers.openPullRequest(config.push, { task, push, token, base, draft: config.pr.draft }, signal)
   if (signal.aborted) return
   if (opened.kind === 'opened') return settle(engine, there, { state: 'pushed', error: null, prUrl: opened.url })
   const why = `the branch is pushed, and no pull request was opened: ${opened.why}`

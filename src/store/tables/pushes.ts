@@ -151,6 +151,13 @@ export function readWatch(sql: Sql, taskId: string): Watch | undefined {
   return row && readWatchRow(row)
 }
 
+/** The task of a pull request that tdf has opened or watches. */
+export function taskOfPull(sql: Sql, url: string): string | undefined {
+  const query = 'select task_id from watches where url = ? union select task_id from pushes where pr_url = ? limit 1'
+  const row = sql.one(query, url, url)
+  return row && String(row.task_id)
+}
+
 /** The newest change first. */
 export function listWatches(sql: Sql, limit: number): Watch[] {
   return readable(sql.all('select * from watches order by updated_at desc limit ?', limit), readWatchRow)

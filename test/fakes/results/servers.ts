@@ -114,7 +114,8 @@ export function fakeServers(history: FakeHistory, clock: Clock, latency: Latency
       if (isAway() || !pull) throw unavailable('the forge does not answer')
       const head = branches.get(pull.branch) ?? ROOT
       const view = { state: pull.state, draft: false, head, base: 'main', mergeable: await isMergeable(head) }
-      return { view: { ...view, checks: checksOf(head), threads: pull.threads }, cache: known }
+      const where = { title: null, branch: pull.branch, remote: null, fork: false }
+      return { view: { ...view, ...where, checks: checksOf(head), threads: pull.threads }, cache: known }
     },
     async tip(_url, ref) {
       await latency()

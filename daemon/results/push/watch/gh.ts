@@ -169,6 +169,8 @@ export interface Reader {
   read<T>(path: string, value: (json: unknown) => T): Promise<T>
   /** Null where the forge says no, which is asked once. */
   may<T>(path: string, value: (json: unknown) => T): Promise<T | null>
+  /** What was asked otherwise and found worth keeping, as long as nothing that is read here has changed. */
+  unless<T>(key: string, ask: () => Promise<T>, mayKeep: (value: T) => boolean): Promise<T>
   /** What was read, with ETags, for the next look. */
   fresh: Cache
 }
@@ -176,6 +178,8 @@ export interface Reader {
 const CACHE_BYTES_MAX = 512 * 1024
 /** Stands for the ETag of a no. */
 const NONE = 'none'
+/** Of what has none. */
+const KEPT = 'kept'
 
 export function createReader(
   about: Pick<Call, 'host' | 'token' | 'signal'>,
@@ -185,6 +189,7 @@ export function createReader(
 ): Reader {
   const fresh: Cache = {}
   let bytes = 0
+  let isNew = false
   const keep = (path: string, etag: string, value: unknown) => {
     bytes += JSON.stringify(value).length
     if (bytes < CACHE_BYTES_MAX) fresh[path] = { etag, value }
@@ -196,6 +201,7 @@ export function createReader(
       return String(before.value)
     }
     const answer = await callForge({ ...about, path, ...(before ? { etag: before.etag } : {}) }, allowance, now)
+    isNew ||= answer.kind !== 'same'
     if (answer.kind === 'no') {
       keep(path, NONE, answer.why)
       return answer.why
@@ -222,6 +228,13 @@ export function createReader(
     async may<T>(path: string, value: (json: unknown) => T): Promise<T | null> {
       const read = await may(path, json => ({ value: value(json) }))
       return typeof read === 'string' ? null : read.value
+    },
+    async unless<T>(key: string, ask: () => Promise<T>, mayKeep: (value: T) => boolean): Promise<T> {
+      const before = Object.hasOwn(known, key) && !isNew ? known[key] : undefined
+      // As above.
+      const value = before === undefined ? await ask() : (before.value as T)
+      if (mayKeep(value)) keep(key, KEPT, value)
+      return value
     },
   }
 }

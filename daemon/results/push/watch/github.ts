@@ -22,7 +22,12 @@ export async function lookAtGitHub(look: Look): Promise<{ view: PullView; cache:
   const { head, base, draft, mergeable } = pull
   const state = pull.merged ? ('merged' as const) : pull.state
   const mayMerge = mergeable === false && pull.mergeable_state !== 'dirty' ? null : mergeable
-  const whole = { state, draft, head: head.sha, base: base.ref, mergeable: mayMerge }
+  const from = head.repo ?? base.repo
+  const isFork = head.repo?.full_name !== base.repo?.full_name
+  const whole = {
+    ...{ state, draft, head: head.sha, base: base.ref, mergeable: mayMerge, title: cut(pull.title) },
+    ...{ branch: cut(head.ref), remote: from && cut(from.clone_url), fork: isFork },
+  }
   if (state !== 'open') return { view: viewOf({ ...whole, checks: [], threads: [] }, address), cache: reader.fresh }
   const checks = await checksOf(reader, `${at}/commits/${head.sha}`)
   const threads = await threadsOf(reader, look, address)
@@ -31,14 +36,17 @@ export async function lookAtGitHub(look: Look): Promise<{ view: PullView; cache:
 
 const viewOf = (view: unknown, { host }: Address) => parsedView(JSON.stringify(view), host)
 
+const repoShape = z.object({ full_name: z.string(), clone_url: z.string() }).nullable().default(null)
+
 const pullShape = z.object({
+  title: z.string().default(''),
   state: z.enum(['open', 'closed']),
   merged: z.boolean().default(false),
   draft: z.boolean().default(false),
   mergeable: z.boolean().nullable().default(null),
   mergeable_state: z.string().default(''),
-  head: z.object({ sha: z.string() }),
-  base: z.object({ ref: z.string() }),
+  head: z.object({ sha: z.string(), ref: z.string().default(''), repo: repoShape }),
+  base: z.object({ ref: z.string(), repo: repoShape }),
 })
 
 const runShape = z.object({

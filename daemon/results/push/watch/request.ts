@@ -48,7 +48,7 @@ export function watchNow(engine: Writing, task: Task, { until, rounds }: WatchWi
   begin(engine, { ...about, rounds: rounds ?? task.spec.push?.rounds ?? engine.config.pr.rounds }, now)
 }
 
-function begin(engine: Writing, about: Parameters<typeof insertWatch>[1], now: number): void {
+export function begin(engine: Writing, about: Parameters<typeof insertWatch>[1], now: number): void {
   insertWatch(engine.store.sql, about, now)
   recordWatch(engine, about.taskId, now)
 }

@@ -17,11 +17,15 @@ const reviewsShape = z.array(
   }),
 )
 
-/** Whether a thread is closed is told by GraphQL alone, which has no 304: it is asked only where there is a comment. */
+/**
+ * Whether a thread is closed is told by GraphQL alone, which has no 304: it is asked only where there is a comment, and where
+ * none was open, only once anything else has changed.
+ */
 export async function threadsOf(reader: Reader, look: Look, address: Address): Promise<ThreadInput[]> {
   const at = `repos/${address.repository}`
-  const count = await reader.read(`${at}/pulls/${address.number}/comments?per_page=1`, json =>
-    shaped(commentsShape, json).map(({ id }) => id),
+  const count = await reader.read(
+    `${at}/pulls/${address.number}/comments?per_page=1&sort=updated&direction=desc`,
+    json => shaped(commentsShape, json).map(({ id }) => id),
   )
   const reviews = await reader.read(`${at}/pulls/${address.number}/reviews?per_page=${PAGE}`, json =>
     shaped(reviewsShape, json).map(({ id, state, body, user }) => ({
@@ -29,7 +33,9 @@ export async function threadsOf(reader: Reader, look: Look, address: Address): P
       text: (body ?? '').slice(0, TEXT_CHARACTERS_MAX),
     })),
   )
-  const threads = [...(count.length === 0 ? [] : await openThreads(look, address)), ...refusalsOf(reviews)]
+  const ask = () => openThreads(look, address)
+  const open = count.length === 0 ? [] : await reader.unless('threads', ask, found => found.length === 0)
+  const threads = [...open, ...refusalsOf(reviews)]
   const authors = new Set(threads.flatMap(({ comments }) => comments.map(({ author }) => author)))
   const writers = new Set<string>()
   for (const author of authors) if (await mayWrite(reader, look.config, at, author)) writers.add(author)

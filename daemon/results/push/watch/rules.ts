@@ -27,14 +27,14 @@ export type WatchDecision =
 
 export interface WatchInput {
   now: number
-  config: Pick<Config['pr'], 'react' | 'settle'>
+  config: Pick<Config['pr'], 'draft' | 'react' | 'settle'>
 }
 
 /** `watch`: with what this look has changed. */
 export function decideWatch(watch: Watch, view: PullView, { now, config }: WatchInput): WatchDecision {
   if (view.state === 'merged') return { kind: 'end', state: 'merged', why: watchWaits.merged() }
   if (view.state === 'closed') return { kind: 'end', state: 'closed', why: watchWaits.closed() }
-  if (view.draft) return { kind: 'wait', why: watchWaits.draft() }
+  if (view.draft && !config.draft) return { kind: 'wait', why: watchWaits.draft() }
   const all = redOf(watch, view)
   const red = {
     failing: config.react.includes('ci') ? all.failing : [],

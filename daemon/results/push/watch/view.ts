@@ -1,6 +1,7 @@
 /** How a pull request looks from outside, and the command of yours that may say so. */
 import process from 'node:process'
 import { z } from 'zod'
+import type { Config } from '../../../../src/config/schema/schema.ts'
 import { NETWORK_VARIABLES, pickVariables } from '../../../../src/core/environment.ts'
 import { TdfError } from '../../../../src/core/errors.ts'
 import { run } from '../../../../src/platform/run.ts'
@@ -21,6 +22,12 @@ export const pullView = z.object({
   head: z.string().regex(/^([0-9a-f]{40}|[0-9a-f]{64})$/),
   /** The branch that it is to be merged into. */
   base: short.nullable().default(null),
+  title: short.nullable().default(null),
+  /** Where its commits are: a branch, and the address of the repository. */
+  branch: short.nullable().default(null),
+  remote: short.nullable().default(null),
+  /** They are in another repository than that of `base`. */
+  fork: z.boolean().default(false),
   /** Whether it can be merged without a conflict; null while the forge does not know. */
   mergeable: z.boolean().nullable().default(null),
   checks: z
@@ -77,7 +84,7 @@ export function forgeEnv(token: string | null): Record<string, string> {
 
 /** Throws FORGE_UNAVAILABLE: the command failed, or what it printed is no such JSON. */
 export async function lookByCommand(
-  command: readonly string[],
+  { command, ignoreAuthors, allowAuthors }: Pick<Config['pr'], 'command' | 'ignoreAuthors' | 'allowAuthors'>,
   { taskId, url, remote, branch, token }: Place,
   signal: AbortSignal,
 ): Promise<PullView> {
@@ -95,7 +102,14 @@ export async function lookByCommand(
     const said = stderr.trim().slice(-SAID_CHARACTERS_MAX) || `it ended with ${exitCode}`
     throw unavailable(`[pr] command: ${timedOut ? `no end within ${COMMAND_TIMEOUT_MS / 1000} s` : said}`)
   }
-  return parsedView(stdout, '[pr] command')
+  const view = parsedView(stdout, '[pr] command')
+  const isHeard = (author: string, mayWrite: boolean) =>
+    !ignoreAuthors.includes(author) && (mayWrite || allowAuthors.includes(author))
+  const threads = view.threads.map(thread => ({
+    ...thread,
+    comments: thread.comments.map(one => ({ ...one, mayWrite: isHeard(one.author, one.mayWrite) })),
+  }))
+  return { ...view, threads }
 }
 
 /** Throws FORGE_UNAVAILABLE, which names the field that is wrong. */

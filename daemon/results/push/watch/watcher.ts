@@ -19,8 +19,8 @@ import type { Engine } from '../../../services.ts'
 import type { Sweep } from '../../../sweeps/run.ts'
 import type { GitResults } from '../../git-results.ts'
 import { reaches } from '../../merge.ts'
-import { tokenFor } from '../branch.ts'
 import { createTries } from '../tries.ts'
+import { type AdoptWish, adopt, forgeToken } from './adopt.ts'
 import { type Allowance, type Cache, createAllowance } from './gh.ts'
 import { changedIn, end, react, type Scene } from './react.ts'
 import { recordWatch } from './request.ts'
@@ -36,6 +36,8 @@ export interface Watcher {
   sweep: Sweep
   /** Looks at the pull request of a task now, to the end. For tests. */
   now(taskId: string): Promise<void>
+  /** Watches one that tdf did not open. Answers the id of its task. */
+  adopt(results: GitResults, wish: AdoptWish, signal: AbortSignal): Promise<string>
   stop(): Promise<void>
 }
 
@@ -54,7 +56,15 @@ export function createWatcher(engine: Engine, results: Pick<GitResults, 'of'>): 
     const watch = readWatch(sql, taskId)
     return watch?.state === 'watching' || watch?.state === 'reacting' ? watch : undefined
   }
-  return { now: taskId => now(taskId, () => live(taskId)), sweep, stop }
+  return {
+    now: taskId => now(taskId, () => live(taskId)),
+    adopt(whole, wish, signal) {
+      const look = (place: Place) => viewOf(engine, place, null, allowance, signal)
+      return adopt(engine, whole, { ...wish, look: async place => (await look(place)).view }, signal)
+    },
+    sweep,
+    stop,
+  }
 }
 
 async function look(
@@ -72,10 +82,9 @@ async function look(
   const about = { engine, watch, task }
   if (standing.kind === 'busy') return wait(about, watch, standing.why, BUSY_MS)
   if (standing.kind === 'end') return store.commit(() => end({ ...about, now: watch }, standing.state, standing.why))
-  const token =
-    tokenFor(config.push, originOf(watch.url), engine.secrets) ?? tokenFor(config.push, push.remote, engine.secrets)
+  const token = forgeToken(engine, watch.url, push.remote)
   const place: Place = { taskId: task.id, url: watch.url, remote: push.remote, branch: push.branch, token }
-  const { view, cache } = await viewOf(engine, place, watch, allowance, signal)
+  const { view, cache } = await viewOf(engine, place, watch.cache, allowance, signal)
   const seen = seenOf(view)
   const at = world.clock.now()
   const since = seen === watch.seen ? {} : { seen, seenAt: at }
@@ -123,19 +132,15 @@ async function whereIs(scene: Scene): Promise<'on_top' | 'behind' | 'replaced'> 
 async function viewOf(
   engine: Engine,
   place: Place,
-  watch: Watch,
+  known: Cache | null,
   allowance: Allowance,
   signal: AbortSignal,
 ): Promise<{ view: PullView; cache: Cache | null }> {
-  const { command } = engine.config.pr
-  if (command.length > 0) return { view: await lookByCommand(command, place, signal), cache: null }
   const { pr: config } = engine.config
+  if (config.command.length > 0) return { view: await lookByCommand(config, place, signal), cache: null }
   const now = () => engine.world.clock.now()
-  return engine.servers.lookAtGitHub({ place, known: watch.cache ?? {}, config, allowance, now, signal })
+  return engine.servers.lookAtGitHub({ place, known: known ?? {}, config, allowance, now, signal })
 }
-
-/** The repository's address, for the token of its host. */
-const originOf = (url: string) => (URL.canParse(url) ? new URL(url).origin : '')
 
 interface About {
   engine: Engine

@@ -38,6 +38,8 @@ export interface ForgePull {
   base: string
   /** Null while the forge does not know; *merge*: whether git can merge it. */
   mergeable: boolean | null | 'merge'
+  /** Its branch is in another repository. */
+  isFork?: boolean
   threads: ForgeThread[]
   reviews: { id: number; author: string; state: string; body: string }[]
 }
@@ -59,6 +61,8 @@ export interface Forge {
   configHome: string
   /** The bare repository of `acme/web`. */
   bare: string
+  /** Where it says that its repository is. */
+  cloneUrl: string
   pulls: Map<number, ForgePull>
   /** By login. */
   permissions: Map<string, string>
@@ -100,7 +104,17 @@ export async function startForge(): Promise<Forge> {
     request.on('end', () => answer(forge, request, Buffer.concat(chunks).toString('utf8'), response))
   })
   const forge: Forge = {
-    ...{ bin, configHome, bare, git, pulls: new Map(), statuses: [], faults: [], requests: [] },
+    ...{
+      bin,
+      configHome,
+      bare,
+      git,
+      cloneUrl: 'https://github.com/acme/web.git',
+      pulls: new Map(),
+      statuses: [],
+      faults: [],
+      requests: [],
+    },
     permissions: new Map([['alice', 'write']]),
     ci: () => [],
     head: branch => git('rev-parse', '--verify', `refs/heads/${branch}`),
@@ -190,7 +204,8 @@ function replyTo(forge: Forge, at: string, input: string): Reply {
 function pullReply(pull: ForgePull | undefined, what: string, forge: Forge): Reply {
   if (!pull) return NOT_FOUND
   if (what === 'comments') {
-    return { status: 200, body: pull.threads.flatMap(({ comments }) => comments.map(({ id }) => ({ id }))).slice(0, 1) }
+    const all = pull.threads.flatMap(({ comments }) => comments.map(({ id }) => ({ id })))
+    return { status: 200, body: all.sort((a, b) => b.id - a.id).slice(0, 1) }
   }
   if (what === 'reviews') {
     return {
@@ -204,8 +219,12 @@ function pullReply(pull: ForgePull | undefined, what: string, forge: Forge): Rep
     body: {
       ...{ number: pull.number, state: pull.state, merged: pull.merged, draft: pull.draft, mergeable },
       mergeable_state: mergeable === false ? 'dirty' : 'clean',
-      head: { ref: pull.branch, sha: forge.head(pull.branch) },
-      base: { ref: pull.base },
+      title: `change ${pull.branch}`,
+      head: {
+        ...{ ref: pull.branch, sha: forge.head(pull.branch) },
+        repo: { full_name: pull.isFork ? 'mallory/web' : 'acme/web', clone_url: forge.cloneUrl },
+      },
+      base: { ref: pull.base, repo: { full_name: 'acme/web', clone_url: forge.cloneUrl } },
     },
   }
 }

@@ -25,7 +25,7 @@ const request = (task: Partial<Task> = {}, change: Partial<PullRequest> = {}): P
   task: aTask({ verdict: 'verified', result: RESULT, ...task }),
   // What a pull request is made from.
   push: { remote: 'https://git.test/a.git', branch: 'tdf/x', commitId: 'c1' } as PullRequest['push'],
-  ...{ base: 'main', token: 'token-1', ...change },
+  ...{ base: 'main', draft: false, token: 'token-1', ...change },
 })
 const byCommand = (script: string, of = request()) =>
   openPullRequest(
@@ -48,7 +48,7 @@ describe('a command of the user', () => {
     ]) {
       expect(env).toContain(line)
     }
-    for (const line of ['TDF_BASE=main', 'TDF_COMMIT=c1', 'LC_ALL=C.UTF-8']) expect(env).toContain(line)
+    for (const line of ['TDF_BASE=main', 'TDF_COMMIT=c1', 'TDF_DRAFT=', 'LC_ALL=C.UTF-8']) expect(env).toContain(line)
     // gh help environment: the second is for a host of one's own.
     expect(env).toEqual(expect.arrayContaining(['GH_TOKEN=token-1', 'GH_ENTERPRISE_TOKEN=token-1']))
     expect(env.filter(line => line.startsWith('VITEST'))).toEqual([])
@@ -115,6 +115,14 @@ describe('gh', () => {
     expect(await open()).toEqual({ kind: 'opened', url: ADDRESS })
     expect(seen('asked')).toBe(`${LIST}\n${CREATE} --base main --title say hi --body-file -\n`)
     expect(seen('body')).toContain('Task t1 of tdf')
+  })
+
+  it('opens it as a draft where that is wanted, which a command is told', async () => {
+    gh('true', 'true')
+    await open(request({}, { draft: true }))
+    expect(seen('asked')).toContain(`${CREATE} --base main --draft --title`)
+    await byCommand('echo "$TDF_DRAFT" > "$1/draft"', request({}, { draft: true }))
+    expect(seen('draft')).toBe('1\n')
   })
 
   it('leaves the base to the repository where none is known', async () => {

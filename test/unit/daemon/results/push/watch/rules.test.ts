@@ -44,6 +44,9 @@ describe('a pull request', () => {
   it('waits while it is a draft, while a check is open, and while it has just become what it is', () => {
     expect(whyOf(decide({ draft: true, checks: [failing] }))).toBe('it is a draft')
     expect(whyOf(decide({ checks: [failing, { name: 'docs', state: 'pending' }] }))).toBe('waits for 1 check: docs')
+    const own = { now: 60_000, config: { ...config, draft: true } }
+    const draft = aView({ draft: true, checks: [failing] })
+    expect(decideWatch(aWatch(), draft, own)).toMatchObject({ kind: 'react' })
     expect(decide({ checks: [failing] }, {}, 20_000)).toMatchObject({ kind: 'wait', dueMs: 10_000 })
     expect(decide({ checks: [failing] }, {}, 30_000)).toMatchObject({ kind: 'react' })
   })
