@@ -1,5 +1,7 @@
 /** `tdf land`: results onto their branch, one after the other. The branch of a folder is moved here, as its user. */
 
+import { existsSync } from 'node:fs'
+import path from 'node:path'
 import { TdfError } from '../../src/core/errors.ts'
 import { isTerminal } from '../../src/core/task.ts'
 import { realWorld, sleep } from '../../src/platform/world.ts'
@@ -22,6 +24,7 @@ export interface LandOptions {
 
 const LAND_MS = 600_000
 const LOOK_MS = 300
+const INDEX_MS_MAX = 10_000
 const TASK_FAILED = 10
 
 /** Waits until each has landed or has left its lane; the exit code is 10 when one has left. Throws NO_RESULT or WRONG_STATE. */
@@ -99,6 +102,9 @@ async function moveFolder(cli: Cli, task: TaskJson, { push }: LandOptions, shape
   if (isMoved && push) await pushFolder(git, onto)
 }
 
+/** What ends this command, such as Ctrl-C, does not end the git that moves branch and files: it would leave one without the other. */
+const GOES_ON = { ownGroup: true }
+
 async function fastForward(
   cli: Cli,
   git: Git,
@@ -110,21 +116,27 @@ async function fastForward(
   await fetchObjects({ ...cli, cwd: task.repo.url }, git, task, [{ branch, commit, ref }])
   const tree = await treeWith(git, onto)
   if (tree === null) {
-    return (
-      (await git(['update-ref', '--create-reflog', '-m', `tdf: land task ${task.id}`, onto, commit, tip])).exitCode ===
-      0
-    )
+    const words = ['update-ref', '--create-reflog', '-m', `tdf: land task ${task.id}`, onto, commit, tip]
+    return (await git(words, {}, GOES_ON)).exitCode === 0
   }
   const inTree = userGit(cli, tree)
+  await indexIsFree(inTree, tree)
   if ((await inTree(['status', '--porcelain', '--untracked-files=no'])).stdout !== '') {
     const message = `${branch} is checked out in ${tree} with changes that are not committed; nothing was touched`
     throw new TdfError('WRONG_STATE', message, { hint: `git -C ${tree} stash` })
   }
-  const moved = await inTree(['merge', '--ff-only', '--quiet', commit])
+  const moved = await inTree(['merge', '--ff-only', '--quiet', commit], {}, GOES_ON)
   if (moved.exitCode === 0) return true
   if ((await git(['rev-parse', '--verify', '--quiet', onto])).stdout.trim() !== tip) return false
   const why = sanitize(moved.stderr).trim().split('\n').slice(0, 5).join('\n')
   throw new TdfError('WRONG_STATE', `git does not move ${branch} in ${tree}: ${why}`, { hint: `git -C ${tree} status` })
+}
+
+/** A git that an earlier command has left at work is waited for; one that never ends is named by the next git. */
+async function indexIsFree(inTree: Git, tree: string): Promise<void> {
+  const { clock } = realWorld()
+  const lock = path.resolve(tree, (await inTree(['rev-parse', '--git-path', 'index.lock'])).stdout.trim())
+  for (let waitedMs = 0; existsSync(lock) && waitedMs < INDEX_MS_MAX; waitedMs += LOOK_MS) await sleep(clock, LOOK_MS)
 }
 
 /** The work tree that has the branch checked out. Throws RESULT_BROKEN where git does not say so. */
