@@ -14,6 +14,8 @@ import { serving } from './speed.ts'
 
 const BATCH_ROWS = 2_000
 const FENCED = 76
+const END_MS_MAX = 120_000
+const FOLLOW_MS_MAX = 120_000
 /** Callbacks that are sent before the daemon is killed: some of what follows from them is under way then. */
 const CALLED = 300
 
@@ -31,22 +33,32 @@ async function startTwo(pair: Pair, url: string): Promise<Two> {
   const startMs = await serving(one)
   const two = await pair.host(url, 'two')
   const rows = await pair.rows(url)
-  while ((await two.look()).followed < rows) await new Promise(resolve => setTimeout(resolve, 20))
+  await reached(FOLLOW_MS_MAX, async () => (await two.look()).followed >= rows)
   return { one, two, startMs }
 }
 
-/** Calls back for each, again where it was not accepted; none is lost when all have ended. */
+/** Waits until it holds; what does not is seen in the numbers. */
+async function reached(withinMs: number, holds: () => Promise<boolean>): Promise<void> {
+  const until = performance.now() + withinMs
+  while (!(await holds()) && performance.now() < until) await new Promise(resolve => setTimeout(resolve, 20))
+}
+
+/**
+ * Calls back for each and waits for their ends. What ended is asked of the daemon that serves now: the last things that the other one
+ * stored are not in what it wrote down. `kept` more are there that ended before.
+ */
 async function endAll(
-  { one, two }: Two,
+  { one, two }: Pick<Two, 'one' | 'two'>,
   names: readonly string[],
+  kept = 0,
 ): Promise<{ lost: number; doubled: number; bodies: number }> {
   await shareOut(names, 64, async id => void (await two.callback(id).catch(() => false)))
-  const doneBefore = one.tail.times('done')
-  await two.tail.reach('done', names.length - doneBefore.size)
-  const ended = new Set([...doneBefore.keys(), ...two.tail.times('done').keys()])
+  await reached(END_MS_MAX, async () => (await two.tasks()).live === 0)
+  const now = await two.tasks()
+  const ended = new Set([...one.tail.times('done').keys(), ...two.tail.times('done').keys()])
   const both = (tag: string) => one.tail.count(tag) + two.tail.count(tag)
   return {
-    lost: names.filter(id => !ended.has(id)).length,
+    lost: now.live + names.length + kept - now.all,
     doubled: both('done') - ended.size,
     bodies: both('s6') + both('s7') - 2 * names.length,
   }
@@ -67,7 +79,7 @@ export async function killRow(pair: Pair, { parked, kept }: { parked: number; ke
   const servesMs = await serving(two)
   await Promise.all([one.ended, calls])
   const underWay = [...one.tail.times('s6').keys()].filter(id => !one.tail.times('done').has(id)).length
-  const { lost, doubled, bodies } = await endAll(hosts, names)
+  const { lost, doubled, bodies } = await endAll(hosts, names, kept)
   const bar = kept > 0 ? 3_000 : 2_000
   const also =
     kept > 0 ? `; with them a daemon starts in ${(startMs / 1000).toFixed(1)} s and has ${rss.toFixed(0)} MiB` : ''

@@ -22,6 +22,7 @@ import { realWorld } from '../../../../src/platform/world.ts'
 import { takeLock } from '../../../../src/store/sqlite/lock.ts'
 import { openStore } from '../../../../src/store/store.ts'
 import { wakeAttempt } from '../../../../src/store/tables/attempts.ts'
+import { countByStatus, countLive } from '../../../../src/store/tables/tasks.ts'
 import { fakeResults, fakeSources } from '../../../fakes/results/results.ts'
 import { aConfig, aSpec } from '../../../support/builders.ts'
 import { replaceBodies, WAITING_FOR, WAITING_STEP } from './journey.ts'
@@ -80,6 +81,11 @@ function routes(): Hono {
   app.use(guard(() => []))
   app.onError((error, c) => answerError(silentLog, error, c))
   app.get('/', c => c.text('ready'))
+  // How many tasks there are, and how many of them have not ended.
+  app.get('/tasks', c => {
+    const sum = (counts: Record<string, number>) => Object.values(counts).reduce((all, count) => all + count, 0)
+    return c.json({ all: sum(countByStatus(store.sql)), live: sum(countLive(store.sql)) })
+  })
   app.post('/tasks/:id', async c => {
     const id = c.req.param('id')
     await submit(id)

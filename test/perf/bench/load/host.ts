@@ -23,6 +23,8 @@ export interface Host {
   rssBytes(): number
   /** Whether it serves, and how many rows it follows while it stands by. */
   look(): Promise<{ serves: boolean; followed: number }>
+  /** How many tasks there are, and how many of them have not ended. */
+  tasks(): Promise<{ all: number; live: number }>
   signal(name: NodeJS.Signals): void
   /** Its exit code; null when a signal ended it. */
   ended: Promise<number | null>
@@ -55,7 +57,7 @@ export async function startHost(
   })
   const ended = new Promise<number | null>(resolve => child.on('exit', resolve))
   const agent = new http.Agent({ keepAlive: true, maxSockets: CONNECTIONS })
-  const ask = (method: string, route: string) => request({ agent, port, method, path: route })
+  const ask = (method: string, route: string) => askAgain({ agent, port, method, path: route })
   while (!started.includes(await ask('GET', '/').catch(() => 0))) {
     if (child.exitCode !== null) throw new Error(`${program} ended with ${child.exitCode} before it answered`)
     if (performance.now() - startedAt > READY_MS_MAX) throw new Error(`${program} did not answer`)
@@ -84,6 +86,7 @@ export async function startHost(
       const text = await response.text()
       return { serves: response.status === 200, followed: Number(text) }
     },
+    tasks: async () => JSON.parse(await (await fetch(`http://127.0.0.1:${port}/tasks`)).text()),
     signal: name => void child.kill(name),
     ended,
     async kill() {
@@ -95,13 +98,22 @@ export async function startHost(
   }
 }
 
-function request(options: http.RequestOptions): Promise<number> {
+/** A connection that was kept may be closed at the very moment at which it is used again: then nothing was asked yet. */
+async function askAgain(options: http.RequestOptions): Promise<number> {
+  return (await request(options, true)) ?? (await request(options, false)) ?? 0
+}
+
+/** Undefined when a kept connection was closed already, where that may be answered. */
+function request(options: http.RequestOptions, mayBeClosed: boolean): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     const sent = http.request({ ...options, host: '127.0.0.1' }, response => {
       response.resume()
       response.on('end', () => resolve(response.statusCode ?? 0))
     })
-    sent.on('error', reject)
+    sent.on('error', (error: NodeJS.ErrnoException) => {
+      if (mayBeClosed && sent.reusedSocket && error.code === 'ECONNRESET') resolve(undefined)
+      else reject(error)
+    })
     sent.end()
   })
 }

@@ -147,7 +147,7 @@ export async function startPostgres({ settings = {}, following }: PostgresOption
 }
 
 /** PostgreSQL does not run as root; its package brings a user. */
-function userOf(): { uid: number; gid: number } | undefined {
+export function userOf(): { uid: number; gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined
   const [, , uid, gid] = /^postgres:.*$/m.exec(readFileSync('/etc/passwd', 'utf8'))?.[0].split(':') ?? []
   if (uid === undefined || gid === undefined) throw new Error('there is no user postgres')
