@@ -1,8 +1,9 @@
 /** The plan of the house as a test: its rooms, who imports whom, where clock, dice and SQL live, and how large a part may be. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type Arrow, circlesIn, isAllowed, longFunctionsIn, rowOf, type Source, sourcesIn } from './house.ts'
+import { ROWS } from './mutate/suites.ts'
 
 const ROOTS = ['src', 'daemon', 'commands']
 const ENTRIES_MAX = 12
@@ -247,6 +248,11 @@ describe('the house', () => {
       ]
     })
     expect(strays).toEqual([])
+  })
+
+  it('has every room and every suite that mutants are judged by', () => {
+    const named = ROWS.flatMap(({ room, suites, slow = [] }) => [room, ...suites, ...slow])
+    expect(named.filter(name => !existsSync(name))).toEqual([])
   })
 })
 

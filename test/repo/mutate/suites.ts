@@ -120,7 +120,7 @@ export const ROWS: readonly Row[] = [
       `${UNIT}/src/agent/salvage/untrusted.test.ts`,
       `${UNIT}/src/agent/salvage/perform.test.ts`,
       `${UNIT}/src/agent/salvage/head.test.ts`,
-      `${UNIT}/src/agent/salvage/within.test.ts`,
+      `${UNIT}/src/agent/salvage/tree`,
       `${UNIT}/src/agent/salvage/linked.test.ts`,
       `${UNIT}/src/agent/salvage/kept.test.ts`,
     ],
