@@ -97,6 +97,7 @@ export const ROWS: readonly Row[] = [
       `${UNIT}/daemon/engine/effects`,
       `${UNIT}/daemon/sweeps/prune.test.ts`,
       'test/system/long/after/lanes.test.ts',
+      'test/system/long/after/watcher.test.ts',
     ],
   },
   {

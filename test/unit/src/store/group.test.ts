@@ -146,8 +146,12 @@ describe('a group on a full disk', () => {
 
   it('is refused when no room can be made, and later writes are stored', async () => {
     const group = groupOf({ sql: full(1) })
+    expect(group.outage()).toBeNull()
     await expect(group.commit(() => insert(1))).rejects.toMatchObject({ code: 'DISK_FULL' })
+    const error = expect.objectContaining({ code: 'DISK_FULL' })
+    expect(group.outage()).toEqual({ since: expect.any(Number), until: null, error })
     await group.commit(() => insert(2))
+    expect(group.outage()).toEqual({ since: expect.any(Number), until: expect.any(Number), error })
     expect(stored()).toEqual([2])
   })
 })

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, expect, it } from 'vitest'
 import { realWorld } from '../../../../../src/platform/world.ts'
-import { makeKey, readKey } from '../../../../../src/store/ledger/key.ts'
+import { keyIn, makeKey, readKey } from '../../../../../src/store/ledger/key.ts'
 
 const { random } = realWorld({})
 const folder = mkdtempSync(path.join(tmpdir(), 'tdf-key-'))
@@ -47,4 +47,15 @@ it('seals, so that only the same key opens it, under the same name, unchanged', 
   expect(() => key.open('secrets/OTHER', sealed)).toThrow(refused)
   expect(() => key.open('secrets/TOKEN', '')).toThrow(refused)
   expect(() => makeKey(fileOf('stranger'), random).open('secrets/TOKEN', sealed)).toThrow(refused)
+})
+
+it('of a daemon is known once it met the installation: made by the first, brought to the others by people', () => {
+  const file = fileOf('met')
+  const first = keyIn(file, random)
+  expect(first.get).toThrow('the key was not asked for yet')
+  expect(first.now()).toBe('')
+  const fingerprint = first.check(null)
+  expect([first.get().fingerprint, first.now()]).toEqual([fingerprint, fingerprint])
+  expect(keyIn(file, random).check(fingerprint)).toBe(fingerprint)
+  expect(() => keyIn(fileOf('nowhere'), random).check(fingerprint)).toThrow('copy it from a daemon that has it')
 })

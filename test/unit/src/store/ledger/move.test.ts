@@ -8,6 +8,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -117,6 +118,9 @@ it('all of a state is there for every daemon, and its file is refused', async ()
   const one = folder('one')
   const commit = await fill(one)
   const before = rowsIn(one)
+  // What is on its way, and what is no file, stays.
+  put(one, 'logs/t1/half.part', 'half')
+  symlinkSync('half.part', path.join(one, 'logs/t1/link'))
   expect(await leave(one)).toEqual({ rows: before.length, files: 1, blobs: 3 })
   asAnotherProcess(one)
   expect(() => openStore(one, world)).toThrow(expect.objectContaining({ code: 'STATE_ELSEWHERE' }))

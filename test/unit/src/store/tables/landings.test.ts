@@ -11,6 +11,7 @@ import {
 import {
   changeWatch,
   insertWatch,
+  listWatches,
   readWatch,
   WATCH_EDGES,
   type Watch,
@@ -58,6 +59,19 @@ describe('a landing', () => {
 })
 
 describe('a watch', () => {
+  it('begins with nothing given and nothing told, and is listed with the newest change first', () => {
+    expect(watch()).toMatchObject({ given: [], told: [], still: [], round: 0, state: 'watching', rev: 1 })
+    insertTask(sql(), { id: 't2', spec: aSpec(), idempotencyKey: null, idempotencyHash: null, createdAt: 0 })
+    insertWatch(sql(), { taskId: 't2', url: 'https://a/2', goal: 'green', rounds: 1, head: 'h' }, 5)
+    const listed = (limit: number) => listWatches(sql(), limit).map(({ taskId }) => taskId)
+    expect([listed(9), listed(1)]).toEqual([['t2', 't1'], ['t2']])
+    changeWatch(sql(), readWatch(sql(), 't1') as Watch, { given: ['a'], told: ['b'] }, 9)
+    expect(listed(9)).toEqual(['t1', 't2'])
+    // Asked for again: what the agent was given once is not given anew.
+    insertWatch(sql(), { taskId: 't1', url: 'https://a/1', goal: 'merged', rounds: 2, head: 'h' }, 10)
+    expect(readWatch(sql(), 't1')).toMatchObject({ given: ['a'], told: ['b'], still: [], goal: 'merged', rev: 3 })
+  })
+
   it('changes its state as its table says, and by no other edge', () => {
     const first = watch()
     for (const { from, to } of pairs(ofWatch)) {
