@@ -5,6 +5,7 @@
  */
 import { backoffMs } from '../../../src/core/backoff.ts'
 import { isOver, type Task, type TaskSpec } from '../../../src/core/task.ts'
+import { SERVER_LABEL } from '../../../src/protocol/submit.ts'
 import { type ReadTask, readAttempt, readNewestAttempt } from '../../../src/store/tables/attempts.ts'
 import { changeLanding, type Landing, moveLane, openLandings } from '../../../src/store/tables/landings.ts'
 import { insertTask } from '../../../src/store/tables/tasks.ts'
@@ -114,6 +115,8 @@ async function beginCheck(engine: Engine, landing: Landing, task: ReadTask): Pro
 
 function checkSpec(id: string, { id: of, spec }: Task, { onto, checkCommand }: Landing): TaskSpec {
   const branch = onto.replace(/^refs\/heads\//, '')
+  // It is a task of the landing's, and not one more of those that a `tdf mcp` may submit.
+  const { [SERVER_LABEL]: _server, ...labels } = spec.labels
   return {
     ...spec,
     title: `check of ${of} on ${branch}: ${spec.title}`,
@@ -121,7 +124,7 @@ function checkSpec(id: string, { id: of, spec }: Task, { onto, checkCommand }: L
     agent: { name: 'command', type: 'command', command: ['true'], env: spec.agent.env },
     outputBranch: `tdf/${id}-check`,
     check: checkCommand,
-    labels: { ...spec.labels, landing: of },
+    labels: { ...labels, landing: of },
     interactive: false,
     maxCostUsd: null,
     push: null,

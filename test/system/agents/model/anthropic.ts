@@ -1,11 +1,11 @@
 /** Anthropic's messages API. */
-import type { Reply, Turn } from './scenario.ts'
-import { type Api, type Body, freshId, type Sse, shellAmong, shellInput, textOf, USAGE } from './wire.ts'
+import type { Turn } from './scenario.ts'
+import { type Api, type Body, called, freshId, type Said, type Sse, textOf, USAGE } from './wire.ts'
 
 export const anthropic: Api = {
   turns: body => (body.messages ?? []).flatMap(turnsOf),
-  shell: body => shellAmong((body.tools ?? []).map((tool: Body) => tool.name)),
-  whole: (body, reply) => message(body, [blockOf(body, reply)], reply.kind === 'run' ? 'tool_use' : 'end_turn'),
+  tools: body => (body.tools ?? []).map((tool: Body) => tool.name),
+  whole: (body, reply) => message(body, [blockOf(body, reply)], reply.kind === 'text' ? 'end_turn' : 'tool_use'),
   stream(body, reply) {
     const block = blockOf(body, reply)
     const isCall = block.type === 'tool_use'
@@ -38,10 +38,10 @@ function turnsOf({ role, content }: Body): Turn[] {
   })
 }
 
-function blockOf(body: Body, reply: Extract<Reply, { kind: 'text' | 'run' }>): Body {
+function blockOf(body: Body, reply: Said): Body {
   if (reply.kind === 'text') return { type: 'text', text: reply.text }
-  const name = anthropic.shell(body) ?? 'Bash'
-  const input = { ...shellInput(name, reply.command), ...(reply.isAside ? { run_in_background: true } : {}) }
+  const { name, input: plain } = called(anthropic.tools(body), reply)
+  const input = reply.kind === 'run' && reply.isAside ? { ...plain, run_in_background: true } : plain
   return { type: 'tool_use', id: freshId('toolu'), name, input }
 }
 

@@ -1,10 +1,10 @@
 /** OpenAI's chat completions API. */
 import type { Turn } from './scenario.ts'
-import { type Api, type Body, freshId, shellAmong, shellInput, textOf, USAGE } from './wire.ts'
+import { type Api, type Body, called, freshId, type Said, textOf, USAGE } from './wire.ts'
 
 export const chat: Api = {
   turns: body => (body.messages ?? []).flatMap(turnsOf),
-  shell: body => shellAmong((body.tools ?? []).map((tool: Body) => tool.function?.name)),
+  tools: body => (body.tools ?? []).flatMap((tool: Body) => tool.function?.name ?? []),
   whole: (body, reply) => ({ ...head(body), choices: [choice(body, reply, 'message')], usage: usage() }),
   stream(body, reply) {
     const { finish_reason, delta } = choice(body, reply, 'delta')
@@ -28,17 +28,13 @@ function turnsOf({ role, content, tool_calls }: Body): Turn[] {
   return [{ kind: 'assistant', text: textOf(content) }, ...(tool_calls ?? []).map((): Turn => ({ kind: 'call' }))]
 }
 
-function choice(
-  body: Body,
-  reply: { kind: 'text'; text: string } | { kind: 'run'; command: string },
-  field: 'message' | 'delta',
-): Body {
+function choice(body: Body, reply: Said, field: 'message' | 'delta'): Body {
   if (reply.kind === 'text') {
     return { index: 0, finish_reason: 'stop', [field]: { role: 'assistant', content: reply.text } }
   }
-  const name = chat.shell(body) ?? 'bash'
-  const called = { name, arguments: JSON.stringify(shellInput(name, reply.command)) }
-  const tool_calls = [{ index: 0, id: freshId('call'), type: 'function', function: called }]
+  const { name, input } = called(chat.tools(body), reply)
+  const wanted = { name, arguments: JSON.stringify(input) }
+  const tool_calls = [{ index: 0, id: freshId('call'), type: 'function', function: wanted }]
   return { index: 0, finish_reason: 'tool_calls', [field]: { role: 'assistant', content: null, tool_calls } }
 }
 

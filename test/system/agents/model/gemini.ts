@@ -1,13 +1,11 @@
 /** Google's Gemini API. Whether a stream is wanted stands in the path. */
 import type { Turn } from './scenario.ts'
-import { type Api, type Body, freshId, shellAmong, shellInput, textOf, USAGE } from './wire.ts'
+import { type Api, type Body, called, freshId, type Said, textOf, USAGE } from './wire.ts'
 
 export const gemini: Api = {
   turns: body => (body.contents ?? []).flatMap(turnsOf),
-  shell: body =>
-    shellAmong(
-      (body.tools ?? []).flatMap((tool: Body) => (tool.functionDeclarations ?? []).map((one: Body) => one.name)),
-    ),
+  tools: body =>
+    (body.tools ?? []).flatMap((tool: Body) => (tool.functionDeclarations ?? []).map((one: Body) => one.name)),
   whole: (body, reply) => answer(body, reply),
   stream: (body, reply) => [{ data: answer(body, reply) }],
   failure: ({ status, type, message }) => ({ error: { code: status, status: type, message } }),
@@ -22,12 +20,9 @@ function turnsOf({ role, parts }: Body): Turn[] {
   })
 }
 
-function answer(body: Body, reply: { kind: 'text'; text: string } | { kind: 'run'; command: string }): Body {
-  const name = gemini.shell(body) ?? 'run_shell_command'
+function answer(body: Body, reply: Said): Body {
   const part =
-    reply.kind === 'text'
-      ? { text: reply.text }
-      : { functionCall: { id: freshId('call'), name, args: shellInput(name, reply.command) } }
+    reply.kind === 'text' ? { text: reply.text } : { functionCall: { id: freshId('call'), ...callIn(body, reply) } }
   const promptTokenCount = USAGE.input + USAGE.cached
   return {
     candidates: [{ index: 0, content: { role: 'model', parts: [part] }, finishReason: 'STOP' }],
@@ -39,4 +34,9 @@ function answer(body: Body, reply: { kind: 'text'; text: string } | { kind: 'run
     },
     modelVersion: 'gemini-2.5-flash',
   }
+}
+
+function callIn(body: Body, reply: Exclude<Said, { kind: 'text' }>): Body {
+  const { name, input } = called(gemini.tools(body), reply)
+  return { name, args: input }
 }

@@ -1,10 +1,10 @@
 /** OpenAI's responses API. */
 import { RESET_AT, type Turn } from './scenario.ts'
-import { type Api, type Body, freshId, type Sse, shellAmong, shellInput, textOf, USAGE } from './wire.ts'
+import { type Api, type Body, called, freshId, type Said, type Sse, textOf, USAGE } from './wire.ts'
 
 export const responses: Api = {
   turns: body => (Array.isArray(body.input) ? body.input : [{ role: 'user', content: body.input }]).flatMap(turnOf),
-  shell: body => shellAmong((body.tools ?? []).map((tool: Body) => tool.name ?? tool.type)),
+  tools: body => (body.tools ?? []).flatMap(namesOf),
   whole: (body, reply) => response(body, [itemOf(body, reply)]),
   stream(body, reply) {
     const item = itemOf(body, reply)
@@ -35,6 +35,12 @@ export const responses: Api = {
       : { error: { type, code: type, message } },
 }
 
+/** Codex has the tools of an MCP server in a namespace of their own. */
+function namesOf({ type, name, tools }: Body): string[] {
+  if (type !== 'namespace') return [name ?? type]
+  return tools.map((tool: Body) => `${name}.${tool.name}`)
+}
+
 function turnOf(item: Body): Turn[] {
   if (item.type === 'function_call' || item.type === 'custom_tool_call') return [{ kind: 'call' }]
   if (item.type === 'function_call_output' || item.type === 'custom_tool_call_output') {
@@ -44,15 +50,15 @@ function turnOf(item: Body): Turn[] {
   return item.role === 'assistant' ? [{ kind: 'assistant', text: textOf(item.content) }] : []
 }
 
-function itemOf(body: Body, reply: { kind: 'text'; text: string } | { kind: 'run'; command: string }): Body {
+function itemOf(body: Body, reply: Said): Body {
   if (reply.kind === 'text') {
     const content = [{ type: 'output_text', text: reply.text, annotations: [] }]
     return { type: 'message', id: freshId('msg'), status: 'completed', role: 'assistant', content }
   }
-  const name = responses.shell(body) ?? 'shell'
-  const input = JSON.stringify(shellInput(name, reply.command))
+  const { name: whole, input } = called(responses.tools(body), reply)
+  const [name, namespace] = whole.split('.').reverse()
   const ids = { id: freshId('fc'), call_id: freshId('call') }
-  return { type: 'function_call', ...ids, status: 'completed', name, arguments: input }
+  return { type: 'function_call', ...ids, status: 'completed', name, namespace, arguments: JSON.stringify(input) }
 }
 
 function response(body: Body, output: Body[]): Body {

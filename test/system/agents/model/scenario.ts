@@ -12,6 +12,8 @@ export type Reply =
   | { kind: 'text'; text: string }
   /** `isAside`: in the background, where the agent has such a thing. */
   | { kind: 'run'; command: string; isAside?: boolean }
+  /** A tool of an MCP server, by its own name. */
+  | { kind: 'call'; tool: string; input: Record<string, unknown> }
   | { kind: 'status'; status: number; type: string; message: string; headers?: Record<string, string> }
   /** Takes the request and never answers. */
   | { kind: 'hang' }
@@ -56,6 +58,8 @@ const SCENARIOS: Record<string, (scene: Scene) => Reply> = {
   steps: ({ done }) => (done < 120 ? step(done) : text('That went on for too long.')),
   /** The same with an end, for prompts that wait for one. */
   fewsteps: ({ done }) => (done < 12 ? step(done) : text('Done: the steps')),
+  /** Hands two tasks over, waits for them, reads what they changed, and lands the first; the prompt says where. */
+  delegate: ({ turns }) => delegated(turns),
   /** What a further prompt or a resumed conversation asks for. */
   finish: ({ done }) => (done === 0 ? run('echo finished > finished.txt') : text('Done: finished what was begun')),
 }
@@ -77,3 +81,31 @@ export function replyTo(turns: readonly Turn[]): Reply {
 const text = (words: string): Reply => ({ kind: 'text', text: words })
 const step = (done: number) => run(`echo ${done} > step-${done}.txt; sleep 1`)
 const run = (command: string): Extract<Reply, { kind: 'run' }> => ({ kind: 'run', command })
+
+function delegated(turns: readonly Turn[]): Reply {
+  const at = turns.findLastIndex(turn => turn.kind === 'user' && turn.text.includes('[[delegate]]'))
+  const asked = turns[at]?.kind === 'user' ? turns[at].text : ''
+  const results = turns.slice(at).flatMap(turn => (turn.kind === 'result' ? plain(turn.text) : []))
+  const [repo, tdf, host] = ['repo', 'tdf', '--host'].map(name => new RegExp(`${name}=(\\S+)`).exec(asked)?.[1] ?? '')
+  const submit = (file: string): Reply => {
+    const input = { prompt: `write ${file}`, agent: 'worker', check: `test -f ${file}`, repo, idempotency_key: file }
+    return { kind: 'call', tool: 'submit_task', input }
+  }
+  const of = (mark: string) => results.filter(result => result.includes(mark))
+  const [submits, waits, diffs] = [of('"idempotencyKey":'), of('"allEnded":'), of('"nextOffset":')]
+  if (results.length > DELEGATED_RESULTS_MAX) return text('I give up.')
+  if (submits.length < 2) return submit(submits.length === 0 ? 'a.txt' : 'b.txt')
+  const ids = submits.map(result => /"id":"(\w+)"/.exec(result)?.[1] ?? '')
+  const cursor = /"cursor":"([^"]*)"/.exec(waits.at(-1) ?? '')?.[1] ?? ''
+  if (!waits.at(-1)?.includes('"allEnded":true'))
+    return { kind: 'call', tool: 'wait_tasks', input: { tasks: ids, cursor } }
+  if (diffs.length < ids.length) return { kind: 'call', tool: 'get_diff', input: { task: ids[diffs.length] } }
+  if (results.at(-1) === diffs.at(-1)) return run(`cd ${repo} && ${tdf} --host ${host} land ${ids[0]}`)
+  return text(`Done: ${ids.join(' and ')}`)
+}
+
+/** An agent that is refused, again and again, is not asked for ever. */
+const DELEGATED_RESULTS_MAX = 60
+
+/** Some agents hand on the answer of a tool as JSON within JSON. */
+const plain = (result: string) => result.replaceAll('\\"', '"')

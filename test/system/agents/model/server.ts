@@ -5,8 +5,8 @@ import { anthropic } from './anthropic.ts'
 import { chat } from './chat.ts'
 import { gemini } from './gemini.ts'
 import { responses } from './responses.ts'
-import { replyTo, type Turn } from './scenario.ts'
-import type { Api, Body } from './wire.ts'
+import { type Reply, replyTo, type Turn } from './scenario.ts'
+import { type Api, type Body, shellAmong, toolAmong } from './wire.ts'
 
 const APIS: Record<string, Api> = {
   '/v1/messages': anthropic,
@@ -53,8 +53,9 @@ async function answer(asked: ModelServer['asked'], request: IncomingMessage, res
   const body = await bodyOf(request)
   const turns = api.turns(body)
   // Without a shell at hand it is a side question, such as one for a title.
-  const reply = api.shell(body) === null ? ({ kind: 'text', text: 'A title' } as const) : replyTo(turns)
-  if (api.shell(body) !== null) asked.push({ path: pathname, headers: request.headers, turns })
+  const isAside = shellAmong(api.tools(body)) === null
+  const reply = isAside ? ({ kind: 'text', text: 'A title' } as const) : possible(replyTo(turns), api.tools(body))
+  if (!isAside) asked.push({ path: pathname, headers: request.headers, turns })
   if (reply.kind === 'hang') return
   if (reply.kind === 'status') return void json(reply.status, api.failure(reply), reply.headers)
   if (!body.stream && !pathname.endsWith(':streamGenerateContent')) return void json(200, api.whole(body, reply))
@@ -64,6 +65,20 @@ async function answer(asked: ModelServer['asked'], request: IncomingMessage, res
     response.write(`${name}data: ${typeof data === 'string' ? data : JSON.stringify(data)}\n\n`)
   }
   response.end()
+}
+
+/** How Claude Code brings tools of MCP servers: it waits for a server, and loads a tool by its name. */
+const BRINGERS: Record<string, (tool: string) => Record<string, unknown>> = {
+  WaitForMcpServers: () => ({}),
+  ToolSearch: tool => ({ query: `select:mcp__tdf__${tool}`, max_results: 5 }),
+}
+
+/** A tool that the agent does not offer yet is asked for first. One that has no such tool would be asked for it for ever. */
+function possible(reply: Reply, tools: readonly string[]): Reply {
+  if (reply.kind !== 'call' || toolAmong(tools, reply.tool) !== undefined) return reply
+  const bringer = Object.keys(BRINGERS).find(name => tools.includes(name))
+  if (bringer === undefined) return { kind: 'text', text: `There is no tool ${reply.tool}.` }
+  return { kind: 'call', tool: bringer, input: BRINGERS[bringer]?.(reply.tool) ?? {} }
 }
 
 async function bodyOf(request: IncomingMessage): Promise<Body> {

@@ -5,6 +5,8 @@ import type { Reply, Turn } from './scenario.ts'
 // biome-ignore lint/suspicious/noExplicitAny: other people's shapes, read leniently
 export type Body = any
 
+export type Said = Extract<Reply, { kind: 'text' | 'run' | 'call' }>
+
 export interface Sse {
   event?: string
   data: unknown
@@ -12,11 +14,11 @@ export interface Sse {
 
 export interface Api {
   turns(body: Body): Turn[]
-  /** The name of the tool that runs a command, of those that the request offers. */
-  shell(body: Body): string | null
-  stream(body: Body, reply: Extract<Reply, { kind: 'text' | 'run' }>): Sse[]
+  /** The names of the tools that the request offers. */
+  tools(body: Body): string[]
+  stream(body: Body, reply: Said): Sse[]
   /** The same as one body, for requests that don't want a stream. */
-  whole(body: Body, reply: Extract<Reply, { kind: 'text' | 'run' }>): unknown
+  whole(body: Body, reply: Said): unknown
   failure(reply: Extract<Reply, { kind: 'status' }>): unknown
 }
 
@@ -39,8 +41,13 @@ export function shellAmong(names: readonly string[]): string | null {
   return Object.keys(SHELLS).find(name => names.includes(name)) ?? null
 }
 
-export function shellInput(name: string, command: string): Record<string, unknown> {
-  return SHELLS[name]?.(command) ?? { command }
+export const toolAmong = (names: readonly string[], tool: string) => names.find(name => name.endsWith(tool))
+
+/** The tool that a reply wants, by the name that the agent has for it: one of an MCP server stands behind that of the server. */
+export function called(names: readonly string[], reply: Exclude<Said, { kind: 'text' }>) {
+  if (reply.kind === 'call') return { name: toolAmong(names, reply.tool) ?? reply.tool, input: reply.input }
+  const name = shellAmong(names) ?? 'bash'
+  return { name, input: { ...(SHELLS[name]?.(reply.command) ?? { command: reply.command }) } }
 }
 
 /** The text of a content field: a string, or a list of parts of which some are text. */

@@ -1,5 +1,6 @@
 /** `tdf mcp` with real processes: agents hand work over, wait for it and read it, whatever becomes of the daemon. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
@@ -192,4 +193,19 @@ describe('a task that is handed over', () => {
     expect(await waiting).toMatchObject({ isError: false })
     expect(await ended(id)).toMatchObject({ id, status: 'completed' })
   })
+})
+
+it('the page on doors has commands that do what it says; those of agents run with them in test/system/agents/doors.test.ts', async () => {
+  const page = readFileSync('docs/doors.md', 'utf8')
+  const commands = [...page.matchAll(/^```sh\n([\s\S]*?)^```/gm)].flatMap(([, text = '']) => text.trim().split('\n'))
+  expect(commands.length).toBeGreaterThan(3)
+  const bin = path.join(folder, 'bin')
+  mkdirSync(bin)
+  symlinkSync(path.join(root, 'bin/tdf'), path.join(bin, 'tdf'))
+  const env = { ...home.env, PATH: `${bin}:${process.env.PATH}` }
+  for (const command of commands) {
+    const { status, stdout, stderr } = spawnSync('sh', ['-c', command], { cwd: repo.dir, env, encoding: 'utf8' })
+    expect([command, status, stderr]).toEqual([command, 0, ''])
+    if (command === 'tdf doctor') expect(stdout).toMatch(/^mcp +ok +10 tools for agents, API level \d+/m)
+  }
 })
