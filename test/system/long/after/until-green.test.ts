@@ -81,8 +81,10 @@ describe('a pull request that is red', () => {
     'when its rounds are used up needs its user, who is told why and may give it more',
     async () => {
       scene.forge.ci = greenAfter(3)
-      const id = await watched('--rounds', '1')
+      const ended = await scene.submit(number, '--until', 'green', '--rounds', '1', '--wait', '-q')
+      const id = ended.out.trim()
       const task = await scene.isAt(id, ({ state }) => state === 'needs_you')
+      expect(ended.code).toBe(10)
       expect([task.attempts.length, task.pr?.round, task.verdict]).toEqual([2, 1, 'unverified'])
       const waited = await scene.run('wait', id, '--for', 'green')
       expect([waited.code, (await scene.run('why', id)).out]).toEqual([10, expect.stringContaining('still red: test')])
@@ -170,6 +172,23 @@ describe('what people do meanwhile', () => {
         task.result?.commit,
         'by a person: person.md',
       ])
+    },
+    LONG_MS,
+  )
+
+  it(
+    'a commit that a person put there is kept by a continue of its user, too',
+    async () => {
+      scene.forge.ci = () => [{ name: 'test', status: 'in_progress' }]
+      const id = await watched()
+      await scene.isAt(id, ({ waitingFor }) => /waits for 1 check: test/.test(waitingFor ?? ''))
+      const theirs = scene.commit(branch(), { 'person.md': 'mine\n' })
+      await scene.isAt(id, ({ head }) => head === theirs)
+      expect((await scene.run('continue', id, 'more', '-w', '-q')).code).toBe(0)
+      const task = await scene.isAt(id, ({ head }) => head !== theirs)
+      expect([task.push?.state, task.pr?.head, task.pr?.round]).toEqual(['pushed', scene.forge.head(branch()), 0])
+      expect(files(scene.forge.head(branch()))).toEqual(expect.arrayContaining(['run-2', 'person.md']))
+      expect((await scene.run('pr', 'stop', id, '-q')).code).toBe(0)
     },
     LONG_MS,
   )
