@@ -1,6 +1,6 @@
 /** Repositories by url with real servers: who may read them, how often they are asked, and what of it a node sees. */
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -97,12 +97,17 @@ describe('a private repository', () => {
     expect(server.seen().inArguments).toEqual([])
   })
 
-  it('is read with the credential helper of the user that runs the daemon, and with no question on any terminal', async () => {
+  it('is read with the credential helper of the user that runs the daemon, and with no question on any terminal; none of its hooks runs', async () => {
     await begin(TOKEN, () => '')
     const helper = `!f() { echo username=you; echo password=${TOKEN}; }; f`
-    writeFileSync(path.join(home.dir, '.gitconfig'), `[credential]\n\thelper = "${helper}"\n`)
+    const [hooks, ran] = [path.join(home.dir, 'hooks'), path.join(home.dir, 'ran')]
+    mkdirSync(hooks)
+    // It sees every ref that git writes, and says no.
+    writeFileSync(path.join(hooks, 'reference-transaction'), `#!/bin/sh\ntouch '${ran}'; exit 1\n`, { mode: 0o755 })
+    const config = `[credential]\n\thelper = "${helper}"\n[core]\n\thooksPath = ${hooks}\n`
+    writeFileSync(path.join(home.dir, '.gitconfig'), config)
     expect(await over(await submit([], 'echo hi > hi.txt'))).toMatchObject({ status: 'completed' })
-    expect(server.seen().withToken).toBe(true)
+    expect([server.seen().withToken, existsSync(ran)]).toEqual([true, false])
   })
 
   it('is tried dry with the name of what it would be read with', async () => {
