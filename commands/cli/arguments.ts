@@ -1,6 +1,7 @@
 /** Arguments and options that several commands share: how they are read, and which tasks they name. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { collected, pages } from '../../src/clients/pages.ts'
+import { TdfError } from '../../src/core/errors.ts'
 import { STATUSES, type Status } from '../../src/core/task.ts'
 import type { TaskJson } from '../../src/protocol/control.ts'
 import { type Cli, usage } from './cli.ts'
@@ -25,6 +26,12 @@ export function collectGlob(glob: string, globs: readonly string[] = []): string
 export function collectTasks(text: string, known: readonly string[] = []): string[] {
   const named = text.split(',').map(word => notEmpty(word).trim())
   return [...new Set([...known, ...named])]
+}
+
+/** The name of a group of tasks. */
+export function groupName(text: string): string {
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(text)) return text
+  throw new InvalidArgumentError('it must be letters, digits, ".", "_" or "-".')
 }
 
 /** `--status`, which may be given several times. */
@@ -70,7 +77,16 @@ const STDIN_BYTES_MAX = 1024 * 1024
 
 export interface Selection {
   status: string[]
+  group?: string
   label: Record<string, string>
+}
+
+/** The ids of a group, in the order in which they were put into it. Throws NOT_FOUND when it has none. */
+export async function idsOfGroup(cli: Cli, group: string): Promise<string[]> {
+  const query = new URLSearchParams({ group })
+  const ids = await collected(pages<TaskJson>(cli.client(), '/tasks', query), ({ id }) => id)
+  if (ids.length > 0) return ids.reverse()
+  throw new TdfError('NOT_FOUND', `there is no task in a group "${group}"`)
 }
 
 /** Full ids. Throws NOT_FOUND or AMBIGUOUS for the first that names no task. */
@@ -91,9 +107,10 @@ export async function expand(cli: Cli, references: readonly string[]): Promise<s
   return references.flatMap(reference => (reference === '-' ? named : [reference]))
 }
 
-/** `--label` and `--status` for commands that change tasks. */
+/** `--label`, `--status` and `--group` for commands that change tasks. */
 export function selecting(command: Command): Command {
   return command
+    .option('--group <name>', 'all of this group', groupName)
     .addOption(
       new Option('--label <key=value>', 'all with this label; may be given several times')
         .default({})
@@ -106,16 +123,17 @@ export function selecting(command: Command): Command {
 export async function selected(
   cli: Cli,
   references: readonly string[],
-  { status, label }: Selection,
+  { status, label, group }: Selection,
   among: readonly Status[],
 ): Promise<string[] | undefined> {
-  const isSelecting = status.length > 0 || Object.keys(label).length > 0
+  const isSelecting = group !== undefined || status.length > 0 || Object.keys(label).length > 0
   if (references.length > 0 && isSelecting) throw usage('name tasks or select them, not both', 'tdf ls')
   if (references.length > 0) return undefined
-  if (!isSelecting) throw usage('which tasks? name them, or select them by --label or --status', 'tdf ls')
+  if (!isSelecting) throw usage('which tasks? name them, or select them by --label, --status or --group', 'tdf ls')
   const query = new URLSearchParams(
     (status.length > 0 ? status : among).map((word): [string, string] => ['status', word]),
   )
+  if (group !== undefined) query.append('group', group)
   for (const [key, value] of Object.entries(label)) query.append('label', `${key}=${value}`)
   const found = await collected(pages<TaskJson>(cli.client(), '/tasks', query), ({ id, status }) => ({ id, status }))
   return found.filter(task => among.includes(task.status)).map(({ id }) => id)

@@ -14,7 +14,7 @@ export const LS_COLUMNS = [
   ...['submitted', 'waiting-for', 'title'],
 ]
 export const SHOW = ['tdf show @last', 'tdf show 7kq2 --json']
-export const WHY = ['tdf why @last']
+export const WHY = ['tdf why @last', 'tdf why --group warnings']
 
 export const EXAMPLES = {
   tdf: ['tdf init', 'tdf submit "fix the flaky test in test/auth" --check "npm test" --wait', 'tdf watch'],
@@ -28,6 +28,7 @@ export const EXAMPLES = {
     'tdf submit "make the page blue" --artifacts "test-results/**" --artifacts "*.png"',
     'tdf submit "add a test for it" --from @last --check "npm test"',
     'tdf submit "write the release notes" --after 7kq2,9fx4 --if ended',
+    'tdf submit "fix the warnings in {}" --each files.txt --group warnings --at-most 3 --reduce "run all tests"',
     'tdf submit "fix issue 12" --check "npm test" --until green --rounds 2 --wait',
     `echo '{"prompt":"update the licence year","labels":{"job":"year"}}' | tdf submit --file -`,
   ],
@@ -49,6 +50,7 @@ export const EXAMPLES = {
     'tdf wait 7kq2 9fx4 --for step=running',
     'tdf wait 7kq2 9fx4 --any',
     'tdf wait @last --for green',
+    'tdf wait --group warnings',
   ],
   watch: ['tdf watch', 'tdf watch @last', 'tdf watch | head'],
   continue: [

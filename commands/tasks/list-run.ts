@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { collected, pages } from '../../src/clients/pages.ts'
 import { formatDurationShort } from '../../src/core/duration.ts'
+import { isTerminal } from '../../src/core/task.ts'
 import { realWorld } from '../../src/platform/world.ts'
 import { type EventJson, MORE, type TaskJson, type WhyJson } from '../../src/protocol/control.ts'
 import { took } from '../../src/text/events.ts'
@@ -11,7 +12,8 @@ import { stageName, stageTimes } from '../../src/text/steps.ts'
 import { localTime, withLocalTimes } from '../../src/text/times.ts'
 import { byUrgency } from '../../src/text/urgency.ts'
 import { estimateText } from '../../src/text/waiting.ts'
-import { type Cli, durationOf, formatOf, printJson, printOne, type Shape, say, shapeOf } from '../cli/cli.ts'
+import { idsOfGroup } from '../cli/arguments.ts'
+import { type Cli, durationOf, formatOf, printJson, printOne, type Shape, say, shapeOf, usage } from '../cli/cli.ts'
 import { paintedCard, paintedFacts, paintOf } from '../cli/colour.ts'
 import { pairs, printList, printParts, render, sorted, table } from '../cli/table.ts'
 import { cardOf } from './failure-card.ts'
@@ -21,6 +23,7 @@ export interface ListOptions {
   all?: boolean
   status: string[]
   label: Record<string, string>
+  group?: string
   since?: string
   limit?: number
   sort?: string
@@ -85,11 +88,12 @@ function ordered(tasks: readonly TaskJson[], { format }: Shape, { sort }: ListOp
 }
 
 /** What stands in place of an empty list: with a filter, that nothing passes it. */
-function noneText({ status, label, since }: ListOptions): string {
+function noneText({ status, label, group, since }: ListOptions): string {
   const labels = Object.entries(label).map(([key, value]) => `with the label ${key}=${value}`)
   const wishes = [
     ...(status.length > 0 ? [`that is ${status.join(' or ')}`] : []),
     ...labels,
+    ...(group === undefined ? [] : [`in a group ${group}`]),
     ...(since === undefined ? [] : [`submitted within ${since}`]),
   ]
   return wishes.length === 0 ? NO_TASKS : `there is no task ${wishes.join(', ')}; every one: tdf ls --all`
@@ -100,9 +104,10 @@ const taskList = (now: number) => ({ columns: taskColumns(now), id: ({ id }: Tas
 const moreText = (more: number) => `${String(more).replace(/\B(?=(\d{3})+$)/g, ' ')} more: tdf ls --all`
 
 /** The filters of the daemon's list. */
-export function taskQuery({ status, label }: Pick<ListOptions, 'status' | 'label'>): URLSearchParams {
+export function taskQuery({ status, label, group }: Pick<ListOptions, 'status' | 'label' | 'group'>): URLSearchParams {
   const labels = Object.entries(label).map(([key, value]): [string, string] => ['label', `${key}=${value}`])
-  return new URLSearchParams([...status.map((word): [string, string] => ['status', word]), ...labels])
+  const ofGroup: [string, string][] = group === undefined ? [] : [['group', group]]
+  return new URLSearchParams([...status.map((word): [string, string] => ['status', word]), ...labels, ...ofGroup])
 }
 
 export async function show(cli: Cli, reference: string, command: Command): Promise<void> {
@@ -121,13 +126,28 @@ export async function show(cli: Cli, reference: string, command: Command): Promi
   printOne(cli, format, task, { id: task.id, text, paint })
 }
 
-export async function why(cli: Cli, reference: string, command: Command): Promise<void> {
+export async function why(cli: Cli, reference: string | undefined, command: Command): Promise<void> {
+  if (reference === undefined) throw usage('which task? name one, or a --group', 'tdf ls')
   const answer = await cli.client().call<WhyJson>({ path: `/tasks/${encodeURIComponent(reference)}/why` })
   const format = formatOf(command)
   if (format === 'json' || format === 'ndjson') return printJson(cli, answer)
   const text = () => whyText(answer, realWorld().clock.now())
   const paint = (safe: string) => paintedFacts(safe, paintOf(cli, cli.stdout), undefined)
   printOne(cli, format, answer, { id: answer.taskId, text, paint })
+}
+
+/** A line for each task of the group that is not over. */
+export async function whyGroup(cli: Cli, reference: string | undefined, group: string, command: Command) {
+  if (reference !== undefined) throw usage('name a task or a group, not both', 'tdf why --help')
+  const answers: WhyJson[] = []
+  for (const id of await idsOfGroup(cli, group))
+    answers.push(await cli.client().call<WhyJson>({ path: `/tasks/${id}/why` }))
+  const open = answers.filter(({ status }) => !isTerminal(status))
+  const format = formatOf(command)
+  if (format === 'json') return printJson(cli, open)
+  if (format === 'table') say(cli, `${answers.length - open.length} of ${answers.length} tasks of ${group} are over`)
+  const text = ({ taskId, sentence }: WhyJson) => `${taskId}  ${withLocalTimes(oneLine(sentence))}`
+  for (const answer of open) printOne(cli, format, answer, { id: answer.taskId, text })
 }
 
 /** The answer of `tdf why`, for people. */

@@ -1,6 +1,6 @@
 /** Looking at tasks: `ls`, `show`, `why`. */
 import { Command, Option } from 'commander'
-import { ATTEMPT, collectLabel, statusOption, TASK, wholeNumber } from '../cli/arguments.ts'
+import { ATTEMPT, collectLabel, groupName, statusOption, TASK, wholeNumber } from '../cli/arguments.ts'
 import type { Cli } from '../cli/cli.ts'
 import { exampleText, LS, LS_COLUMNS, SHOW, WHY } from '../cli/examples.ts'
 import type { ListOptions } from './list-run.ts'
@@ -16,6 +16,7 @@ export function lsCommand(cli: Cli): Command {
         .default({})
         .argParser(collectLabel),
     )
+    .option('--group <name>', 'only of this group', groupName)
     .option('--since <duration>', 'submitted within this time, such as 24h')
     .option('--limit <number>', 'at most so many, the newest', wholeNumber)
     .option(
@@ -44,10 +45,11 @@ export function showCommand(cli: Cli): Command {
 export function whyCommand(cli: Cli): Command {
   return new Command('why')
     .description('what a task waits for, until when, and what would change it')
-    .argument('<task>', TASK)
+    .argument('[task]', TASK)
+    .option('--group <name>', 'those of this group that are not over', groupName)
     .addHelpText('after', exampleText(WHY))
-    .action(async (reference: string, _options, command: Command) => {
-      const { why } = await import('./list-run.ts')
-      await why(cli, reference, command)
+    .action(async (reference: string | undefined, { group }: { group?: string }, command: Command) => {
+      const { why, whyGroup } = await import('./list-run.ts')
+      await (group === undefined ? why(cli, reference, command) : whyGroup(cli, reference, group, command))
     })
 }

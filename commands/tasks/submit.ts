@@ -2,13 +2,22 @@
 import { Command, Option } from 'commander'
 import { PROVIDERS } from '../../src/core/node.ts'
 import { AFTER_CONDITIONS, ON_FAILED, PULL_GOALS } from '../../src/core/source.ts'
-import { amount, collectGlob, collectLabel, collectTasks, integer, notEmpty, wholeNumber } from '../cli/arguments.ts'
+import {
+  amount,
+  collectGlob,
+  collectLabel,
+  collectTasks,
+  groupName,
+  integer,
+  notEmpty,
+  wholeNumber,
+} from '../cli/arguments.ts'
 import type { Cli } from '../cli/cli.ts'
 import { examples } from '../cli/examples.ts'
 import type { SubmitOptions } from './submit/request.ts'
 
 export function submitCommand(cli: Cli): Command {
-  return withPredecessors(withEnd(withWork(new Command('submit'))))
+  return withGroup(withPredecessors(withEnd(withWork(new Command('submit')))))
     .addHelpText('after', examples('submit'))
     .action(async (words: string[], options: SubmitOptions, command: Command) => {
       const { submit } = await import('./submit/run.ts')
@@ -99,6 +108,23 @@ function withPredecessors(command: Command): Command {
       new Option('--on-failed <what>', 'when one is not completed: wait on for it, or end too (default: hold)').choices(
         ON_FAILED,
       ),
+    )
+}
+
+/** Many of them at once. */
+function withGroup(command: Command): Command {
+  return command
+    .option('--group <name>', 'put it into this group, which ls, wait, cancel, retry and why take by name', groupName)
+    .option(
+      '--each <list>',
+      'a task for each line of this file, in place of {} in the prompt; "-" reads stdin',
+      notEmpty,
+    )
+    .option('--at-most <count>', 'so many tasks of the group at once', wholeNumber)
+    .option(
+      '--reduce <prompt>',
+      'one more task after those of --each, from the work of all that are completed',
+      notEmpty,
     )
 }
 

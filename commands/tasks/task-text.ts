@@ -100,6 +100,7 @@ export function taskDetails(task: TaskJson, now: number, isFailureTold = false):
     ['status', stateOf(task)],
     ['step', stage && `${stageNow(stage, node?.name ?? null)}, for ${since(task.stepEnteredAt, now)}`],
     ['after', afterText(task)],
+    ['group', groupText(task)],
     ['waiting for', task.waitingFor && withLocalTimes(oneLine(task.waitingFor))],
     ['next look', task.wakeAt && until(task.wakeAt, now)],
     ['parked until', task.parkedUntil && localTime(task.parkedUntil)],
@@ -150,6 +151,12 @@ function afterText({ after = [], from = [] }: TaskJson): string | null {
   if (after.length === 0) return null
   const words = after.map(({ id, state }) => `${id} (${state}${from.includes(id) ? ', from its work' : ''})`)
   return words.join(', ')
+}
+
+/** An older daemon names no group. */
+function groupText({ group }: TaskJson): string | null {
+  if (!group) return null
+  return oneLine(group.key === null ? group.name : `${group.name} (${group.key.trim()})`)
 }
 
 function exitText({ exitCode, signal }: NonNullable<TaskJson['session']>): string {

@@ -2,8 +2,8 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { isPullOver, isSettled, STEPS } from '../../src/core/task.ts'
 import type { TaskJson } from '../../src/protocol/control.ts'
-import { idsOf } from '../cli/arguments.ts'
-import { type Cli, durationOf, formatOf } from '../cli/cli.ts'
+import { groupName, idsOf, idsOfGroup } from '../cli/arguments.ts'
+import { type Cli, durationOf, formatOf, usage } from '../cli/cli.ts'
 import { examples } from '../cli/examples.ts'
 
 type IsThere = (task: TaskJson) => boolean
@@ -11,26 +11,40 @@ type IsThere = (task: TaskJson) => boolean
 export function waitCommand(cli: Cli): Command {
   return new Command('wait')
     .description('wait for tasks; the exit code shows how they ended')
-    .argument('<task...>', 'ids, first characters of them, @last or @last-failed')
+    .argument('[task...]', 'ids, first characters of them, @last or @last-failed')
+    .option('--group <name>', 'all of this group', groupName)
     .addOption(goalOption())
     .option('--any', 'until one of them is there')
     .option('--timeout <duration>', 'stop waiting after this time; the tasks go on')
     .addHelpText('after', examples('wait'))
-    .action(
-      async (references: string[], options: { for: IsThere; any?: boolean; timeout?: string }, command: Command) => {
-        const { waitForTasks } = await import('./wait-run.ts')
-        const ids = await idsOf(cli, references)
-        const timeoutMs = options.timeout === undefined ? null : durationOf(options.timeout, '--timeout')
-        const format = formatOf(command)
-        await waitForTasks(cli, ids, {
-          timeoutMs,
-          format,
-          isThere: options.for,
-          isAny: options.any === true,
-          asList: ids.length > 1,
-        })
-      },
-    )
+    .action(async (references: string[], options: WaitingOptions, command: Command) => {
+      const { waitForTasks } = await import('./wait-run.ts')
+      const ids = await namedBy(cli, references, options.group)
+      const timeoutMs = options.timeout === undefined ? null : durationOf(options.timeout, '--timeout')
+      const format = formatOf(command)
+      await waitForTasks(cli, ids, {
+        timeoutMs,
+        format,
+        isThere: options.for,
+        isAny: options.any === true,
+        asList: ids.length > 1,
+      })
+    })
+}
+
+interface WaitingOptions {
+  for: IsThere
+  group?: string
+  any?: boolean
+  timeout?: string
+}
+
+/** Throws USAGE unless tasks are named or a group, and not both. */
+async function namedBy(cli: Cli, references: readonly string[], group: string | undefined): Promise<string[]> {
+  if (group === undefined && references.length > 0) return idsOf(cli, references)
+  if (group !== undefined && references.length === 0) return idsOfGroup(cli, group)
+  const what = group === undefined ? 'which tasks? name them, or a --group' : 'name tasks or a group, not both'
+  throw usage(what, 'tdf wait --help')
 }
 
 export function watchCommand(cli: Cli): Command {

@@ -4,6 +4,7 @@ import type { RunningEngine } from '../build.ts'
 import { clusterRoutes } from './cluster.ts'
 import type { Control } from './control-parts.ts'
 import { controlSocketApp, durableAnswers } from './guard.ts'
+import { batchRoutes } from './routes/batch.ts'
 import { bundleRoutes } from './routes/bundles.ts'
 import { continueRoutes } from './routes/continue.ts'
 import { backupRoutes, daemonRoutes, secretRoutes } from './routes/daemon.ts'
@@ -19,6 +20,7 @@ export function controlApp(engine: RunningEngine, parts: Control): Hono {
   const app = controlSocketApp(engine.log)
   app.use(durableAnswers(engine))
   app.get('/metrics', c => c.text(engine.metrics.registry.text()))
+  app.route('/v1', batchRoutes(engine))
   app.route('/v1', taskRoutes(engine))
   app.route('/v1', continueRoutes(engine))
   app.route('/v1', resultRoutes(engine, parts))

@@ -6,6 +6,7 @@ import { TdfError } from '../../src/core/errors.ts'
 import { isGone } from '../../src/core/node.ts'
 import { type AttemptKey, isTerminal } from '../../src/core/task.ts'
 import type { CallbackAnswer } from '../../src/protocol/callbacks.ts'
+import { type Group, insertMember, openGroup } from '../../src/store/groups/groups.ts'
 import type { Sql } from '../../src/store/sqlite/sql.ts'
 import { type ReadTask, readAttempt, readNewestAttempt } from '../../src/store/tables/attempts.ts'
 import { hasSignal, openSignals } from '../../src/store/tables/inbox.ts'
@@ -39,6 +40,11 @@ export interface EngineApi {
    * key: the answer is the task that has it. Throws IDEMPOTENCY_CONFLICT when that one asks for something else.
    */
   submit(task: NewTask): Promise<AttemptKey>
+  /**
+   * All of them or none: each is made when the ones before it are there. `tasks` may be asked more than once; it throws what is wrong
+   * with one.
+   */
+  submitAll(group: Group | null, tasks: () => Iterable<NewTask>): Promise<void>
   /** Opens attempt `attempt` of a task whose former one is over. Idempotent; throws NOT_FOUND or WRONG_STATE. */
   start(taskId: string, attempt: number, how?: Starting): Promise<AttemptKey>
   /**
@@ -56,6 +62,11 @@ export function createEngineApi(engine: Engine): EngineApi {
   const { store } = engine
   return {
     submit: task => store.answered(() => submit(engine, task)),
+    submitAll: (group, tasks) =>
+      store.answered(() => {
+        if (group) openGroup(store.sql, group, engine.world.clock.now())
+        for (const task of tasks()) submit(engine, task)
+      }),
     start: (taskId, attempt, how) => store.answered(() => start(engine, taskId, attempt, how)),
     goOn: (taskId, request) => store.answered(() => goOn(engine, taskId, request)),
     signal: signal => store.answered(() => receive(engine, signal)),
@@ -72,6 +83,7 @@ function submit(engine: Engine, task: NewTask): AttemptKey {
   if (known !== undefined) return newestKey(sql, known) ?? first
   if (!insertTask(sql, task)) return newestKey(sql, task.id) ?? first
   insertEdges(sql, task.id, task.spec)
+  if (task.member) insertMember(sql, task.id, task.member.group, task.member.key)
   openAttempt(engine, { ...first, attempt: 0, spec: task.spec }, engine.world.clock.now())
   saveFollowers(engine, followersAtSubmit(engine, task.id))
   return first

@@ -86,7 +86,7 @@ class Surroundings implements HopContext {
     const { sql } = this.engine.store
     return edgesOf(sql, this.task.id).flatMap(({ predecessor, gives, met }) => {
       const attempt = gives === null || met === null ? undefined : readAttempt(sql, { id: predecessor, attempt: met })
-      return (attempt && workOf(attempt)) ?? []
+      return (attempt && (gives === 'must' || attempt.status === 'completed') && workOf(attempt)) || []
     })
   }
   get spentBefore() {

@@ -74,10 +74,12 @@ export interface AfterSpec {
   from: string[]
   if: AfterCondition
   onFailed: OnFailed
+  /** Of `from`, only those that are completed. */
+  fromCompleted?: true
 }
 
-/** What keeps a queued task from asking for a slot: its predecessors, or the commit that it begins from. */
-export type Awaited = 'predecessors' | 'base'
+/** What keeps a queued task from asking for a slot: its predecessors, its turn in a group, or the commit that it begins from. */
+export type Awaited = 'predecessors' | 'turn' | 'base'
 
 /** Why the predecessors of a task do not let it go on: one of them did not complete, or git cannot merge `files` of two. */
 export interface Blocked {

@@ -30,6 +30,7 @@ export interface TaskJson {
   after: { id: string; state: 'waiting' | 'met' | 'failed' | 'gone' }[]
   /** Ids of those from whose work it begins. */
   from: string[]
+  group: { name: string; kind: 'each' | 'set'; key: string | null; winner: boolean | null } | null
   parkedUntil: string | null
   node: {
     name: string

@@ -9,7 +9,8 @@ const name = text(128).min(1)
 /** The label that says by which `tdf mcp` a task came. */
 export const SERVER_LABEL = 'mcp'
 
-const reference = text(128).min(1)
+/** An id, or the key of a task that is submitted with this one. */
+const reference = text(4096).min(1)
 const AFTER_MAX = 10_000
 
 export const submitRepo = z.discriminatedUnion('kind', [
@@ -80,6 +81,32 @@ export const submitRequest = z.object({
 })
 export type SubmitRequest = z.output<typeof submitRequest>
 export type SubmitBody = z.input<typeof submitRequest>
+
+/** A group of tasks, and how many of it may go on at once. */
+const groupWish = z.object({
+  name: id,
+  kind: z.enum(['each', 'set']),
+  atMost: nullable(z.int().min(1).max(AFTER_MAX)),
+})
+
+/** Tasks that are submitted together, all of them or none. */
+export const batchRequest = z.object({
+  group: nullable(groupWish),
+  tasks: z
+    .array(
+      submitRequest.extend({
+        /** By which those behind it name it, in `after` and `from`; in a group the same key is the same task. */
+        key: nullable(text(4096).min(1)),
+        idempotencyKey: nullable(text(512).min(1)),
+        /** Of `from`, only those that are completed. */
+        fromCompleted: z.boolean().default(false),
+      }),
+    )
+    .min(1)
+    .max(AFTER_MAX),
+})
+export type BatchBody = z.input<typeof batchRequest>
+export const BATCH_BYTES_MAX = 64 * 1024 * 1024
 
 /** The body of `tdf continue`; its key is a header. What is left open is as the task has it. */
 export const continueRequest = z.object({

@@ -11,6 +11,7 @@ import { counted } from './tasks.ts'
 export const taskWaits = {
   slot: () => 'a slot on a node',
   predecessors: (ids: readonly string[]) => listed(ids),
+  turn: () => 'its turn in its group',
   base: () => 'the work that it begins from to be merged',
   source: (url: string) => `${url} to be fetched`,
   /** `since` in Unix ms. */
@@ -114,6 +115,8 @@ export const sentences = {
   /** `doing` is `stageNow` of the step. */
   /** `waiting`: as `afterText` has them. */
   waits: (waiting: string) => `It waits for ${waiting}.`,
+  turn: (group: string, atMost: number) =>
+    `It waits for its turn: ${counted(atMost, 'task')} of group ${group} may run at once.`,
   blocked: (id: string, state: string, isGiven: boolean) =>
     `It waits: ${id} is ${state}${isGiven ? ' and gave no work to begin from' : ''}; \`tdf continue ${id}\` or \`tdf retry ${id}\` lets this go on.`,
   conflict: (ids: readonly string[], files: readonly string[]) =>

@@ -133,6 +133,7 @@ function taskOf(index: number): ScreenTaskJson {
     agent: 'claude',
     after: [],
     from: [],
+    group: null,
     repo: { url: '/home/you/site', ref: 'main', baseCommit: null },
     outputBranch: `tdf/${index}`,
     labels: {},

@@ -118,6 +118,15 @@ CREATE TABLE limits (
     at integer not null
   ) strict, without rowid;
 
+CREATE TABLE members (
+    task_id text primary key references tasks (id) on delete cascade,
+    group_name text not null references task_groups (name),
+    key text,
+    position integer not null,
+    turn text,
+    unique (group_name, key)
+  ) strict, without rowid;
+
 CREATE TABLE meta (key text primary key, value text not null) strict, without rowid;
 
 CREATE TABLE nodes (
@@ -178,6 +187,13 @@ CREATE TABLE reservations (
   ) strict, without rowid;
 
 CREATE TABLE sqlite_sequence(name,seq);
+
+CREATE TABLE task_groups (
+    name text primary key,
+    kind text not null,
+    at_most integer,
+    created_at integer not null
+  ) strict, without rowid;
 
 CREATE TABLE tasks (
     id text primary key,
@@ -240,6 +256,8 @@ CREATE INDEX events_task on events (task_id) where task_id is not null;
 CREATE INDEX inbox_open on inbox (task_id, attempt) where consumed = 0;
 
 CREATE INDEX landings_open on landings (number) where state in ('waiting', 'resolving', 'checking', 'ready');
+
+CREATE INDEX members_turn on members (group_name, turn, position);
 
 CREATE INDEX outbox_due on outbox (kind, due_at);
 

@@ -1,18 +1,29 @@
-/** `tdf submit --file tasks.ndjson`: a task a line, with the names of the options as keys. All or nothing is read. */
+/** `tdf submit --file tasks.ndjson`: a task a line, with the names of the options as keys; and `--each`: a task for each line of a list. */
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Command } from 'commander'
 import { nearest } from '../../../src/config/load/suggest.ts'
 import { asTdfError, ERRORS } from '../../../src/core/errors.ts'
+import { AFTER_CONDITIONS, ON_FAILED } from '../../../src/core/source.ts'
 import type { TaskJson } from '../../../src/protocol/control.ts'
 import { oneLine } from '../../../src/text/sanitize.ts'
 import { readStdin } from '../../cli/arguments.ts'
 import { type Cli, durationOf, type Format, print, printJson, say, usage } from '../../cli/cli.ts'
 import { paintOf } from '../../cli/colour.ts'
 import { errorText } from '../../run.ts'
+import { waitForTasks } from '../wait-run.ts'
 import { type Taken, takeRepository } from './repository.ts'
-import { type PlannedTask, plannedSetup, plannedText, post, type SubmitOptions, submitBody } from './request.ts'
+import {
+  type Line,
+  type PlannedTask,
+  plannedSetup,
+  plannedText,
+  post,
+  type SubmitOptions,
+  submitBody,
+} from './request.ts'
 import { allowSetup, withRepositoryFile } from './setup.ts'
+import { groupName, isLinked, linesOfList, submitTogether, unlinked } from './together.ts'
 
 const FILE_BYTES_MAX = 16 * 1024 * 1024
 
@@ -26,8 +37,13 @@ export async function submitFile(
   if (options.wait || options.follow) throw usage('--file does not wait; wait for what it prints', 'tdf wait @last')
   const lines = parseLines(await textOf(cli, file), file, options)
   const take = repositories(cli, format)
+  const isOne = options.group !== undefined || lines.some(isLinked)
+  if (isOne && !options.dryRun) {
+    const tasks = await submitTogether(cli, lines, options, { command, where: file, take })
+    return announceAll(cli, tasks, format)
+  }
   const done: (TaskJson | PlannedTask)[] = []
-  for (const line of lines) {
+  for (const line of isOne ? unlinked(lines, file) : lines) {
     try {
       const taken = await take(line.options)
       if (!options.dryRun) await allowSetup(cli, command, taken.setup, line.options)
@@ -44,12 +60,53 @@ export async function submitFile(
   if (format === 'json') printJson(cli, done)
 }
 
-async function textOf(cli: Cli, file: string): Promise<string> {
+/** A task for each line of a list, in a group; and one after them, where that was asked for. */
+export async function submitList(
+  cli: Cli,
+  given: SubmitOptions & { each: string },
+  words: { prompt: string; command: string[] | null },
+  { format, command }: { format: Format; command: Command },
+): Promise<void> {
+  const { each: file, wait, follow, waitTimeout, ...rest } = given
+  if (follow) throw usage('--each follows no output; --wait waits for all of them', 'tdf submit --help')
+  const timeoutMs = waitTimeout === undefined ? null : durationOf(waitTimeout, '--wait-timeout')
+  const options = { ...rest, each: file, group: groupName(cli, given, words.prompt + (words.command ?? []).join(' ')) }
+  const lines = linesOfList(await textOf(cli, file, '--each'), file, words, options)
+  const take = repositories(cli, format)
+  if (options.dryRun) return planAll(cli, unlinked(lines, file), options, { format, take })
+  const tasks = await submitTogether(cli, lines, options, { command, where: file, take })
+  if (!wait) return announceAll(cli, tasks, format)
+  const progress = format === 'table' ? { progress: 'stderr' as const } : {}
+  await waitForTasks(
+    cli,
+    tasks.map(({ id }) => id),
+    { timeoutMs, format, asList: true, ...progress },
+  )
+}
+
+async function planAll(
+  cli: Cli,
+  lines: readonly Line[],
+  options: SubmitOptions,
+  { format, take }: { format: Format; take: (options: SubmitOptions) => Promise<Taken> },
+): Promise<void> {
+  const plans: PlannedTask[] = []
+  for (const line of lines) plans.push((await submitLine(cli, line, await take(line.options), options)) as PlannedTask)
+  if (format === 'json') return printJson(cli, plans)
+  for (const plan of plans) announce(cli, plan, format)
+}
+
+function announceAll(cli: Cli, tasks: readonly TaskJson[], format: Format): void {
+  if (format === 'json') return printJson(cli, tasks)
+  for (const task of tasks) announce(cli, task, format)
+}
+
+async function textOf(cli: Cli, file: string, option = '--file'): Promise<string> {
   if (file === '-') return readStdin(cli, 'tasks', FILE_BYTES_MAX, 'tdf submit --help')
   try {
     return await readFile(path.resolve(cli.cwd, file), 'utf8')
   } catch (error) {
-    throw usage(`--file: ${file} cannot be read: ${asTdfError(error).message}`, 'tdf submit --help')
+    throw usage(`${option}: ${file} cannot be read: ${asTdfError(error).message}`, 'tdf submit --help')
   }
 }
 
@@ -87,15 +144,6 @@ function announce(cli: Cli, task: TaskJson | PlannedTask, format: Format): void 
   print(cli, task.id)
 }
 
-/** One line of the file; all of them are checked before the first is submitted. */
-export interface Line {
-  /** Counted from 1, as editors do. */
-  number: number
-  prompt: string
-  command: string[] | null
-  options: SubmitOptions
-}
-
 type Check = (value: unknown) => boolean
 
 const isText: Check = value => typeof value === 'string'
@@ -104,6 +152,11 @@ const isFlag: Check = value => typeof value === 'boolean'
 const isWhole: Check = value => Number.isInteger(value)
 const isWords: Check = value => Array.isArray(value) && value.length > 0 && value.every(isText)
 const isTexts: Check = value => Array.isArray(value) && value.every(isKey)
+const isNames: Check = value => isKey(value) || (isTexts(value) && (value as unknown[]).length > 0)
+const isOneOf =
+  (words: readonly string[]): Check =>
+  value =>
+    words.some(word => word === value)
 const isLabels: Check = value =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(isText)
 
@@ -128,6 +181,11 @@ const KEYS: Record<string, [check: Check, what: string]> = {
       'remote',
     ].map(key => [key, [isText, 'a string']] as const),
   ),
+  key: [isKey, 'a string that is not empty'],
+  after: [isNames, 'a key or an id, or a list of them'],
+  from: [isNames, 'a key or an id, or a list of them'],
+  if: [isOneOf(AFTER_CONDITIONS), AFTER_CONDITIONS.join(' or ')],
+  onFailed: [isOneOf(ON_FAILED), ON_FAILED.join(' or ')],
   idempotencyKey: [isKey, 'a string that is not empty'],
   command: [isWords, 'a list of strings'],
   labels: [isLabels, 'an object of strings'],
@@ -146,14 +204,22 @@ export function parseLines(text: string, file: string, defaults: SubmitOptions):
   // Only the options of one task are handed on; those of the command itself are read where it runs.
   const { wait, follow, waitTimeout, dryRun, idempotencyKey, file: _file, ...shared } = defaults
   return lines.map(({ line, number }) => {
-    const { prompt = '', command = null, labels, ...own } = checked(line, `${file}:${number}`)
-    const options = { ...shared, ...own, label: { ...shared.label, ...labels } }
+    const { prompt = '', command = null, labels, key = null, after, from, ...own } = checked(line, `${file}:${number}`)
+    const linked = { ...(after ? { after: [after].flat() } : {}), ...(from ? { from: [from].flat() } : {}) }
+    const options = { ...shared, ...own, ...linked, label: { ...shared.label, ...labels } }
     if (prompt === '' && command === null) throw usage(`${file}:${number}: there is no prompt`, 'tdf submit --help')
-    return { number, prompt, command, options }
+    return { number, prompt, command, options, key, own }
   })
 }
 
-type Fields = Partial<SubmitOptions> & { prompt?: string; command?: string[]; labels?: Record<string, string> }
+type Fields = Omit<Partial<SubmitOptions>, 'after' | 'from'> & {
+  prompt?: string
+  command?: string[]
+  labels?: Record<string, string>
+  key?: string
+  after?: string | string[]
+  from?: string | string[]
+}
 
 function checked(line: string, where: string): Fields {
   const fields = parsed(line, where)

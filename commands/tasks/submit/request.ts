@@ -47,6 +47,25 @@ export interface SubmitOptions extends SetupOptions {
   from?: string[]
   if?: AfterCondition
   onFailed?: OnFailed
+  group?: string
+  each?: string
+  atMost?: number
+  reduce?: string
+}
+
+/** One line of the file; all of them are checked before the first is submitted. */
+export interface Line {
+  /** Counted from 1, as editors do. */
+  number: number
+  prompt: string
+  command: string[] | null
+  options: SubmitOptions
+  /** By which other lines name it; in a group the same key is the same task. */
+  key: string | null
+  /** What the line itself says, without the options of the command line. */
+  own?: Partial<SubmitOptions>
+  /** It begins from the work of those that are completed. */
+  isReduce?: true
 }
 
 export interface Asked extends Pick<SubmitBody, 'prompt' | 'command' | 'repo' | 'author' | 'timeoutMs' | 'remote'> {

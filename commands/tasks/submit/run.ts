@@ -19,9 +19,11 @@ import {
   submitBody,
 } from './request.ts'
 import { allowSetup, type RepositorySetup, withRepositoryFile } from './setup.ts'
+import { postInGroup } from './together.ts'
 
 export async function submit(cli: Cli, argument: string | undefined, options: SubmitOptions, command: Command) {
   const format = formatOf(command)
+  refuseAlone(options)
   if (options.file !== undefined) {
     if (argument !== undefined || options.prompt !== undefined || cli.command.length > 0)
       throw usage('--file has the prompts; give no other', 'tdf submit --help')
@@ -34,12 +36,19 @@ export async function submit(cli: Cli, argument: string | undefined, options: Su
   const waitMs = options.waitTimeout === undefined ? null : durationOf(options.waitTimeout, '--wait-timeout')
   const timeoutMs = options.timeout === undefined ? null : durationOf(options.timeout, '--timeout')
   const prompt = await promptOf(cli, argument ?? options.prompt, task !== null, command)
+  if (options.each !== undefined) {
+    const { submitList } = await import('./file.ts')
+    return submitList(cli, { ...options, each: options.each }, { prompt, command: task }, { command, format })
+  }
   const { json, setup } = await prepared(cli, command, options, { prompt, command: task, timeoutMs })
   if (options.dryRun) {
     const plan = await post<PlannedTask>(cli, json, null, true)
     return showPlan(cli, { ...plan, ...(await plannedSetup(cli, setup, options)) }, format)
   }
-  const submitted = await post<TaskJson>(cli, json, options.idempotencyKey ?? null, false)
+  const key = options.idempotencyKey ?? null
+  const submitted = await (options.group === undefined
+    ? post<TaskJson>(cli, json, key, false)
+    : postInGroup(cli, json, key, options))
   const isChosen = options.agent !== undefined || task !== null
   if (!options.wait && !options.follow) return announce(cli, submitted, format, isChosen)
   if (format === 'table') {
@@ -52,6 +61,16 @@ export async function submit(cli: Cli, argument: string | undefined, options: Su
     ...(options.until === undefined ? {} : { isThere: isPullOver }),
     ...(format === 'table' ? { progress: 'stderr' } : {}),
   })
+}
+
+/** Throws USAGE for what is said of many tasks where there is one. */
+function refuseAlone({ each, file, group, atMost, reduce }: SubmitOptions): void {
+  const hint = 'tdf submit --help'
+  if (each !== undefined && file !== undefined)
+    throw usage('tasks come from --each or from --file, not from both', hint)
+  if (reduce !== undefined && each === undefined) throw usage('--reduce comes after the tasks of --each', hint)
+  if (atMost !== undefined && each === undefined && group === undefined)
+    throw usage('--at-most is of a group: name it', hint)
 }
 
 /** For those who have the prompt already: the dashboard. Throws as `tdf submit` does. */

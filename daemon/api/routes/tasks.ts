@@ -99,9 +99,7 @@ async function submit(engine: RunningEngine, c: Context, shown: (id: string) => 
   const request = parseBody(submitRequest, await jsonBody(c))
   const idempotencyKey = c.req.header('idempotency-key') ?? null
   if (idempotencyKey?.trim() === '') throw new TdfError('BAD_REQUEST', 'the header idempotency-key must not be empty')
-  const idempotencyHash = createHash('sha256')
-    .update(JSON.stringify(contentOf(request)))
-    .digest('hex')
+  const idempotencyHash = hashOf(request)
   const known = taskOfKey(store.sql, idempotencyKey, idempotencyHash)
   if (known !== undefined) return c.json(shown(known))
   assertRoom(engine)
@@ -116,6 +114,13 @@ async function submit(engine: RunningEngine, c: Context, shown: (id: string) => 
   return c.json(shown(submitted.id), submitted.id === id ? 201 : 200)
 }
 
+/** Of what is asked for: the same key with another hash is another wish. */
+export function hashOf(request: SubmitRequest): string {
+  return createHash('sha256')
+    .update(JSON.stringify(contentOf(request)))
+    .digest('hex')
+}
+
 /**
  * What was asked for. How a repository travelled is no part of it: the same commit may come as another bundle; nor is by which
  * `tdf mcp` it came, which may have been started again.
@@ -128,7 +133,7 @@ function contentOf(request: SubmitRequest): object {
 }
 
 /** W3C Trace Context; one of another form is ignored, as the standard asks. */
-function traceOf(c: Context): { traceparent?: string } {
+export function traceOf(c: Context): { traceparent?: string } {
   const traceparent = c.req.header('traceparent') ?? ''
   return /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(traceparent) ? { traceparent } : {}
 }
@@ -163,9 +168,12 @@ export function taskFilter(c: Context): TaskFilter | undefined {
     ...numberOf(c, 'before', 'before'),
     ...numberOf(c, 'limit', 'limit'),
   }
-  const isNarrowed = [statuses, labels, Object.keys(numbers)].some(({ length }) => length > 0)
+  const group = c.req.query('group')
+  const isNarrowed = [statuses, labels, group === undefined ? [] : [group], Object.keys(numbers)].some(
+    ({ length }) => length > 0,
+  )
   if (!isNarrowed && c.req.query('all') !== 'true') return undefined
-  return { statuses, labels, ...numbers, limit: Math.min(numbers.limit ?? PAGE_MAX, PAGE_MAX) }
+  return { statuses, labels, group, ...numbers, limit: Math.min(numbers.limit ?? PAGE_MAX, PAGE_MAX) }
 }
 
 /** Everything is checked as if it were meant, and nothing is changed. */

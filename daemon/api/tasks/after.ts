@@ -8,6 +8,7 @@ import { isOver, type Task } from '../../../src/core/task.ts'
 import type { TaskJson, WhyJson } from '../../../src/protocol/control.ts'
 import type { SubmitRequest } from '../../../src/protocol/submit.ts'
 import { edgesOf } from '../../../src/store/groups/edges.ts'
+import { memberOf } from '../../../src/store/groups/groups.ts'
 import type { Sql } from '../../../src/store/sqlite/sql.ts'
 import { type ReadTask, readNewestAttempt } from '../../../src/store/tables/attempts.ts'
 import { stageName } from '../../../src/text/steps.ts'
@@ -67,14 +68,14 @@ function stateOf(
   if (!edge) return 'gone'
   if (edge.met !== null) return 'met'
   const predecessor = readNewestAttempt(sql, id)
-  return predecessor && isOver(predecessor) && !meets(after, edge.gives !== null, predecessor) ? 'failed' : 'waiting'
+  return predecessor && isOver(predecessor) && !meets(after, edge.gives === 'must', predecessor) ? 'failed' : 'waiting'
 }
 
 /** Those that are not there yet, as they are now. */
 function openBefore(sql: Sql, id: string): { gives: boolean; predecessor: ReadTask }[] {
   return edgesOf(sql, id).flatMap(({ predecessor, gives, met }) => {
     const task = met === null ? readNewestAttempt(sql, predecessor) : undefined
-    return task ? [{ gives: gives !== null, predecessor: task }] : []
+    return task ? [{ gives: gives === 'must', predecessor: task }] : []
   })
 }
 
@@ -92,6 +93,12 @@ function standOf({ status, verdict, step, stepEnteredAt }: Task, now: number | u
   return now === undefined
     ? stageName(step)
     : `${stageName(step)}, ${formatDurationShort(Math.max(now - stepEnteredAt, 0))}`
+}
+
+/** As many of its group go on as may. */
+export function whyTurn(sql: Sql, task: Task): Pick<WhyJson, 'sentence' | 'command'> {
+  const { name = '', atMost } = memberOf(sql, task.id) ?? {}
+  return { sentence: sentences.turn(name, atMost ?? 1), command: `tdf why --group ${name}` }
 }
 
 /** Of a task that its predecessors hold: the one that failed, with the two commands that let it go on, else those that go on. */

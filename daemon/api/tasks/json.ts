@@ -6,6 +6,7 @@ import { refOf } from '../../../src/core/source.ts'
 import type { Task } from '../../../src/core/task.ts'
 import type { AttemptJson, CheckJson } from '../../../src/protocol/attempts.ts'
 import type { EventJson, NodeJson, TaskJson } from '../../../src/protocol/control.ts'
+import { memberOf } from '../../../src/store/groups/groups.ts'
 import type { Sql } from '../../../src/store/sqlite/sql.ts'
 import { readAttempts, usagesBefore } from '../../../src/store/tables/attempts.ts'
 import type { JournalEvent } from '../../../src/store/tables/journal.ts'
@@ -41,6 +42,7 @@ export function taskJson(sql: Sql, task: Task): TaskJson {
     stepAttempt: task.stepAttempt,
     wakeAt: iso(task.wakeAt),
     ...afterJson(sql, task),
+    group: groupOf(sql, task.id),
     parkedUntil: iso(task.parkedUntil),
     node: nodeOf(sql, task),
     workspace: workspaceOf(sql, task),
@@ -118,6 +120,12 @@ function continuedOf({ continued, facts, nodeName }: Task): TaskJson['continued'
   const conversation = nodeName === null ? from.resumeRef : conversationOn(from, nodeName)
   const hasConversation = conversation !== null && facts.rejected !== true
   return { of: continued.of, resumed: hasConversation ? 'conversation' : 'files' }
+}
+
+/** Who wins is known of groups of another kind. */
+function groupOf(sql: Sql, id: string): TaskJson['group'] {
+  const member = memberOf(sql, id)
+  return member ? { name: member.groupName, kind: member.kind, key: member.key, winner: null } : null
 }
 
 function nodeOf(sql: Sql, { nodeName }: Task): TaskJson['node'] {

@@ -30,7 +30,7 @@ import { whyLanding } from '../../results/landing/standing.ts'
 import { whyPush } from '../../results/push/request.ts'
 import { whyWatch } from '../../results/push/watch/request.ts'
 import type { Engine } from '../../services.ts'
-import { whyHeld } from './after.ts'
+import { whyHeld, whyTurn } from './after.ts'
 import { iso } from './json.ts'
 
 type Explained = Pick<WhyJson, 'sentence' | 'command'>
@@ -75,6 +75,7 @@ function explain(engine: Engine, task: Task, progress: string | null): Explanati
   if (step === null) return { ...whyOver(engine, task), nodes: [], ...UNKNOWN }
   if (awaitedBy(task) === 'predecessors')
     return { ...whyHeld(engine.store.sql, task, engine.world.clock.now()), nodes: [], ...UNKNOWN }
+  if (awaitedBy(task) === 'turn') return { ...whyTurn(engine.store.sql, task), nodes: [], ...UNKNOWN }
   if (isQueued(task)) return whyQueued(engine, task)
   if (step === 'awaiting_followup') return { ...whyAwaiting(task), nodes: [], ...UNKNOWN }
   const waiting = `${task.waitingFor ?? taskWaits.nextStep()}${progress === null ? '' : ` (${progress})`}`

@@ -5,12 +5,13 @@
 import { awaitedBy } from '../../../src/core/facts.ts'
 import { isOver, type Task, type TaskSpec } from '../../../src/core/task.ts'
 import { type Edge, edgesOf, edgesTo, hasUnmet, insertEdge, meetEdge } from '../../../src/store/groups/edges.ts'
+import { endTurn, takeTurn } from '../../../src/store/groups/groups.ts'
 import type { Sql } from '../../../src/store/sqlite/sql.ts'
 import { type ReadTask, readNewestAttempt } from '../../../src/store/tables/attempts.ts'
 import { newestKey } from '../../../src/store/tables/tasks.ts'
 import { taskWaits } from '../../../src/text/waiting.ts'
 import type { Engine } from '../../services.ts'
-import { beforeBase, block, cancelAfter, heldBack, meets, released, releasing } from '../rules/after.ts'
+import { beforeBase, beforeTurn, block, cancelAfter, heldBack, meets, released, releasing } from '../rules/after.ts'
 import type { Transition } from '../rules/transition.ts'
 import { decisionInput } from '../step-context.ts'
 
@@ -23,9 +24,9 @@ export interface Follower {
 /** Inside the write that inserts the task: an edge for each predecessor, met where that one is there already. Throws NOT_FOUND. */
 export function insertEdges(sql: Sql, id: string, { after }: TaskSpec): void {
   after?.ids.forEach((predecessor, position) => {
-    const gives = after.from.includes(predecessor) ? 'must' : null
+    const gives = after.from.includes(predecessor) ? (after.fromCompleted ? 'may' : 'must') : null
     const newest = readNewestAttempt(sql, predecessor)
-    const met = newest && meets(after, gives !== null, newest) ? newest.attempt : null
+    const met = newest && meets(after, gives === 'must', newest) ? newest.attempt : null
     insertEdge(sql, { taskId: id, predecessor, position, gives, met })
   })
 }
@@ -35,6 +36,7 @@ export function standing(engine: Pick<Engine, 'store' | 'config'>, task: Task, n
   const { after } = task.spec
   const { facts } = task
   if (after && hasUnmet(engine.store.sql, task.id)) return heldBack(task, { now })
+  if (!takeTurn(engine.store.sql, task.id)) return beforeTurn(task, { now })
   if (after && after.from.length > 0 && facts.resume === undefined) return beforeBase(task, { now })
   return begun(engine, task, now)
 }
@@ -50,7 +52,11 @@ function begun({ config }: Pick<Engine, 'config'>, task: Task, now: number): Tas
 export function followersOf(engine: Engine, before: Task, task: Task): Follower[] {
   const { sql } = engine.store
   if (isOver(before) || !isOver(task) || newestKey(sql, task.id)?.attempt !== task.attempt) return []
-  return edgesTo(sql, task.id).flatMap(edge => followerAt(engine, edge, task) ?? [])
+  const next = endTurn(sql, task.id).flatMap(id => {
+    const seen = readNewestAttempt(sql, id)
+    return seen && awaitedBy(seen) === 'turn' ? [{ seen, decided: letGo(engine, seen) }] : []
+  })
+  return [...next, ...edgesTo(sql, task.id).flatMap(edge => followerAt(engine, edge, task) ?? [])]
 }
 
 /** Inside the write that inserted the task: one whose predecessor has failed already is held, or ends. */
@@ -71,7 +77,7 @@ function followerAt(engine: Engine, edge: Edge, predecessor: Task): Follower | u
   const after = seen?.spec.after
   if (!seen || !after) return undefined
   const isHeld = awaitedBy(seen) === 'predecessors'
-  const isMet = meets(after, edge.gives !== null, predecessor)
+  const isMet = meets(after, edge.gives === 'must', predecessor)
   // A newer result counts as long as the task has not begun from an older one.
   if (isMet && (isHeld || edge.met === null)) meetEdge(sql, edge, predecessor.attempt)
   if (!isHeld || (!isMet && edge.met !== null)) return undefined

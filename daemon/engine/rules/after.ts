@@ -30,6 +30,12 @@ export function heldBack(task: Task, input: Pick<DecisionInput, 'now'>): Task {
   return { ...task, facts, wakeAt: input.now + HELD_LOOK_MS, deadlineAt: null, waitingFor }
 }
 
+/** As many of its group go on as may at once. */
+export function beforeTurn(task: Task, { now }: Pick<DecisionInput, 'now'>): Task {
+  const facts = { ...task.facts, awaits: 'turn' as const, blocked: null }
+  return { ...task, facts, wakeAt: now + HELD_LOOK_MS, deadlineAt: null, waitingFor: taskWaits.turn() }
+}
+
 /** Its predecessors are done; the commit that it begins from is made next. */
 export function beforeBase(task: Task, { now }: Pick<DecisionInput, 'now'>): Task {
   const facts = { ...task.facts, awaits: 'base' as const, blocked: null }

@@ -19,8 +19,10 @@ export async function baseOf(repository: Repository, task: Task, work: readonly 
   const known = await repository.may(['rev-parse', '--quiet', '--verify', '--end-of-options', `${ref}^{commit}`])
   if (known.exitCode === 0) return { kind: 'clean', ref, commit: known.stdout.trim() }
   const [first, ...rest] = work
-  if (!first || work.length < (task.spec.after?.from.length ?? 0)) {
-    throw new TdfError('NO_RESULT', `the work that task ${task.id} was to begin from is not here any more`)
+  const { from = [], fromCompleted = false } = task.spec.after ?? {}
+  if (!first || (!fromCompleted && work.length < from.length)) {
+    const why = fromCompleted ? 'none of the tasks before it is completed' : 'it is not here any more'
+    throw new TdfError('NO_RESULT', `task ${task.id} has no work to begin from: ${why}`)
   }
   let commit = first.commit
   const taken = [first.id]

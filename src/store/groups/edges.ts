@@ -6,8 +6,8 @@ export interface Edge {
   taskId: string
   predecessor: string
   position: number
-  /** *must*: the task begins from the saved work of the predecessor; null: it only waits for it. */
-  gives: 'must' | null
+  /** *must*: the task begins from the saved work of the predecessor; *may*: where that is completed; null: it only waits for it. */
+  gives: 'must' | 'may' | null
   met: number | null
 }
 

@@ -91,4 +91,21 @@ export const MIGRATIONS: readonly string[] = [
   ) strict, without rowid;
   create index edges_predecessor on edges (predecessor);
   `,
+  `
+  create table task_groups (
+    name text primary key,
+    kind text not null,
+    at_most integer,
+    created_at integer not null
+  ) strict, without rowid;
+  create table members (
+    task_id text primary key references tasks (id) on delete cascade,
+    group_name text not null references task_groups (name),
+    key text,
+    position integer not null,
+    turn text,
+    unique (group_name, key)
+  ) strict, without rowid;
+  create index members_turn on members (group_name, turn, position);
+  `,
 ]

@@ -61,6 +61,8 @@ function readPage(sql: Sql, where: string, values: (string | number)[], limit: n
 
 export interface TaskFilter {
   statuses?: readonly Status[]
+  /** By name. */
+  group?: string | undefined
   labels?: readonly (readonly [key: string, value: string])[]
   /** Only tasks that are over in every way, and ended before this time. */
   endedBefore?: number
@@ -72,10 +74,11 @@ export interface TaskFilter {
 
 /** The newest first. */
 export function listTasks(sql: Sql, filter: TaskFilter): TaskPage {
-  const { statuses = [], labels = [], endedBefore, createdAfter, before } = filter
+  const { statuses = [], labels = [], group, endedBefore, createdAfter, before } = filter
   const conditions: [string, ...(string | number)[]][] = [['1 = 1']]
   if (statuses.length > 0) conditions.push([`a.status in (${statuses.map(() => '?').join(', ')})`, ...statuses])
   for (const label of labels) conditions.push([HAS_LABEL, ...label])
+  if (group !== undefined) conditions.push([IN_GROUP, group])
   if (endedBefore !== undefined) conditions.push(['a.step is null and a.completed_at < ?', endedBefore])
   if (createdAfter !== undefined) conditions.push(['t.created_at >= ?', createdAfter])
   if (before !== undefined) conditions.push(['t.number < ?', before])
@@ -105,6 +108,7 @@ const RECENT = `with keys as (
   cross join attempts a on a.task_id = k.task_id and a.attempt = k.attempt
   cross join tasks t on t.id = a.task_id and t.attempt = a.attempt order by t.number desc`
 
+const IN_GROUP = 'exists (select 1 from members m where m.task_id = t.id and m.group_name = ?)'
 const HAS_LABEL = `exists (select 1 from json_each(t.spec, '$.labels') l where l.key = ? and l.value = ?)`
 
 /** Every attempt that still has something to do. Read once, at start. */

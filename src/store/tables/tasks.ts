@@ -21,6 +21,8 @@ export function askedOf(spec: TaskSpec, continued: Task['continued']): TaskSpec 
 
 export interface NewTask {
   id: string
+  /** The group that it is put into, and under which key of it. */
+  member?: { group: string; key: string | null } | undefined
   spec: TaskSpec
   idempotencyKey: string | null
   idempotencyHash: string | null
@@ -142,6 +144,7 @@ export function deleteTask(sql: Sql, id: string): void {
     'pushes',
     'landings',
     'watches',
+    'members',
     'attempts',
   ]) {
     sql.run(`delete from ${table} where task_id = ?`, id)

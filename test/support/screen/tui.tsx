@@ -149,6 +149,7 @@ export function aRow(change: Partial<ScreenTaskJson> = {}): ScreenTaskJson {
     wakeAt: null,
     after: [],
     from: [],
+    group: null,
     waitingFor: null,
     parkedUntil: null,
     node: null,

@@ -34,6 +34,7 @@ const TASK: TaskJson = {
   wakeAt: at(20),
   after: [],
   from: [],
+  group: null,
   waitingFor: 'the agent to finish',
   parkedUntil: null,
   node: { name: 'local', provider: 'local', size: null, location: null, autoProvisioned: false },

@@ -57,4 +57,10 @@ it('is not made of a part of the work that was asked for', async () => {
   const work = [{ id: 'w0', commit: first }]
   await expect(baseOf(repository, after('w0', 'w1'), work)).rejects.toMatchObject({ code: 'NO_RESULT' })
   await expect(baseOf(repository, after('w0'), [])).rejects.toMatchObject({ code: 'NO_RESULT' })
+  await repository.must(['fetch', '-q', source.dir, `${first}:refs/test/first`])
+  const some = after('w0', 'w1')
+  some.spec.after = { ids: ['w0', 'w1'], from: ['w0', 'w1'], if: 'ended', onFailed: 'hold', fromCompleted: true }
+  expect(await baseOf(repository, some, work)).toMatchObject({ kind: 'clean', commit: first })
+  await repository.must(['update-ref', '-d', 'refs/tdf/t1/base'])
+  await expect(baseOf(repository, some, [])).rejects.toThrow('none of the tasks before it is completed')
 })

@@ -5,6 +5,8 @@ import { why } from '../../../../../daemon/api/tasks/why.ts'
 import { removeTask } from '../../../../../daemon/engine/effects/remove.ts'
 import { HELD_LOOK_MS } from '../../../../../daemon/engine/rules/after.ts'
 import type { Base } from '../../../../../daemon/results/results.ts'
+import { TdfError } from '../../../../../src/core/errors.ts'
+import { awaitedBy } from '../../../../../src/core/facts.ts'
 import type { AfterSpec } from '../../../../../src/core/source.ts'
 import { readNewestEvents } from '../../../../../src/store/tables/journal.ts'
 import { due } from '../../../../../src/store/tables/outbox.ts'
@@ -227,6 +229,52 @@ describe('a task from the work of others', () => {
     await over('aaa')
     expect([task('aaa').result, task('bbb').status]).toEqual([null, 'queued'])
     expect(task('bbb').facts.blocked).toEqual({ by: ['aaa'], attempt: 1 })
+  })
+})
+
+describe('a group of which so many may go on', () => {
+  const put = (atMost: number | null, names: readonly string[], script: Script) =>
+    engine().submitAll({ name: 'g', kind: 'set', atMost }, function* () {
+      for (const id of names) {
+        const none = { idempotencyKey: null, idempotencyHash: null, createdAt: 0 }
+        yield { id, spec: aSpec({}, script), member: { group: 'g', key: id }, ...none }
+      }
+    })
+  const waiting = () => ['aaa', 'bbb', 'ccc', 'ddd'].filter(id => awaitedBy(task(id)) === 'turn')
+
+  it('lets the others go on one by one, in their order, also over a restart, and none that was cancelled', async () => {
+    await put(2, ['aaa', 'bbb', 'ccc', 'ddd'], QUIET)
+    expect(waiting()).toEqual(['ccc', 'ddd'])
+    expect(engine().queue.has({ id: 'ccc', attempt: 1 })).toBe(false)
+    await all.die()
+    await all.begin()
+    expect(engine().queue.has({ id: 'ccc', attempt: 1 })).toBe(false)
+    await engine().signal({ kind: 'cancel', taskId: 'ccc' })
+    await over('ccc')
+    expect(waiting()).toEqual(['ddd'])
+    await over('aaa')
+    expect(waiting()).toEqual([])
+    await over('bbb', 'ddd')
+    expect(task('ddd').status).toBe('completed')
+  })
+
+  it('lets one go on when a task that had its turn fails or is tried again', async () => {
+    await put(1, ['aaa', 'bbb'], FAILS)
+    await over('aaa', 'bbb')
+    await engine().start('aaa', 2)
+    await engine().start('bbb', 2)
+    expect([task('aaa').facts.awaits, task('bbb').facts.awaits]).toEqual([undefined, 'turn'])
+    await over('aaa', 'bbb')
+  })
+
+  it('that cannot be put in as a whole is not put in at all', async () => {
+    const failing = engine().submitAll({ name: 'g', kind: 'set', atMost: 1 }, function* () {
+      yield { id: 'aaa', spec: aSpec(), idempotencyKey: null, idempotencyHash: null, createdAt: 0 }
+      throw new TdfError('USAGE', 'no')
+    })
+    await expect(failing).rejects.toMatchObject({ code: 'USAGE' })
+    expect(engine().query('aaa')).toBeUndefined()
+    expect(engine().queue.has({ id: 'aaa', attempt: 1 })).toBe(false)
   })
 })
 

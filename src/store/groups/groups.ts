@@ -1,0 +1,83 @@
+/** Groups of tasks: their name, how many of one may run at once, and its members, each by a key that is there once. */
+import { columnsOf, fields, holes, objectOf, valuesOf } from '../sqlite/fields.ts'
+import type { Sql } from '../sqlite/sql.ts'
+
+/** *each*: a task for each line of a list; *set*: whatever was put into it. */
+export type GroupKind = 'each' | 'set'
+
+export interface Group {
+  name: string
+  kind: GroupKind
+  /** How many of its members may go on at once; null: all of them. */
+  atMost: number | null
+}
+
+export interface Member {
+  taskId: string
+  groupName: string
+  key: string | null
+  position: number
+  /** Whether it is one of the `atMost` that go on, or waits for its turn; null: neither. */
+  turn: 'has' | 'waits' | null
+}
+
+const TABLE = fields('taskId groupName key position turn')
+const INSERTION = `insert into members (${columnsOf(TABLE)}) values (${holes(TABLE)})`
+
+/** The group with this name; a new limit counts from now on. */
+export function openGroup(sql: Sql, { name, kind, atMost }: Group, now: number): void {
+  sql.run(
+    `insert into task_groups (name, kind, at_most, created_at) values (?, ?, ?, ?)
+     on conflict (name) do update set at_most = coalesce(excluded.at_most, at_most)`,
+    ...[name, kind, atMost, now],
+  )
+}
+
+export function insertMember(sql: Sql, taskId: string, groupName: string, key: string | null): void {
+  const last = sql.one('select coalesce(max(position), 0) as last from members where group_name = ?', groupName)
+  const member: Member = { taskId, groupName, key, position: Number(last?.last ?? 0) + 1, turn: null }
+  sql.run(INSERTION, ...valuesOf(member, TABLE))
+}
+
+export function memberOf(sql: Sql, taskId: string): (Member & Group) | undefined {
+  const query = `select m.*, g.name, g.kind, g.at_most from members m join task_groups g on g.name = m.group_name where m.task_id = ?`
+  const row = sql.one(query, taskId)
+  return row && objectOf<Member & Group>(row, MEMBER)
+}
+
+const MEMBER = [...TABLE, ...fields('name kind atMost')]
+
+/** The task that was made for this key of the group. */
+export function taskOfMember(sql: Sql, groupName: string, key: string): string | undefined {
+  const row = sql.one('select task_id from members where group_name = ? and key = ?', groupName, key)
+  return row && String(row.task_id)
+}
+
+/** True where the task may go on; else it is among those that wait for their turn. */
+export function takeTurn(sql: Sql, taskId: string): boolean {
+  const member = memberOf(sql, taskId)
+  if (!member || member.atMost === null) return true
+  const mayGo = member.turn === 'has' || roomIn(sql, member.groupName, member.atMost) > 0
+  sql.run('update members set turn = ? where task_id = ?', mayGo ? 'has' : 'waits', taskId)
+  return mayGo
+}
+
+/** The task goes on no more; answers the members whose turn it is now, the earliest first. */
+export function endTurn(sql: Sql, taskId: string): string[] {
+  const member = memberOf(sql, taskId)
+  if (!member || member.atMost === null) return []
+  sql.run('update members set turn = null where task_id = ?', taskId)
+  return nextTurns(sql, member.groupName, member.atMost)
+}
+
+/** The members for which there is room and that wait for their turn, the earliest first. */
+function nextTurns(sql: Sql, groupName: string, atMost: number): string[] {
+  const room = Math.max(roomIn(sql, groupName, atMost), 0)
+  const query = `select task_id from members where group_name = ? and turn = 'waits' order by position limit ?`
+  return sql.all(query, groupName, room).map(row => String(row.task_id))
+}
+
+function roomIn(sql: Sql, groupName: string, atMost: number): number {
+  const query = `select count(*) as count from members where group_name = ? and turn = 'has'`
+  return atMost - Number(sql.one(query, groupName)?.count)
+}
