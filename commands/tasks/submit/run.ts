@@ -8,6 +8,7 @@ import { promptOf } from '../../cli/ask.ts'
 import { type Cli, durationOf, type Format, formatOf, print, printJson, printOne, say, usage } from '../../cli/cli.ts'
 import { waitForTasks } from '../wait-run.ts'
 import { takenBefore } from './continue.ts'
+import { postInGroup } from './many/together.ts'
 import { type Taken, takeRepository } from './repository.ts'
 import {
   type PlannedTask,
@@ -19,7 +20,6 @@ import {
   submitBody,
 } from './request.ts'
 import { allowSetup, type RepositorySetup, withRepositoryFile } from './setup.ts'
-import { postInGroup } from './together.ts'
 
 export async function submit(cli: Cli, argument: string | undefined, options: SubmitOptions, command: Command) {
   const format = formatOf(command)
@@ -27,7 +27,7 @@ export async function submit(cli: Cli, argument: string | undefined, options: Su
   if (options.file !== undefined) {
     if (argument !== undefined || options.prompt !== undefined || cli.command.length > 0)
       throw usage('--file has the prompts; give no other', 'tdf submit --help')
-    const { submitFile } = await import('./file.ts')
+    const { submitFile } = await import('./many/file.ts')
     return submitFile(cli, options.file, options, { format, command })
   }
   if (argument !== undefined && options.prompt !== undefined)
@@ -37,7 +37,7 @@ export async function submit(cli: Cli, argument: string | undefined, options: Su
   const timeoutMs = options.timeout === undefined ? null : durationOf(options.timeout, '--timeout')
   const prompt = await promptOf(cli, argument ?? options.prompt, task !== null, command)
   if (options.each !== undefined) {
-    const { submitList } = await import('./file.ts')
+    const { submitList } = await import('./many/file.ts')
     return submitList(cli, { ...options, each: options.each }, { prompt, command: task }, { command, format })
   }
   const { json, setup } = await prepared(cli, command, options, { prompt, command: task, timeoutMs })

@@ -2,17 +2,17 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Command } from 'commander'
-import { nearest } from '../../../src/config/load/suggest.ts'
-import { asTdfError, ERRORS } from '../../../src/core/errors.ts'
-import { AFTER_CONDITIONS, ON_FAILED } from '../../../src/core/source.ts'
-import type { TaskJson } from '../../../src/protocol/control.ts'
-import { oneLine } from '../../../src/text/sanitize.ts'
-import { readStdin } from '../../cli/arguments.ts'
-import { type Cli, durationOf, type Format, print, printJson, say, usage } from '../../cli/cli.ts'
-import { paintOf } from '../../cli/colour.ts'
-import { errorText } from '../../run.ts'
-import { waitForTasks } from '../wait-run.ts'
-import { type Taken, takeRepository } from './repository.ts'
+import { nearest } from '../../../../src/config/load/suggest.ts'
+import { asTdfError, ERRORS } from '../../../../src/core/errors.ts'
+import { AFTER_CONDITIONS, ON_FAILED } from '../../../../src/core/source.ts'
+import type { TaskJson } from '../../../../src/protocol/control.ts'
+import { oneLine } from '../../../../src/text/sanitize.ts'
+import { readStdin } from '../../../cli/arguments.ts'
+import { type Cli, durationOf, type Format, print, printJson, say, usage } from '../../../cli/cli.ts'
+import { paintOf } from '../../../cli/colour.ts'
+import { errorText } from '../../../run.ts'
+import { waitForTasks } from '../../wait-run.ts'
+import { type Taken, takeRepository } from '../repository.ts'
 import {
   type Line,
   type PlannedTask,
@@ -21,8 +21,8 @@ import {
   post,
   type SubmitOptions,
   submitBody,
-} from './request.ts'
-import { allowSetup, withRepositoryFile } from './setup.ts'
+} from '../request.ts'
+import { allowSetup, withRepositoryFile } from '../setup.ts'
 import { groupName, isLinked, linesOfList, submitTogether, unlinked } from './together.ts'
 
 const FILE_BYTES_MAX = 16 * 1024 * 1024

@@ -4,14 +4,14 @@
  */
 import { createHash } from 'node:crypto'
 import type { Command } from 'commander'
-import { TdfError } from '../../../src/core/errors.ts'
-import type { TaskJson } from '../../../src/protocol/control.ts'
-import type { BatchBody, SubmitBody } from '../../../src/protocol/submit.ts'
-import { type Cli, durationOf, usage } from '../../cli/cli.ts'
-import { takenBefore } from './continue.ts'
-import type { Taken } from './repository.ts'
-import { type Line, refuseBase, type SubmitOptions, submitBody } from './request.ts'
-import { allowSetup, withRepositoryFile } from './setup.ts'
+import { TdfError } from '../../../../src/core/errors.ts'
+import type { TaskJson } from '../../../../src/protocol/control.ts'
+import type { BatchBody, SubmitBody } from '../../../../src/protocol/submit.ts'
+import { type Cli, durationOf, usage } from '../../../cli/cli.ts'
+import { takenBefore } from '../continue.ts'
+import type { Taken } from '../repository.ts'
+import { type Line, refuseBase, type SubmitOptions, submitBody } from '../request.ts'
+import { allowSetup, withRepositoryFile } from '../setup.ts'
 
 type Take = (options: SubmitOptions) => Promise<Taken>
 
