@@ -95,6 +95,15 @@ describe('a conversation is taken', () => {
     expect(taken({ ...user, home, isVirtual: false })).toBe('words')
   })
 
+  it('of another user from the folder that its agent was told, also outside of the home', () => {
+    const told = path.join(tempFolder(), '.claude')
+    writeFileSync(place(path.dirname(told)), 'words')
+    const slot = { ...user, home, isVirtual: false }
+    const env = { HOME: home, CLAUDE_CONFIG_DIR: told }
+    takeConversation(session, { type: 'claude', resumeRef: 'c1', env, workTree, slot })
+    expect(readFileSync(path.join(session, 'conversation', 'conversation.jsonl'), 'utf8')).toBe('words')
+  })
+
   it('from the home beside the work of a virtual user', () => {
     writeFileSync(place(), 'of the agent')
     writeFileSync(place(path.join(base, 'home')), 'words')
