@@ -82,6 +82,7 @@ export const ROWS: readonly Row[] = [
       'test/conformance/forge.test.ts',
       'test/system/long/after/lanes.test.ts',
       'test/system/long/after/watcher.test.ts',
+      'test/system/long/network/large-content.test.ts',
     ],
   },
   {
