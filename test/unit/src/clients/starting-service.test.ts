@@ -1,6 +1,6 @@
 /** A service of the machine that is on its way: its group's members wait for it for some seconds, then are told where to look. */
 import { spawn, spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -93,8 +93,12 @@ exec setpriv --reuid ${NOBODY} --regid ${NOBODY} "$1" env -i "HOME=$DIR" "PATH=$
       response.setHeader('x-tdf-api', API_LEVEL).setHeader('x-tdf-version', VERSION).end('[]')
     })
     afterFile(() => void server.close())
-    const socket = path.join(run, 'tdf.sock')
-    server.listen(socket, () => chmodSync(socket, 0o666))
+    // It comes to its place when it may be opened.
+    const made = path.join(run, 'made')
+    server.listen(made, () => {
+      chmodSync(made, 0o666)
+      renameSync(made, path.join(run, 'tdf.sock'))
+    })
     expect([await ended, out, err]).toEqual([0, '[]\n', expect.stringContaining('ENOENT')])
   })
 
