@@ -135,28 +135,25 @@ it('everything of .git is as open as git makes it, and the workspace is closed a
   expect(statSync(path.join(home.dir, 'state')).mode & 0o777).toBe(0o700)
 })
 
-it.each([
-  ['a folder', () => makeRepository().dir, 'README.md'],
-  ['an address that the node clones', () => ADDRESS, 'script.sh'],
-])(
-  'a daemon that is closed by its umask, as a service is, makes as open a work tree from %s',
-  async (_, repo, file) => {
-    const through = ['sh', '-c', 'umask 077; exec "$@"', 'sh']
-    const closed = makeHome('[repositories]\nfetch = "node"\n', { through })
-    try {
-      await closed.start(variables)
-      const script = `cat setup.umask; umask; stat -c %a . setup.umask ${file}; find . ! -type l ! -perm -004`
-      const around = ['--setup', 'umask > setup.umask', '--check', 'umask > $HOME/check.umask']
-      const words = ['--repo', repo(), '-q', '--wait', ...around, '--', 'sh', '-c', script]
-      const { out } = await tdf(closed, 'submit', ...words)
-      const modes = `755\n644\n${file === 'script.sh' ? 755 : 644}\n`
-      expect(await tdf(closed, 'logs', out.trim())).toMatchObject({ code: 0, out: `0022\n0022\n${modes}` })
-      expect(readFileSync(path.join(closed.dir, 'check.umask'), 'utf8')).toBe('0022\n')
-    } finally {
-      await closed.remove()
-    }
-  },
-)
+it('a daemon that is closed by its umask, as a service is, makes as open a work tree from a folder and from an address that the node clones', async () => {
+  const through = ['sh', '-c', 'umask 077; exec "$@"', 'sh']
+  const closed = makeHome('[repositories]\nfetch = "node"\n', { through })
+  const ran = async (repo: string, file: string) => {
+    const script = `cat setup.umask; umask; stat -c %a . setup.umask ${file}; find . ! -type l ! -perm -004`
+    const around = ['--setup', 'umask > setup.umask', '--check', 'umask > $HOME/check.umask']
+    const { out } = await tdf(closed, 'submit', '--repo', repo, '-q', '--wait', ...around, '--', 'sh', '-c', script)
+    const logs = await tdf(closed, 'logs', out.trim())
+    return [logs.out, readFileSync(path.join(closed.dir, 'check.umask'), 'utf8')]
+  }
+  try {
+    await closed.start(variables)
+    const [folder, cloned] = [await ran(makeRepository().dir, 'README.md'), await ran(ADDRESS, 'script.sh')]
+    expect(folder).toEqual(['0022\n0022\n755\n644\n644\n', '0022\n'])
+    expect(cloned).toEqual(['0022\n0022\n755\n644\n755\n', '0022\n'])
+  } finally {
+    await closed.remove()
+  }
+})
 
 it('a program that is not there is told with the node, the user, the PATH and the two ways out', async () => {
   const { dir } = makeRepository()
