@@ -1,5 +1,6 @@
 /** A PostgreSQL with the standby that its commits wait for, and bench hosts that share their state there. */
 import { readdirSync, readFileSync } from 'node:fs'
+import process from 'node:process'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Postgres, postgresPrograms, startPostgres } from '../../../system/cluster/support/postgres.ts'
 import { type Host, makeFolder, startHost } from '../load/host.ts'
@@ -26,8 +27,17 @@ const FOLLOW_MS_MAX = 30_000
 export async function startPair(): Promise<Pair | undefined> {
   if (postgresPrograms() === undefined) return undefined
   const servers: Postgres[] = []
-  const undo: (() => Promise<void>)[] = []
+  const hosts: { host: Host; folder: ReturnType<typeof makeFolder> }[] = []
   let count = 0
+  // A bench that is interrupted leaves nothing that runs.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
+  process.once('exit', () => {
+    for (const { host, folder } of hosts) {
+      host.signal('SIGKILL')
+      folder.remove()
+    }
+    for (const server of servers) void server.kill()
+  })
 
   async function remove(): Promise<void> {
     await endHosts()
@@ -35,7 +45,10 @@ export async function startPair(): Promise<Pair | undefined> {
   }
 
   async function endHosts(): Promise<void> {
-    for (const end of undo.splice(0)) await end()
+    for (const { host, folder } of hosts.splice(0)) {
+      await host.kill()
+      folder.remove()
+    }
   }
 
   async function start(): Promise<Postgres> {
@@ -70,10 +83,7 @@ export async function startPair(): Promise<Pair | undefined> {
       async host(url, name) {
         const folder = makeFolder()
         const host = await startHost('tdf', folder.dir, { STORE_URL: url, MEMBER: name }, [200, 503])
-        undo.push(async () => {
-          await host.kill()
-          folder.remove()
-        })
+        hosts.push({ host, folder })
         return host
       },
       endHosts,
