@@ -135,23 +135,22 @@ it('everything of .git is as open as git makes it, and the workspace is closed a
   expect(statSync(path.join(home.dir, 'state')).mode & 0o777).toBe(0o700)
 })
 
-it('a daemon that is closed by its umask, as a service is, makes as open a work tree from a folder and from an address that the node clones', async () => {
-  const through = ['sh', '-c', 'umask 077; exec "$@"', 'sh']
-  const closed = makeHome('[repositories]\nfetch = "node"\n', { through })
+it('a work tree from a folder, and from an address that the node clones, is as open as one from an address', async () => {
+  const cloning = makeHome('[repositories]\nfetch = "node"\n')
   const ran = async (repo: string, file: string) => {
     const script = `cat setup.umask; umask; stat -c %a . setup.umask ${file}; find . ! -type l ! -perm -004`
     const around = ['--setup', 'umask > setup.umask', '--check', 'umask > $HOME/check.umask']
-    const { out } = await tdf(closed, 'submit', '--repo', repo, '-q', '--wait', ...around, '--', 'sh', '-c', script)
-    const logs = await tdf(closed, 'logs', out.trim())
-    return [logs.out, readFileSync(path.join(closed.dir, 'check.umask'), 'utf8')]
+    const { out } = await tdf(cloning, 'submit', '--repo', repo, '-q', '--wait', ...around, '--', 'sh', '-c', script)
+    const logs = await tdf(cloning, 'logs', out.trim())
+    return [logs.out, readFileSync(path.join(cloning.dir, 'check.umask'), 'utf8')]
   }
   try {
-    await closed.start(variables)
+    await cloning.start(variables)
     const [folder, cloned] = [await ran(makeRepository().dir, 'README.md'), await ran(ADDRESS, 'script.sh')]
     expect(folder).toEqual(['0022\n0022\n755\n644\n644\n', '0022\n'])
     expect(cloned).toEqual(['0022\n0022\n755\n644\n755\n', '0022\n'])
   } finally {
-    await closed.remove()
+    await cloning.remove()
   }
 })
 
