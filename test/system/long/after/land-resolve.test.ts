@@ -105,11 +105,12 @@ it('is asked once: a branch that moved into another conflict meanwhile, or a tas
   expect((await home.task(task.id)).attempts).toHaveLength(2)
 })
 
-it('goes on by the same command again when the first is broken off while its agent is at it', async () => {
+it('holds up no other while its agent is at it, and goes on by the same command again when the first is broken off', async () => {
   const repo = workingRepository()
   const go = path.join(place, 'go')
   const wait = `touch ${go}-waits; while [ ! -f ${go} ]; do sleep 0.1; done; echo both > README.md`
   const task = await made(repo.dir, ...script(`if ${MARKED}; then ${wait}; else echo mine > README.md; fi`))
+  const other = await made(repo.dir, ...script('echo other > other.txt'))
   repo.commit({ 'README.md': 'theirs\n' })
   const words = [path.join(root, 'dist/tdf.js'), 'land', task.id, '--resolve']
   const first = spawn(process.execPath, words, { env: home.env, stdio: 'ignore' })
@@ -117,10 +118,11 @@ it('goes on by the same command again when the first is broken off while its age
   expect((await home.task(task.id)).landing).toMatchObject({ state: 'resolving', resolvedIn: 2, error: null })
   first.kill('SIGINT')
   await once(first, 'exit')
+  expect((await land(other.id)).landings[0]?.state).toBe('landed')
   const second = land(task.id, '--resolve')
   writeFileSync(go, '')
   const { code, landings } = await second
   expect([code, landings[0]?.state]).toEqual([0, 'landed'])
-  expect(repo.git('show', 'main:README.md')).toBe('both')
+  expect([repo.git('show', 'main:README.md'), repo.git('show', 'main:other.txt')]).toEqual(['both', 'other'])
   expect((await home.task(task.id)).attempts).toHaveLength(2)
 })
