@@ -116,6 +116,7 @@ describe('a permission', () => {
     ).toContain('FORBIDDEN')
     const { json } = await server.tool('submit_task', { prompt: 'go', agent: 'asking', permissions: 'ask' })
     const task = String(json.id)
+    await until('it asks', async () => (await home.task(task)).step === 'awaiting_followup', 120_000)
     const asks = await server.tool('wait_tasks', { tasks: [task] })
     expect(asks.json.needsYou).toEqual([
       expect.objectContaining({ id: task, waitingFor: expect.stringContaining('make release') }),

@@ -139,9 +139,9 @@ describe('a task that is handed over', () => {
       expect.objectContaining({ id, status: expect.stringMatching(/queued|delegated|in_progress/) }),
     ])
     await call('cancel_task', { task: id })
-    expect((await wait(id, waited.cursor)).ended).toEqual([
-      expect.objectContaining({ status: 'cancelled', attempt: 2 }),
-    ])
+    let again = await wait(id, waited.cursor)
+    while (!again.allEnded) again = await wait(id, again.cursor)
+    expect(again.ended).toEqual([expect.objectContaining({ status: 'cancelled', attempt: 2 })])
     // Its answer was lost, for all that the client knows.
     await call('cancel_task', { task: id })
     const { contents } = await client.readResource({ uri: `tdf://task/${id}` })
@@ -156,6 +156,14 @@ describe('a task that is handed over', () => {
   it('is answered in its first look where nothing ended in time, with what it waits for', async () => {
     const id = await submitted({ prompt: 'sleep 600000' })
     await until('it runs', async () => (await home.task(id)).step === 'running')
+    const done = await submitted({ prompt: 'write e.txt' })
+    await ended(done)
+    const told = await server.tool('wait_tasks', { tasks: [done, id] })
+    expect(told.json).toMatchObject({ ended: [{ id: done, verdict: 'unverified' }], waiting: [{ id }], toldBefore: [] })
+    // What was told is no reason to answer at once, and is not told again.
+    const { cursor } = told.json
+    const next = await server.tool('wait_tasks', { tasks: [done, id], cursor, timeout_seconds: 1 })
+    expect(next.json).toMatchObject({ ended: [], waiting: [{ id }], toldBefore: [done], cursor })
     const { json } = await server.tool('wait_tasks', { tasks: [id], timeout_seconds: 1 })
     expect(json).toMatchObject({
       ended: [],
@@ -164,7 +172,9 @@ describe('a task that is handed over', () => {
       cursor: '',
     })
     expect((await server.tool('why', { task: id })).json).toMatchObject({ taskId: id, sentence: expect.any(String) })
+    const waiting = server.tool('wait_tasks', { tasks: [done, id], cursor })
     await server.tool('cancel_task', { task: id })
+    expect((await waiting).json).toMatchObject({ ended: [{ id, status: 'cancelled' }], toldBefore: [done] })
   })
 
   it('outlives a daemon that is killed while it is waited for, without an error', async () => {
