@@ -1,6 +1,6 @@
 /** When a predecessor lets its successor go on, as a table; and what a held task is. */
 import { describe, expect, it } from 'vitest'
-import { heldBack, meets, releasing, workOf } from '../../../../../daemon/engine/rules/after.ts'
+import { beforeTurn, heldBack, meets, releasing, workOf } from '../../../../../daemon/engine/rules/after.ts'
 import { decide } from '../../../../../daemon/engine/rules/decide.ts'
 import type { AfterSpec } from '../../../../../src/core/source.ts'
 import type { Task } from '../../../../../src/core/task.ts'
@@ -42,6 +42,13 @@ describe('a predecessor', () => {
 describe('a held task', () => {
   const input = { now: 1_000, config: aConfig(), jitter: 1, epochAt: 0 }
   const spec = aSpec({ after: after({ ids: ['t0', 't2'] }) })
+
+  it('is looked at again a day later, whatever becomes of the others, and no deadline runs', () => {
+    const day = 24 * 3_600_000
+    const awaited = { wakeAt: 1_000 + day, deadlineAt: null }
+    expect(heldBack(aTask({ spec }), input)).toMatchObject({ ...awaited, facts: { awaits: 'predecessors' } })
+    expect(beforeTurn(aTask({ spec }), input)).toMatchObject({ ...awaited, facts: { awaits: 'turn', blocked: null } })
+  })
 
   it('says what it comes after, and without a predecessor nothing', () => {
     expect(heldBack(aTask({ spec }), input).waitingFor).toBe('t0 and t2')
