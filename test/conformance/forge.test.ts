@@ -180,6 +180,7 @@ describe.each(programs)('a forge that is asked by %s', program => {
   it.each([
     ['secondary', 60_000],
     ['limit', 1_800_000],
+    ['many', 1_800_000],
   ] as const)('that has enough (%s) is left alone until it says', async (kind, restMs) => {
     forge.faults.push({ at: /./, kind, times: 1 })
     const thrown = await look().catch(error => error)
@@ -189,6 +190,12 @@ describe.each(programs)('a forge that is asked by %s', program => {
     await expect(look()).rejects.toMatchObject({ code: 'FORGE_UNAVAILABLE' })
     expect(forge.requests).toHaveLength(before)
     now += restMs + 30_000
+    expect(await look()).toMatchObject({ state: 'open' })
+  })
+
+  it('that may be asked again at once has said no for now, not for ever', async () => {
+    forge.faults.push({ at: /./, kind: 'again', times: 1 })
+    await expect(look()).rejects.toMatchObject({ code: 'FORGE_UNAVAILABLE', retryAfterMs: 0 })
     expect(await look()).toMatchObject({ state: 'open' })
   })
 

@@ -116,17 +116,21 @@ export async function lookByCommand(
 export function parsedView(text: string, whose: string): PullView {
   const parsed = pullView.safeParse(parsedJson(text, whose))
   if (parsed.success) return parsed.data
-  const [issue] = parsed.error.issues
-  throw unavailable(`${whose}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'it is wrong'}`)
+  throw unavailable(`${whose}: ${faultOf(parsed.error)}`)
 }
 
 /** Throws FORGE_UNAVAILABLE. */
 export function shaped<T>(shape: z.ZodType<T>, json: unknown): T {
   const parsed = shape.safeParse(json)
   if (parsed.success) return parsed.data
-  const [issue] = parsed.error.issues
-  throw unavailable(`the forge's answer: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'it is wrong'}`)
+  throw unavailable(`the forge's answer: ${faultOf(parsed.error)}`)
 }
+
+const faultOf = ({ issues }: z.ZodError) =>
+  issues
+    .map(({ path, message }) => `${path.join('.')}: ${message}`)
+    .slice(0, 1)
+    .join()
 
 export function parsedJson(text: string, whose: string): unknown {
   try {

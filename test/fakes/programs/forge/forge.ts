@@ -49,9 +49,9 @@ export interface ForgeFault {
   at: RegExp
   /**
    * *down*: the connection breaks; *error*: 502; *slow*: no answer ever; *secondary*: the limit of too many at once; *limit*:
-   * none is left of the hour; *half*: the answer breaks off; *forbidden*: 403.
+   * none is left of the hour; *half*: the answer breaks off; *forbidden*: 403; *many*: 429; *again*: 403, which may be asked again at once.
    */
-  kind: 'down' | 'error' | 'slow' | 'secondary' | 'limit' | 'half' | 'forbidden'
+  kind: 'down' | 'error' | 'slow' | 'secondary' | 'limit' | 'half' | 'forbidden' | 'many' | 'again'
   times: number
 }
 
@@ -170,6 +170,10 @@ function answer(forge: Forge, request: http.IncomingMessage, input: string, resp
       return say(502, {}, '{"message":"Server Error"}')
     case 'forbidden':
       return say(403, {}, '{"message":"Resource not accessible"}')
+    case 'many':
+      return say(429, {}, '{"message":"Too many requests"}')
+    case 'again':
+      return say(403, { 'retry-after': '0' }, '{"message":"Please wait"}')
     case 'secondary':
       return say(403, { 'retry-after': '60' }, '{"message":"You have exceeded a secondary rate limit"}')
     case 'limit':
