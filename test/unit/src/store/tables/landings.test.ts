@@ -3,10 +3,13 @@ import { describe, expect, it } from 'vitest'
 import {
   askForLanding,
   changeLanding,
+  isOfAttempt,
   LANDING_EDGES,
   type Landing,
   type LandingState,
+  openLandings,
   readLanding,
+  rejoinLane,
 } from '../../../../../src/store/tables/landings.ts'
 import {
   changeWatch,
@@ -23,15 +26,15 @@ import { databasePerTest } from './database.ts'
 
 const sql = databasePerTest()
 
-function addTask(): void {
-  insertTask(sql(), { id: 't1', spec: aSpec(), idempotencyKey: null, idempotencyHash: null, createdAt: 0 })
+function addTask(id = 't1'): void {
+  insertTask(sql(), { id, spec: aSpec(), idempotencyKey: null, idempotencyHash: null, createdAt: 0 })
 }
 
-function landing(): Landing {
-  addTask()
-  const ask = { taskId: 't1', attempt: 1, source: 'https://a', onto: 'refs/heads/main', squash: false, resolve: false }
+function landing(taskId = 't1'): Landing {
+  addTask(taskId)
+  const ask = { taskId, attempt: 1, source: 'https://a', onto: 'refs/heads/main', squash: false, resolve: false }
   askForLanding(sql(), { ...ask, checkCommand: null, tip: null }, 0)
-  return readLanding(sql(), 't1') as Landing
+  return readLanding(sql(), taskId) as Landing
 }
 
 function watch(): Watch {
@@ -55,6 +58,20 @@ describe('a landing', () => {
       else expect(change).toThrow(`${from} → ${to} is no edge`)
       expect(readLanding(sql(), 't1')?.state).toBe(isEdge ? to : from)
     }
+  })
+
+  it('whose conflict is resolved waits behind all others, and lands the attempt that did that', () => {
+    const first = landing()
+    landing('t2')
+    changeLanding(sql(), first, { state: 'resolving', resolvedIn: 2 }, 1)
+    rejoinLane(sql(), readLanding(sql(), 't1') as Landing, 2)
+    expect(openLandings(sql()).map(({ taskId, state }) => [taskId, state])).toEqual([
+      ['t2', 'waiting'],
+      ['t1', 'waiting'],
+    ])
+    const landed = readLanding(sql(), 't1')
+    expect([1, 2, 3].map(attempt => isOfAttempt(landed, attempt))).toEqual([true, true, false])
+    expect(isOfAttempt(undefined, 1)).toBe(false)
   })
 })
 
