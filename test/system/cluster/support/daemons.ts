@@ -35,6 +35,8 @@ export interface Daemons {
   serving(): Promise<Daemon>
   /** Asks one after the other until one answers with a success; a key of the request makes it one, however often it was sent. */
   ask<T>(request: Request): Promise<T>
+  /** From now on each that ends is started again, as its unit does. What it answers ends that, and says how each ended, as `one 76`. */
+  supervise(): () => Promise<string[]>
   remove(): Promise<void>
 }
 
@@ -87,10 +89,30 @@ export async function startDaemons({ names = ['one', 'two'], url, config, env }:
     }
   }
 
+  function supervise(): () => Promise<string[]> {
+    const ends: string[] = []
+    let isOver = false
+    const watching = (async () => {
+      while (!isOver) {
+        for (const daemon of all.filter(({ process }) => hasEnded(process))) {
+          ends.push(`${daemon.name} ${daemon.process.exitCode ?? daemon.process.signalCode}`)
+          await daemon.start()
+        }
+        await pause(20)
+      }
+    })()
+    return async () => {
+      isOver = true
+      await watching
+      return ends
+    }
+  }
+
   return {
     all,
     serving,
     ask,
+    supervise,
     remove: removeHomes,
   }
 }
