@@ -44,8 +44,9 @@ it('`tdf submit` loads no package that reads a configuration or runs a program b
   expect(packages.filter(name => ['zod', 'toml-eslint-parser', 'execa'].includes(name))).toEqual([])
 })
 
+// What it costs is the row `tdf ls` of the benchmark; this tells early that something large came in.
 it('what is asked all day comes in one small file', () => {
-  expect(statSync(path.join(root, 'dist/quick.cjs')).size).toBeLessThan(150_000)
+  expect(statSync(path.join(root, 'dist/quick.cjs')).size).toBeLessThan(156_000)
 })
 
 it.each([
