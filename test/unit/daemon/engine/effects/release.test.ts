@@ -61,6 +61,19 @@ describe('a task after others', () => {
     expect(events('ccc', 'task.released')).toHaveLength(1)
   })
 
+  it('is one of a thousand that leave a placement pass nothing to do, and that one end lets go together', async () => {
+    await all.submit({}, QUIET, 'aaa')
+    await all.until(() => task('aaa').step === 'running', HOUR)
+    const names = Array.from({ length: 1_000 }, (_, index) => `h${index}`)
+    const after: AfterSpec = { ids: ['aaa'], from: [], if: 'ok', onFailed: 'hold' }
+    const none = { idempotencyKey: null, idempotencyHash: null, createdAt: 0 }
+    await engine().submitAll(null, () => names.map(id => ({ id, spec: aSpec({ after, node: 'n2' }), ...none })))
+    expect(engine().queue.list()).toEqual([])
+    await all.until(() => task('aaa').status === 'completed', HOUR)
+    expect(engine().queue.list()).toHaveLength(names.length)
+    expect(new Set(names.map(id => task(id).facts.releasedAt)).size).toBe(1)
+  })
+
   it('goes on at once where all of them are completed when it is submitted', async () => {
     await all.submit({}, { commits: 1 }, 'aaa')
     await over('aaa')
