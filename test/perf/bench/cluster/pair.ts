@@ -12,8 +12,8 @@ export interface Pair {
   cpuMs(): number
   /** Rows in the database of that url. */
   rows(url: string): Promise<number>
-  /** A host that shares its state there; resolves when it serves or stands by. */
-  host(url: string, name: string): Promise<Host>
+  /** A host that shares its state there, or has a file of its own; resolves when it serves or stands by. */
+  host(url: string | null, name: string): Promise<Host>
   /** What the two databases are doing, for a row that did not finish. */
   state(): Promise<string>
   /** Ends the hosts, with their folders. */
@@ -82,7 +82,8 @@ export async function startPair(): Promise<Pair | undefined> {
       },
       async host(url, name) {
         const folder = makeFolder()
-        const host = await startHost('tdf', folder.dir, { STORE_URL: url, MEMBER: name }, [200, 503])
+        const env = url === null ? {} : { STORE_URL: url, MEMBER: name }
+        const host = await startHost('tdf', folder.dir, env, [200, 503])
         hosts.push({ host, folder })
         return host
       },

@@ -5,7 +5,7 @@ import { openLedgerStore } from '../../../../src/store/ledger/store.ts'
 import { openStore, type Store } from '../../../../src/store/store.ts'
 import { writeMeta } from '../../../../src/store/tables/meta.ts'
 import { joinMember } from '../host/shared.ts'
-import { type Host, makeFolder, startHost } from '../load/host.ts'
+import { type Host, makeFolder } from '../load/host.ts'
 import { callAtRate, ids, park, runToEnd } from '../load/workload.ts'
 import type { Row } from '../report.ts'
 import { median, quantile, rounds, spread } from '../stats.ts'
@@ -19,17 +19,15 @@ interface Run {
   cpuMsPerTask: number
 }
 
-/** On the embedded file, or on PostgreSQL where there is a pair. */
-async function withHost<T>(pair: Pair | null, use: (host: Host) => Promise<T>): Promise<T> {
-  const folder = makeFolder()
-  const host = pair ? await pair.host(await pair.freshUrl(), 'one') : await startHost('tdf', folder.dir)
+type Kind = 'file' | 'shared'
+
+async function withHost<T>(pair: Pair, kind: Kind, use: (host: Host) => Promise<T>): Promise<T> {
+  const host = await pair.host(kind === 'file' ? null : await pair.freshUrl(), 'one')
   try {
     await serving(host)
     return await use(host)
   } finally {
-    if (pair) await pair.endHosts()
-    else await host.kill()
-    folder.remove()
+    await pair.endHosts()
   }
 }
 
@@ -46,10 +44,10 @@ export async function serving(host: Host): Promise<number> {
   }
 }
 
-function throughput(pair: Pair | null, tasks: number): Promise<Run> {
-  return withHost(pair, async host => {
+function throughput(pair: Pair, kind: Kind, tasks: number): Promise<Run> {
+  return withHost(pair, kind, async host => {
     await runToEnd(host, ids(WARM_UP, 'w'))
-    const cpuMs = () => host.cpuMs() + (pair?.cpuMs() ?? 0)
+    const cpuMs = () => host.cpuMs() + (kind === 'shared' ? pair.cpuMs() : 0)
     const before = cpuMs()
     const ms = await runToEnd(host, ids(tasks))
     return { tasksPerSecond: (tasks / ms) * 1000, cpuMsPerTask: (cpuMs() - before) / tasks }
@@ -59,8 +57,8 @@ function throughput(pair: Pair | null, tasks: number): Promise<Run> {
 export async function throughputRows(pair: Pair, count: number, tasks: number): Promise<Row[]> {
   const [file, ledger]: [Run[], Run[]] = [[], []]
   for (let round = 0; round < count; round++) {
-    file.push(await throughput(null, tasks))
-    ledger.push(await throughput(pair, tasks))
+    file.push(await throughput(pair, 'file', tasks))
+    ledger.push(await throughput(pair, 'shared', tasks))
   }
   const ratios = (of: (run: Run) => number) => ledger.map((run, at) => of(run) / of(file[at] ?? run))
   const faster = ratios(({ tasksPerSecond }) => tasksPerSecond)
@@ -83,15 +81,15 @@ export async function throughputRows(pair: Pair, count: number, tasks: number): 
 }
 
 export async function callbackRow(pair: Pair, seconds: number): Promise<Row> {
-  const latencies = (where: Pair | null) =>
-    withHost(where, async host => {
+  const latencies = (kind: Kind) =>
+    withHost(pair, kind, async host => {
       const warm = ids(1_000, 'w')
       const called = ids(50 * seconds)
       await park(host, [...warm, ...called, ...ids(1_000, 'waits')])
       await callAtRate(host, warm, 200)
       return callAtRate(host, called, 50)
     })
-  const [file, ledger] = [await latencies(null), await latencies(pair)]
+  const [file, ledger] = [await latencies('file'), await latencies('shared')]
   const text = (ms: number[]) => `p50 ${quantile(ms, 0.5).toFixed(1)}, p99 ${quantile(ms, 0.99).toFixed(1)} ms`
   const ratio = quantile(ledger, 0.99) / quantile(file, 0.99)
   return {
