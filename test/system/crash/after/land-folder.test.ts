@@ -4,10 +4,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { expect, it } from 'vitest'
-import type { TaskJson } from '../../../src/protocol/control.ts'
-import { afterFile } from '../../support/after-file.ts'
-import { root, tdf, tdfWith, until, workingRepository } from '../../support/daemon/home.ts'
-import { withDaemon } from '../../support/daemon/with-daemon.ts'
+import type { TaskJson } from '../../../../src/protocol/control.ts'
+import { afterFile } from '../../../support/after-file.ts'
+import { root, tdf, tdfWith, until, workingRepository } from '../../../support/daemon/home.ts'
+import { withDaemon } from '../../../support/daemon/with-daemon.ts'
 
 const { home } = withDaemon()
 const place = mkdtempSync(path.join(tmpdir(), 'tdf-cut-'))

@@ -6,9 +6,9 @@ import type { ChildProcess } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import type { TaskJson } from '../../../src/protocol/control.ts'
-import { LONG_MS, type PullScene, pullScene } from '../../fakes/programs/forge/scene.ts'
-import { hasEnded, type Ran, until } from '../../support/daemon/home.ts'
+import type { TaskJson } from '../../../../src/protocol/control.ts'
+import { LONG_MS, type PullScene, pullScene } from '../../../fakes/programs/forge/scene.ts'
+import { hasEnded, type Ran, until } from '../../../support/daemon/home.ts'
 
 let scene: PullScene
 beforeAll(async () => {
