@@ -11,7 +11,8 @@ import { ROWS, rowOf } from './suites.ts'
 import { type Mutant, makeTree, TREE } from './tree.ts'
 import { ask, endWorker, openWorker } from './worker-process.ts'
 
-const JOB_MS_MAX = 300_000
+/** For all test files that may notice a mutant, one after the other. */
+const JOB_MS_MAX = 1_200_000
 
 interface Result extends Mutant {
   state: 'killed' | 'survived' | 'not reached'
@@ -114,16 +115,21 @@ async function judge(chosen: readonly Mutant[], found: Found, jobs: number): Pro
   return done
 }
 
-/** The test files that reach the mutant's source: first the ones that noticed most of its mutants in the least time. */
-function inOrder({ file: source }: Mutant, { files }: Found, done: readonly Result[]): string[] {
-  const ids = new Set(mutants.filter(({ file }) => file === source).map(({ id }) => id))
+/**
+ * The test files that reach the mutant's source: first the ones that noticed most of its mutants in the least time. What runs while
+ * a module is loaded is noted for the first file alone, since later ones find it loaded: all others follow.
+ */
+function inOrder({ id, file: source }: Mutant, { files }: Found, done: readonly Result[]): string[] {
+  const ids = new Set(mutants.filter(({ file }) => file === source).map(mutant => mutant.id))
   const worth = (test: string, ms: number) =>
     (done.filter(({ by, file }) => file === source && by?.startsWith(test)).length + 0.1) / ms
-  return files
-    .filter(({ reached, loading }) => [...reached, ...loading].some(id => ids.has(id)))
+  const reaching = files
+    .filter(({ reached, loading }) => [...reached, ...loading].some(one => ids.has(one)))
     .map(({ file, ms }) => ({ file, worth: worth(file, ms) }))
     .sort((a, b) => b.worth - a.worth)
     .map(({ file }) => file)
+  const isOfLoading = files.some(({ loading }) => loading.includes(id))
+  return isOfLoading ? [...new Set([...reaching, ...files.map(({ file }) => file)])] : reaching
 }
 
 function report(results: readonly Result[]): void {
