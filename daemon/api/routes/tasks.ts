@@ -123,13 +123,15 @@ export function hashOf(request: SubmitRequest): string {
 
 /**
  * What was asked for. How a repository travelled is no part of it: the same commit may come as another bundle; nor is by which
- * `tdf mcp` it came, which may have been started again.
+ * `tdf mcp` it came, which may have been started again. An option that is younger than 0.4.0 counts where it was given: a key
+ * from before an update finds its task.
  */
-function contentOf(request: SubmitRequest): object {
+function contentOf({ after, from, if: condition, onFailed, ...request }: SubmitRequest): object {
   const { [SERVER_LABEL]: _server, ...labels } = request.labels
-  if (request.repo.kind !== 'bundle') return { ...request, labels }
-  const { sha256: _, bytes: __, ...repo } = request.repo
-  return { ...request, labels, repo }
+  const { sha256: _, bytes: __, ...bundled } = { sha256: null, bytes: null, ...request.repo }
+  const repo = request.repo.kind === 'bundle' ? bundled : request.repo
+  const given = Object.entries({ after, from, if: condition, onFailed }).filter(([, value]) => (value?.length ?? 0) > 0)
+  return { ...request, labels, repo, ...Object.fromEntries(given) }
 }
 
 /** W3C Trace Context; one of another form is ignored, as the standard asks. */

@@ -1,6 +1,8 @@
 /** Submits with an idempotency key over the control socket: one key is one task, whoever comes first. */
 import { expect, it } from 'vitest'
+import { hashOf } from '../../../../daemon/api/routes/tasks.ts'
 import type { TaskJson } from '../../../../src/protocol/control.ts'
+import { submitRequest } from '../../../../src/protocol/submit.ts'
 import { withDaemon } from '../../../support/daemon/with-daemon.ts'
 
 const { home } = withDaemon('[repositories]\nfetch = "node"\n')
@@ -33,4 +35,13 @@ it('refuses all but the first content when several come with one key at the same
   expect(refused).toHaveLength(3)
   for (const error of refused) expect(error).toMatchObject({ code: 'IDEMPOTENCY_CONFLICT' })
   expect(await tasks()).toHaveLength(before + 1)
+})
+
+it('knows a key from before an update again: what 0.4.0 stored of a request is what it has now, unless younger options are given', () => {
+  const request = { prompt: 'say hi', command: ['true'], repo, size: 'small', provider: 'static' }
+  const of040 = 'd2e770987ab442be217a088c1a293cbde3d20932bda993da05e3cc001c1eb3e3'
+  expect(hashOf(submitRequest.parse(request))).toBe(of040)
+  const others = [{ after: ['a1'] }, { after: ['a1'], from: ['a1'] }, { if: 'ended' }, { onFailed: 'cancel' }]
+  const hashes = others.map(given => hashOf(submitRequest.parse({ ...request, ...given })))
+  expect(new Set([of040, ...hashes]).size).toBe(5)
 })
