@@ -22,7 +22,7 @@ export async function clusterRows(isShort: boolean): Promise<Row[]> {
 function parts(pair: Pair, isShort: boolean): Record<string, () => Promise<Row[]>> {
   return {
     tasks: () => (isShort ? throughputRows(pair, 1, 1_000) : throughputRows(pair, 3, 2_000)),
-    callbacks: async () => [await callbackRow(pair, isShort ? 5 : 15)],
+    callbacks: async () => [isShort ? await callbackRow(pair, 1, 5) : await callbackRow(pair, 3, 8)],
     commits: async () => [await commitRow(pair, 25)],
     kill: async () => [await killRow(pair, { parked: 2_000, kept: 0 })],
     'kill, many kept': async () => [await killRow(pair, { parked: 2_000, kept: isShort ? 10_000 : KEPT })],
