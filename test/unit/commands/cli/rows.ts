@@ -63,6 +63,10 @@ export const ROWS: Record<string, Row> = {
   fit: look({ wrongState: ['NO_RESULT', 'LIVE'] }),
   land: look({ ok: OWN_TEST('long/after/land.test.ts'), wrongState: ['WRONG_STATE', 'LIVE'] }),
   'pr ls': plain(),
+  'pr adopt': {
+    ...plain('https://example.org/x/y/pull/1'),
+    ok: 'it needs a forge; its test is long/after/pull-adopt.test.ts',
+  },
   'pr show': look({ ok: WATCHED, wrongState: ['WRONG_STATE', 'DONE'] }),
   'pr watch': look({ ok: WATCHED, wrongState: ['NO_RESULT', 'DONE'] }),
   'pr pause': look({ ok: WATCHED, wrongState: ['WRONG_STATE', 'DONE'] }),
