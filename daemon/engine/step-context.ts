@@ -25,8 +25,15 @@ const CALL_MS_MAX = 45_000
 const CALL_MS_MIN = 1_000
 
 /** What a decision is made from, read now: rules read no clock and roll no dice. */
-export function decisionInput({ world, config, loop }: Engine): DecisionInput {
-  return { now: world.clock.now(), config, jitter: world.random.float(), epochAt: loop.epochAt() }
+export function decisionInput(engine: Engine): DecisionInput {
+  const { world, config } = engine
+  return { now: world.clock.now(), config, jitter: world.random.float(), epochAt: epochOf(engine) }
+}
+
+/** Since when time counts, Unix ms: while nothing could be stored nothing could go on, as while the daemon was away. */
+function epochOf({ loop, store, world }: Engine): number {
+  const outage = store.outage()
+  return outage === null ? loop.epochAt() : Math.max(loop.epochAt(), outage.until ?? world.clock.now())
 }
 
 /** What a step is handed, and what its run did with it. */
@@ -56,7 +63,7 @@ class Surroundings implements HopContext {
   constructor(engine: Engine, task: Task, signals: Signal[], interruption: Interruption) {
     this.now = engine.world.clock.now()
     this.config = engine.config
-    this.epochAt = engine.loop.epochAt()
+    this.epochAt = epochOf(engine)
     this.signals = signals
     this.engine = engine
     this.task = task

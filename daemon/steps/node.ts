@@ -1,7 +1,7 @@
 /** The steps before a task is placed, each of which waits for its node; and what later steps read from the node's state. */
 import { asTdfError, TdfError } from '../../src/core/errors.ts'
 import { awaitedBy, awaitsSource } from '../../src/core/facts.ts'
-import { canPlace, hasMachine, isOrdered, isServing } from '../../src/core/node.ts'
+import { canPlace, hasMachine, isOrdered, isServing, type Node } from '../../src/core/node.ts'
 import type { Task } from '../../src/core/task.ts'
 import { taskWaits } from '../../src/text/waiting.ts'
 import { baseFacts, HELD_LOOK_MS } from '../engine/rules/after.ts'
@@ -23,7 +23,7 @@ export const nodeSelection: StepHandler<'workspace_creation' | 'node_provisionin
     return ctx.now < until ? wait(until - ctx.now, why, { parkedUntil: until }) : { kind: 'queue' }
   }
   const node = ctx.node(ctx.reservedNode)
-  if (!node) return wait(ctx.config.runner.queueTimeout, taskWaits.slot())
+  if (!node) return wait(ctx.config.runner.queueTimeout, taskWaits.slot(), { looked: hasLooked(ctx) })
   return advance(isServing(node) ? 'workspace_creation' : 'node_provisioning')
 }
 
@@ -33,6 +33,9 @@ async function baseMade(ctx: StepContext, task: Task): Promise<Outcome<never>> {
   if (base.kind === 'clean') return { kind: 'release', base: baseFacts(base.ref, base.commit) }
   return { kind: 'block', blocked: { by: base.of, attempt: task.attempt, files: base.files } }
 }
+
+/** Whether there was time to find a slot, or to reach a server, since time began to count. */
+const hasLooked = ({ now, epochAt, config }: StepContext) => now >= epochAt + config.nodes.lostAfter
 
 /** It is woken when the fetch has ended; the wait is for a wake that was lost. */
 const SOURCE_POLL_MS = 30_000
@@ -44,11 +47,11 @@ async function sourceFetched(ctx: StepContext, task: Task) {
   try {
     const source = ctx.sources.fetched(task)
     // At the end of its time it ends by what it met before, not by its place in a queue.
-    const isLate = deadlineAt !== null && ctx.now >= deadlineAt
+    const isLate = deadlineAt !== null && ctx.now >= deadlineAt && hasLooked(ctx)
     if (source === null && isLate && tries > 1) throw lastFailure(task)
     const why = tries > 1 ? taskWaits.sourceAgain(url, tries, since) : taskWaits.source(url)
-    if (source === null) return wait(SOURCE_POLL_MS, why)
-    return wait(ctx.config.runner.queueTimeout, taskWaits.slot(), { facts: { source } })
+    if (source === null) return wait(SOURCE_POLL_MS, why, { looked: hasLooked(ctx) })
+    return wait(ctx.config.runner.queueTimeout, taskWaits.slot(), { looked: false, facts: { source } })
   } catch (thrown) {
     const error = asTdfError(thrown)
     if (error.code === 'SOURCE_DENIED') return fail(error, 'permission_denied')
@@ -71,15 +74,20 @@ export const nodeProvisioning: StepHandler<'node_agent_ready' | 'node_selection'
   if (node.deadlineAt === null && ctx.now >= queueEndsAt) {
     return fail(new TdfError('QUEUE_TIMEOUT', `no machine was to be had: ${why}`), 'timeout')
   }
-  return wait(provisionPollInterval, why, { deadlineMs: (node.deadlineAt ?? queueEndsAt) - ctx.now })
+  const looked = isLookedAt(ctx, node)
+  return wait(provisionPollInterval, why, { looked, deadlineMs: (node.deadlineAt ?? queueEndsAt) - ctx.now })
 }
+
+/** Whether the node's own journey has looked since time began to count: its machine may be up since nothing could be asked. */
+const isLookedAt = ({ epochAt }: StepContext, { updatedAt }: Node) => updatedAt >= epochAt
 
 /** Waits until the node's agent has proved who it is; the node's journey asks it and wakes this task. */
 export const nodeAgentReady: StepHandler<'workspace_creation' | 'node_selection'> = async ctx => {
   const node = ctx.node(ctx.reservedNode)
   if (node && isServing(node)) return advance('workspace_creation')
   if (!node || !canPlace(node)) return advance('node_selection')
-  return wait(ctx.config.runner.agentPollInterval, node.waitingFor ?? taskWaits.nodeAgent(node.name))
+  const why = node.waitingFor ?? taskWaits.nodeAgent(node.name)
+  return wait(ctx.config.runner.agentPollInterval, why, { looked: isLookedAt(ctx, node) })
 }
 
 /** The node of a placed task is gone: given up by its own journey, removed, or back without what ran on it. */

@@ -132,3 +132,70 @@ it('30 timer-overflow: a wake forty days ahead does not fire at once, and fires 
   expect(runs).toEqual([at])
   await loop.stop()
 })
+
+/** At each of its steps before a workspace the task waits for a machine, whose own journey is what looks at it. */
+const BEFORE = ['node_provisioning', 'node_agent_ready'] as const
+
+/** The agent of the machine does not answer before the task is at the step. */
+async function waiting(lived: Lives, step: (typeof BEFORE)[number]): Promise<void> {
+  all = lived
+  const agents = () => [...(lived.out.cloud?.machines.values() ?? [])].map(({ agent }) => agent)
+  const shut = (isDown: boolean) => {
+    for (const agent of agents()) agent.faults.down = isDown
+  }
+  await lived.submit()
+  const isThere = () => {
+    shut(true)
+    return lived.life.task('task-1').step === step
+  }
+  expect(await lived.until(isThere)).toBe(true)
+  shut(false)
+}
+
+it.each(BEFORE)(
+  'a daemon that is away while a task is at %s, longer than that may take, finds the machine up',
+  async step => {
+    const lived = await lives({ nodes: [], cloud: true })
+    await waiting(lived, step)
+    await lived.die(3 * HOUR)
+    await lived.begin()
+    expect(await lived.rest()).toBe(true)
+    expect(lived.life.task('task-1')).toMatchObject({ status: 'completed', error: null })
+  },
+)
+
+it.each(BEFORE)(
+  'a database that is away while a task is at %s, longer than that may take, fails no task',
+  async step => {
+    const lived = await lives({ nodes: [], cloud: true, ledger: {} })
+    await waiting(lived, step)
+    lived.out.ledger?.leave()
+    for (let passedMs = 0; passedMs < 3 * HOUR; passedMs += MIN) await lived.life.world.clock.advance(MIN)
+    lived.out.ledger?.comeBack()
+    expect(await lived.rest()).toBe(true)
+    expect(lived.life.task('task-1')).toMatchObject({ status: 'completed', error: null })
+  },
+)
+
+it('a daemon that is away while a task is queued, longer than queue_timeout, gives it the slot that is free by then', async () => {
+  const config = aConfig({ nodes: { maxWorkspaces: 1 }, runner: { queueTimeout: HOUR } })
+  all = await lives({ config })
+  await all.submit({}, RUN, 'runs')
+  await all.until(() => all?.life.task('runs').step === 'running')
+  await all.submit({}, { commits: 1 }, 'waits')
+  await all.until(() => false, MIN)
+  expect(all.life.task('waits').step).toBe('node_selection')
+  await all.die(3 * HOUR)
+  await all.begin()
+  expect(await all.rest('waits')).toBe(true)
+  expect(all.life.task('waits')).toMatchObject({ status: 'completed', error: null })
+})
+
+it('a task for which there is no slot ends by queue_timeout, also when the daemon was away meanwhile', async () => {
+  all = await lives({ nodes: [], config: aConfig({ runner: { queueTimeout: HOUR } }) })
+  await all.submit()
+  await all.die(3 * HOUR)
+  await all.begin()
+  expect(await all.until(() => all?.life.task('task-1').step === null, HOUR)).toBe(true)
+  expect(all.life.task('task-1').error).toMatchObject({ code: 'QUEUE_TIMEOUT' })
+})

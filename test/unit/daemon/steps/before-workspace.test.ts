@@ -110,8 +110,11 @@ describe('workspace_creation of a folder of which only what was new was uploaded
 describe('node_provisioning', () => {
   const task = aTask({ step: 'node_provisioning', createdAt: bench().ctx.now })
   it.each(['ordered', 'creating'] as const)('waits while the machine is %s, in the node’s own words', async status => {
-    const outcome = await nodeProvisioning(reserved(status, 'the provider'), task)
-    expect(outcome).toMatchObject({ kind: 'wait', why: 'the provider', looked: true })
+    expect(await nodeProvisioning(reserved(status, 'the provider'), task)).toMatchObject({ why: 'the provider' })
+  })
+  it.each([-1, 0])('is late only once the node was looked at since the daemon began (%i ms)', async ms => {
+    const { ctx } = bench({ nodeState: aNode({ status: 'creating', updatedAt: bench().ctx.epochAt + ms }) })
+    expect(await nodeProvisioning({ ...ctx, reservedNode: 'n1' }, task)).toMatchObject({ looked: ms === 0 })
   })
   it('waits for a machine that is not to be had as long as for a slot, and then says why', async () => {
     const { ctx } = bench({ reservedNode: 'n1', nodeState: aNode({ status: 'creating', waitingFor: 'room at all' }) })
