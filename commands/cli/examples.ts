@@ -88,7 +88,7 @@ export const EXAMPLES = {
   'pr resume': ['tdf pr resume @last', 'tdf pr resume 7kq2 --rounds 2'],
   'pr stop': ['tdf pr stop @last'],
   pull: ['tdf pull @last && git merge "$(tdf pull @last)"', 'tdf pull @last --branch try-it'],
-  fit: ['tdf fit', 'tdf fit @last --onto main', 'tdf ls -q --status completed | tdf fit -'],
+  fit: ['tdf fit', 'tdf fit @last --onto main', 'tdf fit --group sweep', 'tdf ls -q --status completed | tdf fit -'],
   land: [
     'tdf land @last',
     'tdf land 7kq2 9fx4 --check "npm test" --squash',

@@ -5,8 +5,8 @@ import { isTerminal } from '../../src/core/task.ts'
 import type { TaskJson } from '../../src/protocol/control.ts'
 import { oneLine } from '../../src/text/sanitize.ts'
 import { fitText } from '../../src/text/tasks.ts'
-import { expand } from '../cli/arguments.ts'
-import { type Cli, type Shape, say } from '../cli/cli.ts'
+import { expand, idsOfGroup } from '../cli/arguments.ts'
+import { type Cli, type Shape, say, usage } from '../cli/cli.ts'
 import { readingGit } from '../cli/git.ts'
 import { activityOf } from '../cli/progress/activity.ts'
 import { type Column, printList } from '../cli/table.ts'
@@ -31,11 +31,19 @@ export interface Tip {
   sha256: string
 }
 
-/** Throws NO_RESULT, REF_UNKNOWN, or what the fetch of a url throws. */
-export async function showFit(cli: Cli, references: string[], onto: string | undefined, shape: Shape): Promise<void> {
-  const tasks = references.length > 0 ? await named(cli, references) : await recent(cli)
+export interface FitOptions {
+  onto?: string
+  group?: string
+}
+
+/** Throws USAGE, NOT_FOUND, NO_RESULT, REF_UNKNOWN, or what the fetch of a url throws. */
+export async function showFit(cli: Cli, references: string[], options: FitOptions, shape: Shape): Promise<void> {
+  const { onto, group: name } = options
+  if (name !== undefined && references.length > 0) throw usage('name tasks or a group, not both', 'tdf fit --help')
+  const some = () => (references.length > 0 ? named(cli, references) : recent(cli))
+  const tasks = name === undefined ? await some() : (await named(cli, await idsOfGroup(cli, name))).filter(hasResult)
   const isForPeople = shape.format === 'table' || shape.format === 'wide'
-  if (tasks.length === 0 && isForPeople) return say(cli, 'there is no result of this repository')
+  if (tasks.length === 0 && isForPeople) return say(cli, `there is no result of this ${name ? 'group' : 'repository'}`)
   const fitted: TaskJson[] = []
   for (const group of bySource(tasks)) fitted.push(...(await fitGroup(cli, group, onto, shape)))
   printList(cli, shape, fitted, { columns: COLUMNS, id: ({ id }) => id })
@@ -49,12 +57,14 @@ export async function named(cli: Cli, references: string[]): Promise<TaskJson[]>
   return all
 }
 
+const hasResult = ({ status, result }: TaskJson) => isTerminal(status) && result !== null && result.ahead > 0
+
 /** Results of the repository of the current folder; outside of one, of all. */
 async function recent(cli: Cli): Promise<TaskJson[]> {
   const top = await readingGit(cli, cli.cwd)(['rev-parse', '--show-toplevel'])
   const here = top.exitCode === 0 ? top.stdout.slice(0, -1) : null
   const tasks = await cli.client().call<TaskJson[]>({ path: `/tasks?limit=${RECENT_MAX}` })
-  const open = tasks.filter(({ status, result }) => isTerminal(status) && result !== null && result.ahead > 0)
+  const open = tasks.filter(hasResult)
   const own = open.filter(({ repo }) => repo.url === here)
   return own.length > 0 ? own : open.filter(({ repo }) => here === null || !existsSync(repo.url))
 }

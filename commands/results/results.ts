@@ -1,8 +1,9 @@
 /** The work of a task, from the daemon's own copy: `diff`, `apply`, `pull`, `push`, `fit`, `shell`. */
 import { Command } from 'commander'
-import { ATTEMPT, TASK, TASKS } from '../cli/arguments.ts'
+import { ATTEMPT, groupName, TASK, TASKS } from '../cli/arguments.ts'
 import { type Cli, formatOf, shapeOf } from '../cli/cli.ts'
 import { examples } from '../cli/examples.ts'
+import type { FitOptions } from './fit-run.ts'
 import type { LandOptions } from './land-run.ts'
 import type { PullOptions } from './pull-run.ts'
 import type { PushOptions } from './push-run.ts'
@@ -63,10 +64,11 @@ export function fitCommand(cli: Cli): Command {
     .description('whether results still fit onto where their branch is by now, and which exclude each other')
     .argument('[task...]', `${TASKS} (default: those of the repository of the current folder)`)
     .option('--onto <branch>', 'another branch than the one that the task began from')
+    .option('--group <name>', 'the results of this group', groupName)
     .addHelpText('after', examples('fit'))
-    .action(async (references: string[], options: { onto?: string }, command: Command) => {
+    .action(async (references: string[], options: FitOptions, command: Command) => {
       const { showFit } = await import('./fit-run.ts')
-      await showFit(cli, references, options.onto, shapeOf(cli, command))
+      await showFit(cli, references, options, shapeOf(cli, command))
     })
 }
 
@@ -86,7 +88,7 @@ export function landCommand(cli: Cli): Command {
       const shape = shapeOf(cli, command)
       if (options.dryRun) {
         const { showFit } = await import('./fit-run.ts')
-        return showFit(cli, references, options.onto, shape)
+        return showFit(cli, references, options, shape)
       }
       const { land } = await import('./land-run.ts')
       await land(cli, references, options, shape)

@@ -31,7 +31,7 @@ export interface DoctorOptions {
 
 export async function doctor(cli: Cli, { bundle }: DoctorOptions, command: Command): Promise<void> {
   const found: FindingJson[] = []
-  for (const [name, check] of Object.entries(CHECKS)) found.push(...(await looked(cli, name, check)))
+  for (const [name, check] of Object.entries(CHECKS)) found.push(...(await looked(cli, name, check, found)))
   if (bundle !== undefined) return bundled(cli, found, bundle, command)
   const shape = shapeOf(cli, command)
   if (found.some(({ state }) => state === 'fail')) cli.exitCode = 1
@@ -55,11 +55,14 @@ async function bundled(cli: Cli, found: FindingJson[], wanted: string | true, co
 const withoutQuotes = (one: FindingJson): FindingJson =>
   one.check === 'config' && one.state === 'fail' ? { ...one, message: 'it is not right' } : one
 
-async function looked(cli: Cli, name: string, check: Check): Promise<FindingJson[]> {
+async function looked(cli: Cli, name: string, check: Check, before: readonly FindingJson[]): Promise<FindingJson[]> {
   try {
     return await check(cli)
   } catch (thrown) {
     const error = asTdfError(thrown)
+    const isKnown = before.some(one => one.check === 'config' && one.state === 'fail')
+    // What is wrong with the configuration is said once, by the line about it.
+    if (isKnown && error.code === 'CONFIG_INVALID') return []
     return [{ check: name, state: 'fail', message: error.message, hint: shownHint(error) }]
   }
 }

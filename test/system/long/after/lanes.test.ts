@@ -249,6 +249,7 @@ describe('a conflict that its agent is to resolve', () => {
   const conflict = 'it conflicts in a.txt'
 
   it('goes on with the conversation from a merge of both, once, and lands what comes of it', async () => {
+    const two = await made('two', { 'c.txt': 'c\n' })
     const { id, tip } = await asked()
     expect(await step(id)).toMatchObject({ state: 'resolving', tip, resolvedIn: 2, merged: null })
     const task = life.task(id)
@@ -259,7 +260,6 @@ describe('a conflict that its agent is to resolve', () => {
       'merged into main, which has changed since, and git could not merge these files:\n\n- a.txt\n',
     )
     // Nothing follows while the agent is at it, and others of the lane are not held up.
-    const two = await made('two', { 'c.txt': 'c\n' })
     await ask(two)
     expect((await step(two)).state).toBe('ready')
     expect(landing(id).state).toBe('resolving')

@@ -12,8 +12,8 @@ const { home } = withDaemon()
 const place = mkdtempSync(path.join(tmpdir(), 'tdf-fit-'))
 afterAll(() => rmSync(place, { recursive: true, force: true }))
 
-async function made(repo: string, script: string): Promise<TaskJson> {
-  const { out, err } = await tdf(home, 'submit', '--repo', repo, '-w', '--json', '--', 'sh', '-ec', script)
+async function made(repo: string, script: string, ...more: string[]): Promise<TaskJson> {
+  const { out, err } = await tdf(home, 'submit', '--repo', repo, '-w', '--json', ...more, '--', 'sh', '-ec', script)
   if (out === '') throw new Error(err)
   return JSON.parse(out)
 }
@@ -48,6 +48,24 @@ describe('a result of a folder', () => {
     expect(await fitOf(id, '--onto', 'before')).toEqual([
       expect.objectContaining({ state: 'behind', onto: 'refs/heads/before' }),
     ])
+  })
+
+  it('is asked of for a whole group, of which what has no result is passed over', async () => {
+    const repo = workingRepository()
+    const first = await made(repo.dir, 'echo one > README.md', '--group', 'pair')
+    const second = await made(repo.dir, 'echo two > README.md', '--group', 'pair')
+    await made(repo.dir, 'true', '--group', 'pair')
+    await made(repo.dir, 'echo other > README.md')
+    const { out } = await tdf(home, 'fit', '--group', 'pair', '--json')
+    const pairs = (JSON.parse(out) as TaskJson[]).map(({ id, fit }) => [id, fit?.with])
+    expect(pairs.sort()).toEqual(
+      [
+        [first.id, [second.id]],
+        [second.id, [first.id]],
+      ].sort(),
+    )
+    expect(await tdf(home, 'fit', first.id, '--group', 'pair')).toMatchObject({ code: 2 })
+    expect((await tdf(home, 'fit', '--group', 'nonesuch')).err).toContain('there is no task in a group "nonesuch"')
   })
 
   it('excludes another one that changes the same line', async () => {
