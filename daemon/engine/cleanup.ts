@@ -6,6 +6,7 @@ import type { AgentClient } from '../../src/clients/agent.ts'
 import { retryDelayMs } from '../../src/core/backoff.ts'
 import { asTdfError, TdfError } from '../../src/core/errors.ts'
 import { isGone } from '../../src/core/node.ts'
+import { withOrigins } from '../../src/core/saved.ts'
 import type { AttemptKey, Task } from '../../src/core/task.ts'
 import { type ReadTask, readAttempt, updateAttempt, wakeAttempt } from '../../src/store/tables/attempts.ts'
 import { type CleanupItem, cleanupsOf, delayCleanup, pendingOn, setCleanup } from '../../src/store/tables/cleanups.ts'
@@ -141,7 +142,8 @@ export function fillIn(
   const now = world.clock.now()
   const seen = readAttempt(store.sql, key)
   if (!seen) return
-  const facts = { ...seen.facts, salvage, saved: true, held: false, kept: missing.length > 0 }
+  const files = salvage.files ? { files: withOrigins(salvage.files, seen.facts.salvage?.files) } : {}
+  const facts = { ...seen.facts, salvage: { ...salvage, ...files }, saved: true, held: false, kept: missing.length > 0 }
   // What was judged stays as it was judged: what could be read since then stands beside it.
   const shown = seen.facts.kept && seen.result ? seen.result : result
   const error = missing.length > 0 ? seen.error : cameAfterAll(seen)

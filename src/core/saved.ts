@@ -34,6 +34,13 @@ export interface Artifacts {
   list: Artifact[]
 }
 
+/** Saved once more, a file that is as it was still comes from where it came from: the check that left it is over by then. */
+export function withOrigins(files: Artifacts, before: Artifacts | null | undefined): Artifacts {
+  const nameOf = ({ path, sha256 }: Artifact) => `${sha256} ${path}`
+  const known = new Map(before?.list.map(one => [nameOf(one), one.from]))
+  return { ...files, list: files.list.map(one => ({ ...one, from: known.get(nameOf(one)) ?? one.from })) }
+}
+
 export const ARTIFACTS_MAX = 1_000
 export const ARTIFACT_GLOB_CHARS_MAX = 256
 
