@@ -51,6 +51,7 @@ describe.each(programs)('a forge that is asked by %s', program => {
     known = found.cache
     return found.view
   }
+  const comment = (id: number, author: string) => ({ id, author, body: `${author} says` })
   const counted = () => forge.requests.filter(one => one.counted).length
 
   it('says how a pull request and its checks stand', async () => {
@@ -118,7 +119,6 @@ describe.each(programs)('a forge that is asked by %s', program => {
   })
 
   it('tells who of the reviewers may write, and what is still open', async () => {
-    const comment = (id: number, author: string) => ({ id, author, body: `${author} says` })
     forge.pull({
       ...{ number: 1, reviews: [] },
       threads: [
@@ -146,6 +146,16 @@ describe.each(programs)('a forge that is asked by %s', program => {
       ['c', 5, true],
       ['d', 6, false],
     ])
+  })
+
+  it('that does not say who may write has nobody heard whom it was not asked to hear', async () => {
+    forge.pull({ number: 1, threads: [{ id: 'a', path: 'x.ts', line: 3, comments: [comment(1, 'alice')] }] })
+    forge.faults.push({ at: /collaborators/, kind: 'forbidden', times: 1 })
+    const unheard = [{ comments: [{ author: 'alice', mayWrite: false }] }]
+    expect((await look()).threads).toMatchObject(unheard)
+    // A no holds.
+    expect((await look()).threads).toMatchObject(unheard)
+    expect(forge.requests.filter(({ path: at }) => at.includes('collaborators'))).toHaveLength(1)
   })
 
   it('counts a review that wants changes until its author says otherwise', async () => {

@@ -3,8 +3,7 @@
  * put there before; nothing is ever replaced, and a branch that holds anything else is left as it is.
  */
 import type { Config } from '../../../src/config/schema/schema.ts'
-import { ownerGitEnv } from '../../../src/platform/git.ts'
-import { run } from '../../../src/platform/run.ts'
+import { git } from '../../../src/platform/git.ts'
 import type { Push } from '../../../src/store/tables/pushes.ts'
 import { reaches } from '../merge.ts'
 import type { Repository } from '../repository.ts'
@@ -31,11 +30,9 @@ export async function pushBranch(
   const lease = `--force-with-lease=${ref}:${pushedCommit ?? ''}`
   const plain = ['--no-verify', '--no-follow-tags', '--no-recurse-submodules', '--no-signed']
   const args = ['push', '--porcelain', ...plain, lease, '--', remote, `${commitId}:${ref}`]
-  // Hooks and helpers of the repository itself there are none: it is ours and bare.
-  const safe = ['-c', 'core.hooksPath=/dev/null', '-c', 'protocol.ext.allow=never', '-c', 'gc.auto=0']
-  const env = ownerGitEnv(credentialEnv(remote, token))
-  const { exitCode, stdout, stderr, timedOut } = await run('git', [...safe, '--git-dir', repository.dir, ...args], {
-    ...{ cwd: repository.dir, env, timeoutMs: PUSH_TIMEOUT_MS, signal, ownGroup: true },
+  const { exitCode, stdout, stderr, timedOut } = await git(['--git-dir', repository.dir, ...args], {
+    ...{ cwd: repository.dir, env: credentialEnv(remote, token), asOwner: true },
+    ...{ timeoutMs: PUSH_TIMEOUT_MS, signal, ownGroup: true },
   })
   if (exitCode === 0) return { kind: 'pushed' }
   if (timedOut) return { kind: 'failed', why: `no end within ${PUSH_TIMEOUT_MS / 1000} s` }
@@ -67,9 +64,9 @@ export async function remoteTip(
   signal: AbortSignal,
 ): Promise<string | null> {
   const args = ['ls-remote', '--exit-code', '--heads', '--', remote, `refs/heads/${branch}`]
-  const env = ownerGitEnv(credentialEnv(remote, token))
+  const as = { env: credentialEnv(remote, token), asOwner: true }
   const limits = { timeoutMs: ASK_TIMEOUT_MS, signal, ownGroup: true }
-  const { exitCode, stdout } = await run('git', args, { cwd: repository.dir, env, ...limits })
+  const { exitCode, stdout } = await git(args, { cwd: repository.dir, ...as, ...limits })
   return exitCode === 0 ? (stdout.split('\t')[0] ?? null) : null
 }
 

@@ -22,13 +22,11 @@ export interface Collecting {
 export interface Collected {
   /** Those of the work tree: they are not on the branch unless they were committed. */
   inTree: ReadonlySet<BytePath>
-  /** Of the commit that holds them; null when there are none. */
-  draft: Draft | null
-  /** What was read for it. */
-  list(): Artifact[]
+  /** The commit that holds them, and what was read for it; null when there are none. */
+  kept: { draft: Draft; list(): Artifact[] } | null
 }
 
-const NOTHING: Collected = { inTree: new Set(), draft: null, list: () => [] }
+const NOTHING: Collected = { inTree: new Set(), kept: null }
 
 /** Looks what there is; content is read when the commit is made, upon `parent` if there is one. */
 export function collectArtifacts(
@@ -51,12 +49,14 @@ export function collectArtifacts(
   })
   return {
     inTree: new Set(found.flatMap(({ path, isInTree }) => (isInTree ? [latin1(path)] : []))),
-    draft: { message: `Artifacts of task ${workspace.record.request.taskId}\n`, parent, files },
-    list: () =>
-      found.flatMap(({ path, size }) => {
-        const sha256 = hashes.get(path)
-        return sha256 === undefined ? [] : [{ path, bytes: size, sha256, from }]
-      }),
+    kept: {
+      draft: { message: `Artifacts of task ${workspace.record.request.taskId}\n`, parent, files },
+      list: () =>
+        found.flatMap(({ path, size }) => {
+          const sha256 = hashes.get(path)
+          return sha256 === undefined ? [] : [{ path, bytes: size, sha256, from }]
+        }),
+    },
   }
 }
 
@@ -71,18 +71,19 @@ export async function addArtifacts(adding: Adding, given: Salvaged): Promise<Sal
   const { workspace, ref, folder, timeoutMs, signal } = adding
   const before = given.files ?? null
   const left = leftOutList(given.leftOut)
-  const collected = collectArtifacts(adding, { from: 'check', parent: before?.commit ?? null, leaveOut: left.leaveOut })
-  if (collected.draft === null) return { ...given, files: before, leftOut: left.all() }
+  const about = { from: 'check', parent: before?.commit ?? null, leaveOut: left.leaveOut } as const
+  const { kept } = collectArtifacts(adding, about)
+  if (kept === null) return { ...given, files: before, leftOut: left.all() }
   const mirror = salvageRepository(workspace)
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const boundary = boundaryOf(folder)
   const oidLength = given.commit.length
   const view = openView({ folder, boundary, mirror, oidLength, timeoutMs, signal })
-  const [made = ''] = await writeCommits(view, workspace, [collected.draft])
+  const [made = ''] = await writeCommits(view, workspace, [kept.draft])
   const isSame = before !== null && (await treeOf(view, made)) === (await treeOf(view, before.commit))
   const commit = isSame ? before.commit : made
   await openKeeper(workspace, timeoutMs, signal).keep(view, new Map([[filesRefOf(ref), commit]]))
-  return { ...given, files: { commit, list: added(before?.list ?? [], collected.list()) }, leftOut: left.all() }
+  return { ...given, files: { commit, list: added(before?.list ?? [], kept.list()) }, leftOut: left.all() }
 }
 
 /** What is as it was stays the agent's. */

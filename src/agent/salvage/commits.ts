@@ -79,7 +79,7 @@ export async function writeCommits(view: View, workspace: Workspace, drafts: rea
   if (drafts.length === 0) return []
   const input = Readable.from(commands(workspace, drafts))
   const made = await view.must(['fast-import', '--quiet', '--force', '--done', '--date-format=raw'], { input })
-  return made.split('\n').filter(line => line !== '')
+  return made.split('\n', drafts.length)
 }
 
 /** As git-fast-import(1) reads them. */

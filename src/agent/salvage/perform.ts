@@ -135,10 +135,11 @@ async function saveAll(saving: Saving, found: Found): Promise<Salvaged> {
 }
 
 /** What is not sound of them costs the result nothing. */
-function filesOf({ salvage: { ref }, artifacts, leaveOut }: Saving, talk: Refs, lost: ReadonlySet<string>) {
+function filesOf({ salvage: { ref }, artifacts: { kept }, leaveOut }: Saving, talk: Refs, lost: ReadonlySet<string>) {
+  if (kept === null) return null
   const commit = talk.get(filesRefOf(ref))
-  if (commit !== undefined && !lost.has(filesRefOf(ref))) return { commit, list: artifacts.list() } satisfies Artifacts
-  if (artifacts.draft !== null) leaveOut('artifacts', 'artifact', { reason: 'git does not take them' })
+  if (commit !== undefined && !lost.has(filesRefOf(ref))) return { commit, list: kept.list() } satisfies Artifacts
+  leaveOut('artifacts', 'artifact', { reason: 'git does not take them' })
   return null
 }
 
@@ -181,8 +182,8 @@ async function saveAtOnce(saving: Saving, tree: string | null, head: string | nu
   return { commit, start, talk: named(drafts.keys(), made) }
 }
 
-const draftOfArtifacts = ({ salvage: { ref }, artifacts: { draft } }: Saving) =>
-  new Map(draft === null ? [] : [[filesRefOf(ref), draft]])
+const draftOfArtifacts = ({ salvage: { ref }, artifacts: { kept } }: Saving) =>
+  new Map(kept === null ? [] : [[filesRefOf(ref), kept.draft]])
 
 /** On HEAD; when HEAD cannot be kept whole, on the base commit; when even that is gone, on nothing. */
 async function saveOnSound(saving: Saving, tree: string | null, head: string | null): Promise<SavedTree> {

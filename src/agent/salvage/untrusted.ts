@@ -77,16 +77,11 @@ export function namesInside(boundary: Boundary, path: string): string[] {
   }
 }
 
-/** Plain files in a folder of the work tree, and whether there is nothing else in it. */
+/** Plain files in a folder of the work tree, and whether it has them and nothing else. */
 export function plainFilesInside(boundary: Boundary, path: string): { files: string[]; isPure: boolean } {
-  if (!isPlainFolder(path) || realInside(boundary, path) === null) return { files: [], isPure: false }
-  try {
-    const entries = readdirSync(path, { withFileTypes: true })
-    const files = entries.filter(entry => entry.isFile()).map(({ name }) => name)
-    return { files, isPure: files.length === entries.length }
-  } catch {
-    return { files: [], isPure: false }
-  }
+  const names = namesInside(boundary, path)
+  const files = names.filter(name => isPlainFile(join(path, name)))
+  return { files, isPure: files.length > 0 && files.length === names.length }
 }
 
 export function statOf(path: string | Buffer) {

@@ -84,6 +84,7 @@ export const ROWS: readonly Row[] = [
       'test/system/long/after/watcher.test.ts',
       'test/system/long/network/large-content.test.ts',
     ],
+    slow: ['test/sim/simulation.test.ts'],
   },
   {
     // Over a real PostgreSQL: without one the run fails, as those suites do.
@@ -114,7 +115,6 @@ export const ROWS: readonly Row[] = [
   },
   {
     room: 'src/agent/salvage',
-    // Not leavings.test.ts and salvage.test.ts, which run sessions of a node agent: a try of them takes seconds.
     suites: [
       `${UNIT}/src/agent/salvage/listing.test.ts`,
       `${UNIT}/src/agent/salvage/beside.test.ts`,
@@ -126,6 +126,8 @@ export const ROWS: readonly Row[] = [
       `${UNIT}/src/agent/salvage/linked.test.ts`,
       `${UNIT}/src/agent/salvage/kept.test.ts`,
     ],
+    // They run sessions of a node agent: a try of them takes seconds.
+    slow: [`${UNIT}/src/agent/salvage/salvage.test.ts`, `${UNIT}/src/agent/salvage/leavings.test.ts`],
   },
 ]
 

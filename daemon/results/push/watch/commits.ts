@@ -1,6 +1,5 @@
 /** What is on a branch of a remote, fetched into our own repository. */
-import { ownerGitEnv } from '../../../../src/platform/git.ts'
-import { run } from '../../../../src/platform/run.ts'
+import { git } from '../../../../src/platform/git.ts'
 import type { Repository } from '../../repository.ts'
 import { credentialEnv } from '../branch.ts'
 import { unavailable } from './view.ts'
@@ -22,14 +21,10 @@ export async function fetchBranch(
   signal: AbortSignal,
 ): Promise<string> {
   const flags = ['--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-maintenance', '--no-recurse-submodules']
-  const safe = ['-c', 'core.hooksPath=/dev/null', '-c', 'protocol.ext.allow=never', '-c', 'fetch.fsckObjects=true']
-  const args = ['--git-dir', repository.dir, 'fetch', ...flags, '--', remote, `+refs/heads/${branch}:${ref}`]
-  const { exitCode, stderr } = await run('git', [...safe, ...args], {
-    cwd: repository.dir,
-    env: ownerGitEnv(credentialEnv(remote, token)),
-    timeoutMs: FETCH_TIMEOUT_MS,
-    signal,
-    ownGroup: true,
+  const fetch = ['--git-dir', repository.dir, '-c', 'fetch.fsckObjects=true', 'fetch', ...flags]
+  const { exitCode, stderr } = await git([...fetch, '--', remote, `+refs/heads/${branch}:${ref}`], {
+    ...{ cwd: repository.dir, env: credentialEnv(remote, token), asOwner: true },
+    ...{ timeoutMs: FETCH_TIMEOUT_MS, signal, ownGroup: true },
   })
   if (exitCode !== 0) throw unavailable(`${branch} cannot be fetched: ${stderr.trim().slice(-SAID_CHARACTERS_MAX)}`)
   return (await repository.must(['rev-parse', '--verify', '--quiet', '--end-of-options', `${ref}^{commit}`])).trim()

@@ -136,10 +136,17 @@ describe('a pull request', () => {
     shows({ checks: [{ name: 'test', state: 'passed' }] })
     await look()
     expect(watch()).toMatchObject({ waitingFor: 'waits whether it stays as it is', dueAt: now() + 10_000 })
-    await life.world.clock.advance(10_000)
+    // It changes: that it has to stay for as long begins anew.
+    await life.world.clock.advance(6_000)
+    shows({ checks: [...['test', 'docs'].map(name => ({ name, state: 'passed' }))] })
+    await look()
+    await life.world.clock.advance(6_000)
+    await look()
+    expect(watch()).toMatchObject({ state: 'watching', dueAt: now() + 4_000 })
+    await life.world.clock.advance(4_000)
     await look()
     const why = 'every check has passed and no review thread is open'
-    expect(watch()).toMatchObject({ state: 'green', waitingFor: why, checks: { passed: 1 } })
+    expect(watch()).toMatchObject({ state: 'green', waitingFor: why, checks: { passed: 2 } })
     expect(told().at(-1)).toMatchObject({ state: 'green', why })
     expect(notices()).toEqual([])
     // It is over: it is not looked at any more.
@@ -256,6 +263,56 @@ describe('what is red', () => {
     expect(watch()).toMatchObject({ state: 'needs_you', waitingFor: expect.stringMatching(/^its task cannot go on: /) })
     expect(notices()).toHaveLength(1)
     expect(whyWatch(life.engine, life.task(id))).toMatchObject({ command: `tdf pr resume ${id}` })
+  })
+})
+
+describe('what people put on the branch while the agent works', () => {
+  /** The agent makes a commit upon what was pushed, and people make another meanwhile. */
+  async function meanwhile(files: Record<string, string>, on?: string): Promise<string> {
+    commits.push(scene.commit({ 'c.txt': 'c\n' }, commits[0]))
+    shows({ checks: red('test') })
+    await look()
+    const theirs = person(files, on)
+    await life.world.run(() => life.task(id).step === null)
+    gitIn(scene.node, 'push', '-q', home, `${commits[1]}:${resultRefOf(id, 2)}`)
+    return theirs
+  }
+  const branch = () => gitIn(remote, 'rev-parse', push().branch)
+
+  it('is merged with what it made, and both are pushed from where they left it', async () => {
+    const theirs = await meanwhile({ 'p.txt': 'p\n' })
+    await pusher.now(id)
+    const { commitId } = push()
+    expect(push()).toMatchObject({ state: 'pending', pushedCommit: theirs, attempt: 2 })
+    const at = Math.floor((life.task(id).completedAt ?? 0) / 1000)
+    expect(gitIn(home, 'show', '-s', '--format=%P %ct', commitId)).toBe(`${commits[1]} ${theirs} ${at}`)
+    expect(gitIn(home, 'rev-parse', `${resultRefOf(id, 2)}-joined`)).toBe(commitId)
+    expect(branch()).toBe(theirs)
+    await pusher.now(id)
+    expect(push()).toMatchObject({ state: 'pushed', pushedCommit: commitId, error: null })
+    expect(branch()).toBe(commitId)
+  })
+
+  it('in the same places is left to a person, who is told which', async () => {
+    const theirs = await meanwhile({ 'c.txt': 'another\n' })
+    await pusher.now(id)
+    expect(push()).toMatchObject({ state: 'failed', commitId: commits[1], pushedCommit: commits[0] })
+    expect(push().error).toMatch(new RegExp(`^people have put ${theirs.slice(0, 12)} on the branch .*: c\\.txt$`))
+    expect(branch()).toBe(theirs)
+  })
+
+  it('is not merged where it took the place of what was pushed, or where nobody watches any more', async () => {
+    const theirs = await meanwhile({ 'p.txt': 'p\n' }, scene.base)
+    await pusher.now(id)
+    expect(push()).toMatchObject({ state: 'failed', error: expect.stringContaining('stale info') })
+    expect(branch()).toBe(theirs)
+    gitIn(scene.node, 'push', '-q', '--force', remote, `${commits[0]}:refs/heads/${push().branch}`)
+    const more = person({ 'p.txt': 'p\n' }, commits[0])
+    await write(() => changeWatch(sql(), watch(), { state: 'paused' }, now()))
+    await write(() => changePush(sql(), push(), { state: 'pending' }, now()))
+    await pusher.now(id)
+    expect(push()).toMatchObject({ state: 'failed', error: expect.stringContaining('stale info') })
+    expect(branch()).toBe(more)
   })
 })
 
@@ -387,6 +444,18 @@ describe('a user', () => {
     await ask('resume')
     await write(() => changeWatch(sql(), watch(), { state: 'merged' }, now()))
     await expect(ask('resume')).rejects.toThrow(`the watch of task ${id} is over: merged`)
+  })
+
+  it('who wants it watched anew says for how long and how often; else its task does, or the configuration', async () => {
+    const again = (until: 'merged' | null, rounds: number | null, task = life.task(id)) =>
+      write(() => watchNow(life.engine, task, { until, rounds }, now()))
+    await again('merged', 5)
+    expect(watch()).toMatchObject({ state: 'watching', goal: 'merged', rounds: 5, url: URL_OF, head: commits[0] })
+    await again(null, null)
+    expect(watch()).toMatchObject({ goal: 'green', rounds: 2 })
+    const task = life.task(id)
+    await again(null, null, { ...task, spec: { ...task.spec, push: null } })
+    expect(watch()).toMatchObject({ goal: 'green', rounds: life.engine.config.pr.rounds })
   })
 
   it('whose task has no pull request, or no watch, is told what to do', async () => {

@@ -68,6 +68,11 @@ describe('a commit', () => {
     expect(await largeFor(repository, made, call())).toEqual(found)
     expect(await largeFor(repository, made, null)).toEqual(found)
     expect(server.large.downloads()).toBe(2)
+    // One that has a part of it names that part.
+    const less = await largeFor(repository, commit({ 'x.bin': 'one' }), null)
+    const [[, part = ''] = []] = less.refs
+    const blobs = gitIn(repository.dir, 'ls-tree', '-r', '--format=%(objectname)', part).split('\n')
+    expect(blobs.map(blob => gitIn(repository.dir, 'cat-file', 'blob', blob))).toEqual(['one'])
   })
 
   it('has pointers where the content is not here, and says how many and why', async () => {

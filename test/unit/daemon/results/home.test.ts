@@ -227,12 +227,14 @@ it('work that comes after a verdict stands beside the commit that was judged', a
   const [judged, late] = [scene.commit({ 'a.txt': 'two\n' }), scene.commit({ 'a.txt': 'late\n' })]
   gives(judged)
   const { result } = await bring()
-  const task = { ...scene.task, result, facts: { kept: true } }
+  let task: Task = { ...scene.task, result, facts: { kept: true } }
   expect((await bring(task)).salvage).toMatchObject({ commit: judged, saved: [] })
   gives(late, { '-heads/x': late })
   const x = { ...besideRef(`${scene.ref}-heads/x`, 'branch', 'x', late), ahead: 0 }
   for (const _ of [1, 2]) {
     const { salvage, result: described } = await bring(task)
+    // What is known of it by then.
+    task = { ...task, facts: { ...task.facts, salvage } }
     const beside = { ...besideRef(`${scene.ref}-others/late`, 'branch', 'late', late), ahead: 1 }
     expect([salvage.commit, salvage.saved, described.commit]).toEqual([judged, [x, beside], judged])
     expect(await scene.refs()).toEqual({ [scene.ref]: judged, [x.ref]: late, [beside.ref]: late })

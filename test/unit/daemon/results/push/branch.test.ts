@@ -74,6 +74,14 @@ describe('a branch', () => {
     expect(await tip()).toBe(theirs)
   })
 
+  it('that was removed there is not made anew', async () => {
+    const ours = await commit('ours\n')
+    const next = await commit('next\n', ours)
+    const why = expect.stringMatching(/^[^\n]*stale info[^\n]*$/)
+    expect(await push(next, { pushedCommit: ours })).toEqual({ kind: 'refused', why })
+    expect(await tip()).toBeNull()
+  })
+
   it('that a push before this one has made is pushed, though git says that it is not as it should be', async () => {
     const before = await commit('before\n')
     const ours = await commit('ours\n', before)

@@ -117,7 +117,11 @@ describe('a push', () => {
     expect(stored()).toMatchObject({ state: 'failed', tries: 1, error: expect.stringContaining('stale info') })
     const message = `tdf/say-hi was not pushed to file://${remote}: ${stored()?.error}`
     expect(failures()).toEqual([expect.objectContaining({ source: 'push', code: 'PUSH_FAILED', taskId: id, message })])
-    expect(whyPush(life.engine, task())?.sentence).toContain('did not get to')
+    expect(whyPush(life.engine, task())).toEqual({
+      sentence: expect.stringContaining(`tdf/say-hi did not get to file://${remote}`),
+      command: `tdf push ${id}`,
+    })
+    expect(whyPush(life.engine, task())?.sentence).not.toContain('pull request')
   })
 
   it('whose server is away is tried again later and later, until its time is over', async () => {

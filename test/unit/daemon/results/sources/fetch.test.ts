@@ -116,6 +116,21 @@ describe('a commit', () => {
     expect(await failure(fetch(ref))).toEqual({ code: 'REF_UNKNOWN', message })
   })
 
+  it('of a repository of SHA-256 has names of 64 digits', async () => {
+    const work = path.join(scene.root, 'sha256')
+    gitIn(scene.root, 'init', '-q', '-b', 'main', '--object-format=sha256', work)
+    gitIn(work, 'commit', '-q', '--allow-empty', '-m', 'first')
+    gitIn(scene.root, 'clone', '-q', '--bare', work, path.join(scene.root, 'served', 'long.git'))
+    await serve()
+    const long = `${server.url}/long.git`
+    const whole = (idLength?: number) => scene.results.open(long, idLength)
+    const access = await accessTo(long, aConfig(), () => ({}), await whole())
+    const call = { access, leftMs: () => 60_000, signal: new AbortController().signal }
+    const { commit, repository } = await fetchCommit(whole, { url: long, ref: null }, call)
+    expect(commit).toBe(gitIn(work, 'rev-parse', 'HEAD'))
+    expect((await repository.must(['rev-parse', '--show-object-format'])).trim()).toBe('sha256')
+  })
+
   it('of an empty repository has to be named', async () => {
     gitIn(scene.root, 'init', '-q', '--bare', path.join(scene.root, 'served', 'empty.git'))
     await serve()
@@ -247,12 +262,16 @@ describe('tasks that want the same', () => {
     server.faults.until = new Promise(resolve => {
       go = resolve
     })
+    const side = scene.commit({ 'a.txt': 'side\n' })
+    push(side, 'refs/heads/topic')
     expect(['a', 'b', 'c'].map(id => sources.fetched(task(id)))).toEqual([null, null, null])
+    expect(sources.fetched(task('other', 'topic'))).toBeNull()
     go()
     const facts = await got('a')
     expect(facts).toMatchObject({ commit: scene.base, ref: 'refs/heads/main' })
     expect(existsSync(path.join(scene.root, `${facts.sha256}.bundle`))).toBe(true)
-    expect([await got('b'), await got('c'), asked()]).toEqual([facts, facts, 1])
+    expect([await got('b'), await got('c')]).toEqual([facts, facts])
+    expect([(await got('other', 'topic')).commit, asked()]).toEqual([side, 2])
     expect(gitIn(scene.root, 'bundle', 'list-heads', `${facts.sha256}.bundle`)).toContain(
       `${scene.base} refs/heads/main`,
     )
@@ -272,6 +291,26 @@ describe('tasks that want the same', () => {
       }
       await expect.poll(refusal, { timeout: 60_000 }).toBe('REF_UNKNOWN')
     }
+  })
+
+  it('of whose files in Git LFS the content is nowhere begin with pointers, and are told so', async () => {
+    const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 3\n`
+    push(scene.commit({ '.gitattributes': '*.bin filter=lfs\n', 'x.bin': pointer }), 'refs/heads/large')
+    const { pointers } = await got('a', 'large')
+    expect(pointers).toMatch(/^1 of 1 files in Git LFS are pointers: /)
+    expect(await got('b')).not.toHaveProperty('pointers')
+  })
+
+  it('may ask for the newest commit alone', async () => {
+    const side = scene.commit({ 'a.txt': 'side\n' })
+    push(side, 'refs/heads/topic')
+    const { signal } = new AbortController()
+    expect(await sources.tip(url(), 'topic', signal)).toEqual({ commit: side, ref: 'refs/heads/topic' })
+    expect(await sources.tip(url(), null, signal)).toEqual({ commit: scene.base, ref: 'refs/heads/main' })
+    room = () => {
+      throw new Error('the disk is low')
+    }
+    await expect(sources.tip(url(), null, signal)).rejects.toThrow('the disk is low')
   })
 
   it('may leave: the last one ends the fetch, and one that waits for its turn is never begun', async () => {

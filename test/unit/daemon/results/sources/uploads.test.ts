@@ -1,5 +1,5 @@
 /** What a task began from is here as long as the task: in the repository of each folder that it was uploaded from. */
-import { rmSync, statSync } from 'node:fs'
+import { existsSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { createUploads, type Uploads } from '../../../../../daemon/results/sources/uploads.ts'
@@ -102,6 +102,40 @@ it('a folder can be uploaded as a whole when a commit that is here of it is dama
   expect(await of.take(sent.end, sent.file)).toEqual({ sha256: sent.end.sha256, bytes: sent.bytes })
   // What goes on behind the answer is over with it.
   await keep(of, sent)
+})
+
+it('an upload that builds on what is here is taken in, and a whole one is made of it; what it builds on has to be here', async () => {
+  const [sent, of] = [await anUpload('/a'), uploads()]
+  await of.take(sent.end, sent.file)
+  expect(await keep(of, sent)).toBe(true)
+  const next = scene.commit({ 'b.txt': 'two' })
+  gitIn(scene.node, 'update-ref', MAIN, next)
+  const file = path.join(scene.root, 'thin')
+  const thin = async () => {
+    gitIn(scene.node, 'bundle', 'create', '--quiet', file, 'main', `^${scene.base}`)
+    const refs = { [MAIN]: next }
+    return { source: '/a', commit: next, ref: MAIN, refs, sha256: await hashFile(file), isThin: true }
+  }
+  const end = await thin()
+  const bytes = statSync(file).size
+  await expect(of.take({ ...end, source: '/other' }, file)).rejects.toMatchObject({
+    ...{ code: 'BUNDLE_MISSING', message: expect.stringMatching(/^what the upload builds on is not all here: ./) },
+  })
+  expect(existsSync(file)).toBe(false)
+  await thin()
+  await expect(of.take({ ...end, refs: { [MAIN]: '1'.repeat(40) } }, file)).rejects.toMatchObject({
+    code: 'BUNDLE_MISSING',
+  })
+  await thin()
+  expect(await of.take(end, file)).toEqual({ sha256: end.sha256, bytes })
+  expect([existsSync(file), existsSync(bundleFile(end.sha256))]).toEqual([false, false])
+  const repo = { kind: 'bundle' as const, url: '/a', ref: MAIN, baseCommit: next, sha256: end.sha256, bytes }
+  const made = await of.whole(aTask({ id: 't', spec: aSpec({ repo }) }), new AbortController().signal)
+  expect((await bundleRefs(bundleFile(made?.sha256 ?? ''))).get(MAIN)).toBe(next)
+  // What is asked for again is here.
+  expect(await of.offer({ source: '/a', commit: next, ref: MAIN, refs: { [MAIN]: next } })).toMatchObject({
+    ...{ bundle: { sha256: expect.any(String) }, have: [] },
+  })
 })
 
 it('no repository is made for a folder that nothing is known of, before its upload is there', async () => {

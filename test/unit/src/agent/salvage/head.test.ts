@@ -21,6 +21,8 @@ describe('where HEAD cannot be built on', () => {
     expect(s.files()).toEqual(expect.arrayContaining(['one', 'loose']))
     const piecewise = 'not all of it is sound: salvage takes it piece by piece'
     expect(s.logged).toEqual([piecewise, 'salvage cannot build on a commit'])
+    const why = { workspace: 'ws-1', reason: expect.stringMatching(/./) }
+    expect(s.facts).toEqual([why, { ...why, start: s.sh('git rev-parse HEAD').trim() }])
   })
 
   it('and nothing can be read of it, the files come home on the base commit', async () => {
@@ -36,6 +38,16 @@ describe('where HEAD cannot be built on', () => {
       { path: '.git', kind: 'broken', reason: expect.stringContaining('the files came home'), bytes: null },
     ])
     expect(gone.files()).toContain('n')
+  })
+
+  it('since the object of it is a link to what the agent itself may not read, it is not followed', async () => {
+    const s = scene(plain)
+    s.sh(COMMIT('one'))
+    s.sh(
+      `object=.git/objects/$(git rev-parse HEAD | sed 's#^..#&/#'); mv $object ../stolen; ln -s $PWD/../stolen $object`,
+    )
+    expect((await s.salvage()).leftOut).toEqual([broken('HEAD')])
+    expect(s.files()).toContain('one')
   })
 
   it('and the base is gone too, the files come home on nothing', async () => {

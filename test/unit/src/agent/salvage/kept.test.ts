@@ -1,8 +1,9 @@
 /** What stands beside a result in the repository that keeps it, when a salvage is refused, and the bundle that takes it all along. */
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readlinkSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { openKeeper, prepareRepository, writeBundle } from '../../../../../src/agent/salvage/keep.ts'
+import { salvage } from '../../../../../src/agent/salvage/salvage.ts'
 import { removeTree } from '../../../../../src/agent/state/remove-tree.ts'
 import { tempFolder } from '../support/temp.ts'
 import { git } from '../support/work.ts'
@@ -116,8 +117,9 @@ describe('a salvage', () => {
     const real = s.workspace.folder
     rmSync(join(real, 'salvage.git'), { recursive: true })
     rmSync(s.work, { recursive: true })
-    await expect(s.salvage()).rejects.toMatchObject({ code: 'salvage_failed', message: expect.stringMatching(/./) })
-    expect(s.logged).toContain('salvage failed')
+    const failed = await s.salvage().catch(error => error)
+    expect(failed).toMatchObject({ code: 'salvage_failed', message: expect.stringMatching(/./) })
+    expect([s.logged.at(-1), s.facts.at(-1)]).toEqual(['salvage failed', { workspace: 'ws-1', reason: failed.message }])
     s.workspace.deleted = true
     await expect(s.salvage()).rejects.toMatchObject({ code: 'not_found', message: 'workspace ws-1 was deleted' })
   })
@@ -197,7 +199,58 @@ describe('the repository that keeps a result', () => {
   })
 })
 
+describe('a salvage that is over', () => {
+  it('leaves no file open', async () => {
+    const s = scene(plain)
+    s.sh(`${COMMIT('one')}; git worktree add -q --detach w; echo x > x; echo '*.bin filter=lfs' > .gitattributes`)
+    s.sh('git stash -q; git init -q in; echo i > in/i; echo b > b.bin; echo a > a.log')
+    mkdirSync(join(s.folder, 'artifacts'))
+    symlinkSync('../work/x', join(s.folder, 'artifacts', 'link'))
+    const wish = { globs: ['*.log'], maxBytes: 100 }
+    const { files } = await salvage(s.agent, s.workspace, REF, 100_000, wish)
+    expect(files?.list.map(({ path }) => path)).toEqual(['a.log', 'link'])
+    const open = readdirSync('/proc/self/fd').flatMap(name => linkOf(join('/proc/self/fd', name)))
+    expect(open.filter(path => path.startsWith(realpathSync(s.folder)))).toEqual([])
+  })
+
+  it('of a work tree that is gone keeps what was committed, though its artifacts cannot be kept', async () => {
+    const s = scene(plain)
+    s.sh('rm -rf ../work/* ../work/.[!.]*; rmdir ../work')
+    mkdirSync(join(s.folder, 'artifacts'))
+    writeFileSync(join(s.folder, 'artifacts', 'report'), 'r')
+    mkdirSync(join(s.folder, 'salvage.git', 'refs', 'tdf', 'task-1'), { recursive: true })
+    writeFileSync(join(s.folder, 'salvage.git', `${REF}-files.lock`), '')
+    const { commit, files, leftOut } = await salvage(s.agent, s.workspace, REF, 100, { globs: [], maxBytes: 100 })
+    expect([commit, files]).toEqual([s.base, null])
+    expect(leftOut.find(({ path }) => path === 'artifacts')?.reason).toBe('git does not take them')
+    expect(s.kept('rev-parse', REF)).toBe(s.base)
+  })
+})
+
+function linkOf(path: string): string[] {
+  try {
+    return [readlinkSync(path)]
+  } catch {
+    // That of the listing itself.
+    return []
+  }
+}
+
 describe('the bundle', () => {
+  it('is that of the result that is asked for, and of none that was saved since', async () => {
+    const s = scene(plain)
+    s.sh(COMMIT('one'))
+    const first = await s.salvage()
+    s.sh(COMMIT('two'))
+    s.session('s-1', 1)
+    const other = 'refs/tdf/task-1/2'
+    const second = await salvage(s.agent, s.workspace, other, 100_000)
+    expect(second.commit).not.toBe(first.commit)
+    expect(await writeBundle(s.agent, s.workspace, REF, [s.base, first.commit])).toBe(null)
+    const file = (await writeBundle(s.agent, s.workspace, other, [s.base, first.commit])) ?? ''
+    expect(git(s.folder, 'bundle', 'list-heads', file).trim()).toBe(`${second.commit} ${other}`)
+  })
+
   it('has all that was saved, less what its caller has; it is none where the caller has it all', async () => {
     const s = scene(plain)
     s.sh(`git checkout -q -b side; ${COMMIT('one')}; git checkout -q tdf/task-1; echo x > x`)
@@ -218,6 +271,13 @@ describe('the bundle', () => {
     expect(await bundle([commit, saved[0]?.commit ?? ''])).toBe(null)
     await expect(bundle([], 'refs/tdf/other/1')).rejects.toMatchObject({ code: 'not_found' })
     expect(readdirSync(join(s.folder, 'scratch')).length).toBe(3)
+    s.session('s-1', 1)
+    await s.salvage()
+    s.sh('echo y > y')
+    s.session('s-2', 2)
+    await s.salvage()
+    // That of an older salvage goes.
+    expect(readdirSync(join(s.folder, 'scratch')).length).toBe(4)
     await removeTree(join(s.folder, 'scratch'))
     expect(await bundle([])).toMatch(/scratch\/bundle-[0-9a-f]{12}$/)
   })

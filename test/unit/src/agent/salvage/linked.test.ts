@@ -136,13 +136,30 @@ describe('a salvage of linked work trees', () => {
       expect.objectContaining({ path: 'odd', kind: 'broken' }),
     ])
     expect(saved.map(({ name }) => name)).toEqual([])
-    expect(s.logged).toContain('a linked work tree cannot be saved')
+    const at = s.logged.indexOf('a linked work tree cannot be saved')
+    expect(s.facts[at]).toEqual({ name: 'bad', reason: expect.stringMatching(/./) })
+  })
+
+  it('has each of two with the same change', async () => {
+    const s = scene(plain)
+    s.sh('for w in one two; do git worktree add -q --detach $w; echo x > $w/x; done')
+    expect((await s.salvage()).saved.map(({ name }) => name)).toEqual(['one', 'two'])
+  })
+
+  it('makes files outside readable, and has the HEAD of those that are gone', async () => {
+    const s = scene(plain)
+    s.sh('git worktree add -q --detach ../outer; echo x > ../outer/x; chmod 000 ../outer/x')
+    s.sh(`git worktree add -q --detach gone; (cd gone; ${COMMIT('free')}); rm -r gone`)
+    const { saved, leftOut } = await s.salvage()
+    expect(saved.map(({ name }) => name)).toEqual(['gone', join(realpathSync(s.folder), 'outer')])
+    expect([leftOut, s.sh('stat -c %a ../outer/x')]).toEqual([[], '400\n'])
   })
 
   it('while a session runs has those that are inside as they are', async () => {
     const s = scene(plain)
-    s.sh('git worktree add -q in -b in; echo x > in/x')
+    s.sh('git worktree add -q in -b in; echo x > in/x; echo s > in/shut; chmod 000 in/shut')
     expect((await s.checkpoint()).saved.map(({ name }) => name).sort()).toEqual(['in', 'in'])
+    expect(s.sh('stat -c %a in/shut')).toBe('0\n')
   })
 })
 
@@ -213,11 +230,13 @@ describe.each(isRoot ? ['another user'] : [])('of %s', () => {
     for (const path of [join(s.folder, '..'), s.folder]) chmodSync(path, 0o755)
     s.sh('echo r > root.txt; chmod 600 root.txt; mkdir shut; echo i > shut/i; chmod 700 shut d; echo x > x')
     s.sh('mkdir list; echo l > list/l; chmod 744 list; echo g > g.log; chmod 600 g.log; mkfifo own')
+    s.sh('echo h > .git/h.log; chmod 600 .git/h.log')
     s.sh('echo y > y; chmod 000 y; chown 65534:65534 y')
     const { leftOut } = await s.salvage()
     expect(s.sh('stat -c %a y')).toBe('400\n')
     const kinds = leftOut.map(({ path, kind, bytes }) => [path, kind, bytes])
     expect(kinds).toEqual([
+      ...[['.git/h.log', 'unreadable', 2]],
       ...[['d/', 'unreadable', null]],
       ...[['list/', 'unreadable', null]],
       ...[['root.txt', 'unreadable', 2]],
@@ -226,7 +245,7 @@ describe.each(isRoot ? ['another user'] : [])('of %s', () => {
       ...[['g.log', 'ignored', 2]],
     ])
     expect(s.files()).toContain('d/b.txt')
-    s.sh('chmod 755 d shut list; chmod 644 root.txt; rm own')
+    s.sh('chmod 755 d shut list; chmod 644 root.txt; rm own .git/h.log')
     expect((await s.salvage()).leftOut.map(({ path }) => path)).toEqual(['g.log'])
   })
 })

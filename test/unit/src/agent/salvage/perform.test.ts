@@ -210,6 +210,18 @@ describe('what git passes over', () => {
   })
 })
 
+describe('a file that is not in the encoding that its attributes name', () => {
+  it('is refused alone, and the others come home', async () => {
+    const s = scene(plain)
+    s.sh(`echo '*.u16 text working-tree-encoding=UTF-16' > .gitattributes; printf abc > odd.u16`)
+    s.sh(`printf 'ok' | iconv -t UTF-16 > good.u16; echo x > x; rm d/b.txt`)
+    const { leftOut } = await s.salvage()
+    expect(leftOut).toMatchObject([{ path: 'odd.u16', kind: 'refused', bytes: 3 }])
+    expect(s.files()).toEqual(['.gitattributes', '.gitignore', 'a.txt', 'good.u16', 'x'])
+    expect(s.kept('show', `${REF}:good.u16`)).toBe('ok')
+  })
+})
+
 describe('what the index of the check-out says', () => {
   it('is not believed of a file that changed within its second, and saves nothing else from being seen', async () => {
     const s = scene(plain)

@@ -60,16 +60,20 @@ export function scene({ folder: from, base }: Template, request: Record<string, 
   })
   const workspace: Workspace = makeWorkspace('ws-1', folder, record)
   const logged: string[] = []
+  const facts: unknown[] = []
   // The parts of an agent that salvage uses.
   const agent = {
     ...{ world: realWorld(), limits: limitsFrom({}), slots: [], state: folder },
-    log: (_level: string, message: string) => logged.push(message),
+    log(_level: string, message: string, about: unknown) {
+      logged.push(message)
+      facts.push(about)
+    },
   } as unknown as Agent
   const sh = (script: string) =>
     execFileSync('sh', ['-ec', script], { cwd: work, env: GIT_ENV, stdio: 'pipe' }).toString()
   const kept = (...args: string[]) => git(join(folder, 'salvage.git'), ...args).trim()
   return {
-    ...{ agent, workspace, folder, work, base, logged, sh, kept },
+    ...{ agent, workspace, folder, work, base, logged, facts, sh, kept },
     salvage: (bytesMax = 100_000) => salvage(agent, workspace, REF, bytesMax),
     checkpoint: (bytesMax = 100_000) => checkpoint(agent, workspace, REF, bytesMax),
     files: (ref = REF) => kept('ls-tree', '-r', '--name-only', ref).split('\n'),

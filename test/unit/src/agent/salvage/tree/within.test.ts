@@ -27,6 +27,18 @@ describe('a repository within', () => {
     expect(s.files()).not.toContain('in/t.tmp')
   })
 
+  it('whose history is elsewhere is named once too, also within another', async () => {
+    const s = scene(plain)
+    s.sh('git init -q in; git init -q --separate-git-dir store in/deep; echo d > in/deep/d; mv store in/.claude')
+    s.sh('echo "gitdir: ../.claude" > in/deep/.git')
+    const { leftOut } = await s.salvage()
+    expect(leftOut.map(({ path, kind }) => [path, kind])).toEqual([
+      ...[['in/.git', 'history']],
+      ...[['in/deep/.git', 'history']],
+    ])
+    expect(s.files()).toContain('in/deep/d')
+  })
+
   it('that its agent added as a submodule comes as files too', async () => {
     const s = scene(plain)
     s.sh(`git init -q in; (cd in; ${COMMIT('i')}); git add in; git commit -qm in`)
@@ -120,6 +132,8 @@ describe('a submodule', () => {
     expect(own.files()).toEqual(expect.arrayContaining(['sub/i.txt', 'sub/mine']))
 
     const pushed = scene(from)
+    // What the index of the check-out says of it is older.
+    pushed.sh('cp .git/index ../built-index')
     pushed.sh(
       `cd sub; ${COMMIT('mine')}; git update-ref refs/remotes/origin/new HEAD; cd ..; git add sub; git commit -qm moved`,
     )
