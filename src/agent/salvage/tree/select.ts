@@ -10,7 +10,7 @@ import { absolute, type Candidate, type ScanContext, type TreeScan } from './sca
 
 /** Takes the files that do not fit out of the scan: the smallest stay, the same ones each time. Answers what is left of the room. */
 export function fitInto(scan: TreeScan, bytesMax: number, leaveOut: LeaveOut): number {
-  const all = allFiles(scan).sort((one, other) => one.file.size - other.file.size || compare(one.path, other.path))
+  const all = allFiles(scan).sort((one, other) => one.file.size - other.file.size || (one.path < other.path ? -1 : 1))
   let left = bytesMax
   const over = new Set<Candidate>()
   for (const { file, path } of all) {
@@ -32,10 +32,6 @@ function allFiles(scan: TreeScan): { file: Candidate; path: BytePath }[] {
 function drop(scan: TreeScan, over: Set<Candidate>): void {
   scan.files = scan.files.filter(file => !over.has(file))
   for (const embedded of scan.embedded) drop(embedded.scan, over)
-}
-
-function compare(one: string, other: string): number {
-  return one < other ? -1 : one > other ? 1 : 0
 }
 
 const FIND = { cwd: '/', timeoutMs: 60_000, outputBytesMax: 1024 * 1024, encoding: 'latin1' as const }

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createLanes, type Lanes, mergeAnew, settle } from '../../../../daemon/results/landing/lanes.ts'
 import { landingJson, whyLanding } from '../../../../daemon/results/landing/standing.ts'
+import { servers } from '../../../../daemon/results/push/servers.ts'
 import { resultRefOf, type TaskSpec } from '../../../../src/core/task.ts'
 import { readEvents } from '../../../../src/store/tables/journal.ts'
 import {
@@ -354,6 +355,16 @@ describe('a branch that moves', () => {
   })
 })
 
+let begun: Promise<void>
+let begin = () => {}
+/** A call to a server of which nothing comes before the daemon ends. */
+async function cutOff<Answer>(signal: AbortSignal, answer: Answer): Promise<Answer> {
+  begin()
+  await new Promise(resolve => signal.addEventListener('abort', resolve))
+  return answer
+}
+const refusing = async () => ({ kind: 'refused' as const, why: 'no' })
+
 describe('a server', () => {
   it('that takes no push of it is told of, with what else may be allowed', async () => {
     const id = await made('one', { 'b.txt': 'b\n' })
@@ -389,6 +400,26 @@ describe('a server', () => {
     expect(await step(id)).toMatchObject({ state: 'ready', tries: 15 })
     await edit(id, { dueAt: now() })
     expect(await step(id)).toMatchObject({ state: 'left', code: 'PUSH_FAILED', why: second.why })
+  })
+
+  it.each<[string, (signal: AbortSignal) => Partial<typeof servers>]>([
+    ['takes a push', signal => ({ pushBranch: () => cutOff(signal, { kind: 'failed', why: 'cut off' }) })],
+    ['says no to it', signal => ({ pushBranch: refusing, remoteTip: () => cutOff(signal, null) })],
+  ])('that %s while the daemon ends has the landing as it was', async (_, change) => {
+    const id = await made('one', { 'b.txt': 'b\n' })
+    await ask(id)
+    const before = await step(id)
+    begun = new Promise(resolve => {
+      begin = resolve
+    })
+    const ends = new AbortController()
+    life.engine.servers = { ...servers, ...change(ends.signal) }
+    await lanes.sweep.run(life.engine, {} as never, new AbortController().signal)
+    await begun
+    const stopped = lanes.stop()
+    ends.abort()
+    await stopped
+    expect(landing(id)).toEqual(before)
   })
 
   it('that cannot be asked where its branch is, is asked again', async () => {

@@ -156,6 +156,13 @@ describe('a pull request', () => {
     expect(whyWatch(life.engine, life.task(id))).toBeUndefined()
   })
 
+  it('whose task was removed meanwhile is left alone', async () => {
+    const before = watch()
+    sql().run('delete from attempts where task_id = ?', id)
+    await look()
+    expect(watch()).toEqual(before)
+  })
+
   it('that is closed is told to a person', async () => {
     shows({ state: 'closed' })
     await look()
@@ -349,6 +356,21 @@ describe('a forge', () => {
     life.engine.config.pr.command = ['sh', '-c', 'exit 3']
     await look()
     expect(watch().error).toBe('[pr] command: it ended with 3')
+    life.engine.config.pr.command = ['sh', '-c', 'printf "%2000s" much | tr " " x >&2; exit 1']
+    await look()
+    expect(watch().error).toMatch(/^\[pr\] command: x{496}much$/)
+  })
+
+  it('is heard for people who may write there, and for those who are named', async () => {
+    Object.assign(life.engine.config.pr, { ignoreAuthors: ['bob'], allowAuthors: ['review[bot]', 'bob'] })
+    const said = { alice: true, bob: true, mallory: false, 'review[bot]': false }
+    const threads = Object.entries(said).map(([author, mayWrite]) => {
+      return { id: author, comments: [{ id: '1', author, mayWrite, text: `words of ${author}` }] }
+    })
+    shows({ threads })
+    await look()
+    const { prompt } = life.task(id).spec
+    expect(Object.keys(said).filter(author => prompt.includes(`words of ${author}`))).toEqual(['alice', 'review[bot]'])
   })
 
   it('is told which pull request it is about', async () => {

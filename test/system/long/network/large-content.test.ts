@@ -3,10 +3,12 @@ import { createHash } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { bundleLarge } from '../../../../daemon/results/bundles.ts'
 import { pushLarge } from '../../../../daemon/results/push/large.ts'
 import type { Repository } from '../../../../daemon/results/repository.ts'
 import { type LargeCall, largeFor } from '../../../../daemon/results/sources/large.ts'
 import { largeOf } from '../../../../src/core/source.ts'
+import type { Task } from '../../../../src/core/task.ts'
 import { type GitServer, gitServer } from '../../../support/daemon/git-server.ts'
 import { gitIn, type ResultsScene, resultsScene } from '../../../unit/daemon/results/node.ts'
 
@@ -129,6 +131,16 @@ describe('a branch', () => {
     const made = await result({ 'x.bin': 'one', 'y.bin': 'two' })
     expect(await push(made)).toEqual({ kind: 'pushed' })
     expect([...server.large.objects.keys()].sort()).toEqual([shaOf('one'), shaOf('two')].sort())
+  })
+
+  it('gives its content to the CLI as a bundle, where it has any', async () => {
+    const file = path.join(scene.root, 'content.bundle')
+    const over = { ...scene.task, result: {}, facts: { salvage: scene.says } } as Task
+    expect(await bundleLarge(repository, over, file)).toBe(false)
+    await result({ 'x.bin': 'one' })
+    expect(await bundleLarge(repository, over, file)).toBe(true)
+    expect(gitIn(scene.root, 'bundle', 'list-heads', file)).toContain(largeOf(scene.ref))
+    await expect(bundleLarge(repository, scene.task, file)).rejects.toMatchObject({ code: 'NO_RESULT' })
   })
 
   it('goes nowhere where its content cannot: said with how many files, and tried again while the server is away', async () => {

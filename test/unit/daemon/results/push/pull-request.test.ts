@@ -80,6 +80,18 @@ describe('a command of the user', () => {
     expect(seen('body')).toMatch(/^do this\n\n---\n.* verified\. No check was run\.\n$/)
   })
 
+  it('tells a reviewer of artifacts, twenty by name', async () => {
+    const list = Array.from({ length: 22 }, (_, at) => ({ path: `a\`${at}`, bytes: 1024, sha256: '', from: 'agent' }))
+    const salvage = { files: { commit: 'c', list } } as unknown as NonNullable<Task['facts']['salvage']>
+    await byCommand('cat > "$1/body"', request({ facts: { salvage } }))
+    const [, body = ''] = seen('body').split('No check was run.\n')
+    const lines = body.split('\n')
+    expect(lines.slice(0, 4)).toEqual([
+      ...['', 'Artifacts, on the machine of tdf (`tdf artifacts get t1`):', "- `a'0` (1.0 kB)", "- `a'1` (1.0 kB)"],
+    ])
+    expect([lines.length, ...lines.slice(-3)]).toEqual([24, "- `a'19` (1.0 kB)", '- and 2 more', ''])
+  })
+
   it.each([
     ['75 is tried again', 'echo " busy " >&2; exit 75', 'failed', 'busy'],
     ['1 is final', 'echo never >&2; exit 1', 'refused', 'never'],

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Repository } from '../../../../../daemon/results/repository.ts'
-import { accessTo } from '../../../../../daemon/results/sources/access.ts'
+import { accessTo, plannedSource } from '../../../../../daemon/results/sources/access.ts'
 import { fetchCommit } from '../../../../../daemon/results/sources/fetch.ts'
 import { createSources, type RunningSources } from '../../../../../daemon/results/sources/sources.ts'
 import type { SourceFacts } from '../../../../../src/core/task.ts'
@@ -213,6 +213,19 @@ describe('with what a server is asked', () => {
     })
     expect(unset.how).toBe("the git credentials of the daemon's user")
     expect(unset.advice).toBe('; CODE is not set, or the line is not encrypted')
+  })
+
+  it('is named before anything is asked: none of what is uploaded, or fetched by nodes', () => {
+    const [all, repo] = [
+      aConfig(),
+      { kind: 'git' as const, url: 'https://code.test/a.git', ref: null, baseCommit: null },
+    ]
+    const planned = (fetch: 'daemon' | 'node', of: Parameters<typeof plannedSource>[1] = repo) =>
+      plannedSource({ config: { ...all, repositories: { ...all.repositories, fetch } }, secrets: () => ({}) }, of)
+    expect(planned('daemon')).toEqual({ fetch: 'daemon', credential: "the git credentials of the daemon's user" })
+    expect(planned('node')).toEqual({ fetch: 'node', credential: null })
+    const upload = { ...repo, kind: 'bundle' as const, ref: 'refs/heads/main', baseCommit: '1', sha256: '', bytes: 0 }
+    expect(planned('daemon', upload)).toBeNull()
   })
 
   it('by ssh it is the keys of the user, without a question, unless their own command says otherwise', async () => {

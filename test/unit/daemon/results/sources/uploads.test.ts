@@ -90,6 +90,17 @@ it('two folders with the same commit both have what tasks of theirs began from',
   expect(await namesOf(of, aTaskOf('/b', sent))).toEqual(['HEAD', MAIN, TAG])
 })
 
+it('of the content of files in Git LFS that would go along, an upload need not send what is here', async () => {
+  const [sent, of] = [await anUpload('/a'), uploads()]
+  await of.take(sent.end, sent.file)
+  await keep(of, sent)
+  const [here, away] = [gitIn(scene.node, 'rev-parse', 'main:a.txt'), '1'.repeat(40)]
+  const offer = { ...sent.offer, commit: away, refs: { [MAIN]: away } }
+  const answer = await of.offer({ ...offer, blobs: [away, here] })
+  expect(answer).toEqual({ bundle: null, have: [scene.base], haveBlobs: [here] })
+  expect(await of.offer(offer)).not.toHaveProperty('haveBlobs')
+})
+
 it('a folder can be uploaded as a whole when a commit that is here of it is damaged', async () => {
   const [sent, of] = [await anUpload('/a'), uploads()]
   const next = scene.commit({ 'b.txt': 'two' })

@@ -1,5 +1,6 @@
 /** One salvage of one work tree: what it saves on HEAD, what it names, and what it does where HEAD cannot be built on. */
-import { existsSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { COMMIT, REF, scene, type Template, template } from './scene.ts'
@@ -82,6 +83,18 @@ describe('a work tree', () => {
       { path: '.claude/', bytes: null, reason: 'the ignore rules name it', kind: 'ignored' },
       { path: 'ignored.log', bytes: 2, reason: 'the ignore rules name it', kind: 'ignored' },
     ])
+  })
+
+  it('has nothing by a path of an index that git itself would not take', async () => {
+    const s = scene(plain)
+    s.sh('echo i > ignored.log; git update-index --add --cacheinfo 100644,$(git rev-parse HEAD:a.txt),d/__/ignored.log')
+    const file = join(s.work, '.git', 'index')
+    // As an agent may write it: the last 20 bytes are the hash of the rest (gitformat-index(5)).
+    const index = Buffer.from(readFileSync(file, 'latin1').replace('d/__/', 'd/../'), 'latin1').subarray(0, -20)
+    writeFileSync(file, Buffer.concat([index, createHash('sha1').update(index).digest()]))
+    expect(s.sh('git ls-files')).toContain('d/../ignored.log')
+    expect((await s.salvage()).leftOut).toMatchObject([{ path: 'ignored.log', kind: 'ignored' }])
+    expect(s.files()).toEqual(['.gitignore', 'a.txt', 'd/b.txt'])
   })
 
   it('has what was committed in the place of a fifo that the ignore rules name, and nothing by a link in the place of a folder', async () => {
