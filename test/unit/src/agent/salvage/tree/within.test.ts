@@ -30,7 +30,7 @@ describe('a repository within', () => {
   it('whose history is elsewhere is named once too, also within another', async () => {
     const s = scene(plain)
     s.sh('git init -q in; git init -q --separate-git-dir store in/deep; echo d > in/deep/d; mv store in/.claude')
-    s.sh('echo "gitdir: ../.claude" > in/deep/.git')
+    s.sh('cd in/deep; rm .git; mkdir .git; cp ../.claude/HEAD .git/HEAD; echo ../../.claude > .git/commondir')
     const { leftOut } = await s.salvage()
     expect(leftOut.map(({ path, kind }) => [path, kind])).toEqual([
       ...[['in/.git', 'history']],
