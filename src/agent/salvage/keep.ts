@@ -3,17 +3,7 @@
  * each id is computed anew, and all that an object links to has to be here. What is here is whole, and so what is kept
  * needs nothing of the agent's any more. The pack is that of a bundle, which is what is asked for next.
  */
-import {
-  closeSync,
-  createReadStream,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { closeSync, createReadStream, existsSync, mkdirSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { filesRefOf } from '../../core/saved.ts'
@@ -50,8 +40,7 @@ export function openKeeper(workspace: Workspace, timeoutMs: number, signal: Abor
     const isOf = (name: string) => all.includes(name) || prefixes.some(prefix => name.startsWith(prefix))
     return new Map([...refsIn(workspace)].filter(([name]) => isOf(name)))
   }
-  const take = async (view: View, refs: Refs, less: readonly string[]) => {
-    const file = join(view.repository, 'result.bundle')
+  const take = async (view: View, refs: Refs, less: readonly string[], file: string) => {
     const { objects, from } = await pack(view, refs, less, file)
     if (objects > 0) {
       // What a thin pack builds on is written beside it once more, for as long as the workspace lives.
@@ -62,22 +51,24 @@ export function openKeeper(workspace: Workspace, timeoutMs: number, signal: Abor
     // Of an object that is not here it makes no ref.
     const input = [...refs].map(([ref, oid]) => `update ${ref}\0${oid}\0\0`).join('')
     gitOutput('update-ref', await run(['update-ref', '--stdin', '-z'], input), message => new GitFailure(message))
-    return objects > 0 ? file : null
+    return objects
   }
   const keep = async (view: View, refs: Refs) => {
     if (refs.size === 0) return
     const less = await commitsOf(run, [...new Set(refsIn(workspace).values())])
-    await take(view, refs, less)
+    await take(view, refs, less, join(view.repository, 'result.bundle'))
   }
   return {
     ...{ run, refsOf, keep },
     keepWhole: async (view, refs) => {
       const less = [...new Set(refsIn(workspace).values())]
-      const made = await take(view, refs, less)
-      if (made === null) return setReady(workspace, { file: null, refs, less })
       const file = join(scratchFolder(workspace), `${basename(dirname(dirname(view.repository)))}.bundle`)
-      renameSync(made, file)
-      setReady(workspace, { file, refs, less })
+      const objects = await take(view, refs, less, file).catch(error => {
+        rmSync(file, { force: true })
+        throw error
+      })
+      if (objects === 0) rmSync(file, { force: true })
+      setReady(workspace, { file: objects > 0 ? file : null, refs, less })
     },
     keepSound: async (view, refs) => {
       try {
