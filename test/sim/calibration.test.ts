@@ -250,7 +250,7 @@ const POLICIES: [policy: string, from: number][] = [
   ['a node is believed about the work of others', 1],
   ['a failing step is tried for ever', 45],
   ['salvage looks at HEAD alone', 1],
-  ['a workspace goes before all of it could be read', 73],
+  ['a workspace goes before all of it could be read', 142],
   ['the verdict falls before late work can be judged', 6],
   ['a later attempt takes the name of the result before it', 1],
   ['a request to continue is forgotten once it is answered', 34],
