@@ -35,8 +35,28 @@ export async function isThere(repository: Repository, commit: string): Promise<b
   return (await repository.may(['cat-file', '-e', `${commit}^{tree}`])).exitCode === 0
 }
 
-const AUTHOR = { GIT_AUTHOR_NAME: 'tdf', GIT_AUTHOR_EMAIL: 'tdf@localhost' }
-const COMMITTER = { GIT_COMMITTER_NAME: 'tdf', GIT_COMMITTER_EMAIL: 'tdf@localhost' }
+export interface NewCommit {
+  tree: string
+  parents: readonly string[]
+  message: string
+  /** Unix ms. */
+  at: number
+  author?: { name: string; email: string }
+}
+
+const OURS = { name: 'tdf', email: 'tdf@localhost' }
+
+/** The same gives the same commit, however often. */
+export async function commitTree(repository: Repository, commit: NewCommit): Promise<string> {
+  const { tree, parents, message, at, author: { name, email } = OURS } = commit
+  const date = `@${Math.floor(at / 1000)} +0000`
+  const env = {
+    ...{ GIT_AUTHOR_NAME: name, GIT_AUTHOR_EMAIL: email, GIT_AUTHOR_DATE: date },
+    ...{ GIT_COMMITTER_NAME: name, GIT_COMMITTER_EMAIL: email, GIT_COMMITTER_DATE: date },
+  }
+  const args = ['commit-tree', tree, ...parents.flatMap(parent => ['-p', parent])]
+  return (await repository.must(args, { env, input: `${message}\n` })).trim()
+}
 
 /**
  * A commit that has both as its parents, with the marks of conflicts in its files where there are some. The same two give
@@ -49,11 +69,8 @@ export async function mergeOf(
 ): Promise<{ commit: string; files: string[] }> {
   const merged = await mergeTree(repository, ours, theirs)
   const files = merged.kind === 'clean' ? [] : merged.files
-  const date = `${Math.floor(at / 1000)} +0000`
-  const env = { ...AUTHOR, ...COMMITTER, GIT_AUTHOR_DATE: date, GIT_COMMITTER_DATE: date }
   const message = `Merge ${base}${files.length > 0 ? ' with conflicts' : ''}`
-  const made = await repository.must(['commit-tree', merged.tree, '-p', ours, '-p', theirs, '-m', message], { env })
-  return { commit: made.trim(), files }
+  return { commit: await commitTree(repository, { tree: merged.tree, parents: [ours, theirs], message, at }), files }
 }
 
 /** Holds a commit under a name, on every host. */

@@ -1,7 +1,7 @@
 /** The commit that a task begins from which goes on from the work of others. */
 import { TdfError } from '../../../src/core/errors.ts'
 import type { Task } from '../../../src/core/task.ts'
-import { mergeTree, reaches } from '../merge.ts'
+import { commitTree, keepCommit, mergeTree, reaches } from '../merge.ts'
 import type { Repository } from '../repository.ts'
 import type { Base } from '../results.ts'
 
@@ -32,8 +32,7 @@ export async function baseOf(repository: Repository, task: Task, work: readonly 
     commit = joined
     taken.push(next.id)
   }
-  await repository.alone(() => repository.must(['update-ref', ref, commit]))
-  await repository.save()
+  await keepCommit(repository, ref, commit)
   return { kind: 'clean', ref, commit }
 }
 
@@ -43,13 +42,7 @@ async function join(repository: Repository, task: Task, commit: string, next: Wo
   if (await reaches(repository, next.commit, commit)) return next.commit
   const merged = await mergeTree(repository, commit, next.commit)
   if (merged.kind === 'conflict') return { files: merged.files }
-  const { name, email } = task.spec.author
-  const date = `@${Math.floor(task.createdAt / 1000)} +0000`
-  const env = {
-    ...{ GIT_AUTHOR_NAME: name, GIT_AUTHOR_EMAIL: email, GIT_AUTHOR_DATE: date },
-    ...{ GIT_COMMITTER_NAME: name, GIT_COMMITTER_EMAIL: email, GIT_COMMITTER_DATE: date },
-  }
-  const parents = ['-p', commit, '-p', next.commit]
-  const input = `Merge task ${next.id} for task ${task.id}\n`
-  return (await repository.must(['commit-tree', merged.tree, ...parents], { env, input })).trim()
+  const message = `Merge task ${next.id} for task ${task.id}`
+  const about = { tree: merged.tree, parents: [commit, next.commit], message, at: task.createdAt }
+  return commitTree(repository, { ...about, author: task.spec.author })
 }

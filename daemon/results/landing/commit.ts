@@ -1,6 +1,6 @@
 /** The commit that a branch becomes when a result lands on it. The same result and branch give the same commit, however often. */
 import { resultRefOf, type Task } from '../../../src/core/task.ts'
-import { keepCommit, mergeTree, reaches, treeOf } from '../merge.ts'
+import { commitTree, keepCommit, mergeTree, reaches, treeOf } from '../merge.ts'
 import type { Repository } from '../repository.ts'
 
 /** *in*: there is nothing to land. */
@@ -21,18 +21,14 @@ export async function commitOnto(repository: Repository, task: Task, tip: string
   const merged = await mergeTree(repository, tip, commit)
   if (merged.kind === 'conflict') return merged
   if (merged.tree === (await treeOf(repository, tip))) return { kind: 'in' }
-  const parents = squash ? ['-p', tip] : ['-p', tip, '-p', commit]
   const { id, spec } = task
-  const { name, email } = spec.author
-  const date = `${Math.floor((task.completedAt ?? task.createdAt) / 1000)} +0000`
-  const env = {
-    ...{ GIT_AUTHOR_NAME: name, GIT_AUTHOR_EMAIL: email, GIT_AUTHOR_DATE: date },
-    ...{ GIT_COMMITTER_NAME: name, GIT_COMMITTER_EMAIL: email, GIT_COMMITTER_DATE: date },
-  }
   const title = spec.title.replace(/\s+/g, ' ')
-  const input = squash ? `${title}\n\nTask ${id} of tdf.\n` : `Merge task ${id}: ${title}\n`
-  const made = await repository.must(['commit-tree', merged.tree, ...parents], { env, input })
-  return kept(repository, task, made.trim())
+  const made = await commitTree(repository, {
+    ...{ tree: merged.tree, parents: squash ? [tip] : [tip, commit], author: spec.author },
+    ...{ message: squash ? `${title}\n\nTask ${id} of tdf.` : `Merge task ${id}: ${title}` },
+    at: task.completedAt ?? task.createdAt,
+  })
+  return kept(repository, task, made)
 }
 
 async function kept(repository: Repository, { id, attempt }: Task, commit: string): Promise<Onto> {
