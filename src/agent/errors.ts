@@ -9,6 +9,7 @@ const STATUS = {
   timeout: 408,
   conflict: 409,
   wrong_node: 409,
+  wrong_state: 409,
   workspace_not_ready: 409,
   session_running: 409,
   session_exited: 409,

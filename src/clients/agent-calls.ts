@@ -12,6 +12,8 @@ import type { AgentLine, Answer, Exchange } from './transport.ts'
 export interface AgentClientOptions extends AgentLine {
   world: World
   nodeName: string
+  /** The state folder of the agent that is meant: another one refuses what is about a workspace. Null or absent: any. */
+  stateId?: string | null
   /** Instead of the limits of all calls but those that move the work of a task, in ms. */
   timeoutMs?: number
   signal?: AbortSignal
@@ -22,8 +24,8 @@ export const TIMEOUT_MS = 30_000
 const UNREACHABLE_RETRY_MS = 5_000
 
 /** A call to the agent; `ask` checks the answer against its schema, `orNull` turns a workspace that is gone into null. */
-export function agentCalls({ world, nodeName, token, transport, signal, timeoutMs }: AgentClientOptions) {
-  const headers = { authorization: `Bearer ${token}` }
+export function agentCalls({ world, nodeName, stateId, token, transport, signal, timeoutMs }: AgentClientOptions) {
+  const headers = { authorization: `Bearer ${token}`, ...(stateId ? { [api.STATE_HEADER]: stateId } : {}) }
 
   type More = Partial<Exchange> & { json?: unknown }
 
@@ -91,6 +93,7 @@ const REFUSALS: Record<string, ErrorCode> = {
   session_running: 'AGENT_BUSY',
   workspace_not_ready: 'AGENT_BUSY',
   wrong_node: 'NODE_UNREACHABLE',
+  wrong_state: 'NODE_REPLACED',
 }
 
 /** The agent's own words in short; what it was told as a secret is not repeated. */

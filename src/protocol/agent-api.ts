@@ -201,6 +201,9 @@ export type PermissionAnswer = z.output<typeof permissionAnswer>
 /** Counts changes that an older daemon could not deal with. 2: `leftOut` holds objects; 3: the failure `conversation`. */
 export const AGENT_PROTOCOL = 3
 
+/** Header of a request: the `stateId` of the agent that it is meant for. Another one refuses it where it is about a workspace. */
+export const STATE_HEADER = 'x-tdf-state'
+
 export const health = z.object({
   status: text(64),
   nodeName: id,

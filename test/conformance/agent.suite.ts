@@ -1,5 +1,6 @@
 /** What the daemon relies on in a VM agent. The real one and the model of it in test/fakes both pass this. */
 import { beforeAll, describe, expect, it } from 'vitest'
+import { STATE_HEADER } from '../../src/protocol/agent-api.ts'
 import type { Script } from '../fakes/agent.ts'
 import type { Client } from '../unit/src/agent/support/client.ts'
 import { eventually } from '../unit/src/agent/support/temp.ts'
@@ -55,6 +56,19 @@ export function agentConformance(kind: string, start: () => Promise<AgentRig>): 
       const answer = await rig.put('/registration', body)
       expect([answer.status, answer.json.error.code]).toEqual([409, 'wrong_node'])
       expect((await rig.put('/registration', { ...body, nodeName: rig.name })).status).toBe(204)
+    })
+
+    it('refuses what was meant for another state of it, and makes nothing of that', async () => {
+      const { json } = await rig.get('/health')
+      const body = create()
+      const to = (stateId: string) => ({ body, headers: { [STATE_HEADER]: stateId } })
+      const late = await rig.call('POST', '/workspaces', to('state-of-before'))
+      expect([late.status, late.json.error.code]).toEqual([409, 'wrong_state'])
+      expect((await rig.get(at(body.workspaceId))).status).toBe(404)
+      expect((await rig.call('POST', '/workspaces', to(json.stateId))).status).toBe(202)
+      const session = { body: {}, headers: { [STATE_HEADER]: 'state-of-before' } }
+      const start = await rig.call('POST', `${at(body.workspaceId)}/agent-sessions`, session)
+      expect(start.json.error.code).toBe('wrong_state')
     })
 
     it('makes a workspace once, however often it is asked', async () => {

@@ -10,6 +10,7 @@ import {
   AGENT_PROTOCOL,
   type AgentSession,
   type CreateWorkspace,
+  STATE_HEADER,
   type StartSession,
 } from '../../src/protocol/agent-api.ts'
 
@@ -378,6 +379,9 @@ export function fakeAgent({
     const authorization = c.req.header('authorization')
     if (line === 'GET /health' && authorization === undefined) return c.json({ status: 'healthy' })
     if (authorization !== `Bearer ${token}`) return refuse(c, 401, 'unauthorized')
+    const meant = c.req.header(STATE_HEADER)
+    if (c.req.path.startsWith('/workspaces') && meant !== undefined && meant !== agent.stateId)
+      return refuse(c, 409, 'wrong_state')
     await next()
     const lost = faults.loseAnswer.findIndex(match => match.test(line))
     if (lost < 0) return

@@ -25,7 +25,7 @@ export function createAgents(deps: Pick<Deps, 'providers' | 'world' | 'store'>):
   const cutOff = new Set<string>()
 
   async function of(node: Node, signal: AbortSignal, timeoutMs?: number): Promise<AgentClient> {
-    const client = await unverified(node, signal, timeoutMs)
+    const client = await dial(node, node.stateId, signal, timeoutMs)
     const connection = connections.get(node.name)
     if (connection?.provedAt != null && world.clock.mono() - connection.provedAt < PROOF_MS) return client
     await prove(node, client)
@@ -33,11 +33,11 @@ export function createAgents(deps: Pick<Deps, 'providers' | 'world' | 'store'>):
     return client
   }
 
-  async function unverified(node: Node, signal: AbortSignal, timeoutMs?: number): Promise<AgentClient> {
+  async function dial(node: Node, stateId: string | null, signal: AbortSignal, timeoutMs?: number) {
     const line = connections.get(node.name)?.line ?? (await connect(node))
     if (!connections.has(node.name)) connections.set(node.name, { line, provedAt: null })
     const limits = timeoutMs === undefined ? {} : { timeoutMs }
-    return agentClient({ ...line, ...limits, world, nodeName: node.name, signal })
+    return agentClient({ ...line, ...limits, world, nodeName: node.name, stateId, signal })
   }
 
   async function connect(node: Node): Promise<AgentLine> {
@@ -67,7 +67,7 @@ export function createAgents(deps: Pick<Deps, 'providers' | 'world' | 'store'>):
 
   return {
     of,
-    unverified,
+    unverified: (node, signal) => dial(node, null, signal),
     callbackUrl,
     forget: name => void connections.delete(name),
     disconnected(name) {

@@ -1,6 +1,7 @@
 /** All routes of the agent behind one guard, and every error in one shape. */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { Hono, type MiddlewareHandler } from 'hono'
+import { STATE_HEADER } from '../../protocol/agent-api.ts'
 import { messageOf, Refusal } from '../errors.ts'
 import { nodeRoutes } from './node-routes.ts'
 import { asRefusal, type Env, errorResponse, jsonOnly, type Serving } from './request.ts'
@@ -17,6 +18,7 @@ export function makeApp(serving: Serving, token: string): Hono<Env> {
   })
   app.on(['POST', 'DELETE'], '/*', jsonOnly)
   app.put('/registration', jsonOnly)
+  app.use('/workspaces/*', sameState(serving.agent.identity.stateId))
   nodeRoutes(app, serving)
   workspaceRoutes(app, serving)
   sessionRoutes(app, serving)
@@ -43,6 +45,20 @@ export function guard(token: string): MiddlewareHandler<Env> {
       throw new Refusal('unauthorized', 'the bearer token is missing or wrong')
     }
     if (!isPlain(path)) throw new Refusal('not_found', 'there is no such path')
+    await next()
+  }
+}
+
+/**
+ * Refuses what was meant for another state folder. A request that is long on its way can arrive at an agent that has lost
+ * its state meanwhile, and would run there what has ended by then.
+ */
+function sameState(stateId: string): MiddlewareHandler<Env> {
+  return async (c, next) => {
+    const meant = c.req.header(STATE_HEADER)
+    if (meant !== undefined && meant !== stateId) {
+      throw new Refusal('wrong_state', `this is state ${stateId}, and the request is for another`)
+    }
     await next()
   }
 }

@@ -4,6 +4,7 @@ import { freshNode, leaseMs, newStaticNode } from '../../../../daemon/nodes/new-
 import { createAgents } from '../../../../daemon/nodes/reach/agents.ts'
 import { type ErrorCode, TdfError } from '../../../../src/core/errors.ts'
 import type { Node } from '../../../../src/core/node.ts'
+import type { CreateWorkspace } from '../../../../src/protocol/agent-api.ts'
 import { type FakeAgent, fakeAgent } from '../../../fakes/agent.ts'
 import { appTransport } from '../../../fakes/provider.ts'
 import { type SimWorld, simWorld, timeline } from '../../../fakes/world.ts'
@@ -83,6 +84,15 @@ describe('an agent', () => {
     await expect(all.of(other, signal)).rejects.toThrow(replaced)
     await expect(all.of(other, signal)).rejects.toThrow(replaced)
     expect(dialled).toBe(3)
+  })
+
+  it('that loses its state after its proof makes nothing of what was meant for the one before', async () => {
+    const client = await agents().of({ ...node, stateId: agent.stateId }, signal)
+    agent.wipe()
+    const body = { workspaceId: 'w1', taskId: 't1', attempt: 1 } as CreateWorkspace
+    await expect(client.createWorkspace(body)).rejects.toThrow(expect.objectContaining({ code: 'NODE_REPLACED' }))
+    expect(agent.workspaces.size).toBe(0)
+    expect(await client.health()).toMatchObject({ stateId: agent.stateId })
   })
 
   it('of a provider that is not enabled is out of reach', async () => {
