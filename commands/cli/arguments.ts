@@ -11,7 +11,7 @@ export const TASK = 'an id, four or more of its first characters, @last or @last
 export const ATTEMPT = `${TASK}; TASK@2 is its second attempt`
 export const TASKS = 'ids, first characters of them, @last, @last-failed, or - for a list on stdin'
 
-export function collectLabel(text: string, labels: Record<string, string>): Record<string, string> {
+export function collectLabel(text: string, labels: Record<string, string> = {}): Record<string, string> {
   const equals = text.indexOf('=')
   if (equals < 1) throw new InvalidArgumentError('it must look like key=value.')
   return { ...labels, [text.slice(0, equals)]: text.slice(equals + 1) }

@@ -30,6 +30,7 @@ export const EXAMPLES = {
     'tdf submit "write the release notes" --after 7kq2,9fx4 --if ended',
     'tdf submit "fix the warnings in {}" --each files.txt --group warnings --at-most 3 --reduce "run all tests"',
     'tdf submit "fix issue 12" --check "npm test" --until green --rounds 2 --wait',
+    'tdf submit --template fix-issue --set issue=412 --dry-run',
     `echo '{"prompt":"update the licence year","labels":{"job":"year"}}' | tdf submit --file -`,
   ],
   ls: LS,

@@ -17,7 +17,7 @@ import { examples } from '../cli/examples.ts'
 import type { SubmitOptions } from './submit/request.ts'
 
 export function submitCommand(cli: Cli): Command {
-  return withGroup(withPredecessors(withEnd(withWork(new Command('submit')))))
+  return withTemplate(withGroup(withPredecessors(withEnd(withWork(new Command('submit'))))))
     .addHelpText('after', examples('submit'))
     .action(async (words: string[], options: SubmitOptions, command: Command) => {
       const { submit } = await import('./submit/run.ts')
@@ -125,6 +125,21 @@ function withGroup(command: Command): Command {
       '--reduce <prompt>',
       'one more task after those of --each, from the work of all that are completed',
       notEmpty,
+    )
+}
+
+/** What is written once and submitted by name. */
+function withTemplate(command: Command): Command {
+  return command
+    .option(
+      '--template <name>',
+      'take options and prompt from NAME.md: of [templates] dir, or of .tdf/ in the repository',
+      notEmpty,
+    )
+    .addOption(
+      new Option('--set <name=value>', 'the value of a {{name}} in it; may be given several times').argParser(
+        collectLabel,
+      ),
     )
 }
 

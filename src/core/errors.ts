@@ -59,6 +59,7 @@ export const ERRORS = {
   DAEMON_STOPPING: row('wait', 75, 503, 'tdf daemon status'),
   TAKEOVER: row('wait', 75, 503, 'tdf cluster ls'),
   VERSION_SKEW: row('permanent', 1, 500, 'tdf daemon stop'),
+  TEMPLATE_INVALID: row('permanent', 78, 400, 'tdf submit --help'),
   CONFIG_INVALID: row('permanent', 78, 400, 'tdf config check'),
   PLACE_UNTRUSTED: row('permanent', 78, 500, 'tdf config path'),
   STATE_LOCKED: row('permanent', 75, 409, 'tdf daemon status'),

@@ -38,7 +38,8 @@ const MAY_IMPORT: Arrow[] = [
   { from: 'src/text/', may: ['src/text/', 'src/core/', 'src/protocol/control.ts', 'string-width'] },
   // An agent's line may be wrapped in what a terminal would obey.
   { from: 'src/transcript/', may: ['src/transcript/', 'src/protocol/', 'src/text/sanitize.ts'] },
-  { from: 'src/config/', may: ['src/config/', 'src/core/', 'zod', 'toml-eslint-parser'] },
+  // The options of a template are YAML, as in the front matter of other programs.
+  { from: 'src/config/', may: ['src/config/', 'src/core/', 'zod', 'toml-eslint-parser', 'yaml'] },
   {
     from: 'src/clients/',
     // Node 20 knows no proxy: undici is its own client, with one.

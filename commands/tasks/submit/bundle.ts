@@ -17,7 +17,7 @@ import { quoted } from '../../cli/arguments.ts'
 import { type Cli, meetDaemon, say } from '../../cli/cli.ts'
 import { type Git, readingGit, userGit } from '../../cli/git.ts'
 import type { Activity } from '../../cli/progress/activity.ts'
-import type { Beside } from './submodules.ts'
+import type { Beside } from './folder/submodules.ts'
 import { type Pack, sendUpload } from './upload.ts'
 
 export interface Content {

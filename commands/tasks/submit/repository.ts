@@ -14,11 +14,11 @@ import { type Cli, type Format, say } from '../../cli/cli.ts'
 import { branchName, clashingBranch, flatName, type Git, knownRemoteOf, readingGit, remoteOf } from '../../cli/git.ts'
 import { type Activity, activityOf } from '../../cli/progress/activity.ts'
 import { completed, uploaded } from './bundle.ts'
-import { dirtyCommit } from './dirty.ts'
-import { type LargeFiles, largeFilesOf } from './large.ts'
-import { notUsed } from './refused.ts'
+import { dirtyCommit } from './folder/dirty.ts'
+import { type LargeFiles, largeFilesOf } from './folder/large.ts'
+import { notUsed } from './folder/refused.ts'
+import { type Beside, submodulesOf } from './folder/submodules.ts'
 import { policyOf, type RepositorySetup, setupIn } from './setup.ts'
-import { type Beside, submodulesOf } from './submodules.ts'
 
 /** Of a path or url; that of another task's work needs no look. */
 type Repo = Exclude<SubmitBody['repo'], { kind: 'result' }>

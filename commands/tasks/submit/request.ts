@@ -51,6 +51,8 @@ export interface SubmitOptions extends SetupOptions {
   each?: string
   atMost?: number
   reduce?: string
+  template?: string
+  set?: Record<string, string>
 }
 
 /** One line of the file; all of them are checked before the first is submitted. */

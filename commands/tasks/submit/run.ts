@@ -21,21 +21,23 @@ import {
 } from './request.ts'
 import { allowSetup, type RepositorySetup, withRepositoryFile } from './setup.ts'
 
-export async function submit(cli: Cli, argument: string | undefined, options: SubmitOptions, command: Command) {
+export async function submit(cli: Cli, argument: string | undefined, given: SubmitOptions, command: Command) {
   const format = formatOf(command)
-  refuseAlone(options)
+  refuseAlone(given)
+  const isTold = argument !== undefined || given.prompt !== undefined || cli.command.length > 0
+  const template = given.template === undefined ? null : await templateOf(cli, given.template, given, command, isTold)
+  const options = template?.options ?? given
   if (options.file !== undefined) {
-    if (argument !== undefined || options.prompt !== undefined || cli.command.length > 0)
-      throw usage('--file has the prompts; give no other', 'tdf submit --help')
+    if (isTold) throw usage('--file has the prompts; give no other', 'tdf submit --help')
     const { submitFile } = await import('./many/file.ts')
     return submitFile(cli, options.file, options, { format, command })
   }
   if (argument !== undefined && options.prompt !== undefined)
     throw usage('a prompt is an argument or --prompt, not both', 'tdf submit --help')
-  const task = cli.command.length > 0 ? [...cli.command] : null
+  const task = template?.command ?? (cli.command.length > 0 ? [...cli.command] : null)
   const waitMs = options.waitTimeout === undefined ? null : durationOf(options.waitTimeout, '--wait-timeout')
   const timeoutMs = options.timeout === undefined ? null : durationOf(options.timeout, '--timeout')
-  const prompt = await promptOf(cli, argument ?? options.prompt, task !== null, command)
+  const prompt = template?.prompt ?? (await promptOf(cli, argument ?? options.prompt, task !== null, command))
   if (options.each !== undefined) {
     const { submitList } = await import('./many/file.ts')
     return submitList(cli, { ...options, each: options.each }, { prompt, command: task }, { command, format })
@@ -64,13 +66,21 @@ export async function submit(cli: Cli, argument: string | undefined, options: Su
 }
 
 /** Throws USAGE for what is said of many tasks where there is one. */
-function refuseAlone({ each, file, group, atMost, reduce }: SubmitOptions): void {
+function refuseAlone({ each, file, group, atMost, reduce, template, set }: SubmitOptions): void {
   const hint = 'tdf submit --help'
+  if (set !== undefined && template === undefined) throw usage('--set is for the variables of a --template', hint)
+  if (file !== undefined && template !== undefined) throw usage('--file has the prompts; give no --template', hint)
   if (each !== undefined && file !== undefined)
     throw usage('tasks come from --each or from --file, not from both', hint)
   if (reduce !== undefined && each === undefined) throw usage('--reduce comes after the tasks of --each', hint)
   if (atMost !== undefined && each === undefined && group === undefined)
     throw usage('--at-most is of a group: name it', hint)
+}
+
+async function templateOf(cli: Cli, name: string, options: SubmitOptions, command: Command, isTold: boolean) {
+  if (isTold) throw usage('--template has the prompt; give no other', 'tdf submit --help')
+  const { fromTemplate } = await import('./template.ts')
+  return fromTemplate(cli, name, options, command)
 }
 
 /** For those who have the prompt already: the dashboard. Throws as `tdf submit` does. */

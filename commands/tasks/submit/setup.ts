@@ -143,13 +143,13 @@ function questionOf({ repository, command, check }: RepositorySetup): string {
   return `${path.join(repository, REPOSITORY_FILE)} runs ${parts.join('\nand ')}`
 }
 
-const indented = (text: string) =>
+export const indented = (text: string) =>
   sanitize(text)
     .split('\n')
     .map(line => `    ${line}`)
     .join('\n')
 
-function isAllowed(cli: Cli, setup: RepositorySetup): boolean {
+export function isAllowed(cli: Cli, setup: Allowed): boolean {
   return answers(fileOf(cli)).includes(nameOf(setup))
 }
 

@@ -50,7 +50,7 @@ function read(file: string, readFile: ReadFile): ConfigFile | null {
 }
 
 /** A relative file name is meant from the folder of the configuration; `~/` is the home of whom the daemon runs as. */
-function resolveFiles({ providers, store, cluster }: RawConfig, folder: string, env: Environment): void {
+function resolveFiles({ providers, store, cluster, templates }: RawConfig, folder: string, env: Environment): void {
   const resolved = (name: string) => {
     if (name.startsWith('~/') && env.HOME) return join(env.HOME, name.slice(2))
     return name === '' ? '' : resolve(folder, name)
@@ -58,6 +58,12 @@ function resolveFiles({ providers, store, cluster }: RawConfig, folder: string, 
   for (const holder of [providers.hetzner, ...providers.static.nodes]) holder.token_file = resolved(holder.token_file)
   store.url_file = resolved(store.url_file)
   cluster.key_file = resolved(cluster.key_file)
+  templates.dir = resolved(templates.dir)
+}
+
+/** Where templates are, of the configuration in `file`. */
+export function templatesFolder({ templates }: Pick<Config, 'templates'>, file: string): string {
+  return templates.dir === '' ? join(dirname(file), 'templates') : templates.dir
 }
 
 function warningsOf(

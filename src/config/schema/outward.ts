@@ -1,7 +1,7 @@
 /** The settings of what comes from and goes out to others: repositories, pushes of branches, notices, and the dashboard. */
 import { z } from 'zod'
 import { clashesOf, KEY_FORM, KEY_NAMES, KEY_TABLE, type KeyMap } from '../../core/keys.ts'
-import { choice, choices, count, described, duration, flag, form, list } from './kinds.ts'
+import { choice, choices, count, described, duration, flag, form, list, text } from './kinds.ts'
 
 const NOTICE_EVENTS = ['done', 'failed', 'cancelled', 'parked', 'needs-you', 'push-failed'] as const
 export type NoticeEvent = (typeof NOTICE_EVENTS)[number]
@@ -58,6 +58,16 @@ export const repositoriesTable = z
   })
   .prefault({})
   .meta({ description: 'Where the files of a task come from.' })
+
+export const templatesTable = z
+  .strictObject({
+    dir: text(
+      '',
+      'A folder of templates for `tdf submit --template NAME`: NAME.md each. Empty: templates beside this file.',
+    ),
+  })
+  .prefault({})
+  .meta({ description: 'Tasks that are written once and submitted by name.' })
 
 export const pushTable = z
   .strictObject({

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { emptyTable, isTable, type Table } from '../load/tree.ts'
 import { agentsTable, BUILT_IN_AGENTS } from './agents.ts'
 import { clusterTable, storeTable } from './cluster.ts'
-import { notifyTable, prTable, pushTable, repositoriesTable, tuiTable } from './outward.ts'
+import { notifyTable, prTable, pushTable, repositoriesTable, templatesTable, tuiTable } from './outward.ts'
 import { hetznerTable, localTable, staticTable } from './providers.ts'
 import {
   backupsTable,
@@ -25,6 +25,7 @@ export const configSchema = z.strictObject({
   nodes: nodesTable,
   sweeps: sweepsTable,
   repositories: repositoriesTable,
+  templates: templatesTable,
   results: resultsTable,
   push: pushTable,
   pr: prTable,

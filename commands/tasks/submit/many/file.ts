@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Command } from 'commander'
 import { nearest } from '../../../../src/config/load/suggest.ts'
+import { LINE_OPTIONS, type LineOptions, TASK_OPTIONS } from '../../../../src/config/templates/options.ts'
 import { asTdfError, ERRORS } from '../../../../src/core/errors.ts'
-import { AFTER_CONDITIONS, ON_FAILED } from '../../../../src/core/source.ts'
 import type { TaskJson } from '../../../../src/protocol/control.ts'
 import { oneLine } from '../../../../src/text/sanitize.ts'
 import { readStdin } from '../../../cli/arguments.ts'
@@ -144,58 +144,8 @@ function announce(cli: Cli, task: TaskJson | PlannedTask, format: Format): void 
   print(cli, task.id)
 }
 
-type Check = (value: unknown) => boolean
-
-const isText: Check = value => typeof value === 'string'
-const isKey: Check = value => typeof value === 'string' && value.trim() !== ''
-const isFlag: Check = value => typeof value === 'boolean'
-const isWhole: Check = value => Number.isInteger(value)
-const isWords: Check = value => Array.isArray(value) && value.length > 0 && value.every(isText)
-const isTexts: Check = value => Array.isArray(value) && value.every(isKey)
-const isNames: Check = value => isKey(value) || (isTexts(value) && (value as unknown[]).length > 0)
-const isOneOf =
-  (words: readonly string[]): Check =>
-  value =>
-    words.some(word => word === value)
-const isLabels: Check = value =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(isText)
-
-/** The keys of a line: what they are called, and what they must be. */
-const KEYS: Record<string, [check: Check, what: string]> = {
-  ...Object.fromEntries(
-    [
-      'prompt',
-      'title',
-      'repo',
-      'ref',
-      'agent',
-      'model',
-      'setup',
-      'check',
-      'node',
-      'provider',
-      'size',
-      'location',
-      'timeout',
-      'outputBranch',
-      'remote',
-    ].map(key => [key, [isText, 'a string']] as const),
-  ),
-  key: [isKey, 'a string that is not empty'],
-  after: [isNames, 'a key or an id, or a list of them'],
-  from: [isNames, 'a key or an id, or a list of them'],
-  if: [isOneOf(AFTER_CONDITIONS), AFTER_CONDITIONS.join(' or ')],
-  onFailed: [isOneOf(ON_FAILED), ON_FAILED.join(' or ')],
-  idempotencyKey: [isKey, 'a string that is not empty'],
-  command: [isWords, 'a list of strings'],
-  labels: [isLabels, 'an object of strings'],
-  priority: [isWhole, 'a whole number'],
-  artifacts: [isTexts, 'a list of strings'],
-  dirty: [isFlag, 'true or false'],
-  interactive: [isFlag, 'true or false'],
-  push: [isFlag, 'true or false'],
-  pr: [isFlag, 'true or false'],
-}
+/** The keys of a line: what they must be. */
+const KEYS: Record<string, [check: (value: unknown) => boolean, what: string]> = { ...TASK_OPTIONS, ...LINE_OPTIONS }
 
 /** Throws USAGE with file and line of the first that is wrong; blank lines are skipped. */
 export function parseLines(text: string, file: string, defaults: SubmitOptions): Line[] {
@@ -212,16 +162,7 @@ export function parseLines(text: string, file: string, defaults: SubmitOptions):
   })
 }
 
-type Fields = Omit<Partial<SubmitOptions>, 'after' | 'from'> & {
-  prompt?: string
-  command?: string[]
-  labels?: Record<string, string>
-  key?: string
-  after?: string | string[]
-  from?: string | string[]
-}
-
-function checked(line: string, where: string): Fields {
+function checked(line: string, where: string): LineOptions {
   const fields = parsed(line, where)
   for (const [key, value] of Object.entries(fields)) {
     const known = Object.hasOwn(KEYS, key) ? KEYS[key] : undefined
@@ -232,7 +173,7 @@ function checked(line: string, where: string): Fields {
     if (!known[0](value)) throw usage(`${where}: ${key} must be ${known[1]}`, 'tdf submit --help')
   }
   // Every key was checked against the table above.
-  return fields as Fields
+  return fields as LineOptions
 }
 
 function parsed(line: string, where: string): Record<string, unknown> {

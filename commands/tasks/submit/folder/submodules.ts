@@ -3,11 +3,11 @@
  * own clones. Nothing is fetched for it.
  */
 import path from 'node:path'
-import { submoduleRef } from '../../../src/core/source.ts'
-import { oneLine } from '../../../src/text/sanitize.ts'
-import { quoted } from '../../cli/arguments.ts'
-import { type Cli, say } from '../../cli/cli.ts'
-import { readingGit } from '../../cli/git.ts'
+import { submoduleRef } from '../../../../src/core/source.ts'
+import { oneLine } from '../../../../src/text/sanitize.ts'
+import { quoted } from '../../../cli/arguments.ts'
+import { type Cli, say } from '../../../cli/cli.ts'
+import { readingGit } from '../../../cli/git.ts'
 import type { LargeFiles } from './large.ts'
 
 /** What a bundle holds beside the commit of a task. */

@@ -6,13 +6,20 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { largeRef } from '../../../src/core/source.ts'
-import { blobsOf, dateOf, filesIn, nameLarge, objectPath, withinBounds } from '../../../src/platform/objects/large.ts'
-import { hasLfs, NO_PROGRAM, reasonOf } from '../../../src/platform/objects/lfs.ts'
-import { type PointerBlob, pointersOf } from '../../../src/platform/objects/pointers.ts'
-import { quoted } from '../../cli/arguments.ts'
-import { type Cli, say } from '../../cli/cli.ts'
-import { largeStore, readingGit, runner, userGit } from '../../cli/git.ts'
+import { largeRef } from '../../../../src/core/source.ts'
+import {
+  blobsOf,
+  dateOf,
+  filesIn,
+  nameLarge,
+  objectPath,
+  withinBounds,
+} from '../../../../src/platform/objects/large.ts'
+import { hasLfs, NO_PROGRAM, reasonOf } from '../../../../src/platform/objects/lfs.ts'
+import { type PointerBlob, pointersOf } from '../../../../src/platform/objects/pointers.ts'
+import { quoted } from '../../../cli/arguments.ts'
+import { type Cli, say } from '../../../cli/cli.ts'
+import { largeStore, readingGit, runner, userGit } from '../../../cli/git.ts'
 
 /** What goes with the bundle of a commit. */
 export interface LargeFiles {

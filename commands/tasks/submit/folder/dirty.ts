@@ -2,12 +2,12 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { TdfError } from '../../../src/core/errors.ts'
-import { hasLfs, NO_PROGRAM } from '../../../src/platform/objects/lfs.ts'
-import { quoted } from '../../cli/arguments.ts'
-import type { Cli } from '../../cli/cli.ts'
-import { type Git, readingGit, runner } from '../../cli/git.ts'
-import { must } from './bundle.ts'
+import { TdfError } from '../../../../src/core/errors.ts'
+import { hasLfs, NO_PROGRAM } from '../../../../src/platform/objects/lfs.ts'
+import { quoted } from '../../../cli/arguments.ts'
+import type { Cli } from '../../../cli/cli.ts'
+import { type Git, readingGit, runner } from '../../../cli/git.ts'
+import { must } from '../bundle.ts'
 
 type Author = { name: string; email: string } | null
 

@@ -1,7 +1,7 @@
 /** Folders that git does not take for a repository: one sentence each, and the command that mends it. */
 import path from 'node:path'
-import { TdfError } from '../../../src/core/errors.ts'
-import { quoted } from '../../cli/arguments.ts'
+import { TdfError } from '../../../../src/core/errors.ts'
+import { quoted } from '../../../cli/arguments.ts'
 
 export interface NotUsed {
   /** As its user wrote it, and where that is. */
