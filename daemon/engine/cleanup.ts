@@ -23,7 +23,10 @@ export async function undo(engine: Engine, key: AttemptKey, signal: AbortSignal)
   const { store, world } = engine
   // What comes later in the order needs what comes before: nothing is deleted before it is saved.
   const blocked = new Set<string>()
-  for (const item of cleanupsOf(store.sql, key)) {
+  const items = cleanupsOf(store.sql, key)
+  // Should the database never get what was read, another daemon would go on with what is deleted here.
+  await store.settled()
+  for (const item of items) {
     if (item.state === 'done' || blocked.has(item.subject)) continue
     const isDone = item.dueAt <= world.clock.now() && (await undoItem(engine, item, signal))
     if (!isDone) blocked.add(item.subject)

@@ -85,8 +85,9 @@ const lost: NodeHandler = async ({ provider, signal, handshake }, node) => {
   return machine?.state === 'gone' ? { kind: 'gone' } : handshake(node)
 }
 
-const destroying: NodeHandler = async ({ unsaved, provider, signal, agents }, node) => {
+const destroying: NodeHandler = async ({ unsaved, provider, signal, agents, settled }, node) => {
   if (unsaved > 0) return { kind: 'nothing' }
+  await settled()
   const isGone = (await provider?.destroy(node, signal)) ?? true
   agents.forget(node.name)
   return { kind: 'removed', isGone }

@@ -78,6 +78,7 @@ async function lookAt(round: Round, machine: MarkedMachine): Promise<void> {
   } else if (isOver(node)) {
     if (isYoung || report.removed >= REMOVED_MAX) return
     engine.log.warn({ node: node.name, server: machine.id }, 'a machine that should be gone is still there')
+    await store.settled()
     await fleet.remove(machine, signal)
     report.removed += 1
   } else if (machine.leaseUntil === null || machine.leaseUntil < now + config.nodes.heldMax) {

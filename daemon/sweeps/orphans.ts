@@ -42,6 +42,7 @@ async function sweepNode(engine: Engine, node: ReadNode, report: Counts, signal:
     const owner = ownerOf(engine, workspace)
     if (owner === 'foreign') report.foreign += 1
     if (owner !== 'over' || report.removed >= REMOVED_MAX) continue
+    await engine.store.settled()
     await agent.deleteWorkspace(workspace.workspaceId)
     report.removed += 1
   }

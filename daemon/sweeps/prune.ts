@@ -75,6 +75,7 @@ async function pruneBundles(engine: Engine): Promise<number> {
 async function prunePacks({ store, results }: Engine, { stateDir }: SweepParts): Promise<number> {
   const folder = path.join(stateDir, 'packs')
   const live = new Set(readLive(store.sql).map(({ id, attempt }) => `${id}-${attempt}.bundle`))
+  await store.settled()
   const over = (await readdir(folder).catch(() => [])).filter(name => !live.has(name))
   for (const name of over) await rm(path.join(folder, name), { force: true })
   await results.files.prune(folder, name => !live.has(name))

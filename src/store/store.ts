@@ -30,6 +30,11 @@ export interface Store extends Group {
    * may be looked at, and nothing may be promised by it. Rejects as `answered` does.
    */
   durable(): Promise<void> | undefined
+  /**
+   * The same for what cannot be taken back outside, such as a workspace that is deleted: waits for as long as it takes, and rejects when
+   * what was read will not be stored. Asked for in the turn of the read.
+   */
+  settled(): Promise<void> | undefined
   close(): Promise<void> | void
 }
 
@@ -54,6 +59,7 @@ export function openStore(stateDir: string, world: World, onFull: () => boolean 
     blobs: null,
     durableSeq: journal.durableSeq,
     durable: () => undefined,
+    settled: () => undefined,
     sql,
     close: () => {
       checkpoint.stop()

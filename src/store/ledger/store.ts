@@ -55,10 +55,11 @@ export async function openLedgerStore(ledger: Ledger, world: World, replica = op
     blobs: ledger.blobs,
     durableSeq: journal.durableSeq,
     durable: () => (sql.inTransaction() ? answered(group, world, () => {}) : undefined),
+    settled: () => (sql.inTransaction() ? underWay : undefined),
     sql,
     async close() {
       isClosed = true
-      await settled(underWay, world)
+      await ended(underWay, world)
       // Its members are answered first.
       await new Promise<void>(resolve => world.clock.turn(resolve))
       sql.close()
@@ -139,7 +140,7 @@ function outageOf(ledger: Ledger, group: Pick<Group, 'outage'>, { clock }: Pick<
 }
 
 /** Resolves when `act` ended, in whatever way, or when it took too long. */
-function settled(act: Promise<void>, { clock }: Pick<World, 'clock'>): Promise<void> {
+function ended(act: Promise<void>, { clock }: Pick<World, 'clock'>): Promise<void> {
   return new Promise(resolve => {
     const cancel = clock.timer(CLOSE_MS_MAX, resolve)
     const end = () => {
