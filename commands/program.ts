@@ -6,6 +6,7 @@ import { exitCodesCommand } from './cli/exit-codes.ts'
 import { clusterCommand } from './daemon/cluster/cluster.ts'
 import { daemonCommand } from './daemon/daemon.ts'
 import { dbCommand } from './daemon/db/db.ts'
+import { agentCommand } from './nodes/agents.ts'
 import { nodeCommand, topCommand } from './nodes/nodes.ts'
 import { reapCommand } from './nodes/reap.ts'
 import { errorsCommand, eventsCommand, logsCommand } from './observe/observe.ts'
@@ -83,6 +84,7 @@ const GROUPS: readonly CommandGroup[] = [
       clusterCommand,
       configCommand,
       secretCommand,
+      agentCommand,
       eventsCommand,
       errorsCommand,
       dbCommand,

@@ -73,6 +73,8 @@ export const EXAMPLES = {
   'secret set': ['tdf secret set ANTHROPIC_API_KEY', 'pass show openai | tdf secret set OPENAI_API_KEY'],
   'secret ls': ['tdf secret ls', 'tdf secret ls -q'],
   'secret rm': ['tdf secret rm OPENAI_API_KEY'],
+  agent: ['tdf agent ls'],
+  'agent ls': ['tdf agent ls', 'tdf agent ls --json'],
   prune: ['tdf prune --older-than 30d --dry-run', 'tdf prune --older-than 30d --yes'],
   diff: ['tdf diff @last', 'tdf diff @last --stat', 'tdf diff @last | git apply --3way'],
   apply: ['tdf apply @last', 'tdf apply @last --3way'],

@@ -4,6 +4,7 @@ import type { RunningEngine } from '../build.ts'
 import { clusterRoutes } from './cluster.ts'
 import type { Control } from './control-parts.ts'
 import { controlSocketApp, durableAnswers } from './guard.ts'
+import { agentRoutes } from './routes/agents.ts'
 import { batchRoutes } from './routes/batch.ts'
 import { bundleRoutes } from './routes/bundles.ts'
 import { continueRoutes } from './routes/continue.ts'
@@ -34,6 +35,7 @@ export function controlApp(engine: RunningEngine, parts: Control): Hono {
   app.route('/v1', eventRoutes(engine, parts))
   app.route('/v1', screenRoutes(engine))
   app.route('/v1', nodeRoutes(engine, parts))
+  app.route('/v1', agentRoutes(engine))
   app.route('/v1', daemonRoutes(engine, parts))
   app.route('/v1', backupRoutes(parts))
   app.route('/v1', clusterRoutes(parts.cluster))

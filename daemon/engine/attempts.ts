@@ -1,7 +1,9 @@
 /** Opens an attempt, the row from which everything else follows, also for `tdf continue`. */
+
+import { credentialOf } from '../../src/core/environment.ts'
 import { TdfError } from '../../src/core/errors.ts'
 import { isQueued } from '../../src/core/facts.ts'
-import { type AttemptKey, credentialOf, type ResumeFacts, type Task, type TaskSpec } from '../../src/core/task.ts'
+import type { AttemptKey, ResumeFacts, Task, TaskSpec } from '../../src/core/task.ts'
 import type { Sql } from '../../src/store/sqlite/sql.ts'
 import {
   findContinued,

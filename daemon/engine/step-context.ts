@@ -1,8 +1,9 @@
 /** What a step is handed, over the engine. */
 import type { AgentClient } from '../../src/clients/agent.ts'
 import type { Config } from '../../src/config/schema/schema.ts'
+import { credentialOf } from '../../src/core/environment.ts'
 import { TdfError } from '../../src/core/errors.ts'
-import { credentialOf, type Task } from '../../src/core/task.ts'
+import type { Task } from '../../src/core/task.ts'
 import { callbackToken } from '../../src/platform/tokens.ts'
 import { edgesOf } from '../../src/store/groups/edges.ts'
 import { readAttempt, usagesBefore } from '../../src/store/tables/attempts.ts'
@@ -137,8 +138,8 @@ class Surroundings implements HopContext {
     const node = this.node(name)
     return node?.provider !== 'local' || slotsAtWork(this.engine.store.sql, node.name) < node.maxWorkspaces
   }
-  secrets(names: readonly string[]) {
-    return this.engine.secrets(names)
+  get secrets() {
+    return this.engine.secrets
   }
   undo() {
     return undo(this.engine, this.task, this.signal)

@@ -1,6 +1,8 @@
 /** Where a task would go if it were submitted now, and what the machine costs: for `submit --dry-run`. */
+
+import { credentialOf } from '../../src/core/environment.ts'
 import { isServing } from '../../src/core/node.ts'
-import { credentialOf, type Step, type TaskSpec } from '../../src/core/task.ts'
+import type { Step, TaskSpec } from '../../src/core/task.ts'
 import type { ForecastJson } from '../../src/protocol/control.ts'
 import type { Sql } from '../../src/store/sqlite/sql.ts'
 import { recentStepMs } from '../../src/store/tables/journal.ts'

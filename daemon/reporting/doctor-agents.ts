@@ -4,7 +4,7 @@ import path from 'node:path'
 import process from 'node:process'
 import { BUILT_IN_AGENTS } from '../../src/config/schema/agents.ts'
 import type { Config } from '../../src/config/schema/schema.ts'
-import { INHERITED_VARIABLES, pickVariables } from '../../src/core/environment.ts'
+import { INHERITED_VARIABLES, missingSecrets, pickVariables, secretNames } from '../../src/core/environment.ts'
 import type { AgentType } from '../../src/core/task.ts'
 import { run } from '../../src/platform/run.ts'
 import type { FindingJson } from '../../src/protocol/upkeep.ts'
@@ -97,16 +97,19 @@ const FILES: Partial<Record<AgentType, string>> = {
 
 export function loginOf(engine: Engine, { type, env }: Config['agents'][string]): Login {
   if (type === 'command') return { message: '', hint: null }
-  const set = env.filter(name => Object.hasOwn(engine.secrets([name]), name))
+  const [missing] = missingSecrets(env, engine.secrets)
+  if (missing !== undefined) return { message: `the secret ${missing} is not set`, hint: `tdf secret set ${missing}` }
+  const names = secretNames(env)
+  const set = names.filter(name => Object.hasOwn(engine.secrets([name]), name))
   if (set.length > 0) return { message: `given ${set.join(', ')}`, hint: null }
   const file = FILES[type]
-  const hint = env[0] === undefined ? 'tdf config show --origin' : `tdf secret set ${env[0]}`
+  const hint = names[0] === undefined ? 'tdf config show --origin' : `tdf secret set ${names[0]}`
   const isLoggedIn = file !== undefined && existsSync(path.join(process.env.HOME ?? '/', file))
   if (isLoggedIn && !hasOthers(engine)) return { message: `logged in by ~/${file}`, hint: null }
-  if (isLoggedIn) return { message: `logged in by ~/${file} here alone; other nodes need ${oneOf(env)}`, hint }
-  if (file === undefined && env.length === 0) return { message: 'how it logs in is its own matter', hint: null }
+  if (isLoggedIn) return { message: `logged in by ~/${file} here alone; other nodes need ${oneOf(names)}`, hint }
+  if (file === undefined && names.length === 0) return { message: 'how it logs in is its own matter', hint: null }
   const own = file === undefined ? '' : `, and there is no ~/${file}`
-  return { message: `no login was found: ${oneOf(env)} is not set${own}`, hint }
+  return { message: `no login was found: ${oneOf(names)} is not set${own}`, hint }
 }
 
 const oneOf = (names: readonly string[]) => names.join(' or ') || 'a variable that its table names'

@@ -4,6 +4,7 @@
  * failure ends it: at `salvage_timeout` the node is held, a task with its verdict goes on, and one without waits for it.
  */
 import type { AgentClient } from '../../src/clients/agent.ts'
+import { valuesFor } from '../../src/core/environment.ts'
 import { asTdfError, TdfError } from '../../src/core/errors.ts'
 import { isGone } from '../../src/core/node.ts'
 import { checkIdOf, isTerminal, type Task } from '../../src/core/task.ts'
@@ -152,7 +153,7 @@ export async function runCheck(ctx: StepContext, task: Task, command: string): P
   if (!task.facts.check) {
     await agent.startSession(workspaceId, {
       sessionId: id,
-      agent: { type: 'command', command: ['sh', '-c', command], env: ctx.secrets(task.spec.agent.env) },
+      agent: { type: 'command', command: ['sh', '-c', command], env: valuesFor(task.spec.agent.env, ctx.secrets) },
       prompt: '',
       timeoutMs,
       resumeRef: null,

@@ -1,5 +1,6 @@
 /** Sessions of an attempt: how one is started and confined, how its exit arrives, and what it reports. */
 import type { AgentClient } from '../../src/clients/agent.ts'
+import { secretMissing, valuesFor } from '../../src/core/environment.ts'
 import { TdfError } from '../../src/core/errors.ts'
 import { conversationOn } from '../../src/core/facts.ts'
 import type { ExitFacts, Task } from '../../src/core/task.ts'
@@ -20,14 +21,16 @@ export async function startSession(
   if (task.nodeName === null || task.workspaceId === null) return nodeLost(ctx, task)
   const left = budgetLeft(task, ctx.spentBefore, task.usage)
   if (left !== null && left <= 0) return overBudget(task)
+  const { name, type, command, args, model, env } = task.spec.agent
+  const missing = secretMissing({ name, env }, ctx.secrets)
+  if (missing) return fail(missing, 'agent_error')
   const agent = await ctx.agent(task.nodeName)
-  const { type, command, args, model, env } = task.spec.agent
   const resumeRef = conversationOf(task)
   const confined = await confinement(ctx, task.nodeName, agent)
   try {
     const { status } = await agent.startSession(task.workspaceId, {
       sessionId: session.id,
-      agent: { type, command, ...(args ? { args } : {}), env: { ...ctx.secrets(env), ...traceOf(task) } },
+      agent: { type, command, ...(args ? { args } : {}), env: { ...valuesFor(env, ctx.secrets), ...traceOf(task) } },
       prompt: session.prompt,
       timeoutMs: task.spec.timeoutMs ?? ctx.config.runner.absoluteExecution,
       // The node's own watch: it goes on while we are away.

@@ -1,4 +1,8 @@
-/** Names of environment variables that programs started by tdf have of the environment of tdf itself. */
+/**
+ * Names of environment variables that programs started by tdf have of the environment of tdf itself, and what agents are
+ * given of secrets.
+ */
+import { TdfError } from './errors.ts'
 
 const CERTIFICATE_VARIABLES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'GIT_SSL_CAINFO']
 
@@ -32,3 +36,72 @@ export const certificatePlaces = (env: Readonly<Record<string, string | undefine
   Object.values(pickVariables(env, CERTIFICATE_VARIABLES))
     .flatMap(value => value.split(':'))
     .filter(path => path.startsWith('/') && path !== '/')
+
+/** Names of secrets, each of which is found as a variable of that name; or variables, each with the name of a secret. */
+export type AgentEnvironment = readonly string[] | Readonly<Record<string, string>>
+
+const isList = (env: AgentEnvironment): env is readonly string[] => Array.isArray(env)
+
+const variablesOf = (env: AgentEnvironment): [variable: string, secret: string][] =>
+  isList(env) ? env.map(name => [name, name]) : Object.entries(env)
+
+/** The secrets that an agent may be given, each once. */
+export function secretNames(env: AgentEnvironment): string[] {
+  return [...new Set(variablesOf(env).map(([, secret]) => secret))]
+}
+
+/** Variables with their values; those whose secret is not known are left out. */
+export function valuesFor(
+  env: AgentEnvironment,
+  secrets: (names: readonly string[]) => Record<string, string>,
+): Record<string, string> {
+  const variables = variablesOf(env)
+  const values = secrets(variables.map(([, secret]) => secret))
+  return Object.fromEntries(
+    variables.flatMap(([variable, secret]) => (values[secret] === undefined ? [] : [[variable, values[secret]]])),
+  )
+}
+
+/** Those that a table of variables names and that are not known. A list is a choice of logins, of which one is enough. */
+export function missingSecrets(
+  env: AgentEnvironment,
+  secrets: (names: readonly string[]) => Record<string, string>,
+): string[] {
+  if (isList(env)) return []
+  const names = secretNames(env)
+  const values = secrets(names)
+  return names.filter(name => values[name] === undefined)
+}
+
+/** Without a secret that its table names an agent would work with whatever login it finds, which may be another account. */
+export function secretMissing(
+  { name, env }: { name: string; env: AgentEnvironment },
+  secrets: (names: readonly string[]) => Record<string, string>,
+): TdfError | undefined {
+  const [missing] = missingSecrets(env, secrets)
+  if (missing === undefined) return undefined
+  const message = `the agent ${name} is given the secret ${missing} ([agents.${name}] env), which is not set`
+  return new TdfError('CANNOT_START', message, { hint: `tdf secret set ${missing}` })
+}
+
+interface AccountUser {
+  type: string
+  command: readonly string[]
+  env: AgentEnvironment
+}
+
+/** What a type of agent is called where nothing else is named; of any other program it is not known whose login it uses. */
+const OWN_PROGRAMS: readonly string[] = ['claude', 'codex']
+
+/**
+ * The account that an agent uses: when one task meets a usage limit, no other with the same one is started. It is the
+ * agent's type, its program where that is not the type's own, and the names of its secrets, never a value; null for a plain
+ * command.
+ */
+export function credentialOf({ agent }: { agent: AccountUser }): string | null {
+  const { type, command, env } = agent
+  if (type === 'command') return null
+  const program = command.join(' ')
+  const isOwn = OWN_PROGRAMS.includes(type) && (program === type || program === '')
+  return [type, ...(isOwn ? [] : [program]), ...secretNames(env).sort()].join(' ')
+}

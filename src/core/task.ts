@@ -1,5 +1,6 @@
 /** What a task is. A *status* says who owns it, a *step* where it is; what changes belongs to one attempt. */
 
+import type { AgentEnvironment } from './environment.ts'
 import type { Continued, Facts, Usage } from './facts.ts'
 import type { AfterSpec, PushSpec, RepoSource } from './source.ts'
 
@@ -62,8 +63,7 @@ export interface AgentSpec {
   command: string[]
   args?: string[]
   model?: string | null
-  /** Names of the variables that it is given. */
-  env: string[]
+  env: AgentEnvironment
   /** Run once on each node before it. */
   install?: string
 }
@@ -234,13 +234,4 @@ export function sessionsOf(task: Task, workspaceId: string | null = task.workspa
   const length = (task.facts.followups ?? 0) + 1
   const runs = Array.from({ length }, (_, index) => sessionIdOf({ workspaceId }, index + 1))
   return task.spec.check === null ? runs : [...runs, checkIdOf(task.sessionId)]
-}
-
-/**
- * The credential that an agent uses: when one task meets a usage limit, no other with the same credential is started. It is
- * the agent's name and the names of its variables, never a value; null for a plain command.
- */
-export function credentialOf({ agent }: Pick<TaskSpec, 'agent'>): string | null {
-  if (agent.type === 'command') return null
-  return [agent.name, ...[...agent.env].sort()].join(' ')
 }

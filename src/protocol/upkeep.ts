@@ -50,6 +50,20 @@ export interface SecretJson {
   usedBy: string[]
 }
 
+/** An account that agents use, as far as tdf can tell accounts apart: by type, program and names of secrets. */
+export interface CredentialJson {
+  credential: string
+  /** Of the configuration, and of tasks that still go on. */
+  agents: string[]
+  type: string
+  /** Names; without one it is the program's own login. */
+  secrets: string[]
+  state: 'free' | 'limited'
+  limitedUntil: string | null
+  /** That go on now: with a session or on the way to one, resting at a limit, and in the queue. */
+  tasks: { running: number; parked: number; queued: number }
+}
+
 /** One thing that `tdf doctor` looked at. `hint` is a command that mends it, or shows more. */
 export interface FindingJson {
   check: string

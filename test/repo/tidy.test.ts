@@ -18,6 +18,7 @@ const SHORT: Record<string, string> = {
   'commands/setup/doctor.ts': 'a command whose work loads when it runs',
   'commands/setup/first/init.ts': 'a command whose work loads when it runs',
   'commands/setup/first/quickstart.ts': 'a command whose work loads when it runs',
+  'commands/nodes/agents.ts': 'a command whose work loads when it runs',
   'commands/nodes/reap.ts': 'a command whose work loads when it runs',
   'src/platform/version.ts': 'written by the build',
 }

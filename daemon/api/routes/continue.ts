@@ -38,7 +38,11 @@ export function continueRoutes(engine: RunningEngine): Hono {
 }
 
 /** Only what is asked for, checked as at submit. */
-function changeOf(engine: Pick<Engine, 'config'>, task: Task, wish: ContinueWish): ContinueRequest['change'] {
+function changeOf(
+  engine: Pick<Engine, 'config' | 'secrets'>,
+  task: Task,
+  wish: ContinueWish,
+): ContinueRequest['change'] {
   const { spec } = task
   if (wish.text?.trim() === '') {
     throw new TdfError('EMPTY_PROMPT', 'the text is empty: there is nothing to do', { hint: 'tdf continue --help' })

@@ -2,6 +2,7 @@
 import { createReadStream } from 'node:fs'
 import { Readable } from 'node:stream'
 import { Hono } from 'hono'
+import { secretNames } from '../../../src/core/environment.ts'
 import { TdfError } from '../../../src/core/errors.ts'
 import type { PolicyJson, SecretJson } from '../../../src/protocol/upkeep.ts'
 import type { RunningEngine } from '../../build.ts'
@@ -67,7 +68,7 @@ export function secretRoutes(
 
   /** The agents whose tables name it, the hosts whose token it is, and the provider. */
   function usersOf(name: string): string[] {
-    const agents = Object.entries(config.agents).filter(([, { env }]) => env.includes(name))
+    const agents = Object.entries(config.agents).filter(([, { env }]) => secretNames(env).includes(name))
     const hosts = Object.entries(config.push.tokens).filter(([, token]) => token === name)
     const provider = name === 'HCLOUD_TOKEN' && config.providers.hetzner.enabled ? ['hetzner'] : []
     return [...agents.map(([user]) => user), ...hosts.map(([user]) => user), ...provider]

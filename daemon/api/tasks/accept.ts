@@ -1,5 +1,6 @@
 /** From what was asked for to what will be done: checks a submit and fills in what it leaves open. Loses nothing: a
  * submit that is refused was never stored. */
+import { secretMissing } from '../../../src/core/environment.ts'
 import { TdfError } from '../../../src/core/errors.ts'
 import type { RepoSource } from '../../../src/core/source.ts'
 import type { AgentSpec, TaskSpec } from '../../../src/core/task.ts'
@@ -17,7 +18,7 @@ import { afterOf, beforeOf, otherSource } from './after.ts'
 
 const SETUP_TIMEOUT_MS = 20 * 60_000
 const TITLE_CHARS = 72
-export type Accepting = Pick<Engine, 'config' | 'store' | 'providers'> & { searchPath: string }
+export type Accepting = Pick<Engine, 'config' | 'store' | 'providers' | 'secrets'> & { searchPath: string }
 
 /** Throws with what is wrong and the command that mends it. */
 export function accept(engine: Accepting, id: string, request: SubmitRequest): TaskSpec {
@@ -65,8 +66,12 @@ function agentOf(engine: Accepting, request: SubmitRequest): AgentSpec {
   return agentNamed(engine, name, request.model)
 }
 
-/** Throws AGENT_UNKNOWN, or USAGE for a model that the agent does not take. */
-export function agentNamed({ config }: Pick<Engine, 'config'>, name: string, wanted: string | null): AgentSpec {
+/** Throws AGENT_UNKNOWN, USAGE for a model that the agent does not take, or CANNOT_START without a secret that it needs. */
+export function agentNamed(
+  { config, secrets }: Pick<Engine, 'config' | 'secrets'>,
+  name: string,
+  wanted: string | null,
+): AgentSpec {
   const known = Object.hasOwn(config.agents, name) ? config.agents[name] : undefined
   if (!known) {
     const names = Object.keys(config.agents).join(', ')
@@ -76,6 +81,8 @@ export function agentNamed({ config }: Pick<Engine, 'config'>, name: string, wan
     throw new TdfError('USAGE', 'an agent of type "command" takes no --model; put it into its args')
   }
   const { type, command, args, env, install } = known
+  const missing = secretMissing({ name, env }, secrets)
+  if (missing) throw missing
   const model = wanted ?? (known.model || null)
   return { name, type, command, args, model, env, ...(install === '' ? {} : { install }) }
 }

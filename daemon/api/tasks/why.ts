@@ -2,8 +2,10 @@
  * Why a task is where it is: what it waits for, since when, until when, what comes next, and what would change it. The
  * facts are gathered here; their wording is `src/text/waiting.ts`.
  */
+
+import { credentialOf } from '../../../src/core/environment.ts'
 import { awaitedBy, isQueued } from '../../../src/core/facts.ts'
-import { credentialOf, isTerminal, type Task } from '../../../src/core/task.ts'
+import { isTerminal, type Task } from '../../../src/core/task.ts'
 import type { WhyJson } from '../../../src/protocol/control.ts'
 import { readAttempts } from '../../../src/store/tables/attempts.ts'
 import { type CleanupItem, cleanupsOf } from '../../../src/store/tables/cleanups.ts'

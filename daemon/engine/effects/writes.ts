@@ -1,5 +1,6 @@
 /** What a decision writes beside the task itself, one function a kind. */
-import { credentialOf, type Task } from '../../../src/core/task.ts'
+import { credentialOf } from '../../../src/core/environment.ts'
+import type { Task } from '../../../src/core/task.ts'
 import { callbackToken, hashToken } from '../../../src/platform/tokens.ts'
 import { addCleanup } from '../../../src/store/tables/cleanups.ts'
 import { issueToken, raiseLimit } from '../../../src/store/tables/meta.ts'

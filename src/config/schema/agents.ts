@@ -7,6 +7,7 @@ const PERMISSIONS = ['allow', 'deny', 'ask'] as const
 
 const NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/
+const VARIABLE_NAME = z.string().regex(VARIABLE)
 
 /** What a type brings along when its table says nothing. A type that is not here has no program of its own. */
 const TYPES: Partial<Record<string, { command: string[]; env: string[] }>> = {
@@ -29,10 +30,14 @@ const agent = z
     }),
     args: list([], 'Further arguments, after those of tdf.'),
     env: described(
-      z.array(z.string().regex(VARIABLE)).max(100).optional(),
-      'Names of variables that the daemon passes on; no values.',
+      z
+        .union([z.array(VARIABLE_NAME).max(100), z.record(VARIABLE_NAME, VARIABLE_NAME)])
+        .refine(env => Object.keys(env).length <= 100)
+        .optional(),
+      'What it is given, by name: secrets, or { VARIABLE = "SECRET" } for another account. No values.',
       {
-        expects: 'a list of names of environment variables, such as ["ANTHROPIC_API_KEY"]',
+        expects:
+          'a list of names of secrets, such as ["ANTHROPIC_API_KEY"], or a table such as { ANTHROPIC_API_KEY = "WORK_KEY" }',
         example: '["ANTHROPIC_API_KEY"]',
       },
     ),

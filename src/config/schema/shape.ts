@@ -19,7 +19,8 @@ export function shapeOf(schema: Schema): Shape {
   if (core instanceof z.ZodObject) return { kind: 'table', keys: core.shape }
   if (core instanceof z.ZodRecord && isTable(core.valueType)) return { kind: 'names', item: core.valueType }
   if (core instanceof z.ZodArray && isTable(core.element)) return { kind: 'list', item: core.element }
-  if (core instanceof z.ZodRecord || core instanceof z.ZodArray) return { kind: 'value', holds: 'structure' }
+  if (core instanceof z.ZodRecord || core instanceof z.ZodArray || core instanceof z.ZodUnion)
+    return { kind: 'value', holds: 'structure' }
   if (core instanceof z.ZodNumber) return { kind: 'value', holds: 'number' }
   return { kind: 'value', holds: core instanceof z.ZodBoolean ? 'flag' : 'text' }
 }

@@ -1,7 +1,7 @@
 /** Tasks: what was asked for, once, and which attempt is the newest. */
-import type { AttemptKey, Task, TaskSpec } from '../../core/task.ts'
+import type { AgentSpec, AttemptKey, Status, Task, TaskSpec } from '../../core/task.ts'
 import { dropEdges } from '../groups/edges.ts'
-import { fields, objectOf, readable, TASK_ID } from '../sqlite/fields.ts'
+import { fields, jsonOf, objectOf, readable, TASK_ID } from '../sqlite/fields.ts'
 import type { Sql } from '../sqlite/sql.ts'
 
 /**
@@ -95,6 +95,19 @@ export function countTasks(sql: Sql): number {
 export function countLive(sql: Sql): Record<string, number> {
   const rows = sql.all('select status, count(*) as count from attempts where live = 1 group by 1')
   return Object.fromEntries(rows.map(row => [String(row.status), Number(row.count)]))
+}
+
+/** Live attempts by agent and status. */
+export function countByAgent(sql: Sql): { agent: AgentSpec; status: Status; count: number }[] {
+  const query = `select coalesce(json_extract(a.continued, '$.change.agent'), json_extract(t.spec, '$.agent')) as agent,
+      a.status, count(*) as count
+    from attempts a join tasks t on t.id = a.task_id where a.live = 1 group by 1, 2`
+  // What wrote the columns was an AgentSpec and a Status.
+  return readable(sql.all(query), row => ({
+    agent: jsonOf(row, 'agent') as AgentSpec,
+    status: String(row.status) as Status,
+    count: Number(row.count),
+  }))
 }
 
 /** When the attempt that has waited longest for a slot was queued. */

@@ -121,6 +121,7 @@ export const ROWS: Record<string, Row> = {
   'secret set': { ...plain('A_KEY'), ok: OWN_TEST('daemon/secrets.test.ts') },
   'secret ls': plain(),
   'secret rm': { ...plain('A_KEY'), ok: OWN_TEST('daemon/secrets.test.ts'), notFound: ['NONE'] },
+  'agent ls': plain(),
   'config check': offline(),
   'config show': offline(),
   'config example': offline(),

@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { nodeSubject } from '../../../../daemon/engine/loop.ts'
 import { capacitiesOf, counts, createPlacement, offersOf } from '../../../../daemon/placement/pass.ts'
+import { credentialOf } from '../../../../src/core/environment.ts'
 import { readEvents } from '../../../../src/store/tables/journal.ts'
 import { raiseLimit } from '../../../../src/store/tables/meta.ts'
 import { readNode, readNodes, writeHeartbeat } from '../../../../src/store/tables/nodes.ts'
@@ -85,15 +86,17 @@ describe('machines', () => {
 })
 
 describe('a task', () => {
-  const codex = { agent: { ...aSpec().agent, type: 'codex' as const, name: 'codex' } }
+  const codex = { agent: { ...aSpec().agent, type: 'codex' as const, name: 'codex', env: ['A_KEY'] } }
 
   it('gets no slot while the credential of its agent has nothing left, and others do', async () => {
     all = await lives()
     await ready()
-    raiseLimit(sql(), 'codex', now() + HOUR, now())
+    raiseLimit(sql(), credentialOf(codex), now() + HOUR, now())
     await all.submit(codex, { commits: 1 }, 'limited')
     await all.submit({}, { commits: 1 }, 'free')
-    await all.submit({ agent: { ...codex.agent, name: 'another' } }, { commits: 1 }, 'other')
+    // The same variable with another secret in it: another account.
+    const account = { ...codex.agent, name: 'another', env: { A_KEY: 'OTHER_KEY' } }
+    await all.submit({ agent: account }, { commits: 1 }, 'other')
     await all.life.world.settle()
     const place = (id: string) => reserved(id) ?? all.life.task(id).nodeName
     expect([place('limited'), place('free'), place('other')]).toEqual([null, 'n1', 'n1'])

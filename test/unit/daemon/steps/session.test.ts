@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { agentSession } from '../../../../daemon/steps/agent-session.ts'
 import { awaitingFollowup } from '../../../../daemon/steps/followup.ts'
 import { running } from '../../../../daemon/steps/running.ts'
+import type { AgentEnvironment } from '../../../../src/core/environment.ts'
 import { aPlacedTask, aSpec } from '../../../support/builders.ts'
 import { aNode, aSignal, bench, scripted } from '../../../support/daemon/step-context.ts'
 
@@ -9,11 +10,12 @@ const MIN = 60_000
 
 describe('agent_session', () => {
   const task = aPlacedTask({ step: 'agent_session' })
+  const given = (env: AgentEnvironment) => ({ ...task, spec: aSpec({ agent: { ...task.spec.agent, env } }) })
 
   it('starts the agent, and only the agent’s word makes it running', async () => {
     const { ctx, agent, workspace } = bench()
     workspace(task)
-    expect(await agentSession(ctx, task)).toMatchObject({
+    expect(await agentSession(ctx, given(['KEY']))).toMatchObject({
       kind: 'advance',
       to: 'running',
       sessionId: 't1-1-1-s1',
@@ -24,6 +26,16 @@ describe('agent_session', () => {
       agent: { env: { KEY: 'value' } },
       timeoutMs: 24 * 60 * MIN,
     })
+  })
+  it('gives the agent a secret under the name of another variable, and starts none without it', async () => {
+    const { ctx, agent, workspace } = bench()
+    workspace(task)
+    const refused = await agentSession(ctx, given({ TOKEN: 'NO_KEY' }))
+    const error = { code: 'CANNOT_START', hint: 'tdf secret set NO_KEY' }
+    expect(refused).toMatchObject({ kind: 'fail', verdict: 'agent_error', error })
+    expect(agent.starts.size).toBe(0)
+    await agentSession(ctx, given({ TOKEN: 'KEY' }))
+    expect(agent.workspaces.get('t1-1-1')?.sessions.get('t1-1-1-s1')?.body.agent.env).toEqual({ TOKEN: 'value' })
   })
   it('starts nothing twice when it is run again', async () => {
     const { ctx, agent, workspace } = bench()

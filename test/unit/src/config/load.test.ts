@@ -174,6 +174,23 @@ describe('agents', () => {
   })
 })
 
+describe('what an agent is given', () => {
+  test('is named by a list of secrets, or by a table of variables with the name of a secret each', () => {
+    const toml = '[agents.work]\ntype = "claude"\nenv = { CLAUDE_CODE_OAUTH_TOKEN = "WORK_TOKEN" }'
+    expect(load({ toml }).config.agents.work?.env).toEqual({ CLAUDE_CODE_OAUTH_TOKEN: 'WORK_TOKEN' })
+    const env = { TDF_AGENTS__CLAUDE__ENV: '{ A_KEY = "B_KEY" }', TDF_AGENTS__CODEX__ENV: '["C_KEY"]' }
+    const { agents } = load({ env }).config
+    expect([agents.claude?.env, agents.codex?.env]).toEqual([{ A_KEY: 'B_KEY' }, ['C_KEY']])
+  })
+
+  test('is refused as anything else, with both ways to say it', () => {
+    for (const env of ['"A_KEY"', '["a key"]', '{ A_KEY = 1 }', '{ "a key" = "A_KEY" }']) {
+      const toml = `[agents.work]\ntype = "claude"\nenv = ${env}`
+      expect(() => load({ toml }), env).toThrow(/list of names of secrets.*or a table such as/)
+    }
+  })
+})
+
 describe('static nodes', () => {
   const node = '[[providers.static.nodes]]\nname = "box1"\nurl = "http://127.0.0.1:8787"\n'
 
