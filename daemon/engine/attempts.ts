@@ -52,7 +52,7 @@ export function openAttempt(engine: Engine, task: Former, now: number, how: Open
   const attempt = task.attempt + 1
   const continued = how.continued ?? task.continued ?? null
   const spec = { ...task.spec, ...continued?.change }
-  const resume = how.resume ?? continued?.from
+  const resume = how.resume ?? continued?.from ?? task.spec.base
   const fresh = freshAttempt(task.id, attempt, spec, now, now + engine.config.runner.queueTimeout)
   const opened = standing(engine, { ...fresh, continued, facts: resume ? { resume } : {} }, now)
   if (!insertAttempt(sql, opened, how.key)) return

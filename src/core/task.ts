@@ -1,7 +1,7 @@
 /** What a task is. A *status* says who owns it, a *step* where it is; what changes belongs to one attempt. */
 
 import type { AgentEnvironment } from './environment.ts'
-import type { Continued, Facts, Usage } from './facts.ts'
+import type { Continued, Facts, ResumeFacts, Usage } from './facts.ts'
 import type { AfterSpec, PushSpec, RepoSource } from './source.ts'
 
 export type { Continued, ExitFacts, Facts, ProgressFacts, Question, ResumeFacts, SourceFacts, Usage } from './facts.ts'
@@ -108,6 +108,8 @@ export interface TaskSpec {
   push?: PushSpec | null
   /** Absent: it waits for no other task. */
   after?: AfterSpec
+  /** From which every attempt begins, where that is no ref of its repository: the merge that a landing checks. */
+  base?: ResumeFacts
 }
 
 export interface TaskResult {

@@ -8,7 +8,7 @@ import { dropReservation, placeWorkspace, setWorkspaceStatus } from '../../../sr
 import { pushAfter } from '../../results/push/request.ts'
 import type { Engine } from '../../services.ts'
 import { openAttempt } from '../attempts.ts'
-import type { Write } from '../rules/transition.ts'
+import { resumedAgain, type Write } from '../rules/transition.ts'
 import { holdNode } from '../save-node.ts'
 
 type WriteOf<Kind extends Write['kind']> = Extract<Write, { kind: Kind }>
@@ -47,6 +47,9 @@ const APPLY: { [Kind in Write['kind']]: Apply<Kind> } = {
   },
   hold_node: (engine, task, _write, now) => holdNode(engine, task.nodeName, now),
   limit: ({ store }, task, { until }, now) => raiseLimit(store.sql, credentialOf(task.spec), until, now),
-  next_attempt: (engine, task, _write, now) => openAttempt(engine, task, now),
+  next_attempt(engine, task, _write, now) {
+    const resume = resumedAgain(task)
+    openAttempt(engine, task, now, resume ? { resume } : {})
+  },
   push: (engine, task, _write, now) => pushAfter(engine, task, now),
 }

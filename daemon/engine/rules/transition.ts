@@ -130,6 +130,12 @@ export function resumeOf(task: Task): ResumeFacts {
   return { ...resumeFrom(task, salvage), usages: { ...resume?.usages, ...usages } }
 }
 
+/** From which the attempt after a machine's fault goes on: the saved work that this one was asked to resume, if any. */
+export function resumedAgain({ id, attempt, facts: { resume } }: Task): ResumeFacts | undefined {
+  // What it has saved itself, and the work of other tasks, are looked for anew.
+  return resume && !resume.isBase && resume.ref !== resultRefOf(id, attempt) ? resume : undefined
+}
+
 /** Of whose conversations we know where they lie, so that they come along (src/agent/sessions/adapters/conversations.ts). */
 const CARRIED: readonly AgentType[] = ['claude', 'codex']
 

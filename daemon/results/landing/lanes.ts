@@ -104,12 +104,13 @@ async function beginCheck(engine: Engine, landing: Landing, task: ReadTask): Pro
   const id = freshTaskId(world.random)
   const { tip, merged } = landing
   if (tip === null || merged === null) return
-  const from = { ref: landingRefOf(task.id, task.attempt), commit: merged, baseCommit: tip }
+  const ref = landingRefOf(task.id, task.attempt)
+  const base = { ref, commit: merged, baseCommit: tip, salvaged: false, resumeRef: null }
   await store.commit(() => {
     if (!changeLanding(store.sql, landing, { state: 'checking', tip, merged, checkTask: id }, now)) return
-    const spec = checkSpec(id, task, landing)
+    const spec = { ...checkSpec(id, task, landing), base }
     insertTask(store.sql, { id, spec, idempotencyKey: null, idempotencyHash: null, createdAt: now })
-    openAttempt(engine, { id, attempt: 0, spec }, now, { resume: { ...from, salvaged: false, resumeRef: null } })
+    openAttempt(engine, { id, attempt: 0, spec }, now)
   })
 }
 
@@ -132,12 +133,15 @@ function checkSpec(id: string, { id: of, spec }: Task, { onto, checkCommand }: L
 }
 
 async function seeCheck(engine: Engine, landing: Landing): Promise<void> {
-  const { checkTask } = landing
+  const { checkTask, merged } = landing
   const check = checkTask === null ? undefined : readNewestAttempt(engine.store.sql, checkTask)
   if (!check) return leave(engine, landing, 'CHECK_FAILED', 'the task that was to check it is gone')
   if (!isOver(check)) return
-  if (check.status === 'completed') return change(engine, landing, { state: 'ready' })
-  const how = check.error?.message ?? `it was ${check.status}`
+  // A task that was told something else by `tdf continue` may have checked another tree.
+  const isOfMerge = check.facts.resume?.commit === merged && check.continued === null
+  if (check.verdict === 'verified' && isOfMerge) return change(engine, landing, { state: 'ready' })
+  const how =
+    check.error?.message ?? (check.verdict === 'verified' ? 'another tree was checked' : `it was ${check.status}`)
   return leave(
     engine,
     landing,

@@ -212,6 +212,40 @@ describe('a result that is checked before its branch moves', () => {
     expect(main()).toBe(merged)
   })
 
+  it('is checked as it would be there again, after a machine lost it and after its user asked for that', async () => {
+    const id = await made('one', { 'b.txt': 'b\n' })
+    const tip = moves({ 'c.txt': 'c\n' })
+    await ask(id, { checkCommand: 'make test' })
+    const { merged, checkTask } = await step(id)
+    const check = () => life.task(checkTask ?? '')
+    const base = { commit: merged, baseCommit: tip }
+    Object.assign(life.engine.config.runner, { maxAttempts: 2 })
+    await life.world.run(() => check().step === 'running')
+    for (const agent of out.agents.values()) agent.wipe()
+    await life.world.run(() => check().attempt === 2 && check().step === null)
+    expect([check().facts.resume, check().verdict]).toEqual([expect.objectContaining(base), 'verified'])
+    await life.engine.start(check().id, 3)
+    await life.world.run(() => check().attempt === 3 && check().step === null)
+    expect([check().facts.resume, check().verdict]).toEqual([expect.objectContaining(base), 'verified'])
+    expect((await step(id)).state).toBe('ready')
+    expect((await step(id)).state).toBe('landed')
+    expect(main()).toBe(merged)
+  })
+
+  it('does not land by a check of another tree', async () => {
+    const id = await made('one', { 'b.txt': 'b\n' })
+    await ask(id, { checkCommand: 'make test' })
+    const { checkTask } = await step(id)
+    await edit(id, { merged: moves({ 'c.txt': 'c\n' }) })
+    await life.world.run(() => life.task(checkTask ?? '').step === null)
+    expect(life.task(checkTask ?? '').verdict).toBe('verified')
+    expect(await step(id)).toMatchObject({
+      state: 'left',
+      code: 'CHECK_FAILED',
+      why: expect.stringContaining('another'),
+    })
+  })
+
   it('leaves its lane when that fails, and when that is gone', async () => {
     const [one, two] = [await made('one', { 'b.txt': 'b\n' }), await made('two', { 'c.txt': 'c\n' })]
     await ask(one, { checkCommand: 'false' })

@@ -84,6 +84,16 @@ it('the node of work that is not saved is held', async () => {
   expect(readNode(sql(), 'n1')?.status).toBe('held')
 })
 
+it('the next attempt goes on from the saved work that the one before was asked to resume', async () => {
+  await all.submit({}, { exitCode: 1, commits: 1 })
+  expect(await all.rest()).toBe(true)
+  await all.life.engine.start('task-1', 2, { resume: true })
+  const { resume } = all.life.task('task-1').facts
+  await write({ kind: 'next_attempt' } as Write, all.life.task('task-1'))
+  expect(all.life.task('task-1')).toMatchObject({ attempt: 3, facts: { resume } })
+  expect(resume).toMatchObject({ ref: 'refs/tdf/task-1/1' })
+})
+
 it('the next attempt is opened, and waits for a slot', async () => {
   await all.submit({}, { exitCode: 1 })
   expect(await all.rest()).toBe(true)
