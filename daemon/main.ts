@@ -36,6 +36,7 @@ import { takeUpDraining } from './placement/drain.ts'
 import { createErrorFlush } from './reporting/failures.ts'
 import { registerGauges, registerRole } from './reporting/gauges.ts'
 import { createHealth } from './reporting/health.ts'
+import { createReplies } from './reporting/notices/topic.ts'
 import { gitResults } from './results/git-results.ts'
 import { createLanes } from './results/landing/lanes.ts'
 import { createPusher } from './results/push/pusher.ts'
@@ -139,6 +140,7 @@ function build(options: DaemonOptions, { undoLater }: Pick<Shutdown, 'undoLater'
   const pusher = createPusher(engine, results)
   const lanes = createLanes(engine, results)
   const watcher = createWatcher(engine, results)
+  const replies = createReplies(engine)
   return {
     engine,
     state,
@@ -157,6 +159,7 @@ function build(options: DaemonOptions, { undoLater }: Pick<Shutdown, 'undoLater'
     pusher,
     lanes,
     watcher,
+    replies,
   }
 }
 
@@ -224,7 +227,7 @@ function statusOf(
 
 /** Takes up what the database holds and starts the loop and the sweeps. */
 async function begin({ paths }: DaemonOptions, parts: Parts, { undoLater }: Pick<Shutdown, 'undoLater'>) {
-  const { engine, state, disk, providers, ssh, backups, errors, pusher, lanes, watcher } = parts
+  const { engine, state, disk, providers, ssh, backups, errors, pusher, lanes, watcher, replies } = parts
   undoLater(() => providers.rest(engine))
   undoLater(() => ssh.closeAll())
   disk.look()
@@ -232,10 +235,11 @@ async function begin({ paths }: DaemonOptions, parts: Parts, { undoLater }: Pick
   await engine.takeUp()
   undoLater(() => engine.loop.stop())
   const { observability } = state
-  const care = [...careSweeps(disk, backups), pusher.sweep, lanes.sweep, watcher.sweep, checkpoints()]
+  const care = [...careSweeps(disk, backups), pusher.sweep, lanes.sweep, watcher.sweep, replies.sweep, checkpoints()]
   const sweeps = startSweeps(engine, { stateDir: paths.stateDir, errors, observability }, care)
   undoLater(() => pusher.stop())
   undoLater(() => lanes.stop())
   undoLater(() => watcher.stop())
+  undoLater(() => replies.stop())
   undoLater(() => sweeps.stop())
 }

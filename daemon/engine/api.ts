@@ -15,6 +15,7 @@ import { findByIdempotencyKey, insertTask, type NewTask, newestKey } from '../..
 import type { Engine } from '../services.ts'
 import { knownContinue, openAttempt, openContinued } from './attempts.ts'
 import { followersAtSubmit, insertEdges } from './effects/release.ts'
+import { type Reply, type ReplyWays, takeReply } from './effects/reply.ts'
 import { nodeSubject, taskSubject } from './loop.ts'
 import { type ContinueRequest, refuseChange } from './rules/continuing.ts'
 import { resumeOf } from './rules/transition.ts'
@@ -24,7 +25,8 @@ import { enqueueSignal, receiveSignal, type WorkspaceSignal } from './signals.ts
 export type EngineSignal =
   | { kind: 'workspace'; signal: WorkspaceSignal }
   | { kind: 'cancel'; taskId: string }
-  | { kind: 'followup'; taskId: string; deliveryId: string; text: string }
+  /** With `requestId` it answers that question alone, and is no prompt. */
+  | { kind: 'followup'; taskId: string; deliveryId: string; text: string; requestId?: string }
   | { kind: 'close'; taskId: string }
   | { kind: 'node_ready'; name: string; stateId: string; agentVersion: string }
   | { kind: 'heartbeat'; name: string; stateId: string; cpuPercent: number; memoryPercent: number; diskPercent: number }
@@ -54,6 +56,8 @@ export interface EngineApi {
    */
   goOn(taskId: string, request: ContinueRequest): Promise<AttemptKey>
   signal(signal: EngineSignal): Promise<CallbackAnswer>
+  /** Does what the code with this hash stands for, once. Throws what the engine refuses; then nothing was changed. */
+  reply(hash: string): Promise<Reply>
   /** The newest attempt, or the one that is named; undefined when there is none. */
   query(taskId: string, attempt?: number): ReadTask | undefined
 }
@@ -70,6 +74,7 @@ export function createEngineApi(engine: Engine): EngineApi {
     start: (taskId, attempt, how) => store.answered(() => start(engine, taskId, attempt, how)),
     goOn: (taskId, request) => store.answered(() => goOn(engine, taskId, request)),
     signal: signal => store.answered(() => receive(engine, signal)),
+    reply: hash => store.answered(() => takeReply(engine, hash, waysOf(engine))),
     query: (id, attempt) =>
       attempt === undefined ? readNewestAttempt(store.sql, id) : readAttempt(store.sql, { id, attempt }),
   }
@@ -132,6 +137,7 @@ function receive(engine: Engine, signal: EngineSignal): CallbackAnswer {
       return toLive(engine, signal.taskId, 'followup', `followup:${signal.taskId}:${signal.deliveryId}`, {
         text: signal.text,
         deliveryId: signal.deliveryId,
+        ...(signal.requestId === undefined ? {} : { requestId: signal.requestId }),
       })
     case 'close':
       return toLive(engine, signal.taskId, 'close', `close:${signal.taskId}`, {})
@@ -140,6 +146,12 @@ function receive(engine: Engine, signal: EngineSignal): CallbackAnswer {
       return receiveNodeSignal(engine, signal)
   }
 }
+
+const waysOf = (engine: Engine): ReplyWays => ({
+  signal: signal => receive(engine, signal),
+  goOn: (id, request) => goOn(engine, id, request),
+  start: (id, attempt) => start(engine, id, attempt),
+})
 
 /** Reaches the task in every step: the inbox has it, and a step that is under way is interrupted. */
 function cancelTask(engine: Engine, taskId: string): CallbackAnswer {

@@ -11,10 +11,11 @@ import type { Engine } from '../services.ts'
 import { checkAgents } from './doctor-agents.ts'
 import { checkNetwork } from './doctor-network.ts'
 import type { Health } from './health.ts'
+import { checkReplies } from './notices/doctor.ts'
 
 type Check = (engine: Engine) => FindingJson[] | Promise<FindingJson[]>
 
-const CHECKS: readonly Check[] = [checkAdmission, checkNodes, checkLocal, checkAgents, checkNetwork]
+const CHECKS: readonly Check[] = [checkAdmission, checkNodes, checkLocal, checkAgents, checkNetwork, checkReplies]
 
 export async function examine(engine: Engine, health: Health, stateDir: string): Promise<FindingJson[]> {
   const well = (await health.look()).map(({ name, ok, detail }): FindingJson => {

@@ -14,6 +14,8 @@ export interface DaemonMetrics {
   hetzner(status: number, left: number): void
   /** Whether Hetzner refused our token when it was last asked; null when it was not asked yet. */
   hetznerRefuses(): boolean | null
+  /** A message came over the topic by which notices are answered. */
+  replied(end: string): void
   /** Something went on the record. */
   recorded(event: Pick<JournalEvent, 'type' | 'data'>): void
 }
@@ -26,6 +28,7 @@ export function createDaemonMetrics(): DaemonMetrics {
   const retries = registry.counter('tdf_step_retries_total', 'Runs of a step that have to be tried again.')
   const callbacks = registry.counter('tdf_callbacks_total', 'Callbacks of nodes by their answer.')
   const asked = registry.counter('tdf_hcloud_requests_total', 'Requests to Hetzner by status; 0: no answer came.')
+  const replies = registry.counter('tdf_notice_replies_total', 'Answers to notices over ntfy, by what became of them.')
   let allowed: number | null = null
   let refuses: boolean | null = null
   registry.gauge('tdf_hcloud_ratelimit_remaining', 'Requests that Hetzner still allows.', () =>
@@ -45,6 +48,7 @@ export function createDaemonMetrics(): DaemonMetrics {
       if (status > 0) refuses = status === UNAUTHORIZED
     },
     hetznerRefuses: () => refuses,
+    replied: end => replies.add({ end }),
     recorded({ type, data }) {
       const { from, to, ms } = data
       if (type === 'task.status') transitions.add({ from: String(from ?? 'none'), to: String(to) })

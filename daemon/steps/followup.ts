@@ -32,12 +32,14 @@ export interface Followup {
   id: number
   deliveryId: string
   text: string
+  /** It answers this question and is no prompt; null: any, and where there is none it is one. */
+  requestId: string | null
 }
 
 /** What no session was given yet, oldest first. */
 export function followups(ctx: StepContext, task: Task): Followup[] {
   const given = task.facts.prompted ?? []
-  return all(ctx).filter(({ id }) => !given.includes(id))
+  return all(ctx).filter(({ id, requestId }) => requestId === null && !given.includes(id))
 }
 
 /**
@@ -66,8 +68,15 @@ export function arrived(ctx: StepContext, given: readonly number[], undelivered:
 }
 
 function all(ctx: StepContext): Followup[] {
-  return ctx.signals.flatMap(({ id, kind, payload: { text, deliveryId } }) =>
-    kind === 'followup' ? [{ id, text: String(text), deliveryId: String(deliveryId ?? id) }] : [],
+  return ctx.signals.flatMap(({ id, kind, payload: { text, deliveryId, requestId } }) =>
+    kind === 'followup'
+      ? [
+          {
+            ...{ id, text: String(text), deliveryId: String(deliveryId ?? id) },
+            requestId: typeof requestId === 'string' ? requestId : null,
+          },
+        ]
+      : [],
   )
 }
 
@@ -77,7 +86,7 @@ const MESSAGE_CHARS_MAX = 4_000
 export async function answerQuestion(ctx: StepContext, task: Task, question: Question): Promise<Outcome<'running'>> {
   const { nodeName, workspaceId, sessionId } = task
   if (isLost(ctx, task) || nodeName === null || workspaceId === null || sessionId === null) return nodeLost(ctx, task)
-  const [said] = followups(ctx, task)
+  const [said] = [...all(ctx).filter(({ requestId }) => requestId === question.requestId), ...followups(ctx, task)]
   const answered = { facts: { question: null } }
   if (said) {
     const agent = await ctx.agent(nodeName)

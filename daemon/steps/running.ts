@@ -140,7 +140,10 @@ function withFilesAlone({ facts: { resume } }: Task, { exitCode, signal }: ExitF
 
 /** Whether there are follow-ups that the session that ended has not had. */
 function isToldMore(ctx: InlineContext, { uses = [] }: StepPatch): boolean {
-  return ctx.signals.some(({ id, kind }) => kind === 'followup' && !uses.includes(id))
+  // An answer to a question that is over by now is none.
+  return ctx.signals.some(
+    ({ id, kind, payload }) => kind === 'followup' && payload.requestId === undefined && !uses.includes(id),
+  )
 }
 
 /** Rests until the limit is lifted. A machine that is paid for is given back when a new one costs less than to wait. */

@@ -1,10 +1,9 @@
 /** Sends what is in the outbox, each way by itself: at least once, ever more slowly, and given up after an hour or so. */
 import { backoffMs } from '../../src/core/backoff.ts'
 import { delivered, due, type OutboxItem, postpone } from '../../src/store/tables/outbox.ts'
-import { CHANNELS, type Channel, outboxKind } from '../reporting/announce.ts'
-import { DELIVER, withFailure } from '../reporting/deliver.ts'
 import { recordFailure } from '../reporting/failures.ts'
-import type { NoticeJson } from '../reporting/message.ts'
+import { CHANNELS, type Channel, outboxKind } from '../reporting/notices/announce.ts'
+import { DELIVER, type StoredNotice, withFailure } from '../reporting/notices/deliver.ts'
 import type { Engine } from '../services.ts'
 import type { Sweep } from './run.ts'
 
@@ -19,8 +18,8 @@ export const notify: readonly Sweep[] = CHANNELS.map(channel => ({
     const report = { told: 0, failed: 0 }
     for (const item of due(engine.store.sql, outboxKind(channel), engine.world.clock.now(), BATCH)) {
       // What the outbox holds was written by `announce`.
-      const notice = await withFailure(engine, item.payload as unknown as NoticeJson, signal)
-      const failure = await DELIVER[channel](engine, notice, signal)
+      const notice = await withFailure(engine, item.payload as unknown as StoredNotice, signal)
+      const failure = await DELIVER[channel](engine, item.id, notice, signal)
       if (signal.aborted) return report
       await settle(engine, channel, item, failure)
       report[failure === null ? 'told' : 'failed'] += 1

@@ -13,6 +13,7 @@ export const EVENT_TYPES = [
   'task.push',
   'task.landing',
   'task.pr',
+  'task.answered',
   'task.removed',
   'task.work_discarded',
   'node.status',

@@ -1,6 +1,6 @@
 /**
  * Callback tokens: HMAC-SHA256 over what they allow, keyed by the installation. They can be made again after a crash
- * and are never stored; the database holds their hashes.
+ * and are never stored; the database holds their hashes. So it is with the codes by which notices are answered.
  */
 import { createHash, createHmac } from 'node:crypto'
 import type { Task } from '../core/task.ts'
@@ -22,6 +22,11 @@ export function makeToken(key: Buffer, grant: Grant): string {
 /** The bearer token for an agent that the daemon installed. Derived, so that it can be made again at any time. */
 export function agentToken(key: Buffer, nodeName: string): string {
   return `tdfag_${createHmac('sha256', key).update(`agent\n${nodeName}`).digest('base64url')}`
+}
+
+/** What a notice is answered with, by one of its verbs. Derived, so that a notice that is sent again carries the same. */
+export function replyCode(key: Buffer, notice: string, verb: string): string {
+  return createHmac('sha256', key).update(`reply\n${notice}\n${verb}`).digest('base64url')
 }
 
 export function hashToken(token: string): string {

@@ -28,6 +28,7 @@ const TEXTS: Record<string, TextOf> = {
       ? `landed: ${plain(onto).replace('refs/heads/', '')} is at ${plain(commit).slice(0, 12)}`
       : `not landed on ${plain(onto).replace('refs/heads/', '')}${because(why)}`,
   'task.pr': ({ url, state, why }) => `pull request ${plain(url)}: ${plain(state).replace('_', ' ')}${because(why)}`,
+  'task.answered': ({ verb }) => `answered over ntfy: ${plain(verb)}`,
   'node.status': ({ from, to, reason }) => `${from ? `${plain(from)} → ` : ''}${plain(to)}${because(reason)}`,
 }
 

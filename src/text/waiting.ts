@@ -102,6 +102,9 @@ export const obstacles = {
 export const questionText = ({ tool, detail }: { tool: string; detail: string }): string =>
   `may it use ${tool}${detail ? ` (${detail})` : ''}?`
 
+/** The same in one line, of which nothing controls what shows it. */
+export const questionLine = (question: { tool: string; detail: string }): string => oneLine(questionText(question))
+
 const NOT_STORED = {
   full: 'the disk of the daemon is full. It goes on when there is room',
   refused: 'the state cannot be written. It goes on when there is room',

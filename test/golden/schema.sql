@@ -178,6 +178,18 @@ CREATE TABLE pushes (
     updated_at integer not null
   ) strict, without rowid;
 
+CREATE TABLE reply_codes (
+    hash text primary key,
+    notice text not null,
+    task_id text not null,
+    attempt integer not null,
+    about text not null,
+    verb text not null,
+    state text not null,
+    created_at integer not null,
+    expires_at integer not null
+  ) strict, without rowid;
+
 CREATE TABLE reservations (
     task_id text not null,
     attempt integer not null,
@@ -262,6 +274,12 @@ CREATE INDEX members_turn on members (group_name, turn, position);
 CREATE INDEX outbox_due on outbox (kind, due_at);
 
 CREATE INDEX pushes_due on pushes (due_at) where state = 'pending';
+
+CREATE INDEX reply_codes_expiry on reply_codes (expires_at);
+
+CREATE INDEX reply_codes_notice on reply_codes (notice);
+
+CREATE INDEX reply_codes_task on reply_codes (task_id, state);
 
 CREATE INDEX reservations_node on reservations (node_name);
 

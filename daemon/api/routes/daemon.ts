@@ -66,12 +66,13 @@ export function secretRoutes(
   const listed = (): SecretJson[] =>
     secrets.list().map(({ name, at }) => ({ name, setAt: iso(Math.round(at)), usedBy: usersOf(name) }))
 
-  /** The agents whose tables name it, the hosts whose token it is, and the provider. */
+  /** The agents whose tables name it, the hosts whose token it is, the provider, and the topic of answers. */
   function usersOf(name: string): string[] {
     const agents = Object.entries(config.agents).filter(([, { env }]) => secretNames(env).includes(name))
     const hosts = Object.entries(config.push.tokens).filter(([, token]) => token === name)
     const provider = name === 'HCLOUD_TOKEN' && config.providers.hetzner.enabled ? ['hetzner'] : []
-    return [...agents.map(([user]) => user), ...hosts.map(([user]) => user), ...provider]
+    const topic = name === config.notify.ntfyReplies ? ['notices'] : []
+    return [...agents.map(([user]) => user), ...hosts.map(([user]) => user), ...provider, ...topic]
   }
 
   app.get('/secrets', c => c.json(listed()))

@@ -9,6 +9,8 @@ export type NoticeEvent = (typeof NOTICE_EVENTS)[number]
 /** With a query, which often holds a token; without a user or a fragment. */
 const URL_FORM = /^https?:\/\/[^\s/?#@]+(\/[^\s#]*)?$/
 
+const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/
+
 export const notifyTable = z
   .strictObject({
     command: list([], 'A program and its arguments; it gets the message as JSON on stdin. Empty: none.'),
@@ -20,6 +22,12 @@ export const notifyTable = z
       expects: 'a URL such as "https://ntfy.sh/my-topic"',
       secret: true,
     }),
+    ntfy_replies: form(
+      VARIABLE,
+      '',
+      'Name of a secret that holds the URL of a second topic: answers come back over it, see docs/doors.md. Empty: none.',
+      { expects: 'the name of a secret such as "NTFY_REPLIES"' },
+    ),
     events: choices(NOTICE_EVENTS, ['done', 'failed', 'parked', 'needs-you', 'push-failed'], 'What you are told of.'),
     include_text: flag(
       false,
@@ -30,7 +38,6 @@ export const notifyTable = z
   .meta({ description: 'How you are told when a task needs you or has ended.' })
 
 const HOST = /^[A-Za-z0-9][A-Za-z0-9.-]{0,252}(:\d{1,5})?$/
-const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/
 
 /** A table of hosts and names of secrets. */
 function tokens(description: string) {

@@ -108,4 +108,20 @@ export const MIGRATIONS: readonly string[] = [
   ) strict, without rowid;
   create index members_turn on members (group_name, turn, position);
   `,
+  `
+  create table reply_codes (
+    hash text primary key,
+    notice text not null,
+    task_id text not null,
+    attempt integer not null,
+    about text not null,
+    verb text not null,
+    state text not null,
+    created_at integer not null,
+    expires_at integer not null
+  ) strict, without rowid;
+  create index reply_codes_task on reply_codes (task_id, state);
+  create index reply_codes_notice on reply_codes (notice);
+  create index reply_codes_expiry on reply_codes (expires_at);
+  `,
 ]

@@ -158,6 +158,7 @@ export function deleteTask(sql: Sql, id: string): void {
     'landings',
     'watches',
     'members',
+    'reply_codes',
     'attempts',
   ]) {
     sql.run(`delete from ${table} where task_id = ?`, id)

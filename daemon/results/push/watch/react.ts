@@ -6,7 +6,7 @@ import { changeWatch, movePush, type Push, type Watch } from '../../../../src/st
 import { watchWaits } from '../../../../src/text/progress/pull-requests.ts'
 import { openContinued } from '../../../engine/attempts.ts'
 import type { ContinueRequest } from '../../../engine/rules/continuing.ts'
-import { announceWatch } from '../../../reporting/announce.ts'
+import { announceWatch } from '../../../reporting/notices/announce.ts'
 import type { Engine } from '../../../services.ts'
 import type { GitResults } from '../../git-results.ts'
 import { isThere, mergeOf, nameStart } from '../../merge.ts'

@@ -2,7 +2,7 @@
 import path from 'node:path'
 import { expect, it } from 'vitest'
 import type { FindingJson } from '../../../../src/protocol/upkeep.ts'
-import { receiver } from '../../../fakes/receiver.ts'
+import { receiver } from '../../../fakes/outward/receiver.ts'
 import { makeHome, makeRepository, tdf, tdfWith, until } from '../../../support/daemon/home.ts'
 import { countingProxy } from '../../../support/machines/counting-proxy.ts'
 

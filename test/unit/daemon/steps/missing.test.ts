@@ -152,6 +152,29 @@ describe('a question of the agent', () => {
     const { ctx } = bench({ ...agentWith({ answerPermission: refused(code) }), signals: answer })
     expect(await awaitingFollowup(ctx, task)).toMatchObject({ kind: 'advance', to: 'running', uses: [answer[0]?.id] })
   })
+  it('is answered by what was said to it, before what was said to the task', async () => {
+    const told: unknown[] = []
+    const answerPermission = async (_: string, __: string, said: unknown) => void told.push(said)
+    const signals = [
+      aSignal('followup', { text: 'wait', deliveryId: 'd1' }),
+      aSignal('followup', { text: 'allow', deliveryId: 'd2', requestId: 'q1' }),
+    ]
+    const { ctx } = bench({ ...agentWith({ answerPermission }), signals })
+    expect(await awaitingFollowup(ctx, task)).toMatchObject({ kind: 'advance', uses: [signals[1]?.id] })
+    expect(told).toEqual([{ requestId: 'q1', decision: 'allow' }])
+  })
+  it('that is over leaves its answer to nobody: neither to another question, nor as a prompt, nor as a reason for a session', async () => {
+    const signals = [aSignal('followup', { text: 'allow', deliveryId: 'd1', requestId: 'q0' })]
+    const pendingPermission = { requestId: 'q1', tool: 'rm', detail: '', at: '2026-01-01T00:00:00.000Z' }
+    const asks = bench({ ...agentWith({ session: async () => session({ pendingPermission }) }), signals })
+    expect(await awaitingFollowup(asks.ctx, task)).toMatchObject({ kind: 'wait' })
+    const rests = { ...task, facts: {}, spec: aSpec({ interactive: true }) }
+    expect(await awaitingFollowup(bench({ signals }).ctx, rests)).toMatchObject({ kind: 'wait' })
+    const ended = session({ status: 'exited', exitCode: 0, outcome: 'success' })
+    const over = bench({ ...agentWith({ session: async () => ended }), signals })
+    const runs = aPlacedTask({ status: 'in_progress', step: 'running' })
+    expect(await running(over.ctx, { ...runs, deadlineAt: now })).toMatchObject({ kind: 'advance', to: 'salvage' })
+  })
   it('keeps its answer while the agent cannot be reached', async () => {
     const { ctx } = bench({ ...agentWith({ answerPermission: refused('NODE_UNREACHABLE') }), signals: answer })
     await expect(awaitingFollowup(ctx, task)).rejects.toMatchObject({ code: 'NODE_UNREACHABLE' })

@@ -1,11 +1,14 @@
 /** Puts notices into the outbox, a row for each configured channel: one that is down never holds up another. */
-import type { NoticeEvent } from '../../src/config/schema/outward.ts'
-import type { Config } from '../../src/config/schema/schema.ts'
-import { isTerminal, type Task } from '../../src/core/task.ts'
-import { type OutboxKind, post } from '../../src/store/tables/outbox.ts'
-import type { Transition } from '../engine/rules/transition.ts'
-import type { Engine } from '../services.ts'
-import { noticeOf } from './message.ts'
+import type { NoticeEvent } from '../../../src/config/schema/outward.ts'
+import type { Config } from '../../../src/config/schema/schema.ts'
+import { isTerminal, type Task } from '../../../src/core/task.ts'
+import { hashToken, replyCode } from '../../../src/platform/tokens.ts'
+import { addReplyCodes, type OutboxKind, post } from '../../../src/store/tables/outbox.ts'
+import { aboutHash } from '../../engine/effects/reply.ts'
+import { askingOf, type Verb } from '../../engine/rules/asking.ts'
+import type { Transition } from '../../engine/rules/transition.ts'
+import type { Engine } from '../../services.ts'
+import { mayAllow, noticeOf } from './message.ts'
 
 export const CHANNELS = ['command', 'webhook', 'ntfy'] as const
 export type Channel = (typeof CHANNELS)[number]
@@ -30,7 +33,7 @@ export function announceWatch(engine: AnnouncingEngine, task: Task, why: string,
   enqueueNotice(engine, task, { event: 'needs-you', id: `pr-${now}`, now, error })
 }
 
-type AnnouncingEngine = Pick<Engine, 'store' | 'config'>
+type AnnouncingEngine = Pick<Engine, 'store' | 'config' | 'install'>
 
 interface Notice {
   event: NoticeEvent
@@ -40,16 +43,38 @@ interface Notice {
   error?: Pick<NonNullable<Task['error']>, 'code' | 'message'>
 }
 
-function enqueueNotice({ store, config }: AnnouncingEngine, task: Task, { event, id, now, error }: Notice): void {
+function enqueueNotice(engine: AnnouncingEngine, task: Task, { event, id, now, error }: Notice): void {
+  const { store, config } = engine
   const channels = config.notify.events.includes(event) ? CHANNELS.filter(one => isSet(config, one)) : []
   if (channels.length === 0) return
   const about = error ? { ...task, error: { ...error, hint: '', step: null, class: 'permanent' as const } } : task
   const notice = noticeOf(about, event, now, config.notify.includeText)
   for (const channel of channels) {
     const name = `notify-${channel}-${task.id}-${task.attempt}-${id}`
-    post(store.sql, { id: name, kind: outboxKind(channel), payload: { ...notice }, dueAt: now })
+    const answers = channel === 'ntfy' ? addAnswers(engine, task, name, now) : []
+    const payload = answers.length > 0 ? { ...notice, answers } : { ...notice }
+    post(store.sql, { id: name, kind: outboxKind(channel), payload, dueAt: now })
   }
 }
+
+/** Inside a write: the verbs that the notice may be answered by. A code for each is known from now on, by its hash. */
+function addAnswers({ store, config, install }: AnnouncingEngine, task: Task, notice: string, now: number): Verb[] {
+  const asking = config.notify.ntfyReplies === '' ? null : askingOf(task)
+  if (asking === null) return []
+  const verbs = asking.verbs.filter(verb => verb !== 'allow' || mayAllow(task, config.notify.includeText))
+  const expiresAt = Math.min(now + REPLY_MS_MAX, asking.until ?? Number.MAX_SAFE_INTEGER)
+  const about = aboutHash(asking.about)
+  const { id: taskId, attempt } = task
+  const codes = verbs.map(verb => {
+    const hash = hashToken(replyCode(install.key, notice, verb))
+    return { hash, notice, taskId, attempt, about, verb, expiresAt }
+  })
+  addReplyCodes(store.sql, codes, now)
+  return verbs
+}
+
+/** How long a notice may be answered, in ms. */
+const REPLY_MS_MAX = 24 * 3_600_000
 
 function isSet({ notify }: Config, channel: Channel): boolean {
   return channel === 'command' ? notify.command.length > 0 : notify[channel] !== ''

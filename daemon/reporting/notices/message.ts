@@ -2,10 +2,11 @@
  * A message about a task. Without `include_text` it holds names, states and numbers of ours and nothing that a person
  * or an agent wrote: it may go through servers that are not yours.
  */
-import type { NoticeEvent } from '../../src/config/schema/outward.ts'
-import { formatDurationShort } from '../../src/core/duration.ts'
-import type { Status, Task, Verdict } from '../../src/core/task.ts'
-import { iso } from '../api/tasks/json.ts'
+import type { NoticeEvent } from '../../../src/config/schema/outward.ts'
+import { formatDurationShort } from '../../../src/core/duration.ts'
+import type { Status, Task, Verdict } from '../../../src/core/task.ts'
+import { questionLine, questionText } from '../../../src/text/waiting.ts'
+import { iso } from '../../api/tasks/json.ts'
 
 export interface NoticeJson {
   schema: 'tdf.notice.v1'
@@ -30,13 +31,16 @@ export interface NoticeJson {
     branch: string
     summary: string | null
     error: string | null
+    /** The permission that its agent asks for; absent where it asks for none. */
+    question?: string
     /** The failure card, added when the message is sent: the end of what failed printed, why, and the next command. */
     failure: string | null
   } | null
 }
 
 export function noticeOf(task: Task, event: NoticeEvent, now: number, includeText: boolean): NoticeJson {
-  const { spec, result, error } = task
+  const { spec, result, error, step, facts } = task
+  const asked = step === 'awaiting_followup' ? facts.question : null
   return {
     schema: 'tdf.notice.v1',
     event,
@@ -67,10 +71,23 @@ export function noticeOf(task: Task, event: NoticeEvent, now: number, includeTex
           summary: result?.summary ?? null,
           error: error?.message ?? null,
           failure: null,
+          ...(asked ? { question: questionLine(asked).slice(0, QUESTION_CHARS_MAX) } : {}),
         }
       : null,
   }
 }
+
+/** A message over ntfy has 4096 bytes, and all of it has to be read at a glance. */
+const QUESTION_CHARS_MAX = 800
+
+/** Nobody allows what is not in the message as a whole, as it is. */
+export function mayAllow({ facts: { question } }: Task, includeText: boolean): boolean {
+  if (!includeText || !question) return false
+  const shown = questionLine(question)
+  return shown.length <= QUESTION_CHARS_MAX && packed(shown) === packed(questionText(question))
+}
+
+const packed = (text: string) => text.replace(/\s+/g, ' ').trim()
 
 /** `task 7kq2 failed`, for a line on a screen of another. ASCII, since it becomes a header. */
 export function headline({ event, taskId }: NoticeJson): string {
@@ -95,7 +112,7 @@ export function bodyText(notice: NoticeJson): string {
   const facts = [verdict, took && `after ${took}`, node && `on ${node}`, parkedUntil && `until ${parkedUntil}`, changed]
   // Older rows of the outbox have no such key.
   if (text?.failure) return [facts.filter(Boolean).join(', '), text.title, text.failure].filter(Boolean).join('\n')
-  const said = text && [text.title, text.error ?? text.summary]
+  const said = text && [text.title, text.question ?? text.error ?? text.summary]
   const next = nextOf(notice)
   return [facts.filter(Boolean).join(', '), ...(said ?? []), next.replace('TASK', taskId)].filter(Boolean).join('\n')
 }

@@ -1,13 +1,13 @@
 /** What somebody is told of, and that a dead end is given up in the end. */
 import { afterEach, describe, expect, it } from 'vitest'
-import { noticeEventOf } from '../../../../daemon/reporting/announce.ts'
-import { SWEEPS } from '../../../../daemon/sweeps/index.ts'
-import { createSweeper } from '../../../../daemon/sweeps/run.ts'
-import type { Task } from '../../../../src/core/task.ts'
-import { due } from '../../../../src/store/tables/outbox.ts'
-import { type Receiver, receiver } from '../../../fakes/receiver.ts'
-import { aConfig, aTask } from '../../../support/builders.ts'
-import { live, outside } from '../../../support/daemon/sim-daemon.ts'
+import { noticeEventOf } from '../../../../../daemon/reporting/notices/announce.ts'
+import { SWEEPS } from '../../../../../daemon/sweeps/index.ts'
+import { createSweeper } from '../../../../../daemon/sweeps/run.ts'
+import type { Task } from '../../../../../src/core/task.ts'
+import { due } from '../../../../../src/store/tables/outbox.ts'
+import { type Receiver, receiver } from '../../../../fakes/outward/receiver.ts'
+import { aConfig, aTask } from '../../../../support/builders.ts'
+import { live, outside } from '../../../../support/daemon/sim-daemon.ts'
 
 const runs = aTask({ status: 'in_progress', step: 'running' })
 

@@ -1,18 +1,26 @@
 /** The channels of notices. Each returns why it did not work, or null when it did; none throws. */
 import process from 'node:process'
-import { fetchFailure } from '../../src/clients/outward.ts'
-import { NETWORK_VARIABLES, pickVariables } from '../../src/core/environment.ts'
-import { run } from '../../src/platform/run.ts'
-import type { World } from '../../src/platform/world.ts'
-import { readAttempt } from '../../src/store/tables/attempts.ts'
-import { cardText, failureCard } from '../../src/text/failure.ts'
-import { pushOf } from '../api/tasks/json.ts'
-import { failureJson } from '../results/output.ts'
-import type { Engine } from '../services.ts'
+import { publishUrl } from '../../../src/clients/ntfy.ts'
+import { fetchFailure } from '../../../src/clients/outward.ts'
+import { NETWORK_VARIABLES, pickVariables } from '../../../src/core/environment.ts'
+import { run } from '../../../src/platform/run.ts'
+import { replyCode } from '../../../src/platform/tokens.ts'
+import type { World } from '../../../src/platform/world.ts'
+import { readAttempt } from '../../../src/store/tables/attempts.ts'
+import { cardText, failureCard } from '../../../src/text/failure.ts'
+import { pushOf } from '../../api/tasks/json.ts'
+import type { Verb } from '../../engine/rules/asking.ts'
+import { failureJson } from '../../results/output.ts'
+import type { Engine } from '../../services.ts'
 import type { Channel } from './announce.ts'
 import { bodyText, headline, type NoticeJson } from './message.ts'
+import { replyTopic } from './topic.ts'
 
-type Deliver = (engine: Engine, notice: NoticeJson, signal: AbortSignal) => Promise<string | null>
+/** What the outbox holds: for ntfy, with the verbs that it may be answered by. */
+export type StoredNotice = NoticeJson & { answers?: readonly Verb[] }
+
+/** `id` names the row of the outbox. */
+type Deliver = (engine: Engine, id: string, notice: StoredNotice, signal: AbortSignal) => Promise<string | null>
 
 const COMMAND_TIMEOUT_MS = 30_000
 const HTTP_TIMEOUT_MS = 10_000
@@ -20,7 +28,7 @@ const OUTPUT_BYTES_MAX = 64 * 1024
 
 export const DELIVER: Record<Channel, Deliver> = {
   /** The message as JSON on stdin, and what a one-line script wants in the environment. */
-  async command({ config }, notice, signal) {
+  async command({ config }, _id, notice, signal) {
     const [file, ...args] = config.notify.command
     if (file === undefined) return null
     const { exitCode, stderr, timedOut } = await run(file, args, {
@@ -36,19 +44,21 @@ export const DELIVER: Record<Channel, Deliver> = {
     return timedOut ? `no end within ${COMMAND_TIMEOUT_MS / 1000} s` : `exit ${exitCode}: ${stderr.slice(0, 500)}`
   },
 
-  webhook({ config, world }, notice, signal) {
+  webhook({ config, world }, _id, notice, signal) {
     const headers = { 'content-type': 'application/json', 'x-tdf-event': notice.event }
     return send(world, config.notify.webhook, { headers, body: JSON.stringify(notice), signal })
   },
 
   /** https://docs.ntfy.sh/publish/: the body is what is read, the headers say how it is shown. */
-  ntfy({ config, world }, notice, signal) {
+  ntfy(engine, id, notice, signal) {
+    const { config, world } = engine
     const isUrgent = ['failed', 'needs-you', 'push-failed'].includes(notice.event)
     const headers = {
       'content-type': 'text/plain; charset=utf-8',
       title: headline(notice),
       tags: TAGS[notice.event],
       priority: isUrgent ? 'high' : 'default',
+      ...actionsOf(engine, id, notice),
     }
     return send(world, config.notify.ntfy, { headers, body: bodyText(notice), signal })
   },
@@ -62,6 +72,19 @@ const TAGS = {
   'needs-you': 'wave',
   'push-failed': 'warning',
 } as const
+
+/** https://docs.ntfy.sh/publish/#action-buttons: at most three; each publishes its code to the topic of answers. */
+function actionsOf(engine: Engine, id: string, { answers = [] }: StoredNotice): { actions?: string } {
+  const topic = replyTopic(engine)
+  if (topic === null || answers.length === 0) return {}
+  const actions = answers.map(verb => ({
+    ...{ action: 'http', label: LABELS[verb], url: publishUrl(topic), method: 'POST' },
+    ...{ body: replyCode(engine.install.key, id, verb), clear: verb !== 'continue' },
+  }))
+  return { actions: JSON.stringify(actions) }
+}
+
+const LABELS: Record<Verb, string> = { allow: 'Allow', deny: 'Deny', continue: 'Continue', cancel: 'Cancel' }
 
 function factsOf({ event, taskId, status, verdict, text }: NoticeJson): Record<string, string> {
   return {
@@ -105,7 +128,7 @@ const OUTPUT_MS = 5_000
  * The notice with its card; the same notice where it is about no failure, where text is not sent, and where the task is gone. Never
  * throws: without the output the card has the rest.
  */
-export async function withFailure(engine: Engine, notice: NoticeJson, signal: AbortSignal): Promise<NoticeJson> {
+export async function withFailure(engine: Engine, notice: StoredNotice, signal: AbortSignal): Promise<StoredNotice> {
   const { text, taskId, attempt } = notice
   const isFailure = notice.event === 'failed' || notice.event === 'push-failed'
   const task = text && isFailure ? readAttempt(engine.store.sql, { id: taskId, attempt }) : undefined

@@ -1,0 +1,166 @@
+/** Codes that come back from a phone, against a whole daemon in simulated time. */
+import { afterEach, describe, expect, it } from 'vitest'
+import type { StoredNotice } from '../../../../../daemon/reporting/notices/deliver.ts'
+import type { TaskSpec } from '../../../../../src/core/task.ts'
+import { hashToken, replyCode } from '../../../../../src/platform/tokens.ts'
+import { openSignals } from '../../../../../src/store/tables/inbox.ts'
+import { due, oldestOpenCode } from '../../../../../src/store/tables/outbox.ts'
+import { deleteTask } from '../../../../../src/store/tables/tasks.ts'
+import type { Script } from '../../../../fakes/agent.ts'
+import { aConfig } from '../../../../support/builders.ts'
+import { DAY, HOUR, type Lives, lives, MIN } from '../../../../support/daemon/lives.ts'
+
+let all: Lives
+afterEach(() => all.end())
+
+async function begin(includeText = true): Promise<void> {
+  const config = aConfig()
+  config.notify = { ...config.notify, ntfy: 'http://127.0.0.1:1/alerts', ntfyReplies: 'REPLIES', includeText }
+  // Notices stay in the outbox.
+  config.notify.events = ['needs-you', 'failed', 'parked']
+  all = await lives({ config })
+}
+
+const sql = () => all.life.engine.store.sql
+const now = () => all.life.world.clock.now()
+const items = () => due(sql(), 'notify-ntfy', Number.MAX_SAFE_INTEGER, 100)
+/** What the newest notice of a task may be answered by. */
+function codesOf(id: string): Record<string, string> {
+  const item = items().findLast(({ payload }) => payload.taskId === id)
+  const { answers = [] } = (item?.payload ?? {}) as Partial<StoredNotice>
+  const { key } = all.life.engine.install
+  return Object.fromEntries(answers.map(verb => [verb, replyCode(key, item?.id ?? '', verb)]))
+}
+const reply = (code = '') => all.life.engine.reply(hashToken(code))
+const endOf = async (code: string | undefined) => (await reply(code)).end
+
+const asks = (detail = 'rm -rf build') => ({ requestId: 'q1', tool: 'Bash', detail })
+/** A task of an agent that does so; answered with its id once its notice can be answered. */
+async function asking(script: Script, change: Partial<TaskSpec> = {}, id = 'one'): Promise<string> {
+  const agent = { name: 'a', type: 'claude' as const, command: ['fake', JSON.stringify(script)], env: [] }
+  await all.submit({ permissions: 'ask', agent, ...change }, script, id)
+  expect(await all.until(() => Object.keys(codesOf(id)).length > 0, DAY)).toBe(true)
+  return id
+}
+const permission: Script = { ms: MIN, asks: asks(), says: { outcome: 'success' } }
+
+describe('a code', () => {
+  it('is in no row as it is, and works once, also when the power fails after it', async () => {
+    await begin()
+    const id = await asking(permission)
+    const codes = codesOf(id)
+    expect(Object.keys(codes)).toEqual(['allow', 'deny', 'cancel'])
+    const rows = JSON.stringify([items(), sql().all('select * from reply_codes')])
+    for (const code of Object.values(codes)) expect(rows).not.toContain(code)
+    const three = await Promise.all([endOf(codes.allow), endOf(codes.deny), endOf(codes.allow)])
+    expect(three).toEqual(['taken', 'used', 'used'])
+    await all.die()
+    await all.begin()
+    expect(await endOf(codes.allow)).toBe('used')
+    await all.rest(id)
+    expect(all.life.task(id)).toMatchObject({ attempt: 1, status: 'completed' })
+  })
+
+  it('that is guessed, or of a task that is gone, is unknown and changes nothing', async () => {
+    await begin()
+    expect(await reply('guessed')).toMatchObject({ end: 'unknown', taskId: null })
+    const id = await asking(permission)
+    const { cancel } = codesOf(id)
+    deleteTask(sql(), id)
+    expect(await endOf(cancel)).toBe('unknown')
+  })
+
+  it('is late once the question was answered in another way, was asked anew, or a day is over', async () => {
+    await begin()
+    const id = await asking(permission)
+    const { allow } = codesOf(id)
+    all.agent().faults.down = true
+    await all.life.engine.signal({ kind: 'followup', taskId: id, deliveryId: 'd1', text: 'no' })
+    // Its agent has not been told that yet.
+    expect([await endOf(allow), all.life.task(id).step]).toEqual(['late', 'awaiting_followup'])
+    all.agent().faults.down = false
+    await all.rest(id)
+    expect(await endOf(allow)).toBe('late')
+
+    const script: Script = { ms: MIN, says: { outcome: 'success' } }
+    const other = await asking(script, { interactive: true, permissions: 'allow' }, 'two')
+    const first = codesOf(other)
+    expect(await endOf(first.continue)).toBe('taken')
+    expect(await all.until(() => codesOf(other).continue !== first.continue, HOUR)).toBe(true)
+    const second = codesOf(other)
+    expect(sql().one('select max(expires_at - created_at) as kept from reply_codes')?.kept).toBe(DAY)
+    sql().run('update reply_codes set expires_at = ?', now())
+    expect([await endOf(first.cancel), await endOf(second.cancel)]).toEqual(['used', 'late'])
+    expect(oldestOpenCode(sql(), now())).toBeNull()
+  })
+
+  it('that allows is not made for what a notice does not show as a whole, as it is', async () => {
+    await begin()
+    const long = await asking({ ...permission, asks: asks(`ls ${'x'.repeat(900)}`) })
+    const hidden = await asking({ ...permission, asks: asks('ls \u001b[8m; rm -rf ~') }, {}, 'two')
+    const lines = await asking({ ...permission, asks: asks('ls\n  pwd') }, {}, 'three')
+    expect([long, hidden, lines].map(id => Object.keys(codesOf(id)))).toEqual([
+      ['deny', 'cancel'],
+      ['deny', 'cancel'],
+      ['allow', 'deny', 'cancel'],
+    ])
+    const texts = items().map(({ payload }) => (payload as unknown as StoredNotice).text?.question)
+    expect(texts.toSorted()).toEqual([
+      'may it use Bash (ls ; rm -rf ~)?',
+      'may it use Bash (ls pwd)?',
+      `may it use Bash (ls ${'x'.repeat(900)}`.slice(0, 800),
+    ])
+  })
+
+  it('that allows is not made where notices hold no text', async () => {
+    await begin(false)
+    expect(Object.keys(codesOf(await asking(permission)))).toEqual(['deny', 'cancel'])
+  })
+
+  it('opens one more attempt of a task that failed, with more money where it ended by that', async () => {
+    await begin()
+    const usage = { inputTokens: 1, outputTokens: 1, costUsd: 2, cumulative: false }
+    const id = await asking({ ms: MIN, says: { outcome: 'success', usage } }, { maxCostUsd: 1 })
+    const { continue: code } = codesOf(id)
+    await all.rest(id)
+    expect(all.life.task(id)).toMatchObject({ verdict: 'budget', attempt: 1 })
+    expect([await endOf(code), await endOf(code)]).toEqual(['taken', 'used'])
+    expect(all.life.task(id)).toMatchObject({ attempt: 2, spec: { maxCostUsd: 2.25 } })
+  })
+
+  it('of a failure begins anew where nothing was saved, and is refused and kept while its work is on its way home', async () => {
+    await begin()
+    all.agent().faults.salvageFails = true
+    const id = await asking({ ms: MIN, exitCode: 1, says: { outcome: 'error' } })
+    const { continue: code } = codesOf(id)
+    await expect(reply(code)).rejects.toMatchObject({ code: 'WRONG_STATE' })
+    all.agent().faults.salvageFails = false
+    await all.rest(id)
+    expect(await endOf(code)).toBe('taken')
+    expect(all.life.task(id).attempt).toBe(2)
+  })
+
+  it('of a version that is not this one is refused, and so is what the engine does not take', async () => {
+    await begin()
+    const id = await asking(permission)
+    const { deny, cancel } = codesOf(id)
+    sql().run("update reply_codes set verb = 'merge' where verb = 'deny'")
+    expect(await reply(deny)).toMatchObject({ end: 'refused', why: 'this version knows no answer "merge"' })
+    expect(await endOf(cancel)).toBe('taken')
+    await all.rest(id)
+    expect(all.life.task(id).verdict).toBe('cancelled')
+  })
+
+  it('whose task ended before its agent had the answer tells the next attempt nothing', async () => {
+    await begin()
+    const id = await asking(permission)
+    all.agent().faults.down = true
+    expect(await endOf(codesOf(id).allow)).toBe('taken')
+    await all.life.engine.signal({ kind: 'cancel', taskId: id })
+    all.agent().faults.down = false
+    await all.rest(id)
+    await all.life.engine.start(id, 2)
+    expect(openSignals(sql(), { id, attempt: 1 }).map(({ kind }) => kind)).toContain('followup')
+    expect(openSignals(sql(), { id, attempt: 2 })).toEqual([])
+  })
+})
