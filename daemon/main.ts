@@ -140,7 +140,6 @@ function build(options: DaemonOptions, { undoLater }: Pick<Shutdown, 'undoLater'
   const pusher = createPusher(engine, results)
   const lanes = createLanes(engine, results)
   const watcher = createWatcher(engine, results)
-  const replies = createReplies(engine)
   return {
     engine,
     state,
@@ -159,7 +158,7 @@ function build(options: DaemonOptions, { undoLater }: Pick<Shutdown, 'undoLater'
     pusher,
     lanes,
     watcher,
-    replies,
+    replies: createReplies(engine),
   }
 }
 
