@@ -94,6 +94,14 @@ describe('a code', () => {
     expect(oldestOpenCode(sql(), now())).toBeNull()
   })
 
+  it('is late for another question of the same number, also where no notice told of that', async () => {
+    await begin()
+    const id = await asking(permission)
+    const { allow } = codesOf(id)
+    sql().run("update attempts set facts = json_set(facts, '$.question.detail', 'rm -rf ~') where task_id = ?", id)
+    expect([await endOf(allow), all.life.task(id).step]).toEqual(['late', 'awaiting_followup'])
+  })
+
   it('that allows is not made for what a notice does not show as a whole, as it is', async () => {
     await begin()
     const long = await asking({ ...permission, asks: asks(`ls ${'x'.repeat(900)}`) })
