@@ -9,6 +9,7 @@ import { dbCommand } from './daemon/db/db.ts'
 import { agentCommand } from './nodes/agents.ts'
 import { nodeCommand, topCommand } from './nodes/nodes.ts'
 import { reapCommand } from './nodes/reap.ts'
+import { costCommand } from './observe/cost.ts'
 import { errorsCommand, eventsCommand, logsCommand } from './observe/observe.ts'
 import { statusCommand } from './observe/status.ts'
 import { artifactsCommand } from './results/artifacts.ts'
@@ -73,7 +74,7 @@ const GROUPS: readonly CommandGroup[] = [
       pruneCommand,
     ],
   },
-  { heading: 'Machines:', commands: [topCommand, nodeCommand, reapCommand] },
+  { heading: 'Machines and money:', commands: [topCommand, nodeCommand, reapCommand, costCommand] },
   {
     heading: 'Upkeep:',
     commands: [

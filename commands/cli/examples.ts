@@ -102,6 +102,7 @@ export const EXAMPLES = {
   'artifacts get': ['tdf artifacts get @last', 'tdf artifacts get 7kq2 "test-results/**" --to /tmp/look'],
   shell: ['tdf shell @last'],
   node: ['tdf node ls', 'tdf node add root@192.0.2.7', 'tdf node drain box1'],
+  cost: ['tdf cost', 'tdf cost --since 7d --by day', 'tdf cost --by label --json', 'tdf cost --by agent -o csv'],
   top: ['tdf top', 'tdf top --once', 'tdf top --json'],
   'node ls': ['tdf node ls', 'tdf node ls --json'],
   'node show': ['tdf node show local'],

@@ -85,11 +85,20 @@ function listWriter<T>(shape: Shape, { columns, id }: List<T>): ListWriter<T> {
   })
   if (format === 'ndjson') return lines(row => jsonText(row))
   if (format === 'id') return lines(id)
+  if (format === 'csv') {
+    const titles = shape.header
+      ? `${shown.map(({ title }) => csvField(keyOf(title).replaceAll('-', '_'))).join(',')}\n`
+      : ''
+    return { ...lines(row => shown.map(({ of }) => csvField(sanitize(of(row)))).join(',')), begin: titles }
+  }
   if (format !== 'json') return { begin: '', part: tableWriter(shown, shape), end: '' }
   let count = 0
   const part = (rows: readonly T[]) => rows.map(row => `${count++ === 0 ? '' : ','}${jsonText(row)}`).join('')
   return { begin: '[', part, end: ']\n' }
 }
+
+/** RFC 4180, one line a row. */
+const csvField = (text: string) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)
 
 /** `waiting-for` on the command line, `WAITING FOR` above the column. */
 const keyOf = (title: string) => title.toLowerCase().replaceAll(' ', '-')

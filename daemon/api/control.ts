@@ -3,6 +3,7 @@ import type { Hono } from 'hono'
 import type { RunningEngine } from '../build.ts'
 import { clusterRoutes } from './cluster.ts'
 import type { Control } from './control-parts.ts'
+import { costRoutes } from './costs.ts'
 import { controlSocketApp, durableAnswers } from './guard.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { batchRoutes } from './routes/batch.ts'
@@ -34,6 +35,7 @@ export function controlApp(engine: RunningEngine, parts: Control): Hono {
   app.route('/v1', bundleRoutes(engine, parts))
   app.route('/v1', eventRoutes(engine, parts))
   app.route('/v1', screenRoutes(engine))
+  app.route('/v1', costRoutes(engine))
   app.route('/v1', nodeRoutes(engine, parts))
   app.route('/v1', agentRoutes(engine))
   app.route('/v1', daemonRoutes(engine, parts))

@@ -1,5 +1,6 @@
 /** Writes a change of a node with its event and with a wake-up for every task that it concerns. All inside a write. */
-import { canBeHeld } from '../../src/core/node.ts'
+import { canBeHeld, isGone } from '../../src/core/node.ts'
+import { chargeMachine } from '../../src/store/spending/machines.ts'
 import { readAttempt, wakeAttempt } from '../../src/store/tables/attempts.ts'
 import { type ReadNode, readNode, updateNode } from '../../src/store/tables/nodes.ts'
 import { dropReservation, liveWorkspaces, reservedOn, setWorkspaceStatus } from '../../src/store/tables/slots.ts'
@@ -20,6 +21,7 @@ export function writeNode(engine: Engine, seen: ReadNode, { node, events, writes
   const { store, loop } = engine
   const wakeAt = updateNode(store.sql, seen, node, node.updatedAt)
   if (wakeAt === false) return false
+  if (node.pricePerHour !== null) chargeMachine(store.sql, seen.name, node.updatedAt, isGone(node))
   store.afterCommit(() => loop.schedule(nodeSubject(seen.name), wakeAt))
   for (const event of events) store.append(event, node.updatedAt)
   for (const write of writes) apply(engine, seen.name, write, node.updatedAt)

@@ -10,6 +10,7 @@ import { announce } from '../reporting/notices/announce.ts'
 import type { Engine } from '../services.ts'
 import { placementRequest } from './attempts.ts'
 import { type Follower, followersOf } from './effects/release.ts'
+import { recordUsage } from './effects/usage.ts'
 import { applyWrite } from './effects/writes.ts'
 import { taskSubject } from './loop.ts'
 import type { Transition } from './rules/transition.ts'
@@ -51,6 +52,7 @@ function saveOne(
   const { task } = decided
   const stored = updateAttempt(store.sql, seen, task, now)
   if (!stored) return false
+  recordUsage(store.sql, seen, task, now)
   for (const event of decided.events) engine.store.append(event, now)
   consumeSignals(store.sql, uses)
   for (const write of decided.writes) applyWrite(engine, task, write, now)

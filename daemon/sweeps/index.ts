@@ -1,4 +1,5 @@
 /** The sweeps by name, and what drives them. */
+import { chargeMachines, pricedNodes } from '../../src/store/spending/machines.ts'
 import type { Engine } from '../services.ts'
 import { notify } from './deliveries.ts'
 import { idleNodes } from './idle-nodes.ts'
@@ -31,11 +32,22 @@ const placement: Sweep = {
   },
 }
 
+/** What machines cost is on record as they stand there, not only when a task comes or goes. */
+const charges: Sweep = {
+  name: 'charges',
+  everyMs: config => Math.min(config.sweeps.interval, 60_000),
+  async run({ store, world }) {
+    if (pricedNodes(store.sql).length > 0) await store.commit(() => chargeMachines(store.sql, world.clock.now()))
+    return {}
+  },
+}
+
 export const SWEEPS: readonly Sweep[] = [
   errors,
   ...notify,
   restored,
   placement,
+  charges,
   cleanups,
   stuckTasks,
   idleNodes,

@@ -20,8 +20,9 @@ export interface ScreenRowJson {
   why: string | null
 }
 
-/** `GET /v1/spent?since=MS`: what the agents of tasks that run, or ended since then, cost, in USD. */
+/** `GET /v1/spent?since=MS`: what agents and machines cost since then, in USD. */
 export interface SpentJson {
   since: string
   costUsd: number
+  machineUsd: number
 }

@@ -42,6 +42,30 @@ export interface PolicyJson {
   submodules: 'leave' | 'checkout'
 }
 
+export const COST_KINDS = ['day', 'label', 'agent', 'model', 'node', 'schedule'] as const
+export type CostKind = (typeof COST_KINDS)[number]
+
+/** What was spent on one of what `GET /v1/costs?since=MS&by=KIND` asks for. A task may count in several rows, money in one. */
+export interface CostJson {
+  /** Null for what has none of it, and for the sum of everything. */
+  key: string | null
+  tasks: number
+  inputTokens: number
+  outputTokens: number
+  /** What the agents cost; null while it is not known of any. */
+  costUsd: number | null
+  /** What machines cost, by [budgets] usd_per_eur. */
+  machineUsd: number
+  /** Tasks whose agents say what they used, and not what it cost: they are not in `costUsd`. */
+  unpriced: number
+}
+
+/** `unpriced` are the names of agents of which what they cost is not known. */
+export interface CostsJson {
+  rows: CostJson[]
+  unpriced: string[]
+}
+
 /** A value that is kept under a name; it is never shown. */
 export interface SecretJson {
   name: string

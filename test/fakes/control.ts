@@ -42,7 +42,7 @@ export async function fakeControl(
     [/^\/v1\/snapshot$/, (): SnapshotJson => ({ seq, tasks, nodes, others: {} })],
     [/^\/v1\/nodes$/, () => nodes],
     [/^\/v1\/tasks$/, () => tasks.filter(({ status }) => LIVE.includes(status))],
-    [/^\/v1\/spent$/, () => ({ since: new Date().toISOString(), costUsd: 0.42 })],
+    [/^\/v1\/spent$/, () => ({ since: new Date().toISOString(), costUsd: 0.42, machineUsd: 0 })],
     [/^\/v1\/screen$/, ({ searchParams }) => rowsOf(searchParams.getAll('task'))],
     [/^\/v1\/tasks\/\w+\/events$/, () => []],
     [/^\/v1\/tasks\/\w+\/why$/, () => null],

@@ -151,7 +151,7 @@ CREATE TABLE nodes (
     created_at integer not null,
     ready_at integer,
     updated_at integer not null
-  ) strict, without rowid;
+  , paid_from integer, paid_until integer) strict, without rowid;
 
 CREATE TABLE outbox (
     id text primary key,
@@ -196,6 +196,21 @@ CREATE TABLE reservations (
     node_name text not null,
     created_at integer not null,
     primary key (task_id, attempt)
+  ) strict, without rowid;
+
+CREATE TABLE spending (
+    task_id text not null,
+    attempt integer not null,
+    agent text not null,
+    model text not null,
+    node text not null,
+    at integer not null,
+    labels text not null,
+    input_tokens integer not null,
+    output_tokens integer not null,
+    cost_usd real,
+    machine_cost real not null,
+    primary key (task_id, attempt, agent, model, node, at)
   ) strict, without rowid;
 
 CREATE TABLE sqlite_sequence(name,seq);
@@ -282,6 +297,8 @@ CREATE INDEX reply_codes_notice on reply_codes (notice);
 CREATE INDEX reply_codes_task on reply_codes (task_id, state);
 
 CREATE INDEX reservations_node on reservations (node_name);
+
+CREATE INDEX spending_at on spending (at);
 
 CREATE INDEX tasks_retried on tasks (attempt) where attempt > 1;
 

@@ -19,6 +19,7 @@ const SHORT: Record<string, string> = {
   'commands/setup/first/init.ts': 'a command whose work loads when it runs',
   'commands/setup/first/quickstart.ts': 'a command whose work loads when it runs',
   'commands/nodes/agents.ts': 'a command whose work loads when it runs',
+  'commands/observe/cost.ts': 'a command whose work loads when it runs',
   'commands/nodes/reap.ts': 'a command whose work loads when it runs',
   'src/platform/version.ts': 'written by the build',
 }
@@ -48,8 +49,11 @@ const MAY_IMPORT: Arrow[] = [
   },
   {
     from: 'src/store/',
-    // The state may live in a PostgreSQL that daemons share.
-    may: ['src/store/', 'src/core/', 'src/platform/', 'src/protocol/control.ts', 'libsql', 'pg'],
+    // The state may live in a PostgreSQL that daemons share. Costs are summed up by the kinds that one can ask for.
+    may: [
+      ...['src/store/', 'src/core/', 'src/platform/', 'libsql', 'pg'],
+      ...['src/protocol/control.ts', 'src/protocol/upkeep.ts'],
+    ],
   },
   // Pure text: options in, units out.
   { from: 'src/systemd/', may: ['src/systemd/'] },

@@ -164,6 +164,13 @@ vi.mock('../../daemon/placement/pass.ts', async original => {
   return { ...real, createPlacement }
 })
 
+vi.mock('../../daemon/engine/rules/usage.ts', async original => {
+  const real = await original<typeof import('../../daemon/engine/rules/usage.ts')>()
+  const usageSince: typeof real.usageSince = (before, after) =>
+    is('what an agent used is counted at every look') ? after : real.usageSince(before, after)
+  return { ...real, usageSince }
+})
+
 vi.mock('../../daemon/engine/rules/decide.ts', async original => {
   const real = await original<typeof import('../../daemon/engine/rules/decide.ts')>()
   const decide: typeof real.decide = (task, outcome, rules) => {
@@ -254,6 +261,7 @@ const POLICIES: [policy: string, from: number][] = [
   ['the verdict falls before late work can be judged', 6],
   ['a later attempt takes the name of the result before it', 1],
   ['a request to continue is forgotten once it is answered', 34],
+  ['what an agent used is counted at every look', 2],
 ]
 /** The same with what comes after the run. */
 const AFTER_POLICIES: [policy: string, invariant: string, from: number][] = [

@@ -7,6 +7,7 @@ import { pathInvariants } from './invariants/path.ts'
 import { restInvariants } from './invariants/rest.ts'
 import { resultInvariants } from './invariants/results.ts'
 import { signalInvariants } from './invariants/signals.ts'
+import { spendingInvariants } from './invariants/spending.ts'
 import { taskInvariants } from './invariants/tasks.ts'
 import { ledgerInvariants } from './ledger.ts'
 import type { Check, Seen } from './seen.ts'
@@ -26,6 +27,7 @@ const ALWAYS: Record<string, Check> = {
   ...effectInvariants,
   ...resultInvariants,
   ...faultInvariants,
+  ...spendingInvariants,
   ...afterInvariants,
 }
 

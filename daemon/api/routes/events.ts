@@ -5,9 +5,10 @@ import { TdfError } from '../../../src/core/errors.ts'
 import { isTerminal } from '../../../src/core/task.ts'
 import { type ErrorRowJson, NEXT_PAGE } from '../../../src/protocol/control.ts'
 import type { ScreenRowJson, ScreenTaskJson, SnapshotJson, SpentJson } from '../../../src/protocol/screen.ts'
+import { spentSince } from '../../../src/store/spending/spending.ts'
 import type { Sql } from '../../../src/store/sqlite/sql.ts'
 import type { Store } from '../../../src/store/store.ts'
-import { costSince, type ReadTask, readNewestAttempt } from '../../../src/store/tables/attempts.ts'
+import { type ReadTask, readNewestAttempt } from '../../../src/store/tables/attempts.ts'
 import { firstSeq, type JournalEvent, readEvents } from '../../../src/store/tables/journal.ts'
 import { readNodes } from '../../../src/store/tables/nodes.ts'
 import { countByStatus } from '../../../src/store/tables/tasks.ts'
@@ -168,7 +169,9 @@ export function screenRoutes(engine: RunningEngine): Hono {
   app.get('/spent', c => {
     const { since } = numberOf(c, 'since', 'since')
     if (since === undefined) throw new TdfError('BAD_REQUEST', 'since: it must be a time in ms', { field: 'since' })
-    const spent: SpentJson = { since: iso(since), costUsd: costSince(store.sql, since) }
+    const { costUsd, machineCost } = spentSince(store.sql, since)
+    const machineUsd = machineCost * engine.config.budgets.usdPerEur
+    const spent: SpentJson = { since: iso(since), costUsd, machineUsd }
     return c.json(spent)
   })
   return app

@@ -50,6 +50,18 @@ function less(usage: Usage, before: Usage | undefined): Usage {
   }
 }
 
+/** What came to the attempt's sum since it was read; null when nothing did. Below 0 where it was too high. */
+export function usageSince(before: Usage | null, after: Usage | null): Usage | null {
+  const { inputTokens = 0, outputTokens = 0, costUsd = null } = before ?? {}
+  if (after === null) return null
+  const since = {
+    inputTokens: after.inputTokens - inputTokens,
+    outputTokens: after.outputTokens - outputTokens,
+    costUsd: costUsd === null && after.costUsd === null ? null : (after.costUsd ?? 0) - (costUsd ?? 0),
+  }
+  return since.inputTokens === 0 && since.outputTokens === 0 && !since.costUsd ? null : since
+}
+
 /** For agents that name no money: tokens by the prices of the configuration, when there are any. */
 function priced({ inputTokens, outputTokens }: { inputTokens: number; outputTokens: number }, prices?: Prices) {
   if (!prices || prices.inputPrice + prices.outputPrice === 0) return null

@@ -84,7 +84,7 @@ function setParts(draft: Draft, { path, schema }: Place, name: string, value: un
 function parsedAs(schema: Schema, text: string): unknown {
   const shape = shapeOf(schema)
   if (shape.kind !== 'value' || shape.holds === 'structure') return structureOf(text)
-  if (shape.holds === 'number') return /^-?\d{1,15}$/.test(text) ? Number(text) : text
+  if (shape.holds === 'number') return /^-?\d{1,15}(\.\d{1,6})?$/.test(text) ? Number(text) : text
   if (shape.holds === 'flag') return FLAGS[text.toLowerCase()] ?? text
   return text
 }

@@ -7,6 +7,7 @@ import { notifyTable, prTable, pushTable, repositoriesTable, templatesTable, tui
 import { hetznerTable, localTable, staticTable } from './providers.ts'
 import {
   backupsTable,
+  budgetsTable,
   callbacksTable,
   daemonTable,
   diskTable,
@@ -29,6 +30,7 @@ export const configSchema = z.strictObject({
   results: resultsTable,
   push: pushTable,
   pr: prTable,
+  budgets: budgetsTable,
   store: storeTable,
   cluster: clusterTable,
   disk: diskTable,

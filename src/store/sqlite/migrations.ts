@@ -124,4 +124,30 @@ export const MIGRATIONS: readonly string[] = [
   create index reply_codes_notice on reply_codes (notice);
   create index reply_codes_expiry on reply_codes (expires_at);
   `,
+  `
+  create table spending (
+    task_id text not null,
+    attempt integer not null,
+    agent text not null,
+    model text not null,
+    node text not null,
+    at integer not null,
+    labels text not null,
+    input_tokens integer not null,
+    output_tokens integer not null,
+    cost_usd real,
+    machine_cost real not null,
+    primary key (task_id, attempt, agent, model, node, at)
+  ) strict, without rowid;
+  create index spending_at on spending (at);
+  alter table nodes add column paid_from integer; alter table nodes add column paid_until integer;
+  insert into spending
+    select a.task_id, a.attempt, coalesce(json_extract(t.spec, '$.agent.name'), ''),
+      coalesce(json_extract(t.spec, '$.agent.model'), ''), coalesce(a.node_name, ''),
+      coalesce(a.completed_at, a.updated_at) / 900000 * 900000, coalesce(json_extract(t.spec, '$.labels'), '{}'),
+      coalesce(json_extract(a.usage, '$.inputTokens'), 0), coalesce(json_extract(a.usage, '$.outputTokens'), 0),
+      json_extract(a.usage, '$.costUsd'), 0
+    from attempts a join tasks t on t.id = a.task_id
+    where case when json_valid(a.usage) and json_valid(t.spec) then a.usage is not null else 0 end;
+  `,
 ]

@@ -226,18 +226,6 @@ export function usagesBefore(sql: Sql, key: AttemptKey): Usage[] {
   return readable(rows, row => jsonOf(row, 'usage') as Usage)
 }
 
-/** What the agents of attempts that are live, or ended at `since` (unix ms) or later, cost in USD. */
-export function costSince(sql: Sql, since: number): number {
-  return Number(sql.one(COST_SINCE, ...TERMINAL.map(() => since))?.cost ?? 0)
-}
-
-const TERMINAL = STATUSES.filter(isTerminal)
-const COST = `coalesce(sum(json_extract(usage, '$.costUsd')), 0) as cost from attempts`
-/** By the indexes of both. */
-const COST_SINCE = `select sum(cost) as cost from (select ${COST} where live = 1 ${TERMINAL.map(
-  status => `union all select ${COST} where live = 0 and status = '${status}' and completed_at >= ?`,
-).join(' ')})`
-
 function toTask(row: Row): ReadTask {
   const task = objectOf<ReadTask>(row, READ)
   if (task.continued !== null) task.spec = askedOf(task.spec, task.continued)

@@ -144,6 +144,11 @@ export function moveTimes(sql: Sql, gapMs: number): void {
   if (gapMs >= 0) return
   sql.run('update attempts set wake_at = wake_at + ? where live = 1', gapMs)
   sql.run('update nodes set rev = rev + 1, wake_at = wake_at + ? where wake_at is not null', gapMs)
+  sql.run(
+    'update nodes set paid_from = paid_from + ?, paid_until = paid_until + ? where paid_until is not null',
+    gapMs,
+    gapMs,
+  )
   sql.run("update cleanups set due_at = due_at + ? where state = 'pending'", gapMs)
   sql.run('update outbox set due_at = due_at + ?', gapMs)
 }

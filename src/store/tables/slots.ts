@@ -4,6 +4,7 @@
  */
 import { TdfError } from '../../core/errors.ts'
 import type { AttemptKey } from '../../core/task.ts'
+import { chargeMachine } from '../spending/machines.ts'
 import { fields, insertion, objectOf, TASK_ID, valuesOf } from '../sqlite/fields.ts'
 import type { Sql } from '../sqlite/sql.ts'
 
@@ -109,14 +110,14 @@ export function reservedOnOrders(sql: Sql): Reservation[] {
 export function placeWorkspace(sql: Sql, workspace: Workspace, now: number): void {
   if (readWorkspace(sql, workspace.id)) return
   const { taskId, attempt, nodeName } = workspace
-  if (!sql.one(FREE, taskId, attempt, nodeName)) {
-    throw new TdfError('PLACEMENT_LOST', `${nodeName} had no slot left for ${taskId}`)
-  }
+  const free = sql.one(FREE, taskId, attempt, nodeName)
+  if (!free) throw new TdfError('PLACEMENT_LOST', `${nodeName} had no slot left for ${taskId}`)
+  if (free.price_per_hour !== null) chargeMachine(sql, nodeName, now)
   dropReservation(sql, { id: taskId, attempt })
   sql.run(PLACE, ...valuesOf(workspace, PLACED), now)
 }
 
-const FREE = `select 1 as free from nodes n join reservations r on r.node_name = n.name and r.task_id = ? and r.attempt = ?
+const FREE = `select n.price_per_hour from nodes n join reservations r on r.node_name = n.name and r.task_id = ? and r.attempt = ?
   where n.name = ? and n.status in ('ready', 'warm')`
 const PLACE = `${insertion('workspaces', [...PLACED, ...fields('createdAt')])} on conflict do nothing`
 
@@ -126,9 +127,14 @@ export function setWorkspaceStatus(sql: Sql, id: string, status: string): void {
 
 /** Frees the slot. The row stays, so that a late call of the workspace is still known. */
 export function releaseWorkspace(sql: Sql, id: string, now: number): boolean {
+  const paid = sql.one(PAID, id)
+  if (paid) chargeMachine(sql, String(paid.node_name), now)
   const query = "update workspaces set released_at = ?, status = 'deleted' where id = ? and released_at is null"
   return sql.run(query, now, id) === 1
 }
+
+const PAID = `select w.node_name from workspaces w join nodes n on n.name = w.node_name
+  where w.id = ? and w.released_at is null and n.price_per_hour is not null`
 
 export function readWorkspace(sql: Sql, id: string): (Workspace & { releasedAt: number | null }) | undefined {
   const row = sql.one('select * from workspaces where id = ?', id)

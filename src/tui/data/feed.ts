@@ -119,7 +119,7 @@ export async function keepSpent({ store, remote, clock, signal }: Parts): Promis
     const path = `/spent?since=${since}`
     // A daemon that was started before an update does not know.
     const spent = isAway ? null : await remote.call<SpentJson>({ path, signal }).catch(() => null)
-    if (spent) store.dispatch({ kind: 'spent', today: spent.costUsd })
+    if (spent) store.dispatch({ kind: 'spent', today: spent.costUsd + spent.machineUsd })
     await sleep(clock, SPENT_MS, signal).catch(() => {})
   }
 }

@@ -62,6 +62,7 @@ export const ROWS: Record<string, Row> = {
   push: look({ ok: OWN_TEST('long/push.test.ts'), wrongState: ['NO_RESULT', 'LIVE'] }),
   fit: look({ wrongState: ['NO_RESULT', 'LIVE'] }),
   land: look({ ok: OWN_TEST('long/after/land.test.ts'), wrongState: ['WRONG_STATE', 'LIVE'] }),
+  cost: plain('--since', '7d', '--by', 'label'),
   'pr ls': plain(),
   'pr adopt': {
     ...plain('https://example.org/x/y/pull/1'),

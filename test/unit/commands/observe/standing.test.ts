@@ -69,11 +69,12 @@ describe('tdf status', () => {
   })
 })
 
-it('the cost of today is what agents of live and of newly ended tasks cost', async () => {
+it('the cost of today is what agents and machines cost since it began', async () => {
   const since = Date.now() - 3_600_000
   expect(await home.client.call({ path: `/spent?since=${since}` })).toEqual({
     since: new Date(since).toISOString(),
     costUsd: 0,
+    machineUsd: 0,
   })
   await expect(home.client.call({ path: '/spent' })).rejects.toThrow('since')
 })

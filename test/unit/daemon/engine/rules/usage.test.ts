@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { budgetLeft, sum, tally, totalOf } from '../../../../../daemon/engine/rules/usage.ts'
+import { budgetLeft, sum, tally, totalOf, usageSince } from '../../../../../daemon/engine/rules/usage.ts'
 import type { Usage } from '../../../../../src/core/task.ts'
 import { aSpec, aTask } from '../../../../support/builders.ts'
 
@@ -109,4 +109,24 @@ describe('a budget', () => {
     expect(budgetLeft(aTask({ spec }), 1, { inputTokens: 1, outputTokens: 1, costUsd: null })).toBe(2)
   })
   it('is no limit when none was set', () => expect(budgetLeft(aTask(), 9, null)).toBeNull())
+})
+
+describe('what came to the usage of an attempt', () => {
+  const of = (inputTokens: number, costUsd: number | null) => ({ inputTokens, outputTokens: 1, costUsd })
+  it('is all of it at first, then the difference, which may be below 0', () => {
+    expect(usageSince(null, of(10, 0.5))).toEqual(of(10, 0.5))
+    expect(usageSince(of(10, 0.5), of(30, 1.25))).toEqual({ inputTokens: 20, outputTokens: 0, costUsd: 0.75 })
+    expect(usageSince(of(30, 1.25), of(10, 1))).toEqual({ inputTokens: -20, outputTokens: 0, costUsd: -0.25 })
+  })
+  it('is nothing where nothing came, or nothing was told', () => {
+    expect(usageSince(null, null)).toBeNull()
+    expect(usageSince(of(10, 0.5), null)).toBeNull()
+    expect(usageSince(of(10, 0.5), of(10, 0.5))).toBeNull()
+    expect(usageSince(of(10, null), of(10, null))).toBeNull()
+  })
+  it('has a cost as soon as one is known, and takes it back where it is not known any more', () => {
+    expect(usageSince(of(10, null), of(10, 0.5))?.costUsd).toBe(0.5)
+    expect(usageSince(of(10, null), of(20, null))?.costUsd).toBeNull()
+    expect(usageSince(of(10, 0.5), of(10, null))?.costUsd).toBe(-0.5)
+  })
 })
