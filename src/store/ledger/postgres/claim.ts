@@ -12,6 +12,8 @@ export const BEAT_MS = 200
 const STILL_MS = 500
 /** A daemon whose connection is there and that does nothing is given up after this, in ms. */
 const SILENT_MS = 3_000
+/** Looks that are so far apart, in ms, mean that the database was away: from the daemon that serves, too. */
+const GAP_MS = 2_000
 
 export interface Looker {
   /** The member's name, for the one that it is handed over to. */
@@ -20,15 +22,19 @@ export interface Looker {
   process: string
 }
 
-/** What was seen last, and since when (ms that never jump) it is as it is. */
+/** What was seen last, and since when (ms that never jump) it was seen to be as it is. */
 export interface Sight {
   installation: Installation
   since: number
+  lookedAt: number
+  /** Nothing has moved since the database was away: the daemon that serves may still be on its way back to it, without its lock. */
+  isBack: boolean
 }
 
 export function seen(before: Sight | undefined, installation: Installation, now: number): Sight {
+  const isBack = before !== undefined && now - before.lookedAt > GAP_MS
   const moved = before === undefined || position(before.installation) !== position(installation)
-  return moved ? { installation, since: now } : before
+  return isBack || moved ? { installation, since: now, lookedAt: now, isBack } : { ...before, lookedAt: now }
 }
 
 const position = ({ epoch, seq, beat, holder }: Installation) => JSON.stringify([epoch, seq, beat, holder])
@@ -39,7 +45,7 @@ const position = ({ epoch, seq, beat, holder }: Installation) => JSON.stringify(
  */
 export async function claim(
   connection: Connection,
-  { installation, since }: Sight,
+  { installation, since, isBack }: Sight,
   { name, process }: Looker,
   now: number,
 ): Promise<number | undefined> {
@@ -48,8 +54,10 @@ export async function claim(
     const isAnothers = installation.heir !== null && installation.heir !== name
     return isAnothers ? undefined : take(connection, installation, process)
   }
-  if (stillMs >= SILENT_MS) return take(connection, installation, process)
-  if (stillMs < STILL_MS || !(await lock(connection))) return undefined
+  // Its answer to the one that took it was lost.
+  const isOwn = installation.holder === process
+  if (isOwn || stillMs >= SILENT_MS) return take(connection, installation, process)
+  if (isBack || stillMs < STILL_MS || !(await lock(connection))) return undefined
   const epoch = await take(connection, installation, process)
   if (epoch === undefined) await connection.query(`select pg_advisory_unlock(${SERVING_LOCK})`)
   return epoch

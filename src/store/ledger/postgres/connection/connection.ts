@@ -22,6 +22,10 @@ const KEEP_ALIVE_MS = 5_000
 /** What PostgreSQL warns of when a COMMIT is cut off while it waits for the synchronous standby (errcode 01000). */
 const DOUBT = '01000'
 
+/** Where it is set lower for the database or the user: a write counts once it is on the disk there, and on that of a synchronous standby. */
+const BEGIN = `select pg_is_in_recovery() as standby, case when current_setting('synchronous_commit') not in ('on', 'remote_apply')
+  then set_config('synchronous_commit', 'on', false) end`
+
 /** Dials every host at once, for one of a dead machine takes its whole time. Rejects with what the hosts said. */
 export async function connectPrimary(hosts: readonly Host[], application: string): Promise<Connection> {
   const tries = hosts.map(host => connect(host, application))
@@ -48,7 +52,7 @@ async function connect(host: Host, application: string): Promise<Connection> {
   const connection = wrap(client, host)
   try {
     await client.connect()
-    const [row] = await connection.query('select pg_is_in_recovery() as standby')
+    const [row] = await connection.query(BEGIN)
     if (row?.standby !== false) throw new Error('it is a standby of PostgreSQL and takes no writes')
     return connection
   } catch (error) {
