@@ -8,6 +8,11 @@ import type { DatabaseFacts, Member } from '../../../src/store/ledger/postgres/m
 const SKEW_MS_MAX = 2_000
 /** The oldest PostgreSQL that tdf is tried with. */
 const MAJOR_LEAST = 15
+/**
+ * The first release of each major version in which COMMITs wait for a standby from the start on: before, some were answered alone in the
+ * moment after it (release notes of 17.5, synchronous_standby_names).
+ */
+const WAITS_FROM_START: Readonly<Record<number, number>> = { 15: 13, 16: 9, 17: 5 }
 
 export function findingsOf(facts: DatabaseFacts, members: readonly Member[]): FindingJson[] {
   const there = members.filter(({ isThere }) => isThere)
@@ -15,9 +20,16 @@ export function findingsOf(facts: DatabaseFacts, members: readonly Member[]): Fi
 }
 
 function version({ version }: DatabaseFacts): FindingJson[] {
-  if (Number.parseInt(version, 10) >= MAJOR_LEAST) return []
-  const message = `PostgreSQL ${version} is older than what tdf is tried with (${MAJOR_LEAST})`
-  return [{ check: 'database', state: 'warn', message, hint: 'psql -c "select version()"' }]
+  const [major = 0, minor = 0] = version.split('.').map(part => Number.parseInt(part, 10))
+  const least = WAITS_FROM_START[major] ?? 0
+  const warn = (message: string): FindingJson[] => [
+    { check: 'database', state: 'warn', message, hint: 'psql -c "select version()"' },
+  ]
+  if (major < MAJOR_LEAST) return warn(`PostgreSQL ${version} is older than what tdf is tried with (${MAJOR_LEAST})`)
+  if (minor >= least) return []
+  return warn(
+    `PostgreSQL ${version} may store without its standby in the moment after a start: ${major}.${least} does not`,
+  )
 }
 
 function replication({ version, standbys, isSynchronous }: DatabaseFacts): FindingJson {

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { findingsOf } from '../../../../daemon/host/cluster/doctor.ts'
 import { VERSION } from '../../../../src/platform/version.ts'
 
-const facts = { version: '15.8', keyCheck: 'abc', standbys: 1, isSynchronous: true }
+const facts = { version: '15.13', keyCheck: 'abc', standbys: 1, isSynchronous: true }
 const daemon = (name: string, role: 'serving' | 'standby', change = {}) => ({
   name,
   role,
@@ -32,7 +32,12 @@ it('warns of a database that could lose what was stored, whichever way, and of o
   for (const change of [{ isSynchronous: false }, { standbys: 0 }, { isSynchronous: false, standbys: 0 }]) {
     expect(statesOf({ ...facts, ...change }, both)[0]).toBe('replication warn')
   }
-  expect(statesOf({ ...facts, version: '13.1' }, both)[0]).toBe('database warn')
+  for (const version of ['13.22', '15.12', '16.8', '17.4', '17beta1']) {
+    expect(statesOf({ ...facts, version }, both)[0]).toBe('database warn')
+  }
+  for (const version of ['16.9', '17.5', '18.0', '19beta1']) {
+    expect(statesOf({ ...facts, version }, both)[0]).toBe('replication ok')
+  }
 })
 
 it('warns of clocks that differ from that of the database, either way, and names the daemon', () => {
