@@ -23,6 +23,7 @@ beforeAll(async () => {
   load = await startLoad(daemons, node)
 })
 afterAll(async () => {
+  load?.stop()
   await endSupervision?.()
   await daemons?.remove()
   node?.close()

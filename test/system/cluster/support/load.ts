@@ -68,6 +68,8 @@ export interface Load {
   more(count: number): Promise<void>
   /** Submits no more; every task that was acknowledged is then compared with what the node did. */
   settle(): Promise<void>
+  /** Submits no more, and asks no more for what was not answered. */
+  stop(): void
 }
 
 const PAUSE_MS = 50
@@ -83,6 +85,7 @@ export async function startLoad(daemons: Daemons, node: ModelNode, ms = 200): Pr
   const body = { ...(await taskOf(daemons, first)), command: ['fake', JSON.stringify({ ms } satisfies Script)] }
   const [acknowledged, refusals]: [string[], string[]] = [[first.id], []]
   let isOver = false
+  let isStopped = false
 
   async function submit(nth: number): Promise<void> {
     const request = {
@@ -91,7 +94,7 @@ export async function startLoad(daemons: Daemons, node: ModelNode, ms = 200): Pr
       json: body,
       headers: { 'idempotency-key': `task-${nth}` },
     } as const
-    for (let turn = nth; ; turn++) {
+    for (let turn = nth; !isStopped; turn++) {
       const { home } = daemons.all[turn % daemons.all.length] as Daemons['all'][number]
       const task = await home.client.call<TaskJson>(request).catch(error => void refusals.push(error.code))
       if (task) return void acknowledged.push(task.id)
@@ -117,6 +120,10 @@ export async function startLoad(daemons: Daemons, node: ModelNode, ms = 200): Pr
       isOver = true
       await submitting
       await expectOnce(daemons, node.agent, acknowledged)
+    },
+    stop() {
+      isOver = true
+      isStopped = true
     },
   }
 }

@@ -16,11 +16,11 @@ import {
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import type { TaskJson } from '../../../src/protocol/control.ts'
-import { hasEnded, makeRepository, tdf, until } from '../../support/daemon/home.ts'
-import { type DirectMachines, directMachines } from '../../support/machines/direct-machines.ts'
-import { type Daemons, startDaemons, taskOf } from './support/daemons.ts'
-import { type Postgres, startPostgres } from './support/postgres.ts'
+import type { TaskJson } from '../../../../src/protocol/control.ts'
+import { hasEnded, makeRepository, tdf, until } from '../../../support/daemon/home.ts'
+import { type DirectMachines, directMachines } from '../../../support/machines/direct-machines.ts'
+import { type Daemons, startDaemons, taskOf } from '../support/daemons.ts'
+import { type Postgres, startPostgres } from '../support/postgres.ts'
 
 const TOKEN = 'token-of-killed-daemons'
 const CONFIG = `[providers.local]
