@@ -10,8 +10,8 @@ export const LS = [
 ]
 /** As in `task-text.ts`, which loads when the command runs; a test compares them. */
 export const LS_COLUMNS = [
-  ...['id', 'status', 'step', 'verdict', 'age', 'node', 'agent', 'try', 'cost', 'machine', 'labels', 'branch', 'fit'],
-  ...['submitted', 'waiting-for', 'title'],
+  ...['id', 'status', 'step', 'verdict', 'age', 'node', 'agent', 'try', 'cost', 'machine', 'labels', 'branch'],
+  ...['score', 'fit', 'submitted', 'waiting-for', 'title'],
 ]
 export const SHOW = ['tdf show @last', 'tdf show 7kq2 --json']
 export const WHY = ['tdf why @last', 'tdf why --group warnings']
@@ -29,6 +29,7 @@ export const EXAMPLES = {
     'tdf submit "add a test for it" --from @last --check "npm test"',
     'tdf submit "write the release notes" --after 7kq2,9fx4 --if ended',
     'tdf submit "fix the warnings in {}" --each files.txt --group warnings --at-most 3 --reduce "run all tests"',
+    'tdf submit "make the parser faster" --n 3 --agent claude,codex --check "npm test" --pick ./score.sh',
     'tdf submit "fix issue 12" --check "npm test" --until green --rounds 2 --wait',
     'tdf submit --template fix-issue --set issue=412 --dry-run',
     `echo '{"prompt":"update the licence year","labels":{"job":"year"}}' | tdf submit --file -`,

@@ -15,7 +15,7 @@ export function logsCommand(cli: Cli): Command {
     .option('-t, --timestamps', 'the time before each line, by the clock of its machine')
     .option('--failed', 'the output of what failed: the agent, the set-up or the check')
     .option('--raw', "byte for byte: with every escape, and an agent's stream as it came")
-    .option('--session <id>', 'of this session; "setup" and "check" are those of these commands')
+    .option('--session <id>', 'of this session; "setup", "check" and "pick" are those of these commands')
     .addHelpText('after', examples('logs'))
     .action(async (reference: string, options: LogsOptions, command: Command) => {
       const { logs } = await import('./observe-run.ts')

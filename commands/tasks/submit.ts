@@ -126,6 +126,13 @@ function withGroup(command: Command): Command {
       'one more task after those of --each, from the work of all that are completed',
       notEmpty,
     )
+    .option('--n <count>', 'so many of the same, of which one wins; of several agents (a,b) in turn', wholeNumber)
+    .option(
+      '--pick <command>',
+      'with --n, run where each stands: exit code 0 lets it pass, and its last line is its score',
+      notEmpty,
+    )
+    .option('--first', 'with --n: the first that passes wins, and the others are cancelled')
 }
 
 /** What is written once and submitted by name. */

@@ -4,6 +4,7 @@ import type { TaskJson } from '../../src/protocol/control.ts'
 import { attemptLines, earlierText } from '../../src/text/attempts.ts'
 import type { CardLine } from '../../src/text/failure.ts'
 import { pullText } from '../../src/text/progress/pull-requests.ts'
+import { raceText } from '../../src/text/progress/races.ts'
 import { oneLine, sanitize } from '../../src/text/sanitize.ts'
 import { stageName, stageNow, stageOf } from '../../src/text/steps.ts'
 import {
@@ -28,6 +29,8 @@ export function taskLine(task: TaskJson, card: readonly CardLine[] = []): string
   const { result, verdict } = task
   if (result && (result.ahead > 0 || (verdict !== null && verdict !== 'no_change'))) parts.push(`  ${resultLine(task)}`)
   if (result && result.ahead > 0) parts.push(`  see it:   tdf diff ${task.id}`)
+  const race = raceText(task)
+  if (race) parts.push(`  race:     ${race}`)
   const saved = savedText(task)
   if (saved) parts.push(`  beside:   ${saved}`)
   const artifacts = artifactsText(task)
@@ -82,6 +85,7 @@ export const taskColumns = (now: number): readonly Column<TaskJson>[] => [
     wide: true,
   },
   { title: 'BRANCH', of: task => oneLine(task.result?.branch ?? '-'), wide: true },
+  { title: 'SCORE', of: ({ score }) => String(score ?? '-'), wide: true },
   { title: 'FIT', of: ({ fit }) => fit?.state ?? '-', wide: true },
   { title: 'SUBMITTED', of: task => localTime(task.createdAt), wide: true },
   { title: 'WAITING FOR', of: task => oneLine(task.waitingFor ?? '-'), wide: true },
@@ -101,6 +105,7 @@ export function taskDetails(task: TaskJson, now: number, isFailureTold = false):
     ['step', stage && `${stageNow(stage, node?.name ?? null)}, for ${since(task.stepEnteredAt, now)}`],
     ['after', afterText(task)],
     ['group', groupText(task)],
+    ['race', raceText(task)],
     ['waiting for', task.waitingFor && withLocalTimes(oneLine(task.waitingFor))],
     ['next look', task.wakeAt && until(task.wakeAt, now)],
     ['parked until', task.parkedUntil && localTime(task.parkedUntil)],

@@ -5,11 +5,12 @@
 import process from 'node:process'
 import { streamEvents } from '../../src/clients/events.ts'
 import { TdfError } from '../../src/core/errors.ts'
-import { isOver, isPullOver, isSettled } from '../../src/core/task.ts'
+import { isPullOver, isSettled } from '../../src/core/task.ts'
 import { realWorld, sleep } from '../../src/platform/world.ts'
 import type { EventJson, TaskJson } from '../../src/protocol/control.ts'
 import { stageNow, stageOf } from '../../src/text/steps.ts'
 import { needsInput } from '../../src/text/tasks.ts'
+import { groupExitCode } from '../cli/came-to.ts'
 import { type Cli, type Format, print, printJson, say } from '../cli/cli.ts'
 import { paintedCard, paintOf } from '../cli/colour.ts'
 import { type Progress, reporterOf } from '../cli/progress/waiting.ts'
@@ -33,6 +34,8 @@ export interface WaitOptions {
   isAny?: boolean
   /** Prints the tasks at the end; one task alone as an object. */
   asList?: boolean
+  /** They are a whole group, of which one may win. */
+  isGroup?: boolean
 }
 
 /** Sets the exit code to what the tasks came to. Ctrl-C leaves them alone: 130. */
@@ -67,7 +70,7 @@ export async function waitForTasks(cli: Cli, ids: readonly string[], options: Wa
     if (log) await sink.end()
     await show(cli, tasks, options)
     if (cli.stderr.isTTY && format === 'table' && clock.mono() - since > BELL_MS) cli.stderr.write('\x07')
-    cli.exitCode = tasks.map(task => exitCodeOf(task, isThere)).find(code => code !== 0) ?? 0
+    cli.exitCode = groupExitCode(tasks, isThere, options.isGroup === true)
   } finally {
     reporter.end()
     interrupt.done()
@@ -83,26 +86,6 @@ async function show(cli: Cli, tasks: readonly TaskJson[], { format, asList = fal
     print(cli, taskLine(task, card), text => paintedCard(text, paintOf(cli, cli.stdout)))
     if (needsInput(task)) say(cli, `it waits for you: tdf send ${task.id} "what to do next", or --close to end it`)
   }
-}
-
-/** What became of a pull request that was waited for: that of a task that has none, or of a failed one, is not green. */
-function pullExitCode(task: TaskJson): number {
-  if (task.pr?.state === 'green' || task.pr?.state === 'merged') return 0
-  return task.pr === null ? exitCodeOf(task) || NOT_REACHED : NOT_REACHED
-}
-
-const NOT_REACHED = 10
-
-/** What a task came to, or 75 when it needs a person and 0 when less than its end was asked for. */
-export function exitCodeOf(task: TaskJson, isThere: (task: TaskJson) => boolean = isSettled): number {
-  if (isThere === isPullOver) return isPullOver(task) ? pullExitCode(task) : needsInput(task) ? 75 : 0
-  if (isOver(task)) {
-    if (task.status === 'completed') return task.push?.state === 'failed' ? 1 : 0
-    if (task.status === 'cancelled') return 11
-    return task.verdict === 'timeout' ? 12 : 10
-  }
-  if (isThere(task)) return 0
-  return needsInput(task) ? 75 : 0
 }
 
 export interface WaitRequest {

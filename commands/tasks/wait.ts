@@ -28,6 +28,7 @@ export function waitCommand(cli: Cli): Command {
         isThere: options.for,
         isAny: options.any === true,
         asList: ids.length > 1,
+        isGroup: options.group !== undefined,
       })
     })
 }

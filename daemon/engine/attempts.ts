@@ -5,19 +5,14 @@ import { TdfError } from '../../src/core/errors.ts'
 import { isQueued } from '../../src/core/facts.ts'
 import type { AttemptKey, ResumeFacts, Task, TaskSpec } from '../../src/core/task.ts'
 import type { Sql } from '../../src/store/sqlite/sql.ts'
-import {
-  findContinued,
-  insertAttempt,
-  type ReadTask,
-  readAttempts,
-  usagesBefore,
-} from '../../src/store/tables/attempts.ts'
+import { findContinued, insertAttempt, type ReadTask, readAttempts } from '../../src/store/tables/attempts.ts'
 import { isPending } from '../../src/store/tables/cleanups.ts'
 import { addSignal, consumeSignals, findFollowup, openSignals } from '../../src/store/tables/inbox.ts'
 import { raiseAttempt, taskNumber } from '../../src/store/tables/tasks.ts'
 import { taskWaits } from '../../src/text/waiting.ts'
 import type { PlacementRequest } from '../placement/place.ts'
 import type { Engine } from '../services.ts'
+import { spentBefore } from './effects/race.ts'
 import { standing } from './effects/release.ts'
 import { taskSubject } from './loop.ts'
 import {
@@ -29,7 +24,6 @@ import {
   refuseOpen,
   refuseSpent,
 } from './rules/continuing.ts'
-import { sum } from './rules/usage.ts'
 
 /** Marks the attempts that this engine manages. */
 export const ENGINE_VERSION = 1
@@ -107,7 +101,8 @@ export function openContinued(engine: Engine, last: ReadTask, request: ContinueR
     attempt => isAwaited(attempt) && isPending(sql, attempt, 'salvage'),
   )
   const next = last.attempt + 1
-  refuseSpent(last, change.maxCostUsd ?? null, sum(usagesBefore(sql, { id, attempt: next })).costUsd ?? 0)
+  const maxCostUsd = change.maxCostUsd ?? null
+  refuseSpent(last, maxCostUsd, spentBefore(sql, { id, attempt: next, spec: { ...last.spec, maxCostUsd } }))
   const unread = findFollowup(sql, id, request.key)
   // The attempt is told the same now, and once is enough.
   if (unread) consumeSignals(sql, [unread.signalId])

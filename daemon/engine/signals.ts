@@ -7,7 +7,7 @@ import { isTerminal } from '../../src/core/task.ts'
 import type { AgentEvent } from '../../src/protocol/agent-api.ts'
 import { type CallbackAnswer, provisioningFailed, taskStatus, workspaceReady } from '../../src/protocol/callbacks.ts'
 import type { Sql } from '../../src/store/sqlite/sql.ts'
-import { type ReadTask, readAttempt, wakeAttempt } from '../../src/store/tables/attempts.ts'
+import { type ReadTask, readAttempt } from '../../src/store/tables/attempts.ts'
 import {
   addSignal,
   hasSignal,
@@ -19,6 +19,7 @@ import {
 import { readWorkspace } from '../../src/store/tables/slots.ts'
 import type { Engine } from '../services.ts'
 import { type Handler, handlers } from '../steps/handlers.ts'
+import { pullWake } from './effects/wake.ts'
 import { taskSubject } from './loop.ts'
 import { decide } from './rules/decide.ts'
 import { isKnownStep } from './rules/journey.ts'
@@ -71,18 +72,12 @@ export function enqueueSignal(
   dedupe: string,
   payload: Record<string, unknown>,
 ): void {
-  const { store, loop, world, justWritten } = engine
+  const { store, world } = engine
   const now = world.clock.now()
   const key = { id: task.id, attempt: task.attempt }
   if (!addSignal(store.sql, { ...key, kind, dedupe, payload }, now)) return
   if (applyInline(engine, task)) return
-  if (wakeAttempt(store.sql, key, now)) {
-    store.afterCommit(() => {
-      // It was written before this was said.
-      justWritten.delete(taskSubject(key))
-      loop.schedule(taskSubject(key), now)
-    })
-  }
+  pullWake(engine, key, now)
 }
 
 /** What became of a row of an outbox. `foreign`: it is about a workspace that is not on the node that tells it. */

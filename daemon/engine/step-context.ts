@@ -6,7 +6,7 @@ import { TdfError } from '../../src/core/errors.ts'
 import type { Task } from '../../src/core/task.ts'
 import { callbackToken } from '../../src/platform/tokens.ts'
 import { edgesOf } from '../../src/store/groups/edges.ts'
-import { readAttempt, usagesBefore } from '../../src/store/tables/attempts.ts'
+import { readAttempt } from '../../src/store/tables/attempts.ts'
 import type { Signal } from '../../src/store/tables/inbox.ts'
 import { limitOf } from '../../src/store/tables/meta.ts'
 import { readNode } from '../../src/store/tables/nodes.ts'
@@ -15,11 +15,11 @@ import type { Results, Sources } from '../results/results.ts'
 import type { Engine } from '../services.ts'
 import type { StepContext } from '../steps/step.ts'
 import { undo } from './cleanup.ts'
+import { spentBefore } from './effects/race.ts'
 import type { Interruption } from './loop.ts'
 import { workOf } from './rules/after.ts'
 import { rowOf } from './rules/journey.ts'
 import type { DecisionInput } from './rules/transition.ts'
-import { sum } from './rules/usage.ts'
 
 /** The longest limit that the client has for one call of such a step, and the shortest that is given to any, in ms. */
 const CALL_MS_MAX = 45_000
@@ -98,8 +98,7 @@ class Surroundings implements HopContext {
     })
   }
   get spentBefore() {
-    const { attempt } = this.task
-    return attempt === 1 ? 0 : (sum(usagesBefore(this.engine.store.sql, this.task)).costUsd ?? 0)
+    return spentBefore(this.engine.store.sql, this.task)
   }
   node(name: string | null) {
     return name === null ? undefined : readNode(this.engine.store.sql, name)

@@ -51,10 +51,11 @@ async function either(
   return (await fromUs()) ?? NOTHING
 }
 
-/** The id of a session by the name that people use: `check`, or nothing for the newest run; before it is the set-up. */
+/** The id of a session by the name that people use: `check`, `pick`, or nothing for the newest run; before it is the set-up. */
 export function sessionNamed({ sessionId }: Task, name: string | undefined): string {
   if (name === undefined) return sessionId ?? SETUP_SESSION
-  return name === 'check' && sessionId !== null ? `${sessionId}-check` : name
+  const isAfter = name === 'check' || name === 'pick'
+  return isAfter && sessionId !== null ? `${sessionId}-${name}` : name
 }
 
 /** What failed of a task and the last lines that it printed, as people read them; null for one that did not fail. */

@@ -4,12 +4,14 @@
  * failure ends it: at `salvage_timeout` the node is held, a task with its verdict goes on, and one without waits for it.
  */
 import type { AgentClient } from '../../src/clients/agent.ts'
+import { lastPiece } from '../../src/clients/log-end.ts'
 import { valuesFor } from '../../src/core/environment.ts'
 import { asTdfError, TdfError } from '../../src/core/errors.ts'
 import { isGone } from '../../src/core/node.ts'
-import { checkIdOf, isTerminal, type Task } from '../../src/core/task.ts'
+import { checkIdOf, type Facts, isTerminal, pickIdOf, type Task } from '../../src/core/task.ts'
 import { taskWaits } from '../../src/text/waiting.ts'
 import { advance, fail, type Outcome, type StepPatch, wait } from '../engine/rules/outcome.ts'
+import { scoreIn } from '../engine/rules/race.ts'
 import { bringArtifacts, bringHome } from '../results/bring-home.ts'
 import { confinement } from './session.ts'
 import type { StepContext, StepHandler } from './step.ts'
@@ -77,28 +79,34 @@ async function endSession(agent: AgentClient, workspaceId: string, sessionId: st
 async function settle(ctx: StepContext, task: Task): Promise<Outcome<Next>> {
   if (isTerminal(task.status)) return advance('cleanup')
   if (task.status === 'parked') return advance('node_selection')
-  if (task.spec.check === null) return judge(task, null)
-  const known = task.facts.check
-  if (known?.ended) return afterCheck(ctx, task, known.exitCode)
-  if (!nodeOf(ctx, task)) {
-    const message = `the work of ${task.id} is saved, but the workspace for its check is gone`
-    return fail(new TdfError('WORKSPACE_GONE', message), 'infrastructure')
-  }
-  const checked = await runCheck(ctx, task, task.spec.check)
-  return checked.ended ? afterCheck(ctx, task, checked.exitCode) : checked.wait
+  const { check, race } = task.spec
+  const pick = race?.pick ?? null
+  if (check === null && pick === null) return judge(task, null)
+  const checked = check === null ? NOTHING : await ranAfter(ctx, task, { kind: 'check', command: check })
+  if (!checked.ended) return { ...checked.outcome, facts: checked.facts }
+  const isOut = check !== null && checked.exitCode !== 0
+  const picked = pick === null || isOut ? NOTHING : await ranAfter(ctx, task, { kind: 'pick', command: pick })
+  const facts = { ...checked.facts, ...picked.facts }
+  if (!picked.ended) return { ...picked.outcome, facts }
+  return afterCheck(ctx, task, checked.exitCode, facts)
 }
 
 /**
  * What the check left is home before its verdict falls, since the workspace goes then: reports are worth most where it failed.
- * What cannot be had until the step is late, or never, is named in place of it.
+ * What cannot be had until the step is late, or never, is named in place of it. `ends`: how check and pick ended.
  */
-async function afterCheck(ctx: StepContext, task: Task, exitCode: number | null): Promise<Outcome<'cleanup'>> {
+async function afterCheck(
+  ctx: StepContext,
+  task: Task,
+  exitCode: number | null,
+  ends: Partial<Facts>,
+): Promise<Outcome<'cleanup'>> {
   const { nodeName, sessionId, facts } = task
   const node = nodeOf(ctx, task)
-  if (!node || nodeName === null || sessionId === null || !facts.salvage) return judge(task, exitCode)
+  if (!node || nodeName === null || sessionId === null || !facts.salvage) return judge(task, exitCode, { facts: ends })
   try {
     const salvage = await bringArtifacts(ctx, task, await ctx.agent(node.name))
-    return judge(task, exitCode, salvage === null ? {} : { facts: { salvage } })
+    return judge(task, exitCode, { facts: salvage === null ? ends : { ...ends, salvage } })
   } catch (thrown) {
     if (ctx.signal.aborted) throw thrown
     const error = asTdfError(thrown)
@@ -106,10 +114,9 @@ async function afterCheck(ctx: StepContext, task: Task, exitCode: number | null)
     if (isLate || error.class === 'permanent') {
       const lost = { path: '…', bytes: null, reason: `what the check left was not saved: ${error.message}` }
       const leftOut = [...facts.salvage.leftOut, { ...lost, kind: 'artifact' as const }]
-      return judge(task, exitCode, { facts: { salvage: { ...facts.salvage, leftOut } } })
+      return judge(task, exitCode, { facts: { ...ends, salvage: { ...facts.salvage, leftOut } } })
     }
-    const check = { sessionId: checkIdOf(sessionId), exitCode, ended: true }
-    return wait(RETRY_MS, taskWaits.anotherSave(error.message), { facts: { check } })
+    return wait(RETRY_MS, taskWaits.anotherSave(error.message), { facts: ends })
   }
 }
 
@@ -134,23 +141,46 @@ async function checkpointed(ctx: StepContext, task: Task): Promise<StepPatch> {
   }
 }
 
-/** How the check ended that tdf itself runs on the node, after the agent is dead and its work is saved. */
-export type Checked = { ended: true; exitCode: number | null } | { ended: false; wait: Outcome<never> }
+/**
+ * What tdf itself runs where the work stands, once the agent is dead and its work is saved: the check of the task, then the pick of
+ * its race.
+ */
+interface After {
+  kind: 'check' | 'pick'
+  command: string
+}
 
-/** What is added to the check's own limit before salvage counts as late, in ms. */
+/** How it ended, and what is to be remembered of that; else what to do until it has. */
+type Ran = { facts: Partial<Facts> } & (
+  | { ended: true; exitCode: number | null }
+  | { ended: false; outcome: Extract<Outcome<never>, { kind: 'wait' | 'fail' }> }
+)
+
+const ID_OF = { check: checkIdOf, pick: pickIdOf }
+const NOTHING: Ran = { ended: true, exitCode: null, facts: {} }
+
+/** What is added to the command's own limit before salvage counts as late, in ms. */
 const CHECK_GRACE_MS = 60_000
 
 /**
- * Starts the check, or looks how it does: a callback about its end only wakes the task, and what counts is the answer of
+ * Starts the command, or looks how it does: a callback about its end only wakes the task, and what counts is the answer of
  * the node that holds it. Null as exit code: it was ended by a signal or its time limit.
  */
-export async function runCheck(ctx: StepContext, task: Task, command: string): Promise<Checked> {
-  const { workspaceId, nodeName, sessionId } = task
-  if (workspaceId === null || nodeName === null || sessionId === null) return { ended: true, exitCode: null }
-  const id = checkIdOf(sessionId)
+export async function ranAfter(ctx: StepContext, task: Task, { kind, command }: After): Promise<Ran> {
+  const { workspaceId, nodeName, sessionId, facts } = task
+  const known = facts[kind]
+  if (known?.ended) return { ended: true, exitCode: known.exitCode, facts: { [kind]: known } }
+  if (workspaceId === null || nodeName === null || sessionId === null) return NOTHING
+  if (!nodeOf(ctx, task)) {
+    const message = `the work of ${task.id} is saved, but the workspace for its ${kind} is gone`
+    const error = new TdfError('WORKSPACE_GONE', message)
+    return { ended: false, outcome: { kind: 'fail', error, verdict: 'infrastructure' }, facts: {} }
+  }
+  const id = ID_OF[kind](sessionId)
+  const waits = kind === 'check' ? taskWaits.checkExit() : taskWaits.pickExit()
   const agent = await ctx.agent(nodeName)
   const timeoutMs = ctx.config.runner.checkTimeout
-  if (!task.facts.check) {
+  if (!known) {
     await agent.startSession(workspaceId, {
       sessionId: id,
       agent: { type: 'command', command: ['sh', '-c', command], env: valuesFor(task.spec.agent.env, ctx.secrets) },
@@ -159,11 +189,25 @@ export async function runCheck(ctx: StepContext, task: Task, command: string): P
       resumeRef: null,
       ...(await confinement(ctx, nodeName, agent)),
     })
-    const facts = { check: { sessionId: id, exitCode: null, ended: false } }
-    return { ended: false, wait: wait(1_000, taskWaits.checkExit(), { facts, deadlineMs: timeoutMs + CHECK_GRACE_MS }) }
+    const begun = { [kind]: { sessionId: id, exitCode: null, ended: false } }
+    const outcome = wait(1_000, waits, { deadlineMs: timeoutMs + CHECK_GRACE_MS })
+    return { ended: false, outcome, facts: begun }
   }
   const session = await agent.session(workspaceId, id)
-  if (session?.status === 'running')
-    return { ended: false, wait: wait(ctx.config.runner.reconcileInterval, taskWaits.checkExit()) }
-  return { ended: true, exitCode: session?.exitCode ?? null }
+  if (session?.status === 'running') {
+    return { ended: false, outcome: wait(ctx.config.runner.reconcileInterval, waits), facts: {} }
+  }
+  const exitCode = session?.exitCode ?? null
+  const score = kind === 'pick' && exitCode === 0 ? { score: await scoreFrom(agent, workspaceId, id) } : {}
+  return { ended: true, exitCode, facts: { [kind]: { sessionId: id, exitCode, ended: true, ...score } } }
+}
+
+/** No number is longer; what a node gives of a log is bounded. */
+const SCORE_BYTES = 4_096
+
+async function scoreFrom(agent: AgentClient, workspaceId: string, sessionId: string): Promise<number> {
+  const read = async (after: number) => (await agent.logs(workspaceId, sessionId, after)).bytes
+  const { at, piece } = await lastPiece(read)
+  const end = await read(Math.max(at + piece.length - SCORE_BYTES, 0))
+  return scoreIn(end.toString('utf8'))
 }

@@ -134,7 +134,8 @@ export function patchFrom(ctx: StepContext, task: Task, session: AgentSession): 
 
 export function overBudget(task: Task, patch: StepPatch = {}): Outcome<never> {
   const limit = Number(task.spec.maxCostUsd).toFixed(2)
-  return fail(new TdfError('BUDGET', `the agent of ${task.id} has cost more than $${limit}`), 'budget', patch)
+  const who = task.spec.race ? `the agent of ${task.id} and the others in its race have` : `the agent of ${task.id} has`
+  return fail(new TdfError('BUDGET', `${who} cost more than $${limit}`), 'budget', patch)
 }
 
 /** The sandbox that goes with a command to its node. Asks the node first: an agent that knows no sandbox would run the command without one. Throws SANDBOX_UNAVAILABLE. */

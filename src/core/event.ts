@@ -12,6 +12,7 @@ export const EVENT_TYPES = [
   'task.taken',
   'task.push',
   'task.landing',
+  'task.race',
   'task.pr',
   'task.answered',
   'task.removed',

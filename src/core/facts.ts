@@ -45,6 +45,8 @@ export interface Facts {
   /** Not all of it could be read: its workspace stays. */
   kept?: boolean
   check?: { sessionId: string; exitCode: number | null; ended: boolean }
+  /** How the pick of its race ended, and the number in the last line that it printed. */
+  pick?: { sessionId: string; exitCode: number | null; ended: boolean; score?: number }
   /** What of the workspace is not as it was asked for, in words. */
   warning?: string
   /** As it was asked last, by `tdf fit`. */

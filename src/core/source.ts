@@ -78,6 +78,14 @@ export interface AfterSpec {
   fromCompleted?: true
 }
 
+/** Of each member of a race: tasks that are asked for the same, of which one wins. Written once, at submit. */
+export interface RaceSpec {
+  /** Run where a member stands once its own check has passed: its exit code says whether the work counts, its last line how good it is. */
+  pick: string | null
+  /** The first member that counts wins, and the others are cancelled; else the best of all. */
+  first: boolean
+}
+
 /** What keeps a queued task from asking for a slot: its predecessors, its turn in a group, or the commit that it begins from. */
 export type Awaited = 'predecessors' | 'turn' | 'base'
 

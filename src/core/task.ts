@@ -2,7 +2,7 @@
 
 import type { AgentEnvironment } from './environment.ts'
 import type { Continued, Facts, ResumeFacts, Usage } from './facts.ts'
-import type { AfterSpec, PushSpec, RepoSource } from './source.ts'
+import type { AfterSpec, PushSpec, RaceSpec, RepoSource } from './source.ts'
 
 export type { Continued, ExitFacts, Facts, ProgressFacts, Question, ResumeFacts, SourceFacts, Usage } from './facts.ts'
 
@@ -110,6 +110,8 @@ export interface TaskSpec {
   after?: AfterSpec
   /** From which every attempt begins, where that is no ref of its repository: the merge that a landing checks. */
   base?: ResumeFacts
+  /** Absent: it runs in no race. */
+  race?: RaceSpec
 }
 
 export interface TaskResult {
@@ -227,13 +229,15 @@ export function nextSession(task: Task): { id: string; followups: number } {
   return { id: sessionIdOf(task, begun + 1), followups: begun }
 }
 
-/** The check of a task is a session of its own. */
+/** The check of a task is a session of its own, and so is the pick of its race. */
 export const checkIdOf = (sessionId: string) => `${sessionId}-check`
+export const pickIdOf = (sessionId: string) => `${sessionId}-pick`
 
 /** Every session that was or may have been started in one workspace of the attempt, oldest first. */
 export function sessionsOf(task: Task, workspaceId: string | null = task.workspaceId): string[] {
   if (task.sessionId === null) return []
   const length = (task.facts.followups ?? 0) + 1
   const runs = Array.from({ length }, (_, index) => sessionIdOf({ workspaceId }, index + 1))
-  return task.spec.check === null ? runs : [...runs, checkIdOf(task.sessionId)]
+  const check = task.spec.check === null ? [] : [checkIdOf(task.sessionId)]
+  return [...runs, ...check, ...(task.spec.race?.pick ? [pickIdOf(task.sessionId)] : [])]
 }

@@ -30,7 +30,11 @@ export interface TaskJson {
   after: { id: string; state: 'waiting' | 'met' | 'failed' | 'gone' }[]
   /** Ids of those from whose work it begins. */
   from: string[]
-  group: { name: string; kind: 'each' | 'set'; key: string | null; winner: boolean | null } | null
+  group: { name: string; kind: 'each' | 'race' | 'set'; key: string | null; winner: boolean | null } | null
+  /** What the pick of its race said that its work is worth; null where there is none, and where the pick let it not pass. */
+  score: number | null
+  /** The pick of its race, once it has run. */
+  pick: { command: string; exitCode: number | null } | null
   parkedUntil: string | null
   node: {
     name: string

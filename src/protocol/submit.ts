@@ -85,9 +85,14 @@ export type SubmitBody = z.input<typeof submitRequest>
 /** A group of tasks, and how many of it may go on at once. */
 const groupWish = z.object({
   name: id,
-  kind: z.enum(['each', 'set']),
+  kind: z.enum(['each', 'race', 'set']),
   atMost: nullable(z.int().min(1).max(AFTER_MAX)),
+  /** Of a race: what says how good a member's work is, and whether the first that passes it wins. */
+  pick: nullable(text(64 * 1024).min(1)),
+  first: z.boolean().default(false),
 })
+
+export const RACE_MAX = 100
 
 /** Tasks that are submitted together, all of them or none. */
 export const batchRequest = z.object({

@@ -27,6 +27,10 @@ const TEXTS: Record<string, TextOf> = {
     state === 'landed'
       ? `landed: ${plain(onto).replace('refs/heads/', '')} is at ${plain(commit).slice(0, 12)}`
       : `not landed on ${plain(onto).replace('refs/heads/', '')}${because(why)}`,
+  'task.race': ({ group, winner, score }, { taskId }) =>
+    winner === null
+      ? `nobody won the race ${plain(group)}: all are out`
+      : `${winner === taskId ? 'won' : `lost to ${plain(winner)}`} in the race ${plain(group)}${typeof score === 'number' ? `, with a score of ${score}` : ''}`,
   'task.pr': ({ url, state, why }) => `pull request ${plain(url)}: ${plain(state).replace('_', ' ')}${because(why)}`,
   'task.answered': ({ verb }) => `answered over ntfy: ${plain(verb)}`,
   'node.status': ({ from, to, reason }) => `${from ? `${plain(from)} → ` : ''}${plain(to)}${because(reason)}`,

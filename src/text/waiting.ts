@@ -36,6 +36,7 @@ export const taskWaits = {
   agentToStop: () => 'the agent to end',
   check: () => 'the check to start',
   checkExit: () => 'the check to end',
+  pickExit: () => 'its pick to end, which says what it is worth in its race',
   anotherSave: (error: string) => `another try to save the work; the last one failed: ${error}`,
   cleanup: (kind: string, node: string, error: string | null) =>
     `${kind.replace('_', ' ')} on ${node}: ${error ?? 'not confirmed'}`,

@@ -46,6 +46,10 @@ export interface Script {
   steerable?: boolean
   /** Takes them and ends before it gives them to the agent. */
   ignoresPrompts?: boolean
+  /** What the pick of its race says of its work: the last line that it prints; null: that it is out. */
+  score?: string | null
+  /** The pick never ends by itself. */
+  pickHangs?: boolean
   /** Asks for this when it starts, and ends only after the answer, unless its policy answers at once. */
   asks?: { requestId: string; tool: string; detail: string }
 }
@@ -270,7 +274,7 @@ export function fakeAgent({
   }
 
   function startSession(workspace: FakeWorkspace, body: StartSession): FakeSession {
-    const script = scriptOf(body)
+    const script = /-pick$/.test(body.sessionId) ? picked(workspace) : scriptOf(body)
     agent.starts.set(body.sessionId, (agent.starts.get(body.sessionId) ?? 0) + 1)
     const ended = { exitCode: null, signal: null, errorMessage: null }
     const policy = body.permissions ?? 'allow'
@@ -307,8 +311,8 @@ export function fakeAgent({
   ): void {
     if (session.status === 'exited') return
     Object.assign(session, { status: 'exited', exitCode, signal, errorMessage, endedAt: clock.now() })
-    const isCheck = session.body.sessionId.endsWith('-check')
-    if (!isCheck) {
+    const isOfAgent = !/-(check|pick)$/.test(session.body.sessionId)
+    if (isOfAgent) {
       workspace.ahead += session.script.commits ?? 0
       if (session.script.commits)
         workspace.head = oidOf(`${workspace.body.workspaceId}:${session.body.sessionId}:${workspace.ahead}`)
@@ -538,8 +542,10 @@ export function fakeAgent({
     return workspace ? c.body(`bundle of ${workspace.body.workspaceId}`) : refuse(c, 404, 'not_found')
   })
   app.get('/workspaces/:id/logs', c => {
+    const session = c.req.query('session') ?? ''
+    const { score = null } = workspaces.get(c.req.param('id'))?.sessions.get(session)?.script ?? {}
     c.header('x-next-offset', '0')
-    return c.body('')
+    return c.body(score === null ? '' : `looking\n${score}\n`.slice(Number(c.req.query('after') ?? 0)))
   })
   app.post('/workspaces/:id/stop', c => {
     const workspace = workspaces.get(c.req.param('id'))
@@ -573,6 +579,14 @@ function scriptOf({ agent: { command }, resumeRef, sessionId }: StartSession): S
     return goesOn && script.resumed ? script.resumed : script
   }
   return { ms: 500, exitCode: command.at(-1) === 'false' ? 1 : 0 }
+}
+
+/** What the pick of a race finds is what the script of the agent says. */
+function picked({ sessions }: FakeWorkspace): Script {
+  const scores = [...sessions.values()].flatMap(({ script: { score } }) => (score === undefined ? [] : [score]))
+  const score = scores.length === 0 ? '' : (scores.at(-1) ?? null)
+  if ([...sessions.values()].some(({ script }) => script.pickHangs)) return { hangs: true }
+  return { ms: 500, exitCode: score === null ? 1 : 0, score }
 }
 
 const limited = (until: number) => ({

@@ -134,6 +134,8 @@ function taskOf(index: number): ScreenTaskJson {
     after: [],
     from: [],
     group: null,
+    score: null,
+    pick: null,
     repo: { url: '/home/you/site', ref: 'main', baseCommit: null },
     outputBranch: `tdf/${index}`,
     labels: {},

@@ -220,7 +220,7 @@ CREATE TABLE task_groups (
     kind text not null,
     at_most integer,
     created_at integer not null
-  ) strict, without rowid;
+  , winner text) strict, without rowid;
 
 CREATE TABLE tasks (
     id text primary key,

@@ -53,6 +53,9 @@ export interface SubmitOptions extends SetupOptions {
   reduce?: string
   template?: string
   set?: Record<string, string>
+  n?: number
+  pick?: string
+  first?: boolean
 }
 
 /** One line of the file; all of them are checked before the first is submitted. */

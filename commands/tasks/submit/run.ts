@@ -27,6 +27,9 @@ export async function submit(cli: Cli, argument: string | undefined, given: Subm
   const isTold = argument !== undefined || given.prompt !== undefined || cli.command.length > 0
   const template = given.template === undefined ? null : await templateOf(cli, given.template, given, command, isTold)
   const options = template?.options ?? given
+  const { n } = options
+  const race = n !== undefined || options.pick !== undefined || options.first ? await import('./many/race.ts') : null
+  race?.refuseRace(options)
   if (options.file !== undefined) {
     if (isTold) throw usage('--file has the prompts; give no other', 'tdf submit --help')
     const { submitFile } = await import('./many/file.ts')
@@ -43,6 +46,10 @@ export async function submit(cli: Cli, argument: string | undefined, given: Subm
     return submitList(cli, { ...options, each: options.each }, { prompt, command: task }, { command, format })
   }
   const { json, setup } = await prepared(cli, command, options, { prompt, command: task, timeoutMs })
+  if (race && n !== undefined) {
+    if (options.dryRun) return race.planRace(cli, { json, setup }, { ...options, n }, format)
+    return race.submitRace(cli, json, { ...options, n }, { format, timeoutMs: waitMs })
+  }
   if (options.dryRun) {
     const plan = await post<PlannedTask>(cli, json, null, true)
     return showPlan(cli, { ...plan, ...(await plannedSetup(cli, setup, options)) }, format)
@@ -66,14 +73,14 @@ export async function submit(cli: Cli, argument: string | undefined, given: Subm
 }
 
 /** Throws USAGE for what is said of many tasks where there is one. */
-function refuseAlone({ each, file, group, atMost, reduce, template, set }: SubmitOptions): void {
+function refuseAlone({ each, file, group, atMost, reduce, n, template, set }: SubmitOptions): void {
   const hint = 'tdf submit --help'
   if (set !== undefined && template === undefined) throw usage('--set is for the variables of a --template', hint)
   if (file !== undefined && template !== undefined) throw usage('--file has the prompts; give no --template', hint)
   if (each !== undefined && file !== undefined)
     throw usage('tasks come from --each or from --file, not from both', hint)
   if (reduce !== undefined && each === undefined) throw usage('--reduce comes after the tasks of --each', hint)
-  if (atMost !== undefined && each === undefined && group === undefined)
+  if (atMost !== undefined && each === undefined && group === undefined && n === undefined)
     throw usage('--at-most is of a group: name it', hint)
 }
 

@@ -3,9 +3,10 @@ import { type Context, Hono } from 'hono'
 import { asTdfError, TdfError } from '../../../src/core/errors.ts'
 import type { TaskSpec } from '../../../src/core/task.ts'
 import { parseBody } from '../../../src/protocol/shapes.ts'
-import { BATCH_BYTES_MAX, batchRequest } from '../../../src/protocol/submit.ts'
-import { taskOfMember } from '../../../src/store/groups/groups.ts'
-import type { NewTask } from '../../../src/store/tables/tasks.ts'
+import { BATCH_BYTES_MAX, batchRequest, RACE_MAX } from '../../../src/protocol/submit.ts'
+import { membersOf, readGroup, taskOfMember } from '../../../src/store/groups/groups.ts'
+import type { Sql } from '../../../src/store/sqlite/sql.ts'
+import { hashOfTask, type NewTask } from '../../../src/store/tables/tasks.ts'
 import type { RunningEngine } from '../../build.ts'
 import { taskOfKey } from '../../engine/api.ts'
 import { assertRoom, jsonBody } from '../guard.ts'
@@ -38,20 +39,48 @@ export function batchRoutes(engine: RunningEngine): Hono {
 function* tasksOf(engine: RunningEngine, { group, tasks }: Batch, c: Context, ids: string[]): Generator<NewTask> {
   const { store, world } = engine
   const named = new Map<string, string>()
+  const race = group?.kind === 'race' ? { pick: group.pick, first: group.first } : undefined
+  const isKnown = group !== null && refuseOther(store.sql, group, tasks.length)
   for (const [index, { key, idempotencyKey, fromCompleted, ...request }] of tasks.entries()) {
-    const idempotencyHash = hashOf(request)
+    const idempotencyHash = hashOf(request, race)
     const inGroup = group && key !== null ? taskOfMember(store.sql, group.name, key) : undefined
     const known = inGroup ?? taskOfKey(store.sql, idempotencyKey, idempotencyHash)
+    if (isKnown && (known === undefined || hashOfTask(store.sql, known) !== idempotencyHash))
+      throw otherRace(group.name)
     const id = known ?? freshTaskId(world.random)
     if (key !== null && named.has(key)) throw at(index, new TdfError('USAGE', `two tasks have the key "${key}"`))
     if (key !== null) named.set(key, id)
     ids.push(id)
     if (known !== undefined) continue
-    const spec = { ...acceptedAt(engine, index, id, renamed(request, named), fromCompleted), ...traceOf(c) }
+    const accepted = acceptedAt(engine, index, id, renamed(request, named), fromCompleted)
+    const spec = { ...accepted, ...traceOf(c), ...(race ? { race } : {}) }
     const member = group ? { group: group.name, key } : undefined
     yield { id, spec, member, idempotencyKey, idempotencyHash, createdAt: world.clock.now() }
   }
 }
+
+/**
+ * Whether it is a race that is there already: then this has to be the same one again. Throws USAGE for what can be no race, and
+ * WRONG_STATE where the name is that of a group of another kind.
+ */
+function refuseOther(sql: Sql, { name, kind, pick, first }: NonNullable<Batch['group']>, count: number): boolean {
+  const hint = 'tdf submit --help'
+  if (kind !== 'race' && (pick !== null || first))
+    throw new TdfError('USAGE', 'a pick says who wins a race, and this group is none', { field: 'group.pick', hint })
+  if (kind === 'race' && (count < 2 || count > RACE_MAX))
+    throw new TdfError('USAGE', `a race has 2 to ${RACE_MAX} tasks, not ${count}`, { field: 'tasks', hint })
+  const members = membersOf(sql, name).length
+  // It was opened in the same write, where it was not there before.
+  const known = readGroup(sql, name)?.kind ?? kind
+  if (known === kind || (known !== 'race' && kind !== 'race')) return kind === 'race' && members > 0
+  const message = `the group ${name} is there and is ${known === 'race' ? 'a race: no other task can run in it' : 'no race'}`
+  throw new TdfError('WRONG_STATE', message, { field: 'group.name', hint: `tdf ls --group ${name}` })
+}
+
+const otherRace = (name: string) =>
+  new TdfError('IDEMPOTENCY_CONFLICT', `the race ${name} is there already and asks for something else`, {
+    hint: `tdf ls --group ${name}`,
+  })
 
 type Request = Omit<Asked, 'key' | 'idempotencyKey' | 'fromCompleted'>
 

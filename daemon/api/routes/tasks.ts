@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { type Context, Hono } from 'hono'
 import { TdfError } from '../../../src/core/errors.ts'
+import type { RaceSpec } from '../../../src/core/source.ts'
 import { isTerminal, STATUSES, type Status } from '../../../src/core/task.ts'
 import { MORE, NEXT_PAGE, type TaskJson } from '../../../src/protocol/control.ts'
 import { idPattern, parseBody } from '../../../src/protocol/shapes.ts'
@@ -114,10 +115,10 @@ async function submit(engine: RunningEngine, c: Context, shown: (id: string) => 
   return c.json(shown(submitted.id), submitted.id === id ? 201 : 200)
 }
 
-/** Of what is asked for: the same key with another hash is another wish. */
-export function hashOf(request: SubmitRequest): string {
+/** Of what is asked for, in a race or alone: the same key with another hash is another wish. */
+export function hashOf(request: SubmitRequest, race?: RaceSpec): string {
   return createHash('sha256')
-    .update(JSON.stringify(contentOf(request)))
+    .update(JSON.stringify({ ...contentOf(request), ...(race ? { race } : {}) }))
     .digest('hex')
 }
 

@@ -8,9 +8,10 @@ import { isOver, type Task } from '../../../src/core/task.ts'
 import type { TaskJson, WhyJson } from '../../../src/protocol/control.ts'
 import type { SubmitRequest } from '../../../src/protocol/submit.ts'
 import { edgesOf } from '../../../src/store/groups/edges.ts'
-import { memberOf } from '../../../src/store/groups/groups.ts'
+import { memberOf, membersOf } from '../../../src/store/groups/groups.ts'
 import type { Sql } from '../../../src/store/sqlite/sql.ts'
 import { type ReadTask, readNewestAttempt } from '../../../src/store/tables/attempts.ts'
+import { raceSentences } from '../../../src/text/progress/races.ts'
 import { stageName } from '../../../src/text/steps.ts'
 import { listed, sentences } from '../../../src/text/waiting.ts'
 import { meets } from '../../engine/rules/after.ts'
@@ -99,6 +100,16 @@ function standOf({ status, verdict, step, stepEnteredAt }: Task, now: number | u
 export function whyTurn(sql: Sql, task: Task): Pick<WhyJson, 'sentence' | 'command'> {
   const { name = '', atMost } = memberOf(sql, task.id) ?? {}
   return { sentence: sentences.turn(name, atMost ?? 1), command: `tdf why --group ${name}` }
+}
+
+/** What became of the race of a task that is over; null where it ran in none. */
+export function whyRace(sql: Sql, task: Task): string | null {
+  const race = task.spec.race ? memberOf(sql, task.id) : undefined
+  if (!race) return null
+  const { name, winner } = race
+  if (winner !== null) return winner === task.id ? raceSentences.won(name) : raceSentences.lost(name, winner)
+  const open = membersOf(sql, name).filter(id => !isOver(readNewestAttempt(sql, id) ?? task))
+  return open.length > 0 ? raceSentences.goesOn(name, open) : raceSentences.allOut(name)
 }
 
 /** Of a task that its predecessors hold: the one that failed, with the two commands that let it go on, else those that go on. */

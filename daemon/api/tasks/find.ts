@@ -1,8 +1,9 @@
 /**
- * Task references: a full id, a prefix of four or more characters that fits one task, `@last` or `@last-failed`. Where a
- * result is read, `@N` behind one names an attempt.
+ * Task references: a full id, a prefix of four or more characters that fits one task, `@last` or `@last-failed`; the name of a race
+ * is its winner. Where a result is read, `@N` behind one names an attempt.
  */
 import { TdfError } from '../../../src/core/errors.ts'
+import { readGroup } from '../../../src/store/groups/groups.ts'
 import type { Sql } from '../../../src/store/sqlite/sql.ts'
 import type { Store } from '../../../src/store/store.ts'
 import {
@@ -48,9 +49,19 @@ function parts(reference: string): { of: string; attempt: number | null } {
 }
 
 function newestOf(sql: Sql, reference: string): ReadTask {
-  const task = readNewestAttempt(sql, resolve(sql, reference))
+  const task = readNewestAttempt(sql, resolve(sql, reference)) ?? winnerNamed(sql, reference)
   if (task) return task
   throw new TdfError('NOT_FOUND', `there is no task "${reference}"`)
+}
+
+/** Of the race with this name. Throws WRONG_STATE while none has won. */
+function winnerNamed(sql: Sql, name: string): ReadTask | undefined {
+  const group = readGroup(sql, name)
+  if (group?.kind !== 'race') return undefined
+  if (group.winner !== null) return readNewestAttempt(sql, group.winner)
+  throw new TdfError('WRONG_STATE', `nobody has won the race ${name}, so it names no task`, {
+    hint: `tdf wait --group ${name}`,
+  })
 }
 
 function resolve(sql: Sql, reference: string): string {

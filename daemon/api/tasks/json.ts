@@ -14,6 +14,7 @@ import { type ReadNode, readHeartbeats, readNode } from '../../../src/store/tabl
 import { readPush, readWatch } from '../../../src/store/tables/pushes.ts'
 import { machineCost, readWorkspace, slotsInUse } from '../../../src/store/tables/slots.ts'
 import { newestKey } from '../../../src/store/tables/tasks.ts'
+import { scoreOf } from '../../engine/rules/race.ts'
 import { sum } from '../../engine/rules/usage.ts'
 import { landingJson } from '../../results/landing/standing.ts'
 import { afterJson } from './after.ts'
@@ -43,6 +44,7 @@ export function taskJson(sql: Sql, task: Task): TaskJson {
     wakeAt: iso(task.wakeAt),
     ...afterJson(sql, task),
     group: groupOf(sql, task.id),
+    ...pickOf(task),
     parkedUntil: iso(task.parkedUntil),
     node: nodeOf(sql, task),
     workspace: workspaceOf(sql, task),
@@ -122,10 +124,18 @@ function continuedOf({ continued, facts, nodeName }: Task): TaskJson['continued'
   return { of: continued.of, resumed: hasConversation ? 'conversation' : 'files' }
 }
 
-/** Who wins is known of groups of another kind. */
+/** Of a race that is not decided there is no winner, nor of another group. */
 function groupOf(sql: Sql, id: string): TaskJson['group'] {
   const member = memberOf(sql, id)
-  return member ? { name: member.groupName, kind: member.kind, key: member.key, winner: null } : null
+  if (!member) return null
+  const { name, kind, key, winner } = member
+  return { name, kind, key, winner: winner === null ? null : winner === id }
+}
+
+function pickOf({ spec, facts: { pick } }: Task): Pick<TaskJson, 'score' | 'pick'> {
+  const command = spec.race?.pick ?? null
+  if (command === null || !pick?.ended) return { score: null, pick: null }
+  return { score: scoreOf({ facts: { pick } }), pick: { command, exitCode: pick.exitCode } }
 }
 
 function nodeOf(sql: Sql, { nodeName }: Task): TaskJson['node'] {

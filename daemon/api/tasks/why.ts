@@ -32,7 +32,7 @@ import { whyLanding } from '../../results/landing/standing.ts'
 import { whyPush } from '../../results/push/request.ts'
 import { whyWatch } from '../../results/push/watch/request.ts'
 import type { Engine } from '../../services.ts'
-import { whyHeld, whyTurn } from './after.ts'
+import { whyHeld, whyRace, whyTurn } from './after.ts'
 import { iso } from './json.ts'
 
 type Explained = Pick<WhyJson, 'sentence' | 'command'>
@@ -144,7 +144,8 @@ export function whyLimited({ store, world }: Pick<Engine, 'store' | 'world'>, ta
 function whyOver({ store }: Pick<Engine, 'store'>, task: Task): Explained {
   const over = sentences.over(stateOf(task), task.error?.message ?? null)
   const earlier = task.attempt === 1 ? null : earlierText({ ...task, attempts: readAttempts(store.sql, task.id) })
-  const sentence = earlier === null ? over : `${over} But ${earlier}`
+  const standing = whyRace(store.sql, task)
+  const sentence = [over, earlier && `But ${earlier}`, standing].filter(Boolean).join(' ')
   const unread = openSignals(store.sql, task).filter(({ kind }) => kind === 'followup').length
   if (unread > 0)
     return { sentence: `${sentence} ${sentences.unread(unread)}`, command: `tdf retry ${task.id} --resume` }

@@ -14,6 +14,7 @@ import type { Engine } from '../../services.ts'
 import { beforeBase, beforeTurn, block, cancelAfter, heldBack, meets, released, releasing } from '../rules/after.ts'
 import type { Transition } from '../rules/transition.ts'
 import { decisionInput } from '../step-context.ts'
+import { settleRace } from './race.ts'
 
 /** What becomes of another task in the same write. */
 export interface Follower {
@@ -52,6 +53,7 @@ function begun({ config }: Pick<Engine, 'config'>, task: Task, now: number): Tas
 export function followersOf(engine: Engine, before: Task, task: Task): Follower[] {
   const { sql } = engine.store
   if (isOver(before) || !isOver(task) || newestKey(sql, task.id)?.attempt !== task.attempt) return []
+  settleRace(engine, task)
   const next = endTurn(sql, task.id).flatMap(id => {
     const seen = readNewestAttempt(sql, id)
     return seen && awaitedBy(seen) === 'turn' ? [{ seen, decided: letGo(engine, seen) }] : []

@@ -1,8 +1,10 @@
 /** Removes a task that is over. */
 import { TdfError } from '../../../src/core/errors.ts'
-import { isTerminal, type Task } from '../../../src/core/task.ts'
+import { isOver, isTerminal, type Task } from '../../../src/core/task.ts'
 import { successorOf } from '../../../src/store/groups/edges.ts'
+import { memberOf, membersOf, type StoredGroup } from '../../../src/store/groups/groups.ts'
 import type { Sql } from '../../../src/store/sqlite/sql.ts'
+import { readNewestAttempt } from '../../../src/store/tables/attempts.ts'
 import { deleteTask } from '../../../src/store/tables/tasks.ts'
 import type { Repository } from '../../results/repository.ts'
 import type { Engine } from '../../services.ts'
@@ -52,10 +54,20 @@ export function refuseUnfinished(sql: Sql, task: Task): void {
     const message = `task ${task.id} cannot be removed: task ${successor} waits for it`
     throw new TdfError('WRONG_STATE', message, { hint: `tdf why ${successor}` })
   }
+  const race = task.spec.race ? memberOf(sql, task.id) : undefined
+  if (race && isOpen(sql, race)) {
+    const message = `task ${task.id} cannot be removed: its race ${race.name} goes on, and it may win it`
+    throw new TdfError('WRONG_STATE', message, { hint: `tdf wait --group ${race.name}` })
+  }
   if (isTerminal(task.status) && task.step === null) return
   const hint = isTerminal(task.status) ? `tdf why ${task.id}` : `tdf cancel ${task.id}`
   throw new TdfError('WRONG_STATE', `task ${task.id} is not over: it is ${task.status}, at ${task.step}`, { hint })
 }
+
+/** Whether a race may still be decided by itself. */
+const isOpen = (sql: Sql, { name, winner }: StoredGroup) =>
+  winner === null && membersOf(sql, name).some(id => !isOver(readNewestAttempt(sql, id) ?? GONE))
+const GONE = { status: 'cancelled', step: null } as const
 
 /** The objects go with the next collection; what names them goes now. */
 async function dropRefs(repository: Repository, id: string): Promise<void> {

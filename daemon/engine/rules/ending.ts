@@ -3,6 +3,7 @@ import { TdfError } from '../../../src/core/errors.ts'
 import { type CleanupKind, isTerminal, statusOf, type Task, type Verdict } from '../../../src/core/task.ts'
 import { stageNow } from '../../../src/text/steps.ts'
 import { journey } from './journey.ts'
+import { isPushedByRace } from './race.ts'
 import {
   cleanupOf,
   type DecisionInput,
@@ -153,5 +154,5 @@ function consequences(before: Task, judged: Task, input: DecisionInput): Write[]
     judged.attempt < input.config.runner.maxAttempts
   if (again) return [{ kind: 'next_attempt' }]
   const isWanted = judged.status === 'completed' && judged.spec.push && (judged.result?.ahead ?? 0) > 0
-  return isWanted ? [{ kind: 'push' }] : []
+  return isWanted && !isPushedByRace(judged) ? [{ kind: 'push' }] : []
 }

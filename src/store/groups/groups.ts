@@ -2,14 +2,20 @@
 import { columnsOf, fields, holes, objectOf, valuesOf } from '../sqlite/fields.ts'
 import type { Sql } from '../sqlite/sql.ts'
 
-/** *each*: a task for each line of a list; *set*: whatever was put into it. */
-export type GroupKind = 'each' | 'set'
+/** *each*: a task for each line of a list; *race*: several tries at one thing, of which one wins; *set*: whatever was put into it. */
+export type GroupKind = 'each' | 'race' | 'set'
 
 export interface Group {
   name: string
   kind: GroupKind
   /** How many of its members may go on at once; null: all of them. */
   atMost: number | null
+}
+
+/** A group as it is stored. */
+export interface StoredGroup extends Group {
+  /** The id of the member that won, once and for all; null: none did until now. */
+  winner: string | null
 }
 
 export interface Member {
@@ -39,13 +45,39 @@ export function insertMember(sql: Sql, taskId: string, groupName: string, key: s
   sql.run(INSERTION, ...valuesOf(member, TABLE))
 }
 
-export function memberOf(sql: Sql, taskId: string): (Member & Group) | undefined {
-  const query = `select m.*, g.name, g.kind, g.at_most from members m join task_groups g on g.name = m.group_name where m.task_id = ?`
+export function memberOf(sql: Sql, taskId: string): (Member & StoredGroup) | undefined {
+  const query = `select m.*, ${columnsOf(GROUP, 'g.')} from members m join task_groups g on g.name = m.group_name where m.task_id = ?`
   const row = sql.one(query, taskId)
-  return row && objectOf<Member & Group>(row, MEMBER)
+  return row && objectOf<Member & StoredGroup>(row, MEMBER)
 }
 
-const MEMBER = [...TABLE, ...fields('name kind atMost')]
+const GROUP = fields('name kind atMost winner')
+const MEMBER = [...TABLE, ...GROUP]
+
+export function readGroup(sql: Sql, name: string): StoredGroup | undefined {
+  const row = sql.one(`select ${columnsOf(GROUP)} from task_groups where name = ?`, name)
+  return row && objectOf<StoredGroup>(row, GROUP)
+}
+
+/** The ids of the members of a group, in the order in which they were put into it. */
+export function membersOf(sql: Sql, name: string): string[] {
+  return sql
+    .all('select task_id from members where group_name = ? order by position', name)
+    .map(row => String(row.task_id))
+}
+
+/** False when one has won before: then nothing was changed. */
+export function setWinner(sql: Sql, name: string, taskId: string): boolean {
+  return sql.run('update task_groups set winner = ? where name = ? and winner is null', taskId, name) === 1
+}
+
+/** What the agents of the others in the group of a task have cost by now, in USD. */
+export function costOfOthers(sql: Sql, taskId: string): number {
+  const query = `select coalesce(sum(json_extract(a.usage, '$.costUsd')), 0) as cost from members m
+    join members o on o.group_name = m.group_name and o.task_id <> m.task_id
+    join attempts a on a.task_id = o.task_id where m.task_id = ?`
+  return Number(sql.one(query, taskId)?.cost)
+}
 
 /** The task that was made for this key of the group. */
 export function taskOfMember(sql: Sql, groupName: string, key: string): string | undefined {

@@ -150,4 +150,7 @@ export const MIGRATIONS: readonly string[] = [
     from attempts a join tasks t on t.id = a.task_id
     where case when json_valid(a.usage) and json_valid(t.spec) then a.usage is not null else 0 end;
   `,
+  `
+  alter table task_groups add column winner text;
+  `,
 ]

@@ -79,7 +79,7 @@ export function listTasks(sql: Sql, filter: TaskFilter): TaskPage {
   if (statuses.length > 0) conditions.push([`a.status in (${statuses.map(() => '?').join(', ')})`, ...statuses])
   for (const label of labels) conditions.push([HAS_LABEL, ...label])
   if (group !== undefined) conditions.push([IN_GROUP, group])
-  if (endedBefore !== undefined) conditions.push(['a.step is null and a.completed_at < ?', endedBefore])
+  if (endedBefore !== undefined) conditions.push([ENDED, endedBefore, endedBefore])
   if (createdAfter !== undefined) conditions.push(['t.created_at >= ?', createdAfter])
   if (before !== undefined) conditions.push(['t.number < ?', before])
   const where = conditions.map(([text]) => text).join(' and ')
@@ -108,6 +108,11 @@ const RECENT = `with keys as (
   cross join attempts a on a.task_id = k.task_id and a.attempt = k.attempt
   cross join tasks t on t.id = a.task_id and t.attempt = a.attempt order by t.number desc`
 
+/** Members of a race go together: none before the last of them may. */
+const ENDED = `a.step is null and a.completed_at < ? and not exists (select 1 from members m
+  join task_groups g on g.name = m.group_name and g.kind = 'race' join members o on o.group_name = m.group_name
+  join tasks u on u.id = o.task_id join attempts b on b.task_id = u.id and b.attempt = u.attempt
+  where m.task_id = t.id and (b.step is not null or b.completed_at >= ?))`
 const IN_GROUP = 'exists (select 1 from members m where m.task_id = t.id and m.group_name = ?)'
 const HAS_LABEL = `exists (select 1 from json_each(t.spec, '$.labels') l where l.key = ? and l.value = ?)`
 

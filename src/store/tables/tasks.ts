@@ -52,6 +52,12 @@ export function findByIdempotencyKey(sql: Sql, key: string): { id: string; hash:
   return row && { id: String(row.id), hash: String(row.idempotency_hash) }
 }
 
+/** Of what it was asked for; undefined when there is no such task. */
+export function hashOfTask(sql: Sql, id: string): string | undefined {
+  const row = sql.one('select idempotency_hash from tasks where id = ?', id)
+  return row && String(row.idempotency_hash)
+}
+
 /** Ids that begin with `prefix`, at most three: enough to tell one from several. */
 export function findByPrefix(sql: Sql, prefix: string): string[] {
   return sql

@@ -4,6 +4,7 @@ import type { ScreenTaskJson } from '../../protocol/screen.ts'
 import { earlierText } from '../../text/attempts.ts'
 import { took } from '../../text/events.ts'
 import { isFailedStage } from '../../text/failure.ts'
+import { raceText } from '../../text/progress/races.ts'
 import { stageName, stageOf, stageTimes } from '../../text/steps.ts'
 import { fitText, ignoredText, leftOutLines, pushText, resultLine, savedText } from '../../text/tasks.ts'
 import { withLocalTimes } from '../../text/times.ts'
@@ -81,6 +82,7 @@ function namedFacts(model: Model, row: Row, width: number): Line[] {
     ['repo', `${task.repo.url}${task.repo.ref ? ` at ${task.repo.ref}` : ''}`],
     ['result', result && resultLine(task)],
     ['beside', savedText(task)],
+    ['race', raceText(task)],
     ['fit', task.fit && fitText(task.fit)],
     ...leftOutLines(task)
       .slice(0, 2)

@@ -150,6 +150,8 @@ export function aRow(change: Partial<ScreenTaskJson> = {}): ScreenTaskJson {
     after: [],
     from: [],
     group: null,
+    score: null,
+    pick: null,
     waitingFor: null,
     parkedUntil: null,
     node: null,

@@ -35,6 +35,8 @@ const TASK: TaskJson = {
   after: [],
   from: [],
   group: null,
+  score: null,
+  pick: null,
   waitingFor: 'the agent to finish',
   parkedUntil: null,
   node: { name: 'local', provider: 'local', size: null, location: null, autoProvisioned: false },

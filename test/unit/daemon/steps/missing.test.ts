@@ -5,7 +5,7 @@ import { cleanup } from '../../../../daemon/steps/cleanup.ts'
 import { awaitingFollowup } from '../../../../daemon/steps/followup.ts'
 import { nodeAgentReady, nodeSelection } from '../../../../daemon/steps/node.ts'
 import { running } from '../../../../daemon/steps/running.ts'
-import { runCheck, salvage } from '../../../../daemon/steps/salvage.ts'
+import { ranAfter, salvage } from '../../../../daemon/steps/salvage.ts'
 import { judge } from '../../../../daemon/steps/verdict.ts'
 import {
   trailerOf,
@@ -24,6 +24,7 @@ import { aNode, aSignal, bench } from '../../../support/daemon/step-context.ts'
 const MIN = 60_000
 const LOST = { kind: 'fail', verdict: 'infrastructure', error: { code: 'NODE_LOST' } }
 const { now } = bench().ctx
+const CHECK = { kind: 'check', command: 'make test' } as const
 
 /** A client of which only these calls are made. */
 const agentWith = (calls: Partial<AgentClient>) => ({ agent: async () => calls as AgentClient })
@@ -68,7 +69,7 @@ describe('a task that is placed nowhere', () => {
   it('has nothing to save, and its check did not run', async () => {
     const nowhere = aTask({ step: 'salvage', status: 'in_progress' })
     expect(await salvage(bench().ctx, nowhere)).toMatchObject({ kind: 'fail', error: { code: 'WORKSPACE_GONE' } })
-    expect(await runCheck(bench().ctx, nowhere, 'make test')).toEqual({ ended: true, exitCode: null })
+    expect(await ranAfter(bench().ctx, nowhere, CHECK)).toMatchObject({ ended: true, exitCode: null })
   })
 
   it('is dispatched again when its workspace has no name', async () => {
@@ -227,7 +228,7 @@ describe('salvage', () => {
   it('takes a check whose session is gone for one that did not end by itself', async () => {
     const { ctx } = bench(agentWith({ session: async () => null }))
     const asked = { ...task, facts: { check: { sessionId: 'c', exitCode: null, ended: false } } }
-    expect(await runCheck(ctx, asked, 'make test')).toEqual({ ended: true, exitCode: null })
+    expect(await ranAfter(ctx, asked, CHECK)).toMatchObject({ ended: true, exitCode: null })
   })
   it('judges a check without a result by its exit code alone', () => {
     const checked = { ...task, spec: aSpec({ check: 'make test' }) }

@@ -1,0 +1,20 @@
+/** Makes an attempt due now: what was put into its inbox is read at once. */
+import type { AttemptKey } from '../../../src/core/task.ts'
+import { wakeAttempt } from '../../../src/store/tables/attempts.ts'
+import type { Engine } from '../../services.ts'
+import { taskSubject } from '../loop.ts'
+
+/** Inside a write. Nothing happens to an attempt that is over. */
+export function pullWake(
+  { store, loop, justWritten }: Pick<Engine, 'store' | 'loop' | 'justWritten'>,
+  { id, attempt }: AttemptKey,
+  now: number,
+): void {
+  if (!wakeAttempt(store.sql, { id, attempt }, now)) return
+  const subject = taskSubject({ id, attempt })
+  store.afterCommit(() => {
+    // What was kept of it was written before this was said.
+    justWritten.delete(subject)
+    loop.schedule(subject, now)
+  })
+}
