@@ -55,6 +55,8 @@ const ANYWHERE = [
   'SystemCallArchitectures=native',
   'SystemCallFilter=@system-service',
   'SystemCallFilter=~@privileged @resources',
+  // ssh takes on its own ids once more before it runs a command of its options (OpenSSH, subprocess() in misc.c).
+  'SystemCallFilter=setresuid setresgid',
   'SystemCallErrorNumber=EPERM',
 ]
 

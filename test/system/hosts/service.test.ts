@@ -9,7 +9,7 @@ import { daemonHardening } from '../../../src/systemd/unit.ts'
 import { until } from '../../support/daemon/home.ts'
 import type { Machine } from './support/machine.ts'
 import { type Packages, packTwice } from './support/package.ts'
-import { ATTEMPTS, NOT_TO_BE_SEEN, SEEN_BY_AN_ATTEMPT, SEEN_FROM_OUTSIDE } from './support/sandbox.ts'
+import { ATTEMPTS, NEEDED, NOT_TO_BE_SEEN, SEEN_BY_AN_ATTEMPT, SEEN_FROM_OUTSIDE } from './support/sandbox.ts'
 import { openSite, type Site } from './support/site.ts'
 
 const USER_DATA = `#cloud-config
@@ -109,10 +109,10 @@ describe('the service of a machine', () => {
         const look = `export pid=${pid} machine_mounts=$(readlink /proc/1/ns/mnt); ${enter} sh -c ${quoted(SEEN_FROM_OUTSIDE[directive] ?? '')}`
         return asRoot(`(${look}) > /dev/null 2>&1 && echo yes || echo no`) === 'yes\n'
       })
-    const attempts = (directives: readonly string[]) => {
+    const attempts = (directives: readonly string[], all = SEEN_BY_AN_ATTEMPT) => {
       writeFileSync(path.join(machine.root, 'opt/attempts.py'), ATTEMPTS)
       const given = directives.map(directive => `-p ${quoted(directive)}`).join(' ')
-      const asked = `-p User=tdf -p PrivateTmp=yes -E ATTEMPTS=${quoted(JSON.stringify(SEEN_BY_AN_ATTEMPT))}`
+      const asked = `-p User=tdf -p PrivateTmp=yes -E ATTEMPTS=${quoted(JSON.stringify(all))}`
       const said = asRoot(`systemd-run --quiet --wait --pipe ${asked} ${given} python3 /opt/attempts.py`)
       return JSON.parse(said) as string[]
     }
@@ -126,6 +126,7 @@ describe('the service of a machine', () => {
     expect(missing).toEqual([])
     // What holds without the directives too would prove nothing.
     expect(elsewhere).toEqual([])
+    expect(attempts(daemonHardening.system, NEEDED)).toEqual([])
     const exposure = asRoot('systemd-analyze security tdfd.service --no-pager | tail -1')
     expect(Number(/exposure level for tdfd\.service: ([\d.]+)/.exec(exposure)?.[1])).toBeLessThanOrEqual(2)
   }, 120_000)

@@ -31,6 +31,12 @@ export const SEEN_BY_AN_ATTEMPT: Record<string, string> = {
   'SystemCallFilter=~@privileged @resources': 'os.nice(1)',
 }
 
+/** What the daemon needs of the same directives: statements that do not raise. */
+export const NEEDED: Record<string, string> = {
+  'ssh runs a command of its options as its own user':
+    'os.setresgid(*[os.getgid()] * 3); os.setresuid(*[os.getuid()] * 3)',
+}
+
 /** Those of which nothing can be seen here, and why. */
 export const NOT_TO_BE_SEEN: Record<string, string> = {
   'AmbientCapabilities=': 'no user of such a machine has ambient capabilities',
@@ -43,6 +49,7 @@ export const NOT_TO_BE_SEEN: Record<string, string> = {
   'RemoveIPC=yes': 'the daemon makes no IPC objects that could be left',
   'SystemCallArchitectures=native': 'there is no program of another architecture to be refused',
   'SystemCallErrorNumber=EPERM': 'it says how the others refuse',
+  'SystemCallFilter=setresuid setresgid': 'it allows what the daemon needs',
 }
 
 /** Prints, as a list, what of the attempts above was refused. */
