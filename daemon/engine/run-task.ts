@@ -52,7 +52,11 @@ async function read(engine: Engine, key: AttemptKey): Promise<Seen | undefined> 
   try {
     const task = known?.task ?? readAttempt(sql, key)
     if (!task || task.step === null) return undefined
-    return { task, signals: known?.signals ?? openSignals(sql, key) }
+    const seen = { task, signals: known?.signals ?? openSignals(sql, key) }
+    // What the step does outside follows from it: should it never be stored, another daemon goes on from before it.
+    const settled = known?.signals ? undefined : engine.store.settled()
+    if (settled) await settled
+    return seen
   } catch (thrown) {
     const error = asTdfError(thrown)
     if (error.code !== 'STATE_CORRUPT') throw thrown

@@ -85,9 +85,8 @@ const lost: NodeHandler = async ({ provider, signal, handshake }, node) => {
   return machine?.state === 'gone' ? { kind: 'gone' } : handshake(node)
 }
 
-const destroying: NodeHandler = async ({ unsaved, provider, signal, agents, settled }, node) => {
+const destroying: NodeHandler = async ({ unsaved, provider, signal, agents }, node) => {
   if (unsaved > 0) return { kind: 'nothing' }
-  await settled()
   const isGone = (await provider?.destroy(node, signal)) ?? true
   agents.forget(node.name)
   return { kind: 'removed', isGone }

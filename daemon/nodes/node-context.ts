@@ -21,8 +21,6 @@ export interface NodeContext extends NodeInput {
   handshake(node: Node): Promise<Extract<NodeOutcome, { kind: 'handshaken' }>>
   /** Reads the agent's outbox; answers the new cursor. Throws NODE_UNREACHABLE or NODE_REPLACED. */
   pull(node: Node): Promise<number>
-  /** See the store's: before what the handler read is acted on for good. */
-  settled(): Promise<void> | undefined
   /** Ends the run of the handler: the daemon stops. */
   signal: AbortSignal
 }
@@ -61,7 +59,6 @@ export function nodeContext(engine: Engine, node: ReadNode, signal: AbortSignal)
     },
     handshake: async of => ({ kind: 'handshaken', ...(await handshake(engine, of, signal)) }),
     pull: of => pull(engine, of, signal),
-    settled: engine.store.settled,
     signal,
   }
 }

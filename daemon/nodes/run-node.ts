@@ -29,7 +29,11 @@ export async function runNode(engine: Engine, name: string, signal: AbortSignal)
 /** The handler's answer, or what it threw as one: a machine is never given up by an exception. */
 async function look(engine: Engine, node: ReadNode, signal: AbortSignal): Promise<NodeOutcome> {
   try {
-    return await nodeJourney[node.status](nodeContext(engine, node, signal), node)
+    const context = nodeContext(engine, node, signal)
+    // No machine is ordered or destroyed by what may never be stored.
+    const settled = engine.store.settled()
+    if (settled) await settled
+    return await nodeJourney[node.status](context, node)
   } catch (thrown) {
     return signal.aborted ? { kind: 'interrupted' } : { kind: 'failed', error: asTdfError(thrown) }
   }

@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { undo } from '../../../../../daemon/engine/cleanup.ts'
+import { runTask } from '../../../../../daemon/engine/run-task.ts'
 import { runNode } from '../../../../../daemon/nodes/run-node.ts'
 import type { Engine } from '../../../../../daemon/services.ts'
 import { machines } from '../../../../../daemon/sweeps/machines.ts'
@@ -66,6 +67,12 @@ const effects: { what: string; write(): void; act(): Promise<unknown>; count(): 
     count: deletes,
   },
   {
+    what: 'a task goes on to what follows, and an agent begins,',
+    write: () => sql().run("update attempts set step = 'agent_session', status = 'delegated'"),
+    act: () => runTask(all.life.engine, { id: 'task-1', attempt: 1 }, new AbortController()),
+    count: () => all.agent().requests.filter(line => line.endsWith('/agent-sessions')).length - begun,
+  },
+  {
     what: 'a machine is destroyed',
     write: () => sql().run("update nodes set status = 'destroying', wake_at = 1"),
     act: () => runNode(over({ static: { destroy } }), 'n1', signal),
@@ -102,7 +109,12 @@ const effects: { what: string; write(): void; act(): Promise<unknown>; count(): 
   },
 ]
 
-beforeEach(() => void destroy.mockClear())
+let begun: number
+beforeEach(() => {
+  destroy.mockClear()
+  begun = 0
+  begun = effects[2]?.count() ?? 0
+})
 
 it.each(effects)('$what once that is stored', async ({ write, act, count }) => {
   ledger().leave()
