@@ -1,6 +1,7 @@
 /** The numbers of daemons that share their state in a PostgreSQL, which this starts and ends. */
 import type { Row } from '../report.ts'
 import { type Pair, startPair } from './pair.ts'
+import { patroniRows } from './patroni.ts'
 import { callbackRow, commitRow, throughputRows } from './speed.ts'
 import { frozenRow, handoverRow, killRow } from './takeover.ts'
 
@@ -13,7 +14,7 @@ export async function clusterRows(isShort: boolean): Promise<Row[]> {
     const rows: Row[] = []
     for (const [name, measure] of Object.entries(parts(pair, isShort)))
       rows.push(...(await measured(pair, name, measure)))
-    return rows
+    return isShort ? rows : [...rows, ...(await patroniRows())]
   } finally {
     await pair.remove()
   }
