@@ -4,7 +4,7 @@
  */
 import process from 'node:process'
 import { streamEvents } from '../../src/clients/events.ts'
-import { TdfError } from '../../src/core/errors.ts'
+import { asTdfError, TdfError } from '../../src/core/errors.ts'
 import { isPullOver, isSettled } from '../../src/core/task.ts'
 import { realWorld, sleep } from '../../src/platform/world.ts'
 import type { EventJson, TaskJson } from '../../src/protocol/control.ts'
@@ -122,26 +122,19 @@ export async function awaitTasks(cli: Cli, request: WaitRequest): Promise<TaskJs
 
   const isThere = (task: TaskJson) =>
     request.isThere(task) || (!request.keepsOn && (isSettled(task) || needsInput(task)))
-  const notified = new Map<string, number>()
-  const notify = async (event: EventJson) => {
-    const { taskId, seq } = event
-    if (taskId === null || seq <= (notified.get(taskId) ?? 0)) return
-    notified.set(taskId, seq)
-    await request.onEvent?.(event)
-  }
-  /** Every event until now: also those of the change that a task is seen to be over by. */
-  const catchUp = async (id: string) => {
-    if (!request.onEvent) return
-    const path = `/tasks/${id}/events`
-    for (const event of await throughTakeover(signal, () => cli.client().call<EventJson[]>({ path, signal })))
-      await notify(event)
-  }
+  const { notify, catchUp } = eventsOnce(cli, request, signal)
   const look = async (id: string) => {
     const task = await throughTakeover(signal, () => cli.client().call<TaskJson>({ path: `/tasks/${id}`, signal }))
     seen.set(id, task)
     request.onTask?.(task)
   }
+  // Who has won a race is known when the last of it is over.
+  const lookAgain = () =>
+    whileServed(signal, async () => {
+      for (const { id, group } of seen.values()) if (group?.kind === 'race') await look(id)
+    })
   const there = () => ids.flatMap(id => seen.get(id) ?? []).filter(isThere)
+  const isDone = () => there().length >= (request.isAny ? 1 : ids.length)
   const left = () => {
     const done = new Set(there().map(({ id }) => id))
     return ids.filter(id => !done.has(id))
@@ -162,11 +155,10 @@ export async function awaitTasks(cli: Cli, request: WaitRequest): Promise<TaskJs
         await notify(event)
         if (left().includes(event.taskId)) await look(event.taskId)
       }
-      const found = there()
-      if (found.length < ids.length && !(request.isAny && found.length > 0)) continue
+      if (!isDone() || !(await lookAgain()) || !isDone()) continue
       // A daemon that goes away now takes nothing from what is known.
-      for (const { id } of found) await catchUp(id).catch(() => {})
-      return found
+      for (const { id } of there()) await catchUp(id).catch(() => {})
+      return there()
     }
   } catch (thrown) {
     if (!signal.aborted) throw thrown
@@ -176,6 +168,36 @@ export async function awaitTasks(cli: Cli, request: WaitRequest): Promise<TaskJs
   }
   if (isLate) throw tooLong(left(), seen)
   return null
+}
+
+/** Tells of each event of the tasks once, in their order; `catchUp` of every one until now. */
+function eventsOnce(cli: Cli, { onEvent }: WaitRequest, signal: AbortSignal) {
+  const notified = new Map<string, number>()
+  const notify = async (event: EventJson) => {
+    const { taskId, seq } = event
+    if (taskId === null || seq <= (notified.get(taskId) ?? 0)) return
+    notified.set(taskId, seq)
+    await onEvent?.(event)
+  }
+  /** Also those of the change that a task is seen to be over by. */
+  const catchUp = async (id: string) => {
+    if (!onEvent) return
+    const path = `/tasks/${id}/events`
+    for (const event of await throughTakeover(signal, () => cli.client().call<EventJson[]>({ path, signal })))
+      await notify(event)
+  }
+  return { notify, catchUp }
+}
+
+/** False where the daemon is away, which is then waited for. */
+async function whileServed(signal: AbortSignal, act: () => Promise<void>): Promise<boolean> {
+  try {
+    await act()
+    return true
+  } catch (thrown) {
+    if (signal.aborted || asTdfError(thrown).code !== 'DAEMON_UNREACHABLE') throw thrown
+    return false
+  }
 }
 
 const TAKEOVER_MS_MAX = 60_000
