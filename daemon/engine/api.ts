@@ -90,7 +90,7 @@ function submit(engine: Engine, task: NewTask): AttemptKey {
   insertEdges(sql, task.id, task.spec)
   if (task.member) insertMember(sql, task.id, task.member.group, task.member.key)
   openAttempt(engine, { ...first, attempt: 0, spec: task.spec }, engine.world.clock.now())
-  saveFollowers(engine, followersAtSubmit(engine, task.id))
+  saveFollowers(engine, followersAtSubmit(engine, task))
   return first
 }
 

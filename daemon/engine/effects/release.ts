@@ -4,11 +4,18 @@
  */
 import { awaitedBy } from '../../../src/core/facts.ts'
 import { isOver, type Task, type TaskSpec } from '../../../src/core/task.ts'
-import { type Edge, edgesOf, edgesTo, hasUnmet, insertEdge, meetEdge } from '../../../src/store/groups/edges.ts'
+import {
+  concernsOthers,
+  type Edge,
+  edgesOf,
+  edgesTo,
+  hasUnmet,
+  insertEdge,
+  meetEdge,
+} from '../../../src/store/groups/edges.ts'
 import { endTurn, takeTurn } from '../../../src/store/groups/groups.ts'
 import type { Sql } from '../../../src/store/sqlite/sql.ts'
 import { type ReadTask, readNewestAttempt } from '../../../src/store/tables/attempts.ts'
-import { newestKey } from '../../../src/store/tables/tasks.ts'
 import { taskWaits } from '../../../src/text/waiting.ts'
 import type { Engine } from '../../services.ts'
 import { beforeBase, beforeTurn, block, cancelAfter, heldBack, meets, released, releasing } from '../rules/after.ts'
@@ -52,7 +59,7 @@ function begun({ config }: Pick<Engine, 'config'>, task: Task, now: number): Tas
 /** Inside the write of an outcome: what the end of the task means for those that wait for it. */
 export function followersOf(engine: Engine, before: Task, task: Task): Follower[] {
   const { sql } = engine.store
-  if (isOver(before) || !isOver(task) || newestKey(sql, task.id)?.attempt !== task.attempt) return []
+  if (isOver(before) || !isOver(task) || !concernsOthers(sql, task)) return []
   settleRace(engine, task)
   const next = endTurn(sql, task.id).flatMap(id => {
     const seen = readNewestAttempt(sql, id)
@@ -62,8 +69,9 @@ export function followersOf(engine: Engine, before: Task, task: Task): Follower[
 }
 
 /** Inside the write that inserted the task: one whose predecessor has failed already is held, or ends. */
-export function followersAtSubmit(engine: Engine, id: string): Follower[] {
+export function followersAtSubmit(engine: Engine, { id, spec }: Pick<Task, 'id' | 'spec'>): Follower[] {
   const { sql } = engine.store
+  if (!spec.after) return []
   const unmet = edgesOf(sql, id).filter(({ met }) => met === null)
   for (const edge of unmet) {
     const predecessor = readNewestAttempt(sql, edge.predecessor)

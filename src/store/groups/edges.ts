@@ -1,4 +1,5 @@
 /** Edges: one row for each task that another one waits for. `met` is the attempt of the predecessor that let the other go on. */
+import type { AttemptKey } from '../../core/task.ts'
 import { columnsOf, fields, holes, objectOf, valuesOf } from '../sqlite/fields.ts'
 import type { Row, Sql } from '../sqlite/sql.ts'
 
@@ -29,6 +30,14 @@ export function edgesOf(sql: Sql, taskId: string): Edge[] {
 export function edgesTo(sql: Sql, predecessor: string): Edge[] {
   return sql.all('select * from edges where predecessor = ? order by task_id', predecessor).map(read)
 }
+
+/** Whether the end of this attempt may mean something for others: it is the newest of a task in a group, or of one that others wait for. */
+export function concernsOthers(sql: Sql, { id, attempt }: AttemptKey): boolean {
+  return sql.one(CONCERN, id, attempt) !== undefined
+}
+
+const CONCERN = `select 1 as found from tasks t where t.id = ? and t.attempt = ?
+  and (exists (select 1 from members where task_id = t.id) or exists (select 1 from edges where predecessor = t.id))`
 
 export function meetEdge(sql: Sql, { taskId, predecessor }: Edge, attempt: number): void {
   sql.run('update edges set met = ? where task_id = ? and predecessor = ?', attempt, taskId, predecessor)

@@ -74,7 +74,7 @@ it('what has to be undone is due at once, each part on its own', async () => {
 })
 
 it('a usage limit holds for the credential of the task', async () => {
-  const agent = { ...aSpec().agent, name: 'claude', type: 'claude', env: ['KEY'] } as Task['spec']['agent']
+  const agent = { name: 'claude', type: 'claude', command: ['claude'], env: ['KEY'] } as Task['spec']['agent']
   await write({ kind: 'limit', until: now() + HOUR } as Write, { spec: aSpec({ agent }) })
   expect(limitOf(sql(), 'claude KEY')).toBe(now() + HOUR)
 })
