@@ -35,6 +35,7 @@ import { versionCommand } from './setup/version.ts'
 import { cancelCommand, continueCommand, pruneCommand, retryCommand, rmCommand, sendCommand } from './tasks/change.ts'
 import { lsCommand, showCommand, whyCommand } from './tasks/list.ts'
 import { mcpCommand } from './tasks/mcp/mcp.ts'
+import { scheduleCommand } from './tasks/submit/schedule/schedule.ts'
 import { submitCommand } from './tasks/submit.ts'
 import { waitCommand, watchCommand } from './tasks/wait.ts'
 
@@ -55,6 +56,7 @@ const GROUPS: readonly CommandGroup[] = [
       continueCommand,
       retryCommand,
       cancelCommand,
+      scheduleCommand,
       mcpCommand,
     ],
   },
@@ -103,7 +105,7 @@ export function buildProgram(cli: Cli): Command {
 }
 
 /** Where a daemon that is not running is offered to be started. Commands that only look say that there is none. */
-const STARTERS = ['submit', 'watch', 'wait', 'send', 'continue', 'retry', 'node add', 'secret set']
+const STARTERS = ['submit', 'schedule add', 'watch', 'wait', 'send', 'continue', 'retry', 'node add', 'secret set']
 
 const pathOf = (command: Command): string =>
   command.parent ? `${pathOf(command.parent)} ${command.name()}`.trim() : ''

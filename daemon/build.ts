@@ -16,7 +16,7 @@ import { createQueue } from './placement/queue.ts'
 import { createDaemonMetrics } from './reporting/metrics.ts'
 import { createWatchers } from './reporting/watchers.ts'
 import type { Deps, Engine } from './services.ts'
-import { takeUpRestored } from './sweeps/restored.ts'
+import { takeUpRestored } from './sweeps/restored/restored.ts'
 
 export interface RunningEngine extends Engine, EngineApi {
   /** Takes up what the database holds and begins to run it. */

@@ -17,7 +17,11 @@ import { examples } from '../cli/examples.ts'
 import type { SubmitOptions } from './submit/request.ts'
 
 export function submitCommand(cli: Cli): Command {
-  return withTemplate(withGroup(withPredecessors(withEnd(withWork(new Command('submit'))))))
+  return withTemplate(
+    withGroup(
+      withPredecessors(withItself(withEnd(withWork(new Command('submit').description('hand a task to the daemon'))))),
+    ),
+  )
     .addHelpText('after', examples('submit'))
     .action(async (words: string[], options: SubmitOptions, command: Command) => {
       const { submit } = await import('./submit/run.ts')
@@ -26,9 +30,8 @@ export function submitCommand(cli: Cli): Command {
 }
 
 /** What is done, where, and within what. */
-function withWork(command: Command): Command {
+export function withWork(command: Command): Command {
   return command
-    .description('hand a task to the daemon')
     .argument(
       '[prompt...]',
       'what to do, in one word or several; "-" reads it from stdin; without one, your editor opens',
@@ -73,8 +76,8 @@ function withWork(command: Command): Command {
     .option('--no-auto-resume', 'end at a usage limit, instead of going on when it is lifted')
 }
 
-/** What becomes of it, and how the command itself goes on. */
-function withEnd(command: Command): Command {
+/** What becomes of it. */
+export function withEnd(command: Command): Command {
   return command
     .option('--output-branch <branch>', 'the branch of the result (default: tdf/<id>-<title>)')
     .option('--push', 'push the branch once the task is completed; tried again until it is there')
@@ -86,6 +89,11 @@ function withEnd(command: Command): Command {
     .option('--no-push', 'keep it here, whatever [push] default says')
     .option('--remote <name-or-url>', 'where to (default: origin of the repository, or the URL that was cloned)')
     .option('--interactive', 'keep the session for follow-ups until it is closed')
+}
+
+/** How the command itself goes on. */
+function withItself(command: Command): Command {
+  return command
     .option('--idempotency-key <key>', 'the same key again is the same task', notEmpty)
     .option('-w, --wait', 'wait for the verdict; the exit code shows it')
     .option('-f, --follow', "show the agent's output while waiting")
@@ -136,7 +144,7 @@ function withGroup(command: Command): Command {
 }
 
 /** What is written once and submitted by name. */
-function withTemplate(command: Command): Command {
+export function withTemplate(command: Command): Command {
   return command
     .option(
       '--template <name>',

@@ -6,13 +6,14 @@ import type { Control } from './control-parts.ts'
 import { costRoutes } from './costs.ts'
 import { controlSocketApp, durableAnswers } from './guard.ts'
 import { agentRoutes } from './routes/agents.ts'
-import { batchRoutes } from './routes/batch.ts'
 import { bundleRoutes } from './routes/bundles.ts'
 import { continueRoutes } from './routes/continue.ts'
 import { backupRoutes, daemonRoutes, secretRoutes } from './routes/daemon.ts'
 import { eventRoutes, screenRoutes } from './routes/events.ts'
 import { fitRoutes, landingRoutes } from './routes/landing.ts'
 import { logRoutes } from './routes/logs.ts'
+import { batchRoutes } from './routes/many/batch.ts'
+import { scheduleRoutes } from './routes/many/schedules.ts'
 import { nodeRoutes, shellRoutes } from './routes/nodes.ts'
 import { pullRequestRoutes } from './routes/pull-requests.ts'
 import { pushRoutes, resultRoutes } from './routes/results.ts'
@@ -30,6 +31,7 @@ export function controlApp(engine: RunningEngine, parts: Control): Hono {
   app.route('/v1', fitRoutes(engine, parts))
   app.route('/v1', landingRoutes(engine, parts))
   app.route('/v1', pullRequestRoutes(engine, parts))
+  app.route('/v1', scheduleRoutes(engine))
   app.route('/v1', logRoutes(engine))
   app.route('/v1', shellRoutes(engine))
   app.route('/v1', bundleRoutes(engine, parts))

@@ -65,11 +65,11 @@ export interface EngineApi {
 export function createEngineApi(engine: Engine): EngineApi {
   const { store } = engine
   return {
-    submit: task => store.answered(() => submit(engine, task)),
+    submit: task => store.answered(() => submitInside(engine, task)),
     submitAll: (group, tasks) =>
       store.answered(() => {
         if (group) openGroup(store.sql, group, engine.world.clock.now())
-        for (const task of tasks()) submit(engine, task)
+        for (const task of tasks()) submitInside(engine, task)
       }),
     start: (taskId, attempt, how) => store.answered(() => start(engine, taskId, attempt, how)),
     goOn: (taskId, request) => store.answered(() => goOn(engine, taskId, request)),
@@ -80,7 +80,8 @@ export function createEngineApi(engine: Engine): EngineApi {
   }
 }
 
-function submit(engine: Engine, task: NewTask): AttemptKey {
+/** As `submit`, inside a write. */
+export function submitInside(engine: Engine, task: NewTask): AttemptKey {
   const { sql } = engine.store
   const first = { id: task.id, attempt: 1 }
   // Asked inside the write: of several submits with one key at the same moment, all but the first find it.

@@ -6,9 +6,10 @@ import { idleNodes } from './idle-nodes.ts'
 import { machines } from './machines.ts'
 import { orphans } from './orphans.ts'
 import { prune } from './prune.ts'
-import { restored } from './restored.ts'
+import { restored } from './restored/restored.ts'
 import type { Sweep, SweepParts } from './run.ts'
 import { createSweeper } from './run.ts'
+import { schedules } from './schedules/sweep.ts'
 import { cleanups, stuckTasks } from './stuck-tasks.ts'
 import { type Cron, nodeCron, startTimetable } from './timetable.ts'
 
@@ -54,6 +55,7 @@ export const SWEEPS: readonly Sweep[] = [
   machines,
   orphans,
   prune,
+  schedules,
 ]
 
 /** `more` are those of the machine itself, which no simulation has. */

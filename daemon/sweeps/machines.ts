@@ -12,7 +12,7 @@ import { nodeWaits } from '../../src/text/waiting.ts'
 import { saveNode } from '../engine/save-node.ts'
 import { leaseMs } from '../nodes/new-node.ts'
 import type { Engine } from '../services.ts'
-import { adopt, recoverAdopted } from './recover.ts'
+import { adopt, recoverAdopted } from './restored/recover.ts'
 import type { Sweep } from './run.ts'
 
 /** A mistake of ours, or of a list, must not cost more than this in one round. */

@@ -112,6 +112,8 @@ export interface TaskSpec {
   base?: ResumeFacts
   /** Absent: it runs in no race. */
   race?: RaceSpec
+  /** The name of the schedule that made it. */
+  schedule?: string
 }
 
 export interface TaskResult {

@@ -84,6 +84,8 @@ export interface TaskJson {
   landing: LandingJson | null
   /** Null where its pull request is not watched. */
   pr: PullJson | null
+  /** The name of the schedule that made it. */
+  schedule: string | null
   createdAt: string
   startedAt: string | null
   completedAt: string | null

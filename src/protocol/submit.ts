@@ -126,3 +126,18 @@ export const continueRequest = z.object({
   fallback: nullable(text(4096).min(1)),
 })
 export type ContinueWish = z.output<typeof continueRequest>
+
+/** The body of `tdf schedule add`: when, and what is submitted then. */
+export const scheduleRequest = z.object({
+  name: id,
+  cron: text(256).min(1),
+  zone: text(64).min(1),
+  catchUp: z.enum(['once', 'skip']).default('once'),
+  overlap: z.enum(['skip', 'queue']).default('skip'),
+  jitterMs: z.int().min(0).max(86_400_000).default(0),
+  keepGoing: z.boolean().default(false),
+  untilGreen: z.boolean().default(false),
+  request: submitRequest,
+})
+export type ScheduleRequest = z.output<typeof scheduleRequest>
+export type ScheduleBody = z.input<typeof scheduleRequest>

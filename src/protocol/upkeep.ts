@@ -95,3 +95,40 @@ export interface FindingJson {
   message: string
   hint: string | null
 }
+
+/** What became of an instant of a schedule. */
+export interface ScheduleRunJson {
+  planned: string
+  /** The task that was made for it; null where there is none. */
+  task: string | null
+  status: string | null
+  verdict: string | null
+  /** Why there is none. */
+  note: string | null
+  /** How much later it came than planned; 0 where that is not worth a word. */
+  lateMs: number
+}
+
+export interface ScheduleJson {
+  name: string
+  cron: string
+  tz: string
+  /** Its next instant; null while it is paused. */
+  next: string | null
+  /** The task that it made last. */
+  last: { id: string; status: string; verdict: string | null; at: string } | null
+  state: 'active' | 'paused'
+  /** Why it is paused. */
+  why: string | null
+  /** Ends in a row: above 0 good ones, below 0 bad ones. */
+  streak: number
+  catchUp: 'once' | 'skip'
+  overlap: 'skip' | 'queue'
+  jitterMs: number
+  keepGoing: boolean
+  untilGreen: boolean
+  repo: string
+  prompt: string
+  /** The newest first. */
+  runs: ScheduleRunJson[]
+}

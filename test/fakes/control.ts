@@ -175,6 +175,7 @@ function taskOf(index: number): ScreenTaskJson {
     cleanup: null,
     push: null,
     pr: null,
+    schedule: null,
     createdAt: at,
     startedAt: null,
     completedAt: null,

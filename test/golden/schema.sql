@@ -198,6 +198,20 @@ CREATE TABLE reservations (
     primary key (task_id, attempt)
   ) strict, without rowid;
 
+CREATE TABLE schedule_runs (
+    schedule_id text not null, planned_at integer not null, task_id text, note text,
+    late_ms integer not null, outcome text, at integer not null,
+    primary key (schedule_id, planned_at)
+  ) strict, without rowid;
+
+CREATE TABLE schedules (
+    id text primary key, name text not null unique, cron text not null, zone text not null,
+    catch_up text not null, overlap text not null, jitter_ms integer not null,
+    keep_going integer not null, until_green integer not null, request text not null,
+    state text not null, why text, planned_at integer not null, due_at integer not null, streak integer not null,
+    rev integer not null, created_at integer not null, updated_at integer not null
+  ) strict, without rowid;
+
 CREATE TABLE spending (
     task_id text not null,
     attempt integer not null,
@@ -297,6 +311,12 @@ CREATE INDEX reply_codes_notice on reply_codes (notice);
 CREATE INDEX reply_codes_task on reply_codes (task_id, state);
 
 CREATE INDEX reservations_node on reservations (node_name);
+
+CREATE INDEX schedule_runs_late on schedule_runs (at) where late_ms > 0;
+
+CREATE INDEX schedule_runs_open on schedule_runs (at) where outcome is null;
+
+CREATE INDEX schedules_due on schedules (due_at) where state = 'active';
 
 CREATE INDEX spending_at on spending (at);
 

@@ -127,7 +127,8 @@ const MAY_IMPORT: Arrow[] = [
   {
     from: 'daemon/',
     may: [
-      ...['daemon/', 'src/', 'hono', '@hono/node-server', 'node-cron', 'zod'],
+      // When a schedule comes next, in its zone.
+      ...['daemon/', 'src/', 'hono', '@hono/node-server', 'node-cron', 'croner', 'zod'],
       ...['!src/clients/control.ts', '!src/agent/', '!src/tui/', '!src/text/sanitize.ts'],
     ],
   },

@@ -69,6 +69,7 @@ export function taskJson(sql: Sql, task: Task): TaskJson {
     fit: task.facts.fit ? { ...task.facts.fit, at: iso(task.facts.fit.at) } : null,
     landing: landingJson(sql, task),
     pr: pullOf(sql, task.id),
+    schedule: spec.schedule ?? null,
     createdAt: iso(task.createdAt),
     startedAt: iso(task.startedAt),
     completedAt: iso(task.completedAt),

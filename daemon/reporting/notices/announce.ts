@@ -3,12 +3,13 @@ import type { NoticeEvent } from '../../../src/config/schema/outward.ts'
 import type { Config } from '../../../src/config/schema/schema.ts'
 import { isTerminal, type Task } from '../../../src/core/task.ts'
 import { hashToken, replyCode } from '../../../src/platform/tokens.ts'
+import { readNewestAttempt } from '../../../src/store/tables/attempts.ts'
 import { addReplyCodes, type OutboxKind, post } from '../../../src/store/tables/outbox.ts'
 import { aboutHash } from '../../engine/effects/reply.ts'
 import { askingOf, type Verb } from '../../engine/rules/asking.ts'
 import type { Transition } from '../../engine/rules/transition.ts'
 import type { Engine } from '../../services.ts'
-import { mayAllow, noticeOf } from './message.ts'
+import { mayAllow, noticeOf, scheduleNotice } from './message.ts'
 
 export const CHANNELS = ['command', 'webhook', 'ntfy'] as const
 export type Channel = (typeof CHANNELS)[number]
@@ -33,6 +34,27 @@ export function announceWatch(engine: AnnouncingEngine, task: Task, why: string,
   enqueueNotice(engine, task, { event: 'needs-you', id: `pr-${now}`, now, error })
 }
 
+/** Inside a write: a schedule is paused since it has failed too often. `taskId` is of the last task that it made. */
+export function announceSchedule(
+  engine: AnnouncingEngine,
+  schedule: Named,
+  taskId: string | undefined,
+  now: number,
+): void {
+  const { store, config } = engine
+  const task = taskId === undefined ? undefined : readNewestAttempt(store.sql, taskId)
+  const notice = scheduleNotice(schedule.name, task, now, config.notify.includeText)
+  for (const channel of channelsFor(config, notice.event)) {
+    const id = `notify-${channel}-schedule-${schedule.id}-${now}`
+    post(store.sql, { id, kind: outboxKind(channel), payload: { ...notice }, dueAt: now })
+  }
+}
+
+interface Named {
+  id: string
+  name: string
+}
+
 type AnnouncingEngine = Pick<Engine, 'store' | 'config' | 'install'>
 
 interface Notice {
@@ -45,7 +67,7 @@ interface Notice {
 
 function enqueueNotice(engine: AnnouncingEngine, task: Task, { event, id, now, error }: Notice): void {
   const { store, config } = engine
-  const channels = config.notify.events.includes(event) ? CHANNELS.filter(one => isSet(config, one)) : []
+  const channels = channelsFor(config, event)
   if (channels.length === 0) return
   const about = error ? { ...task, error: { ...error, hint: '', step: null, class: 'permanent' as const } } : task
   const notice = noticeOf(about, event, now, config.notify.includeText)
@@ -75,6 +97,10 @@ function addAnswers({ store, config, install }: AnnouncingEngine, task: Task, no
 
 /** How long a notice may be answered, in ms. */
 const REPLY_MS_MAX = 24 * 3_600_000
+
+function channelsFor(config: Config, event: NoticeEvent): readonly Channel[] {
+  return config.notify.events.includes(event) ? CHANNELS.filter(one => isSet(config, one)) : []
+}
 
 function isSet({ notify }: Config, channel: Channel): boolean {
   return channel === 'command' ? notify.command.length > 0 : notify[channel] !== ''

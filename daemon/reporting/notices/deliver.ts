@@ -52,7 +52,7 @@ export const DELIVER: Record<Channel, Deliver> = {
   /** https://docs.ntfy.sh/publish/: the body is what is read, the headers say how it is shown. */
   ntfy(engine, id, notice, signal) {
     const { config, world } = engine
-    const isUrgent = ['failed', 'needs-you', 'push-failed'].includes(notice.event)
+    const isUrgent = ['failed', 'needs-you', 'push-failed', 'schedule-failing'].includes(notice.event)
     const headers = {
       'content-type': 'text/plain; charset=utf-8',
       title: headline(notice),
@@ -71,6 +71,7 @@ const TAGS = {
   parked: 'hourglass',
   'needs-you': 'wave',
   'push-failed': 'warning',
+  'schedule-failing': 'warning',
 } as const
 
 /** https://docs.ntfy.sh/publish/#action-buttons: at most three; each publishes its code to the topic of answers. */
@@ -86,13 +87,14 @@ function actionsOf(engine: Engine, id: string, { answers = [] }: StoredNotice): 
 
 const LABELS: Record<Verb, string> = { allow: 'Allow', deny: 'Deny', continue: 'Continue', cancel: 'Cancel' }
 
-function factsOf({ event, taskId, status, verdict, text }: NoticeJson): Record<string, string> {
+function factsOf({ event, taskId, status, verdict, text, schedule }: NoticeJson): Record<string, string> {
   return {
     TDF_EVENT: event,
     TDF_TASK_ID: taskId,
     TDF_STATUS: status,
     TDF_VERDICT: verdict ?? '',
     TDF_TITLE: text?.title ?? '',
+    TDF_SCHEDULE: schedule ?? '',
   }
 }
 

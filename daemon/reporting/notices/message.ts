@@ -12,6 +12,7 @@ export interface NoticeJson {
   schema: 'tdf.notice.v1'
   event: NoticeEvent
   at: string | null
+  /** Empty where it is about a schedule that could make no task. */
   taskId: string
   attempt: number
   status: Status
@@ -22,6 +23,8 @@ export interface NoticeJson {
   completedAt: string | null
   parkedUntil: string | null
   errorCode: string | null
+  /** The name of the schedule that made it. */
+  schedule: string | null
   result: { commit: string; ahead: number; filesChanged: number; insertions: number; deletions: number } | null
   /** Null unless `[notify] include_text` is true. */
   text: {
@@ -55,6 +58,7 @@ export function noticeOf(task: Task, event: NoticeEvent, now: number, includeTex
     completedAt: iso(task.completedAt),
     parkedUntil: iso(task.parkedUntil),
     errorCode: error?.code ?? null,
+    schedule: spec.schedule ?? null,
     result: result && {
       commit: result.commit,
       ahead: result.ahead,
@@ -89,9 +93,23 @@ export function mayAllow({ facts: { question } }: Task, includeText: boolean): b
 
 const packed = (text: string) => text.replace(/\s+/g, ' ').trim()
 
+/** About a schedule that is paused, and the task that it made last. */
+export function scheduleNotice(
+  schedule: string,
+  task: Task | undefined,
+  now: number,
+  includeText: boolean,
+): NoticeJson {
+  const event = 'schedule-failing'
+  if (task) return { ...noticeOf(task, event, now, includeText), schedule }
+  const none = { verdict: null, node: null, startedAt: null, completedAt: null, parkedUntil: null, errorCode: null }
+  const about = { taskId: '', attempt: 0, status: 'failed' as const, agent: '', result: null, text: null }
+  return { schema: 'tdf.notice.v1', event, at: iso(now), schedule, ...about, ...none }
+}
+
 /** `task 7kq2 failed`, for a line on a screen of another. ASCII, since it becomes a header. */
-export function headline({ event, taskId }: NoticeJson): string {
-  return PLAIN[event].replace('TASK', taskId)
+export function headline({ event, taskId, schedule }: NoticeJson): string {
+  return PLAIN[event].replace('TASK', taskId).replace('SCHEDULE', schedule ?? '')
 }
 
 const PLAIN: Record<NoticeEvent, string> = {
@@ -101,6 +119,7 @@ const PLAIN: Record<NoticeEvent, string> = {
   parked: 'task TASK is parked',
   'needs-you': 'task TASK needs you',
   'push-failed': 'the branch of task TASK was not pushed',
+  'schedule-failing': 'the schedule SCHEDULE fails, and is paused',
 }
 
 /** What a person reads below the headline. */
@@ -113,7 +132,7 @@ export function bodyText(notice: NoticeJson): string {
   // Older rows of the outbox have no such key.
   if (text?.failure) return [facts.filter(Boolean).join(', '), text.title, text.failure].filter(Boolean).join('\n')
   const said = text && [text.title, text.question ?? text.error ?? text.summary]
-  const next = nextOf(notice)
+  const next = nextOf(notice).replace('SCHEDULE', notice.schedule ?? '')
   return [facts.filter(Boolean).join(', '), ...(said ?? []), next.replace('TASK', taskId)].filter(Boolean).join('\n')
 }
 
@@ -125,4 +144,5 @@ function nextOf({ event, status }: NoticeJson): string {
 const NEXT: Partial<Record<NoticeEvent, string>> = {
   'needs-you': 'tdf send TASK "what to do next"',
   'push-failed': 'tdf push TASK',
+  'schedule-failing': 'tdf schedule show SCHEDULE',
 }

@@ -153,4 +153,21 @@ export const MIGRATIONS: readonly string[] = [
   `
   alter table task_groups add column winner text;
   `,
+  `
+  create table schedules (
+    id text primary key, name text not null unique, cron text not null, zone text not null,
+    catch_up text not null, overlap text not null, jitter_ms integer not null,
+    keep_going integer not null, until_green integer not null, request text not null,
+    state text not null, why text, planned_at integer not null, due_at integer not null, streak integer not null,
+    rev integer not null, created_at integer not null, updated_at integer not null
+  ) strict, without rowid;
+  create index schedules_due on schedules (due_at) where state = 'active';
+  create table schedule_runs (
+    schedule_id text not null, planned_at integer not null, task_id text, note text,
+    late_ms integer not null, outcome text, at integer not null,
+    primary key (schedule_id, planned_at)
+  ) strict, without rowid;
+  create index schedule_runs_open on schedule_runs (at) where outcome is null;
+  create index schedule_runs_late on schedule_runs (at) where late_ms > 0;
+  `,
 ]

@@ -174,6 +174,7 @@ export function aRow(change: Partial<ScreenTaskJson> = {}): ScreenTaskJson {
     cleanup: null,
     push: null,
     pr: null,
+    schedule: null,
     createdAt: ago(120_000),
     startedAt: null,
     completedAt: null,

@@ -25,6 +25,14 @@ const OWN_TEST = (file: string) => `it changes this machine; its test is ${file}
 
 const WATCHED = 'it needs a pull request; its test is test/system/long/after/until-green.test.ts'
 
+/** One that is there is in the test of the page. */
+const SCHEDULE: Row = {
+  ok: 'its test is test/system/long/upkeep/schedules.test.ts',
+  notFound: ['NONE'],
+  wrongState: ANY_STATE,
+  down: ['nightly'],
+}
+
 const look = (more: Partial<Row> = {}): Row => ({
   ok: ['DONE'],
   notFound: ['NONE'],
@@ -49,6 +57,18 @@ export const ROWS: Record<string, Row> = {
     down: ['--repo', 'REPO', '--', 'true'],
   },
   mcp: offline({ isText: true }),
+  'schedule add': {
+    ok: ['n', '@daily', 'tidy up', '--agent', 'claude', '--repo', 'https://git.example.org/shop.git', '-n'],
+    notFound: NAMES_NOTHING,
+    wrongState: 'its test is test/system/long/upkeep/schedules.test.ts',
+    down: ['n', '@daily', 'tidy up', '--repo', 'https://git.example.org/shop.git'],
+  },
+  'schedule ls': plain(),
+  'schedule show': SCHEDULE,
+  'schedule run': SCHEDULE,
+  'schedule pause': SCHEDULE,
+  'schedule resume': SCHEDULE,
+  'schedule rm': SCHEDULE,
   ls: plain('--all', '--status', 'completed', '--label', 'a=b', '--since', '1h', '--limit', '3', '--sort', '-age'),
   show: look(),
   status: plain(),

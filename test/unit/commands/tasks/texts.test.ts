@@ -57,6 +57,7 @@ const TASK: TaskJson = {
   cleanup: null,
   push: null,
   pr: null,
+  schedule: null,
   attempts: [],
   continued: null,
   createdAt: at(-140),
