@@ -6,6 +6,7 @@ import { exitCodesCommand } from './cli/exit-codes.ts'
 import { clusterCommand } from './daemon/cluster/cluster.ts'
 import { daemonCommand } from './daemon/daemon.ts'
 import { dbCommand } from './daemon/db/db.ts'
+import { sourceCommand } from './daemon/sources/source.ts'
 import { agentCommand } from './nodes/agents.ts'
 import { nodeCommand, topCommand } from './nodes/nodes.ts'
 import { reapCommand } from './nodes/reap.ts'
@@ -57,6 +58,7 @@ const GROUPS: readonly CommandGroup[] = [
       retryCommand,
       cancelCommand,
       scheduleCommand,
+      sourceCommand,
       mcpCommand,
     ],
   },

@@ -5,6 +5,7 @@
 import path from 'node:path'
 import process from 'node:process'
 import { getRequestListener } from '@hono/node-server'
+import { templatesFolder } from '../src/config/load/load.ts'
 import { VERSION } from '../src/platform/version.ts'
 import type { DaemonStatusJson } from '../src/protocol/control.ts'
 import { ownFiles } from '../src/store/ledger/state-files.ts'
@@ -15,6 +16,7 @@ import { createCallbackPort } from './api/callback-port.ts'
 import { callbackApp } from './api/callbacks.ts'
 import type { Cluster } from './api/cluster.ts'
 import { controlApp } from './api/control.ts'
+import { createPoller } from './api/issues/poller.ts'
 import { metricsApp } from './api/metrics.ts'
 import { buildEngine, type RunningEngine } from './build.ts'
 import { careSweeps, createBackups } from './host/backups.ts'
@@ -41,6 +43,7 @@ import { gitResults } from './results/git-results.ts'
 import { createLanes } from './results/landing/lanes.ts'
 import { createPusher } from './results/push/pusher.ts'
 import { servers } from './results/push/servers.ts'
+import { createAllowance } from './results/push/watch/gh.ts'
 import { createWatcher } from './results/push/watch/watcher.ts'
 import { openSources } from './results/sources/open.ts'
 import type { DaemonOptions } from './services.ts'
@@ -137,9 +140,8 @@ function build(options: DaemonOptions, { undoLater }: Pick<Shutdown, 'undoLater'
   registerGauges(engine, health, disk)
   const backups = createBackups({ store, world, stateDir })
   const errors = createErrorFlush(engine, state.observability)
-  const pusher = createPusher(engine, results)
-  const lanes = createLanes(engine, results)
-  const watcher = createWatcher(engine, results)
+  const allowance = createAllowance()
+  const issues = createPoller(engine, { allowance, templates: () => templatesFolder(config, paths.configFile) })
   return {
     engine,
     state,
@@ -155,10 +157,11 @@ function build(options: DaemonOptions, { undoLater }: Pick<Shutdown, 'undoLater'
     health,
     backups,
     errors,
-    pusher,
-    lanes,
-    watcher,
+    pusher: createPusher(engine, results),
+    lanes: createLanes(engine, results),
+    watcher: createWatcher(engine, results, allowance),
     replies: createReplies(engine),
+    issues,
   }
 }
 
@@ -226,7 +229,8 @@ function statusOf(
 
 /** Takes up what the database holds and starts the loop and the sweeps. */
 async function begin({ paths }: DaemonOptions, parts: Parts, { undoLater }: Pick<Shutdown, 'undoLater'>) {
-  const { engine, state, disk, providers, ssh, backups, errors, pusher, lanes, watcher, replies } = parts
+  const { engine, state, disk, providers, ssh, backups, errors } = parts
+  const outward = [parts.pusher, parts.lanes, parts.watcher, parts.issues, parts.replies]
   undoLater(() => providers.rest(engine))
   undoLater(() => ssh.closeAll())
   disk.look()
@@ -234,11 +238,8 @@ async function begin({ paths }: DaemonOptions, parts: Parts, { undoLater }: Pick
   await engine.takeUp()
   undoLater(() => engine.loop.stop())
   const { observability } = state
-  const care = [...careSweeps(disk, backups), pusher.sweep, lanes.sweep, watcher.sweep, replies.sweep, checkpoints()]
+  const care = [...careSweeps(disk, backups), ...outward.map(({ sweep }) => sweep), checkpoints()]
   const sweeps = startSweeps(engine, { stateDir: paths.stateDir, errors, observability }, care)
-  undoLater(() => pusher.stop())
-  undoLater(() => lanes.stop())
-  undoLater(() => watcher.stop())
-  undoLater(() => replies.stop())
+  for (const part of outward) undoLater(() => part.stop())
   undoLater(() => sweeps.stop())
 }

@@ -12,6 +12,7 @@ import type { Pusher } from '../results/push/pusher.ts'
 import type { Watcher } from '../results/push/watch/watcher.ts'
 import type { Uploads } from '../results/sources/uploads.ts'
 import type { Cluster } from './cluster.ts'
+import type { Poller } from './issues/poller.ts'
 
 export interface Control {
   stateDir: string
@@ -24,6 +25,8 @@ export interface Control {
   addedNodes: AddedNodes
   pusher: Pusher
   watcher: Watcher
+  /** Of the trackers whose issues become tasks. */
+  issues: Poller
   secrets: Secrets
   /** Makes secrets, keys and pins durable wherever the state is. */
   saveFiles(): Promise<void>

@@ -5,6 +5,7 @@ import { clusterRoutes } from './cluster.ts'
 import type { Control } from './control-parts.ts'
 import { costRoutes } from './costs.ts'
 import { controlSocketApp, durableAnswers } from './guard.ts'
+import { sourceRoutes } from './issues/routes.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { bundleRoutes } from './routes/bundles.ts'
 import { continueRoutes } from './routes/continue.ts'
@@ -32,6 +33,7 @@ export function controlApp(engine: RunningEngine, parts: Control): Hono {
   app.route('/v1', landingRoutes(engine, parts))
   app.route('/v1', pullRequestRoutes(engine, parts))
   app.route('/v1', scheduleRoutes(engine))
+  app.route('/v1', sourceRoutes(engine, parts))
   app.route('/v1', logRoutes(engine))
   app.route('/v1', shellRoutes(engine))
   app.route('/v1', bundleRoutes(engine, parts))

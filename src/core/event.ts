@@ -15,6 +15,7 @@ export const EVENT_TYPES = [
   'task.race',
   'task.pr',
   'task.answered',
+  'task.issue',
   'task.removed',
   'task.work_discarded',
   'node.status',

@@ -96,3 +96,15 @@ export interface Blocked {
   attempt: number
   files?: string[]
 }
+
+/** The issue of a tracker that a task came from. */
+export interface IssueSpec {
+  /** As `[[sources]]` calls it. */
+  name: string
+  /** What people call it there: `412`, `ENG-12`. */
+  issue: string
+  title: string
+  url: string | null
+  /** What its pull request says that it fixes, such as `#412`; null: nothing is to be said. */
+  fixes: string | null
+}

@@ -2,7 +2,7 @@
 
 import type { AgentEnvironment } from './environment.ts'
 import type { Continued, Facts, ResumeFacts, Usage } from './facts.ts'
-import type { AfterSpec, PushSpec, RaceSpec, RepoSource } from './source.ts'
+import type { AfterSpec, IssueSpec, PushSpec, RaceSpec, RepoSource } from './source.ts'
 
 export type { Continued, ExitFacts, Facts, ProgressFacts, Question, ResumeFacts, SourceFacts, Usage } from './facts.ts'
 
@@ -114,6 +114,8 @@ export interface TaskSpec {
   race?: RaceSpec
   /** The name of the schedule that made it. */
   schedule?: string
+  /** Absent: it came from no tracker of issues. */
+  source?: IssueSpec
 }
 
 export interface TaskResult {

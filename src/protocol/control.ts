@@ -86,6 +86,8 @@ export interface TaskJson {
   pr: PullJson | null
   /** The name of the schedule that made it. */
   schedule: string | null
+  /** The issue that it came from. */
+  source: { name: string; issue: string; title: string; url: string | null } | null
   createdAt: string
   startedAt: string | null
   completedAt: string | null

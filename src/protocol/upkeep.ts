@@ -1,4 +1,4 @@
-/** What the control API says about the daemon itself: its settings, backups, secrets, health. No parser, as `control.ts`. */
+/** What the control API says about the daemon itself: its settings, backups, secrets, health, trackers. No parser, as `control.ts`. */
 
 /** Values as the configuration shows them; null where the key is not set. */
 interface ChangedKeyJson {
@@ -131,4 +131,40 @@ export interface ScheduleJson {
   prompt: string
   /** The newest first. */
   runs: ScheduleRunJson[]
+}
+
+/** A tracker whose issues become tasks, of `[[sources]]`. *failing*: it could not be looked at, and is asked ever more seldom. */
+export interface SourceJson {
+  name: string
+  kind: string
+  project: string
+  label: string
+  template: string
+  state: 'polling' | 'paused' | 'failing'
+  /** When a look last went well. */
+  lookedAt: string | null
+  nextAt: string | null
+  error: string | null
+  /** So many of its tasks are not over, of at most so many. */
+  live: number
+  atMost: number
+  /** Issues by state. */
+  counts: Record<string, number>
+}
+
+export interface IssueJson {
+  id: string
+  title: string
+  url: string | null
+  /** *ignored*: `why` says who set the label; *gone*: it was closed or has lost its label. */
+  state: 'waiting' | 'taken' | 'ignored' | 'gone'
+  why: string | null
+  labelledBy: string | null
+  taskId: string | null
+  attempt: number | null
+  since: string
+}
+
+export interface SourceDetailsJson extends SourceJson {
+  issues: IssueJson[]
 }

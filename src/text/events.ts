@@ -33,6 +33,7 @@ const TEXTS: Record<string, TextOf> = {
       : `${winner === taskId ? 'won' : `lost to ${plain(winner)}`} in the race ${plain(group)}${typeof score === 'number' ? `, with a score of ${score}` : ''}`,
   'task.pr': ({ url, state, why }) => `pull request ${plain(url)}: ${plain(state).replace('_', ' ')}${because(why)}`,
   'task.answered': ({ verb }) => `answered over ntfy: ${plain(verb)}`,
+  'task.issue': ({ source, issue, why }) => `issue ${plain(issue)} of ${plain(source)}${because(why)}`,
   'node.status': ({ from, to, reason }) => `${from ? `${plain(from)} → ` : ''}${plain(to)}${because(reason)}`,
 }
 

@@ -176,6 +176,7 @@ function taskOf(index: number): ScreenTaskJson {
     push: null,
     pr: null,
     schedule: null,
+    source: null,
     createdAt: at,
     startedAt: null,
     completedAt: null,

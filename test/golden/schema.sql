@@ -93,6 +93,25 @@ CREATE TABLE inbox (
     consumed integer not null default 0
   ) strict;
 
+CREATE TABLE issues (
+    source text not null,
+    identity text not null,
+    issue text not null,
+    title text not null,
+    url text,
+    stamp text,
+    event text not null,
+    labelled_by text,
+    state text not null,
+    reason text,
+    task text,
+    attempt integer,
+    owed text,
+    since integer not null,
+    updated_at integer not null,
+    primary key (source, identity, issue)
+  ) strict, without rowid;
+
 CREATE TABLE landings (
     task_id text primary key,
     attempt integer not null,
@@ -210,6 +229,18 @@ CREATE TABLE schedules (
     keep_going integer not null, until_green integer not null, request text not null,
     state text not null, why text, planned_at integer not null, due_at integer not null, streak integer not null,
     rev integer not null, created_at integer not null, updated_at integer not null
+  ) strict, without rowid;
+
+CREATE TABLE sources (
+    name text primary key,
+    identity text not null,
+    paused integer not null default 0,
+    cache text,
+    due_at integer not null,
+    tries integer not null default 0,
+    error text,
+    looked_at integer,
+    updated_at integer not null
   ) strict, without rowid;
 
 CREATE TABLE spending (

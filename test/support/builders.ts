@@ -1,5 +1,5 @@
 /** Values that most tests need, with the parts that matter to them changed. */
-import { type Config, defaultConfig } from '../../src/config/schema/schema.ts'
+import { type Config, defaultConfig, type SourceConfig } from '../../src/config/schema/schema.ts'
 import type { Task, TaskSpec } from '../../src/core/task.ts'
 import type { Script } from '../fakes/agent.ts'
 
@@ -13,6 +13,15 @@ export function aConfig(change: { [Table in keyof Config]?: Partial<Config[Table
     { ...config[table as keyof Config], ...values },
   ])
   return { ...config, ...Object.fromEntries(tables) }
+}
+
+/** A source of issues as the configuration has it, without what does not matter. */
+export function aSource(change: Partial<SourceConfig> = {}): SourceConfig {
+  return {
+    ...{ name: 'web', kind: 'github', project: 'acme/web', label: 'tdf', template: 'fix', poll: 60_000, atMost: 2 },
+    ...{ from: ['members'], onClose: 'go-on', writes: [], token: '', endpoint: '', command: [] },
+    ...change,
+  }
 }
 
 export function aSpec(change: Partial<TaskSpec> = {}, script: Script = { commits: 1 }): TaskSpec {

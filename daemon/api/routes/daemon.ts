@@ -10,6 +10,7 @@ import { setDraining } from '../../placement/drain.ts'
 import { examine } from '../../reporting/doctor.ts'
 import type { Control } from '../control-parts.ts'
 import { jsonBody } from '../guard.ts'
+import { checkSources } from '../issues/show.ts'
 import { iso } from '../tasks/json.ts'
 
 export function daemonRoutes(engine: RunningEngine, parts: Control): Hono {
@@ -28,7 +29,8 @@ export function daemonRoutes(engine: RunningEngine, parts: Control): Hono {
   })
   app.get('/doctor', async c => {
     const own = await examine(engine, parts.health, parts.stateDir)
-    return c.json([...own, ...((await parts.cluster?.examine()) ?? [])])
+    const trackers = await checkSources(engine, parts.issues)
+    return c.json([...own, ...trackers, ...((await parts.cluster?.examine()) ?? [])])
   })
   app.post('/reload', c => c.json(parts.reload()))
   app.post('/drain', async c => {

@@ -70,6 +70,7 @@ export function taskJson(sql: Sql, task: Task): TaskJson {
     landing: landingJson(sql, task),
     pr: pullOf(sql, task.id),
     schedule: spec.schedule ?? null,
+    source: sourceOf(task),
     createdAt: iso(task.createdAt),
     startedAt: iso(task.startedAt),
     completedAt: iso(task.completedAt),
@@ -196,6 +197,10 @@ function pullOf(sql: Sql, taskId: string): TaskJson['pr'] {
     error,
     updatedAt: iso(updatedAt),
   }
+}
+
+function sourceOf({ spec: { source } }: Task): TaskJson['source'] {
+  return source ? { name: source.name, issue: source.issue, title: source.title, url: source.url } : null
 }
 
 function totalUsage(sql: Sql, task: Task): TaskJson['totalUsage'] {

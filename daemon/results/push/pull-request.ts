@@ -118,8 +118,10 @@ function bodyOf(task: Task): string {
   const saved = result?.salvaged
     ? ' The last commit was made by tdf from work that the agent had left uncommitted.'
     : ''
-  const said = result?.summary?.trim() || spec.prompt.trim()
-  return `${said}\n\n---\nTask ${id} of tdf, done by ${spec.agent.name}: ${verdict}. ${check}${saved}\n${artifactsOf(task)}`
+  // What people wrote in an issue is in its prompt, and may name others to be closed.
+  const said = result?.summary?.trim() || (spec.source ? spec.title : spec.prompt.trim())
+  const fixes = spec.source?.fixes ? `\nFixes ${spec.source.fixes}\n` : ''
+  return `${said}\n\n---\nTask ${id} of tdf, done by ${spec.agent.name}: ${verdict}. ${check}${saved}\n${artifactsOf(task)}${fixes}`
 }
 
 const ARTIFACTS_NAMED_MAX = 20

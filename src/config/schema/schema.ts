@@ -18,6 +18,7 @@ import {
   sweepsTable,
 } from './settings.ts'
 import { type Camelized, camelized } from './shape.ts'
+import { sourcesList } from './sources.ts'
 
 export const configSchema = z.strictObject({
   daemon: daemonTable,
@@ -39,6 +40,7 @@ export const configSchema = z.strictObject({
   notify: notifyTable,
   tui: tuiTable,
   providers: z.strictObject({ local: localTable, static: staticTable, hetzner: hetznerTable }).prefault({}),
+  sources: sourcesList,
   agents: agentsTable,
 })
 
@@ -47,6 +49,7 @@ export type RawConfig = z.output<typeof configSchema>
 
 /** What the rest of tdf sees: the same tree with names in camelCase. Durations are ms, sizes bytes. */
 export type Config = Camelized<RawConfig>
+export type SourceConfig = Config['sources'][number]
 export type StaticNodeConfig = Config['providers']['static']['nodes'][number]
 
 export function toConfig(raw: RawConfig): Config {

@@ -27,11 +27,13 @@ function tableLines(schema: Schema, path: Path): string[] {
   const values = parts.filter(([, part]) => shapeOf(part).kind === 'value')
   const header = values.length > 0 ? ['', `# ${descriptionOf(schema)}`, `[${keyText(path)}]`] : []
   const keys = values.flatMap(([name, part]) => keyLines(part, [...path, name]))
-  const lists = parts.flatMap(([name, part]) => {
-    const inner = shapeOf(part)
-    return inner.kind === 'list' ? sampleLines(schema, inner.item, `[[${keyText([...path, name])}]]`) : []
+  const inner = parts.flatMap(([name, part]) => {
+    const item = shapeOf(part)
+    if (item.kind !== 'list') return tableLines(part, [...path, name])
+    // A list that stands in no table is described itself.
+    return sampleLines(path.length === 0 ? part : schema, item.item, `[[${keyText([...path, name])}]]`)
   })
-  return [...header, ...keys, ...lists, ...parts.flatMap(([name, part]) => tableLines(part, [...path, name]))]
+  return [...header, ...keys, ...inner]
 }
 
 /** A table that does not exist by itself: a sample of it, commented out. It is valid as it stands. */

@@ -170,4 +170,35 @@ export const MIGRATIONS: readonly string[] = [
   create index schedule_runs_open on schedule_runs (at) where outcome is null;
   create index schedule_runs_late on schedule_runs (at) where late_ms > 0;
   `,
+  `
+  create table sources (
+    name text primary key,
+    identity text not null,
+    paused integer not null default 0,
+    cache text,
+    due_at integer not null,
+    tries integer not null default 0,
+    error text,
+    looked_at integer,
+    updated_at integer not null
+  ) strict, without rowid;
+  create table issues (
+    source text not null,
+    identity text not null,
+    issue text not null,
+    title text not null,
+    url text,
+    stamp text,
+    event text not null,
+    labelled_by text,
+    state text not null,
+    reason text,
+    task text,
+    attempt integer,
+    owed text,
+    since integer not null,
+    updated_at integer not null,
+    primary key (source, identity, issue)
+  ) strict, without rowid;
+  `,
 ]

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// `gh api --include [--hostname H] [--header H]… [--input -] PATH` as gh 2.23 does it, over the unix socket of its
+// `gh api --include [--hostname H] [--header H]… [--input -] [--method M] PATH` as gh 2.23 does it, over the unix socket of its
 // configuration: what it prints and how it ends is held against the real one by test/conformance/forge.test.ts.
 import { existsSync, readFileSync } from 'node:fs'
 import http from 'node:http'
@@ -9,12 +9,14 @@ const args = process.argv.slice(2)
 const headers = {}
 let hostname = 'github.com'
 let input = null
+let method = null
 let at = ''
 if (args.shift() !== 'api') fail('unknown command')
 while (args.length > 0) {
   const word = args.shift()
   if (word === '--include') continue
   if (word === '--hostname') hostname = args.shift()
+  else if (word === '--method') method = args.shift()
   else if (word === '--header') {
     const [, name, value] = /^([^:]+):\s*(.*)$/.exec(args.shift())
     headers[name] = value
@@ -39,8 +41,8 @@ ask(isOwn ? hostname : 'api.github.com', isOwn ? `/api/v3/${at}` : `/${at}`, {
 })
 
 function ask(host, pathname, sent) {
-  const method = input === null ? 'GET' : 'POST'
-  const request = http.request({ socketPath, path: pathname, method, headers: { host, ...sent } }, response => {
+  const sentBy = method ?? (input === null ? 'GET' : 'POST')
+  const request = http.request({ socketPath, path: pathname, method: sentBy, headers: { host, ...sent } }, response => {
     if (response.statusCode === 302) {
       response.resume()
       const to = new URL(response.headers.location)

@@ -175,6 +175,7 @@ export function aRow(change: Partial<ScreenTaskJson> = {}): ScreenTaskJson {
     push: null,
     pr: null,
     schedule: null,
+    source: null,
     createdAt: ago(120_000),
     startedAt: null,
     completedAt: null,

@@ -86,6 +86,8 @@ export interface Call {
   etag?: string
   /** A body, which makes it a POST. */
   input?: string
+  /** Where it is neither of the two that follow from that. */
+  method?: 'DELETE' | 'PUT'
   signal: AbortSignal
 }
 
@@ -94,7 +96,7 @@ export type Answer = { kind: 'same' } | { kind: 'new'; body: string; etag: strin
 
 /** Throws FORGE_UNAVAILABLE, with the time before which nothing may be asked. */
 export async function callForge(
-  { host, path, token, etag, input, signal }: Call,
+  { host, path, token, etag, input, method, signal }: Call,
   allowance: Allowance,
   now: () => number,
 ): Promise<Answer> {
@@ -104,7 +106,7 @@ export async function callForge(
   const restMs = allowance.restMs(host, now())
   if (restMs > 0) throw unavailable(`${host} takes no more requests for now`, restMs)
   const known = etag === undefined ? [] : ['--header', `If-None-Match: ${etag}`]
-  const body = input === undefined ? [] : ['--input', '-']
+  const body = [...(input === undefined ? [] : ['--input', '-']), ...(method ? ['--method', method] : [])]
   const quiet = { GH_PROMPT_DISABLED: '1', GH_NO_UPDATE_NOTIFIER: '1', NO_COLOR: '1', GH_PAGER: 'cat' }
   const ran = await run('gh', ['api', '--include', '--hostname', host, ...known, ...body, path], {
     cwd: '/',
@@ -120,22 +122,29 @@ export async function callForge(
     const said = ran.stderr.trim().slice(-SAID_CHARACTERS_MAX) || `gh ended with ${ran.exitCode}`
     throw unavailable(ran.timedOut ? `${host} did not answer within ${CALL_TIMEOUT_MS / 1000} s` : said)
   }
-  const { status, headers } = reply
+  // A body that breaks off comes with the status of a whole one, and gh fails.
+  return answerOf(reply, { host, path, said: ran.stderr.trim(), isWhole: ran.exitCode === 0 }, allowance, now)
+}
+
+/** What a forge's answer comes to; it is counted. Throws FORGE_UNAVAILABLE. */
+export function answerOf(
+  reply: Reply,
+  { host, path, said, isWhole }: Pick<Call, 'host' | 'path'> & { said: string; isWhole: boolean },
+  allowance: Allowance,
+  now: () => number,
+): Answer {
+  const { status, headers, body } = reply
   if (status === 304) return { kind: 'same' }
   allowance.count(host, now())
   const until = restUntil(reply, now())
   if (until !== null) allowance.rest(host, until)
-  // A body that breaks off comes with the status of a whole one, and gh fails.
-  if (status >= 200 && status < 300 && ran.exitCode === 0) {
-    return { kind: 'new', body: reply.body, etag: headers.get('etag') ?? null }
-  }
-  const said = (ran.stderr.trim() || reply.body).slice(0, SAID_CHARACTERS_MAX)
-  const why = `${host} answered ${status} to ${path}: ${said}`
-  if (until === null && [403, 404].includes(status)) return { kind: 'no', why }
+  if (status >= 200 && status < 300 && isWhole) return { kind: 'new', body, etag: headers.get('etag') ?? null }
+  const why = `${host} answered ${status} to ${path}: ${(said || body).slice(0, SAID_CHARACTERS_MAX)}`
+  if (until === null && [403, 404, 410].includes(status)) return { kind: 'no', why }
   throw unavailable(why, until === null ? undefined : until - now())
 }
 
-interface Reply {
+export interface Reply {
   status: number
   headers: Map<string, string>
   body: string
@@ -186,6 +195,7 @@ export function createReader(
   known: Cache,
   allowance: Allowance,
   now: () => number,
+  call: typeof callForge = callForge,
 ): Reader {
   const fresh: Cache = {}
   let bytes = 0
@@ -200,7 +210,7 @@ export function createReader(
       fresh[path] = before
       return String(before.value)
     }
-    const answer = await callForge({ ...about, path, ...(before ? { etag: before.etag } : {}) }, allowance, now)
+    const answer = await call({ ...about, path, ...(before ? { etag: before.etag } : {}) }, allowance, now)
     isNew ||= answer.kind !== 'same'
     if (answer.kind === 'no') {
       keep(path, NONE, answer.why)

@@ -69,7 +69,8 @@ function refusalsOf(reviews: readonly Review[]): ThreadInput[] {
 const LOGIN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}(\[bot\])?$/
 const WRITES = ['admin', 'maintain', 'write']
 
-async function mayWrite(reader: Reader, config: Look['config'], at: string, author: string): Promise<boolean> {
+/** Whether the forge says that a login may write to the repository at `at`. */
+export async function mayWrite(reader: Reader, config: Look['config'], at: string, author: string): Promise<boolean> {
   if (!LOGIN.test(author) || config.ignoreAuthors.includes(author)) return false
   if (config.allowAuthors.includes(author)) return true
   // A bot is no collaborator, and is asked about in vain.

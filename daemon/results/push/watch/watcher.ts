@@ -41,9 +41,13 @@ export interface Watcher {
   stop(): Promise<void>
 }
 
-export function createWatcher(engine: Engine, results: Pick<GitResults, 'of'>): Watcher {
+/** `allowance`: what others ask the same forges for counts too. */
+export function createWatcher(
+  engine: Engine,
+  results: Pick<GitResults, 'of'>,
+  allowance: Allowance = createAllowance(),
+): Watcher {
   const { sql } = engine.store
-  const allowance = createAllowance()
   const { now, sweep, stop } = createTries<Watch>(engine, {
     name: 'pr',
     atOnceMax: AT_ONCE_MAX,

@@ -8,6 +8,7 @@ import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync 
 import http from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { type Issues, issuesModel, issuesReply } from './issues.ts'
 
 const GH = new URL('../gh.mjs', import.meta.url).pathname
 
@@ -64,6 +65,7 @@ export interface Forge {
   /** Where it says that its repository is. */
   cloneUrl: string
   pulls: Map<number, ForgePull>
+  issues: Issues
   /** By login. */
   permissions: Map<string, string>
   statuses: { context: string; state: string; description: string }[]
@@ -71,7 +73,7 @@ export interface Forge {
   /** What its checks say of a commit. */
   ci(head: string): ForgeCheck[]
   /** Every request, in order; those that were answered with 304 do not count. */
-  requests: { path: string; status: number; counted: boolean }[]
+  requests: { path: string; status: number; counted: boolean; method: string }[]
   pull(change?: Partial<ForgePull>): ForgePull
   head(branch: string): string
   /** In the bare repository. */
@@ -111,6 +113,7 @@ export async function startForge(): Promise<Forge> {
       git,
       cloneUrl: 'https://github.com/acme/web.git',
       pulls: new Map(),
+      issues: issuesModel(),
       statuses: [],
       faults: [],
       requests: [],
@@ -138,7 +141,7 @@ export async function startForge(): Promise<Forge> {
   return forge
 }
 
-interface Reply {
+export interface Reply {
   status: number
   headers?: Record<string, string>
   body: unknown
@@ -148,7 +151,10 @@ function answer(forge: Forge, request: http.IncomingMessage, input: string, resp
   const at = request.url ?? ''
   const fault = forge.faults.find(one => one.times > 0 && one.at.test(at))
   if (fault) fault.times -= 1
-  const reply = replyTo(forge, at, input)
+  const { method = 'GET' } = request
+  // What is struck down is not done; what breaks off is.
+  const isDone = fault === undefined || fault.kind === 'half'
+  const reply = isDone || method === 'GET' ? replyTo(forge, at, input, method) : NOT_FOUND
   const text = typeof reply.body === 'string' ? reply.body : JSON.stringify(reply.body)
   const etag = `"${createHash('sha256').update(text).digest('hex')}"`
   const counted = forge.requests.filter(one => one.counted).length
@@ -156,7 +162,7 @@ function answer(forge: Forge, request: http.IncomingMessage, input: string, resp
   const reset = String(Math.floor(Date.now() / 1000) + RESET_AFTER_S)
   const common = { 'x-ratelimit-remaining': String(left), 'x-ratelimit-reset': reset }
   const say = (status: number, headers: Record<string, string>, body: string) => {
-    forge.requests.push({ path: at, status, counted: status !== 304 })
+    forge.requests.push({ path: at, status, counted: status !== 304, method })
     response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', ...common, ...headers })
     response.end(body)
   }
@@ -179,7 +185,7 @@ function answer(forge: Forge, request: http.IncomingMessage, input: string, resp
     case 'limit':
       return say(403, { 'x-ratelimit-remaining': '0' }, '{"message":"API rate limit exceeded"}')
     case 'half':
-      forge.requests.push({ path: at, status: reply.status, counted: true })
+      forge.requests.push({ path: at, status: reply.status, counted: true, method })
       response.writeHead(reply.status, { 'content-length': String(text.length), etag })
       response.write(text.slice(0, Math.floor(text.length / 2)), () => request.socket.destroy())
       return
@@ -190,10 +196,11 @@ function answer(forge: Forge, request: http.IncomingMessage, input: string, resp
 
 const NOT_FOUND: Reply = { status: 404, body: { message: 'Not Found' } }
 
-function replyTo(forge: Forge, at: string, input: string): Reply {
+export function replyTo(forge: Forge, at: string, input: string, method = 'GET'): Reply {
   if (at === '/graphql') return threadsReply(forge, input)
   const [, rest = ''] = /^\/repos\/acme\/web\/([^?]*)/.exec(at) ?? []
   const [kind = '', name = '', what = '', more = ''] = rest.split('/')
+  if (kind === 'issues') return issuesReply(forge.issues, method, at.replace('/repos/acme/web/', ''), input)
   if (kind === 'pulls') return pullReply(forge.pulls.get(Number(name)), what, forge)
   if (kind === 'commits') return commitReply(forge, name, what)
   if (kind === 'collaborators') {

@@ -33,6 +33,8 @@ const SCHEDULE: Row = {
   down: ['nightly'],
 }
 
+const SOURCE = 'it needs a tracker; its test is test/system/long/issues/github.test.ts'
+
 const look = (more: Partial<Row> = {}): Row => ({
   ok: ['DONE'],
   notFound: ['NONE'],
@@ -83,6 +85,12 @@ export const ROWS: Record<string, Row> = {
   fit: look({ wrongState: ['NO_RESULT', 'LIVE'] }),
   land: look({ ok: OWN_TEST('long/after/land.test.ts'), wrongState: ['WRONG_STATE', 'LIVE'] }),
   cost: plain('--since', '7d', '--by', 'label'),
+  'source ls': plain(),
+  'source show': { ...plain('web'), ok: SOURCE, notFound: ['web'] },
+  'source run': { ...plain('web'), ok: SOURCE, notFound: ['web'] },
+  'source pause': { ...plain('web'), ok: SOURCE, notFound: ['web'] },
+  'source resume': { ...plain('web'), ok: SOURCE, notFound: ['web'] },
+  'source check': { ...plain('web'), ok: SOURCE, notFound: ['web'] },
   'pr ls': plain(),
   'pr adopt': {
     ...plain('https://example.org/x/y/pull/1'),

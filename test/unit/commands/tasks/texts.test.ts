@@ -58,6 +58,7 @@ const TASK: TaskJson = {
   push: null,
   pr: null,
   schedule: null,
+  source: null,
   attempts: [],
   continued: null,
   createdAt: at(-140),

@@ -2,11 +2,11 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { fakeNtfy, type Ntfy } from '../fakes/outward/ntfy.ts'
-import { type Home, makeHome, makeRepository, tdf, until } from '../support/daemon/home.ts'
-import { HOSTILE } from '../support/daemon/hostile-proxy.ts'
+import { fakeNtfy, type Ntfy } from '../../fakes/outward/ntfy.ts'
+import { type Home, makeHome, makeRepository, tdf, until } from '../../support/daemon/home.ts'
+import { HOSTILE } from '../../support/daemon/hostile-proxy.ts'
 
-const TALKING = new URL('../fakes/programs/talking-agent.mjs', import.meta.url).pathname
+const TALKING = new URL('../../fakes/programs/talking-agent.mjs', import.meta.url).pathname
 const MARK = 'xyzzy'
 const asks = JSON.stringify({ asks: { requestId: 'q1', tool: 'Bash', detail: 'ls' } })
 

@@ -1,0 +1,129 @@
+/** Issues of GitHub, by `gh api`. Shapes: docs.github.com/rest/issues (2022-11-28). */
+import { z } from 'zod'
+import { mayWrite } from '../../../results/push/watch/reviews.ts'
+import { shaped } from '../../../results/push/watch/view.ts'
+import { callsOf, pages } from './calls.ts'
+import { type Asking, type ListedIssue, labelled, listedIssue, type Tracker } from './tracker.ts'
+
+const PAGE = 100
+const PAGES_MAX = 10
+const EVENT_PAGES_MAX = 20
+const TEXT_CHARS_MAX = 256 * 1024
+/** Who may write is asked of everybody: [pr] has no say here. */
+const NOBODY = { ignoreAuthors: [], allowAuthors: [] }
+
+export function githubTracker(asking: Asking): Tracker {
+  const { source, call } = asking
+  const host = source.endpoint === '' ? 'github.com' : new URL(source.endpoint).host
+  const { reader, send } = callsOf(asking, host, call)
+  const plain = () => reader({})
+  const at = `repos/${source.project}`
+  const issueAt = (id: string) => `${at}/issues/${encodeURIComponent(id)}`
+  const one = (id: string) => plain().may(issueAt(id), json => shaped(issueShape, json))
+
+  /** The newest comments: the last page, and the one before it. */
+  async function newest(id: string, count: number): Promise<z.output<typeof commentsShape>> {
+    const last = Math.max(Math.ceil(count / PAGE), 1)
+    const wanted = last === 1 ? [1] : [last - 1, last]
+    const found: z.output<typeof commentsShape> = []
+    for (const page of wanted) {
+      const path = `${issueAt(id)}/comments?per_page=${PAGE}&page=${page}`
+      found.push(...(await plain().read(path, json => shaped(commentsShape, json))))
+    }
+    return found
+  }
+
+  return {
+    repository: `https://${host}/${source.project}.git`,
+    async list(known) {
+      const read = reader(known)
+      const query = `labels=${encodeURIComponent(source.label)}&state=open&sort=created&direction=asc&per_page=${PAGE}`
+      const issues = await pages(PAGES_MAX, PAGE, page =>
+        read.read(`${at}/issues?${query}&page=${page}`, json => shaped(listShape, json).map(listedOf)),
+      )
+      return { issues: issues.filter(issue => issue !== null), cache: read.fresh }
+    },
+    async labelling({ id }) {
+      const events = await pages(EVENT_PAGES_MAX, PAGE, page =>
+        plain().read(`${issueAt(id)}/events?per_page=${PAGE}&page=${page}`, json => shaped(eventsShape, json)),
+      )
+      const last = events.findLast(
+        ({ event, label }) =>
+          (event === 'labeled' || event === 'unlabeled') && label !== null && labelled(source, [label.name]),
+      )
+      if (last?.event !== 'labeled') return null
+      const by = last.actor?.login ?? null
+      return { event: String(last.id), by, isMember: by !== null && (await mayWrite(plain(), NOBODY, at, by)) }
+    },
+    async content({ id }) {
+      const issue = await plain().read(issueAt(id), json => shaped(issueShape, json))
+      const said = issue.comments === 0 ? [] : await newest(id, issue.comments)
+      const comments = said.map(({ user, body }) => ({ author: user?.login ?? '', text: cut(body) }))
+      return { body: cut(issue.body), comments }
+    },
+    async stands(id) {
+      const issue = await one(id)
+      // One that was moved to another repository is found there.
+      if (!issue?.url.toLowerCase().endsWith(`/${issueAt(id)}`.toLowerCase())) return false
+      return issue.state === 'open' && labelled(source, issue.labels)
+    },
+    async comment(id, text, mark) {
+      const issue = await plain().read(issueAt(id), json => shaped(issueShape, json))
+      const said = issue.comments === 0 ? [] : await newest(id, issue.comments)
+      if (!said.some(({ body }) => body?.includes(mark))) await send(`${issueAt(id)}/comments`, { body: text })
+    },
+    async label(id, add, remove) {
+      const has = (await one(id))?.labels ?? []
+      const missing = add.filter(name => !has.includes(name))
+      if (missing.length > 0) await send(`${issueAt(id)}/labels`, { labels: missing })
+      for (const name of remove.filter(name => has.includes(name))) {
+        await send(`${issueAt(id)}/labels/${encodeURIComponent(name)}`, null, 'DELETE')
+      }
+    },
+  }
+}
+
+const cut = (text: string | null) => (text ?? '').slice(0, TEXT_CHARS_MAX)
+
+const names = z
+  .array(z.union([z.string(), z.object({ name: z.string().default('') })]))
+  .transform(all => all.map(one => (typeof one === 'string' ? one : one.name)))
+
+const listShape = z.array(
+  z.object({
+    number: z.int().positive(),
+    title: z.string(),
+    html_url: z.string(),
+    updated_at: z.string(),
+    labels: names,
+    pull_request: z.unknown().optional(),
+  }),
+)
+
+/** A pull request is an issue there, and none here. */
+function listedOf(issue: z.output<typeof listShape>[number]): ListedIssue | null {
+  if (issue.pull_request !== undefined && issue.pull_request !== null) return null
+  const { number, title, html_url: url, labels, updated_at: stamp } = issue
+  return shaped(listedIssue, { id: String(number), title, url, labels, stamp })
+}
+
+const issueShape = z.object({
+  url: z.string(),
+  state: z.string(),
+  body: z.string().nullable().default(null),
+  comments: z.int().min(0).default(0),
+  labels: names,
+})
+
+const user = z.object({ login: z.string() }).nullable().default(null)
+
+const commentsShape = z.array(z.object({ body: z.string().nullable().default(null), user }))
+
+const eventsShape = z.array(
+  z.object({
+    id: z.int(),
+    event: z.string(),
+    actor: user,
+    label: z.object({ name: z.string() }).nullable().default(null),
+  }),
+)
