@@ -1,7 +1,16 @@
-/** A slot falls free while ten thousand tasks wait for one. */
+/** A slot falls free while ten thousand tasks wait for one; a look at a thousand schedules. */
 import { assign, type NodeCapacity, type PlacementLimits } from '../../../../daemon/placement/place.ts'
 import { createQueue } from '../../../../daemon/placement/queue.ts'
+import type { Engine } from '../../../../daemon/services.ts'
+import type { SweepParts } from '../../../../daemon/sweeps/run.ts'
+import { plannedSchedule } from '../../../../daemon/sweeps/schedules/requests.ts'
+import { schedules } from '../../../../daemon/sweeps/schedules/sweep.ts'
 import { defaultConfig } from '../../../../src/config/schema/schema.ts'
+import { realWorld } from '../../../../src/platform/world.ts'
+import { scheduleRequest } from '../../../../src/protocol/submit.ts'
+import { insertSchedule } from '../../../../src/store/groups/schedules.ts'
+import { openStore } from '../../../../src/store/store.ts'
+import { makeFolder } from '../load/host.ts'
 import type { Row } from '../report.ts'
 import { median, rounds, spread } from '../stats.ts'
 import { tickUs } from './growth.ts'
@@ -36,6 +45,35 @@ export function tickRow(): Row {
     bar: '',
     measured: `${ten.toFixed(2)} and ${hundred.toFixed(2)} µs`,
     holds: null,
+  }
+}
+
+/** What the sweep of schedules takes from a second of the daemon, when none of them is due. */
+export async function scheduleRow(count: number, kept = 1_000): Promise<Row> {
+  const folder = makeFolder()
+  const world = realWorld()
+  const store = openStore(folder.dir, world)
+  try {
+    const repo = { kind: 'git', url: 'https://example.org/repo.git', ref: null }
+    const asked = scheduleRequest.parse({ name: 'n', cron: '@yearly', zone: 'UTC', request: { prompt: 'tidy', repo } })
+    await store.commit(() => {
+      for (let number = 0; number < kept; number++) {
+        insertSchedule(store.sql, plannedSchedule({ ...asked, name: `n${number}` }, world))
+      }
+    })
+    // With nothing due it asks for no more of an engine.
+    const engine = { store, world } as Engine
+    const look = async () => void (await schedules.run(engine, {} as SweepParts, new AbortController().signal))
+    const times = await rounds(count, look)
+    return {
+      what: `a look at ${kept} schedules, none of them due, once a second`,
+      bar: '≤ 2 ms',
+      measured: `${spread(times, 2)} ms`,
+      holds: median(times) <= 2,
+    }
+  } finally {
+    await store.close()
+    folder.remove()
   }
 }
 
