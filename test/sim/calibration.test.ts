@@ -279,8 +279,8 @@ const AFTER_POLICIES: [policy: string, invariant: string, from: number][] = [
 ]
 const FLAWS: [flaw: LedgerFlaw, oneIn: number, from: number][] = [
   ['drops writes', 100, 3],
-  ['answers before it stored', 1, 27],
-  ['has no fence', 1, 30],
+  ['answers before it stored', 1, 36],
+  ['has no fence', 1, 54],
 ]
 const SEEDS_MAX = 60
 const TICKS = 80
