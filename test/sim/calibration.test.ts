@@ -240,6 +240,42 @@ vi.mock('../../daemon/results/push/watch/rules.ts', async original => {
   return { ...real, afterReaction }
 })
 
+vi.mock('../../daemon/engine/rules/race.ts', async original => {
+  const real = await original<typeof import('../../daemon/engine/rules/race.ts')>()
+  const winnerOf: typeof real.winnerOf = (members, ended) => {
+    const winner = real.winnerOf(members, ended)
+    return winner && is('who ends last wins a race') && real.isIn(ended) ? ended : winner
+  }
+  return { ...real, winnerOf }
+})
+
+vi.mock('../../src/store/groups/groups.ts', async original => {
+  const real = await original<typeof import('../../src/store/groups/groups.ts')>()
+  const isOpen = () => is('a race is decided again by each end')
+  const memberOf: typeof real.memberOf = (sql, id) => {
+    const member = real.memberOf(sql, id)
+    return member && isOpen() ? { ...member, winner: null } : member
+  }
+  const setWinner: typeof real.setWinner = (sql, name, id) => {
+    if (isOpen()) sql.run('update task_groups set winner = null where name = ?', name)
+    return real.setWinner(sql, name, id)
+  }
+  return { ...real, memberOf, setWinner }
+})
+
+vi.mock('../../src/store/groups/edges.ts', async original => {
+  const real = await original<typeof import('../../src/store/groups/edges.ts')>()
+  const hasUnmet: typeof real.hasUnmet = (sql, id) => {
+    if (!is('one of several predecessors is enough')) return real.hasUnmet(sql, id)
+    return real.edgesOf(sql, id).every(({ met }) => met === null)
+  }
+  const edgesTo: typeof real.edgesTo = (sql, id) => {
+    const edges = real.edgesTo(sql, id)
+    return is('the end of a predecessor is told to one alone') ? edges.slice(0, 1) : edges
+  }
+  return { ...real, hasUnmet, edgesTo }
+})
+
 /** Each with the seed from which to look: the first that is known to catch it, so that the test is short. */
 const POLICIES: [policy: string, from: number][] = [
   ['a run is keyed by task alone, so that a retry is no-op', 1],
@@ -277,6 +313,13 @@ const AFTER_POLICIES: [policy: string, invariant: string, from: number][] = [
     1,
   ],
 ]
+/** The same with tasks that come after others, and races. */
+const GRAPH_POLICIES: [policy: string, invariant: string, from: number][] = [
+  ['who ends last wins a race', 'the winner of a race is the best of it', 2],
+  ['a race is decided again by each end', 'a race has one winner', 12],
+  ['one of several predecessors is enough', 'nobody runs before its predecessors', 1],
+  ['the end of a predecessor is told to one alone', 'nobody is forgotten by its predecessors', 2],
+]
 const FLAWS: [flaw: LedgerFlaw, oneIn: number, from: number][] = [
   ['drops writes', 100, 3],
   ['answers before it stored', 1, 36],
@@ -288,7 +331,7 @@ const TICKS = 80
 async function firstFinding(
   policy: string,
   from: number,
-  more: Pick<SimPlan, 'ledger' | 'afterRun'> = {},
+  more: Pick<SimPlan, 'ledger' | 'afterRun' | 'graphs'> = {},
 ): Promise<{ seed: number; names: string[] } | null> {
   bad.policy = policy
   for (let seed = from; seed < from + SEEDS_MAX; seed++) {
@@ -329,6 +372,18 @@ describe('the simulation of what comes after the run', () => {
     'catches: %s',
     async (policy, invariant, from) => {
       const found = await firstFinding(policy, from, { afterRun: policy === 'pushes are forced' ? policy : 'sound' })
+      if (process.env.TDF_CALIBRATE) console.log(policy, '→', found)
+      expect(found?.names).toContain(invariant)
+    },
+    300_000,
+  )
+})
+
+describe('the simulation of tasks that come after others, and of races', () => {
+  it.each(GRAPH_POLICIES)(
+    'catches: %s',
+    async (policy, invariant, from) => {
+      const found = await firstFinding(policy, from, { graphs: true })
       if (process.env.TDF_CALIBRATE) console.log(policy, '→', found)
       expect(found?.names).toContain(invariant)
     },

@@ -2,6 +2,7 @@
 import { afterInvariants, afterRest } from './invariants/after.ts'
 import { effectInvariants } from './invariants/effects.ts'
 import { faultInvariants } from './invariants/faults.ts'
+import { graphInvariants } from './invariants/graphs.ts'
 import { nodeInvariants } from './invariants/nodes.ts'
 import { pathInvariants } from './invariants/path.ts'
 import { restInvariants } from './invariants/rest.ts'
@@ -29,6 +30,7 @@ const ALWAYS: Record<string, Check> = {
   ...faultInvariants,
   ...spendingInvariants,
   ...afterInvariants,
+  ...graphInvariants,
 }
 
 export const look = (seen: Seen, tick: number): Finding[] => findings(ALWAYS, seen, tick)

@@ -1,6 +1,6 @@
 /**
  * `npm run sim -- --seeds 2000`, or one of them again: `npm run sim -- --seed 1234 --ticks 80`; with `--ledger 1` the state is
- * on a ledger instead of in a file. In every third seed results land, too, and pull requests are watched. Many seeds are
+ * on a ledger instead of in a file, with `--graphs 1` tasks come after others and run races. In every third seed results land, too, and pull requests are watched. Many seeds are
  * shared out among `--workers` processes, as many as there are processors.
  */
 import { spawn } from 'node:child_process'
@@ -21,10 +21,20 @@ const options = Object.fromEntries(
     .slice(2)
     .flatMap((word, index, words) => (word.startsWith('--') ? [[word.slice(2), Number(words[index + 1])]] : [])),
 )
-const { seed, seeds = 200, ticks = 80, from = 1, step = 0, ledger = 0, workers = availableParallelism() } = options
+const {
+  seed,
+  seeds = 200,
+  ticks = 80,
+  from = 1,
+  step = 0,
+  ledger = 0,
+  graphs = 0,
+  workers = availableParallelism(),
+} = options
 const planOf = (number: number): SimPlan => ({
   ...{ seed: number, ticks, ...(ledger ? { ledger: SOUND } : {}) },
   ...(number % 3 === 0 ? { afterRun: 'sound' } : {}),
+  ...(graphs ? { graphs: true } : {}),
 })
 /** After so many seeds a worker says how far it is. */
 const PROGRESS_SEEDS = 100
@@ -73,6 +83,8 @@ function share(): Promise<Counts>[] {
       ticks,
       '--ledger',
       ledger,
+      '--graphs',
+      graphs,
     ]
     const child = spawn(process.execPath, [process.argv[1] ?? '', ...words.map(String)], {
       stdio: ['ignore', 'pipe', 'inherit'],

@@ -8,6 +8,8 @@ import { simulate } from './simulation.ts'
 const SEEDS = [1, 2, 3, 4, 268]
 /** With landings, pull requests and artifacts. */
 const AFTER_SEEDS = [18]
+/** With tasks that come after others, and races. */
+const GRAPH_SEEDS = [4, 5]
 const TICKS = 80
 
 describe('the whole daemon, simulated', () => {
@@ -25,6 +27,15 @@ describe('the whole daemon, simulated', () => {
     'keeps every invariant of what comes after the run with seed %i',
     async seed => {
       const { findings, story } = await simulate({ seed, ticks: TICKS, afterRun: 'sound' })
+      expect(findings, story.join('\n')).toEqual([])
+    },
+    60_000,
+  )
+
+  it.each(GRAPH_SEEDS)(
+    'keeps every invariant of tasks that come after others, and of races, with seed %i',
+    async seed => {
+      const { findings, story } = await simulate({ seed, ticks: TICKS, graphs: true })
       expect(findings, story.join('\n')).toEqual([])
     },
     60_000,

@@ -14,6 +14,7 @@ import { aConfig } from '../support/builders.ts'
 import { type Life, live, type Outside, outside } from '../support/daemon/sim-daemon.ts'
 import { ACTS, type Act, healAll, restart } from './acts/acts.ts'
 import { AFTER_ACTS, isAfterQuiet, peopleMerge } from './acts/after.ts'
+import { cancelHeld, GRAPH_ACTS } from './acts/graphs.ts'
 import { type AfterMemory, freshAfter } from './invariants/after.ts'
 import { freshPath, type Path } from './invariants/path.ts'
 import { type Finding, look, lookAtRest } from './invariants.ts'
@@ -27,6 +28,8 @@ export interface SimPlan {
   ledger?: LedgerPlan
   /** Results land, pull requests are watched and files to look at are kept, at servers that are models. */
   afterRun?: 'sound' | 'pushes are forced'
+  /** Tasks come after others, and run races. */
+  graphs?: boolean
 }
 
 export interface SimEnd {
@@ -69,7 +72,7 @@ export interface Sim {
 const MIN = 60_000
 const HOUR = 60 * MIN
 
-export async function simulate({ seed, ticks, ledger, afterRun }: SimPlan): Promise<SimEnd> {
+export async function simulate({ seed, ticks, ledger, afterRun, graphs = false }: SimPlan): Promise<SimEnd> {
   const jitter = mulberry32(seed)
   const nodes = ['n1', 'n2', 'n3'].slice(0, Math.floor(jitter() * 3) + 1)
   const config = simConfig(jitter)
@@ -106,11 +109,11 @@ export async function simulate({ seed, ticks, ledger, afterRun }: SimPlan): Prom
   }
   const findings: Finding[] = []
   for (let tick = 0; tick < ticks && findings.length === 0; tick++) {
-    const act = pick(jitter, actsOf(sim, afterRun ? [...ACTS, ...AFTER_ACTS] : ACTS))
+    const act = pick(jitter, actsOf(sim, [...ACTS, ...(afterRun ? AFTER_ACTS : []), ...(graphs ? GRAPH_ACTS : [])]))
     sim.story.push(`${tick} ${act.name}`)
     findings.push(...(await play(sim, act).then(() => look(see(sim, sim.memory), tick), spinning(tick))))
   }
-  if (findings.length === 0) findings.push(...(await comeToRest(sim, ticks).catch(spinning(ticks))))
+  if (findings.length === 0) findings.push(...(await comeToRest(sim, ticks, graphs).catch(spinning(ticks))))
   const journal = findings.length > 0 ? journalOf(sim, findings) : []
   const tasks = sim.acknowledged.size
   sim.life.kill()
@@ -165,7 +168,7 @@ function simConfig(jitter: () => number) {
 }
 
 /** No more faults: everything must end by itself, with nothing left behind. */
-async function comeToRest(sim: Sim, tick: number): Promise<Finding[]> {
+async function comeToRest(sim: Sim, tick: number, graphs: boolean): Promise<Finding[]> {
   healAll(sim)
   // The last life is one that lasts.
   await restart(sim)
@@ -175,6 +178,7 @@ async function comeToRest(sim: Sim, tick: number): Promise<Finding[]> {
     const isGone = readNodes(sql).every(({ status, autoProvisioned }) => !autoProvisioned || status === 'destroyed')
     return isGone && readLive(sql).length === 0 && isAfterQuiet(sim)
   })
+  if (graphs) await cancelHeld(sim)
   const rested = await life.world.run(isQuiet, 60 * HOUR)
   if (sim.out.afterRun && rested) {
     peopleMerge(sim)

@@ -3,7 +3,8 @@ import { isOver, type Task } from '../../../src/core/task.ts'
 
 /** The number in the last line that a pick printed; 0 where it is none. */
 export function scoreIn(output: string): number {
-  const last = output.trimEnd().split('\n').at(-1)?.trim() ?? ''
+  const text = output.trimEnd()
+  const last = text.slice(text.lastIndexOf('\n') + 1).trim()
   // Number() would also take a hexadecimal one, or nothing at all for 0.
   const score = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(last) ? Number(last) : 0
   return Number.isFinite(score) ? score : 0
