@@ -1,7 +1,7 @@
 /** `tdf submit`: words become a request. A local repository is bundled here, as its user; the daemon never opens it. */
 import { Command, Option } from 'commander'
 import { PROVIDERS } from '../../src/core/node.ts'
-import { AFTER_CONDITIONS, ON_FAILED, PULL_GOALS } from '../../src/core/source.ts'
+import { AFTER_CONDITIONS, AT_LIMIT, ON_FAILED, PULL_GOALS } from '../../src/core/source.ts'
 import {
   amount,
   collectGlob,
@@ -65,6 +65,9 @@ export function withWork(command: Command): Command {
     .option('--timeout <duration>', 'end the agent after this time, such as 45m')
     .addOption(
       new Option('--max-cost <usd>', 'end the agent once the task has cost more, and keep its work').argParser(amount),
+    )
+    .addOption(
+      new Option('--at-limit <what>', 'at --max-cost: end, or ask you and let its work rest').choices(AT_LIMIT),
     )
     .addOption(
       new Option('--permissions <policy>', "how the agent's questions for permission are answered").choices([

@@ -137,6 +137,7 @@ export function placementRequest(
     size,
     location,
     credential: credentialOf(spec),
+    labels: spec.labels,
     reserved: null,
   }
 }

@@ -11,6 +11,7 @@ import type { Signal } from '../../src/store/tables/inbox.ts'
 import { limitOf } from '../../src/store/tables/meta.ts'
 import { readNode } from '../../src/store/tables/nodes.ts'
 import { readWorkspace, reservationOf, slotsAtWork } from '../../src/store/tables/slots.ts'
+import { hasBudgets, holdOf } from '../placement/budgets.ts'
 import type { Results, Sources } from '../results/results.ts'
 import type { Engine } from '../services.ts'
 import type { StepContext } from '../steps/step.ts'
@@ -96,6 +97,10 @@ class Surroundings implements HopContext {
       const attempt = gives === null || met === null ? undefined : readAttempt(sql, { id: predecessor, attempt: met })
       return (attempt && (gives === 'must' || attempt.status === 'completed') && workOf(attempt)) || []
     })
+  }
+  budgetHold({ id, spec: { labels } }: Task, moreUsd: number) {
+    if (!hasBudgets(this.config)) return null
+    return holdOf(this.engine, { id, labels }, this.now, moreUsd)
   }
   get spentBefore() {
     return spentBefore(this.engine.store.sql, this.task)

@@ -27,6 +27,7 @@ export function forecast(engine: Forecasting, spec: TaskSpec): ForecastJson {
     size,
     location,
     credential: credentialOf(spec),
+    labels: spec.labels,
     reserved: null,
   }
   const nodes = readNodes(store.sql)

@@ -17,6 +17,7 @@ import { placementRequest } from '../engine/attempts.ts'
 import { nodeSubject, taskSubject } from '../engine/loop.ts'
 import { freshNode } from '../nodes/new-node.ts'
 import type { Engine } from '../services.ts'
+import { hasBudgets, holdOf, orderHold } from './budgets.ts'
 import { assign, type NodeCapacity, type Offer, type PlacementRequest, type Placements } from './place.ts'
 import { inOrder } from './queue.ts'
 
@@ -42,11 +43,11 @@ function pass(engine: Engine): void {
   const waiting = withMovable(engine, engine.queue.list())
   if (waiting.length === 0 || engine.admission.obstacle() !== null) return
   const now = engine.world.clock.now()
-  const queue = unlimited(waiting, limitsAt(engine.store.sql, now))
+  const queue = affordable(engine, unlimited(waiting, limitsAt(engine.store.sql, now)), now)
   const nodes = readNodes(engine.store.sql)
   const placements = assign(queue, capacitiesOf(engine, nodes, now), {
     config: engine.config,
-    offers: offersOf(engine),
+    offers: hasBudgets(engine.config) && orderHold(engine, now) !== null ? [] : offersOf(engine),
     machines: nodes.filter(counts).length,
   })
   apply(engine, placements, now)
@@ -68,6 +69,18 @@ export const WAITS: readonly (string | null)[] = ['node_selection', 'node_provis
 function unlimited(waiting: readonly PlacementRequest[], limits: ReadonlyMap<string, number>) {
   if (limits.size === 0) return waiting
   return waiting.filter(({ credential }) => credential === null || !limits.has(credential))
+}
+
+/** Nothing is begun that a budget has nothing left for. Most tasks have the same few labels. */
+function affordable(engine: Engine, waiting: readonly PlacementRequest[], now: number) {
+  if (!hasBudgets(engine.config)) return waiting
+  const held = new Map<string, boolean>()
+  return waiting.filter(({ id, labels }) => {
+    const key = JSON.stringify(labels)
+    const isHeld = held.get(key) ?? holdOf(engine, { id, labels }, now) !== null
+    held.set(key, isHeld)
+    return !isHeld
+  })
 }
 
 /** Machines that count against `max_nodes`: ours, until they are gone. */

@@ -21,6 +21,7 @@ export interface PlacementRequest {
   location: string | null
   /** What its agent draws on; null when nothing that could run out. */
   credential: string | null
+  labels: Readonly<Record<string, string>>
   /** The node that it is reserved on while there is no machine yet, and may never be; else null. */
   reserved: string | null
 }

@@ -8,6 +8,7 @@ import type { FindingJson } from '../../src/protocol/upkeep.ts'
 import { type ReadNode, readNode, readNodes } from '../../src/store/tables/nodes.ts'
 import { openToOthers } from '../host/state-folder.ts'
 import type { Engine } from '../services.ts'
+import { checkBudgets } from './budgets.ts'
 import { checkAgents } from './doctor-agents.ts'
 import { checkNetwork } from './doctor-network.ts'
 import type { Health } from './health.ts'
@@ -15,7 +16,15 @@ import { checkReplies } from './notices/doctor.ts'
 
 type Check = (engine: Engine) => FindingJson[] | Promise<FindingJson[]>
 
-const CHECKS: readonly Check[] = [checkAdmission, checkNodes, checkLocal, checkAgents, checkNetwork, checkReplies]
+const CHECKS: readonly Check[] = [
+  checkAdmission,
+  checkNodes,
+  checkLocal,
+  checkAgents,
+  checkBudgets,
+  checkNetwork,
+  checkReplies,
+]
 
 export async function examine(engine: Engine, health: Health, stateDir: string): Promise<FindingJson[]> {
   const well = (await health.look()).map(({ name, ok, detail }): FindingJson => {

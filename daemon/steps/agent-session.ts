@@ -11,6 +11,8 @@ export const agentSession: StepHandler<'running'> = async (ctx, task) => {
   if (isLost(ctx, task)) return nodeLost(ctx, task)
   const rest = restUntil(ctx, task)
   if (rest !== null) return waitFor(ctx, task, rest, taskWaits.usageLimit(task.spec.agent.name))
+  const held = task.status === 'parked' ? ctx.budgetHold(task, 0) : null
+  if (held) return wait(Math.min(held.until - ctx.now, BUDGET_LOOK_MS), held.why, { parkedUntil: held.until })
   if (task.status === 'parked' && !ctx.hasRoom(task.nodeName)) {
     return wait(ctx.config.runner.agentPollInterval, taskWaits.slotOn(task.nodeName))
   }
@@ -22,6 +24,9 @@ export const agentSession: StepHandler<'running'> = async (ctx, task) => {
   if (pace !== null) return waitFor(ctx, task, pace, taskWaits.pace())
   return startSession(ctx, task, { ...nextSession(task), prompt: promptOf(task) })
 }
+
+/** A budget may be raised at any time. */
+const BUDGET_LOOK_MS = 5 * 60_000
 
 /** A plain command is given its prompt and nothing else. */
 function promptOf(task: Task): string {

@@ -5,6 +5,7 @@ import { canPlace, hasMachine, isOrdered, isServing, type Node } from '../../src
 import type { Task } from '../../src/core/task.ts'
 import { taskWaits } from '../../src/text/waiting.ts'
 import { baseFacts, HELD_LOOK_MS } from '../engine/rules/after.ts'
+import { restPaused } from '../engine/rules/budgets.ts'
 import { advance, fail, type Outcome, wait } from '../engine/rules/outcome.ts'
 import type { StepContext, StepHandler } from './step.ts'
 
@@ -18,11 +19,16 @@ export const nodeSelection: StepHandler<'workspace_creation' | 'node_provisionin
   if (awaited !== null) return wait(HELD_LOOK_MS, task.waitingFor ?? taskWaits.predecessors([]))
   if (awaitsSource(task)) return sourceFetched(ctx, task)
   if (task.status === 'parked') {
+    if (task.facts.paused) return restPaused(ctx, task)
     const until = Math.max(task.parkedUntil ?? 0, ctx.limitedUntil ?? 0)
     const why = taskWaits.usageLimit(task.spec.agent.name)
     return ctx.now < until ? wait(until - ctx.now, why, { parkedUntil: until }) : { kind: 'queue' }
   }
   const node = ctx.node(ctx.reservedNode)
+  const isLate = task.deadlineAt !== null && ctx.now >= task.deadlineAt
+  const held = !node && isLate ? ctx.budgetHold(task, 0) : null
+  // A month is longer than any queue: a budget fails nobody.
+  if (held) return wait(ctx.config.runner.queueTimeout, held.why, { deadlineMs: ctx.config.runner.queueTimeout })
   if (!node) return wait(ctx.config.runner.queueTimeout, taskWaits.slot(), { looked: hasLooked(ctx) })
   return advance(isServing(node) ? 'workspace_creation' : 'node_provisioning')
 }

@@ -6,11 +6,11 @@ import { TdfError } from '../../src/core/errors.ts'
 import type { ExitFacts, ProgressFacts, Task } from '../../src/core/task.ts'
 import type { AgentSession } from '../../src/protocol/agent-api.ts'
 import { taskWaits } from '../../src/text/waiting.ts'
+import { atLimit, overBudget } from '../engine/rules/budgets.ts'
 import { advance, fail, type Outcome, type StepPatch, wait } from '../engine/rules/outcome.ts'
-import { budgetLeft } from '../engine/rules/usage.ts'
 import { arrived, followups, give } from './followup.ts'
 import { isLost, nodeLost } from './node.ts'
-import { commandExit, exitFromSignals, exitOf, exitSignalIds, overBudget, patchFrom } from './session.ts'
+import { commandExit, exitFromSignals, exitOf, exitSignalIds, patchFrom } from './session.ts'
 import type { InlineContext, InlineHandler, StepContext, StepHandler } from './step.ts'
 import { type End, endOf } from './verdict.ts'
 
@@ -83,8 +83,8 @@ function goOn(ctx: StepContext, task: Task, session: AgentSession, prompted: num
   }
   const patch = patchFrom(ctx, task, session)
   const facts = { ...patch.facts, progress, prompted }
-  const left = budgetLeft(task, ctx.spentBefore, patch.usage ?? task.usage)
-  if (left !== null && left <= 0) return overBudget(task, { ...patch, facts })
+  const paused = atLimit(ctx, task, { ...patch, facts })
+  if (paused) return paused
   const { pendingPermission } = session
   if (pendingPermission) {
     const { requestId, tool, detail } = pendingPermission
@@ -123,6 +123,7 @@ function settle(ctx: InlineContext, task: Task, exit: ExitFacts, patch: StepPatc
     case 'interrupted':
       return goOnAnew(task, end, known)
     case 'ill':
+      if (end.verdict === 'budget' && task.spec.atLimit === 'ask') return overBudget(ctx, task, known)
       return isRejection(task, exit) ? withFilesAlone(task, exit, known) : fail(end.error, end.verdict, known)
   }
 }

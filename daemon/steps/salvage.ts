@@ -9,11 +9,12 @@ import { valuesFor } from '../../src/core/environment.ts'
 import { asTdfError, TdfError } from '../../src/core/errors.ts'
 import { isGone } from '../../src/core/node.ts'
 import { checkIdOf, type Facts, isTerminal, pickIdOf, type Task } from '../../src/core/task.ts'
+import type { AgentSession } from '../../src/protocol/agent-api.ts'
 import { taskWaits } from '../../src/text/waiting.ts'
 import { advance, fail, type Outcome, type StepPatch, wait } from '../engine/rules/outcome.ts'
 import { scoreIn } from '../engine/rules/race.ts'
 import { bringArtifacts, bringHome } from '../results/bring-home.ts'
-import { confinement } from './session.ts'
+import { confinement, usageFrom } from './session.ts'
 import type { StepContext, StepHandler } from './step.ts'
 import { judge } from './verdict.ts'
 
@@ -41,12 +42,15 @@ async function bring(ctx: StepContext, task: Task): Promise<Outcome<Next>> {
   if (!node || workspaceId === null || sessionId === null) return nothingToSave(ctx, task)
   const agent = await ctx.agent(node.name)
   if ((await agent.workspace(workspaceId)) === null) return nothingToSave(ctx, task)
-  const isRunning = await endSession(agent, workspaceId, sessionId)
-  if (isRunning) return wait(1_000, taskWaits.agentToStop())
+  const session = await endSession(agent, workspaceId, sessionId)
+  if (session?.status === 'running') return wait(1_000, taskWaits.agentToStop())
   const { salvage: saved, result, missing } = await bringHome(ctx, task, agent)
   const facts = { salvage: saved, saved: true, kept: missing.length > 0 }
   // It may have come at the last moment or later: the verdict has as much time from here.
-  return wait(0, taskWaits.check(), { facts, result, deadlineMs: ctx.config.runner.salvageTimeout })
+  // What it used to its very end: it may have said so when it was told to stop.
+  const known = session === null ? {} : usageFrom(ctx, task, session)
+  const patch = { ...known, facts: { ...known.facts, ...facts } }
+  return wait(0, taskWaits.check(), { ...patch, result, deadlineMs: ctx.config.runner.salvageTimeout })
 }
 
 /** Undefined when its machine is gone for good. */
@@ -67,12 +71,11 @@ async function whileHeld(ctx: StepContext, task: Task): Promise<Outcome<Next>> {
   return wait(Math.max(item.dueAt - ctx.now, 1_000), why, await checkpointed(ctx, task))
 }
 
-/** Asks a session that still runs to end; true while it has not. */
-async function endSession(agent: AgentClient, workspaceId: string, sessionId: string): Promise<boolean> {
+/** Asks a session that still runs to end; answers what it was like before. */
+async function endSession(agent: AgentClient, workspaceId: string, sessionId: string): Promise<AgentSession | null> {
   const session = await agent.session(workspaceId, sessionId)
-  if (session?.status !== 'running') return false
-  await agent.cancelSession(workspaceId, sessionId)
-  return true
+  if (session?.status === 'running') await agent.cancelSession(workspaceId, sessionId)
+  return session
 }
 
 /** The work is on our disk. What is open now is the verdict of a run that ended well, or where a parked one goes on. */

@@ -6,6 +6,7 @@ import { conversationOn } from '../../src/core/facts.ts'
 import type { ExitFacts, Task } from '../../src/core/task.ts'
 import type { AgentSession, Sandbox } from '../../src/protocol/agent-api.ts'
 import { type TaskStatusBody, taskStatus } from '../../src/protocol/callbacks.ts'
+import { overBudget } from '../engine/rules/budgets.ts'
 import { advance, fail, type Outcome, type StepPatch } from '../engine/rules/outcome.ts'
 import { budgetLeft, tally, totalOf } from '../engine/rules/usage.ts'
 import { nodeLost } from './node.ts'
@@ -20,7 +21,7 @@ export async function startSession(
 ): Promise<Outcome<'running'>> {
   if (task.nodeName === null || task.workspaceId === null) return nodeLost(ctx, task)
   const left = budgetLeft(task, ctx.spentBefore, task.usage)
-  if (left !== null && left <= 0) return overBudget(task)
+  if (left !== null && left <= 0) return overBudget(ctx, task)
   const { name, type, command, args, model, env } = task.spec.agent
   const missing = secretMissing({ name, env }, ctx.secrets)
   if (missing) return fail(missing, 'agent_error')
@@ -113,8 +114,7 @@ export function exitOf(session: AgentSession): ExitFacts {
 
 /** What a look at a session teaches. A conversation that was once known is not forgotten. */
 export function patchFrom(ctx: StepContext, task: Task, session: AgentSession): StepPatch {
-  const usages = tally(task, session, ctx.config.agents[task.spec.agent.name])
-  const usage = totalOf(task, usages)
+  const used = usageFrom(ctx, task, session)
   const { status, exitCode, signal } = session
   const resumeRef = session.resumeRef ?? conversationOf(task)
   const { agentVersion, model, retrying } = session
@@ -124,18 +124,19 @@ export function patchFrom(ctx: StepContext, task: Task, session: AgentSession): 
     ...(retrying ? { retrying } : {}),
   }
   return {
+    ...used,
     facts: {
-      usages,
+      ...used.facts,
       session: { ...about, status, exitCode, signal, resumeRef, steerable: session.steerable === true },
     },
-    ...(usage ? { usage } : {}),
   }
 }
 
-export function overBudget(task: Task, patch: StepPatch = {}): Outcome<never> {
-  const limit = Number(task.spec.maxCostUsd).toFixed(2)
-  const who = task.spec.race ? `the agent of ${task.id} and the others in its race have` : `the agent of ${task.id} has`
-  return fail(new TdfError('BUDGET', `${who} cost more than $${limit}`), 'budget', patch)
+/** What it has used by now, in the sums of the attempt. */
+export function usageFrom(ctx: Pick<StepContext, 'config'>, task: Task, session: AgentSession): StepPatch {
+  const usages = tally(task, session, ctx.config.agents[task.spec.agent.name])
+  const usage = totalOf(task, usages)
+  return { facts: { usages }, ...(usage ? { usage } : {}) }
 }
 
 /** The sandbox that goes with a command to its node. Asks the node first: an agent that knows no sandbox would run the command without one. Throws SANDBOX_UNAVAILABLE. */

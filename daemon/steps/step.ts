@@ -6,6 +6,7 @@ import type { Step, Task } from '../../src/core/task.ts'
 import type { Sandbox } from '../../src/protocol/agent-api.ts'
 import type { CleanupItem } from '../../src/store/tables/cleanups.ts'
 import type { Signal } from '../../src/store/tables/inbox.ts'
+import type { Hold } from '../engine/rules/budgets.ts'
 import type { Outcome } from '../engine/rules/outcome.ts'
 import type { Results, Sources } from '../results/results.ts'
 
@@ -38,6 +39,8 @@ export interface StepContext {
   limitedUntil: number | null
   /** The saved work of others that the task begins from, in the order in which it was asked for. */
   workBefore: readonly { id: string; ref: string; commit: string }[]
+  /** What keeps the task from costing more, with `moreUsd` that are not on record yet; null where nothing does. */
+  budgetHold(task: Task, moreUsd: number): Hold | null
   /** What earlier attempts of the task cost, in USD. */
   spentBefore: number
   results: Results

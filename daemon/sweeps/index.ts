@@ -1,5 +1,6 @@
 /** The sweeps by name, and what drives them. */
 import { chargeMachines, pricedNodes } from '../../src/store/spending/machines.ts'
+import { hasBudgets, warn } from '../placement/budgets.ts'
 import type { Engine } from '../services.ts'
 import { notify } from './deliveries.ts'
 import { idleNodes } from './idle-nodes.ts'
@@ -37,8 +38,15 @@ const placement: Sweep = {
 const charges: Sweep = {
   name: 'charges',
   everyMs: config => Math.min(config.sweeps.interval, 60_000),
-  async run({ store, world }) {
-    if (pricedNodes(store.sql).length > 0) await store.commit(() => chargeMachines(store.sql, world.clock.now()))
+  async run(engine) {
+    const { store, world, config } = engine
+    const now = world.clock.now()
+    const isPriced = pricedNodes(store.sql).length > 0
+    if (!isPriced && !hasBudgets(config)) return {}
+    await store.commit(() => {
+      if (isPriced) chargeMachines(store.sql, now)
+      if (hasBudgets(config)) warn(engine, now)
+    })
     return {}
   },
 }

@@ -21,6 +21,7 @@ export const EVENT_TYPES = [
   'node.status',
   'node.removed',
   'node.recovered',
+  'budget.warned',
 ] as const
 export type EventType = (typeof EVENT_TYPES)[number]
 

@@ -33,6 +33,10 @@ export interface Facts {
   question?: Question | null
   /** Since when it is parked, Unix ms; null once it goes on. */
   parkedAt?: number | null
+  /** By which limit it rests: a budget of many tasks, or what it may cost itself; null once it goes on. */
+  paused?: 'window' | 'task' | null
+  /** Its user let it cost a quarter more than it may. */
+  granted?: boolean
   /** How often it was parked, and how often its conversation went on after an interruption. */
   parks?: number
   resumes?: number

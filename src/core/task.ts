@@ -97,8 +97,10 @@ export interface TaskSpec {
   /** Limit on the agent's run from `--timeout`, in ms; null uses the configured limits. */
   timeoutMs: number | null
   interactive: boolean
-  /** The task ends with the verdict `budget` once its agent has cost more, in USD. */
+  /** The task ends with the verdict `budget` once its agent has cost more, in USD; see `atLimit`. */
   maxCostUsd?: number | null
+  /** At that limit: `ask` saves its work and waits for its user; left out, it ends. */
+  atLimit?: 'ask' | 'end'
   permissions?: Permissions
   /** False: a usage limit ends the attempt instead of parking it. */
   autoResume?: boolean

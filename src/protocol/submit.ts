@@ -1,7 +1,7 @@
 /** The body of a submit. The CLI bundles local repositories and uploads them first; the daemon never opens one. */
 
 import { z } from 'zod'
-import { AFTER_CONDITIONS, ON_FAILED, PULL_GOALS } from '../core/source.ts'
+import { AFTER_CONDITIONS, AT_LIMIT, ON_FAILED, PULL_GOALS } from '../core/source.ts'
 import { artifactGlobs, counter, id, nullable, objectId, sha256, text } from './shapes.ts'
 
 const name = text(128).min(1)
@@ -63,6 +63,8 @@ export const submitRequest = z.object({
   outputBranch: nullable(text(255).min(1)),
   interactive: z.boolean().default(false),
   maxCostUsd: nullable(z.number().positive().max(1_000_000)),
+  /** At that limit: ends, which is the default, or rests with its work saved and asks its user. */
+  atLimit: nullable(z.enum(AT_LIMIT)),
   permissions: nullable(z.enum(['allow', 'deny', 'ask'])),
   autoResume: z.boolean().default(true),
   /** What is kept beside the result: see src/config/glob.ts. */

@@ -40,6 +40,8 @@ export interface ClusterMemberJson {
 export interface PolicyJson {
   repositorySetup: 'own' | 'always' | 'never'
   submodules: 'leave' | 'checkout'
+  /** Agents of which budgets do not know what they cost; none where no budget is set. A daemon before 0.6 does not say. */
+  unpriced?: string[]
 }
 
 export const COST_KINDS = ['day', 'label', 'agent', 'model', 'node', 'schedule'] as const

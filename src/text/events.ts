@@ -34,6 +34,7 @@ const TEXTS: Record<string, TextOf> = {
   'task.pr': ({ url, state, why }) => `pull request ${plain(url)}: ${plain(state).replace('_', ' ')}${because(why)}`,
   'task.answered': ({ verb }) => `answered over ntfy: ${plain(verb)}`,
   'task.issue': ({ source, issue, why }) => `issue ${plain(issue)} of ${plain(source)}${because(why)}`,
+  'budget.warned': ({ budget, spentUsd }) => `${plain(budget)} is nearly used: $${Number(spentUsd).toFixed(2)}`,
   'node.status': ({ from, to, reason }) => `${from ? `${plain(from)} → ` : ''}${plain(to)}${because(reason)}`,
 }
 

@@ -1,7 +1,7 @@
 /** The options of `tdf submit` as the request that they mean. */
 
 import { formatDurationShort } from '../../../src/core/duration.ts'
-import type { AfterCondition, OnFailed } from '../../../src/core/source.ts'
+import type { AfterCondition, AtLimit, OnFailed } from '../../../src/core/source.ts'
 import { type PullGoal, refOf } from '../../../src/core/source.ts'
 import type { TaskSpec } from '../../../src/core/task.ts'
 import type { ForecastJson, PlannedSourceJson } from '../../../src/protocol/control.ts'
@@ -29,6 +29,7 @@ export interface SubmitOptions extends SetupOptions {
   outputBranch?: string
   interactive?: boolean
   maxCost?: number
+  atLimit?: AtLimit
   permissions?: 'allow' | 'deny' | 'ask'
   autoResume?: boolean
   push?: boolean
@@ -95,6 +96,7 @@ export function submitBody({ options, ...asked }: Asked): SubmitBody {
     outputBranch: options.outputBranch ?? null,
     interactive: options.interactive === true,
     maxCostUsd: options.maxCost ?? null,
+    atLimit: options.atLimit ?? null,
     permissions: options.permissions ?? null,
     autoResume: options.autoResume !== false,
     artifacts: options.artifacts ?? [],

@@ -19,7 +19,7 @@ import {
   type SubmitOptions,
   submitBody,
 } from './request.ts'
-import { allowSetup, type RepositorySetup, withRepositoryFile } from './setup.ts'
+import { allowSetup, policyOf, type RepositorySetup, withRepositoryFile } from './setup.ts'
 
 export async function submit(cli: Cli, argument: string | undefined, given: SubmitOptions, command: Command) {
   const format = formatOf(command)
@@ -122,11 +122,19 @@ function showPlan(cli: Cli, plan: PlannedTask, format: Format): void {
   printOne(cli, format, plan, { id: '', text: plannedText })
 }
 
-function announce(cli: Cli, task: TaskJson, format: Format, isChosen: boolean): void {
+/** A budget that does not count an agent would be a false comfort. */
+async function unpricedLine(cli: Cli, { agent }: TaskJson): Promise<string[]> {
+  const { unpriced = [] } = await policyOf(cli)
+  const why = 'what it costs is not known; budgets count its machine alone'
+  return unpriced.includes(agent) ? [`  budget:    ${why}`] : []
+}
+
+async function announce(cli: Cli, task: TaskJson, format: Format, isChosen: boolean): Promise<void> {
   if (format === 'json' || format === 'ndjson') return printJson(cli, task)
   if (format === 'id') return print(cli, task.id)
   const lines = [`submitted: ${oneLine(task.title)}`, `  agent:     ${agentText(task, isChosen)}`]
-  say(cli, [...lines, `  watch it:  tdf watch ${task.id}`].join('\n'))
+  const unpriced = await unpricedLine(cli, task)
+  say(cli, [...lines, ...unpriced, `  watch it:  tdf watch ${task.id}`].join('\n'))
   print(cli, task.id)
 }
 

@@ -7,6 +7,7 @@ import { TdfError } from '../../../src/core/errors.ts'
 import type { PolicyJson, SecretJson } from '../../../src/protocol/upkeep.ts'
 import type { RunningEngine } from '../../build.ts'
 import { setDraining } from '../../placement/drain.ts'
+import { unpricedIn } from '../../reporting/budgets.ts'
 import { examine } from '../../reporting/doctor.ts'
 import type { Control } from '../control-parts.ts'
 import { jsonBody } from '../guard.ts'
@@ -25,7 +26,8 @@ export function daemonRoutes(engine: RunningEngine, parts: Control): Hono {
   app.get('/policy', c => {
     const { runner, repositories } = engine.config
     const { repositorySetup } = runner
-    return c.json({ repositorySetup, submodules: repositories.submodules } satisfies PolicyJson)
+    const { submodules } = repositories
+    return c.json({ repositorySetup, submodules, unpriced: unpricedIn(engine.config) } satisfies PolicyJson)
   })
   app.get('/doctor', async c => {
     const own = await examine(engine, parts.health, parts.stateDir)

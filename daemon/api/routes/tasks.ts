@@ -15,6 +15,7 @@ import { forecast } from '../../placement/forecast.ts'
 import { plannedSource } from '../../results/sources/access.ts'
 import { assertRoom, jsonBody, numberOf } from '../guard.ts'
 import { accept, freshTaskId } from '../tasks/accept.ts'
+import { refusedAllowance } from '../tasks/budget.ts'
 import { findAttempt, findTask, isAttempt, recentTasks } from '../tasks/find.ts'
 import { eventJson, taskJson } from '../tasks/json.ts'
 import { progressOf } from '../tasks/progress.ts'
@@ -84,6 +85,8 @@ export function taskRoutes(engine: RunningEngine): Hono {
     const { text, close, deliveryId } = sendBody(await jsonBody(c))
     const { id: taskId } = task
     if (text !== '') {
+      const refused = refusedAllowance(engine, task, text)
+      if (refused !== null) throw wrongState(taskId, 'given more', refused, 'tdf config show --origin')
       const answer = await engine.signal({ kind: 'followup', taskId, deliveryId, text })
       if (!answer.accepted)
         throw wrongState(taskId, 'sent anything', answer.reason, `tdf continue ${taskId} "what to do next"`)
@@ -127,11 +130,13 @@ export function hashOf(request: SubmitRequest, race?: RaceSpec): string {
  * `tdf mcp` it came, which may have been started again. An option that is younger than 0.4.0 counts where it was given: a key
  * from before an update finds its task.
  */
-function contentOf({ after, from, if: condition, onFailed, ...request }: SubmitRequest): object {
+function contentOf({ after, from, if: condition, onFailed, atLimit, ...request }: SubmitRequest): object {
   const { [SERVER_LABEL]: _server, ...labels } = request.labels
   const { sha256: _, bytes: __, ...bundled } = { sha256: null, bytes: null, ...request.repo }
   const repo = request.repo.kind === 'bundle' ? bundled : request.repo
-  const given = Object.entries({ after, from, if: condition, onFailed }).filter(([, value]) => (value?.length ?? 0) > 0)
+  const given = Object.entries({ after, from, if: condition, onFailed, atLimit }).filter(
+    ([, value]) => (value?.length ?? 0) > 0,
+  )
   return { ...request, labels, repo, ...Object.fromEntries(given) }
 }
 

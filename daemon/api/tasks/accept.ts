@@ -1,5 +1,7 @@
 /** From what was asked for to what will be done: checks a submit and fills in what it leaves open. Loses nothing: a
  * submit that is refused was never stored. */
+
+import type { Config } from '../../../src/config/schema/schema.ts'
 import { secretMissing } from '../../../src/core/environment.ts'
 import { TdfError } from '../../../src/core/errors.ts'
 import type { RepoSource } from '../../../src/core/source.ts'
@@ -29,6 +31,9 @@ export function accept(engine: Accepting, id: string, request: SubmitRequest): T
   const repo = repoOf(engine, request, before)
   checkWishes(engine, request)
   if (request.maxCostUsd !== null) checkBudget(engine, agent)
+  if (request.atLimit === 'ask' && request.maxCostUsd === null) {
+    throw new TdfError('USAGE', '--at-limit ask needs the limit, by --max-cost', { field: 'atLimit' })
+  }
   return {
     title,
     prompt: request.prompt,
@@ -48,6 +53,7 @@ export function accept(engine: Accepting, id: string, request: SubmitRequest): T
     timeoutMs: request.timeoutMs,
     interactive: request.interactive,
     maxCostUsd: request.maxCostUsd,
+    ...(request.atLimit === 'ask' ? { atLimit: 'ask' as const } : {}),
     permissions: request.permissions ?? engine.config.agents[agent.name]?.permissions ?? 'allow',
     autoResume: request.autoResume,
     ...(request.artifacts.length === 0 ? {} : { artifacts: request.artifacts }),
@@ -87,11 +93,15 @@ export function agentNamed(
   return { name, type, command, args, model, env, ...(install === '' ? {} : { install }) }
 }
 
+/** Whether what an agent costs is known: it says it, or its tokens have prices. */
+export function tellsCost(table: Config['agents'][string] | undefined, type: AgentSpec['type']): boolean {
+  const isPriced = table !== undefined && table.inputPrice + table.outputPrice > 0
+  return isPriced || type === 'claude' || type === 'acp'
+}
+
 /** A limit that could never be reached would be a false comfort. */
 export function checkBudget({ config }: Pick<Engine, 'config'>, { name, type }: AgentSpec): void {
-  const table = config.agents[name]
-  const isPriced = table !== undefined && table.inputPrice + table.outputPrice > 0
-  if (isPriced || type === 'claude' || type === 'acp') return
+  if (tellsCost(config.agents[name], type)) return
   const why = type === 'command' ? 'the cost of a command is not known' : `${name} does not report what it costs`
   throw new TdfError('USAGE', `--max-cost: ${why}; give [agents.${name}] its input_price and output_price`, {
     field: 'maxCostUsd',

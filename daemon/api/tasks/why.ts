@@ -33,6 +33,7 @@ import { whyPush } from '../../results/push/request.ts'
 import { whyWatch } from '../../results/push/watch/request.ts'
 import type { Engine } from '../../services.ts'
 import { whyHeld, whyRace, whyTurn } from './after.ts'
+import { whyBudget } from './budget.ts'
 import { iso } from './json.ts'
 
 type Explained = Pick<WhyJson, 'sentence' | 'command'>
@@ -71,6 +72,7 @@ function explain(engine: Engine, task: Task, progress: string | null): Explanati
     whyLanding(engine.store.sql, task) ??
     whyPush(engine, task) ??
     whyWatch(engine, task) ??
+    whyBudget(engine, task) ??
     whyParked(engine, task) ??
     whyLimited(engine, task)
   if (alone) return { ...alone, nodes: [], ...UNKNOWN }

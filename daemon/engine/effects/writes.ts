@@ -5,6 +5,7 @@ import { callbackToken, hashToken } from '../../../src/platform/tokens.ts'
 import { addCleanup } from '../../../src/store/tables/cleanups.ts'
 import { issueToken, raiseLimit } from '../../../src/store/tables/meta.ts'
 import { dropReservation, placeWorkspace, setWorkspaceStatus } from '../../../src/store/tables/slots.ts'
+import { grant } from '../../placement/budgets.ts'
 import { pushAfter } from '../../results/push/request.ts'
 import type { Engine } from '../../services.ts'
 import { openAttempt } from '../attempts.ts'
@@ -47,6 +48,7 @@ const APPLY: { [Kind in Write['kind']]: Apply<Kind> } = {
   },
   hold_node: (engine, task, _write, now) => holdNode(engine, task.nodeName, now),
   limit: ({ store }, task, { until }, now) => raiseLimit(store.sql, credentialOf(task.spec), until, now),
+  grant: (engine, task, _write, now) => grant(engine, task.spec.labels, now),
   next_attempt(engine, task, _write, now) {
     const resume = resumedAgain(task)
     openAttempt(engine, task, now, resume ? { resume } : {})

@@ -34,8 +34,8 @@ export function askingOf(task: Task): Asking | null {
 /** What the agent of a task is told by *continue*. */
 export const GO_ON = 'Go on until the task is done.'
 
-/** How much a task that ended by its limit of cost gets more, as a share of that limit. */
-const GRANT = 0.25
+/** How much more is given to what has cost what it may, as a share of that limit. */
+export const GRANT = 0.25
 
 /** The limit of a task that goes on although it has cost what it may, in USD; null where that is not what it ended by. */
 export function grantedUsd({ verdict, spec }: Pick<Task, 'verdict' | 'spec'>, spentUsd: number): number | null {

@@ -46,7 +46,7 @@ export function decide(task: Task, outcome: Outcome, input: DecisionInput): Tran
     case 'park':
       return park(applyPatch(task, outcome), outcome, input)
     case 'queue':
-      return backToQueue(task, input)
+      return backToQueue(applyPatch(task, outcome), input, outcome.grants ? [{ kind: 'grant' }] : [])
     case 'release':
       return releasing(released({ ...task, facts: { ...task.facts, resume: outcome.base } }, input))
     case 'block':
@@ -198,8 +198,9 @@ export function park(task: Task, outcome: Extract<Outcome, { kind: 'park' }>, in
   const parkedUntil = resetAt + Math.round(input.jitter * spreadMs)
   const facts = { ...task.facts, parkedAt: input.now, parks: (task.facts.parks ?? 0) + 1 }
   const resting: Task = { ...task, status: 'parked', parkedUntil, facts }
-  const limit: Write = { kind: 'limit', until: resetAt }
-  const after = enter(resting, release ? 'salvage' : 'agent_session', input, [limit])
+  // A budget is no limit of a credential.
+  const limit: Write[] = facts.paused ? [] : [{ kind: 'limit', until: resetAt }]
+  const after = enter(resting, release ? 'salvage' : 'agent_session', input, limit)
   const next = release ? after.task : { ...after.task, wakeAt: parkedUntil }
   return { ...after, task: next, events: eventsBetween(task, next, input, error.message) }
 }
@@ -218,7 +219,9 @@ export function releaseMachine(task: Task, input: DecisionInput, writes: Write[]
   }
   const undoing = [...cleanupOf(task, 'stop_workspace', 'delete_workspace'), { kind: 'drop_reservation' } as const]
   const after = enter(resting, 'node_selection', input, [...writes, ...undoing])
-  const next: Task = { ...after.task, status: 'parked', parkedUntil, wakeAt: parkedUntil, deadlineAt: null }
+  // What a budget holds is looked at anew: it may have been raised meanwhile.
+  const wakeAt = facts.paused ? input.now : parkedUntil
+  const next: Task = { ...after.task, status: 'parked', parkedUntil, wakeAt, deadlineAt: null }
   return { ...after, task: next, events: eventsBetween(task, next, input, 'its machine was released') }
 }
 
@@ -228,7 +231,7 @@ function movedTo({ facts: { session } }: Task, resume: ResumeFacts): Facts {
   return { resume, ...(session ? { session: { ...session, resumeRef } } : {}) }
 }
 
-export function backToQueue(task: Task, input: DecisionInput): Transition {
-  const after = enter(task, 'node_selection', input, [])
+export function backToQueue(task: Task, input: DecisionInput, writes: Write[] = []): Transition {
+  const after = enter(task, 'node_selection', input, writes)
   return { ...after, events: eventsBetween(task, after.task, input, 'it may go on') }
 }

@@ -29,8 +29,8 @@ export type Outcome<Next extends Step = Step> =
   | ({ kind: 'wait'; ms: number; why: string; looked: boolean; deadlineMs?: number } & StepPatch)
   /** A usage limit is in the way until then: the task rests, and its machine is released when waiting costs more. */
   | ({ kind: 'park'; resetAt: number; release: boolean; error: TdfError } & StepPatch)
-  /** It has rested long enough: back to the queue. */
-  | { kind: 'queue' }
+  /** It has rested long enough: back to the queue. `grants`: what holds it is raised first. */
+  | ({ kind: 'queue'; grants?: boolean } & StepPatch)
   /** The commit that it begins from is made: it asks for a slot. */
   | { kind: 'release'; base: ResumeFacts }
   /** That commit cannot be made of the work of its predecessors, which is for a person to mend. */

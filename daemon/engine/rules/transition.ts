@@ -34,6 +34,7 @@ export type Write =
   | { kind: 'drop_reservation' }
   | { kind: 'hold_node' }
   | { kind: 'limit'; until: number }
+  | { kind: 'grant' }
   | { kind: 'next_attempt' }
   | { kind: 'push' }
 

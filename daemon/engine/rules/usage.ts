@@ -2,6 +2,7 @@
 import type { Config } from '../../../src/config/schema/schema.ts'
 import type { Task, Usage } from '../../../src/core/task.ts'
 import type { AgentSession } from '../../../src/protocol/agent-api.ts'
+import { GRANT } from './asking.ts'
 
 type Prices = Pick<Config['agents'][string], 'inputPrice' | 'outputPrice'>
 const TOKENS_PER_PRICE = 1_000_000
@@ -70,10 +71,11 @@ function priced({ inputTokens, outputTokens }: { inputTokens: number; outputToke
 
 /** What the task may still cost, in USD; null without a limit. `spentBefore` is that of earlier attempts. */
 export function budgetLeft(
-  task: Pick<Task, 'spec' | 'usage'>,
+  task: Pick<Task, 'spec' | 'facts'>,
   spentBefore: number,
   usage: Usage | null,
 ): number | null {
   const limit = task.spec.maxCostUsd ?? null
-  return limit === null ? null : limit - spentBefore - (usage?.costUsd ?? 0)
+  if (limit === null) return null
+  return limit * (task.facts.granted ? 1 + GRANT : 1) - spentBefore - (usage?.costUsd ?? 0)
 }

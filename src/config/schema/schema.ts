@@ -2,12 +2,12 @@
 import { z } from 'zod'
 import { emptyTable, isTable, type Table } from '../load/tree.ts'
 import { agentsTable, BUILT_IN_AGENTS } from './agents.ts'
+import { budgetsTable } from './budgets.ts'
 import { clusterTable, storeTable } from './cluster.ts'
 import { notifyTable, prTable, pushTable, repositoriesTable, templatesTable, tuiTable } from './outward.ts'
 import { hetznerTable, localTable, staticTable } from './providers.ts'
 import {
   backupsTable,
-  budgetsTable,
   callbacksTable,
   daemonTable,
   diskTable,

@@ -1,19 +1,7 @@
 /** The settings of the daemon, a table of the configuration file each: how tasks run, how machines live, what is kept. */
 import { z } from 'zod'
 import { PROVIDERS } from '../../core/node.ts'
-import {
-  choice,
-  count,
-  deadline,
-  described,
-  duration,
-  form,
-  HTTP_URL,
-  parseListen,
-  percent,
-  size,
-  text,
-} from './kinds.ts'
+import { choice, count, deadline, duration, form, HTTP_URL, parseListen, percent, size, text } from './kinds.ts'
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
 
@@ -171,17 +159,6 @@ export const retentionTable = z
   })
   .prefault({})
   .meta({ description: 'How long history is kept.' })
-
-export const budgetsTable = z
-  .strictObject({
-    usd_per_eur: described(
-      z.number().min(0.01).max(1_000).prefault(1.15),
-      'What a euro counts as in sums of both: providers state the prices of machines in euros, agents theirs in dollars.',
-      { expects: 'a number from 0.01 to 1000' },
-    ),
-  })
-  .prefault({})
-  .meta({ description: 'What tasks and their machines cost together.' })
 
 export const resultsTable = z
   .strictObject({

@@ -3,7 +3,7 @@
  * the command line, without the dashes before them.
  */
 import { parseDuration } from '../../core/duration.ts'
-import { AFTER_CONDITIONS, ON_FAILED, PULL_GOALS } from '../../core/source.ts'
+import { AFTER_CONDITIONS, AT_LIMIT, ON_FAILED, PULL_GOALS } from '../../core/source.ts'
 
 type Check<T> = (value: unknown) => value is T
 
@@ -57,6 +57,7 @@ export const TASK_OPTIONS = {
   until: row(isOneOf(PULL_GOALS), PULL_GOALS.join(' or ')),
   rounds: row(isRounds, 'a whole number from 1 on'),
   maxCost: row(isAmount, 'an amount in USD, such as 2.50'),
+  atLimit: row(isOneOf(AT_LIMIT), AT_LIMIT.join(' or ')),
   permissions: row(isOneOf(PERMISSIONS), PERMISSIONS.join(', ')),
   autoResume: flag,
 }

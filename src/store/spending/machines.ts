@@ -50,6 +50,23 @@ export function pricedNodes(sql: Sql): { name: string; pricePerHour: number; pai
   }))
 }
 
+/**
+ * What an hour of a machine costs at most, by those that there were; and what is paid already and not counted: the rest of
+ * each hour that was begun, and the first one of each that is ordered.
+ */
+export function chargedHours(sql: Sql, now: number): { hourCost: number; committedCost: number } {
+  const hourCost = Number(sql.one('select max(price_per_hour) as most from nodes')?.most ?? 0)
+  const ordered = sql.one(
+    `select count(*) as count from nodes
+     where auto_provisioned = 1 and price_per_hour is null and status not in ('destroyed', 'failed')`,
+  )
+  const begun = pricedNodes(sql).map(({ pricePerHour, paidFrom }) => {
+    const elapsedMs = Math.max(now - paidFrom, 0)
+    return (pricePerHour * (HOUR_MS - (elapsedMs % HOUR_MS))) / HOUR_MS
+  })
+  return { hourCost, committedCost: begun.reduce((sum, one) => sum + one, Number(ordered?.count) * hourCost) }
+}
+
 interface Slice {
   node: string
   price: number

@@ -199,6 +199,14 @@ export const MIGRATIONS: readonly string[] = [
     since integer not null,
     updated_at integer not null,
     primary key (source, identity, issue)
+  `,
+  `
+  create table budget_windows (
+    name text not null,
+    starts_at integer not null,
+    warned integer not null default 0,
+    granted integer not null default 0,
+    primary key (name, starts_at)
   ) strict, without rowid;
   `,
 ]

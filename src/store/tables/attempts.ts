@@ -223,6 +223,13 @@ export function wakeAttempt(sql: Sql, key: AttemptKey, at: number): boolean {
 const WAKE =
   'update attempts set wakes = wakes + 1, wake_at = min(wake_at, ?) where task_id = ? and attempt = ? and live = 1'
 
+/** Those that rest for what they, or many tasks, may cost. */
+export function pausedAttempts(sql: Sql): AttemptKey[] {
+  const query = `select task_id, attempt from attempts
+    where live = 1 and status = 'parked' and json_extract(facts, '$.paused') is not null`
+  return sql.all(query).map(row => ({ id: String(row.task_id), attempt: Number(row.attempt) }))
+}
+
 /** What earlier attempts of the same task used. */
 export function usagesBefore(sql: Sql, key: AttemptKey): Usage[] {
   const query = 'select usage from attempts where task_id = ? and attempt < ? and usage is not null'

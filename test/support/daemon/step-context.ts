@@ -71,6 +71,7 @@ export function bench(change: Partial<StepContext> & { nodeState?: Node | null }
     limitedUntil: null,
     workBefore: [],
     spentBefore: 0,
+    budgetHold: () => null,
     results,
     sources: fakeSources(),
     undo: async () => [],

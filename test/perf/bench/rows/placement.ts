@@ -18,7 +18,15 @@ import { tickUs } from './growth.ts'
 const PLACING: PlacementLimits = { config: defaultConfig(), offers: [], machines: 0 }
 
 export async function placementRow(count: number, waiting = 10_000): Promise<Row> {
-  const wishes = { node: null, provider: null, size: null, location: null, credential: null, reserved: null }
+  const wishes = {
+    node: null,
+    provider: null,
+    size: null,
+    location: null,
+    credential: null,
+    labels: {},
+    reserved: null,
+  }
   const queue = createQueue()
   for (let number = 0; number < waiting; number++) {
     queue.add({ id: `t${number}`, attempt: 1, priority: number % 3, number, ...wishes })

@@ -20,6 +20,7 @@ const request = (number: number, change: Partial<PlacementRequest> = {}): Placem
     size: null,
     location: null,
     credential: null,
+    labels: {},
     reserved: null,
   },
   ...change,

@@ -14,6 +14,7 @@ const request = (number: number, priority = 0, attempt = 1): PlacementRequest =>
   size: null,
   location: null,
   credential: null,
+  labels: {},
   reserved: null,
 })
 const ids = (queue: ReturnType<typeof createQueue>) => queue.list().map(({ id, attempt }) => `${id}.${attempt}`)

@@ -1,0 +1,81 @@
+/** What becomes of a task that has cost what it may: it ends, or its work is saved and it rests until it may cost more. */
+import type { Config } from '../../../src/config/schema/schema.ts'
+import { TdfError } from '../../../src/core/errors.ts'
+import type { Task } from '../../../src/core/task.ts'
+import { taskWaits } from '../../../src/text/waiting.ts'
+import { fail, type Outcome, type StepPatch, wait } from './outcome.ts'
+import { budgetLeft } from './usage.ts'
+
+/** A budget that is used up until then, Unix ms. */
+export interface Hold {
+  until: number
+  why: string
+}
+
+interface Around {
+  now: number
+  config: Config
+  signals: readonly { id: number; kind: string; payload: Record<string, unknown> }[]
+  spentBefore: number
+  /** What keeps the task from costing more, with `moreUsd` that are not on record yet. */
+  budgetHold(task: Task, moreUsd: number): Hold | null
+}
+
+/** A look at least so often: a budget may be raised at any time. */
+const LOOK_MS = 5 * 60_000
+
+/** What follows for an agent that runs from what it has cost by now; undefined where it goes on. */
+export function atLimit(around: Around, task: Task, patch: StepPatch): Outcome<never> | undefined {
+  const usage = patch.usage ?? task.usage
+  const left = budgetLeft(task, around.spentBefore, usage)
+  if (left !== null && left <= 0) return overBudget(around, task, patch)
+  if (around.config.budgets.atLimit !== 'pause') return undefined
+  const hold = around.budgetHold(task, (usage?.costUsd ?? 0) - (task.usage?.costUsd ?? 0))
+  return hold ? pause('window', hold, patch) : undefined
+}
+
+/** The task has cost what it may itself: it ends, or asks its user. */
+export function overBudget(
+  { now, config }: Pick<Around, 'now' | 'config'>,
+  task: Task,
+  patch: StepPatch = {},
+): Outcome<never> {
+  if (task.spec.atLimit !== 'ask' || task.facts.granted) return ended(task, patch)
+  const why = taskWaits.allowance(Number(task.spec.maxCostUsd), task.id)
+  return pause('task', { until: now + config.runner.usageLimitMax, why }, patch)
+}
+
+function ended(task: Task, patch: StepPatch = {}): Outcome<never> {
+  const limit = Number(task.spec.maxCostUsd).toFixed(2)
+  const who = task.spec.race ? `the agent of ${task.id} and the others in its race have` : `the agent of ${task.id} has`
+  return fail(new TdfError('BUDGET', `${who} cost more than $${limit}`), 'budget', patch)
+}
+
+function pause(by: 'window' | 'task', { until, why }: Hold, patch: StepPatch): Outcome<never> {
+  const error = new TdfError('BUDGET', why)
+  return { kind: 'park', resetAt: until, release: true, error, ...patch, facts: { ...patch.facts, paused: by } }
+}
+
+/** A task that rests until it may cost more, with its work at home. */
+export function restPaused(around: Around, task: Task): Outcome<never> {
+  const uses = around.signals.filter(isAllowance).map(({ id }) => id)
+  const isOwn = task.facts.paused === 'task'
+  if (uses.length > 0)
+    return { kind: 'queue', uses, grants: !isOwn, facts: { paused: null, ...(isOwn ? { granted: true } : {}) } }
+  const goOn = { kind: 'queue', facts: { paused: null } } as const
+  const hold = isOwn ? ownHold(around, task) : around.budgetHold(task, 0)
+  if (hold === null) return goOn
+  if (hold.until <= around.now) return ended(task)
+  return wait(Math.min(hold.until - around.now, LOOK_MS), hold.why, { parkedUntil: hold.until })
+}
+
+function ownHold({ now, spentBefore }: Around, task: Task): Hold | null {
+  const left = budgetLeft(task, spentBefore, task.usage)
+  if (left === null || left > 0) return null
+  return { until: task.parkedUntil ?? now, why: taskWaits.allowance(Number(task.spec.maxCostUsd), task.id) }
+}
+
+/** A word of its user that is no prompt: it may cost more. */
+export function isAllowance({ kind, payload }: { kind: string; payload: Record<string, unknown> }): boolean {
+  return kind === 'followup' && ['allow', 'yes'].includes(String(payload.text).trim().toLowerCase())
+}
