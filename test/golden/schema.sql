@@ -32,6 +32,14 @@ CREATE TABLE attempts (
     check ((live = 1) = (step is not null) and (live = 1) = (wake_at is not null))
   ) strict, without rowid;
 
+CREATE TABLE budget_windows (
+    name text not null,
+    starts_at integer not null,
+    warned integer not null default 0,
+    granted integer not null default 0,
+    primary key (name, starts_at)
+  ) strict, without rowid;
+
 CREATE TABLE bundles (
     sha256 text primary key,
     bytes integer not null,

@@ -199,6 +199,7 @@ export const MIGRATIONS: readonly string[] = [
     since integer not null,
     updated_at integer not null,
     primary key (source, identity, issue)
+  ) strict, without rowid;
   `,
   `
   create table budget_windows (

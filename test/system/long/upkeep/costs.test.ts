@@ -1,5 +1,5 @@
 /** `tdf cost` with real processes: what agents say that they cost is there once, whatever is killed, retried or removed. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -28,6 +28,16 @@ afterAll(() => home.remove(), 60_000)
 const submit = async (...args: string[]) => (await tdfWith(home, { cwd: repo.dir }, 'submit', '-q', ...args)).out.trim()
 const isOver = (id: string) => until(`${id} is over`, async () => (await home.task(id)).step === null, 120_000)
 const costs = async (...args: string[]) => JSON.parse((await tdf(home, 'cost', '--json', ...args)).out) as CostJson[]
+
+/** What docs/many.md says of budgets: its configuration, and its commands without their comments. */
+function pageOfBudgets(): { config: string; commands: string[][] } {
+  const [, page = ''] = /## A monthly budget\n([\s\S]*?)\n## /.exec(readFileSync('docs/many.md', 'utf8')) ?? []
+  const [, config = ''] = /```toml\n([\s\S]*?)```/.exec(page) ?? []
+  const [, shell = ''] = /```\n(tdf [\s\S]*?)```/.exec(page) ?? []
+  const lines = shell.split('\n').filter(line => line.startsWith('tdf '))
+  const words = (line: string) => (line.replace(/\s+#.*$/, '').match(/"[^"]*"|\S+/g) ?? []).slice(1)
+  return { config, commands: lines.map(line => words(line).map(word => word.replaceAll('"', ''))) }
+}
 
 describe('tdf cost', () => {
   it('equals what the agents said, over kill -9 of the daemon, a continue, and rm', async () => {
@@ -67,4 +77,15 @@ describe('tdf cost', () => {
     expect(await tdf(home, 'cost', '--since', 'yesterday')).toMatchObject({ code: 2 })
     expect(await tdf(home, 'cost', '--by', 'colour')).toMatchObject({ code: 2 })
   }, 60_000)
+
+  it('keeps to a monthly budget by the commands of its page', async () => {
+    const { config, commands } = pageOfBudgets()
+    appendFileSync(path.join(home.dir, 'config.toml'), config)
+    expect(commands.map(([word]) => word)).toEqual(['daemon', 'submit', 'cost', 'cost', 'doctor'])
+    for (const command of commands) {
+      const { code, out, err } = await tdfWith(home, { cwd: repo.dir }, ...command)
+      if (command[0] === 'doctor') expect(out).toMatch(/of the day budget of \$20 \$3\.50 are spent/)
+      else expect([command, code, err.includes('error')]).toEqual([command, 0, false])
+    }
+  }, 120_000)
 })
