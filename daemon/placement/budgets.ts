@@ -12,7 +12,9 @@ import { taskSubject } from '../engine/loop.ts'
 import { GRANT } from '../engine/rules/asking.ts'
 import type { Hold } from '../engine/rules/budgets.ts'
 import type { Engine } from '../services.ts'
-import { WINDOWS, type Window, windowAt } from './windows.ts'
+
+const WINDOWS = ['day', 'week', 'month'] as const
+type Window = (typeof WINDOWS)[number]
 
 interface Budget {
   window: Window
@@ -129,4 +131,15 @@ function labelOf(label: string): { key: string; value: string } {
 function carries(labels: Labels, label: string): boolean {
   const { key, value } = labelOf(label)
   return labels[key] === value
+}
+
+/** Days, weeks and months in the zone of the daemon: the one that `now` (Unix ms) is in: from its first moment to the first of the next. A week begins on Monday. */
+function windowAt(window: Window, now: number): { from: number; until: number } {
+  const day = new Date(now)
+  const at = (month: number, date: number) => new Date(day.getFullYear(), month, date).getTime()
+  const month = day.getMonth()
+  const date = day.getDate()
+  if (window === 'month') return { from: at(month, 1), until: at(month + 1, 1) }
+  const first = window === 'day' ? date : date - ((day.getDay() + 6) % 7)
+  return { from: at(month, first), until: at(month, first + (window === 'day' ? 1 : 7)) }
 }

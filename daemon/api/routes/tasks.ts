@@ -84,17 +84,26 @@ export function taskRoutes(engine: RunningEngine): Hono {
     const task = findTask(store.sql, c.req.param('task'))
     const { text, close, deliveryId } = sendBody(await jsonBody(c))
     const { id: taskId } = task
-    if (text !== '') {
-      const refused = refusedAllowance(engine, task, text)
-      if (refused !== null) throw wrongState(taskId, 'given more', refused, 'tdf config show --origin')
-      const answer = await engine.signal({ kind: 'followup', taskId, deliveryId, text })
-      if (!answer.accepted)
-        throw wrongState(taskId, 'sent anything', answer.reason, `tdf continue ${taskId} "what to do next"`)
-    }
+    if (text !== '') await sendText(engine, task, { text, deliveryId })
     if (close) await engine.signal({ kind: 'close', taskId })
     return c.json(shown(taskId))
   })
   return app
+}
+
+/** Throws WRONG_STATE where nobody would read it, or it allows what was allowed before. */
+async function sendText(
+  engine: RunningEngine,
+  task: ReadTask,
+  { text, deliveryId }: { text: string; deliveryId: string },
+): Promise<void> {
+  const { id: taskId } = task
+  const refused = refusedAllowance(engine, task, text)
+  if (refused !== null) throw wrongState(taskId, 'given more', refused, 'tdf config show --origin')
+  const answer = await engine.signal({ kind: 'followup', taskId, deliveryId, text })
+  if (!answer.accepted) {
+    throw wrongState(taskId, 'sent anything', answer.reason, `tdf continue ${taskId} "what to do next"`)
+  }
 }
 
 /** A repeated idempotency key is answered with its task; a dry run, with what would be stored. */
