@@ -18,6 +18,7 @@ import type { Cluster } from './api/cluster.ts'
 import { controlApp } from './api/control.ts'
 import { createPoller } from './api/issues/poller.ts'
 import { metricsApp } from './api/metrics.ts'
+import { createAgentCalls } from './api/tasks/calls.ts'
 import { buildEngine, type RunningEngine } from './build.ts'
 import { careSweeps, createBackups } from './host/backups.ts'
 import { ownStatus, sharedStatus } from './host/cluster/cluster.ts'
@@ -139,7 +140,6 @@ function build(options: DaemonOptions, { undoLater }: Pick<Shutdown, 'undoLater'
   undoLater(() => health.stop())
   registerGauges(engine, health, disk)
   const backups = createBackups({ store, world, stateDir })
-  const errors = createErrorFlush(engine, state.observability)
   const allowance = createAllowance()
   const issues = createPoller(engine, { allowance, templates: () => templatesFolder(config, paths.configFile) })
   return {
@@ -156,11 +156,12 @@ function build(options: DaemonOptions, { undoLater }: Pick<Shutdown, 'undoLater'
     saveFiles: files.save,
     health,
     backups,
-    errors,
+    errors: createErrorFlush(engine, state.observability),
     pusher: createPusher(engine, results),
     lanes: createLanes(engine, results),
     watcher: createWatcher(engine, results, allowance),
     replies: createReplies(engine),
+    agentCalls: createAgentCalls(engine, results, stateDir),
     issues,
   }
 }
@@ -230,7 +231,7 @@ function statusOf(
 /** Takes up what the database holds and starts the loop and the sweeps. */
 async function begin({ paths }: DaemonOptions, parts: Parts, { undoLater }: Pick<Shutdown, 'undoLater'>) {
   const { engine, state, disk, providers, ssh, backups, errors } = parts
-  const outward = [parts.pusher, parts.lanes, parts.watcher, parts.issues, parts.replies]
+  const outward = [parts.pusher, parts.lanes, parts.watcher, parts.issues, parts.replies, parts.agentCalls]
   undoLater(() => providers.rest(engine))
   undoLater(() => ssh.closeAll())
   disk.look()

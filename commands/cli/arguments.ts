@@ -51,6 +51,15 @@ export function wholeNumber(text: string): number {
   return Number(text)
 }
 
+/** `3` or `3,2`: how many tasks an agent may hand over, and how deep. */
+export function spawning(text: string): { count: number; depth: number } {
+  const [, count = '0', depth = '1'] = /^(\d{1,3})(?:,([1-3]))?$/.exec(text) ?? []
+  if (Number(count) >= 1 && Number(count) <= 100) return { count: Number(count), depth: Number(depth) }
+  throw new InvalidArgumentError(
+    'it must be a number from 1 to 100, and behind a comma how deep, from 1 to 3: 5 or 5,2.',
+  )
+}
+
 export function integer(text: string): number {
   if (!/^-?\d{1,4}$/.test(text)) throw new InvalidArgumentError('it must be a whole number.')
   return Number(text)

@@ -9,7 +9,7 @@ import type { TaskJson } from '../../src/protocol/control.ts'
 import { counted, resultLine } from '../../src/text/tasks.ts'
 import { expand, readStdin, type Selection, selected } from '../cli/arguments.ts'
 import { canAsk, confirmed } from '../cli/ask.ts'
-import { type Cli, durationOf, type Format, formatOf, printJson, printOne, say } from '../cli/cli.ts'
+import { type Cli, durationOf, type Format, formatOf, printJson, printOne, say, usage } from '../cli/cli.ts'
 import { paintOf } from '../cli/colour.ts'
 import { isOnlyCopy } from '../results/taken.ts'
 import { errorText } from '../run.ts'
@@ -30,6 +30,8 @@ export type Change = keyof typeof CHANGES
 
 export interface ChangeOptions {
   dryRun?: boolean
+  /** Only of `cancel`: whether those that agents have handed over end as well. */
+  children?: boolean
   /** Only of `retry`. */
   resume?: boolean
   wait?: boolean
@@ -40,7 +42,7 @@ export async function changeTasks(
   cli: Cli,
   what: Change,
   references: readonly string[],
-  { dryRun = false, resume = false, wait = false, waitTimeout, ...selection }: Selection & ChangeOptions,
+  { dryRun = false, resume = false, wait = false, waitTimeout, children, ...selection }: Selection & ChangeOptions,
   command: Command,
 ): Promise<void> {
   const { among, ask } = CHANGES[what]
@@ -51,7 +53,8 @@ export async function changeTasks(
     if (!(await confirmed(cli, command, `${ask} ${counted(found.length, 'task')}?`))) return
   }
   if (found?.length === 0) say(cli, 'no task matches')
-  const ids = found ?? (await expand(cli, references))
+  const named = found ?? (await expand(cli, references))
+  const ids = what === 'cancel' && !dryRun ? await withChildren(cli, command, named, children) : named
   const isWaiting = wait && !dryRun
   const asList = found !== undefined
   const bulk = { format, dryRun, asList, isQuiet: isWaiting }
@@ -64,6 +67,45 @@ export async function changeTasks(
   const progress = format === 'table' ? { progress: 'stderr' as const } : {}
   await waitForTasks(cli, done, { timeoutMs, format, asList: asList || ids.length > 1, ...progress })
   cli.exitCode ||= refused
+}
+
+/**
+ * With those that their agents have handed over and that go on, where that is wanted: a terminal asks, else an option has to say. Throws
+ * USAGE without one; then nothing was changed.
+ */
+async function withChildren(
+  cli: Cli,
+  command: Command,
+  references: readonly string[],
+  wanted: boolean | undefined,
+): Promise<readonly string[]> {
+  if (wanted === false) return references
+  const below: string[] = []
+  for (const reference of references) below.push(...(await liveBelow(cli, reference)))
+  if (below.length === 0) return references
+  const what = `${counted(below.length, 'task')} that ${references.length === 1 ? 'its agent has' : 'their agents have'} handed over`
+  if (wanted === undefined && !canAsk(cli, command)) {
+    const hint = `tdf cancel ${references.join(' ')} --children`
+    throw usage(`${what} would go on (${below.join(', ')}): say --children or --no-children`, hint)
+  }
+  return (wanted ?? (await confirmed(cli, command, `also cancel ${what}?`))) ? [...references, ...below] : references
+}
+
+/** What of the tasks below one goes on, the nearest first. One that cannot be read is told of when it is to be changed. */
+async function liveBelow(cli: Cli, reference: string): Promise<string[]> {
+  const path = `/tasks/${encodeURIComponent(reference)}`
+  const task = await cli
+    .client()
+    .call<TaskJson>({ path })
+    .catch(() => null)
+  if (!task?.maySpawn) return []
+  const query = new URLSearchParams({ label: `parent=${task.id}` })
+  const children = await collected(pages<TaskJson>(cli.client(), '/tasks', query), one => one)
+  // A label may be anybody's.
+  const own = children.filter(({ parent }) => parent === task.id)
+  const live = own.filter(({ status }) => CHANGES.cancel.among.some(one => one === status)).map(({ id }) => id)
+  for (const { id } of own) live.push(...(await liveBelow(cli, id)))
+  return live
 }
 
 export async function send(cli: Cli, reference: string, words: string, close: boolean, command: Command) {

@@ -16,6 +16,8 @@ export function retryCommand(cli: Cli): Command {
 
 export function cancelCommand(cli: Cli): Command {
   return changing(cli, 'cancel', 'end tasks; what their agents made is kept')
+    .option('--children', 'also those that their agents have handed over and that go on; asks on a terminal')
+    .option('--no-children', 'these alone')
 }
 
 export function rmCommand(cli: Cli): Command {

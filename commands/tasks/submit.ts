@@ -10,6 +10,7 @@ import {
   groupName,
   integer,
   notEmpty,
+  spawning,
   wholeNumber,
 } from '../cli/arguments.ts'
 import type { Cli } from '../cli/cli.ts'
@@ -75,6 +76,11 @@ export function withWork(command: Command): Command {
         'deny',
         'ask',
       ]),
+    )
+    .addOption(
+      new Option('--may-spawn <count>', 'let its agent hand over so many tasks; 5,2: and those some of them').argParser(
+        spawning,
+      ),
     )
     .option('--no-auto-resume', 'end at a usage limit, instead of going on when it is lifted')
 }

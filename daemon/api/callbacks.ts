@@ -8,6 +8,7 @@ import { TdfError } from '../../src/core/errors.ts'
 import { hashToken } from '../../src/platform/tokens.ts'
 import type { Clock } from '../../src/platform/world.ts'
 import * as callback from '../../src/protocol/callbacks.ts'
+import { agentRequest } from '../../src/protocol/callbacks.ts'
 import { idPattern, parseBody } from '../../src/protocol/shapes.ts'
 import { readToken, type Token } from '../../src/store/tables/meta.ts'
 import { readNode } from '../../src/store/tables/nodes.ts'
@@ -34,6 +35,12 @@ export function callbackApp(engine: RunningEngine, hosts: () => readonly string[
       return c.json(await engine.signal({ kind: 'workspace', signal: { workspaceId, kind, sessionId: null, payload } }))
     })
   }
+
+  app.post('/workspaces/:id/requests', async c => {
+    const workspaceId = workspaceOf(engine, c, rate)
+    const request = await bodyOf(c, agentRequest)
+    return c.json(await engine.signal({ kind: 'request', workspaceId, request }))
+  })
 
   app.post('/tasks/:id/status', async c => {
     const id = idOf(c)
@@ -70,7 +77,7 @@ function counted({ metrics }: Pick<RunningEngine, 'metrics'>): MiddlewareHandler
   }
 }
 
-const KINDS = ['ready', 'provisioning-failed', 'status', 'heartbeat', 'healthz']
+const KINDS = ['ready', 'provisioning-failed', 'requests', 'status', 'heartbeat', 'healthz']
 
 async function bodyOf<T extends z.ZodType>(c: Context, schema: T): Promise<z.output<T>> {
   return parseBody(schema, await jsonBody(c))

@@ -5,7 +5,8 @@
 import { TdfError } from '../../src/core/errors.ts'
 import { isGone } from '../../src/core/node.ts'
 import { type AttemptKey, isTerminal } from '../../src/core/task.ts'
-import type { CallbackAnswer } from '../../src/protocol/callbacks.ts'
+import type { AgentRequest, CallbackAnswer } from '../../src/protocol/callbacks.ts'
+import { insertChild } from '../../src/store/groups/children.ts'
 import { type Group, insertMember, openGroup } from '../../src/store/groups/groups.ts'
 import type { Sql } from '../../src/store/sqlite/sql.ts'
 import { type ReadTask, readAttempt, readNewestAttempt } from '../../src/store/tables/attempts.ts'
@@ -14,6 +15,7 @@ import { readNode, suspectNode, writeHeartbeat } from '../../src/store/tables/no
 import { findByIdempotencyKey, insertTask, type NewTask, newestKey } from '../../src/store/tables/tasks.ts'
 import type { Engine } from '../services.ts'
 import { knownContinue, openAttempt, openContinued } from './attempts.ts'
+import { receiveRequest } from './effects/children.ts'
 import { followersAtSubmit, insertEdges } from './effects/release.ts'
 import { type Reply, type ReplyWays, takeReply } from './effects/reply.ts'
 import { nodeSubject, taskSubject } from './loop.ts'
@@ -28,6 +30,7 @@ export type EngineSignal =
   /** With `requestId` it answers that question alone, and is no prompt. */
   | { kind: 'followup'; taskId: string; deliveryId: string; text: string; requestId?: string }
   | { kind: 'close'; taskId: string }
+  | { kind: 'request'; workspaceId: string; request: AgentRequest }
   | { kind: 'node_ready'; name: string; stateId: string; agentVersion: string }
   | { kind: 'heartbeat'; name: string; stateId: string; cpuPercent: number; memoryPercent: number; diskPercent: number }
 
@@ -89,6 +92,7 @@ export function submitInside(engine: Engine, task: NewTask): AttemptKey {
   if (known !== undefined) return newestKey(sql, known) ?? first
   if (!insertTask(sql, task)) return newestKey(sql, task.id) ?? first
   insertEdges(sql, task.id, task.spec)
+  if (task.child) insertChild(sql, { taskId: task.id, ...task.child })
   if (task.member) insertMember(sql, task.id, task.member.group, task.member.key)
   openAttempt(engine, { ...first, attempt: 0, spec: task.spec }, engine.world.clock.now())
   saveFollowers(engine, followersAtSubmit(engine, task))
@@ -142,6 +146,8 @@ function receive(engine: Engine, signal: EngineSignal): CallbackAnswer {
       })
     case 'close':
       return toLive(engine, signal.taskId, 'close', `close:${signal.taskId}`, {})
+    case 'request':
+      return receiveRequest(engine, signal.workspaceId, signal.request)
     case 'node_ready':
     case 'heartbeat':
       return receiveNodeSignal(engine, signal)

@@ -5,7 +5,13 @@
 import { asTdfError } from '../../src/core/errors.ts'
 import { isTerminal } from '../../src/core/task.ts'
 import type { AgentEvent } from '../../src/protocol/agent-api.ts'
-import { type CallbackAnswer, provisioningFailed, taskStatus, workspaceReady } from '../../src/protocol/callbacks.ts'
+import {
+  agentRequest,
+  type CallbackAnswer,
+  provisioningFailed,
+  taskStatus,
+  workspaceReady,
+} from '../../src/protocol/callbacks.ts'
 import type { Sql } from '../../src/store/sqlite/sql.ts'
 import { type ReadTask, readAttempt } from '../../src/store/tables/attempts.ts'
 import {
@@ -16,9 +22,10 @@ import {
   type Signal,
   type SignalKind,
 } from '../../src/store/tables/inbox.ts'
-import { readWorkspace } from '../../src/store/tables/slots.ts'
+import { readWorkspace, type Workspace } from '../../src/store/tables/slots.ts'
 import type { Engine } from '../services.ts'
 import { type Handler, handlers } from '../steps/handlers.ts'
+import { receiveRequest } from './effects/children.ts'
 import { pullWake } from './effects/wake.ts'
 import { taskSubject } from './loop.ts'
 import { decide } from './rules/decide.ts'
@@ -80,8 +87,11 @@ export function enqueueSignal(
   pullWake(engine, key, now)
 }
 
-/** What became of a row of an outbox. `foreign`: it is about a workspace that is not on the node that tells it. */
-export type Ingested = 'taken' | 'skipped' | 'unreadable' | 'foreign'
+/**
+ * What became of a row of an outbox. `foreign`: it is about a workspace that is not on the node that tells it; `refused`: a call of an agent
+ * that may not call.
+ */
+export type Ingested = 'taken' | 'skipped' | 'unreadable' | 'foreign' | 'refused'
 
 /**
  * Inside a write: one row of the outbox of `nodeName`. It counts for workspaces that are on that node by our own rows,
@@ -89,10 +99,12 @@ export type Ingested = 'taken' | 'skipped' | 'unreadable' | 'foreign'
  */
 export function ingestEvent(engine: Engine, nodeName: string, event: AgentEvent): Ingested {
   const row = EVENTS.get(event.type)
-  if (!row || event.workspaceId === null) return 'skipped'
+  const isRequest = event.type === 'session.request'
+  if ((!row && !isRequest) || event.workspaceId === null) return 'skipped'
   const workspace = readWorkspace(engine.store.sql, event.workspaceId)
   if (!workspace) return 'skipped'
   if (workspace.nodeName !== nodeName) return 'foreign'
+  if (!row) return ingestRequest(engine, workspace, event)
   const body = row.body.safeParse(event.data)
   if (!body.success) return 'unreadable'
   const payload = body.data
@@ -107,6 +119,18 @@ export function ingestEvent(engine: Engine, nodeName: string, event: AgentEvent)
     engine.log.error({ seq: event.seq, workspace: event.workspaceId, err: String(thrown) }, 'an event has no reader')
     return 'skipped'
   }
+}
+
+/** Inside a write. A call of an attempt that is not that of the workspace is none of it. */
+function ingestRequest(
+  engine: Engine,
+  { id, attempt }: Pick<Workspace, 'id' | 'attempt'>,
+  event: AgentEvent,
+): Ingested {
+  const request = agentRequest.safeParse(event.data)
+  if (!request.success) return 'unreadable'
+  if (request.data.attempt !== attempt) return 'foreign'
+  return receiveRequest(engine, id, request.data).accepted ? 'taken' : 'refused'
 }
 
 type Body = typeof workspaceReady | typeof provisioningFailed | typeof taskStatus

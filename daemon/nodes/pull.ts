@@ -60,8 +60,10 @@ function ingestSlice(engine: Engine, name: string, rows: readonly AgentEvent[]):
 
 async function reportRefused(engine: Engine, name: string, became: readonly Ingested[]): Promise<void> {
   const count = (what: Ingested) => became.filter(one => one === what).length
-  const [unreadable, foreign] = [count('unreadable'), count('foreign')]
-  if (unreadable + foreign > 0) engine.log.warn({ node: name, unreadable, foreign }, 'events of a node were not taken')
+  const [unreadable, foreign, refused] = [count('unreadable'), count('foreign'), count('refused')]
+  if (unreadable + foreign + refused > 0) {
+    engine.log.warn({ node: name, unreadable, foreign, refused }, 'events of a node were not taken')
+  }
   if (foreign === 0) return
   const message = `node ${name} reports on workspaces that are not on it; nothing of that counts`
   await alert(engine, { source: 'node', subject: name }, new TdfError('AGENT_PROTOCOL', message))

@@ -40,6 +40,7 @@ export async function startSession(
       ...(model ? { model } : {}),
       ...(left === null ? {} : { maxCostUsd: left }),
       ...(task.spec.permissions ? { permissions: task.spec.permissions } : {}),
+      ...(task.spec.maySpawn ? { maySpawn: true as const } : {}),
       ...confined,
     })
     const begun = { status, exitCode: null, signal: null, resumeRef }

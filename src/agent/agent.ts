@@ -1,5 +1,6 @@
 /** What every part of the agent is handed, made once in `start.ts`, and the agent's own limits. */
 import type { World } from '../platform/world.ts'
+import type { RequestAnswer } from '../protocol/callbacks.ts'
 import { BUNDLE_WAIT_MS, KILL_GRACE_MS } from '../protocol/shapes.ts'
 import type { Log } from './errors.ts'
 import type { Slot } from './isolation/slot.ts'
@@ -23,6 +24,8 @@ export interface Agent {
   identity: Identity
   registration: RegistrationStore
   outbox: Outbox
+  /** By which agents hand tasks over. */
+  relay: Relay
   tombstones: Tombstones
   workspaces: Map<string, Workspace>
   /** Workspace folders whose record cannot be read: id → reason. Shown as failed, removed only by DELETE. */
@@ -31,6 +34,16 @@ export interface Agent {
   watched: Map<string, () => void>
   /** Aborted when the agent ends. */
   ending: AbortController
+}
+
+/** By which agents hand tasks over: see http/relay.ts. */
+export interface Relay {
+  /** Opens the port, the same as before where it is free. It is open from then on. */
+  open(): Promise<void>
+  /** What the command of a session is told to call; null where its task hands nothing over. */
+  urlOf(session: { workspaceId: string; sessionId: string; maySpawn?: true | undefined }): string | null
+  answered(workspaceId: string, answer: RequestAnswer): void
+  stop(): Promise<void>
 }
 
 /** What the steps of a build share. */

@@ -11,9 +11,11 @@ import { openContact } from './callbacks/idle.ts'
 import { openMachineLoad, startNodePusher } from './callbacks/node.ts'
 import { type Log, StateInUse } from './errors.ts'
 import { makeApp } from './http/app.ts'
+import { createRelay } from './http/relay.ts'
 import { asRefusal, errorResponse } from './http/request.ts'
 import { readSlots } from './isolation/slot.ts'
 import { clearFreeSlots } from './isolation/slots.ts'
+import { isRunning, listSessions } from './sessions/folder.ts'
 import { writeJson } from './state/durable.ts'
 import { openIdentity, openRegistration, openTombstones } from './state/identity.ts'
 import { takeLock } from './state/lock.ts'
@@ -55,6 +57,7 @@ export async function startAgent(world: World, log: Log, options: StartOptions):
     const contact = openContact(agent)
     const node = startNodePusher(agent, load, contact)
     takeUp(agent)
+    await reopenRelay(agent)
     const app = makeApp({ agent, load, events, node, contact }, options.token)
     const handler = getRequestListener(app.fetch, {
       overrideGlobalObjects: false,
@@ -69,6 +72,7 @@ export async function startAgent(world: World, log: Log, options: StartOptions):
       for (const workspace of agent.workspaces.values()) workspace.leaving.abort()
       events.stop()
       node.stop()
+      await agent.relay.stop()
       await listener.stop()
       for (const unwatch of [...agent.watched.values()]) unwatch()
       await Promise.all([...agent.workspaces.values()].map(workspace => workspace.build?.done))
@@ -86,7 +90,7 @@ export async function startAgent(world: World, log: Log, options: StartOptions):
 function openAgent(world: World, log: Log, options: StartOptions): Agent {
   const { state, program, env } = options
   const identity = openIdentity(world, state, options.name)
-  return {
+  const agent: Agent = {
     world,
     log,
     limits: limitsFrom(env),
@@ -98,10 +102,18 @@ function openAgent(world: World, log: Log, options: StartOptions): Agent {
     identity,
     registration: openRegistration(state, identity.nodeName()),
     outbox: openOutbox(world, state),
+    relay: createRelay(() => agent, state),
     tombstones: openTombstones(state),
     workspaces: new Map(),
     damaged: new Map(),
     watched: new Map(),
     ending: new AbortController(),
   }
+  return agent
+}
+
+/** Sessions that outlived the agent go on with the port that they were told. */
+async function reopenRelay({ relay, workspaces }: Agent): Promise<void> {
+  const sessions = [...workspaces.values()].flatMap(listSessions)
+  if (sessions.some(session => session.request.maySpawn && isRunning(session))) await relay.open()
 }

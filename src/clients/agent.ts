@@ -4,6 +4,7 @@
  */
 import { TdfError } from '../core/errors.ts'
 import * as api from '../protocol/agent-api.ts'
+import type { RequestAnswer } from '../protocol/callbacks.ts'
 import { type Salvaged, type SalvageHow, salvaged } from '../protocol/salvage.ts'
 import { BUNDLE_BYTES_MAX, EVENTS_PAGE_BYTES_MAX, LOG_CHUNK_BYTES_MAX } from '../protocol/shapes.ts'
 import { keptSource } from '../protocol/workspace-source.ts'
@@ -35,6 +36,8 @@ export interface AgentClient {
   session(workspaceId: string, sessionId: string): Promise<api.AgentSession | null>
   prompt(workspaceId: string, sessionId: string, deliveryId: string, text: string): Promise<void>
   answerPermission(workspaceId: string, sessionId: string, answer: api.PermissionAnswer): Promise<void>
+  /** What its agent asked for by `session.request`. */
+  answerRequest(workspaceId: string, sessionId: string, answer: RequestAnswer): Promise<void>
   cancelSession(workspaceId: string, sessionId: string): Promise<void>
   logs(workspaceId: string, sessionId: string | null, afterByte: number): Promise<LogPiece>
   /** When which byte of it was written: lines `MS OFFSET`. Refused by agents that are older than this. */
@@ -97,6 +100,8 @@ export function agentClient(options: AgentClientOptions): AgentClient {
       void (await call('POST', `${session(id, sessionId)}/prompt`, { json: { deliveryId, text } })),
     answerPermission: async (id, sessionId, json) =>
       void (await call('POST', `${session(id, sessionId)}/permission`, { json })),
+    answerRequest: async (id, sessionId, json) =>
+      void (await call('POST', `${session(id, sessionId)}/answers`, { json })),
     cancelSession: async (id, sessionId) => void (await call('POST', `${session(id, sessionId)}/cancel`, { json: {} })),
     logs: (id, sessionId, after) => piece(`${at(id)}/logs`, sessionId, after),
     logTimes: (id, sessionId, after) => piece(`${at(id)}/log-times`, sessionId, after),

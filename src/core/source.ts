@@ -112,3 +112,11 @@ export interface IssueSpec {
   /** What its pull request says that it fixes, such as `#412`; null: nothing is to be said. */
   fixes: string | null
 }
+
+/** Tasks that agents hand over. */
+export interface SpawnSpec {
+  /** How many tasks its agent may hand over, and how deep below it; absent: none. */
+  maySpawn?: { count: number; depth: number }
+  /** The task whose agent handed it over. */
+  parent?: string
+}

@@ -2,7 +2,7 @@
 
 import type { AgentEnvironment } from './environment.ts'
 import type { Continued, Facts, ResumeFacts, Usage } from './facts.ts'
-import type { AfterSpec, IssueSpec, PushSpec, RaceSpec, RepoSource } from './source.ts'
+import type { AfterSpec, IssueSpec, PushSpec, RaceSpec, RepoSource, SpawnSpec } from './source.ts'
 
 export type { Continued, ExitFacts, Facts, ProgressFacts, Question, ResumeFacts, SourceFacts, Usage } from './facts.ts'
 
@@ -72,7 +72,7 @@ export interface AgentSpec {
 export type Permissions = 'allow' | 'deny' | 'ask'
 
 /** What was asked for. Written once at submit and the same for every attempt, but for what `tdf continue` asks anew. */
-export interface TaskSpec {
+export interface TaskSpec extends SpawnSpec {
   /** The trace that the task is a part of, by W3C Trace Context; its agent finds it as TRACEPARENT. */
   traceparent?: string
   title: string

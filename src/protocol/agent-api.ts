@@ -120,6 +120,8 @@ export const startSession = z.object({
   idleMs: z.int().min(1).optional(),
   /** Ask first whether the agent knows it. */
   sandbox: sandbox.optional(),
+  /** Its agent may hand tasks over: it finds the way as TDF_MCP_URL. One that is older than this gives it none. */
+  maySpawn: z.literal(true).optional(),
 })
 export type StartSession = z.output<typeof startSession>
 

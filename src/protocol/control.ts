@@ -72,6 +72,9 @@ export interface TaskJson {
   totalUsage: { inputTokens: number; outputTokens: number; costUsd: number | null } | null
   /** What all its attempts together may cost, in USD; null when nothing limits it. */
   maxCostUsd: number | null
+  /** How many tasks its agent may hand over, and how deep (null: none); and the task whose agent handed this one over. */
+  maySpawn: { count: number; depth: number } | null
+  parent: string | null
   /** What the machines cost while workspaces of the task stood on them, in the currency of their price; null when free. */
   machineCost: number | null
   error: { code: string; message: string; hint: string; step: Step | null; class: string } | null

@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { AFTER_CONDITIONS, AT_LIMIT, ON_FAILED, PULL_GOALS } from '../core/source.ts'
+import { maySpawn } from './callbacks.ts'
 import { artifactGlobs, counter, id, nullable, objectId, sha256, text } from './shapes.ts'
 
 const name = text(128).min(1)
@@ -80,6 +81,7 @@ export const submitRequest = z.object({
   from: z.array(reference).max(AFTER_MAX).default([]),
   if: nullable(z.enum(AFTER_CONDITIONS)),
   onFailed: nullable(z.enum(ON_FAILED)),
+  maySpawn: nullable(maySpawn),
 })
 export type SubmitRequest = z.output<typeof submitRequest>
 export type SubmitBody = z.input<typeof submitRequest>

@@ -1,7 +1,7 @@
 /** Text about a task: its push, its result, whether it is over. */
 import { LEFT_OUT } from '../core/saved.ts'
 import type { EventJson, TaskJson } from '../protocol/control.ts'
-import { oneLine } from './sanitize.ts'
+import { oneLine, sanitize } from './sanitize.ts'
 
 export function pushText(push: TaskJson['push']): string {
   if (!push) return '-'
@@ -101,3 +101,13 @@ export function neverTaken(
   if (!result || result.ahead === 0 || push?.state === 'pushed') return false
   return !events.some(event => event.type === TAKEN && event.attempt === attempt)
 }
+
+/** Data of a task for the agent of another one: each line has a mark, and nothing in it controls a terminal. */
+export const quotedLines = (text: string): string =>
+  sanitize(text)
+    .split('\n')
+    .map(line => `| ${line}`)
+    .join('\n')
+
+/** The same of a text in a string of JSON. */
+export const shortLine = (text: string, charsMax: number): string => oneLine(text).slice(0, charsMax)

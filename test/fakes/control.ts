@@ -170,6 +170,8 @@ function taskOf(index: number): ScreenTaskJson {
     landing: null,
     totalUsage: null,
     maxCostUsd: null,
+    maySpawn: null,
+    parent: null,
     machineCost: null,
     error: null,
     cleanup: null,

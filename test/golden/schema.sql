@@ -1,3 +1,20 @@
+CREATE TABLE agent_calls (
+    workspace_id text not null,
+    request_id text not null,
+    task_id text not null,
+    attempt integer not null,
+    session_id text not null,
+    tool text not null,
+    input text not null,
+    state text not null,
+    answer text,
+    is_error integer not null default 0,
+    at integer not null,
+    due_at integer not null,
+    tries integer not null default 0,
+    primary key (workspace_id, request_id)
+  ) strict, without rowid;
+
 CREATE TABLE attempts (
     task_id text not null references tasks (id) on delete cascade,
     attempt integer not null,
@@ -48,6 +65,12 @@ CREATE TABLE bundles (
     created_at integer not null,
     used_at integer not null
   , source text) strict, without rowid;
+
+CREATE TABLE children (
+    task_id text primary key,
+    parent text not null,
+    root text not null
+  ) strict, without rowid;
 
 CREATE TABLE cleanups (
     task_id text not null,
@@ -315,6 +338,10 @@ CREATE TABLE workspaces (
     unique (task_id, attempt, placement)
   ) strict, without rowid;
 
+CREATE INDEX agent_calls_due on agent_calls (due_at) where state in ('open', 'answered');
+
+CREATE INDEX agent_calls_task on agent_calls (task_id);
+
 CREATE UNIQUE INDEX attempts_continued on attempts (task_id, continued_key) where continued_key is not null;
 
 CREATE INDEX attempts_ended on attempts (status, completed_at) where live = 0;
@@ -322,6 +349,10 @@ CREATE INDEX attempts_ended on attempts (status, completed_at) where live = 0;
 CREATE INDEX attempts_live on attempts (live) where live = 1;
 
 CREATE INDEX bundles_commit on bundles (commit_id);
+
+CREATE INDEX children_parent on children (parent);
+
+CREATE INDEX children_root on children (root);
 
 CREATE INDEX cleanups_due on cleanups (due_at) where state = 'pending';
 

@@ -54,6 +54,34 @@ describe('rows about the work of another node', () => {
   })
 })
 
+describe('calls of an agent that may hand nothing over', () => {
+  it('make no task, and are no reason to believe the node about another one', async () => {
+    const plain = await made.submit('liar', '--', 'sleep', '600')
+    const other = await made.submit('honest', '--may-spawn', '3', '--', 'sleep', '600')
+    const deep = await made.submit('liar', '--may-spawn', '1', '--', 'sleep', '600')
+    for (const id of [plain, other, deep]) await until('it runs', async () => (await made.step(id)) === 'running')
+    const call = (id: string, n: number, more: object = {}) =>
+      forged(id, 'session.request', 's1', {
+        ...{ requestId: `r${n}`, tool: 'submit_task', input: JSON.stringify({ prompt: `forged ${n}` }) },
+        ...more,
+      })
+    tellAlso([
+      ...[call(plain, 1), call(other, 2), call(deep, 3, { attempt: 2 }), call(deep, 4, { sessionId: 'x' })],
+      ...[call(deep, 5, { tool: 'rm' }), call(deep, 6, { input: '{"prompt":"x","permissions":"allow"}' })],
+      ...[call(deep, 7, { input: '\u0000' }), call(deep, 8, { input: 'x'.repeat(70_000) })],
+      // What it may: its node can ask for it as well, once.
+      ...[call(deep, 9), call(deep, 10)],
+    ])
+    await made.pulls(3)
+    const all = async () => JSON.parse((await tdf(made.home, 'ls', '--all', '--json')).out) as { title: string }[]
+    await until('the one that may be is there', async () => (await all()).some(({ title }) => /^forged/.test(title)))
+    await made.pulls(2)
+    expect((await all()).flatMap(({ title }) => (/^forged/.test(title) ? [title] : []))).toHaveLength(1)
+    expect((await all()).some(({ title }) => ['forged 9', 'forged 10'].includes(title))).toBe(true)
+    await tdf(made.home, 'cancel', '--children', plain, other, deep)
+  })
+})
+
 describe('a page of events that is not one', () => {
   const row = (seq: number, more: object = {}) => ({
     ...{ seq, at: '2026-01-01T00:00:00.000Z', type: 'x', workspaceId: null, taskId: null },

@@ -4,9 +4,11 @@ import { formatDurationShort } from '../../../src/core/duration.ts'
 import type { AfterCondition, AtLimit, OnFailed } from '../../../src/core/source.ts'
 import { type PullGoal, refOf } from '../../../src/core/source.ts'
 import type { TaskSpec } from '../../../src/core/task.ts'
+import type { MaySpawn } from '../../../src/protocol/callbacks.ts'
 import type { ForecastJson, PlannedSourceJson } from '../../../src/protocol/control.ts'
 import type { SubmitBody } from '../../../src/protocol/submit.ts'
 import { oneLine } from '../../../src/text/sanitize.ts'
+import { counted } from '../../../src/text/tasks.ts'
 import { type Cli, usage } from '../../cli/cli.ts'
 import { pairs } from '../../cli/table.ts'
 import { plannedOf, type RepositorySetup, type SetupOptions } from './setup.ts'
@@ -28,6 +30,7 @@ export interface SubmitOptions extends SetupOptions {
   timeout?: string
   outputBranch?: string
   interactive?: boolean
+  maySpawn?: MaySpawn
   maxCost?: number
   atLimit?: AtLimit
   permissions?: 'allow' | 'deny' | 'ask'
@@ -107,6 +110,7 @@ export function submitBody({ options, ...asked }: Asked): SubmitBody {
     from: options.from ?? [],
     if: options.if ?? null,
     onFailed: options.onFailed ?? null,
+    maySpawn: options.maySpawn ?? null,
   }
 }
 
@@ -181,12 +185,15 @@ export function plannedText(task: PlannedTask): string {
     ['artifacts', task.artifacts && oneLine(task.artifacts.join(', '))],
     ['only on', constraints.length > 0 ? oneLine(constraints.join(', ')) : null],
     ['ends after', timeoutMs === null ? null : formatDurationShort(timeoutMs)],
+    ['may hand over', task.maySpawn && spawnText(task.maySpawn)],
     ['labels', oneLine(labelled.join(', '))],
     ['priority', task.priority === 0 ? null : String(task.priority)],
     ['would run', forecastText(task.placement)],
   ])
   return `nothing is submitted; this would be:\n${facts}`
 }
+
+const spawnText = ({ count, depth }: MaySpawn) => `${counted(count, 'task')}${depth > 1 ? `, ${depth} deep` : ''}`
 
 function afterText({ ids, from, if: condition, onFailed }: NonNullable<TaskSpec['after']>): string {
   const words = ids.map(id => (from.includes(id) ? `${id} (from its work)` : id)).join(', ')

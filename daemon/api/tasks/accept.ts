@@ -59,6 +59,7 @@ export function accept(engine: Accepting, id: string, request: SubmitRequest): T
     ...(request.artifacts.length === 0 ? {} : { artifacts: request.artifacts }),
     push: pushOf(engine, pushAsked(request, repo, before)),
     ...(after ? { after } : {}),
+    ...(request.maySpawn ? { maySpawn: request.maySpawn } : {}),
   }
 }
 
@@ -176,13 +177,18 @@ function checkWishes({ config, store, providers }: Accepting, { node, provider, 
   }
 }
 
-function titleOf({ title, prompt, command }: SubmitRequest): string {
+export function titleOf({ title, prompt, command }: Pick<SubmitRequest, 'title' | 'prompt' | 'command'>): string {
   const text = title ?? (prompt.trim() || (command ?? []).join(' '))
   const line = text.trim().split('\n')[0]?.replace(/\s+/g, ' ') ?? ''
   return line.length <= TITLE_CHARS ? line : `${line.slice(0, TITLE_CHARS - 1)}…`
 }
 
-function branchOf({ outputBranch }: SubmitRequest, id: string, title: string, repo: RepoSource): string {
+export function branchOf(
+  { outputBranch }: Pick<SubmitRequest, 'outputBranch'>,
+  id: string,
+  title: string,
+  repo: RepoSource,
+): string {
   const slug = title
     .toLowerCase()
     .normalize('NFKD')

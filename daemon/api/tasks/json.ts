@@ -62,6 +62,8 @@ export function taskJson(sql: Sql, task: Task): TaskJson {
     usage: task.usage,
     totalUsage: totalUsage(sql, task),
     maxCostUsd: spec.maxCostUsd ?? null,
+    maySpawn: spec.maySpawn ?? null,
+    parent: spec.parent ?? null,
     machineCost: task.nodeName === null ? null : machineCost(sql, task.id, task.updatedAt),
     error: task.error,
     cleanup: task.cleanup,

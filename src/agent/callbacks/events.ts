@@ -22,6 +22,7 @@ export interface EventPusher {
 const PATHS: Record<string, (event: AgentEvent) => string> = {
   'workspace.ready': event => `/workspaces/${event.workspaceId}/ready`,
   'workspace.provisioning-failed': event => `/workspaces/${event.workspaceId}/provisioning-failed`,
+  'session.request': event => `/workspaces/${event.workspaceId}/requests`,
   'session.exited': event => `/tasks/${event.taskId}/status`,
 }
 

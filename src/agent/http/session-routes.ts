@@ -1,6 +1,7 @@
 /** Sessions of a workspace: started, looked at, prompted, cancelled, read. */
 import type { Hono } from 'hono'
 import { permissionAnswer, promptDelivery, startSession as startSessionBody } from '../../protocol/agent-api.ts'
+import { requestAnswer } from '../../protocol/callbacks.ts'
 import { idPattern } from '../../protocol/shapes.ts'
 import { messageOf, Refusal } from '../errors.ts'
 import { answerPermission, deliverPrompt } from '../sessions/deliver.ts'
@@ -35,6 +36,12 @@ export function sessionRoutes(app: Hono<Env>, { agent }: Serving): void {
     const session = await sessionOf(agent, workspaceFrom(agent, c), idFrom(c, 'session'))
     const isNew = answerPermission(session, await readJson(agent.world, c, permissionAnswer))
     return c.json({ sessionId: session.request.sessionId }, isNew ? 202 : 200)
+  })
+
+  app.post(`${SESSION}/answers`, async c => {
+    const workspace = workspaceFrom(agent, c)
+    agent.relay.answered(workspace.id, await readJson(agent.world, c, requestAnswer))
+    return c.json({ sessionId: idFrom(c, 'session') })
   })
 
   app.post(`${SESSION}/cancel`, async c => {

@@ -17,6 +17,7 @@ export function commandEnvironment(
   request: SessionRequest,
   given: Record<string, string>,
 ): Record<string, string> {
+  const relay = agent.relay.urlOf(request)
   return {
     ...inherited(agent, request),
     ...(request.slot ? ownEnvironment(request.slot) : {}),
@@ -27,6 +28,7 @@ export function commandEnvironment(
     TDF_SESSION_ID: request.sessionId,
     TDF_PROMPT_FILE: promptPath(folder),
     TDF_ARTIFACTS: artifactsFolder(request.workTree),
+    ...(relay === null ? {} : { TDF_MCP_URL: relay }),
   }
 }
 

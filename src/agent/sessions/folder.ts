@@ -33,6 +33,8 @@ export const sessionRequest = z.object({
   timeoutMs: nullable(z.number()),
   workTree: z.string(),
   createdAt: z.string(),
+  /** Its agent may hand tasks over. */
+  maySpawn: z.literal(true).optional(),
   /** Whose command it is; null: ours. */
   slot: slotUser.nullable().default(null),
   /** How the command is confined; null: not at all. */

@@ -59,6 +59,7 @@ async function start(agent: Agent, workspace: Workspace, body: StartSession): Pr
   await refuseWhileOtherRuns(agent, workspace, body.sessionId)
   const launch = ADAPTERS[body.agent.type].prepare(body, conversationOf(workspace, body))
   const request = known?.request ?? requestOf(agent, workspace, body, launch)
+  if (body.maySpawn) await agent.relay.open()
   if (!known) writeRequest(agent, workspace, request, body.prompt)
   makeArtifactsFolder(agent, workspace)
   const stored = readSession(folder)
@@ -100,6 +101,7 @@ function requestOf(
     idleMs: body.idleMs ?? null,
     workTree: workTree(workspace),
     sandbox: body.sandbox ?? null,
+    ...(body.maySpawn ? { maySpawn: true as const } : {}),
     createdAt: new Date(agent.world.clock.now()).toISOString(),
   }
 }

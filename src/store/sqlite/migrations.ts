@@ -210,4 +210,31 @@ export const MIGRATIONS: readonly string[] = [
     primary key (name, starts_at)
   ) strict, without rowid;
   `,
+  `
+  create table children (
+    task_id text primary key,
+    parent text not null,
+    root text not null
+  ) strict, without rowid;
+  create index children_parent on children (parent);
+  create index children_root on children (root);
+  create table agent_calls (
+    workspace_id text not null,
+    request_id text not null,
+    task_id text not null,
+    attempt integer not null,
+    session_id text not null,
+    tool text not null,
+    input text not null,
+    state text not null,
+    answer text,
+    is_error integer not null default 0,
+    at integer not null,
+    due_at integer not null,
+    tries integer not null default 0,
+    primary key (workspace_id, request_id)
+  ) strict, without rowid;
+  create index agent_calls_due on agent_calls (due_at) where state in ('open', 'answered');
+  create index agent_calls_task on agent_calls (task_id);
+  `,
 ]

@@ -23,6 +23,8 @@ export interface NewTask {
   id: string
   /** The group that it is put into, and under which key of it. */
   member?: { group: string; key: string | null } | undefined
+  /** Whose agent handed it over, and the task at the top. */
+  child?: { parent: string; root: string } | undefined
   spec: TaskSpec
   idempotencyKey: string | null
   idempotencyHash: string | null
@@ -165,6 +167,8 @@ export function deleteTask(sql: Sql, id: string): void {
     'watches',
     'members',
     'reply_codes',
+    'children',
+    'agent_calls',
     'attempts',
   ]) {
     sql.run(`delete from ${table} where task_id = ?`, id)

@@ -169,6 +169,8 @@ export function aRow(change: Partial<ScreenTaskJson> = {}): ScreenTaskJson {
     landing: null,
     totalUsage: null,
     maxCostUsd: null,
+    maySpawn: null,
+    parent: null,
     machineCost: null,
     error: null,
     cleanup: null,

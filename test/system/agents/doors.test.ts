@@ -92,3 +92,23 @@ describe.each([
     LONG_MS,
   )
 })
+
+describe('the real claude in a task with --may-spawn', () => {
+  const scene = sceneOf('claude')
+
+  it(
+    'is told of the way to hand a task over, and does, while the daemon is killed',
+    async () => {
+      const id = await scene.submitted('handover', '--may-spawn', '1')
+      const children = async () => JSON.parse((await scene.run('ls', '--all', '--label', `parent=${id}`, '--json')).out)
+      await until('it has handed one over', async () => (await children()).length === 1, LONG_MS)
+      await scene.restart()
+      await until('it is over', async () => (await scene.home.task(id)).verdict !== null, LONG_MS)
+      const [child] = await children()
+      const { error, result } = await scene.home.task(id)
+      expect([error, result?.summary]).toEqual([null, `Done: ${child.id} made +++ b/left.txt`])
+      expect(child).toMatchObject({ parent: id, verdict: 'unverified' })
+    },
+    LONG_MS,
+  )
+})

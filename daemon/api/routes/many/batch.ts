@@ -52,6 +52,7 @@ function* tasksOf(engine: RunningEngine, { group, tasks }: Batch, c: Context, id
     if (key !== null) named.set(key, id)
     ids.push(id)
     if (known !== undefined) continue
+    if (race && request.maySpawn) throw at(index, new TdfError('USAGE', 'a member of a race hands no task over'))
     const accepted = acceptedAt(engine, index, id, renamed(request, named), fromCompleted)
     const spec = { ...accepted, ...traceOf(c), ...(race ? { race } : {}) }
     const member = group ? { group: group.name, key } : undefined

@@ -17,13 +17,14 @@ export const claude: Adapter = {
   reader,
   confirmsPrompts: true,
   openProtocol,
-  prepare({ agent, resumeRef, model, maxCostUsd, permissions = 'allow' }, conversation) {
+  prepare({ agent, resumeRef, model, maxCostUsd, permissions = 'allow', maySpawn }, conversation) {
     const mode = permissions === 'allow' ? 'bypassPermissions' : 'acceptEdits'
     const args = [
       ...STREAM,
       ...['--permission-mode', mode],
       ...(resumeRef === null ? ['--session-id', conversation] : ['--resume', resumeRef]),
       ...(model === undefined ? [] : ['--model', model]),
+      ...(maySpawn ? ['--mcp-config', RELAY] : []),
       ...(maxCostUsd === undefined ? [] : ['--max-budget-usd', String(maxCostUsd)]),
     ]
     return {
@@ -33,6 +34,9 @@ export const claude: Adapter = {
     }
   },
 }
+
+/** Claude Code puts the variable in: the token stands in no argument. */
+const RELAY = JSON.stringify({ mcpServers: { tdf: { type: 'http', url: `\${TDF_MCP_URL}` } } })
 
 const SETTINGS = {
   DISABLE_AUTOUPDATER: '1',

@@ -60,6 +60,8 @@ const SCENARIOS: Record<string, (scene: Scene) => Reply> = {
   fewsteps: ({ done }) => (done < 12 ? step(done) : text('Done: the steps')),
   /** Hands two tasks over, waits for them, reads what they changed, and lands the first; the prompt says where. */
   delegate: ({ turns }) => delegated(turns),
+  /** The same from inside the task, by the way that its node has for it. */
+  handover: ({ turns }) => handedOver(turns),
   /** What a further prompt or a resumed conversation asks for. */
   finish: ({ done }) => (done === 0 ? run('echo finished > finished.txt') : text('Done: finished what was begun')),
 }
@@ -102,6 +104,18 @@ function delegated(turns: readonly Turn[]): Reply {
   if (diffs.length < ids.length) return { kind: 'call', tool: 'get_diff', input: { task: ids[diffs.length] } }
   if (results.at(-1) === diffs.at(-1)) return run(`cd ${repo} && ${tdf} --host ${host} land ${ids[0]}`)
   return text(`Done: ${ids.join(' and ')}`)
+}
+
+function handedOver(turns: readonly Turn[]): Reply {
+  const at = turns.findLastIndex(turn => turn.kind === 'user' && turn.text.includes('[[handover]]'))
+  const results = turns.slice(at).flatMap(turn => (turn.kind === 'result' ? plain(turn.text) : []))
+  const find = (form: RegExp) => results.map(result => form.exec(result)?.[1]).find(found => found !== undefined)
+  const id = find(/"id":"(\w+)".*"next":"wait_tasks/)
+  if (results.length > DELEGATED_RESULTS_MAX) return text('I give up.')
+  if (id === undefined) return { kind: 'call', tool: 'submit_task', input: { prompt: '[[edit]] please' } }
+  if (!find(/"allEnded":(true)/)) return { kind: 'call', tool: 'wait_tasks', input: { tasks: [id] } }
+  const diff = find(/(\+\+\+ b\/left\.txt)/)
+  return diff ? text(`Done: ${id} made ${diff}`) : { kind: 'call', tool: 'get_diff', input: { task: id } }
 }
 
 /** An agent that is refused, again and again, is not asked for ever. */

@@ -52,6 +52,8 @@ const TASK: TaskJson = {
   usage: { inputTokens: 120_000, outputTokens: 4_200, costUsd: 0.42 },
   totalUsage: { inputTokens: 120_000, outputTokens: 4_200, costUsd: 0.42 },
   maxCostUsd: null,
+  maySpawn: null,
+  parent: null,
   machineCost: null,
   error: null,
   cleanup: null,

@@ -37,6 +37,16 @@ describe('agent_session', () => {
     await agentSession(ctx, given({ TOKEN: 'KEY' }))
     expect(agent.workspaces.get('t1-1-1')?.sessions.get('t1-1-1-s1')?.body.agent.env).toEqual({ TOKEN: 'value' })
   })
+  it('lets the agent hand tasks over where its task may, and no other', async () => {
+    const { ctx, agent, workspace } = bench()
+    workspace(task)
+    await agentSession(ctx, { ...task, spec: aSpec({ maySpawn: { count: 2, depth: 1 } }) })
+    expect(agent.workspaces.get('t1-1-1')?.sessions.get('t1-1-1-s1')?.body.maySpawn).toBe(true)
+    const other = bench()
+    other.workspace(task)
+    await agentSession(other.ctx, task)
+    expect(other.agent.workspaces.get('t1-1-1')?.sessions.get('t1-1-1-s1')?.body).not.toHaveProperty('maySpawn')
+  })
   it('starts nothing twice when it is run again', async () => {
     const { ctx, agent, workspace } = bench()
     workspace(task)

@@ -191,6 +191,9 @@ describe('claude', () => {
       ...['--max-budget-usd', '2.5', '--debug'],
     ])
     expect(launch('claude', { permissions: 'deny' }).command).toContain('acceptEdits')
+    // The variable is put in by the program: its value stands in no argument.
+    const relay = `{"mcpServers":{"tdf":{"type":"http","url":"\${TDF_MCP_URL}"}}}`
+    expect(launch('claude', { maySpawn: true }).command.slice(-2)).toEqual(['--mcp-config', relay])
     expect(adapter('claude').confirmsPrompts).toBe(true)
   })
 

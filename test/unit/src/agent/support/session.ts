@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Agent, limitsFrom } from '../../../../../src/agent/agent.ts'
+import { createRelay } from '../../../../../src/agent/http/relay.ts'
 import type { SessionRequest } from '../../../../../src/agent/sessions/folder.ts'
 import { openIdentity, openRegistration, openTombstones } from '../../../../../src/agent/state/identity.ts'
 import { openOutbox } from '../../../../../src/agent/state/outbox.ts'
@@ -51,6 +52,7 @@ export function agentOf(
     registration: openRegistration(state, identity.nodeName()),
     outbox: openOutbox(world, state),
     tombstones: openTombstones(state),
+    relay: createRelay(() => agent, state),
     ...{ workspaces: new Map(), damaged: new Map(), watched: new Map(), ending: new AbortController() },
   }
   afterFile(() => {

@@ -1,0 +1,197 @@
+/** What the agent of a task may hand over, over a whole daemon in simulated time: limits are the daemon's, whatever a node says. */
+import { afterEach, describe, expect, it } from 'vitest'
+import { createAgentCalls } from '../../../../daemon/api/tasks/calls.ts'
+import { committedUsd } from '../../../../daemon/engine/effects/children.ts'
+import type { GitResults } from '../../../../daemon/results/git-results.ts'
+import type { SweepParts } from '../../../../daemon/sweeps/run.ts'
+import type { TaskSpec } from '../../../../src/core/task.ts'
+import { childrenOf, readCall } from '../../../../src/store/groups/children.ts'
+import type { Script } from '../../../fakes/agent.ts'
+import { HOUR, type Lives, lives } from '../../../support/daemon/lives.ts'
+
+let all: Lives
+afterEach(() => all.end())
+
+const sql = () => all.life.engine.store.sql
+let count = 0
+
+const usage = (costUsd: number) => ({ inputTokens: 1, outputTokens: 1, costUsd, cumulative: false })
+
+type Change = Omit<Partial<TaskSpec>, 'maySpawn'> & { maySpawn?: TaskSpec['maySpawn'] | null }
+
+/** A task whose agent runs for hours, and may hand over what `maySpawn` says. */
+async function lead(
+  { maySpawn = { count: 3, depth: 1 }, ...change }: Change = {},
+  script: Script = {},
+): Promise<string> {
+  const runs = { ms: 5 * HOUR, busy: true, ...script }
+  const agent = { name: 'a', type: 'claude' as const, command: ['fake', JSON.stringify(runs)], env: ['KEY'] }
+  count += 1
+  const id = `lead-${count}`
+  await all.submit({ agent, ...(maySpawn ? { maySpawn } : {}), ...change }, runs, id)
+  expect(await all.until(() => all.life.task(id).step === 'running', HOUR)).toBe(true)
+  return id
+}
+
+/** A call of its agent, as its node tells of it. */
+function tell(id: string, tool: string, input: object | string, more: object = {}) {
+  const { workspaceId, sessionId, attempt } = all.life.task(id)
+  count += 1
+  const requestId = `r${count}`
+  const text = typeof input === 'string' ? input : JSON.stringify(input)
+  const request = { seq: 1, attempt, sessionId: String(sessionId), requestId, tool, input: text, ...more }
+  return all.life.engine.signal({ kind: 'request', workspaceId: String(workspaceId), request })
+}
+
+/** The same, until it is answered. */
+async function ask(id: string, tool: string, input: object | string): Promise<{ isError: boolean; text: string }> {
+  expect(await tell(id, tool, input)).toEqual({ accepted: true })
+  const { workspaceId } = all.life.task(id)
+  const results = { of: () => Promise.reject(new Error('no repository')) } as unknown as Pick<GitResults, 'of'>
+  const calls = createAgentCalls(all.life.engine, results, all.out.dir)
+  const found = () => readCall(sql(), String(workspaceId), `r${count}`)
+  for (let left = 60; left > 0 && found()?.answer === null; left--) {
+    await calls.sweep.run(all.life.engine, {} as SweepParts, new AbortController().signal)
+    await all.life.world.clock.advance(1_000)
+  }
+  await calls.stop()
+  return { isError: found()?.isError === true, text: found()?.answer ?? '' }
+}
+const submitted = async (id: string, input: object) =>
+  JSON.parse((await ask(id, 'submit_task', input)).text).id as string
+
+describe('a call', () => {
+  it('counts for the session that runs, of a task that may hand over, once, and within bounds', async () => {
+    all = await lives({ nodes: ['n1', 'n2'] })
+    const id = await lead()
+    const plain = await lead({ maySpawn: null })
+    const refused = (reason: string) => ({ accepted: false, reason })
+    expect(await tell(plain, 'submit_task', { prompt: 'x' })).toEqual(refused('its task may hand nothing over'))
+    expect(await tell(id, 'x', {}, { sessionId: 'other' })).toEqual(refused('another session runs by now'))
+    const request = { seq: 1, attempt: 1, sessionId: 's', requestId: 'r', tool: 'x', input: '' }
+    expect(await all.life.engine.signal({ kind: 'request', workspaceId: 'nonesuch', request })).toEqual(
+      refused('the run is over'),
+    )
+    expect(await tell(id, 'list_tasks', {}, { requestId: 'same' })).toEqual({ accepted: true })
+    expect(await tell(id, 'list_tasks', {}, { requestId: 'same' })).toEqual({ accepted: true })
+    expect(sql().all('select * from agent_calls')).toHaveLength(1)
+    sql().run("update agent_calls set input = printf('%.*c', 17000000, 'x')")
+    expect(await tell(id, 'list_tasks', {})).toEqual(refused('its agent has asked for too much'))
+    await all.life.engine.signal({ kind: 'cancel', taskId: id })
+    await all.rest(id)
+    expect(await tell(id, 'list_tasks', {})).toEqual(refused('the run is over'))
+  })
+
+  it('that its agent has lost the answer of is answered again, and done once', async () => {
+    all = await lives()
+    const id = await lead()
+    await ask(id, 'submit_task', { prompt: 'do it' })
+    const requestId = `r${count}`
+    const state = () => readCall(sql(), `${id}-1-1`, requestId)?.state
+    sql().run("update agent_calls set state = 'delivered'")
+    await tell(id, 'submit_task', { prompt: 'do it' }, { requestId })
+    expect([state(), childrenOf(sql(), id).length]).toEqual(['answered', 1])
+  })
+
+  it.each([
+    ['rm', '{}', /cannot ask for rm now/],
+    ['toString', '{}', /cannot ask for toString now/],
+    ['submit_task', '{"prompt":', /^arguments of submit_task: /],
+    ['submit_task', '{"prompt":"x","permissions":"allow"}', /^arguments of submit_task: /],
+    ['cancel_task', '{"task":"../../x"}', /^arguments of cancel_task: /],
+  ])('of %s with %s is answered by what is wrong with it', async (tool, input, said) => {
+    all = await lives()
+    const id = await lead()
+    const answer = await ask(id, tool, input)
+    expect([answer.isError, answer.text]).toEqual([true, expect.stringMatching(said)])
+  })
+})
+
+describe('a task that an agent hands over', () => {
+  it('is what its parent is, but for what it is asked, and has none of what its parent may do afterwards', async () => {
+    all = await lives()
+    const push = { remote: 'https://example.org/x.git', pr: true }
+    const id = await lead({
+      ...{ labels: { team: 'web', parent: 'forged' }, permissions: 'deny', priority: 7, interactive: true, push },
+      ...{ check: 'npm test', node: 'n1', timeoutMs: HOUR },
+    })
+    const child = await submitted(id, { prompt: 'write a test\nfor it' })
+    const { spec } = all.life.task(child)
+    const parent = all.life.task(id).spec
+    expect(spec).toMatchObject({
+      ...{ prompt: 'write a test\nfor it', title: 'write a test', parent: id, labels: { team: 'web', parent: id } },
+      ...{ permissions: 'deny', priority: 7, check: 'npm test', node: 'n1', timeoutMs: HOUR, repo: parent.repo },
+      ...{ agent: parent.agent, interactive: false, push: null, maxCostUsd: null },
+      outputBranch: expect.stringContaining(child),
+    })
+    expect(spec.maySpawn).toBeUndefined()
+  })
+
+  it('is one for the same words, another for another key, and no more than may be', async () => {
+    all = await lives()
+    const id = await lead()
+    const first = await submitted(id, { prompt: 'a' })
+    expect(await submitted(id, { prompt: 'a' })).toBe(first)
+    const second = await submitted(id, { prompt: 'a', idempotency_key: 'again' })
+    const conflict = await ask(id, 'submit_task', { prompt: 'b', idempotency_key: 'again' })
+    expect([conflict.isError, conflict.text]).toEqual([true, expect.stringContaining('asks for something else')])
+    const third = await submitted(id, { prompt: 'c' })
+    expect(new Set([first, second, third]).size).toBe(3)
+    expect((await ask(id, 'submit_task', { prompt: 'd' })).text).toMatch(
+      /may hand over 3 tasks in all, and has handed over 3/,
+    )
+    // What is there is still the same task.
+    expect(await submitted(id, { prompt: 'c' })).toBe(third)
+    expect(JSON.parse((await ask(id, 'list_tasks', {})).text)).toMatchObject({ total: 3 })
+  })
+
+  it('hands over itself where it may, and all of it counts for the task at the top', async () => {
+    all = await lives({ nodes: ['n1', 'n2', 'n3'] })
+    const id = await lead({ maySpawn: { count: 2, depth: 2 } })
+    const child = await submitted(id, { prompt: 'a' })
+    expect(all.life.task(child).spec.maySpawn).toEqual({ count: 2, depth: 1 })
+    expect(await all.until(() => all.life.task(child).step === 'running', HOUR)).toBe(true)
+    const grandchild = await submitted(child, { prompt: 'b' })
+    expect(all.life.task(grandchild).spec.maySpawn).toBeUndefined()
+    expect((await ask(id, 'submit_task', { prompt: 'c' })).isError).toBe(true)
+    // It is nobody's but its parent's.
+    const foreign = await ask(id, 'cancel_task', { task: grandchild })
+    expect([foreign.isError, foreign.text]).toEqual([true, `you have handed over no task ${grandchild}`])
+    await ask(child, 'cancel_task', { task: grandchild })
+    await all.rest(grandchild)
+    expect(all.life.task(grandchild).status).toBe('cancelled')
+    expect((await ask(id, 'get_diff', { task: child })).isError).toBe(true)
+  })
+
+  it('has a share of what the task at the top may cost, and that has no more then', async () => {
+    all = await lives({ nodes: ['n1', 'n2', 'n3'] })
+    const id = await lead({ maxCostUsd: 4 }, { says: { usage: usage(1) } })
+    expect(await all.until(() => all.life.task(id).usage?.costUsd === 1, HOUR)).toBe(true)
+    const child = await submitted(id, { prompt: 'a' })
+    expect(all.life.task(child).spec.maxCostUsd).toBe(1.5)
+    expect((await ask(id, 'submit_task', { prompt: 'b', max_cost: 2 })).text).toBe(
+      '$2.00 is more than the $1.50 that are left',
+    )
+    expect(committedUsd(sql(), id)).toBe(1.5)
+    const rest = await submitted(id, { prompt: 'b', max_cost: 1.5 })
+    expect((await ask(id, 'submit_task', { prompt: 'c' })).text).toBe('$0.00 is more than the $0.00 that are left')
+    // Three of four are given away, and it has cost the fourth.
+    expect(await all.until(() => all.life.task(id).verdict === 'budget', HOUR)).toBe(true)
+    await all.life.engine.signal({ kind: 'cancel', taskId: rest })
+    await all.rest(rest)
+    // What was not used is free again.
+    expect(committedUsd(sql(), id)).toBeLessThanOrEqual(1.5 + 1)
+  })
+
+  it('is waited for until one is over, or for a while', async () => {
+    all = await lives({ nodes: ['n1', 'n2'] })
+    const id = await lead()
+    const child = await submitted(id, { prompt: 'a' })
+    const waits = JSON.parse((await ask(id, 'wait_tasks', { tasks: [child] })).text)
+    expect(waits).toMatchObject({ ended: [], waiting: [{ id: child, isOver: false }], allEnded: false })
+    await all.life.engine.signal({ kind: 'cancel', taskId: child })
+    await all.rest(child)
+    const over = JSON.parse((await ask(id, 'wait_tasks', { tasks: [child, child] })).text)
+    expect(over).toMatchObject({ ended: [{ id: child, status: 'cancelled' }], waiting: [], allEnded: true })
+  })
+})
