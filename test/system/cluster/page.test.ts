@@ -11,7 +11,7 @@ import { type Postgres, startPostgres, userOf } from './support/postgres.ts'
 const page = readFileSync('docs/cluster.md', 'utf8')
 const blocks = (language: string) =>
   [...page.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'gm'))].map(([, text]) => text ?? '')
-const [install = '', make = '', move = ''] = blocks('sh')
+const [install = '', , make = '', , move = ''] = blocks('sh')
 
 let postgres: Postgres
 let place: string
@@ -63,7 +63,7 @@ const here = (text: string) =>
     .replace('db.example.net', `localhost:${postgres.port}`)
 
 it('names packages that are there, and commands that make the database with an owner of its own', async () => {
-  const packages = install.trim().replace(/^apt-get install /, '')
+  const [, packages = ''] = /^apt-get install (.+)$/m.exec(install) ?? []
   const { out } = await sh(`dpkg-query -W -f '\${Status}\\n' ${packages}`, {})
   expect(out).toBe('install ok installed\n'.repeat(packages.split(' ').length))
   const made = await sh(make.replaceAll('sudo -u postgres ', ''), {}, 'PASSWORD\nPASSWORD\n')
