@@ -1,0 +1,45 @@
+/** A task that rests for its money: when it goes on, and when it ends. */
+import { expect, it } from 'vitest'
+import { overBudget, restPaused } from '../../../../../daemon/engine/rules/budgets.ts'
+import type { Task } from '../../../../../src/core/task.ts'
+import { aConfig, aSpec, aTask } from '../../../../support/builders.ts'
+
+const NOW = 1_000_000
+const around = { now: NOW, config: aConfig(), signals: [], spentBefore: 0, budgetHold: () => null }
+const usage = { inputTokens: 1, outputTokens: 1, costUsd: 2 }
+const resting = (change: Partial<Task> = {}, maxCostUsd: number | null = 2) =>
+  aTask({
+    status: 'parked',
+    usage,
+    facts: { paused: 'task' },
+    parkedUntil: NOW + 60_000,
+    spec: aSpec({ maxCostUsd }),
+    ...change,
+  })
+const goesOn = { kind: 'queue', facts: { paused: null } }
+
+it('goes on once it may cost more than it has', () => {
+  expect(restPaused(around, resting())).toMatchObject({ kind: 'wait', ms: 60_000, parkedUntil: NOW + 60_000 })
+  expect(restPaused(around, resting({}, 3))).toEqual(goesOn)
+  expect(restPaused(around, resting({}, null))).toEqual(goesOn)
+})
+
+it('ends when nobody has allowed it more in time', () => {
+  for (const parkedUntil of [NOW, null]) {
+    expect(restPaused(around, resting({ parkedUntil }))).toMatchObject({ kind: 'fail', verdict: 'budget' })
+  }
+})
+
+it('ends at its limit without a question, alone or with its race', () => {
+  const race = { group: 'g' } as never
+  for (const [change, who] of [
+    [{}, 'the agent of t1 has'],
+    [{ race }, 'the others in its race have'],
+  ] as const) {
+    const outcome = overBudget(around, aTask({ spec: aSpec({ maxCostUsd: 2, ...change }) }))
+    expect(outcome).toMatchObject({
+      kind: 'fail',
+      error: { message: expect.stringContaining(`${who} cost more than $2.00`) },
+    })
+  }
+})
