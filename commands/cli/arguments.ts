@@ -28,6 +28,9 @@ export function collectTasks(text: string, known: readonly string[] = []): strin
   return [...new Set([...known, ...named])]
 }
 
+/** Names with commas between them. */
+export const names = (text: string): string[] => [...new Set(text.split(',').map(word => notEmpty(word.trim())))]
+
 /** The name of a group of tasks. */
 export function groupName(text: string): string {
   if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(text)) return text

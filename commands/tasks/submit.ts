@@ -9,6 +9,7 @@ import {
   collectTasks,
   groupName,
   integer,
+  names,
   notEmpty,
   spawning,
   wholeNumber,
@@ -82,6 +83,13 @@ export function withWork(command: Command): Command {
         spawning,
       ),
     )
+    .addOption(
+      new Option(
+        '--fallback <agents>',
+        'who goes on when the agent is at its limit; names with commas (default: fallback of its table)',
+      ).argParser(names),
+    )
+    .option('--no-fallback', 'wait at a usage limit, whatever its table says')
     .option('--no-auto-resume', 'end at a usage limit, instead of going on when it is lifted')
 }
 

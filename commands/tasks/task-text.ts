@@ -1,7 +1,7 @@
 /** A task in words, for people. */
 import { formatDurationShort } from '../../src/core/duration.ts'
 import type { TaskJson } from '../../src/protocol/control.ts'
-import { attemptLines, earlierText } from '../../src/text/attempts.ts'
+import { agentsText, attemptLines, earlierText } from '../../src/text/attempts.ts'
 import type { CardLine } from '../../src/text/failure.ts'
 import { pullText } from '../../src/text/progress/pull-requests.ts'
 import { raceText } from '../../src/text/progress/races.ts'
@@ -92,6 +92,12 @@ export const taskColumns = (now: number): readonly Column<TaskJson>[] => [
   { title: 'TITLE', of: task => oneLine(task.title), flexible: true },
 ]
 
+/** An older daemon names none. */
+const agentLine = (task: TaskJson) => {
+  const text = agentsText(task)
+  return text && withLocalTimes(oneLine(text))
+}
+
 /** Everything about one task, a fact a line. What is not known has no line; `isFailureTold`: a failure card follows. */
 export function taskDetails(task: TaskJson, now: number, isFailureTold = false): string {
   const { result, node, session, usage, repo } = task
@@ -114,8 +120,13 @@ export function taskDetails(task: TaskJson, now: number, isFailureTold = false):
     ['earlier', earlierText(task)],
     [
       'agent',
-      oneLine([task.agent, session?.agentVersion, session?.model && `(${session.model})`].filter(Boolean).join(' ')),
+      oneLine(
+        [session?.agent ?? task.agent, session?.agentVersion, session?.model && `(${session.model})`]
+          .filter(Boolean)
+          .join(' '),
+      ),
     ],
+    ['agents', agentLine(task)],
     ['repository', oneLine(`${repo.url}${repo.ref ? ` at ${repo.ref}` : ''}`)],
     ['base', repo.baseCommit?.slice(0, 12)],
     ['node', node && oneLine(`${node.name} (${node.provider}${node.size ? `, ${node.size}` : ''})`)],

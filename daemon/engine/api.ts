@@ -20,7 +20,7 @@ import { followersAtSubmit, insertEdges } from './effects/release.ts'
 import { type Reply, type ReplyWays, takeReply } from './effects/reply.ts'
 import { nodeSubject, taskSubject } from './loop.ts'
 import { type ContinueRequest, refuseChange } from './rules/continuing.ts'
-import { resumeOf } from './rules/transition.ts'
+import { resumeByFirst } from './rules/handing-over.ts'
 import { saveFollowers } from './save.ts'
 import { enqueueSignal, receiveSignal, type WorkspaceSignal } from './signals.ts'
 
@@ -116,7 +116,7 @@ function start(engine: Engine, id: string, attempt: number, how: Starting = {}):
       hint: `tdf cancel ${id}`,
     })
   }
-  openAttempt(engine, newest, engine.world.clock.now(), how.resume ? { resume: resumeOf(newest) } : {})
+  openAttempt(engine, newest, engine.world.clock.now(), how.resume ? { resume: resumeByFirst(newest) } : {})
   return { id, attempt }
 }
 

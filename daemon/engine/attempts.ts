@@ -1,16 +1,15 @@
 /** Opens an attempt, the row from which everything else follows, also for `tdf continue`. */
 
-import { credentialOf } from '../../src/core/environment.ts'
 import { TdfError } from '../../src/core/errors.ts'
 import { isQueued } from '../../src/core/facts.ts'
-import type { AttemptKey, ResumeFacts, Task, TaskSpec } from '../../src/core/task.ts'
+import { type AttemptKey, doneBy, type ResumeFacts, type Task, type TaskSpec } from '../../src/core/task.ts'
 import type { Sql } from '../../src/store/sqlite/sql.ts'
 import { findContinued, insertAttempt, type ReadTask, readAttempts } from '../../src/store/tables/attempts.ts'
 import { isPending } from '../../src/store/tables/cleanups.ts'
 import { addSignal, consumeSignals, findFollowup, openSignals } from '../../src/store/tables/inbox.ts'
 import { raiseAttempt, taskNumber } from '../../src/store/tables/tasks.ts'
 import { taskWaits } from '../../src/text/waiting.ts'
-import type { PlacementRequest } from '../placement/place.ts'
+import { accountsOf, type PlacementRequest } from '../placement/place.ts'
 import type { Engine } from '../services.ts'
 import { spentBefore } from './effects/race.ts'
 import { standing } from './effects/release.ts'
@@ -45,7 +44,7 @@ export function openAttempt(engine: Engine, task: Former, now: number, how: Open
   const { sql } = engine.store
   const attempt = task.attempt + 1
   const continued = how.continued ?? task.continued ?? null
-  const spec = { ...task.spec, ...continued?.change }
+  const spec = { ...doneBy(task.spec, task.spec.firstAgent?.name), ...continued?.change }
   const resume = how.resume ?? continued?.from ?? task.spec.base
   const fresh = freshAttempt(task.id, attempt, spec, now, now + engine.config.runner.queueTimeout)
   const opened = standing(engine, { ...fresh, continued, facts: resume ? { resume } : {} }, now)
@@ -136,7 +135,7 @@ export function placementRequest(
     provider,
     size,
     location,
-    credential: credentialOf(spec),
+    ...accountsOf(spec),
     labels: spec.labels,
     reserved: null,
   }

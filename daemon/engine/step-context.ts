@@ -3,7 +3,7 @@ import type { AgentClient } from '../../src/clients/agent.ts'
 import type { Config } from '../../src/config/schema/schema.ts'
 import { credentialOf } from '../../src/core/environment.ts'
 import { TdfError } from '../../src/core/errors.ts'
-import type { Task } from '../../src/core/task.ts'
+import type { AgentSpec, Task } from '../../src/core/task.ts'
 import { callbackToken } from '../../src/platform/tokens.ts'
 import { edgesOf } from '../../src/store/groups/edges.ts'
 import { readAttempt } from '../../src/store/tables/attempts.ts'
@@ -12,6 +12,7 @@ import { limitOf } from '../../src/store/tables/meta.ts'
 import { readNode } from '../../src/store/tables/nodes.ts'
 import { readWorkspace, reservationOf, slotsAtWork } from '../../src/store/tables/slots.ts'
 import { hasBudgets, holdOf } from '../placement/budgets.ts'
+import { transcriptOf } from '../results/output.ts'
 import type { Results, Sources } from '../results/results.ts'
 import type { Engine } from '../services.ts'
 import type { StepContext } from '../steps/step.ts'
@@ -89,8 +90,9 @@ class Surroundings implements HopContext {
     const { workspaceId } = this.task
     return workspaceId === null ? null : (readWorkspace(this.engine.store.sql, workspaceId)?.status ?? null)
   }
-  get limitedUntil() {
-    return limitOf(this.engine.store.sql, credentialOf(this.task.spec))
+  readonly limitOf = (agent: AgentSpec) => limitOf(this.engine.store.sql, credentialOf({ agent }))
+  transcript() {
+    return transcriptOf(this.engine, this.task, this.signal)
   }
   get workBefore() {
     const { sql } = this.engine.store

@@ -1,6 +1,5 @@
 /** Where a task would go if it were submitted now, and what the machine costs: for `submit --dry-run`. */
 
-import { credentialOf } from '../../src/core/environment.ts'
 import { isServing } from '../../src/core/node.ts'
 import type { Step, TaskSpec } from '../../src/core/task.ts'
 import type { ForecastJson } from '../../src/protocol/control.ts'
@@ -10,7 +9,7 @@ import { readNode, readNodes } from '../../src/store/tables/nodes.ts'
 import { rejections } from '../../src/text/waiting.ts'
 import type { Engine } from '../services.ts'
 import { capacitiesOf, counts, offersOf } from './pass.ts'
-import { assign, type PlacementRequest, rejection } from './place.ts'
+import { accountsOf, assign, type PlacementRequest, rejection } from './place.ts'
 
 type Forecasting = Pick<Engine, 'store' | 'config' | 'providers' | 'world'>
 
@@ -26,7 +25,7 @@ export function forecast(engine: Forecasting, spec: TaskSpec): ForecastJson {
     provider,
     size,
     location,
-    credential: credentialOf(spec),
+    ...accountsOf(spec),
     labels: spec.labels,
     reserved: null,
   }

@@ -18,7 +18,7 @@ import { nodeSubject, taskSubject } from '../engine/loop.ts'
 import { freshNode } from '../nodes/new-node.ts'
 import type { Engine } from '../services.ts'
 import { hasBudgets, holdOf, orderHold } from './budgets.ts'
-import { assign, type NodeCapacity, type Offer, type PlacementRequest, type Placements } from './place.ts'
+import { assign, mayGoOn, type NodeCapacity, type Offer, type PlacementRequest, type Placements } from './place.ts'
 import { inOrder } from './queue.ts'
 
 /** Answers a function that asks for a pass; the pass itself comes with the next group of writes. */
@@ -43,7 +43,7 @@ function pass(engine: Engine): void {
   const waiting = withMovable(engine, engine.queue.list())
   if (waiting.length === 0 || engine.admission.obstacle() !== null) return
   const now = engine.world.clock.now()
-  const queue = affordable(engine, unlimited(waiting, limitsAt(engine.store.sql, now)), now)
+  const queue = affordable(engine, unlimited(waiting, limitsAt(engine.store.sql, now), now), now)
   const nodes = readNodes(engine.store.sql)
   const placements = assign(queue, capacitiesOf(engine, nodes, now), {
     config: engine.config,
@@ -65,10 +65,9 @@ function withMovable({ store: { sql } }: Engine, queue: readonly PlacementReques
 /** Steps in which a task has no workspace yet. */
 export const WAITS: readonly (string | null)[] = ['node_selection', 'node_provisioning', 'node_agent_ready']
 
-/** A slot is of no use to an agent whose credential has nothing left. */
-function unlimited(waiting: readonly PlacementRequest[], limits: ReadonlyMap<string, number>) {
-  if (limits.size === 0) return waiting
-  return waiting.filter(({ credential }) => credential === null || !limits.has(credential))
+/** A slot is of no use to an agent whose account has nothing left, unless another one goes on in its place. */
+function unlimited(waiting: readonly PlacementRequest[], limits: ReadonlyMap<string, number>, now: number) {
+  return limits.size === 0 ? waiting : waiting.filter(request => mayGoOn(request, limits, now))
 }
 
 /** Nothing is begun that a budget has nothing left for. Most tasks have the same few labels. */

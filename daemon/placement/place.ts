@@ -5,7 +5,9 @@
  * that comes free elsewhere, and leaves its own to those behind it.
  */
 import type { Config } from '../../src/config/schema/schema.ts'
+import { credentialOf } from '../../src/core/environment.ts'
 import { canPlace, isServing, type NodeStatus, type ProviderName } from '../../src/core/node.ts'
+import { agentsOf, type TaskSpec } from '../../src/core/task.ts'
 import { rejections } from '../../src/text/waiting.ts'
 import { isStale } from '../nodes/rules/heartbeat.ts'
 
@@ -22,8 +24,31 @@ export interface PlacementRequest {
   /** What its agent draws on; null when nothing that could run out. */
   credential: string | null
   labels: Readonly<Record<string, string>>
+  /** What those draw on that go on in its place once its limit lasts longer than this. */
+  fallback?: { credentials: readonly (string | null)[]; afterMs: number } | null
   /** The node that it is reserved on while there is no machine yet, and may never be; else null. */
   reserved: string | null
+}
+
+/** The accounts of a task: that of the agent that was asked for, and of those that may go on in its place. */
+export function accountsOf(spec: TaskSpec): Pick<PlacementRequest, 'credential' | 'fallback'> {
+  const [first = spec.agent, ...others] = agentsOf(spec)
+  const credential = credentialOf({ agent: first })
+  if (!spec.fallback || others.length === 0) return { credential }
+  const credentials = others.map(agent => credentialOf({ agent }))
+  return { credential, fallback: { credentials, afterMs: spec.fallback.afterMs } }
+}
+
+/** Whether an agent may go on now. `limits`: until when an account has nothing left, Unix ms. */
+export function mayGoOn(
+  { credential, fallback }: Pick<PlacementRequest, 'credential' | 'fallback'>,
+  limits: ReadonlyMap<string, number>,
+  now: number,
+): boolean {
+  const until = credential === null ? undefined : limits.get(credential)
+  if (until === undefined) return true
+  if (!fallback || until - now <= fallback.afterMs) return false
+  return fallback.credentials.some(other => other === null || !limits.has(other))
 }
 
 export interface NodeCapacity {

@@ -2,7 +2,7 @@
 import type { Config } from '../../src/config/schema/schema.ts'
 import type { FindingJson } from '../../src/protocol/upkeep.ts'
 import { budgetText } from '../../src/text/progress/budgets.ts'
-import { tellsCost } from '../api/tasks/accept.ts'
+import { tellsCost } from '../api/tasks/agents.ts'
 import { hasBudgets, standings } from '../placement/budgets.ts'
 import type { Engine } from '../services.ts'
 

@@ -4,7 +4,13 @@ import path from 'node:path'
 import process from 'node:process'
 import { BUILT_IN_AGENTS } from '../../src/config/schema/agents.ts'
 import type { Config } from '../../src/config/schema/schema.ts'
-import { INHERITED_VARIABLES, missingSecrets, pickVariables, secretNames } from '../../src/core/environment.ts'
+import {
+  INHERITED_VARIABLES,
+  missingSecrets,
+  pickVariables,
+  STARTERS,
+  secretNames,
+} from '../../src/core/environment.ts'
 import type { AgentType } from '../../src/core/task.ts'
 import { run } from '../../src/platform/run.ts'
 import type { FindingJson } from '../../src/protocol/upkeep.ts'
@@ -18,8 +24,6 @@ type Agent = Config['agents'][string]
 const VERSION_MS = 10_000
 const VERSION_TEXT = /\d+\.\d+[\w.+-]*/
 const MESSAGE_CHARS_MAX = 300
-/** What starts another program: its version would say nothing about that one. */
-const STARTERS = ['npx', 'bunx', 'uvx', 'node', 'sh', 'bash', 'env', 'docker']
 
 export async function checkAgents(engine: Engine): Promise<FindingJson[]> {
   const { config, providers } = engine

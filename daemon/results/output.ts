@@ -3,6 +3,7 @@ import type { AgentClient } from '../../src/clients/agent.ts'
 import { lastPiece } from '../../src/clients/log-end.ts'
 import { SETUP_SESSION, type Task } from '../../src/core/task.ts'
 import type { FailureJson } from '../../src/protocol/control.ts'
+import { TRANSCRIPT_CHARS_MAX } from '../../src/protocol/shapes.ts'
 import { readNode } from '../../src/store/tables/nodes.ts'
 import { readWorkspace } from '../../src/store/tables/slots.ts'
 import { endOf, type Failing, failureOf } from '../../src/text/failure.ts'
@@ -84,4 +85,59 @@ export async function endOfLog(read: (after: number) => Promise<Buffer>): Promis
   if (from <= 0) return piece
   const tail = await read(from)
   return tail.subarray(tail.indexOf('\n') + 1)
+}
+
+// --- What the agents of an attempt said and did, for an agent that takes over without their conversation ---
+
+/** A conversation of more sessions has said what counts in the last ones. */
+const SESSIONS_MAX = 10
+
+/** The newest first, cut at its old end; empty when nothing can be had. */
+export async function transcriptOf(engine: Reading, task: Task, signal: AbortSignal): Promise<string> {
+  const parts: string[] = []
+  let room = TRANSCRIPT_CHARS_MAX
+  for (const session of sessionsBefore(task)) {
+    // The workspace of an earlier placement may still stand on its node.
+    const there = { ...task, workspaceId: session.workspaceId }
+    const read = (after: number) => outputOf(engine, there, session.id, after, signal)
+    for (const entry of entriesOf((await endOfLog(read)).toString('utf8')).reverse()) {
+      if (entry.length >= room) return [...parts, entry.slice(-room)].join('\n')
+      parts.push(entry)
+      room -= entry.length + 1
+    }
+  }
+  return parts.join('\n')
+}
+
+interface Named {
+  id: string
+  workspaceId: string
+}
+
+/** Sessions of agents that stopped, the newest first: those of one workspace are numbered. */
+function sessionsBefore({ facts: { stops = [] } }: Task): Named[] {
+  const found = new Map<string, Named>()
+  for (const { session } of [...stops].reverse()) {
+    const [, workspaceId, last] = /^(.*)-s(\d+)$/.exec(session ?? '') ?? []
+    if (workspaceId === undefined) continue
+    for (let number = Number(last); number > 0; number--) {
+      const id = `${workspaceId}-s${number}`
+      found.set(id, { id, workspaceId })
+    }
+  }
+  return [...found.values()].slice(0, SESSIONS_MAX)
+}
+
+/** As people read them: a message that came in pieces is one. */
+function entriesOf(log: string): string[] {
+  const { push, rest } = renderer()
+  const entries: string[] = []
+  let open = ''
+  for (const line of log.split('\n')) {
+    open += push(`${line}\n`)
+    if (!open.endsWith('\n')) continue
+    entries.push(open.trimEnd())
+    open = ''
+  }
+  return [...entries, (open + rest()).trimEnd()].filter(entry => entry !== '')
 }

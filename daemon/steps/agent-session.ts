@@ -1,7 +1,10 @@
 /** Starts the agent with its prompt, or its conversation anew; not before its credential may be used. */
-import { nextSession, type Task } from '../../src/core/task.ts'
+import { TdfError } from '../../src/core/errors.ts'
+import type { AgentStop } from '../../src/core/facts.ts'
+import { type AgentSpec, agentsOf, nextSession, type Task } from '../../src/core/task.ts'
 import { taskWaits } from '../../src/text/waiting.ts'
-import { type Outcome, wait } from '../engine/rules/outcome.ts'
+import { chooseNext, hasBegun, offersOf } from '../engine/rules/handing-over.ts'
+import { fail, type Outcome, wait } from '../engine/rules/outcome.ts'
 import { followups } from './followup.ts'
 import { isLost, nodeLost } from './node.ts'
 import { conversationOf, paceUntil, startSession } from './session.ts'
@@ -9,8 +12,14 @@ import type { StepContext, StepHandler } from './step.ts'
 
 export const agentSession: StepHandler<'running'> = async (ctx, task) => {
   if (isLost(ctx, task)) return nodeLost(ctx, task)
-  const rest = restUntil(ctx, task)
-  if (rest !== null) return waitFor(ctx, task, rest, taskWaits.usageLimit(task.spec.agent.name))
+  // A start that was cut off is repeated with the agent that was settled then, whatever became of its limit.
+  if (task.facts.chosen !== nextSession(task).id) {
+    const choice = chooseNext(task, offersOf(ctx))
+    if (choice === null) return nobodyGoesOn(task)
+    const rest = restUntil(ctx, task, choice.at)
+    if (rest !== null) return waitFor(ctx, task, rest, taskWaits.usageLimit(choice.agent.name))
+    if (choice.agent.name !== task.spec.agent.name) return handedTo(ctx, task, choice.agent)
+  }
   const held = task.status === 'parked' ? ctx.budgetHold(task, 0) : null
   if (held) return wait(Math.min(held.until - ctx.now, BUDGET_LOOK_MS), held.why, { parkedUntil: held.until })
   if (task.status === 'parked' && !ctx.hasRoom(task.nodeName)) {
@@ -37,7 +46,7 @@ function promptOf(task: Task): string {
     const isTold = facts.session !== undefined || facts.resume?.ref !== continued.from.ref
     return isTold ? `${GO_ON} ${ASKED_LAST}\n\n${spec.prompt}` : spec.prompt
   }
-  const isBegun = (facts.resume !== undefined && !facts.resume.isBase) || facts.rejected === true
+  const isBegun = (facts.resume !== undefined && !facts.resume.isBase) || facts.rejected === true || hasBegun(task)
   if (spec.agent.type === 'command' || !isBegun) return spec.prompt
   if (spec.firstPrompt === undefined) return `${spec.prompt}\n\n${BEGUN_BEFORE}`
   const first = spec.firstPrompt.slice(0, FIRST_CHARS_MAX)
@@ -60,10 +69,31 @@ const FIRST_CHARS_MAX = 64 * 1024
 const BEGUN_BEFORE =
   'This task was begun before, and what was done is in this folder. Look at it first, then go on until it is done.'
 
-/** When the credential of the agent may be used again; null when it may now. */
-function restUntil(ctx: StepContext, task: Task): number | null {
-  const until = Math.max(ctx.limitedUntil ?? 0, task.status === 'parked' ? (task.parkedUntil ?? 0) : 0)
+/** When an agent may go on; null when it may now. */
+function restUntil(ctx: StepContext, task: Task, freeAt: number): number | null {
+  const until = Math.max(freeAt, task.status === 'parked' ? (task.parkedUntil ?? 0) : 0)
   return until > ctx.now ? until : null
+}
+
+/** The agent that is limited has had no session since it stopped, or none at all. */
+function handedTo(ctx: StepContext, task: Task, to: AgentSpec): Outcome<never> {
+  const { agent: before } = task.spec
+  const { name } = before
+  const { stops = [] } = task.facts
+  const known = stops.find(({ agent }) => agent === name)
+  const until = ctx.limitOf(before) ?? ctx.now
+  const stop: AgentStop = known ?? { agent: name, why: 'usage_limit', until, session: null }
+  const error = new TdfError('USAGE_LIMIT', `${name} goes on no more (${stop.why.replace('_', ' ')})`)
+  return { kind: 'hand_over', to: to.name, stop, error }
+}
+
+/** Each lacks a secret, or has stopped for something that no time mends. */
+function nobodyGoesOn({ id, spec, facts: { stops = [] } }: Task): Outcome<never> {
+  const reasons = agentsOf(spec).map(({ name }) => {
+    const stop = stops.find(({ agent }) => agent === name)
+    return `${name} (${stop ? stop.why.replace('_', ' ') : 'its secret is not set'})`
+  })
+  return fail(new TdfError('CANNOT_START', `no agent of ${id} can go on: ${reasons.join(', ')}`), 'agent_error')
 }
 
 function waitFor(ctx: StepContext, task: Task, until: number, why: string): Outcome<never> {

@@ -6,6 +6,7 @@ import type { Task } from '../../src/core/task.ts'
 import { taskWaits } from '../../src/text/waiting.ts'
 import { baseFacts, HELD_LOOK_MS } from '../engine/rules/after.ts'
 import { restPaused } from '../engine/rules/budgets.ts'
+import { chooseNext, offersOf } from '../engine/rules/handing-over.ts'
 import { advance, fail, type Outcome, wait } from '../engine/rules/outcome.ts'
 import type { StepContext, StepHandler } from './step.ts'
 
@@ -20,8 +21,9 @@ export const nodeSelection: StepHandler<'workspace_creation' | 'node_provisionin
   if (awaitsSource(task)) return sourceFetched(ctx, task)
   if (task.status === 'parked') {
     if (task.facts.paused) return restPaused(ctx, task)
-    const until = Math.max(task.parkedUntil ?? 0, ctx.limitedUntil ?? 0)
-    const why = taskWaits.usageLimit(task.spec.agent.name)
+    const choice = chooseNext(task, offersOf(ctx))
+    const until = Math.max(task.parkedUntil ?? 0, choice?.at ?? 0)
+    const why = taskWaits.usageLimit((choice?.agent ?? task.spec.agent).name)
     return ctx.now < until ? wait(until - ctx.now, why, { parkedUntil: until }) : { kind: 'queue' }
   }
   const node = ctx.node(ctx.reservedNode)

@@ -2,11 +2,14 @@
  * Follows the agent to its end: by the signal of its exit, else by asking its node every `reconcile_interval`. Ends a run that
  * is idle (no byte and no processor time); a run at its soft limit goes on while it still writes.
  */
+import { credentialOf } from '../../src/core/environment.ts'
 import { TdfError } from '../../src/core/errors.ts'
-import type { ExitFacts, ProgressFacts, Task } from '../../src/core/task.ts'
+import type { AgentStop } from '../../src/core/facts.ts'
+import type { AgentSpec, ExitFacts, ProgressFacts, Task } from '../../src/core/task.ts'
 import type { AgentSession } from '../../src/protocol/agent-api.ts'
 import { taskWaits } from '../../src/text/waiting.ts'
 import { atLimit, overBudget } from '../engine/rules/budgets.ts'
+import { choose, type Offers, offersOf, withStop } from '../engine/rules/handing-over.ts'
 import { advance, fail, type Outcome, type StepPatch, wait } from '../engine/rules/outcome.ts'
 import { arrived, followups, give } from './followup.ts'
 import { isLost, nodeLost } from './node.ts'
@@ -111,7 +114,8 @@ function progressOf(ctx: StepContext, task: Task, session: AgentSession): Progre
 
 /** What the end of the session means. An interactive task keeps its workspace after a good one and waits for its user. */
 function settle(ctx: InlineContext, task: Task, exit: ExitFacts, patch: StepPatch): Outcome<Next> {
-  const known = { ...patch, facts: { ...patch.facts, exit, prompted: [] } }
+  const acts = task.spec.fallback ? { acts: (task.facts.acts ?? 0) + (exit.hasActed === false ? 0 : 1) } : {}
+  const known = { ...patch, facts: { ...patch.facts, ...acts, exit, prompted: [] } }
   const end = endOf(task, exit)
   switch (end.kind) {
     case 'well':
@@ -124,7 +128,8 @@ function settle(ctx: InlineContext, task: Task, exit: ExitFacts, patch: StepPatc
       return goOnAnew(task, end, known)
     case 'ill':
       if (end.verdict === 'budget' && task.spec.atLimit === 'ask') return overBudget(ctx, task, known)
-      return isRejection(task, exit) ? withFilesAlone(task, exit, known) : fail(end.error, end.verdict, known)
+      if (isRejection(task, exit)) return withFilesAlone(task, exit, known)
+      return afterLogin(ctx, task, end, known) ?? fail(end.error, end.verdict, known)
   }
 }
 
@@ -147,19 +152,47 @@ function isToldMore(ctx: InlineContext, { uses = [] }: StepPatch): boolean {
   )
 }
 
-/** Rests until the limit is lifted. A machine that is paid for is given back when a new one costs less than to wait. */
+/**
+ * Another agent goes on where one may, else the task rests until the first of them may. A machine that is paid for is given
+ * back when a new one costs less than to wait.
+ */
 function park(ctx: InlineContext, task: Task, end: Extract<End, { kind: 'limit' }>, patch: StepPatch): Outcome<Next> {
   const { usageLimitRetry, usageLimitMax } = ctx.config.runner
   // A time that has passed says nothing about when it may be tried again.
   const told = end.resetAt ?? 0
-  const resetAt = Math.max(told > ctx.now ? told : ctx.now + usageLimitRetry, ctx.limitedUntil ?? 0)
-  const isTooFar = resetAt - ctx.now > usageLimitMax
-  if (task.spec.autoResume === false || isTooFar || (task.facts.parks ?? 0) >= PARKS_MAX) {
+  const resetAt = Math.max(told > ctx.now ? told : ctx.now + usageLimitRetry, ctx.limitOf(task.spec.agent) ?? 0)
+  const { agent, fallback } = task.spec
+  const stop: AgentStop = { agent: agent.name, why: 'usage_limit', until: resetAt, session: task.sessionId }
+  const choice = fallback ? choose(task, fallback, besides(ctx, agent, resetAt)) : null
+  const until = choice?.at ?? resetAt
+  const isTooOften = (task.facts.parks ?? 0) >= PARKS_MAX
+  if (choice && until <= ctx.now && !isTooOften) {
+    return { kind: 'hand_over', to: choice.agent.name, stop, error: end.error, ...patch }
+  }
+  if (task.spec.autoResume === false || until - ctx.now > usageLimitMax || isTooOften) {
     return fail(end.error, 'agent_error', patch)
   }
   const node = ctx.node(task.nodeName)
-  const release = node?.autoProvisioned === true && resetAt - ctx.now > BOOT_MS
-  return { kind: 'park', resetAt, release, error: end.error, ...patch }
+  const release = node?.autoProvisioned === true && until - ctx.now > BOOT_MS
+  return { kind: 'park', resetAt, release, error: end.error, ...(fallback ? { rest: { until, stop } } : {}), ...patch }
+}
+
+/** Offers in which the account of this agent is at its limit. */
+function besides(ctx: InlineContext, agent: AgentSpec, until: number): Offers {
+  const account = credentialOf({ agent })
+  const { limitOf, ...offers } = offersOf(ctx)
+  return { ...offers, limitOf: one => (credentialOf({ agent: one }) === account ? until : limitOf(one)) }
+}
+
+/** A login that was refused before anything was done is another agent's task, where one is free. */
+function afterLogin(ctx: InlineContext, task: Task, end: Extract<End, { kind: 'ill' }>, patch: StepPatch) {
+  const { agent, fallback } = task.spec
+  if (!fallback || end.error.code !== 'AGENT_AUTH' || patch.facts?.exit?.hasActed !== false) return undefined
+  const stop: AgentStop = { agent: agent.name, why: 'auth', until: null, session: task.sessionId }
+  const stopped = { ...task, facts: { ...task.facts, stops: withStop(task.facts, stop) } }
+  const choice = choose(stopped, fallback, offersOf(ctx))
+  if (choice === null || choice.at > ctx.now || (task.facts.parks ?? 0) >= PARKS_MAX) return undefined
+  return { kind: 'hand_over' as const, to: choice.agent.name, stop, error: end.error, ...patch }
 }
 
 /** The machine or its supervisor was ended under the agent: its conversation goes on, where there is one. */

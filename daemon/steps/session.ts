@@ -6,8 +6,10 @@ import { conversationOn } from '../../src/core/facts.ts'
 import type { ExitFacts, Task } from '../../src/core/task.ts'
 import type { AgentSession, Sandbox } from '../../src/protocol/agent-api.ts'
 import { type TaskStatusBody, taskStatus } from '../../src/protocol/callbacks.ts'
+import { taskWaits } from '../../src/text/waiting.ts'
 import { overBudget } from '../engine/rules/budgets.ts'
-import { advance, fail, type Outcome, type StepPatch } from '../engine/rules/outcome.ts'
+import { hasBegun, withStop, workersOf } from '../engine/rules/handing-over.ts'
+import { advance, fail, type Outcome, type StepPatch, wait } from '../engine/rules/outcome.ts'
 import { budgetLeft, tally, totalOf } from '../engine/rules/usage.ts'
 import { nodeLost } from './node.ts'
 import type { InlineContext, StepContext } from './step.ts'
@@ -41,6 +43,7 @@ export async function startSession(
       ...(left === null ? {} : { maxCostUsd: left }),
       ...(task.spec.permissions ? { permissions: task.spec.permissions } : {}),
       ...(task.spec.maySpawn ? { maySpawn: true as const } : {}),
+      ...(await handedOn(ctx, task)),
       ...confined,
     })
     const begun = { status, exitCode: null, signal: null, resumeRef }
@@ -48,10 +51,38 @@ export async function startSession(
     const facts = { followups: session.followups, session: begun, prompted: [], next: null, starts }
     return advance('running', { ...patch, sessionId: session.id, facts })
   } catch (error) {
-    if (error instanceof TdfError && error.code === 'CANNOT_START') return cannotStart(task, error)
+    if (error instanceof TdfError && error.code === 'CANNOT_START') return passedOver(task) ?? cannotStart(task, error)
     throw error
   }
 }
+
+/** An agent that cannot be started in place of another is no reason to fail: the next one is looked for. */
+function passedOver(task: Task): Outcome<never> | undefined {
+  const { agent, firstAgent } = task.spec
+  if (!firstAgent) return undefined
+  const stop = { agent: agent.name, why: 'cannot_start', until: null, session: null } as const
+  return wait(0, taskWaits.nextStep(), { facts: { stops: withStop(task.facts, stop), chosen: null } })
+}
+
+/** What an agent is given along that takes over from another: who worked on it, and what was said where it cannot know that. */
+async function handedOn(ctx: StepContext, task: Task): Promise<{ trailer?: string; transcript?: string }> {
+  if (!task.facts.stops) return {}
+  const trailer = trailerOf(ctx.config.results.trailer, task)
+  const isKnown = conversationOf(task) !== null || task.spec.agent.type === 'command' || !hasBegun(task)
+  const transcript = isKnown ? '' : await ctx.transcript()
+  return { ...(trailer === null ? {} : { trailer }), ...(transcript === '' ? {} : { transcript }) }
+}
+
+/** The trailer of commits of a task: the configured text with `{agent}` and `{task}` filled in; null for an empty text. */
+export function trailerOf(text: string, task: Pick<Task, 'id' | 'spec' | 'facts'>): string | null {
+  if (text === '') return null
+  const names = workersOf(task).map(name => nameIn(task.spec, name).replace(/[^\w.-]/g, '') || 'command')
+  return text.replaceAll('{agent}', names.join(', ')).replaceAll('{task}', task.id)
+}
+
+/** What stands behind `--` has no name but that of its program. */
+const nameIn = ({ agent }: Task['spec'], name: string) =>
+  name === 'command' ? (agent.command[0]?.split('/').at(-1) ?? '') : name
 
 /** With the node, and for an agent of the configuration the two ways to a program that is not found there. */
 function cannotStart({ nodeName, spec }: Task, { message }: TdfError): Outcome<'running'> {
@@ -108,9 +139,10 @@ export function commandExit({ exitCode, signal, errorMessage }: TaskStatusBody):
 }
 
 export function exitOf(session: AgentSession): ExitFacts {
-  const { exitCode, signal, errorMessage, outcome, summary, failure, resetAt } = session
+  const { exitCode, signal, errorMessage, outcome, summary, failure, resetAt, hasActed } = session
   const at = resetAt === null ? Number.NaN : Date.parse(resetAt)
-  return { exitCode, signal, errorMessage, outcome, summary, failure, resetAt: Number.isNaN(at) ? null : at }
+  const told = hasActed === undefined ? {} : { hasActed }
+  return { exitCode, signal, errorMessage, outcome, summary, failure, resetAt: Number.isNaN(at) ? null : at, ...told }
 }
 
 /** What a look at a session teaches. A conversation that was once known is not forgotten. */

@@ -2,7 +2,7 @@
 import type { AgentClient } from '../../src/clients/agent.ts'
 import type { Config } from '../../src/config/schema/schema.ts'
 import type { Node } from '../../src/core/node.ts'
-import type { Step, Task } from '../../src/core/task.ts'
+import type { AgentSpec, Step, Task } from '../../src/core/task.ts'
 import type { Sandbox } from '../../src/protocol/agent-api.ts'
 import type { CleanupItem } from '../../src/store/tables/cleanups.ts'
 import type { Signal } from '../../src/store/tables/inbox.ts'
@@ -35,8 +35,10 @@ export interface StepContext {
   sandbox(nodeName: string): Sandbox | null
   /** Values for the named variables, from the daemon's secrets or environment; unknown names are left out. */
   secrets(names: readonly string[]): Record<string, string>
-  /** Until when the agent's credential has nothing left, Unix ms; null when it has. */
-  limitedUntil: number | null
+  /** Until when the account of an agent has nothing left, Unix ms; null when it has. */
+  limitOf(agent: AgentSpec): number | null
+  /** What the agents of the attempt said and did so far, the newest first, at most so many characters as a session takes. */
+  transcript(): Promise<string>
   /** The saved work of others that the task begins from, in the order in which it was asked for. */
   workBefore: readonly { id: string; ref: string; commit: string }[]
   /** What keeps the task from costing more, with `moreUsd` that are not on record yet; null where nothing does. */
@@ -54,7 +56,7 @@ export interface StepContext {
 }
 
 /** What a signal alone is judged by: no calls. */
-export type InlineContext = Omit<StepContext, 'agent' | 'undo' | 'results' | 'sources' | 'signal'>
+export type InlineContext = Omit<StepContext, 'agent' | 'undo' | 'results' | 'sources' | 'signal' | 'transcript'>
 
 export type StepHandler<Next extends Step> = (ctx: StepContext, task: Task) => Promise<Outcome<Next>>
 

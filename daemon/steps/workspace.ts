@@ -2,14 +2,14 @@
 import { TdfError } from '../../src/core/errors.ts'
 import type { Node } from '../../src/core/node.ts'
 import { isServing } from '../../src/core/node.ts'
-import { nextSession, type Task, type TaskSpec } from '../../src/core/task.ts'
+import { agentsOf, nextSession, type Task, type TaskSpec } from '../../src/core/task.ts'
 import type { CreateWorkspace } from '../../src/protocol/agent-api.ts'
 import { provisioningFailed, workspaceReady as readyBody } from '../../src/protocol/callbacks.ts'
 import { taskWaits } from '../../src/text/waiting.ts'
 import { advance, fail, type Outcome, wait } from '../engine/rules/outcome.ts'
 import { bundleOf, sendBundle, sourceOf } from './bundle.ts'
 import { isLost, nodeLost } from './node.ts'
-import { confinement } from './session.ts'
+import { confinement, trailerOf } from './session.ts'
 import type { InlineHandler, StepContext, StepHandler } from './step.ts'
 
 const INSTALL_TIMEOUT_MS = 15 * 60_000
@@ -45,7 +45,8 @@ export const workspaceCreation: StepHandler<'workspace_ready' | 'node_selection'
 }
 
 function requestFor(ctx: StepContext, task: Task, workspaceId: string): CreateWorkspace {
-  const { outputBranch, author, setup, agent } = task.spec
+  const { outputBranch, author, setup } = task.spec
+  const install = installOf(task)
   const { config } = ctx
   const node = ctx.node(task.nodeName)
   const trailer = trailerOf(config.results.trailer, task)
@@ -58,10 +59,19 @@ function requestFor(ctx: StepContext, task: Task, workspaceId: string): CreateWo
     author,
     setup,
     callback: { token: ctx.callbackToken(task) },
-    ...(agent.install ? { install: { command: agent.install, timeoutMs: INSTALL_TIMEOUT_MS } } : {}),
+    ...(install === null ? {} : { install: { command: install, timeoutMs: INSTALL_TIMEOUT_MS } }),
     ...repositorySetup(config.runner, task.spec, node),
     ...(trailer === null ? {} : { trailer }),
   }
+}
+
+/** One that may go on in place of another is installed too, as far as that works: it may never be needed. */
+function installOf({ spec }: Task): string | null {
+  const { install = '' } = spec.agent
+  const others = agentsOf(spec).flatMap(one => (one.name === spec.agent.name || !one.install ? [] : [one.install]))
+  if (others.length === 0) return install || null
+  const own = install === '' ? [] : [`(\n${install}\n) || exit`]
+  return [...own, ...others.map(command => `(\n${command}\n) || true`)].join('\n')
 }
 
 type Next = 'agent_session' | 'workspace_creation'
@@ -125,14 +135,6 @@ function failed(message: string, isPassing = false, uses: number[] = []): Outcom
   const code = isPassing ? 'SOURCE_UNAVAILABLE' : 'WORKSPACE_FAILED'
   const error = new TdfError(code, message || 'the agent could not build the workspace')
   return fail(error, 'infrastructure', { uses, workspaceStatus: 'failed' })
-}
-
-/** The trailer of commits of a task: the configured text with `{agent}` and `{task}` filled in; null for an empty text. */
-export function trailerOf(text: string, { id, spec: { agent } }: Pick<Task, 'id' | 'spec'>): string | null {
-  if (text === '') return null
-  // What stands behind `--` has no name but that of its program.
-  const name = agent.name === 'command' ? (agent.command[0]?.split('/').at(-1) ?? '') : agent.name
-  return text.replaceAll('{agent}', name.replace(/[^\w.-]/g, '') || 'command').replaceAll('{task}', id)
 }
 
 const TIMEOUT_MS = 20 * 60_000

@@ -37,6 +37,30 @@ export const certificatePlaces = (env: Readonly<Record<string, string | undefine
     .flatMap(value => value.split(':'))
     .filter(path => path.startsWith('/') && path !== '/')
 
+export const AGENT_TYPES = ['claude', 'codex', 'acp', 'command'] as const
+export type AgentType = (typeof AGENT_TYPES)[number]
+
+/** Which program does the work and how it is called. What may be absent was not known to older versions. */
+export interface AgentSpec {
+  name: string
+  type: AgentType
+  /** The program and its leading arguments; the adapter on the node adds its own, then come `args`. */
+  command: string[]
+  args?: string[]
+  model?: string | null
+  env: AgentEnvironment
+  /** Run once on each node before it. */
+  install?: string
+}
+
+/** Agents that go on in place of the one that was asked for, in this order, once its limit lasts longer than `afterMs`. */
+export interface FallbackSpec {
+  agents: AgentSpec[]
+  afterMs: number
+  /** Those that were asked for too and cannot, in words. */
+  passedOver: { agent: string; reason: string }[]
+}
+
 /** Names of secrets, each of which is found as a variable of that name; or variables, each with the name of a secret. */
 export type AgentEnvironment = readonly string[] | Readonly<Record<string, string>>
 
@@ -75,7 +99,7 @@ export function missingSecrets(
 
 /** Without a secret that its table names an agent would work with whatever login it finds, which may be another account. */
 export function secretMissing(
-  { name, env }: { name: string; env: AgentEnvironment },
+  { name, env }: Pick<AgentSpec, 'name' | 'env'>,
   secrets: (names: readonly string[]) => Record<string, string>,
 ): TdfError | undefined {
   const [missing] = missingSecrets(env, secrets)
@@ -84,24 +108,18 @@ export function secretMissing(
   return new TdfError('CANNOT_START', message, { hint: `tdf secret set ${missing}` })
 }
 
-interface AccountUser {
-  type: string
-  command: readonly string[]
-  env: AgentEnvironment
-}
-
-/** What a type of agent is called where nothing else is named; of any other program it is not known whose login it uses. */
-const OWN_PROGRAMS: readonly string[] = ['claude', 'codex']
+/** Programs that start another one: their name says nothing about that. */
+export const STARTERS: readonly string[] = ['npx', 'bunx', 'uvx', 'node', 'sh', 'bash', 'env', 'docker']
 
 /**
  * The account that an agent uses: when one task meets a usage limit, no other with the same one is started. It is the
- * agent's type, its program where that is not the type's own, and the names of its secrets, never a value; null for a plain
- * command.
+ * agent's type, its program where that is not named after the type, and the names of its secrets, never a value; null for a
+ * plain command.
  */
-export function credentialOf({ agent }: { agent: AccountUser }): string | null {
+export function credentialOf({ agent }: { agent: Pick<AgentSpec, 'type' | 'command' | 'env'> }): string | null {
   const { type, command, env } = agent
   if (type === 'command') return null
-  const program = command.join(' ')
-  const isOwn = OWN_PROGRAMS.includes(type) && (program === type || program === '')
-  return [type, ...(isOwn ? [] : [program]), ...secretNames(env).sort()].join(' ')
+  const [program = type] = command
+  const named = STARTERS.includes(program.split('/').at(-1) ?? '') ? command.join(' ') : program
+  return [type, ...(named === type ? [] : [named]), ...secretNames(env).sort()].join(' ')
 }

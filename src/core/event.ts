@@ -5,6 +5,7 @@ export const EVENT_TYPES = [
   'task.status',
   'task.step',
   'task.retry',
+  'task.agent',
   'task.released',
   'task.blocked',
   'task.held',

@@ -42,6 +42,16 @@ export interface Facts {
   resumes?: number
   /** Its agent would not go on with the conversation that it was given, and was given the files alone. */
   rejected?: boolean
+  /** Where others may go on: who stopped, the last stop of each, the oldest first. */
+  stops?: AgentStop[]
+  /** Who goes on in place of the agent that was asked for, by name. */
+  agent?: string
+  /** The session for which that was settled: whoever is free by then, it is started with this one. */
+  chosen?: string | null
+  /** How many sessions thought, used a tool or wrote, as far as others may go on. */
+  acts?: number
+  /** Conversations that agents left when another one went on, by the name of the agent. */
+  left?: Record<string, LeftConversation>
   salvage?: SalvageFacts
   saved?: boolean
   /** Its node is held for its work, which did not come home in time. */
@@ -55,6 +65,22 @@ export interface Facts {
   warning?: string
   /** As it was asked last, by `tdf fit`. */
   fit?: Fit
+}
+
+/** Why an agent of the task goes on no more, and until when, Unix ms; null: for this attempt. */
+export interface AgentStop {
+  agent: string
+  why: 'usage_limit' | 'auth' | 'cannot_start'
+  until: number | null
+  /** Its last session; null for one that never had any. */
+  session: string | null
+}
+
+export interface LeftConversation {
+  resumeRef: string | null
+  /** What the attempt had of `acts` then: the conversation knows everything as long as it has no more. */
+  acts: number
+  nodeName: string | null
 }
 
 /** Whether a result still fits onto a branch, which was at `commit` then. */
@@ -185,6 +211,8 @@ export interface ExitFacts {
   failure?: string | null
   /** When the usage limit that ended it is lifted, Unix ms. */
   resetAt?: number | null
+  /** False: it did nothing, as far as its node can tell. */
+  hasActed?: boolean
 }
 
 /** What the agent itself reported about its run; `none` when its exit code is all there is. */

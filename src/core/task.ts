@@ -1,9 +1,10 @@
 /** What a task is. A *status* says who owns it, a *step* where it is; what changes belongs to one attempt. */
 
-import type { AgentEnvironment } from './environment.ts'
+import type { AgentSpec, FallbackSpec } from './environment.ts'
 import type { Continued, Facts, ResumeFacts, Usage } from './facts.ts'
 import type { AfterSpec, IssueSpec, PushSpec, RaceSpec, RepoSource, SpawnSpec } from './source.ts'
 
+export { AGENT_TYPES, type AgentSpec, type AgentType, type FallbackSpec } from './environment.ts'
 export type { Continued, ExitFacts, Facts, ProgressFacts, Question, ResumeFacts, SourceFacts, Usage } from './facts.ts'
 
 export const STATUSES = ['queued', 'delegated', 'in_progress', 'parked', 'completed', 'failed', 'cancelled'] as const
@@ -52,22 +53,6 @@ export type Cleanup = 'pending' | 'done' | 'failed'
 export const CLEANUP_KINDS = ['salvage', 'stop_workspace', 'delete_workspace'] as const
 export type CleanupKind = (typeof CLEANUP_KINDS)[number]
 
-export const AGENT_TYPES = ['claude', 'codex', 'acp', 'command'] as const
-export type AgentType = (typeof AGENT_TYPES)[number]
-
-/** Which program does the work and how it is called. What may be absent was not known to older versions. */
-export interface AgentSpec {
-  name: string
-  type: AgentType
-  /** The program and its leading arguments; the adapter on the node adds its own, then come `args`. */
-  command: string[]
-  args?: string[]
-  model?: string | null
-  env: AgentEnvironment
-  /** Run once on each node before it. */
-  install?: string
-}
-
 /** How an agent's questions for permission are answered; `ask` asks the task's user. */
 export type Permissions = 'allow' | 'deny' | 'ask'
 
@@ -104,6 +89,10 @@ export interface TaskSpec extends SpawnSpec {
   permissions?: Permissions
   /** False: a usage limit ends the attempt instead of parking it. */
   autoResume?: boolean
+  /** Who goes on when the agent is at its limit. */
+  fallback?: FallbackSpec | null
+  /** Who was asked for, while another goes on: never stored. */
+  firstAgent?: AgentSpec
   /** Globs of files that are kept beside its result. */
   artifacts?: string[]
   /** Where its branch goes once it is completed; null keeps it here. */
@@ -246,4 +235,16 @@ export function sessionsOf(task: Task, workspaceId: string | null = task.workspa
   const runs = Array.from({ length }, (_, index) => sessionIdOf({ workspaceId }, index + 1))
   const check = task.spec.check === null ? [] : [checkIdOf(task.sessionId)]
   return [...runs, ...check, ...(task.spec.race?.pick ? [pickIdOf(task.sessionId)] : [])]
+}
+
+/** The agent that was asked for, and those that may go on in its place; each once. */
+export const agentsOf = ({ agent, firstAgent = agent, fallback }: TaskSpec): AgentSpec[] =>
+  [firstAgent, ...(fallback?.agents ?? [])].filter((one, at) => at === 0 || one.name !== firstAgent.name)
+
+/** What is done, by the agent of this name; by the one that was asked for when the name is none of those. */
+export function doneBy(spec: TaskSpec, name: string | undefined): TaskSpec {
+  if (name === undefined || name === spec.agent.name) return spec
+  const { firstAgent = spec.agent, ...asked } = spec
+  const agent = agentsOf(spec).find(one => one.name === name)
+  return agent && agent !== firstAgent ? { ...asked, agent, firstAgent } : { ...asked, agent: firstAgent }
 }

@@ -1,15 +1,14 @@
 /** The VM agent's API: daemon → agent. Requests are parsed by the agent, answers by the daemon. */
 import { z } from 'zod'
 import { AGENT_TYPES } from '../core/task.ts'
-import { counter, cutText, EVENTS_PAGE_MAX, id, nullable, percent, text } from './shapes.ts'
+import { counter, cutText, EVENTS_PAGE_MAX, id, nullable, percent, TRANSCRIPT_CHARS_MAX, text } from './shapes.ts'
 import { workspaceSource } from './workspace-source.ts'
 
 const url = text(4096)
 /** What a node may say of a failure, in characters. */
 const ERROR_LENGTH_MAX = 64 * 1024
 const DOING_LENGTH_MAX = 200
-/** A sum of some of these is still a number. */
-const COST_USD_MAX = 1_000_000
+const COST_USD_MAX = 1_000_000 // a sum of some of these is still a number
 const ref = text(1024)
 
 export const registration = z.object({
@@ -122,6 +121,9 @@ export const startSession = z.object({
   sandbox: sandbox.optional(),
   /** Its agent may hand tasks over: it finds the way as TDF_MCP_URL. One that is older than this gives it none. */
   maySpawn: z.literal(true).optional(),
+  /** Of commits from now on; and what becomes a file beside the work tree, which the prompt names as a record. */
+  trailer: text(1024).optional(),
+  transcript: text(TRANSCRIPT_CHARS_MAX).optional(),
 })
 export type StartSession = z.output<typeof startSession>
 
@@ -183,6 +185,7 @@ export const agentSession = z.object({
   pendingPermission: nullable(pendingPermission),
   /** Set while the agent itself tries again to reach its model. */
   retrying: nullable(z.object({ attempt: counter, reason: cutText(4 * 1024), since: text(64) })),
+  hasActed: z.boolean().optional(), // it has thought, written or used a tool
   /** Whether `POST …/prompt` reaches the agent in this session; else it answers 409 `not_steerable`. */
   steerable: z.boolean().optional(),
   /** Prompts that were taken by `POST …/prompt` and did not reach the agent before the end: they are the next session's. */

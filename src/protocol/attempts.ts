@@ -1,4 +1,5 @@
 /** What an attempt of a task came to, as the control API shows it. No parser: the CLI loads it with each command. */
+import type { AgentStop } from '../core/facts.ts'
 import type { PullGoal } from '../core/source.ts'
 import type { Status, TaskResult, Usage, Verdict } from '../core/task.ts'
 
@@ -47,4 +48,13 @@ export interface AttemptJson {
   usage: Usage | null
   startedAt: string | null
   completedAt: string | null
+}
+
+/** Of a task: who does it. `session.agent` may be another than the `agent` that was asked for. */
+export interface AgentsJson {
+  agent: string
+  /** Who worked on it, and why each that stopped does not go on. */
+  agentsUsed: { agent: string; why: AgentStop['why'] | null; until: string | null }[]
+  /** Who goes on in its place when `agent` is at its limit, and who cannot though it was asked for; null for nobody. */
+  fallback: { agents: string[]; passedOver: { agent: string; reason: string }[] } | null
 }

@@ -2,20 +2,19 @@
 import type { Fit } from '../core/facts.ts'
 import type { Artifact, SavedRef } from '../core/saved.ts'
 import type { Cleanup, Status, Step, Verdict } from '../core/task.ts'
-import type { AttemptJson, PullJson, ResultJson } from './attempts.ts'
+import type { AgentsJson, AttemptJson, PullJson, ResultJson } from './attempts.ts'
 
 /** Headers of a list: what the next page has as `before`, and how many rows are in no page of this list. */
 export const NEXT_PAGE = 'x-tdf-next'
 export const MORE = 'x-tdf-more'
 
 /** A task as `--json` shows it: every key always there, null when empty, times in ISO 8601 UTC. */
-export interface TaskJson {
+export interface TaskJson extends AgentsJson {
   schema: 'tdf.task.v1'
   id: string
   attempt: number
   title: string
   prompt: string
-  agent: string
   repo: { url: string; ref: string | null; baseCommit: string | null }
   outputBranch: string
   labels: Record<string, string>
@@ -46,6 +45,7 @@ export interface TaskJson {
   workspace: { id: string; status: string } | null
   session: {
     id: string
+    agent: string
     status: string
     exitCode: number | null
     signal: string | null

@@ -46,3 +46,6 @@ export const LOST_UNDER_RUN = {
   machine: 'the machine was restarted',
   runner: "the session's runner died",
 } as const
+
+/** What is told of a conversation to an agent that takes over without it. */
+export const TRANSCRIPT_CHARS_MAX = 64 * 1024

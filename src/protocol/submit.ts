@@ -68,6 +68,8 @@ export const submitRequest = z.object({
   atLimit: nullable(z.enum(AT_LIMIT)),
   permissions: nullable(z.enum(['allow', 'deny', 'ask'])),
   autoResume: z.boolean().default(true),
+  /** Agents that go on when this one is at its limit; null: as its table says. */
+  fallback: z.array(name).max(20).nullable().default(null),
   /** What is kept beside the result: see src/config/glob.ts. */
   artifacts: artifactGlobs.default([]),
   /** What follows when the task is completed; null: as `[push] default` says. */

@@ -1,6 +1,8 @@
 /** Events as text for people: one line each. */
 import { formatDurationShort } from '../core/duration.ts'
+import type { AgentStop } from '../core/facts.ts'
 import type { EventJson } from '../protocol/control.ts'
+import { stoppedText } from './attempts.ts'
 import { oneLine } from './sanitize.ts'
 import { stageName, stageNow } from './steps.ts'
 
@@ -12,6 +14,7 @@ const TEXTS: Record<string, TextOf> = {
     return to ? `${stageNow(plain(to), nodeName)}${before}` : `all done${before}`
   },
   'task.status': ({ from, to, reason }) => `${from ? `${plain(from)} → ` : ''}${plain(to)}${because(reason)}`,
+  'task.agent': ({ from, to, why, until }) => handedText(plain(from), plain(to), plain(why), until),
   'task.released': ({ after }) => `goes on after ${names(after)}`,
   'task.blocked': ({ by, files }) =>
     Array.isArray(files)
@@ -36,6 +39,11 @@ const TEXTS: Record<string, TextOf> = {
   'task.issue': ({ source, issue, why }) => `issue ${plain(issue)} of ${plain(source)}${because(why)}`,
   'budget.warned': ({ budget, spentUsd }) => `${plain(budget)} is nearly used: $${Number(spentUsd).toFixed(2)}`,
   'node.status': ({ from, to, reason }) => `${from ? `${plain(from)} → ` : ''}${plain(to)}${because(reason)}`,
+}
+
+function handedText(from: string, to: string, why: string, until: unknown): string {
+  const stop = { agent: from, why: why as AgentStop['why'], until: typeof until === 'number' ? until : null }
+  return `${stoppedText(stop)}; goes on with ${to}`
 }
 
 export function eventText(event: EventJson): string {

@@ -151,6 +151,8 @@ export const sentences = {
     `It waits for a slot on ${node} to go on: the usage limit of ${agent} is lifted, and the slots are in use: ${holders}.`,
   parked: (agent: string, until: string, continuation: string) =>
     `It is parked until ${until}: ${agent} has reached its usage limit. Then ${continuation}.`,
+  parkedAll: (until: string, stops: string, place: string, passedOver: string) =>
+    `It is parked until ${until}: ${stops}. Then it goes on with whichever may${place}.${passedOver}`,
   limited: (agent: string, until: string | null) =>
     `It waits for the usage limit of ${agent}, which another task has reached, until ${until}; a task for another agent would not.`,
   kept: (state: string, node: string, heldMaxMs: number, tries: string) =>

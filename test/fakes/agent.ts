@@ -33,7 +33,8 @@ export interface Script {
   says?: Partial<
     Pick<
       AgentSession,
-      'outcome' | 'summary' | 'failure' | 'resetAt' | 'resumeRef' | 'usage' | 'agentVersion' | 'model' | 'retrying'
+      | ('outcome' | 'summary' | 'failure' | 'resetAt' | 'resumeRef' | 'usage')
+      | ('agentVersion' | 'model' | 'retrying' | 'hasActed')
     >
   >
   /** What ran it is ended under it, in the words of `LOST_UNDER_RUN`. */
@@ -132,6 +133,8 @@ export interface FakeAgent {
   requests: string[]
   /** How often each session was really started, by id; a second start is a bug of somebody's. */
   starts: Map<string, number>
+  /** What each session was started with, in the order of their starts. */
+  asked: StartSession[]
   /** How often each workspace was really built. */
   builds: Map<string, number>
   /** What was deleted while work in it had not been fetched. */
@@ -204,6 +207,7 @@ export function fakeAgent({
     workspaces: new Map(),
     requests: [],
     starts: new Map(),
+    asked: [],
     builds: new Map(),
     lostWork: [],
     events: [],
@@ -274,6 +278,7 @@ export function fakeAgent({
   }
 
   function startSession(workspace: FakeWorkspace, body: StartSession): FakeSession {
+    agent.asked.push(body)
     const script = /-pick$/.test(body.sessionId) ? picked(workspace) : scriptOf(body)
     agent.starts.set(body.sessionId, (agent.starts.get(body.sessionId) ?? 0) + 1)
     const ended = { exitCode: null, signal: null, errorMessage: null }

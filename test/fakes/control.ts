@@ -151,6 +151,7 @@ function taskOf(index: number): ScreenTaskJson {
     workspace: null,
     session: {
       id: `s${index}`,
+      agent: 'claude',
       status: 'running',
       exitCode: null,
       signal: null,
@@ -158,6 +159,8 @@ function taskOf(index: number): ScreenTaskJson {
       agentVersion: null,
       model: null,
     },
+    agentsUsed: [],
+    fallback: null,
     verdict: null,
     result: null,
     attempts: [],

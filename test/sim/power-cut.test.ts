@@ -12,6 +12,8 @@ interface Case {
   script: Script
   /** Is told more once it is over. */
   goesOn?: true
+  /** The state is tried in a file alone: what is written is no other than in the cases before. */
+  isInFile?: true
 }
 
 const MORE: ContinueRequest = { key: 'k1', hash: 'h1', change: { prompt: 'and more' } }
@@ -79,6 +81,9 @@ const LIMITED: Script = {
   resumed: { commits: 1, says: { outcome: 'success', resumeRef: 'c1' } },
 }
 
+const AT_ITS_LIMIT: Script = { ...LIMITED, limitMs: 3 * 60 * 60_000 }
+const OTHER = { ...aSpec({}, { commits: 1, says: { outcome: 'success', resumeRef: 'c2' } }).agent, name: 'codex' }
+
 const cases: (Case & { name: string; end: object; starts: number })[] = [
   {
     name: 'a run that is told more',
@@ -109,6 +114,17 @@ const cases: (Case & { name: string; end: object; starts: number })[] = [
     end: { status: 'completed', verdict: 'unverified' },
     starts: 2,
   },
+  {
+    name: 'a run that another agent takes over at a usage limit',
+    spec: {
+      agent: { ...aSpec({}, AT_ITS_LIMIT).agent, name: 'claude', type: 'claude' },
+      fallback: { agents: [{ ...OTHER, type: 'codex' }], afterMs: 600_000, passedOver: [] },
+    },
+    script: AT_ITS_LIMIT,
+    isInFile: true,
+    end: { status: 'completed', verdict: 'unverified' },
+    starts: 2,
+  },
 ]
 
 const runs = Object.entries(PLACES).flatMap(([where, place]) =>
@@ -116,7 +132,7 @@ const runs = Object.entries(PLACES).flatMap(([where, place]) =>
 )
 
 for (const { name, end, starts, ...about } of cases) {
-  for (const { where, place, when } of runs) {
+  for (const { where, place, when } of about.isInFile ? runs.slice(0, 2) : runs) {
     it(`${name}, the state ${where}, ends the same, with every effect done once, when the power fails ${when} any effect`, async () => {
       let cuts = 0
       for (let nth = 1; ; nth++) {

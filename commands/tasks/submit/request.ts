@@ -35,6 +35,7 @@ export interface SubmitOptions extends SetupOptions {
   atLimit?: AtLimit
   permissions?: 'allow' | 'deny' | 'ask'
   autoResume?: boolean
+  fallback?: string[] | false
   push?: boolean
   pr?: boolean
   until?: PullGoal
@@ -102,6 +103,7 @@ export function submitBody({ options, ...asked }: Asked): SubmitBody {
     atLimit: options.atLimit ?? null,
     permissions: options.permissions ?? null,
     autoResume: options.autoResume !== false,
+    fallback: options.fallback === false ? [] : (options.fallback ?? null),
     artifacts: options.artifacts ?? [],
     push: pushOf(options),
     until: options.until ?? null,

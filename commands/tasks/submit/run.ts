@@ -58,6 +58,9 @@ export async function submit(cli: Cli, argument: string | undefined, given: Subm
   const submitted = await (options.group === undefined
     ? post<TaskJson>(cli, json, key, false)
     : postInGroup(cli, json, key, options))
+  for (const { agent, reason } of submitted.fallback?.passedOver ?? []) {
+    say(cli, oneLine(`note: ${agent} is passed over: ${reason}`))
+  }
   const isChosen = options.agent !== undefined || task !== null
   if (!options.wait && !options.follow) return announce(cli, submitted, format, isChosen)
   if (format === 'table') {

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { Hono } from 'hono'
 import { TdfError } from '../../../src/core/errors.ts'
 import type { PushSpec } from '../../../src/core/source.ts'
-import type { Task, TaskSpec } from '../../../src/core/task.ts'
+import type { AgentSpec, Task, TaskSpec } from '../../../src/core/task.ts'
 import { idPattern, parseBody } from '../../../src/protocol/shapes.ts'
 import { type ContinueWish, continueRequest } from '../../../src/protocol/submit.ts'
 import type { RunningEngine } from '../../build.ts'
@@ -11,7 +11,7 @@ import type { ContinueRequest } from '../../engine/rules/continuing.ts'
 import { pushOf } from '../../results/push/request.ts'
 import type { Engine } from '../../services.ts'
 import { jsonBody } from '../guard.ts'
-import { agentNamed, checkBudget } from '../tasks/accept.ts'
+import { agentNamed, checkBudget, fallbackOf } from '../tasks/agents.ts'
 import { findTask } from '../tasks/find.ts'
 import { taskJson } from '../tasks/json.ts'
 
@@ -53,11 +53,25 @@ function changeOf(
   return {
     prompt: wish.text ?? (isPlain ? (spec.firstPrompt ?? spec.prompt) : GO_ON),
     ...(wish.agent === null ? {} : { agent }),
+    ...fallbackFor(engine, task, agent, wish),
     ...(wish.check === null ? {} : { check: wish.check }),
     ...(wish.timeoutMs === null ? {} : { timeoutMs: wish.timeoutMs }),
     ...(wish.maxCostUsd === null ? {} : { maxCostUsd: wish.maxCostUsd }),
     ...(wish.push === null ? {} : { push: pushFor(engine, spec, wish) }),
   }
+}
+
+/** Another agent has others behind it, and a new limit of cost may leave some out. */
+function fallbackFor(
+  engine: Pick<Engine, 'config' | 'secrets'>,
+  { spec }: Task,
+  agent: AgentSpec,
+  { agent: name, maxCostUsd }: ContinueWish,
+): Pick<TaskSpec, 'fallback'> {
+  if (name === null && (maxCostUsd === null || !spec.fallback)) return {}
+  const names = name === null ? (spec.fallback?.agents.map(one => one.name) ?? []) : null
+  const isLimited = (maxCostUsd ?? spec.maxCostUsd ?? null) !== null
+  return { fallback: fallbackOf(engine, agent, { names, isLimited }) }
 }
 
 function pushFor(engine: Pick<Engine, 'config'>, { push, repo }: TaskSpec, wish: ContinueWish): PushSpec | null {

@@ -139,14 +139,24 @@ export function hashOf(request: SubmitRequest, race?: RaceSpec): string {
  * `tdf mcp` it came, which may have been started again. An option that is younger than 0.4.0 counts where it was given: a key
  * from before an update finds its task.
  */
-function contentOf({ after, from, if: condition, onFailed, atLimit, maySpawn, ...request }: SubmitRequest): object {
+function contentOf({
+  after,
+  from,
+  if: condition,
+  onFailed,
+  atLimit,
+  maySpawn,
+  fallback,
+  ...request
+}: SubmitRequest): object {
   const { [SERVER_LABEL]: _server, ...labels } = request.labels
   const { sha256: _, bytes: __, ...bundled } = { sha256: null, bytes: null, ...request.repo }
   const repo = request.repo.kind === 'bundle' ? bundled : request.repo
   const given = Object.entries({ after, from, if: condition, onFailed, atLimit }).filter(
     ([, value]) => (value?.length ?? 0) > 0,
   )
-  return { ...request, labels, repo, ...Object.fromEntries(given), ...(maySpawn ? { maySpawn } : {}) }
+  const behind = { ...(maySpawn ? { maySpawn } : {}), ...(fallback === null ? {} : { fallback }) }
+  return { ...request, labels, repo, ...Object.fromEntries(given), ...behind }
 }
 
 /** W3C Trace Context; one of another form is ignored, as the standard asks. */

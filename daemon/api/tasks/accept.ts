@@ -1,8 +1,5 @@
 /** From what was asked for to what will be done: checks a submit and fills in what it leaves open. Loses nothing: a
  * submit that is refused was never stored. */
-
-import type { Config } from '../../../src/config/schema/schema.ts'
-import { secretMissing } from '../../../src/core/environment.ts'
 import { TdfError } from '../../../src/core/errors.ts'
 import type { RepoSource } from '../../../src/core/source.ts'
 import type { AgentSpec, TaskSpec } from '../../../src/core/task.ts'
@@ -17,6 +14,7 @@ import { isOnPath } from '../../host/programs.ts'
 import { pushOf } from '../../results/push/request.ts'
 import type { Engine } from '../../services.ts'
 import { afterOf, beforeOf, otherSource } from './after.ts'
+import { agentNamed, checkBudget, fallbackOf } from './agents.ts'
 
 const SETUP_TIMEOUT_MS = 20 * 60_000
 const TITLE_CHARS = 72
@@ -34,6 +32,7 @@ export function accept(engine: Accepting, id: string, request: SubmitRequest): T
   if (request.atLimit === 'ask' && request.maxCostUsd === null) {
     throw new TdfError('USAGE', '--at-limit ask needs the limit, by --max-cost', { field: 'atLimit' })
   }
+  const fallback = fallbackOf(engine, agent, { names: request.fallback, isLimited: request.maxCostUsd !== null })
   return {
     title,
     prompt: request.prompt,
@@ -56,6 +55,7 @@ export function accept(engine: Accepting, id: string, request: SubmitRequest): T
     ...(request.atLimit === 'ask' ? { atLimit: 'ask' as const } : {}),
     permissions: request.permissions ?? engine.config.agents[agent.name]?.permissions ?? 'allow',
     autoResume: request.autoResume,
+    ...(fallback ? { fallback } : {}),
     ...(request.artifacts.length === 0 ? {} : { artifacts: request.artifacts }),
     push: pushOf(engine, pushAsked(request, repo, before)),
     ...(after ? { after } : {}),
@@ -71,43 +71,6 @@ function agentOf(engine: Accepting, request: SubmitRequest): AgentSpec {
   if (request.prompt.trim() === '') throw new TdfError('EMPTY_PROMPT', 'the prompt is empty: there is nothing to do')
   const name = request.agent ?? (engine.config.runner.agent || firstOnPath(engine.searchPath))
   return agentNamed(engine, name, request.model)
-}
-
-/** Throws AGENT_UNKNOWN, USAGE for a model that the agent does not take, or CANNOT_START without a secret that it needs. */
-export function agentNamed(
-  { config, secrets }: Pick<Engine, 'config' | 'secrets'>,
-  name: string,
-  wanted: string | null,
-): AgentSpec {
-  const known = Object.hasOwn(config.agents, name) ? config.agents[name] : undefined
-  if (!known) {
-    const names = Object.keys(config.agents).join(', ')
-    throw new TdfError('AGENT_UNKNOWN', `unknown agent "${name}"; known are: ${names}`)
-  }
-  if (known.type === 'command' && wanted !== null) {
-    throw new TdfError('USAGE', 'an agent of type "command" takes no --model; put it into its args')
-  }
-  const { type, command, args, env, install } = known
-  const missing = secretMissing({ name, env }, secrets)
-  if (missing) throw missing
-  const model = wanted ?? (known.model || null)
-  return { name, type, command, args, model, env, ...(install === '' ? {} : { install }) }
-}
-
-/** Whether what an agent costs is known: it says it, or its tokens have prices. */
-export function tellsCost(table: Config['agents'][string] | undefined, type: AgentSpec['type']): boolean {
-  const isPriced = table !== undefined && table.inputPrice + table.outputPrice > 0
-  return isPriced || type === 'claude' || type === 'acp'
-}
-
-/** A limit that could never be reached would be a false comfort. */
-export function checkBudget({ config }: Pick<Engine, 'config'>, { name, type }: AgentSpec): void {
-  if (tellsCost(config.agents[name], type)) return
-  const why = type === 'command' ? 'the cost of a command is not known' : `${name} does not report what it costs`
-  throw new TdfError('USAGE', `--max-cost: ${why}; give [agents.${name}] its input_price and output_price`, {
-    field: 'maxCostUsd',
-    hint: 'tdf config example',
-  })
 }
 
 function firstOnPath(searchPath: string): string {

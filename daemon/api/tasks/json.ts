@@ -18,6 +18,7 @@ import { scoreOf } from '../../engine/rules/race.ts'
 import { sum } from '../../engine/rules/usage.ts'
 import { landingJson } from '../../results/landing/standing.ts'
 import { afterJson } from './after.ts'
+import { agentsJson, askedAgent } from './agents.ts'
 
 export function taskJson(sql: Sql, task: Task): TaskJson {
   const { spec } = task
@@ -28,7 +29,7 @@ export function taskJson(sql: Sql, task: Task): TaskJson {
     attempt: task.attempt,
     title: spec.title,
     prompt: spec.firstPrompt ?? spec.prompt,
-    agent: spec.agent.name,
+    ...agentsJson(task),
     repo: {
       url: spec.repo.url,
       ref: refOf(spec.repo),
@@ -86,7 +87,6 @@ function notBrought({ facts: { source, warning } }: Task): TaskJson['leftOut'] {
   return reasons.map(reason => ({ path: 'the workspace', bytes: null, reason }))
 }
 
-/** Where its work began, as far as it is known. */
 function baseOf({ facts: { source, salvage, resume } }: Task): string | null {
   return source?.commit ?? salvage?.baseCommit ?? resume?.baseCommit ?? null
 }
@@ -108,7 +108,7 @@ function attemptJson(task: Task): AttemptJson {
     status,
     verdict,
     prompt: spec.prompt,
-    agent: spec.agent.name,
+    agent: askedAgent(spec),
     commit: result?.commit ?? null,
     branch: result?.branch ?? null,
     check: checkOf(task),
@@ -154,10 +154,10 @@ function workspaceOf(sql: Sql, { workspaceId }: Task): TaskJson['workspace'] {
   return workspace ? { id: workspace.id, status: workspace.status } : null
 }
 
-function sessionOf({ sessionId, facts }: Task): TaskJson['session'] {
+function sessionOf({ sessionId, facts, spec }: Task): TaskJson['session'] {
   if (sessionId === null || !facts.session) return null
   const { status, exitCode, signal, resumeRef, agentVersion = null, model = null } = facts.session
-  return { id: sessionId, status, exitCode, signal, resumeRef, agentVersion, model }
+  return { id: sessionId, agent: spec.agent.name, status, exitCode, signal, resumeRef, agentVersion, model }
 }
 
 export function pushOf(sql: Sql, { id, attempt }: Pick<Task, 'id' | 'attempt'>): TaskJson['push'] {

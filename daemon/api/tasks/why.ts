@@ -10,10 +10,10 @@ import type { WhyJson } from '../../../src/protocol/control.ts'
 import { readAttempts } from '../../../src/store/tables/attempts.ts'
 import { type CleanupItem, cleanupsOf } from '../../../src/store/tables/cleanups.ts'
 import { openSignals } from '../../../src/store/tables/inbox.ts'
-import { limitOf } from '../../../src/store/tables/meta.ts'
+import { limitOf, limitsAt } from '../../../src/store/tables/meta.ts'
 import { readNode, readNodes } from '../../../src/store/tables/nodes.ts'
 import { slotHolders } from '../../../src/store/tables/slots.ts'
-import { earlierText } from '../../../src/text/attempts.ts'
+import { earlierText, handedOverText, passedOverText, stoppedText } from '../../../src/text/attempts.ts'
 import { holdersText, stageNow, stageOf } from '../../../src/text/steps.ts'
 import {
   estimateText,
@@ -27,7 +27,7 @@ import {
 import { placementRequest } from '../../engine/attempts.ts'
 import { queueMs, usualMs } from '../../placement/forecast.ts'
 import { capacitiesOf } from '../../placement/pass.ts'
-import { type NodeCapacity, type PlacementRequest, rejection } from '../../placement/place.ts'
+import { accountsOf, mayGoOn, type NodeCapacity, type PlacementRequest, rejection } from '../../placement/place.ts'
 import { whyLanding } from '../../results/landing/standing.ts'
 import { whyPush } from '../../results/push/request.ts'
 import { whyWatch } from '../../results/push/watch/request.ts'
@@ -51,8 +51,14 @@ export function why(engine: Engine, task: Task, progress: string | null = null):
     since: iso(task.stepEnteredAt),
     until: iso(task.deadlineAt),
     next: iso(task.wakeAt),
-    ...(whyNothingStored(engine, task) ?? explain(engine, task, progress)),
+    ...(whyNothingStored(engine, task) ?? withHandOver(task, explain(engine, task, progress))),
   }
+}
+
+/** Who goes on in whose place comes first while it goes on. */
+function withHandOver(task: Task, explained: Explanation): Explanation {
+  const handed = isTerminal(task.status) ? null : handedOverText(task.spec, task.facts)
+  return handed === null ? explained : { ...explained, sentence: `${handed} ${explained.sentence}` }
 }
 
 /** What happens to a task that goes on cannot be stored, whatever else it waits for. */
@@ -130,16 +136,22 @@ function whyParked({ store, world }: Pick<Engine, 'store' | 'world'>, task: Task
     return { sentence, command: `tdf cancel ${task.id}` }
   }
   const until = iso(task.parkedUntil) ?? 'its usage limit is lifted'
+  const place = parkedPlaces[task.step ?? ''] ?? ''
+  const command = `tdf cancel ${task.id}`
+  if (task.spec.fallback) {
+    const stops = (task.facts.stops ?? []).map(stoppedText).join(', ')
+    return { sentence: sentences.parkedAll(until, stops, place, passedOverText(task.spec)), command }
+  }
   const goesOn = task.facts.session?.resumeRef ? 'the same conversation goes on' : 'its prompt is given again'
-  const continuation = `${goesOn}${parkedPlaces[task.step ?? ''] ?? ''}`
-  return { sentence: sentences.parked(task.spec.agent.name, until, continuation), command: `tdf cancel ${task.id}` }
+  return { sentence: sentences.parked(task.spec.agent.name, until, `${goesOn}${place}`), command }
 }
 
 /** A usage limit that another task has reached with the same credential. */
 export function whyLimited({ store, world }: Pick<Engine, 'store' | 'world'>, task: Task): Explained | undefined {
   if (task.step !== 'node_selection' && task.step !== 'agent_session') return undefined
+  const now = world.clock.now()
   const until = limitOf(store.sql, credentialOf(task.spec))
-  if (until === null || until <= world.clock.now()) return undefined
+  if (until === null || until <= now || mayGoOn(accountsOf(task.spec), limitsAt(store.sql, now), now)) return undefined
   return { sentence: sentences.limited(task.spec.agent.name, iso(until)), command: `tdf cancel ${task.id}` }
 }
 

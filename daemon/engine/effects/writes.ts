@@ -1,5 +1,4 @@
 /** What a decision writes beside the task itself, one function a kind. */
-import { credentialOf } from '../../../src/core/environment.ts'
 import type { Task } from '../../../src/core/task.ts'
 import { callbackToken, hashToken } from '../../../src/platform/tokens.ts'
 import { addCleanup } from '../../../src/store/tables/cleanups.ts'
@@ -47,7 +46,7 @@ const APPLY: { [Kind in Write['kind']]: Apply<Kind> } = {
     if (dropReservation(engine.store.sql, task)) engine.placementChanged()
   },
   hold_node: (engine, task, _write, now) => holdNode(engine, task.nodeName, now),
-  limit: ({ store }, task, { until }, now) => raiseLimit(store.sql, credentialOf(task.spec), until, now),
+  limit: ({ store }, _task, { credential, until }, now) => raiseLimit(store.sql, credential, until, now),
   grant: (engine, task, _write, now) => grant(engine, task.spec.labels, now),
   next_attempt(engine, task, _write, now) {
     const resume = resumedAgain(task)

@@ -3,6 +3,7 @@
  */
 import { TdfError } from '../../../src/core/errors.ts'
 import {
+  agentsOf,
   type Continued,
   isOver,
   isTerminal,
@@ -66,8 +67,10 @@ export function lastSaved(id: string, attempts: readonly Task[], mayCome: (attem
 
 /** Agent and limit of cost stay as the last attempt had them; all else that is not asked anew is as at submit. */
 export function changeFor(last: Task, { change }: ContinueRequest): ContinueRequest['change'] {
-  const { agent, maxCostUsd = null } = last.spec
-  return { agent, maxCostUsd, ...change }
+  const { agent, maxCostUsd = null, firstAgent, fallback } = last.spec
+  // The agent that was at work last goes on, and the one that was asked for is among those behind it.
+  const behind = firstAgent && fallback ? { fallback: { ...fallback, agents: agentsOf(last.spec) } } : {}
+  return { agent, maxCostUsd, ...behind, ...change }
 }
 
 /** Throws WRONG_STATE when the task has cost what it may, or ended by that and gets no more. `spentUsd`: all its attempts. */

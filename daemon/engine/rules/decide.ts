@@ -16,6 +16,7 @@ import {
 import { taskWaits } from '../../../src/text/waiting.ts'
 import { block, released, releasing } from './after.ts'
 import { cancel, end, finish, late, toCleanup } from './ending.ts'
+import { handOver, park } from './handing-over.ts'
 import { isEdge } from './journey.ts'
 import type { Outcome, StepPatch } from './outcome.ts'
 import {
@@ -45,6 +46,8 @@ export function decide(task: Task, outcome: Outcome, input: DecisionInput): Tran
       return tellingOfCheck(task, waitFor(applyPatch(task, outcome), outcome, input))
     case 'park':
       return park(applyPatch(task, outcome), outcome, input)
+    case 'hand_over':
+      return handOver(applyPatch(task, outcome), outcome, input)
     case 'queue':
       return backToQueue(applyPatch(task, outcome), input, outcome.grants ? [{ kind: 'grant' }] : [])
     case 'release':
@@ -183,26 +186,6 @@ function applyPatch(task: Task, patch: StepPatch): Task {
 
 function writesOf(patch: StepPatch): Write[] {
   return patch.workspaceStatus ? [{ kind: 'workspace_status', status: patch.workspaceStatus }] : []
-}
-
-/** Tasks that rest for the same limit come back one after the other, within a tenth of the rest, at most this. */
-const SPREAD_MS_MAX = 120_000
-
-/**
- * A parked task rests until its agent may go on. It keeps its workspace, or, when its machine costs more than a new one,
- * brings the work home first and goes back to the queue later, with tree and conversation.
- */
-export function park(task: Task, outcome: Extract<Outcome, { kind: 'park' }>, input: DecisionInput): Transition {
-  const { resetAt, release, error } = outcome
-  const spreadMs = Math.min(SPREAD_MS_MAX, Math.max(resetAt - input.now, 0) / 10)
-  const parkedUntil = resetAt + Math.round(input.jitter * spreadMs)
-  const facts = { ...task.facts, parkedAt: input.now, parks: (task.facts.parks ?? 0) + 1 }
-  const resting: Task = { ...task, status: 'parked', parkedUntil, facts }
-  // A budget is no limit of a credential.
-  const limit: Write[] = facts.paused ? [] : [{ kind: 'limit', until: resetAt }]
-  const after = enter(resting, release ? 'salvage' : 'agent_session', input, limit)
-  const next = release ? after.task : { ...after.task, wakeAt: parkedUntil }
-  return { ...after, task: next, events: eventsBetween(task, next, input, error.message) }
 }
 
 /** The work is at home: the machine is given back, and what comes next starts from our copy of the work. */

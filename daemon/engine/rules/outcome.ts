@@ -1,6 +1,7 @@
 /** What a step answers. It says what happened; what follows from it is decided elsewhere. */
 
 import type { TdfError } from '../../../src/core/errors.ts'
+import type { AgentStop } from '../../../src/core/facts.ts'
 import type { Blocked } from '../../../src/core/source.ts'
 import type { Facts, ResumeFacts, Step, TaskResult, Usage, Verdict } from '../../../src/core/task.ts'
 
@@ -19,6 +20,12 @@ export interface StepPatch {
   workspaceStatus?: string
 }
 
+/** Until when a task rests that another agent may take up, Unix ms, and which stop led to it. */
+export interface Rest {
+  until: number
+  stop: AgentStop
+}
+
 export type Outcome<Next extends Step = Step> =
   /** The step is done. */
   | ({ kind: 'advance'; to: Next } & StepPatch)
@@ -28,7 +35,9 @@ export type Outcome<Next extends Step = Step> =
    */
   | ({ kind: 'wait'; ms: number; why: string; looked: boolean; deadlineMs?: number } & StepPatch)
   /** A usage limit is in the way until then: the task rests, and its machine is released when waiting costs more. */
-  | ({ kind: 'park'; resetAt: number; release: boolean; error: TdfError } & StepPatch)
+  | ({ kind: 'park'; resetAt: number; release: boolean; error: TdfError; rest?: Rest } & StepPatch)
+  /** Another agent goes on. `stop`: why the one before does not, where it had been at work; `error` says it in words. */
+  | ({ kind: 'hand_over'; to: string; stop: AgentStop; error: TdfError } & StepPatch)
   /** It has rested long enough: back to the queue. `grants`: what holds it is raised first. */
   | ({ kind: 'queue'; grants?: boolean } & StepPatch)
   /** The commit that it begins from is made: it asks for a slot. */

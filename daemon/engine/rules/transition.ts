@@ -33,7 +33,7 @@ export type Write =
   | { kind: 'cleanup'; items: readonly CleanupKind[]; workspaceId: string; nodeName: string }
   | { kind: 'drop_reservation' }
   | { kind: 'hold_node' }
-  | { kind: 'limit'; until: number }
+  | { kind: 'limit'; credential: string | null; until: number }
   | { kind: 'grant' }
   | { kind: 'next_attempt' }
   | { kind: 'push' }
@@ -138,7 +138,7 @@ export function resumedAgain({ id, attempt, facts: { resume } }: Task): ResumeFa
 }
 
 /** Of whose conversations we know where they lie, so that they come along (src/agent/sessions/adapters/conversations.ts). */
-const CARRIED: readonly AgentType[] = ['claude', 'codex']
+export const CARRIED: readonly AgentType[] = ['claude', 'codex']
 
 /** Of any other agent a conversation stays on the node where the agent has kept it. */
 function conversationFrom({ spec, nodeName, facts }: Task): Pick<ResumeFacts, 'resumeRef' | 'onlyOn'> {

@@ -118,8 +118,9 @@ function checkSpec(id: string, { id: of, spec }: Task, { onto, checkCommand }: L
   const branch = onto.replace(/^refs\/heads\//, '')
   // It is a task of the landing's, and not one more of those that a `tdf mcp` may submit.
   const { [SERVER_LABEL]: _server, ...labels } = spec.labels
+  const { firstAgent: _first, fallback: _fallback, ...asked } = spec
   return {
-    ...spec,
+    ...asked,
     title: `check of ${of} on ${branch}: ${spec.title}`,
     prompt: '',
     agent: { name: 'command', type: 'command', command: ['true'], env: spec.agent.env },

@@ -143,11 +143,11 @@ export function makeArtifactsFolder(agent: Agent, workspace: Workspace): void {
   if (slot) chownSync(folder, slot.uid, slot.gid)
 }
 
-/** The slot's user reads its prompt by path; nobody else gets as far as this folder. */
-export function openSessionFolder(agent: Agent, workspace: Workspace, draft: string, prompt: string): void {
+/** The slot's user reads these files by path; nobody else gets as far as this folder. */
+export function openSessionFolder(agent: Agent, workspace: Workspace, draft: string, files: readonly string[]): void {
   const slot = slotOf(agent, workspace)
   if (!slot) return
   const way = slot.isVirtual ? [] : [join(draft, '..'), draft]
   for (const folder of way) if (existsSync(folder)) chmodSync(folder, 0o711)
-  chmodSync(prompt, 0o644)
+  for (const file of files) chmodSync(file, 0o644)
 }

@@ -5,7 +5,7 @@
  */
 import { lstatSync, mkdirSync, readdirSync, readlinkSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, isAbsolute, join } from 'node:path'
-import type { SessionRequest } from '../sessions/folder.ts'
+import { type SessionRequest, transcriptPath } from '../sessions/folder.ts'
 import { artifactsFolder } from '../workspaces/workspace.ts'
 import { allOwnPlaces, inHome, isSetting, ownPlaces, SECRETS, SYSTEM, TOOLCHAINS } from './places.ts'
 
@@ -49,7 +49,7 @@ export function viewFor({ request, promptFile, env }: Confined): Sight[] {
   show('read', notHidden([...TOOLCHAINS, ...searchPath(env, home), ...programPlaces(command, env)]))
   show('read', ['/etc/resolv.conf', ...(sandbox?.readable ?? [])])
   show('write', [...own, ...(sandbox?.writable ?? [])])
-  show('read', [promptFile])
+  show('read', [promptFile, transcriptPath(dirname(promptFile))])
   show('write', [workTree, artifactsFolder(workTree)])
   return ordered(withHidden(sights, hidden))
 }

@@ -19,6 +19,7 @@ export const sessionFacts = z.object({
   resetAt: view.resetAt,
   retrying: view.retrying,
   pendingPermission: view.pendingPermission,
+  hasActed: view.hasActed,
   /** Deliveries that reached the agent. */
   accepted: z.array(id),
   /** Null while it runs. */

@@ -87,6 +87,8 @@ export const claimPath = (folder: string) => join(folder, 'claim.json')
 export const startedPath = (folder: string) => join(folder, 'started.json')
 export const exitPath = (folder: string) => join(folder, 'exit.json')
 export const promptPath = (folder: string) => join(folder, 'prompt')
+/** What other agents said before, for one that takes over; most sessions have none. */
+export const transcriptPath = (folder: string) => join(folder, 'transcript')
 export const outputPath = (folder: string) => join(folder, 'output.log')
 export const timesPath = (folder: string) => join(folder, 'output.times')
 export const cpuPath = (folder: string) => join(folder, 'cpu.json')

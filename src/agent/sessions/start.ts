@@ -11,7 +11,7 @@ import { malformed, Refusal } from '../errors.ts'
 import { makeArtifactsFolder } from '../isolation/slots.ts'
 import { sessionContent } from '../workspaces/content.ts'
 import { printable, report } from '../workspaces/report.ts'
-import { type Workspace, workTree } from '../workspaces/workspace.ts'
+import { updateRecord, type Workspace, workTree } from '../workspaces/workspace.ts'
 import type { Launch } from './adapters/adapter.ts'
 import { restoreConversation } from './adapters/conversations.ts'
 import { ADAPTERS } from './adapters/index.ts'
@@ -60,14 +60,18 @@ async function start(agent: Agent, workspace: Workspace, body: StartSession): Pr
   const launch = ADAPTERS[body.agent.type].prepare(body, conversationOf(workspace, body))
   const request = known?.request ?? requestOf(agent, workspace, body, launch)
   if (body.maySpawn) await agent.relay.open()
-  if (!known) writeRequest(agent, workspace, request, body.prompt)
+  if (!known) {
+    if (body.trailer !== undefined) attributeTo(workspace, body.trailer)
+    writeRequest(agent, workspace, request, body.prompt, body.transcript)
+  }
   makeArtifactsFolder(agent, workspace)
+  const given = { ...launch.env, ...(body.trailer === undefined ? {} : { TDF_TRAILER: body.trailer }) }
   const stored = readSession(folder)
   if (stored) {
-    const env = commandEnvironment(agent, folder, stored.request, launch.env)
+    const env = commandEnvironment(agent, folder, stored.request, given)
     await restoreConversation(agent, workspace, stored, env)
   }
-  const session = await awaitStart(agent, folder, launch.env, Object.keys(body.agent.env)).catch(async error => {
+  const session = await awaitStart(agent, folder, given, Object.keys(body.agent.env)).catch(async error => {
     const isFinal = error instanceof Refusal && error.code === 'cannot_start'
     if (isFinal) await discardSession(agent, workspace, folder)
     throw error
@@ -75,6 +79,11 @@ async function start(agent: Agent, workspace: Workspace, body: StartSession): Pr
   report(agent, workspace)
   watchSession(agent, workspace, folder)
   return { session, isNew: true }
+}
+
+/** From now on: on commits of ours, and by the hook of the clone on those of its agents. */
+function attributeTo(workspace: Workspace, trailer: string): void {
+  updateRecord(workspace, { request: { ...workspace.record.request, trailer } })
 }
 
 function requestOf(

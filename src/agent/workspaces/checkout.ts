@@ -134,7 +134,9 @@ export function attributeCommits({ tree, workspace }: BuildContext): void {
   if (!trailer) return
   const hooks = join(tree, '.git', 'hooks')
   mkdirSync(hooks, { recursive: true })
-  const add = `git interpret-trailers --in-place --if-exists addIfDifferent --trailer ${quoted(trailer)} "$1"`
+  // A session of an agent that takes over from another says its own.
+  const own = `trailer=${quoted(trailer)}\n[ -z "$TDF_TRAILER" ] || trailer=$TDF_TRAILER`
+  const add = `${own}\ngit interpret-trailers --in-place --if-exists addIfDifferent --trailer "$trailer" "$1"`
   const hook = join(hooks, 'prepare-commit-msg')
   writeFileSync(hook, `#!/bin/sh\n# Says which task of tdf made a commit.\n${add}\n`)
   for (const path of [hooks, hook]) chmodSync(path, 0o755)

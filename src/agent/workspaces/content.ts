@@ -20,8 +20,9 @@ function sourceContent(source: CreateWorkspace['source']): object {
 
 /** As above. */
 export function sessionContent({ idleMs: _idleMs, sandbox: _sandbox, ...body }: StartSession): string {
-  const { env: _env, ...agent } = body.agent
-  return digest({ ...body, agent })
+  const { trailer: _trailer, transcript: _transcript, ...asked } = body
+  const { env: _env, ...agent } = asked.agent
+  return digest({ ...asked, agent })
 }
 
 /** Keys come in one order, since the shapes that parsed the body put them there. */

@@ -1,7 +1,7 @@
 /** `[agents.NAME]`: the programs that do the work. */
 import { z } from 'zod'
 import { AGENT_TYPES } from '../../core/task.ts'
-import { choice, described, list, price, text } from './kinds.ts'
+import { choice, described, duration, list, price, text } from './kinds.ts'
 
 const PERMISSIONS = ['allow', 'deny', 'ask'] as const
 
@@ -51,6 +51,10 @@ const agent = z
     ),
     input_price: price('USD for a million tokens that it reads, for an agent that does not tell what it costs.'),
     output_price: price('USD for a million tokens that it writes.'),
+    fallback: list([], 'Agents that go on, in this order, when this one is at its limit for longer than that.', {
+      example: '["claude"]',
+    }),
+    fallback_after: duration('10m', 'A limit that is lifted sooner is waited for.', { atLeast: '0s' }),
     install: text('', 'Run once on each node as its admin.', {
       example: 'npm install -g opencode-ai',
     }),
@@ -69,6 +73,12 @@ const agent = z
     env: table.env ?? TYPES[table.type]?.env ?? [],
   }))
 
+function wrongIn(fallback: readonly string[], name: string, known: readonly string[]): string | undefined {
+  const unknown = fallback.find(other => !known.includes(other))
+  if (unknown !== undefined) return `there is no agent "${unknown}"; known are: ${known.join(', ')}`
+  return fallback.includes(name) ? 'an agent cannot go on in its own place' : undefined
+}
+
 export const agentsTable = z
   .record(
     described(z.string().regex(NAME), 'The name of the agent, for --agent.', {
@@ -76,5 +86,11 @@ export const agentsTable = z
     }),
     agent,
   )
+  .superRefine((agents, ctx) => {
+    for (const [name, { fallback }] of Object.entries(agents)) {
+      const says = wrongIn(fallback, name, Object.keys(agents))
+      if (says) ctx.addIssue({ code: 'custom', path: [name, 'fallback'], params: { says } })
+    }
+  })
   .prefault({})
   .meta({ description: 'Agents by name. claude and codex need no table; one is added like this.' })

@@ -15,6 +15,7 @@ const isRounds = (value: unknown): value is number => isWhole(value) && value > 
 const isAmount = (value: unknown): value is number => typeof value === 'number' && value > 0 && value <= 1_000_000
 const isTextOrNone = (value: unknown): value is string | false => isText(value) || value === false
 const isTexts = (value: unknown): value is string[] => Array.isArray(value) && value.every(isKey)
+const isNamesOrNone = (value: unknown): value is string[] | false => value === false || isTexts(value)
 const isWords = (value: unknown): value is string[] =>
   Array.isArray(value) && value.length > 0 && isKey(value[0]) && value.every(isText)
 const isDuration = (value: unknown): value is string => isText(value) && (parseDuration(value) ?? 0) > 0
@@ -60,6 +61,7 @@ export const TASK_OPTIONS = {
   atLimit: row(isOneOf(AT_LIMIT), AT_LIMIT.join(' or ')),
   permissions: row(isOneOf(PERMISSIONS), PERMISSIONS.join(', ')),
   autoResume: flag,
+  fallback: row(isNamesOrNone, 'a list of agents, or false'),
 }
 
 /** What a line of a file may say beside them: by what others name it, and what it comes after. */

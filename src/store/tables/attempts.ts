@@ -1,6 +1,6 @@
 /** Attempts: everything about a task that changes, guarded by `rev`, scheduled by `wake_at`. */
 import { copyOf } from '../../core/copy-task.ts'
-import { type AttemptKey, isTerminal, STATUSES, type Status, type Task, type Usage } from '../../core/task.ts'
+import { type AttemptKey, doneBy, isTerminal, STATUSES, type Status, type Task, type Usage } from '../../core/task.ts'
 import {
   assignments,
   columnsOf,
@@ -241,5 +241,6 @@ export function usagesBefore(sql: Sql, key: AttemptKey): Usage[] {
 function toTask(row: Row): ReadTask {
   const task = objectOf<ReadTask>(row, READ)
   if (task.continued !== null) task.spec = askedOf(task.spec, task.continued)
+  if (task.facts.agent !== undefined) task.spec = doneBy(task.spec, task.facts.agent)
   return task
 }

@@ -1,5 +1,13 @@
 /** Tasks: what was asked for, once, and which attempt is the newest. */
-import type { AgentSpec, AttemptKey, Status, Task, TaskSpec } from '../../core/task.ts'
+import {
+  type AgentSpec,
+  type AttemptKey,
+  doneBy,
+  type FallbackSpec,
+  type Status,
+  type Task,
+  type TaskSpec,
+} from '../../core/task.ts'
 import { dropEdges } from '../groups/edges.ts'
 import { fields, jsonOf, objectOf, readable, TASK_ID } from '../sqlite/fields.ts'
 import type { Sql } from '../sqlite/sql.ts'
@@ -107,15 +115,20 @@ export function countLive(sql: Sql): Record<string, number> {
 
 /** Live attempts by agent and status. */
 export function countByAgent(sql: Sql): { agent: AgentSpec; status: Status; count: number }[] {
-  const query = `select coalesce(json_extract(a.continued, '$.change.agent'), json_extract(t.spec, '$.agent')) as agent,
-      a.status, count(*) as count
-    from attempts a join tasks t on t.id = a.task_id where a.live = 1 group by 1, 2`
-  // What wrote the columns was an AgentSpec and a Status.
-  return readable(sql.all(query), row => ({
-    agent: jsonOf(row, 'agent') as AgentSpec,
-    status: String(row.status) as Status,
-    count: Number(row.count),
-  }))
+  const of = (place: string) =>
+    `coalesce(json_extract(a.continued, '$.change.${place}'), json_extract(t.spec, '$.${place}')) as ${place}`
+  const query = `select ${of('agent')}, ${of('fallback')}, json_extract(a.facts, '$.agent') as name, a.status, count(*) as count
+    from attempts a join tasks t on t.id = a.task_id where a.live = 1 group by 1, 2, 3, 4`
+  // What wrote the columns was an AgentSpec, a FallbackSpec and a Status.
+  return readable(sql.all(query), row => {
+    const asked = jsonOf(row, 'agent') as AgentSpec
+    const others = (jsonOf(row, 'fallback') as FallbackSpec | null)?.agents ?? []
+    return {
+      agent: others.find(({ name }) => name === row.name) ?? asked,
+      status: String(row.status) as Status,
+      count: Number(row.count),
+    }
+  })
 }
 
 /** When the attempt that has waited longest for a slot was queued. */
@@ -140,14 +153,15 @@ export function readFetching(sql: Sql): { id: string; attempt: number }[] {
 
 export function readWaiting(sql: Sql): { id: string; attempt: number; spec: TaskSpec }[] {
   const rows = sql.all(
-    `select a.task_id, a.attempt, a.continued, t.spec from attempts a join tasks t on t.id = a.task_id
+    `select a.task_id, a.attempt, a.continued, t.spec, json_extract(a.facts, '$.agent') as agent
+     from attempts a join tasks t on t.id = a.task_id
      left join reservations r on r.task_id = a.task_id and r.attempt = a.attempt
      where a.live = 1 and a.step = 'node_selection' and a.status = 'queued' and r.task_id is null
        and json_type(a.facts, '$.source') is not 'null' and json_extract(a.facts, '$.awaits') is null`,
   )
   return readable(rows, row => {
     const { continued, spec, ...key } = objectOf<Pick<Task, 'id' | 'attempt' | 'spec' | 'continued'>>(row, WAITING)
-    return { ...key, spec: askedOf(spec, continued) }
+    return { ...key, spec: doneBy(askedOf(spec, continued), row.agent === null ? undefined : String(row.agent)) }
   })
 }
 

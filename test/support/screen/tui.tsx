@@ -157,6 +157,8 @@ export function aRow(change: Partial<ScreenTaskJson> = {}): ScreenTaskJson {
     node: null,
     workspace: null,
     session: null,
+    agentsUsed: [],
+    fallback: null,
     verdict: null,
     result: null,
     attempts: [],

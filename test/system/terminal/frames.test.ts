@@ -31,7 +31,7 @@ const tasks = (): ScreenTaskJson[] => [
     status: 'in_progress',
     step: 'running',
     node,
-    session: { ...session, id: 's1' },
+    session: { ...session, agent: 'claude', id: 's1' },
     stepEnteredAt: daysAgo(1),
     createdAt: daysAgo(1),
   }),
@@ -42,7 +42,7 @@ const tasks = (): ScreenTaskJson[] => [
     status: 'failed',
     step: null,
     verdict: 'check_failed',
-    session: { ...session, id: 's2', status: 'exited' },
+    session: { ...session, agent: 'codex', id: 's2', status: 'exited' },
     result: {
       branch: 'tdf/faster',
       commit: '9e1f0c6b5a4d3e2f1a0b9c8d7e6f5a4b3c2d1e0f',

@@ -201,10 +201,10 @@ function offer(parts: Parts): void {
 }
 
 function factsOf(parts: Parts, verdict: SessionFacts['verdict']): SessionFacts {
-  const { resumeRef, agentVersion, model, usage, resetAt, retrying } = parts.account
+  const { resumeRef, agentVersion, model, usage, resetAt, retrying, hasActed } = parts.account
   const pendingPermission = parts.permissions.pending()
-  const accepted = parts.prompts?.accepted() ?? []
-  const facts = { resumeRef, agentVersion, model, usage, resetAt, retrying, pendingPermission, accepted, verdict }
+  const about = { resumeRef, agentVersion, model, usage, resetAt, retrying, hasActed }
+  const facts = { ...about, pendingPermission, accepted: parts.prompts?.accepted() ?? [], verdict }
   return withoutSecrets(facts, parts.secrets)
 }
 

@@ -42,6 +42,8 @@ const TASK: TaskJson = {
   node: { name: 'local', provider: 'local', size: null, location: null, autoProvisioned: false },
   workspace: { id: '7kq2m4n8pa-1-1', status: 'ready' },
   session: null,
+  agentsUsed: [],
+  fallback: null,
   verdict: null,
   result: null,
   saved: [],

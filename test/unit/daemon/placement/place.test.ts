@@ -1,13 +1,16 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
+  accountsOf,
   assign,
+  mayGoOn,
   type NodeCapacity,
   type PlacementLimits,
   type PlacementRequest,
   rejection,
 } from '../../../../daemon/placement/place.ts'
-import { aConfig } from '../../../support/builders.ts'
+import { doneBy } from '../../../../src/core/task.ts'
+import { aConfig, aSpec } from '../../../support/builders.ts'
 
 const request = (number: number, change: Partial<PlacementRequest> = {}): PlacementRequest => ({
   ...{
@@ -380,5 +383,33 @@ describe('placement', () => {
         expect(reservations.map(({ request: { number } }) => number)).toEqual(reservations.map((_, index) => index))
       }),
     )
+  })
+})
+
+describe('an account that is at its limit', () => {
+  const limits = new Map([
+    ['claude', 100],
+    ['codex', 50],
+  ])
+  const may = (credential: string | null, others?: (string | null)[]) =>
+    mayGoOn({ credential, ...(others ? { fallback: { credentials: others, afterMs: 30 } } : {}) }, limits, 60)
+
+  it('keeps its tasks from a slot, but for those that another agent does meanwhile', () => {
+    expect([may(null), may('other'), may('claude')]).toEqual([true, true, false])
+    expect([may('claude', ['codex']), may('claude', ['codex', 'free']), may('claude', [null])]).toEqual([
+      ...[false, true, true],
+    ])
+    expect(mayGoOn({ credential: 'claude', fallback: { credentials: [null], afterMs: 40 } }, limits, 60)).toBe(false)
+  })
+
+  it('is that of the agent that was asked for, whoever goes on', () => {
+    const agent = (name: string) => ({ ...aSpec().agent, name, type: 'claude' as const, env: [name] })
+    const fallback = { agents: [agent('b')], afterMs: 5, passedOver: [] }
+    const spec = aSpec({ agent: agent('a'), fallback })
+    const accounts = { credential: 'claude fake a', fallback: { credentials: ['claude fake b'], afterMs: 5 } }
+    expect([accountsOf(spec), accountsOf(doneBy(spec, 'b'))]).toEqual([accounts, accounts])
+    const alone = { credential: 'claude fake a' }
+    expect(accountsOf(aSpec({ agent: agent('a'), fallback: { ...fallback, agents: [] } }))).toEqual(alone)
+    expect(accountsOf(aSpec({ agent: agent('a') }))).toEqual(alone)
   })
 })

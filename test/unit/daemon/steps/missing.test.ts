@@ -6,13 +6,9 @@ import { awaitingFollowup } from '../../../../daemon/steps/followup.ts'
 import { nodeAgentReady, nodeSelection } from '../../../../daemon/steps/node.ts'
 import { running } from '../../../../daemon/steps/running.ts'
 import { ranAfter, salvage } from '../../../../daemon/steps/salvage.ts'
+import { trailerOf } from '../../../../daemon/steps/session.ts'
 import { judge } from '../../../../daemon/steps/verdict.ts'
-import {
-  trailerOf,
-  workspaceCreation,
-  workspaceFromSignals,
-  workspaceReady,
-} from '../../../../daemon/steps/workspace.ts'
+import { workspaceCreation, workspaceFromSignals, workspaceReady } from '../../../../daemon/steps/workspace.ts'
 import type { AgentClient } from '../../../../src/clients/agent.ts'
 import { type ErrorCode, TdfError } from '../../../../src/core/errors.ts'
 import type { Task } from '../../../../src/core/task.ts'
@@ -95,7 +91,7 @@ describe('a parked task without a machine', () => {
     expect(await nodeSelection(bench().ctx, parked)).toEqual({ kind: 'queue' })
   })
   it('rests until the limit of its credential is lifted', async () => {
-    const { ctx } = bench({ limitedUntil: now + MIN })
+    const { ctx } = bench({ limitOf: () => now + MIN })
     expect(await nodeSelection(ctx, parked)).toMatchObject({ kind: 'wait', ms: MIN, parkedUntil: now + MIN })
   })
 })
@@ -278,6 +274,6 @@ describe('a workspace', () => {
     ['By: {agent} of {task}', [], 'By: command of t1'],
   ])('has the trailer "%s" with its words filled in', (text, command, trailer) => {
     const agent = { ...aSpec().agent, name: 'command', command }
-    expect(trailerOf(text, { id: 't1', spec: aSpec({ agent }) })).toBe(trailer)
+    expect(trailerOf(text, { id: 't1', spec: aSpec({ agent }), facts: {} })).toBe(trailer)
   })
 })

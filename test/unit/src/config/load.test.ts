@@ -183,6 +183,13 @@ describe('what an agent is given', () => {
     expect([agents.claude?.env, agents.codex?.env]).toEqual([{ A_KEY: 'B_KEY' }, ['C_KEY']])
   })
 
+  test('names others behind it that are there, and never itself', () => {
+    const fallback = (names: string) => load({ toml: `[agents.claude]\nfallback = ${names}` })
+    expect(fallback('["codex"]').config.agents.claude).toMatchObject({ fallback: ['codex'], fallbackAfter: 600_000 })
+    expect(() => fallback('["codx"]')).toThrow('there is no agent "codx"; known are: claude, codex')
+    expect(() => fallback('["claude"]')).toThrow('an agent cannot go on in its own place')
+  })
+
   test('is refused as anything else, with both ways to say it', () => {
     for (const env of ['"A_KEY"', '["a key"]', '{ A_KEY = 1 }', '{ "a key" = "A_KEY" }']) {
       const toml = `[agents.work]\ntype = "claude"\nenv = ${env}`

@@ -31,6 +31,8 @@ describe('the account of an agent', () => {
     expect(credential({ type: 'codex', command: ['codex'] })).not.toBe(credential())
     const acp = (...command: string[]) => credential({ type: 'acp', command, env: [] })
     expect(acp('gemini', '--acp')).not.toBe(acp('opencode', 'acp'))
+    expect(acp('npx', 'gemini')).not.toBe(acp('npx', 'opencode'))
+    expect(acp('opencode', 'acp', '-x')).toBe(acp('opencode', 'acp'))
   })
 
   it('is none for a plain command', () => {

@@ -19,6 +19,7 @@ const result = {
 }
 const node = { name: 'box1', provider: 'static', size: 'medium', location: 'fsn1', autoProvisioned: false }
 const session = {
+  agent: 'claude',
   id: 's1',
   status: 'running',
   exitCode: null,

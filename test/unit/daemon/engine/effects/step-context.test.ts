@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { decisionInput, stepContext } from '../../../../../daemon/engine/step-context.ts'
 import type { Engine } from '../../../../../daemon/services.ts'
+import { credentialOf } from '../../../../../src/core/environment.ts'
 import type { Task } from '../../../../../src/core/task.ts'
 import { callbackToken } from '../../../../../src/platform/tokens.ts'
 import { raiseLimit } from '../../../../../src/store/tables/meta.ts'
@@ -96,10 +97,10 @@ describe('what a step asks for', () => {
   it('is the limit of the credential that its agent uses', () => {
     const agent = { ...aSpec().agent, name: 'claude', type: 'claude', env: ['KEY'] } as Task['spec']['agent']
     const spec = aSpec({ agent })
-    expect(context({ spec }).limitedUntil).toBeNull()
-    raiseLimit(sql(), 'claude KEY', now() + HOUR, now())
-    expect(context({ spec }).limitedUntil).toBe(now() + HOUR)
-    expect(context().limitedUntil).toBeNull()
+    expect(context({ spec }).limitOf(spec.agent)).toBeNull()
+    raiseLimit(sql(), credentialOf(spec), now() + HOUR, now())
+    expect(context({ spec }).limitOf(spec.agent)).toBe(now() + HOUR)
+    expect(context().limitOf(aSpec().agent)).toBeNull()
   })
 
   it('is what the attempts before it have cost', async () => {

@@ -8,7 +8,7 @@ import { cleanupsOf } from '../../../../../src/store/tables/cleanups.ts'
 import { limitOf, readToken } from '../../../../../src/store/tables/meta.ts'
 import { readNode } from '../../../../../src/store/tables/nodes.ts'
 import { liveWorkspaces, readWorkspace, reservationOf, reserve } from '../../../../../src/store/tables/slots.ts'
-import { aSpec, aTask } from '../../../../support/builders.ts'
+import { aTask } from '../../../../support/builders.ts'
 import { HOUR, type Lives, lives, MIN } from '../../../../support/daemon/lives.ts'
 
 let all: Lives
@@ -73,9 +73,8 @@ it('what has to be undone is due at once, each part on its own', async () => {
   expect(cleanupsOf(sql(), key)).toMatchObject(items.map(kind => ({ ...about, kind })))
 })
 
-it('a usage limit holds for the credential of the task', async () => {
-  const agent = { name: 'claude', type: 'claude', command: ['claude'], env: ['KEY'] } as Task['spec']['agent']
-  await write({ kind: 'limit', until: now() + HOUR } as Write, { spec: aSpec({ agent }) })
+it('a usage limit holds for the credential that met it', async () => {
+  await write({ kind: 'limit', credential: 'claude KEY', until: now() + HOUR })
   expect(limitOf(sql(), 'claude KEY')).toBe(now() + HOUR)
 })
 

@@ -79,6 +79,11 @@ describe('what it is asked', () => {
     const last = saved({ spec: aSpec({ agent: claude, maxCostUsd: 3, check: 'true' }) })
     expect(changeFor(last, request())).toEqual({ prompt: 'more', agent: claude, maxCostUsd: 3 })
     expect(changeFor(saved(), request({ check: 'false' }))).toMatchObject({ maxCostUsd: null, check: 'false' })
+    const other = { ...claude, name: 'other' }
+    const fallback = { agents: [other], afterMs: 1, passedOver: [] }
+    const handed = saved({ spec: aSpec({ agent: other, firstAgent: claude, fallback }) })
+    const behind = { ...fallback, agents: [claude, other] }
+    expect(changeFor(handed, request())).toMatchObject({ agent: other, fallback: behind })
   })
 
   it('takes the conversation along for the same type of agent alone', () => {

@@ -51,7 +51,7 @@ describe('a task that is parked', () => {
     const { task, writes, events } = decide(runs(), parks(NOW + MIN), input(0))
     expect(task).toMatchObject({ status: 'parked', step: 'agent_session', nodeName: 'n1', deadlineAt: null })
     expect(task.facts).toEqual({ parkedAt: NOW, parks: 1 })
-    expect(writes).toEqual([{ kind: 'limit', until: NOW + MIN }])
+    expect(writes).toEqual([{ kind: 'limit', credential: null, until: NOW + MIN }])
     expect(events[0]).toMatchObject({ type: 'task.status', data: { to: 'parked', reason: 'limit reached' } })
   })
 

@@ -36,9 +36,10 @@ const LIMITED: Script = {
 }
 const DONE: Script = { says: { outcome: 'success' } }
 
+/** Each name is an account of its own. */
 const agent = (script: Script, name = 'claude'): TaskSpec['agent'] => ({
   ...aSpec({}, script).agent,
-  ...{ name, type: 'claude', env: ['ANTHROPIC_API_KEY'] },
+  ...{ name, type: 'claude', env: [`${name.toUpperCase()}_KEY`] },
 })
 const submit = (script: Script, change: Partial<TaskSpec> = {}) => life.submit({ agent: agent(script), ...change })
 const until = (id: string, status: string, withinMs = 30 * HOUR) =>
