@@ -1,4 +1,4 @@
-/** The fake on a loopback port, for real daemons and for the real hcloud client. */
+/** The fake on a port of this machine, for real daemons and for the real hcloud client. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { FakeHetzner } from './cloud.ts'
@@ -9,14 +9,14 @@ export interface Listening {
   stop(): Promise<void>
 }
 
-export async function listenHetzner({ fetch }: Pick<FakeHetzner, 'fetch'>): Promise<Listening> {
+export async function listenHetzner({ fetch }: Pick<FakeHetzner, 'fetch'>, host = '127.0.0.1'): Promise<Listening> {
   const server = createServer((request, response) => {
     pass(fetch, request, response).catch(() => request.socket.destroy())
   })
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>(resolve => server.listen(0, host, resolve))
   const { port } = server.address() as AddressInfo
   return {
-    endpoint: `http://127.0.0.1:${port}/v1`,
+    endpoint: `http://${host}:${port}/v1`,
     stop: () =>
       new Promise(resolve => {
         server.close(() => resolve())

@@ -22,11 +22,14 @@ export interface MachineCloudOptions {
   token: string
   /** What the machine is told instead of its user data. */
   told?(server: FakeServer): string
+  /** Where it listens, when others than this machine ask. */
+  host?: string
 }
 
 export async function openCloud({
   token,
   told = ({ userData }) => userData,
+  host,
 }: MachineCloudOptions): Promise<MachineCloud> {
   const site: Site = openSite()
   const machines = new Map<string, Machine>()
@@ -43,7 +46,7 @@ export async function openCloud({
     },
     died: ({ name }) => void ends.push(machines.get(name)?.powerOff() ?? Promise.resolve()),
   })
-  const { endpoint, stop } = await listenHetzner(cloud)
+  const { endpoint, stop } = await listenHetzner(cloud, host)
   return {
     ...{ cloud, endpoint, ordered, site },
     machine(name) {

@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import path from 'node:path'
-import { until } from '../../../support/daemon/home.ts'
+import { type Ran, until } from '../../../support/daemon/home.ts'
 import { type Cable, layCable } from './network.ts'
 
 export interface Machine {
@@ -35,13 +35,15 @@ export interface Machine {
   restore(): void
   /** Runs a shell command in it as root, from outside, and answers what it printed. */
   run(command: string): string
+  /** The same while this process goes on; throws only while the machine is off. Without an exit code when that ended it. */
+  begin(command: string): Promise<Ran>
   /** A path of its running system, /run and /tmp too, as it can be opened from outside. */
   live(path: string): string
   remove(): Promise<void>
 }
 
 export interface MachineOptions {
-  /** The read-only file system that set-up.sh printed. */
+  /** The read-only file systems that set-up.sh printed, the topmost first, with colons between them. */
   base: string
   /** A folder for everything of the suite; not on an overlay. */
   folder: string
@@ -50,13 +52,16 @@ export interface MachineOptions {
   number: number
   userData: string
   publicKeys: readonly string[]
+  /** What it flushes to its disk is not flushed to that of this machine: losing its power loses nothing of that. */
+  isVolatile?: boolean
 }
 
-export function makeMachine({ base, folder, name, number, userData, publicKeys }: MachineOptions): Machine {
+export function makeMachine(options: MachineOptions): Machine {
+  const { base, folder, name, number, userData, publicKeys, isVolatile = false } = options
   const place = path.join(folder, name)
   const root = path.join(place, 'root')
   for (const part of ['upper', 'work', 'root']) mkdirSync(path.join(place, part), { recursive: true })
-  const layers = `lowerdir=${base},upperdir=${place}/upper,workdir=${place}/work`
+  const layers = `lowerdir=${base},upperdir=${place}/upper,workdir=${place}/work${isVolatile ? ',volatile' : ''}`
   execFileSync('mount', ['-t', 'overlay', 'overlay', '-o', layers, root])
   const seed = path.join(root, 'var/lib/cloud/seed/nocloud')
   mkdirSync(seed, { recursive: true })
@@ -107,6 +112,12 @@ export function makeMachine({ base, folder, name, number, userData, publicKeys }
     for (const pid of allProcesses()) if (pidSpaceOf(pid) === space) signal(pid, what)
   }
 
+  const inside = (command: string) => [
+    ...['-t', String(first()), '-m', '-u', '-i', '-n', '-p', '--'],
+    ...['sh', '-c', command],
+  ]
+  const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' }
+
   boot()
   return {
     ...{ name, address: cable.address, root, written: path.join(place, 'upper'), boot, powerOff },
@@ -114,11 +125,8 @@ export function makeMachine({ base, folder, name, number, userData, publicKeys }
     thaw: () => signalAll('SIGCONT'),
     cutOff: cable.cut,
     restore: cable.mend,
-    run: command =>
-      execFileSync('nsenter', ['-t', String(first()), '-m', '-u', '-i', '-n', '-p', '--', 'sh', '-c', command], {
-        env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      }).toString(),
+    run: command => execFileSync('nsenter', inside(command), { env, stdio: ['ignore', 'pipe', 'pipe'] }).toString(),
+    begin: async command => ranBy('nsenter', inside(command), env),
     live: file => `/proc/${first()}/root${file}`,
     async remove() {
       await powerOff()
@@ -127,6 +135,16 @@ export function makeMachine({ base, folder, name, number, userData, publicKeys }
       rmSync(place, { recursive: true, force: true })
     },
   }
+}
+
+function ranBy(file: string, words: readonly string[], env: Record<string, string>): Promise<Ran> {
+  return new Promise(resolve => {
+    const child = spawn(file, words, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    let [out, err] = ['', '']
+    child.stdout.on('data', chunk => (out += chunk))
+    child.stderr.on('data', chunk => (err += chunk))
+    child.once('close', code => resolve({ code, out, err }))
+  })
 }
 
 const allProcesses = () =>

@@ -3,6 +3,10 @@ import { execFileSync } from 'node:child_process'
 
 const BRIDGE = 'tdfh0'
 const NET = '10.231.7'
+/** This machine's own, as the hosts reach it. */
+export const BRIDGE_ADDRESS = `${NET}.1`
+/** Of every host. */
+export const NETWORK = `${NET}.0/24`
 /** Where clouds have their metadata service; the tests put one there. */
 export const METADATA_ADDRESS = '169.254.169.254'
 
@@ -18,7 +22,7 @@ const quietly = (act: () => void) => {
 export function makeBridge(): void {
   quietly(() => ip('link', 'del', BRIDGE))
   ip('link', 'add', BRIDGE, 'type', 'bridge')
-  ip('addr', 'add', `${NET}.1/24`, 'dev', BRIDGE)
+  ip('addr', 'add', `${BRIDGE_ADDRESS}/24`, 'dev', BRIDGE)
   ip('addr', 'add', `${METADATA_ADDRESS}/32`, 'dev', BRIDGE)
   ip('link', 'set', BRIDGE, 'up')
 }
@@ -51,7 +55,7 @@ export function layCable(number: number): Cable {
   ip('-n', namespace, 'addr', 'add', `${address}/24`, 'dev', 'host0')
   ip('-n', namespace, 'link', 'set', 'host0', 'up')
   ip('-n', namespace, 'link', 'set', 'lo', 'up')
-  ip('-n', namespace, 'route', 'add', 'default', 'via', `${NET}.1`)
+  ip('-n', namespace, 'route', 'add', 'default', 'via', BRIDGE_ADDRESS)
   return {
     address,
     namespace,

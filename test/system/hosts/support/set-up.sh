@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes what the host tests need, once: the tools, and a Debian 13 root file system in a cache outside the work tree.
-# Prints the folder of the root file system as its last line.
+# Prints the folder of the root file system as its last line. With --cluster there is a second one over it, of PostgreSQL, Patroni and
+# etcd alone, and the line begins with that and a colon.
 set -euo pipefail
 cache=${TDF_TEST_CACHE:-${XDG_CACHE_HOME:-/var/cache}/tdf-test}
 apt=${TDF_TEST_APT:-/etc/apt}
@@ -20,6 +21,7 @@ if [ "${1:-}" = --mirror ]; then echo "$mirror"; exit 0; fi
 
 # Changes with the list below, so that an old cache is not taken for a new one.
 root=$cache/debian-13-v1
+cluster=$cache/debian-13-v1-cluster-v1
 
 tools=(systemd-nspawn debootstrap nft ip ssh)
 packages=(systemd-container debootstrap nftables iproute2 openssh-client)
@@ -49,4 +51,24 @@ if [ ! -d "$root" ]; then
   rm -f "$half"/etc/ssh/ssh_host_* "$half"/etc/machine-id "$half"/var/lib/dbus/machine-id
   mv "$half" "$root"
 fi
-echo "$root"
+if [ "${1:-}" != --cluster ]; then echo "$root"; exit 0; fi
+if [ ! -d "$cluster" ]; then
+  half=$cluster.half
+  umount -l "$half/whole" 2>/dev/null || true
+  rm -rf "$half"
+  mkdir -p "$half/upper" "$half/work" "$half/whole"
+  mount -t overlay overlay -o "lowerdir=$root,upperdir=$half/upper,workdir=$half/work" "$half/whole"
+  trap 'umount -l "$half/whole"' EXIT
+  # Debian's package would make a PostgreSQL of its own (docs/cluster.md).
+  mkdir -p "$half/whole/etc/postgresql-common/createcluster.d"
+  echo 'create_main_cluster = false' > "$half/whole/etc/postgresql-common/createcluster.d/none.conf"
+  chroot "$half/whole" apt-get update >&2
+  DEBIAN_FRONTEND=noninteractive chroot "$half/whole" apt-get -y install --no-install-recommends postgresql patroni python3-etcd etcd-server >&2
+  chroot "$half/whole" dpkg --audit >&2
+  chroot "$half/whole" apt-get clean
+  umount "$half/whole"
+  trap - EXIT
+  mv "$half/upper" "$cluster"
+  rm -rf "$half"
+fi
+echo "$cluster:$root"

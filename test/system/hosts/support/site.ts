@@ -5,8 +5,12 @@ import path from 'node:path'
 import { type Machine, type MachineOptions, makeMachine } from './machine.ts'
 import { makeBridge, removeBridge } from './network.ts'
 
+/** *plain*: Debian with what a node needs; *cluster*: PostgreSQL, Patroni and etcd beside that. */
+type Image = 'plain' | 'cluster'
+
 export interface Site {
-  machine(options: Pick<MachineOptions, 'name' | 'userData' | 'publicKeys'>): Machine
+  /** Made from the plain image where no other is named. */
+  machine(options: Pick<MachineOptions, 'name' | 'userData' | 'publicKeys'> & { image?: Image }): Machine
   remove(): Promise<void>
 }
 
@@ -14,19 +18,21 @@ const FOLDER = '/var/tmp/tdf-hosts'
 const SET_UP = path.join(import.meta.dirname, 'set-up.sh')
 
 export function openSite(): Site {
-  const base =
-    execFileSync(SET_UP, { stdio: ['ignore', 'pipe', 'inherit'] })
-      .toString()
-      .trim()
-      .split('\n')
-      .at(-1) ?? ''
+  const plain = baseOf('plain')
   clearAway()
   mkdirSync(FOLDER, { recursive: true, mode: 0o700 })
   makeBridge()
   const machines: Machine[] = []
   return {
-    machine(options) {
-      const made = makeMachine({ base, folder: FOLDER, number: machines.length + 2, ...options })
+    machine({ image = 'plain', ...options }) {
+      const base = image === 'plain' ? plain : baseOf(image)
+      const made = makeMachine({
+        base,
+        isVolatile: image === 'cluster',
+        folder: FOLDER,
+        number: machines.length + 2,
+        ...options,
+      })
       machines.push(made)
       return made
     },
@@ -36,6 +42,14 @@ export function openSite(): Site {
       clearAway()
     },
   }
+}
+
+/** Made where it is not there yet. */
+function baseOf(image: Image): string {
+  const printed = execFileSync(SET_UP, image === 'plain' ? [] : [`--${image}`], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  return printed.toString().trim().split('\n').at(-1) ?? ''
 }
 
 /** Only what carries our names: machines over our folder, mounts below it. */
