@@ -123,12 +123,12 @@ describe('the outbox of an agent', () => {
     const from = tell(1, { type: 'session.exited', workspaceId, data: { attempt: 'x' } }) - 1
     await pull(engine, node({ cursor: from }), signal)
     const message = 'events of a node were not taken'
-    expect(said).toEqual([[{ node: 'n1', unreadable: 1, foreign: 0 }, message]])
+    expect(said).toEqual([[{ node: 'n1', unreadable: 1, foreign: 0, refused: 0 }, message]])
     expect(alerts()).toEqual([])
     sql().run("update workspaces set node_name = 'n2'")
     tell(1, { type: 'session.exited', workspaceId, data: { attempt: 'x' } })
     await pull(engine, node({ cursor: from }), signal)
-    expect(said[1]).toEqual([{ node: 'n1', unreadable: 0, foreign: 2 }, message])
+    expect(said[1]).toEqual([{ node: 'n1', unreadable: 0, foreign: 2, refused: 0 }, message])
     const why = 'node n1 reports on workspaces that are not on it; nothing of that counts'
     expect(alerts()).toMatchObject([{ source: 'node', code: 'AGENT_PROTOCOL', message: why }])
     expect(cursor).toBeGreaterThan(0)

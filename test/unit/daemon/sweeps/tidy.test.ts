@@ -224,6 +224,8 @@ describe('the sweeps', () => {
       'notify-ntfy': 500,
       restored: 5_000,
       placement: MIN,
+      schedules: 1_000,
+      charges: MIN,
       cleanups: 30_000,
       'stuck-tasks': 7 * MIN,
       'idle-nodes': 7 * MIN,

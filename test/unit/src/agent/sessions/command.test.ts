@@ -147,7 +147,11 @@ describe('a log', () => {
 describe('the environment', () => {
   const agent = {
     env: { PATH: '/bin', HOME: '/home/a', LANG: 'C', SECRET: 'x', XDG_RUNTIME_DIR: '/run/a', TMPDIR: '/tmp/a' },
-    ...{ limits: { logBytesMax: 7, killGraceMs: 8 }, registration: { current: () => null } },
+    ...{
+      limits: { logBytesMax: 7, killGraceMs: 8 },
+      registration: { current: () => null },
+      relay: { urlOf: () => null },
+    },
   } as unknown as Agent
 
   it('of a command has what is given to it and who it is, and nothing else of the agent', () => {

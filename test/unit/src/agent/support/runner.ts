@@ -19,7 +19,8 @@ export function runHere(
   world: World = realWorld(),
 ): Running {
   const limits = { logBytesMax: 10_000, killGraceMs: 60_000 }
-  const agent = { env: process.env, limits, registration: { current: () => null } } as unknown as Agent
+  const idle = { registration: { current: () => null }, relay: { urlOf: () => null } }
+  const agent = { env: process.env, limits, ...idle } as unknown as Agent
   const given = runnerEnvironment(agent, commandEnvironment(agent, folder, request, env), Object.keys(env))
   const before = { ...process.env }
   Object.assign(process.env, given)
