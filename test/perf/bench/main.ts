@@ -11,6 +11,7 @@ import { type Row, say, writeReport } from './report.ts'
 import { callbackRows } from './rows/callbacks.ts'
 import { floodRow } from './rows/flood.ts'
 import { fill, growthPoints, growthRow } from './rows/growth.ts'
+import { heldRows } from './rows/held.ts'
 import { keptRows } from './rows/kept.ts'
 import { placementRow, scheduleRow, tickRow } from './rows/placement.ts'
 import { parkedRow, recoveryRow } from './rows/recovery.ts'
@@ -34,7 +35,7 @@ const BENCHES: Record<string, () => Promise<Row[]>> = {
   callbacks: () => (SHORT ? callbackRows(1, 5) : callbackRows(3, 20)),
   recovery: async () => [await recoveryRow()],
   parked: async () => [await parkedRow(SHORT ? 10 : 60)],
-  placement: async () => [await placementRow(25), tickRow(), await scheduleRow(25)],
+  placement: async () => [await placementRow(25), ...(await heldRows(25)), tickRow(), await scheduleRow(25)],
   start: () => startRows(25),
   kept: () => keptRows(SHORT ? 5 : 15),
   local: () => localRows(9),
