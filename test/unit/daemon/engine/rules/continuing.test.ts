@@ -116,6 +116,7 @@ describe('the limit of cost', () => {
 
   it.each<[string, Task, number, number, string]>([
     ['all attempts together have cost it', over('verified', 3), 3, 3.2, '--max-cost 5'],
+    ['they have cost just that', over('verified', 3), 3, 3, '--max-cost 4'],
     ['it ended by it and gets no more', over('budget', 2), 2, 1.9, '--max-cost 3'],
     ['it ended by one that is not known', over('budget', null), 0, 0, '--max-cost 1'],
   ])('keeps it when %s', (_, task, limit, spent, hint) => {
