@@ -1,6 +1,6 @@
 /** Three PostgreSQL under Patroni and three members of etcd, from this machine's packages; a "machine" is a group of processes. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chownSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import process from 'node:process'
@@ -80,7 +80,9 @@ export async function startTrio(): Promise<Trio> {
           return found !== undefined
         },
         READY_MS_MAX,
-      )
+      ).catch(error => {
+        throw new Error([String(error), ...[...etcd, ...databases].map(one => lastWords(folder, one))].join('\n'))
+      })
       return found as Database
     },
     url: name => `postgres://postgres@${ports.map(({ port }) => local(port)).join(',')}/${name}`,
@@ -166,7 +168,9 @@ function machine({ folder, user }: Place, name: string, words: readonly string[]
     name,
     start() {
       const env = { PATH: process.env.PATH ?? '', HOME: folder, LC_ALL: 'C' }
-      main = spawn(words[0] ?? '', words.slice(1), { ...user, cwd: folder, stdio: 'ignore', env })
+      const log = openSync(logOf(folder, name), 'a')
+      main = spawn(words[0] ?? '', words.slice(1), { ...user, cwd: folder, stdio: ['ignore', log, log], env })
+      closeSync(log)
     },
     async kill() {
       const ended = main
@@ -178,6 +182,13 @@ function machine({ folder, user }: Place, name: string, words: readonly string[]
     thaw: () => signalAll('SIGCONT'),
   }
 }
+
+const logOf = (folder: string, name: string) => path.join(folder, `${name}.log`)
+const LAST_CHARS = 800
+
+/** What a machine said last, for whoever wonders why it is not there. */
+const lastWords = (folder: string, { name }: Machine) =>
+  `${name}: ${orNothing(() => readFileSync(logOf(folder, name), 'utf8').slice(-LAST_CHARS)) ?? 'nothing'}`
 
 const withDescendants = (pid: number): number[] => [pid, ...childrenOf(pid).flatMap(withDescendants)]
 
