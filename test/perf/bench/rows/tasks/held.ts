@@ -1,14 +1,14 @@
 /** Ten thousand tasks that wait for another one: a pass of the placement beside them, and the end of the one that they wait for. */
-import { buildEngine, type RunningEngine } from '../../../../daemon/build.ts'
-import { servers } from '../../../../daemon/results/push/servers.ts'
-import { silentLog } from '../../../../src/platform/log.ts'
-import { realWorld } from '../../../../src/platform/world.ts'
-import { openStore } from '../../../../src/store/store.ts'
-import { fakeResults, fakeSources } from '../../../fakes/results/results.ts'
-import { aConfig, aSpec } from '../../../support/builders.ts'
-import { makeFolder } from '../load/host.ts'
-import type { Row } from '../report.ts'
-import { median, rounds, spread } from '../stats.ts'
+import { buildEngine, type RunningEngine } from '../../../../../daemon/build.ts'
+import { servers } from '../../../../../daemon/results/push/servers.ts'
+import { silentLog } from '../../../../../src/platform/log.ts'
+import { realWorld } from '../../../../../src/platform/world.ts'
+import { openStore } from '../../../../../src/store/store.ts'
+import { fakeResults, fakeSources } from '../../../../fakes/results/results.ts'
+import { aConfig, aSpec } from '../../../../support/builders.ts'
+import { makeFolder } from '../../load/host.ts'
+import type { Row } from '../../report.ts'
+import { median, rounds, spread } from '../../stats.ts'
 
 export async function heldRows(count: number, held = 10_000): Promise<Row[]> {
   const folder = makeFolder()
