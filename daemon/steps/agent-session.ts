@@ -3,6 +3,7 @@ import { TdfError } from '../../src/core/errors.ts'
 import type { AgentStop } from '../../src/core/facts.ts'
 import { type AgentSpec, agentsOf, nextSession, type Task } from '../../src/core/task.ts'
 import { taskWaits } from '../../src/text/waiting.ts'
+import { restFor } from '../engine/rules/budgets.ts'
 import { chooseNext, hasBegun, offersOf } from '../engine/rules/handing-over.ts'
 import { fail, type Outcome, wait } from '../engine/rules/outcome.ts'
 import { followups } from './followup.ts'
@@ -21,7 +22,7 @@ export const agentSession: StepHandler<'running'> = async (ctx, task) => {
     if (choice.agent.name !== task.spec.agent.name) return handedTo(ctx, task, choice.agent)
   }
   const held = task.status === 'parked' ? ctx.budgetHold(task, 0) : null
-  if (held) return wait(Math.min(held.until - ctx.now, BUDGET_LOOK_MS), held.why, { parkedUntil: held.until })
+  if (held) return restFor(held)
   if (task.status === 'parked' && !ctx.hasRoom(task.nodeName)) {
     return wait(ctx.config.runner.agentPollInterval, taskWaits.slotOn(task.nodeName))
   }
@@ -33,9 +34,6 @@ export const agentSession: StepHandler<'running'> = async (ctx, task) => {
   if (pace !== null) return waitFor(ctx, task, pace, taskWaits.pace())
   return startSession(ctx, task, { ...nextSession(task), prompt: promptOf(task) })
 }
-
-/** A budget may be raised at any time. */
-const BUDGET_LOOK_MS = 5 * 60_000
 
 /** A plain command is given its prompt and nothing else. */
 function promptOf(task: Task): string {

@@ -13,7 +13,7 @@ export type Status = (typeof STATUSES)[number]
 /** Legal changes of status. A terminal status never changes. */
 export const STATUS_EDGES = {
   queued: ['delegated', 'failed', 'cancelled'],
-  delegated: ['queued', 'in_progress', 'failed', 'cancelled'],
+  delegated: ['queued', 'in_progress', 'failed', 'cancelled', 'parked'],
   in_progress: ['completed', 'failed', 'cancelled', 'parked'],
   parked: ['queued', 'in_progress', 'failed', 'cancelled'],
   completed: [],

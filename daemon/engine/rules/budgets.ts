@@ -31,8 +31,11 @@ export function atLimit(around: Around, task: Task, patch: StepPatch): Outcome<n
   if (left !== null && left <= 0) return overBudget(around, task, patch)
   if (around.config.budgets.atLimit !== 'pause') return undefined
   const hold = around.budgetHold(task, (usage?.costUsd ?? 0) - (task.usage?.costUsd ?? 0))
-  return hold ? pause('window', hold, patch) : undefined
+  return hold ? restFor(hold, patch) : undefined
 }
+
+/** It rests until a budget has something left, with its work at home and without its machine. */
+export const restFor = (hold: Hold, patch: StepPatch = {}) => pause('window', hold, patch)
 
 /** The task has cost what it may itself: it ends, or asks its user. */
 export function overBudget(

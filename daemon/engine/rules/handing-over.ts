@@ -158,7 +158,9 @@ export function park(task: Task, outcome: Extract<Outcome, { kind: 'park' }>, in
   const spreadMs = Math.min(SPREAD_MS_MAX, Math.max(until - input.now, 0) / 10)
   const parkedUntil = until + Math.round(input.jitter * spreadMs)
   const stops = rest ? { stops: withStop(task.facts, rest.stop) } : {}
-  const facts = { ...task.facts, ...stops, parkedAt: input.now, parks: (task.facts.parks ?? 0) + 1 }
+  // One rest may follow another without a run between them: none of it is part of the run.
+  const parkedAt = task.facts.parkedAt ?? input.now
+  const facts = { ...task.facts, ...stops, parkedAt, parks: (task.facts.parks ?? 0) + 1 }
   const resting: Task = { ...task, status: 'parked', parkedUntil, facts }
   const limit: Write = { kind: 'limit', credential: credentialOf(task.spec), until: resetAt }
   // A budget is no limit of a credential.

@@ -78,6 +78,9 @@ describe('a task that is parked', () => {
     const { task } = decide(rested, advance('running'), input())
     expect(task).toMatchObject({ absoluteAt: NOW + 31 * MIN, parkedUntil: null, startedAt: 5, status: 'in_progress' })
     expect(task.facts.parkedAt).toBeNull()
+    // Also that of a rest which another one follows before it runs.
+    const again = decide(rested, parks(NOW + MIN, true), input()).task
+    expect(again.facts.parkedAt).toBe(NOW - 30 * MIN)
   })
 
   it('goes back to the queue when its rest is over', () => {

@@ -144,13 +144,17 @@ describe('a budget that is used', () => {
     expect(life.task(second).status).toBe('completed')
   })
 
-  it('holds a task that rests for a usage limit when that is lifted', async () => {
+  it('holds a task that rests for a usage limit when that is lifted, without its machine, until its user allows it more', async () => {
     const done = { commits: 1, says: { outcome: 'success' as const, usage: usage(0.5) } }
     const id = await submit({ limitMs: HOUR, says: { usage: usage(3), resumeRef: 'r' }, resumed: done })
     await until(() => life.task(id).waitingFor?.includes('day budget') === true)
-    expect(life.task(id)).toMatchObject({ status: 'parked', step: 'agent_session' })
+    expect(life.task(id)).toMatchObject({ status: 'parked', step: 'node_selection', nodeName: null, workspaceId: null })
+    expect(why(life.engine, life.task(id)).sentence).toMatch(/^It is parked: day budget of \$3 is used; more at 00:00/)
+    const turn = midnight()
+    expect((await send(id, 'allow')).status).toBe(200)
     await until(() => isOver(id))
     expect(life.task(id)).toMatchObject({ status: 'completed', usage: { costUsd: 3.5 } })
+    expect(life.world.clock.now()).toBeLessThan(turn)
   })
 
   it('is looked at again when the configuration gives more', async () => {
@@ -218,6 +222,19 @@ describe('--max-cost with --at-limit ask', () => {
       usage: { costUsd: 1.25 },
       result: { ahead: 2 },
     })
+  })
+
+  it('asks also where nothing is left before its agent is started', async () => {
+    const id = await submit(DOLLAR, ask)
+    await until(() => isResting(id))
+    await life.engine.signal({ kind: 'cancel', taskId: id })
+    await until(() => isOver(id))
+    await life.engine.start(id, 2)
+    await until(() => isResting(id) || isOver(id))
+    expect(life.task(id)).toMatchObject({ status: 'parked', nodeName: null, error: null })
+    expect(why(life.engine, life.task(id))).toMatchObject({ command: `tdf send ${id} allow` })
+    await send(id, 'allow')
+    await until(() => life.task(id).status === 'in_progress')
   })
 
   it('goes on to its end where a quarter is enough', async () => {
