@@ -4,7 +4,7 @@ import type { FindingJson, SourceDetailsJson, SourceJson } from '../../../src/pr
 import { issueName } from '../../../src/text/progress/issues.ts'
 import { oneLine } from '../../../src/text/sanitize.ts'
 import { localTime } from '../../../src/text/times.ts'
-import { type Cli, formatOf, print, printJson, printOne, say, shapeOf } from '../../cli/cli.ts'
+import { type Cli, printOne, say, shapeOf } from '../../cli/cli.ts'
 import { pairs, printList, render } from '../../cli/table.ts'
 
 /** A look asks the tracker about each issue that is new. */
@@ -52,7 +52,6 @@ export async function checkSource(cli: Cli, name: string, command: Command): Pro
   const shape = shapeOf(cli, command)
   const found = await cli.client().call<FindingJson[]>({ path: `${pathOf(name)}/check`, timeoutMs: CHECK_MS })
   if (found.some(({ state }) => state === 'fail')) cli.exitCode = 1
-  if (shape.format === 'json') return printJson(cli, found)
   printList(cli, shape, found, {
     id: ({ check }) => check,
     columns: [
@@ -65,12 +64,10 @@ export async function checkSource(cli: Cli, name: string, command: Command): Pro
 const pathOf = (name: string) => `/sources/${encodeURIComponent(name)}`
 
 function printSource(cli: Cli, source: SourceDetailsJson, command: Command): void {
-  const format = formatOf(command)
   const shape = shapeOf(cli, command)
   const text = () =>
     [detailsOf(source), ...(source.issues.length === 0 ? [] : ['', issuesOf(source, shape)])].join('\n')
-  if (format === 'ndjson') return print(cli, JSON.stringify(source))
-  printOne(cli, format, source, { id: source.name, text })
+  printOne(cli, shape.format, source, { id: source.name, text })
 }
 
 function detailsOf({

@@ -1,5 +1,4 @@
 /** Sources as `tdf source` shows them, and what `tdf source check` and `tdf doctor` find of one. */
-import process from 'node:process'
 import type { SourceConfig } from '../../../src/config/schema/schema.ts'
 import { asTdfError } from '../../../src/core/errors.ts'
 import { isOver } from '../../../src/core/task.ts'
@@ -81,7 +80,7 @@ export async function checkSource(
     try {
       const place = { dir: issues.templates(), repository: tracker.repository }
       const { request } = requestOf(source, SAMPLE, place)
-      const { agent } = accept({ ...engine, searchPath: process.env.PATH ?? '' }, 'sample', request)
+      const { agent } = accept(engine, 'sample', request)
       return { check, state: 'ok', message: `template "${source.template}" makes a task for ${agent.name}`, hint: null }
     } catch (thrown) {
       return { check, state: 'fail', message: asTdfError(thrown).message, hint: 'tdf config show' }

@@ -3,7 +3,6 @@
  * was labelled again goes on with the pull request that it has.
  */
 import { createHash } from 'node:crypto'
-import process from 'node:process'
 import { asTdfError } from '../../../src/core/errors.ts'
 import { isOver, type Task } from '../../../src/core/task.ts'
 import { type IssueRow, readIssue, writeIssue } from '../../../src/store/intake/issues.ts'
@@ -65,7 +64,7 @@ const hashOf = (value: unknown) => createHash('sha256').update(JSON.stringify(va
 
 function fresh(engine: Engine, row: IssueRow, { request, source }: Wished) {
   const id = freshTaskId(engine.world.random)
-  const spec = { ...accept({ ...engine, searchPath: process.env.PATH ?? '' }, id, request), source }
+  const spec = { ...accept(engine, id, request), source }
   const idempotencyKey = nameOf(row)
   const createdAt = engine.world.clock.now()
   return submitInside(engine, { id, spec, idempotencyKey, idempotencyHash: hashOf(idempotencyKey), createdAt })

@@ -6,10 +6,9 @@ import { asTdfError } from '../../../src/core/errors.ts'
 import { isPullOver } from '../../../src/core/task.ts'
 import type { TaskJson } from '../../../src/protocol/control.ts'
 import { type IssueRow, readIssue, writeIssue } from '../../../src/store/intake/issues.ts'
-import { readNewestAttempt } from '../../../src/store/tables/attempts.ts'
 import { issueComments } from '../../../src/text/progress/issues.ts'
 import { taskJson } from '../tasks/json.ts'
-import type { Scene } from './scene.ts'
+import { type Scene, taskOf } from './scene.ts'
 
 const RUNNING = 'tdf:running'
 const DONE = 'tdf:done'
@@ -18,27 +17,25 @@ const NEEDS_YOU = 'tdf:needs-you'
 /** All that is owed of these rows. Throws FORGE_UNAVAILABLE; what the tracker refuses for good is left. */
 export async function writeBack(scene: Scene, rows: readonly IssueRow[]): Promise<void> {
   const { engine, signal } = scene
-  const { sql } = engine.store
-  for (const { owed, task: id, ...row } of rows) {
-    const task = id === null ? undefined : readNewestAttempt(sql, id)
-    if (owed === null) continue
-    if (id === null || !task) {
-      await settle(scene, { ...row, owed, task: id }, null)
+  for (const row of rows) {
+    if (row.owed === null) continue
+    const task = taskOf(engine, row)
+    if (!task) {
+      await settle(scene, row, null)
       continue
     }
-    const shown = taskJson(sql, task)
-    const one = { ...row, owed, task: id }
+    const shown = taskJson(engine.store.sql, task)
     try {
-      if (owed === 'start') await tell(scene, one, shown, 'start')
+      if (row.owed === 'start') await tell(scene, row, shown, 'start')
       const isEnd = isPullOver(shown)
-      if (isEnd) await tell(scene, one, shown, 'end')
+      if (isEnd) await tell(scene, row, shown, 'end')
       signal.throwIfAborted()
-      await settle(scene, one, isEnd ? null : 'end')
+      await settle(scene, row, isEnd ? null : 'end')
     } catch (thrown) {
       const error = asTdfError(thrown)
       if (error.class !== 'permanent') throw error
       engine.log.warn({ source: row.source, issue: row.issue, err: error.message }, 'a tracker refuses to be told')
-      await settle(scene, one, null, error.message)
+      await settle(scene, row, null, error.message)
     }
   }
 }

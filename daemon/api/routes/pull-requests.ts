@@ -1,5 +1,4 @@
 /** Pull requests that are watched: `tdf pr`. */
-import process from 'node:process'
 import { Hono } from 'hono'
 import { z } from 'zod'
 import { nullable, parseBody, text } from '../../../src/protocol/shapes.ts'
@@ -41,7 +40,7 @@ export function pullRequestRoutes(engine: Engine, { watcher, results }: Pick<Con
       const repo = { kind: 'git', url: remote, ref: null }
       const asked = { title, agent, check, repo, remote, rounds, push: 'pr', until: until ?? 'green' }
       const request = submitRequest.parse({ ...asked, prompt: `Go on with the pull request ${url}.` })
-      return accept({ ...engine, searchPath: process.env.PATH ?? '' }, id, request)
+      return accept(engine, id, request)
     }
     const id = await watcher.adopt(results, { ...wish, specOf }, c.req.raw.signal)
     return c.json(taskJson(store.sql, findTask(store.sql, id)))

@@ -117,7 +117,7 @@ async function submit(engine: RunningEngine, c: Context, shown: (id: string) => 
   if (known !== undefined) return c.json(shown(known))
   assertRoom(engine)
   const id = freshTaskId(world.random)
-  const spec = accept({ ...engine, searchPath: process.env.PATH ?? '' }, id, request)
+  const spec = accept(engine, id, request)
   if (isDryRun(c)) {
     return c.json({ id: null, ...spec, placement: forecast(engine, spec), source: plannedSource(engine, spec.repo) })
   }

@@ -1,5 +1,6 @@
 /** From what was asked for to what will be done: checks a submit and fills in what it leaves open. Loses nothing: a
  * submit that is refused was never stored. */
+import process from 'node:process'
 import { TdfError } from '../../../src/core/errors.ts'
 import type { RepoSource } from '../../../src/core/source.ts'
 import type { AgentSpec, TaskSpec } from '../../../src/core/task.ts'
@@ -18,7 +19,7 @@ import { agentNamed, checkBudget, fallbackOf } from './agents.ts'
 
 const SETUP_TIMEOUT_MS = 20 * 60_000
 const TITLE_CHARS = 72
-export type Accepting = Pick<Engine, 'config' | 'store' | 'providers' | 'secrets'> & { searchPath: string }
+type Accepting = Pick<Engine, 'config' | 'store' | 'providers' | 'secrets'>
 
 /** Throws with what is wrong and the command that mends it. */
 export function accept(engine: Accepting, id: string, request: SubmitRequest): TaskSpec {
@@ -69,11 +70,12 @@ function agentOf(engine: Accepting, request: SubmitRequest): AgentSpec {
     return { name: 'command', type: 'command', command: request.command, env: [] }
   }
   if (request.prompt.trim() === '') throw new TdfError('EMPTY_PROMPT', 'the prompt is empty: there is nothing to do')
-  const name = request.agent ?? (engine.config.runner.agent || firstOnPath(engine.searchPath))
+  const name = request.agent ?? (engine.config.runner.agent || firstOnPath())
   return agentNamed(engine, name, request.model)
 }
 
-function firstOnPath(searchPath: string): string {
+function firstOnPath(): string {
+  const searchPath = process.env.PATH ?? ''
   const found = ['claude', 'codex'].find(name => isOnPath(name, searchPath))
   if (found) return found
   throw new TdfError('AGENT_UNKNOWN', noAgentText('the PATH of the daemon'), { hint: 'tdf init' })

@@ -4,7 +4,7 @@ import { TdfError } from '../../../src/core/errors.ts'
 import type { TaskSpec } from '../../../src/core/task.ts'
 import type { SPAWN_TOOLS } from '../../../src/protocol/callbacks.ts'
 import { descendantsOf, readChild } from '../../../src/store/groups/children.ts'
-import { type ReadTask, readNewestAttempt, usagesBefore } from '../../../src/store/tables/attempts.ts'
+import { type ReadTask, readNewestAttempt, usagesUntil } from '../../../src/store/tables/attempts.ts'
 import type { NewTask } from '../../../src/store/tables/tasks.ts'
 import type { RunningEngine } from '../../build.ts'
 import { taskOfKey } from '../../engine/api.ts'
@@ -12,6 +12,7 @@ import { committedUsd } from '../../engine/effects/children.ts'
 import { sum } from '../../engine/rules/usage.ts'
 import { assertRoom } from '../guard.ts'
 import { branchOf, freshTaskId, titleOf } from './accept.ts'
+import { checkBudget } from './agents.ts'
 
 export type ChildWish = ReturnType<(typeof SPAWN_TOOLS)['submit_task']['input']['parse']>
 
@@ -42,24 +43,25 @@ export async function submitChild(engine: RunningEngine, parent: ReadTask, wish:
 
 /** Inside a write. */
 function specOf(
-  { store: { sql } }: RunningEngine,
+  engine: RunningEngine,
   id: string,
   parent: ReadTask,
   { root, prompt, title: given, check, max_cost: wantedUsd }: ChildWish & { root: string },
 ): TaskSpec {
-  const top = readNewestAttempt(sql, root) ?? parent
-  const { maySpawn } = parent.spec
+  const { sql } = engine.store
   const inherited = inheritedOf(parent.spec)
-  const count = Math.min(top.spec.maySpawn?.count ?? 0, maySpawn?.count ?? 0)
+  // The count is that of the task at the top, handed down.
+  const { count, depth } = parent.spec.maySpawn ?? { count: 0, depth: 0 }
   const handedOver = descendantsOf(sql, root).length
-  if (!maySpawn || handedOver >= count) {
+  if (handedOver >= count) {
     throw new TdfError(
       'FORBIDDEN',
       `task ${root} may hand over ${count} tasks in all, and has handed over ${handedOver}`,
     )
   }
   const title = titleOf({ title: given ?? null, prompt, command: null })
-  const depth = maySpawn.depth - 1
+  const maxCostUsd = shareOf(leftUsd(sql, root, parent), wantedUsd)
+  if (maxCostUsd !== null) checkBudget(engine, inherited.agent)
   return {
     ...inherited,
     title,
@@ -68,10 +70,10 @@ function specOf(
     labels: { ...inherited.labels, [PARENT_LABEL]: parent.id },
     outputBranch: branchOf({ outputBranch: null }, id, title, inherited.repo),
     check: check ?? inherited.check,
-    maxCostUsd: shareOf(leftUsd(sql, top), wantedUsd),
+    maxCostUsd,
     interactive: false,
     push: null,
-    ...(depth > 0 ? { maySpawn: { count, depth } } : {}),
+    ...(depth > 1 ? { maySpawn: { count, depth: depth - 1 } } : {}),
   }
 }
 
@@ -90,12 +92,13 @@ function inheritedOf(spec: TaskSpec) {
   }
 }
 
-/** What the task at the top and all below it may still cost together; null without a limit. */
-function leftUsd(sql: RunningEngine['store']['sql'], top: ReadTask): number | null {
+/** What the task at the top and all below it may still cost together; null without a limit. Once that one is removed, it is nothing. */
+function leftUsd(sql: RunningEngine['store']['sql'], root: string, parent: ReadTask): number | null {
+  const top = readNewestAttempt(sql, root) ?? parent
   const { maxCostUsd } = top.spec
   if (!maxCostUsd) return null
-  const own = sum([...usagesBefore(sql, top), ...(top.usage ? [top.usage] : [])]).costUsd ?? 0
-  return maxCostUsd - own - committedUsd(sql, top.id)
+  const own = sum(usagesUntil(sql, top)).costUsd ?? 0
+  return maxCostUsd - own - committedUsd(sql, root)
 }
 
 /** Without a wish it is half of what is left: the other half is for the others, and for the agent itself. */

@@ -8,7 +8,7 @@ import type { AttemptJson, CheckJson } from '../../../src/protocol/attempts.ts'
 import type { EventJson, NodeJson, TaskJson } from '../../../src/protocol/control.ts'
 import { memberOf } from '../../../src/store/groups/groups.ts'
 import type { Sql } from '../../../src/store/sqlite/sql.ts'
-import { readAttempts, usagesBefore } from '../../../src/store/tables/attempts.ts'
+import { readAttempts, usagesUntil } from '../../../src/store/tables/attempts.ts'
 import type { JournalEvent } from '../../../src/store/tables/journal.ts'
 import { type ReadNode, readHeartbeats, readNode } from '../../../src/store/tables/nodes.ts'
 import { readPush, readWatch } from '../../../src/store/tables/pushes.ts'
@@ -207,7 +207,7 @@ function sourceOf({ spec: { source } }: Task): TaskJson['source'] {
 
 function totalUsage(sql: Sql, task: Task): TaskJson['totalUsage'] {
   if (task.attempt === 1) return task.usage
-  const all = [...usagesBefore(sql, task), ...(task.usage ? [task.usage] : [])]
+  const all = usagesUntil(sql, task)
   return all.length === 0 ? null : sum(all)
 }
 

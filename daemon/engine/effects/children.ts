@@ -3,7 +3,7 @@ import { isOver, isTerminal } from '../../../src/core/task.ts'
 import type { AgentRequest, CallbackAnswer } from '../../../src/protocol/callbacks.ts'
 import { addCall, callAmount, changeCall, descendantsOf, readCall } from '../../../src/store/groups/children.ts'
 import type { Sql } from '../../../src/store/sqlite/sql.ts'
-import { readAttempt, readNewestAttempt, usagesBefore } from '../../../src/store/tables/attempts.ts'
+import { readAttempt, readNewestAttempt, usagesUntil } from '../../../src/store/tables/attempts.ts'
 import { readWorkspace } from '../../../src/store/tables/slots.ts'
 import type { Engine } from '../../services.ts'
 import { sum } from '../rules/usage.ts'
@@ -43,7 +43,7 @@ export function committedUsd(sql: Sql, root: string): number {
   for (const id of descendantsOf(sql, root)) {
     const task = readNewestAttempt(sql, id)
     if (!task) continue
-    const spent = sum([...usagesBefore(sql, task), ...(task.usage ? [task.usage] : [])]).costUsd ?? 0
+    const spent = sum(usagesUntil(sql, task)).costUsd ?? 0
     usd += isOver(task) ? spent : Math.max(spent, task.spec.maxCostUsd ?? 0)
   }
   return usd

@@ -3,7 +3,7 @@ import { asTdfError } from '../../../src/core/errors.ts'
 import type { AttemptKey } from '../../../src/core/task.ts'
 import { hashToken } from '../../../src/platform/tokens.ts'
 import type { CallbackAnswer } from '../../../src/protocol/callbacks.ts'
-import { type ReadTask, readNewestAttempt, usagesBefore } from '../../../src/store/tables/attempts.ts'
+import { type ReadTask, readNewestAttempt, usagesUntil } from '../../../src/store/tables/attempts.ts'
 import { openSignals } from '../../../src/store/tables/inbox.ts'
 import { closeReplyCodes, type ReplyCode, readReplyCode } from '../../../src/store/tables/outbox.ts'
 import type { Engine } from '../../services.ts'
@@ -95,7 +95,7 @@ function goOn({ id, attempt }: ReadTask, request: ContinueRequest, ways: ReplyWa
 }
 
 function grant({ store }: Engine, task: ReadTask): { maxCostUsd?: number } {
-  const spent = sum(usagesBefore(store.sql, { id: task.id, attempt: task.attempt + 1 })).costUsd ?? 0
+  const spent = sum(usagesUntil(store.sql, task)).costUsd ?? 0
   const maxCostUsd = grantedUsd(task, spent)
   return maxCostUsd === null ? {} : { maxCostUsd }
 }

@@ -2,7 +2,6 @@
  * Carries out the schedules: a task for each instant that is due, and the end of each counted. What follows from an instant is one
  * write: its run, its task and the next instant are stored together, or not at all.
  */
-import process from 'node:process'
 import { formatDurationShort } from '../../../src/core/duration.ts'
 import { asTdfError, TdfError } from '../../../src/core/errors.ts'
 import { isTerminal, type TaskSpec } from '../../../src/core/task.ts'
@@ -131,7 +130,7 @@ export function submitNow(
   const { world } = engine
   const id = freshTaskId(world.random)
   const asked = { ...request, labels: { ...request.labels, schedule: name, ...labels } }
-  const spec: TaskSpec = { ...accept({ ...engine, searchPath: process.env.PATH ?? '' }, id, asked), schedule: name }
+  const spec: TaskSpec = { ...accept(engine, id, asked), schedule: name }
   const key = `schedule:${scheduleId}:${labels.planned}`
   const createdAt = world.clock.now()
   return submitInside(engine, { id, spec, idempotencyKey: key, idempotencyHash: scheduleId, createdAt }).id

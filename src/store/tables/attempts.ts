@@ -238,6 +238,10 @@ export function usagesBefore(sql: Sql, key: AttemptKey): Usage[] {
   return readable(rows, row => jsonOf(row, 'usage') as Usage)
 }
 
+/** The same, and of the attempt itself. */
+export const usagesUntil = (sql: Sql, { id, attempt }: AttemptKey): Usage[] =>
+  usagesBefore(sql, { id, attempt: attempt + 1 })
+
 function toTask(row: Row): ReadTask {
   const task = objectOf<ReadTask>(row, READ)
   if (task.continued !== null) task.spec = askedOf(task.spec, task.continued)

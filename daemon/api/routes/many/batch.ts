@@ -98,7 +98,7 @@ function acceptedAt(
   fromCompleted: boolean,
 ): TaskSpec {
   try {
-    const spec = accept({ ...engine, searchPath: process.env.PATH ?? '' }, id, request)
+    const spec = accept(engine, id, request)
     return spec.after && fromCompleted ? { ...spec, after: { ...spec.after, fromCompleted } } : spec
   } catch (thrown) {
     throw at(index, asTdfError(thrown))

@@ -1,5 +1,4 @@
 /** Schedules: `tdf schedule`. */
-import process from 'node:process'
 import { Hono } from 'hono'
 import { TdfError } from '../../../../src/core/errors.ts'
 import { parseBody } from '../../../../src/protocol/shapes.ts'
@@ -39,7 +38,7 @@ export function scheduleRoutes(engine: Engine): Hono {
   app.post('/schedules', async c => {
     const asked = parseBody(scheduleRequest, await jsonBody(c))
     // What could not be submitted now is refused now.
-    accept({ ...engine, searchPath: process.env.PATH ?? '' }, 'a', asked.request)
+    accept(engine, 'a', asked.request)
     const planned = plannedSchedule(asked, world)
     if (isDryRun(c)) return c.json(scheduleJson(sql, planned, []))
     const isNew = await store.answered(() => addSchedule(sql, planned))

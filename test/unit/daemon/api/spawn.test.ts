@@ -6,6 +6,7 @@ import type { GitResults } from '../../../../daemon/results/git-results.ts'
 import type { SweepParts } from '../../../../daemon/sweeps/run.ts'
 import type { TaskSpec } from '../../../../src/core/task.ts'
 import { childrenOf, readCall } from '../../../../src/store/groups/children.ts'
+import { deleteTask } from '../../../../src/store/tables/tasks.ts'
 import type { Script } from '../../../fakes/agent.ts'
 import { HOUR, type Lives, lives } from '../../../support/daemon/lives.ts'
 
@@ -19,12 +20,14 @@ const usage = (costUsd: number) => ({ inputTokens: 1, outputTokens: 1, costUsd, 
 
 type Change = Omit<Partial<TaskSpec>, 'maySpawn'> & { maySpawn?: TaskSpec['maySpawn'] | null }
 
+const RUNS = { ms: 5 * HOUR, busy: true }
+
 /** A task whose agent runs for hours, and may hand over what `maySpawn` says. */
 async function lead(
   { maySpawn = { count: 3, depth: 1 }, ...change }: Change = {},
   script: Script = {},
 ): Promise<string> {
-  const runs = { ms: 5 * HOUR, busy: true, ...script }
+  const runs = { ...RUNS, ...script }
   const agent = { name: 'a', type: 'claude' as const, command: ['fake', JSON.stringify(runs)], env: ['KEY'] }
   count += 1
   const id = `lead-${count}`
@@ -107,13 +110,21 @@ describe('a call', () => {
   })
 })
 
+/** What its parent has only where it was asked for. */
+const RIGHTS = {
+  repositorySetup: false,
+  autoResume: false,
+  artifacts: ['out/**'],
+  traceparent: `00-${'1'.repeat(32)}-01`,
+}
+
 describe('a task that an agent hands over', () => {
   it('is what its parent is, but for what it is asked, and has none of what its parent may do afterwards', async () => {
     all = await lives()
     const push = { remote: 'https://example.org/x.git', pr: true }
     const id = await lead({
       ...{ labels: { team: 'web', parent: 'forged' }, permissions: 'deny', priority: 7, interactive: true, push },
-      ...{ check: 'npm test', node: 'n1', timeoutMs: HOUR },
+      ...{ check: 'npm test', node: 'n1', timeoutMs: HOUR, ...RIGHTS },
     })
     const child = await submitted(id, { prompt: 'write a test\nfor it' })
     const { spec } = all.life.task(child)
@@ -121,10 +132,11 @@ describe('a task that an agent hands over', () => {
     expect(spec).toMatchObject({
       ...{ prompt: 'write a test\nfor it', title: 'write a test', parent: id, labels: { team: 'web', parent: id } },
       ...{ permissions: 'deny', priority: 7, check: 'npm test', node: 'n1', timeoutMs: HOUR, repo: parent.repo },
-      ...{ agent: parent.agent, interactive: false, push: null, maxCostUsd: null },
+      ...{ agent: parent.agent, interactive: false, push: null, maxCostUsd: null, ...RIGHTS },
       outputBranch: expect.stringContaining(child),
     })
     expect(spec.maySpawn).toBeUndefined()
+    expect(all.life.task(await submitted(id, { prompt: 'b', check: 'true' })).spec.check).toBe('true')
   })
 
   it('is one for the same words, another for another key, and no more than may be', async () => {
@@ -152,6 +164,9 @@ describe('a task that an agent hands over', () => {
     expect(all.life.task(child).spec.maySpawn).toEqual({ count: 2, depth: 1 })
     expect(await all.until(() => all.life.task(child).step === 'running', HOUR)).toBe(true)
     const grandchild = await submitted(child, { prompt: 'b' })
+    expect((await ask(child, 'submit_task', { prompt: 'c' })).text).toBe(
+      `task ${id} may hand over 2 tasks in all, and has handed over 2`,
+    )
     expect(all.life.task(grandchild).spec.maySpawn).toBeUndefined()
     expect((await ask(id, 'submit_task', { prompt: 'c' })).isError).toBe(true)
     // It is nobody's but its parent's.
@@ -181,6 +196,27 @@ describe('a task that an agent hands over', () => {
     await all.rest(rest)
     // What was not used is free again.
     expect(committedUsd(sql(), id)).toBeLessThanOrEqual(1.5 + 1)
+  })
+
+  it('costs nothing more once the task at the top, whose limit it has a share of, was removed', async () => {
+    all = await lives({ nodes: ['n1', 'n2'] })
+    const id = await lead({ maxCostUsd: 4, maySpawn: { count: 3, depth: 2 } })
+    const child = await submitted(id, { prompt: 'a' })
+    expect(await all.until(() => all.life.task(child).step === 'running', HOUR)).toBe(true)
+    await all.life.engine.signal({ kind: 'cancel', taskId: id })
+    await all.rest(id)
+    expect(all.life.task(await submitted(child, { prompt: 'b', max_cost: 1 })).spec.maxCostUsd).toBe(1)
+    deleteTask(sql(), id)
+    expect((await ask(child, 'submit_task', { prompt: 'c' })).text).toMatch(/is more than the \$0\.00 that are left/)
+  })
+
+  it('has no limit of cost where what its agent costs is not known', async () => {
+    all = await lives()
+    const agent = { name: 'b', type: 'codex' as const, command: ['fake', JSON.stringify(RUNS)], env: [] }
+    const id = await lead({ agent })
+    const limited = await ask(id, 'submit_task', { prompt: 'a', max_cost: 1 })
+    expect([limited.isError, limited.text]).toEqual([true, expect.stringContaining('b does not report what it costs')])
+    expect(all.life.task(await submitted(id, { prompt: 'a' })).spec.maxCostUsd).toBeNull()
   })
 
   it('is waited for until one is over, or for a while', async () => {
