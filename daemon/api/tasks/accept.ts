@@ -173,6 +173,24 @@ export function branchOf(
   return branch
 }
 
+/**
+ * What a task that is made for another has of it: the task that its agent hands over, the check of its landing. A key that is not
+ * here is the other's own: what follows when it is over, and what it is part of.
+ */
+export function inheritedOf(spec: TaskSpec) {
+  const { agent, repo, author, setup, repositorySetup, check, node, provider, size, location, labels } = spec
+  const { priority, timeoutMs, permissions, autoResume, artifacts, after, traceparent } = spec
+  return {
+    ...{ agent, repo, author, setup, check, node, provider, size, location, labels, priority, timeoutMs },
+    ...(repositorySetup === undefined ? {} : { repositorySetup }),
+    ...(permissions === undefined ? {} : { permissions }),
+    ...(autoResume === undefined ? {} : { autoResume }),
+    ...(artifacts === undefined ? {} : { artifacts }),
+    ...(after === undefined ? {} : { after }),
+    ...(traceparent === undefined ? {} : { traceparent }),
+  }
+}
+
 /** Crockford's alphabet in small letters: nothing in it is taken for anything else. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
 const LETTERS = ALPHABET.slice(10)

@@ -11,7 +11,7 @@ import { taskOfKey } from '../../engine/api.ts'
 import { committedUsd } from '../../engine/effects/children.ts'
 import { sum } from '../../engine/rules/usage.ts'
 import { assertRoom } from '../guard.ts'
-import { branchOf, freshTaskId, titleOf } from './accept.ts'
+import { branchOf, freshTaskId, inheritedOf, titleOf } from './accept.ts'
 import { checkBudget } from './agents.ts'
 
 export type ChildWish = ReturnType<(typeof SPAWN_TOOLS)['submit_task']['input']['parse']>
@@ -74,21 +74,6 @@ function specOf(
     interactive: false,
     push: null,
     ...(depth > 1 ? { maySpawn: { count, depth: depth - 1 } } : {}),
-  }
-}
-
-/** What it is by its parent. A key that is not here is the parent's own: what follows when it is over, and what it is part of. */
-function inheritedOf(spec: TaskSpec) {
-  const { agent, repo, author, setup, repositorySetup, check, node, provider, size, location, labels } = spec
-  const { priority, timeoutMs, permissions, autoResume, artifacts, after, traceparent } = spec
-  return {
-    ...{ agent, repo, author, setup, check, node, provider, size, location, labels, priority, timeoutMs },
-    ...(repositorySetup === undefined ? {} : { repositorySetup }),
-    ...(permissions === undefined ? {} : { permissions }),
-    ...(autoResume === undefined ? {} : { autoResume }),
-    ...(artifacts === undefined ? {} : { artifacts }),
-    ...(after === undefined ? {} : { after }),
-    ...(traceparent === undefined ? {} : { traceparent }),
   }
 }
 

@@ -9,7 +9,7 @@ import { SERVER_LABEL } from '../../../src/protocol/submit.ts'
 import { type ReadTask, readAttempt, readNewestAttempt } from '../../../src/store/tables/attempts.ts'
 import { changeLanding, type Landing, moveLane, openLandings } from '../../../src/store/tables/landings.ts'
 import { insertTask } from '../../../src/store/tables/tasks.ts'
-import { freshTaskId } from '../../api/tasks/accept.ts'
+import { freshTaskId, inheritedOf } from '../../api/tasks/accept.ts'
 import { openAttempt } from '../../engine/attempts.ts'
 import type { Engine } from '../../services.ts'
 import type { Sweep } from '../../sweeps/run.ts'
@@ -118,9 +118,10 @@ function checkSpec(id: string, { id: of, spec }: Task, { onto, checkCommand }: L
   const branch = onto.replace(/^refs\/heads\//, '')
   // It is a task of the landing's, and not one more of those that a `tdf mcp` may submit.
   const { [SERVER_LABEL]: _server, ...labels } = spec.labels
-  const { firstAgent: _first, fallback: _fallback, ...asked } = spec
+  // The merge has what the task came after.
+  const { after: _after, ...inherited } = inheritedOf(spec)
   return {
-    ...asked,
+    ...inherited,
     title: `check of ${of} on ${branch}: ${spec.title}`,
     prompt: '',
     agent: { name: 'command', type: 'command', command: ['true'], env: spec.agent.env },

@@ -212,6 +212,26 @@ describe('a result that is checked before its branch moves', () => {
     expect(main()).toBe(merged)
   })
 
+  it('is checked by a task that is in no race, of no schedule and issue, after none, and without what its agent may', async () => {
+    const first = await made('first', { 'b.txt': 'b\n' })
+    const own: Partial<TaskSpec> = {
+      ...{ race: { pick: 'false', first: false }, schedule: 'nightly', parent: first, firstPrompt: 'do it' },
+      ...{ maySpawn: { count: 1, depth: 1 }, maxCostUsd: 3, atLimit: 'ask', artifacts: ['*.xml'] },
+      after: { ids: [first], from: [], if: 'ok', onFailed: 'hold' },
+      source: { name: 'gh', issue: '1', title: 't', url: null, fixes: '#1' },
+    }
+    const id = await made('one', { 'c.txt': 'c\n' }, own)
+    await ask(id, { checkCommand: 'make test' })
+    const { checkTask } = await step(id)
+    const check = () => life.task(checkTask ?? '')
+    const { artifacts, ...others } = own
+    const left = Object.keys(others).filter(name => check().spec[name as keyof TaskSpec] != null)
+    expect(left).toEqual([])
+    expect(check().spec.artifacts).toEqual(artifacts)
+    await life.world.run(() => check().step === null)
+    expect([check().verdict, check().facts.pick]).toEqual(['verified', undefined])
+  })
+
   it('is checked as it would be there again, after a machine lost it and after its user asked for that', async () => {
     const id = await made('one', { 'b.txt': 'b\n' })
     const tip = moves({ 'c.txt': 'c\n' })
