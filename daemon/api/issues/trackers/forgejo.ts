@@ -2,7 +2,8 @@
 import { z } from 'zod'
 import { shaped } from '../../../results/push/watch/view.ts'
 import { type Calls, callsByHttp, pages } from './calls.ts'
-import { type Asking, labelled, listedIssue, type Tracker } from './tracker.ts'
+import { commentsShape, label, listedOf, numberedIssue, text, user } from './shapes.ts'
+import { type Asking, labelled, type Tracker } from './tracker.ts'
 
 const PAGE = 50
 const PAGES_MAX = 20
@@ -35,10 +36,7 @@ export function forgejoTracker(asking: Asking): Tracker {
         read.read(`${at}/issues?${query}&page=${page}`, json => shaped(listShape, json)),
       )
       const own = issues.filter(one => labelled(source, one.labels)).sort((one, other) => one.number - other.number)
-      const listed = own.map(({ number, title, html_url: url, labels, updated_at: stamp }) =>
-        shaped(listedIssue, { id: String(number), title, url, labels, stamp }),
-      )
-      return { issues: listed, cache: read.fresh }
+      return { issues: own.map(listedOf), cache: read.fresh }
     },
     async labelling({ id }) {
       const events = await pages(PAGES_MAX, PAGE, page =>
@@ -94,34 +92,10 @@ const names = z
   .nullable()
   .default(null)
   .transform(all => (all ?? []).map(({ name }) => name))
-const user = z.object({ login: z.string() }).nullable().default(null)
-const text = z
-  .string()
-  .nullable()
-  .default(null)
-  .transform(found => found ?? '')
-
-const listShape = z.array(
-  z.object({
-    number: z.int().positive(),
-    title: z.string(),
-    html_url: z.string(),
-    updated_at: z.string(),
-    labels: names,
-  }),
-)
+const listShape = z.array(numberedIssue.extend({ labels: names }))
 const issueShape = z.object({ state: z.string(), body: text, labels: names })
-const commentsShape = z.array(z.object({ body: text, user }))
 const permissionShape = z.object({ permission: z.string() })
 const timelineShape = z
-  .array(
-    z.object({
-      id: z.int(),
-      type: z.string(),
-      body: text,
-      user,
-      label: z.object({ name: z.string() }).nullable().default(null),
-    }),
-  )
+  .array(z.object({ id: z.int(), type: z.string(), body: text, user, label }))
   .nullable()
   .transform(all => all ?? [])

@@ -3,7 +3,8 @@ import { z } from 'zod'
 import { mayWrite } from '../../../results/push/watch/reviews.ts'
 import { shaped } from '../../../results/push/watch/view.ts'
 import { callsOf, pages } from './calls.ts'
-import { type Asking, type ListedIssue, labelled, listedIssue, type Tracker } from './tracker.ts'
+import { commentsShape, label, listedOf, numberedIssue, text, user } from './shapes.ts'
+import { type Asking, labelled, type Tracker } from './tracker.ts'
 
 const PAGE = 100
 const PAGES_MAX = 10
@@ -39,9 +40,9 @@ export function githubTracker(asking: Asking): Tracker {
       const read = reader(known)
       const query = `labels=${encodeURIComponent(source.label)}&state=open&sort=created&direction=asc&per_page=${PAGE}`
       const issues = await pages(PAGES_MAX, PAGE, page =>
-        read.read(`${at}/issues?${query}&page=${page}`, json => shaped(listShape, json).map(listedOf)),
+        read.read(`${at}/issues?${query}&page=${page}`, json => shaped(listShape, json)),
       )
-      return { issues: issues.filter(issue => issue !== null), cache: read.fresh }
+      return { issues: issues.filter(isIssue).map(listedOf), cache: read.fresh }
     },
     async labelling({ id }) {
       const events = await pages(EVENT_PAGES_MAX, PAGE, page =>
@@ -70,7 +71,7 @@ export function githubTracker(asking: Asking): Tracker {
     async comment(id, text, mark) {
       const issue = await plain().read(issueAt(id), json => shaped(issueShape, json))
       const said = issue.comments === 0 ? [] : await newest(id, issue.comments)
-      if (!said.some(({ body }) => body?.includes(mark))) await send(`${issueAt(id)}/comments`, { body: text })
+      if (!said.some(({ body }) => body.includes(mark))) await send(`${issueAt(id)}/comments`, { body: text })
     },
     async label(id, add, remove) {
       const has = (await one(id))?.labels ?? []
@@ -83,47 +84,23 @@ export function githubTracker(asking: Asking): Tracker {
   }
 }
 
-const cut = (text: string | null) => (text ?? '').slice(0, TEXT_CHARS_MAX)
+const cut = (found: string) => found.slice(0, TEXT_CHARS_MAX)
 
 const names = z
   .array(z.union([z.string(), z.object({ name: z.string().default('') })]))
   .transform(all => all.map(one => (typeof one === 'string' ? one : one.name)))
 
-const listShape = z.array(
-  z.object({
-    number: z.int().positive(),
-    title: z.string(),
-    html_url: z.string(),
-    updated_at: z.string(),
-    labels: names,
-    pull_request: z.unknown().optional(),
-  }),
-)
+const listShape = z.array(numberedIssue.extend({ labels: names, pull_request: z.unknown().optional() }))
 
 /** A pull request is an issue there, and none here. */
-function listedOf(issue: z.output<typeof listShape>[number]): ListedIssue | null {
-  if (issue.pull_request !== undefined && issue.pull_request !== null) return null
-  const { number, title, html_url: url, labels, updated_at: stamp } = issue
-  return shaped(listedIssue, { id: String(number), title, url, labels, stamp })
-}
+const isIssue = ({ pull_request: pull }: z.output<typeof listShape>[number]) => pull === undefined || pull === null
 
 const issueShape = z.object({
   url: z.string(),
   state: z.string(),
-  body: z.string().nullable().default(null),
+  body: text,
   comments: z.int().min(0).default(0),
   labels: names,
 })
 
-const user = z.object({ login: z.string() }).nullable().default(null)
-
-const commentsShape = z.array(z.object({ body: z.string().nullable().default(null), user }))
-
-const eventsShape = z.array(
-  z.object({
-    id: z.int(),
-    event: z.string(),
-    actor: user,
-    label: z.object({ name: z.string() }).nullable().default(null),
-  }),
-)
+const eventsShape = z.array(z.object({ id: z.int(), event: z.string(), actor: user, label }))
