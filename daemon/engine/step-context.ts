@@ -1,9 +1,10 @@
 /** What a step is handed, over the engine. */
 import type { AgentClient } from '../../src/clients/agent.ts'
 import type { Config } from '../../src/config/schema/schema.ts'
-import { credentialOf } from '../../src/core/environment.ts'
+import type { AgentSpec } from '../../src/core/agent.ts'
+import { credentialOf } from '../../src/core/agent.ts'
 import { TdfError } from '../../src/core/errors.ts'
-import type { AgentSpec, Task } from '../../src/core/task.ts'
+import type { Task } from '../../src/core/task.ts'
 import { callbackToken } from '../../src/platform/tokens.ts'
 import { edgesOf } from '../../src/store/groups/edges.ts'
 import { readAttempt } from '../../src/store/tables/attempts.ts'

@@ -5,7 +5,7 @@
  * that comes free elsewhere, and leaves its own to those behind it.
  */
 import type { Config } from '../../src/config/schema/schema.ts'
-import { credentialOf } from '../../src/core/environment.ts'
+import { credentialOf } from '../../src/core/agent.ts'
 import { canPlace, isServing, type NodeStatus, type ProviderName } from '../../src/core/node.ts'
 import { agentsOf, type TaskSpec } from '../../src/core/task.ts'
 import { rejections } from '../../src/text/waiting.ts'

@@ -4,15 +4,9 @@ import path from 'node:path'
 import process from 'node:process'
 import { BUILT_IN_AGENTS } from '../../src/config/schema/agents.ts'
 import type { Config } from '../../src/config/schema/schema.ts'
-import {
-  INHERITED_VARIABLES,
-  missingSecrets,
-  pickVariables,
-  STARTERS,
-  secretNames,
-} from '../../src/core/environment.ts'
-import type { AgentType } from '../../src/core/task.ts'
-import { run } from '../../src/platform/run.ts'
+import type { AgentType } from '../../src/core/agent.ts'
+import { missingSecrets, STARTERS, secretNames } from '../../src/core/agent.ts'
+import { INHERITED_VARIABLES, pickVariables, run } from '../../src/platform/run.ts'
 import type { FindingJson } from '../../src/protocol/upkeep.ts'
 import { readNodes } from '../../src/store/tables/nodes.ts'
 import { KNOWN_AGENTS, noAgentText } from '../../src/text/agents.ts'

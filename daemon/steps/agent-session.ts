@@ -1,7 +1,9 @@
 /** Starts the agent with its prompt, or its conversation anew; not before its credential may be used. */
+
+import type { AgentSpec } from '../../src/core/agent.ts'
 import { TdfError } from '../../src/core/errors.ts'
 import type { AgentStop } from '../../src/core/facts.ts'
-import { type AgentSpec, agentsOf, nextSession, type Task } from '../../src/core/task.ts'
+import { agentsOf, nextSession, type Task } from '../../src/core/task.ts'
 import { taskWaits } from '../../src/text/waiting.ts'
 import { restFor } from '../engine/rules/budgets.ts'
 import { chooseNext, hasBegun, offersOf } from '../engine/rules/handing-over.ts'

@@ -2,10 +2,12 @@
  * Follows the agent to its end: by the signal of its exit, else by asking its node every `reconcile_interval`. Ends a run that
  * is idle (no byte and no processor time); a run at its soft limit goes on while it still writes.
  */
-import { credentialOf } from '../../src/core/environment.ts'
+
+import type { AgentSpec } from '../../src/core/agent.ts'
+import { credentialOf } from '../../src/core/agent.ts'
 import { TdfError } from '../../src/core/errors.ts'
 import type { AgentStop } from '../../src/core/facts.ts'
-import type { AgentSpec, ExitFacts, ProgressFacts, Task } from '../../src/core/task.ts'
+import type { ExitFacts, ProgressFacts, Task } from '../../src/core/task.ts'
 import type { AgentSession } from '../../src/protocol/agent-api.ts'
 import { taskWaits } from '../../src/text/waiting.ts'
 import { atLimit, overBudget } from '../engine/rules/budgets.ts'

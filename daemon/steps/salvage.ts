@@ -5,7 +5,7 @@
  */
 import type { AgentClient } from '../../src/clients/agent.ts'
 import { lastPiece } from '../../src/clients/log-end.ts'
-import { valuesFor } from '../../src/core/environment.ts'
+import { valuesFor } from '../../src/core/agent.ts'
 import { asTdfError, TdfError } from '../../src/core/errors.ts'
 import { isGone } from '../../src/core/node.ts'
 import { checkIdOf, type Facts, isTerminal, pickIdOf, type Task } from '../../src/core/task.ts'

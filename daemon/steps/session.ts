@@ -1,6 +1,6 @@
 /** Sessions of an attempt: how one is started and confined, how its exit arrives, and what it reports. */
 import type { AgentClient } from '../../src/clients/agent.ts'
-import { secretMissing, valuesFor } from '../../src/core/environment.ts'
+import { secretMissing, valuesFor } from '../../src/core/agent.ts'
 import { TdfError } from '../../src/core/errors.ts'
 import { conversationOn } from '../../src/core/facts.ts'
 import type { ExitFacts, Task } from '../../src/core/task.ts'

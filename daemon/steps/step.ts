@@ -1,8 +1,9 @@
 /** What a step is handed: the time, the signals of its task, and clients for the outside. No store, no clock. */
 import type { AgentClient } from '../../src/clients/agent.ts'
 import type { Config } from '../../src/config/schema/schema.ts'
+import type { AgentSpec } from '../../src/core/agent.ts'
 import type { Node } from '../../src/core/node.ts'
-import type { AgentSpec, Step, Task } from '../../src/core/task.ts'
+import type { Step, Task } from '../../src/core/task.ts'
 import type { Sandbox } from '../../src/protocol/agent-api.ts'
 import type { CleanupItem } from '../../src/store/tables/cleanups.ts'
 import type { Signal } from '../../src/store/tables/inbox.ts'

@@ -1,10 +1,9 @@
 /** What a task is. A *status* says who owns it, a *step* where it is; what changes belongs to one attempt. */
 
-import type { AgentSpec, FallbackSpec } from './environment.ts'
+import type { AgentSpec, FallbackSpec } from './agent.ts'
 import type { Continued, Facts, ResumeFacts, Usage } from './facts.ts'
 import type { AfterSpec, IssueSpec, PushSpec, RaceSpec, RepoSource, SpawnSpec } from './source.ts'
 
-export { AGENT_TYPES, type AgentSpec, type AgentType, type FallbackSpec } from './environment.ts'
 export type { Continued, ExitFacts, Facts, ProgressFacts, Question, ResumeFacts, SourceFacts, Usage } from './facts.ts'
 
 export const STATUSES = ['queued', 'delegated', 'in_progress', 'parked', 'completed', 'failed', 'cancelled'] as const

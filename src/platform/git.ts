@@ -4,8 +4,7 @@
  */
 import { BlockList, isIP } from 'node:net'
 import process from 'node:process'
-import { NETWORK_VARIABLES, pickVariables } from '../core/environment.ts'
-import { type RunOptions, type RunResult, run } from './run.ts'
+import { NETWORK_VARIABLES, pickVariables, type RunOptions, type RunResult, run } from './run.ts'
 
 /** More variables in `env`, such as GIT_INDEX_FILE. `ownGroup` is for calls whose helper programs wait for a server. */
 export interface GitOptions extends Partial<RunOptions> {

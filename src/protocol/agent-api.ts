@@ -1,6 +1,6 @@
 /** The VM agent's API: daemon → agent. Requests are parsed by the agent, answers by the daemon. */
 import { z } from 'zod'
-import { AGENT_TYPES } from '../core/task.ts'
+import { AGENT_TYPES } from '../core/agent.ts'
 import { counter, cutText, EVENTS_PAGE_MAX, id, nullable, percent, TRANSCRIPT_CHARS_MAX, text } from './shapes.ts'
 import { workspaceSource } from './workspace-source.ts'
 

@@ -2,9 +2,8 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
-import { NETWORK_VARIABLES, pickVariables } from '../../../src/core/environment.ts'
 import { TdfError } from '../../../src/core/errors.ts'
-import { type RunResult, run } from '../../../src/platform/run.ts'
+import { NETWORK_VARIABLES, pickVariables, type RunResult, run } from '../../../src/platform/run.ts'
 import type { Scope, UnitOptions } from '../../../src/systemd/unit.ts'
 import type { Cli } from '../../cli/cli.ts'
 

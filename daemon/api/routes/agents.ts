@@ -1,7 +1,8 @@
 /** The accounts that agents use: free, or at their limit until when, and who works with them. */
 import { Hono } from 'hono'
-import { credentialOf, secretNames } from '../../../src/core/environment.ts'
-import { type AgentSpec, isTerminal, type Status } from '../../../src/core/task.ts'
+import type { AgentSpec } from '../../../src/core/agent.ts'
+import { credentialOf, secretNames } from '../../../src/core/agent.ts'
+import { isTerminal, type Status } from '../../../src/core/task.ts'
 import type { CredentialJson } from '../../../src/protocol/upkeep.ts'
 import { limitsAt } from '../../../src/store/tables/meta.ts'
 import { countByAgent } from '../../../src/store/tables/tasks.ts'

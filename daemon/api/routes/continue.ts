@@ -1,9 +1,10 @@
 /** `tdf continue`: more to do, on a task that is over. */
 import { createHash } from 'node:crypto'
 import { Hono } from 'hono'
+import type { AgentSpec } from '../../../src/core/agent.ts'
 import { TdfError } from '../../../src/core/errors.ts'
 import type { PushSpec } from '../../../src/core/source.ts'
-import type { AgentSpec, Task, TaskSpec } from '../../../src/core/task.ts'
+import type { Task, TaskSpec } from '../../../src/core/task.ts'
 import { idPattern, parseBody } from '../../../src/protocol/shapes.ts'
 import { type ContinueWish, continueRequest } from '../../../src/protocol/submit.ts'
 import type { RunningEngine } from '../../build.ts'

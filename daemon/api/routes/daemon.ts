@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs'
 import { Readable } from 'node:stream'
 import { Hono } from 'hono'
-import { secretNames } from '../../../src/core/environment.ts'
+import { secretNames } from '../../../src/core/agent.ts'
 import { TdfError } from '../../../src/core/errors.ts'
 import type { PolicyJson, SecretJson } from '../../../src/protocol/upkeep.ts'
 import type { RunningEngine } from '../../build.ts'

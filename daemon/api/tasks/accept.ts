@@ -1,9 +1,10 @@
 /** From what was asked for to what will be done: checks a submit and fills in what it leaves open. Loses nothing: a
  * submit that is refused was never stored. */
 import process from 'node:process'
+import type { AgentSpec } from '../../../src/core/agent.ts'
 import { TdfError } from '../../../src/core/errors.ts'
 import type { RepoSource } from '../../../src/core/source.ts'
-import type { AgentSpec, TaskSpec } from '../../../src/core/task.ts'
+import type { TaskSpec } from '../../../src/core/task.ts'
 import { hasPassword, isMetadataUrl, isRepositoryUrl, isSafeBranch, isSafeRef } from '../../../src/platform/git.ts'
 import type { Random } from '../../../src/platform/world.ts'
 import type { SubmitRequest } from '../../../src/protocol/submit.ts'

@@ -1,8 +1,9 @@
 /** The agents of a task: who does it, by its name in the configuration, who goes on in its place, and how that is shown. */
 import type { Config } from '../../../src/config/schema/schema.ts'
-import { secretMissing } from '../../../src/core/environment.ts'
+import type { AgentSpec, FallbackSpec } from '../../../src/core/agent.ts'
+import { secretMissing } from '../../../src/core/agent.ts'
 import { asTdfError, TdfError } from '../../../src/core/errors.ts'
-import type { AgentSpec, FallbackSpec, Task } from '../../../src/core/task.ts'
+import type { Task } from '../../../src/core/task.ts'
 import type { AgentsJson } from '../../../src/protocol/attempts.ts'
 import { workersOf } from '../../engine/rules/handing-over.ts'
 import type { Engine } from '../../services.ts'

@@ -3,7 +3,7 @@
  * facts are gathered here; their wording is `src/text/waiting.ts`.
  */
 
-import { credentialOf } from '../../../src/core/environment.ts'
+import { credentialOf } from '../../../src/core/agent.ts'
 import { awaitedBy, isQueued } from '../../../src/core/facts.ts'
 import { isTerminal, type Task } from '../../../src/core/task.ts'
 import type { WhyJson } from '../../../src/protocol/control.ts'

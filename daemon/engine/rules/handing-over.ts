@@ -2,18 +2,12 @@
  * What becomes of a task whose agent is at its limit: it rests, or another agent goes on, in the same workspace or from the
  * saved work. Each agent counts as limited until its own reset, so none is tried twice before that.
  */
-import { credentialOf, secretMissing } from '../../../src/core/environment.ts'
+
+import type { AgentSpec, FallbackSpec } from '../../../src/core/agent.ts'
+import { credentialOf, secretMissing } from '../../../src/core/agent.ts'
 import { TdfError } from '../../../src/core/errors.ts'
 import type { AgentStop, Facts } from '../../../src/core/facts.ts'
-import {
-  type AgentSpec,
-  agentsOf,
-  doneBy,
-  type FallbackSpec,
-  nextSession,
-  type ResumeFacts,
-  type Task,
-} from '../../../src/core/task.ts'
+import { agentsOf, doneBy, nextSession, type ResumeFacts, type Task } from '../../../src/core/task.ts'
 import type { Outcome } from './outcome.ts'
 import {
   CARRIED,

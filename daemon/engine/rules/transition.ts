@@ -1,10 +1,10 @@
 /** What a decision consists of, and the journal's view of it. Refuses what the tables of edges do not allow. */
 import type { Config } from '../../../src/config/schema/schema.ts'
+import type { AgentType } from '../../../src/core/agent.ts'
 import { changed } from '../../../src/core/copy-task.ts'
 import { TdfError } from '../../../src/core/errors.ts'
 import type { EventType, NewEvent } from '../../../src/core/event.ts'
 import {
-  type AgentType,
   type CleanupKind,
   isTerminal,
   type ResumeFacts,

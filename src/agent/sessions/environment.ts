@@ -2,7 +2,7 @@
  * What a command sees of the environment, and how it gets there. The runner is a process of ours, so the command's
  * variables travel in its environment under a prefix: they neither touch the disk nor change how the runner behaves.
  */
-import { INHERITED_VARIABLES, pickVariables } from '../../core/environment.ts'
+import { INHERITED_VARIABLES, pickVariables } from '../../platform/run.ts'
 import { type Agent, logBytesMax } from '../agent.ts'
 import type { Slot } from '../isolation/slot.ts'
 import { artifactsFolder } from '../workspaces/workspace.ts'

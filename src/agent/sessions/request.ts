@@ -1,8 +1,8 @@
 /** The folder of a session, made in one step and taken away in one step. */
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { certificatePlaces } from '../../core/environment.ts'
 import { makeFolder, moveDurable, writeDurable } from '../../platform/files.ts'
+import { certificatePlaces } from '../../platform/run.ts'
 import type { Sandbox } from '../../protocol/agent-api.ts'
 import type { Agent } from '../agent.ts'
 import { openSessionFolder, slotOf } from '../isolation/slots.ts'

@@ -7,9 +7,8 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
-import { NETWORK_VARIABLES, pickVariables } from '../../core/environment.ts'
 import { makeFolder } from '../../platform/files.ts'
-import { run } from '../../platform/run.ts'
+import { NETWORK_VARIABLES, pickVariables, run } from '../../platform/run.ts'
 
 const ASK_SECONDS = 4
 const ANSWER_BYTES_MAX = 64 * 1024

@@ -1,6 +1,6 @@
 /** `[agents.NAME]`: the programs that do the work. */
 import { z } from 'zod'
-import { AGENT_TYPES } from '../../core/task.ts'
+import { AGENT_TYPES } from '../../core/agent.ts'
 import { choice, described, duration, list, price, text } from './kinds.ts'
 
 const PERMISSIONS = ['allow', 'deny', 'ask'] as const

@@ -1,13 +1,6 @@
 /** Tasks: what was asked for, once, and which attempt is the newest. */
-import {
-  type AgentSpec,
-  type AttemptKey,
-  doneBy,
-  type FallbackSpec,
-  type Status,
-  type Task,
-  type TaskSpec,
-} from '../../core/task.ts'
+import type { AgentSpec, FallbackSpec } from '../../core/agent.ts'
+import { type AttemptKey, doneBy, type Status, type Task, type TaskSpec } from '../../core/task.ts'
 import { dropEdges } from '../groups/edges.ts'
 import { fields, jsonOf, objectOf, readable, TASK_ID } from '../sqlite/fields.ts'
 import type { Sql } from '../sqlite/sql.ts'

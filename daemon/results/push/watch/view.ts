@@ -2,9 +2,8 @@
 import process from 'node:process'
 import { z } from 'zod'
 import type { Config } from '../../../../src/config/schema/schema.ts'
-import { NETWORK_VARIABLES, pickVariables } from '../../../../src/core/environment.ts'
 import { TdfError } from '../../../../src/core/errors.ts'
-import { run } from '../../../../src/platform/run.ts'
+import { NETWORK_VARIABLES, pickVariables, run } from '../../../../src/platform/run.ts'
 
 const CHECKS_MAX = 1_000
 const THREADS_MAX = 500

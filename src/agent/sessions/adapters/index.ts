@@ -1,4 +1,4 @@
-/** Any program: it gets the prompt on stdin, and its exit code is all that it reports. */
+/** The adapters by agent type. The one of a command is here: a program that gets the prompt on stdin, and whose exit code is all that it reports. */
 import type { StartSession } from '../../../protocol/agent-api.ts'
 import { acp } from './acp.ts'
 import type { Adapter } from './adapter.ts'

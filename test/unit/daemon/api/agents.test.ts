@@ -1,7 +1,7 @@
 /** `GET /agents`, as `tdf agent ls` shows it: which account is at its limit, and who uses it. */
 import { afterEach, expect, it } from 'vitest'
 import { agentRoutes } from '../../../../daemon/api/routes/agents.ts'
-import type { AgentSpec } from '../../../../src/core/task.ts'
+import type { AgentSpec } from '../../../../src/core/agent.ts'
 import type { CredentialJson } from '../../../../src/protocol/upkeep.ts'
 import { aConfig, aSpec } from '../../../support/builders.ts'
 import { HOUR, type Lives, lives, MIN } from '../../../support/daemon/lives.ts'

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { nodeSubject } from '../../../../daemon/engine/loop.ts'
 import { capacitiesOf, counts, createPlacement, offersOf } from '../../../../daemon/placement/pass.ts'
-import { credentialOf } from '../../../../src/core/environment.ts'
+import { credentialOf } from '../../../../src/core/agent.ts'
 import { readEvents } from '../../../../src/store/tables/journal.ts'
 import { raiseLimit } from '../../../../src/store/tables/meta.ts'
 import { readNode, readNodes, writeHeartbeat } from '../../../../src/store/tables/nodes.ts'

@@ -1,7 +1,8 @@
 /** What each end of an agent means, as a table. */
 import { describe, expect, it } from 'vitest'
 import { endOf } from '../../../../daemon/steps/verdict.ts'
-import type { AgentType, ExitFacts } from '../../../../src/core/task.ts'
+import type { AgentType } from '../../../../src/core/agent.ts'
+import type { ExitFacts } from '../../../../src/core/task.ts'
 import { LOST_UNDER_RUN } from '../../../../src/protocol/shapes.ts'
 import { aPlacedTask, aSpec } from '../../../support/builders.ts'
 

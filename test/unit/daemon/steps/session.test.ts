@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { agentSession } from '../../../../daemon/steps/agent-session.ts'
 import { awaitingFollowup } from '../../../../daemon/steps/followup.ts'
 import { running } from '../../../../daemon/steps/running.ts'
-import type { AgentEnvironment } from '../../../../src/core/environment.ts'
+import type { AgentEnvironment } from '../../../../src/core/agent.ts'
 import { aPlacedTask, aSpec } from '../../../support/builders.ts'
 import { aNode, aSignal, bench, scripted } from '../../../support/daemon/step-context.ts'
 

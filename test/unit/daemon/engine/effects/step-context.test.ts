@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { decisionInput, stepContext } from '../../../../../daemon/engine/step-context.ts'
 import type { Engine } from '../../../../../daemon/services.ts'
-import { credentialOf } from '../../../../../src/core/environment.ts'
+import { credentialOf } from '../../../../../src/core/agent.ts'
 import type { Task } from '../../../../../src/core/task.ts'
 import { callbackToken } from '../../../../../src/platform/tokens.ts'
 import { raiseLimit } from '../../../../../src/store/tables/meta.ts'

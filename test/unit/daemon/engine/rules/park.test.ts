@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest'
 import { decide } from '../../../../../daemon/engine/rules/decide.ts'
 import { advance, type Outcome } from '../../../../../daemon/engine/rules/outcome.ts'
 import { type DecisionInput, resumeOf } from '../../../../../daemon/engine/rules/transition.ts'
+import type { AgentType } from '../../../../../src/core/agent.ts'
 import { TdfError } from '../../../../../src/core/errors.ts'
-import type { AgentType, Task, TaskResult } from '../../../../../src/core/task.ts'
+import type { Task, TaskResult } from '../../../../../src/core/task.ts'
 import { aConfig, aPlacedTask, aSpec } from '../../../../support/builders.ts'
 
 const MIN = 60_000

@@ -11,9 +11,10 @@ import {
   workersOf,
 } from '../../../../../daemon/engine/rules/handing-over.ts'
 import type { DecisionInput } from '../../../../../daemon/engine/rules/transition.ts'
+import type { AgentSpec, AgentType } from '../../../../../src/core/agent.ts'
 import { TdfError } from '../../../../../src/core/errors.ts'
 import type { AgentStop } from '../../../../../src/core/facts.ts'
-import { type AgentSpec, type AgentType, doneBy, type Task } from '../../../../../src/core/task.ts'
+import { doneBy, type Task } from '../../../../../src/core/task.ts'
 import { aConfig, aPlacedTask, aSpec } from '../../../../support/builders.ts'
 
 const MIN = 60_000

@@ -1,7 +1,7 @@
 /** Which account an agent uses, and what it is given of secrets. */
 import { describe, expect, it } from 'vitest'
-import { credentialOf, missingSecrets, secretNames, valuesFor } from '../../../../src/core/environment.ts'
-import type { AgentSpec } from '../../../../src/core/task.ts'
+import type { AgentSpec } from '../../../../src/core/agent.ts'
+import { credentialOf, missingSecrets, secretNames, valuesFor } from '../../../../src/core/agent.ts'
 
 const agent = (change: Partial<AgentSpec> = {}): AgentSpec => ({
   name: 'claude',
