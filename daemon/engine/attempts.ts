@@ -11,8 +11,8 @@ import { raiseAttempt, taskNumber } from '../../src/store/tables/tasks.ts'
 import { taskWaits } from '../../src/text/waiting.ts'
 import { accountsOf, type PlacementRequest } from '../placement/place.ts'
 import type { Engine } from '../services.ts'
-import { spentBefore } from './effects/race.ts'
 import { standing } from './effects/release.ts'
+import { spentBefore } from './effects/usage.ts'
 import { taskSubject } from './loop.ts'
 import {
   type ContinueRequest,

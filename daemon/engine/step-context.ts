@@ -18,8 +18,7 @@ import type { Results, Sources } from '../results/results.ts'
 import type { Engine } from '../services.ts'
 import type { StepContext } from '../steps/step.ts'
 import { undo } from './cleanup.ts'
-import { committedUsd } from './effects/children.ts'
-import { spentBefore } from './effects/race.ts'
+import { spentBefore } from './effects/usage.ts'
 import type { Interruption } from './loop.ts'
 import { workOf } from './rules/after.ts'
 import { rowOf } from './rules/journey.ts'
@@ -107,11 +106,7 @@ class Surroundings implements HopContext {
     return holdOf(this.engine, { id, labels }, this.now, moreUsd)
   }
   get spentBefore() {
-    const { sql } = this.engine.store
-    const { id, spec } = this.task
-    const before = spentBefore(sql, this.task)
-    // What it hands over is of its own limit; a task below it has a share of that.
-    return spec.maySpawn && spec.parent === undefined ? before + committedUsd(sql, id) : before
+    return spentBefore(this.engine.store.sql, this.task)
   }
   node(name: string | null) {
     return name === null ? undefined : readNode(this.engine.store.sql, name)

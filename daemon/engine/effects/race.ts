@@ -4,15 +4,14 @@
  */
 import { asTdfError } from '../../../src/core/errors.ts'
 import { isTerminal, type Task } from '../../../src/core/task.ts'
-import { costOfOthers, memberOf, membersOf, setWinner } from '../../../src/store/groups/groups.ts'
+import { memberOf, membersOf, setWinner } from '../../../src/store/groups/groups.ts'
 import type { Sql } from '../../../src/store/sqlite/sql.ts'
-import { type ReadTask, readNewestAttempt, usagesBefore } from '../../../src/store/tables/attempts.ts'
+import { type ReadTask, readNewestAttempt } from '../../../src/store/tables/attempts.ts'
 import { addSignal } from '../../../src/store/tables/inbox.ts'
 import { pushAfter } from '../../results/push/request.ts'
 import type { Engine } from '../../services.ts'
 import { taskSubject } from '../loop.ts'
 import { isPushedByRace, scoreOf, winnerOf } from '../rules/race.ts'
-import { sum } from '../rules/usage.ts'
 import { pullWake } from './wake.ts'
 
 /** Inside the write that ended a task: what that means for its race, where it runs in one. */
@@ -59,10 +58,4 @@ function callOff(engine: Engine, { id, attempt }: Task, now: number): void {
   engine.store.afterCommit(() =>
     engine.loop.interrupt(taskSubject({ id, attempt }), new Error('another task won its race')),
   )
-}
-
-/** What counts against the limit of a task beside what its own attempt has cost, in USD: members of a race have one limit together. */
-export function spentBefore(sql: Sql, { id, attempt, spec }: Pick<Task, 'id' | 'attempt' | 'spec'>): number {
-  const own = attempt === 1 ? 0 : (sum(usagesBefore(sql, { id, attempt })).costUsd ?? 0)
-  return spec.race && spec.maxCostUsd != null ? own + costOfOthers(sql, id) : own
 }

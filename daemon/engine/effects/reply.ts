@@ -3,13 +3,13 @@ import { asTdfError } from '../../../src/core/errors.ts'
 import type { AttemptKey } from '../../../src/core/task.ts'
 import { hashToken } from '../../../src/platform/tokens.ts'
 import type { CallbackAnswer } from '../../../src/protocol/callbacks.ts'
-import { type ReadTask, readNewestAttempt, usagesUntil } from '../../../src/store/tables/attempts.ts'
+import { type ReadTask, readNewestAttempt } from '../../../src/store/tables/attempts.ts'
 import { openSignals } from '../../../src/store/tables/inbox.ts'
 import { closeReplyCodes, type ReplyCode, readReplyCode } from '../../../src/store/tables/outbox.ts'
 import type { Engine } from '../../services.ts'
 import { askingOf, GO_ON, grantedUsd } from '../rules/asking.ts'
 import type { ContinueRequest } from '../rules/continuing.ts'
-import { sum } from '../rules/usage.ts'
+import { spentBefore } from './usage.ts'
 
 /**
  * What became of a code. *taken*: it did what it stands for; *used*: its notice was answered before; *late*: what it is about is
@@ -95,7 +95,6 @@ function goOn({ id, attempt }: ReadTask, request: ContinueRequest, ways: ReplyWa
 }
 
 function grant({ store }: Engine, task: ReadTask): { maxCostUsd?: number } {
-  const spent = sum(usagesUntil(store.sql, task)).costUsd ?? 0
-  const maxCostUsd = grantedUsd(task, spent)
+  const maxCostUsd = grantedUsd(task, spentBefore(store.sql, { ...task, attempt: task.attempt + 1 }))
   return maxCostUsd === null ? {} : { maxCostUsd }
 }

@@ -78,7 +78,8 @@ function ownHold({ now, spentBefore }: Around, task: Task): Hold | null {
   return { until: task.parkedUntil ?? now, why: taskWaits.allowance(Number(task.spec.maxCostUsd), task.id) }
 }
 
-/** A word of its user that is no prompt: it may cost more. */
+/** A word of its user that is no prompt, and no answer to what its agent asked: it may cost more. */
 export function isAllowance({ kind, payload }: { kind: string; payload: Record<string, unknown> }): boolean {
-  return kind === 'followup' && ['allow', 'yes'].includes(String(payload.text).trim().toLowerCase())
+  const isWord = kind === 'followup' && payload.requestId === undefined
+  return isWord && ['allow', 'yes'].includes(String(payload.text).trim().toLowerCase())
 }

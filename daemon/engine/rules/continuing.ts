@@ -73,16 +73,20 @@ export function changeFor(last: Task, { change }: ContinueRequest): ContinueRequ
   return { agent, maxCostUsd, ...behind, ...change }
 }
 
-/** Throws WRONG_STATE when the task has cost what it may, or ended by that and gets no more. `spentUsd`: all its attempts. */
+/** Throws WRONG_STATE when the task has cost what it may, or ended by that and gets no more. `spentUsd`: all its attempts, and the tasks that share its limit. */
 export function refuseSpent({ id, verdict, spec }: Task, limitUsd: number | null, spentUsd: number): void {
   if (limitUsd === null) return
   const isNoMore = verdict === 'budget' && limitUsd <= (spec.maxCostUsd ?? 0)
   if (spentUsd < limitUsd && !isNoMore) return
   const spent = `$${spentUsd.toFixed(2)} of $${limitUsd.toFixed(2)}`
   const moreUsd = Math.ceil(Math.max(spentUsd, limitUsd) + 1)
-  throw new TdfError('WRONG_STATE', `task ${id} has cost ${spent}, which holds for all its attempts together`, {
-    hint: `tdf continue ${id} --max-cost ${moreUsd}`,
-  })
+  throw new TdfError(
+    'WRONG_STATE',
+    `task ${id} has used ${spent}, with all its attempts and the tasks that share this limit`,
+    {
+      hint: `tdf continue ${id} --max-cost ${moreUsd}`,
+    },
+  )
 }
 
 /** The conversation comes along where the same type of agent goes on with it; one that stays on its node, with the same agent. */

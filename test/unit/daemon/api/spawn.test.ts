@@ -196,6 +196,11 @@ describe('a task that an agent hands over', () => {
     await all.rest(rest)
     // What was not used is free again.
     expect(committedUsd(sql(), id)).toBeLessThanOrEqual(1.5 + 1)
+    await all.rest(id)
+    // What they have counts for its next attempt.
+    const change = { prompt: 'go on', maxCostUsd: 2.25 }
+    const used = `has used $${(1 + committedUsd(sql(), id)).toFixed(2)} of $2.25`
+    await expect(all.life.engine.goOn(id, { key: 'k', hash: 'h', change })).rejects.toThrow(used)
   })
 
   it('costs nothing more once the task at the top, whose limit it has a share of, was removed', async () => {

@@ -24,6 +24,14 @@ it('goes on once it may cost more than it has', () => {
   expect(restPaused(around, resting({}, null))).toEqual(goesOn)
 })
 
+it('costs more by a word that was sent to it, and not by a late answer to a question of its agent', () => {
+  const said = (payload: Record<string, unknown>) => [
+    { id: 1, kind: 'followup', payload: { text: 'allow', ...payload } },
+  ]
+  expect(restPaused({ ...around, signals: said({}) }, resting())).toMatchObject({ kind: 'queue', uses: [1] })
+  expect(restPaused({ ...around, signals: said({ requestId: 'q1' }) }, resting())).toMatchObject({ kind: 'wait' })
+})
+
 it('ends when nobody has allowed it more in time', () => {
   for (const parkedUntil of [NOW, null]) {
     expect(restPaused(around, resting({ parkedUntil }))).toMatchObject({ kind: 'fail', verdict: 'budget' })

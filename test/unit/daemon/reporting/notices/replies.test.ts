@@ -7,7 +7,7 @@ import { openSignals } from '../../../../../src/store/tables/inbox.ts'
 import { due, oldestOpenCode } from '../../../../../src/store/tables/outbox.ts'
 import { deleteTask } from '../../../../../src/store/tables/tasks.ts'
 import type { Script } from '../../../../fakes/agent.ts'
-import { aConfig } from '../../../../support/builders.ts'
+import { aConfig, aSpec } from '../../../../support/builders.ts'
 import { DAY, HOUR, type Lives, lives, MIN } from '../../../../support/daemon/lives.ts'
 
 let all: Lives
@@ -134,6 +134,24 @@ describe('a code', () => {
     expect(all.life.task(id)).toMatchObject({ verdict: 'budget', attempt: 1 })
     expect([await endOf(code), await endOf(code)]).toEqual(['taken', 'used'])
     expect(all.life.task(id)).toMatchObject({ attempt: 2, spec: { maxCostUsd: 2.25 } })
+  })
+
+  it('gives a member of a race more than all of them have cost', async () => {
+    await begin()
+    const usage = { inputTokens: 1, outputTokens: 1, costUsd: 2, cumulative: false }
+    const asked = aSpec(
+      { maxCostUsd: 1, race: { pick: null, first: false } },
+      { ms: MIN, says: { outcome: 'success', usage } },
+    )
+    const spec: TaskSpec = { ...asked, agent: { ...asked.agent, type: 'claude' } }
+    const none = { idempotencyKey: null, idempotencyHash: null, createdAt: 0 }
+    await all.life.engine.submitAll({ name: 'race', kind: 'race', atMost: null }, () =>
+      ['one', 'two'].map(id => ({ id, spec, member: { group: 'race', key: id }, ...none })),
+    )
+    for (const id of ['one', 'two']) await all.rest(id)
+    expect([all.life.task('one').verdict, all.life.task('two').verdict]).toEqual(['budget', 'budget'])
+    expect(await endOf(codesOf('one').continue)).toBe('taken')
+    expect(all.life.task('one')).toMatchObject({ attempt: 2, spec: { maxCostUsd: 4.25 } })
   })
 
   it('of a failure begins anew where nothing was saved, and is refused and kept while its work is on its way home', async () => {
