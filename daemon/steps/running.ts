@@ -49,6 +49,7 @@ export const endFromSignals: InlineHandler<Next> = (ctx, task) => {
 /** How often an attempt may rest, and how often it may be taken up after an interruption. */
 const PARKS_MAX = 20
 const RESUMES_MAX = 3
+const isTooOften = ({ facts: { parks = 0 } }: Task) => parks >= PARKS_MAX
 /** What a new machine with its workspace usually takes: a shorter rest is waited out on the old one. */
 const BOOT_MS = 10 * 60_000
 
@@ -129,7 +130,8 @@ function settle(ctx: InlineContext, task: Task, exit: ExitFacts, patch: StepPatc
     case 'interrupted':
       return goOnAnew(task, end, known)
     case 'ill':
-      if (end.verdict === 'budget' && task.spec.atLimit === 'ask') return overBudget(ctx, task, known)
+      if (end.verdict === 'budget' && task.spec.atLimit === 'ask' && !isTooOften(task))
+        return overBudget(ctx, task, known)
       if (isRejection(task, exit)) return withFilesAlone(task, exit, known)
       return afterLogin(ctx, task, end, known) ?? fail(end.error, end.verdict, known)
   }
@@ -167,11 +169,10 @@ function park(ctx: InlineContext, task: Task, end: Extract<End, { kind: 'limit' 
   const stop: AgentStop = { agent: agent.name, why: 'usage_limit', until: resetAt, session: task.sessionId }
   const choice = fallback ? choose(task, fallback, besides(ctx, agent, resetAt)) : null
   const until = choice?.at ?? resetAt
-  const isTooOften = (task.facts.parks ?? 0) >= PARKS_MAX
-  if (choice && until <= ctx.now && !isTooOften) {
+  if (choice && until <= ctx.now && !isTooOften(task)) {
     return { kind: 'hand_over', to: choice.agent.name, stop, error: end.error, ...patch }
   }
-  if (task.spec.autoResume === false || until - ctx.now > usageLimitMax || isTooOften) {
+  if (task.spec.autoResume === false || until - ctx.now > usageLimitMax || isTooOften(task)) {
     return fail(end.error, 'agent_error', patch)
   }
   const node = ctx.node(task.nodeName)
@@ -193,7 +194,7 @@ function afterLogin(ctx: InlineContext, task: Task, end: Extract<End, { kind: 'i
   const stop: AgentStop = { agent: agent.name, why: 'auth', until: null, session: task.sessionId }
   const stopped = { ...task, facts: { ...task.facts, stops: withStop(task.facts, stop) } }
   const choice = choose(stopped, fallback, offersOf(ctx))
-  if (choice === null || choice.at > ctx.now || (task.facts.parks ?? 0) >= PARKS_MAX) return undefined
+  if (choice === null || choice.at > ctx.now || isTooOften(task)) return undefined
   return { kind: 'hand_over' as const, to: choice.agent.name, stop, error: end.error, ...patch }
 }
 

@@ -58,11 +58,11 @@ export const PULL_GOALS = ['green', 'merged'] as const
 /** *green*: every check has passed and no review thread is open. */
 export type PullGoal = (typeof PULL_GOALS)[number]
 
-/** When an edge is met: *ok*, the predecessor is completed; *ended*, whatever it came to. */
 /** What follows when a task has cost what `--max-cost` allows. */
 export const AT_LIMIT = ['ask', 'end'] as const
 export type AtLimit = (typeof AT_LIMIT)[number]
 
+/** When an edge is met: *ok*, the predecessor is completed; *ended*, whatever it came to. */
 export const AFTER_CONDITIONS = ['ok', 'ended'] as const
 export type AfterCondition = (typeof AFTER_CONDITIONS)[number]
 

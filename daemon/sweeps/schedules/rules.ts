@@ -1,5 +1,6 @@
 /** The rules of schedules, pure: which instant is due, how late it is, when the next one comes, and what an end is worth. */
 import { createHash } from 'node:crypto'
+import { formatDurationShort } from '../../../src/core/duration.ts'
 import type { Task } from '../../../src/core/task.ts'
 import type { Schedule } from '../../../src/store/groups/schedules.ts'
 import type { Instants } from './instants.ts'
@@ -62,7 +63,7 @@ export function reasonNotTo(
   before: Before,
 ): string | null {
   if (lateMs > 0 && catchUp === 'skip')
-    return 'skipped: the daemon was away then, and --catch-up skip makes up for none'
+    return `skipped: it would be ${formatDurationShort(lateMs)} late, and --catch-up skip makes up for none`
   if (before === null) return null
   if (overlap === 'skip') return `skipped: task ${before.id} of an earlier instant goes on (--overlap skip)`
   return before.facts.awaits ? `skipped: task ${before.id} waits already for the one before it` : null

@@ -253,6 +253,14 @@ describe('--max-cost with --at-limit ask', () => {
     expect(life.task(id).result).toMatchObject({ ahead: 1 })
   })
 
+  it('asks only so often where what the agent says of its cost does not come to the limit that it says it has reached', async () => {
+    const ended = { outcome: 'budget' as const, failure: 'budget' as const, usage: usage(null), resumeRef: 'r' }
+    const says = { commits: 1, exitCode: 1, says: ended }
+    const id = await submit({ ...says, resumed: says }, ask)
+    await until(() => isOver(id) || sessions(id).length > 30)
+    expect(life.task(id)).toMatchObject({ status: 'failed', verdict: 'budget' })
+  })
+
   it('ends with its work when nobody answers', async () => {
     const id = await submit(DOLLAR, ask)
     await until(() => isOver(id))
