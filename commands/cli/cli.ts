@@ -18,7 +18,7 @@ import { VERSION } from '../../src/platform/version.ts'
 import { realWorld } from '../../src/platform/world.ts'
 import { jsonText, sanitize } from '../../src/text/sanitize.ts'
 import { type ColourWhen, type Paint, paintOf } from './colour.ts'
-import { isServiceHere, MACHINE_UNIT } from './machine-service.ts'
+import { isServiceHere, isShared, MACHINE_UNIT } from './machine-service.ts'
 
 export interface Cli {
   /** The command line without the agent's command, for a hint that repeats it. */
@@ -162,7 +162,7 @@ function socketOf(cli: Cli): Whereabouts {
   if (systemSocket !== null && !existsSync(socket)) {
     const isStarting = isServiceHere()
     const service = isStarting ? { service: MACHINE_UNIT, onWait: () => sayStarting(cli) } : {}
-    if (isStarting || existsSync(path.dirname(systemSocket))) {
+    if (isStarting || isShared(path.dirname(systemSocket))) {
       return { ...own(systemSocket, "the machine's own daemon"), ...service }
     }
   }

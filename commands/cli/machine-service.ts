@@ -1,10 +1,15 @@
 /** Whether the daemon of this machine is a service that this user may call, also while it is not up yet. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import process from 'node:process'
 
 /** As `tdf daemon install` writes it. */
 export const MACHINE_UNIT = 'tdfd'
+
+/** Of a folder of sockets: there, and open to its group, as systemd makes it. One that root has run by hand is root's alone. */
+export function isShared(folder: string): boolean {
+  return existsSync(folder) && (statSync(folder).mode & 0o010) !== 0
+}
 
 interface Machine {
   /** Its root folder; another one in tests. */

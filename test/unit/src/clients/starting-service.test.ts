@@ -113,4 +113,18 @@ exec setpriv --reuid ${NOBODY} --regid ${NOBODY} "$1" env -i "HOME=$DIR" "PATH=$
     })
     expect([status, stderr]).toEqual([69, expect.stringContaining(`"hint":"${hint}"`)])
   })
+
+  it('one that root has run by hand is not theirs: anybody else has a daemon of their own', () => {
+    const { env } = machine()
+    const byHand = MACHINE.replace(
+      'exec setpriv',
+      'chmod 0700 /run/tdf; rm /etc/systemd/system/tdfd.service; exec setpriv',
+    )
+    const { status, stderr } = spawnSync('unshare', ['--mount', 'sh', '-c', byHand, 'sh', '--clear-groups'], {
+      env,
+      encoding: 'utf8',
+    })
+    expect([status, stderr]).toEqual([69, expect.stringContaining('"hint":"tdf daemon start"')])
+    expect(stderr).not.toContain(' /run/tdf')
+  })
 })
