@@ -134,7 +134,10 @@ export function resumeOf(task: Task): ResumeFacts {
 /** From which the attempt after a machine's fault goes on: the saved work that this one was asked to resume, if any. */
 export function resumedAgain({ id, attempt, facts: { resume } }: Task): ResumeFacts | undefined {
   // What it has saved itself, and the work of other tasks, are looked for anew.
-  return resume && !resume.isBase && resume.ref !== resultRefOf(id, attempt) ? resume : undefined
+  if (!resume || resume.isBase || resume.ref === resultRefOf(id, attempt)) return undefined
+  // The bundle is that of this attempt, and goes with it.
+  const { source: _, ...from } = resume
+  return from
 }
 
 /** Of whose conversations we know where they lie, so that they come along (src/agent/sessions/adapters/conversations.ts). */

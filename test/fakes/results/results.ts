@@ -24,6 +24,9 @@ export function fakeResults(history: FakeHistory = fakeHistory()): FakeResults {
   const checkpoints = new Map<string, Salvaged>()
   const aheads = new Map<string, number>()
   const faults = { broken: 0 }
+  /** The bundles that were made, each of one attempt. */
+  const packs = new Set<string>()
+  const packFile = ({ id, attempt }: Pick<Task, 'id' | 'attempt'>) => `pack ${id}-${attempt}`
   const cameHome = (task: Task, { commit, baseCommit, files }: Salvaged) => {
     history.add(commit, task.facts.resume?.commit ?? baseCommit)
     return files ? { files: filesCame(task, files) } : {}
@@ -39,11 +42,19 @@ export function fakeResults(history: FakeHistory = fakeHistory()): FakeResults {
     refs,
     checkpoints,
     faults,
-    files: keptFiles('/nonexistent', null),
+    files: {
+      ...keptFiles('/nonexistent', null),
+      bring: async file => {
+        if (file.startsWith('pack ') && !packs.has(file)) throw new Error(`ENOENT: no such file, open '${file}'`)
+      },
+    },
     logs: { keep: async () => {}, read: async () => undefined, remove: async () => {} },
     have: async () => [],
-    pack: async (_task, { commit }) => ({ sha256: commit.padEnd(64, '0'), bytes: 1 }),
-    packFile: () => 'a pack',
+    pack: async (task, { commit }) => {
+      packs.add(packFile(task))
+      return { sha256: commit.padEnd(64, '0'), bytes: 1 }
+    },
+    packFile,
     base: async ({ id }, [first]) => ({ kind: 'clean', ref: `refs/tdf/${id}/base`, commit: first?.commit ?? '' }),
     removeUnused: async () => 0,
     thin: async () => null,

@@ -93,6 +93,22 @@ it('the next attempt goes on from the saved work that the one before was asked t
   expect(resume).toMatchObject({ ref: 'refs/tdf/task-1/1' })
 })
 
+it('the next attempt packs that work anew, and its agent is at it', async () => {
+  Object.assign(all.life.engine.config.runner, { maxAttempts: 3 })
+  await all.submit({}, { exitCode: 1, commits: 1 })
+  expect(await all.rest()).toBe(true)
+  await all.life.engine.start('task-1', 2, { resume: true })
+  await all.until(() => all.life.task('task-1').step === 'running')
+  all.agent().wipe()
+  expect(await all.until(() => all.life.task('task-1').attempt === 3 && all.life.task('task-1').step === null)).toBe(
+    true,
+  )
+  expect(all.life.task('task-1')).toMatchObject({
+    verdict: 'agent_error',
+    facts: { resume: { ref: 'refs/tdf/task-1/1' } },
+  })
+})
+
 it('the next attempt is opened, and waits for a slot', async () => {
   await all.submit({}, { exitCode: 1 })
   expect(await all.rest()).toBe(true)
