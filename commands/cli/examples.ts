@@ -11,7 +11,7 @@ export const LS = [
 /** As in `task-text.ts`, which loads when the command runs; a test compares them. */
 export const LS_COLUMNS = [
   ...['id', 'status', 'step', 'verdict', 'age', 'node', 'agent', 'try', 'cost', 'machine', 'labels', 'branch'],
-  ...['score', 'fit', 'submitted', 'waiting-for', 'title'],
+  ...['schedule', 'score', 'fit', 'submitted', 'waiting-for', 'title'],
 ]
 export const SHOW = ['tdf show @last', 'tdf show 7kq2 --json']
 export const WHY = ['tdf why @last', 'tdf why --group warnings']

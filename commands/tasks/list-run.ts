@@ -9,6 +9,7 @@ import { took } from '../../src/text/events.ts'
 import { cardText, type Failing, isFailedStage } from '../../src/text/failure.ts'
 import { oneLine, sanitize } from '../../src/text/sanitize.ts'
 import { stageName, stageTimes } from '../../src/text/steps.ts'
+import { scheduleText } from '../../src/text/tasks.ts'
 import { localTime, withLocalTimes } from '../../src/text/times.ts'
 import { byUrgency } from '../../src/text/urgency.ts'
 import { estimateText } from '../../src/text/waiting.ts'
@@ -24,6 +25,7 @@ export interface ListOptions {
   status: string[]
   label: Record<string, string>
   group?: string
+  schedule?: string
   since?: string
   limit?: number
   sort?: string
@@ -88,12 +90,13 @@ function ordered(tasks: readonly TaskJson[], { format }: Shape, { sort }: ListOp
 }
 
 /** What stands in place of an empty list: with a filter, that nothing passes it. */
-function noneText({ status, label, group, since }: ListOptions): string {
+function noneText({ status, label, group, schedule, since }: ListOptions): string {
   const labels = Object.entries(label).map(([key, value]) => `with the label ${key}=${value}`)
   const wishes = [
     ...(status.length > 0 ? [`that is ${status.join(' or ')}`] : []),
     ...labels,
     ...(group === undefined ? [] : [`in a group ${group}`]),
+    ...(schedule === undefined ? [] : [`of a schedule ${schedule}`]),
     ...(since === undefined ? [] : [`submitted within ${since}`]),
   ]
   return wishes.length === 0 ? NO_TASKS : `there is no task ${wishes.join(', ')}; every one: tdf ls --all`
@@ -104,10 +107,15 @@ const taskList = (now: number) => ({ columns: taskColumns(now), id: ({ id }: Tas
 const moreText = (more: number) => `${String(more).replace(/\B(?=(\d{3})+$)/g, ' ')} more: tdf ls --all`
 
 /** The filters of the daemon's list. */
-export function taskQuery({ status, label, group }: Pick<ListOptions, 'status' | 'label' | 'group'>): URLSearchParams {
+export function taskQuery({
+  status,
+  label,
+  ...names
+}: Pick<ListOptions, 'status' | 'label' | 'group' | 'schedule'>): URLSearchParams {
   const labels = Object.entries(label).map(([key, value]): [string, string] => ['label', `${key}=${value}`])
-  const ofGroup: [string, string][] = group === undefined ? [] : [['group', group]]
-  return new URLSearchParams([...status.map((word): [string, string] => ['status', word]), ...labels, ...ofGroup])
+  const { group, schedule } = names
+  const named = Object.entries({ group, schedule }).filter((entry): entry is [string, string] => entry[1] !== undefined)
+  return new URLSearchParams([...status.map((word): [string, string] => ['status', word]), ...labels, ...named])
 }
 
 export async function show(cli: Cli, reference: string, command: Command): Promise<void> {
@@ -158,6 +166,7 @@ export function whyText(why: WhyJson, now: number): string {
     ['until', why.until && `${localTime(why.until)} (${away(why.until, now)})`],
     ['estimate', estimateText(why, now)],
     ['to change it', why.command],
+    ['schedule', why.scheduled ? scheduleText(why.scheduled) : null],
   ])
   const nodes = why.nodes.length === 0 ? '' : `\n${table(why.nodes, nodeColumns)}`
   return `${withLocalTimes(oneLine(why.sentence))}\n${facts === '' ? '' : `\n${facts}`}${nodes}`

@@ -17,6 +17,7 @@ export function lsCommand(cli: Cli): Command {
         .argParser(collectLabel),
     )
     .option('--group <name>', 'only of this group', groupName)
+    .option('--schedule <name>', 'only what this schedule made', groupName)
     .option('--since <duration>', 'submitted within this time, such as 24h')
     .option('--limit <number>', 'at most so many, the newest', wholeNumber)
     .option(

@@ -15,6 +15,7 @@ import {
   pushText,
   resultLine,
   savedText,
+  scheduleText,
 } from '../../src/text/tasks.ts'
 import { localTime, withLocalTimes } from '../../src/text/times.ts'
 import { stateOf as lookOf, type Tone } from '../../src/tui/state/states.ts'
@@ -85,6 +86,7 @@ export const taskColumns = (now: number): readonly Column<TaskJson>[] => [
     wide: true,
   },
   { title: 'BRANCH', of: task => oneLine(task.result?.branch ?? '-'), wide: true },
+  { title: 'SCHEDULE', of: ({ schedule }) => oneLine(schedule ?? '-'), wide: true },
   { title: 'SCORE', of: ({ score }) => String(score ?? '-'), wide: true },
   { title: 'FIT', of: ({ fit }) => fit?.state ?? '-', wide: true },
   { title: 'SUBMITTED', of: task => localTime(task.createdAt), wide: true },
@@ -112,6 +114,7 @@ export function taskDetails(task: TaskJson, now: number, isFailureTold = false):
     ['after', afterText(task)],
     ['group', groupText(task)],
     ['race', raceText(task)],
+    ['schedule', task.scheduled ? scheduleText(task.scheduled) : task.schedule],
     ['waiting for', task.waitingFor && withLocalTimes(oneLine(task.waitingFor))],
     ['next look', task.wakeAt && until(task.wakeAt, now)],
     ['parked until', task.parkedUntil && localTime(task.parkedUntil)],

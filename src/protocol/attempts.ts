@@ -50,6 +50,31 @@ export interface AttemptJson {
   completedAt: string | null
 }
 
+/** What a task came from. */
+export interface OriginJson {
+  /** The name of the schedule that made it. */
+  schedule: string | null
+  /** That schedule as it stands, and the instant that the task was made for. An older daemon does not say. */
+  scheduled: ScheduledJson | null
+  /** The issue that it came from. */
+  source: { name: string; issue: string; title: string; url: string | null } | null
+}
+
+export interface ScheduledJson {
+  name: string
+  /** Null where the schedule was removed. */
+  cron: string | null
+  tz: string | null
+  planned: string | null
+  /** What else is to be said of this run. */
+  note: string | null
+  /** How much later it came than planned; 0 where that is not worth a word. */
+  lateMs: number
+  state: 'active' | 'paused' | 'gone'
+  /** Its next instant; null where there is none. */
+  next: string | null
+}
+
 /** Of a task: who does it. `session.agent` may be another than the `agent` that was asked for. */
 export interface AgentsJson {
   agent: string

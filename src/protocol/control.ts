@@ -2,14 +2,14 @@
 import type { Fit } from '../core/facts.ts'
 import type { Artifact, SavedRef } from '../core/saved.ts'
 import type { Cleanup, Status, Step, Verdict } from '../core/task.ts'
-import type { AgentsJson, AttemptJson, PullJson, ResultJson } from './attempts.ts'
+import type { AgentsJson, AttemptJson, OriginJson, PullJson, ResultJson } from './attempts.ts'
 
 /** Headers of a list: what the next page has as `before`, and how many rows are in no page of this list. */
 export const NEXT_PAGE = 'x-tdf-next'
 export const MORE = 'x-tdf-more'
 
 /** A task as `--json` shows it: every key always there, null when empty, times in ISO 8601 UTC. */
-export interface TaskJson extends AgentsJson {
+export interface TaskJson extends AgentsJson, OriginJson {
   schema: 'tdf.task.v1'
   id: string
   attempt: number
@@ -87,10 +87,6 @@ export interface TaskJson extends AgentsJson {
   landing: LandingJson | null
   /** Null where its pull request is not watched. */
   pr: PullJson | null
-  /** The name of the schedule that made it. */
-  schedule: string | null
-  /** The issue that it came from. */
-  source: { name: string; issue: string; title: string; url: string | null } | null
   createdAt: string
   startedAt: string | null
   completedAt: string | null
@@ -243,6 +239,8 @@ export interface WhyJson {
   /** How long the step usually takes for this agent and this repository, in ms; null in the queue, and when not known. */
   usualMs: number | null
   command: string | null
+  /** Where a schedule made the task. An older daemon does not say. */
+  scheduled?: OriginJson['scheduled']
 }
 
 export interface ErrorJson {

@@ -1,7 +1,9 @@
 /** Text about a task: its push, its result, whether it is over. */
+import { formatDurationShort } from '../core/duration.ts'
 import { LEFT_OUT } from '../core/saved.ts'
 import type { EventJson, TaskJson } from '../protocol/control.ts'
 import { oneLine, sanitize } from './sanitize.ts'
+import { localTime } from './times.ts'
 
 export function pushText(push: TaskJson['push']): string {
   if (!push) return '-'
@@ -84,6 +86,24 @@ export function sizeText(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB']
   const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length - 1)
   return power === 0 ? `${bytes} B` : `${(bytes / 1000 ** power).toFixed(1)} ${units[power]}`
+}
+
+/** What a task runs for: its schedule, the instant that it was planned for, and the next one. */
+export function scheduleText({
+  name,
+  cron,
+  tz,
+  planned,
+  note,
+  lateMs,
+  state,
+  next,
+}: NonNullable<TaskJson['scheduled']>): string {
+  const what = cron === null ? name : `${name} (${cron} ${tz})`
+  const late = lateMs === 0 ? null : `${formatDurationShort(lateMs)} late`
+  const run = [planned && `planned for ${localTime(planned)}`, late, note].filter(Boolean).join(', ')
+  const after = next === null ? (state === 'gone' ? 'it was removed' : 'it is paused') : `next ${localTime(next)}`
+  return oneLine([run === '' ? what : `${what}, ${run}`, after].join('; '))
 }
 
 export function needsInput({ step }: TaskJson): boolean {

@@ -181,6 +181,7 @@ function taskOf(index: number): ScreenTaskJson {
     push: null,
     pr: null,
     schedule: null,
+    scheduled: null,
     source: null,
     createdAt: at,
     startedAt: null,

@@ -195,12 +195,11 @@ export function taskFilter(c: Context): TaskFilter | undefined {
     ...numberOf(c, 'before', 'before'),
     ...numberOf(c, 'limit', 'limit'),
   }
-  const group = c.req.query('group')
-  const isNarrowed = [statuses, labels, group === undefined ? [] : [group], Object.keys(numbers)].some(
-    ({ length }) => length > 0,
-  )
+  const names = { group: c.req.query('group'), schedule: c.req.query('schedule') }
+  const named = Object.values(names).filter(name => name !== undefined)
+  const isNarrowed = [statuses, labels, named, Object.keys(numbers)].some(({ length }) => length > 0)
   if (!isNarrowed && c.req.query('all') !== 'true') return undefined
-  return { statuses, labels, group, ...numbers, limit: Math.min(numbers.limit ?? PAGE_MAX, PAGE_MAX) }
+  return { statuses, labels, ...names, ...numbers, limit: Math.min(numbers.limit ?? PAGE_MAX, PAGE_MAX) }
 }
 
 /** Everything is checked as if it were meant, and nothing is changed. */

@@ -19,6 +19,7 @@ import { sum } from '../../engine/rules/usage.ts'
 import { landingJson } from '../../results/landing/standing.ts'
 import { afterJson } from './after.ts'
 import { agentsJson, askedAgent } from './agents.ts'
+import { originJson } from './origin.ts'
 
 export function taskJson(sql: Sql, task: Task): TaskJson {
   const { spec } = task
@@ -72,8 +73,7 @@ export function taskJson(sql: Sql, task: Task): TaskJson {
     fit: task.facts.fit ? { ...task.facts.fit, at: iso(task.facts.fit.at) } : null,
     landing: landingJson(sql, task),
     pr: pullOf(sql, task.id),
-    schedule: spec.schedule ?? null,
-    source: sourceOf(task),
+    ...originJson(sql, task),
     createdAt: iso(task.createdAt),
     startedAt: iso(task.startedAt),
     completedAt: iso(task.completedAt),
@@ -199,10 +199,6 @@ function pullOf(sql: Sql, taskId: string): TaskJson['pr'] {
     error,
     updatedAt: iso(updatedAt),
   }
-}
-
-function sourceOf({ spec: { source } }: Task): TaskJson['source'] {
-  return source ? { name: source.name, issue: source.issue, title: source.title, url: source.url } : null
 }
 
 function totalUsage(sql: Sql, task: Task): TaskJson['totalUsage'] {

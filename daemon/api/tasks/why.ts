@@ -35,6 +35,7 @@ import type { Engine } from '../../services.ts'
 import { whyHeld, whyRace, whyTurn } from './after.ts'
 import { whyBudget } from './budget.ts'
 import { iso } from './json.ts'
+import { scheduledJson } from './origin.ts'
 
 type Explained = Pick<WhyJson, 'sentence' | 'command'>
 type Explanation = Explained & Pick<WhyJson, 'nodes' | 'estimate' | 'expectedAt' | 'usualMs'>
@@ -51,6 +52,7 @@ export function why(engine: Engine, task: Task, progress: string | null = null):
     since: iso(task.stepEnteredAt),
     until: iso(task.deadlineAt),
     next: iso(task.wakeAt),
+    scheduled: scheduledJson(engine.store.sql, task),
     ...(whyNothingStored(engine, task) ?? withHandOver(task, explain(engine, task, progress))),
   }
 }

@@ -12,9 +12,9 @@ import {
   dueSchedules,
   endedRuns,
   endRun,
-  hasRun,
   insertRun,
   lastRun,
+  runAt,
   type Schedule,
   type ScheduleRun,
   scheduleOf,
@@ -70,7 +70,7 @@ function carryOut(engine: Engine, id: string): 'submitted' | 'passed' | 'postpon
   if (schedule?.state !== 'active') return null
   const due = dueOf(schedule, instantsOf(schedule.cron, schedule.zone), now)
   if (due === null) return null
-  if (hasRun(store.sql, id, due.plannedAt)) {
+  if (runAt(store.sql, id, due.plannedAt)) {
     moveOn(engine, schedule, due, now)
     return 'passed'
   }

@@ -142,6 +142,11 @@ export function lastRun(sql: Sql, scheduleId: string): ScheduleRun | undefined {
   return row && readRun(row)
 }
 
+export function runAt(sql: Sql, scheduleId: string, plannedAt: number): ScheduleRun | undefined {
+  const row = sql.one('select * from schedule_runs where schedule_id = ? and planned_at = ?', scheduleId, plannedAt)
+  return row && readRun(row)
+}
+
 /** Runs whose end is not counted, and whose tasks are not there or have come to an end, with what follows from it at a forge. */
 export function endedRuns(sql: Sql, limit: number): ScheduleRun[] {
   const query = `select r.* from schedule_runs r left join tasks t on t.id = r.task_id
@@ -152,11 +157,6 @@ export function endedRuns(sql: Sql, limit: number): ScheduleRun[] {
         select 1 from watches w where w.task_id = r.task_id and w.state in ('watching', 'reacting', 'paused')
       ) order by r.at limit ?`
   return readable(sql.all(query, limit), readRun)
-}
-
-export function hasRun(sql: Sql, scheduleId: string, plannedAt: number): boolean {
-  const query = 'select 1 from schedule_runs where schedule_id = ? and planned_at = ?'
-  return sql.one(query, scheduleId, plannedAt) !== undefined
 }
 
 export function endRun(sql: Sql, { scheduleId, plannedAt }: ScheduleRun, outcome: ScheduleRun['outcome']): void {

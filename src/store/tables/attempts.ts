@@ -51,18 +51,11 @@ export interface TaskPage {
 const SELECT_PAGE = `select t.id, t.spec, ${columnsOf(WHOLE, 'a.')}, t.number from attempts a
   join tasks t on t.id = a.task_id and a.attempt = t.attempt`
 
-/** The newest attempts of tasks, newest task first. `where` is ours; its values are bound. */
-function readPage(sql: Sql, where: string, values: (string | number)[], limit: number): TaskPage {
-  const rows = sql.all(`${SELECT_PAGE} where ${where} order by t.number desc limit ?`, ...values, limit)
-  // A row that cannot be read is left out of the page, and never ends the list.
-  const last = rows.length < limit ? undefined : rows.at(-1)
-  return { tasks: readable(rows, toTask), next: last === undefined ? null : Number(last.number) }
-}
-
 export interface TaskFilter {
   statuses?: readonly Status[]
   /** By name. */
   group?: string | undefined
+  schedule?: string | undefined
   labels?: readonly (readonly [key: string, value: string])[]
   /** Only tasks that are over in every way, and ended before this time. */
   endedBefore?: number
@@ -72,19 +65,23 @@ export interface TaskFilter {
   limit: number
 }
 
-/** The newest first. */
+/** The newest attempts of tasks, newest task first. */
 export function listTasks(sql: Sql, filter: TaskFilter): TaskPage {
-  const { statuses = [], labels = [], group, endedBefore, createdAfter, before } = filter
+  const { statuses = [], labels = [], group, schedule, endedBefore, createdAfter, before } = filter
   const conditions: [string, ...(string | number)[]][] = [['1 = 1']]
   if (statuses.length > 0) conditions.push([`a.status in (${statuses.map(() => '?').join(', ')})`, ...statuses])
   for (const label of labels) conditions.push([HAS_LABEL, ...label])
   if (group !== undefined) conditions.push([IN_GROUP, group])
+  if (schedule !== undefined) conditions.push([`json_extract(t.spec, '$.schedule') = ?`, schedule])
   if (endedBefore !== undefined) conditions.push([ENDED, endedBefore, endedBefore])
   if (createdAfter !== undefined) conditions.push(['t.created_at >= ?', createdAfter])
   if (before !== undefined) conditions.push(['t.number < ?', before])
   const where = conditions.map(([text]) => text).join(' and ')
-  const values = conditions.flatMap(([, ...values]) => values)
-  return readPage(sql, where, values, filter.limit)
+  const values = conditions.flatMap(([, ...rest]) => rest)
+  const rows = sql.all(`${SELECT_PAGE} where ${where} order by t.number desc limit ?`, ...values, filter.limit)
+  // A row that cannot be read is left out of the page, and never ends the list.
+  const last = rows.length < filter.limit ? undefined : rows.at(-1)
+  return { tasks: readable(rows, toTask), next: last === undefined ? null : Number(last.number) }
 }
 
 /** What is live, and the `ended` tasks that ended last: the newest first. */

@@ -179,6 +179,7 @@ export function aRow(change: Partial<ScreenTaskJson> = {}): ScreenTaskJson {
     push: null,
     pr: null,
     schedule: null,
+    scheduled: null,
     source: null,
     createdAt: ago(120_000),
     startedAt: null,

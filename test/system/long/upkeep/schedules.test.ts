@@ -52,6 +52,12 @@ describe('the nightly upkeep of the page', () => {
       if (own[1] !== 'run') continue
       id = out.trim()
       await until('its end is counted', async () => (await show()).streak === 1, 120_000)
+      const told = /^schedule +nightly \(30 2 \* \* 1-5 Europe\/Berlin\), planned for 20.*, by hand; next 20/m
+      for (const verb of ['show', 'why']) expect((await run(verb, id)).out).toMatch(told)
+      expect((await run('ls', '--schedule', 'nightly', '--columns', 'id,schedule', '--no-header')).out).toMatch(
+        `${id}  nightly`,
+      )
+      expect((await run('ls', '--schedule', 'weekly')).err).toContain('there is no task of a schedule weekly')
     }
     expect(await home.task(id)).toMatchObject({
       schedule: 'nightly',

@@ -62,6 +62,7 @@ const TASK: TaskJson = {
   push: null,
   pr: null,
   schedule: null,
+  scheduled: null,
   source: null,
   attempts: [],
   continued: null,

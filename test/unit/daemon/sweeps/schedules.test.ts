@@ -3,10 +3,13 @@ import type { Hono } from 'hono'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { controlSocketApp } from '../../../../daemon/api/guard.ts'
 import { scheduleRoutes } from '../../../../daemon/api/routes/many/schedules.ts'
+import { taskJson } from '../../../../daemon/api/tasks/json.ts'
+import { why } from '../../../../daemon/api/tasks/why.ts'
 import type { SweepParts } from '../../../../daemon/sweeps/run.ts'
 import { schedules } from '../../../../daemon/sweeps/schedules/sweep.ts'
 import { silentLog } from '../../../../src/platform/log.ts'
 import type { ScheduleJson } from '../../../../src/protocol/upkeep.ts'
+import { listTasks } from '../../../../src/store/tables/attempts.ts'
 import { due } from '../../../../src/store/tables/outbox.ts'
 import { aConfig } from '../../../support/builders.ts'
 import { DAY, HOUR, type Lives, lives, MIN } from '../../../support/daemon/lives.ts'
@@ -105,6 +108,30 @@ describe('a planned instant', () => {
     expect((await show()).last).toMatchObject({ id: task?.id, status: 'queued', verdict: null })
     await call('DELETE', '/nightly')
     expect(tasks()[0]?.spec.schedule).toBe('nightly')
+  })
+
+  it('is told of its task with the next one, also by why, until the schedule is another one', async () => {
+    await add()
+    clock().jump(5 * HOUR)
+    await sweep()
+    const [{ id = '' } = {}] = tasks()
+    const { engine } = all.life
+    const told = () => [
+      taskJson(engine.store.sql, all.life.task(id)).scheduled,
+      why(engine, all.life.task(id)).scheduled,
+    ]
+    const run = { name: 'nightly', planned: '2026-01-01T02:30:00.000Z', note: null, lateMs: 2.5 * HOUR }
+    const pattern = { cron: '30 2 * * *', tz: 'UTC' }
+    const active = { ...run, ...pattern, state: 'active', next: '2026-01-02T02:30:00.000Z' }
+    expect(told()).toEqual([active, active])
+    await call('POST', '/nightly/pause')
+    expect(told()[0]).toEqual({ ...active, state: 'paused', next: null })
+    await call('DELETE', '/nightly')
+    clock().jump(MIN)
+    await add()
+    expect(told()[1]).toEqual({ ...run, cron: null, tz: null, lateMs: 0, state: 'gone', next: null })
+    expect(listTasks(engine.store.sql, { schedule: 'nightly', limit: 9 }).tasks).toMatchObject([{ id }])
+    expect(listTasks(engine.store.sql, { schedule: 'weekly', limit: 9 }).tasks).toEqual([])
   })
 
   it('is not repeated by a clock that is set back', async () => {
