@@ -87,6 +87,19 @@ export function isHere(url: string | URL): boolean {
   return /^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)
 }
 
+/** What a service answers, which is read no further than it may be long. Throws where it is longer. */
+export async function bodyOf(response: Response, bytesMax: number): Promise<string> {
+  const parts: Uint8Array[] = []
+  let bytes = 0
+  // The declarations of Node's streams know how to be walked through; those of the web do not.
+  for await (const part of (response.body ?? []) as unknown as AsyncIterable<Uint8Array>) {
+    bytes += part.length
+    if (bytes > bytesMax) throw new Error(`an answer of more than ${bytesMax} bytes`)
+    parts.push(part)
+  }
+  return Buffer.concat(parts).toString('utf8')
+}
+
 /** fetch says "fetch failed"; its cause says why. Neither holds the request's headers. */
 export function fetchFailure(thrown: unknown): string {
   const cause = thrown instanceof Error && thrown.cause instanceof Error ? thrown.cause : thrown

@@ -135,3 +135,32 @@ describe.each(KINDS)('a tracker of kind %s', kind => {
     expect(await list()).toEqual([])
   })
 })
+
+describe('an answer of a tracker', () => {
+  const asked = (answer: Response) => {
+    const call = httpCall(async () => answer, 'http://git.test', {})
+    const about = { host: 'git.test', path: 'issues', token: null, signal: new AbortController().signal }
+    return call(about, createAllowance(), () => 0)
+  }
+
+  it('that is too long is not read to its end', async () => {
+    let sent = 0
+    const body = new ReadableStream<Uint8Array>({
+      pull(stream) {
+        sent += 1
+        stream.enqueue(new Uint8Array(1024 * 1024))
+        if (sent === 64) stream.close()
+      },
+    })
+    await expect(asked(new Response(body))).rejects.toMatchObject({
+      code: 'FORGE_UNAVAILABLE',
+      message: expect.stringContaining('an answer of more than'),
+    })
+    expect(sent).toBeLessThan(20)
+  })
+
+  it('that asks for a rest of years gets one of a day', async () => {
+    const answer = new Response('', { status: 429, headers: { 'retry-after': '99999999999' } })
+    await expect(asked(answer)).rejects.toMatchObject({ code: 'FORGE_UNAVAILABLE', retryAfterMs: 86_400_000 })
+  })
+})

@@ -31,7 +31,7 @@ const BACKOFF_MS_MAX = 15 * 60_000
 /** So many issues are asked about in one look; the next one follows at once. */
 const ASKED_MAX = 50
 const AT_ONCE_AGAIN_MS = 1_000
-/** A template that is wrong is wrong for all of them. */
+/** Mostly what is wrong is wrong for all of them: so many are tried in one look, others in the next. */
 const REFUSED_MAX = 3
 const KEPT_MS = 180 * 86_400_000
 
@@ -179,7 +179,7 @@ async function takeTurns(scene: Scene, listed: ReadonlyMap<string, ListedIssue>)
   }
   let room = source.atMost - liveOf(engine, rows)
   let refused = 0
-  for (const row of rows.filter(row => row.state === 'waiting' && isFree(row))) {
+  for (const row of inTurn(rows.filter(row => row.state === 'waiting' && isFree(row)))) {
     if (room <= 0 || refused >= REFUSED_MAX) return
     const issue = listed.get(row.issue)
     signal.throwIfAborted()
@@ -187,6 +187,12 @@ async function takeTurns(scene: Scene, listed: ReadonlyMap<string, ListedIssue>)
     if (await take(scene, row, issue)) room -= 1
     else refused += 1
   }
+}
+
+/** What could not be taken comes after all others, what was tried longest ago first: it keeps nobody from their turn. */
+function inTurn(rows: readonly IssueRow[]): IssueRow[] {
+  const triedAt = ({ reason, updatedAt }: IssueRow) => (reason === null ? 0 : updatedAt)
+  return [...rows].sort((one, other) => triedAt(one) - triedAt(other))
 }
 
 /** What a tracker cannot be asked now is asked later and later; nothing of what is known is lost. */

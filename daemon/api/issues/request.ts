@@ -76,6 +76,8 @@ function bodyOf(options: TaskOptions): Record<string, unknown> {
     priority: options.priority ?? 0,
     timeoutMs: options.timeout === undefined ? null : (parseDuration(options.timeout) ?? null),
     maxCostUsd: options.maxCost ?? null,
+    atLimit: options.atLimit ?? null,
+    fallback: options.fallback === false ? [] : (options.fallback ?? null),
     autoResume: options.autoResume !== false,
     artifacts: options.artifacts ?? [],
     push: pushOf(options),

@@ -34,8 +34,8 @@ export async function take(scene: Scene, row: IssueRow, issue: ListedIssue): Pro
     if (error.class !== 'permanent') throw error
     await engine.store.commit(() => {
       const seen = sameOf(engine, row)
-      const reason = issueWaits.template(error.message)
-      if (seen && seen.reason !== reason) writeIssue(engine.store.sql, { ...seen, reason })
+      const [reason, updatedAt] = [issueWaits.template(error.message), engine.world.clock.now()]
+      if (seen) writeIssue(engine.store.sql, { ...seen, reason, updatedAt })
     })
     return false
   }

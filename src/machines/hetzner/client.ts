@@ -1,6 +1,6 @@
 /** One request to the API: budgeted, bounded in time and size, and answered by a parsed value or by one typed error. */
 import type { z } from 'zod'
-import { fetchFailure } from '../../clients/outward.ts'
+import { bodyOf, fetchFailure } from '../../clients/outward.ts'
 import { TdfError } from '../../core/errors.ts'
 import { type Clock, effect, type World } from '../../platform/world.ts'
 import { type ApiFault, HetznerError } from './errors.ts'
@@ -36,7 +36,7 @@ export type OnResponse = (status: number, left: number) => void
 
 /** Longer than a create takes; the API's own gateway gives up before. */
 export const REQUEST_MS = 30_000
-const ANSWER_CHARS_MAX = 8 * 1024 * 1024
+const ANSWER_BYTES_MAX = 8 * 1024 * 1024
 const MESSAGE_CHARS_MAX = 500
 /** A refused token is tried again after this, in case it was the project that was repaired. */
 const AUTH_PAUSE_MS = 5 * 60_000
@@ -107,8 +107,7 @@ async function send(world: World, endpoint: string, token: string, request: Requ
       redirect: 'error',
       signal: request.signal ? AbortSignal.any([request.signal, timeout.signal]) : timeout.signal,
     })
-    const text = await response.text()
-    if (text.length > ANSWER_CHARS_MAX) throw new Error(`an answer of more than ${ANSWER_CHARS_MAX} characters`)
+    const text = await bodyOf(response, ANSWER_BYTES_MAX)
     return { status: response.status, headers: response.headers, text }
   } catch (thrown) {
     request.signal?.throwIfAborted()

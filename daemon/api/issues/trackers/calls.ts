@@ -1,13 +1,13 @@
 /** How the trackers behind HTTP are asked: reads that know what they have read, and writes. GitHub is asked by gh. */
 
-import { fetchFailure } from '../../../../src/clients/outward.ts'
+import { bodyOf, fetchFailure } from '../../../../src/clients/outward.ts'
 import { TdfError } from '../../../../src/core/errors.ts'
 import { answerOf, type Cache, type callForge, createReader, type Reader } from '../../../results/push/watch/gh.ts'
 import { parsedJson, unavailable } from '../../../results/push/watch/view.ts'
 import type { Asking } from './tracker.ts'
 
 const CALL_TIMEOUT_MS = 60_000
-const ANSWER_CHARS_MAX = 16 * 1024 * 1024
+const ANSWER_BYTES_MAX = 16 * 1024 * 1024
 
 export interface Calls {
   reader(known: Cache): Reader
@@ -57,8 +57,7 @@ export function httpCall(
 async function answered(fetch: Asking['fetch'], url: string, init: RequestInit) {
   try {
     const response = await fetch(url, init)
-    const body = await response.text()
-    if (body.length > ANSWER_CHARS_MAX) throw new Error(`an answer of more than ${ANSWER_CHARS_MAX} characters`)
+    const body = await bodyOf(response, ANSWER_BYTES_MAX)
     return { status: response.status, headers: new Map(response.headers), body }
   } catch (thrown) {
     throw unavailable(`${new URL(url).host} was not reached: ${fetchFailure(thrown)}`)

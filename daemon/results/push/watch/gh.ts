@@ -11,8 +11,8 @@ import { forgeEnv, type Place, parsedJson, unavailable } from './view.ts'
 const CALL_TIMEOUT_MS = 60_000
 const OUTPUT_BYTES_MAX = 16 * 1024 * 1024
 const SAID_CHARACTERS_MAX = 500
-/** Where the forge says nothing of when to come back. */
-const LATER_MS = 60_000
+/** Where the forge says nothing of when to come back, and the most that is believed of what it says. */
+const [LATER_MS, REST_MS_MAX] = [60_000, 24 * 3_600_000]
 /** Requests of an hour to one forge, of those that count: GitHub gives 5 000 to a user. */
 const COUNTED_MAX = 3_600
 const HOUR_MS = 3_600_000
@@ -163,12 +163,12 @@ function replyIn(output: string): Reply | null {
 /** When it may be asked again, Unix ms; null: at any time. */
 function restUntil({ status, headers, body }: Reply, now: number): number | null {
   const after = Number(headers.get('retry-after') ?? Number.NaN)
-  if (Number.isFinite(after) && after >= 0) return now + after * 1_000
+  if (Number.isFinite(after) && after >= 0) return now + Math.min(after * 1_000, REST_MS_MAX)
   const isLimited = headers.get('x-ratelimit-remaining') === '0' || status === 429 || /rate limit/i.test(body)
   if (!isLimited || (status < 400 && headers.get('x-ratelimit-remaining') !== '0')) return null
   const reset = Number(headers.get('x-ratelimit-reset') ?? Number.NaN) * 1_000
   // A reset that is long past or a day away is of another clock.
-  return reset > now && reset - now < 24 * HOUR_MS ? reset : now + LATER_MS
+  return reset > now && reset - now < REST_MS_MAX ? reset : now + LATER_MS
 }
 
 export type Cache = Record<string, { etag: string; value: unknown }>

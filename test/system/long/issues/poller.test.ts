@@ -36,9 +36,9 @@ afterEach(async () => {
   rmSync(templates, { recursive: true })
 })
 
-function template(name: string, script: string): void {
+function template(name: string, script: string, more = ''): void {
   mkdirSync(templates, { recursive: true })
-  const head = `---\nrepo: https://example.org/repo.git\ncommand: ["fake", ${JSON.stringify(script)}]\n---\n`
+  const head = `---\nrepo: https://example.org/repo.git\ncommand: ["fake", ${JSON.stringify(script)}]\n${more}---\n`
   writeFileSync(path.join(templates, `${name}.md`), `${head}{{issue.title}}{{issue.body}}`)
 }
 
@@ -198,6 +198,19 @@ it('whoever is named in from is heard, and who may write alone is not where memb
   await pass(MINUTE_MS)
   expect(tasks().map(({ spec }) => spec.source?.issue)).toEqual(['402'])
   expect(issueOf('401')).toMatchObject({ state: 'ignored', why: expect.stringContaining('whom "from" does not name') })
+})
+
+it('issues that cannot be taken each for a reason of its own keep no other from its turn', async () => {
+  template('fix', '{"commits":1}', 'title: "{{issue.title}} {{issue.title}}"\n')
+  await begin([aSource()])
+  for (const number of [401, 402, 403, 404, 405, 406]) {
+    model.issues.open({ number, title: number < 406 ? 'long '.repeat(60) : 'short' })
+    model.issues.label(number, 'tdf', 'alice')
+    await pass(TICK_MS)
+  }
+  await pass(5 * MINUTE_MS)
+  expect(tasks().map(({ spec }) => spec.source?.issue)).toEqual(['406'])
+  for (const id of ['401', '405']) expect(issueOf(id)?.why).toMatch(/^cannot be taken: title/)
 })
 
 it('another project under the same name begins anew', async () => {

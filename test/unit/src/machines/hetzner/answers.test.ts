@@ -197,7 +197,7 @@ describe('a refusal', () => {
 
   it('is an answer that is larger than any of the API', async () => {
     answers.push(new Response('x'.repeat(8 * 1024 * 1024 + 1)))
-    const message = expect.stringContaining('an answer of more than 8388608 characters')
+    const message = expect.stringContaining('an answer of more than 8388608 bytes')
     expect(await thrown(api.get(7))).toMatchObject({ code: 'PROVIDER_UNAVAILABLE', status: 0, message })
   })
 })
