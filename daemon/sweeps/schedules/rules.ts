@@ -53,8 +53,8 @@ export function dueOf(
   }
 }
 
-/** The last task that it made, where that goes on. */
-export type Before = Pick<Task, 'id' | 'facts'> | null
+/** Those that it made and that go on, the one of the newest instant first. */
+export type Before = readonly Pick<Task, 'id' | 'facts'>[]
 
 /** Why there is no task for a due instant, in words; null: there is one. */
 export function reasonNotTo(
@@ -64,9 +64,11 @@ export function reasonNotTo(
 ): string | null {
   if (lateMs > 0 && catchUp === 'skip')
     return `skipped: it would be ${formatDurationShort(lateMs)} late, and --catch-up skip makes up for none`
-  if (before === null) return null
-  if (overlap === 'skip') return `skipped: task ${before.id} of an earlier instant goes on (--overlap skip)`
-  return before.facts.awaits ? `skipped: task ${before.id} waits already for the one before it` : null
+  const [newest] = before
+  if (!newest) return null
+  if (overlap === 'skip') return `skipped: task ${newest.id} of an earlier instant goes on (--overlap skip)`
+  const waiting = before.find(({ facts }) => facts.awaits)
+  return waiting ? `skipped: task ${waiting.id} waits already for the one before it` : null
 }
 
 export type Outcome = 'good' | 'bad' | 'none'

@@ -13,7 +13,7 @@ import {
   endedRuns,
   endRun,
   insertRun,
-  lastRun,
+  liveTasksOf,
   runAt,
   type Schedule,
   type ScheduleRun,
@@ -116,7 +116,7 @@ function taskFor(engine: Engine, schedule: Schedule, { plannedAt, lateMs }: Due,
   const planned = new Date(plannedAt).toISOString()
   const late = lateMs > 0 ? { late: formatDurationShort(lateMs) } : {}
   const request = submitRequest.parse(schedule.request)
-  const after = before === null ? {} : { after: [before.id], if: 'ended' as const }
+  const after = before.length === 0 ? {} : { after: before.map(task => task.id), if: 'ended' as const }
   return submitNow(engine, schedule, { ...request, ...after }, { planned, ...late })
 }
 
@@ -156,11 +156,12 @@ function moveOn({ store, log }: Engine, schedule: Schedule, { next }: Due, now: 
   log.info({ schedule: schedule.name, next: next?.plannedAt ?? null }, 'a schedule moved on')
 }
 
-/** The task that it made last, where that is not over. */
-function goingOn({ store }: Engine, scheduleId: string): Before {
-  const taskId = lastRun(store.sql, scheduleId)?.taskId ?? null
-  const task = taskId === null ? undefined : readNewestAttempt(store.sql, taskId)
-  return task && !isTerminal(task.status) ? task : null
+/** Not the last one alone: that may be over, as one by hand is or one that was cancelled, while an earlier one goes on. */
+function goingOn({ store: { sql } }: Engine, scheduleId: string): Before {
+  return liveTasksOf(sql, scheduleId).flatMap(id => {
+    const task = readNewestAttempt(sql, id)
+    return task && !isTerminal(task.status) ? [task] : []
+  })
 }
 
 /** Inside a write: a task that was removed says nothing. */

@@ -147,6 +147,14 @@ export function runAt(sql: Sql, scheduleId: string, plannedAt: number): Schedule
   return row && readRun(row)
 }
 
+/** The ids of tasks that it made and that have something to do still, the one of the newest instant first. */
+export function liveTasksOf(sql: Sql, scheduleId: string): string[] {
+  const query = `select r.task_id from schedule_runs r join tasks t on t.id = r.task_id
+    join attempts a on a.task_id = t.id and a.attempt = t.attempt
+    where r.schedule_id = ? and a.live = 1 group by 1 order by max(r.planned_at) desc`
+  return sql.all(query, scheduleId).map(row => String(row.task_id))
+}
+
 /** Runs whose end is not counted, and whose tasks are not there or have come to an end, with what follows from it at a forge. */
 export function endedRuns(sql: Sql, limit: number): ScheduleRun[] {
   const query = `select r.* from schedule_runs r left join tasks t on t.id = r.task_id

@@ -37,9 +37,9 @@ describe('the instant that is due', () => {
   it('is left out when it is late and nothing is made up for', () => {
     const due = { plannedAt: 0, lateMs: 60_000, next: null }
     const skips = { catchUp: 'skip', overlap: 'skip' } as const
-    expect(reasonNotTo(skips, due, null)).toContain('--catch-up skip')
-    expect(reasonNotTo(skips, { ...due, lateMs: 0 }, null)).toBeNull()
-    expect(reasonNotTo({ ...skips, catchUp: 'once' }, due, null)).toBeNull()
+    expect(reasonNotTo(skips, due, [])).toContain('--catch-up skip')
+    expect(reasonNotTo(skips, { ...due, lateMs: 0 }, [])).toBeNull()
+    expect(reasonNotTo({ ...skips, catchUp: 'once' }, due, [])).toBeNull()
   })
 })
 

@@ -235,6 +235,25 @@ describe('while the task of an earlier instant goes on', () => {
       note: expect.stringContaining(`task ${second?.id} waits already`),
     })
   })
+
+  it.each(['skip', 'queue'])('is not overtaken where one that came later is over (%s)', async overlap => {
+    await add({ request: request(LONG), overlap })
+    await pass(3 * HOUR)
+    const first = tasks()[0]?.id ?? ''
+    await call('POST', '/nightly/run')
+    await all.life.engine.signal({ kind: 'cancel', taskId: tasks()[1]?.id ?? '' })
+    expect(await all.rest(tasks()[1]?.id ?? '')).toBe(true)
+    expect(all.life.task(first).step).not.toBeNull()
+    await pass(DAY)
+    const [third, ...more] = tasks().slice(2)
+    expect(more).toEqual([])
+    if (overlap === 'skip')
+      expect([third, (await show()).runs[0]?.note]).toEqual([
+        undefined,
+        `skipped: task ${first} of an earlier instant goes on (--overlap skip)`,
+      ])
+    else expect(third?.spec.after).toMatchObject({ ids: [first], if: 'ended' })
+  })
 })
 
 describe('how it went', () => {
