@@ -72,7 +72,7 @@ export type OnFailed = (typeof ON_FAILED)[number]
 
 /** Written once, at submit; what was met of it is in the edges. */
 export interface AfterSpec {
-  /** Ids of all predecessors, in the order in which they were named. */
+  /** Ids of all predecessors, in the order in which they were named. Of a task that an agent handed over none: those of its parent are met. */
   ids: string[]
   /** Those from whose saved work the task begins. */
   from: string[]

@@ -180,14 +180,13 @@ export function branchOf(
  */
 export function inheritedOf(spec: TaskSpec) {
   const { agent, repo, author, setup, repositorySetup, check, node, provider, size, location, labels } = spec
-  const { priority, timeoutMs, permissions, autoResume, artifacts, after, traceparent } = spec
+  const { priority, timeoutMs, permissions, autoResume, artifacts, traceparent } = spec
   return {
     ...{ agent, repo, author, setup, check, node, provider, size, location, labels, priority, timeoutMs },
     ...(repositorySetup === undefined ? {} : { repositorySetup }),
     ...(permissions === undefined ? {} : { permissions }),
     ...(autoResume === undefined ? {} : { autoResume }),
     ...(artifacts === undefined ? {} : { artifacts }),
-    ...(after === undefined ? {} : { after }),
     ...(traceparent === undefined ? {} : { traceparent }),
   }
 }

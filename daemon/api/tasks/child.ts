@@ -64,6 +64,7 @@ function specOf(
   if (maxCostUsd !== null) checkBudget(engine, inherited.agent)
   return {
     ...inherited,
+    ...beginningOf(parent.spec),
     title,
     prompt,
     parent: parent.id,
@@ -75,6 +76,11 @@ function specOf(
     push: null,
     ...(depth > 1 ? { maySpawn: { count, depth: depth - 1 } } : {}),
   }
+}
+
+/** What its parent came after let that one go on, and may have been tried anew since, or be gone: the work of then counts. */
+function beginningOf({ after }: TaskSpec): Pick<TaskSpec, 'after'> {
+  return after && after.from.length > 0 ? { after: { ...after, ids: [] } } : {}
 }
 
 /** What the task at the top and all below it may still cost together; null without a limit. Once that one is removed, it is nothing. */

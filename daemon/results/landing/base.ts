@@ -16,8 +16,8 @@ const baseRefOf = (id: string) => `refs/tdf/${id}/base`
 /** One after the other into the first. Made once: each attempt begins from the same. Throws NO_RESULT, RESULT_BROKEN or GIT_TOO_OLD. */
 export async function baseOf(repository: Repository, task: Task, work: readonly Work[]): Promise<Base> {
   const ref = baseRefOf(task.id)
-  const known = await repository.may(['rev-parse', '--quiet', '--verify', '--end-of-options', `${ref}^{commit}`])
-  if (known.exitCode === 0) return { kind: 'clean', ref, commit: known.stdout.trim() }
+  const known = (await commitAt(repository, ref)) ?? (await ofParent(repository, task))
+  if (known !== null) return { kind: 'clean', ref, commit: known }
   const [first, ...rest] = work
   const { from = [], fromCompleted = false } = task.spec.after ?? {}
   if (!first || (!fromCompleted && work.length < from.length)) {
@@ -34,6 +34,18 @@ export async function baseOf(repository: Repository, task: Task, work: readonly 
   }
   await keepCommit(repository, ref, commit)
   return { kind: 'clean', ref, commit }
+}
+
+async function commitAt(repository: Repository, ref: string): Promise<string | null> {
+  const known = await repository.may(['rev-parse', '--quiet', '--verify', '--end-of-options', `${ref}^{commit}`])
+  return known.exitCode === 0 ? known.stdout.trim() : null
+}
+
+/** What an agent handed over begins from what that agent began from. It is named anew: the other name goes with its task. */
+async function ofParent(repository: Repository, { id, spec: { parent } }: Task): Promise<string | null> {
+  const commit = parent === undefined ? null : await commitAt(repository, baseRefOf(parent))
+  if (commit !== null) await keepCommit(repository, baseRefOf(id), commit)
+  return commit
 }
 
 /** A commit that has both; the same two of the same task give the same. */

@@ -118,10 +118,8 @@ function checkSpec(id: string, { id: of, spec }: Task, { onto, checkCommand }: L
   const branch = onto.replace(/^refs\/heads\//, '')
   // It is a task of the landing's, and not one more of those that a `tdf mcp` may submit.
   const { [SERVER_LABEL]: _server, ...labels } = spec.labels
-  // The merge has what the task came after.
-  const { after: _after, ...inherited } = inheritedOf(spec)
   return {
-    ...inherited,
+    ...inheritedOf(spec),
     title: `check of ${of} on ${branch}: ${spec.title}`,
     prompt: '',
     agent: { name: 'command', type: 'command', command: ['true'], env: spec.agent.env },

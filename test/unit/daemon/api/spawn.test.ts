@@ -139,6 +139,23 @@ describe('a task that an agent hands over', () => {
     expect(all.life.task(await submitted(id, { prompt: 'b', check: 'true' })).spec.check).toBe('true')
   })
 
+  it('begins from what its parent began from, whatever became of the tasks before that since', async () => {
+    all = await lives({ nodes: ['n1', 'n2', 'n3'] })
+    await all.submit({}, { commits: 1 }, 'first')
+    expect(await all.rest('first')).toBe(true)
+    const after = { ids: ['first'], from: ['first'], if: 'ok' as const, onFailed: 'cancel' as const }
+    const id = await lead({ after })
+    const begun = (child: string) => all.until(() => all.life.task(child).step === 'running', HOUR)
+    await all.life.engine.start('first', 2)
+    const child = await submitted(id, { prompt: 'a' })
+    expect([all.life.task(child).spec.after, await begun(child)]).toEqual([{ ...after, ids: [] }, true])
+    expect(await all.rest('first')).toBe(true)
+    deleteTask(sql(), 'first')
+    expect(await begun(await submitted(id, { prompt: 'b' }))).toBe(true)
+    const waited = await lead({ after: { ...after, ids: [], from: [] } })
+    expect(all.life.task(await submitted(waited, { prompt: 'c' })).spec.after).toBeUndefined()
+  })
+
   it('is one for the same words, another for another key, and no more than may be', async () => {
     all = await lives()
     const id = await lead()

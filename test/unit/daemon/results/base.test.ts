@@ -64,3 +64,14 @@ it('is not made of a part of the work that was asked for', async () => {
   await repository.must(['update-ref', '-d', 'refs/tdf/t1/base'])
   await expect(baseOf(repository, some, [])).rejects.toThrow('none of the tasks before it is completed')
 })
+
+it('is that of the task whose agent handed it over, of its own from then on', async () => {
+  const b = await commit(first, { 'b.txt': 'b' })
+  const base = await baseOf(repository, after('b'), [{ id: 'b', commit: b }])
+  const child = { ...after('b'), id: 't2' }
+  child.spec.parent = 't1'
+  expect(await baseOf(repository, child, [])).toEqual({ ...base, ref: 'refs/tdf/t2/base' })
+  await repository.must(['update-ref', '-d', 'refs/tdf/t1/base'])
+  expect(await baseOf(repository, child, [])).toMatchObject({ kind: 'clean', commit: b })
+  await expect(baseOf(repository, { ...child, id: 't3' }, [])).rejects.toMatchObject({ code: 'NO_RESULT' })
+})
