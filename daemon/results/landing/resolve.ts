@@ -73,6 +73,7 @@ export async function seeResolved(
   const from = task?.continued?.from
   if (!task || !from) return `attempt ${resolvedIn ?? attempt}, which was to resolve its conflict, is gone`
   if (!isOver(task)) return null
+  if (task.status !== 'completed' && (await isWithNext({ store, world }, landing, task))) return null
   const repository = await results.of(task)
   const sides = await repository.must(['rev-parse', `${from.commit}^1`, `${from.commit}^2`])
   const [ours = '', theirs = ''] = sides.trim().split('\n')
@@ -87,6 +88,15 @@ export async function seeResolved(
   if (marked.length > 0) return not(`left the marks of it in ${marked.join(', ')}`)
   await store.commit(() => rejoinLane(store.sql, landing, world.clock.now()))
   return null
+}
+
+/** A machine lost it, or its user asked for it anew: the attempt with the same words is the one to resolve the conflict now. */
+function isWithNext({ store, world }: Pick<Engine, 'store' | 'world'>, landing: Landing, task: ReadTask) {
+  return store.commit(() => {
+    const newest = readNewestAttempt(store.sql, task.id)
+    if (!newest || newest.attempt === task.attempt || newest.continued?.hash !== task.continued?.hash) return false
+    return changeLanding(store.sql, landing, { resolvedIn: newest.attempt }, world.clock.now())
+  })
 }
 
 /** The marks name both commits (git-merge-tree(1)), so that no other text is taken for them. */

@@ -293,12 +293,12 @@ describe('a conflict that its agent is to resolve', () => {
     return { id, tip }
   }
   /** What the second attempt leaves on top of what it began from. */
-  async function resolved(id: string, files: Record<string, string>): Promise<void> {
+  async function resolved(id: string, files: Record<string, string>, attempt = 2): Promise<void> {
     const { commit = '' } = life.task(id).continued?.from ?? {}
     gitIn(scene.node, 'fetch', '-q', home, commit)
     const answer = scene.commit(files, commit)
-    gitIn(scene.node, 'push', '-q', home, `${answer}:${resultRefOf(id, 2)}`)
-    commits.set('one 2', answer)
+    gitIn(scene.node, 'push', '-q', home, `${answer}:${resultRefOf(id, attempt)}`)
+    commits.set(`one ${attempt}`, answer)
     await life.world.run(() => life.task(id).step === null)
   }
   const conflict = 'it conflicts in a.txt'
@@ -353,6 +353,21 @@ describe('a conflict that its agent is to resolve', () => {
     else await life.world.run(() => life.task(id).step === null)
     const left = `${conflict}, and attempt 2, which was to resolve that, ${how}`
     expect(await step(id)).toMatchObject({ state: 'left', code: 'CONFLICT', why: left })
+  })
+
+  it('is asked of the attempt that follows where a machine lost the one that was to resolve it', async () => {
+    Object.assign(life.engine.config.runner, { maxAttempts: 3 })
+    const { id } = await asked()
+    await step(id)
+    await life.world.run(() => life.task(id).step === 'running')
+    for (const agent of out.agents.values()) agent.wipe()
+    await life.world.run(() => life.task(id).attempt === 3 && life.task(id, 2).step === null)
+    expect(await step(id)).toMatchObject({ state: 'resolving', resolvedIn: 3 })
+    await resolved(id, { 'a.txt': 'both\n' }, 3)
+    expect(await step(id)).toMatchObject({ state: 'waiting', resolvedIn: 3 })
+    const { merged } = await step(id)
+    expect((await step(id)).state).toBe('landed')
+    expect(gitIn(home, 'show', `${merged}:a.txt`)).toBe('both')
   })
 
   it('leaves its lane where that attempt is cancelled', async () => {
