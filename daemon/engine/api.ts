@@ -18,8 +18,9 @@ import { knownContinue, openAttempt, openContinued } from './attempts.ts'
 import { receiveRequest } from './effects/children.ts'
 import { followersAtSubmit, insertEdges } from './effects/release.ts'
 import { type Reply, type ReplyWays, takeReply } from './effects/reply.ts'
+import { spentBefore } from './effects/usage.ts'
 import { nodeSubject, taskSubject } from './loop.ts'
-import { type ContinueRequest, refuseChange } from './rules/continuing.ts'
+import { type ContinueRequest, raisedLimit, refuseChange } from './rules/continuing.ts'
 import { resumeByFirst } from './rules/handing-over.ts'
 import { saveFollowers } from './save.ts'
 import { enqueueSignal, receiveSignal, type WorkspaceSignal } from './signals.ts'
@@ -125,11 +126,23 @@ function goOn(engine: Engine, id: string, request: ContinueRequest): AttemptKey 
   if (!last) throw new TdfError('NOT_FOUND', `there is no task ${id}`)
   const known = knownContinue(engine, last, request)
   if (known) return known
+  if (last.facts.paused && !isTerminal(last.status)) return raise(engine, last, request)
   if (last.step !== 'awaiting_followup' || isTerminal(last.status)) return openContinued(engine, last, request)
   refuseChange(id, request)
   const { key: deliveryId, change } = request
   receive(engine, { kind: 'followup', taskId: id, deliveryId, text: change.prompt })
   return { id, attempt: last.attempt }
+}
+
+/** A task that rests for its money is one that goes on: its limit is raised, and it has the rest of the conversation. */
+function raise(engine: Engine, last: ReadTask, request: ContinueRequest): AttemptKey {
+  const { id, attempt, usage } = last
+  const spentUsd = spentBefore(engine.store.sql, last) + (usage?.costUsd ?? 0)
+  const maxCostUsd = raisedLimit(last, request, spentUsd)
+  const { key: deliveryId, change } = request
+  const payload = { text: change.prompt, deliveryId, maxCostUsd }
+  enqueueSignal(engine, last, 'followup', `followup:${id}:${deliveryId}:${attempt}`, payload)
+  return { id, attempt }
 }
 
 function receive(engine: Engine, signal: EngineSignal): CallbackAnswer {

@@ -115,8 +115,8 @@ function carryFollowups(sql: Sql, former: { id: string; attempt: number }, now: 
   const { id } = former
   const attempt = former.attempt + 1
   for (const { kind, payload } of openSignals(sql, former)) {
-    // An answer to a question is for the agent that asked it.
-    if (kind !== 'followup' || payload.requestId !== undefined) continue
+    // An answer to a question is for the agent that asked it, and a higher limit for what was spent then.
+    if (kind !== 'followup' || payload.requestId !== undefined || payload.maxCostUsd !== undefined) continue
     addSignal(sql, { id, attempt, kind, dedupe: `followup:${id}:${payload.deliveryId}:${attempt}`, payload }, now)
   }
 }

@@ -37,6 +37,8 @@ export interface Facts {
   paused?: 'window' | 'task' | null
   /** Its user let it cost a quarter more than it may. */
   granted?: boolean
+  /** What it may cost since its user raised that while it rested, in USD. */
+  limitUsd?: number
   /** How often it was parked, and how often its conversation went on after an interruption. */
   parks?: number
   resumes?: number
@@ -66,6 +68,10 @@ export interface Facts {
   /** As it was asked last, by `tdf fit`. */
   fit?: Fit
 }
+
+/** What is asked for, with the limit of cost that counts by now. */
+export const withLimit = <S extends { maxCostUsd?: number | null }>(spec: S, { limitUsd }: Facts): S =>
+  limitUsd === undefined ? spec : { ...spec, maxCostUsd: limitUsd }
 
 /** Why an agent of the task goes on no more, and until when, Unix ms; null: for this attempt. */
 export interface AgentStop {

@@ -21,7 +21,7 @@ export const taskWaits = {
     `another try; ${tries === 1 ? 'one' : tries} failed since ${new Date(since).toISOString()}, the last one so: ${error}`,
   slotOn: (node: string | null) => `a slot on ${node} to go on`,
   allowance: (limitUsd: number, id: string) =>
-    `you: the $${limitUsd.toFixed(2)} that it may cost are used, and \`tdf send ${id} allow\` adds a quarter`,
+    `you: the $${limitUsd.toFixed(2)} that it may cost are used, and \`tdf send ${id} allow\` adds a quarter, or \`tdf continue ${id} --max-cost USD\` says how much`,
   pace: () => 'its next session: a task starts at most three in a minute by itself',
   usageLimit: (agent: string) => `the usage limit of ${agent} to be lifted`,
   nodeCreated: (node: string) => `node ${node} to be created`,

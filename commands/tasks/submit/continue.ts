@@ -99,7 +99,8 @@ async function fallbackOf(cli: Cli, reference: string): Promise<string | null> {
   return existsSync(repo.url) ? knownRemoteOf(cli, repo.url) : null
 }
 
-function continuedText({ id, attempt, title, continued }: TaskJson): string {
+function continuedText({ id, attempt, title, continued, status }: TaskJson): string {
+  if (status === 'parked') return `${id} goes on in attempt ${attempt} with its higher limit: ${oneLine(title)}`
   if (continued === null) return `${id} takes it in its session: ${oneLine(title)}`
   return `attempt ${attempt} of ${id} goes on from attempt ${continued.of} with its ${continued.resumed}: ${oneLine(title)}`
 }

@@ -32,7 +32,7 @@ export function continueRoutes(engine: RunningEngine): Hono {
       throw new TdfError('BAD_REQUEST', message, { field: 'idempotencyKey' })
     }
     const hash = createHash('sha256').update(JSON.stringify(wish)).digest('hex')
-    await engine.goOn(task.id, { key, hash, change: changeOf(engine, task, wish) })
+    await engine.goOn(task.id, { key, hash, hasWords: wish.text !== null, change: changeOf(engine, task, wish) })
     return c.json(taskJson(sql, findTask(sql, task.id)))
   })
   return app

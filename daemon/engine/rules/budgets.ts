@@ -61,8 +61,13 @@ function pause(by: 'window' | 'task', { until, why }: Hold, patch: StepPatch): O
 
 /** A task that rests until it may cost more, with its work at home. */
 export function restPaused(around: Around, task: Task): Outcome<never> {
-  const uses = around.signals.filter(isAllowance).map(({ id }) => id)
   const isOwn = task.facts.paused === 'task'
+  const raising = isOwn ? around.signals.filter(isRaise) : []
+  const uses = [...around.signals.filter(isAllowance), ...raising].map(({ id }) => id)
+  if (raising.length > 0) {
+    const limitUsd = Math.max(...raising.map(({ payload }) => Number(payload.maxCostUsd)))
+    return { kind: 'queue', uses, facts: { paused: null, limitUsd, granted: false } }
+  }
   if (uses.length > 0)
     return { kind: 'queue', uses, grants: !isOwn, facts: { paused: null, ...(isOwn ? { granted: true } : {}) } }
   const goOn = { kind: 'queue', facts: { paused: null } } as const
@@ -77,6 +82,9 @@ function ownHold({ now, spentBefore }: Around, task: Task): Hold | null {
   if (left === null || left > 0) return null
   return { until: task.parkedUntil ?? now, why: taskWaits.allowance(Number(task.spec.maxCostUsd), task.id) }
 }
+
+/** `tdf continue --max-cost`: the limit is another one from now on. */
+const isRaise = ({ payload }: { payload: Record<string, unknown> }) => typeof payload.maxCostUsd === 'number'
 
 /** A word of its user that is no prompt, and no answer to what its agent asked: it may cost more. */
 export function isAllowance({ kind, payload }: { kind: string; payload: Record<string, unknown> }): boolean {

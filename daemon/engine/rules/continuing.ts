@@ -18,6 +18,8 @@ export interface ContinueRequest {
   key: string
   /** Of what is asked for. */
   hash: string
+  /** Its user says something new with it. */
+  hasWords?: boolean
   /** The new prompt, and what is to be otherwise than the task has it. */
   change: Partial<TaskSpec> & { prompt: string }
   /** From where it goes on, where that is not what was saved: what was put on top of it since. */
@@ -43,6 +45,26 @@ export function refuseChange(id: string, { change }: ContinueRequest): void {
   if (other === undefined) return
   const why = `the agent of task ${id} waits for you in its session, which takes your words and nothing else (${other})`
   throw new TdfError('WRONG_STATE', why, { hint: `tdf send ${id} "what to do next"` })
+}
+
+/**
+ * The new limit, in USD, of a task that rests for what it may cost. Throws WRONG_STATE where that is not what holds it, where it is
+ * not more than was spent, and for all else that is asked: the session that goes on was started with it.
+ */
+export function raisedLimit(task: Task, { change, hasWords = false }: ContinueRequest, spentUsd: number): number {
+  const { id, spec, facts } = task
+  const { prompt: _, maxCostUsd: limitUsd, fallback: __, ...others } = change
+  const refuse = (why: string, hint: string) => new TdfError('WRONG_STATE', `task ${id} rests: ${why}`, { hint })
+  if (facts.paused === 'window')
+    throw refuse('a budget of many tasks is used, which no limit of its own changes', `tdf send ${id} allow`)
+  const before = Number(spec.maxCostUsd)
+  const more = `tdf continue ${id} --max-cost ${Math.ceil(Math.max(spentUsd, before) + 1)}`
+  const [other] = [...(hasWords ? ['words'] : []), ...Object.keys(others)]
+  if (!limitUsd || other !== undefined)
+    throw refuse(`it goes on by a higher limit of cost${other === undefined ? '' : `, without more (${other})`}`, more)
+  if (limitUsd > before && limitUsd > spentUsd) return limitUsd
+  const spent = `$${spentUsd.toFixed(2)} of $${before.toFixed(2)}`
+  throw refuse(`it has used ${spent}, and $${limitUsd.toFixed(2)} is not more`, more)
 }
 
 /** Whether work of an attempt that is over may still come home, as long as the node that holds it is asked for it. */

@@ -4,7 +4,7 @@
  */
 import { pollBackoffMs, retryDelayMs } from '../../../src/core/backoff.ts'
 import { TdfError } from '../../../src/core/errors.ts'
-import { conversationOn } from '../../../src/core/facts.ts'
+import { conversationOn, withLimit } from '../../../src/core/facts.ts'
 import {
   type Facts,
   isTerminal,
@@ -49,7 +49,7 @@ export function decide(task: Task, outcome: Outcome, input: DecisionInput): Tran
     case 'hand_over':
       return handOver(applyPatch(task, outcome), outcome, input)
     case 'queue':
-      return backToQueue(applyPatch(task, outcome), input, outcome.grants ? [{ kind: 'grant' }] : [])
+      return backToQueue(withNewLimit(applyPatch(task, outcome)), input, outcome.grants ? [{ kind: 'grant' }] : [])
     case 'release':
       return releasing(released({ ...task, facts: { ...task.facts, resume: outcome.base } }, input))
     case 'block':
@@ -213,6 +213,8 @@ function movedTo({ facts: { session } }: Task, resume: ResumeFacts): Facts {
   const resumeRef = conversationOn(resume, null)
   return { resume, ...(session ? { session: { ...session, resumeRef } } : {}) }
 }
+
+const withNewLimit = (task: Task): Task => ({ ...task, spec: withLimit(task.spec, task.facts) })
 
 export function backToQueue(task: Task, input: DecisionInput, writes: Write[] = []): Transition {
   const after = enter(task, 'node_selection', input, writes)

@@ -1,5 +1,6 @@
 /** Attempts: everything about a task that changes, guarded by `rev`, scheduled by `wake_at`. */
 import { copyOf } from '../../core/copy-task.ts'
+import { withLimit } from '../../core/facts.ts'
 import { type AttemptKey, doneBy, isTerminal, STATUSES, type Status, type Task, type Usage } from '../../core/task.ts'
 import {
   assignments,
@@ -243,5 +244,6 @@ function toTask(row: Row): ReadTask {
   const task = objectOf<ReadTask>(row, READ)
   if (task.continued !== null) task.spec = askedOf(task.spec, task.continued)
   if (task.facts.agent !== undefined) task.spec = doneBy(task.spec, task.facts.agent)
+  task.spec = withLimit(task.spec, task.facts)
   return task
 }

@@ -1,7 +1,9 @@
 /** Budgets over the whole engine: who rests, with what, until when, and who is never begun. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { controlSocketApp } from '../../../../../daemon/api/guard.ts'
+import { continueRoutes } from '../../../../../daemon/api/routes/continue.ts'
 import { taskRoutes } from '../../../../../daemon/api/routes/tasks.ts'
+import { taskJson } from '../../../../../daemon/api/tasks/json.ts'
 import { why } from '../../../../../daemon/api/tasks/why.ts'
 import { checkBudgets, unpricedIn } from '../../../../../daemon/reporting/budgets.ts'
 import type { Config } from '../../../../../src/config/schema/schema.ts'
@@ -54,6 +56,26 @@ const send = (id: string, text: string) =>
       headers: { 'content-type': 'application/json', host: 'localhost' },
       body: JSON.stringify({ text, deliveryId: `d${++sent}` }),
     })
+const goOn = async (id: string, wish: object, key = `k${++sent}`) => {
+  const json = {
+    text: null,
+    agent: null,
+    check: null,
+    timeoutMs: null,
+    maxCostUsd: null,
+    push: null,
+    fallback: null,
+    ...wish,
+  }
+  const answer = await controlSocketApp(life.engine.log)
+    .route('/', continueRoutes(life.engine))
+    .request(`/tasks/${id}/continue`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', host: 'localhost', 'idempotency-key': key },
+      body: JSON.stringify(json),
+    })
+  return { status: answer.status, json: await answer.json() }
+}
 const midnight = () => new Date(life.world.clock.now()).setHours(24, 0, 0, 0)
 
 describe('a budget that is used', () => {
@@ -209,7 +231,7 @@ describe('--max-cost with --at-limit ask', () => {
     const id = await submit(DOLLAR, ask)
     await until(() => isResting(id))
     expect(life.task(id).waitingFor).toBe(
-      `you: the $1.00 that it may cost are used, and \`tdf send ${id} allow\` adds a quarter`,
+      `you: the $1.00 that it may cost are used, and \`tdf send ${id} allow\` adds a quarter, or \`tdf continue ${id} --max-cost USD\` says how much`,
     )
     expect(why(life.engine, life.task(id))).toMatchObject({ command: `tdf send ${id} allow` })
     await life.world.clock.advance(2 * HOUR)
@@ -244,6 +266,44 @@ describe('--max-cost with --at-limit ask', () => {
     await send(id, 'allow')
     await until(() => isOver(id))
     expect(life.task(id)).toMatchObject({ status: 'completed', usage: { costUsd: 1.1 } })
+  })
+
+  it('goes on by tdf continue with a higher limit, in the same attempt and once, and asks again there', async () => {
+    const id = await submit({ ...DOLLAR, resumed: { ...DOLLAR, says: { ...DOLLAR.says, usage: usage(0.25) } } }, ask)
+    await until(() => isResting(id))
+    for (const [wish, why] of [
+      [{}, 'it goes on by a higher limit of cost'],
+      [{ maxCostUsd: 1 }, 'it has used $1.00 of $1.00, and $1.00 is not more'],
+      [{ maxCostUsd: 3, text: 'more' }, 'without more (words)'],
+      [{ maxCostUsd: 3, check: 'true' }, 'without more (check)'],
+    ] as const) {
+      const error = {
+        code: 'WRONG_STATE',
+        hint: `tdf continue ${id} --max-cost 2`,
+        message: expect.stringContaining(why),
+      }
+      expect(await goOn(id, wish)).toMatchObject({ status: 409, json: { error } })
+    }
+    expect(isResting(id)).toBe(true)
+    for (const _ of [1, 2]) {
+      const { status, json } = await goOn(id, { maxCostUsd: 1.2 }, 'same')
+      expect([status, json]).toMatchObject([200, { attempt: 1 }])
+      await until(() => life.task(id).status === 'in_progress' || isResting(id) || isOver(id))
+    }
+    await until(() => (life.task(id).usage?.costUsd ?? 0) > 1 && isResting(id))
+    expect(life.task(id)).toMatchObject({ attempt: 1, spec: { maxCostUsd: 1.2 }, facts: { paused: 'task' } })
+    expect(sessions(id)).toHaveLength(2)
+    expect((await goOn(id, { maxCostUsd: 5 })).status).toBe(200)
+    await until(() => sessions(id).length === 3)
+    expect(taskJson(life.engine.store.sql, life.task(id))).toMatchObject({ maxCostUsd: 5, attempt: 1 })
+  })
+
+  it('is not the limit that a budget of many tasks is', async () => {
+    const ids = [await submit(), await submit(), await submit()]
+    await until(() => ids.every(isResting))
+    const [id = ''] = ids
+    const error = { code: 'WRONG_STATE', hint: `tdf send ${id} allow` }
+    expect(await goOn(id, { maxCostUsd: 50 })).toMatchObject({ status: 409, json: { error } })
   })
 
   it('asks where the node has ended the agent at its limit, too', async () => {
