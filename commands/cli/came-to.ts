@@ -1,7 +1,12 @@
 /** What tasks came to, as an exit code: their verdict decides, not how the command went. */
+import type { PullGoal } from '../../src/core/source.ts'
 import { isOver, isPullOver, isSettled } from '../../src/core/task.ts'
 import type { TaskJson } from '../../src/protocol/control.ts'
 import { needsInput } from '../../src/text/tasks.ts'
+
+/** What is waited for by whoever submits and waits: with `--until` for the pull request. */
+export const goalOf = ({ until }: { until?: PullGoal }): { isThere?: (task: TaskJson) => boolean } =>
+  until === undefined ? {} : { isThere: isPullOver }
 
 /** The first that is not 0; of a race that of its winner, and never 0 without one. */
 export function groupExitCode(

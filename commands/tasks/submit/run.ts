@@ -1,10 +1,10 @@
 /** What `tdf submit` does: read the prompt, take the repository, hand the task over, and wait if that was asked. */
 import type { Command } from 'commander'
-import { isPullOver } from '../../../src/core/task.ts'
 import type { TaskJson } from '../../../src/protocol/control.ts'
 import type { SubmitBody } from '../../../src/protocol/submit.ts'
 import { oneLine } from '../../../src/text/sanitize.ts'
 import { promptOf } from '../../cli/ask.ts'
+import { goalOf } from '../../cli/came-to.ts'
 import { type Cli, durationOf, type Format, formatOf, print, printJson, printOne, say, usage } from '../../cli/cli.ts'
 import { waitForTasks } from '../wait-run.ts'
 import { takenBefore } from './continue.ts'
@@ -70,7 +70,7 @@ export async function submit(cli: Cli, argument: string | undefined, given: Subm
     timeoutMs: waitMs,
     follow: options.follow === true,
     format,
-    ...(options.until === undefined ? {} : { isThere: isPullOver }),
+    ...goalOf(options),
     ...(format === 'table' ? { progress: 'stderr' } : {}),
   })
 }

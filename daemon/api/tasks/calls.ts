@@ -113,7 +113,8 @@ const TOOLS: { [Name in SpawnTool]: (one: Call, asked: Input<Name>) => Promise<o
   },
   async list_tasks({ engine, task }) {
     const ids = childrenOf(engine.store.sql, task.id)
-    return { tasks: ids.slice(-SHOWN_MAX).map(id => standing(child({ engine, task }, id))), total: ids.length }
+    const shown = ids.slice(-SHOWN_MAX).map(id => child({ engine, task }, id))
+    return fitting(say => ({ tasks: shown.map(say), total: ids.length }))
   },
   async wait_tasks({ engine, task, call }, { tasks }) {
     const all = [...new Set(tasks)].map(id => child({ engine, task }, id))
@@ -121,7 +122,7 @@ const TOOLS: { [Name in SpawnTool]: (one: Call, asked: Input<Name>) => Promise<o
     const over = all.filter(isOver)
     if (over.length === 0 && !isTime) return null
     const waiting = all.filter(one => !isOver(one))
-    return { ended: over.map(standing), waiting: waiting.map(standing), allEnded: waiting.length === 0 }
+    return fitting(say => ({ ended: over.map(say), waiting: waiting.map(say), allEnded: waiting.length === 0 }))
   },
   async get_diff({ engine, task, results, stateDir }, { task: id, offset = 0 }) {
     const of = child({ engine, task }, id)
@@ -151,10 +152,21 @@ function child({ engine: { store }, task }: Pick<Call, 'engine' | 'task'>, id: s
   throw new TdfError('NOT_FOUND', `you have handed over no task ${id}`)
 }
 
+/** What is cut off is no JSON any more: where all of it is too long, each task is said in short. */
+function fitting(answer: (say: (task: ReadTask) => object) => object): object {
+  const whole = answer(standing)
+  return JSON.stringify(whole).length <= ANSWER_CHARS_MAX ? whole : answer(briefly)
+}
+
+const briefly = (task: ReadTask) => {
+  const { id, spec, status, verdict } = task
+  return { id, title: shortLine(spec.title, 80), status, verdict, isOver: isOver(task) }
+}
+
 function standing(task: ReadTask): object {
-  const { id, spec, status, verdict, result, error, waitingFor } = task
+  const { result, error, waitingFor } = task
   return {
-    ...{ id, title: shortLine(spec.title, 80), status, verdict, isOver: isOver(task) },
+    ...briefly(task),
     ...(isOver(task) ? {} : { waitingFor: waitingFor && shortLine(waitingFor, 120) }),
     ...(result ? { filesChanged: result.filesChanged, summary: result.summary && shortLine(result.summary, 200) } : {}),
     ...(error ? { error: shortLine(error.message, 200) } : {}),

@@ -8,6 +8,7 @@ import { asTdfError, ERRORS } from '../../../../src/core/errors.ts'
 import type { TaskJson } from '../../../../src/protocol/control.ts'
 import { oneLine } from '../../../../src/text/sanitize.ts'
 import { readStdin } from '../../../cli/arguments.ts'
+import { goalOf } from '../../../cli/came-to.ts'
 import { type Cli, durationOf, type Format, print, printJson, say, usage } from '../../../cli/cli.ts'
 import { paintOf } from '../../../cli/colour.ts'
 import { errorText } from '../../../run.ts'
@@ -80,7 +81,7 @@ export async function submitList(
   await waitForTasks(
     cli,
     tasks.map(({ id }) => id),
-    { timeoutMs, format, asList: true, ...progress },
+    { timeoutMs, format, asList: true, ...goalOf(options), ...progress },
   )
 }
 

@@ -4,6 +4,7 @@ import { realWorld } from '../../../../src/platform/world.ts'
 import type { TaskJson } from '../../../../src/protocol/control.ts'
 import type { BatchBody, SubmitBody } from '../../../../src/protocol/submit.ts'
 import { oneLine } from '../../../../src/text/sanitize.ts'
+import { goalOf } from '../../../cli/came-to.ts'
 import { type Cli, type Format, print, printJson, say, usage } from '../../../cli/cli.ts'
 import { waitForTasks } from '../../wait-run.ts'
 import { type PlannedTask, plannedSetup, plannedText, post, type SubmitOptions } from '../request.ts'
@@ -18,7 +19,7 @@ export interface Racing {
 }
 
 /** Throws USAGE for what a race cannot have. */
-export function refuseRace({ n, pick, first, each, file, follow }: SubmitOptions): void {
+export function refuseRace({ n, pick, first, each, file, follow, maySpawn }: SubmitOptions): void {
   const hint = 'tdf submit --help'
   if (n === undefined) {
     if (pick !== undefined || first) throw usage(`${first ? '--first' : '--pick'} says who wins of --n tasks`, hint)
@@ -26,6 +27,7 @@ export function refuseRace({ n, pick, first, each, file, follow }: SubmitOptions
   }
   if (each !== undefined || file !== undefined) throw usage('--n is of one task, not of a list', hint)
   if (n < 2) throw usage('--n: a race has at least two tasks', hint)
+  if (maySpawn) throw usage('--n: a member of a race hands no task over; give no --may-spawn', hint)
   if (follow) throw usage('--n follows no output; --wait waits for all of them', hint)
 }
 
@@ -43,7 +45,7 @@ export async function submitRace(cli: Cli, body: SubmitBody, options: RaceOption
     return format === 'json' ? printJson(cli, members) : print(cli, members.map(lineOf(format)).join('\n'))
   }
   const progress = format === 'table' ? { progress: 'stderr' as const } : {}
-  await waitForTasks(cli, ids, { timeoutMs, format, asList: true, isGroup: true, ...progress })
+  await waitForTasks(cli, ids, { timeoutMs, format, asList: true, isGroup: true, ...goalOf(options), ...progress })
 }
 
 const lineOf = (format: Format) => (task: TaskJson) => (format === 'ndjson' ? JSON.stringify(task) : task.id)

@@ -84,7 +84,8 @@ export async function pullScene(config = ''): Promise<PullScene> {
     submit(number, ...options) {
       for (const name of ['told', 'idle', 'fails']) rmSync(path.join(folder, name), { force: true })
       forge.pull({ number, branch: `topic${number}` })
-      return scene.run('submit', 'do it', '--agent', 'a', '--output-branch', `topic${number}`, ...options)
+      const prompt = options.includes('--each') ? 'do it: {}' : 'do it'
+      return scene.run('submit', prompt, '--agent', 'a', '--output-branch', `topic${number}`, ...options)
     },
     task: id => home.task(id),
     async isAt(id, holds) {

@@ -1,5 +1,7 @@
 /** `--until green` with real processes against the fake forge: what is red is handed to the agent until it is green. */
+import { writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { TaskJson } from '../../../../src/protocol/control.ts'
 import { LONG_MS, type PullScene, pullScene } from '../../../fakes/programs/forge/scene.ts'
 
 let scene: PullScene
@@ -59,6 +61,29 @@ describe('a pull request that is red', () => {
       expect(given).toContain('> two is wrong')
       expect(given).not.toContain('\u001b')
       expect(given).not.toContain('lint')
+    },
+    LONG_MS,
+  )
+
+  it.each([
+    ['a race', () => ['--n', '2', '--at-most', '1']],
+    ['tasks of a list', (folder: string) => ['--each', `${folder}/list`]],
+  ])(
+    'is waited for by the command that submits %s as well',
+    async (_, options) => {
+      writeFileSync(`${scene.home.dir}/list`, 'one\n')
+      scene.forge.ci = greenAfter(3)
+      const { code, out, err } = await scene.submit(
+        number,
+        '--until',
+        'green',
+        '--wait',
+        '--json',
+        ...options(scene.home.dir),
+      )
+      expect(err).toBe('')
+      const tasks = JSON.parse(out) as TaskJson[]
+      expect([code, tasks.flatMap(({ pr }) => pr?.state ?? [])]).toEqual([0, ['green']])
     },
     LONG_MS,
   )

@@ -112,7 +112,7 @@ describe('provisioning-failed', () => {
 })
 
 describe('a forged call', () => {
-  it.each(['ready', 'provisioning-failed'])('of workspace %s is refused', async what => {
+  it.each(['ready', 'provisioning-failed', 'requests'])('of workspace %s is refused', async what => {
     const mine = await rig.submit({ hangs: true })
     const other = await rig.submit({ hangs: true })
     const path = `/workspaces/${mine.workspaceId}/${what}`

@@ -46,19 +46,25 @@ function tell(id: string, tool: string, input: object | string, more: object = {
   return all.life.engine.signal({ kind: 'request', workspaceId: String(workspaceId), request })
 }
 
-/** The same, until it is answered. */
-async function ask(id: string, tool: string, input: object | string): Promise<{ isError: boolean; text: string }> {
-  expect(await tell(id, tool, input)).toEqual({ accepted: true })
-  const { workspaceId } = all.life.task(id)
+/** The call of a task that came last. */
+const lastOf = (id: string) => readCall(sql(), String(all.life.task(id).workspaceId), `r${count}`)
+
+/** Until that is so, or for a minute. */
+async function sweepUntil(holds: () => boolean): Promise<void> {
   const results = { of: () => Promise.reject(new Error('no repository')) } as unknown as Pick<GitResults, 'of'>
   const calls = createAgentCalls(all.life.engine, results, all.out.dir)
-  const found = () => readCall(sql(), String(workspaceId), `r${count}`)
-  for (let left = 60; left > 0 && found()?.answer === null; left--) {
+  for (let left = 60; left > 0 && !holds(); left--) {
     await calls.sweep.run(all.life.engine, {} as SweepParts, new AbortController().signal)
     await all.life.world.clock.advance(1_000)
   }
   await calls.stop()
-  return { isError: found()?.isError === true, text: found()?.answer ?? '' }
+}
+
+/** Told, until it is answered. */
+async function ask(id: string, tool: string, input: object | string): Promise<{ isError: boolean; text: string }> {
+  expect(await tell(id, tool, input)).toEqual({ accepted: true })
+  await sweepUntil(() => lastOf(id)?.answer !== null)
+  return { isError: lastOf(id)?.isError === true, text: lastOf(id)?.answer ?? '' }
 }
 const submitted = async (id: string, input: object) =>
   JSON.parse((await ask(id, 'submit_task', input)).text).id as string
@@ -80,9 +86,73 @@ describe('a call', () => {
     expect(sql().all('select * from agent_calls')).toHaveLength(1)
     sql().run("update agent_calls set input = printf('%.*c', 17000000, 'x')")
     expect(await tell(id, 'list_tasks', {})).toEqual(refused('its agent has asked for too much'))
+    sql().run("update agent_calls set input = ''")
+    expect(await tell(id, 'list_tasks', {})).toEqual({ accepted: true })
+    const columns = 'attempt, session_id, tool, input, state, at, due_at'
+    sql().run(
+      `insert into agent_calls (workspace_id, request_id, task_id, ${columns})
+       with recursive n(i) as (select 1 union all select i + 1 from n where i < 1998)
+       select workspace_id, 'n' || i, task_id, ${columns} from agent_calls, n where request_id = 'same'`,
+    )
+    expect(await tell(id, 'list_tasks', {})).toEqual(refused('its agent has asked for too much'))
     await all.life.engine.signal({ kind: 'cancel', taskId: id })
     await all.rest(id)
     expect(await tell(id, 'list_tasks', {})).toEqual(refused('the run is over'))
+  })
+
+  it('about a workspace that its task has left is none of it', async () => {
+    all = await lives()
+    const id = await lead()
+    sql().run(
+      `insert into workspaces (id, task_id, attempt, placement, node_name, status, created_at, released_at)
+       select 'former', task_id, attempt, 99, 'elsewhere', status, created_at, 1 from workspaces where task_id = ?`,
+      id,
+    )
+    const request = { seq: 1, attempt: 1, sessionId: String(all.life.task(id).sessionId), requestId: 'r', input: '{}' }
+    const signal = { kind: 'request', workspaceId: 'former', request: { ...request, tool: 'list_tasks' } } as const
+    expect(await all.life.engine.signal(signal)).toEqual({ accepted: false, reason: 'another session runs by now' })
+  })
+
+  it('is not done any more once its task is over', async () => {
+    all = await lives()
+    const id = await lead()
+    const { workspaceId } = all.life.task(id)
+    await tell(id, 'submit_task', { prompt: 'too late' })
+    await all.life.engine.signal({ kind: 'cancel', taskId: id })
+    await all.rest(id)
+    const found = () => readCall(sql(), String(workspaceId), `r${count}`)
+    await sweepUntil(() => found()?.state === 'delivered')
+    expect(found()).toMatchObject({ isError: true, answer: `task ${id} cannot ask for submit_task now` })
+    expect(childrenOf(sql(), id)).toEqual([])
+  })
+
+  it('waits while the daemon has no room for a task, and its answer is let go where nobody takes it', async () => {
+    all = await lives()
+    const id = await lead()
+    all.life.engine.admission.set('disk', 'the disk is full')
+    await tell(id, 'submit_task', { prompt: 'a' })
+    await sweepUntil(() => lastOf(id)?.answer !== null)
+    expect([lastOf(id)?.state, childrenOf(sql(), id)]).toEqual(['open', []])
+    expect(lastOf(id)?.tries).toBeGreaterThan(2)
+    all.life.engine.admission.set('disk', null)
+    await sweepUntil(() => lastOf(id)?.state === 'delivered')
+    expect([lastOf(id)?.state, lastOf(id)?.isError, childrenOf(sql(), id).length]).toEqual(['delivered', false, 1])
+  })
+
+  it.each([
+    ['get_diff', (task: string) => ({ task })],
+    ['wait_tasks', (task: string) => ({ tasks: [task] })],
+    ['cancel_task', (task: string) => ({ task })],
+  ])('of %s about a task of others is as about none, and does nothing to it', async (tool, about) => {
+    all = await lives({ nodes: ['n1', 'n2'] })
+    const [id, other] = [await lead(), await lead()]
+    expect(await ask(id, tool, about(other))).toEqual({ isError: true, text: `you have handed over no task ${other}` })
+    expect(await ask(id, tool, about('nonesuch'))).toEqual({
+      isError: true,
+      text: 'you have handed over no task nonesuch',
+    })
+    await all.life.world.clock.advance(HOUR)
+    expect(all.life.task(other)).toMatchObject({ step: 'running', verdict: null })
   })
 
   it('that its agent has lost the answer of is answered again, and done once', async () => {
@@ -174,6 +244,28 @@ describe('a task that an agent hands over', () => {
     expect(JSON.parse((await ask(id, 'list_tasks', {})).text)).toMatchObject({ total: 3 })
   })
 
+  it('is another than that of another task for the same words', async () => {
+    all = await lives({ nodes: ['n1', 'n2'] })
+    const [one, other] = [await lead(), await lead()]
+    const [first, second] = [await submitted(one, { prompt: 'a' }), await submitted(other, { prompt: 'a' })]
+    expect([first === second, all.life.task(first).spec.parent, all.life.task(second).spec.parent]).toEqual([
+      ...[false, one, other],
+    ])
+  })
+
+  it('is in a list that can be read, however many there are and whatever they say', async () => {
+    all = await lives()
+    const id = await lead({ maySpawn: { count: 40, depth: 1 } })
+    const [ids, long] = [[] as string[], '"\\'.repeat(300)]
+    for (let n = 0; n < 32; n++) ids.push(await submitted(id, { prompt: `${n}`, title: long.slice(0, 500) }))
+    const error = JSON.stringify({ code: 'BUG', message: long, hint: '', step: null, class: 'permanent' })
+    sql().run('update attempts set error = ?, waiting_for = ? where task_id <> ?', error, long, id)
+    const list = JSON.parse((await ask(id, 'list_tasks', {})).text)
+    expect([list.total, list.tasks.map((one: { id: string }) => one.id)]).toEqual([32, ids.slice(2)])
+    const waits = JSON.parse((await ask(id, 'wait_tasks', { tasks: ids.slice(0, 20) })).text)
+    expect(waits.waiting.map((one: { id: string }) => one.id)).toEqual(ids.slice(0, 20))
+  })
+
   it('hands over itself where it may, and all of it counts for the task at the top', async () => {
     all = await lives({ nodes: ['n1', 'n2', 'n3'] })
     const id = await lead({ maySpawn: { count: 2, depth: 2 } })
@@ -205,14 +297,22 @@ describe('a task that an agent hands over', () => {
       '$2.00 is more than the $1.50 that are left',
     )
     expect(committedUsd(sql(), id)).toBe(1.5)
+    // One that has cost more than its share has cost that.
+    sql().run('update attempts set usage = ? where task_id = ?', JSON.stringify(usage(1.75)), child)
+    expect(committedUsd(sql(), id)).toBe(1.75)
+    sql().run('update attempts set usage = null where task_id = ?', child)
     const rest = await submitted(id, { prompt: 'b', max_cost: 1.5 })
     expect((await ask(id, 'submit_task', { prompt: 'c' })).text).toBe('$0.00 is more than the $0.00 that are left')
     // Three of four are given away, and it has cost the fourth.
     expect(await all.until(() => all.life.task(id).verdict === 'budget', HOUR)).toBe(true)
     await all.life.engine.signal({ kind: 'cancel', taskId: rest })
     await all.rest(rest)
-    // What was not used is free again.
-    expect(committedUsd(sql(), id)).toBeLessThanOrEqual(1.5 + 1)
+    await all.rest(child)
+    // What they have cost counts, and what was not used is free again.
+    const costOf = (task: string, costUsd: number) =>
+      sql().run('update attempts set usage = ? where task_id = ?', JSON.stringify({ ...usage(costUsd) }), task)
+    for (const task of [child, rest]) costOf(task, 0.25)
+    expect(committedUsd(sql(), id)).toBe(0.5)
     await all.rest(id)
     // What they have counts for its next attempt.
     const change = { prompt: 'go on', maxCostUsd: 2.25 }

@@ -41,7 +41,34 @@ it('knows a key from before an update again: what 0.4.0 stored of a request is w
   const request = { prompt: 'say hi', command: ['true'], repo, size: 'small', provider: 'static' }
   const of040 = 'd2e770987ab442be217a088c1a293cbde3d20932bda993da05e3cc001c1eb3e3'
   expect(hashOf(submitRequest.parse(request))).toBe(of040)
-  const others = [{ after: ['a1'] }, { after: ['a1'], from: ['a1'] }, { if: 'ended' }, { onFailed: 'cancel' }]
+  const others = [
+    ...[{ after: ['a1'] }, { after: ['a1'], from: ['a1'] }, { if: 'ended' }, { onFailed: 'cancel' }],
+    ...[{ atLimit: 'ask' }, { fallback: [] }, { fallback: ['b'] }],
+    ...[{ maySpawn: { count: 1, depth: 1 } }, { maySpawn: { count: 2, depth: 1 } }],
+  ]
   const hashes = others.map(given => hashOf(submitRequest.parse({ ...request, ...given })))
-  expect(new Set([of040, ...hashes]).size).toBe(5)
+  expect(new Set([of040, ...hashes]).size).toBe(others.length + 1)
+})
+
+it.each([
+  { count: 0, depth: 1 },
+  { count: 101, depth: 1 },
+  { count: 1, depth: 4 },
+  { count: 1.5, depth: 1 },
+])('refuses what no task may hand over: %j', async maySpawn => {
+  const before = (await tasks()).length
+  const asked = home.client.call({ method: 'POST', path: '/tasks', json: { prompt: 'x', repo, maySpawn } })
+  await expect(asked).rejects.toMatchObject({ code: 'BAD_REQUEST', message: expect.stringContaining('maySpawn') })
+  expect(await tasks()).toHaveLength(before)
+})
+
+it('lets no member of a race hand a task over, and stores none of it then', async () => {
+  const before = (await tasks()).length
+  const member = { prompt: 'x', command: ['true'], repo, provider: 'static' }
+  const group = { name: 'race-1', kind: 'race', pick: null, first: false, atMost: null }
+  const members = [member, { ...member, maySpawn: { count: 1, depth: 1 } }]
+  const asked = home.client.call({ method: 'POST', path: '/tasks/batch', json: { group, tasks: members } })
+  const message = 'a member of a race hands no task over'
+  await expect(asked).rejects.toMatchObject({ code: 'USAGE', message: expect.stringContaining(message) })
+  expect(await tasks()).toHaveLength(before)
 })

@@ -1,4 +1,7 @@
 /** The relay by which agents hand tasks over: a real agent process, and the client of the protocol's own library. */
+import { createHmac } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -8,7 +11,7 @@ import { realWorld } from '../../../../../src/platform/world.ts'
 import { type AgentProcess, startAgentProcess } from '../support/agent.ts'
 import { agentOf } from '../support/session.ts'
 import { eventually } from '../support/temp.ts'
-import { allEvents, logOf, readyWorkspace, repository, runScript, sessionBody } from '../support/work.ts'
+import { allEvents, logOf, readyWorkspace, repository, sessionBody } from '../support/work.ts'
 
 let agent: AgentProcess
 let workspace: string
@@ -107,6 +110,7 @@ describe('the relay of a session that may hand tasks over', () => {
     const wrong = [url.slice(0, -1), `${url}x`, url.replace('~', '~other-'), `${new URL(url).origin}/mcp/x`]
     for (const other of wrong) expect((await rpc(other, call(1, 'list_tasks', {}))).status).toBe(401)
     expect((await rpc(url, call(1, 'list_tasks', {}), { origin: 'http://example.org' })).status).toBe(403)
+    expect((await rpc(url, call(1, 'list_tasks', {}), { 'content-type': 'text/plain' })).status).toBe(415)
     expect((await rpc(url, 'x'.repeat(2 * 1024 * 1024))).status).toBe(413)
     expect((await fetch(url)).status).toBe(405)
     expect((await rpc(`${new URL(url).origin}/else`, {})).status).toBe(404)
@@ -125,10 +129,19 @@ describe('the relay of a session that may hand tasks over', () => {
     await end()
   })
 
-  it('is none for a session that may not', async () => {
-    const body = { sessionId: 'plain' }
-    await runScript(agent, workspace, 'echo "<$TDF_MCP_URL>"', body)
-    expect(await logOf(agent, workspace, 'plain')).toBe('<>\n')
+  it('is none for a session that may not, whatever token it has', async () => {
+    const body = sessionBody(['sh', '-c', 'echo "<$TDF_MCP_URL>"; sleep 600'])
+    expect((await agent.post(`/workspaces/${workspace}/agent-sessions`, body)).status).toBe(201)
+    const said = await eventually(
+      'it says its url',
+      async () => (await logOf(agent, workspace, body.sessionId)) || null,
+    )
+    expect(said).toBe('<>\n')
+    const { port, key } = JSON.parse(readFileSync(join(agent.state, 'relay.json'), 'utf8'))
+    const mac = createHmac('sha256', key).update(`${workspace}\n${body.sessionId}`).digest('base64url')
+    const url = `http://127.0.0.1:${port}/mcp/${workspace}~${body.sessionId}~${mac}`
+    expect((await rpc(url, call(1, 'list_tasks', {}))).status).toBe(401)
+    await agent.post(`/workspaces/${workspace}/agent-sessions/${body.sessionId}/cancel`, {})
   })
 })
 
