@@ -8,6 +8,7 @@ import { mouseKey } from './pointer.ts'
 
 export type KeyReader = (input: string, key: Key) => string[]
 
+const ESCAPE = '\x1b'
 /** Mode 2004 puts these around a text that is pasted. Ink leaves out the escape before them. */
 const PASTE_BEGINS = '[200~'
 const PASTE_ENDS = '[201~'
@@ -64,6 +65,8 @@ function textOf(input: string, key: Key): string {
 function keysOf(input: string, key: Key): string[] {
   const mouse = mouseKey(input)
   if (mouse !== null) return mouse === '' ? [] : [mouse]
+  // Two escapes that were read as one input: what is left of them is the second.
+  if (key.escape && input === ESCAPE) return ['esc', 'esc']
   const named = NAMED.find(([flag]) => key[flag])
   if (named) return [named[1]]
   if (key.ctrl) return [`ctrl-${input}`]

@@ -50,6 +50,8 @@ export interface Shown {
   screen: Screen
   /** Keys by the names of `bindings.ts`. */
   keys(...names: string[]): void
+  /** Bytes of the keyboard, read as one input. */
+  type(bytes: string): void
   /** Moves the clock, and everything that waits for it. */
   pass(ms: number): void
   lines(): Promise<string[]>
@@ -83,6 +85,7 @@ export function show(size: { columns: number; rows: number }, isReadOnly = false
     screen,
     pass: clock.pass,
     keys: (...names) => names.forEach(onKey),
+    type: bytes => void stdin.push(bytes),
     async lines() {
       store.flush()
       // React draws at the end of the turn.

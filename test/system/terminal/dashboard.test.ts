@@ -250,8 +250,8 @@ it('searches the log, shows all of it in a pager, and takes its keys from the co
   keys('-l', 'Q')
   keys('Enter')
   await sees('[log]')
-  keys('Escape')
-  keys('Escape')
+  // At once, as one input: the first takes the search away, the second leaves the task.
+  keys('Escape', 'Escape')
   await sees('1/1')
   keys('Q')
   await isClean(0)

@@ -1,6 +1,6 @@
 /** What is around the picture: the mouse, the title of the terminal, calls for attention, colours for two backgrounds. */
 import type { Key } from 'ink'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { createKeyReader } from '../../../../src/tui/input/keys.ts'
 import { mouseKey } from '../../../../src/tui/input/pointer.ts'
 import { press } from '../../../../src/tui/input/press.ts'
@@ -11,7 +11,7 @@ import { type Attention, callFor, titleOf } from '../../../../src/tui/terminal/a
 import { paletteOf } from '../../../../src/tui/terminal/palette.ts'
 import { openTerminal } from '../../../../src/tui/terminal/terminal.ts'
 import { createScreen } from '../../../support/screen/screen.ts'
-import { ago, aNode, anEvent, aRow, fakeStdin, fakeStdout, NOON } from '../../../support/screen/tui.tsx'
+import { ago, aNode, anEvent, aRow, fakeStdin, fakeStdout, NOON, show } from '../../../support/screen/tui.tsx'
 
 const next = (model: Model, ...actions: Action[]) => actions.reduce(reduce, model)
 const pressed = (model: Model, ...keys: string[]) =>
@@ -92,6 +92,19 @@ describe('keys that are typed faster than they are read', () => {
     expect(read('/\x15fix it\rn', key())).toEqual(['/', 'ctrl-u', 'f', 'i', 'x', 'space', 'i', 't', 'enter', 'n'])
     expect(read('a\tb\x7f\0', key())).toEqual(['a', 'tab', 'b', 'backspace'])
     expect(read('x', key({ meta: true }))).toEqual(['esc', 'x'])
+  })
+
+  it('are two escapes where two escapes are one input', async () => {
+    const shown = show({ columns: 80, rows: 24 })
+    try {
+      shown.store.dispatch({ kind: 'snapshot', snapshot: { seq: 1, tasks, others: {}, nodes } })
+      shown.keys('enter', '/', 'x', 'enter')
+      await shown.lines()
+      shown.type('\x1b\x1b')
+      await vi.waitFor(() => expect(shown.store.get()).toMatchObject({ search: { text: '' }, open: null }))
+    } finally {
+      shown.close()
+    }
   })
 
   it('are none where a terminal sends a key that has no name, or tells of itself', () => {
