@@ -51,10 +51,18 @@ export function standings({ store, config }: Asking, now: number, labels?: Label
       const spent = spentSince(store.sql, from, budget.label === null ? undefined : labelOf(budget.label))
       const spentUsd = spent.costUsd + spent.machineCost * config.budgets.usdPerEur + moreUsd
       const marks = readMarks(store.sql, nameOf(budget), from)
-      const isUsed = spentUsd >= budget.limitUsd * (marks.isGranted ? 1 + GRANT : 1)
+      const isUsed = spentUsd >= raisedLimit({ ...budget, ...marks })
       return { ...budget, ...marks, from, until, spentUsd, isUsed }
     })
 }
+
+/** The limit with what its users have added to it, in USD. */
+export const raisedLimit = ({ limitUsd, isGranted }: Pick<Standing, 'limitUsd' | 'isGranted'>): number =>
+  limitUsd * (isGranted ? 1 + GRANT : 1)
+
+/** What machines have cost in this month, in EUR. */
+export const machinesThisMonth = ({ store }: Pick<Asking, 'store'>, now: number): number =>
+  spentSince(store.sql, windowAt('month', now).from).machineCost
 
 /** What keeps tasks with these labels from costing more; null where nothing does. */
 export function holdOf(asking: Asking, task: { id: string; labels: Labels }, now: number, moreUsd = 0): Hold | null {
@@ -71,13 +79,11 @@ export function orderHold({ store, config }: Asking, now: number): string | null
   const { hourCost, committedCost } = chargedHours(store.sql, now)
   const nextCost = hourCost + committedCost
   const [over] = standings({ store, config }, now, {}, nextCost * usdPerEur).filter(
-    ({ spentUsd, limitUsd, isGranted }) => {
-      return spentUsd > limitUsd * (isGranted ? 1 + GRANT : 1)
-    },
+    standing => standing.spentUsd > raisedLimit(standing),
   )
   if (over) return `the ${budgetText(over)} has no room for an hour of another machine`
   if (machinesMonth === 0) return null
-  const spent = spentSince(store.sql, windowAt('month', now).from).machineCost + nextCost
+  const spent = machinesThisMonth({ store }, now) + nextCost
   return spent <= machinesMonth
     ? null
     : `[budgets] machines_month of €${machinesMonth} has no room for an hour of another machine`

@@ -25,4 +25,21 @@ export interface SpentJson {
   since: string
   costUsd: number
   machineUsd: number
+  /** The one that is nearest to its limit; null where none is set. */
+  budget: BudgetJson | null
+  /** So many tasks rest until a budget has something left. */
+  resting: number
+}
+
+/** A budget of agents and machines in USD, or of machines alone in EUR. */
+export interface BudgetJson {
+  window: 'day' | 'week' | 'month'
+  /** `key=value`; null: of all tasks. */
+  label: string | null
+  isOfMachines: boolean
+  spent: number
+  /** With what its users have added to it. */
+  limit: number
+  /** *near*: from `[budgets] warn_at` on. */
+  state: 'ok' | 'near' | 'used'
 }

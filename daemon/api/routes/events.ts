@@ -6,6 +6,7 @@ import { isTerminal } from '../../../src/core/task.ts'
 import { type ErrorRowJson, NEXT_PAGE } from '../../../src/protocol/control.ts'
 import type { ScreenRowJson, ScreenTaskJson, SnapshotJson, SpentJson } from '../../../src/protocol/screen.ts'
 import { spentSince } from '../../../src/store/spending/spending.ts'
+import { countPaused } from '../../../src/store/spending/windows.ts'
 import type { Sql } from '../../../src/store/sqlite/sql.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { type ReadTask, readNewestAttempt } from '../../../src/store/tables/attempts.ts'
@@ -13,6 +14,7 @@ import { firstSeq, type JournalEvent, readEvents } from '../../../src/store/tabl
 import { readNodes } from '../../../src/store/tables/nodes.ts'
 import { countByStatus } from '../../../src/store/tables/tasks.ts'
 import type { RunningEngine } from '../../build.ts'
+import { nearestBudget } from '../../reporting/budgets.ts'
 import type { Control } from '../control-parts.ts'
 import { numberOf } from '../guard.ts'
 import { findTask, recentTasks } from '../tasks/find.ts'
@@ -171,7 +173,13 @@ export function screenRoutes(engine: RunningEngine): Hono {
     if (since === undefined) throw new TdfError('BAD_REQUEST', 'since: it must be a time in ms', { field: 'since' })
     const { costUsd, machineCost } = spentSince(store.sql, since)
     const machineUsd = machineCost * engine.config.budgets.usdPerEur
-    const spent: SpentJson = { since: iso(since), costUsd, machineUsd }
+    const spent: SpentJson = {
+      since: iso(since),
+      costUsd,
+      machineUsd,
+      budget: nearestBudget(engine, engine.world.clock.now()),
+      resting: countPaused(store.sql),
+    }
     return c.json(spent)
   })
   return app

@@ -21,3 +21,10 @@ export function mark(sql: Sql, name: string, startsAt: number, what: 'warned' | 
 
 /** Two of the longest windows. */
 const KEPT_MS = 62 * 86_400_000
+
+/** Attempts that rest until a budget of several tasks has something left. */
+export function countPaused(sql: Sql): number {
+  const query = `select count(*) as count from attempts
+    where live = 1 and status = 'parked' and json_extract(facts, '$.paused') = 'window'`
+  return Number(sql.one(query)?.count)
+}

@@ -16,6 +16,24 @@ export function usedText(budget: BudgetText, until: number, allow: string | null
   return `${budgetText(budget)} is used; more at ${momentText(budget.window, until)}${allow === null ? '' : `, or \`${allow}\``}`
 }
 
+export interface Share {
+  window: 'day' | 'week' | 'month'
+  label: string | null
+  /** In EUR; else in USD. */
+  isOfMachines: boolean
+  spent: number
+  limit: number
+}
+
+const WINDOWS = { day: 'today', week: 'this week', month: 'this month' } as const
+
+/** `$12.40 of $20 today`, `€41 of €50 for machines this month`. */
+export function shareText({ window, label, isOfMachines, spent, limit }: Share): string {
+  const amount = isOfMachines ? (euros: number) => money(euros).replace('$', '€') : money
+  const what = isOfMachines ? ' for machines' : label === null ? '' : ` for ${label}`
+  return `${amount(spent)} of ${amount(limit)}${what} ${WINDOWS[window]}`
+}
+
 export const raisedText = (what: string) =>
   `${what} was raised by a quarter already; give it more in the configuration, then \`tdf daemon reload\``
 

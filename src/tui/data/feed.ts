@@ -111,7 +111,7 @@ function wanted(model: Model, withWaiting: boolean): Map<string, Row | undefined
   return asked
 }
 
-/** What agents cost since midnight, in the zone of the reader. */
+/** What agents and machines cost since midnight, in the zone of the reader, and how budgets stand. */
 export async function keepSpent({ store, remote, clock, signal }: Parts): Promise<void> {
   while (!signal.aborted) {
     const since = new Date(clock.now()).setHours(0, 0, 0, 0)
@@ -119,7 +119,10 @@ export async function keepSpent({ store, remote, clock, signal }: Parts): Promis
     const path = `/spent?since=${since}`
     // A daemon that was started before an update does not know.
     const spent = isAway ? null : await remote.call<SpentJson>({ path, signal }).catch(() => null)
-    if (spent) store.dispatch({ kind: 'spent', today: spent.costUsd + spent.machineUsd })
+    if (spent) {
+      const { costUsd, machineUsd, budget = null, resting = 0 } = spent
+      store.dispatch({ kind: 'spent', today: costUsd + machineUsd, budget, resting })
+    }
     await sleep(clock, SPENT_MS, signal).catch(() => {})
   }
 }

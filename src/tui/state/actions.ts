@@ -1,7 +1,7 @@
 /** Everything that changes the model: what the daemon reports, and what the user does. */
 import type { EventJson, NodeJson } from '../../protocol/control.ts'
 import type { ScreenRowJson, SnapshotJson } from '../../protocol/screen.ts'
-import type { Detail, Model, Row, View } from './model.ts'
+import type { Detail, Model, Row, Spent, View } from './model.ts'
 import type { NewTask, Pane, Prompt } from './prompt.ts'
 
 export type FeedAction =
@@ -11,7 +11,7 @@ export type FeedAction =
   | { kind: 'events'; events: readonly EventJson[] }
   | { kind: 'rows'; asked: ReadonlyMap<string, Row | undefined>; rows: readonly ScreenRowJson[] }
   | { kind: 'nodes'; nodes: readonly NodeJson[] }
-  | { kind: 'spent'; today: number }
+  | ({ kind: 'spent' } & Spent)
   | { kind: 'said'; lines: ReadonlyMap<string, string> }
   | { kind: 'link'; isOpen: boolean }
   | { kind: 'tick'; now: number }

@@ -2,7 +2,7 @@
 import { DEFAULT_KEYS, type KeyMap } from '../../core/keys.ts'
 import { STATUSES } from '../../core/task.ts'
 import type { EventJson, NodeJson, WhyJson } from '../../protocol/control.ts'
-import type { ScreenTaskJson, SnapshotJson } from '../../protocol/screen.ts'
+import type { BudgetJson, ScreenTaskJson, SnapshotJson } from '../../protocol/screen.ts'
 import type { Log } from './log.ts'
 import type { NewTask, Pane, Prompt } from './prompt.ts'
 import { GROUPS } from './states.ts'
@@ -47,6 +47,16 @@ export interface TaskList {
   isTouched: boolean
 }
 
+/** What agents and machines cost. */
+export interface Spent {
+  /** In USD. */
+  today: number
+  /** The budget that is nearest to its limit; null where none is set. */
+  budget: BudgetJson | null
+  /** So many tasks rest for a budget. */
+  resting: number
+}
+
 /** The task under the cursor, as far as it is known by now. */
 export interface Detail {
   id: string
@@ -78,8 +88,8 @@ export interface Model {
   said: ReadonlyMap<string, string>
   /** Tasks that failed since the dashboard was opened, and were not tried again. */
   failedSince: ReadonlySet<string>
-  /** What agents cost today, in USD; null until it is known. */
-  spentToday: number | null
+  /** Null until it is known. */
+  spent: Spent | null
   nodes: readonly NodeJson[]
   events: readonly EventJson[]
   view: View
@@ -115,7 +125,7 @@ export function firstModel(now: number, size: Model['size'], isReadOnly: boolean
     unread: new Set(),
     said: new Map(),
     failedSince: new Set(),
-    spentToday: null,
+    spent: null,
     nodes: [],
     events: [],
     view: 'tasks',

@@ -74,7 +74,7 @@ export const feed: Reducers = {
   },
 
   nodes: (model, { nodes }) => ({ ...model, nodes }),
-  spent: (model, { today }) => (model.spentToday === today ? model : { ...model, spentToday: today }),
+  spent: (model, { today, budget, resting }) => ({ ...model, spent: { today, budget, resting } }),
   said: (model, { lines }) => ({ ...model, said: lines }),
   link: (model, { isOpen }) => ({ ...model, awaySince: isOpen ? null : (model.awaySince ?? model.now) }),
 

@@ -2,8 +2,10 @@
 import { formatDurationShort } from '../../core/duration.ts'
 import { isInUse, type NodeStatus } from '../../core/node.ts'
 import type { NodeJson } from '../../protocol/control.ts'
+import type { BudgetJson } from '../../protocol/screen.ts'
+import { shareText } from '../../text/progress/budgets.ts'
 import { bar } from '../state/load.ts'
-import type { Model, View } from '../state/model.ts'
+import type { Model, Spent, View } from '../state/model.ts'
 import { GROUPS } from '../state/states.ts'
 import { joined, type Line, type Span, split, widthOf } from './line.ts'
 
@@ -39,24 +41,59 @@ function linkOf({ awaySince, now }: Model): Span {
   return { text: `○ daemon away ${formatDurationShort(seconds * 1_000)}`, tone: 'bad', isBold: true }
 }
 
-/** As much as fits: the counts first, then the slots, what today cost, and what the machines cost in an hour. */
+interface Part {
+  /** From the longest on; the first that fits is shown. */
+  lines: readonly Line[]
+  /** Where it stands, from the left. */
+  place: number
+}
+
+/**
+ * As much as fits: a budget that is nearly used before all, the counts, the slots, what today cost, and what the machines cost
+ * in an hour.
+ */
 function summary(model: Model, room: number): Line {
   const price = model.nodes.reduce((sum, { pricePerHour }) => sum + (pricePerHour ?? 0), 0)
-  const { spentToday } = model
-  const parts: { line: Line; place: number }[] = [
-    { line: counts(model, room), place: 1 },
-    { line: slots(model.nodes), place: 0 },
-    { line: spentToday ? [{ text: `$${spentToday.toFixed(2)} today` }] : [], place: 2 },
-    { line: price > 0 ? [{ text: `€${price.toFixed(3)}/h` }] : [], place: 3 },
+  const money: Part = { lines: spentLines(model.spent), place: 2 }
+  const isUrgent = model.spent?.budget != null && model.spent.budget.state !== 'ok'
+  const parts: Part[] = [
+    { lines: [slots(model.nodes)], place: 0 },
+    ...(isUrgent ? [] : [money]),
+    { lines: price > 0 ? [[{ text: `€${price.toFixed(3)}/h` }]] : [], place: 3 },
   ]
   let left = room
-  const shown = parts.filter(({ line }) => {
-    const wide = widthOf(line) + GAP.length
-    if (line.length === 0 || wide > left) return false
-    left -= wide
-    return true
-  })
+  const shown: { line: Line; place: number }[] = []
+  const put = ({ lines, place }: Part) => {
+    const line = lines.find(one => one.length > 0 && widthOf(one) + GAP.length <= left)
+    if (!line) return
+    left -= widthOf(line) + GAP.length
+    shown.push({ line, place })
+  }
+  if (isUrgent) put(money)
+  put({ lines: [counts(model, left)], place: 1 })
+  for (const part of parts) put(part)
   return shown.sort((a, b) => a.place - b.place).flatMap(({ line }) => [...line, { text: GAP }])
+}
+
+/** What today cost, beside the budget that is nearest to its limit, unless that is the one of the day. */
+function spentLines(spent: Spent | null): Line[] {
+  if (!spent) return []
+  const { today, budget, resting } = spent
+  const day: Line = today > 0 ? [{ text: `$${today.toFixed(2)} today` }] : []
+  if (!budget) return [day]
+  const look: Partial<Span> = TONES[budget.state]
+  const share: Line = [{ text: shareText(budget), ...look }]
+  const rest: Line = resting > 0 ? [{ text: `: ${resting} ${resting === 1 ? 'rests' : 'rest'}`, ...look }] : []
+  const isDay = budget.window === 'day' && budget.label === null && !budget.isOfMachines
+  const both: Line = isDay || day.length === 0 ? [] : [...day, { text: GAP }, ...share, ...rest]
+  const short: Line = [{ text: `${Math.floor((budget.spent / budget.limit) * 100)} % of budget`, ...look }]
+  return [both, [...share, ...rest], share, short, budget.state === 'ok' ? day : []]
+}
+
+const TONES: Record<BudgetJson['state'], Partial<Span>> = {
+  ok: {},
+  near: { tone: 'wait', isBold: true },
+  used: { tone: 'bad', isBold: true },
 }
 
 /** Most urgent first; of what failed, what is new since the dashboard was opened. */

@@ -75,6 +75,8 @@ it('the cost of today is what agents and machines cost since it began', async ()
     since: new Date(since).toISOString(),
     costUsd: 0,
     machineUsd: 0,
+    budget: null,
+    resting: 0,
   })
   await expect(home.client.call({ path: '/spent' })).rejects.toThrow('since')
 })

@@ -176,7 +176,7 @@ function filled(columns: number, rows: number, isReadOnly = false): Shown {
   const read = TASKS.map(task => ({ task, why: WHY[task.id] ?? null }))
   dispatch({ kind: 'rows', asked: before, rows: read })
   dispatch({ kind: 'said', lines: SAID })
-  dispatch({ kind: 'spent', today: 0.42 })
+  dispatch({ kind: 'spent', today: 0.42, budget: null, resting: 0 })
   return shown
 }
 

@@ -1,6 +1,6 @@
 /** The list of tasks and what is open: held by its id, whatever the list does; columns by what is in them; what is new. */
 import { describe, expect, it } from 'vitest'
-import type { ScreenTaskJson } from '../../../../src/protocol/screen.ts'
+import type { BudgetJson, ScreenTaskJson } from '../../../../src/protocol/screen.ts'
 import { press } from '../../../../src/tui/input/press.ts'
 import type { Action } from '../../../../src/tui/state/actions.ts'
 import { firstModel, focusOf, type Model } from '../../../../src/tui/state/model.ts'
@@ -232,12 +232,45 @@ describe('the header', () => {
   it('shows the places for tasks as a bar, and what the day cost', () => {
     const model = next(
       modelOf([]),
-      { kind: 'spent', today: 0.42 },
+      { kind: 'spent', today: 0.42, budget: null, resting: 0 },
       { kind: 'nodes', nodes: [aNode({ workspaces: 2 })] },
     )
     expect(text(model)[0]).toContain('local 2/3 ▮▮▯   $0.42 today   ● live')
     const many = [aNode({ workspaces: 5, maxWorkspaces: 8 }), aNode({ name: 'b', workspaces: 8, maxWorkspaces: 12 })]
     expect(text(next(model, { kind: 'nodes', nodes: many }))[0]).toContain('slots 13/20 ▮▮▮▮▮▮▯▯')
+  })
+
+  describe('and its budgets', () => {
+    const DAY = { window: 'day', label: null, isOfMachines: false, spent: 12.4, limit: 20, state: 'ok' } as const
+    const web = { ...DAY, window: 'week', label: 'team=web', spent: 4.2, limit: 5, state: 'near' } as const
+    const machines = { ...DAY, window: 'month', isOfMachines: true, spent: 51, limit: 50, state: 'used' } as const
+    const shown = (budget: BudgetJson, resting = 0, columns = 120) => {
+      const model = modelOf([opened], { columns, rows: 30 })
+      const [line = []] = frame(next(model, { kind: 'spent', today: 12.4, budget, resting }))
+      return { text: line.map(span => span.text).join(''), line }
+    }
+    const look = (budget: BudgetJson, what: string, columns?: number) =>
+      shown(budget, 0, columns).line.find(span => span.text.includes(what))
+
+    it('shows what of the one that is nearest to its limit is used, in the colour of a warning once that is near', () => {
+      expect(shown(DAY).text).toContain('▶ 1   $12.40 of $20 today   ')
+      expect(look(DAY, '$12.40')?.tone).toBeUndefined()
+      expect(shown(web).text).toContain('$12.40 today   $4.20 of $5 for team=web this week   ')
+      expect(look(web, 'team=web')).toMatchObject({ tone: 'wait', isBold: true })
+      expect(shown(machines).text).toContain('$12.40 today   €51 of €50 for machines this month')
+      expect(look(machines, '€51')).toMatchObject({ tone: 'bad', isBold: true })
+    })
+
+    it('says how many tasks rest for it', () => {
+      expect(shown({ ...DAY, spent: 20.6, state: 'used' }, 3).text).toContain('$20.60 of $20 today: 3 rest')
+      expect(shown({ ...DAY, spent: 20.6, state: 'used' }, 1).text).toContain('today: 1 rests')
+    })
+
+    it('gives way to the counts in a narrow window, unless it is nearly used', () => {
+      expect(shown(DAY, 0, 60).text).toMatch(/▶ 1 /)
+      expect(shown(web, 0, 60).text).toContain('84 % of budget')
+      expect(shown({ ...DAY, label: 'a-label=of-some-length', state: 'used' }, 0, 50).text).toContain('● live')
+    })
   })
 
   it('has its tabs where a pointer finds them', () => {
