@@ -3,7 +3,7 @@
  * The bindings, their help and the configuration are all made from this table. Imports nothing.
  */
 
-export type Place = 'tasks' | 'nodes' | 'events' | 'task' | 'node'
+export type Place = 'tasks' | 'nodes' | 'events' | 'schedules' | 'task' | 'node' | 'schedule'
 
 interface KeyRow {
   /** The first is the one that help and footer name. */
@@ -14,9 +14,11 @@ interface KeyRow {
   yields?: true
 }
 
-const ALL: readonly Place[] = ['tasks', 'nodes', 'events', 'task', 'node']
+const ALL: readonly Place[] = ['tasks', 'nodes', 'events', 'schedules', 'task', 'node', 'schedule']
 const TEXT: readonly Place[] = ['task', 'events']
 const EACH: readonly Place[] = ['tasks', 'task']
+const OPEN: readonly Place[] = ['task', 'node', 'schedule']
+const SCHEDULES: readonly Place[] = ['schedules', 'schedule']
 
 /** In the order of the help. */
 const TABLE = {
@@ -28,12 +30,12 @@ const TABLE = {
   page_up: { keys: ['pageup'], places: ALL, help: 'a page up' },
   half_page_down: { keys: ['ctrl-d'], places: ALL, help: 'half a page down' },
   half_page_up: { keys: ['ctrl-u'], places: ALL, help: 'half a page up' },
-  open: { keys: ['enter', 'l'], places: ['tasks', 'nodes'], help: 'open it' },
+  open: { keys: ['enter', 'l'], places: ['tasks', 'nodes', 'schedules'], help: 'open it' },
   clear: { keys: ['esc'], places: ['tasks', 'events'], help: 'clear marks, filter or search' },
-  back: { keys: ['esc', 'enter'], places: ['task', 'node'], help: 'clear the search, then back to the list' },
+  back: { keys: ['esc', 'enter'], places: OPEN, help: 'clear the search, then back to the list' },
   pane: { keys: ['tab'], places: ['task'], help: 'log, check, diff, events, prompt' },
-  task_above: { keys: ['['], places: ['task', 'node'], help: 'the one above' },
-  task_below: { keys: [']'], places: ['task', 'node'], help: 'the one below' },
+  task_above: { keys: ['['], places: OPEN, help: 'the one above' },
+  task_below: { keys: [']'], places: OPEN, help: 'the one below' },
   follow: { keys: ['f'], places: TEXT, help: 'follow the end, or hold still' },
   wrap: { keys: ['w'], places: ['task'], help: 'wrap long lines' },
   times: { keys: ['t'], places: ['task'], help: 'times before the lines of log and check', yields: true },
@@ -53,6 +55,8 @@ const TABLE = {
   forget: { keys: ['D'], places: EACH, help: 'forget it, with its result', yields: true },
   shell: { keys: ['S'], places: EACH, help: 'a shell in its workspace', yields: true },
   drain: { keys: ['d'], places: ['nodes', 'node'], help: 'drain it, or take it back to work' },
+  run: { keys: ['r'], places: SCHEDULES, help: 'submit its task now', yields: true },
+  pause: { keys: ['p'], places: SCHEDULES, help: 'pause it, or let it go on', yields: true },
   sort: { keys: ['o'], places: ['tasks'], help: 'sort: activity, age, title, cost' },
   reverse: { keys: ['O'], places: ['tasks'], help: 'reverse the order' },
   stream: { keys: ['s'], places: EACH, help: 'its plain log; s comes back' },
@@ -61,6 +65,7 @@ const TABLE = {
   tasks: { keys: ['1'], places: ALL, help: 'tasks' },
   nodes: { keys: ['2'], places: ALL, help: 'nodes' },
   events: { keys: ['3'], places: ALL, help: 'events' },
+  schedules: { keys: ['4'], places: ALL, help: 'schedules', yields: true },
   help: { keys: ['?'], places: ALL, help: 'this help' },
   suspend: { keys: ['ctrl-z'], places: ALL, help: 'suspend; fg comes back' },
   quit: { keys: ['q'], places: ALL, help: 'leave; tasks go on' },

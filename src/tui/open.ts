@@ -11,6 +11,7 @@ import { followJournal, keepFresh, keepSpent, readHistory, readSnapshot } from '
 import { followFocus } from './data/follow.ts'
 import { type Parts, remoteOf } from './data/remote.ts'
 import { keepSaid } from './data/said.ts'
+import { keepSchedules } from './data/schedules.ts'
 import { fullText, streamLog } from './data/text.ts'
 import { complaint, perform, type Verbs } from './input/perform.ts'
 import { press } from './input/press.ts'
@@ -90,7 +91,7 @@ export async function openDashboard(options: DashboardOptions): Promise<number> 
     tick(parts)
     if (options.complaint !== null) store.dispatch({ kind: 'notice', isBad: true, text: options.complaint })
     followFocus(parts)
-    for (const start of [keepFresh, keepSpent, keepSaid]) start(parts).catch(fail)
+    for (const start of [keepFresh, keepSpent, keepSaid, keepSchedules]) start(parts).catch(fail)
     for (const start of [followJournal, readHistory]) start(parts, seq).catch(fail)
     const exitCode = await left
     await background.settled()

@@ -37,7 +37,11 @@ const MAY_IMPORT: Arrow[] = [
   { from: 'src/platform/run.ts', may: ['execa', 'src/platform/files.ts', 'src/platform/process.ts'] },
   { from: 'src/platform/', may: ['src/platform/', 'src/core/', 'src/text/', 'pino'] },
   { from: 'src/protocol/', may: ['src/protocol/', 'src/core/', 'zod'] },
-  { from: 'src/text/', may: ['src/text/', 'src/core/', 'src/protocol/control.ts', 'string-width'] },
+  // Tasks, and the schedules that they come from, in words.
+  {
+    from: 'src/text/',
+    may: ['src/text/', 'src/core/', 'src/protocol/control.ts', 'src/protocol/upkeep.ts', 'string-width'],
+  },
   // An agent's line may be wrapped in what a terminal would obey.
   { from: 'src/transcript/', may: ['src/transcript/', 'src/protocol/', 'src/text/sanitize.ts'] },
   // The options of a template are YAML, as in the front matter of other programs.
@@ -66,12 +70,12 @@ const MAY_IMPORT: Arrow[] = [
     ],
   },
   {
-    // The dashboard: one file draws with Ink, the rest is plain values. Two files of the wire: what every program of tdf is
-    // told of tasks, and what it alone is.
+    // The dashboard: one file draws with Ink, the rest is plain values. Of the wire: what every program of tdf is told
+    // of tasks and of schedules, and what it alone is.
     from: 'src/tui/',
     may: [
       ...['src/tui/', 'src/clients/', 'src/core/', 'src/platform/world.ts', 'src/text/'],
-      ...['src/protocol/control.ts', 'src/protocol/screen.ts'],
+      ...['src/protocol/control.ts', 'src/protocol/screen.ts', 'src/protocol/upkeep.ts'],
       // The streams of agents are shown as people read them, as `tdf logs` does.
       ...['src/transcript/', 'ink', 'react', 'string-width'],
     ],

@@ -1,6 +1,6 @@
 /** What each key of the table in `src/core/keys.ts` does, and its label in the footer. */
 import { KEY_NAMES, KEY_TABLE, type KeyName, type Place } from '../../core/keys.ts'
-import type { Model } from '../state/model.ts'
+import type { Model, View } from '../state/model.ts'
 import * as commands from './commands.ts'
 import { act, ask, type Command } from './commands.ts'
 
@@ -48,6 +48,8 @@ export const DOINGS: Readonly<Record<KeyName, Doing>> = {
   forget: { changes: true, does: commands.forget },
   shell: { changes: true, does: commands.shell },
   drain: { short: 'drain', changes: true, does: commands.drain },
+  run: { short: 'run now', changes: true, does: commands.runNow },
+  pause: { short: 'pause', changes: true, does: commands.pause },
   sort: { does: () => act({ kind: 'sort' }) },
   reverse: { does: () => act({ kind: 'reverse' }) },
   stream: { short: 'stream', does: commands.stream },
@@ -56,6 +58,7 @@ export const DOINGS: Readonly<Record<KeyName, Doing>> = {
   tasks: { does: () => act({ kind: 'view', view: 'tasks' }) },
   nodes: { does: () => act({ kind: 'view', view: 'nodes' }) },
   events: { does: () => act({ kind: 'view', view: 'events' }) },
+  schedules: { does: () => act({ kind: 'view', view: 'schedules' }) },
   help: { short: 'help', isVital: true, does: () => act({ kind: 'help', top: 0 }) },
   suspend: { does: () => [{ effect: { kind: 'suspend' } }] },
   quit: { short: 'quit', isVital: true, does: () => [{ effect: { kind: 'quit' } }] },
@@ -70,9 +73,10 @@ export interface Binding extends Doing {
 }
 
 export function placeOf({ view, open }: Model): Place {
-  if (open === null || view === 'events') return view
-  return view === 'nodes' ? 'node' : 'task'
+  return open === null ? view : OPENED[view]
 }
+
+const OPENED: Readonly<Record<View, Place>> = { tasks: 'task', nodes: 'node', schedules: 'schedule', events: 'events' }
 
 /** Those that do something here. */
 export function bindingsOf(model: Model): readonly Binding[] {

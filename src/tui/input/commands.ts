@@ -2,7 +2,7 @@
 import type { Status } from '../../core/task.ts'
 import { neverTaken } from '../../text/tasks.ts'
 import type { ViewAction } from '../state/actions.ts'
-import { chosen, focusedNode, focusOf, isTaskOpen, type Model } from '../state/model.ts'
+import { chosen, focusedNode, focusedSchedule, focusOf, isTaskOpen, type Model } from '../state/model.ts'
 import type { Effect, Pane, Prompt, Taking } from '../state/prompt.ts'
 import { isEnded } from '../state/states.ts'
 import { PANES } from '../view/pane.ts'
@@ -31,7 +31,9 @@ export function clear({ view, list }: Model): Command[] {
 }
 
 export function open(model: Model): Command[] {
-  const id = model.view === 'nodes' ? focusedNode(model)?.name : model.list.cursor
+  const named = { nodes: focusedNode, schedules: focusedSchedule } as const
+  const { view } = model
+  const id = view === 'nodes' || view === 'schedules' ? named[view](model)?.name : model.list.cursor
   return id ? act({ kind: 'open', id }) : []
 }
 
@@ -121,4 +123,27 @@ export function drain(model: Model): Command[] {
   const isUndo = node.status === 'draining'
   const question = isUndo ? `take ${node.name} back into work?` : `drain ${node.name}: no new tasks for it?`
   return ask({ kind: 'confirm', question, effect: { kind: 'drain', node: node.name, isUndo } })
+}
+
+export function runNow(model: Model): Command[] {
+  const schedule = focusedSchedule(model)
+  if (!schedule) return []
+  const { name } = schedule
+  return ask({
+    kind: 'confirm',
+    question: `submit the task of ${name} now?`,
+    effect: { kind: 'schedule', name, verb: 'run' },
+  })
+}
+
+/** A paused one goes on. */
+export function pause(model: Model): Command[] {
+  const schedule = focusedSchedule(model)
+  if (!schedule) return []
+  const { name, state } = schedule
+  const [question, verb] =
+    state === 'paused'
+      ? ([`let ${name} go on with its next instant?`, 'resume'] as const)
+      : ([`pause ${name}: no task from it until it goes on?`, 'pause'] as const)
+  return ask({ kind: 'confirm', question, effect: { kind: 'schedule', name, verb } })
 }

@@ -2,6 +2,7 @@
 import { asTdfError } from '../../core/errors.ts'
 import type { Random } from '../../platform/world.ts'
 import type { Parts } from '../data/remote.ts'
+import { readSchedules } from '../data/schedules.ts'
 import type { Effect, NewTask, Pane, Taking } from '../state/prompt.ts'
 
 /** What the commands of these names do. Each answers a line for people, or throws. */
@@ -61,6 +62,8 @@ export function perform(parts: Parts, actions: Actions, effect: Effect): void {
       })
     case 'compose':
       return void compose(parts, actions, effect.task)
+    case 'schedule':
+      return void changeSchedule(parts, effect)
     case 'pull':
     case 'apply':
     case 'push':
@@ -95,6 +98,24 @@ async function take({ store, signal }: Parts, { verbs }: Actions, effect: Take):
     (thrown: unknown) => complaint(thrown),
   )
   if (!signal.aborted) store.dispatch(answer)
+}
+
+async function changeSchedule(parts: Parts, { name, verb }: Extract<Effect, { kind: 'schedule' }>): Promise<void> {
+  const { store, remote, signal } = parts
+  const path = `/schedules/${encodeURIComponent(name)}/${verb}`
+  const answer = await remote.call<{ id?: string }>({ method: 'POST', path, signal }).then(
+    ({ id }) => ({ kind: 'notice' as const, text: SCHEDULED[verb](name, id ?? '') }),
+    (thrown: unknown) => complaint(thrown),
+  )
+  if (signal.aborted) return
+  store.dispatch(answer)
+  await readSchedules(parts)
+}
+
+const SCHEDULED = {
+  run: (name: string, id: string) => `submitted ${id} for ${name}`,
+  pause: (name: string) => `${name} is paused`,
+  resume: (name: string) => `${name} goes on`,
 }
 
 async function change({ store, remote, signal }: Parts, { random }: Actions, effect: Change): Promise<void> {

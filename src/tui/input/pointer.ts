@@ -1,5 +1,5 @@
 /** What the mouse does: the wheel moves, a click chooses, and a click on what is chosen opens it. */
-import { focusedNode, isTaskOpen, type Model } from '../state/model.ts'
+import { focusedNode, focusedSchedule, isTaskOpen, type Model } from '../state/model.ts'
 import { listHeight, windowTop } from '../state/order.ts'
 import { head } from '../view/detail.ts'
 import { tabAt } from '../view/header.ts'
@@ -37,14 +37,16 @@ export function point(model: Model, key: string): readonly Command[] | null {
 
 function click(model: Model, column: number, row: number): readonly Command[] {
   if (row === 0) {
-    const view = tabAt(column)
+    const view = tabAt(model, column)
     return view === undefined ? [] : act({ kind: 'view', view })
   }
   if (isTaskOpen(model)) return row === head(model).length + 1 ? paneClick(column) : []
   if (model.open !== null || model.view === 'events') return []
   const line = row - LIST_FROM
   if (line < 0 || line >= listHeight(model)) return []
-  return model.view === 'nodes' ? nodeClick(model, line) : taskClick(model, line)
+  if (model.view === 'nodes') return namedClick(model, model.nodes, focusedNode(model), line)
+  if (model.view === 'schedules') return namedClick(model, model.schedules ?? [], focusedSchedule(model), line)
+  return taskClick(model, line)
 }
 
 function taskClick({ list }: Model, line: number): readonly Command[] {
@@ -53,13 +55,16 @@ function taskClick({ list }: Model, line: number): readonly Command[] {
   return act(id === list.cursor ? { kind: 'open', id } : { kind: 'cursor', id })
 }
 
-function nodeClick(model: Model, line: number): readonly Command[] {
-  const { nodes } = model
-  const here = focusedNode(model)
-  const top = windowTop(0, here ? nodes.indexOf(here) : 0, listHeight(model), nodes.length)
-  const node = nodes[top + line]
-  if (!node) return []
-  return act(node === here ? { kind: 'open', id: node.name } : { kind: 'cursor', id: node.name })
+function namedClick<T extends { name: string }>(
+  model: Model,
+  all: readonly T[],
+  here: T | undefined,
+  line: number,
+): readonly Command[] {
+  const top = windowTop(0, here ? all.indexOf(here) : 0, listHeight(model), all.length)
+  const member = all[top + line]
+  if (!member) return []
+  return act(member === here ? { kind: 'open', id: member.name } : { kind: 'cursor', id: member.name })
 }
 
 /** `─ [log] check  diff …`: each name with a column on either side. */

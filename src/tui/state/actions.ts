@@ -1,6 +1,7 @@
 /** Everything that changes the model: what the daemon reports, and what the user does. */
 import type { EventJson, NodeJson } from '../../protocol/control.ts'
 import type { ScreenRowJson, SnapshotJson } from '../../protocol/screen.ts'
+import type { ScheduleJson } from '../../protocol/upkeep.ts'
 import type { Detail, Model, Row, Spent, View } from './model.ts'
 import type { NewTask, Pane, Prompt } from './prompt.ts'
 
@@ -12,6 +13,7 @@ export type FeedAction =
   | { kind: 'rows'; asked: ReadonlyMap<string, Row | undefined>; rows: readonly ScreenRowJson[] }
   | { kind: 'nodes'; nodes: readonly NodeJson[] }
   | ({ kind: 'spent' } & Spent)
+  | { kind: 'schedules'; schedules: readonly ScheduleJson[] }
   | { kind: 'said'; lines: ReadonlyMap<string, string> }
   | { kind: 'link'; isOpen: boolean }
   | { kind: 'tick'; now: number }
@@ -28,7 +30,7 @@ export type ViewAction =
   | { kind: 'page'; by: -1 | 1; half?: boolean }
   | { kind: 'end'; which: 'first' | 'last' }
   | { kind: 'view'; view: View }
-  /** A task or a node, by its id or name; null for the list. */
+  /** A task, a node or a schedule, by its id or name; null for the list. */
   | { kind: 'open'; id: string | null }
   | { kind: 'cursor'; id: string }
   | { kind: 'help'; top: number | null }

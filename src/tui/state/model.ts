@@ -3,6 +3,7 @@ import { DEFAULT_KEYS, type KeyMap } from '../../core/keys.ts'
 import { STATUSES } from '../../core/task.ts'
 import type { EventJson, NodeJson, WhyJson } from '../../protocol/control.ts'
 import type { BudgetJson, ScreenTaskJson, SnapshotJson } from '../../protocol/screen.ts'
+import type { ScheduleJson } from '../../protocol/upkeep.ts'
 import type { Log } from './log.ts'
 import type { NewTask, Pane, Prompt } from './prompt.ts'
 import { GROUPS } from './states.ts'
@@ -15,7 +16,7 @@ export interface Row {
   isStale: boolean
 }
 
-export type View = 'tasks' | 'nodes' | 'events'
+export type View = 'tasks' | 'nodes' | 'events' | 'schedules'
 
 export type SortKey = 'activity' | 'created' | 'title' | 'cost'
 
@@ -92,6 +93,8 @@ export interface Model {
   spent: Spent | null
   nodes: readonly NodeJson[]
   events: readonly EventJson[]
+  /** Null until they are read. What came of its instants is known of the one that is open. */
+  schedules: readonly ScheduleJson[] | null
   view: View
   /** What is open, by its id or name, whatever becomes of the list; null while the list is shown. */
   open: string | null
@@ -99,6 +102,7 @@ export interface Model {
   helpTop: number | null
   list: TaskList
   nodeCursor: string | null
+  scheduleCursor: string | null
   detail: Detail | null
   pane: Pane
   isWrapped: boolean
@@ -128,6 +132,7 @@ export function firstModel(now: number, size: Model['size'], isReadOnly: boolean
     spent: null,
     nodes: [],
     events: [],
+    schedules: null,
     view: 'tasks',
     open: null,
     helpTop: null,
@@ -144,6 +149,7 @@ export function firstModel(now: number, size: Model['size'], isReadOnly: boolean
       isTouched: false,
     },
     nodeCursor: null,
+    scheduleCursor: null,
     detail: null,
     pane: 'log',
     isWrapped: false,
@@ -167,9 +173,16 @@ export const isTaskOpen = ({ view, open }: Pick<Model, 'view' | 'open'>): boolea
 export const isText = (model: Pick<Model, 'view' | 'open'>): boolean => model.view === 'events' || isTaskOpen(model)
 
 /** The node that is open, else that under the cursor. */
-export function focusedNode({ open, nodes, nodeCursor }: Model): NodeJson | undefined {
-  const named = nodes.find(({ name }) => name === (open ?? nodeCursor))
-  return open === null ? (named ?? nodes[0]) : named
+export const focusedNode = ({ open, nodes, nodeCursor }: Model): NodeJson | undefined =>
+  focusedIn(nodes, open, nodeCursor)
+
+/** The schedule that is open, else that under the cursor. */
+export const focusedSchedule = ({ open, schedules, scheduleCursor }: Model): ScheduleJson | undefined =>
+  focusedIn(schedules ?? [], open, scheduleCursor)
+
+function focusedIn<T extends { name: string }>(all: readonly T[], open: string | null, cursor: string | null) {
+  const named = all.find(({ name }) => name === (open ?? cursor))
+  return open === null ? (named ?? all[0]) : named
 }
 
 /** What an action is about: the open task and no other, else the marked tasks, else the one under the cursor. */

@@ -14,6 +14,7 @@ export type Effect =
   | { kind: 'send'; id: string; text: string }
   | { kind: 'continue'; id: string; text: string }
   | { kind: 'drain'; node: string; isUndo: boolean }
+  | { kind: 'schedule'; name: string; verb: 'run' | 'pause' | 'resume' }
   | { kind: 'submit'; task: NewTask }
   /** The prompt of a new task in the user's editor. */
   | { kind: 'compose'; task: NewTask }

@@ -1,4 +1,5 @@
 /** What the user does, put into the model. */
+import { runsBelow } from '../lists/schedule.ts'
 import { paneHeight, paneLength, startsAtTop } from '../view/pane.ts'
 import type { ViewAction } from './actions.ts'
 import { isTaskOpen, isText, type Model, NO_SEARCH } from './model.ts'
@@ -19,8 +20,8 @@ export const view: Reducers = {
   view: (model, { view: name }) => ({ ...model, view: name, open: null, back: 0, search: NO_SEARCH }),
   open: (model, { id }) => ({ ...touched(model), open: id, back: 0, search: NO_SEARCH }),
   cursor: (model, { id }) =>
-    model.view === 'nodes'
-      ? { ...model, nodeCursor: id }
+    isNamed(model.view)
+      ? { ...model, [CURSORS[model.view]]: id }
       : inView({ ...touched(model), list: { ...touched(model).list, cursor: id } }),
   help: (model, { top }) => ({ ...model, helpTop: top === null ? null : Math.max(top, 0) }),
   unmark: model => ({ ...model, list: { ...model.list, marked: new Set() } }),
@@ -67,8 +68,14 @@ function moved(model: Model, by: number): Model {
     const back = model.back + (startsAtTop(model) ? by : -by)
     return { ...model, back: Math.min(Math.max(back, 0), most) }
   }
-  if (model.view === 'nodes') return model.open === null ? stepNode(model, by) : model
-  return stepTask(model, by)
+  if (!isNamed(model.view)) return stepTask(model, by)
+  if (model.open === null) return stepNamed(model, model.view, by)
+  return model.view === 'schedules' ? scrolled(model, by) : model
+}
+
+/** What became of the instants of an open schedule, from the newest on. */
+function scrolled(model: Model, by: number): Model {
+  return { ...model, back: Math.min(Math.max(model.back + by, 0), runsBelow(model)) }
 }
 
 function stepTask(model: Model, by: number): Model {
@@ -76,18 +83,24 @@ function stepTask(model: Model, by: number): Model {
   return inView({ ...model, list: { ...list, cursor: stepped(list.order, list.cursor, by) } })
 }
 
-function stepNode(model: Model, by: number): Model {
-  const names = model.nodes.map(({ name }) => name)
-  return { ...model, nodeCursor: stepped(names, model.nodeCursor, by) }
+/** Lists whose members have names, and where the cursor of each is. */
+const CURSORS = { nodes: 'nodeCursor', schedules: 'scheduleCursor' } as const
+type Named = keyof typeof CURSORS
+const isNamed = (view: Model['view']): view is Named => view in CURSORS
+const namesIn = (model: Model, view: Named) => (model[view] ?? []).map(({ name }) => name)
+
+function stepNamed(model: Model, view: Named, by: number): Model {
+  return { ...model, [CURSORS[view]]: stepped(namesIn(model, view), model[CURSORS[view]], by) }
 }
 
 /** To the neighbour of what is open; of something that left the list, to that of the cursor. */
 function stepOpen(model: Model, by: number): Model {
-  const { open, list, nodes } = model
-  if (model.view === 'nodes') {
-    const from = nodes.some(({ name }) => name === open) ? open : model.nodeCursor
-    const next = stepNode({ ...model, nodeCursor: from }, by)
-    return { ...next, open: next.nodeCursor }
+  const { open, list, view } = model
+  if (isNamed(view)) {
+    const cursor = CURSORS[view]
+    const from = open !== null && namesIn(model, view).includes(open) ? open : model[cursor]
+    const next = stepNamed({ ...model, [cursor]: from }, view, by)
+    return { ...next, open: next[cursor] }
   }
   const cursor = open !== null && list.order.includes(open) ? open : list.cursor
   const next = stepTask({ ...model, list: { ...list, cursor } }, by)

@@ -1,5 +1,5 @@
 /** The state of a task or a node on the screen: a symbol and a word first, a colour third. */
-import { isTerminal, type Verdict } from '../../core/task.ts'
+import { isTerminal, STATUSES, type Status, type Verdict } from '../../core/task.ts'
 import type { NodeJson } from '../../protocol/control.ts'
 import type { ScreenTaskJson } from '../../protocol/screen.ts'
 import { stageName, stageOf } from '../../text/steps.ts'
@@ -16,7 +16,12 @@ export interface State {
 type Stated = Pick<ScreenTaskJson, 'status' | 'step' | 'verdict' | 'waitingFor' | 'repo'>
 
 /** The first row that fits a task counts. */
-const STATES: readonly { fits(task: Stated): boolean; symbol: string; tone: Tone; word?: string }[] = [
+const STATES: readonly {
+  fits(task: Pick<Stated, 'status' | 'step'> & { verdict: string | null }): boolean
+  symbol: string
+  tone: Tone
+  word?: string
+}[] = [
   { fits: ({ step }) => step === 'awaiting_followup', symbol: '?', tone: 'you' },
   { fits: ({ status }) => status === 'parked', symbol: '=', tone: 'wait', word: 'parked' },
   { fits: ({ step }) => step === 'node_selection', symbol: '○', tone: 'quiet' },
@@ -31,21 +36,31 @@ const STATES: readonly { fits(task: Stated): boolean; symbol: string; tone: Tone
 ]
 
 /** Beside its sign, what went wrong is said by where. */
-const VERDICTS: Partial<Record<Verdict, string>> = {
+const ENDS: Readonly<Record<string, string>> = {
   no_change: 'no change',
   check_failed: 'check',
   agent_error: 'agent',
   permission_denied: 'permission',
   infrastructure: 'machine',
-}
+} satisfies Partial<Record<Verdict, string>>
 
 export function stateOf(task: Stated): State {
   const { status, verdict } = task
   const row = STATES.find(({ fits }) => fits(task))
-  const over = verdict === null ? status : (VERDICTS[verdict] ?? verdict)
-  const word = row?.word ?? (isEnded(task) ? over : stageName(stageOf(task) ?? status))
+  const word = row?.word ?? (isEnded(task) ? wordOf(status, verdict) : stageName(stageOf(task) ?? status))
   return { symbol: row?.symbol ?? ' ', tone: row?.tone ?? 'quiet', word }
 }
+
+/** Of a task of which no more is known; until it is over, its status. */
+export function endOf(known: { status: string; verdict: string | null }): State {
+  const status = STATUSES.find(name => name === known.status) ?? 'queued'
+  const { verdict } = known
+  const row = STATES.find(({ fits }) => fits({ status, step: null, verdict }))
+  const word = isTerminal(status) ? wordOf(status, verdict) : status.replace('_', ' ')
+  return { symbol: row?.symbol ?? ' ', tone: row?.tone ?? 'quiet', word }
+}
+
+const wordOf = (status: Status, verdict: string | null) => (verdict === null ? status : (ENDS[verdict] ?? verdict))
 
 export function isEnded({ status }: Pick<ScreenTaskJson, 'status'>): boolean {
   return isTerminal(status)

@@ -70,6 +70,8 @@ const WIDE = 76
 const PLACES = {
   task: 'an open task',
   node: 'an open node',
+  schedule: 'an open schedule',
+  schedules: 'the schedules',
   tasks: 'the tasks',
   nodes: 'the nodes',
   events: 'the events',

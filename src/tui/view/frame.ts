@@ -1,14 +1,17 @@
 /** The whole screen: one line fewer than the terminal has, since a frame as tall as it would clear the scrollback. */
+
+import { board } from '../lists/board.ts'
+import { nodePane } from '../lists/node.ts'
+import { nodes } from '../lists/nodes.ts'
+import { schedulePane } from '../lists/schedule.ts'
+import { schedules } from '../lists/schedules.ts'
 import { isTaskOpen, type Model } from '../state/model.ts'
 import { cutAtHits, hitsOf } from '../state/search.ts'
-import { board } from './board.ts'
 import { head } from './detail.ts'
 import { footer, help } from './footer.ts'
 import { form } from './form.ts'
 import { header } from './header.ts'
 import { type Line, pad, rule, type Span, wrapped } from './line.ts'
-import { nodePane } from './node.ts'
-import { nodes } from './nodes.ts'
 import { PANES, paneHeight, paneLines, startsAtTop } from './pane.ts'
 
 const COLUMNS_MIN = 50
@@ -36,6 +39,7 @@ function body(model: Model, height: number): Line[] {
     return [...head(model), tabs(model), ...content(model)]
   }
   if (model.view === 'nodes') return model.open === null ? nodes(model) : nodePane(model)
+  if (model.view === 'schedules') return model.open === null ? schedules(model) : schedulePane(model)
   if (model.view === 'events')
     return [
       rule([{ text: 'what happened, newest last', isBold: true }], model.size.columns, found(model)),

@@ -9,28 +9,35 @@ import type { Model, Spent, View } from '../state/model.ts'
 import { GROUPS } from '../state/states.ts'
 import { joined, type Line, type Span, split, widthOf } from './line.ts'
 
-const VIEWS: readonly View[] = ['tasks', 'nodes', 'events']
+const VIEWS: readonly View[] = ['tasks', 'nodes', 'events', 'schedules']
+/** Below, tabs beside the one that is shown are their keys alone. */
+const NAMED_FROM = 96
 const GAP = '   '
 const SLOTS_SHOWN_MAX = 8
 
 export function header(model: Model): Line {
   const { columns } = model.size
   const tabs: Span[] = [{ text: ' tdf  ', isBold: true }]
-  VIEWS.forEach((name, index) => {
-    const text = `${index + 1} ${name}`
+  for (const name of VIEWS) {
+    const text = tabOf(name, model)
     tabs.push(name === model.view ? { text: `[${text}]`, isBold: true } : { text: ` ${text} `, tone: 'quiet' })
-  })
+  }
   const link = linkOf(model)
   const room = columns - widthOf(tabs) - widthOf([link]) - 2
   return split(tabs, [...summary(model, room), link, { text: ' ' }], columns)
 }
 
-/** Where each tab stands, from the first column on. */
-export function tabAt(column: number): View | undefined {
+function tabOf(name: View, { view, size }: Model): string {
+  const key = VIEWS.indexOf(name) + 1
+  return name === view || size.columns >= NAMED_FROM ? `${key} ${name}` : String(key)
+}
+
+/** The tab at a column. */
+export function tabAt(model: Model, column: number): View | undefined {
   let end = 6
   return VIEWS.find(name => {
     const from = end
-    end += name.length + 4
+    end += tabOf(name, model).length + 2
     return column >= from && column < end
   })
 }

@@ -105,3 +105,9 @@ export function age(at: string | null, now: number): string {
   if (seconds < 86_400) return `${Math.floor(seconds / 3_600)}h`
   return `${Math.floor(seconds / 86_400)}d`
 }
+
+/** The same of a time to come. */
+export function ahead(at: string, now: number): string {
+  const text = age(new Date(2 * now - Date.parse(at)).toISOString(), now)
+  return text === 'now' ? text : `in ${text}`
+}

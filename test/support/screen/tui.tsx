@@ -5,6 +5,7 @@ import { render } from 'ink'
 import { createElement } from 'react'
 import type { EventJson, NodeJson } from '../../../src/protocol/control.ts'
 import type { ScreenTaskJson } from '../../../src/protocol/screen.ts'
+import type { ScheduleJson } from '../../../src/protocol/upkeep.ts'
 import { Dashboard } from '../../../src/tui/dashboard.tsx'
 import { press } from '../../../src/tui/input/press.ts'
 import { firstModel } from '../../../src/tui/state/model.ts'
@@ -221,6 +222,28 @@ export function anEvent(change: Partial<EventJson> = {}): EventJson {
     step: null,
     attempt: 1,
     data: {},
+    ...change,
+  }
+}
+
+export function aSchedule(change: Partial<ScheduleJson> = {}): ScheduleJson {
+  return {
+    name: 'nightly',
+    cron: '30 2 * * 1-5',
+    tz: 'Europe/Berlin',
+    next: ago(-50_000_000),
+    last: { id: 'm4c2j8z6pq', status: 'completed', verdict: 'verified', at: ago(34_000_000) },
+    state: 'active',
+    why: null,
+    streak: 5,
+    catchUp: 'once',
+    overlap: 'skip',
+    jitterMs: 0,
+    keepGoing: false,
+    untilGreen: false,
+    repo: 'https://git.example.org/shop.git',
+    prompt: 'Update the dependencies whose new versions break nothing, one commit each.',
+    runs: [],
     ...change,
   }
 }

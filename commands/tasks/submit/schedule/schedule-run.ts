@@ -2,12 +2,12 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import type { Command } from 'commander'
-import { formatDuration, formatDurationShort } from '../../../../src/core/duration.ts'
 import { TdfError } from '../../../../src/core/errors.ts'
 import { isRepositoryUrl } from '../../../../src/platform/git.ts'
 import type { TaskJson } from '../../../../src/protocol/control.ts'
 import type { ScheduleBody } from '../../../../src/protocol/submit.ts'
-import type { ScheduleJson, ScheduleRunJson } from '../../../../src/protocol/upkeep.ts'
+import type { ScheduleJson } from '../../../../src/protocol/upkeep.ts'
+import { nextText, runText, scheduleFacts, streakText, whenText } from '../../../../src/text/progress/schedules.ts'
 import { oneLine } from '../../../../src/text/sanitize.ts'
 import { localTime } from '../../../../src/text/times.ts'
 import { promptOf, withOptions } from '../../../cli/ask.ts'
@@ -44,7 +44,7 @@ export async function addSchedule(
   const format = formatOf(command)
   if (format !== 'table' && format !== 'wide') return printOne(cli, format, schedule, { id: name, text: detailsOf })
   if (given.dryRun) return print(cli, `nothing is stored; this would be:\n${detailsOf(schedule)}`)
-  say(cli, `the schedule ${name} comes first at ${nextOf(schedule)}`)
+  say(cli, `the schedule ${name} comes first at ${nextText(schedule)}`)
   print(cli, name)
 }
 
@@ -94,25 +94,19 @@ export async function listSchedules(cli: Cli, command: Command): Promise<void> {
   if (schedules.length === 0 && shape.format === 'table') {
     return say(cli, 'there is no schedule; begin with: tdf schedule add --help')
   }
-  printList(cli, shape, schedules, {
+  printList<ScheduleJson>(cli, shape, schedules, {
     id: ({ name }) => name,
     columns: [
       { title: 'NAME', of: ({ name }) => name },
-      { title: 'NEXT', of: nextOf },
+      { title: 'NEXT', of: nextText },
       { title: 'LAST', of: lastOf },
-      { title: 'STREAK', of: ({ streak }) => streakOf(streak) },
-      { title: 'WHEN', of: ({ cron, tz }) => oneLine(`${cron} ${tz}`), flexible: true },
+      { title: 'STREAK', of: ({ streak }) => streakText(streak) },
+      { title: 'WHEN', of: whenText, flexible: true },
     ],
   })
 }
 
-const nextOf = ({ next, state }: ScheduleJson) => (next === null ? state : localTime(next))
 const lastOf = ({ last }: ScheduleJson) => (last ? `${last.id} (${last.verdict ?? last.status})` : '-')
-
-function streakOf(streak: number): string {
-  if (streak === 0) return '-'
-  return streak > 0 ? `${streak} good` : `${-streak} bad`
-}
 
 export async function showSchedule(cli: Cli, name: string, command: Command): Promise<void> {
   const schedule = await cli.client().call<ScheduleJson>({ path: pathOf(name) })
@@ -120,30 +114,9 @@ export async function showSchedule(cli: Cli, name: string, command: Command): Pr
 }
 
 function detailsOf(schedule: ScheduleJson): string {
-  const { name, cron, tz, state, why, catchUp, overlap, jitterMs, keepGoing, untilGreen, repo, prompt, streak } =
-    schedule
-  const facts = pairs([
-    ['schedule', name],
-    ['when', oneLine(`${cron} ${tz}`)],
-    ['jitter', jitterMs === 0 ? null : `up to ${formatDuration(jitterMs)}`],
-    ['next', nextOf(schedule)],
-    ['paused', state === 'paused' ? oneLine(why ?? '') : null],
-    ['streak', streakOf(streak)],
-    ['missed', catchUp === 'once' ? 'the latest is made up for' : 'left out'],
-    ['overlap', overlap === 'skip' ? 'left out' : 'comes after the one before'],
-    ['ends', untilGreen ? 'with the first good run' : null],
-    ['failures', keepGoing ? 'goes on' : 'three in a row pause it'],
-    ['repository', oneLine(repo)],
-    ['prompt', oneLine(prompt)],
-  ])
-  const runs = schedule.runs.map(run => `  ${runText(run)}`)
+  const facts = pairs([['schedule', schedule.name], ...scheduleFacts(schedule)])
+  const runs = schedule.runs.map(run => `  ${localTime(run.planned)}  ${runText(run)}`)
   return runs.length === 0 ? facts : `${facts}\n${runs.join('\n')}`
-}
-
-function runText({ planned, task, status, verdict, note, lateMs }: ScheduleRunJson): string {
-  const what = task === null ? null : `${task} ${verdict ?? status ?? ''}`.trim()
-  const late = lateMs === 0 ? null : `${formatDurationShort(lateMs)} late`
-  return [localTime(planned), [what, late, note && oneLine(note)].filter(part => part !== null).join(', ')].join('  ')
 }
 
 export async function runSchedule(cli: Cli, name: string, command: Command): Promise<void> {
@@ -162,7 +135,7 @@ export async function changeSchedule(
   command: Command,
 ): Promise<void> {
   const schedule = await cli.client().call<ScheduleJson>({ method: 'POST', path: pathOf(name, `/${verb}`) })
-  const done = verb === 'pause' ? 'is paused' : `goes on at ${nextOf(schedule)}`
+  const done = verb === 'pause' ? 'is paused' : `goes on at ${nextText(schedule)}`
   printOne(cli, formatOf(command), schedule, { id: name, text: () => `${name} ${done}` })
 }
 

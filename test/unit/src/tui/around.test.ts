@@ -55,7 +55,7 @@ describe('the mouse', () => {
   })
 
   it('changes tabs, panes and nodes, and does nothing beside them', () => {
-    expect(pressed(list, 'click-18-0').view).toBe('nodes')
+    expect(pressed(list, 'click-16-0').view).toBe('nodes')
     const box = pressed(list, '2', 'click-4-4')
     expect([box.nodeCursor, pressed(box, 'click-4-4').open]).toEqual(['box2', 'box2'])
     const open = pressed(next(list, { kind: 'focus', id: idAt(0) ?? '' }), 'enter')

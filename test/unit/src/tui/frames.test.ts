@@ -2,7 +2,7 @@
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { PushJson, WhyJson } from '../../../../src/protocol/control.ts'
-import { ago, aNode, anEvent, aRow, type Shown, show } from '../../../support/screen/tui.tsx'
+import { ago, aNode, anEvent, aRow, aSchedule, type Shown, show } from '../../../support/screen/tui.tsx'
 
 const golden = path.join(import.meta.dirname, '..', '..', '..', 'golden', 'frames')
 
@@ -208,6 +208,36 @@ function focus(shown: Shown, id: string): void {
 const DIFF =
   'diff --git a/login.ts b/login.ts\nindex 1..2\n--- a/login.ts\n+++ b/login.ts\n@@ -1 +1 @@\n-wait(10)\n+await settled()\n'
 
+const RUNS = Array.from({ length: 30 }, (_, day) => ({
+  planned: ago(34_000_000 + day * 86_400_000),
+  task: day === 3 ? null : `m4c2j8z${String(day).padStart(3, '0')}`,
+  status: day === 3 ? null : day === 0 ? 'in_progress' : 'completed',
+  verdict: day === 3 || day === 0 ? null : day === 5 ? 'no_change' : 'verified',
+  note: day === 3 ? 'left out: the task before it was not over' : null,
+  lateMs: day === 7 ? 7_200_000 : 0,
+}))
+const SCHEDULES = [
+  aSchedule({ runs: RUNS, jitterMs: 600_000 }),
+  aSchedule({
+    name: 'weekly-audit',
+    cron: '@weekly',
+    next: null,
+    state: 'paused',
+    why: 'three bad ends in a row: the last was check_failed',
+    streak: -3,
+    last: { id: 'w8e5t2b4rs', status: 'failed', verdict: 'check_failed', at: ago(90_000_000) },
+  }),
+  aSchedule({ name: '昼の点検', cron: '0 12 * * *', tz: 'Asia/Tokyo', last: null, streak: 0, next: ago(-540_000) }),
+  aSchedule({
+    name: 'hourly',
+    cron: '@hourly',
+    tz: 'UTC',
+    streak: 0,
+    next: ago(-5_000),
+    last: { id: 'q2m8w4r6td', status: 'in_progress', verdict: null, at: ago(200_000) },
+  }),
+]
+
 /** Times are those of the reader. */
 const { TZ } = process.env
 beforeAll(() => {
@@ -253,6 +283,18 @@ describe.each(SIZES)('at %i×%i', (columns, rows) => {
     await frame('failed')
   })
 
+  it('shows schedules', async () => {
+    shown.store.dispatch({ kind: 'schedules', schedules: SCHEDULES })
+    shown.keys('4', 'j')
+    await frame('schedules')
+  })
+
+  it('shows one of them, with the tasks that it made', async () => {
+    shown.store.dispatch({ kind: 'schedules', schedules: SCHEDULES })
+    shown.keys('4', 'enter')
+    await frame('schedule')
+  })
+
   it('shows nodes', async () => {
     shown.keys('2', 'j')
     await frame('nodes')
@@ -279,7 +321,7 @@ describe.each(SIZES)('at %i×%i', (columns, rows) => {
   })
 
   it('fills every line to the edge and no further', async () => {
-    for (const key of ['1', '2', '3', '1', 'enter']) {
+    for (const key of ['1', '2', '3', '4', '1', 'enter']) {
       shown.keys(key)
       const lines = await shown.lines()
       expect([lines.length, lines.at(-1)]).toEqual([rows, ''])

@@ -2,14 +2,14 @@
 import { describe, expect, it } from 'vitest'
 import type { BudgetJson, ScreenTaskJson } from '../../../../src/protocol/screen.ts'
 import { press } from '../../../../src/tui/input/press.ts'
+import { columnsOf } from '../../../../src/tui/lists/columns.ts'
 import type { Action } from '../../../../src/tui/state/actions.ts'
 import { firstModel, focusOf, type Model } from '../../../../src/tui/state/model.ts'
 import { causeIn, lastLine } from '../../../../src/tui/state/said.ts'
 import { reduce } from '../../../../src/tui/store.ts'
-import { columnsOf } from '../../../../src/tui/view/columns.ts'
 import { frame } from '../../../../src/tui/view/frame.ts'
 import { tabAt } from '../../../../src/tui/view/header.ts'
-import { ago, aNode, anEvent, aRow, NOON } from '../../../support/screen/tui.tsx'
+import { ago, aNode, anEvent, aRow, aSchedule, NOON } from '../../../support/screen/tui.tsx'
 
 const next = (model: Model, ...actions: Action[]) => actions.reduce(reduce, model)
 const pressed = (model: Model, ...keys: string[]) =>
@@ -114,6 +114,71 @@ describe('an open node', () => {
     ])
     expect(pressed(open, 'd').prompt).toMatchObject({ effect: { kind: 'drain', node: 'box2' } })
     expect(pressed(fewer, 'd').prompt).toBeNull()
+  })
+})
+
+describe('schedules', () => {
+  const paused = aSchedule({ name: 'weekly', state: 'paused', next: null, why: 'by you', streak: -1 })
+  const shown = (...keys: string[]) =>
+    pressed(next(modelOf([]), { kind: 'schedules', schedules: [aSchedule(), paused] }), '4', ...keys)
+
+  it('are moved through, opened, gone through while one is open, and left', () => {
+    expect(shown('j').scheduleCursor).toBe('weekly')
+    expect(shown('enter').open).toBe('nightly')
+    expect(shown('enter', ']')).toMatchObject({ open: 'weekly', scheduleCursor: 'weekly' })
+    expect(shown('enter', ']', 'esc')).toMatchObject({ view: 'schedules', open: null })
+    expect(shown('click-4-4').scheduleCursor).toBe('weekly')
+    expect(shown('click-4-4', 'click-4-4').open).toBe('weekly')
+  })
+
+  it.each([
+    [[], 'r', 'submit the task of nightly now?', 'run'],
+    [[], 'p', 'pause nightly: no task from it until it goes on?', 'pause'],
+    [['j'], 'p', 'let weekly go on with its next instant?', 'resume'],
+    [['j', 'enter'], 'p', 'let weekly go on with its next instant?', 'resume'],
+  ] as const)('after %s, %s asks before it is done', (keys, key, question, verb) => {
+    const model = shown(...keys, key)
+    const name = question.includes('weekly') ? 'weekly' : 'nightly'
+    expect(model.prompt).toMatchObject({ kind: 'confirm', question })
+    expect(effects(model, 'y')).toEqual([{ kind: 'schedule', name, verb }])
+    expect(effects(model, 'n')).toEqual([])
+  })
+
+  it('has nothing that changes one with --read-only, and says why', () => {
+    const model = { ...shown(), isReadOnly: true }
+    for (const key of ['r', 'p']) {
+      expect(pressed(model, key)).toMatchObject({
+        prompt: null,
+        notice: { text: expect.stringContaining('read only') },
+      })
+    }
+  })
+
+  it('says what there is instead of an empty list', () => {
+    expect(text(pressed(modelOf([]), '4')).join('\n')).toContain('not read yet')
+    const none = pressed(next(modelOf([]), { kind: 'schedules', schedules: [] }), '4', 'r', 'enter')
+    expect(text(none).join('\n')).toContain('no schedules yet; tdf schedule add')
+    expect([none.prompt, none.open]).toEqual([null, null])
+  })
+
+  it('is gone where it was removed elsewhere, and its neighbours are not taken for it', () => {
+    const gone = next(shown('j', 'enter'), { kind: 'schedules', schedules: [aSchedule()] })
+    expect(text(gone).join('\n')).toContain('it is gone')
+    expect(pressed(gone, 'p').prompt).toBeNull()
+  })
+
+  it('scrolls through what became of the instants of one, and no further', () => {
+    const runs = Array.from({ length: 60 }, (_, index) => ({
+      ...{ planned: ago(index * 86_400_000), task: `t${index}`, status: 'completed', verdict: 'verified' },
+      ...{ note: null, lateMs: 0 },
+    }))
+    const model = next(shown('enter'), { kind: 'schedules', schedules: [aSchedule({ runs })] })
+    expect(text(model).join('\n')).toContain('t0 verified')
+    const end = text(pressed(model, 'G')).join('\n')
+    expect(end).toContain('t59 verified')
+    expect(end).not.toContain(' below')
+    expect(text(pressed(model, 'G', 'g'))).toEqual(text(model))
+    expect(text(pressed(model, 'j')).join('\n')).toContain('▲ 1 above')
   })
 })
 
@@ -274,9 +339,15 @@ describe('the header', () => {
   })
 
   it('has its tabs where a pointer finds them', () => {
-    const [line = ''] = text(modelOf([]))
-    const places = ['tasks', 'nodes', 'events'].map(name => tabAt(line.indexOf(name)))
-    expect([...places, tabAt(0), tabAt(119)]).toEqual(['tasks', 'nodes', 'events', undefined, undefined])
+    const model = modelOf([])
+    const [line = ''] = text(model)
+    const names = ['tasks', 'nodes', 'events', 'schedules']
+    const places = names.map(name => tabAt(model, line.indexOf(name)))
+    expect([...places, tabAt(model, 0), tabAt(model, 119)]).toEqual([...names, undefined, undefined])
+    const narrow = pressed(modelOf([], { columns: 60, rows: 20 }), '3')
+    const [short = ''] = text(narrow)
+    expect(short).toMatch(/^ tdf {3}1 {2}2 \[3 events\] 4 /)
+    expect(['1', '2', 'events', '4'].map(tab => tabAt(narrow, short.indexOf(tab)))).toEqual(names)
   })
 })
 

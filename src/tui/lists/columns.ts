@@ -5,8 +5,8 @@ import { withLocalTimes } from '../../text/times.ts'
 import { queueText } from '../../text/waiting.ts'
 import type { Model, Row } from '../state/model.ts'
 import { isEnded, stateOf } from '../state/states.ts'
-import { costOf } from './detail.ts'
-import { age, type Span, textWidth } from './line.ts'
+import { costOf } from '../view/detail.ts'
+import { age, type Span, textWidth } from '../view/line.ts'
 
 type Content = Pick<Span, 'text' | 'tone'>
 

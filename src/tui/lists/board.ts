@@ -8,10 +8,10 @@ import { EMPTY_LOG, linesOf } from '../state/log.ts'
 import type { Model, Row } from '../state/model.ts'
 import { listHeight, previewHeight } from '../state/order.ts'
 import { isEnded } from '../state/states.ts'
-import { card } from './card.ts'
+import { card } from '../view/card.ts'
+import { focused, timeline, titleRule } from '../view/detail.ts'
+import { type Line, pad, padLine, rule, type Span } from '../view/line.ts'
 import { type Column, columnsOf, GAP } from './columns.ts'
-import { focused, timeline, titleRule } from './detail.ts'
-import { type Line, pad, padLine, rule, type Span } from './line.ts'
 
 export function board(model: Model): Line[] {
   const { columns } = model.size

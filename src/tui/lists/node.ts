@@ -3,7 +3,7 @@ import type { NodeJson } from '../../protocol/control.ts'
 import { bar, percentBar, type Worry, worryOf } from '../state/load.ts'
 import { focusedNode, type Model, type Row } from '../state/model.ts'
 import { isEnded, nodeStateOf, stateOf, type Tone } from '../state/states.ts'
-import { age, type Line, pad, padLine, rule, type Span } from './line.ts'
+import { age, type Line, pad, padLine, rule, type Span } from '../view/line.ts'
 
 const NAME_WIDTH = 12
 const CELLS_MAX = 40
