@@ -10,7 +10,7 @@ import { chooseNext, hasBegun, offersOf } from '../engine/rules/handing-over.ts'
 import { fail, type Outcome, wait } from '../engine/rules/outcome.ts'
 import { followups } from './followup.ts'
 import { isLost, nodeLost } from './node.ts'
-import { conversationOf, paceUntil, startSession } from './session.ts'
+import { conversationOf, isGivenBack, paceUntil, startSession } from './session.ts'
 import type { StepContext, StepHandler } from './step.ts'
 
 export const agentSession: StepHandler<'running'> = async (ctx, task) => {
@@ -20,10 +20,11 @@ export const agentSession: StepHandler<'running'> = async (ctx, task) => {
     const choice = chooseNext(task, offersOf(ctx))
     if (choice === null) return nobodyGoesOn(task)
     const rest = restUntil(ctx, task, choice.at)
-    if (rest !== null) return waitFor(ctx, task, rest, taskWaits.usageLimit(choice.agent.name))
+    if (rest !== null) return waitForLimit(ctx, task, rest, choice.agent.name)
     if (choice.agent.name !== task.spec.agent.name) return handedTo(ctx, task, choice.agent)
   }
-  const held = task.status === 'parked' ? ctx.budgetHold(task, 0) : null
+  // What runs is looked at by itself. A budget that was used up since the slot was given lets nothing begin.
+  const held = task.status === 'in_progress' ? null : ctx.budgetHold(task, 0)
   if (held) return restFor(held)
   if (task.status === 'parked' && !ctx.hasRoom(task.nodeName)) {
     return wait(ctx.config.runner.agentPollInterval, taskWaits.slotOn(task.nodeName))
@@ -94,6 +95,15 @@ function nobodyGoesOn({ id, spec, facts: { stops = [] } }: Task): Outcome<never>
     return `${name} (${stop ? stop.why.replace('_', ' ') : 'its secret is not set'})`
   })
   return fail(new TdfError('CANNOT_START', `no agent of ${id} can go on: ${reasons.join(', ')}`), 'agent_error')
+}
+
+/** Others have met the limit, or it lasts longer than it seemed to when the task began to rest here. */
+function waitForLimit(ctx: StepContext, task: Task, until: number, name: string): Outcome<never> {
+  if (task.spec.autoResume === false || !isGivenBack(ctx, task, until)) {
+    return waitFor(ctx, task, until, taskWaits.usageLimit(name))
+  }
+  const error = new TdfError('USAGE_LIMIT', `${name} is at its usage limit`)
+  return { kind: 'park', resetAt: until, release: true, isKnown: true, error }
 }
 
 function waitFor(ctx: StepContext, task: Task, until: number, why: string): Outcome<never> {

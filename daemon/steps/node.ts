@@ -5,7 +5,7 @@ import { canPlace, hasMachine, isOrdered, isServing, type Node } from '../../src
 import type { Task } from '../../src/core/task.ts'
 import { taskWaits } from '../../src/text/waiting.ts'
 import { baseFacts, HELD_LOOK_MS } from '../engine/rules/after.ts'
-import { restPaused } from '../engine/rules/budgets.ts'
+import { isAllowance, restPaused } from '../engine/rules/budgets.ts'
 import { chooseNext, offersOf } from '../engine/rules/handing-over.ts'
 import { advance, fail, type Outcome, wait } from '../engine/rules/outcome.ts'
 import type { StepContext, StepHandler } from './step.ts'
@@ -27,6 +27,10 @@ export const nodeSelection: StepHandler<'workspace_creation' | 'node_provisionin
     return ctx.now < until ? wait(until - ctx.now, why, { parkedUntil: until }) : { kind: 'queue' }
   }
   const node = ctx.node(ctx.reservedNode)
+  const allowed = node ? [] : ctx.signals.filter(isAllowance)
+  if (allowed.length > 0 && ctx.budgetHold(task, 0)) {
+    return { kind: 'queue', uses: allowed.map(({ id }) => id), grants: true }
+  }
   const isLate = task.deadlineAt !== null && ctx.now >= task.deadlineAt
   const held = !node && isLate ? ctx.budgetHold(task, 0) : null
   // A month is longer than any queue: a budget fails nobody.

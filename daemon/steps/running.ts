@@ -15,7 +15,7 @@ import { choose, type Offers, offersOf, withStop } from '../engine/rules/handing
 import { advance, fail, type Outcome, type StepPatch, wait } from '../engine/rules/outcome.ts'
 import { arrived, followups, give } from './followup.ts'
 import { isLost, nodeLost } from './node.ts'
-import { commandExit, exitFromSignals, exitOf, exitSignalIds, patchFrom } from './session.ts'
+import { commandExit, exitFromSignals, exitOf, exitSignalIds, isGivenBack, patchFrom } from './session.ts'
 import type { InlineContext, InlineHandler, StepContext, StepHandler } from './step.ts'
 import { type End, endOf } from './verdict.ts'
 
@@ -50,8 +50,6 @@ export const endFromSignals: InlineHandler<Next> = (ctx, task) => {
 const PARKS_MAX = 20
 const RESUMES_MAX = 3
 const isTooOften = ({ facts: { parks = 0 } }: Task) => parks >= PARKS_MAX
-/** What a new machine with its workspace usually takes: a shorter rest is waited out on the old one. */
-const BOOT_MS = 10 * 60_000
 
 const REASON_MAX = 200
 
@@ -175,8 +173,7 @@ function park(ctx: InlineContext, task: Task, end: Extract<End, { kind: 'limit' 
   if (task.spec.autoResume === false || until - ctx.now > usageLimitMax || isTooOften(task)) {
     return fail(end.error, 'agent_error', patch)
   }
-  const node = ctx.node(task.nodeName)
-  const release = node?.autoProvisioned === true && until - ctx.now > BOOT_MS
+  const release = isGivenBack(ctx, task, until)
   return { kind: 'park', resetAt, release, error: end.error, ...(fallback ? { rest: { until, stop } } : {}), ...patch }
 }
 

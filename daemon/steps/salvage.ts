@@ -14,6 +14,7 @@ import { taskWaits } from '../../src/text/waiting.ts'
 import { advance, fail, type Outcome, type StepPatch, wait } from '../engine/rules/outcome.ts'
 import { scoreIn } from '../engine/rules/race.ts'
 import { bringArtifacts, bringHome } from '../results/bring-home.ts'
+import { arrived } from './followup.ts'
 import { confinement, usageFrom } from './session.ts'
 import type { StepContext, StepHandler } from './step.ts'
 import { judge } from './verdict.ts'
@@ -49,7 +50,9 @@ async function bring(ctx: StepContext, task: Task): Promise<Outcome<Next>> {
   // It may have come at the last moment or later: the verdict has as much time from here.
   // What it used to its very end: it may have said so when it was told to stop.
   const known = session === null ? {} : usageFrom(ctx, task, session)
-  const patch = { ...known, facts: { ...known.facts, ...facts } }
+  // What its agent was told before it was ended is not told again to the one that goes on.
+  const uses = arrived(ctx, task.facts.prompted ?? [], session?.undelivered ?? [])
+  const patch = { ...known, uses, facts: { ...known.facts, ...facts } }
   return wait(0, taskWaits.check(), { ...patch, result, deadlineMs: ctx.config.runner.salvageTimeout })
 }
 

@@ -100,6 +100,14 @@ function cannotStart({ nodeName, spec }: Task, { message }: TdfError): Outcome<'
 const STARTS_MAX = 3
 const STARTS_MS = 60_000
 
+/** What a new machine with its workspace usually takes: a shorter rest is waited out on the old one. */
+const BOOT_MS = 10 * 60_000
+
+/** Whether a machine that is paid for is given back for a rest that ends then, Unix ms. */
+export function isGivenBack(ctx: Pick<InlineContext, 'now' | 'node'>, { nodeName }: Task, until: number): boolean {
+  return ctx.node(nodeName)?.autoProvisioned === true && until - ctx.now > BOOT_MS
+}
+
 /** Until when the next session has to wait, Unix ms; null when it may start now. A start in the future was another clock's. */
 export function paceUntil(ctx: Pick<InlineContext, 'now'>, { facts }: Task): number | null {
   const recent = (facts.starts ?? []).filter(at => at <= ctx.now && at > ctx.now - STARTS_MS)

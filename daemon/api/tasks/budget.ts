@@ -32,9 +32,10 @@ export function whyBudget(engine: Asking, task: Task): Pick<WhyJson, 'sentence' 
 }
 
 /** Why a word that lets the task cost more would change nothing; null where it may be said, or is no such word. */
-export function refusedAllowance(engine: Asking, { facts, spec }: Task, text: string): string | null {
-  if (!facts.paused || !isAllowance({ kind: 'followup', payload: { text } })) return null
-  if (facts.paused === 'task') return null
+export function refusedAllowance(engine: Asking, task: Task, text: string): string | null {
+  const { facts, spec } = task
+  if (!isAllowance({ kind: 'followup', payload: { text } })) return null
+  if (facts.paused !== 'window' && !isQueued(task)) return null
   const raised = hasBudgets(engine.config) ? raisedBefore(engine, spec.labels, engine.world.clock.now()) : null
   return raised === null ? null : raisedText(raised)
 }

@@ -198,7 +198,7 @@ export function releaseMachine(task: Task, input: DecisionInput, writes: Write[]
     placement: task.placement + 1,
     nodeName: null,
     workspaceId: null,
-    facts: { ...facts, saved: false, ...(facts.salvage ? movedTo(task, resumeFrom(task, facts.salvage)) : {}) },
+    facts: { ...facts, saved: false, ...movedFrom(task) },
   }
   const undoing = [...cleanupOf(task, 'stop_workspace', 'delete_workspace'), { kind: 'drop_reservation' } as const]
   const after = enter(resting, 'node_selection', input, [...writes, ...undoing])
@@ -206,6 +206,15 @@ export function releaseMachine(task: Task, input: DecisionInput, writes: Write[]
   const wakeAt = facts.paused ? input.now : parkedUntil
   const next: Task = { ...after.task, status: 'parked', parkedUntil, wakeAt, deadlineAt: null }
   return { ...after, task: next, events: eventsBetween(task, next, input, 'its machine was released') }
+}
+
+/** What it goes on from elsewhere. One whose agent was never started begins as it would have begun here. */
+function movedFrom(task: Task): Facts {
+  const { session, resume, salvage } = task.facts
+  if (!salvage) return {}
+  const { commit, baseCommit, saved = [] } = salvage
+  const isUntouched = !session && commit === (resume?.commit ?? baseCommit) && saved.length === 0
+  return isUntouched ? {} : movedTo(task, resumeFrom(task, salvage))
 }
 
 /** A conversation that stays behind is over. */

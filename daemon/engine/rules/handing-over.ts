@@ -147,7 +147,7 @@ const SPREAD_MS_MAX = 120_000
  * brings the work home first and goes back to the queue later, with tree and conversation.
  */
 export function park(task: Task, outcome: Extract<Outcome, { kind: 'park' }>, input: DecisionInput): Transition {
-  const { resetAt, release, error, rest } = outcome
+  const { resetAt, release, error, rest, isKnown } = outcome
   const until = rest?.until ?? resetAt
   const spreadMs = Math.min(SPREAD_MS_MAX, Math.max(until - input.now, 0) / 10)
   const parkedUntil = until + Math.round(input.jitter * spreadMs)
@@ -158,7 +158,7 @@ export function park(task: Task, outcome: Extract<Outcome, { kind: 'park' }>, in
   const resting: Task = { ...task, status: 'parked', parkedUntil, facts }
   const limit: Write = { kind: 'limit', credential: credentialOf(task.spec), until: resetAt }
   // A budget is no limit of a credential.
-  const writes = facts.paused ? [] : [limit]
+  const writes = facts.paused || isKnown ? [] : [limit]
   const after = enter(resting, release ? 'salvage' : 'agent_session', input, writes)
   const next = release ? after.task : { ...after.task, wakeAt: parkedUntil }
   return { ...after, task: next, events: eventsBetween(task, next, input, error.message) }

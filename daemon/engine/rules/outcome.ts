@@ -34,8 +34,11 @@ export type Outcome<Next extends Step = Step> =
    * `deadlineMs` gives the step that much time from now, within the limit that nothing extends.
    */
   | ({ kind: 'wait'; ms: number; why: string; looked: boolean; deadlineMs?: number } & StepPatch)
-  /** A usage limit is in the way until then: the task rests, and its machine is released when waiting costs more. */
-  | ({ kind: 'park'; resetAt: number; release: boolean; error: TdfError; rest?: Rest } & StepPatch)
+  /**
+   * A usage limit is in the way until then: the task rests, and its machine is released when waiting costs more. `isKnown`: it is on
+   * record already, by the task that met it.
+   */
+  | ({ kind: 'park'; resetAt: number; release: boolean; error: TdfError; rest?: Rest; isKnown?: true } & StepPatch)
   /** Another agent goes on. `stop`: why the one before does not, where it had been at work; `error` says it in words. */
   | ({ kind: 'hand_over'; to: string; stop: AgentStop; error: TdfError } & StepPatch)
   /** It has rested long enough: back to the queue. `grants`: what holds it is raised first. */

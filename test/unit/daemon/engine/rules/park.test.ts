@@ -144,6 +144,30 @@ describe('a machine that is released', () => {
   })
 })
 
+describe('a machine that is released before an agent was started there', () => {
+  const untouched = { ...salvage, commit: baseCommit, salvaged: false, saved: [] }
+  const begins = (facts: Task['facts']) => {
+    const task = aPlacedTask({ step: 'salvage', status: 'parked', parkedUntil: NOW, spec: by('claude'), facts })
+    return decide(task, advance('node_selection'), input()).task.facts.resume
+  }
+
+  it('leaves the task to begin as it would have begun there', () => {
+    expect(begins({ salvage: untouched })).toBeUndefined()
+    const resume = { ref: 'refs/tdf/t0/1', commit, baseCommit, salvaged: false, resumeRef: null }
+    expect(begins({ salvage: { ...untouched, commit }, resume })).toEqual(resume)
+  })
+
+  it('leaves it what is there all the same, by a start that was cut off', () => {
+    const own = { ref: 'refs/tdf/t1/1' }
+    expect(begins({ salvage })).toMatchObject({ ...own, commit })
+    const resume = { ref: 'refs/tdf/t0/1', commit: baseCommit, baseCommit, salvaged: false, resumeRef: null }
+    expect(begins({ salvage: { ...untouched, commit }, resume })).toMatchObject({ ...own, commit })
+    const beside = { ref: 'x', name: 'side', kind: 'branch' as const, commit, ahead: 1 }
+    expect(begins({ salvage: { ...untouched, saved: [beside] } })).toMatchObject({ ...own, commit: baseCommit })
+    expect(begins({ salvage: untouched, session })).toMatchObject(own)
+  })
+})
+
 describe('an attempt that goes on from an earlier one', () => {
   const over = (facts: Task['facts'], change: Partial<Task> = {}) =>
     aPlacedTask({ spec: by('claude'), status: 'failed', verdict: 'timeout', result, facts, ...change })
