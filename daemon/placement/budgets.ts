@@ -6,7 +6,7 @@ import type { Config } from '../../src/config/schema/schema.ts'
 import { chargedHours } from '../../src/store/spending/machines.ts'
 import { spentSince } from '../../src/store/spending/spending.ts'
 import { mark, readMarks } from '../../src/store/spending/windows.ts'
-import { pausedAttempts, wakeAttempt } from '../../src/store/tables/attempts.ts'
+import { pausedAttempts, readAttempt, wakeAttempt } from '../../src/store/tables/attempts.ts'
 import { budgetText, usedText } from '../../src/text/progress/budgets.ts'
 import { taskSubject } from '../engine/loop.ts'
 import { GRANT } from '../engine/rules/asking.ts'
@@ -29,6 +29,8 @@ export interface Standing extends Budget {
   until: number
   isGranted: boolean
   isWarned: boolean
+  /** How often its users were told that it is used. */
+  used: number
   isUsed: boolean
 }
 
@@ -112,16 +114,36 @@ export function raisedBefore(asking: Asking, labels: Labels, now: number): strin
   return first && used.every(({ isGranted }) => isGranted) ? `the ${budgetText(first)}` : null
 }
 
-/** Inside a write: what came near its limit is told once in each window. */
-export function warn({ store, config, log }: Pick<Engine, 'store' | 'config' | 'log'>, now: number): void {
-  for (const standing of standings({ store, config }, now)) {
-    const { limitUsd, spentUsd, isWarned, from } = standing
-    if (isWarned || spentUsd < limitUsd * config.budgets.warnAt) continue
-    mark(store.sql, nameOf(standing), from, 'warned')
+/**
+ * Inside a write: what came near its limit, and what is used, is told once in each window; after it was raised, at the raised
+ * limit once more. Answers what is new.
+ */
+export function warn({ store, config, log }: Pick<Engine, 'store' | 'config' | 'log'>, now: number): Standing[] {
+  return standings({ store, config }, now).filter(standing => {
+    const { limitUsd, spentUsd, isWarned, isUsed, isGranted, used, from } = standing
     const data = { budget: budgetText(standing), spentUsd, limitUsd }
-    store.append({ type: 'budget.warned', data }, now)
-    log.warn(data, 'a budget is nearly used')
-  }
+    const known = isGranted ? 2 : 1
+    if (isUsed && used < known) {
+      mark(store.sql, nameOf(standing), from, 'used', known)
+      store.append({ type: 'budget.used', data }, now)
+      log.warn(data, 'a budget is used')
+    } else if (isWarned || isUsed || spentUsd < limitUsd * config.budgets.warnAt) return false
+    else {
+      store.append({ type: 'budget.warned', data }, now)
+      log.warn(data, 'a budget is nearly used')
+    }
+    if (!isWarned) mark(store.sql, nameOf(standing), from, 'warned')
+    return true
+  })
+}
+
+/** The tasks that rest since a budget is used that counts for them, which may be this one. */
+export function restingFor({ store }: Pick<Engine, 'store'>, { label }: Budget): string[] {
+  return pausedAttempts(store.sql).flatMap(key => {
+    const task = readAttempt(store.sql, key)
+    const isHeld = task?.facts.paused === 'window' && (label === null || carries(task.spec.labels, label))
+    return isHeld ? [key.id] : []
+  })
 }
 
 export const hasBudgets = ({ budgets }: Config): boolean =>

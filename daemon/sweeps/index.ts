@@ -1,6 +1,7 @@
 /** The sweeps by name, and what drives them. */
 import { chargeMachines, pricedNodes } from '../../src/store/spending/machines.ts'
 import { hasBudgets, warn } from '../placement/budgets.ts'
+import { announceBudget } from '../reporting/notices/announce.ts'
 import type { Engine } from '../services.ts'
 import { notify } from './deliveries.ts'
 import { idleNodes } from './idle-nodes.ts'
@@ -45,7 +46,7 @@ const charges: Sweep = {
     if (!isPriced && !hasBudgets(config)) return {}
     await store.commit(() => {
       if (isPriced) chargeMachines(store.sql, now)
-      if (hasBudgets(config)) warn(engine, now)
+      if (hasBudgets(config)) for (const standing of warn(engine, now)) announceBudget(engine, standing, now)
     })
     return {}
   },

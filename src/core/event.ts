@@ -23,6 +23,7 @@ export const EVENT_TYPES = [
   'node.removed',
   'node.recovered',
   'budget.warned',
+  'budget.used',
 ] as const
 export type EventType = (typeof EVENT_TYPES)[number]
 

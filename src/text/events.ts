@@ -38,6 +38,7 @@ const TEXTS: Record<string, TextOf> = {
   'task.answered': ({ verb }) => `answered over ntfy: ${plain(verb)}`,
   'task.issue': ({ source, issue, why }) => `issue ${plain(issue)} of ${plain(source)}${because(why)}`,
   'budget.warned': ({ budget, spentUsd }) => `${plain(budget)} is nearly used: $${Number(spentUsd).toFixed(2)}`,
+  'budget.used': ({ budget, spentUsd }) => `${plain(budget)} is used: $${Number(spentUsd).toFixed(2)}`,
   'node.status': ({ from, to, reason }) => `${from ? `${plain(from)} → ` : ''}${plain(to)}${because(reason)}`,
 }
 

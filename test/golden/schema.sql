@@ -53,7 +53,7 @@ CREATE TABLE budget_windows (
     name text not null,
     starts_at integer not null,
     warned integer not null default 0,
-    granted integer not null default 0,
+    granted integer not null default 0, used integer not null default 0,
     primary key (name, starts_at)
   ) strict, without rowid;
 

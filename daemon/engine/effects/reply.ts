@@ -6,6 +6,8 @@ import type { CallbackAnswer } from '../../../src/protocol/callbacks.ts'
 import { type ReadTask, readNewestAttempt } from '../../../src/store/tables/attempts.ts'
 import { openSignals } from '../../../src/store/tables/inbox.ts'
 import { closeReplyCodes, type ReplyCode, readReplyCode } from '../../../src/store/tables/outbox.ts'
+import { raisedText } from '../../../src/text/progress/budgets.ts'
+import { raisedBefore } from '../../placement/budgets.ts'
 import type { Engine } from '../../services.ts'
 import { askingOf, GO_ON, grantedUsd } from '../rules/asking.ts'
 import type { ContinueRequest } from '../rules/continuing.ts'
@@ -24,7 +26,7 @@ export interface Reply {
 
 type ReplySignal =
   | { kind: 'cancel'; taskId: string }
-  | { kind: 'followup'; taskId: string; deliveryId: string; text: string; requestId: string }
+  | { kind: 'followup'; taskId: string; deliveryId: string; text: string; requestId?: string }
 
 /** The ways into the engine that a code may take. */
 export interface ReplyWays {
@@ -72,6 +74,7 @@ function act(engine: Engine, task: ReadTask, { hash, verb }: ReplyCode, ways: Re
       return ways.signal({ kind: 'cancel', taskId })
     case 'allow':
     case 'deny':
+      if (facts.paused) return allowMore(engine, task, key, ways)
       return ways.signal({
         ...{ kind: 'followup', taskId, deliveryId: key, text: verb },
         requestId: String(facts.question?.requestId),
@@ -82,6 +85,18 @@ function act(engine: Engine, task: ReadTask, { hash, verb }: ReplyCode, ways: Re
     default:
       return { accepted: false, reason: `this version knows no answer "${verb}"` }
   }
+}
+
+/** What holds the task is raised by a quarter, unless that was done meanwhile. */
+function allowMore(
+  engine: Engine,
+  { id: taskId, facts, spec }: ReadTask,
+  deliveryId: string,
+  ways: ReplyWays,
+): CallbackAnswer {
+  const raised = facts.paused === 'window' ? raisedBefore(engine, spec.labels, engine.world.clock.now()) : null
+  if (raised !== null) return { accepted: false, reason: raisedText(raised) }
+  return ways.signal({ kind: 'followup', taskId, deliveryId, text: 'allow' })
 }
 
 /** One of which nothing was saved begins anew. */

@@ -1,7 +1,7 @@
 /** What a task asks of its user, and by which words that can be answered from afar. Pure. */
 import { isTerminal, type Task } from '../../../src/core/task.ts'
 
-/** *allow* and *deny* answer a permission; *continue* lets an agent go on that has stopped; *cancel* ends the task. */
+/** *allow* and *deny* answer a permission, and *allow* lets what rests for its money cost more; *continue* lets an agent go on that has stopped; *cancel* ends the task. */
 export type Verb = 'allow' | 'deny' | 'continue' | 'cancel'
 
 export interface Asking {
@@ -27,6 +27,8 @@ export function askingOf(task: Task): Asking | null {
     return ask(['permission', sessionId, requestId, tool, detail], ['allow', 'deny', 'cancel'], deadlineAt)
   }
   if (step === 'awaiting_followup') return ask(['followup', sessionId], ['continue', 'cancel'], deadlineAt)
+  if (status === 'parked' && facts.paused)
+    return ask(['paused', facts.paused, facts.parks], ['allow', 'cancel'], task.parkedUntil)
   if (status === 'parked') return ask(['parked', facts.parks], ['cancel'])
   return facts.blocked ? ask(['blocked', facts.blocked], ['cancel']) : null
 }

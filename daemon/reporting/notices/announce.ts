@@ -8,8 +8,9 @@ import { addReplyCodes, type OutboxKind, post } from '../../../src/store/tables/
 import { aboutHash } from '../../engine/effects/reply.ts'
 import { askingOf, type Verb } from '../../engine/rules/asking.ts'
 import type { Transition } from '../../engine/rules/transition.ts'
+import { raisedBefore, restingFor, type Standing } from '../../placement/budgets.ts'
 import type { Engine } from '../../services.ts'
-import { mayAllow, noticeOf, scheduleNotice } from './message.ts'
+import { budgetNotice, mayAllow, noticeOf, scheduleNotice } from './message.ts'
 
 export const CHANNELS = ['command', 'webhook', 'ntfy'] as const
 export type Channel = (typeof CHANNELS)[number]
@@ -50,6 +51,21 @@ export function announceSchedule(
   }
 }
 
+/** Inside a write: a budget is nearly used, or used. */
+export function announceBudget(engine: AnnouncingEngine, standing: Standing, now: number): void {
+  const { store, config } = engine
+  const notice = budgetNotice(standing, restingFor(engine, standing), now, config)
+  for (const channel of channelsFor(config, notice.event)) {
+    const name = `${standing.window}-${standing.label ?? ''}-${standing.from}-${notice.event}-${now}`
+    post(store.sql, {
+      id: `notify-${channel}-budget-${name}`,
+      kind: outboxKind(channel),
+      payload: { ...notice },
+      dueAt: now,
+    })
+  }
+}
+
 interface Named {
   id: string
   name: string
@@ -83,7 +99,9 @@ function enqueueNotice(engine: AnnouncingEngine, task: Task, { event, id, now, e
 function addAnswers({ store, config, install }: AnnouncingEngine, task: Task, notice: string, now: number): Verb[] {
   const asking = config.notify.ntfyReplies === '' ? null : askingOf(task)
   if (asking === null) return []
-  const verbs = asking.verbs.filter(verb => verb !== 'allow' || mayAllow(task, config.notify.includeText))
+  const isRaised = task.facts.paused === 'window' && raisedBefore({ store, config }, task.spec.labels, now) !== null
+  const mayBe = !isRaised && mayAllow(task, config.notify.includeText)
+  const verbs = asking.verbs.filter(verb => verb !== 'allow' || mayBe)
   const expiresAt = Math.min(now + REPLY_MS_MAX, asking.until ?? Number.MAX_SAFE_INTEGER)
   const about = aboutHash(asking.about)
   const { id: taskId, attempt } = task

@@ -51,7 +51,7 @@ export const DELIVER: Record<Channel, Deliver> = {
   /** https://docs.ntfy.sh/publish/: the body is what is read, the headers say how it is shown. */
   ntfy(engine, id, notice, signal) {
     const { config, world } = engine
-    const isUrgent = ['failed', 'needs-you', 'push-failed', 'schedule-failing'].includes(notice.event)
+    const isUrgent = ['failed', 'needs-you', 'push-failed', 'schedule-failing', 'budget-used'].includes(notice.event)
     const headers = {
       'content-type': 'text/plain; charset=utf-8',
       title: headline(notice),
@@ -71,6 +71,8 @@ const TAGS = {
   'needs-you': 'wave',
   'push-failed': 'warning',
   'schedule-failing': 'warning',
+  'budget-warning': 'moneybag',
+  'budget-used': 'moneybag',
 } as const
 
 /** https://docs.ntfy.sh/publish/#action-buttons: at most three; each publishes its code to the topic of answers. */

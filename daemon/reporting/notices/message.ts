@@ -3,10 +3,13 @@
  * or an agent wrote: it may go through servers that are not yours.
  */
 import type { NoticeEvent } from '../../../src/config/schema/outward.ts'
+import type { Config } from '../../../src/config/schema/schema.ts'
 import { formatDurationShort } from '../../../src/core/duration.ts'
 import type { Status, Task, Verdict } from '../../../src/core/task.ts'
+import { budgetText } from '../../../src/text/progress/budgets.ts'
 import { questionLine, questionText } from '../../../src/text/waiting.ts'
 import { iso } from '../../api/tasks/json.ts'
+import type { Standing } from '../../placement/budgets.ts'
 
 export interface NoticeJson {
   schema: 'tdf.notice.v1'
@@ -25,6 +28,10 @@ export interface NoticeJson {
   errorCode: string | null
   /** The name of the schedule that made it. */
   schedule: string | null
+  /** Why a task is parked for its cost: what it may cost itself, in USD, or a budget of many. */
+  paused: { by: 'task' | 'window'; limitUsd: number | null } | null
+  /** What the message is about where that is a budget. */
+  budget: BudgetJson | null
   result: { commit: string; ahead: number; filesChanged: number; insertions: number; deletions: number } | null
   /** Null unless `[notify] include_text` is true. */
   text: {
@@ -39,6 +46,20 @@ export interface NoticeJson {
     /** The failure card, added when the message is sent: the end of what failed printed, why, and the next command. */
     failure: string | null
   } | null
+}
+
+export interface BudgetJson {
+  window: 'day' | 'week' | 'month'
+  /** Null for that of all tasks, and unless `[notify] include_text` is true. */
+  label: string | null
+  limitUsd: number
+  spentUsd: number
+  /** When its window is over. */
+  until: string
+  /** How many tasks rest for it by now, with their work at home. */
+  resting: number
+  /** Whether one of them may be allowed to cost more. */
+  mayAllow: boolean
 }
 
 export function noticeOf(task: Task, event: NoticeEvent, now: number, includeText: boolean): NoticeJson {
@@ -59,6 +80,8 @@ export function noticeOf(task: Task, event: NoticeEvent, now: number, includeTex
     parkedUntil: iso(task.parkedUntil),
     errorCode: error?.code ?? null,
     schedule: spec.schedule ?? null,
+    paused: pausedOf(task),
+    budget: null,
     result: result && {
       commit: result.commit,
       ahead: result.ahead,
@@ -81,11 +104,17 @@ export function noticeOf(task: Task, event: NoticeEvent, now: number, includeTex
   }
 }
 
+function pausedOf({ status, facts: { paused }, spec }: Task): NoticeJson['paused'] {
+  if (status !== 'parked' || !paused) return null
+  return { by: paused, limitUsd: paused === 'task' ? (spec.maxCostUsd ?? null) : null }
+}
+
 /** A message over ntfy has 4096 bytes, and all of it has to be read at a glance. */
 const QUESTION_CHARS_MAX = 800
 
 /** Nobody allows what is not in the message as a whole, as it is. */
-export function mayAllow({ facts: { question } }: Task, includeText: boolean): boolean {
+export function mayAllow({ facts: { question, paused } }: Task, includeText: boolean): boolean {
+  if (paused) return true
   if (!includeText || !question) return false
   const shown = questionLine(question)
   return shown.length <= QUESTION_CHARS_MAX && packed(shown) === packed(questionText(question))
@@ -102,14 +131,49 @@ export function scheduleNotice(
 ): NoticeJson {
   const event = 'schedule-failing'
   if (task) return { ...noticeOf(task, event, now, includeText), schedule }
-  const none = { verdict: null, node: null, startedAt: null, completedAt: null, parkedUntil: null, errorCode: null }
-  const about = { taskId: '', attempt: 0, status: 'failed' as const, agent: '', result: null, text: null }
-  return { schema: 'tdf.notice.v1', event, at: iso(now), schedule, ...about, ...none }
+  const about = { ...ABOUT_NONE, status: 'failed' as const, budget: null }
+  return { event, at: iso(now), schedule, ...about }
+}
+
+/** `resting` are the ids of tasks; the message names the first, by which all may be allowed to cost more. */
+export function budgetNotice(
+  { window, label, limitUsd, spentUsd, until, isUsed, isGranted }: Standing,
+  resting: readonly string[],
+  now: number,
+  { notify }: Pick<Config, 'notify'>,
+): NoticeJson {
+  const shown = { window, label: notify.includeText ? label : null, limitUsd, spentUsd, until: iso(until) }
+  return {
+    ...ABOUT_NONE,
+    taskId: resting[0] ?? '',
+    event: isUsed ? 'budget-used' : 'budget-warning',
+    at: iso(now),
+    status: isUsed ? 'parked' : 'in_progress',
+    schedule: null,
+    budget: { ...shown, resting: resting.length, mayAllow: resting.length > 0 && !isGranted },
+  }
+}
+
+const ABOUT_NONE: Omit<NoticeJson, 'event' | 'at' | 'status' | 'schedule' | 'budget'> = {
+  schema: 'tdf.notice.v1',
+  taskId: '',
+  attempt: 0,
+  verdict: null,
+  agent: '',
+  node: null,
+  startedAt: null,
+  completedAt: null,
+  parkedUntil: null,
+  errorCode: null,
+  paused: null,
+  result: null,
+  text: null,
 }
 
 /** `task 7kq2 failed`, for a line on a screen of another. ASCII, since it becomes a header. */
-export function headline({ event, taskId, schedule }: NoticeJson): string {
-  return PLAIN[event].replace('TASK', taskId).replace('SCHEDULE', schedule ?? '')
+export function headline({ event, taskId, schedule, budget }: NoticeJson): string {
+  const named = PLAIN[event].replace('TASK', taskId).replace('SCHEDULE', schedule ?? '')
+  return budget ? named.replace('BUDGET', budgetText({ ...budget, label: null })) : named
 }
 
 const PLAIN: Record<NoticeEvent, string> = {
@@ -120,6 +184,8 @@ const PLAIN: Record<NoticeEvent, string> = {
   'needs-you': 'task TASK needs you',
   'push-failed': 'the branch of task TASK was not pushed',
   'schedule-failing': 'the schedule SCHEDULE fails, and is paused',
+  'budget-warning': 'the BUDGET is nearly used',
+  'budget-used': 'the BUDGET is used',
 }
 
 /** What a person reads below the headline. */
@@ -128,16 +194,36 @@ export function bodyText(notice: NoticeJson): string {
   const took = startedAt && completedAt && formatDurationShort(Date.parse(completedAt) - Date.parse(startedAt))
   const changed =
     result && result.ahead > 0 && `${result.filesChanged} files, +${result.insertions} -${result.deletions}`
+  if (notice.budget) return budgetBody(notice, notice.budget)
   const facts = [verdict, took && `after ${took}`, node && `on ${node}`, parkedUntil && `until ${parkedUntil}`, changed]
   // Older rows of the outbox have no such key.
   if (text?.failure) return [facts.filter(Boolean).join(', '), text.title, text.failure].filter(Boolean).join('\n')
   const said = text && [text.title, text.question ?? text.error ?? text.summary]
   const next = nextOf(notice).replace('SCHEDULE', notice.schedule ?? '')
-  return [facts.filter(Boolean).join(', '), ...(said ?? []), next.replace('TASK', taskId)].filter(Boolean).join('\n')
+  const paused = notice.paused ? pausedText(notice.paused) : null
+  return [facts.filter(Boolean).join(', '), paused, ...(said ?? []), next.replace('TASK', taskId)]
+    .filter(Boolean)
+    .join('\n')
 }
 
+function budgetBody(
+  { event, taskId }: NoticeJson,
+  { resting, mayAllow, spentUsd, until, ...budget }: BudgetJson,
+): string {
+  const spent = `of the ${budgetText(budget)} $${spentUsd.toFixed(2)} are spent; its window is over at ${until}`
+  if (event === 'budget-warning') return `${spent}\ntdf cost --by day`
+  const rests = resting === 0 ? 'no task is begun that it counts for' : `${resting} tasks rest, with their work at home`
+  return [spent, rests, mayAllow ? `tdf send ${taskId} allow` : 'tdf cost --by day'].join('\n')
+}
+
+const pausedText = ({ by, limitUsd }: NonNullable<NoticeJson['paused']>): string =>
+  by === 'task'
+    ? `the $${Number(limitUsd).toFixed(2)} that it may cost are used; allow adds a quarter`
+    : 'a budget is used that counts for it; allow raises that by a quarter, for all that it holds'
+
 /** One that waits for others has no agent that could be told anything. */
-function nextOf({ event, status }: NoticeJson): string {
+function nextOf({ event, status, paused }: NoticeJson): string {
+  if (paused) return 'tdf send TASK allow'
   return status === 'queued' ? 'tdf why TASK' : (NEXT[event] ?? 'tdf show TASK')
 }
 

@@ -3,7 +3,10 @@ import { z } from 'zod'
 import { clashesOf, KEY_FORM, KEY_NAMES, KEY_TABLE, type KeyMap } from '../../core/keys.ts'
 import { choice, choices, count, described, duration, flag, form, list, text } from './kinds.ts'
 
-const NOTICE_EVENTS = ['done', 'failed', 'cancelled', 'parked', 'needs-you', 'push-failed', 'schedule-failing'] as const
+const TOLD = [
+  ...['done', 'failed', 'parked', 'needs-you', 'push-failed', 'schedule-failing', 'budget-warning', 'budget-used'],
+] as const
+const NOTICE_EVENTS = [...TOLD, 'cancelled'] as const
 export type NoticeEvent = (typeof NOTICE_EVENTS)[number]
 
 /** With a query, which often holds a token; without a user or a fragment. */
@@ -28,11 +31,7 @@ export const notifyTable = z
       'Name of a secret that holds the URL of a second topic: answers come back over it, see docs/doors.md. Empty: none.',
       { expects: 'the name of a secret such as "NTFY_REPLIES"' },
     ),
-    events: choices(
-      NOTICE_EVENTS,
-      ['done', 'failed', 'parked', 'needs-you', 'push-failed', 'schedule-failing'],
-      'What you are told of.',
-    ),
+    events: choices(NOTICE_EVENTS, TOLD, 'What you are told of.'),
     include_text: flag(
       false,
       'Send title, prompt, labels, summary, error text and the end of what failed too. They may pass servers that are not yours.',

@@ -237,4 +237,7 @@ export const MIGRATIONS: readonly string[] = [
   create index agent_calls_due on agent_calls (due_at) where state in ('open', 'answered');
   create index agent_calls_task on agent_calls (task_id);
   `,
+  `
+  alter table budget_windows add column used integer not null default 0;
+  `,
 ]

@@ -1,6 +1,9 @@
 /** Codes that come back from a phone, against a whole daemon in simulated time. */
 import { afterEach, describe, expect, it } from 'vitest'
+import { grant } from '../../../../../daemon/placement/budgets.ts'
 import type { StoredNotice } from '../../../../../daemon/reporting/notices/deliver.ts'
+import { bodyText } from '../../../../../daemon/reporting/notices/message.ts'
+import type { Config } from '../../../../../src/config/schema/schema.ts'
 import type { TaskSpec } from '../../../../../src/core/task.ts'
 import { hashToken, replyCode } from '../../../../../src/platform/tokens.ts'
 import { openSignals } from '../../../../../src/store/tables/inbox.ts'
@@ -13,8 +16,8 @@ import { DAY, HOUR, type Lives, lives, MIN } from '../../../../support/daemon/li
 let all: Lives
 afterEach(() => all.end())
 
-async function begin(includeText = true): Promise<void> {
-  const config = aConfig()
+async function begin(includeText = true, budgets: Partial<Config['budgets']> = {}): Promise<void> {
+  const config = aConfig({ budgets })
   config.notify = { ...config.notify, ntfy: 'http://127.0.0.1:1/alerts', ntfyReplies: 'REPLIES', includeText }
   // Notices stay in the outbox.
   config.notify.events = ['needs-you', 'failed', 'parked']
@@ -188,5 +191,55 @@ describe('a code', () => {
     await all.life.engine.start(id, 2)
     expect(openSignals(sql(), { id, attempt: 1 }).map(({ kind }) => kind)).toContain('followup')
     expect(openSignals(sql(), { id, attempt: 2 })).toEqual([])
+  })
+})
+
+describe('a task that rests for its money', () => {
+  const usage = (costUsd: number) => ({ inputTokens: 1, outputTokens: 1, costUsd })
+  const dollar: Script = {
+    ...{ hangs: true, busy: true, commits: 1, says: { outcome: null, usage: usage(1), resumeRef: 'r' } },
+    resumed: { commits: 1, says: { outcome: 'success', usage: usage(0.1), resumeRef: 'r' } },
+  }
+  const isResting = (id: string) => all.life.task(id).step === 'node_selection' && all.life.task(id).status === 'parked'
+
+  it('may cost a quarter more by a button, once, also where no text is sent', async () => {
+    await begin(false)
+    const id = await asking(dollar, { maxCostUsd: 1, atLimit: 'ask' })
+    const codes = codesOf(id)
+    expect(Object.keys(codes)).toEqual(['allow', 'cancel'])
+    const notice = items().at(-1)?.payload as unknown as StoredNotice
+    expect(bodyText(notice)).toMatch(
+      /\nthe \$1\.00 that it may cost are used; allow adds a quarter\ntdf send one allow$/,
+    )
+    expect(await endOf(codes.allow)).toBe('taken')
+    expect(await endOf(codes.allow)).toBe('used')
+    await all.rest(id)
+    expect(all.life.task(id)).toMatchObject({ status: 'completed', attempt: 1, usage: { costUsd: 1.1 } })
+  })
+
+  it('for a budget of many raises that; where that was done before there is no such button', async () => {
+    await begin(false, { day: 1 })
+    const id = await asking({ ...dollar, resumed: { ...dollar, says: { ...dollar.says, usage: usage(0.5) } } })
+    const { allow } = codesOf(id)
+    expect(await endOf(allow)).toBe('taken')
+    expect(await all.until(() => !Object.keys(codesOf(id)).includes('allow'), DAY)).toBe(true)
+    expect(Object.keys(codesOf(id))).toEqual(['cancel'])
+    expect(isResting(id) || all.life.task(id).step === 'salvage').toBe(true)
+  })
+
+  it('for a budget that another answer has raised meanwhile is not allowed more', async () => {
+    await begin(false, { day: 2 })
+    const agent = { name: 'a', type: 'claude' as const, command: ['fake', JSON.stringify(dollar)], env: [] }
+    for (const id of ['one', 'two']) await all.submit({ agent }, dollar, id)
+    expect(await all.until(() => isResting('one') && isResting('two'), HOUR)).toBe(true)
+    const { allow } = codesOf('two')
+    await all.life.engine.store.commit(() => {
+      grant(all.life.engine, {}, now())
+      sql().run('update spending set cost_usd = cost_usd + 1 where task_id = ?', 'one')
+    })
+    expect(await reply(allow)).toMatchObject({
+      end: 'refused',
+      why: 'the day budget of $2 was raised by a quarter already; give it more in the configuration, then `tdf daemon reload`',
+    })
   })
 })

@@ -6,10 +6,12 @@ import { taskRoutes } from '../../../../../daemon/api/routes/tasks.ts'
 import { taskJson } from '../../../../../daemon/api/tasks/json.ts'
 import { why } from '../../../../../daemon/api/tasks/why.ts'
 import { checkBudgets, unpricedIn } from '../../../../../daemon/reporting/budgets.ts'
+import { bodyText, headline, type NoticeJson } from '../../../../../daemon/reporting/notices/message.ts'
 import type { Config } from '../../../../../src/config/schema/schema.ts'
 import { resultRefOf, type TaskSpec } from '../../../../../src/core/task.ts'
 import { readCosts } from '../../../../../src/store/spending/costs.ts'
 import { readEvents } from '../../../../../src/store/tables/journal.ts'
+import { due } from '../../../../../src/store/tables/outbox.ts'
 import type { Script } from '../../../../fakes/agent.ts'
 import { aConfig, aSpec } from '../../../../support/builders.ts'
 import { type Life, live, type Outside, outside } from '../../../../support/daemon/sim-daemon.ts'
@@ -330,20 +332,72 @@ describe('--max-cost with --at-limit ask', () => {
 })
 
 describe('what a user is told', () => {
-  it('is a warning once, when a budget is nearly used', async () => {
-    await submit({ ms: 3 * HOUR, busy: true, says: { outcome: 'success', usage: usage(2.5) } })
-    await until(() => spent() === 2.5)
+  /** Of messages, which stay in the outbox: their events, and what is read of each. */
+  const told = () =>
+    due(life.engine.store.sql, 'notify-ntfy', Number.MAX_SAFE_INTEGER, 100)
+      // What the engine put there was a notice.
+      .map(({ payload }) => payload as unknown as NoticeJson)
+      .filter(({ budget }) => budget !== null)
+  const look = async () => {
     const { SWEEPS } = await import('../../../../../daemon/sweeps/index.ts')
     const charges = SWEEPS.find(({ name }) => name === 'charges')
     for (const _ of [1, 2]) await charges?.run(life.engine, {} as never, new AbortController().signal)
-    const told = readEvents(life.engine.store.sql, { after: 0, limit: 1_000 }).filter(
-      ({ type }) => type === 'budget.warned',
-    )
-    expect(told.map(({ data }) => data)).toEqual([{ budget: 'day budget of $3', spentUsd: 2.5, limitUsd: 3 }])
+  }
+  const journal = () =>
+    readEvents(life.engine.store.sql, { after: 0, limit: 1_000 })
+      .filter(({ type }) => type.startsWith('budget.'))
+      .map(({ type, data }) => ({ type, ...data }))
+  beforeEach(() => {
+    Object.assign(life.engine.config.notify, { ntfy: 'http://127.0.0.1:1/alerts' })
+  })
+
+  it('is a warning once, when a budget is nearly used', async () => {
+    await submit({ ms: 3 * HOUR, busy: true, says: { outcome: 'success', usage: usage(2.5) } })
+    await until(() => spent() === 2.5)
+    await look()
+    expect(journal()).toEqual([{ type: 'budget.warned', budget: 'day budget of $3', spentUsd: 2.5, limitUsd: 3 }])
+    expect(told()).toMatchObject([
+      {
+        event: 'budget-warning',
+        taskId: '',
+        budget: { window: 'day', label: null, limitUsd: 3, spentUsd: 2.5, resting: 0 },
+      },
+    ])
+    const [warning] = told()
+    expect(warning && [headline(warning), bodyText(warning)]).toEqual([
+      'the day budget of $3 is nearly used',
+      expect.stringMatching(
+        /^of the day budget of \$3 \$2\.50 are spent; its window is over at 20.*Z\ntdf cost --by day$/,
+      ),
+    ])
     expect(checkBudgets(life.engine)).toEqual([
       { check: 'budget', state: 'warn', message: 'of the day budget of $3 $2.50 are spent', hint: 'tdf cost --by day' },
       expect.objectContaining({ state: 'warn', message: expect.stringContaining('what codex cost is not known') }),
     ])
+  })
+
+  it('is once that it is used, what rests and what allows more; and once more at the raised limit and in the next window', async () => {
+    const forever = { ...DOLLAR, resumed: { ...DOLLAR, says: { ...DOLLAR.says, usage: usage(0.9) } } }
+    const ids = [await submit(forever), await submit(forever), await submit(forever)]
+    await until(() => ids.every(isResting))
+    await look()
+    // The warning that would have come before is not sent any more.
+    expect(told()).toMatchObject([
+      { event: 'budget-used', taskId: ids[0], budget: { spentUsd: 3, limitUsd: 3, resting: 3, mayAllow: true } },
+    ])
+    const [used] = told()
+    expect(used && [headline(used), bodyText(used)]).toEqual([
+      'the day budget of $3 is used',
+      expect.stringMatching(new RegExp(`3 tasks rest, with their work at home\ntdf send ${ids[0]} allow$`)),
+    ])
+    await send(ids[0] ?? '', 'allow')
+    await until(() => (spent() ?? 0) > 3.75 && ids.every(isResting))
+    await look()
+    expect(told().map(({ event, budget }) => [event, budget?.mayAllow])).toEqual([
+      ['budget-used', true],
+      ['budget-used', false],
+    ])
+    expect(journal().map(({ type }) => type)).toEqual(['budget.used', 'budget.used'])
   })
 
   it('is nothing where no budget is set', async () => {
