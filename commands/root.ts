@@ -94,6 +94,18 @@ function refuseEmpty(command: Command, path: string): void {
   if (empty) throw usage(`${empty.what} is empty`, `${path} --help`)
 }
 
+/** Commands that print rows. */
+const LISTS = [
+  ...['ls', 'fit', 'artifacts', 'top', 'reap', 'cost', 'events', 'errors', 'doctor', 'node ls', 'pr ls', 'agent ls'],
+  ...['source ls', 'source check', 'schedule ls', 'secret ls', 'config show', 'cluster ls'],
+].map(name => `tdf ${name}`)
+
+/** Throws USAGE for what prints no rows, before it does anything. */
+function refuseRows(command: Command, path: string): void {
+  if (command.optsWithGlobals<{ output?: string }>().output === 'csv' && !LISTS.includes(path))
+    throw usage(`csv is a form of lists, and ${path} is none`, 'tdf ls -o csv')
+}
+
 function namesOf(text: string): string[] {
   return text.split(',').map(name => name.trim())
 }
@@ -112,6 +124,9 @@ function adopt(cli: Cli, command: Command, path: string): void {
       getErrHelpWidth: () => cli.stdout.columns || HELP_WIDTH,
     })
   if (command.commands.length === 0) command.hook('preAction', () => refuseEmpty(command, path))
+  command.hook('preAction', (_, called) => {
+    if (called === command) refuseRows(command, path)
+  })
   for (const child of command.commands) adopt(cli, child, `${path} ${child.name()}`)
 }
 

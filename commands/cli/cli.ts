@@ -210,7 +210,6 @@ export function printJson(cli: Cli, value: unknown, indent?: number): void {
 /** One thing in the form that was asked for. */
 export function printOne<T>(cli: Cli, format: Format, value: T, forms: Forms<T>): void {
   if (format === 'json' || format === 'ndjson') return printJson(cli, value)
-  if (format === 'csv') throw usage('csv is a form of lists: tdf ls, cost, node ls …', 'tdf ls -o csv')
   if (format === 'id') print(cli, forms.id)
   else print(cli, forms.text(value), forms.paint)
 }

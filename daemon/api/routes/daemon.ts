@@ -70,13 +70,15 @@ export function secretRoutes(
   const listed = (): SecretJson[] =>
     secrets.list().map(({ name, at }) => ({ name, setAt: iso(Math.round(at)), usedBy: usersOf(name) }))
 
-  /** The agents whose tables name it, the hosts whose token it is, the provider, and the topic of answers. */
+  /** The agents whose tables name it, the hosts and sources whose token it is, the provider, and the topic of answers. */
   function usersOf(name: string): string[] {
     const agents = Object.entries(config.agents).filter(([, { env }]) => secretNames(env).includes(name))
-    const hosts = Object.entries(config.push.tokens).filter(([, token]) => token === name)
+    const tokens = [...Object.entries(config.push.tokens), ...Object.entries(config.repositories.tokens)]
+    const hosts = new Set(tokens.flatMap(([host, token]) => (token === name ? [host] : [])))
+    const sources = config.sources.flatMap(source => (source.token === name ? [source.name] : []))
     const provider = name === 'HCLOUD_TOKEN' && config.providers.hetzner.enabled ? ['hetzner'] : []
     const topic = name === config.notify.ntfyReplies ? ['notices'] : []
-    return [...agents.map(([user]) => user), ...hosts.map(([user]) => user), ...provider, ...topic]
+    return [...agents.map(([user]) => user), ...hosts, ...sources, ...provider, ...topic]
   }
 
   app.get('/secrets', c => c.json(listed()))

@@ -5,7 +5,7 @@
 import type { NoticeEvent } from '../../../src/config/schema/outward.ts'
 import type { Config } from '../../../src/config/schema/schema.ts'
 import { formatDurationShort } from '../../../src/core/duration.ts'
-import type { Status, Task, Verdict } from '../../../src/core/task.ts'
+import { isTerminal, type Status, type Task, type Verdict } from '../../../src/core/task.ts'
 import { budgetText } from '../../../src/text/progress/budgets.ts'
 import { questionLine, questionText } from '../../../src/text/waiting.ts'
 import { iso } from '../../api/tasks/json.ts'
@@ -221,14 +221,16 @@ const pausedText = ({ by, limitUsd }: NonNullable<NoticeJson['paused']>): string
     ? `the $${Number(limitUsd).toFixed(2)} that it may cost are used; allow adds a quarter`
     : 'a budget is used that counts for it; allow raises that by a quarter, for all that it holds'
 
-/** One that waits for others has no agent that could be told anything. */
-function nextOf({ event, status, paused }: NoticeJson): string {
+function nextOf({ event, status, paused, text }: NoticeJson): string {
   if (paused) return 'tdf send TASK allow'
-  return status === 'queued' ? 'tdf why TASK' : (NEXT[event] ?? 'tdf show TASK')
+  if (event !== 'needs-you') return NEXT[event] ?? 'tdf show TASK'
+  // One that waits for others has no agent that could be told anything; one that is over, a pull request that has need of its user.
+  if (status === 'queued') return 'tdf why TASK'
+  if (isTerminal(status)) return 'tdf pr show TASK'
+  return text?.question ? 'tdf send TASK allow' : 'tdf send TASK "what to do next"'
 }
 
 const NEXT: Partial<Record<NoticeEvent, string>> = {
-  'needs-you': 'tdf send TASK "what to do next"',
   'push-failed': 'tdf push TASK',
   'schedule-failing': 'tdf schedule show SCHEDULE',
 }

@@ -115,6 +115,27 @@ describe('without a daemon', () => {
   })
 })
 
+describe('as csv', () => {
+  const expectRefused = ({ code, out, err }: Ran, path: string) => {
+    expect([code, out]).toEqual([2, ''])
+    expect(err).toMatch(new RegExp(`^error: csv is a form of lists, and tdf ${path} is none$`, 'm'))
+  }
+
+  it.each(cases('down'))('tdf %s is rows, or is refused before it does anything', async (path, words, row) => {
+    const refused = await run(nobody, row, lineOf(path, words, '-o', 'csv'))
+    if (refused.code !== 69) return expectRefused(refused, path)
+    if (typeof row.ok === 'string') return
+    expect((await run(home, row, lineOf(path, row.ok, '-o', 'csv'))).out).toMatch(/^[a-z_-]+(,|$)/m)
+  })
+
+  it.each(cases('ok').filter(([, , { down }]) => typeof down === 'string'))('tdf %s is so, too', async (...one) => {
+    const [path, words, row] = one
+    const ran = await run(nobody, row, lineOf(path, words, '-o', 'csv'))
+    if (ran.code === 2) return expectRefused(ran, path)
+    expect(ran.out).toMatch(/^[a-z_-]+(,|$)/m)
+  })
+})
+
 describe('with a wrong flag', () => {
   it.each(commandPaths())('tdf %s', async path => {
     const { code, out, err } = await cli(nobody, ...path.split(' '), '--no-such-flag')

@@ -32,6 +32,44 @@ async function refusesWhatIsNoSecret(home: Home): Promise<void> {
   expect((await set('LONG', 'x'.repeat(70_000))).code).toBe(2)
 }
 
+it('a secret is known by whatever the configuration gives it to, and only one that nothing names is told of', async () => {
+  const home = makeHome(`
+[push.tokens]
+"git.example.org" = "HOST_TOKEN"
+[repositories.tokens]
+"git.example.org" = "HOST_TOKEN"
+"read.example.org" = "READ_TOKEN"
+[notify]
+ntfy_replies = "TOPIC"
+[agents.marked]
+type = "command"
+command = ["true"]
+env = { OTHER = "RENAMED" }
+[[sources]]
+name = "web"
+kind = "linear"
+project = "ENG"
+label = "tdf"
+template = "fix"
+token = "LINEAR"
+`)
+  try {
+    await home.start()
+    const users = {
+      ...{ HOST_TOKEN: ['git.example.org'], LINEAR: ['web'], READ_TOKEN: ['read.example.org'] },
+      ...{ RENAMED: ['marked'], TOPIC: ['notices'], UNUSED: [] },
+    }
+    for (const [name, usedBy] of Object.entries(users)) {
+      const { code, err } = await cliWith(home, { input: 'x' }, 'secret', 'set', name)
+      expect([name, code, /no table of the configuration names/.test(err)]).toEqual([name, 0, usedBy.length === 0])
+    }
+    const listed = JSON.parse((await cli(home, 'secret', 'ls', '--json')).out) as { name: string; usedBy: string[] }[]
+    expect(Object.fromEntries(listed.map(({ name, usedBy }) => [name, usedBy]))).toEqual(users)
+  } finally {
+    await home.remove()
+  }
+})
+
 it('a secret that an agent is given is in its own file alone, and in no log, argument or answer', async () => {
   const home = makeHome(`
 [agents.marked]

@@ -1,6 +1,7 @@
 /** What somebody is told of, and that a dead end is given up in the end. */
 import { afterEach, describe, expect, it } from 'vitest'
 import { noticeEventOf } from '../../../../../daemon/reporting/notices/announce.ts'
+import { bodyText, noticeOf } from '../../../../../daemon/reporting/notices/message.ts'
 import { SWEEPS } from '../../../../../daemon/sweeps/index.ts'
 import { createSweeper } from '../../../../../daemon/sweeps/run.ts'
 import type { Task } from '../../../../../src/core/task.ts'
@@ -30,6 +31,22 @@ describe('news', () => {
     ['a rest that was told already', { status: 'parked' }, { status: 'parked', waitingFor: 'more' }, [], null],
   ])('of %s', (_, before, after, writes, expected) => {
     expect(noticeEventOf({ ...runs, ...before }, { task: { ...runs, ...before, ...after }, writes })).toBe(expected)
+  })
+})
+
+describe('news that a task needs you', () => {
+  it.each<[string, Partial<Task>, string]>([
+    ['whose agent waits', { step: 'awaiting_followup' }, 'tdf send t1 "what to do next"'],
+    ['that others hold', { status: 'queued', step: 'node_selection' }, 'tdf why t1'],
+    ['whose pull request is not green', { status: 'completed', step: null }, 'tdf pr show t1'],
+    [
+      'whose agent asks for a permission',
+      { step: 'awaiting_followup', facts: { question: { requestId: 'r', tool: 'Bash', detail: 'ls' } } },
+      'tdf send t1 allow',
+    ],
+  ])('of one %s names a command that it takes', (_, change, next) => {
+    const notice = noticeOf({ ...runs, id: 't1', ...change }, 'needs-you', 0, true)
+    expect(bodyText(notice).split('\n').at(-1)).toBe(next)
   })
 })
 
