@@ -10,7 +10,7 @@ import type { AgentStop } from '../../src/core/facts.ts'
 import type { ExitFacts, ProgressFacts, Task } from '../../src/core/task.ts'
 import type { AgentSession } from '../../src/protocol/agent-api.ts'
 import { taskWaits } from '../../src/text/waiting.ts'
-import { atLimit, overBudget } from '../engine/rules/budgets.ts'
+import { atLimit, beforePause, overBudget } from '../engine/rules/budgets.ts'
 import { choose, type Offers, offersOf, withStop } from '../engine/rules/handing-over.ts'
 import { advance, fail, type Outcome, type StepPatch, wait } from '../engine/rules/outcome.ts'
 import { arrived, followups, give } from './followup.ts'
@@ -32,7 +32,8 @@ export const running: StepHandler<Next> = async (ctx, task) => {
   // A look that lies ahead was noted by a clock that has been set back since.
   const isRecent = dueMs > 0 && dueMs <= interval
   const isNews = followups(ctx, task).length > 0 && task.facts.session?.steerable !== false
-  if (!exitFromSignals(ctx, task.sessionId) && !isLate && isRecent && !isNews)
+  const isOver = Boolean(task.facts.overSince)
+  if (!exitFromSignals(ctx, task.sessionId) && !isLate && isRecent && !isNews && !isOver)
     return wait(dueMs, whyOf(task.facts.session?.retrying))
   return look(ctx, task)
 }
@@ -86,10 +87,11 @@ function goOn(ctx: StepContext, task: Task, session: AgentSession, prompted: num
     return fail(error, 'timeout', { facts: { progress } })
   }
   const patch = patchFrom(ctx, task, session)
-  const facts = { ...patch.facts, progress, prompted }
+  const { pendingPermission, usesTool = false } = session
+  const facts = { ...patch.facts, progress, prompted, ...(task.facts.overSince ? { overSince: null } : {}) }
   const paused = atLimit(ctx, task, { ...patch, facts })
-  if (paused) return paused
-  const { pendingPermission } = session
+  const isBetween = !usesTool || pendingPermission !== null
+  if (paused) return (isBetween ? undefined : beforePause(ctx, task, paused, { ...patch, facts })) ?? paused
   if (pendingPermission) {
     const { requestId, tool, detail } = pendingPermission
     return advance('awaiting_followup', { ...patch, facts: { ...facts, question: { requestId, tool, detail } } })

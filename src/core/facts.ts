@@ -33,6 +33,8 @@ export interface Facts {
   question?: Question | null
   /** Since when it is parked, Unix ms; null once it goes on. */
   parkedAt?: number | null
+  /** Since when it has cost what it may while its agent uses a tool, Unix ms; null once that is over. */
+  overSince?: number | null
   /** By which limit it rests: a budget of many tasks, or what it may cost itself; null once it goes on. */
   paused?: 'window' | 'task' | null
   /** Its user let it cost a quarter more than it may. */

@@ -186,8 +186,8 @@ export const agentSession = z.object({
   /** Set while the agent itself tries again to reach its model. */
   retrying: nullable(z.object({ attempt: counter, reason: cutText(4 * 1024), since: text(64) })),
   hasActed: z.boolean().optional(), // it has thought, written or used a tool
-  /** Whether `POST …/prompt` reaches the agent in this session; else it answers 409 `not_steerable`. */
-  steerable: z.boolean().optional(),
+  usesTool: z.boolean().optional(), // a call of a tool has begun and not ended
+  steerable: z.boolean().optional(), // whether `POST …/prompt` reaches the agent; else it answers 409 `not_steerable`
   /** Prompts that were taken by `POST …/prompt` and did not reach the agent before the end: they are the next session's. */
   undelivered: z.array(id).max(10_000).default([]),
 })

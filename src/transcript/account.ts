@@ -23,6 +23,8 @@ export interface Account {
   hasOpened: boolean
   /** It has thought, used a tool or written something since then. */
   hasActed: boolean
+  /** Calls of tools that have begun and not ended, by id. */
+  openTools: readonly string[]
   /** Work beside the turns that is not over. */
   background: readonly string[]
   /** Null while a turn is under way. */
@@ -37,6 +39,7 @@ export interface Ending {
 
 const SUMMARY_LENGTH_MAX = 4_000
 const DENIED_MAX = 20
+const TOOLS_MAX = 64
 
 export const NOTHING_SAID: Account = {
   resumeRef: null,
@@ -51,6 +54,7 @@ export const NOTHING_SAID: Account = {
   problem: null,
   hasOpened: false,
   hasActed: false,
+  openTools: [],
   background: [],
   terminal: null,
 }
@@ -73,7 +77,12 @@ export function take(account: Account, event: AgentEvent, at: string): Account {
     }
     case 'tool':
       // The message after its last tool is its summary.
-      return { ...goneOn(account), hasActed: true, said: event.state === 'started' ? '' : account.said }
+      return {
+        ...goneOn(account),
+        hasActed: true,
+        said: event.state === 'started' ? '' : account.said,
+        openTools: toolsAfter(account.openTools, event),
+      }
     case 'thought':
       return { ...goneOn(account), hasActed: true }
     case 'turn':
@@ -100,7 +109,7 @@ export function take(account: Account, event: AgentEvent, at: string): Account {
     case 'terminal': {
       const { outcome, failure } = event
       const summary = (event.summary || account.said).slice(0, SUMMARY_LENGTH_MAX)
-      return { ...account, retrying: null, terminal: { outcome, failure, summary } }
+      return { ...account, retrying: null, openTools: [], terminal: { outcome, failure, summary } }
     }
     case 'nested':
     case 'rejected':
@@ -120,6 +129,12 @@ function begun(account: Account): Account {
 /** The model has answered, so no limit and no failure that was reported before was the end. */
 function goneOn(account: Account): Account {
   return { ...begun(account), problem: null, isLimited: false }
+}
+
+/** What an agent does not tell the end of is forgotten with the turn, or by what comes after it. */
+function toolsAfter(open: readonly string[], { id, state }: Extract<AgentEvent, { kind: 'tool' }>): readonly string[] {
+  const others = open.filter(one => one !== id)
+  return state === 'started' ? [...others, id].slice(-TOOLS_MAX) : others
 }
 
 /**

@@ -28,6 +28,8 @@ export interface Script {
   hangs?: boolean
   /** Goes on writing every so often; else it is silent and uses no processor. */
   busy?: boolean
+  /** Uses a tool until so long after its start. */
+  toolMs?: number
   cannotStart?: string
   /** What the session's view says beside its end, such as an agent of a real type would report. */
   says?: Partial<
@@ -346,6 +348,7 @@ export function fakeAgent({
       ...{ resumeRef: null, usage: null, summary: null, resetAt: null, outcome: 'none', failure: null },
       ...{ agentVersion: null, model: body.model ?? null, retrying: null },
       ...script.says,
+      ...(script.toolMs === undefined ? {} : { usesTool: clock.now() < startedAt + script.toolMs }),
       ...(script.limitMs === undefined ? {} : limited(endedAt + script.limitMs)),
       // What ended it is not known before it has ended.
       ...(status === 'running' ? { outcome: null, failure: null } : {}),

@@ -34,6 +34,31 @@ export function atLimit(around: Around, task: Task, patch: StepPatch): Outcome<n
   return hold ? restFor(hold, patch) : undefined
 }
 
+/** So long an agent may go on with the tool that it uses: a file that is half written is no work. */
+const TOOL_MS = 60_000
+/** Between two tools there is little time. */
+const BOUNDARY_LOOK_MS = 1_000
+
+/**
+ * A pause comes between two tools of the agent, where it tells of them; undefined when it comes now. A time that lies ahead was noted
+ * by a clock that has been set back since.
+ */
+export function beforePause(
+  { now }: Pick<Around, 'now'>,
+  { facts }: Task,
+  paused: Outcome<never>,
+  patch: StepPatch,
+): Outcome<never> | undefined {
+  if (paused.kind !== 'park') return undefined
+  const overSince = facts.overSince ?? now
+  const leftMs = overSince + TOOL_MS - now
+  if (leftMs <= 0 || overSince > now) return undefined
+  return wait(Math.min(BOUNDARY_LOOK_MS, leftMs), paused.error.message, {
+    ...patch,
+    facts: { ...patch.facts, overSince },
+  })
+}
+
 /** It rests until a budget has something left, with its work at home and without its machine. */
 export const restFor = (hold: Hold, patch: StepPatch = {}) => pause('window', hold, patch)
 

@@ -20,6 +20,7 @@ export const sessionFacts = z.object({
   retrying: view.retrying,
   pendingPermission: view.pendingPermission,
   hasActed: view.hasActed,
+  usesTool: view.usesTool,
   /** Deliveries that reached the agent. */
   accepted: z.array(id),
   /** Null while it runs. */

@@ -73,3 +73,23 @@ describe('the adapter of claude, while work goes on in the background', () => {
     expect(end).toMatchObject({ errorMessage: 'timeout' })
   })
 })
+
+describe('the adapter of claude, while it uses a tool', () => {
+  it('says so until that has ended', async () => {
+    const stage = await openStage('claude')
+    const part = (type: string, content: object) => JSON.stringify({ type, message: { content: [content] } })
+    const session = await stage.begin([
+      part('assistant', { type: 'tool_use', id: 'toolu_1', name: 'Write', input: { file_path: 'a.txt' } }),
+      '@until go',
+      part('user', { type: 'tool_result', tool_use_id: 'toolu_1', content: 'written' }),
+      '@until done',
+      ...claude.done('Done'),
+      '@waiteof',
+    ])
+    await eventually('a tool is used', async () => (await session.view()).usesTool === true)
+    stage.write('go')
+    await eventually('it has ended', async () => (await session.view()).usesTool === false)
+    stage.write('done')
+    expect(await session.end()).toMatchObject({ outcome: 'success' })
+  })
+})

@@ -201,9 +201,9 @@ function offer(parts: Parts): void {
 }
 
 function factsOf(parts: Parts, verdict: SessionFacts['verdict']): SessionFacts {
-  const { resumeRef, agentVersion, model, usage, resetAt, retrying, hasActed } = parts.account
+  const { resumeRef, agentVersion, model, usage, resetAt, retrying, hasActed, openTools } = parts.account
   const pendingPermission = parts.permissions.pending()
-  const about = { resumeRef, agentVersion, model, usage, resetAt, retrying, hasActed }
+  const about = { resumeRef, agentVersion, model, usage, resetAt, retrying, hasActed, usesTool: openTools.length > 0 }
   const facts = { ...about, pendingPermission, accepted: parts.prompts?.accepted() ?? [], verdict }
   return withoutSecrets(facts, parts.secrets)
 }

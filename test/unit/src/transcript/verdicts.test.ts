@@ -92,6 +92,15 @@ describe('what a recorded run has used', () => {
   })
 })
 
+describe('a tool that a recorded run uses', () => {
+  it.each(['claude-success', 'codex-commit', 'acp-opencode-success'])('is open from its begin to its end: %s', name => {
+    const lines = linesOf(name)
+    const last = lines.findLastIndex(line => readLine(line).some(({ kind }) => kind === 'terminal'))
+    const open = lines.slice(0, last).map((_, index) => fold(lines.slice(0, index + 1)).openTools.length)
+    expect([open[0], Math.max(...open), open.at(-1)]).toEqual([0, 1, 0])
+  })
+})
+
 describe('who ran', () => {
   it.each([
     ['claude-success', { agentVersion: '2.1.197', resumeRef: '6ccc1738-941c-4e06-8414-62d0fcb15b26' }],

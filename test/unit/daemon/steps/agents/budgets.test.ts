@@ -261,6 +261,20 @@ describe('--max-cost with --at-limit ask', () => {
     await until(() => life.task(id).status === 'in_progress')
   })
 
+  it.each([
+    ['at the end of the tool that its agent uses', 140, 141],
+    ['after a minute where that tool does not end', 3_600, 180],
+    ['at once where none is used', 100, 120],
+  ])('comes %s', async (_, toolS, expectedS) => {
+    const id = await submit({ ...DOLLAR, toolMs: toolS * 1_000 }, ask)
+    await until(() => isResting(id))
+    const { facts } = life.task(id)
+    const [startedAt = 0] = facts.starts ?? []
+    expect(Math.round((Number(facts.parkedAt) - startedAt) / 1_000)).toBeLessThanOrEqual(expectedS)
+    expect(Math.round((Number(facts.parkedAt) - startedAt) / 1_000)).toBeGreaterThan(expectedS - 2)
+    expect(facts.overSince ?? null).toBeNull()
+  })
+
   it('goes on to its end where a quarter is enough', async () => {
     const done = { commits: 1, says: { outcome: 'success' as const, usage: usage(0.1), resumeRef: 'r' } }
     const id = await submit({ ...DOLLAR, resumed: done }, ask)
