@@ -15,7 +15,7 @@ import { forecast } from '../../placement/forecast.ts'
 import { plannedSource } from '../../results/sources/access.ts'
 import { assertRoom, jsonBody, numberOf } from '../guard.ts'
 import { accept, freshTaskId } from '../tasks/accept.ts'
-import { refusedAllowance } from '../tasks/budget.ts'
+import { RAISED_HINT, refusedAllowance } from '../tasks/budget.ts'
 import { findAttempt, findTask, isAttempt, recentTasks } from '../tasks/find.ts'
 import { eventJson, taskJson } from '../tasks/json.ts'
 import { progressOf } from '../tasks/progress.ts'
@@ -99,7 +99,7 @@ async function sendText(
 ): Promise<void> {
   const { id: taskId } = task
   const refused = refusedAllowance(engine, task, text)
-  if (refused !== null) throw wrongState(taskId, 'given more', refused, 'tdf config show --origin')
+  if (refused !== null) throw wrongState(taskId, 'given more', refused, RAISED_HINT)
   const answer = await engine.signal({ kind: 'followup', taskId, deliveryId, text })
   if (!answer.accepted) {
     throw wrongState(taskId, 'sent anything', answer.reason, `tdf continue ${taskId} "what to do next"`)

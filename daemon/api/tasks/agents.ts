@@ -103,7 +103,8 @@ function agentsUsed(task: Task): AgentsJson['agentsUsed'] {
   const stops = new Map((facts.stops ?? []).map(stop => [stop.agent, stop]))
   return workersOf(task).map(agent => {
     const isNow = agent === spec.agent.name
-    if (isNow && status === 'parked')
+    // What rests for its money has met no limit of its account.
+    if (isNow && status === 'parked' && !facts.paused)
       return { agent, why: 'usage_limit', until: iso(stops.get(agent)?.until ?? parkedUntil) }
     const stop = isNow ? undefined : stops.get(agent)
     return { agent, why: stop?.why ?? null, until: iso(stop?.until ?? null) }

@@ -3,11 +3,14 @@ import { isQueued } from '../../../src/core/facts.ts'
 import type { Task } from '../../../src/core/task.ts'
 import type { WhyJson } from '../../../src/protocol/control.ts'
 import { readNodes } from '../../../src/store/tables/nodes.ts'
-import { raisedText } from '../../../src/text/progress/budgets.ts'
+import { raisedText, roomAgain } from '../../../src/text/progress/budgets.ts'
 import { parkedPlaces, taskWaits } from '../../../src/text/waiting.ts'
 import { isAllowance } from '../../engine/rules/budgets.ts'
 import { hasBudgets, holdOf, orderHold, raisedBefore } from '../../placement/budgets.ts'
 import type { Engine } from '../../services.ts'
+
+/** Where there is no leave for more. */
+export const RAISED_HINT = 'tdf config show --origin'
 
 type Asking = Pick<Engine, 'store' | 'config' | 'world'>
 
@@ -18,13 +21,15 @@ export function whyBudget(engine: Asking, task: Task): Pick<WhyJson, 'sentence' 
     const sentence = `It is parked and waits for ${taskWaits.allowance(Number(spec.maxCostUsd), id)}.`
     return { sentence, command }
   }
-  if (!hasBudgets(engine.config)) return undefined
-  const now = engine.world.clock.now()
   const isPaused = task.status === 'parked' && facts.paused === 'window'
+  if (!hasBudgets(engine.config) && !isPaused) return undefined
+  const now = engine.world.clock.now()
   const hold = isPaused || isQueued(task) ? holdOf(engine, { id, labels: spec.labels }, now) : null
+  if (isPaused && !hold) return { sentence: `It is parked: ${roomAgain}.`, command: 'tdf cost --by day' }
   if (hold && isPaused) {
     const goesOn = facts.session?.resumeRef ? 'the same conversation goes on' : 'its prompt is given again'
-    return { sentence: `It is parked: ${hold.why}. Then ${goesOn}${parkedPlaces[task.step ?? ''] ?? ''}.`, command }
+    const sentence = `It is parked: ${hold.why}. Then ${goesOn}${parkedPlaces[task.step ?? ''] ?? ''}.`
+    return { sentence, command: raisedBefore(engine, spec.labels, now) === null ? command : RAISED_HINT }
   }
   if (hold) return { sentence: `It waits: ${hold.why}.`, command: 'tdf cost --by day' }
   const order = isQueued(task) && readNodes(engine.store.sql).length === 0 ? orderHold(engine, now) : null

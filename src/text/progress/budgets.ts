@@ -37,6 +37,9 @@ export function shareText({ window, label, isOfMachines, spent, limit }: Share):
 export const raisedText = (what: string) =>
   `${what} was raised by a quarter already; give it more in the configuration, then \`tdf daemon reload\``
 
+/** Of a task that rests and was not looked at since. */
+export const roomAgain = 'the budget that it rests for has room again, and it goes on at the next look'
+
 /** A day ends at midnight; of longer windows the day is what matters. */
 function momentText(window: string, until: number): string {
   const at = new Date(until)

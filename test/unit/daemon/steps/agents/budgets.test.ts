@@ -184,7 +184,13 @@ describe('a budget that is used', () => {
   it('is looked at again when the configuration gives more', async () => {
     const ids = [await submit(), await submit(), await submit()]
     await until(() => ids.every(isResting))
-    out.config.budgets.day = 30
+    for (const day of [30, 0]) {
+      out.config.budgets.day = day
+      const { sentence } = why(life.engine, life.task(ids[0] ?? ''))
+      expect(sentence).toBe(
+        'It is parked: the budget that it rests for has room again, and it goes on at the next look.',
+      )
+    }
     const now = life.world.clock.now()
     await until(() => ids.every(isOver))
     expect(life.world.clock.now() - now).toBeLessThan(HOUR)
@@ -214,6 +220,9 @@ describe('tdf send ID allow', () => {
     await life.world.clock.advance(1_000)
     const more = await submit(DOLLAR)
     await until(() => isResting(more))
+    expect(why(life.engine, life.task(more)).command).toBe('tdf config show --origin')
+    const { agentsUsed } = taskJson(life.engine.store.sql, life.task(more))
+    expect(agentsUsed).toEqual([{ agent: 'claude', why: null, until: null }])
     const refused = await send(more, 'allow')
     expect([refused.status, await refused.text()]).toEqual([
       409,

@@ -1,6 +1,8 @@
 /** The relay by which agents hand tasks over: a real agent process, and the client of the protocol's own library. */
 import { createHmac } from 'node:crypto'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
@@ -104,6 +106,37 @@ describe('the relay of a session that may hand tasks over', () => {
     await end()
   })
 
+  it('tells the clients of a session apart, which count their calls alike', async () => {
+    const { url, path, end } = await session()
+    const before = (await requests()).length
+    const both = ['one', 'other'].map(client => rpc(url, call(1, 'list_tasks', {}), { 'mcp-session-id': client }))
+    const asked = await eventually('both are asked', async () => {
+      const fresh = (await requests()).slice(before)
+      return fresh.length === 2 ? fresh : null
+    })
+    for (const { data } of asked) {
+      await agent.post(`${path}/answers`, { requestId: data.requestId, isError: false, text: data.requestId })
+    }
+    const texts = (await Promise.all(both)).map(({ json }) => json.result.content[0].text)
+    expect(new Set(texts)).toEqual(new Set(asked.map(({ data }) => data.requestId)))
+    expect(texts[0]).not.toBe(texts[1])
+    await end()
+  })
+
+  it('has another port where its own is taken after a restart', async () => {
+    const { path, end } = await session()
+    const portOf = () => JSON.parse(readFileSync(join(agent.state, 'relay.json'), 'utf8')).port
+    const port = portOf()
+    await agent.kill('SIGKILL')
+    const server = createServer().listen(port, '127.0.0.1')
+    await once(server, 'listening')
+    agent = await startAgentProcess({ state: agent.state })
+    expect((await agent.get(path)).json.status).toBe('running')
+    expect(portOf()).not.toBe(port)
+    server.close()
+    await end()
+  })
+
   it('takes no call from elsewhere, and tells at once what is wrong with one', async () => {
     const { url, end } = await session()
     const before = (await requests()).length
@@ -153,13 +186,29 @@ describe('calls of one workspace', () => {
     const one = { request } as SessionState
     const waiting = Array.from({ length: 8 }, (_, n) => calls.call(one, [n], 'list_tasks', '{}'))
     expect((await calls.call(one, [9], 'list_tasks', '{}')).text).toBe('too many calls wait for the daemon at once')
+    const elsewhere = { request: { ...request, workspaceId: 'w3' } } as SessionState
+    const another = calls.call(elsewhere, [1], 'list_tasks', '{}')
     calls.stop()
+    expect((await another).text).toMatch(/^the daemon has not answered yet/)
     expect((await Promise.all(waiting)).map(({ isError }) => isError)).toEqual(Array(8).fill(true))
     expect((await calls.call(one, [9], 'list_tasks', 'x'.repeat(70_000))).text).toMatch(/over 65536 characters/)
+    // What was answered lately is answered at once, and not kept for ever.
+    const kept = () => calls.call(elsewhere, [1], 'list_tasks', '{}')
+    const told = (requestId: string) => calls.answered('w3', { requestId, isError: false, text: 'so it is' })
+    told(String(own.outbox.of('w3')[0]?.data.requestId))
+    expect((await kept()).text).toBe('so it is')
+    for (let n = 0; n < 200; n++) told(`r${n}`)
+    const forgotten = kept()
+    calls.stop()
+    expect((await forgotten).text).toMatch(/^the daemon has not answered yet/)
     const data = { attempt: 1, sessionId: 's1', requestId: 'r', tool: 'x', input: 'x'.repeat(60_000) }
     for (let n = 0; n < 290; n++) {
       own.outbox.add({ type: 'session.request', workspaceId: 'w1', taskId: 't1', attempt: 1, sessionId: 's1', data })
     }
     expect((await calls.call(one, [10], 'list_tasks', '{}')).text).toBe('this task has made all the calls that it may')
+    const other = { request: { ...request, workspaceId: 'w2' } } as SessionState
+    const short = { type: 'session.request', workspaceId: 'w2', taskId: 't1', attempt: 1, sessionId: 's1' }
+    for (let n = 0; n < 2_000; n++) own.outbox.add({ ...short, data: { ...data, input: '' } })
+    expect((await calls.call(other, [1], 'list_tasks', '{}')).text).toBe('this task has made all the calls that it may')
   })
 })
