@@ -8,15 +8,17 @@ import { asTdfError, TdfError } from '../../src/core/errors.ts'
 import { isGone } from '../../src/core/node.ts'
 import { withOrigins } from '../../src/core/saved.ts'
 import type { AttemptKey, Task } from '../../src/core/task.ts'
-import { type ReadTask, readAttempt, updateAttempt, wakeAttempt } from '../../src/store/tables/attempts.ts'
-import { type CleanupItem, cleanupsOf, delayCleanup, pendingOn, setCleanup } from '../../src/store/tables/cleanups.ts'
+import { type ReadTask, readAttempt, updateAttempt } from '../../src/store/tables/attempts.ts'
+import { type CleanupItem, cleanupsOf, delayCleanup, setCleanup } from '../../src/store/tables/cleanups.ts'
 import { readNode, wakeNode } from '../../src/store/tables/nodes.ts'
 import { releaseWorkspace, setWorkspaceStatus } from '../../src/store/tables/slots.ts'
-import { recordFailure } from '../reporting/failures.ts'
 import { type BroughtHome, bringHome } from '../results/bring-home.ts'
 import { keepLogs } from '../results/logs.ts'
 import type { Engine } from '../services.ts'
-import { nodeSubject, taskSubject } from './loop.ts'
+import { recordDiscard, settleCleanup } from './effects/discard.ts'
+import { followersOfLate } from './effects/release.ts'
+import { nodeSubject } from './loop.ts'
+import { saveFollowers } from './save.ts'
 
 /** Tries every item of the attempt that is due, in order; answers what is left. */
 export async function undo(engine: Engine, key: AttemptKey, signal: AbortSignal): Promise<CleanupItem[]> {
@@ -86,15 +88,6 @@ async function agentOf({ store, agents }: Engine, item: CleanupItem, signal: Abo
   return agents.of(node, signal)
 }
 
-/** Inside a write: a cleanup that had failed visibly is done once nothing is left of it, by the step, the sweep or the user. */
-export function settleCleanup({ store, world }: Pick<Engine, 'store' | 'world'>, key: AttemptKey): void {
-  const task = readAttempt(store.sql, key)
-  if (task?.cleanup !== 'failed' || task.step !== null) return
-  if (cleanupsOf(store.sql, key).some(item => item.state === 'pending')) return
-  const now = world.clock.now()
-  updateAttempt(store.sql, task, { ...task, cleanup: 'done', updatedAt: now }, now)
-}
-
 /** Inside a write. */
 function confirm(engine: Pick<Engine, 'store' | 'world' | 'loop' | 'placementChanged'>, item: CleanupItem): void {
   const { store, world, loop } = engine
@@ -136,7 +129,7 @@ const NAMED_MAX = 5
 
 /** Inside a write: the attempt is over, and what it did is here now. */
 export function fillIn(
-  engine: Pick<Engine, 'store' | 'world'>,
+  engine: Engine,
   key: AttemptKey,
   nodeName: string,
   { salvage, result, missing }: BroughtHome,
@@ -150,7 +143,8 @@ export function fillIn(
   // What was judged stays as it was judged: what could be read since then stands beside it.
   const shown = seen.facts.kept && seen.result ? seen.result : result
   const error = missing.length > 0 ? seen.error : cameAfterAll(seen)
-  updateAttempt(store.sql, seen, { ...seen, facts, result: shown, error, updatedAt: now }, now)
+  const filled = { ...seen, facts, result: shown, error, updatedAt: now }
+  if (updateAttempt(store.sql, seen, filled, now)) saveFollowers(engine, followersOfLate(engine, filled))
   if (missing.length > 0) return
   const about = { taskId: seen.id, attempt: seen.attempt, nodeName }
   engine.store.append({ type: 'task.saved', ...about, data: { commit: salvage.commit, late: true } }, now)
@@ -161,33 +155,4 @@ function cameAfterAll({ id, attempt, nodeName, error }: Task): Task['error'] {
   if (error?.code !== 'SALVAGE_FAILED') return error
   const message = `the work of ${id} came home from ${nodeName} after held_max: it is saved, and was not judged`
   return { ...error, message, hint: `tdf diff ${id}@${attempt}` }
-}
-
-/** Inside a write: the work of every task that is still on the node, with who gave it up and why. Answers how many. */
-export function discardWork(engine: Engine, nodeName: string, reason: string): number {
-  const { store, world, loop } = engine
-  const now = world.clock.now()
-  const items = pendingOn(store.sql, nodeName, 'salvage')
-  for (const item of items) {
-    setCleanup(store.sql, item, 'done', `discarded: ${reason}`)
-    settleCleanup(engine, item)
-    recordDiscard(engine, item, reason)
-    // A task that waits for its work with its verdict learns of it now.
-    if (wakeAttempt(store.sql, item, now)) store.afterCommit(() => loop.schedule(taskSubject(item), now))
-  }
-  return items.length
-}
-
-/** Inside a write: in the journal, and among the failures that people look at. */
-function recordDiscard(
-  engine: Pick<Engine, 'store' | 'world'>,
-  { id, attempt, nodeName, subject }: CleanupItem,
-  reason: string,
-): void {
-  const about = { taskId: id, attempt, nodeName }
-  const data = { reason, workspace: subject }
-  engine.store.append({ type: 'task.work_discarded', ...about, data }, engine.world.clock.now())
-  const message = `the work of ${id} (attempt ${attempt}) on ${nodeName} was given up: ${reason}`
-  const failure = { source: 'salvage', taskId: id, step: 'salvage', code: 'WORK_DISCARDED', message } as const
-  recordFailure(engine, { id: `discard-${subject}`, ...failure })
 }

@@ -10,13 +10,14 @@ import { taskWaits } from '../../src/text/waiting.ts'
 import { recordFailure } from '../reporting/failures.ts'
 import type { Engine, JustWritten } from '../services.ts'
 import { handlers } from '../steps/handlers.ts'
+import { decisionInput } from './effects/input.ts'
 import { type Interruption, taskSubject } from './loop.ts'
 import { decide } from './rules/decide.ts'
 import { isKnownStep, rowOf } from './rules/journey.ts'
 import { type Outcome, usesOf } from './rules/outcome.ts'
 import type { Transition } from './rules/transition.ts'
 import { save } from './save.ts'
-import { decisionInput, stepContext } from './step-context.ts'
+import { stepContext } from './step-context.ts'
 
 /** A task at a step that only a newer build knows is looked at again after this time, in ms. */
 const UNKNOWN_STEP_MS = 3_600_000

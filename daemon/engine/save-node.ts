@@ -8,7 +8,7 @@ import { nodeWaits } from '../../src/text/waiting.ts'
 import { type NodeChange, type NodeTransition, type NodeWrite, nodeTransition } from '../nodes/rules/transition.ts'
 import type { Engine } from '../services.ts'
 import { placementRequest } from './attempts.ts'
-import { discardWork } from './cleanup.ts'
+import { discardWork } from './effects/discard.ts'
 import { nodeSubject, taskSubject } from './loop.ts'
 
 /** False when the node was changed since it was read. Throws BUG when its status may not change so. */

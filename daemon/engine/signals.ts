@@ -26,6 +26,7 @@ import { readWorkspace, type Workspace } from '../../src/store/tables/slots.ts'
 import type { Engine } from '../services.ts'
 import { type Handler, handlers } from '../steps/handlers.ts'
 import { receiveRequest } from './effects/children.ts'
+import { decisionInput } from './effects/input.ts'
 import { pullWake } from './effects/wake.ts'
 import { taskSubject } from './loop.ts'
 import { decide } from './rules/decide.ts'
@@ -34,7 +35,7 @@ import { type Outcome, usesOf } from './rules/outcome.ts'
 import type { Transition } from './rules/transition.ts'
 import { report } from './run-task.ts'
 import { save } from './save.ts'
-import { decisionInput, stepContext } from './step-context.ts'
+import { stepContext } from './step-context.ts'
 
 /**
  * What an attempt may have been told and not used, in characters and rows: the holder of its token can invent sessions,

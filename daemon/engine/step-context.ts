@@ -6,8 +6,6 @@ import { credentialOf } from '../../src/core/agent.ts'
 import { TdfError } from '../../src/core/errors.ts'
 import type { Task } from '../../src/core/task.ts'
 import { callbackToken } from '../../src/platform/tokens.ts'
-import { edgesOf } from '../../src/store/groups/edges.ts'
-import { readAttempt } from '../../src/store/tables/attempts.ts'
 import type { Signal } from '../../src/store/tables/inbox.ts'
 import { limitOf } from '../../src/store/tables/meta.ts'
 import { readNode } from '../../src/store/tables/nodes.ts'
@@ -18,27 +16,14 @@ import type { Results, Sources } from '../results/results.ts'
 import type { Engine } from '../services.ts'
 import type { StepContext } from '../steps/step.ts'
 import { undo } from './cleanup.ts'
+import { epochOf, workBefore } from './effects/input.ts'
 import { spentBefore } from './effects/usage.ts'
 import type { Interruption } from './loop.ts'
-import { workOf } from './rules/after.ts'
 import { rowOf } from './rules/journey.ts'
-import type { DecisionInput } from './rules/transition.ts'
 
 /** The longest limit that the client has for one call of such a step, and the shortest that is given to any, in ms. */
 const CALL_MS_MAX = 45_000
 const CALL_MS_MIN = 1_000
-
-/** What a decision is made from, read now: rules read no clock and roll no dice. */
-export function decisionInput(engine: Engine): DecisionInput {
-  const { world, config } = engine
-  return { now: world.clock.now(), config, jitter: world.random.float(), epochAt: epochOf(engine) }
-}
-
-/** Since when time counts, Unix ms: while nothing could be stored nothing could go on, as while the daemon was away. */
-function epochOf({ loop, store, world }: Engine): number {
-  const outage = store.outage()
-  return outage === null ? loop.epochAt() : Math.max(loop.epochAt(), outage.until ?? world.clock.now())
-}
 
 /** What a step is handed, and what its run did with it. */
 export interface HopContext extends StepContext {
@@ -95,11 +80,7 @@ class Surroundings implements HopContext {
     return transcriptOf(this.engine, this.task, this.signal)
   }
   get workBefore() {
-    const { sql } = this.engine.store
-    return edgesOf(sql, this.task.id).flatMap(({ predecessor, gives, met }) => {
-      const attempt = gives === null || met === null ? undefined : readAttempt(sql, { id: predecessor, attempt: met })
-      return (attempt && (gives === 'must' || attempt.status === 'completed') && workOf(attempt)) || []
-    })
+    return workBefore(this.engine.store.sql, this.task.id)
   }
   budgetHold({ id, spec: { labels } }: Task, moreUsd: number) {
     if (!hasBudgets(this.config)) return null

@@ -18,9 +18,19 @@ import type { Sql } from '../../../src/store/sqlite/sql.ts'
 import { type ReadTask, readNewestAttempt } from '../../../src/store/tables/attempts.ts'
 import { taskWaits } from '../../../src/text/waiting.ts'
 import type { Engine } from '../../services.ts'
-import { beforeBase, beforeTurn, block, cancelAfter, heldBack, meets, released, releasing } from '../rules/after.ts'
+import {
+  beforeBase,
+  beforeTurn,
+  block,
+  cancelAfter,
+  heldBack,
+  meets,
+  released,
+  releasing,
+  workOf,
+} from '../rules/after.ts'
 import type { Transition } from '../rules/transition.ts'
-import { decisionInput } from '../step-context.ts'
+import { decisionInput } from './input.ts'
 import { settleRace } from './race.ts'
 
 /** What becomes of another task in the same write. */
@@ -66,6 +76,15 @@ export function followersOf(engine: Engine, before: Task, task: Task): Follower[
     return seen && awaitedBy(seen) === 'turn' ? [{ seen, decided: letGo(engine, seen) }] : []
   })
   return [...next, ...edgesTo(sql, task.id).flatMap(edge => followerAt(engine, edge, task) ?? [])]
+}
+
+/** Inside the write that brings the work of a task home after its end: those that were held for want of it. */
+export function followersOfLate(engine: Engine, task: Task): Follower[] {
+  if (workOf(task) === null || readNewestAttempt(engine.store.sql, task.id)?.attempt !== task.attempt) return []
+  return edgesTo(engine.store.sql, task.id).flatMap(edge => {
+    const after = edge.met === null ? readNewestAttempt(engine.store.sql, edge.taskId)?.spec.after : undefined
+    return after && meets(after, edge.gives === 'must', task) ? (followerAt(engine, edge, task) ?? []) : []
+  })
 }
 
 /** Inside the write that inserted the task: one whose predecessor has failed already is held, or ends. */

@@ -1,6 +1,7 @@
 /** The doors of the engine: what is taken, what is answered, what is refused with the next command, and what is left behind. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { discardWork, undo } from '../../../../daemon/engine/cleanup.ts'
+import { undo } from '../../../../daemon/engine/cleanup.ts'
+import { discardWork } from '../../../../daemon/engine/effects/discard.ts'
 import { removeTask } from '../../../../daemon/engine/effects/remove.ts'
 import { parseSubject, taskSubject } from '../../../../daemon/engine/loop.ts'
 import { holdNode, loseWorkspaces } from '../../../../daemon/engine/save-node.ts'

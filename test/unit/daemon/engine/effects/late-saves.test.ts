@@ -1,7 +1,8 @@
 /** The work of an attempt that is over and came home later, or never: what is saved, what is on record, what goes on waiting. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openContinued } from '../../../../../daemon/engine/attempts.ts'
-import { discardWork, saveLate, settleCleanup, undo, undoItem } from '../../../../../daemon/engine/cleanup.ts'
+import { saveLate, undo, undoItem } from '../../../../../daemon/engine/cleanup.ts'
+import { discardWork, settleCleanup } from '../../../../../daemon/engine/effects/discard.ts'
 import { addCleanup, type CleanupItem, cleanupsOf } from '../../../../../src/store/tables/cleanups.ts'
 import { readNewestEvents } from '../../../../../src/store/tables/journal.ts'
 import { readNode } from '../../../../../src/store/tables/nodes.ts'
@@ -70,6 +71,22 @@ describe('a late save', () => {
     })
     expect(task().updatedAt).toBe(now())
     expect(events('task.saved')).toMatchObject([{ attempt: 1, nodeName: 'n1', data: { commit, late: true } }])
+  })
+
+  it('lets those go on that were held for want of it', async () => {
+    ended()
+    const after = { ids: ['task-1'], from: ['task-1'], if: 'ended', onFailed: 'hold' } as const
+    await all.submit({ after: { ...after, ids: [...after.ids], from: [...after.from] } }, {}, 'task-2')
+    await all.submit({ after: { ...after, ids: [...after.ids], from: [...after.from], if: 'ok' } }, {}, 'task-3')
+    expect([all.life.task('task-2').facts, all.life.task('task-3').facts]).toMatchObject([
+      { awaits: 'predecessors', blocked: { by: ['task-1'] } },
+      { awaits: 'predecessors', blocked: { by: ['task-1'] } },
+    ])
+    await saveLate(engine(), anItem('salvage'), signal)
+    expect(all.life.task('task-2').facts).toMatchObject({ awaits: 'base', blocked: null })
+    expect(all.life.task('task-3').facts).toMatchObject({ awaits: 'predecessors', blocked: { by: ['task-1'] } })
+    expect(await all.rest('task-2')).toBe(true)
+    expect(all.life.task('task-2')).toMatchObject({ status: 'completed', facts: { resume: { isBase: true } } })
   })
 
   it('says so where the attempt ended because its work could not be had', async () => {

@@ -1,12 +1,12 @@
 /** One transaction for one outcome: what is stored with it, what the loop and the queue learn of it, and nothing where a row was moved. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openAttempt } from '../../../../../daemon/engine/attempts.ts'
+import { decisionInput } from '../../../../../daemon/engine/effects/input.ts'
 import { refuseUnfinished } from '../../../../../daemon/engine/effects/remove.ts'
 import { decide } from '../../../../../daemon/engine/rules/decide.ts'
 import type { Outcome } from '../../../../../daemon/engine/rules/outcome.ts'
 import { save } from '../../../../../daemon/engine/save.ts'
 import { saveNode, writeNode } from '../../../../../daemon/engine/save-node.ts'
-import { decisionInput } from '../../../../../daemon/engine/step-context.ts'
 import type { Engine } from '../../../../../daemon/services.ts'
 import type { Node } from '../../../../../src/core/node.ts'
 import { addSignal, openSignals } from '../../../../../src/store/tables/inbox.ts'

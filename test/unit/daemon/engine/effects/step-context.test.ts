@@ -1,6 +1,7 @@
 /** What a step is handed by the engine: read from the rows when it is asked for, and each call cut where the step ends. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { decisionInput, stepContext } from '../../../../../daemon/engine/step-context.ts'
+import { decisionInput } from '../../../../../daemon/engine/effects/input.ts'
+import { stepContext } from '../../../../../daemon/engine/step-context.ts'
 import type { Engine } from '../../../../../daemon/services.ts'
 import { credentialOf } from '../../../../../src/core/agent.ts'
 import type { Task } from '../../../../../src/core/task.ts'
