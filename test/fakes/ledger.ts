@@ -34,6 +34,7 @@ export interface FakeLedger {
   claim(options?: { world?: World; isDead?: () => boolean; behind?: readonly Change[] }): Ledger
   /** Nothing is answered any more, and nothing arrives. */
   leave(): void
+  isAway(): boolean
   /** What waited arrives now. */
   comeBack(): void
 }
@@ -141,6 +142,7 @@ export function fakeLedger(faults: Partial<LedgerFaults> = {}): FakeLedger {
     leave() {
       awaySince = fake.now()
     },
+    isAway: () => awaySince !== null,
     comeBack() {
       awaySince = null
       const all = waiting

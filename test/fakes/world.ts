@@ -28,8 +28,8 @@ export class Spinning extends Error {}
 export interface SimOptions {
   seed?: number
   startAt?: number
-  /** Cuts the power at the n-th effect, counted from 1; with `of`, at the n-th of those names. */
-  cut?: { when: 'before' | 'after'; nth: number; of?: RegExp }
+  /** Cuts the power at the n-th effect, counted from 1; with `of`, at the n-th of those names; with `from`, of those then and later. */
+  cut?: { when: 'before' | 'after'; nth: number; of?: RegExp; from?: number }
   onCut?: () => void
   /** The network beyond the nodes; without it there is none. */
   fetch?: World['fetch']
@@ -102,7 +102,7 @@ export function simWorld(time: Timeline, { seed = 1, cut, onCut, fetch = noNetwo
     },
     failpoint(when, effect) {
       if (dead) throw new PowerCut('the power is off')
-      if (cut?.of && !cut.of.test(effect)) return
+      if ((cut?.of && !cut.of.test(effect)) || (cut?.from !== undefined && time.now < cut.from)) return
       effects[when] += 1
       if (cut && when === cut.when && effects[when] === cut.nth) {
         dead = true

@@ -9,6 +9,9 @@ import { type SimPlan, simulate } from './simulation.ts'
 
 const bad = vi.hoisted(() => ({ policy: '' }))
 const is = vi.hoisted(() => (policy: string) => bad.policy === policy)
+/** A write of its own, in the daemon that lives now. */
+const schedules = vi.hoisted(() => ({ commit(_write: () => unknown): void {} }))
+const iso = vi.hoisted(() => (at: number) => new Date(at).toISOString())
 
 vi.mock('../../daemon/engine/attempts.ts', async original => {
   const real = await original<typeof import('../../daemon/engine/attempts.ts')>()
@@ -276,6 +279,54 @@ vi.mock('../../src/store/groups/edges.ts', async original => {
   return { ...real, hasUnmet, edgesTo }
 })
 
+vi.mock('../../daemon/engine/api.ts', async original => {
+  const real = await original<typeof import('../../daemon/engine/api.ts')>()
+  const submitInside: typeof real.submitInside = (engine, task) => {
+    schedules.commit = write => void engine.store.commit(write).catch(() => {})
+    const isPlanned = task.spec.schedule !== undefined && task.spec.labels.planned !== iso(task.createdAt)
+    if (isPlanned && is('the next instant is stored in a write of its own'))
+      return real.submitInside(engine, { ...task, idempotencyKey: null })
+    if (!isPlanned || !is('the task of an instant is stored after it')) return real.submitInside(engine, task)
+    schedules.commit(() => real.submitInside(engine, task))
+    return { id: task.id, attempt: 1 }
+  }
+  return { ...real, submitInside }
+})
+
+vi.mock('../../src/store/groups/schedules.ts', async original => {
+  const real = await original<typeof import('../../src/store/groups/schedules.ts')>()
+  const isApart = () => is('the next instant is stored in a write of its own')
+  const changeSchedule: typeof real.changeSchedule = (sql, seen, change, now) => {
+    if (!isApart() || change.plannedAt === undefined || change.state) return real.changeSchedule(sql, seen, change, now)
+    schedules.commit(() => real.changeSchedule(sql, real.scheduleOf(sql, seen.id) ?? seen, change, now))
+    return true
+  }
+  const insertRun: typeof real.insertRun = (sql, run) => {
+    if (is('an instant without a task leaves no word') && run.taskId === null) return true
+    if (isApart())
+      sql.run('delete from schedule_runs where schedule_id = ? and planned_at = ?', run.scheduleId, run.plannedAt)
+    return real.insertRun(sql, run)
+  }
+  const runAt: typeof real.runAt = (...args) => (isApart() ? undefined : real.runAt(...args))
+  const endRun: typeof real.endRun = (...args) => {
+    if (!is('an end is counted whenever it is looked at')) real.endRun(...args)
+  }
+  return { ...real, changeSchedule, insertRun, runAt, endRun }
+})
+
+vi.mock('../../daemon/sweeps/schedules/rules.ts', async original => {
+  const real = await original<typeof import('../../daemon/sweeps/schedules/rules.ts')>()
+  const dueOf: typeof real.dueOf = (schedule, instants, now) => {
+    const isBurst = is('all that was missed is made up for')
+    return real.dueOf(schedule, isBurst ? { ...instants, upTo: () => schedule.plannedAt } : instants, now)
+  }
+  const reasonNotTo: typeof real.reasonNotTo = (schedule, due, before) => {
+    const isLost = is('an instant is lost over a restart') && due.lateMs > 0
+    return real.reasonNotTo(isLost ? { ...schedule, catchUp: 'skip' } : schedule, due, before)
+  }
+  return { ...real, dueOf, reasonNotTo }
+})
+
 /** Each with the seed from which to look: the first that is known to catch it, so that the test is short. */
 const POLICIES: [policy: string, from: number][] = [
   ['a run is keyed by task alone, so that a retry is no-op', 1],
@@ -319,6 +370,15 @@ const GRAPH_POLICIES: [policy: string, invariant: string, from: number][] = [
   ['a race is decided again by each end', 'a race has one winner', 12],
   ['one of several predecessors is enough', 'nobody runs before its predecessors', 1],
   ['the end of a predecessor is told to one alone', 'nobody is forgotten by its predecessors', 2],
+]
+/** The same with schedules, which have come with them. */
+const SCHEDULE_POLICIES: [policy: string, invariant: string, from: number][] = [
+  ['the next instant is stored in a write of its own', 'a planned instant makes one task at most', 1],
+  ['the task of an instant is stored after it', 'no instant is lost', 2],
+  ['an instant is lost over a restart', 'an instant is passed over for a reason', 1],
+  ['all that was missed is made up for', 'a planned instant makes one task at most', 1],
+  ['an instant without a task leaves no word', 'no instant is lost', 1],
+  ['an end is counted whenever it is looked at', 'every end of a schedule is counted once', 1],
 ]
 const FLAWS: [flaw: LedgerFlaw, oneIn: number, from: number][] = [
   ['drops writes', 100, 3],
@@ -379,8 +439,8 @@ describe('the simulation of what comes after the run', () => {
   )
 })
 
-describe('the simulation of tasks that come after others, and of races', () => {
-  it.each(GRAPH_POLICIES)(
+describe('the simulation of tasks that come after others, of races and of schedules', () => {
+  it.each([...GRAPH_POLICIES, ...SCHEDULE_POLICIES])(
     'catches: %s',
     async (policy, invariant, from) => {
       const found = await firstFinding(policy, from, { graphs: true })

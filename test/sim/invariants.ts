@@ -7,6 +7,7 @@ import { nodeInvariants } from './invariants/nodes.ts'
 import { pathInvariants } from './invariants/path.ts'
 import { restInvariants } from './invariants/rest.ts'
 import { resultInvariants } from './invariants/results.ts'
+import { scheduleInvariants } from './invariants/schedules/schedules.ts'
 import { signalInvariants } from './invariants/signals.ts'
 import { spendingInvariants } from './invariants/spending.ts'
 import { taskInvariants } from './invariants/tasks.ts'
@@ -31,6 +32,7 @@ const ALWAYS: Record<string, Check> = {
   ...spendingInvariants,
   ...afterInvariants,
   ...graphInvariants,
+  ...scheduleInvariants,
 }
 
 export const look = (seen: Seen, tick: number): Finding[] => findings(ALWAYS, seen, tick)

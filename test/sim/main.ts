@@ -1,6 +1,6 @@
 /**
  * `npm run sim -- --seeds 2000`, or one of them again: `npm run sim -- --seed 1234 --ticks 80`; with `--ledger 1` the state is
- * on a ledger instead of in a file, with `--graphs 1` tasks come after others and run races. In every third seed results land, too, and pull requests are watched. Many seeds are
+ * on a ledger instead of in a file, with `--graphs 1` tasks come after others and run races, and schedules make them. In every third seed results land, too, and pull requests are watched. Many seeds are
  * shared out among `--workers` processes, as many as there are processors.
  */
 import { spawn } from 'node:child_process'
@@ -105,7 +105,9 @@ function tell(number: number, findings: { name: string; what: string; tick: numb
   for (const { name, what, tick } of findings.slice(0, 5))
     console.error(`seed ${number}, tick ${tick}: ${name}: ${what}`)
   if (findings.length > 0)
-    console.error(`  again: npm run sim -- --seed ${number} --ticks ${ticks}${ledger ? ' --ledger 1' : ''}`)
+    console.error(
+      `  again: npm run sim -- --seed ${number} --ticks ${ticks}${ledger ? ' --ledger 1' : ''}${graphs ? ' --graphs 1' : ''}`,
+    )
 }
 
 function report(all: Counts[]): number {

@@ -1,7 +1,9 @@
-/** What the invariants look at, gathered once for all of them: the rows of this moment and the models outside. */
+/** What the invariants look at, gathered once for all of them: the rows of this moment and the models outside; and what there is to tell of it. */
 
 import type { Sql } from '../../src/store/sqlite/sql.ts'
-import { type ReadTask, readAttempt } from '../../src/store/tables/attempts.ts'
+import { type ReadTask, readAttempt, readLive } from '../../src/store/tables/attempts.ts'
+import { cleanupsOf } from '../../src/store/tables/cleanups.ts'
+import { readEvents } from '../../src/store/tables/journal.ts'
 import { type ReadNode, readNodes } from '../../src/store/tables/nodes.ts'
 import type { FakeAgent } from '../fakes/agent.ts'
 import type { Sim } from './simulation.ts'
@@ -61,3 +63,36 @@ export function agentsOf({ out }: Sim): FakeAgent[] {
 
 export const describe = ({ id, attempt, step, status, waitingFor }: ReadTask) =>
   `${id}/${attempt} ${status} at ${step} (${waitingFor})`
+
+/** What does not come to rest. */
+export function unrest({ life }: Sim): string {
+  const { sql } = life.engine.store
+  const tasks = readLive(sql).map(({ id, attempt }) => describe(life.task(id, attempt)))
+  const nodes = readNodes(sql).map(({ name, status, waitingFor }) => `${name} ${status} (${waitingFor})`)
+  return [...tasks, ...nodes].join('; ')
+}
+
+/** What the daemon wrote about the tasks of the findings, with their nodes, since most faults come from them. */
+export function journalOf({ life, out }: Sim, findings: readonly { what: string }[]): string[] {
+  const { sql } = life.engine.store
+  const text = findings.map(({ what }) => what).join(' ')
+  const named = (id: string | null) => id !== null && text.includes(id)
+  const events = readEvents(sql, { after: 0, limit: 100_000 })
+  const nodes = new Set(events.flatMap(({ taskId, nodeName }) => (named(taskId) && nodeName ? [nodeName] : [])))
+  const lines = events
+    .filter(({ taskId, nodeName }) => named(taskId) || (taskId === null && nodeName !== null && nodes.has(nodeName)))
+    .map(({ at, type, taskId, attempt, nodeName, data }) => {
+      return `${new Date(at).toISOString()} ${type} ${taskId ?? ''}/${attempt ?? ''} ${nodeName ?? ''} ${JSON.stringify(data)}`
+    })
+  const ids = new Set(events.flatMap(({ taskId }) => (taskId && named(taskId) ? [taskId] : [])))
+  for (const id of ids) {
+    const task = life.task(id)
+    lines.push(JSON.stringify({ ...task, spec: task.spec.agent.command }))
+    for (let attempt = 1; attempt <= task.attempt; attempt++) {
+      lines.push(...cleanupsOf(sql, { id, attempt }).map(item => JSON.stringify(item)))
+    }
+    const home = [...out.results.refs].filter(([ref]) => ref.includes(id))
+    lines.push(`home: ${JSON.stringify(home)}`)
+  }
+  return lines
+}

@@ -6,8 +6,6 @@
 
 import type { Clock } from '../../src/platform/world.ts'
 import { readLive } from '../../src/store/tables/attempts.ts'
-import { cleanupsOf } from '../../src/store/tables/cleanups.ts'
-import { readEvents } from '../../src/store/tables/journal.ts'
 import { readNodes } from '../../src/store/tables/nodes.ts'
 import { mulberry32, Spinning } from '../fakes/world.ts'
 import { aConfig } from '../support/builders.ts'
@@ -15,11 +13,13 @@ import { type Life, live, type Outside, outside } from '../support/daemon/sim-da
 import { ACTS, type Act, healAll, restart } from './acts/acts.ts'
 import { AFTER_ACTS, isAfterQuiet, peopleMerge } from './acts/after.ts'
 import { cancelHeld, GRAPH_ACTS } from './acts/graphs.ts'
+import { pauseAll, SCHEDULE_ACTS, startOf } from './acts/schedules.ts'
 import { type AfterMemory, freshAfter } from './invariants/after.ts'
 import { freshPath, type Path } from './invariants/path.ts'
+import { freshSchedules, type ScheduleMemory } from './invariants/schedules/memory.ts'
 import { type Finding, look, lookAtRest } from './invariants.ts'
 import { actsOf, type LedgerPlan, ledgerFaults } from './ledger.ts'
-import { describe, type Memory, see } from './seen.ts'
+import { journalOf, type Memory, see, unrest } from './seen.ts'
 
 export interface SimPlan {
   seed: number
@@ -28,7 +28,7 @@ export interface SimPlan {
   ledger?: LedgerPlan
   /** Results land, pull requests are watched and files to look at are kept, at servers that are models. */
   afterRun?: 'sound' | 'pushes are forced'
-  /** Tasks come after others, and run races. */
+  /** Tasks come after others and run races, and schedules make them. */
   graphs?: boolean
 }
 
@@ -58,6 +58,7 @@ export interface Sim {
   /** Results that were all at home, as first seen: `id/attempt` → commit. */
   results: Map<string, string>
   after: AfterMemory
+  schedules: ScheduleMemory
   story: string[]
   crashes: number
   /** Machines and state folders that were taken away, with what was on them. */
@@ -84,6 +85,7 @@ export async function simulate({ seed, ticks, ledger, afterRun, graphs = false }
     latency: clock => network(clock, jitter),
     afterRun: afterRun !== undefined,
     ...place,
+    ...(graphs ? { looks: true, startAt: startOf(mulberry32(seed ^ 0x5c4ed)) } : {}),
   })
   if (out.afterRun) {
     out.afterRun.servers.faults.isForced = afterRun === 'pushes are forced'
@@ -100,6 +102,7 @@ export async function simulate({ seed, ticks, ledger, afterRun, graphs = false }
       continued: new Map(),
       results: new Map(),
       after: freshAfter(),
+      schedules: freshSchedules(),
       story: [],
       crashes: 0,
       wiped: new Set(),
@@ -108,8 +111,10 @@ export async function simulate({ seed, ticks, ledger, afterRun, graphs = false }
     life: await live(out, { seed }),
   }
   const findings: Finding[] = []
+  const more = [...(afterRun ? AFTER_ACTS : []), ...(graphs ? [...GRAPH_ACTS, ...SCHEDULE_ACTS] : [])]
+  const acts = actsOf(sim, [...ACTS, ...more])
   for (let tick = 0; tick < ticks && findings.length === 0; tick++) {
-    const act = pick(jitter, actsOf(sim, [...ACTS, ...(afterRun ? AFTER_ACTS : []), ...(graphs ? GRAPH_ACTS : [])]))
+    const act = pick(jitter, acts)
     sim.story.push(`${tick} ${act.name}`)
     findings.push(...(await play(sim, act).then(() => look(see(sim, sim.memory), tick), spinning(tick))))
   }
@@ -178,7 +183,14 @@ async function comeToRest(sim: Sim, tick: number, graphs: boolean): Promise<Find
     const isGone = readNodes(sql).every(({ status, autoProvisioned }) => !autoProvisioned || status === 'destroyed')
     return isGone && readLive(sql).length === 0 && isAfterQuiet(sim)
   })
-  if (graphs) await cancelHeld(sim)
+  if (graphs) {
+    // In peace every schedule has its turn once more.
+    await life.world.clock.advance(HOUR)
+    const early = look(see(sim, sim.memory), tick)
+    if (early.length > 0) return early
+    await pauseAll(sim)
+    await cancelHeld(sim)
+  }
   const rested = await life.world.run(isQuiet, 60 * HOUR)
   if (sim.out.afterRun && rested) {
     peopleMerge(sim)
@@ -202,38 +214,6 @@ function nowAndThen({ world }: Life, ask: () => boolean): () => boolean {
     askedAt = now
     return ask()
   }
-}
-
-function unrest({ life }: Sim): string {
-  const { sql } = life.engine.store
-  const tasks = readLive(sql).map(({ id, attempt }) => describe(life.task(id, attempt)))
-  const nodes = readNodes(sql).map(({ name, status, waitingFor }) => `${name} ${status} (${waitingFor})`)
-  return [...tasks, ...nodes].join('; ')
-}
-
-/** With the nodes of those tasks, since most faults come from them. */
-function journalOf({ life, out }: Sim, findings: readonly Finding[]): string[] {
-  const { sql } = life.engine.store
-  const text = findings.map(({ what }) => what).join(' ')
-  const named = (id: string | null) => id !== null && text.includes(id)
-  const events = readEvents(sql, { after: 0, limit: 100_000 })
-  const nodes = new Set(events.flatMap(({ taskId, nodeName }) => (named(taskId) && nodeName ? [nodeName] : [])))
-  const lines = events
-    .filter(({ taskId, nodeName }) => named(taskId) || (taskId === null && nodeName !== null && nodes.has(nodeName)))
-    .map(({ at, type, taskId, attempt, nodeName, data }) => {
-      return `${new Date(at).toISOString()} ${type} ${taskId ?? ''}/${attempt ?? ''} ${nodeName ?? ''} ${JSON.stringify(data)}`
-    })
-  const ids = new Set(events.flatMap(({ taskId }) => (taskId && named(taskId) ? [taskId] : [])))
-  for (const id of ids) {
-    const task = life.task(id)
-    lines.push(JSON.stringify({ ...task, spec: task.spec.agent.command }))
-    for (let attempt = 1; attempt <= task.attempt; attempt++) {
-      lines.push(...cleanupsOf(sql, { id, attempt }).map(item => JSON.stringify(item)))
-    }
-    const home = [...out.results.refs].filter(([ref]) => ref.includes(id))
-    lines.push(`home: ${JSON.stringify(home)}`)
-  }
-  return lines
 }
 
 function pick(jitter: () => number, acts: readonly Act[]): Act {

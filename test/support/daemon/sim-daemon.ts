@@ -13,6 +13,7 @@ import type { Results, Sources } from '../../../daemon/results/results.ts'
 import { checkpoints } from '../../../daemon/sweeps/checkpoints.ts'
 import { SWEEPS } from '../../../daemon/sweeps/index.ts'
 import { createSweeper } from '../../../daemon/sweeps/run.ts'
+import { schedules } from '../../../daemon/sweeps/schedules/sweep.ts'
 import type { Config } from '../../../src/config/schema/schema.ts'
 import { resultRefOf, type TaskSpec } from '../../../src/core/task.ts'
 import { type Fields, silentLog } from '../../../src/platform/log.ts'
@@ -60,7 +61,14 @@ export interface Outside {
   ledger: FakeLedger | null
   /** What a daemon logged as a fault of its own. */
   faults: string[]
+  /** When a daemon looked at its schedules, which it does often then; null: it does so with the other sweeps. */
+  looks: Look[] | null
   remove(): void
+}
+
+export interface Look {
+  at: number
+  world: SimWorld
 }
 
 export interface AfterRun {
@@ -80,12 +88,15 @@ export interface OutsideOptions {
   afterRun?: boolean
   /** The state is on a ledger with these faults, instead of in a file. */
   ledger?: Partial<LedgerFaults>
+  /** Schedules are looked at often. */
+  looks?: boolean
+  startAt?: number
 }
 
 export function outside(options: OutsideOptions = {}): Outside {
   const { nodes = ['n1'], config = aConfig(), cloud = false, hetzner = false, local = false, latency } = options
   const history = fakeHistory()
-  const time = timeline()
+  const time = timeline(options.startAt)
   const callbacks: Outside['callbacks'] = { app: null }
   const nodeWorld = simWorld(time, { seed: 99 })
   const results = fakeResults(history)
@@ -114,6 +125,7 @@ export function outside(options: OutsideOptions = {}): Outside {
     hetzner: hetzner ? hetznerMachines({ clock, deliver, isHome }) : null,
     ledger: options.ledger ? fakeLedger(options.ledger) : null,
     faults,
+    looks: options.looks ? [] : null,
     remove: () => rmSync(root, { recursive: true, force: true }),
   }
 }
@@ -142,6 +154,8 @@ function copyOf(dir: string): string {
 
 /** Real sweeps are looked at once a second; under a simulated clock that would be most of what happens. */
 const SWEEP_TICK_MS = 300_000
+/** Often enough that an instant comes in time. */
+const LOOK_MS = 15_000
 const noErrors = { flush: async () => {} }
 const noObservability = { addErrors() {}, errors: () => [], prune: () => 0, close() {} }
 
@@ -225,8 +239,10 @@ export async function live(out: Outside, options: SimOptions = {}): Promise<Life
     store.sql.close()
   }
   await engine.takeUp()
-  const sweeper = createSweeper(engine, { stateDir: out.dir, errors: noErrors, observability: noObservability }, [
-    ...SWEEPS,
+  const parts = { stateDir: out.dir, errors: noErrors, observability: noObservability }
+  const { looks } = out
+  const sweeper = createSweeper(engine, parts, [
+    ...SWEEPS.filter(one => looks === null || one !== schedules),
     checkpoints(),
     ...(out.afterRun ? [createLanes, createPusher, createWatcher].map(make => make(engine, out.results).sweep) : []),
   ])
@@ -235,6 +251,14 @@ export async function live(out: Outside, options: SimOptions = {}): Promise<Life
     world.clock.timer(SWEEP_TICK_MS, sweep)
   }
   sweep()
+  const often = createSweeper(engine, parts, [schedules])
+  const look = (to: Look[]) => {
+    // A ledger that is away lets no round come to its end.
+    if (!out.ledger?.isAway()) to.push({ at: world.clock.now(), world })
+    often.tick()
+    world.clock.timer(LOOK_MS, () => look(to))
+  }
+  if (looks) world.clock.timer(1_000, () => look(looks))
   const events = (id: string, type: string) =>
     readNewestEvents(store.sql, id, 10_000).filter(event => event.type === type)
   return {
