@@ -10,7 +10,7 @@ import { chooseNext, hasBegun, offersOf } from '../engine/rules/handing-over.ts'
 import { fail, type Outcome, wait } from '../engine/rules/outcome.ts'
 import { followups } from './followup.ts'
 import { isLost, nodeLost } from './node.ts'
-import { conversationOf, isGivenBack, paceUntil, startSession } from './session.ts'
+import { conversationOf, isGivenBack, isLongRest, paceUntil, startSession } from './session.ts'
 import type { StepContext, StepHandler } from './step.ts'
 
 export const agentSession: StepHandler<'running'> = async (ctx, task) => {
@@ -97,13 +97,13 @@ function nobodyGoesOn({ id, spec, facts: { stops = [] } }: Task): Outcome<never>
   return fail(new TdfError('CANNOT_START', `no agent of ${id} can go on: ${reasons.join(', ')}`), 'agent_error')
 }
 
-/** Others have met the limit, or it lasts longer than it seemed to when the task began to rest here. */
+/** Others have met the limit, or it lasts longer than it seemed to when the task began to rest here: no slot is kept for that. */
 function waitForLimit(ctx: StepContext, task: Task, until: number, name: string): Outcome<never> {
-  if (task.spec.autoResume === false || !isGivenBack(ctx, task, until)) {
-    return waitFor(ctx, task, until, taskWaits.usageLimit(name))
-  }
+  const release = isGivenBack(ctx, task, until)
+  const rests = release || (task.status !== 'parked' && isLongRest(ctx, until))
+  if (task.spec.autoResume === false || !rests) return waitFor(ctx, task, until, taskWaits.usageLimit(name))
   const error = new TdfError('USAGE_LIMIT', `${name} is at its usage limit`)
-  return { kind: 'park', resetAt: until, release: true, isKnown: true, error }
+  return { kind: 'park', resetAt: until, release, isKnown: true, error }
 }
 
 function waitFor(ctx: StepContext, task: Task, until: number, why: string): Outcome<never> {

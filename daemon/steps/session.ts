@@ -103,9 +103,11 @@ const STARTS_MS = 60_000
 /** What a new machine with its workspace usually takes: a shorter rest is waited out on the old one. */
 const BOOT_MS = 10 * 60_000
 
+export const isLongRest = ({ now }: Pick<InlineContext, 'now'>, until: number) => until - now > BOOT_MS
+
 /** Whether a machine that is paid for is given back for a rest that ends then, Unix ms. */
 export function isGivenBack(ctx: Pick<InlineContext, 'now' | 'node'>, { nodeName }: Task, until: number): boolean {
-  return ctx.node(nodeName)?.autoProvisioned === true && until - ctx.now > BOOT_MS
+  return ctx.node(nodeName)?.autoProvisioned === true && isLongRest(ctx, until)
 }
 
 /** Until when the next session has to wait, Unix ms; null when it may start now. A start in the future was another clock's. */

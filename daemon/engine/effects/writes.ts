@@ -46,7 +46,9 @@ const APPLY: { [Kind in Write['kind']]: Apply<Kind> } = {
     if (dropReservation(engine.store.sql, task)) engine.placementChanged()
   },
   hold_node: (engine, task, _write, now) => holdNode(engine, task.nodeName, now),
-  limit: ({ store }, _task, { credential, until }, now) => raiseLimit(store.sql, credential, until, now),
+  // An agent may name any time; the account is every task's.
+  limit: ({ store, config: { runner } }, _task, { credential, until }, now) =>
+    raiseLimit(store.sql, credential, Math.min(until, now + runner.usageLimitMax), now),
   grant: (engine, task, _write, now) => grant(engine, task.spec.labels, now),
   next_attempt(engine, task, _write, now) {
     const resume = resumedAgain(task)

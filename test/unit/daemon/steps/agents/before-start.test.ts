@@ -16,8 +16,8 @@ const HOUR = 60 * MIN
 
 let out: Outside
 let life: Life
-const begin = async (options: OutsideOptions, budgets: Partial<Config['budgets']> = {}) => {
-  const nodes = { maxWorkspaces: 8, heartbeatInterval: 10 * MIN, heartbeatStale: 40 * MIN, lostAfter: HOUR }
+const begin = async (options: OutsideOptions, budgets: Partial<Config['budgets']> = {}, maxWorkspaces = 8) => {
+  const nodes = { maxWorkspaces, heartbeatInterval: 10 * MIN, heartbeatStale: 40 * MIN, lostAfter: HOUR }
   out = outside({ ...options, config: aConfig({ runner: { reconcileInterval: 2 * MIN }, nodes, budgets }) })
   life = await live(out)
 }
@@ -111,13 +111,30 @@ describe('a usage limit that is met by another task', () => {
     expect(life.engine.store.sql.one('select until from limits')?.until).toBe(lifted)
   })
 
-  it('is waited out on a machine of your own, and where it is short', async () => {
-    await begin({})
+  it('is waited out on a machine of your own, whose slot others have meanwhile', async () => {
+    await begin({ local: true }, {}, 1)
     const id = await submit()
+    await until(() => life.task(id).step === 'workspace_ready')
     await limit(5 * HOUR)
-    const short = await submit()
-    await until(() => life.task(id).step === null && life.task(short).step === null)
-    expect(started()).toEqual([`${id}-1-1-s1`, `${short}-1-1-s1`])
+    const lifted = life.world.clock.now() + 5 * HOUR
+    const other = await life.submit({}, { ms: MIN, commits: 1 })
+    await until(() => life.task(other).step === null)
+    expect(life.world.clock.now()).toBeLessThan(lifted)
+    expect(life.task(id)).toMatchObject({ status: 'parked', step: 'agent_session', workspaceId: `${id}-1-1` })
+    await until(() => life.task(id).step === null)
+    expect([life.task(id).status, started().filter(name => name.startsWith(id))]).toEqual([
+      'completed',
+      [`${id}-1-1-s1`],
+    ])
+  })
+
+  it('is waited out where it is short', async () => {
+    await begin({ nodes: [], cloud: true })
+    const id = await submit()
+    await until(() => life.task(id).step === 'workspace_ready')
+    await limit(5 * MIN)
+    await until(() => life.task(id).step === null)
+    expect([life.statuses(id).includes('parked'), out.cloud?.made.size]).toEqual([false, 1])
   })
 })
 

@@ -112,6 +112,24 @@ describe('an agent of another type', () => {
     expect(taskJson(life.engine.store.sql, life.task(id)).agent).toBe('claude')
   })
 
+  it.each(['at once', 'after a rest'])(
+    'keeps an account from no task for longer than any limit is believed (%s)',
+    async when => {
+      await begin()
+      const codex = when === 'at once' ? done('c2') : limited(2, 'c2')
+      const id = await life.submit({
+        agent: agent('claude', 'claude', { ...limited(24 * 365, 'c1'), resumed: done('c3') }),
+        fallback: fallback(agent('codex', 'codex', codex)),
+      })
+      const since = life.world.clock.now()
+      await life.world.run(() => life.task(id).facts.agent === 'codex' && life.task(id).step === 'running')
+      await life.world.run(() => life.task(id).step === null || life.task(id).status === 'parked')
+      const longest = Math.max(...limitsAt(life.engine.store.sql, since).values())
+      expect(longest).toBeGreaterThan(since + HOUR)
+      expect(longest).toBeLessThan(since + 9 * 24 * HOUR)
+    },
+  )
+
   it('that has worked meanwhile makes the first one begin a new conversation', async () => {
     await begin()
     const claude = agent('claude', 'claude', { ...limited(2, 'c1'), resumed: done('c3') })
