@@ -11,7 +11,7 @@ import { type Group, insertMember, openGroup } from '../../src/store/groups/grou
 import type { Sql } from '../../src/store/sqlite/sql.ts'
 import { type ReadTask, readAttempt, readNewestAttempt } from '../../src/store/tables/attempts.ts'
 import { hasSignal, openSignals } from '../../src/store/tables/inbox.ts'
-import { readNode, suspectNode, writeHeartbeat } from '../../src/store/tables/nodes.ts'
+import { readNode, writeHeartbeat } from '../../src/store/tables/nodes.ts'
 import { findByIdempotencyKey, insertTask, type NewTask, newestKey } from '../../src/store/tables/tasks.ts'
 import type { Engine } from '../services.ts'
 import { knownContinue, openAttempt, openContinued } from './attempts.ts'
@@ -19,7 +19,8 @@ import { receiveRequest } from './effects/children.ts'
 import { followersAtSubmit, insertEdges } from './effects/release.ts'
 import { type Reply, type ReplyWays, takeReply } from './effects/reply.ts'
 import { spentBefore } from './effects/usage.ts'
-import { nodeSubject, taskSubject } from './loop.ts'
+import { lookAtNode } from './effects/wake.ts'
+import { taskSubject } from './loop.ts'
 import { type ContinueRequest, raisedLimit, refuseChange } from './rules/continuing.ts'
 import { resumeByFirst } from './rules/handing-over.ts'
 import { saveFollowers } from './save.ts'
@@ -217,7 +218,7 @@ function receiveNodeSignal(
   engine: Engine,
   signal: Extract<EngineSignal, { kind: 'node_ready' | 'heartbeat' }>,
 ): CallbackAnswer {
-  const { store, loop, world } = engine
+  const { store, world } = engine
   const node = readNode(store.sql, signal.name)
   if (!node || isGone(node)) return { accepted: false, reason: 'the node is gone' }
   const now = world.clock.now()
@@ -228,7 +229,6 @@ function receiveNodeSignal(
   }
   // Its own word is a reason to look, never proof: the node's journey asks back who it is.
   const needsLook = signal.kind === 'node_ready' || !isKnown || node.status === 'lost'
-  if (needsLook && suspectNode(store.sql, node.name, now))
-    store.afterCommit(() => loop.schedule(nodeSubject(node.name), now))
+  if (needsLook) lookAtNode(engine, node.name, now)
   return isKnown ? { accepted: true } : { accepted: false, reason: 'another state of this node is in use' }
 }

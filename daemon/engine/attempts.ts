@@ -28,7 +28,7 @@ import {
 export const ENGINE_VERSION = 1
 
 /** The attempt before, or what there is of it when there was none. */
-type Former = Pick<Task, 'id' | 'attempt' | 'spec'> & Partial<Pick<Task, 'status' | 'continued'>>
+type Former = Pick<Task, 'id' | 'attempt' | 'spec'> & Partial<Pick<Task, 'status' | 'continued' | 'facts'>>
 
 export interface Opening {
   /** What it goes on from, where that is not what the former one went on from. */
@@ -47,7 +47,10 @@ export function openAttempt(engine: Engine, task: Former, now: number, how: Open
   const spec = { ...doneBy(task.spec, task.spec.firstAgent?.name), ...continued?.change }
   const resume = how.resume ?? continued?.from ?? task.spec.base
   const fresh = freshAttempt(task.id, attempt, spec, now, now + engine.config.runner.queueTimeout)
-  const opened = standing(engine, { ...fresh, continued, facts: resume ? { resume } : {} }, now)
+  // A higher limit stays, unless another one is asked for.
+  const limitUsd = how.continued ? undefined : task.facts?.limitUsd
+  const facts = { ...(resume ? { resume } : {}), ...(limitUsd === undefined ? {} : { limitUsd }) }
+  const opened = standing(engine, { ...fresh, continued, facts }, now)
   if (!insertAttempt(sql, opened, how.key)) return
   if (attempt > 1) {
     raiseAttempt(sql, task.id, attempt)

@@ -3,7 +3,7 @@ import type { AgentClient } from '../../src/clients/agent.ts'
 import type { Config } from '../../src/config/schema/schema.ts'
 import type { AgentSpec } from '../../src/core/agent.ts'
 import { credentialOf } from '../../src/core/agent.ts'
-import { TdfError } from '../../src/core/errors.ts'
+import { asTdfError, TdfError } from '../../src/core/errors.ts'
 import type { Task } from '../../src/core/task.ts'
 import { callbackToken } from '../../src/platform/tokens.ts'
 import type { Signal } from '../../src/store/tables/inbox.ts'
@@ -18,6 +18,7 @@ import type { StepContext } from '../steps/step.ts'
 import { undo } from './cleanup.ts'
 import { epochOf, workBefore } from './effects/input.ts'
 import { spentBefore } from './effects/usage.ts'
+import { lookAtNode } from './effects/wake.ts'
 import type { Interruption } from './loop.ts'
 import { rowOf } from './rules/journey.ts'
 
@@ -95,9 +96,18 @@ class Surroundings implements HopContext {
   async agent(name: string) {
     const node = this.node(name)
     if (!node) throw new TdfError('NODE_LOST', `node ${name} is not known any more`)
-    const agent = await this.engine.agents.of(node, this.signal, this.callMs())
+    const agent = await this.engine.agents
+      .of(node, this.signal, this.callMs())
+      .catch(error => this.notIts(node.name, error))
     this.hasReachedAgent = true
     return { ...agent, uploadBundle: (id: string, file: string) => this.uploadBundle(agent, id, file) }
+  }
+  /** What it was is on record until the node's own journey has asked, and more tasks would be placed on that. */
+  private async notIts(name: string, error: unknown): Promise<never> {
+    const { store, world } = this.engine
+    if (asTdfError(error).code === 'NODE_REPLACED')
+      await store.commit(() => lookAtNode(this.engine, name, world.clock.now()))
+    throw error
   }
   private async uploadBundle(agent: AgentClient, workspaceId: string, file: string): Promise<void> {
     await this.engine.results.files.bring(file)

@@ -1,5 +1,5 @@
 /** Places the workspace on the reserved slot, then asks the node's agent to make it. Idempotent by the workspace's id. */
-import { TdfError } from '../../src/core/errors.ts'
+import { asTdfError, TdfError } from '../../src/core/errors.ts'
 import type { Node } from '../../src/core/node.ts'
 import { isServing } from '../../src/core/node.ts'
 import { agentsOf, nextSession, type Task, type TaskSpec } from '../../src/core/task.ts'
@@ -30,15 +30,19 @@ export const workspaceCreation: StepHandler<'workspace_ready' | 'node_selection'
     const source = await ctx.sources.whole(task, ctx.signal)
     if (source !== null) return wait(0, taskWaits.packing(), { facts: { source } })
   }
-  const agent = await ctx.agent(task.nodeName)
-  const confined = await confinement(ctx, task.nodeName, agent)
   const bundle = bundleOf(ctx, task)
   try {
+    const agent = await ctx.agent(task.nodeName)
+    const confined = await confinement(ctx, task.nodeName, agent)
     await agent.createWorkspace({ ...requestFor(ctx, task, task.workspaceId), ...confined })
     if (bundle !== null) await sendBundle(ctx, task, agent, task.workspaceId, bundle)
   } catch (thrown) {
     // It was made and deleted there before, and a restored database does not know: under that name there never is another.
-    if (thrown instanceof TdfError && thrown.code === 'WORKSPACE_GONE') return advance('node_selection')
+    const { code } = asTdfError(thrown)
+    if (code === 'WORKSPACE_GONE') return advance('node_selection')
+    // Nothing of the task was there yet. Once the node's own journey knows the new one, the slot counts as lost.
+    if (code === 'NODE_REPLACED' && !ctx.signal.aborted)
+      return wait(ctx.config.runner.agentPollInterval, taskWaits.nodeAgent(task.nodeName), { looked: false })
     throw thrown
   }
   return advance('workspace_ready', { workspaceStatus: 'creating' })

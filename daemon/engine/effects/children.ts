@@ -2,6 +2,7 @@
 import { isOver, isTerminal } from '../../../src/core/task.ts'
 import type { AgentRequest, CallbackAnswer } from '../../../src/protocol/callbacks.ts'
 import { addCall, callAmount, changeCall, descendantsOf, readCall } from '../../../src/store/groups/children.ts'
+import { spentByTask } from '../../../src/store/spending/spending.ts'
 import type { Sql } from '../../../src/store/sqlite/sql.ts'
 import { readAttempt, readNewestAttempt, usagesUntil } from '../../../src/store/tables/attempts.ts'
 import { readWorkspace } from '../../../src/store/tables/slots.ts'
@@ -42,7 +43,10 @@ export function committedUsd(sql: Sql, root: string): number {
   let usd = 0
   for (const id of descendantsOf(sql, root)) {
     const task = readNewestAttempt(sql, id)
-    if (!task) continue
+    if (!task) {
+      usd += spentByTask(sql, id)
+      continue
+    }
     const spent = sum(usagesUntil(sql, task)).costUsd ?? 0
     usd += isOver(task) ? spent : Math.max(spent, task.spec.maxCostUsd ?? 0)
   }

@@ -1,8 +1,14 @@
 /** Makes an attempt due now: what was put into its inbox is read at once. */
 import type { AttemptKey } from '../../../src/core/task.ts'
 import { wakeAttempt } from '../../../src/store/tables/attempts.ts'
+import { suspectNode } from '../../../src/store/tables/nodes.ts'
 import type { Engine } from '../../services.ts'
-import { taskSubject } from '../loop.ts'
+import { nodeSubject, taskSubject } from '../loop.ts'
+
+/** Inside a write: the node's journey asks now who it is. */
+export function lookAtNode({ store, loop }: Pick<Engine, 'store' | 'loop'>, name: string, now: number): void {
+  if (suspectNode(store.sql, name, now)) store.afterCommit(() => loop.schedule(nodeSubject(name), now))
+}
 
 /** Inside a write. Nothing happens to an attempt that is over. */
 export function pullWake(

@@ -27,9 +27,16 @@ export function childrenOf(sql: Sql, parent: string): string[] {
   return sql.all(query, parent).map(row => String(row.task_id))
 }
 
-/** The ids of all tasks below one that no agent handed over. */
+/** The ids of all tasks below one that no agent handed over, also of those that were removed since. */
 export function descendantsOf(sql: Sql, root: string): string[] {
   return sql.all('select task_id from children where root = ?', root).map(row => String(row.task_id))
+}
+
+/** After a task was removed: what it was counts for the one at the top for as long as that is there. */
+export function dropChildren(sql: Sql, id: string): void {
+  const query = `delete from children where (task_id = ? or root = ?)
+    and not exists (select 1 from tasks t where t.id in (children.task_id, children.root))`
+  sql.run(query, id, id)
 }
 
 /** *open*: to be done; *answered*: the answer is on its way to the node; *delivered*: it is there, or nobody waits for it. */

@@ -55,4 +55,8 @@ export function spentSince(sql: Sql, since: number, label?: { key: string; value
   return { costUsd: Number(row?.cost ?? 0), machineCost: Number(row?.machines ?? 0) }
 }
 
+/** What the agents of a task have cost, also of one that was removed, in USD. */
+export const spentByTask = (sql: Sql, taskId: string): number =>
+  Number(sql.one('select sum(cost_usd) as cost from spending where task_id = ?', taskId)?.cost ?? 0)
+
 const TOTAL = 'select sum(cost_usd) as cost, sum(machine_cost) as machines from spending where at >= ?'

@@ -1,6 +1,7 @@
 /** Tasks: what was asked for, once, and which attempt is the newest. */
 import type { AgentSpec, FallbackSpec } from '../../core/agent.ts'
 import { type AttemptKey, doneBy, type Status, type Task, type TaskSpec } from '../../core/task.ts'
+import { dropChildren } from '../groups/children.ts'
 import { dropEdges } from '../groups/edges.ts'
 import { fields, jsonOf, objectOf, readable, TASK_ID } from '../sqlite/fields.ts'
 import type { Sql } from '../sqlite/sql.ts'
@@ -174,11 +175,11 @@ export function deleteTask(sql: Sql, id: string): void {
     'watches',
     'members',
     'reply_codes',
-    'children',
     'agent_calls',
     'attempts',
   ]) {
     sql.run(`delete from ${table} where task_id = ?`, id)
   }
   sql.run('delete from tasks where id = ?', id)
+  dropChildren(sql, id)
 }

@@ -6,6 +6,7 @@ import type { GitResults } from '../../../../daemon/results/git-results.ts'
 import type { SweepParts } from '../../../../daemon/sweeps/run.ts'
 import type { TaskSpec } from '../../../../src/core/task.ts'
 import { childrenOf, readCall } from '../../../../src/store/groups/children.ts'
+import { addSpending } from '../../../../src/store/spending/spending.ts'
 import { deleteTask } from '../../../../src/store/tables/tasks.ts'
 import type { Script } from '../../../fakes/agent.ts'
 import { HOUR, type Lives, lives } from '../../../support/daemon/lives.ts'
@@ -318,6 +319,24 @@ describe('a task that an agent hands over', () => {
     const change = { prompt: 'go on', maxCostUsd: 2.25 }
     const used = `has used $${(1 + committedUsd(sql(), id)).toFixed(2)} of $2.25`
     await expect(all.life.engine.goOn(id, { key: 'k', hash: 'h', change })).rejects.toThrow(used)
+  })
+
+  it('counts and has cost what it did once it was removed, as long as the task at the top is there', async () => {
+    all = await lives({ nodes: ['n1', 'n2'] })
+    const id = await lead({ maxCostUsd: 4, maySpawn: { count: 1, depth: 1 } })
+    const child = await submitted(id, { prompt: 'a', max_cost: 2 })
+    expect(await all.until(() => all.life.task(child).step === 'running', HOUR)).toBe(true)
+    await all.life.engine.signal({ kind: 'cancel', taskId: child })
+    await all.rest(child)
+    const spender = { taskId: child, attempt: 1, agent: 'a', model: '', node: '', labels: {} }
+    await all.life.engine.store.commit(() => addSpending(sql(), spender, { ...usage(1.5), machineCost: 0 }, 0))
+    deleteTask(sql(), child)
+    expect([committedUsd(sql(), id), childrenOf(sql(), id)]).toEqual([1.5, []])
+    expect((await ask(id, 'submit_task', { prompt: 'b' })).text).toMatch(
+      /hand over 1 tasks in all, and has handed over 1/,
+    )
+    deleteTask(sql(), id)
+    expect(sql().all('select * from children')).toEqual([])
   })
 
   it('costs nothing more once the task at the top, whose limit it has a share of, was removed', async () => {

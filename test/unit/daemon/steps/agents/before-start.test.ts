@@ -138,6 +138,20 @@ describe('a usage limit that is met by another task', () => {
   })
 })
 
+describe('a machine that was made anew', () => {
+  it('ends the attempt that ran there, and not the next one that is placed there before that is known', async () => {
+    await begin({})
+    Object.assign(life.engine.config.runner, { maxAttempts: 2 })
+    const id = await submit({ ...DONE, ms: 10 * MIN, busy: true })
+    await until(() => life.task(id).step === 'running')
+    const since = life.world.clock.now()
+    out.agents.get('n1')?.wipe()
+    await until(() => life.task(id).attempt === 2 && life.task(id).step === null)
+    expect([life.task(id, 1).error?.code, life.task(id).status]).toEqual(['NODE_REPLACED', 'completed'])
+    expect(life.world.clock.now() - since).toBeLessThan(20 * MIN)
+  })
+})
+
 describe('what an agent was told before a budget ended its session', () => {
   it('is not told again to the session that goes on', async () => {
     await begin({}, { day: 1 })

@@ -321,6 +321,12 @@ describe('--max-cost with --at-limit ask', () => {
     expect((await goOn(id, { maxCostUsd: 5 })).status).toBe(200)
     await until(() => sessions(id).length === 3)
     expect(taskJson(life.engine.store.sql, life.task(id))).toMatchObject({ maxCostUsd: 5, attempt: 1 })
+    // Nobody is asked again for what was given, where a machine is lost.
+    Object.assign(life.engine.config.runner, { maxAttempts: 2 })
+    await until(() => life.task(id).step === 'running')
+    out.agents.get('n1')?.wipe()
+    await until(() => life.task(id).attempt === 2 && (life.task(id).step === 'running' || isResting(id)))
+    expect(life.task(id)).toMatchObject({ step: 'running', spec: { maxCostUsd: 5 } })
   })
 
   it('is not the limit that a budget of many tasks is', async () => {
