@@ -11,6 +11,9 @@ import type { Poller } from './poller.ts'
 import { stateOf } from './scene.ts'
 import { checkSource, sourceDetails, sourceJson } from './show.ts'
 
+/** Less than `tdf source check` waits: a tracker that is slow is no daemon that is away. */
+const CHECK_MS = 90_000
+
 const body = z.object({ verb: z.enum(['run', 'pause', 'resume']) })
 
 export function sourceRoutes(engine: RunningEngine, { issues }: { issues: Poller }): Hono {
@@ -33,7 +36,8 @@ export function sourceRoutes(engine: RunningEngine, { issues }: { issues: Poller
   })
   app.get('/sources/:name/check', async c => {
     const source = sourceNamed(engine, c.req.param('name'))
-    return c.json(await checkSource(engine, source, issues, c.req.raw.signal))
+    const signal = AbortSignal.any([c.req.raw.signal, AbortSignal.timeout(CHECK_MS)])
+    return c.json(await checkSource(engine, source, issues, signal))
   })
   return app
 }

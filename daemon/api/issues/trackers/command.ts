@@ -46,8 +46,9 @@ export function commandTracker({ source, token, signal }: Asking): Tracker {
       ownGroup: true,
     })
     if (exitCode === 0) return stdout
+    const late = timedOut ? `no end within ${TIMEOUT_MS / 1000} s` : 'it did not end in the time that it had'
     const said = stderr.trim().slice(-SAID_CHARACTERS_MAX) || `it ended with ${exitCode}`
-    throw unavailable(`${program} ${verb}: ${timedOut ? `no end within ${TIMEOUT_MS / 1000} s` : said}`)
+    throw unavailable(`${program} ${verb}: ${timedOut || signal.aborted ? late : said}`)
   }
 
   async function listed(): Promise<Map<string, Line>> {

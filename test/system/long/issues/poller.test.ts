@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { createPoller, type Poller } from '../../../../daemon/api/issues/poller.ts'
-import { sourceDetails } from '../../../../daemon/api/issues/show.ts'
+import { checkSource, sourceDetails } from '../../../../daemon/api/issues/show.ts'
 import { httpCall } from '../../../../daemon/api/issues/trackers/calls.ts'
 import { createAllowance } from '../../../../daemon/results/push/watch/gh.ts'
 import type { SweepParts } from '../../../../daemon/sweeps/run.ts'
@@ -211,6 +211,13 @@ it('issues that cannot be taken each for a reason of its own keep no other from 
   await pass(5 * MINUTE_MS)
   expect(tasks().map(({ spec }) => spec.source?.issue)).toEqual(['406'])
   for (const id of ['401', '405']) expect(issueOf(id)?.why).toMatch(/^cannot be taken: title/)
+})
+
+it('a tracker that does not answer is what is wrong, and is said so within the time that there is', async () => {
+  const slow = aSource({ kind: 'command', command: ['sh', '-c', 'sleep 600'] })
+  await begin([slow])
+  const [found] = await checkSource(life.engine, slow, poller, AbortSignal.timeout(300))
+  expect(found).toMatchObject({ state: 'fail', message: 'sh list: it did not end in the time that it had' })
 })
 
 it('another project under the same name begins anew', async () => {

@@ -1,7 +1,7 @@
 /** The relay by which agents hand tasks over: a real agent process, and the client of the protocol's own library. */
 import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
@@ -52,6 +52,12 @@ const call = (id: number, name: string, input: object) => ({
   params: { name, arguments: input },
 })
 const requests = async () => (await allEvents(agent)).filter(({ type }) => type === 'session.request')
+
+it('no port is opened before a task may hand over, also by a restart', async () => {
+  await agent.kill('SIGKILL')
+  agent = await startAgentProcess({ state: agent.state })
+  expect(existsSync(join(agent.state, 'relay.json'))).toBe(false)
+})
 
 describe('the relay of a session that may hand tasks over', () => {
   it('is a server for the library of the protocol, and carries a call to the daemon and its answer back', async () => {
