@@ -59,6 +59,7 @@ const TABLE = {
   pause: { keys: ['p'], places: SCHEDULES, help: 'pause it, or let it go on', yields: true },
   sort: { keys: ['o'], places: ['tasks'], help: 'sort: activity, age, title, cost' },
   reverse: { keys: ['O'], places: ['tasks'], help: 'reverse the order' },
+  groups: { keys: ['b'], places: ['tasks'], help: 'by groups, what is held below what holds it', yields: true },
   stream: { keys: ['s'], places: EACH, help: 'its plain log; s comes back' },
   pager: { keys: ['e'], places: EACH, help: 'all of it in your $PAGER' },
   copy: { keys: ['y'], places: EACH, help: 'copy the id' },

@@ -43,3 +43,17 @@ export interface BudgetJson {
   /** *near*: from `[budgets] warn_at` on. */
   state: 'ok' | 'near' | 'used'
 }
+
+/** `GET /v1/groups?name=NAME…`: the groups with these names, as far as no task shows them. */
+export interface GroupJson {
+  name: string
+  kind: 'each' | 'race' | 'set'
+  /** So many of its tasks go on at once; null: all of them. */
+  atMost: number | null
+  /** The id of the member that won a race. */
+  winner: string | null
+  /** How many of its tasks are over, by status. */
+  ended: Partial<Record<Status, number>>
+  /** What the agents of all its tasks cost, in USD; null where none of them says. */
+  costUsd: number | null
+}

@@ -1,4 +1,5 @@
 /** `tdf watch`: puts the parts of the dashboard together, and takes them apart on every way out. Loaded on demand. */
+import { setMaxListeners } from 'node:events'
 import process from 'node:process'
 import { type Instance, render } from 'ink'
 import { createElement } from 'react'
@@ -9,6 +10,7 @@ import type { EventJson } from '../protocol/control.ts'
 import { Dashboard } from './dashboard.tsx'
 import { followJournal, keepFresh, keepSpent, readHistory, readSnapshot } from './data/feed.ts'
 import { followFocus } from './data/follow.ts'
+import { keepGroups } from './data/groups.ts'
 import { type Parts, remoteOf } from './data/remote.ts'
 import { keepSaid } from './data/said.ts'
 import { keepSchedules } from './data/schedules.ts'
@@ -25,6 +27,7 @@ import { listen } from './terminal/process-events.ts'
 import { openTerminal, type Streams, type Terminal } from './terminal/terminal.ts'
 
 const TICK_MS = 1_000
+const LISTENERS_MAX = 64
 
 export interface DashboardOptions extends Streams {
   client: Client
@@ -48,6 +51,8 @@ export async function openDashboard(options: DashboardOptions): Promise<number> 
   const { client, stdin, stdout, hasMouse } = options
   const { clock, random } = realWorld()
   const leaving = new AbortController()
+  // Each part that waits listens for it. Node would write its warning of a leak across the screen.
+  setMaxListeners(LISTENERS_MAX, leaving.signal)
   const terminal = openTerminal({ stdin, stdout, hasMouse })
   const store = createStore(firstModel(clock.now(), terminal.size(), options.isReadOnly, options.keys), clock)
   const heard = (events: readonly EventJson[]) => void stdout.write(callFor(events, options.attention))
@@ -91,7 +96,7 @@ export async function openDashboard(options: DashboardOptions): Promise<number> 
     tick(parts)
     if (options.complaint !== null) store.dispatch({ kind: 'notice', isBad: true, text: options.complaint })
     followFocus(parts)
-    for (const start of [keepFresh, keepSpent, keepSaid, keepSchedules]) start(parts).catch(fail)
+    for (const start of [keepFresh, keepSpent, keepSaid, keepSchedules, keepGroups]) start(parts).catch(fail)
     for (const start of [followJournal, readHistory]) start(parts, seq).catch(fail)
     const exitCode = await left
     await background.settled()

@@ -4,7 +4,8 @@ import { streamSSE } from 'hono/streaming'
 import { TdfError } from '../../../src/core/errors.ts'
 import { isTerminal } from '../../../src/core/task.ts'
 import { type ErrorRowJson, NEXT_PAGE } from '../../../src/protocol/control.ts'
-import type { ScreenRowJson, ScreenTaskJson, SnapshotJson, SpentJson } from '../../../src/protocol/screen.ts'
+import type { GroupJson, ScreenRowJson, ScreenTaskJson, SnapshotJson, SpentJson } from '../../../src/protocol/screen.ts'
+import { costOfGroup, endedMembers, readGroup } from '../../../src/store/groups/groups.ts'
 import { spentSince } from '../../../src/store/spending/spending.ts'
 import { countPaused } from '../../../src/store/spending/windows.ts'
 import type { Sql } from '../../../src/store/sqlite/sql.ts'
@@ -166,6 +167,16 @@ export function screenRoutes(engine: RunningEngine): Hono {
       return [{ task: withoutPrompt(store.sql, task), why: sentence }]
     })
     return c.json(rows)
+  })
+
+  app.get('/groups', c => {
+    const names = (c.req.queries('name') ?? []).slice(0, ROWS_MAX)
+    const groups = names.flatMap((name): GroupJson[] => {
+      const group = readGroup(store.sql, name)
+      if (!group) return []
+      return [{ ...group, ended: endedMembers(store.sql, name), costUsd: costOfGroup(store.sql, name) }]
+    })
+    return c.json(groups)
   })
 
   app.get('/spent', c => {

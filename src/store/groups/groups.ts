@@ -79,6 +79,22 @@ export function costOfOthers(sql: Sql, taskId: string): number {
   return Number(sql.one(query, taskId)?.cost)
 }
 
+/** How many members of a group are over, by status. */
+export function endedMembers(sql: Sql, name: string): Record<string, number> {
+  const query = `select a.status, count(*) as count from members m join tasks t on t.id = m.task_id
+    join attempts a on a.task_id = t.id and a.attempt = t.attempt
+    where m.group_name = ? and a.status in ('completed', 'failed', 'cancelled') group by a.status`
+  return Object.fromEntries(sql.all(query, name).map(row => [String(row.status), Number(row.count)]))
+}
+
+/** What the agents of all members have cost, in USD; null where none of them says. */
+export function costOfGroup(sql: Sql, name: string): number | null {
+  const query = `select sum(json_extract(a.usage, '$.costUsd')) as cost from members m
+    join attempts a on a.task_id = m.task_id where m.group_name = ?`
+  const cost = sql.one(query, name)?.cost
+  return cost === null || cost === undefined ? null : Number(cost)
+}
+
 /** The task that was made for this key of the group. */
 export function taskOfMember(sql: Sql, groupName: string, key: string): string | undefined {
   const row = sql.one('select task_id from members where group_name = ? and key = ?', groupName, key)

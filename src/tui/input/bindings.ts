@@ -52,6 +52,7 @@ export const DOINGS: Readonly<Record<KeyName, Doing>> = {
   pause: { short: 'pause', changes: true, does: commands.pause },
   sort: { does: () => act({ kind: 'sort' }) },
   reverse: { does: () => act({ kind: 'reverse' }) },
+  groups: { short: 'groups', does: () => act({ kind: 'group' }) },
   stream: { short: 'stream', does: commands.stream },
   pager: { does: commands.page },
   copy: { does: commands.copy },

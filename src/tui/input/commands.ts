@@ -2,7 +2,7 @@
 import type { Status } from '../../core/task.ts'
 import { neverTaken } from '../../text/tasks.ts'
 import type { ViewAction } from '../state/actions.ts'
-import { chosen, focusedNode, focusedSchedule, focusOf, isTaskOpen, type Model } from '../state/model.ts'
+import { chosen, focusedGroup, focusedNode, focusedSchedule, focusOf, isTaskOpen, type Model } from '../state/model.ts'
 import type { Effect, Pane, Prompt, Taking } from '../state/prompt.ts'
 import { isEnded } from '../state/states.ts'
 import { PANES } from '../view/pane.ts'
@@ -16,7 +16,14 @@ const refuse = (text: string): Command[] => act({ kind: 'notice', text, isBad: t
 /** About the open task, or that under the cursor, if there is one. */
 function here(model: Model, effectOf: (id: string) => Effect): Command[] {
   const id = focusOf(model)
-  return id === null ? [] : [{ effect: effectOf(id) }]
+  return id === null ? noTask(model) : [{ effect: effectOf(id) }]
+}
+
+/** Why there is nothing to do with one task here. */
+function noTask(model: Model): Command[] {
+  const group = focusedGroup(model)
+  const [key] = model.keys.open
+  return group === null ? [] : refuse(`${group} is a group${key ? `: ${key} shows its tasks` : ''}`)
 }
 
 export const copy = (model: Model) => here(model, text => ({ kind: 'copy', text }))
@@ -33,6 +40,8 @@ export function clear({ view, list }: Model): Command[] {
 export function open(model: Model): Command[] {
   const named = { nodes: focusedNode, schedules: focusedSchedule } as const
   const { view } = model
+  const group = focusedGroup(model)
+  if (group !== null) return act({ kind: 'fold', name: group })
   const id = view === 'nodes' || view === 'schedules' ? named[view](model)?.name : model.list.cursor
   return id ? act({ kind: 'open', id }) : []
 }
@@ -46,7 +55,13 @@ export function nextPane({ pane }: Model): Command[] {
   return act({ kind: 'pane', pane: next })
 }
 
-export const retry = (model: Model) => change(model, 'retry', 'none of them is over yet', isEnded)
+/** Of a whole group, those that are completed stay as they are. */
+export const retry = (model: Model) =>
+  isWhole(model)
+    ? change(model, 'retry', 'none of its tasks has failed', task => isEnded(task) && task.status !== 'completed')
+    : change(model, 'retry', 'none of them is over yet', isEnded)
+
+const isWhole = (model: Model) => focusedGroup(model) !== null && model.list.marked.size === 0
 export const cancel = (model: Model) => change(model, 'cancel', 'none of them is under way', task => !isEnded(task))
 
 /** A result that is nowhere else is named in the question. */
@@ -73,7 +88,8 @@ function change(
     return row !== undefined && fits(row.task)
   })
   if (ids.length === 0) return refuse(`nothing to ${kind}: ${none}`)
-  const what = ids.length === 1 ? nameOf(model, ids[0] ?? '') : `${ids.length} tasks`
+  const group = isWhole(model) ? ` of ${focusedGroup(model)}` : ''
+  const what = ids.length === 1 ? nameOf(model, ids[0] ?? '') : `${ids.length} tasks${group}`
   return ask({ kind: 'confirm', question: `${kind} ${what}${more}?`, effect: { kind, ids } })
 }
 
@@ -88,7 +104,7 @@ export const goOn = (model: Model) => message(model, 'continue')
 function message(model: Model, kind: 'send' | 'continue'): Command[] {
   const id = focusOf(model)
   const row = id === null ? undefined : model.rows.get(id)
-  if (id === null || !row) return []
+  if (id === null || !row) return noTask(model)
   const isOver = isEnded(row.task)
   const [send, goesOn] = [model.keys.send[0], model.keys.continue[0]]
   if (kind === 'send' && isOver) {
@@ -106,7 +122,7 @@ export const take =
   (model: Model): Command[] => {
     const id = focusOf(model)
     const task = id === null ? undefined : model.rows.get(id)?.task
-    if (id === null || !task) return []
+    if (id === null || !task) return noTask(model)
     if (!task.result) return refuse(`nothing to ${kind}: ${id} has no result yet`)
     if (kind === 'pull') return [{ effect: { kind, id } }]
     const where = kind === 'apply' ? ' to the work tree' : ''

@@ -4,7 +4,7 @@ import { listHeight, windowTop } from '../state/order.ts'
 import { head } from '../view/detail.ts'
 import { tabAt } from '../view/header.ts'
 import { PANES } from '../view/pane.ts'
-import { act, type Command } from './commands.ts'
+import { act, type Command, open } from './commands.ts'
 
 const WHEEL_LINES = 3
 /** The header, the titles and their rule. */
@@ -49,10 +49,11 @@ function click(model: Model, column: number, row: number): readonly Command[] {
   return taskClick(model, line)
 }
 
-function taskClick({ list }: Model, line: number): readonly Command[] {
+function taskClick(model: Model, line: number): readonly Command[] {
+  const { list } = model
   const id = list.order[list.top + line]
   if (id === undefined) return []
-  return act(id === list.cursor ? { kind: 'open', id } : { kind: 'cursor', id })
+  return id === list.cursor ? open(model) : act({ kind: 'cursor', id })
 }
 
 function namedClick<T extends { name: string }>(

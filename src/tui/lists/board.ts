@@ -4,23 +4,29 @@
  */
 import { resultLine } from '../../text/tasks.ts'
 import { withLocalTimes } from '../../text/times.ts'
+import { groupOf } from '../state/groups.ts'
 import { EMPTY_LOG, linesOf } from '../state/log.ts'
-import type { Model, Row } from '../state/model.ts'
+import { focusedGroup, type Model, type Row } from '../state/model.ts'
 import { listHeight, previewHeight } from '../state/order.ts'
 import { isEnded } from '../state/states.ts'
 import { card } from '../view/card.ts'
 import { focused, timeline, titleRule } from '../view/detail.ts'
-import { type Line, pad, padLine, rule, type Span } from '../view/line.ts'
+import { barOf, type Line, pad, padLine, rule, type Span } from '../view/line.ts'
 import { type Column, columnsOf, GAP } from './columns.ts'
+import { groupLine, groupPreview } from './groups.ts'
 
 export function board(model: Model): Line[] {
   const { columns } = model.size
   const { order, top } = model.list
   const height = listHeight(model)
   const cells = columnsOf(model)
-  const rows = order.slice(top, top + height).flatMap(id => model.rows.get(id) ?? [])
-  const lines = rows.map(row => taskLine(row, model, cells))
-  if (rows.length === 0) lines.push(...empty(model))
+  const lines = order.slice(top, top + height).flatMap((id): Line[] => {
+    const group = groupOf(id)
+    if (group !== null) return [groupLine(group, model)]
+    const row = model.rows.get(id)
+    return row ? [taskLine(row, model, cells)] : []
+  })
+  if (lines.length === 0) lines.push(...empty(model))
   while (lines.length < height) lines.push([])
   const titles = cells.map(({ title, width }) => pad(title, width)).join(' '.repeat(GAP))
   return [
@@ -56,18 +62,6 @@ function taskLine(row: Row, model: Model, cells: readonly Column[]): Line {
   return isMarked ? line.map(span => ({ ...span, isBold: true })) : line
 }
 
-/** The bar of the selection, over the whole row. */
-export function barOf(line: Line, columns: number): Line {
-  return [
-    {
-      text: padLine(line, columns)
-        .map(({ text }) => text)
-        .join(''),
-      isInverse: true,
-    },
-  ]
-}
-
 function empty({ list, rows, keys, isReadOnly }: Model): Line[] {
   if (rows.size > 0 || list.filter !== '')
     return [[], [{ text: '  no task passes the filter; esc clears it', tone: 'quiet' }]]
@@ -80,6 +74,8 @@ function preview(model: Model): Line[] {
   const height = previewHeight(model)
   if (height === 0) return []
   const { columns } = model.size
+  const group = focusedGroup(model)
+  if (group !== null) return groupPreview(group, model, height)
   const row = focused(model)
   if (!row) return Array.from({ length: height }, () => [])
   const lines = [titleRule(row, columns), padLine([{ text: ' ' }, ...timeline(model, columns - 1)], columns)]

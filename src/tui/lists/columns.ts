@@ -3,6 +3,7 @@ import { failureOf } from '../../text/failure.ts'
 import { resultLine } from '../../text/tasks.ts'
 import { withLocalTimes } from '../../text/times.ts'
 import { queueText } from '../../text/waiting.ts'
+import { holdersOf } from '../state/groups.ts'
 import type { Model, Row } from '../state/model.ts'
 import { isEnded, stateOf } from '../state/states.ts'
 import { costOf } from '../view/detail.ts'
@@ -72,11 +73,13 @@ export function columnsOf(model: Model): Column[] {
   const what: Column = { title: 'WHAT', width: left - wide - GAP, of: whatOf }
   return [
     STATE,
-    { title: 'TITLE', width: wide, of: ({ task }) => ({ text: task.title }) },
+    { title: 'TITLE', width: wide, of: ({ task }, { list }) => ({ text: titled(task, list) }) },
     ...beside,
     ...(hasWhat ? [what] : []),
   ]
 }
+
+const titled = ({ id, title }: Row['task'], { leads }: Model['list']) => (leads.get(id) ?? '') + title
 
 interface Needs {
   title: number
@@ -93,7 +96,7 @@ function needsOf({ list, rows }: Model): Needs {
   if (before) return before
   const shown = list.order.flatMap(id => rows.get(id) ?? [])
   const needs = {
-    title: Math.max(TITLE_MIN, ...[shown.reduce((most, { task }) => Math.max(most, textWidth(task.title)), 0)]),
+    title: Math.max(TITLE_MIN, ...[shown.reduce((most, { task }) => Math.max(most, textWidth(titled(task, list))), 0)]),
     widths: OPTIONAL.map(column => needOf(column, shown)),
   }
   known.set(list.order, needs)
@@ -118,13 +121,15 @@ function needOf({ of, most }: Optional, rows: readonly Row[]): number {
  * What one wants to know about a task now: the last line of its agent, its place in the queue, the first cause of its
  * failure, or what came of it.
  */
-function whatOf({ task, why }: Row, { said }: Model): Content {
+function whatOf({ task, why }: Row, { said, rows }: Model): Content {
   const { status, step, result } = task
   const line = said.get(task.id)
   if (status === 'failed') return { text: causeOf(task, line), tone: 'bad' }
   if (isEnded(task)) return { text: result ? resultLine(task).replace(/ on \S+:/, ':') : '', tone: 'quiet' }
   if (step === 'awaiting_followup') return { text: line ?? 'waits for you', tone: 'you' }
   if (step === 'running' && line !== undefined) return { text: line }
+  const held = heldText(task, rows)
+  if (held !== null) return held
   const wait = why ? queueText(why) : task.waitingFor ? `waits for ${task.waitingFor}` : ''
   return { text: withLocalTimes(wait), tone: 'quiet' }
 }
@@ -135,4 +140,17 @@ function causeOf(task: Row['task'], line: string | undefined): string {
   const command = failureOf(task)?.part === 'check' ? result?.check?.command : undefined
   const why = line ?? error?.message.split('\n')[0] ?? ''
   return command === undefined ? why : `${command}: ${why}`
+}
+
+/** `after write the parser (running) and 2 more`: which tasks it waits for, by their titles; null where that is not known. */
+function heldText(task: Row['task'], rows: Model['rows']): Content | null {
+  const holders = holdersOf(task)
+  // One that has failed needs somebody, and the others do not.
+  const first = holders.find(({ state }) => state === 'failed') ?? holders[0]
+  const row = first && rows.get(first.id)
+  if (!first || !row) return null
+  const more = holders.length > 1 ? ` and ${holders.length - 1} more` : ''
+  const hasFailed = first.state === 'failed'
+  const text = `after ${row.task.title} (${hasFailed ? 'failed' : stateOf(row.task).word})${more}`
+  return { text, tone: hasFailed ? 'bad' : 'quiet' }
 }

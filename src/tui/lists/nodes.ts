@@ -4,8 +4,8 @@ import { bar, percentBar } from '../state/load.ts'
 import { focusedNode, type Model } from '../state/model.ts'
 import { listHeight, windowTop } from '../state/order.ts'
 import { nodeStateOf } from '../state/states.ts'
-import { age, type Line, pad, padLine, type Span } from '../view/line.ts'
-import { barOf, listHead, outside } from './board.ts'
+import { age, barOf, type Line, pad, padLine, type Span } from '../view/line.ts'
+import { listHead, outside } from './board.ts'
 
 interface Cell {
   title: string

@@ -1,6 +1,7 @@
 /** An open schedule: what it is, and what became of its instants, the newest first. */
 import type { ScheduleRunJson } from '../../protocol/upkeep.ts'
 import { nextText, runText, scheduleFacts } from '../../text/progress/schedules.ts'
+import { oneLine } from '../../text/sanitize.ts'
 import { localTime } from '../../text/times.ts'
 import { focusedSchedule, type Model } from '../state/model.ts'
 import { endOf } from '../state/states.ts'
@@ -76,7 +77,7 @@ function runLine(run: ScheduleRunJson, { rows }: Model, columns: number): Line {
         text: `${localTime(planned).slice(0, -3)}  ${runText(run, ended?.word)}`,
         ...(task === null ? { tone: 'quiet' } : {}),
       },
-      { text: title === undefined ? '' : `  ${title}`, tone: 'quiet' },
+      { text: title === undefined ? '' : `  ${oneLine(title)}`, tone: 'quiet' },
     ],
     columns,
   )

@@ -1,11 +1,12 @@
 /** The schedules, a row each: when it comes next, how it went last, and why it is paused. */
 import type { ScheduleJson } from '../../protocol/upkeep.ts'
 import { streakText, whenText } from '../../text/progress/schedules.ts'
+import { oneLine } from '../../text/sanitize.ts'
 import { focusedSchedule, type Model } from '../state/model.ts'
 import { listHeight, windowTop } from '../state/order.ts'
 import { endOf, type Tone } from '../state/states.ts'
-import { age, ahead, type Line, pad, padLine, type Span, textWidth } from '../view/line.ts'
-import { barOf, listHead, outside } from './board.ts'
+import { age, ahead, barOf, type Line, pad, padLine, type Span, textWidth } from '../view/line.ts'
+import { listHead, outside } from './board.ts'
 
 const STATE_WIDTH = 10
 const NEXT_WIDTH = 7
@@ -47,7 +48,8 @@ const emptyText = ({ schedules }: Model) =>
 
 function rowOf(schedule: ScheduleJson, model: Model, nameWidth: number): Line {
   const { now, size } = model
-  const { name, next, last, streak, why } = schedule
+  const { name, next, last, streak } = schedule
+  const why = schedule.why === null ? null : oneLine(schedule.why)
   const { text: state, tone } = stateText(schedule)
   const ended = last && endOf(last)
   const rest = why === null ? whenText(schedule) : size.columns < WIDE ? why : `${whenText(schedule)}  ${why}`

@@ -1,6 +1,6 @@
 /** Everything that changes the model: what the daemon reports, and what the user does. */
 import type { EventJson, NodeJson } from '../../protocol/control.ts'
-import type { ScreenRowJson, SnapshotJson } from '../../protocol/screen.ts'
+import type { GroupJson, ScreenRowJson, SnapshotJson } from '../../protocol/screen.ts'
 import type { ScheduleJson } from '../../protocol/upkeep.ts'
 import type { Detail, Model, Row, Spent, View } from './model.ts'
 import type { NewTask, Pane, Prompt } from './prompt.ts'
@@ -13,6 +13,7 @@ export type FeedAction =
   | { kind: 'rows'; asked: ReadonlyMap<string, Row | undefined>; rows: readonly ScreenRowJson[] }
   | { kind: 'nodes'; nodes: readonly NodeJson[] }
   | ({ kind: 'spent' } & Spent)
+  | { kind: 'groups'; groups: readonly GroupJson[] }
   | { kind: 'schedules'; schedules: readonly ScheduleJson[] }
   | { kind: 'said'; lines: ReadonlyMap<string, string> }
   | { kind: 'link'; isOpen: boolean }
@@ -36,6 +37,9 @@ export type ViewAction =
   | { kind: 'help'; top: number | null }
   | { kind: 'mark' }
   | { kind: 'unmark' }
+  | { kind: 'group' }
+  /** A group, by its name: its tasks are shown, or no more. */
+  | { kind: 'fold'; name: string }
   | { kind: 'sort' }
   | { kind: 'reverse' }
   | { kind: 'filter'; text: string }

@@ -2,19 +2,14 @@
 import { DEFAULT_KEYS, type KeyMap } from '../../core/keys.ts'
 import { STATUSES } from '../../core/task.ts'
 import type { EventJson, NodeJson, WhyJson } from '../../protocol/control.ts'
-import type { BudgetJson, ScreenTaskJson, SnapshotJson } from '../../protocol/screen.ts'
+import type { BudgetJson, GroupJson, ScreenTaskJson, SnapshotJson } from '../../protocol/screen.ts'
 import type { ScheduleJson } from '../../protocol/upkeep.ts'
+import { groupOf, membersOf } from './groups.ts'
 import type { Log } from './log.ts'
 import type { NewTask, Pane, Prompt } from './prompt.ts'
-import { GROUPS } from './states.ts'
+import { GROUPS, type Row } from './states.ts'
 
-export interface Row {
-  task: ScreenTaskJson
-  /** Why it waits, in a sentence; null when it is over or not asked for yet. */
-  why: string | null
-  /** Something happened to it since it was read: what events do not carry is old. */
-  isStale: boolean
-}
+export type { Row }
 
 export type View = 'tasks' | 'nodes' | 'events' | 'schedules'
 
@@ -31,7 +26,7 @@ export interface Search {
 export const NO_SEARCH: Search = { text: '', line: null }
 
 export interface TaskList {
-  /** Ids of the rows that pass the filter, sorted. Follows the rows with a delay, so that a busy list holds still. */
+  /** Ids of the rows that pass the filter, sorted, and by groups the keys of these between them. Follows the rows with a delay, so that a busy list holds still. */
   order: readonly string[]
   orderedAt: number
   /** The rows that `order` was made of. */
@@ -44,6 +39,11 @@ export interface TaskList {
   /** Index of the first row on the screen. */
   top: number
   marked: ReadonlySet<string>
+  isGrouped: boolean
+  /** Names of the groups whose tasks are shown. */
+  unfolded: ReadonlySet<string>
+  /** What stands before the titles of tasks that are below something. */
+  leads: ReadonlyMap<string, string>
   /** A key was pressed in it. Before, the list stays at its beginning, where what runs is. */
   isTouched: boolean
 }
@@ -93,6 +93,8 @@ export interface Model {
   spent: Spent | null
   nodes: readonly NodeJson[]
   events: readonly EventJson[]
+  /** By name; those on the screen, as they were read last. */
+  groups: ReadonlyMap<string, GroupJson>
   /** Null until they are read. What came of its instants is known of the one that is open. */
   schedules: readonly ScheduleJson[] | null
   view: View
@@ -132,6 +134,7 @@ export function firstModel(now: number, size: Model['size'], isReadOnly: boolean
     spent: null,
     nodes: [],
     events: [],
+    groups: new Map(),
     schedules: null,
     view: 'tasks',
     open: null,
@@ -146,6 +149,9 @@ export function firstModel(now: number, size: Model['size'], isReadOnly: boolean
       cursor: null,
       top: 0,
       marked: new Set(),
+      isGrouped: false,
+      unfolded: new Set(),
+      leads: new Map(),
       isTouched: false,
     },
     nodeCursor: null,
@@ -164,8 +170,13 @@ export function firstModel(now: number, size: Model['size'], isReadOnly: boolean
 
 /** The task that the preview and the detail are about: the open one, else that under the cursor. */
 export function focusOf({ view, open, list }: Model): string | null {
-  return view === 'tasks' ? (open ?? list.cursor) : null
+  if (view !== 'tasks') return null
+  return open ?? (groupOf(list.cursor) === null ? list.cursor : null)
 }
+
+/** The name of the group under the cursor. */
+export const focusedGroup = ({ view, open, list }: Pick<Model, 'view' | 'open' | 'list'>): string | null =>
+  view === 'tasks' && open === null ? groupOf(list.cursor) : null
 
 export const isTaskOpen = ({ view, open }: Pick<Model, 'view' | 'open'>): boolean => view === 'tasks' && open !== null
 
@@ -185,10 +196,12 @@ function focusedIn<T extends { name: string }>(all: readonly T[], open: string |
   return open === null ? (named ?? all[0]) : named
 }
 
-/** What an action is about: the open task and no other, else the marked tasks, else the one under the cursor. */
+/** What an action is about: the open task and no other, else the marked tasks, else what is under the cursor: a task, or those of a group. */
 export function chosen(model: Model): string[] {
   const { open, list } = model
   if (open === null && list.marked.size > 0) return [...list.marked]
+  const group = focusedGroup(model)
+  if (group !== null) return membersOf(model, group).map(({ task }) => task.id)
   const id = focusOf(model)
   return id === null ? [] : [id]
 }

@@ -1,6 +1,7 @@
 /** Which tasks the list shows, in which order, and which part of it is on the screen. */
 import type { ScreenTaskJson } from '../../protocol/screen.ts'
 import { byText, compareUrgency } from '../../text/urgency.ts'
+import { type Grouped, grouped, groupKey } from './groups.ts'
 import type { Model, SortKey, TaskList } from './model.ts'
 import { stateOf } from './states.ts'
 
@@ -16,31 +17,44 @@ const COMPARE: Record<SortKey, Compare> = {
   cost: (a, b, now) => (b.usage?.costUsd ?? 0) - (a.usage?.costUsd ?? 0) || newest(a, b, now),
 }
 
-function orderOf({ rows, now }: Pick<Model, 'rows' | 'now'>, list: TaskList): string[] {
+function orderOf({ rows, now }: Pick<Model, 'rows' | 'now'>, list: TaskList): Grouped {
   const passes = filterOf(list.filter)
   const compare = COMPARE[list.sort]
   // Sorting what was sorted before costs one comparison a row.
   const before = list.order.flatMap(id => rows.get(id)?.task ?? [])
   const known = new Set(list.order)
   const tasks = [...before, ...[...rows.values()].flatMap(({ task }) => (known.has(task.id) ? [] : [task]))]
-  const order = tasks.filter(passes).sort((a, b) => (list.isReversed ? compare(b, a, now) : compare(a, b, now)))
-  return order.map(({ id }) => id)
+  const sorted = tasks.filter(passes).sort((a, b) => (list.isReversed ? compare(b, a, now) : compare(a, b, now)))
+  return list.isGrouped ? grouped(sorted, list.unfolded) : { order: sorted.map(({ id }) => id), leads: NO_LEADS }
+}
+
+const NO_LEADS: Grouped['leads'] = new Map()
+
+/** The cursor, or the group that its task is folded into. */
+function placeOf({ rows }: Model, order: readonly string[], cursor: string | null): string | null {
+  if (cursor === null || order.includes(cursor)) return cursor
+  const group = rows.get(cursor)?.task.group?.name
+  return group !== undefined && order.includes(groupKey(group)) ? groupKey(group) : cursor
 }
 
 /** The list sorted anew. The row under the cursor stays where it is on the screen as far as that is possible. */
 export function reordered(model: Model, change: Partial<TaskList> = {}): Model {
   const list = { ...model.list, ...change }
-  const order = orderOf(model, list)
+  const { order, leads } = orderOf(model, list)
+  const place = placeOf(model, order, list.cursor)
   const was = list.cursor === null ? -1 : list.order.indexOf(list.cursor)
-  const is = list.cursor === null ? -1 : order.indexOf(list.cursor)
+  const is = place === null ? -1 : order.indexOf(place)
   const isKept = is >= 0 && (list.isTouched || is < listHeight(model))
   const near = list.isTouched ? Math.min(Math.max(was, 0), order.length - 1) : 0
-  const cursor = isKept ? list.cursor : (order[near] ?? null)
+  const cursor = isKept ? place : (order[near] ?? null)
   const top = list.top === 0 || is < 0 || was < 0 ? list.top : list.top + is - was
   const marked = [...list.marked].some(id => !model.rows.has(id))
     ? new Set([...list.marked].filter(id => model.rows.has(id)))
     : list.marked
-  return inView({ ...model, list: { ...list, order, cursor, top, marked, sorted: model.rows, orderedAt: model.now } })
+  return inView({
+    ...model,
+    list: { ...list, order, leads, cursor, top, marked, sorted: model.rows, orderedAt: model.now },
+  })
 }
 
 /** Moves the part of the list that is on the screen until the cursor is in it. */

@@ -75,6 +75,7 @@ export const feed: Reducers = {
 
   nodes: (model, { nodes }) => ({ ...model, nodes }),
   spent: (model, { today, budget, resting }) => ({ ...model, spent: { today, budget, resting } }),
+  groups: (model, { groups }) => ({ ...model, groups: new Map(groups.map(group => [group.name, group])) }),
   schedules: (model, { schedules }) => ({ ...model, schedules }),
   said: (model, { lines }) => ({ ...model, said: lines }),
   link: (model, { isOpen }) => ({ ...model, awaySince: isOpen ? null : (model.awaySince ?? model.now) }),

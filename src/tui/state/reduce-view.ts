@@ -2,6 +2,7 @@
 import { runsBelow } from '../lists/schedule.ts'
 import { paneHeight, paneLength, startsAtTop } from '../view/pane.ts'
 import type { ViewAction } from './actions.ts'
+import { groupOf, membersOf } from './groups.ts'
 import { isTaskOpen, isText, type Model, NO_SEARCH } from './model.ts'
 import { inView, listHeight, reordered, SORTS } from './order.ts'
 import { nextHit, searched } from './search.ts'
@@ -25,6 +26,12 @@ export const view: Reducers = {
       : inView({ ...touched(model), list: { ...touched(model).list, cursor: id } }),
   help: (model, { top }) => ({ ...model, helpTop: top === null ? null : Math.max(top, 0) }),
   unmark: model => ({ ...model, list: { ...model.list, marked: new Set() } }),
+  group: model => reordered(model, { isGrouped: !model.list.isGrouped }),
+  fold: (model, { name }) => {
+    const unfolded = new Set(model.list.unfolded)
+    if (!unfolded.delete(name)) unfolded.add(name)
+    return reordered(touched(model), { unfolded })
+  },
   sort: model => {
     const sort = SORTS[(SORTS.indexOf(model.list.sort) + 1) % SORTS.length] ?? 'activity'
     return reordered(model, { sort })
@@ -45,7 +52,10 @@ export const view: Reducers = {
     const { cursor, marked } = model.list
     if (cursor === null) return model
     const next = new Set(marked)
-    if (!next.delete(cursor)) next.add(cursor)
+    const group = groupOf(cursor)
+    const ids = group === null ? [cursor] : membersOf(model, group).map(({ task }) => task.id)
+    const isMarked = ids.every(id => marked.has(id))
+    for (const id of ids) isMarked ? next.delete(id) : next.add(id)
     return moved({ ...model, list: { ...model.list, marked: next } }, 1)
   },
 }
@@ -80,7 +90,9 @@ function scrolled(model: Model, by: number): Model {
 
 function stepTask(model: Model, by: number): Model {
   const { list } = touched(model)
-  return inView({ ...model, list: { ...list, cursor: stepped(list.order, list.cursor, by) } })
+  // From an open task to the next one, over the lines of groups.
+  const order = model.open === null ? list.order : list.order.filter(id => groupOf(id) === null)
+  return inView({ ...model, list: { ...list, cursor: stepped(order, list.cursor, by) } })
 }
 
 /** Lists whose members have names, and where the cursor of each is. */

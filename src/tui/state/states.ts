@@ -12,6 +12,15 @@ export interface State {
   tone: Tone
 }
 
+/** A task as it is known. */
+export interface Row {
+  task: ScreenTaskJson
+  /** Why it waits, in a sentence; null when it is over or not asked for yet. */
+  why: string | null
+  /** Something happened to it since it was read: what events do not carry is old. */
+  isStale: boolean
+}
+
 /** What the state of a task depends on. */
 type Stated = Pick<ScreenTaskJson, 'status' | 'step' | 'verdict' | 'waitingFor' | 'repo'>
 

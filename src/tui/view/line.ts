@@ -111,3 +111,15 @@ export function ahead(at: string, now: number): string {
   const text = age(new Date(2 * now - Date.parse(at)).toISOString(), now)
   return text === 'now' ? text : `in ${text}`
 }
+
+/** The bar of the selection, over the whole row. */
+export function barOf(line: Line, columns: number): Line {
+  return [
+    {
+      text: padLine(line, columns)
+        .map(({ text }) => text)
+        .join(''),
+      isInverse: true,
+    },
+  ]
+}

@@ -208,6 +208,32 @@ function focus(shown: Shown, id: string): void {
 const DIFF =
   'diff --git a/login.ts b/login.ts\nindex 1..2\n--- a/login.ts\n+++ b/login.ts\n@@ -1 +1 @@\n-wait(10)\n+await settled()\n'
 
+const member = (name: string, kind: 'each' | 'race', key: string) => ({ group: { name, kind, key, winner: null } })
+const after = (id: string, state: 'waiting' | 'failed') => ({ after: [{ id, state }] })
+const GROUPED = [
+  aRow({
+    ...{ id: 'g100000000', title: 'mend src/login.ts', status: 'in_progress', step: 'running', node },
+    ...member('warnings', 'each', 'src/login.ts'),
+  }),
+  aRow({
+    ...{ id: 'g200000000', title: 'mend src/日本語.ts', ...member('warnings', 'each', 'src/日本語.ts') },
+    ...after('g100000000', 'waiting'),
+  }),
+  aRow({
+    ...{ id: 'g300000000', title: 'mend src/pay.ts', status: 'failed', step: null, verdict: 'agent_error' },
+    ...{ ...member('warnings', 'each', 'src/pay.ts'), completedAt: ago(600_000) },
+  }),
+  aRow({
+    ...{ id: 'g400000000', title: 'run all tests and mend what does not fit together' },
+    ...{ ...member('warnings', 'each', 'reduce'), ...after('g300000000', 'failed') },
+  }),
+  aRow({
+    ...{ id: 'r200000000', title: 'make the parser faster', agent: 'codex', status: 'completed', step: null },
+    ...{ verdict: 'verified', result, completedAt: ago(900_000), ...member('faster', 'race', '2') },
+  }),
+  aRow({ id: 'x100000000', title: 'write the announcement', ...after('k7f3q2x9ab', 'waiting') }),
+]
+
 const RUNS = Array.from({ length: 30 }, (_, day) => ({
   planned: ago(34_000_000 + day * 86_400_000),
   task: day === 3 ? null : `m4c2j8z${String(day).padStart(3, '0')}`,
@@ -293,6 +319,25 @@ describe.each(SIZES)('at %i×%i', (columns, rows) => {
     shown.store.dispatch({ kind: 'schedules', schedules: SCHEDULES })
     shown.keys('4', 'enter')
     await frame('schedule')
+  })
+
+  it('shows tasks by groups', async () => {
+    const { dispatch } = shown.store
+    dispatch({ kind: 'snapshot', snapshot: { seq: 6, tasks: [...TASKS, ...GROUPED], others: {}, nodes: NODES } })
+    shown.keys('b')
+    const each = {
+      name: 'warnings',
+      kind: 'each',
+      atMost: 2,
+      winner: null,
+      ended: { completed: 61 },
+      costUsd: 3.1,
+    } as const
+    const race = { ...each, name: 'faster', kind: 'race', atMost: null, winner: 'r200000000', ended: {} } as const
+    dispatch({ kind: 'groups', groups: [each, race] })
+    dispatch({ kind: 'cursor', id: 'group warnings' })
+    shown.keys('enter')
+    await frame('groups')
   })
 
   it('shows nodes', async () => {
