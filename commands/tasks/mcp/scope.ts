@@ -54,6 +54,15 @@ export function refuseForeign(door: Door, task: TaskJson): void {
   refuseRepository(door, task.repo.url)
 }
 
+/** Throws FORBIDDEN for a group with tasks that this server did not submit: who waits for that, or cancels it, means those. */
+export async function refuseGroup(door: Door, name: string): Promise<void> {
+  const query = new URLSearchParams({ group: name })
+  const members = await collected(pages<TaskJson>(door.cli.client(), '/tasks', query), task => task)
+  if (members.every(({ labels }) => labels[SERVER_LABEL] === door.labels[SERVER_LABEL])) return
+  const message = `the group ${name} has tasks that this server did not submit; name another`
+  throw new TdfError('FORBIDDEN', message, { hint: `tdf ls --group ${name}` })
+}
+
 /** Throws FORBIDDEN for words that would answer what the agent of a task asks its user. */
 export function refuseAnswer(door: Door, task: TaskJson, text: string): void {
   if (door.options.mayAnswer === true) return

@@ -2,22 +2,26 @@
 import { z } from 'zod'
 import { TdfError } from '../../../src/core/errors.ts'
 import { PROVIDERS } from '../../../src/core/node.ts'
-import { PULL_GOALS } from '../../../src/core/source.ts'
+import { AFTER_CONDITIONS, ON_FAILED, PULL_GOALS } from '../../../src/core/source.ts'
 import { realWorld } from '../../../src/platform/world.ts'
 import type { TaskJson } from '../../../src/protocol/control.ts'
-import { artifactGlobs, text } from '../../../src/protocol/shapes.ts'
-import { durationOf, usage } from '../../cli/cli.ts'
-import { takeRepository } from '../submit/repository.ts'
-import { post, type SubmitOptions, submitBody } from '../submit/request.ts'
+import { artifactGlobs, id, text } from '../../../src/protocol/shapes.ts'
+import type { SubmitBody } from '../../../src/protocol/submit.ts'
+import { type Cli, durationOf, usage } from '../../cli/cli.ts'
+import { takenBefore } from '../submit/continue.ts'
+import { postInGroup } from '../submit/many/together.ts'
+import { type Taken, takeRepository } from '../submit/repository.ts'
+import { post, refuseBase, type SubmitOptions, submitBody } from '../submit/request.ts'
 import { allowSetup, withRepositoryFile } from '../submit/setup.ts'
 import { json } from './answers.ts'
-import { type Call, type Door, patiently, silenced } from './door.ts'
+import { type Call, type Door, patiently, silenced, taskPath } from './door.ts'
 import { rowOf } from './look.ts'
-import { refuseRepository, withinLimits } from './scope.ts'
-import { idempotencyKey, type Tool, tool } from './tool.ts'
+import { refuseGroup, refuseRepository, withinLimits } from './scope.ts'
+import { idempotencyKey, reference, type Tool, tool } from './tool.ts'
 
 const name = text(128).min(1)
 const command = text(64 * 1024).min(1)
+const others = z.array(reference).min(1).max(50)
 const HINT = 'tdf submit --help'
 /** How long a repository may take on its way to the daemon, behind the call that began it. */
 const SUBMIT_MS = 30 * 60_000
@@ -56,6 +60,17 @@ const input = z.strictObject({
   rounds: z.int().min(1).max(100).optional(),
   remote: text(4096).min(1).optional(),
   interactive: z.boolean().optional().describe('keep the session for follow-ups by send'),
+  after: others.optional().describe('ids of tasks that have to be completed before it begins'),
+  from: others.optional().describe('the same, and it begins from their work, in their repository; several are merged'),
+  if: z.enum(AFTER_CONDITIONS).optional().describe('ended: whatever the others come to'),
+  on_failed: z.enum(ON_FAILED).optional().describe('where one of them fails: hold (default), or cancel it too'),
+  group: id.optional().describe('a name for tasks that belong together: a new one, or that of tasks of this server'),
+  at_most: z.int().min(1).max(1_000).optional().describe('so many tasks of the group run at once'),
+  fallback: z
+    .array(name)
+    .max(8)
+    .optional()
+    .describe('agents that go on when the one before is at its usage limit; []: none'),
   idempotency_key: idempotencyKey,
 })
 type Asked = z.output<typeof input>
@@ -113,9 +128,7 @@ async function submitted(door: Door, asked: Asked, key: string): Promise<object>
 
   const task = await patiently(door, call, async () => {
     notes.length = 0
-    const { repo, author, remote, setup } = await takeRepository(cli, options, 'json')
-    // A folder inside of one that is allowed may belong to a repository around it.
-    refuseRepository(door, repo.url)
+    const { repo, author, remote, setup } = await taken(door, cli, options)
     await allowSetup(cli, door.command, setup, options)
     const whole = await withRepositoryFile(cli, setup, options)
     const body = submitBody({ prompt: asked.prompt, command: null, repo, author, remote, timeoutMs, options: whole })
@@ -124,7 +137,7 @@ async function submitted(door: Door, asked: Asked, key: string): Promise<object>
       // The same request again is no task more.
       if (known.id !== null) return known as TaskJson
     }
-    return withinLimits(door, call, asked.max_cost, () => post<TaskJson>(cli, body, key, false))
+    return withinLimits(door, call, asked.max_cost, () => posted(door, cli, body, key, options))
   })
   return {
     ...rowOf(task),
@@ -133,6 +146,27 @@ async function submitted(door: Door, asked: Asked, key: string): Promise<object>
     idempotencyKey: key,
     next: `wait_tasks with ["${task.id}"]`,
   }
+}
+
+/** Whose work it begins from says which repository it is. Throws FORBIDDEN for one that this server may not use. */
+async function taken(door: Door, cli: Cli, options: SubmitOptions): Promise<Taken> {
+  const [first] = options.from ?? []
+  if (first === undefined) {
+    const found = await takeRepository(cli, options, 'json')
+    // A folder inside of one that is allowed may belong to a repository around it.
+    refuseRepository(door, found.repo.url)
+    return found
+  }
+  refuseBase(options)
+  for (const one of options.from ?? [])
+    refuseRepository(door, (await cli.client().call<TaskJson>({ path: taskPath(one) })).repo.url)
+  return takenBefore(cli, first)
+}
+
+async function posted(door: Door, cli: Cli, body: SubmitBody, key: string, options: SubmitOptions): Promise<TaskJson> {
+  if (options.group === undefined) return post<TaskJson>(cli, body, key, false)
+  await refuseGroup(door, options.group)
+  return postInGroup(cli, body, key, options)
 }
 
 /** Throws FORBIDDEN and USAGE for what this server may not ask for. */
@@ -146,7 +180,8 @@ function optionsOf(door: Door, asked: Asked): SubmitOptions {
     throw new TdfError('FORBIDDEN', message, { hint: 'tdf mcp --help' })
   }
   const { repo, ref, dirty, agent, model, artifacts, node, provider, size, location, title } = asked
-  const { permissions, until, rounds, remote, interactive, push } = asked
+  const { permissions, until, rounds, remote, interactive, push, after, from, group, fallback } = asked
+  if (asked.at_most !== undefined && group === undefined) throw usage('at_most is of a group: name it', HINT)
   const options = given({
     repo,
     ref,
@@ -164,6 +199,13 @@ function optionsOf(door: Door, asked: Asked): SubmitOptions {
     rounds,
     remote,
     interactive,
+    after,
+    from,
+    group,
+    fallback,
+    if: asked.if,
+    onFailed: asked.on_failed,
+    atMost: asked.at_most,
     maxCost: asked.max_cost,
     autoResume: asked.auto_resume,
     outputBranch: asked.output_branch,

@@ -74,6 +74,42 @@ describe('an agent that calls tdf', () => {
     expect(JSON.stringify(result)).not.toMatch(/\\u001b|\\u202e/)
   })
 
+  it('hands over tasks that come after each other, in a group of its own and in no other', async () => {
+    const theirs = (await tdf(home, 'submit', '-q', '--repo', repo.dir, '--group', 'theirs', 'write t.txt')).out.trim()
+    const elsewhere = makeRepository()
+    const other = (await tdf(home, 'submit', '-q', '--repo', elsewhere.dir, 'write o.txt')).out.trim()
+    const server = await started('--label', 'mcp=chain', '--repo', repo.dir, '--max-tasks', '4')
+    const hand = async (input: object) => server.tool('submit_task', { prompt: 'write a.txt', ...input })
+    const first = await hand({ group: 'chain', at_most: 2, idempotency_key: 'chain-1' })
+    const again = await hand({ group: 'chain', at_most: 2, idempotency_key: 'chain-1' })
+    const { id } = first.json
+    expect([refusal(first), again.json.id]).toEqual(['', id])
+    const second = await hand({ prompt: 'write b.txt', from: [id], group: 'chain', fallback: [] })
+    const third = await hand({ prompt: 'write c.txt', after: [theirs], if: 'ended', on_failed: 'cancel' })
+    expect([second, third].map(refusal)).toEqual(['', ''])
+    for (const [input, why] of [
+      [{ group: 'theirs' }, 'the group theirs has tasks that this server did not submit'],
+      [{ from: [other] }, 'is none of them'],
+      [{ from: [id], ref: 'HEAD' }, 'give no --ref'],
+    ] as const) {
+      expect(refusal(await hand(input))).toContain(why)
+    }
+    expect(refusal(await hand({ group: 'chain' }))).toBe('')
+    expect(refusal(await hand({ group: 'chain' }))).toContain('may submit 4 tasks in all')
+    const ids = [id, second.json.id, third.json.id].map(String)
+    await Promise.all((await tasks()).map(one => isOver(one.id)))
+    const [, task, last] = await Promise.all(ids.map(one => home.task(one)))
+    expect(task).toMatchObject({
+      from: [id],
+      group: { name: 'chain' },
+      result: { filesChanged: 1 },
+      repo: { url: repo.dir },
+    })
+    expect(last).toMatchObject({ after: [{ id: theirs, state: 'met' }], group: null })
+    expect(await home.task(String(id))).toMatchObject({ group: { name: 'chain', kind: 'set' }, attempt: 1 })
+    elsewhere.remove()
+  }, 240_000)
+
   it('to arguments that are wrong, hostile or of the wrong kind says what is wrong, and changes nothing', async () => {
     const server = await started()
     const before = JSON.stringify((await tasks()).map(({ id, status, attempt }) => [id, status, attempt]))
@@ -89,6 +125,21 @@ describe('an agent that calls tdf', () => {
       ['submit_task', { prompt: 'x', timeout: 'soon' }],
       ['submit_task', { prompt: 'x', agent: '__proto__' }],
       ['submit_task', { prompt: 'x', idempotency_key: '../../x' }],
+      ['submit_task', { prompt: 'x', after: [] }],
+      ['submit_task', { prompt: 'x', after: 'nonesuch' }],
+      ['submit_task', { prompt: 'x', after: ['nonesuch'] }],
+      ['submit_task', { prompt: 'x', after: ['../../daemon/stop'] }],
+      ['submit_task', { prompt: 'x', after: Array.from({ length: 51 }, () => 'x') }],
+      ['submit_task', { prompt: 'x', from: ['x/../../daemon/stop'] }],
+      ['submit_task', { prompt: 'x', from: ['-x'] }],
+      ['submit_task', { prompt: 'x', if: 'ended' }],
+      ['submit_task', { prompt: 'x', on_failed: 'rm' }],
+      ['submit_task', { prompt: 'x', group: '../x' }],
+      ['submit_task', { prompt: 'x', group: '--all' }],
+      ['submit_task', { prompt: 'x', group: 'own', at_most: 0 }],
+      ['submit_task', { prompt: 'x', at_most: 1 }],
+      ['submit_task', { prompt: 'x', fallback: ['nonesuch'] }],
+      ['submit_task', { prompt: 'x', fallback: ['__proto__'] }],
       ['get_task', { task: '../../../status' }],
       ['get_task', { task: 'x/../../daemon/stop' }],
       ['cancel_task', { task: '' }],
