@@ -109,6 +109,38 @@ describe.each(KINDS)('a tracker of kind %s', kind => {
     expect(await tracker.stands(id(412))).toBe(false)
   })
 
+  async function blockers(number: number) {
+    const issue = (await list()).find(one => one.id === id(number))
+    return issue && tracker.blockers(issue)
+  }
+
+  it('says which open issues of the project block one, and no others', async () => {
+    for (const number of [412, 413]) model.issues.label(number, 'tdf', 'alice')
+    for (let number = 414; number < 460; number++) {
+      model.issues.open({ number })
+      model.issues.block(412, number)
+    }
+    for (const number of [415, 416]) model.issues.close(number)
+    model.issues.block(412, 413, 'acme/other')
+    const open = Array.from({ length: 46 }, (_, index) => 414 + index).filter(number => number > 416 || number === 414)
+    const theirs = isLinear ? ['OPS-413'] : []
+    expect(await blockers(412)).toEqual([...open.map(id), ...theirs])
+    expect(await blockers(413)).toEqual([])
+  })
+
+  it('that does not say what blocks an issue has none, and one that cannot say it now is asked again', async () => {
+    for (const number of [412, 413]) model.issues.label(number, 'tdf', 'alice')
+    model.issues.block(412, 413)
+    await list()
+    const issue = (await list())[0]
+    if (!issue) throw new Error('it is not listed')
+    model.faults.push({ at: /./, kind: 'no', times: 1 })
+    expect(await tracker.blockers(issue)).toEqual([])
+    model.faults.push({ at: /./, kind: 'error', times: 1 })
+    await expect(tracker.blockers(issue)).rejects.toMatchObject({ code: 'FORGE_UNAVAILABLE' })
+    expect(await tracker.blockers(issue)).toEqual([id(413)])
+  })
+
   it('is told once, however often that is tried, and its labels are what they are to be', async () => {
     model.issues.label(412, 'tdf', 'alice')
     for (let times = 0; times < 2; times++) await tracker.comment(id(412), 'begun <!-- a -->', '<!-- a -->')

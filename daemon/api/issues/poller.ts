@@ -6,10 +6,8 @@
 import type { SourceConfig } from '../../../src/config/schema/schema.ts'
 import { backoffMs } from '../../../src/core/backoff.ts'
 import { TdfError } from '../../../src/core/errors.ts'
-import { isOver } from '../../../src/core/task.ts'
 import {
   forgetIssues,
-  type IssueRow,
   readIssues,
   type SourceState,
   writeIssue,
@@ -20,10 +18,10 @@ import { createTries } from '../../results/push/tries.ts'
 import { type Allowance, callForge } from '../../results/push/watch/gh.ts'
 import type { Sweep } from '../../sweeps/run.ts'
 import { isChanged, rowOfGone, rowOfListed } from './rules.ts'
-import { identityOf, liveOf, rowsOf, type Scene, stateOf, taskOf } from './scene.ts'
-import { take } from './take.ts'
+import { identityOf, rowsOf, type Scene, stateOf, taskOf } from './scene.ts'
 import type { Asking, ListedIssue, Tracker } from './trackers/tracker.ts'
 import { tokenOf, trackerOf } from './trackers/trackers.ts'
+import { takeTurns } from './turns.ts'
 import { writeBack } from './write-back.ts'
 
 const AT_ONCE_MAX = 4
@@ -31,8 +29,6 @@ const BACKOFF_MS_MAX = 15 * 60_000
 /** So many issues are asked about in one look; the next one follows at once. */
 const ASKED_MAX = 50
 const AT_ONCE_AGAIN_MS = 1_000
-/** Mostly what is wrong is wrong for all of them: so many are tried in one look, others in the next. */
-const REFUSED_MAX = 3
 const KEPT_MS = 180 * 86_400_000
 
 export interface Poller {
@@ -167,32 +163,6 @@ async function seeGone(scene: Scene, listed: ReadonlyMap<string, ListedIssue>): 
     })
   }
   return missing.length <= ASKED_MAX
-}
-
-/** What becomes a task now; the others wait for one of them to be over. */
-async function takeTurns(scene: Scene, listed: ReadonlyMap<string, ListedIssue>): Promise<void> {
-  const { engine, source, signal } = scene
-  const rows = rowsOf(engine, source)
-  const isFree = (row: IssueRow) => {
-    const task = taskOf(engine, row)
-    return task === undefined || isOver(task)
-  }
-  let room = source.atMost - liveOf(engine, rows)
-  let refused = 0
-  for (const row of inTurn(rows.filter(row => row.state === 'waiting' && isFree(row)))) {
-    if (room <= 0 || refused >= REFUSED_MAX) return
-    const issue = listed.get(row.issue)
-    signal.throwIfAborted()
-    if (!issue) continue
-    if (await take(scene, row, issue)) room -= 1
-    else refused += 1
-  }
-}
-
-/** What could not be taken comes after all others, what was tried longest ago first: it keeps nobody from their turn. */
-function inTurn(rows: readonly IssueRow[]): IssueRow[] {
-  const triedAt = ({ reason, updatedAt }: IssueRow) => (reason === null ? 0 : updatedAt)
-  return [...rows].sort((one, other) => triedAt(one) - triedAt(other))
 }
 
 /** What a tracker cannot be asked now is asked later and later; nothing of what is known is lost. */

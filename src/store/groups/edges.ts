@@ -47,6 +47,16 @@ export function hasUnmet(sql: Sql, taskId: string): boolean {
   return sql.one('select 1 as found from edges where task_id = ? and met is null limit 1', taskId) !== undefined
 }
 
+/** Whether a task waits for another one, or for one that does. */
+export function waitsFor(sql: Sql, taskId: string, other: string): boolean {
+  return sql.one(WAITS, taskId, other) !== undefined
+}
+
+const WAITS = `with recursive before (id) as (
+    select predecessor from edges where task_id = ? and met is null
+    union select e.predecessor from edges e join before b on e.task_id = b.id where e.met is null
+  ) select 1 as found from before where id = ?`
+
 /** A task that waits for this one, or is still to be given its work; undefined when there is none. */
 export function successorOf(sql: Sql, predecessor: string): string | undefined {
   const row = sql.one(

@@ -105,6 +105,43 @@ it('an answer of a tracker that is not what it should be changes nothing', async
   expect([tasks(), readIssues(life.engine.store.sql, 'web', '')]).toEqual([[], []])
 })
 
+it('a list of what blocks an issue that is too long, or of what is no issue, names no more than issues that are there', async () => {
+  const url = (number: unknown) => `https://api.github.com/repos/acme/web/issues/${number}`
+  const aBlocker = (number: unknown) => ({ number, state: 'open', url: url(number), body: ORDER })
+  const odd = [null, 7, 'x', {}, ...[-1, 1.5, '411; rm -rf', '--from', null, 412, 999].map(aBlocker)]
+  const many = Array.from({ length: 100_000 }, (_, index) => aBlocker(1_000 + index))
+  const answers = [
+    '{}',
+    'null',
+    '"x"',
+    JSON.stringify([...odd, aBlocker(411)]),
+    JSON.stringify([...many, aBlocker(411)]),
+  ]
+  const real = model.fetch
+  let answer = '[]'
+  model.fetch = async (input, init) =>
+    String(input).includes('/dependencies/') ? new Response(answer, { status: 200 }) : real(input, init)
+  const call = httpCall(model.fetch, 'https://api.github.com', {})
+  const wide = { ...source, atMost: 20 }
+  const other = createPoller(life.engine, { allowance: createAllowance(), templates: () => templates, call })
+  model.issues.open({ number: 411 })
+  model.issues.label(411, 'tdf', 'alice')
+  await other.run(wide)
+  const [first] = tasks()
+  for (const [index, one] of answers.entries()) {
+    answer = one
+    model.issues.open({ number: 412 + index })
+    model.issues.label(412 + index, 'tdf', 'alice')
+    await other.run(wide)
+  }
+  await other.stop()
+  const after = (number: number) => tasks().find(({ spec }) => spec.source?.issue === String(number))?.spec.after
+  expect(tasks().length).toBe(6)
+  for (const number of [411, 412, 413, 414, 416]) expect([number, after(number)]).toEqual([number, undefined])
+  // 412 is there by the time that 415 is taken.
+  expect(after(415)).toMatchObject({ ids: [expect.any(String), first?.id], from: [], if: 'ok', onFailed: 'hold' })
+})
+
 it('a template is the only place where the task is set up: an outsider who labels gets none', async () => {
   model.issues.open({ number: 412, author: 'mallory', labels: [] })
   model.issues.label(412, 'tdf', 'mallory')

@@ -12,13 +12,16 @@ const OUTPUT_BYTES_MAX = 16 * 1024 * 1024
 const SAID_CHARACTERS_MAX = 500
 const ISSUES_MAX = 2_000
 
+const name = z.union([z.string(), z.int()]).transform(String)
 const line = z.object({
-  id: z.union([z.string(), z.int()]).transform(String),
+  id: name,
   title: z.string().default(''),
   body: z.string().nullable().default(null),
   url: z.string().nullable().default(null),
   labels: z.array(z.string()).default([]),
   comments: z.array(z.object({ author: z.string().default(''), text: z.string() })).default([]),
+  /** Ids of what has to be done before. */
+  blocked_by: z.array(name).default([]),
   /** Names the act of setting the label. */
   event: z
     .union([z.string().max(200), z.int()])
@@ -30,6 +33,8 @@ type Line = z.output<typeof line>
 
 export function commandTracker({ source, token, signal }: Asking): Tracker {
   let lines = new Map<string, Line>()
+  /** Without the label, too. */
+  let open = new Set<string>()
 
   async function call(verb: string, id: string | null, input: object | null): Promise<string> {
     const [program = '', ...args] = source.command
@@ -56,6 +61,7 @@ export function commandTracker({ source, token, signal }: Asking): Tracker {
     if (printed.length > ISSUES_MAX)
       throw unavailable(`it lists ${printed.length} issues; at most ${ISSUES_MAX} are taken`)
     const all = printed.map((text, index) => shaped(line, parsedJson(text, `line ${index + 1} of what it lists`)))
+    open = new Set(all.map(({ id }) => id))
     return new Map(all.filter(({ labels }) => labelled(source, labels)).map(one => [one.id, one]))
   }
 
@@ -63,8 +69,8 @@ export function commandTracker({ source, token, signal }: Asking): Tracker {
     repository: null,
     async list() {
       lines = await listed()
-      const issues = [...lines.values()].map(({ event, body: _body, comments: _comments, ...issue }) =>
-        shaped(listedIssue, { ...issue, stamp: event ?? '' }),
+      const issues = [...lines.values()].map(({ event, id, title, url, labels }) =>
+        shaped(listedIssue, { id, title, url, labels, stamp: event ?? '' }),
       )
       return { issues, cache: {} }
     },
@@ -74,6 +80,10 @@ export function commandTracker({ source, token, signal }: Asking): Tracker {
     async content({ id }) {
       const { body = null, comments = [] } = lines.get(id) ?? {}
       return { body: body ?? '', comments }
+    },
+    async blockers({ id }) {
+      const named = lines.get(id)?.blocked_by ?? []
+      return named.filter(one => open.has(one))
     },
     stands: async () => false,
     async comment(id, text, mark) {

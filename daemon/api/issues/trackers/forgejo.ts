@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { shaped } from '../../../results/push/watch/view.ts'
 import { type Calls, callsByHttp, pages } from './calls.ts'
-import { commentsShape, label, listedOf, numberedIssue, text, user } from './shapes.ts'
+import { blockersAt, commentsShape, label, listedOf, numberedIssue, text, user } from './shapes.ts'
 import { type Asking, labelled, type Tracker } from './tracker.ts'
 
 const PAGE = 50
@@ -55,6 +55,12 @@ export function forgejoTracker(asking: Asking): Tracker {
       const said = await comments(id)
       return { body: issue.body, comments: said.map(({ user, body }) => ({ author: user?.login ?? '', text: body })) }
     },
+    async blockers({ id }) {
+      const found = await blockersAt(plain(), `${issueAt(id)}/dependencies`, 'limit', blocker)
+      const isHere = (name: string) => name.toLowerCase() === project.toLowerCase()
+      const own = found.filter(({ state, repository }) => state === 'open' && isHere(repository.full_name))
+      return own.map(({ number }) => String(number))
+    },
     async stands(id) {
       const issue = await plain().may(issueAt(id), json => shaped(issueShape, json))
       return issue?.state === 'open' && labelled(source, issue.labels)
@@ -94,6 +100,11 @@ const names = z
   .transform(all => (all ?? []).map(({ name }) => name))
 const listShape = z.array(numberedIssue.extend({ labels: names }))
 const issueShape = z.object({ state: z.string(), body: text, labels: names })
+const blocker = z.object({
+  number: z.int().positive(),
+  state: z.string(),
+  repository: z.object({ full_name: z.string() }),
+})
 const permissionShape = z.object({ permission: z.string() })
 const timelineShape = z
   .array(z.object({ id: z.int(), type: z.string(), body: text, user, label }))

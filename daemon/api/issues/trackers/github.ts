@@ -1,9 +1,10 @@
-/** Issues of GitHub, by `gh api`. Shapes: docs.github.com/rest/issues (2022-11-28). */
+/** Issues of GitHub, by `gh api`. Shapes: docs.github.com/rest/issues (2022-11-28), /issues/issue-dependencies. */
 import { z } from 'zod'
+import type { Reader } from '../../../results/push/watch/gh.ts'
 import { mayWrite } from '../../../results/push/watch/reviews.ts'
 import { shaped } from '../../../results/push/watch/view.ts'
 import { callsOf, pages } from './calls.ts'
-import { commentsShape, label, listedOf, numberedIssue, text, user } from './shapes.ts'
+import { blockersAt, commentsShape, label, listedOf, numberedIssue, text, user } from './shapes.ts'
 import { type Asking, labelled, type Tracker } from './tracker.ts'
 
 const PAGE = 100
@@ -22,17 +23,8 @@ export function githubTracker(asking: Asking): Tracker {
   const issueAt = (id: string) => `${at}/issues/${encodeURIComponent(id)}`
   const one = (id: string) => plain().may(issueAt(id), json => shaped(issueShape, json))
 
-  /** The newest comments: the last page, and the one before it. */
-  async function newest(id: string, count: number): Promise<z.output<typeof commentsShape>> {
-    const last = Math.max(Math.ceil(count / PAGE), 1)
-    const wanted = last === 1 ? [1] : [last - 1, last]
-    const found: z.output<typeof commentsShape> = []
-    for (const page of wanted) {
-      const path = `${issueAt(id)}/comments?per_page=${PAGE}&page=${page}`
-      found.push(...(await plain().read(path, json => shaped(commentsShape, json))))
-    }
-    return found
-  }
+  /** One that was moved to another repository is found there, and others block from there. */
+  const isHere = (url: string, id: string) => url.toLowerCase().endsWith(`/${issueAt(id)}`.toLowerCase())
 
   return {
     repository: `https://${host}/${source.project}.git`,
@@ -58,19 +50,23 @@ export function githubTracker(asking: Asking): Tracker {
     },
     async content({ id }) {
       const issue = await plain().read(issueAt(id), json => shaped(issueShape, json))
-      const said = issue.comments === 0 ? [] : await newest(id, issue.comments)
+      const said = issue.comments === 0 ? [] : await newest(plain(), issueAt(id), issue.comments)
       const comments = said.map(({ user, body }) => ({ author: user?.login ?? '', text: cut(body) }))
       return { body: cut(issue.body), comments }
     },
+    async blockers({ id }) {
+      const found = await blockersAt(plain(), `${issueAt(id)}/dependencies/blocked_by`, 'per_page', blocker)
+      const own = found.filter(({ url, number, state }) => state === 'open' && isHere(url, String(number)))
+      return own.map(({ number }) => String(number))
+    },
     async stands(id) {
       const issue = await one(id)
-      // One that was moved to another repository is found there.
-      if (!issue?.url.toLowerCase().endsWith(`/${issueAt(id)}`.toLowerCase())) return false
+      if (!issue || !isHere(issue.url, id)) return false
       return issue.state === 'open' && labelled(source, issue.labels)
     },
     async comment(id, text, mark) {
       const issue = await plain().read(issueAt(id), json => shaped(issueShape, json))
-      const said = issue.comments === 0 ? [] : await newest(id, issue.comments)
+      const said = issue.comments === 0 ? [] : await newest(plain(), issueAt(id), issue.comments)
       if (!said.some(({ body }) => body.includes(mark))) await send(`${issueAt(id)}/comments`, { body: text })
     },
     async label(id, add, remove) {
@@ -82,6 +78,18 @@ export function githubTracker(asking: Asking): Tracker {
       }
     },
   }
+}
+
+/** The newest comments: the last page, and the one before it. */
+async function newest(reader: Reader, at: string, count: number): Promise<z.output<typeof commentsShape>> {
+  const last = Math.max(Math.ceil(count / PAGE), 1)
+  const wanted = last === 1 ? [1] : [last - 1, last]
+  const found: z.output<typeof commentsShape> = []
+  for (const page of wanted) {
+    const path = `${at}/comments?per_page=${PAGE}&page=${page}`
+    found.push(...(await reader.read(path, json => shaped(commentsShape, json))))
+  }
+  return found
 }
 
 const cut = (found: string) => found.slice(0, TEXT_CHARS_MAX)
@@ -104,3 +112,5 @@ const issueShape = z.object({
 })
 
 const eventsShape = z.array(z.object({ id: z.int(), event: z.string(), actor: user, label }))
+
+const blocker = z.object({ number: z.int().positive(), state: z.string(), url: z.string() })

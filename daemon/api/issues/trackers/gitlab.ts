@@ -1,8 +1,9 @@
-/** Issues of GitLab: docs.gitlab.com/api/issues, /resource_label_events, /members. */
+/** Issues of GitLab: docs.gitlab.com/api/issues, /issue_links, /resource_label_events, /members. */
 import { z } from 'zod'
+import type { Reader } from '../../../results/push/watch/gh.ts'
 import { shaped } from '../../../results/push/watch/view.ts'
 import { callsByHttp, pages } from './calls.ts'
-import { type Asking, labelled, listedIssue, type Tracker } from './tracker.ts'
+import { type Asking, labelled, listedIssue, type Tracker, those } from './tracker.ts'
 
 const PAGE = 100
 const PAGES_MAX = 10
@@ -16,13 +17,6 @@ export function gitlabTracker(asking: Asking): Tracker {
   const plain = () => reader({})
   const at = `projects/${encodeURIComponent(source.project)}`
   const issueAt = (id: string) => `${at}/issues/${encodeURIComponent(id)}`
-
-  /** The newest first there; without what the system notes, and what only members may read. */
-  async function notes(id: string): Promise<z.output<typeof notesShape>> {
-    const path = `${issueAt(id)}/notes?sort=desc&order_by=created_at&per_page=${PAGE}`
-    const found = await plain().read(path, json => shaped(notesShape, json))
-    return found.filter(({ system, internal, confidential }) => !system && !internal && !confidential).reverse()
-  }
 
   async function mayWrite(userId: number): Promise<boolean> {
     const member = await plain().may(`${at}/members/all/${userId}`, json => shaped(memberShape, json))
@@ -59,18 +53,23 @@ export function gitlabTracker(asking: Asking): Tracker {
     },
     async content({ id }) {
       const issue = await plain().read(issueAt(id), json => shaped(issueShape, json))
-      const said = await notes(id)
+      const said = await notes(plain(), issueAt(id))
       return {
         body: issue.description ?? '',
         comments: said.map(({ author, body }) => ({ author: author?.username ?? '', text: body })),
       }
+    },
+    async blockers({ id, url }) {
+      const links = (await plain().may(`${issueAt(id)}/links`, json => shaped(those(linkShape), json))) ?? []
+      return links.filter(link => blocks(link, url)).map(({ iid }) => String(iid))
     },
     async stands(id) {
       const issue = await plain().may(issueAt(id), json => shaped(issueShape, json))
       return issue?.state === 'opened' && labelled(source, issue.labels)
     },
     async comment(id, text, mark) {
-      if (!(await notes(id)).some(({ body }) => body.includes(mark))) await send(`${issueAt(id)}/notes`, { body: text })
+      if (!(await notes(plain(), issueAt(id))).some(({ body }) => body.includes(mark)))
+        await send(`${issueAt(id)}/notes`, { body: text })
     },
     async label(id, add, remove) {
       const { labels } = await plain().read(issueAt(id), json => shaped(issueShape, json))
@@ -79,6 +78,26 @@ export function gitlabTracker(asking: Asking): Tracker {
     },
   }
 }
+
+/** The newest first there; without what the system notes, and what only members may read. */
+async function notes(reader: Reader, at: string): Promise<z.output<typeof notesShape>> {
+  const path = `${at}/notes?sort=desc&order_by=created_at&per_page=${PAGE}`
+  const found = await reader.read(path, json => shaped(notesShape, json))
+  return found.filter(({ system, internal, confidential }) => !system && !internal && !confidential).reverse()
+}
+
+/** A project may be named by its number: its issues know its path. */
+const projectAt = (url: string) => url.replace(/(\/-)?\/(issues|work_items)\/(incident\/)?\d+$/, '')
+
+const linkShape = z.object({
+  iid: z.int().positive(),
+  state: z.string(),
+  link_type: z.string(),
+  web_url: z.string(),
+})
+/** The issue at `url` from there. */
+const blocks = ({ link_type: type, state, web_url: at }: z.output<typeof linkShape>, url: string | null) =>
+  type === 'is_blocked_by' && state === 'opened' && url !== null && projectAt(at) === projectAt(url)
 
 const listShape = z.array(
   z.object({

@@ -1,18 +1,22 @@
 /** What Linear's GraphQL API is asked for: linear.app/developers/graphql. */
 import { z } from 'zod'
-import { TdfError } from '../../../../src/core/errors.ts'
+import { asTdfError, TdfError } from '../../../../src/core/errors.ts'
 import { shaped, unavailable } from '../../../results/push/watch/view.ts'
 import { callsByHttp } from './calls.ts'
-import type { Asking } from './tracker.ts'
+import { type Asking, those } from './tracker.ts'
 
 const PAGE = 50
 const PAGES_MAX = 20
+/** Of all types together. */
+const RELATIONS_MAX = 100
 /** Of a personal key; a token of OAuth is a bearer's. */
 const KEY = /^lin_api_/
 
 const LIST = `query($team:String!,$label:String!,$after:String){issues(first:${PAGE},after:$after,orderBy:createdAt,filter:{team:{key:{eq:$team}},labels:{name:{eqIgnoreCase:$label}},state:{type:{nin:["completed","canceled"]}}}){pageInfo{hasNextPage endCursor}nodes{identifier title url updatedAt labels{nodes{name}}}}}`
 const HISTORY = `query($id:String!,$after:String){issue(id:$id){creator{displayName guest active}history(first:${PAGE},after:$after){pageInfo{hasNextPage endCursor}nodes{id createdAt actor{displayName guest active}addedLabels{name}removedLabels{name}}}}}`
 const ISSUE = `query($id:String!){issue(id:$id){id description state{type}team{id key}labels{nodes{id name}}comments(last:${PAGE}){nodes{body createdAt user{displayName}}}}}`
+/** `blocks` leads from the issue that blocks to the one that is blocked. */
+const BLOCKERS = `query($id:String!){issue(id:$id){inverseRelations(first:${RELATIONS_MAX}){nodes{type issue{identifier state{type}}}}}}`
 const COMMENT = 'mutation($id:String!,$body:String!){commentCreate(input:{issueId:$id,body:$body}){success}}'
 const LABELS = 'query($name:String!){issueLabels(filter:{name:{eq:$name}}){nodes{id name team{id}}}}'
 const MAKE_LABEL =
@@ -26,6 +30,8 @@ export interface LinearApi {
   history(id: string): Promise<{ creator: Person; entries: HistoryEntry[] }>
   /** Null: there is none any more. */
   issue(id: string): Promise<Issue | null>
+  /** What leads to the issue, as `blocks`; none where it may not be asked. */
+  relations(id: string): Promise<Relation[]>
   comment(id: string, body: string): Promise<void>
   /** The label is made where there is none. */
   addLabel(issue: Issue, name: string): Promise<void>
@@ -74,6 +80,14 @@ export function linearApi(asking: Asking): LinearApi {
       return { creator, entries }
     },
     issue: async id => (await ask(ISSUE, { id }, z.object({ issue: issueShape.nullable() })))?.issue ?? null,
+    async relations(id) {
+      try {
+        return (await ask(BLOCKERS, { id }, relationsShape))?.issue?.inverseRelations.nodes ?? []
+      } catch (thrown) {
+        if (asTdfError(thrown).code === 'FORBIDDEN') return []
+        throw thrown
+      }
+    },
     comment: async (id, body) => void (await must(COMMENT, { id, body }, z.object({}))),
     async addLabel({ id, team }, name) {
       await must(ADD, { id, label: await labelId(name, team.id) }, z.object({}))
@@ -147,6 +161,14 @@ const issueShape = z.object({
   }),
 })
 export type Issue = z.output<typeof issueShape>
+const relation = z.object({
+  type: z.string(),
+  issue: z.object({ identifier: z.string(), state: z.object({ type: z.string() }) }),
+})
+type Relation = z.output<typeof relation>
+const relationsShape = z.object({
+  issue: z.object({ inverseRelations: z.object({ nodes: those(relation) }) }).nullable(),
+})
 const labelsShape = z.object({
   issueLabels: z.object({
     nodes: z.array(z.object({ id: z.string(), team: z.object({ id: z.string() }).nullable().default(null) })),

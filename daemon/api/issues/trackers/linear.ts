@@ -43,6 +43,11 @@ export function linearTracker(asking: Asking): Tracker {
         comments: said.map(({ user, body }) => ({ author: user?.displayName ?? '', text: body })),
       }
     },
+    async blockers({ id }) {
+      const leading = await api.relations(id)
+      const open = leading.filter(({ type, issue }) => type === 'blocks' && !OVER.includes(issue.state.type))
+      return open.map(({ issue }) => issue.identifier)
+    },
     async stands(id) {
       const issue = await api.issue(id)
       if (issue?.team.key.toLowerCase() !== source.project.toLowerCase()) return false

@@ -25,6 +25,15 @@ export const listedIssue = z.object({
 })
 export type ListedIssue = z.output<typeof listedIssue>
 
+export const BLOCKERS_MAX = 50
+
+/** A list of which only what is as it should be counts. */
+export const those = <T>(shape: z.ZodType<T>) =>
+  z
+    .array(shape.nullable().catch(null))
+    .catch([])
+    .transform(all => all.filter(one => one !== null))
+
 /** Who set the label last. */
 export interface Labelling {
   /** Names the act; null where the tracker keeps none: then the label has to go before it counts again. */
@@ -48,6 +57,8 @@ export interface Tracker {
   /** Null: nobody has set it, as the tracker says by now. */
   labelling(issue: ListedIssue): Promise<Labelling | null>
   content(issue: ListedIssue): Promise<IssueContent>
+  /** Open issues of the project that block it, of which BLOCKERS_MAX count; none where the tracker knows none, or does not say. */
+  blockers(issue: ListedIssue): Promise<string[]>
   /** Whether it is still open and carries the label; asked of one that is not in the list any more. */
   stands(id: string): Promise<boolean>
   /** Writes it unless `mark`, which is a part of it, stands in a comment already. */

@@ -9,6 +9,8 @@ export interface ForgeIssue {
   labels: string[]
   comments: { id: number; author: string; body: string }[]
   events: { id: number; event: 'labeled' | 'unlabeled'; actor: string; label: string }[]
+  /** What blocks it; of another project where it says so. */
+  blockedBy: { number: number; project: string }[]
   /** Counts its changes; the time of the last. */
   changed: number
   isPull?: boolean
@@ -22,6 +24,7 @@ export interface Issues {
   unlabel(number: number, name: string, by: string): void
   close(number: number): void
   reopen(number: number): void
+  block(number: number, by: number, project?: string): void
   say(number: number, author: string, body: string): void
 }
 
@@ -43,7 +46,7 @@ export function issuesModel(): Issues {
       const number = change.number ?? Math.max(400, ...all.keys()) + 1
       const fresh: ForgeIssue = {
         ...{ number, title: `issue ${number}`, body: `the text of ${number}`, author: 'mallory', state: 'open' },
-        ...{ labels: [], comments: [], events: [], changed: 1 },
+        ...{ labels: [], comments: [], events: [], blockedBy: [], changed: 1 },
         ...change,
       }
       all.set(number, fresh)
@@ -68,6 +71,9 @@ export function issuesModel(): Issues {
     reopen(number) {
       of(number).state = 'open'
     },
+    block(number, by, project = 'acme/web') {
+      of(number).blockedBy.push({ number: by, project })
+    },
     say(number, author, body) {
       ids += 1
       of(number).comments.push({ id: ids, author, body })
@@ -83,6 +89,15 @@ interface Reply {
 const NOT_FOUND: Reply = { status: 404, body: { message: 'Not Found' } }
 const BEGAN = Date.UTC(2026, 0, 1)
 
+/** Those of other projects are open, and have the numbers that they are given. */
+export function blockersOf({ all }: Issues, { blockedBy }: ForgeIssue): { issue: ForgeIssue; project: string }[] {
+  return blockedBy.flatMap(({ number, project }) => {
+    const issue = all.get(number)
+    if (project === 'acme/web') return issue ? [{ issue, project }] : []
+    return [{ issue: { ...issuesModel().open({ number }), body: 'of another' }, project }]
+  })
+}
+
 /** `rest` is what stands behind `/repos/acme/web/`, with its query. */
 export function issuesReply(issues: Issues, method: string, rest: string, input: string): Reply {
   const { pathname, searchParams: query } = new URL(rest, 'http://forge.test/')
@@ -93,7 +108,7 @@ export function issuesReply(issues: Issues, method: string, rest: string, input:
   if (number === '') {
     const label = query.get('labels') ?? ''
     const found = [...issues.all.values()].filter(one => one.state === 'open' && one.labels.includes(label))
-    return { status: 200, body: paged(found).map(shown) }
+    return { status: 200, body: paged(found).map(one => shown(one)) }
   }
   const issue = issues.all.get(Number(number))
   if (!issue) return NOT_FOUND
@@ -102,6 +117,10 @@ export function issuesReply(issues: Issues, method: string, rest: string, input:
   if (what === 'comments' && method === 'POST') {
     issues.say(issue.number, OWN_LOGIN, sent.body ?? '')
     return { status: 201, body: issue.comments.at(-1) }
+  }
+  if (what === 'dependencies') {
+    const body = paged(blockersOf(issues, issue)).map(one => shown(one.issue, one.project))
+    return { status: 200, body }
   }
   if (what === 'comments') {
     return {
@@ -133,12 +152,12 @@ export function issuesReply(issues: Issues, method: string, rest: string, input:
   return NOT_FOUND
 }
 
-function shown(issue: ForgeIssue): object {
+function shown(issue: ForgeIssue, project = 'acme/web'): object {
   const { number, title, body, author, state, labels, comments, changed, isPull } = issue
   return {
     ...{ id: 7_000 + number, number, title, body, state, comments: comments.length, user: { login: author } },
-    url: `https://api.github.com/repos/acme/web/issues/${number}`,
-    html_url: `https://github.com/acme/web/issues/${number}`,
+    url: `https://api.github.com/repos/${project}/issues/${number}`,
+    html_url: `https://github.com/${project}/issues/${number}`,
     updated_at: new Date(BEGAN + changed * 1_000).toISOString(),
     labels: labels.map(name => ({ name })),
     ...(isPull ? { pull_request: { url: '' } } : {}),

@@ -3,7 +3,7 @@
  * real one has, a list of faults, and counts what it was asked.
  */
 import { createHash } from 'node:crypto'
-import { type ForgeIssue, type Issues, issuesModel, issuesReply, OWN_LOGIN } from './issues.ts'
+import { blockersOf, type ForgeIssue, type Issues, issuesModel, issuesReply, OWN_LOGIN } from './issues.ts'
 
 export interface TrackerFault {
   at: RegExp
@@ -95,13 +95,15 @@ function forgejo({ issues, members }: TrackerModel, { method, at, input }: Asked
   const rest = pathname.replace('/api/v1/repos/acme/web/', '')
   const [kind, number = '', what = '', name = ''] = rest.split('/')
   const sent = input === '' ? {} : JSON.parse(input)
-  const shown = (one: ForgeIssue) => ({
+  const shown = (one: ForgeIssue, project = 'acme/web') => ({
     ...{ number: one.number, title: one.title, body: one.body, state: one.state, updated_at: stamp(one) },
-    html_url: `http://git.test/acme/web/issues/${one.number}`,
+    html_url: `http://git.test/${project}/issues/${one.number}`,
+    repository: { full_name: project },
     labels: one.labels.map(label => ({ id: idOf(label), name: label })),
   })
   const page = Number(query.get('page') ?? 1)
-  const paged = <T>(list: readonly T[]) => list.slice((page - 1) * 50, page * 50)
+  const per = Number(query.get('limit') ?? 50)
+  const paged = <T>(list: readonly T[]) => list.slice((page - 1) * per, page * per)
   if (kind === 'collaborators') return ok({ permission: members.has(number) ? 'write' : 'read' })
   // It has no label yet but the one that people set.
   if (kind === 'labels' && method === 'GET') {
@@ -111,10 +113,13 @@ function forgejo({ issues, members }: TrackerModel, { method, at, input }: Asked
   if (kind === 'labels') return ok({ id: idOf(sent.name), name: sent.name }, 201)
   if (kind !== 'issues') return NOT_FOUND
   // The newest come first there.
-  if (number === '') return ok(paged(open(issues, query.get('labels') ?? '').reverse()).map(shown))
+  if (number === '') return ok(paged(open(issues, query.get('labels') ?? '').reverse()).map(one => shown(one)))
   const issue = issues.all.get(Number(number))
   if (!issue) return NOT_FOUND
   if (what === '') return ok(shown(issue))
+  if (what === 'dependencies') {
+    return ok(paged(blockersOf(issues, issue)).map(one => shown(one.issue, one.project)))
+  }
   if (what === 'timeline') {
     const events = issue.events.map(({ id, event, actor, label }) => ({
       ...{ id, type: 'label', body: event === 'labeled' ? '1' : '', user: { login: actor } },
@@ -141,18 +146,18 @@ function gitlab({ issues, members }: TrackerModel, { method, at, input }: Asked)
   const sent = input === '' ? {} : JSON.parse(input)
   const page = Number(query.get('page') ?? 1)
   const paged = <T>(list: readonly T[]) => list.slice((page - 1) * 100, page * 100)
-  const shown = (one: ForgeIssue) => ({
+  const shown = (one: ForgeIssue, project = 'acme/web') => ({
     ...{ iid: one.number, title: one.title, description: one.body, labels: one.labels, updated_at: stamp(one) },
     ...{
       state: one.state === 'open' ? 'opened' : 'closed',
-      web_url: `http://gitlab.test/acme/web/-/issues/${one.number}`,
+      web_url: `http://gitlab.test/${project}/-/issues/${one.number}`,
     },
   })
   if (kind === 'members') {
     const member = [...members].find(login => idOf(login) === Number(what))
     return member === undefined ? NOT_FOUND : ok({ access_level: 30 })
   }
-  if (number === '') return ok(paged(open(issues, query.get('labels') ?? '')).map(shown))
+  if (number === '') return ok(paged(open(issues, query.get('labels') ?? '')).map(one => shown(one)))
   const issue = issues.all.get(Number(number))
   if (!issue) return NOT_FOUND
   if (method === 'PUT') {
@@ -162,6 +167,17 @@ function gitlab({ issues, members }: TrackerModel, { method, at, input }: Asked)
     return ok(shown(issue))
   }
   if (what === '') return ok(shown(issue))
+  if (what === 'links') {
+    const links = blockersOf(issues, issue).map(one => ({
+      ...shown(one.issue, one.project),
+      link_type: 'is_blocked_by',
+    }))
+    const others = [...issues.all.values()].flatMap(one => [
+      { ...shown(one), link_type: 'relates_to' },
+      { ...shown(one), link_type: 'blocks' },
+    ])
+    return ok([...others, ...links])
+  }
   if (what === 'resource_label_events') {
     const events = issue.events.map(({ id, event, actor, label }) => ({
       ...{ id, action: event === 'labeled' ? 'add' : 'remove', user: { id: idOf(actor), username: actor } },
@@ -176,6 +192,8 @@ function gitlab({ issues, members }: TrackerModel, { method, at, input }: Asked)
   const notes = issue.comments.map(({ author, body }) => ({ body, system: false, author: { username: author } }))
   return ok([...notes, { body: 'changed the label', system: true, author: { username: 'x' } }].reverse())
 }
+
+const stateOf = ({ state }: ForgeIssue) => (state === 'open' ? 'started' : 'completed')
 
 function linear({ issues, members }: TrackerModel, { input }: Asked): Reply {
   const { query, variables } = JSON.parse(input) as { query: string; variables: Record<string, string> }
@@ -199,7 +217,18 @@ function linear({ issues, members }: TrackerModel, { input }: Asked): Reply {
   if (query.includes('commentCreate')) issues.say(issue.number, OWN_LOGIN, variables.body ?? '')
   else if (query.includes('issueAddLabel')) issues.label(issue.number, variables.label ?? '', OWN_LOGIN)
   else if (query.includes('issueRemoveLabel')) issues.unlabel(issue.number, variables.label ?? '', OWN_LOGIN)
-  else if (query.includes('history(')) {
+  else if (query.includes('inverseRelations(')) {
+    const named = (number: number, project: string) => `${project === 'acme/web' ? 'ENG' : 'OPS'}-${number}`
+    const found = blockersOf(issues, issue).map(one => ({
+      type: 'blocks',
+      issue: { identifier: named(one.issue.number, one.project), state: { type: stateOf(one.issue) } },
+    }))
+    const others = [...issues.all.keys()].map(number => ({
+      type: 'related',
+      issue: { identifier: `ENG-${number}`, state: { type: 'started' } },
+    }))
+    return data({ issue: { inverseRelations: { nodes: [...others, ...found] } } })
+  } else if (query.includes('history(')) {
     const entries = issue.events.map(({ id, event, actor, label }) => ({
       ...{ id: String(id), createdAt: new Date(id * 1_000).toISOString(), actor: person(actor) },
       addedLabels: event === 'labeled' ? [{ name: label }] : [],
@@ -210,7 +239,7 @@ function linear({ issues, members }: TrackerModel, { input }: Asked): Reply {
     const comments = issue.comments.map(({ id, author, body }) => ({
       ...{ body, createdAt: new Date(id * 1_000).toISOString(), user: { displayName: author } },
     }))
-    const state = { type: issue.state === 'open' ? 'started' : 'completed' }
+    const state = { type: stateOf(issue) }
     const about = { id: `ENG-${issue.number}`, description: issue.body, state, team: { id: 't', key: 'ENG' } }
     return data({ issue: { ...about, labels: nodes(issue.labels), comments: { nodes: comments.reverse() } } })
   }

@@ -85,3 +85,19 @@ it(
   },
   LONG_MS,
 )
+
+it(
+  'a line names what has to be done before it, of which only what is listed counts',
+  async () => {
+    const before = (id: string, names: readonly unknown[]) => put(id, { blocked_by: names })
+    put('B-2')
+    before('B-1', ['B-2', 'B-9', 'B-1', '--if', 7, 'B-2'])
+    const [task, first] = [await taskOf('B-1'), await taskOf('B-2')]
+    expect([task.status, task.after]).toEqual(['completed', [{ id: first.id, state: 'met' }]])
+    before('B-3', [{ id: 'B-2' }])
+    await scene.sees('files', ({ error }) => /blocked_by/.test(error ?? ''))
+    rmSync(path.join(open, 'B-3'))
+    await scene.sees('files', ({ error }) => error === null)
+  },
+  LONG_MS,
+)

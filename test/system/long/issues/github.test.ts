@@ -162,6 +162,24 @@ it(
 )
 
 it(
+  'what blocks an issue is done before it, though the issue was opened and labelled first',
+  async () => {
+    for (const number of [445, 446]) issues.open({ number })
+    issues.block(445, 446)
+    issues.block(445, 447, 'acme/other')
+    expect((await scene.run('source', 'pause', 'web', '-q')).code).toBe(0)
+    for (const number of [445, 446]) issues.label(number, 'tdf', 'alice')
+    scene.forge.faults.push({ at: /dependencies/, kind: 'error', times: 1 })
+    expect((await scene.run('source', 'resume', 'web', '-q')).code).toBe(0)
+    const [task, blocker] = [await taskOf(445), await taskOf(446)]
+    expect([task.status, blocker.status]).toEqual(['completed', 'completed'])
+    expect(task.after).toEqual([{ id: blocker.id, state: 'met' }])
+    expect(blocker.after).toEqual([])
+  },
+  LONG_MS,
+)
+
+it(
   'a source that is paused is not looked at, until it is resumed',
   async () => {
     expect((await scene.run('source', 'pause', 'web', '-q')).code).toBe(0)

@@ -11,6 +11,7 @@ import type { SweepParts } from '../../../../daemon/sweeps/run.ts'
 import type { SourceConfig } from '../../../../src/config/schema/schema.ts'
 import { readSource } from '../../../../src/store/intake/issues.ts'
 import { listTasks } from '../../../../src/store/tables/attempts.ts'
+import { deleteTask } from '../../../../src/store/tables/tasks.ts'
 import { type TrackerModel, trackerModel } from '../../../fakes/programs/forge/trackers.ts'
 import { aConfig, aSource } from '../../../support/builders.ts'
 import { type Life, live, type Outside, outside } from '../../../support/daemon/sim-daemon.ts'
@@ -218,6 +219,133 @@ it('a tracker that does not answer is what is wrong, and is said so within the t
   await begin([slow])
   const [found] = await checkSource(life.engine, slow, poller, AbortSignal.timeout(300))
   expect(found).toMatchObject({ state: 'fail', message: 'sh list: it did not end in the time that it had' })
+})
+
+/** The issues that the task of an issue comes after. */
+function afterOf(id: string): (string | undefined)[] {
+  const all = tasks()
+  const task = all.find(one => one.id === issueOf(id)?.taskId)
+  return (task?.spec.after?.ids ?? []).map(before => all.find(one => one.id === before)?.spec.source?.issue)
+}
+
+it('what blocks an issue becomes a task before it, and its task comes after that one', async () => {
+  await begin([aSource({ atMost: 10 })])
+  for (const number of [401, 402, 403, 404, 405, 406]) model.issues.open({ number })
+  for (const by of [402, 405, 406]) model.issues.block(401, by)
+  model.issues.block(402, 403)
+  model.issues.block(401, 404, 'acme/other')
+  model.issues.close(405)
+  // Nobody has labelled 406.
+  for (const number of [401, 402, 403, 404]) model.issues.label(number, 'tdf', 'alice')
+  await look()
+  const made = tasks().reverse()
+  expect(made.map(({ spec }) => spec.source?.issue)).toEqual(['403', '402', '401', '404'])
+  expect(['401', '402', '403', '404'].map(afterOf)).toEqual([['402'], ['403'], [], []])
+  expect(made.find(({ spec }) => spec.source?.issue === '401')?.spec.after).toMatchObject({
+    from: [],
+    if: 'ok',
+    onFailed: 'hold',
+  })
+  await pass(30 * MINUTE_MS)
+  expect(tasks().map(({ status }) => status)).toEqual(['completed', 'completed', 'completed', 'completed'])
+  const asked = model.requests.filter(({ at }) => at.includes('/dependencies/'))
+  expect(asked.length).toBe(4)
+})
+
+it('where one goes on at a time, what blocks it is that one; issues that block each other become tasks all the same', async () => {
+  await begin([aSource({ atMost: 1 })])
+  for (const number of [401, 402, 403]) {
+    model.issues.open({ number })
+    model.issues.label(number, 'tdf', 'alice')
+  }
+  for (const [number, by] of [
+    [401, 402],
+    [402, 403],
+    [403, 401],
+    [403, 403],
+  ] as const)
+    model.issues.block(number, by)
+  await look()
+  expect(tasks().map(({ spec }) => spec.source?.issue)).toEqual(['403'])
+  await pass(60 * MINUTE_MS)
+  expect(tasks().map(({ spec, status }) => [spec.source?.issue, status])).toEqual(
+    expect.arrayContaining(['401', '402', '403'].map(issue => [issue, 'completed'])),
+  )
+  expect(['401', '402', '403'].map(afterOf)).toEqual([['402'], ['403'], []])
+})
+
+it('one whose blocker has failed is held, and one that is labelled again waits for none that waits for what it was', async () => {
+  template('fix', '{"exitCode":1}')
+  await begin([aSource()])
+  for (const number of [401, 402]) {
+    model.issues.open({ number })
+    model.issues.label(number, 'tdf', 'alice')
+  }
+  model.issues.block(401, 402)
+  for (const by of [401, 402]) model.issues.block(402, by)
+  await pass(30 * MINUTE_MS)
+  const statusOf = (id: string) => tasks().find(one => one.id === issueOf(id)?.taskId)?.status
+  expect([statusOf('402'), statusOf('401'), afterOf('401')]).toEqual(['failed', 'queued', ['402']])
+  template('fix', '{"commits":1}')
+  model.issues.unlabel(402, 'tdf', 'alice')
+  await pass(5 * MINUTE_MS)
+  model.issues.label(402, 'tdf', 'alice')
+  await pass(30 * MINUTE_MS)
+  expect([statusOf('402'), afterOf('402'), tasks().length]).toEqual(['completed', [], 3])
+})
+
+it('a blocker whose task was cancelled with its issue, or removed, holds nothing', async () => {
+  template('fix', '{"commits":1,"ms":600000,"busy":true}')
+  await begin([aSource({ atMost: 5 })])
+  for (const number of [401, 402, 403]) model.issues.open({ number })
+  for (const by of [402, 403]) model.issues.block(401, by)
+  for (const number of [402, 403]) model.issues.label(number, 'tdf', 'alice')
+  await look()
+  model.issues.unlabel(402, 'tdf', 'alice')
+  life.world.clock.jump(MINUTE_MS)
+  await look()
+  expect(issueOf('402')).toMatchObject({ state: 'gone', why: expect.stringContaining('was cancelled') })
+  await pass(30 * MINUTE_MS)
+  const former = issueOf('403')?.taskId ?? ''
+  await life.engine.store.commit(() => deleteTask(life.engine.store.sql, former))
+  model.issues.label(401, 'tdf', 'alice')
+  await pass(2 * MINUTE_MS)
+  expect([issueOf('401')?.state, afterOf('401')]).toEqual(['taken', []])
+})
+
+it('of more issues than one look asks about, one waits for the look that sees what blocks it', async () => {
+  await begin([aSource({ atMost: 100 })])
+  for (let number = 401; number <= 460; number++) {
+    model.issues.open({ number })
+    model.issues.label(number, 'tdf', 'alice')
+  }
+  model.issues.block(401, 460)
+  await look()
+  expect([tasks().length, issueOf('401')?.state, issueOf('460')]).toEqual([49, 'waiting', undefined])
+  life.world.clock.jump(1_000)
+  await look()
+  expect([tasks().length, afterOf('401')]).toEqual([60, ['460']])
+})
+
+it('a chain of issues that is too long is looked at so far, and one of them becomes a task', async () => {
+  await begin([aSource({ atMost: 1, poll: 1_000 })])
+  for (let number = 401; number <= 480; number++) {
+    model.issues.open({ number })
+    model.issues.block(number, number + 1)
+  }
+  model.faults.push({ at: /comments|\/issues\/\d+$/, kind: 'error', times: 1 })
+  for (let number = 401; number <= 480; number++) model.issues.label(number, 'tdf', 'alice')
+  // The first look fails at the one that it would take; the second sees those that were too many for it.
+  await look()
+  life.world.clock.jump(MINUTE_MS)
+  await look()
+  const before = model.requests.length
+  expect(tasks().length).toBe(1)
+  life.world.clock.jump(MINUTE_MS)
+  await look()
+  expect(model.requests.slice(before).filter(({ at }) => at.includes('/dependencies/'))).toEqual([])
+  const asked = model.requests.filter(({ at }) => at.includes('/dependencies/')).length
+  expect([asked > 50, asked <= 100, tasks().length]).toEqual([true, true, 1])
 })
 
 it('another project under the same name begins anew', async () => {
