@@ -66,16 +66,22 @@ function begun({ config }: Pick<Engine, 'config'>, task: Task, now: number): Tas
   return { ...task, facts: { ...task.facts, source: null }, wakeAt: now, waitingFor: taskWaits.source(repo.url) }
 }
 
-/** Inside the write of an outcome: what the end of the task means for those that wait for it. */
+/** Inside the write of an outcome: what the end of the task, or that it is held, means for those that wait for it. */
 export function followersOf(engine: Engine, before: Task, task: Task): Follower[] {
   const { sql } = engine.store
+  // A person has to mend what it begins from: it has its turn when that is done.
+  if (before.facts.awaits === 'base' && task.facts.blocked) return nextInTurn(engine, task)
   if (isOver(before) || !isOver(task) || !concernsOthers(sql, task)) return []
   settleRace(engine, task)
-  const next = endTurn(sql, task.id).flatMap(id => {
-    const seen = readNewestAttempt(sql, id)
+  return [...nextInTurn(engine, task), ...edgesTo(sql, task.id).flatMap(edge => followerAt(engine, edge, task) ?? [])]
+}
+
+/** Those whose turn it is, now that the task goes on no more. */
+function nextInTurn(engine: Engine, { id }: Task): Follower[] {
+  return endTurn(engine.store.sql, id).flatMap(next => {
+    const seen = readNewestAttempt(engine.store.sql, next)
     return seen && awaitedBy(seen) === 'turn' ? [{ seen, decided: letGo(engine, seen) }] : []
   })
-  return [...next, ...edgesTo(sql, task.id).flatMap(edge => followerAt(engine, edge, task) ?? [])]
 }
 
 /** Inside the write that brings the work of a task home after its end: those that were held for want of it. */

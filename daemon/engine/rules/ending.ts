@@ -143,7 +143,7 @@ function judge(task: Task, verdict: Verdict, error: TdfError | null, input: Deci
 }
 
 /** Another attempt would meet them too. */
-const SAME_AGAIN = ['WORKSPACE_FAILED', 'SANDBOX_UNAVAILABLE']
+const SAME_AGAIN = ['WORKSPACE_FAILED', 'SANDBOX_UNAVAILABLE', 'NO_RESULT']
 
 /** What a fallen verdict sets in motion: the next attempt after a machine's fault, while there may be one; the push. */
 function consequences(before: Task, judged: Task, input: DecisionInput): Write[] {

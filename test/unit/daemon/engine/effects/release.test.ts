@@ -271,6 +271,28 @@ describe('a group of which so many may go on', () => {
     expect(task('ddd').status).toBe('completed')
   })
 
+  it('lets another one go on while a person has to mend what one of it begins from', async () => {
+    await all.submit({}, { commits: 1 }, 'xxx')
+    await all.submit({}, { commits: 2 }, 'yyy')
+    await over('xxx', 'yyy')
+    const { base } = all.out.results
+    all.out.results.base = async () => ({ kind: 'conflict', of: ['xxx', 'yyy'], files: ['a.json'] })
+    const after: AfterSpec = { ids: ['xxx', 'yyy'], from: ['xxx', 'yyy'], if: 'ok', onFailed: 'hold' }
+    await engine().submitAll({ name: 'g', kind: 'set', atMost: 1 }, function* () {
+      const none = { idempotencyKey: null, idempotencyHash: null, createdAt: 0 }
+      yield { id: 'aaa', spec: aSpec({ after }, QUIET), member: { group: 'g', key: 'a' }, ...none }
+      yield { id: 'bbb', spec: aSpec({}, QUIET), member: { group: 'g', key: 'b' }, ...none }
+    })
+    await all.until(() => task('bbb').step === 'running', HOUR)
+    expect(task('aaa').facts).toMatchObject({ awaits: 'predecessors', blocked: { by: ['xxx', 'yyy'] } })
+    all.out.results.base = base
+    await engine().start('yyy', 2)
+    await all.until(() => task('aaa').facts.awaits === 'turn', HOUR)
+    expect(task('bbb').step).not.toBeNull()
+    await over('aaa', 'bbb')
+    expect(task('aaa').status).toBe('completed')
+  })
+
   it('lets one go on when a task that had its turn fails or is tried again', async () => {
     await put(1, ['aaa', 'bbb'], FAILS)
     await over('aaa', 'bbb')

@@ -538,12 +538,16 @@ describe('decide', () => {
   })
   it('opens the next attempt after a machine’s fault, while there may be one', () => {
     const twice = input({ config: aConfig({ runner: { maxAttempts: 2 } }) })
-    const opens = (task: Task, code: 'NODE_LOST' | 'WORKSPACE_FAILED', verdict: 'infrastructure' | 'agent_error') =>
-      decide(task, fail(new TdfError(code, 'x'), verdict), twice).writes.some(({ kind }) => kind === 'next_attempt')
+    const opens = (
+      task: Task,
+      code: 'NODE_LOST' | 'WORKSPACE_FAILED' | 'NO_RESULT',
+      verdict: 'infrastructure' | 'agent_error',
+    ) => decide(task, fail(new TdfError(code, 'x'), verdict), twice).writes.some(({ kind }) => kind === 'next_attempt')
     expect(opens(runs(), 'NODE_LOST', 'infrastructure')).toBe(true)
     expect(opens(runs({ attempt: 2 }), 'NODE_LOST', 'infrastructure')).toBe(false)
     expect(opens(runs(), 'NODE_LOST', 'agent_error')).toBe(false)
     expect(opens(ready(), 'WORKSPACE_FAILED', 'infrastructure')).toBe(false)
+    expect(opens(aTask(), 'NO_RESULT', 'infrastructure')).toBe(false)
   })
   it('refuses an edge that the journey does not have', () => {
     expect(() => decide(runs(), advance('workspace_ready'), input())).toThrow(/running → workspace_ready is no edge/)
