@@ -5,11 +5,11 @@ import type { AfterCondition, AtLimit, OnFailed } from '../../../src/core/source
 import { type PullGoal, refOf } from '../../../src/core/source.ts'
 import type { TaskSpec } from '../../../src/core/task.ts'
 import type { MaySpawn } from '../../../src/protocol/callbacks.ts'
-import type { ForecastJson, PlannedSourceJson } from '../../../src/protocol/control.ts'
+import type { ForecastJson, PlannedSourceJson, TaskJson } from '../../../src/protocol/control.ts'
 import type { SubmitBody } from '../../../src/protocol/submit.ts'
 import { oneLine } from '../../../src/text/sanitize.ts'
 import { counted } from '../../../src/text/tasks.ts'
-import { type Cli, usage } from '../../cli/cli.ts'
+import { type Cli, say, usage } from '../../cli/cli.ts'
 import { pairs } from '../../cli/table.ts'
 import { plannedOf, type RepositorySetup, type SetupOptions } from './setup.ts'
 
@@ -147,6 +147,13 @@ export async function post<T extends { id: string | null }>(
   const task = await cli.client().call<T>({ method: 'POST', path, json, headers })
   if (task.id !== null) cli.submitted.push(task.id)
   return task
+}
+
+/** Each agent behind the one that was asked for which cannot go on, once for all of these tasks. An older daemon names none. */
+export function sayPassedOver(cli: Cli, tasks: readonly Pick<TaskJson, 'fallback'>[]): void {
+  const passedOver = tasks.flatMap(({ fallback }) => fallback?.passedOver ?? [])
+  const notes = passedOver.map(({ agent, reason }) => oneLine(`note: ${agent} is passed over: ${reason}`))
+  for (const note of new Set(notes)) say(cli, note)
 }
 
 /** The daemon's answer to `--dry-run`: what would be stored, without an id. */

@@ -17,6 +17,7 @@ import {
   post,
   refuseBase,
   type SubmitOptions,
+  sayPassedOver,
   submitBody,
 } from './request.ts'
 import { allowSetup, policyOf, type RepositorySetup, withRepositoryFile } from './setup.ts'
@@ -58,9 +59,7 @@ export async function submit(cli: Cli, argument: string | undefined, given: Subm
   const submitted = await (options.group === undefined
     ? post<TaskJson>(cli, json, key, false)
     : postInGroup(cli, json, key, options))
-  for (const { agent, reason } of submitted.fallback?.passedOver ?? []) {
-    say(cli, oneLine(`note: ${agent} is passed over: ${reason}`))
-  }
+  sayPassedOver(cli, [submitted])
   const isChosen = options.agent !== undefined || task !== null
   if (!options.wait && !options.follow) return announce(cli, submitted, format, isChosen)
   if (format === 'table') {

@@ -21,6 +21,7 @@ import {
   plannedText,
   post,
   type SubmitOptions,
+  sayPassedOver,
   submitBody,
 } from '../request.ts'
 import { allowSetup, withRepositoryFile } from '../setup.ts'
@@ -58,6 +59,10 @@ export async function submitFile(
       cli.exitCode ||= ERRORS[error.code].exit
     }
   }
+  sayPassedOver(
+    cli,
+    done.flatMap(task => (task.id === null ? [] : task)),
+  )
   if (format === 'json') printJson(cli, done)
 }
 

@@ -7,7 +7,7 @@ import { oneLine } from '../../../../src/text/sanitize.ts'
 import { goalOf } from '../../../cli/came-to.ts'
 import { type Cli, type Format, print, printJson, say, usage } from '../../../cli/cli.ts'
 import { waitForTasks } from '../../wait-run.ts'
-import { type PlannedTask, plannedSetup, plannedText, post, type SubmitOptions } from '../request.ts'
+import { type PlannedTask, plannedSetup, plannedText, post, type SubmitOptions, sayPassedOver } from '../request.ts'
 import type { RepositorySetup } from '../setup.ts'
 
 type RaceOptions = SubmitOptions & { n: number }
@@ -39,6 +39,7 @@ export async function submitRace(cli: Cli, body: SubmitBody, options: RaceOption
   const members = await cli.client().call<TaskJson[]>({ method: 'POST', path: '/tasks/batch', json })
   const ids = members.map(({ id }) => id)
   cli.submitted.push(...ids)
+  sayPassedOver(cli, members)
   if (format === 'table') say(cli, `a race of ${ids.length}: ${oneLine(members[0]?.title ?? '')}`)
   if (!options.wait) {
     if (format === 'table') say(cli, `  wait for it: tdf wait --group ${group.name}`)

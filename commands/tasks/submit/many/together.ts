@@ -10,7 +10,7 @@ import type { BatchBody, SubmitBody } from '../../../../src/protocol/submit.ts'
 import { type Cli, durationOf, usage } from '../../../cli/cli.ts'
 import { takenBefore } from '../continue.ts'
 import type { Taken } from '../repository.ts'
-import { type Line, refuseBase, type SubmitOptions, submitBody } from '../request.ts'
+import { type Line, refuseBase, type SubmitOptions, sayPassedOver, submitBody } from '../request.ts'
 import { allowSetup, withRepositoryFile } from '../setup.ts'
 
 type Take = (options: SubmitOptions) => Promise<Taken>
@@ -40,6 +40,7 @@ export async function submitTogether(
   try {
     const submitted = await cli.client().call<TaskJson[]>({ method: 'POST', path: '/tasks/batch', json })
     cli.submitted.push(...submitted.map(({ id }) => id))
+    sayPassedOver(cli, submitted)
     const byLine = new Map(ordered.map((line, index) => [line, submitted[index]]))
     return lines.flatMap(line => byLine.get(line) ?? [])
   } catch (thrown) {

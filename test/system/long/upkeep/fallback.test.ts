@@ -221,6 +221,23 @@ describe('an agent that cannot go on', () => {
     await tdf(home, 'cancel', id)
   })
 
+  it.each([
+    ['a race', ['x', '--n', '2', '--max-cost', '5']],
+    ['tasks of a list', ['do {}', '--each', 'LIST', '--max-cost', '5']],
+    ['tasks of a file', ['--file', 'FILE']],
+    ['tasks of a file in a group', ['--file', 'FILE', '--group', 'g']],
+  ])('is passed over and that said once, by who submits %s', async (_, words) => {
+    plan({ own: { resetsAt: inHours(3) } })
+    writeFileSync(path.join(folder, 'LIST'), 'a\nb\n')
+    writeFileSync(path.join(folder, 'FILE'), `${JSON.stringify({ prompt: 'x', maxCost: 5 })}\n`.repeat(2))
+    const given = words.map(word => (/^[A-Z]{4}$/.test(word) ? path.join(folder, word) : word))
+    const { out, err } = await tdf(home, 'submit', ...given, '--repo', repo.dir, '--agent', 'own', '-q')
+    expect(err.match(/^note: .*$/gm)).toEqual([
+      expect.stringContaining('note: other is passed over: other does not report what it costs'),
+    ])
+    await tdf(home, 'cancel', ...out.trim().split('\n'))
+  })
+
   it('is passed over when it cannot be started, for the next one', async () => {
     plan({ own: { resetsAt: inHours(3) } })
     const task = await submit('--agent', 'own', '--fallback', 'gone,other', '-w')
