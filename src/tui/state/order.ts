@@ -94,6 +94,8 @@ const PARTS: Record<string, Part> = {
   node: ({ node }) => node?.name ?? '',
   agent: ({ agent }) => agent,
   repo: ({ repo }) => repo.url,
+  group: ({ group }) => group?.name ?? '',
+  schedule: ({ schedule }) => schedule ?? '',
   label: ({ labels }) =>
     Object.entries(labels)
       .map(([key, value]) => `${key}=${value}`)

@@ -125,6 +125,13 @@ describe('the list by groups', () => {
     expect(shown(null, over('failed'))).toContain('nobody won')
   })
 
+  it('is left to one group, or to the tasks of one schedule, by the filter', () => {
+    const upkeep = aRow({ id: 'kkkkkkkkkk', title: 'update what is old', schedule: 'nightly' })
+    const shown = (filter: string) => next(modelOf([...TASKS, upkeep]), { kind: 'filter', text: filter }).list.order
+    expect(shown('group:warn')).toEqual(['group warnings'])
+    expect(shown('schedule:nightly')).toEqual(['kkkkkkkkkk'])
+  })
+
   it('is cut at the edge of a narrow window', () => {
     for (const line of frame(pressed(at(modelOf(TASKS, { columns: 50, rows: 20 })), 'enter')))
       expect(line.map(span => span.text).join('').length).toBeLessThanOrEqual(50)
