@@ -17,6 +17,12 @@ describe('what may be answered from afar', () => {
     ['a failure before any agent', aTask({ status: 'failed', step: null }), undefined, undefined],
     ['an end as it should be', aTask({ status: 'completed', step: null, facts: { session } }), undefined, undefined],
     ['a run', aTask({ status: 'in_progress', step: 'running' }), undefined, undefined],
+    [
+      'one that rests for its money',
+      aTask({ status: 'parked', parkedUntil: 7, facts: { paused: 'task', parks: 1 } }),
+      ['allow', 'cancel'],
+      7,
+    ],
   ])('of %s', (_, task, verbs, until) => {
     const asking = askingOf(task)
     expect([asking?.verbs, asking?.until]).toEqual([verbs, until])
@@ -30,6 +36,7 @@ describe('what may be answered from afar', () => {
       ...[asked({ question: { ...question, requestId: 'q2' } }), asked({}), asked({}, 's2')],
       ...[parked(1), parked(2), askingOf(aTask({ facts: { blocked: { by: ['a'], attempt: 1 } } }))?.about],
       askingOf(aTask({ facts: { blocked: { by: ['a'], attempt: 2 } } }))?.about,
+      askingOf(aTask({ status: 'parked', facts: { parks: 1, paused: 'window' } }))?.about,
     ]
     expect(new Set(all).size).toBe(all.length)
     expect(asked({ question })).toBe(asked({ question: { ...question } }))

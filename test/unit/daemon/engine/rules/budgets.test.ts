@@ -1,6 +1,6 @@
 /** A task that rests for its money: when it goes on, and when it ends. */
 import { expect, it } from 'vitest'
-import { overBudget, restPaused } from '../../../../../daemon/engine/rules/budgets.ts'
+import { beforePause, overBudget, restPaused } from '../../../../../daemon/engine/rules/budgets.ts'
 import type { Task } from '../../../../../src/core/task.ts'
 import { aConfig, aSpec, aTask } from '../../../../support/builders.ts'
 
@@ -50,4 +50,28 @@ it('ends at its limit without a question, alone or with its race', () => {
       error: { message: expect.stringContaining(`${who} cost more than $2.00`) },
     })
   }
+})
+
+it('has the limit that its user names from then on, the highest of several, and asks again there', () => {
+  const said = (...limits: number[]) =>
+    limits.map((maxCostUsd, index) => ({ id: index + 1, kind: 'followup', payload: { text: 'go on', maxCostUsd } }))
+  expect(restPaused({ ...around, signals: said(5, 9) }, resting())).toEqual({
+    ...{ kind: 'queue', uses: [1, 2] },
+    facts: { paused: null, limitUsd: 9, granted: false },
+  })
+  const hold = { until: NOW + 1_000, why: 'a budget' }
+  const ofMany = resting({ facts: { paused: 'window' } })
+  expect(restPaused({ ...around, signals: said(5), budgetHold: () => hold }, ofMany)).toMatchObject({ kind: 'wait' })
+})
+
+it('is paused between two tools of its agent, or a minute after it might have been', () => {
+  const task = (overSince: number | null) => aTask({ facts: { overSince } })
+  const paused = overBudget(around, aTask({ spec: aSpec({ maxCostUsd: 2, atLimit: 'ask' }) }))
+  const before = (overSince: number | null) =>
+    beforePause({ now: NOW }, task(overSince), paused, { facts: { parks: 1 } })
+  expect(before(null)).toMatchObject({ kind: 'wait', ms: 1_000, facts: { overSince: NOW, parks: 1 } })
+  expect(before(NOW - 59_500)).toMatchObject({ kind: 'wait', ms: 500, facts: { overSince: NOW - 59_500 } })
+  for (const overSince of [NOW - 60_000, NOW + 1]) expect(before(overSince)).toBeUndefined()
+  const ended = overBudget(around, aTask({ spec: aSpec({ maxCostUsd: 2 }) }))
+  expect(beforePause({ now: NOW }, task(null), ended, {})).toBeUndefined()
 })

@@ -5,6 +5,7 @@ import {
   changeFor,
   continuedFrom,
   lastSaved,
+  raisedLimit,
   refuseChange,
   refuseOpen,
   refuseSpent,
@@ -122,5 +123,49 @@ describe('the limit of cost', () => {
   ])('keeps it when %s', (_, task, limit, spent, hint) => {
     const hinted = expect.objectContaining({ hint: expect.stringContaining(hint) })
     expect(() => refuseSpent(task, limit, spent)).toThrow(hinted)
+  })
+})
+
+describe('a task that rests for its money goes on', () => {
+  const rests = (paused: 'task' | 'window') =>
+    aTask({ status: 'parked', facts: { paused }, spec: aSpec({ maxCostUsd: 4 }) })
+  const asked = (change: Partial<ContinueRequest['change']>, hasWords = false) => ({ ...request(change), hasWords })
+
+  it('by a limit above what it may cost and what it has cost, whoever goes on behind its agent', () => {
+    const fallback = { agents: [], afterMs: 1, on: [] } as never
+    expect(raisedLimit(rests('task'), { ...request({ maxCostUsd: 4.5, fallback }) }, 4.2)).toBe(4.5)
+  })
+
+  it.each<[string, Task, ContinueRequest, number, string, string]>([
+    ['without a limit', rests('task'), asked({}), 4, 'by a higher limit of cost', 'tdf continue t1 --max-cost 5'],
+    ['with words', rests('task'), asked({ maxCostUsd: 9 }, true), 4, '(words)', 'tdf continue t1 --max-cost 5'],
+    [
+      'by another check',
+      rests('task'),
+      asked({ maxCostUsd: 9, check: 'x' }),
+      4,
+      '(check)',
+      'tdf continue t1 --max-cost 5',
+    ],
+    [
+      'by no more than before',
+      rests('task'),
+      asked({ maxCostUsd: 4 }),
+      3,
+      'is not more',
+      'tdf continue t1 --max-cost 5',
+    ],
+    [
+      'by less than is spent',
+      rests('task'),
+      asked({ maxCostUsd: 5 }),
+      6,
+      'is not more',
+      'tdf continue t1 --max-cost 7',
+    ],
+    ['where a budget holds it', rests('window'), asked({ maxCostUsd: 9 }), 4, 'of many tasks', 'tdf send t1 allow'],
+  ])('not %s', (_, task, wish, spentUsd, message, hint) => {
+    const refused = expect.objectContaining({ code: 'WRONG_STATE', message: expect.stringContaining(message), hint })
+    expect(() => raisedLimit(task, wish, spentUsd)).toThrow(refused)
   })
 })
