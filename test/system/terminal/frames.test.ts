@@ -155,13 +155,17 @@ function start({ columns, rows, paper, env: more }: Window, words: string): Tmux
   return terminal
 }
 
-const frame = (name: string, columns: number) =>
-  expect(
-    `${terminal
-      .lines()
-      .map(line => line.trimEnd())
-      .join('\n')}\n`,
-  ).toMatchFileSnapshot(path.join(golden, `${name}-${columns}.txt`))
+/** The terminal may have read half of a picture by now: two looks have to see the same. */
+async function frame(name: string, columns: number): Promise<void> {
+  let seen = ''
+  await until('the picture holds still', () => {
+    const before = seen
+    seen = terminal.styled()
+    return seen === before
+  })
+  const lines = terminal.lines().map(line => line.trimEnd())
+  await expect(`${lines.join('\n')}\n`).toMatchFileSnapshot(path.join(golden, `${name}-${columns}.txt`))
+}
 
 /** Of what is on the screen: which colours, as the numbers of their sequences, and which other looks. */
 function looks(): { colours: string[]; others: string[] } {
