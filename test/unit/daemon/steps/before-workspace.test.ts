@@ -228,6 +228,18 @@ describe('workspace_creation', () => {
     agent.faults.refuse.push({ match: /POST/, status: 410 })
     expect(await workspaceCreation(ctx, placed)).toMatchObject({ kind: 'advance', to: 'node_selection' })
   })
+  it('looks again when the machine was made anew, until its own journey knows; asked to stop, it says why it could not', async () => {
+    const replaced = async () => {
+      throw new TdfError('NODE_REPLACED', 'made anew')
+    }
+    const stopped = AbortSignal.abort()
+    expect(await workspaceCreation(bench({ agent: replaced }).ctx, placed)).toMatchObject({
+      kind: 'wait',
+      looked: false,
+    })
+    const { ctx } = bench({ agent: replaced, signal: stopped })
+    await expect(workspaceCreation(ctx, placed)).rejects.toMatchObject({ code: 'NODE_REPLACED' })
+  })
   it('throws what the engine tries again when the agent answers 503', async () => {
     const { ctx, agent } = bench()
     agent.faults.refuse.push({ match: /POST/, status: 503, retryAfterS: 7 })
