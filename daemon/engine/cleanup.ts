@@ -8,6 +8,7 @@ import { asTdfError, TdfError } from '../../src/core/errors.ts'
 import { isGone } from '../../src/core/node.ts'
 import { withOrigins } from '../../src/core/saved.ts'
 import type { AttemptKey, Task } from '../../src/core/task.ts'
+import type { AgentSession } from '../../src/protocol/agent-api.ts'
 import { type ReadTask, readAttempt, updateAttempt } from '../../src/store/tables/attempts.ts'
 import { type CleanupItem, cleanupsOf, delayCleanup, setCleanup } from '../../src/store/tables/cleanups.ts'
 import { readNode, wakeNode } from '../../src/store/tables/nodes.ts'
@@ -17,7 +18,9 @@ import { keepLogs } from '../results/logs.ts'
 import type { Engine } from '../services.ts'
 import { recordDiscard, settleCleanup } from './effects/discard.ts'
 import { followersOfLate } from './effects/release.ts'
+import { recordUsage } from './effects/usage.ts'
 import { nodeSubject } from './loop.ts'
+import { tally, totalOf } from './rules/usage.ts'
 import { saveFollowers } from './save.ts'
 
 /** Tries every item of the attempt that is due, in order; answers what is left. */
@@ -114,7 +117,7 @@ export async function saveLate(engine: Engine, item: CleanupItem, signal: AbortS
     throw new TdfError('AGENT_BUSY', 'the agent is being ended', { retryAfterMs: 2_000 })
   }
   const saved = await bringHome(engine, { ...task, workspaceId: item.subject }, agent)
-  await store.commit(() => fillIn(engine, task, node.name, saved))
+  await store.commit(() => fillIn(engine, task, node.name, saved, session))
   const { missing } = saved
   if (missing.length === 0) return
   const what = missing.slice(0, NAMED_MAX).join(', ') + (missing.length > NAMED_MAX ? ', …' : '')
@@ -133,6 +136,7 @@ export function fillIn(
   key: AttemptKey,
   nodeName: string,
   { salvage, result, missing }: BroughtHome,
+  session: AgentSession | null = null,
 ): void {
   const { store, world } = engine
   const now = world.clock.now()
@@ -143,8 +147,15 @@ export function fillIn(
   // What was judged stays as it was judged: what could be read since then stands beside it.
   const shown = seen.facts.kept && seen.result ? seen.result : result
   const error = missing.length > 0 ? seen.error : cameAfterAll(seen)
-  const filled = { ...seen, facts, result: shown, error, updatedAt: now }
-  if (updateAttempt(store.sql, seen, filled, now)) saveFollowers(engine, followersOfLate(engine, filled))
+  // It went on until now, perhaps for long after the last look at it.
+  const usages = session ? tally(seen, session, engine.config.agents[seen.spec.agent.name]) : seen.facts.usages
+  const usage = (usages && totalOf(seen, usages)) ?? seen.usage
+  const known = usages ? { ...facts, usages } : facts
+  const filled = { ...seen, facts: known, usage, result: shown, error, updatedAt: now }
+  if (updateAttempt(store.sql, seen, filled, now)) {
+    recordUsage(store.sql, seen, filled, now)
+    saveFollowers(engine, followersOfLate(engine, filled))
+  }
   if (missing.length > 0) return
   const about = { taskId: seen.id, attempt: seen.attempt, nodeName }
   engine.store.append({ type: 'task.saved', ...about, data: { commit: salvage.commit, late: true } }, now)

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openContinued } from '../../../../../daemon/engine/attempts.ts'
 import { saveLate, undo, undoItem } from '../../../../../daemon/engine/cleanup.ts'
 import { discardWork, settleCleanup } from '../../../../../daemon/engine/effects/discard.ts'
+import { spentSince } from '../../../../../src/store/spending/spending.ts'
 import { addCleanup, type CleanupItem, cleanupsOf } from '../../../../../src/store/tables/cleanups.ts'
 import { readNewestEvents } from '../../../../../src/store/tables/journal.ts'
 import { readNode } from '../../../../../src/store/tables/nodes.ts'
@@ -71,6 +72,16 @@ describe('a late save', () => {
     })
     expect(task().updatedAt).toBe(now())
     expect(events('task.saved')).toMatchObject([{ attempt: 1, nodeName: 'n1', data: { commit, late: true } }])
+  })
+
+  it('counts what the agent used to its end, once', async () => {
+    ended()
+    session().script.says = { usage: { inputTokens: 7, outputTokens: 3, costUsd: 0.5 } }
+    const item = anItem('salvage')
+    await saveLate(engine(), item, signal)
+    await saveLate(engine(), item, signal)
+    expect(task().usage).toEqual({ inputTokens: 7, outputTokens: 3, costUsd: 0.5 })
+    expect(spentSince(sql(), 0).costUsd).toBe(0.5)
   })
 
   it('lets those go on that were held for want of it', async () => {
