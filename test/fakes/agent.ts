@@ -39,6 +39,8 @@ export interface Script {
       | ('agentVersion' | 'model' | 'retrying' | 'hasActed')
     >
   >
+  /** So many USD a minute, as long as it runs; its view says how many by now. */
+  spends?: number
   /** What ran it is ended under it, in the words of `LOST_UNDER_RUN`. */
   lost?: string
   /** Ends at a usage limit that is lifted so long after its end. */
@@ -106,6 +108,9 @@ interface FakeSession {
   errorMessage: string | null
   startedAt: number
   endedAt: number
+  /** By the clock that never jumps. */
+  startedMono: number
+  endedMono: number
   outputs: number
   /** Delivery id → text, in the order in which they came. */
   prompts: Map<string, string>
@@ -166,6 +171,20 @@ export interface FakeAgentOptions {
   deliver?: (path: string, token: string, body: unknown) => Promise<number>
   /** Whether what an attempt made is safe at home; without it, nobody asks. */
   isHome?: IsHome
+  /** Every session of an agent that costs something, whatever becomes of it. */
+  meter?: Metered[]
+}
+
+export interface Metered {
+  taskId: string
+  attempt: number
+  workspaceId: string
+  session: FakeSession
+}
+
+/** What it has cost by then, in USD; `now` by the clock that never jumps. */
+export function costOf({ script, status, startedMono, endedMono }: FakeSession, now: number): number {
+  return ((script.spends ?? 0) * ((status === 'running' ? now : endedMono) - startedMono)) / 60_000
 }
 
 const GONE_MAX = 2_000
@@ -179,6 +198,7 @@ export function fakeAgent({
   buildMs = 1_000,
   deliver,
   isHome = () => true,
+  meter,
 }: FakeAgentOptions): FakeAgent {
   const faults: Faults = {
     down: false,
@@ -286,9 +306,12 @@ export function fakeAgent({
     const ended = { exitCode: null, signal: null, errorMessage: null }
     const policy = body.permissions ?? 'allow'
     const permission = script.asks ? { decision: policy === 'ask' ? null : policy, at: clock.now() } : null
-    const begun = { endedAt: 0, startedAt: clock.now(), outputs: 1, prompts: new Map(), permission }
+    const mono = { startedMono: clock.mono(), endedMono: clock.mono() }
+    const begun = { ...mono, endedAt: 0, startedAt: clock.now(), outputs: 1, prompts: new Map(), permission }
     const session: FakeSession = { body, script, status: 'running', ...ended, ...begun }
     workspace.sessions.set(body.sessionId, session)
+    const { workspaceId, taskId, attempt } = workspace.body
+    if (script.spends !== undefined) meter?.push({ taskId, attempt, workspaceId, session })
     emit(workspace, 'session.started', body.sessionId, { attempt: workspace.body.attempt, sessionId: body.sessionId })
     const born = generation
     if (!script.hangs && permission?.decision !== null) {
@@ -317,7 +340,14 @@ export function fakeAgent({
     errorMessage: string | null = null,
   ): void {
     if (session.status === 'exited') return
-    Object.assign(session, { status: 'exited', exitCode, signal, errorMessage, endedAt: clock.now() })
+    Object.assign(session, {
+      status: 'exited',
+      exitCode,
+      signal,
+      errorMessage,
+      endedAt: clock.now(),
+      endedMono: clock.mono(),
+    })
     const isOfAgent = !/-(check|pick)$/.test(session.body.sessionId)
     if (isOfAgent) {
       workspace.ahead += session.script.commits ?? 0
@@ -336,7 +366,8 @@ export function fakeAgent({
     emit(workspace, 'session.exited', sessionId, { attempt, sessionId, status, exitCode, signal, errorMessage })
   }
 
-  function view({ body, script, status, exitCode, signal, errorMessage, startedAt, outputs, ...more }: FakeSession) {
+  function view(session: FakeSession) {
+    const { body, script, status, exitCode, signal, errorMessage, startedAt, outputs, ...more } = session
     const { prompts, permission, endedAt } = more
     const isWaiting = status === 'running' && permission?.decision === null
     const isDenied = status === 'exited' && permission?.decision === 'deny'
@@ -348,6 +379,7 @@ export function fakeAgent({
       ...{ resumeRef: null, usage: null, summary: null, resetAt: null, outcome: 'none', failure: null },
       ...{ agentVersion: null, model: body.model ?? null, retrying: null },
       ...script.says,
+      ...(script.spends === undefined ? {} : { usage: spentBy(costOf(session, clock.mono())) }),
       ...(script.toolMs === undefined ? {} : { usesTool: clock.now() < startedAt + script.toolMs }),
       ...(script.limitMs === undefined ? {} : limited(endedAt + script.limitMs)),
       // What ended it is not known before it has ended.
@@ -567,7 +599,10 @@ export function fakeAgent({
     const id = c.req.param('id')
     const doomed = workspaces.get(id)
     if (doomed && losesWork(doomed, isHome)) agent.lostWork.push(id)
-    for (const session of workspaces.get(id)?.sessions.values() ?? []) session.status = 'exited'
+    for (const session of workspaces.get(id)?.sessions.values() ?? []) {
+      if (session.status === 'running')
+        Object.assign(session, { status: 'exited', endedAt: clock.now(), endedMono: clock.mono() })
+    }
     workspaces.delete(id)
     gone.add(id)
     const [oldest = ''] = gone
@@ -596,6 +631,8 @@ function picked({ sessions }: FakeWorkspace): Script {
   if ([...sessions.values()].some(({ script }) => script.pickHangs)) return { hangs: true }
   return { ms: 500, exitCode: score === null ? 1 : 0, score }
 }
+
+const spentBy = (costUsd: number) => ({ inputTokens: Math.floor(costUsd * 100), outputTokens: 0, costUsd })
 
 const limited = (until: number) => ({
   ...{ outcome: 'usage_limit', failure: 'usage_limit', resetAt: new Date(until).toISOString() },

@@ -40,6 +40,9 @@ export interface FakeCloudOptions {
   latency?: Latency
   /** Whether a commit is safe at home. */
   isHome: IsHome
+  meter?: FakeAgentOptions['meter']
+  /** Without it nobody knows what a machine costs. */
+  pricePerHour?: number
 }
 
 export function fakeCloud({
@@ -48,6 +51,8 @@ export function fakeCloud({
   bootMs = 40_000,
   isHome,
   latency = () => {},
+  meter,
+  pricePerHour,
 }: FakeCloudOptions): FakeCloud {
   const faults: CloudFaults = { refuse: 0, loseAnswer: 0, full: 0, neverBoot: false, locked: 0 }
   const machines: FakeCloud['machines'] = new Map()
@@ -59,27 +64,34 @@ export function fakeCloud({
     const machine = machines.get(name)
     return machine?.boots === true && clock.now() >= machine.bornAt + bootMs
   }
+  const told = ({ name, size, location }: Parameters<Provider['ensure']>[0]) => {
+    const about = pricePerHour === undefined ? {} : { about: { size, location, pricePerHour } }
+    if (isUp(name)) return { state: 'up' as const, address: name, ...about }
+    return { state: 'coming' as const, why: `machine ${name} to boot`, ...about }
+  }
   const failing = () => new TdfError('AGENT_BUSY', 'the cloud answered 503')
 
   const provider: Provider = {
     staticNodes: () => [],
     shell: () => null,
     catalogue: () => ({ sizes: ['small', 'medium', 'large'], locations: ['fsn1', 'nbg1'] }),
-    async ensure({ name }) {
+    async ensure(node) {
+      const { name } = node
       if (take('refuse')) throw failing()
       if (!machines.has(name)) {
         if (take('full')) throw new TdfError('CAPACITY', 'the cloud has no such machine left', { retryAfterMs: 60_000 })
         made.set(name, (made.get(name) ?? 0) + 1)
-        const agent = fakeAgent({ clock, name, deliver, isHome })
+        const agent = fakeAgent({ clock, name, deliver, isHome, ...(meter ? { meter } : {}) })
         machines.set(name, { agent, bornAt: clock.now(), boots: !faults.neverBoot })
         if (take('loseAnswer')) throw failing()
       }
-      return isUp(name) ? { state: 'up', address: name } : { state: 'coming', why: `machine ${name} to boot` }
+      return told(node)
     },
-    async find({ name }) {
+    async find(node) {
+      const { name } = node
       if (take('refuse')) throw failing()
       if (!machines.has(name)) return { state: 'gone' }
-      return isUp(name) ? { state: 'up', address: name } : { state: 'coming', why: `machine ${name} to boot` }
+      return told(node)
     },
     connect: async ({ name }) => ({
       token: 'agent-token',

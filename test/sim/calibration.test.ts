@@ -327,6 +327,22 @@ vi.mock('../../daemon/sweeps/schedules/rules.ts', async original => {
   return { ...real, dueOf, reasonNotTo }
 })
 
+vi.mock('../../daemon/steps/session.ts', async original => {
+  const real = await original<typeof import('../../daemon/steps/session.ts')>()
+  const usageFrom: typeof real.usageFrom = (ctx, task, session) =>
+    is('a cost is forgotten at a cancel') && task.status === 'cancelled' ? {} : real.usageFrom(ctx, task, session)
+  return { ...real, usageFrom }
+})
+
+vi.mock('../../daemon/engine/effects/usage.ts', async original => {
+  const real = await original<typeof import('../../daemon/engine/effects/usage.ts')>()
+  const recordUsage: typeof real.recordUsage = (sql, seen, task, now) => {
+    const usage = task.usage && { ...task.usage, costUsd: 2 * (task.usage.costUsd ?? 0) }
+    real.recordUsage(sql, seen, is('a cost is counted twice') ? { ...task, usage } : task, now)
+  }
+  return { ...real, recordUsage }
+})
+
 /** Each with the seed from which to look: the first that is known to catch it, so that the test is short. */
 const POLICIES: [policy: string, from: number][] = [
   ['a run is keyed by task alone, so that a retry is no-op', 1],
@@ -379,6 +395,11 @@ const SCHEDULE_POLICIES: [policy: string, invariant: string, from: number][] = [
   ['all that was missed is made up for', 'a planned instant makes one task at most', 1],
   ['an instant without a task leaves no word', 'no instant is lost', 1],
   ['an end is counted whenever it is looked at', 'every end of a schedule is counted once', 1],
+]
+/** The same with budgets, which half of them have. */
+const MONEY_POLICIES: [policy: string, invariant: string, from: number][] = [
+  ['a cost is counted twice', 'no cost is counted that no agent had', 1],
+  ['a cost is forgotten at a cancel', 'no cost is forgotten', 7],
 ]
 const FLAWS: [flaw: LedgerFlaw, oneIn: number, from: number][] = [
   ['drops writes', 100, 3],
@@ -439,8 +460,8 @@ describe('the simulation of what comes after the run', () => {
   )
 })
 
-describe('the simulation of tasks that come after others, of races and of schedules', () => {
-  it.each([...GRAPH_POLICIES, ...SCHEDULE_POLICIES])(
+describe('the simulation of tasks that come after others, of races, schedules and budgets', () => {
+  it.each([...GRAPH_POLICIES, ...SCHEDULE_POLICIES, ...MONEY_POLICIES])(
     'catches: %s',
     async (policy, invariant, from) => {
       const found = await firstFinding(policy, from, { graphs: true })

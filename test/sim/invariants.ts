@@ -9,7 +9,7 @@ import { restInvariants } from './invariants/rest.ts'
 import { resultInvariants } from './invariants/results.ts'
 import { scheduleInvariants } from './invariants/schedules/schedules.ts'
 import { signalInvariants } from './invariants/signals.ts'
-import { spendingInvariants } from './invariants/spending.ts'
+import { spendingInvariants, spendingRest } from './invariants/spending.ts'
 import { taskInvariants } from './invariants/tasks.ts'
 import { ledgerInvariants } from './ledger.ts'
 import type { Check, Seen } from './seen.ts'
@@ -39,7 +39,7 @@ export const look = (seen: Seen, tick: number): Finding[] => findings(ALWAYS, se
 
 /** Once everything has come to rest. */
 export const lookAtRest = (seen: Seen, tick: number): Finding[] =>
-  findings({ ...restInvariants, ...ledgerInvariants, ...afterRest }, seen, tick)
+  findings({ ...restInvariants, ...ledgerInvariants, ...afterRest, ...spendingRest }, seen, tick)
 
 function findings(checks: Record<string, Check>, seen: Seen, tick: number): Finding[] {
   return Object.entries(checks).flatMap(([name, check]) => check(seen).map(what => ({ name, what, tick })))

@@ -12,11 +12,13 @@ import { aConfig } from '../support/builders.ts'
 import { type Life, live, type Outside, outside } from '../support/daemon/sim-daemon.ts'
 import { ACTS, type Act, healAll, restart } from './acts/acts.ts'
 import { AFTER_ACTS, isAfterQuiet, peopleMerge } from './acts/after.ts'
+import { BUDGET_ACTS, budgetsOf, raiseBudgets } from './acts/budgets.ts'
 import { cancelHeld, GRAPH_ACTS } from './acts/graphs.ts'
 import { pauseAll, SCHEDULE_ACTS, startOf } from './acts/schedules.ts'
 import { type AfterMemory, freshAfter } from './invariants/after.ts'
 import { freshPath, type Path } from './invariants/path.ts'
 import { freshSchedules, type ScheduleMemory } from './invariants/schedules/memory.ts'
+import { freshMoney, type MoneyMemory } from './invariants/spending.ts'
 import { type Finding, look, lookAtRest } from './invariants.ts'
 import { actsOf, type LedgerPlan, ledgerFaults } from './ledger.ts'
 import { journalOf, type Memory, see, unrest } from './seen.ts'
@@ -28,7 +30,7 @@ export interface SimPlan {
   ledger?: LedgerPlan
   /** Results land, pull requests are watched and files to look at are kept, at servers that are models. */
   afterRun?: 'sound' | 'pushes are forced'
-  /** Tasks come after others and run races, and schedules make them. */
+  /** Tasks come after others and run races, schedules make them, and in every other seed budgets hold them. */
   graphs?: boolean
 }
 
@@ -59,6 +61,7 @@ export interface Sim {
   results: Map<string, string>
   after: AfterMemory
   schedules: ScheduleMemory
+  money: MoneyMemory
   story: string[]
   crashes: number
   /** Machines and state folders that were taken away, with what was on them. */
@@ -77,6 +80,7 @@ export async function simulate({ seed, ticks, ledger, afterRun, graphs = false }
   const jitter = mulberry32(seed)
   const nodes = ['n1', 'n2', 'n3'].slice(0, Math.floor(jitter() * 3) + 1)
   const config = simConfig(jitter)
+  if (graphs) config.budgets = budgetsOf(mulberry32(seed ^ 0xb0d6e7))
   const place = ledger ? { ledger: ledgerFaults(seed, ledger) } : {}
   const out = outside({
     nodes,
@@ -85,7 +89,7 @@ export async function simulate({ seed, ticks, ledger, afterRun, graphs = false }
     latency: clock => network(clock, jitter),
     afterRun: afterRun !== undefined,
     ...place,
-    ...(graphs ? { looks: true, startAt: startOf(mulberry32(seed ^ 0x5c4ed)) } : {}),
+    ...(graphs ? { looks: true, startAt: startOf(mulberry32(seed ^ 0x5c4ed)), pricePerHour: 0.05 } : {}),
   })
   if (out.afterRun) {
     out.afterRun.servers.faults.isForced = afterRun === 'pushes are forced'
@@ -103,6 +107,7 @@ export async function simulate({ seed, ticks, ledger, afterRun, graphs = false }
       results: new Map(),
       after: freshAfter(),
       schedules: freshSchedules(),
+      money: freshMoney(),
       story: [],
       crashes: 0,
       wiped: new Set(),
@@ -111,7 +116,7 @@ export async function simulate({ seed, ticks, ledger, afterRun, graphs = false }
     life: await live(out, { seed }),
   }
   const findings: Finding[] = []
-  const more = [...(afterRun ? AFTER_ACTS : []), ...(graphs ? [...GRAPH_ACTS, ...SCHEDULE_ACTS] : [])]
+  const more = [...(afterRun ? AFTER_ACTS : []), ...(graphs ? [...GRAPH_ACTS, ...SCHEDULE_ACTS, ...BUDGET_ACTS] : [])]
   const acts = actsOf(sim, [...ACTS, ...more])
   for (let tick = 0; tick < ticks && findings.length === 0; tick++) {
     const act = pick(jitter, acts)
@@ -188,6 +193,7 @@ async function comeToRest(sim: Sim, tick: number, graphs: boolean): Promise<Find
     await life.world.clock.advance(HOUR)
     const early = look(see(sim, sim.memory), tick)
     if (early.length > 0) return early
+    raiseBudgets(sim)
     await pauseAll(sim)
     await cancelHeld(sim)
   }

@@ -22,7 +22,7 @@ import { openLedgerStore } from '../../../src/store/ledger/store.ts'
 import { openStore, type Store } from '../../../src/store/store.ts'
 import type { ReadTask } from '../../../src/store/tables/attempts.ts'
 import { readNewestEvents } from '../../../src/store/tables/journal.ts'
-import { type FakeAgent, fakeAgent, type IsHome } from '../../fakes/agent.ts'
+import { type FakeAgent, fakeAgent, type IsHome, type Metered } from '../../fakes/agent.ts'
 import { type FakeCloud, fakeCloud } from '../../fakes/cloud.ts'
 import { type FakeLedger, fakeLedger, type LedgerFaults } from '../../fakes/ledger.ts'
 import { type Latency, standingProvider } from '../../fakes/provider.ts'
@@ -63,6 +63,8 @@ export interface Outside {
   faults: string[]
   /** When a daemon looked at its schedules, which it does often then; null: it does so with the other sweeps. */
   looks: Look[] | null
+  /** What agents have cost, as they know it. */
+  meter: Metered[]
   remove(): void
 }
 
@@ -90,6 +92,8 @@ export interface OutsideOptions {
   ledger?: Partial<LedgerFaults>
   /** Schedules are looked at often. */
   looks?: boolean
+  /** What an hour of an ordered machine costs, in EUR. */
+  pricePerHour?: number
   startAt?: number
 }
 
@@ -100,9 +104,10 @@ export function outside(options: OutsideOptions = {}): Outside {
   const callbacks: Outside['callbacks'] = { app: null }
   const nodeWorld = simWorld(time, { seed: 99 })
   const results = fakeResults(history)
+  const meter: Metered[] = []
   const isHome: IsHome = (taskId, attempt, beside) =>
     ['', ...beside].every(suffix => results.refs.has(resultRefOf(taskId, attempt) + suffix))
-  const agents = new Map(nodes.map(name => [name, fakeAgent({ clock: nodeWorld.clock, name, deliver, isHome })]))
+  const agents = new Map(nodes.map(name => [name, fakeAgent({ clock: nodeWorld.clock, name, deliver, isHome, meter })]))
   const root = mkdtempSync(path.join(existsSync(MEMORY) ? MEMORY : tmpdir(), 'tdf-sim-'))
   const dir = path.join(root, '0')
   mkdirSync(dir)
@@ -116,16 +121,19 @@ export function outside(options: OutsideOptions = {}): Outside {
   const { clock } = nodeWorld
   const away = options.afterRun ? fakeServers(history, clock, latency?.(clock) ?? (() => {})) : null
   const faults: string[] = []
+  const lag = latency ? { latency: latency(clock) } : {}
+  const price = options.pricePerHour === undefined ? {} : { pricePerHour: options.pricePerHour }
   return {
     ...{ time, dir, agents, callbacks, config, results, servers: away ?? servers, local },
     sources: { ...fakeSources(), ...(away ? { tip: away.tip } : {}) },
     afterRun: away && { history, servers: away },
     latency: latency ? latency(clock) : () => {},
-    cloud: cloud ? fakeCloud({ clock, deliver, isHome, ...(latency ? { latency: latency(clock) } : {}) }) : null,
+    cloud: cloud ? fakeCloud({ clock, deliver, isHome, meter, ...lag, ...price }) : null,
     hetzner: hetzner ? hetznerMachines({ clock, deliver, isHome }) : null,
     ledger: options.ledger ? fakeLedger(options.ledger) : null,
     faults,
     looks: options.looks ? [] : null,
+    meter,
     remove: () => rmSync(root, { recursive: true, force: true }),
   }
 }
