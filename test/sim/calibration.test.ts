@@ -334,6 +334,13 @@ vi.mock('../../daemon/steps/session.ts', async original => {
   return { ...real, usageFrom }
 })
 
+vi.mock('../../daemon/placement/budgets.ts', async original => {
+  const real = await original<typeof import('../../daemon/placement/budgets.ts')>()
+  const holdOf: typeof real.holdOf = (...args) =>
+    is('a start asks no budget') && (args[3] ?? 0) === 0 ? null : real.holdOf(...args)
+  return { ...real, holdOf }
+})
+
 vi.mock('../../daemon/engine/effects/usage.ts', async original => {
   const real = await original<typeof import('../../daemon/engine/effects/usage.ts')>()
   const recordUsage: typeof real.recordUsage = (sql, seen, task, now) => {
@@ -400,6 +407,7 @@ const SCHEDULE_POLICIES: [policy: string, invariant: string, from: number][] = [
 const MONEY_POLICIES: [policy: string, invariant: string, from: number][] = [
   ['a cost is counted twice', 'no cost is counted that no agent had', 1],
   ['a cost is forgotten at a cancel', 'no cost is forgotten', 7],
+  ['a start asks no budget', 'nothing begins while its budget is used up', 4],
 ]
 const FLAWS: [flaw: LedgerFlaw, oneIn: number, from: number][] = [
   ['drops writes', 100, 3],
