@@ -1,7 +1,7 @@
 /** What the daemon is made of. Built once in main.ts; tests build it with models and a simulated clock. */
 import type { AgentClient } from '../src/clients/agent.ts'
 import type { LoadedConfig } from '../src/config/load/load.ts'
-import type { Config } from '../src/config/schema/schema.ts'
+import type { Config } from '../src/config/schema/config.ts'
 import type { Node } from '../src/core/node.ts'
 import type { Provider } from '../src/machines/provider.ts'
 import type { Install } from '../src/platform/install.ts'

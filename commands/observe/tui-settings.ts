@@ -1,7 +1,7 @@
 /** `[tui]` of the configuration, for who opens the dashboard. */
 
 import type { loadConfig } from '../../src/config/load/load.ts'
-import { DEFAULT_KEYS, type KeyMap, settledKeys } from '../../src/core/keys.ts'
+import { DEFAULT_KEYS, type KeyMap, settledKeys } from '../../src/core/dashboard-keys.ts'
 import type { Attention } from '../../src/tui/terminal/attention.ts'
 import type { Cli } from '../cli/cli.ts'
 

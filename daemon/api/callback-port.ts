@@ -1,8 +1,8 @@
 /** Where nodes call: the address that they are given, and the one by which the daemon reaches it itself. */
 import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
+import type { Config } from '../../src/config/schema/config.ts'
 import { parseListen } from '../../src/config/schema/kinds.ts'
-import type { Config } from '../../src/config/schema/schema.ts'
 import { TdfError } from '../../src/core/errors.ts'
 import { type Listener, listen } from '../../src/platform/listen.ts'
 import type { Clock } from '../../src/platform/world.ts'

@@ -1,6 +1,6 @@
 /** What a step is handed, over the engine. */
 import type { AgentClient } from '../../src/clients/agent.ts'
-import type { Config } from '../../src/config/schema/schema.ts'
+import type { Config } from '../../src/config/schema/config.ts'
 import type { AgentSpec } from '../../src/core/agent.ts'
 import { credentialOf } from '../../src/core/agent.ts'
 import { asTdfError, TdfError } from '../../src/core/errors.ts'

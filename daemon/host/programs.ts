@@ -1,6 +1,6 @@
 /** What `[providers.local] sandbox` means here: the places of this daemon that no task may see. */
 import path from 'node:path'
-import type { Config } from '../../src/config/schema/schema.ts'
+import type { Config } from '../../src/config/schema/config.ts'
 import { findProgram } from '../../src/platform/files.ts'
 import type { Paths } from '../../src/platform/paths.ts'
 import type { Sandbox } from '../../src/protocol/agent-api.ts'

@@ -4,7 +4,7 @@
  */
 import { type LoadedConfig, loadConfig } from '../../src/config/load/load.ts'
 import { withoutRestart } from '../../src/config/load/reload.ts'
-import { toConfig } from '../../src/config/schema/schema.ts'
+import { toConfig } from '../../src/config/schema/config.ts'
 import { type ConfigChange, changesOf } from '../../src/config/show/describe.ts'
 import type { RootLog } from '../../src/platform/log.ts'
 import type { ReloadJson } from '../../src/protocol/upkeep.ts'

@@ -2,7 +2,7 @@
  * How budgets stand: what of each window is used, whom that holds, and what its users granted. What was spent is in
  * `src/store/spending/`; it is summed up when it is asked for, and only where a budget is set.
  */
-import type { Config } from '../../src/config/schema/schema.ts'
+import type { Config } from '../../src/config/schema/config.ts'
 import { chargedHours } from '../../src/store/spending/machines.ts'
 import { spentSince } from '../../src/store/spending/spending.ts'
 import { mark, readMarks } from '../../src/store/spending/windows.ts'

@@ -4,7 +4,7 @@
  * thousand waiting tasks cost little more than one. A task that waits for a machine that is not there yet moves to a slot
  * that comes free elsewhere, and leaves its own to those behind it.
  */
-import type { Config } from '../../src/config/schema/schema.ts'
+import type { Config } from '../../src/config/schema/config.ts'
 import { credentialOf } from '../../src/core/agent.ts'
 import { canPlace, isServing, type NodeStatus, type ProviderName } from '../../src/core/node.ts'
 import { agentsOf, type TaskSpec } from '../../src/core/task.ts'

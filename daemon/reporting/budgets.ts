@@ -1,5 +1,5 @@
 /** How far budgets are used: each for `tdf doctor`, with the agents that they cannot count; the nearest to its limit for the dashboard. */
-import type { Config } from '../../src/config/schema/schema.ts'
+import type { Config } from '../../src/config/schema/config.ts'
 import type { BudgetJson } from '../../src/protocol/screen.ts'
 import type { FindingJson } from '../../src/protocol/upkeep.ts'
 import { budgetText } from '../../src/text/progress/budgets.ts'

@@ -2,7 +2,7 @@
 import { constants } from 'node:fs'
 import process from 'node:process'
 import { fetchFailure, isHere, type WayOut, wayOut } from '../../src/clients/outward.ts'
-import type { Config } from '../../src/config/schema/schema.ts'
+import type { Config } from '../../src/config/schema/config.ts'
 import { isAccessible } from '../../src/platform/files.ts'
 import type { FindingJson } from '../../src/protocol/upkeep.ts'
 import type { Engine } from '../services.ts'

@@ -1,6 +1,6 @@
 /** From the node to our disk: the agent saves the work, we fetch it, check it and say so. Used by the step and the sweep. */
 import type { AgentClient } from '../../src/clients/agent.ts'
-import type { Config } from '../../src/config/schema/schema.ts'
+import type { Config } from '../../src/config/schema/config.ts'
 import { TdfError } from '../../src/core/errors.ts'
 import type { SalvageFacts, SavedRef } from '../../src/core/saved.ts'
 import { resultRefOf, type Task, type TaskResult } from '../../src/core/task.ts'

@@ -20,12 +20,14 @@ export const agentSession: StepHandler<'running'> = async (ctx, task) => {
     const choice = chooseNext(task, offersOf(ctx))
     if (choice === null) return nobodyGoesOn(task)
     const rest = restUntil(ctx, task, choice.at)
-    if (rest !== null) return waitForLimit(ctx, task, rest, choice.agent.name)
-    if (choice.agent.name !== task.spec.agent.name) return handedTo(ctx, task, choice.agent)
+    const isOther = choice.agent.name !== task.spec.agent.name
+    if ((rest !== null || isOther) && !(await isStarted(ctx, task))) {
+      return rest === null ? handedTo(ctx, task, choice.agent) : waitForLimit(ctx, task, rest, choice.agent.name)
+    }
   }
   // What runs is looked at by itself. A budget that was used up since the slot was given lets nothing begin.
   const held = task.status === 'in_progress' ? null : ctx.budgetHold(task, 0)
-  if (held) return restFor(held)
+  if (held && !(await isStarted(ctx, task))) return restFor(held)
   if (task.status === 'parked' && !ctx.hasRoom(task.nodeName)) {
     return wait(ctx.config.runner.agentPollInterval, taskWaits.slotOn(task.nodeName))
   }
@@ -36,6 +38,16 @@ export const agentSession: StepHandler<'running'> = async (ctx, task) => {
   const pace = paceUntil(ctx, task)
   if (pace !== null) return waitFor(ctx, task, pace, taskWaits.pace())
   return startSession(ctx, task, { ...nextSession(task), prompt: promptOf(task) })
+}
+
+/**
+ * Whether the session is on its node already: its start may have been cut off between the call and the row. What runs there is
+ * neither told to rest, nor followed by another agent in the same files.
+ */
+async function isStarted(ctx: StepContext, task: Task): Promise<boolean> {
+  const { nodeName, workspaceId, status } = task
+  if (nodeName === null || workspaceId === null || status === 'parked') return false
+  return (await (await ctx.agent(nodeName)).session(workspaceId, nextSession(task).id)) !== null
 }
 
 /** A plain command is given its prompt and nothing else. */

@@ -1,6 +1,6 @@
 /** What a step is handed: the time, the signals of its task, and clients for the outside. No store, no clock. */
 import type { AgentClient } from '../../src/clients/agent.ts'
-import type { Config } from '../../src/config/schema/schema.ts'
+import type { Config } from '../../src/config/schema/config.ts'
 import type { AgentSpec } from '../../src/core/agent.ts'
 import type { Node } from '../../src/core/node.ts'
 import type { Step, Task } from '../../src/core/task.ts'

@@ -2,7 +2,7 @@
  * Runs the sweeps, each by itself: one that fails or hangs never keeps another from running, none overlaps itself, and
  * one that has not succeeded for too long raises an alarm. The timetable says when to look; what is due is begun.
  */
-import type { Config } from '../../src/config/schema/schema.ts'
+import type { Config } from '../../src/config/schema/config.ts'
 import { asTdfError } from '../../src/core/errors.ts'
 import type { Clock } from '../../src/platform/world.ts'
 import type { Observability } from '../../src/store/observability.ts'

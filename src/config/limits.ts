@@ -5,7 +5,7 @@
 import { formatDuration } from '../core/duration.ts'
 import { type Problem, problemAt } from './load/problem.ts'
 import { type Origin, type Origins, originAt, originText, pathId, tableFor, valueAt } from './load/tree.ts'
-import type { RawConfig } from './schema/schema.ts'
+import type { RawConfig } from './schema/config.ts'
 
 type DurationKeys<Table extends 'runner' | 'nodes' | 'sweeps'> = `${Table}.${Extract<keyof RawConfig[Table], string>}`
 export type LimitKey = DurationKeys<'runner'> | DurationKeys<'nodes'> | DurationKeys<'sweeps'>

@@ -2,7 +2,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { type AgentLine, httpTransport } from '../clients/transport.ts'
-import type { StaticNodeConfig } from '../config/schema/schema.ts'
+import type { StaticNodeConfig } from '../config/schema/config.ts'
 import { asTdfError, TdfError } from '../core/errors.ts'
 import type { Node } from '../core/node.ts'
 import { refuseForeign } from '../platform/paths.ts'

@@ -4,7 +4,7 @@ import { httpCall } from '../../daemon/api/issues/trackers/calls.ts'
 import type { Asking, Tracker } from '../../daemon/api/issues/trackers/tracker.ts'
 import { trackerOf } from '../../daemon/api/issues/trackers/trackers.ts'
 import { type Allowance, type Cache, createAllowance } from '../../daemon/results/push/watch/gh.ts'
-import type { SourceConfig } from '../../src/config/schema/schema.ts'
+import type { SourceConfig } from '../../src/config/schema/config.ts'
 import { MODELS, type TrackerModel, trackerModel } from '../fakes/programs/forge/trackers.ts'
 import { aSource } from '../support/builders.ts'
 

@@ -1,5 +1,5 @@
 /** Values that most tests need, with the parts that matter to them changed. */
-import { type Config, defaultConfig, type SourceConfig } from '../../src/config/schema/schema.ts'
+import { type Config, defaultConfig, type SourceConfig } from '../../src/config/schema/config.ts'
 import type { Task, TaskSpec } from '../../src/core/task.ts'
 import type { Script } from '../fakes/agent.ts'
 

@@ -3,7 +3,7 @@
  * of an issue is a row, a task is made in the write that changes it, and what was read is kept once all of it was acted on.
  */
 
-import type { SourceConfig } from '../../../src/config/schema/schema.ts'
+import type { SourceConfig } from '../../../src/config/schema/config.ts'
 import { backoffMs } from '../../../src/core/backoff.ts'
 import { TdfError } from '../../../src/core/errors.ts'
 import {

@@ -1,6 +1,6 @@
 /** The task that an issue becomes: what its template says, with what people wrote in the issue as quoted lines and nothing else. */
 import path from 'node:path'
-import type { SourceConfig } from '../../../src/config/schema/schema.ts'
+import type { SourceConfig } from '../../../src/config/schema/config.ts'
 import type { TaskOptions } from '../../../src/config/templates/options.ts'
 import { renderTemplate, TEMPLATE_CHARS_MAX } from '../../../src/config/templates/template.ts'
 import { parseDuration } from '../../../src/core/duration.ts'

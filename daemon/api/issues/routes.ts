@@ -1,7 +1,7 @@
 /** `tdf source`: the trackers whose issues become tasks. */
 import { Hono } from 'hono'
 import { z } from 'zod'
-import type { SourceConfig } from '../../../src/config/schema/schema.ts'
+import type { SourceConfig } from '../../../src/config/schema/config.ts'
 import { TdfError } from '../../../src/core/errors.ts'
 import { parseBody } from '../../../src/protocol/shapes.ts'
 import { writeSource } from '../../../src/store/intake/issues.ts'

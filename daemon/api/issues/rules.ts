@@ -1,5 +1,5 @@
 /** What follows from what a tracker shows of an issue. Pure. */
-import type { SourceConfig } from '../../../src/config/schema/schema.ts'
+import type { SourceConfig } from '../../../src/config/schema/config.ts'
 import { isOver, type Task } from '../../../src/core/task.ts'
 import type { IssueRow, IssueState } from '../../../src/store/intake/issues.ts'
 import { issueWaits } from '../../../src/text/progress/issues.ts'

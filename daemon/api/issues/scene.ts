@@ -1,5 +1,5 @@
 /** A look at a source, and what is known of it: how far it was read, its issues and their tasks. */
-import type { SourceConfig } from '../../../src/config/schema/schema.ts'
+import type { SourceConfig } from '../../../src/config/schema/config.ts'
 import { isOver } from '../../../src/core/task.ts'
 import { type IssueRow, readIssues, readSource, type SourceState } from '../../../src/store/intake/issues.ts'
 import { type ReadTask, readNewestAttempt } from '../../../src/store/tables/attempts.ts'

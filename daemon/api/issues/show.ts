@@ -1,5 +1,5 @@
 /** Sources as `tdf source` shows them, and what `tdf source check` and `tdf doctor` find of one. */
-import type { SourceConfig } from '../../../src/config/schema/schema.ts'
+import type { SourceConfig } from '../../../src/config/schema/config.ts'
 import { asTdfError } from '../../../src/core/errors.ts'
 import { isOver } from '../../../src/core/task.ts'
 import type { FindingJson, IssueJson, SourceDetailsJson, SourceJson } from '../../../src/protocol/upkeep.ts'

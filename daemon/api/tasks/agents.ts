@@ -1,5 +1,5 @@
 /** The agents of a task: who does it, by its name in the configuration, who goes on in its place, and how that is shown. */
-import type { Config } from '../../../src/config/schema/schema.ts'
+import type { Config } from '../../../src/config/schema/config.ts'
 import type { AgentSpec, FallbackSpec } from '../../../src/core/agent.ts'
 import { secretMissing } from '../../../src/core/agent.ts'
 import { asTdfError, TdfError } from '../../../src/core/errors.ts'

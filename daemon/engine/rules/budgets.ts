@@ -1,5 +1,5 @@
 /** What becomes of a task that has cost what it may: it ends, or its work is saved and it rests until it may cost more. */
-import type { Config } from '../../../src/config/schema/schema.ts'
+import type { Config } from '../../../src/config/schema/config.ts'
 import { TdfError } from '../../../src/core/errors.ts'
 import type { Task } from '../../../src/core/task.ts'
 import { taskWaits } from '../../../src/text/waiting.ts'

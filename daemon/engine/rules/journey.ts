@@ -3,7 +3,7 @@
  * a step does is in steps/, and steps/handlers.ts maps each step to its handler: one that takes an edge which is not
  * here does not compile, and neither does a row with an edge that its handler never takes.
  */
-import type { Config } from '../../../src/config/schema/schema.ts'
+import type { Config } from '../../../src/config/schema/config.ts'
 import type { ErrorCode } from '../../../src/core/errors.ts'
 import type { Status, Step, Task, Verdict } from '../../../src/core/task.ts'
 

@@ -1,5 +1,5 @@
 /** What a decision consists of, and the journal's view of it. Refuses what the tables of edges do not allow. */
-import type { Config } from '../../../src/config/schema/schema.ts'
+import type { Config } from '../../../src/config/schema/config.ts'
 import type { AgentType } from '../../../src/core/agent.ts'
 import { changed } from '../../../src/core/copy-task.ts'
 import { TdfError } from '../../../src/core/errors.ts'

@@ -1,5 +1,5 @@
 /** What a task has used: tokens and money of its sessions added up, each number once. Pure. */
-import type { Config } from '../../../src/config/schema/schema.ts'
+import type { Config } from '../../../src/config/schema/config.ts'
 import type { Task, Usage } from '../../../src/core/task.ts'
 import type { AgentSession } from '../../../src/protocol/agent-api.ts'
 import { GRANT } from './asking.ts'

@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
-import type { StaticNodeConfig } from '../../../src/config/schema/schema.ts'
+import type { StaticNodeConfig } from '../../../src/config/schema/config.ts'
 import { asTdfError, TdfError } from '../../../src/core/errors.ts'
 import { fingerprint, offeredHostKey, parseHostKey, pinHostKeys } from '../../../src/machines/ssh/host-keys.ts'
 import { sshRun } from '../../../src/machines/ssh/run.ts'

@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
-import type { StaticNodeConfig } from '../../../src/config/schema/schema.ts'
+import type { StaticNodeConfig } from '../../../src/config/schema/config.ts'
 import { TdfError } from '../../../src/core/errors.ts'
 import { writeDurable } from '../../../src/platform/files.ts'
 

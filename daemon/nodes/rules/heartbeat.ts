@@ -1,5 +1,5 @@
 /** When a node counts as silent: after `heartbeat_stale` it gets no new work, after `lost_after` it is lost. Times in ms. */
-import type { Config } from '../../../src/config/schema/schema.ts'
+import type { Config } from '../../../src/config/schema/config.ts'
 import type { Node } from '../../../src/core/node.ts'
 import type { NodeInput } from './outcome.ts'
 

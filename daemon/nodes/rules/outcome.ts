@@ -1,5 +1,5 @@
 /** What the look at a machine answers, and what a decision about its node is made from. */
-import type { Config } from '../../../src/config/schema/schema.ts'
+import type { Config } from '../../../src/config/schema/config.ts'
 import type { TdfError } from '../../../src/core/errors.ts'
 import type { Heartbeat, Machine, Node, NodeFacts } from '../../../src/core/node.ts'
 

@@ -1,6 +1,7 @@
 /** Puts notices into the outbox, a row for each configured channel: one that is down never holds up another. */
+
+import type { Config } from '../../../src/config/schema/config.ts'
 import type { NoticeEvent } from '../../../src/config/schema/outward.ts'
-import type { Config } from '../../../src/config/schema/schema.ts'
 import { isTerminal, type Task } from '../../../src/core/task.ts'
 import { hashToken, replyCode } from '../../../src/platform/tokens.ts'
 import { readNewestAttempt } from '../../../src/store/tables/attempts.ts'

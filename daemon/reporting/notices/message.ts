@@ -2,8 +2,9 @@
  * A message about a task. Without `include_text` it holds names, states and numbers of ours and nothing that a person
  * or an agent wrote: it may go through servers that are not yours.
  */
+
+import type { Config } from '../../../src/config/schema/config.ts'
 import type { NoticeEvent } from '../../../src/config/schema/outward.ts'
-import type { Config } from '../../../src/config/schema/schema.ts'
 import { formatDurationShort } from '../../../src/core/duration.ts'
 import { isTerminal, type Status, type Task, type Verdict } from '../../../src/core/task.ts'
 import { budgetText } from '../../../src/text/progress/budgets.ts'

@@ -2,7 +2,7 @@
  * One push of one commit to one branch, from our own repository. It creates the branch, or moves it forward from what we
  * put there before; nothing is ever replaced, and a branch that holds anything else is left as it is.
  */
-import type { Config } from '../../../src/config/schema/schema.ts'
+import type { Config } from '../../../src/config/schema/config.ts'
 import { git } from '../../../src/platform/git.ts'
 import type { Push } from '../../../src/store/tables/pushes.ts'
 import { reaches } from '../merge.ts'

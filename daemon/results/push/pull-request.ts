@@ -3,7 +3,7 @@
  * there: it is never opened twice.
  */
 import process from 'node:process'
-import type { Config } from '../../../src/config/schema/schema.ts'
+import type { Config } from '../../../src/config/schema/config.ts'
 import type { Task } from '../../../src/core/task.ts'
 import { type RunResult, run } from '../../../src/platform/run.ts'
 import type { Push } from '../../../src/store/tables/pushes.ts'

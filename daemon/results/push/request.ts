@@ -1,5 +1,5 @@
 /** Asking for a push, in the transaction that gives the reason: it is then done, however often we are restarted. */
-import type { Config } from '../../../src/config/schema/schema.ts'
+import type { Config } from '../../../src/config/schema/config.ts'
 import { TdfError } from '../../../src/core/errors.ts'
 import type { PushSpec } from '../../../src/core/source.ts'
 import type { Task } from '../../../src/core/task.ts'

@@ -1,5 +1,5 @@
 /** With what the daemon asks the server of a repository: a token by host, or what the git and ssh of its user have. */
-import type { Config } from '../../../src/config/schema/schema.ts'
+import type { Config } from '../../../src/config/schema/config.ts'
 import { TdfError } from '../../../src/core/errors.ts'
 import type { RepoSource } from '../../../src/core/source.ts'
 import type { PlannedSourceJson } from '../../../src/protocol/control.ts'

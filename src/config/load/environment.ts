@@ -1,6 +1,6 @@
 /** `TDF_<TABLE>__<KEY>`: every key of the schema can be set by the environment. */
 import { getStaticTOMLValue, parseTOML } from 'toml-eslint-parser'
-import { configSchema } from '../schema/schema.ts'
+import { configSchema } from '../schema/config.ts'
 import { aboutOf, keysOf, keyText, partOf, type Schema, shapeOf } from '../schema/shape.ts'
 import type { Problem } from './problem.ts'
 import { foldedName, meantKey } from './suggest.ts'

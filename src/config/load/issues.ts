@@ -1,8 +1,8 @@
 /** zod's issues as problems with a place in the file. */
 import type { z } from 'zod'
 import { formatSize } from '../../core/duration.ts'
+import { configSchema } from '../schema/config.ts'
 import type { About } from '../schema/kinds.ts'
-import { configSchema } from '../schema/schema.ts'
 import { aboutOf, keyText, partOf, type Schema, shapeOf } from '../schema/shape.ts'
 import { type Problem, problemAt, quoted } from './problem.ts'
 import { meantKey, nearest } from './suggest.ts'

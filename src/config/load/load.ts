@@ -1,7 +1,7 @@
 /** The configuration in force: defaults, then the file, then the environment; checked as a whole. */
 import { dirname, join, resolve } from 'node:path'
 import { orderLimits } from '../limits.ts'
-import { type Config, configSchema, type RawConfig, toConfig, withBuiltInAgents } from '../schema/schema.ts'
+import { type Config, configSchema, type RawConfig, toConfig, withBuiltInAgents } from '../schema/config.ts'
 import { partOf, type Schema, shapeOf } from '../schema/shape.ts'
 import { applyEnvironment, type Environment } from './environment.ts'
 import { type ConfigFile, type ReadFile, readConfigFile, unreadable } from './file.ts'

@@ -1,5 +1,5 @@
 /** What a running daemon can take over of another configuration: all but the keys that it reads only when it starts. */
-import { configSchema, type RawConfig } from '../schema/schema.ts'
+import { configSchema, type RawConfig } from '../schema/config.ts'
 import { aboutOf, type Schema, shapeOf } from '../schema/shape.ts'
 import { emptyTable } from './tree.ts'
 

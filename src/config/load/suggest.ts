@@ -1,5 +1,5 @@
 /** The key that was meant: one that is spelt like it in the same table, or the same one in another table. */
-import { configSchema } from '../schema/schema.ts'
+import { configSchema } from '../schema/config.ts'
 import { keysOf, type Schema, shapeOf } from '../schema/shape.ts'
 import type { Path } from './tree.ts'
 

@@ -1,6 +1,6 @@
 /** The settings of what comes from and goes out to others: repositories, pushes of branches, notices, and the dashboard. */
 import { z } from 'zod'
-import { clashesOf, KEY_FORM, KEY_NAMES, KEY_TABLE, type KeyMap } from '../../core/keys.ts'
+import { clashesOf, KEY_FORM, KEY_NAMES, KEY_TABLE, type KeyMap } from '../../core/dashboard-keys.ts'
 import { choice, choices, count, described, duration, flag, form, list, text } from './kinds.ts'
 
 const TOLD = [

@@ -3,8 +3,8 @@ import { formatDuration, formatSize } from '../../core/duration.ts'
 import type { LoadedConfig } from '../load/load.ts'
 import { escaped } from '../load/problem.ts'
 import { isTable, type Origins, originText, type Path, setterOf } from '../load/tree.ts'
+import { configSchema } from '../schema/config.ts'
 import type { About, Apply } from '../schema/kinds.ts'
-import { configSchema } from '../schema/schema.ts'
 import { aboutOf, keyText, partOf, type Schema, shapeOf } from '../schema/shape.ts'
 
 export interface ConfigRow {

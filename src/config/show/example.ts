@@ -1,7 +1,7 @@
 /** config.example.toml, written from the schema: people read it more often than any other page. */
 import { variableOf } from '../load/environment.ts'
 import type { Path } from '../load/tree.ts'
-import { configSchema } from '../schema/schema.ts'
+import { configSchema } from '../schema/config.ts'
 import { aboutOf, defaultOf, descriptionOf, keyText, type Schema, shapeOf } from '../schema/shape.ts'
 import { valueText } from './describe.ts'
 

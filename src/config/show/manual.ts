@@ -2,8 +2,8 @@
 import { z } from 'zod'
 import { variableOf } from '../load/environment.ts'
 import type { Path } from '../load/tree.ts'
+import { configSchema } from '../schema/config.ts'
 import type { Apply } from '../schema/kinds.ts'
-import { configSchema } from '../schema/schema.ts'
 import { aboutOf, defaultOf, descriptionOf, keyText, type Schema, shapeOf } from '../schema/shape.ts'
 import { valueText } from './describe.ts'
 

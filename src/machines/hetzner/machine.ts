@@ -1,5 +1,5 @@
 /** What every part of the provider works with, and how a server of the API becomes a machine of ours. */
-import type { Config } from '../../config/schema/schema.ts'
+import type { Config } from '../../config/schema/config.ts'
 import type { Machine, MachineAbout, Node } from '../../core/node.ts'
 import type { World } from '../../platform/world.ts'
 import type { HetznerApi, Server } from './api.ts'

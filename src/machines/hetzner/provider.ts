@@ -1,6 +1,6 @@
 /** Machines ordered at Hetzner Cloud. Facts about its API: docs.hetzner.cloud, and the source of hcloud-go. */
 import { type AgentLine, httpTransport } from '../../clients/transport.ts'
-import type { Config } from '../../config/schema/schema.ts'
+import type { Config } from '../../config/schema/config.ts'
 import { TdfError } from '../../core/errors.ts'
 import type { Machine, Node } from '../../core/node.ts'
 import type { World } from '../../platform/world.ts'

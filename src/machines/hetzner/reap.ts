@@ -2,7 +2,7 @@
  * Ends what a dead daemon left: exactly the servers that carry an installation's mark and whose lease has run out. Needs
  * a token and the installation's id, no daemon and no database.
  */
-import type { Config } from '../../config/schema/schema.ts'
+import type { Config } from '../../config/schema/config.ts'
 import { asTdfError } from '../../core/errors.ts'
 import { sleep, type World } from '../../platform/world.ts'
 import type { MarkedFleet, MarkedMachine } from '../provider.ts'

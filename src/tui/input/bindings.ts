@@ -1,5 +1,5 @@
-/** What each key of the table in `src/core/keys.ts` does, and its label in the footer. */
-import { KEY_NAMES, KEY_TABLE, type KeyName, type Place } from '../../core/keys.ts'
+/** What each key of the table in `src/core/dashboard-keys.ts` does, and its label in the footer. */
+import { KEY_NAMES, KEY_TABLE, type KeyName, type Place } from '../../core/dashboard-keys.ts'
 import type { Model, View } from '../state/model.ts'
 import * as commands from './commands.ts'
 import { act, ask, type Command } from './commands.ts'

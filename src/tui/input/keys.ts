@@ -1,5 +1,5 @@
 /**
- * What is read from the keyboard, as names of keys that `src/core/keys.ts` has: what Ink hands on as one input may be
+ * What is read from the keyboard, as names of keys that `src/core/dashboard-keys.ts` has: what Ink hands on as one input may be
  * several keys, a report of the mouse, a piece of a pasted text, or something that the terminal says of itself.
  */
 import type { Key } from 'ink'

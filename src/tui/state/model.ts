@@ -1,5 +1,5 @@
 /** What the dashboard knows and shows, as one value. Views draw it; `store.ts` makes the next one from an action. */
-import { DEFAULT_KEYS, type KeyMap } from '../../core/keys.ts'
+import { DEFAULT_KEYS, type KeyMap } from '../../core/dashboard-keys.ts'
 import { STATUSES } from '../../core/task.ts'
 import type { EventJson, NodeJson, WhyJson } from '../../protocol/control.ts'
 import type { BudgetJson, GroupJson, ScreenTaskJson, SnapshotJson } from '../../protocol/screen.ts'

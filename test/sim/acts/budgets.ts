@@ -1,5 +1,5 @@
 /** Money: agents that cost something as long as they run, budgets that hold them, and users who allow more. */
-import type { Config } from '../../../src/config/schema/schema.ts'
+import type { Config } from '../../../src/config/schema/config.ts'
 import type { Script } from '../../fakes/agent.ts'
 import { aConfig, aSpec } from '../../support/builders.ts'
 import type { Sim } from '../simulation.ts'

@@ -1,6 +1,6 @@
 /** One task from submit to the end of its machine, at Hetzner, with what went wrong on the way. */
 import { expect } from 'vitest'
-import { defaultConfig } from '../../../src/config/schema/schema.ts'
+import { defaultConfig } from '../../../src/config/schema/config.ts'
 import { readLive } from '../../../src/store/tables/attempts.ts'
 import { readNodes } from '../../../src/store/tables/nodes.ts'
 import type { Fault } from '../../fakes/hetzner/faults.ts'

@@ -1,6 +1,6 @@
 /** Machines for a simulated daemon: the real Hetzner provider, the model of the API, and a model of an agent on each. */
 import { leaseMs } from '../../../daemon/nodes/new-node.ts'
-import type { Config } from '../../../src/config/schema/schema.ts'
+import type { Config } from '../../../src/config/schema/config.ts'
 import { hetznerProvider } from '../../../src/machines/hetzner/provider.ts'
 import type { Provider } from '../../../src/machines/provider.ts'
 import type { Clock, World } from '../../../src/platform/world.ts'

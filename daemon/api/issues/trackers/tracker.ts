@@ -3,7 +3,7 @@
  * be written to one. Nothing of it is believed beyond its shape.
  */
 import { z } from 'zod'
-import type { SourceConfig } from '../../../../src/config/schema/schema.ts'
+import type { SourceConfig } from '../../../../src/config/schema/config.ts'
 import type { Allowance, Cache, callForge } from '../../../results/push/watch/gh.ts'
 import type { Engine } from '../../../services.ts'
 

@@ -1,5 +1,5 @@
 /** The trackers by their kind, and what is settled for all of them: which one it is, and with what it is asked. */
-import type { SourceConfig } from '../../../../src/config/schema/schema.ts'
+import type { SourceConfig } from '../../../../src/config/schema/config.ts'
 import { forgeToken } from '../../../results/push/watch/adopt.ts'
 import type { Engine } from '../../../services.ts'
 import { commandTracker } from './command.ts'

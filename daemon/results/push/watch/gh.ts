@@ -3,7 +3,7 @@
  * answered with 304 and counts for nothing (docs.github.com, "Best practices for using the REST API").
  */
 import process from 'node:process'
-import type { Config } from '../../../../src/config/schema/schema.ts'
+import type { Config } from '../../../../src/config/schema/config.ts'
 import { run } from '../../../../src/platform/run.ts'
 import { isOnPath } from '../../../host/programs.ts'
 import { forgeEnv, type Place, parsedJson, unavailable } from './view.ts'

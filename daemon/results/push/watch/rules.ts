@@ -1,6 +1,6 @@
 /** What follows from the look of a pull request: it goes on waiting, its agent is given what is red, or it is over. Pure. */
 import { createHash } from 'node:crypto'
-import type { Config } from '../../../../src/config/schema/schema.ts'
+import type { Config } from '../../../../src/config/schema/config.ts'
 import { isOver, type Task } from '../../../../src/core/task.ts'
 import type { Push, Watch, WatchState } from '../../../../src/store/tables/pushes.ts'
 import { watchWaits } from '../../../../src/text/progress/pull-requests.ts'

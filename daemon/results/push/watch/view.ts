@@ -1,7 +1,7 @@
 /** How a pull request looks from outside, and the command of yours that may say so. */
 import process from 'node:process'
 import { z } from 'zod'
-import type { Config } from '../../../../src/config/schema/schema.ts'
+import type { Config } from '../../../../src/config/schema/config.ts'
 import { TdfError } from '../../../../src/core/errors.ts'
 import { NETWORK_VARIABLES, pickVariables, run } from '../../../../src/platform/run.ts'
 

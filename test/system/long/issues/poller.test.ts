@@ -8,7 +8,7 @@ import { checkSource, sourceDetails } from '../../../../daemon/api/issues/show.t
 import { httpCall } from '../../../../daemon/api/issues/trackers/calls.ts'
 import { createAllowance } from '../../../../daemon/results/push/watch/gh.ts'
 import type { SweepParts } from '../../../../daemon/sweeps/run.ts'
-import type { SourceConfig } from '../../../../src/config/schema/schema.ts'
+import type { SourceConfig } from '../../../../src/config/schema/config.ts'
 import { readSource } from '../../../../src/store/intake/issues.ts'
 import { listTasks } from '../../../../src/store/tables/attempts.ts'
 import { deleteTask } from '../../../../src/store/tables/tasks.ts'

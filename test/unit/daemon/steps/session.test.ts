@@ -54,6 +54,29 @@ describe('agent_session', () => {
     expect(await agentSession(ctx, task)).toMatchObject({ kind: 'advance', to: 'running' })
     expect(agent.starts.get('t1-1-1-s1')).toBe(1)
   })
+  const other = { name: 'other', type: 'codex', command: ['codex'], env: [] } as const
+  const OFFERS = { agents: [{ ...other, command: ['codex'], env: [] }], afterMs: 10 * MIN, passedOver: [] }
+  it.each([
+    ['a usage limit', aSpec(), { limitOf: () => Number.MAX_SAFE_INTEGER }, 'park'],
+    [
+      'an agent that is free',
+      aSpec({ fallback: OFFERS }),
+      { limitOf: (one: { name: string }) => (one.name === 'other' ? null : Number.MAX_SAFE_INTEGER) },
+      'hand_over',
+    ],
+    ['a budget', aSpec(), { budgetHold: () => ({ until: Number.MAX_SAFE_INTEGER, why: 'money' }) }, 'park'],
+  ] as const)(
+    'keeps what runs already, by a start that was cut off, where %s would come before it',
+    async (_, spec, held, kind) => {
+      const { ctx, agent, workspace } = bench()
+      const begun = { ...task, spec }
+      workspace(begun)
+      expect(await agentSession({ ...ctx, ...held }, begun)).toMatchObject({ kind })
+      await agentSession(ctx, begun)
+      expect(await agentSession({ ...ctx, ...held }, begun)).toMatchObject({ kind: 'advance', to: 'running' })
+      expect([...agent.starts.values()]).toEqual([1])
+    },
+  )
   it('ends the attempt with the reason when the program cannot be started', async () => {
     const { ctx, workspace } = bench()
     workspace(task)

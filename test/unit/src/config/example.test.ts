@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { configSchema, defaultConfig } from '../../../../src/config/schema/schema.ts'
+import { configSchema, defaultConfig } from '../../../../src/config/schema/config.ts'
 import { descriptionOf, keysOf, keyText, shapeOf } from '../../../../src/config/schema/shape.ts'
 import { describeConfig } from '../../../../src/config/show/describe.ts'
 import { exampleToml } from '../../../../src/config/show/example.ts'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { fitLimits, LIMIT_KEYS, type LimitKey, type Limits, ORDERS, type Order } from '../../../../src/config/limits.ts'
-import { configSchema } from '../../../../src/config/schema/schema.ts'
+import { configSchema } from '../../../../src/config/schema/config.ts'
 import { aboutOf, defaultOf, keysOf, keyText } from '../../../../src/config/schema/shape.ts'
 import { describeConfig } from '../../../../src/config/show/describe.ts'
 import { parseDuration } from '../../../../src/core/duration.ts'

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { loadConfig } from '../../../../src/config/load/load.ts'
-import { defaultConfig } from '../../../../src/config/schema/schema.ts'
+import { defaultConfig } from '../../../../src/config/schema/config.ts'
 import { afterFile } from '../../../support/after-file.ts'
 import { load, refusal } from './support.ts'
 

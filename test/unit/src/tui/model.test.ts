@@ -1,6 +1,6 @@
 /** What the dashboard makes of what it hears and of what is pressed: values in, values out. */
 import { describe, expect, it } from 'vitest'
-import { clashesOf, DEFAULT_KEYS, KEY_FORM, type KeyMap, settledKeys } from '../../../../src/core/keys.ts'
+import { clashesOf, DEFAULT_KEYS, KEY_FORM, type KeyMap, settledKeys } from '../../../../src/core/dashboard-keys.ts'
 import type { ScreenTaskJson } from '../../../../src/protocol/screen.ts'
 import { press } from '../../../../src/tui/input/press.ts'
 import type { Action } from '../../../../src/tui/state/actions.ts'

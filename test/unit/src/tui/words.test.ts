@@ -1,6 +1,6 @@
 /** What the dashboard says is true of its reader: the keys of the configuration, the times of the zone, the step that failed. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { DEFAULT_KEYS } from '../../../../src/core/keys.ts'
+import { DEFAULT_KEYS } from '../../../../src/core/dashboard-keys.ts'
 import type { WhyJson } from '../../../../src/protocol/control.ts'
 import type { ScreenTaskJson } from '../../../../src/protocol/screen.ts'
 import { sentences, taskWaits } from '../../../../src/text/waiting.ts'

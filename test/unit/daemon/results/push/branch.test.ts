@@ -6,7 +6,7 @@ import path from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { credentialEnv, pushBranch, remoteTip, tokenFor } from '../../../../../daemon/results/push/branch.ts'
 import type { Repository } from '../../../../../daemon/results/repository.ts'
-import type { Config } from '../../../../../src/config/schema/schema.ts'
+import type { Config } from '../../../../../src/config/schema/config.ts'
 import type { Push } from '../../../../../src/store/tables/pushes.ts'
 import { gitIn, type ResultsScene, resultsScene } from '../node.ts'
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openPullRequest, type PullRequest } from '../../../../../daemon/results/push/pull-request.ts'
-import type { Config } from '../../../../../src/config/schema/schema.ts'
+import type { Config } from '../../../../../src/config/schema/config.ts'
 import type { Task } from '../../../../../src/core/task.ts'
 import { aTask } from '../../../../support/builders.ts'
 

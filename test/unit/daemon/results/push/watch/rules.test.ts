@@ -9,7 +9,7 @@ import {
   type WatchDecision,
 } from '../../../../../../daemon/results/push/watch/rules.ts'
 import { type PullView, pullView } from '../../../../../../daemon/results/push/watch/view.ts'
-import { defaultConfig } from '../../../../../../src/config/schema/schema.ts'
+import { defaultConfig } from '../../../../../../src/config/schema/config.ts'
 import type { Push, Watch } from '../../../../../../src/store/tables/pushes.ts'
 import { aTask } from '../../../../../support/builders.ts'
 
