@@ -1,11 +1,12 @@
 /** One HTTP exchange over a unix socket or TCP, bounded in time and size. `fetch` cannot dial a socket and loads slowly. */
-import { createReadStream, createWriteStream } from 'node:fs'
+import { createReadStream } from 'node:fs'
 import http from 'node:http'
 import https from 'node:https'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { TdfError } from '../core/errors.ts'
 import type { AgentAddress } from '../core/node.ts'
+import { streamInto } from '../platform/files.ts'
 import { type Cancel, realWorld } from '../platform/world.ts'
 import { openRoom } from './growing-buffer.ts'
 
@@ -124,7 +125,7 @@ async function receive(response: http.IncomingMessage, { download, bytesMax }: E
   const status = response.statusCode ?? 0
   const headers = Object.fromEntries(Object.entries(response.headers).map(([name, value]) => [name, String(value)]))
   if (download !== undefined && status === 200) {
-    await pipeline(response, bounded(bytesMax), createWriteStream(download, { mode: 0o600 }))
+    await pipeline(response, bounded(bytesMax), await streamInto(download))
     return { status, headers, body: Buffer.alloc(0) }
   }
   const length = Number(headers['content-length'] ?? Number.NaN)

@@ -21,6 +21,7 @@ import {
   rmdirSync,
   rmSync,
   statSync,
+  type WriteStream,
   writeFileSync,
   writeSync,
 } from 'node:fs'
@@ -75,6 +76,11 @@ export function moveContent(from: string, to: string): void {
   for (const name of readdirSync(from)) renameSync(join(from, name), join(to, name))
   rmdirSync(from)
   syncPath(to)
+}
+
+/** A stream into a file that is there from then on: who removes it after a failure, at whatever moment, finds it. */
+export async function streamInto(file: string): Promise<WriteStream> {
+  return (await open(file, 'w', 0o600)).createWriteStream()
 }
 
 /** Gives a file that is written its name. */

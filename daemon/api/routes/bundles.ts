@@ -1,6 +1,6 @@
 /** Uploads of local repositories: in one piece, or with what is new alone and in as many pieces as the connection needs. */
 import { createHash } from 'node:crypto'
-import { createWriteStream, existsSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import path from 'node:path'
@@ -8,7 +8,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { type Context, Hono } from 'hono'
 import { TdfError } from '../../../src/core/errors.ts'
-import { publishFile } from '../../../src/platform/files.ts'
+import { publishFile, streamInto } from '../../../src/platform/files.ts'
 import { isSafeRef } from '../../../src/platform/git.ts'
 import { BUNDLE_BYTES_MAX, parseBody } from '../../../src/protocol/shapes.ts'
 import { bundleOffer, type UploadState, uploadEnd } from '../../../src/protocol/uploads.ts'
@@ -118,7 +118,7 @@ async function take(source: Readable, sha256: string, stateDir: string, target: 
         yield chunk
       }
     }
-    await pipeline(source, counted, createWriteStream(part, { mode: 0o600 }))
+    await pipeline(source, counted, await streamInto(part))
     if (hash.digest('hex') !== sha256) throw new TdfError('BUNDLE_MISMATCH', 'the bundle does not match its hash')
     await publishFile(part, target)
     return bytes

@@ -3,12 +3,12 @@
  * what they are, files; where the state lives elsewhere they go there before they count as saved, and are brought here when
  * they are needed.
  */
-import { createReadStream, createWriteStream, existsSync } from 'node:fs'
+import { createReadStream, existsSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { publishFile } from '../../platform/files.ts'
+import { publishFile, streamInto } from '../../platform/files.ts'
 import type { BlobStore } from '../ledger/ledger.ts'
 
 export interface KeptFiles {
@@ -38,7 +38,7 @@ export function keptFiles(stateDir: string, blobs: BlobStore | null): KeptFiles 
     await mkdir(path.dirname(file), { recursive: true, mode: 0o700 })
     const part = `${file}.part`
     try {
-      await pipeline(Readable.from(parts), createWriteStream(part, { mode: 0o600 }))
+      await pipeline(Readable.from(parts), await streamInto(part))
       await publishFile(part, file)
     } finally {
       await rm(part, { force: true })

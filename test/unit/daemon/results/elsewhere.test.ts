@@ -171,14 +171,17 @@ describe('logs', () => {
   })
 })
 
-it('a file that cannot be brought here whole is not here', async () => {
+it.each([
+  ['half of it came', 'the first half'],
+  ['nothing came', ''],
+])('a file that cannot be brought here whole is not here: %s', async (_, came) => {
   const stateDir = folder()
   const file = path.join(stateDir, 'packs', 'one.bundle')
   const broken: BlobStore = {
     ...blobs,
     async get() {
       return (async function* () {
-        yield Buffer.from('the first half')
+        if (came !== '') yield Buffer.from(came)
         throw new Error('it went away')
       })()
     },
