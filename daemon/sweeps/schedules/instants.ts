@@ -1,6 +1,7 @@
-/** The instants of a pattern of cron in a zone: croner's, whose rules for the change of the clocks are told in docs/many.md. */
+/** The instants of a pattern of cron in a zone: croner's, and those that the clocks leave out, by the rules of docs/many.md. */
 import { Cron } from 'croner'
 import { asTdfError, TdfError } from '../../../src/core/errors.ts'
+import { clockChangesOf } from './clock-changes.ts'
 
 export interface Instants {
   /** The first behind `at`; null when there is none. Unix ms, as all here. */
@@ -18,13 +19,24 @@ export function instantsOf(cron: string, zone: string): Instants {
   if (!FORM.test(cron)) throw wrong(`"${cron}" is no pattern: it takes ${PATTERN}`, 'cron')
   assertZone(zone)
   const pattern = patternOf(cron, zone)
+  const changes = clockChangesOf(cron, zone)
+  const behind = (at: number): number | null => pattern.nextRun(new Date(at))?.getTime() ?? null
+  const before = (at: number) => {
+    // It counts in whole seconds, and an instant is before the second that follows.
+    const [found] = pattern.previousRuns(1, new Date(at + 1_000))
+    if (found === undefined || found.getTime() <= at) return found?.getTime() ?? null
+    return pattern.previousRuns(1, found)[0]?.getTime() ?? null
+  }
   return {
-    after: at => pattern.nextRun(new Date(at))?.getTime() ?? null,
+    after(at) {
+      let next = behind(at)
+      while (next !== null && changes.isSecond(next)) next = behind(next)
+      return next === null ? null : (changes.firstLeap(at, next) ?? next)
+    },
     upTo(at) {
-      // It counts in whole seconds, and an instant is before the second that follows.
-      const [found] = pattern.previousRuns(1, new Date(at + 1_000))
-      if (found === undefined || found.getTime() <= at) return found?.getTime() ?? null
-      return pattern.previousRuns(1, found)[0]?.getTime() ?? null
+      let last = before(at)
+      while (last !== null && changes.isSecond(last)) last = before(last - 1)
+      return last === null ? null : (changes.lastLeap(last, at) ?? last)
     },
   }
 }

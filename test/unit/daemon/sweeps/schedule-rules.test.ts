@@ -67,3 +67,71 @@ describe('an end', () => {
     expect(afterEnd({ ...about, streak: -2 }, 'good', 'x')).toEqual({ streak: 1, pause: null })
   })
 })
+
+describe('a time that the clocks leave out', () => {
+  const berlin = (time: string) => Date.parse(`2026-03-29T${time}Z`)
+  /** All of that day by the clocks there, which go from 2:00 to 3:00 at 1:00 of UTC. */
+  function ofThatDay(cron: string, zone = 'Europe/Berlin', begin = '2026-03-28T23:00:00Z'): string[] {
+    const instants = instantsOf(cron, zone)
+    const end = Date.parse(begin) + 23 * 3_600_000
+    const found: string[] = []
+    for (let next = instants.after(Date.parse(begin) - 1); next !== null && next < end; next = instants.after(next)) {
+      // Looked for from behind it is the same one.
+      expect(instants.upTo(next)).toBe(next)
+      expect(instants.upTo(next + 59_999)).toBe(next)
+      found.push(new Date(next).toISOString().slice(11, 16))
+    }
+    return found
+  }
+
+  it.each([
+    ['30 2 * * *', ['01:00']],
+    ['0 2 * * *', ['01:00']],
+    ['0,30 2 * * *', ['01:00']],
+    ['30 1,2,3 * * *', ['00:30', '01:00', '01:30']],
+    ['15-45/15 1-2 * * 0', ['00:15', '00:30', '00:45', '01:00']],
+    ['0,30 3 * * *', ['01:00', '01:30']],
+    ['0,30 2 * * 1', []],
+    ['0,30 2 1 4 *', []],
+  ])('comes when they have gone on, one of a list, too, and once: %s', (cron, times) => {
+    expect(ofThatDay(cron)).toEqual(times)
+  })
+
+  it('is none of a pattern that goes by the time that passes', () => {
+    expect(ofThatDay('30 * * * *')).toHaveLength(23)
+    expect(ofThatDay('*/30 2 * * *')).toEqual([])
+  })
+
+  it('is none in a zone whose clocks stay', () => {
+    expect(ofThatDay('0,30 2 * * *', 'UTC', '2026-03-29T00:00:00Z')).toEqual(['02:00', '02:30'])
+  })
+
+  it('is found from far away', () => {
+    const yearly = instantsOf('0,30 2 29 3 *', 'Europe/Berlin')
+    expect(yearly.after(Date.parse('2025-06-01T00:00:00Z'))).toBe(berlin('01:00:00'))
+    expect(yearly.upTo(Date.parse('2026-12-01T00:00:00Z'))).toBe(berlin('01:00:00'))
+  })
+})
+
+describe('a time that comes twice', () => {
+  // The clocks of Berlin go from 3:00 back to 2:00 at 1:00 of UTC.
+  it.each([
+    ['30 2 * * *', ['00:30']],
+    ['0,30 2 * * *', ['00:00', '00:30']],
+    ['30 1,2,3 * * *', ['23:30', '00:30', '02:30']],
+    ['0 3 * * *', ['02:00']],
+    ['30 * * * *', ['22:30', '23:30', '00:30', '01:30', '02:30']],
+  ])('counts once, one of a list, too: %s', (cron, times) => {
+    const instants = instantsOf(cron, 'Europe/Berlin')
+    const end = Date.parse('2026-10-25T03:00:00Z')
+    const found: string[] = []
+    for (let next = instants.after(Date.parse('2026-10-24T22:00:00Z')); next !== null && next < end; ) {
+      found.push(new Date(next).toISOString().slice(11, 16))
+      expect(instants.upTo(next)).toBe(next)
+      const following = instants.after(next)
+      expect(instants.upTo((following ?? 0) - 1)).toBe(next)
+      next = following
+    }
+    expect(found).toEqual(times)
+  })
+})
