@@ -31,6 +31,9 @@ export function installAgents(): string {
       const flags = ['--no-audit', '--no-fund', '--loglevel=error', '--engine-strict=false']
       execFileSync('npm', ['install', ...flags], { cwd: draft, stdio: 'inherit' })
       renameSync(draft, folder)
+    } catch (error) {
+      // Another process that looked at the same moment was there first.
+      if (!existsSync(folder)) throw error
     } finally {
       rmSync(draft, { recursive: true, force: true })
     }
