@@ -111,7 +111,9 @@ function whose({ sim: { out }, attempts }: Seen, commit: string): string {
   const words = out.afterRun?.history.wordsOf(commit) ?? ''
   const [, named] = /^Merge task (\w+)/.exec(words) ?? []
   const [, squashed] = /^Task (\w+) of tdf/m.exec(words) ?? []
-  return named ?? squashed ?? attempts.find(({ result }) => result?.commit === commit)?.id ?? ''
+  // A check has for its result what it was given.
+  const own = attempts.find(({ result, spec }) => result?.commit === commit && spec.labels.landing === undefined)
+  return named ?? squashed ?? own?.id ?? ''
 }
 
 /** The commit that was red: where the base was merged into it, its first parent. */
