@@ -108,9 +108,10 @@ export async function saveLate(engine: Engine, item: CleanupItem, signal: AbortS
   const { store, agents } = engine
   const task = readAttempt(store.sql, item)
   const node = readNode(store.sql, item.nodeName)
-  if (!task || !node || isGone(node)) return
+  if (!task) return
+  if (!node || isGone(node)) return settleForCheckpoint(engine, task)
   const agent = await agents.of(node, signal)
-  if ((await agent.workspace(item.subject)) === null) return
+  if ((await agent.workspace(item.subject)) === null) return settleForCheckpoint(engine, task)
   const session = task.sessionId === null ? null : await agent.session(item.subject, task.sessionId)
   if (session?.status === 'running' && task.sessionId !== null) {
     await agent.cancelSession(item.subject, task.sessionId)
@@ -126,6 +127,22 @@ export async function saveLate(engine: Engine, item: CleanupItem, signal: AbortS
     throw new TdfError('SALVAGE_FAILED', `not all of it can be read: ${what}`)
   }
   await store.commit(() => recordDiscard(engine, item, `it could not be read within held_max: ${what}`))
+}
+
+/** What was saved while the agent ran is the result, now that nothing better can come. Throws what passes: it is tried again. */
+async function settleForCheckpoint({ store, results, world }: Engine, task: ReadTask): Promise<void> {
+  if (task.result !== null || task.sessionId === null) return
+  const salvage = await results.takeCheckpoint(task).catch(error => {
+    if (asTdfError(error).class === 'permanent') return null
+    throw error
+  })
+  if (salvage === null) return
+  const result = await results.describe(task, salvage)
+  await store.commit(() => {
+    const [seen, now] = [readAttempt(store.sql, task), world.clock.now()]
+    if (!seen || seen.result !== null) return
+    updateAttempt(store.sql, seen, { ...seen, result, facts: { ...seen.facts, salvage }, updatedAt: now }, now)
+  })
 }
 
 const NAMED_MAX = 5

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openContinued } from '../../../../../daemon/engine/attempts.ts'
 import { saveLate, undo, undoItem } from '../../../../../daemon/engine/cleanup.ts'
 import { discardWork, settleCleanup } from '../../../../../daemon/engine/effects/discard.ts'
+import { TdfError } from '../../../../../src/core/errors.ts'
 import { spentSince } from '../../../../../src/store/spending/spending.ts'
 import { addCleanup, type CleanupItem, cleanupsOf } from '../../../../../src/store/tables/cleanups.ts'
 import { readNewestEvents } from '../../../../../src/store/tables/journal.ts'
@@ -160,6 +161,45 @@ describe('a late save', () => {
 })
 
 describe('an item of a cleanup', () => {
+  it.each([
+    ['workspace', () => void all.agent().workspaces.clear()],
+    ['machine', () => void sql().run("update nodes set status = 'destroyed'")],
+  ])('takes what was saved on the way for the result where the %s is gone, once that can be read', async (_, lose) => {
+    const { results } = engine()
+    const salvaged = {
+      commit: '3'.repeat(40),
+      baseCommit: '1'.repeat(40),
+      ahead: 1,
+      salvaged: false,
+      saved: [],
+      leftOut: [],
+    }
+    const take = results.takeCheckpoint
+    const failing = (code: 'DISK_LOW' | 'WORKSPACE_GONE') => async () => {
+      throw new TdfError(code, 'no')
+    }
+    lose()
+    const item = anItem('salvage')
+    results.takeCheckpoint = failing('DISK_LOW')
+    await expect(saveLate(engine(), item, signal)).rejects.toMatchObject({ code: 'DISK_LOW' })
+    results.takeCheckpoint = failing('WORKSPACE_GONE')
+    await saveLate(engine(), item, signal)
+    results.takeCheckpoint = take
+    await saveLate(engine(), item, signal)
+    expect(task().result).toBeNull()
+    results.takeCheckpoint = async () => salvaged
+    await saveLate(engine(), item, signal)
+    expect(task()).toMatchObject({
+      status: 'failed',
+      result: { commit: salvaged.commit },
+      facts: { salvage: salvaged },
+    })
+    // What is there stays.
+    results.takeCheckpoint = async () => ({ ...salvaged, commit: '4'.repeat(40) })
+    await saveLate(engine(), item, signal)
+    expect(task().result?.commit).toBe(salvaged.commit)
+  })
+
   it('that fails is due again later, with the reason, and counts its tries', async () => {
     const item = anItem('stop_workspace')
     all.agent().faults.down = true
