@@ -111,7 +111,7 @@ export const prTable = z
     settle: duration('30s', 'What is red or green has to stay so for this long before anything follows.', {
       atLeast: '0s',
     }),
-    draft: flag(false, 'Pull requests are opened as drafts, and drafts are mended as any other.'),
+    draft: flag(false, 'Pull requests are opened as drafts, and drafts are mended, too.'),
     react: choices(['ci', 'review', 'conflict'], ['ci', 'review', 'conflict'], 'What is handed to the agent.'),
     rounds: count(3, [1, 100], 'How often the agent may answer with new commits, without --rounds.'),
     ignore_authors: logins('Whose review threads count for nothing.'),

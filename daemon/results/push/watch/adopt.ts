@@ -1,6 +1,6 @@
 /**
  * A pull request that tdf did not open (`tdf pr adopt`): a task whose first attempt is what is on its branch, and over. It is
- * watched from then on as any other; the next attempt goes on from there.
+ * watched from then on, like one that tdf opened; the next attempt goes on from there.
  */
 import { asTdfError, TdfError } from '../../../../src/core/errors.ts'
 import type { PullGoal } from '../../../../src/core/source.ts'

@@ -67,7 +67,7 @@ describe('a budget that is used up', () => {
     expect(why(life.engine, life.task(id)).sentence).toMatch(/^It is parked: day budget of \$1 is used; more at 00:00/)
     await until(() => life.task(id).step === null)
     expect(life.task(id)).toMatchObject({ status: 'completed', usage: { costUsd: 0.5 }, result: { ahead: 1 } })
-    // It begins as any other: nothing was done before.
+    // It begins from its prompt: nothing was done before.
     expect(life.task(id).facts.resume).toBeUndefined()
     expect(started()).toEqual([`${id}-1-2-s1`])
   })
